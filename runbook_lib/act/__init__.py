@@ -1,0 +1,1 @@
+"""The only rooms that change AWS; entered through guard."""

@@ -1,0 +1,58 @@
+"""Errors that a user can act on: one sentence, one exit code, no traceback."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the `runbook` command (README, "Exit codes")."""
+
+    OK = 0
+    """Planned, soaking in order, or promoted."""
+    ERROR = 1
+    """The run could not be carried out: AWS not reachable, credentials expired, an answer that makes no sense."""
+    USAGE = 2
+    """Bad usage or bad parameters; nothing was asked of AWS, or nothing was changed."""
+    HOLD = 3
+    """A human is needed before the rollout goes on."""
+    ROLLBACK = 4
+    """A rollback is advised, or AWS has taken the weight back by itself."""
+
+
+class RunbookError(Exception):
+    """Base of every error shown to the user as one sentence that says what to do next."""
+
+    exit_code: Exit = Exit.ERROR
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: show the sentence in the notebook instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(RunbookError):
+    """A parameter, a file or a call is wrong: the sentence names it with its value."""
+
+    exit_code = Exit.USAGE
+
+
+class AwsError(RunbookError):
+    """AWS refused, did not answer, or answered something that cannot be used."""
+
+
+class Refused(RunbookError):
+    """A change was refused before it was made; nothing was changed."""
+
+    exit_code = Exit.HOLD
+
+
+class ArchiveError(RunbookError):
+    """The archive or a record in it is damaged, missing, or cannot be written."""
+
+
+class RedVerdict(RunbookError):
+    """Raised as the last act of a notebook whose decision is HOLD or ROLLBACK, after everything is saved."""
+
+    def __init__(self, decision: str, reason: str) -> None:
+        super().__init__(f"{decision}: {reason}")
+        self.exit_code = Exit.ROLLBACK if decision == "ROLLBACK" else Exit.HOLD

@@ -1,0 +1,196 @@
+"""The words of the judge: gates (policy), evidence (what was seen) and results (what follows).
+
+Everything here is frozen, serialisable to JSON and free of I/O, so that a sealed record can be judged again years later.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+_OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+class Frozen(BaseModel):
+    """Immutable, and strict about names: an unknown key is an error, not a silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Verdict(StrEnum):
+    """What one gate says."""
+
+    PASS = "PASS"  # noqa: S105
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NO_DATA = "NO_DATA"
+
+
+class Decision(StrEnum):
+    """What one run says."""
+
+    PLANNED = "PLANNED"
+    SOAK = "SOAK"
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    ROLLBACK = "ROLLBACK"
+
+
+class Threshold(Frozen):
+    """A comparison such as `> 0.99`: true where `value` compares so with `limit`."""
+
+    op: Literal["<", "<=", ">", ">="]
+    limit: float
+
+    def holds(self, value: float) -> bool:
+        """Whether `value op limit`; never true for NaN."""
+        return bool(_OPERATORS[self.op](value, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.limit:g}"
+
+
+def _threshold(raw: object) -> object:
+    if isinstance(raw, str):
+        match = re.fullmatch(r"\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*", raw)
+        if not match:
+            raise ValueError(f"{raw!r} is not a comparison such as '> 0.99'")
+        return Threshold(op=match[1], limit=float(match[2]))  # type: ignore[arg-type]
+    return raw
+
+
+Comparison = Annotated[Threshold, BeforeValidator(_threshold), PlainSerializer(str)]
+
+
+class Gate(Frozen):
+    """One criterion of the rollout, declared once in `params/gates.yaml`.
+
+    The same `target` and `alert` feed the verdict, the alarm, the dashboard's annotation and the line in the chart.
+    """
+
+    id: str
+    title: str
+    kind: Literal["rate", "quantile", "gauge", "amount", "split"]
+    measure: str
+    """Name of the evidence that this gate is judged on (`observe/measure.py`)."""
+    unit: Literal["ratio", "s", "messages", "USD", "requests"]
+    target: Comparison
+    """Holds when all is well."""
+    alert: Comparison | None = None
+    """Holds when it is bad enough to act."""
+    collapse: Comparison | None = None
+    """Holds when it is so bad that even a broken baseline is no reason to stay (DOMAIN.md, trap 13)."""
+    evidence: Literal["limit", "target", "point"] = "limit"
+    min_samples: int = Field(default=1, ge=1)
+    quantile: float | None = Field(default=None, gt=0, lt=1)
+    steady: float | None = Field(default=None, gt=0, le=1)
+    """Gauges: the share of points that must meet the target (steady state); `alert` is compared with the peak. None: all points."""
+    response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"
+    severity: int = Field(default=1, ge=1, le=5)
+    """5 is worst; orders several FAILs."""
+    required: bool = True
+    muted: str | None = None
+    """A reason in words takes the gate out of the decision; it stays in every table."""
+    why: str
+    """The requirement's line, or the trap, that this gate serves."""
+
+    @model_validator(mode="after")
+    def _sides(self) -> Gate:
+        if self.alert is None:
+            return self
+        up = self.target.op in (">", ">=")
+        if up == (self.alert.op in (">", ">=")):
+            raise ValueError(f"target {self.target} and alert {self.alert} point the same way")
+        if (self.alert.limit > self.target.limit) if up else (self.alert.limit < self.target.limit):
+            raise ValueError(f"target {self.target} is on the wrong side of its alert limit {self.alert}")
+        if self.collapse is not None and (
+            self.collapse.limit > self.alert.limit if up else self.collapse.limit < self.alert.limit
+        ):
+            raise ValueError(f"collapse {self.collapse} is milder than the alert limit {self.alert}")
+        if self.kind == "quantile" and self.quantile is None:
+            raise ValueError("a gate of kind quantile needs its `quantile`")
+        return self
+
+    @property
+    def higher_is_better(self) -> bool:
+        """True for a success rate, false for latencies, errors, depths and costs."""
+        return self.target.op in (">", ">=")
+
+
+class Look(Frozen):
+    """One declared look at the end of a soak; its share of alpha is what it may spend on a false promotion."""
+
+    hours: float = Field(gt=0)
+    alpha: float = Field(gt=0, lt=1)
+
+
+class Evidence(Frozen):
+    """What was seen for one measure. Exactly the fields of its kind are set; counts are whole numbers.
+
+    rate      `bad` of `n` (for a success rate: `bad` are the failures)
+    quantile  `value` (the measured quantile), `upper` (its one-sided 95 % upper bound, a higher percentile of the same data), `n`
+    gauge     `values` (one per period, window order), `expected` (periods in the window), `live` (read now, if it can be)
+    amount    `value` with `low`/`high` (95 %), `n` units it is spread over
+    split     `bad` = async requests, `n` = all requests, `weight` in force (0..1)
+    """
+
+    measure: str
+    kind: Literal["rate", "quantile", "gauge", "amount", "split"]
+    start: str
+    """Window start, ISO 8601 UTC, inclusive."""
+    end: str
+    """Window end, ISO 8601 UTC, exclusive; already settled (delay and deadline taken off)."""
+    query: str
+    """The question that was asked, in words an operator can repeat."""
+    bad: int | None = None
+    n: int | None = None
+    value: float | None = None
+    upper: float | None = None
+    low: float | None = None
+    high: float | None = None
+    values: tuple[float, ...] = ()
+    expected: int | None = None
+    live: float | None = None
+    weight: float | None = None
+    in_flight: int = 0
+    partial: bool = False
+    """CloudWatch said PartialData, or part of the window could not be seen."""
+    proven_zero_by: str | None = None
+    """Why absence of data is zero here (for example 'no invocations'), else None: absence is NO_DATA."""
+    notes: tuple[str, ...] = ()
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class GateResult(Frozen):
+    """One row of the gate table."""
+
+    gate: Gate
+    verdict: Verdict
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    reason: str
+    """One sentence with the numbers in it."""
+    needed: int | None = None
+    """How many more samples would decide, if nothing changes; None where that is not the question."""
+    collapsed: bool = False
+    evidence: Evidence
+
+
+class Outcome(Frozen):
+    """The decision of a run with its reasons."""
+
+    decision: Decision
+    reason: str
+    scenario: Literal["rollback_1", "rollback_2", "rollback_3"] | None = None
+    """The rollback notebook that answers it, if any."""
+    next: str
+    """What to do next, and when, in one sentence."""
+    come_back_at: str | None = None
+    """ISO 8601 UTC."""
+    results: tuple[GateResult, ...] = ()

@@ -1,0 +1,1 @@
+"""Asks AWS; changes nothing."""

@@ -1,0 +1,180 @@
+"""Parameters: flat YAML per environment, nested policy beside it, validated into one frozen `Params`.
+
+The flat names are exactly those of the notebooks' parameters cell, so that `papermill -f params/prod.yaml` is all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from runbook_lib.errors import UsageError
+from runbook_lib.judge.model import Frozen
+from runbook_lib.policy import Policy, Prices, Service
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _account(value: str) -> str:
+    if len(value) != 12 or not value.isdigit():
+        hint = " (a leading zero lost? quote it in YAML, use `-r` with papermill)" if value.isdigit() else ""
+        raise ValueError(f"an AWS account id is a string of 12 digits{hint}")
+    return value
+
+
+def _instant(value: str) -> str:
+    if value:
+        try:
+            parsed = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("not an ISO 8601 time such as 2026-11-23T03:00:00Z") from None
+        if parsed.tzinfo is None:
+            raise ValueError("has no time zone; write it in UTC, such as 2026-11-23T03:00:00Z")
+    return value
+
+
+class Flat(BaseModel):
+    """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    env: Literal["dev", "staging", "prod"] = Field(description="environment: dev, staging or prod")
+    account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region")
+    release: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.11-vpr-async")
+    mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
+    confirm: str = Field(default="", description="repeat the environment's name to apply")
+    attempt: int = Field(default=1, ge=1, description="raise it to try a phase again after it was rolled back")
+    as_of: Annotated[str, AfterValidator(_instant)] = Field(default="", description="ISO 8601 UTC; empty: AWS's own clock")
+    operator: str = Field(default="", description="who runs this; empty: the caller's ARN")
+    reason: str = Field(default="", description="why, for the record")
+    archive: str = Field(default="archive", min_length=1, description="folder of the audit records")
+    api_url: str = Field(
+        default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
+        description="address of the API's stage",
+    )
+    time_scale: float = Field(default=1.0, gt=0, le=1, description="seconds of real work per second of LLM time; 1 on AWS")
+
+
+class Params(Frozen):
+    """One run's parameters together with the policy it is judged by."""
+
+    flat: Flat
+    service: Service
+    policy: Policy
+    prices: Prices
+    source: str
+    """The folder that the nested files came from."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Flat.model_fields:
+            return getattr(self.flat, name)
+        raise AttributeError(name)
+
+    def name(self, resource: str) -> str:
+        """Physical name of a resource of `service.yaml` in this environment."""
+        try:
+            return self.service.names[resource].format(env=self.flat.env)
+        except KeyError:
+            raise UsageError(f"service.yaml names no resource '{resource}'") from None
+
+
+FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
+
+
+def params_dir(start: Path | None = None) -> Path:
+    """The nearest `params/` folder at or above `start` (a kernel may run in `notebooks/` or in the project's root).
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params" / "gates.yaml").is_file():
+            return folder / "params"
+    raise UsageError(f"no params/gates.yaml at or above {here}; run from the project's folder")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping; a missing, malformed or non-mapping file is one sentence.
+
+    Raises:
+        UsageError: with the file and, where YAML knows it, the line.
+    """
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path}: holds {type(loaded).__name__}, wants a mapping of names to values")
+    return loaded
+
+
+def validated(model: type[M], values: Mapping[str, Any], source: str) -> M:
+    """`model` from `values`, or one sentence that names file, key and value.
+
+    Raises:
+        UsageError: the first thing that is wrong.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise UsageError(_sentence(error, model, source)) from None
+
+
+def _sentence(error: ValidationError, model: type[BaseModel], source: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+    kind, value = first["type"], first.get("input")
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(first["loc"][-1]), list(model.model_fields), 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return f"{source}: unknown key '{key}' (value {value!r}){hint}"
+    if kind == "missing":
+        return f"{source}: '{key}' is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    if key == "account_id" and isinstance(value, int):
+        message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    shown = value.get("id", "…") if isinstance(value, dict) else value
+    return f"{source}: '{key}' is {shown!r}: {message}{more}"
+
+
+def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None) -> Params:
+    """`Params` from flat `values` and the nested files in `folder` (default: the nearest `params/`).
+
+    Raises:
+        UsageError: one sentence naming file, key and value.
+    """
+    flat = validated(Flat, values, source)
+    where = folder or params_dir()
+    parts = {
+        name: validated(model, read_yaml(where / f"{file}.yaml"), f"{where.name}/{file}.yaml")
+        for name, model, file in (
+            ("service", Service, "service"),
+            ("policy", Policy, "gates"),
+            ("prices", Prices, "prices"),
+        )
+    }
+    return Params.model_validate({"flat": flat, "source": str(where), **parts})
+
+
+def load_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:
+    """`Params` from a flat parameter file with single values overridden.
+
+    Raises:
+        UsageError: the file is missing or wrong, or an override is.
+    """
+    values = {**read_yaml(path), **(overrides or {})}
+    folder = path.parent if (path.parent / "gates.yaml").is_file() else None
+    return load(values, source=str(path), folder=folder)

@@ -1,0 +1,192 @@
+"""The nested parameter files as models: `service.yaml`, `gates.yaml`, `prices.yaml`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from runbook_lib.judge.model import Frozen, Gate, Look
+
+
+class Routes(Frozen):
+    """Paths of the API, and the HTTP method of each."""
+
+    sync: str
+    submit: str
+    status: str
+
+
+class Api(Frozen):
+    """The API in front; metrics differ by kind (DOMAIN.md, trap 4)."""
+
+    kind: Literal["rest", "http"]
+    stage: str
+    routes: Routes
+
+
+class Traffic(Frozen):
+    """Where the weight lives. `dial` and `switch` are two flags of one AppConfig application."""
+
+    kind: Literal["appconfig"]
+    application: str
+    dial_profile: str
+    switch_profile: str
+    dial_environment: str
+    switch_environment: str
+    immediate_strategy: str
+    soak_strategy: str
+    flag: str
+    client_poll_s: int = Field(gt=0)
+    """Clients read the flags this often; a weight is in force only after that."""
+
+
+class Service(Frozen):
+    """The service under rollout: names and the settings that must hold."""
+
+    names: dict[str, str]
+    api: Api
+    traffic: Traffic
+    kpi_namespace: str
+    kpi_service: str
+    workers: int = Field(gt=0)
+    job_deadline_s: int = Field(gt=0)
+    """The client stops polling after this long: a later COMPLETED is no success."""
+    poll_every_s: int = Field(gt=0)
+    max_receives: int = Field(gt=0)
+    visibility_timeout_s: int = Field(gt=0)
+    job_ttl_s: int = Field(gt=0)
+    input_tokens: int = Field(gt=0)
+    output_tokens: int = Field(gt=0)
+
+
+class Phase(Frozen):
+    """One step of the rollout: how much, how long, who agrees, what must have passed before."""
+
+    percent: float = Field(ge=0, le=100)
+    looks: tuple[Look, ...]
+    approvers: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    """`notebook@environment` whose sealed record must say PROMOTE for the same release."""
+
+    @model_validator(mode="after")
+    def _looks(self) -> Phase:
+        hours = [look.hours for look in self.looks]
+        if not hours or hours != sorted(set(hours)):
+            raise ValueError(f"looks at {hours} hours: wants at least one, in rising order")
+        return self
+
+    @property
+    def soak_hours(self) -> float:
+        """Hours from the shift to the first look that may promote."""
+        return self.looks[0].hours
+
+
+class Alarm(Frozen):
+    """An alarm as data. The threshold is its own, or that of a gate's alert limit (`gate: id`), never both."""
+
+    id: str
+    name: str
+    metric: str | None = None
+    """Id in the metric catalogue; None for metric math (`expression` over `metrics`)."""
+    expression: str | None = None
+    metrics: dict[str, str] = Field(default_factory=dict)
+    stat: str = "Sum"
+    period_s: int = Field(gt=0)
+    periods: int = Field(default=1, ge=1)
+    gate: str | None = None
+    threshold: float | None = None
+    op: Literal[">", ">=", "<", "<="] = ">="
+    missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
+    guard: bool = False
+    """Watched by AppConfig: going to ALARM takes the weight back."""
+    why: str
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Alarm:
+        if (self.gate is None) == (self.threshold is None):
+            raise ValueError("wants either `gate` or `threshold`")
+        if (self.metric is None) == (self.expression is None):
+            raise ValueError("wants either `metric` or `expression`")
+        if self.guard and self.metric is None:
+            raise ValueError("a guard watches one metric; metric math cannot be a guard")
+        return self
+
+
+class Policy(Frozen):
+    """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
+
+    confidence: float = Field(gt=0.5, lt=1)
+    alpha_early: float = Field(gt=0, lt=0.5)
+    """Chance that a service exactly at the alert limit is ever failed early (sequential test)."""
+    early_prior: tuple[float, float] = (1.0, 9.0)
+    """Beta prior of the failure rate in the sequential test, truncated to worse than the limit."""
+    metric_delay_s: int = Field(ge=0)
+    """A window ends at least this long before now: CloudWatch points arrive late."""
+    as_of_tolerance_s: int = Field(gt=0)
+    worse_baseline_holds: bool = True
+    """DOMAIN.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
+    cost_scope: Literal["infrastructure", "total"] = "infrastructure"
+    census_page_size: int = Field(default=1000, gt=0)
+    census_reads_per_s: float = Field(default=200.0, gt=0)
+    phases: dict[str, Phase]
+    gates: tuple[Gate, ...]
+    alarms: tuple[Alarm, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Policy:
+        ids = [gate.id for gate in self.gates]
+        for kind, names in (("gate", ids), ("alarm", [alarm.id for alarm in self.alarms])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} '{twice[0]}' is declared twice")
+        for alarm in self.alarms:
+            if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
+                raise ValueError(f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit")
+        guards = [alarm.id for alarm in self.alarms if alarm.guard]
+        if len(guards) > 5:
+            raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    def gate(self, id: str) -> Gate:
+        """The gate called `id`."""
+        return next(gate for gate in self.gates if gate.id == id)
+
+    def threshold(self, alarm: Alarm) -> float:
+        """The number an alarm compares with, wherever it was declared."""
+        if alarm.gate is not None:
+            alert = self.gate(alarm.gate).alert
+            if alert is not None:
+                return alert.limit
+        if alarm.threshold is None:
+            raise ValueError(f"alarm '{alarm.id}' has no threshold")
+        return alarm.threshold
+
+
+class Price(Frozen):
+    """One line of the price list."""
+
+    usd: float = Field(ge=0)
+    per: float = Field(gt=0)
+    unit: str
+
+
+class Prices(Frozen):
+    """`prices.yaml`: list prices with their date and source."""
+
+    region: str
+    date: dt.date
+    currency: Literal["USD"]
+    source: dict[str, str]
+    prices: dict[str, Price]
+
+    def of(self, item: str, quantity: float) -> float:
+        """USD for `quantity` units of `item`."""
+        price = self.prices[item]
+        return quantity * price.usd / price.per
+
+    def model_post_init(self, _: Any) -> None:
+        for item in self.prices:
+            if item.split(".")[0] not in self.source:
+                raise ValueError(f"price '{item}' has no source")

@@ -1,0 +1,1 @@
+"""The audit record: journal, seal, chain, archive, report, papermill engine."""

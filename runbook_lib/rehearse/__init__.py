@@ -1,0 +1,1 @@
+"""The embedded AWS, the sandbox stack, the simulated world and the director."""
