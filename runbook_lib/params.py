@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -22,7 +23,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _account(value: str) -> str:
-    if len(value) != 12 or not value.isdigit():
+    if not re.fullmatch(r"[0-9]{12}", value):
         hint = " (a leading zero lost? quote it in YAML, use `-r` with papermill)" if value.isdigit() else ""
         raise ValueError(f"an AWS account id is a string of 12 digits{hint}")
     return value
@@ -47,11 +48,15 @@ class Flat(BaseModel):
     env: Literal["dev", "staging", "prod"] = Field(description="environment: dev, staging or prod")
     account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region")
-    release: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.11-vpr-async")
+    release: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.11-vpr-async"
+    )
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
     attempt: int = Field(default=1, ge=1, description="raise it to try a phase again after it was rolled back")
-    as_of: Annotated[str, AfterValidator(_instant)] = Field(default="", description="ISO 8601 UTC; empty: AWS's own clock")
+    as_of: Annotated[str, AfterValidator(_instant)] = Field(
+        default="", description="ISO 8601 UTC; empty: AWS's own clock"
+    )
     operator: str = Field(default="", description="who runs this; empty: the caller's ARN")
     reason: str = Field(default="", description="why, for the record")
     archive: str = Field(default="archive", min_length=1, description="folder of the audit records")
@@ -59,7 +64,9 @@ class Flat(BaseModel):
         default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
         description="address of the API's stage",
     )
-    time_scale: float = Field(default=1.0, gt=0, le=1, description="seconds of real work per second of LLM time; 1 on AWS")
+    time_scale: float = Field(
+        default=1.0, gt=0, le=1, description="seconds of real work per second of LLM time; 1 on AWS"
+    )
 
 
 class Params(Frozen):
@@ -99,6 +106,15 @@ def params_dir(start: Path | None = None) -> Path:
         if (folder / "params" / "gates.yaml").is_file():
             return folder / "params"
     raise UsageError(f"no params/gates.yaml at or above {here}; run from the project's folder")
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The folder that holds `params/` and `notebooks/`.
+
+    Raises:
+        UsageError: there is none at or above `start`.
+    """
+    return params_dir(start).parent
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class Phase(Frozen):
     """One step of the rollout: how much, how long, who agrees, what must have passed before."""
 
     percent: float = Field(ge=0, le=100)
+    before_percent: float = Field(default=0, ge=0, le=100)
+    """Weight that must be in force before the shift: the phase before."""
     looks: tuple[Look, ...]
     approvers: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
@@ -143,7 +145,9 @@ class Policy(Frozen):
                 raise ValueError(f"{kind} '{twice[0]}' is declared twice")
         for alarm in self.alarms:
             if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
-                raise ValueError(f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit")
+                raise ValueError(
+                    f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit"
+                )
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
             raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")

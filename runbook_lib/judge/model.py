@@ -1,6 +1,7 @@
 """The words of the judge: gates (policy), evidence (what was seen) and results (what follows).
 
-Everything here is frozen, serialisable to JSON and free of I/O, so that a sealed record can be judged again years later.
+Everything here is frozen, serialisable to JSON and free of I/O, so that a sealed record can be judged again years
+later.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": opera
 
 
 class Frozen(BaseModel):
-    """Immutable, and strict about names: an unknown key is an error, not a silence."""
+    """Immutable, and strict about names: an unknown key is an error, not a silence.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Infinity and NaN go through JSON as words: an infinite cost per VPR must not come back from a record as "no value".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Verdict(StrEnum):
@@ -59,7 +63,7 @@ def _threshold(raw: object) -> object:
         match = re.fullmatch(r"\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*", raw)
         if not match:
             raise ValueError(f"{raw!r} is not a comparison such as '> 0.99'")
-        return Threshold(op=match[1], limit=float(match[2]))  # type: ignore[arg-type]
+        return Threshold(op=match[1], limit=float(match[2]))
     return raw
 
 
@@ -88,7 +92,11 @@ class Gate(Frozen):
     min_samples: int = Field(default=1, ge=1)
     quantile: float | None = Field(default=None, gt=0, lt=1)
     steady: float | None = Field(default=None, gt=0, le=1)
-    """Gauges: the share of points that must meet the target (steady state); `alert` is compared with the peak. None: all points."""
+    """Gauges: the share of points that must meet the target (steady state); None: all. `alert` is for the peak."""
+    implausible: Comparison | None = None
+    """A value for which this holds is not data (a unit off by 1000 would otherwise pass)."""
+    always_rollback: bool = False
+    """Data loss, an exhausted LLM quota: a FAIL rolls back however bad the baseline is (DOMAIN.md, trap 13)."""
     response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""
@@ -132,8 +140,10 @@ class Evidence(Frozen):
     """What was seen for one measure. Exactly the fields of its kind are set; counts are whole numbers.
 
     rate      `bad` of `n` (for a success rate: `bad` are the failures)
-    quantile  `value` (the measured quantile), `upper` (its one-sided 95 % upper bound, a higher percentile of the same data), `n`
-    gauge     `values` (one per period, window order), `expected` (periods in the window), `live` (read now, if it can be)
+    quantile  `value` (the measured quantile), `n`, and any of: `bad` (samples beyond the alert limit, exact);
+              `upper`, its one-sided upper bound, and `low`, its lower bound: other percentiles of the same data
+              (`statistics.quantile_rank`, `quantile_low_rank`; interim `sequential.early_rank` for `low`)
+    gauge     `values` (one per period, window order), `expected` (periods in the window), `live` (read now)
     amount    `value` with `low`/`high` (95 %), `n` units it is spread over
     split     `bad` = async requests, `n` = all requests, `weight` in force (0..1)
     """
@@ -176,8 +186,13 @@ class GateResult(Frozen):
     n: int | None
     reason: str
     """One sentence with the numbers in it."""
+    bound: float | None = None
+    """The one-sided bound that the verdict rests on, in the gate's unit; `alpha` is its error probability."""
+    alpha: float | None = None
     needed: int | None = None
     """How many more samples would decide, if nothing changes; None where that is not the question."""
+    needed_hours: float | None = None
+    """`needed` at the rate seen in the window."""
     collapsed: bool = False
     evidence: Evidence
 

@@ -1,0 +1,55 @@
+# Every target sets up .venv by itself when it is missing or stale. Two commands matter: `make rehearse`, `make test`.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: help setup rehearse test test-fast lab lint bench bench-judge lock strip clean
+
+help: ## What there is
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml requirements.lock
+	@bash .ci/setup "$(PYTHON)"
+	@touch $(STAMP)
+
+setup: $(STAMP) ## Set up .venv from the lock file (the other targets do it by themselves)
+
+rehearse: $(STAMP) ## The whole rehearsal on the embedded AWS: no account, no network
+	@$(BIN)/runbook rehearse
+
+test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov=runbook_lib --cov-report= --durations=8
+	@$(BIN)/python -m coverage report --include='runbook_lib/judge/*,runbook_lib/act/*,runbook_lib/record/*' --fail-under=95 --skip-covered
+
+test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not emulator and not kernel and not browser"
+
+lab: $(STAMP) ## JupyterLab on the notebooks, with a healthy rollout in the embedded AWS
+	@$(BIN)/runbook lab
+
+lint: $(STAMP) ## ruff, mypy, import contracts, notebooks without outputs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+bench: $(STAMP) ## Measurements as ratios within one run
+	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
+
+bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation
+	@$(BIN)/python tests/benchmarks/bench_judge.py
+
+lock: ## Renew requirements.lock from pyproject.toml
+	@uv pip compile -q --generate-hashes --no-emit-index-url --no-header --extra rehearse --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
+
+strip: $(STAMP) ## Take outputs and counts out of the notebooks
+	@$(BIN)/nbstripout notebooks/*.ipynb
+
+clean: ## Remove everything that the other targets made (the archive of real runs stays)
+	@rm -rf .venv build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* archive/rehearsal archive/lab

@@ -1,0 +1,222 @@
+"""The one door to every change: who may, what is written down before, what was read back after.
+
+Moves that raise exposure are refused on the slightest doubt; moves that lower it want the account and the
+confirmation, and nothing else stands in their way (DOMAIN.md, trap 16).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TextIO, TypeVar
+
+from runbook_lib.errors import Refused, UsageError
+from runbook_lib.params import Params
+
+T = TypeVar("T")
+Facts = Mapping[str, Any]
+
+
+class Journal(Protocol):
+    """Where intents and outcomes are written (`record/journal.py`)."""
+
+    def append(self, event: str, /, **data: Any) -> Any:
+        """One event with its data; raises if the line is not safely on disk."""
+        ...
+
+    def append_or_stderr(self, event: str, /, **data: Any) -> Any:
+        """The same, but a line that cannot be written goes to stderr and a temporary file instead."""
+        ...
+
+
+class Identity(Protocol):
+    """Who asks, and what time it is for AWS."""
+
+    @property
+    def account(self) -> str:
+        """The caller's account."""
+        ...
+
+    @property
+    def arn(self) -> str:
+        """The caller."""
+        ...
+
+    @property
+    def now(self) -> dt.datetime:
+        """AWS's own clock, aware."""
+        ...
+
+
+@dataclass(frozen=True)
+class Change(Generic[T]):
+    """What became of one change."""
+
+    intent: str
+    """Id that joins intent and outcome in the journal."""
+    done: T | None
+    """What `do` returned; None if it raised, yet the change is there all the same."""
+    seen: Facts
+    """What was read back."""
+    ok: bool
+    """Whether everything promised was read back."""
+
+
+class Guard:
+    """Authorises changes and writes them down, before and after."""
+
+    def __init__(
+        self,
+        params: Params,
+        identity: Identity,
+        journal: Journal,
+        out: TextIO | None = None,
+        concerns: Sequence[str] = (),
+    ) -> None:
+        """`concerns` are doubts found elsewhere, one sentence each: they refuse a raise and only warn otherwise."""
+        self.params = params
+        self.identity = identity
+        self.journal = journal
+        self.concerns = list(concerns)
+        self._out = out
+        self._opened = time.monotonic()
+        self._warned: set[str] = set()
+
+    @property
+    def who(self) -> str:
+        """The operator, or else the caller's ARN."""
+        return str(self.params.operator or self.identity.arn)
+
+    @property
+    def now(self) -> dt.datetime:
+        """AWS's clock, carried on since it was read: UTC."""
+        return self.identity.now.astimezone(dt.UTC) + dt.timedelta(seconds=time.monotonic() - self._opened)
+
+    def authorise(self, raises: bool) -> None:
+        """Lets a change pass, or says in one sentence what to do.
+
+        Raises:
+            Refused: plan mode; or, for a raise, old evidence (trap 24) or a concern.
+            UsageError: `confirm` does not repeat the environment, or the account is another one.
+        """
+        flat = self.params.flat
+        if flat.mode != "apply":
+            raise Refused(
+                f"mode is '{flat.mode}': nothing is changed; to change it, set mode='apply' and confirm='{flat.env}'"
+            )
+        if flat.confirm != flat.env:
+            raise UsageError(f"confirm is '{flat.confirm}', wants '{flat.env}'; nothing was changed")
+        if self.identity.account != flat.account_id:
+            raise UsageError(
+                f"the caller's account is '{self.identity.account}' ({self.identity.arn}), the parameters say "
+                f"'{flat.account_id}' for {flat.env}; nothing was changed"
+            )
+        doubts = [*self._old_evidence(), *self.concerns]
+        if raises and doubts:
+            raise Refused(f"{doubts[0].rstrip('.')}; nothing was changed")
+        for doubt in doubts:
+            self.warn(f"{doubt.rstrip('.')}; it would refuse a raise, and does not hold up a lowering")
+
+    def warn(self, text: str) -> None:
+        """A warning in the journal, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.note("warning", text=text)
+
+    def note(self, event: str, **data: Any) -> None:
+        """An event in the journal; if that cannot be written, on stderr and in a temporary file. Never raises."""
+        try:
+            self.journal.append_or_stderr(event, **data)
+        except Exception as error:  # whatever is wrong with it, the change itself must go on
+            with contextlib.suppress(OSError, ValueError):
+                print(f"the journal failed ({error}) on: {event} {data}", file=self._out or sys.stderr, flush=True)
+
+    def change(
+        self,
+        what: str,
+        *,
+        before: Facts,
+        after: Facts,
+        undo: str,
+        do: Callable[[], T],
+        read_back: Callable[[], Facts],
+        raises: bool,
+    ) -> Change[T]:
+        """Makes one change: intent on disk, `do`, read back, outcome on disk.
+
+        `after` is what is promised: each of its items must be found in what `read_back` answers, which may say more.
+        If `do` raises, the write may have happened all the same (a lost connection), so what is read back decides.
+
+        Raises:
+            Refused, UsageError: see `authorise`; for a raise also if the intent cannot be written down.
+            Exception: that of `do`, if what was read back does not show the change.
+        """
+        self.authorise(raises)
+        intent = uuid.uuid4().hex[:12]
+        facts = {
+            "id": intent,
+            "what": what,
+            "before": dict(before),
+            "after": dict(after),
+            "undo": undo,
+            "who": self.who,
+            "raises": raises,
+            "aws_at": self.now.isoformat(),
+        }
+        if raises:
+            try:
+                self.journal.append("intent", **facts)
+            except Exception as error:  # any reason: without a record there is no raise
+                raise Refused(f"the intent cannot be written to the record ({error}); nothing was changed") from error
+        else:
+            self.note("intent", **facts)
+        done: T | None = None
+        trouble: Exception | None = None
+        try:
+            done = do()
+        except Exception as error:  # read back decides whether it happened
+            trouble = error
+        seen: Facts | None = None
+        blind: Exception | None = None
+        try:
+            seen = read_back()
+        except Exception as error:  # the outcome is unknown then, and the record says so
+            blind = error
+        ok = seen is not None and all(key in seen and seen[key] == value for key, value in after.items())
+        self.note(
+            "outcome",
+            intent=intent,
+            read_back=None if seen is None else dict(seen),
+            ok=ok if seen is not None else None,
+            error=_words(trouble),
+            read_back_error=_words(blind),
+            aws_at=self.now.isoformat(),
+        )
+        if trouble is not None and not ok:
+            raise trouble
+        if seen is None:
+            assert blind is not None  # noqa: S101
+            raise blind
+        return Change(intent=intent, done=done, seen=seen, ok=ok)
+
+    def _old_evidence(self) -> list[str]:
+        if not self.params.as_of:
+            return []
+        as_of = dt.datetime.fromisoformat(self.params.as_of)
+        off = abs((as_of - self.now).total_seconds())
+        tolerance = self.params.policy.as_of_tolerance_s
+        if off <= tolerance:
+            return []
+        return [
+            f"as_of is {self.params.as_of}, {off / 60:.0f} min from AWS's own clock ({self.now:%Y-%m-%dT%H:%M:%SZ}), "
+            f"more than the {tolerance / 60:g} min allowed: leave as_of empty and look at fresh evidence"
+        ]
+
+
+def _words(error: Exception | None) -> str | None:
+    return None if error is None else f"{type(error).__name__}: {error}"

@@ -1,0 +1,222 @@
+"""The `runbook` command. Heavy rooms are imported only by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from runbook_lib.errors import Exit, RunbookError, UsageError
+
+EXIT_CODES = """\b
+Exit codes:
+  0  planned, soaking in order, or promoted
+  1  error: AWS not reachable, credentials expired, a run that broke
+  2  bad usage or bad parameters; nothing was changed
+  3  hold: a human is needed
+  4  rollback advised, or AWS took the weight back by itself"""
+
+app = typer.Typer(
+    name="runbook",
+    help="Take a service from a failing synchronous endpoint to an async pipeline, step by step, with a gate at each "
+    "step and a record of every run.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+archive_app = typer.Typer(help="Look into the archive of sealed records.", no_args_is_help=True)
+app.add_typer(archive_app, name="archive")
+
+ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+ArchiveRoot = Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")]
+
+
+@app.command(epilog=EXIT_CODES)
+def run(
+    notebook: Annotated[str, typer.Argument(help="Notebook by name or number: 06_phase1_10_percent, or 06.")],
+    params: ParamsFile,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Carry out what the plan proposes. Also needs --confirm.")
+    ] = False,
+    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
+    json_: AsJson = False,
+) -> None:
+    """Run one notebook by papermill and archive it.
+
+    Without --apply nothing is changed: the notebook asks AWS, judges, and shows what it would do.
+
+    Example: [bold]runbook run 06 --params params/prod.yaml --apply --confirm prod[/bold]
+    """
+    from runbook_lib.launch import find_notebook, launch, overrides
+
+    values = overrides(set_ or [])
+    if apply:
+        values["mode"] = "apply"
+    if confirm:
+        values["confirm"] = confirm
+    finished = launch(find_notebook(notebook), params, values, progress=sys.stderr.isatty() and not json_)
+    if json_:
+        typer.echo(json.dumps(finished.as_dict()))
+    else:
+        _show_finished(finished)
+    raise typer.Exit(finished.exit_code)
+
+
+@app.command(epilog=EXIT_CODES)
+def rehearse(
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world; the same seed gives the same days.")] = 7,
+    scenario: Annotated[str, typer.Option(help="Scenario of the world; see --list.")] = "healthy",
+    list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Rehearse the rollout on the embedded AWS: real notebooks, real API calls, no account, no network.
+
+    Starts the embedded AWS on a loopback port, deploys the sandbox for dev, staging and prod, sends smoke requests
+    through the real handlers, and takes phase 1 through its soak in virtual time.
+    """
+    from runbook_lib.rehearse import director
+    from runbook_lib.rehearse import scenario as scenarios
+
+    if list_:
+        for name, text in scenarios.available().items():
+            typer.echo(f"{name:24} {text}")
+        return
+    finished = director.rehearse(scenario=scenario, seed=seed, quiet=json_)
+    if json_:
+        typer.echo(json.dumps(finished.as_dict()))
+    raise typer.Exit(finished.exit_code)
+
+
+@app.command()
+def lab(
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 7,
+    port: Annotated[int, typer.Option(help="Port of JupyterLab; 0 takes a free one.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """JupyterLab on the notebooks, with a healthy rollout running in the embedded AWS.
+
+    Ends with Ctrl-C, and takes the embedded AWS down with it.
+    """
+    from runbook_lib.rehearse.lab import lab as start
+
+    raise typer.Exit(start(seed=seed, port=port, browser=browser))
+
+
+@app.command(epilog=EXIT_CODES)
+def status(params: ParamsFile, json_: AsJson = False) -> None:
+    """The rollout on one screen: the weight now, what passed, what is due, the next command."""
+    from runbook_lib.status import rollout_status
+
+    seen = rollout_status(params)
+    if json_:
+        typer.echo(json.dumps(seen.as_dict()))
+    else:
+        from rich.console import Console
+
+        Console().print(seen.table())
+
+
+@archive_app.command("list")
+def archive_list(
+    archive: ArchiveRoot = Path("archive"),
+    env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
+    release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
+    notebook: Annotated[str | None, typer.Option(help="Only this notebook.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """List the sealed records, oldest first, each verified against its hash and its predecessor."""
+    from runbook_lib.record.archive import Archive, list_rows
+
+    rows = list_rows(Archive(_existing(archive)), env=env, release=release, notebook=notebook)
+    if json_:
+        typer.echo(json.dumps(rows))
+        return
+    _table("Records", rows)
+
+
+@archive_app.command("show")
+def archive_show(
+    record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")],
+    archive: ArchiveRoot = Path("archive"),
+    json_: AsJson = False,
+) -> None:
+    """Show one record: decision, gates, changes, files, and whether it is unaltered."""
+    from runbook_lib.record.archive import Archive, show_record
+
+    shown = show_record(Archive(_existing(archive)), record)
+    if json_:
+        typer.echo(json.dumps(shown))
+        return
+    gates = shown.pop("gates", [])
+    _table(f"Record {record}", [{"": key, "value": value} for key, value in shown.items()])
+    if gates:
+        _table("Gates", gates)
+
+
+@archive_app.command("attach")
+def archive_attach(
+    notebook: Annotated[Path, typer.Argument(help="The notebook as saved in JupyterLab.", exists=True, dir_okay=False)],
+    archive: ArchiveRoot = Path("archive"),
+) -> None:
+    """Add the saved notebook of an interactive run, and its report, to the record that the run sealed."""
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.attach import attach
+
+    where = attach(notebook, Archive(_existing(archive)))
+    typer.echo(f"attached to {where}")
+
+
+def _existing(root: Path) -> Path:
+    if not root.is_dir():
+        raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
+    return root
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        typer.echo("none")
+        return
+    table = Table(title=title, title_justify="left")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _show_finished(finished: Any) -> None:
+    colour = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
+    typer.secho(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
+    if finished.next:
+        typer.echo(f"next:   {finished.next}")
+    if finished.report:
+        typer.echo(f"report: {finished.report}")
+
+
+def main() -> NoReturn:
+    """Entry point: every error of ours is one sentence on standard error and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except RunbookError as error:
+        typer.secho(f"runbook: {error}", fg="red", err=True)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        typer.secho("runbook: interrupted", fg="red", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(Exit.ERROR))
+    sys.exit(int(Exit.OK))

@@ -1,0 +1,96 @@
+"""Tests that may be looked at as often as one likes (time-uniform): early failure, and the traffic split.
+
+Both are Bayes factors against a fixed limit. Under the null hypothesis such a factor is a non-negative
+(super)martingale of mean at most 1, so by Ville's inequality the chance that it *ever* reaches 1/alpha is at most
+alpha: peeking every minute costs nothing.
+
+- Early failure: beta-binomial mixture. The alternative is a Beta prior on the failure rate, truncated to rates worse
+  than the limit (Robbins 1970, "Statistical methods related to the law of the iterated logarithm"; Howard, Ramdas,
+  McAuliffe & Sekhon 2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences"). Truncation makes it
+  one-sided: for a true rate below the limit each factor's mean is below 1, so the promise holds for every healthy
+  service and not just for one exactly at the limit.
+- Split: Lindon & Malek 2022, "Anytime-valid inference for multinomial count data": Dirichlet-multinomial, here with two
+  cells, hence beta-binomial. The prior is centred on the weight in force.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+SPLIT_CONCENTRATION = 10.0
+"""How many requests the split's prior is worth: few, since a split that goes wrong goes grossly wrong (0 % or all)."""
+
+
+def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]) -> NDArray[np.float64]:
+    """Log of the e-value against "the failure rate is at most `limit`", elementwise over counts of equal shape.
+
+    log [ B(a+k, b+n-k) * P(Beta(a+k, b+n-k) > limit) / (B(a, b) * P(Beta(a, b) > limit)) / (limit^k (1-limit)^(n-k)) ]
+
+    At `limit` 0 a single failure is proof (+inf), and at 1 nothing is (-inf). Rises in `bad`, falls in `n`.
+    """
+    k, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
+    if np.any((k < 0) | (k > total)):
+        raise ValueError("more failures than samples, or fewer than none")
+    if limit <= 0:
+        return np.where(k > 0, np.inf, -np.inf)
+    if limit >= 1:
+        return np.full(np.broadcast(k, total).shape, -np.inf)
+    a, b = prior
+    good = total - k
+    with np.errstate(divide="ignore", under="ignore"):
+        # The tail underflows to 0 where all speaks for the null: log 0 = -inf is the honest answer there.
+        mixture = special.betaln(a + k, b + good) + np.log(special.betaincc(a + k, b + good, limit))
+        mixture -= special.betaln(a, b) + np.log(special.betaincc(a, b, limit))
+    return np.asarray(mixture - k * math.log(limit) - good * math.log1p(-limit), dtype=float)
+
+
+def early_fail_log_e(bad: int, n: int, limit: float, prior: tuple[float, float]) -> float:
+    """`log_e` of one count: FAIL may be called at any look where it reaches log(1 / alpha_early)."""
+    return float(log_e(bad, n, limit, prior))
+
+
+def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, float]) -> NDArray[np.int64]:
+    """Smallest number of failures that fails early, for each of `sizes`; n + 1 where none does.
+
+    Bisection over whole arrays: `log_e` rises in the number of failures.
+    """
+    total = np.asarray(sizes, dtype=np.int64)
+    low, high = np.full(total.shape, -1, dtype=np.int64), total + 1
+    while np.any(high - low > 1):
+        middle = np.minimum((low + high) // 2, total).clip(min=0)
+        enough = log_e(middle, total, limit, prior) >= -math.log(alpha)
+        open_ = high - low > 1
+        high = np.where(open_ & enough, middle, high)
+        low = np.where(open_ & ~enough, middle, low)
+    return high
+
+
+def early_rank(n: int, q: float, alpha: float, prior: tuple[float, float]) -> int | None:
+    """Rank (1 = smallest of `n`) whose value, if beyond the alert limit, shows that the `q` quantile is, at any look.
+
+    If the k-th largest of n is beyond the limit, at least k of n are; k is the early test's boundary against a share of
+    1 - q. One more percentile in the same CloudWatch call then does what a count of slow requests would. None: n is too
+    small.
+    """
+    if n < 1:
+        return None
+    k = int(boundary(n, 1 - q, alpha, prior))
+    return None if k > n else n + 1 - k
+
+
+def split_log_e(k: int, n: int, weight: float, concentration: float = SPLIT_CONCENTRATION) -> float:
+    """Log of the Bayes factor against "each request is async with probability `weight`", for `k` async of `n`.
+
+    With weight 0 or 1, one request on the wrong side is proof: +inf (and nothing else ever is: 0).
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no count")
+    if weight in (0.0, 1.0):
+        return math.inf if k != weight * n else 0.0
+    a, b = concentration * weight, concentration * (1 - weight)
+    mixture = float(special.betaln(a + k, b + n - k) - special.betaln(a, b))
+    return mixture - k * math.log(weight) - (n - k) * math.log1p(-weight)

@@ -1,0 +1,103 @@
+"""Numbers in words, per unit: one formatter for reasons, tables and charts."""
+
+from __future__ import annotations
+
+import math
+
+from runbook_lib.judge.model import Gate, Threshold
+
+_MORE_DIGITS = 4
+
+
+def _plain(value: float, digits: int) -> str:
+    text = f"{value:.{max(digits, 0)}f}"
+    return "0" + text[2:] if text.startswith("-0") and float(text) == 0 else text
+
+
+def _render(value: float, unit: str, extra: int) -> str:
+    match unit:
+        case "ratio":
+            return f"{_plain(value * 100, 1 + extra)} %"
+        case "s":
+            digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+            return f"{_plain(value, digits + extra)} s"
+        case "USD":
+            digits = 2 if abs(value) >= 1 else 4 if abs(value) >= 0.001 or value == 0 else 6
+            return f"${_plain(value, digits + extra)}"
+        case _:
+            whole = float(value).is_integer() and not extra
+            return f"{value:,.0f}" if whole else _plain(value, 1 + extra)
+
+
+def number(value: float | None, unit: str, against: float | None = None) -> str:
+    """`value` for reading, such as `7.2 %`, `2.91 s`, `12`, `$0.0013`.
+
+    With `against`, digits are added until the two look different (97.96 % is not written as the 98 % that it misses).
+    """
+    if value is None or math.isnan(value):
+        return "no value"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "minus infinite"
+    text = _render(value, unit, 0)
+    if against is None or value == against:
+        return text
+    for extra in range(_MORE_DIGITS):
+        text = _render(value, unit, extra)
+        if text != _render(against, unit, extra):
+            break
+    return text
+
+
+def limit(value: float, unit: str) -> str:
+    """A threshold's number, without needless digits: `99 %`, `3 s`, `$0.01`, `10`."""
+    match unit:
+        case "ratio":
+            return f"{value * 100:.10g} %"
+        case "s":
+            return f"{value:g} s"
+        case "USD":
+            return f"${value:g}"
+        case _:
+            return f"{value:g}"
+
+
+def comparison(threshold: Threshold, unit: str) -> str:
+    """A target or alert limit: `> 99 %`."""
+    return f"{threshold.op} {limit(threshold.limit, unit)}"
+
+
+def interval(low: float | None, high: float | None, unit: str) -> str:
+    """Both ends with the unit once: `5.1-9.8 %`; empty where an end is not known."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    left, right = number(low, unit), number(high, unit)
+    suffix = {"ratio": " %", "s": " s"}.get(unit, "")
+    return f"{left.removesuffix(suffix) if suffix else left}-{right}"
+
+
+def sure(confidence: float) -> str:
+    """A confidence as people write it: `95 %`, `99.5 %`."""
+    return f"{confidence * 100:.4g} %"
+
+
+def title(gate: Gate) -> str:
+    """The gate's title inside a sentence: `success rate`, but `P95 submit latency` and `DLQ depth`."""
+    first, rest = gate.title[:1], gate.title[1:]
+    return first.lower() + rest if rest[:1].islower() else gate.title
+
+
+def count(n: int, noun: str) -> str:
+    """`1 request`, `1,234 requests`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def hours(value: float) -> str:
+    """A duration in hours for reading: `40 min`, `2.3 h`, `3.5 days`."""
+    if value < 1:
+        return f"{max(1, math.ceil(value * 60))} min"
+    return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
+
+
+def sentence(text: str) -> str:
+    """Exactly one full stop at the end."""
+    return text.rstrip(" .;,") + "."

@@ -1,0 +1,156 @@
+"""Launch: one notebook through papermill with our engine, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runbook_lib.errors import Exit, UsageError
+from runbook_lib.params import Flat, load, load_file, project_root, read_yaml
+
+_EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended, from its sealed record."""
+
+    run_id: str
+    notebook: str
+    status: str
+    decision: str | None
+    reason: str
+    next: str
+    folder: str
+    report: str | None
+    exit_code: int
+    come_back_at: str | None = None
+
+    @property
+    def headline(self) -> str:
+        """The one line to read."""
+        return f"{self.decision or self.status}: {self.reason}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def find_notebook(name: str) -> Path:
+    """The notebook called `name`: a path, a stem, or its number.
+
+    Raises:
+        UsageError: none, or several, match.
+    """
+    if name.endswith(".ipynb"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"{name}: no such notebook")
+        return path
+    folder = project_root() / "notebooks"
+    known = sorted(folder.glob("*.ipynb"))
+    matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
+    if len(matches) != 1:
+        listed = ", ".join(path.stem for path in (matches or known))
+        raise UsageError(f"notebook '{name}': {'several' if matches else 'none'} of that name; there are: {listed}")
+    return matches[0]
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """`K=V` pairs as typed values: numbers where the parameter is a number, text elsewhere.
+
+    Raises:
+        UsageError: no `=`, or an unknown name.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair}: wants name=value")
+        field = Flat.model_fields.get(name)
+        if field is None:
+            raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")
+        values[name] = yaml.safe_load(text) if field.annotation in (int, float) else text
+        if field.annotation is float and isinstance(values[name], int):
+            values[name] = float(values[name])
+    return values
+
+
+def flat_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat file with `values` laid over it, validated before any kernel starts.
+
+    Raises:
+        UsageError: one sentence naming file, key and value.
+    """
+    load_file(file, values)
+    return {**read_yaml(file), **values}
+
+
+def launch(
+    notebook: Path,
+    params_file: Path,
+    values: Mapping[str, Any] | None = None,
+    *,
+    progress: bool = False,
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it whatever happens.
+
+    Args:
+        env: environment variables of the kernel beside those of this process.
+
+    Raises:
+        UsageError: the parameters are wrong; no kernel was started.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.engine import last_sealed
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    flat = flat_values(params_file, values or {})
+    root = project_root()
+    scratch = tempfile.TemporaryDirectory(prefix="runbook-")
+    # The record says what happened, better than papermill's traceback would.
+    with scratch as folder, suppress(PapermillExecutionError):
+        papermill.execute_notebook(
+            str(notebook),
+            str(Path(folder) / notebook.name),
+            parameters=flat,
+            engine_name="runbook",
+            kernel_name="python3",
+            progress_bar=progress,
+            cwd=str(root),
+            log_output=False,
+            env=dict(env or {}),
+        )
+    return finished(Archive(root / load(flat).archive), last_sealed())
+
+
+def finished(archive: Any, ref: Any) -> Finished:
+    """How the run of a sealed record ended."""
+    record = archive.load(ref)
+    report = Path(ref.folder) / "report.html"
+    code = _EXIT.get(record.decision or "", Exit.ERROR) if record.status == "completed" else Exit.ERROR
+    if record.error and record.status != "completed":
+        code = Exit(record.error.get("exit_code", Exit.ERROR))
+    return Finished(
+        run_id=record.run_id,
+        notebook=record.notebook,
+        status=record.status,
+        decision=record.decision if record.status == "completed" else None,
+        reason=record.decision_reason or (record.error or {}).get("text", record.status),
+        next=record.next or "",
+        folder=str(ref.folder),
+        report=str(report) if report.is_file() else None,
+        exit_code=int(code),
+        come_back_at=record.come_back_at,
+    )

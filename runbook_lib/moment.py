@@ -1,0 +1,148 @@
+"""Which of a phase's moments it is, from AppConfig's history alone: a pure function, the same for any notebook and any hour.
+
+A deployment says in its description whose it is (`act.traffic.describe`): release, notebook, attempt.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from runbook_lib.judge.model import Look
+from runbook_lib.observe.traffic import Deployment, TrafficState
+from runbook_lib.observe.window import iso, parse
+from runbook_lib.params import Params
+from runbook_lib.policy import Phase
+
+Name = Literal["before", "during", "after", "taken_back", "void"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a phase stands at `now`."""
+
+    name: Name
+    words: str
+    """One sentence for the reader."""
+    percent: float
+    """Weight in force now, 0..100."""
+    shift_at: dt.datetime | None = None
+    """When the weight was set."""
+    effective_at: dt.datetime | None = None
+    """When the last client had read it: set plus the clients' polling."""
+    taken_back_at: dt.datetime | None = None
+    alarm: str | None = None
+    look: Look | None = None
+    """The declared look that is due; None while none is."""
+    look_number: int = 0
+    """1 for the first declared look; 0 while none is due."""
+    last_look: bool = False
+    come_back_at: dt.datetime | None = None
+    """When the next declared look can be decided: settled data included."""
+    baking: bool = False
+
+    def window_end(self, now: dt.datetime) -> dt.datetime:
+        """End of the time to judge: a due look judges exactly its hours, so that looking again changes nothing."""
+        if self.look is not None and self.effective_at is not None:
+            return self.effective_at + dt.timedelta(hours=self.look.hours)
+        return self.taken_back_at or now
+
+
+def tags(deployment: Deployment) -> dict[str, str]:
+    """The `key=value` words of a deployment's description."""
+    return dict(re.findall(r"(\w+)=(\S+)", deployment.description or ""))
+
+
+def which(state: TrafficState, params: Params, notebook: str, phase: Phase, now: dt.datetime) -> Moment:
+    """The moment of `phase` at `now`.
+
+    Args:
+        state: dial, switch and their deployments, newest first.
+        now: AWS's clock or `as_of`, UTC.
+    """
+    mine = [deployment for deployment in state.history if _is_mine(deployment, params, notebook)]
+    shifts = sorted((d for d in mine if d.percent == phase.percent and d.percent), key=lambda d: d.number)
+    if not shifts:
+        return _before(state, phase)
+    first, newest = shifts[0], shifts[-1]
+    if first.started_at is None:
+        return Moment("void", f"deployment {first.number} has no start time", state.weight)
+    shift_at = parse(first.started_at)
+    effective_at = shift_at + dt.timedelta(seconds=params.service.traffic.client_poll_s)
+    if not newest.in_force:
+        return _taken_back(state, newest, shift_at, effective_at)
+    spoilt = _spoilt(state, mine, first, phase)
+    if spoilt:
+        return Moment("void", spoilt, state.weight, shift_at, effective_at)
+    return _soaking(state, params, phase, newest, shift_at, effective_at, now)
+
+
+def _is_mine(deployment: Deployment, params: Params, notebook: str) -> bool:
+    said = tags(deployment)
+    wanted = {"release": params.release, "notebook": notebook, "attempt": str(params.attempt)}
+    return all(said.get(key) == value for key, value in wanted.items())
+
+
+def _before(state: TrafficState, phase: Phase) -> Moment:
+    words = f"before the shift to {phase.percent:g} %: the weight in force is {state.weight:g} %"
+    return Moment("before", words, state.weight)
+
+
+def _taken_back(
+    state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime
+) -> Moment:
+    by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
+    at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
+    told = next((event.description for event in newest.events if event.triggered_by == "CLOUDWATCH_ALARM"), "")
+    named = re.search(r"alarm:([\w-]+)|([\w-]+-(?:alarm|guard)-[\w-]+)", told)
+    alarm = (named[1] or named[2]) if named else None
+    who = "AppConfig took the weight back by itself" if by_itself else "the weight was taken back"
+    words = f"{who} at {at:%Y-%m-%d %H:%M} UTC{f' on alarm {alarm}' if alarm else ''}; the weight now is {state.weight:g} %"
+    return Moment("taken_back", words, state.weight, shift_at, effective_at, taken_back_at=at, alarm=alarm)
+
+
+def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phase: Phase) -> str | None:
+    """Why the soak is void (trap 20), or None."""
+    own = {deployment.number for deployment in mine}
+    foreign = [d for d in state.history if d.number > first.number and d.number not in own]
+    if foreign:
+        other = foreign[-1]
+        return f"deployment {other.number} ({other.description or 'without a description'}) moved the dial during the soak"
+    if not state.switch_on:
+        return "the switch is off"
+    if state.dial_percent != phase.percent:
+        return f"the dial says {state.dial_percent:g} %, the soak wants {phase.percent:g} %"
+    if state.switch_since and first.started_at and parse(state.switch_since) > parse(first.started_at):
+        return f"the switch was turned during the soak, at {parse(state.switch_since):%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+def _soaking(
+    state: TrafficState,
+    params: Params,
+    phase: Phase,
+    newest: Deployment,
+    shift_at: dt.datetime,
+    effective_at: dt.datetime,
+    now: dt.datetime,
+) -> Moment:
+    settle = dt.timedelta(seconds=max(params.policy.metric_delay_s, params.service.job_deadline_s))
+    ready = [effective_at + dt.timedelta(hours=look.hours) + settle for look in phase.looks]
+    due = sum(1 for at in ready if at <= now)
+    hours = (now - effective_at).total_seconds() / 3600
+    baking = newest.state in ("DEPLOYING", "BAKING")
+    watch = "AppConfig watches the guards" if baking else "the bake is over: nothing watches but you"
+    return Moment(
+        "after" if due else "during",
+        f"{state.weight:g} % has been in force for {hours:.1f} h of {phase.soak_hours:g} h; {watch}",
+        state.weight,
+        shift_at,
+        effective_at,
+        look=phase.looks[due - 1] if due else None,
+        look_number=due,
+        last_look=due == len(phase.looks),
+        come_back_at=ready[due] if due < len(ready) else None,
+        baking=baking,
+    )

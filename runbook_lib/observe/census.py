@@ -1,0 +1,284 @@
+"""The census of jobs: what became of every job, from the jobs table itself (DOMAIN.md, trap 1).
+
+No metric tells failed, lost and in flight apart. Success is COMPLETED within the deadline of submission, for then the
+client stops asking. A job younger than the deadline is nothing yet: it is left to the next look, finished or not, for
+counting only the quick ones among the young would flatter the rate. So a segment counts jobs created in [start,
+end_settled).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from runbook_lib.aws import aws_errors
+from runbook_lib.errors import UsageError
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.logs import signature
+from runbook_lib.observe.window import Window, iso, parse, utc
+from runbook_lib.params import Params
+
+Gap = tuple[dt.datetime, dt.datetime]
+_FIELDS = ("status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
+
+
+class Segment(Frozen):
+    """What became of the jobs created in [start, end_settled). JSON-able (`model_dump(mode="json")`)."""
+
+    start: dt.datetime
+    end: dt.datetime
+    """End of the window that was asked for."""
+    end_settled: dt.datetime
+    """End of what is counted: the deadline before the moment of the census, at most. The next look starts here."""
+    completed: int = 0
+    late: int = 0
+    """COMPLETED, but after the client had given up."""
+    failed: int = 0
+    lost: int = 0
+    """Unfinished, and older than the deadline."""
+    in_flight: int = 0
+    """Unfinished jobs created after `end_settled`: neither success nor failure, and in no other number."""
+    probes: int = 0
+    """Jobs of our own; in no other number."""
+    probes_bad: int = 0
+    duplicates: int = 0
+    """Jobs beyond the first under one idempotency key."""
+    generation_s: tuple[float, ...] = ()
+    """Seconds from creation to completion of every COMPLETED job, late ones too, ascending."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    read_units: float = 0.0
+    """What the census itself consumed."""
+    errors: dict[str, int] = Field(default_factory=dict)
+    """Failures by signature."""
+    gaps: tuple[Gap, ...] = ()
+    """Times within [start, end_settled) that nobody looked at, or whose items may have been deleted by their TTL."""
+
+    @property
+    def bad(self) -> int:
+        """Jobs that were no success for their client."""
+        return self.failed + self.late + self.lost
+
+    @property
+    def n(self) -> int:
+        """Jobs that count."""
+        return self.completed + self.bad
+
+
+def take(
+    dynamodb: Any, params: Params, window: Window, now: dt.datetime, *, sleep: Callable[[float], None] = time.sleep
+) -> Segment:
+    """One census of the jobs table; reads at most `census_reads_per_s` units a second, on the average.
+
+    Items older than their TTL may be gone, the bad and the good alike: that part of the window is a gap, and not
+    counted.
+
+    Raises:
+        AwsError: DynamoDB refused or did not answer.
+    """
+    settled = window.settled(now, params.service.job_deadline_s)
+    alive = utc(now) - dt.timedelta(seconds=params.service.job_ttl_s)
+    seen = settled.since(alive)
+    units = 0.0
+
+    def items() -> Iterator[dict[str, Any]]:
+        nonlocal units
+        for page in _pages(dynamodb, params, Window(seen.start, max(window.end, seen.start))):
+            consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
+            units += consumed
+            yield from (_plain(item) for item in page.get("Items", []))
+            if "LastEvaluatedKey" in page:
+                sleep(consumed / params.policy.census_reads_per_s)
+
+    counted = count(items(), Window(seen.start, window.end), seen.end, params.service.job_deadline_s)
+    gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
+    return counted.model_copy(update={"start": settled.start, "read_units": units, "gaps": gaps})
+
+
+def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
+    """Counts jobs (plain mappings with the table's attributes) created in `window`. Pure.
+
+    An item that nobody can vouch for is no success: COMPLETED without a readable `completed_at`, or before its
+    creation.
+    """
+    counts: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    keys: Counter[str] = Counter()
+    times: list[float] = []
+    for job in jobs:
+        created = _time(job.get("created_at"))
+        if created is None or not window.start <= created < window.end:
+            continue
+        fate, seconds, error = _fate(job, created, deadline_s)
+        if created >= end_settled:
+            counts["in_flight"] += fate == "lost" and not _is_probe(job)
+            continue
+        if _is_probe(job):
+            counts["probes"] += 1
+            counts["probes_bad"] += fate != "completed"
+            continue
+        counts[fate] += 1
+        if seconds is not None:
+            times.append(seconds)
+        if error is not None:
+            errors[signature(error)] += 1
+        if key := job.get("idempotency_key"):
+            keys[str(key)] += 1
+        usage = job.get("token_usage")
+        if isinstance(usage, dict):
+            for side in ("input", "output"):
+                counts[f"{side}_tokens"] += int(usage.get(side) or 0)
+    return Segment(
+        start=window.start,
+        end=window.end,
+        end_settled=end_settled,
+        duplicates=sum(same - 1 for same in keys.values()),
+        generation_s=tuple(sorted(times)),
+        errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
+        **counts,
+    )
+
+
+def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> tuple[str, float | None, str | None]:
+    """(completed | late | failed | lost, seconds to completion, error)."""
+    if job.get("status") == "FAILED":
+        return "failed", None, str(job.get("error") or "FAILED without an error")
+    if job.get("status") != "COMPLETED":
+        return "lost", None, None
+    done = _time(job.get("completed_at"))
+    if done is None or done < created:
+        return "failed", None, "COMPLETED at a time that cannot be (none, or before its creation)"
+    seconds = (done - created).total_seconds()
+    return ("completed" if seconds <= deadline_s else "late"), seconds, None
+
+
+def _is_probe(job: dict[str, Any]) -> bool:
+    return str(job.get("source", "")).startswith("probe")
+
+
+def _time(value: Any) -> dt.datetime | None:
+    try:
+        return parse(str(value))
+    except ValueError:
+        return None
+
+
+def _pages(dynamodb: Any, params: Params, window: Window) -> Iterator[dict[str, Any]]:
+    # Compared as text, to the second and one wider at the end, so that it holds with and without fractions and zone;
+    # `count` compares the times themselves.
+    low = f"{window.start:%Y-%m-%dT%H:%M:%S}"
+    high = f"{window.end + dt.timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
+    request = {
+        "TableName": params.name("table"),
+        "FilterExpression": "#created_at >= :low AND #created_at < :high",
+        "ProjectionExpression": ", ".join(f"#{name}" for name in _FIELDS),
+        "ExpressionAttributeNames": {f"#{name}": name for name in _FIELDS},
+        "ExpressionAttributeValues": {":low": {"S": low}, ":high": {"S": high}},
+        "Limit": params.policy.census_page_size,
+        "ReturnConsumedCapacity": "TOTAL",
+    }
+    with aws_errors(f"taking the census of {params.name('table')} (dynamodb:Scan)"):
+        while True:
+            page = dynamodb.scan(**request)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _plain(item: dict[str, Any]) -> dict[str, Any]:
+    """A DynamoDB item without its type tags; numbers become floats."""
+    return {name: _value(tagged) for name, tagged in item.items()}
+
+
+def _value(tagged: dict[str, Any]) -> Any:
+    kind, value = next(iter(tagged.items()))
+    match kind:
+        case "N":
+            return float(value)
+        case "M":
+            return _plain(value)
+        case "L":
+            return [_value(one) for one in value]
+        case "NULL":
+            return None
+        case _:
+            return value
+
+
+def merge(segments: Sequence[Segment]) -> Segment:
+    """One segment of all; nothing counted twice, and what lies between them is named in `gaps`.
+
+    Segments that overlap cannot be added up. Of every set that does not overlap, the one that covers most time is taken
+    (weighted interval scheduling), the rest is left out: its time is covered, or else it is a gap.
+
+    Raises:
+        UsageError: nothing to merge.
+    """
+    if not segments:
+        raise UsageError("no census to merge")
+    chosen = _disjoint(segments)
+    parts = chosen or [max(segments, key=lambda part: part.end_settled)]
+    newest = max(segments, key=lambda part: part.end)
+    start = min(part.start for part in segments)
+    end_settled = max(part.end_settled for part in parts)
+    gaps: list[Gap] = []
+    at = start
+    for part in parts:
+        if at < part.start:
+            gaps.append((at, part.start))
+        gaps += part.gaps
+        at = max(at, part.end_settled)
+    errors: Counter[str] = Counter()
+    for part in parts:
+        errors.update(part.errors)
+    added = (
+        "completed",
+        "late",
+        "failed",
+        "lost",
+        "probes",
+        "probes_bad",
+        "duplicates",
+        "input_tokens",
+        "output_tokens",
+    )
+    return Segment(
+        start=start,
+        end=newest.end,
+        end_settled=end_settled,
+        in_flight=newest.in_flight,
+        generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
+        read_units=sum(part.read_units for part in segments),
+        errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
+        gaps=tuple(gaps),
+        **{name: sum(getattr(part, name) for part in parts) for name in added},
+    )
+
+
+def _disjoint(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments that cover most time without overlap, in order of time; empty ones never."""
+    order = sorted((part for part in segments if part.start < part.end_settled), key=lambda part: part.end_settled)
+    best: list[tuple[float, list[Segment]]] = [(0.0, [])]
+    for part in order:
+        before = max(
+            (one for one in best if not one[1] or one[1][-1].end_settled <= part.start), key=lambda one: one[0]
+        )
+        seen = (part.end_settled - part.start).total_seconds() - sum((b - a).total_seconds() for a, b in part.gaps)
+        with_part = (before[0] + seen, [*before[1], part])
+        best.append(max(best[-1], with_part, key=lambda one: one[0]))
+    return best[-1][1]
+
+
+def describe(segment: Segment) -> str:
+    """The census in one line."""
+    return (
+        f"{segment.n} jobs created {iso(segment.start)} to {iso(segment.end_settled)}: {segment.completed} completed, "
+        f"{segment.failed} failed, {segment.late} late, {segment.lost} lost; {segment.in_flight} in flight, "
+        f"{segment.probes} probes; cost {segment.read_units:g} read units"
+    )

@@ -1,0 +1,110 @@
+"""Evidence that counts `bad` of `n`: success, errors of gateway and Lambdas, the split seen. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from runbook_lib.judge.model import Evidence
+from runbook_lib.observe import questions
+from runbook_lib.observe.questions import FUNCTIONS, label
+from runbook_lib.observe.seen import Seen, census_window, counts_of, unseen
+from runbook_lib.observe.window import parse, period_for
+
+
+def success(seen: Seen) -> Evidence:
+    service, segment, window = seen.params.service, seen.segment, census_window(seen)
+    query = (
+        f"Scan of {seen.params.name('table')} by created_at: COMPLETED within {service.job_deadline_s} s is success; "
+        "FAILED, later or unfinished is failure; probes left out"
+    )
+    if segment is None:
+        return seen.evidence("success", "rate", query, window, (), notes=("no census was taken",))
+    missed, words, figures = unseen(seen)
+    found = counts_of(segment.bad, segment.n, seen.idle)
+    kpi = seen.sum("jobs_created", window)
+    # The KPIs are stamped and delayed on their own: a few jobs at the edges, and our probes, are no contradiction.
+    if kpi is not None and abs(kpi - segment.n - segment.probes) > max(3, 0.05 * segment.n):
+        words = (*words, f"the KPI VPRJobCreated counts {kpi:g} jobs, the census {segment.n + segment.probes}")
+    return seen.evidence(
+        "success", "rate", query, window, (),
+        **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed},
+        in_flight=segment.in_flight,
+        extra={
+            "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
+            "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
+            "errors": dict(segment.errors), "unseen": figures, "kpi_created": kpi,
+            "kpi_completed": seen.sum("jobs_completed", window), "kpi_failed": seen.sum("jobs_failed", window),
+            "census_read_units": segment.read_units,
+        },
+    )  # fmt: skip
+
+
+def _gateway(seen: Seen, measure: str, routes: tuple[str, ...], words: str, idle: str | None) -> Evidence:
+    """5xx of Count over some routes. API Gateway publishes both for each request: Count without 5xx is none."""
+    window = seen.whole
+    counts = [(seen.sum(f"{route}_5xx", window), seen.sum(f"{route}_requests", window)) for route in routes]
+    asked = [(bad, n) for bad, n in counts if n]
+    found = counts_of(sum(bad or 0 for bad, _ in asked), sum(n for _, n in asked), idle)
+    if asked and all(bad is None for bad, _ in asked):
+        found["proven_zero_by"] = "requests that were counted under the same dimensions, with no 5xx among them"
+    labels = tuple(label(f"{route}_{what}") for route in routes for what in ("requests", "5xx"))
+    per_route = {route: {"bad": bad, "n": n} for route, (bad, n) in zip(routes, counts, strict=True)}
+    query = f"CloudWatch AWS/ApiGateway, Sum of 5xx / Sum of Count, {words}"
+    return seen.evidence(measure, "rate", query, window, labels, **found, extra={"routes": per_route})
+
+
+def async_5xx(seen: Seen) -> Evidence:
+    routes = seen.params.service.api.routes
+    return _gateway(
+        seen, "async_5xx", ("async", "status"), f"POST {routes.submit} and GET {routes.status} only (trap 3)", seen.idle
+    )
+
+
+def baseline_success(seen: Seen) -> Evidence:
+    return _gateway(seen, "baseline_success", ("sync",), f"POST {seen.params.service.api.routes.sync}", None)
+
+
+def lambda_errors(seen: Seen) -> Evidence:
+    params = seen.params
+    window = questions.settled(params, seen.window, seen.now, params.service.job_deadline_s)
+    per: dict[str, dict[str, float | None]] = {}
+    bad, n, notes = 0.0, 0.0, []
+    for name in FUNCTIONS:
+        errors, runs = seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)
+        per[name] = {"bad": errors, "n": runs}
+        if runs:
+            bad, n = bad + (errors or 0), n + runs
+            if errors is None:
+                notes.append(f"{name}: invoked, and no Errors published: zero (trap 5)")
+        else:
+            notes.append(f"{name}: no invocations")
+    found = counts_of(bad, n, seen.idle)
+    if found["n"] and all(counts["bad"] is None for counts in per.values()):
+        found["proven_zero_by"] = "invocations without any Errors"
+    found["notes"] = (*found.get("notes", ()), *notes)
+    labels = tuple(label(f"{name}_{what}") for name in FUNCTIONS for what in ("invocations", "errors"))
+    query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status together"
+    return seen.evidence("lambda_errors", "rate", query, window, labels, **found, extra={"functions": per})
+
+
+def observed_split(seen: Seen) -> Evidence:
+    """Async among all submissions, from the minute on in which every client has read the weight."""
+    params, routes = seen.params, seen.params.service.api.routes
+    window = seen.whole
+    if seen.traffic.since is not None:
+        in_effect = parse(seen.traffic.since) + dt.timedelta(seconds=params.service.traffic.client_poll_s)
+        window = window.since(in_effect).inward(period_for(seen.window, seen.now))
+    sent, kept = seen.sum("async_requests", window), seen.sum("sync_requests", window)
+    notes = []
+    if sent is None and kept is not None:
+        notes.append("no point for the submit route, while the synchronous route has some: no async request")
+    if kept is None and sent is not None:
+        notes.append("no point for the synchronous route, while the submit route has some: no synchronous request")
+    found = counts_of(sent or 0, (sent or 0) + (kept or 0), None)
+    return seen.evidence(
+        "observed_split", "split",
+        f"CloudWatch AWS/ApiGateway, Sum of Count, POST {routes.submit} / (POST {routes.submit} + POST {routes.sync}), "
+        f"from {params.service.traffic.client_poll_s} s after the weight was set",
+        window, (label("async_requests"), label("sync_requests")),
+        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra={"since": seen.traffic.since},
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""All that was asked for one window, read once: what the functions that make evidence have in common. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.observe import questions
+from runbook_lib.observe.census import Segment
+from runbook_lib.observe.fetch import Answers
+from runbook_lib.observe.questions import label
+from runbook_lib.observe.traffic import TrafficState
+from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.params import Params
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that was asked, read once."""
+
+    answers: Answers
+    segment: Segment | None
+    live: dict[str, Any]
+    traffic: TrafficState
+    params: Params
+    window: Window
+    now: dt.datetime
+    look: Look | None
+
+    @property
+    def whole(self) -> Window:
+        return questions.settled(self.params, self.window, self.now)
+
+    @property
+    def idle(self) -> str | None:
+        """Proof that no request can have gone to async in the window, if there is one."""
+        since = self.traffic.since
+        if self.traffic.weight == 0 and (since is None or parse(since) <= self.window.start):
+            return "the weight, which was 0 throughout"
+        return None
+
+    def sum(self, metric: str, window: Window) -> float | None:
+        """Sum of a counted metric within `window`; None where it has no point there."""
+        inside = [value for when, value in self.answers.points(label(metric)) if window.start <= when < window.end]
+        return math.fsum(inside) if inside else None
+
+    def evidence(
+        self, measure: str, kind: str, query: str, window: Window, labels: tuple[str, ...], **found: Any
+    ) -> Evidence:
+        """Evidence with its window, and with what was odd about the answers."""
+        notes = (*found.pop("notes", ()), *self.answers.notes(*labels))
+        partial = found.pop("partial", False) or any(self.answers.partial(one) for one in labels)
+        if window.empty:
+            notes = (*notes, "nothing of the window has settled yet")
+        return Evidence.model_validate(
+            {
+                "measure": measure,
+                "kind": kind,
+                "start": iso(window.start),
+                "end": iso(window.end),
+                "query": query,
+                "partial": partial and not window.empty,
+                "notes": notes,
+                **found,
+            }
+        )
+
+
+def counts_of(bad: float | None, n: float | None, proof: str | None) -> dict[str, Any]:
+    """`bad` of `n` as whole numbers, with bad <= n whatever the edges of the window did; None without data."""
+    if not n:
+        return {"bad": 0, "n": 0, "proven_zero_by": proof} if proof else {"bad": None, "n": None}
+    if bad is None:
+        return {"bad": None, "n": None}
+    k, total = round(bad), round(n)
+    if k > total:
+        return {
+            "bad": total,
+            "n": total,
+            "notes": (f"{k} failures of {total} were counted: cut to {total}",),
+            "partial": True,
+        }
+    return {"bad": k, "n": total}
+
+
+def census_window(seen: Seen) -> Window:
+    if seen.segment is None:
+        end = seen.window.settled(seen.now, seen.params.service.job_deadline_s)
+        return Window(end.start, end.start)
+    return Window(seen.segment.start, max(seen.segment.start, seen.segment.end_settled))
+
+
+def unseen(seen: Seen) -> tuple[bool, tuple[str, ...], list[dict[str, Any]]]:
+    """Gaps of the census, filled from the KPI metrics as far as these go: (some job was not seen, words, figures).
+
+    The KPIs tell created and completed, not failed (trap 1): they are shown, and stay out of the rate. A gap in which
+    no job was created is none.
+    """
+    missed, words, figures = False, [], []
+    for start, end in seen.segment.gaps if seen.segment else ():
+        gap = Window(start, end)
+        created, completed = seen.sum("jobs_created", gap), seen.sum("jobs_completed", gap)
+        known = bool(seen.answers.points(label("jobs_created")))
+        if known and not created:
+            continue
+        missed = True
+        figures.append({"start": iso(start), "end": iso(end), "created": created, "completed": completed})
+        counts = (
+            f"the KPIs count {created:g} created, {completed or 0:g} completed"
+            if created
+            else "nothing tells what was in it"
+        )
+        words.append(f"no census of {iso(start)} to {iso(end)}: {counts}")
+    return missed, tuple(words), figures

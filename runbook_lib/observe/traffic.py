@@ -1,0 +1,287 @@
+"""The traffic split as AppConfig reports it: dial, switch, the weight in force, and since when.
+
+Two flags in one application (DOMAIN.md, "Traffic split"): a request goes to async if the switch is on and random <
+dial.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.aws import aws_errors
+from runbook_lib.errors import AwsError
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.window import iso
+from runbook_lib.params import Params
+
+IN_FORCE = ("DEPLOYING", "BAKING", "COMPLETE")
+"""States whose version clients get (our strategies have no growth, so all of them at once)."""
+HISTORY = 50
+"""Deployments read in detail, newest first."""
+
+
+class Event(Frozen):
+    """One line of a deployment's event log."""
+
+    type: str
+    triggered_by: str
+    description: str
+    at: str | None = None
+
+
+class Deployment(Frozen):
+    """One deployment. `percent` is the dial's, `enabled` the switch's; times are ISO 8601 UTC; events newest first."""
+
+    number: int
+    state: str
+    percent: float | None = None
+    enabled: bool | None = None
+    version: str = ""
+    description: str = ""
+    strategy: str = ""
+    started_at: str | None = None
+    completed_at: str | None = None
+    bake_minutes: float = 0.0
+    events: tuple[Event, ...] = ()
+
+    @property
+    def in_force(self) -> bool:
+        """Clients get its version, as long as no later one is in force."""
+        return self.state in IN_FORCE
+
+    @property
+    def taken_back_at(self) -> str | None:
+        """When it was rolled back or reverted; None if it was not."""
+        over = [event.at for event in self.events if event.type in ("ROLLBACK_COMPLETED", "REVERT_COMPLETED")]
+        return None if self.in_force else next((at for at in over if at), self.completed_at)
+
+    @property
+    def taken_back_by(self) -> str | None:
+        """Who took it back: `CLOUDWATCH_ALARM` for AppConfig's own rollback, `USER` for a person; None if nobody."""
+        kinds = ("ROLLBACK_STARTED", "ROLLBACK_COMPLETED", "REVERT_COMPLETED")
+        return next((event.triggered_by for event in self.events if event.type in kinds), None)
+
+
+class TrafficState(Frozen):
+    """Dial and switch, and what follows from them. JSON-able."""
+
+    dial_percent: float
+    """Percent in force: a deployment that was taken back gives way to the version before it."""
+    switch_on: bool
+    weight: float
+    """Percent of requests that go to async: the dial if the switch is on, else 0."""
+    dial_deployment: Deployment | None = None
+    """The newest deployment of the dial, in whatever state."""
+    switch_deployment: Deployment | None = None
+    history: tuple[Deployment, ...] = ()
+    """The dial's deployments, newest first."""
+    dial_since: str | None = None
+    """Since when the dial's percent has been set; clients follow within their polling interval."""
+    switch_since: str | None = None
+    monitors: tuple[str, ...] = ()
+    """ARNs of the alarms that the dial's environment is watched by."""
+
+    @property
+    def since(self) -> str | None:
+        """Since when the weight has been set, ISO 8601 UTC."""
+        return max((at for at in (self.dial_since, self.switch_since) if at), default=None)
+
+    @property
+    def busy(self) -> bool:
+        """A deployment of the dial is under way: AppConfig takes no other."""
+        return self.dial_deployment is not None and self.dial_deployment.state not in (
+            "COMPLETE",
+            "ROLLED_BACK",
+            "REVERTED",
+        )
+
+
+@dataclass(frozen=True)
+class Handles:
+    """AppConfig's ids of what the parameters name."""
+
+    application: str
+    dial_profile: str
+    switch_profile: str
+    dial_environment: str
+    switch_environment: str
+    immediate_strategy: str
+    soak_strategy: str
+    strategies: dict[str, str]
+    """Names of all strategies by id."""
+
+
+def handles(appconfig: Any, params: Params) -> Handles:
+    """Looks the ids up by name.
+
+    Raises:
+        AwsError: AppConfig refused, or has nothing of that name.
+    """
+    traffic = params.service.traffic
+    with aws_errors("looking up the traffic flags (appconfig:List*)"):
+        application = _by_name(appconfig, "application", traffic.application, params, "list_applications")
+        profiles = _names(appconfig, "list_configuration_profiles", ApplicationId=application)
+        environments = _names(appconfig, "list_environments", ApplicationId=application)
+        strategies = _names(appconfig, "list_deployment_strategies")
+
+    def find(kind: str, template: str, names: dict[str, str]) -> str:
+        name = template.format(env=params.env)
+        if name not in names:
+            raise AwsError(
+                f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first"
+            )
+        return names[name]
+
+    return Handles(
+        application=application,
+        dial_profile=find("configuration profile", traffic.dial_profile, profiles),
+        switch_profile=find("configuration profile", traffic.switch_profile, profiles),
+        dial_environment=find("environment", traffic.dial_environment, environments),
+        switch_environment=find("environment", traffic.switch_environment, environments),
+        immediate_strategy=find("deployment strategy", traffic.immediate_strategy, strategies),
+        soak_strategy=find("deployment strategy", traffic.soak_strategy, strategies),
+        strategies={id: name for name, id in strategies.items()},
+    )
+
+
+def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
+    pages = appconfig.get_paginator(operation).paginate(**request)
+    return {item["Name"]: item["Id"] for page in pages for item in page.get("Items", [])}
+
+
+def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation: str) -> str:
+    name = template.format(env=params.env)
+    names = _names(appconfig, operation)
+    if name not in names:
+        raise AwsError(f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first")
+    return names[name]
+
+
+def read(appconfig: Any, params: Params) -> TrafficState:
+    """Dial and switch as they are now.
+
+    Raises:
+        AwsError: AppConfig refused, has nothing of that name, or holds a flag that cannot be read.
+    """
+    known = handles(appconfig, params)
+    flag = params.service.traffic.flag
+    with aws_errors("reading the traffic flags (appconfig:ListDeployments, GetDeployment)"):
+        dial = list(_deployments(appconfig, known, known.dial_environment, known.dial_profile, flag, dial=True))
+        switch = list(_deployments(appconfig, known, known.switch_environment, known.switch_profile, flag, dial=False))
+        environment = appconfig.get_environment(ApplicationId=known.application, EnvironmentId=known.dial_environment)
+    dial_now, dial_since = _in_force(dial)
+    switch_now, switch_since = _in_force(switch)
+    # Nothing deployed is what the clients take an absent flag for: synchronous.
+    percent = dial_now.percent or 0.0 if dial_now else 0.0
+    on = bool(switch_now and switch_now.enabled)
+    return TrafficState(
+        dial_percent=percent,
+        switch_on=on,
+        weight=percent if on else 0.0,
+        dial_deployment=dial[0] if dial else None,
+        switch_deployment=switch[0] if switch else None,
+        history=tuple(dial),
+        dial_since=dial_since,
+        switch_since=switch_since,
+        monitors=tuple(monitor["AlarmArn"] for monitor in environment.get("Monitors", [])),
+    )
+
+
+def _in_force(history: list[Deployment]) -> tuple[Deployment | None, str | None]:
+    """The deployment whose version clients get, and since when: its own start, or when a later one was taken back."""
+    since: str | None = None
+    for deployment in history:
+        if deployment.in_force:
+            return deployment, since or deployment.started_at
+        since = since or deployment.taken_back_at
+    return None, since
+
+
+def _deployments(
+    appconfig: Any, known: Handles, environment: str, profile: str, flag: str, *, dial: bool
+) -> Iterator[Deployment]:
+    where = {"ApplicationId": known.application, "EnvironmentId": environment}
+    values: dict[str, dict[str, Any]] = {}
+    for number in _numbers(appconfig, where)[:HISTORY]:
+        found = appconfig.get_deployment(**where, DeploymentNumber=number)
+        if found["ConfigurationProfileId"] != profile:
+            continue
+        version = str(found.get("ConfigurationVersion", ""))
+        if version not in values:
+            values[version] = _flag(appconfig, known.application, profile, version, flag)
+        value = values[version]
+        yield Deployment(
+            number=number,
+            state=found["State"],
+            percent=_percent(value, version) if dial else None,
+            enabled=None if dial else bool(value.get("enabled")),
+            version=version,
+            description=found.get("Description") or "",
+            strategy=known.strategies.get(found.get("DeploymentStrategyId", ""), found.get("DeploymentStrategyId", "")),
+            started_at=_at(found.get("StartedAt")),
+            completed_at=_at(found.get("CompletedAt")),
+            bake_minutes=float(found.get("FinalBakeTimeInMinutes") or 0),
+            events=tuple(_event(event) for event in found.get("EventLog", [])),
+        )
+
+
+def _numbers(appconfig: Any, where: dict[str, str]) -> list[int]:
+    """Numbers of the environment's deployments, newest first."""
+    pages = appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50})
+    numbers = {int(item["DeploymentNumber"]) for page in pages for item in page.get("Items", [])}
+    # The embedded AWS lists the oldest fifty and no next page: what was deployed later is asked for by number.
+    while numbers and len(numbers) % 50 == 0 and _exists(appconfig, where, max(numbers) + 1):
+        numbers |= {max(numbers) + 1}
+        while _exists(appconfig, where, max(numbers) + 1):
+            numbers.add(max(numbers) + 1)
+    return sorted(numbers, reverse=True)
+
+
+def _exists(appconfig: Any, where: dict[str, str], number: int) -> bool:
+    try:
+        appconfig.get_deployment(**where, DeploymentNumber=number)
+    except appconfig.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _flag(appconfig: Any, application: str, profile: str, version: str, flag: str) -> dict[str, Any]:
+    answer = appconfig.get_hosted_configuration_version(
+        ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
+    )
+    try:
+        value = json.loads(answer["Content"].read())["values"][flag]
+    except (ValueError, KeyError, TypeError):
+        value = None
+    if not isinstance(value, dict):
+        raise AwsError(
+            f"version {version} of the flag '{flag}' is no feature-flag document; deploy the rollout's flags again"
+        )
+    return value
+
+
+def _percent(value: dict[str, Any], version: str) -> float:
+    try:
+        percent = float(value["percent"]) if value.get("enabled", True) else 0.0
+    except (KeyError, TypeError, ValueError):
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise AwsError(f"version {version} of the dial has percent {value.get('percent')!r}, wants 0 to 100")
+    return percent
+
+
+def _at(when: dt.datetime | None) -> str | None:
+    return iso(when) if when else None
+
+
+def _event(event: dict[str, Any]) -> Event:
+    return Event(
+        type=event.get("EventType", ""),
+        triggered_by=event.get("TriggeredBy", ""),
+        description=event.get("Description", ""),
+        at=_at(event.get("OccurredAt")),
+    )

@@ -1,0 +1,299 @@
+"""What the cells of a phase notebook call, in the order of its headings: observe, show, judge, act, prove.
+
+Every step leaves its facts in the run's journal, so that the record holds what the reader of the report saw.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib import moment as moments
+from runbook_lib.act import traffic as act
+from runbook_lib.errors import Refused
+from runbook_lib.judge.decide import decide
+from runbook_lib.judge.gates import judge_all
+from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
+from runbook_lib.observe import alarms, census, fetch, measure, traffic
+from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.run import Run
+from runbook_lib.series import SERIES, Panel, asks
+
+CONTEXT_H = 6.0
+"""Hours before the shift that the charts show, and that the baseline is read from before there is a shift."""
+
+
+@dataclass
+class Seen:
+    """What one look saw."""
+
+    window: Window
+    answers: fetch.Answers
+    segment: census.Segment | None
+    live: dict[str, float]
+    evidence: dict[str, Evidence]
+
+
+class Phase:
+    """One phase of the rollout, as its notebook goes through it."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.params = run.params
+        self.spec = run.params.policy.phases[run.notebook]
+        self.state = traffic.read(run.aws.client("appconfig"), run.params)
+        self.moment = moments.which(self.state, run.params, run.notebook, self.spec, run.now)
+        self.seen: Seen | None = None
+        self.findings: list[alarms.Finding] = []
+        self.outcome: Outcome | None = None
+        self.planned: act.Plan | None = None
+        run.journal.append(
+            "traffic", when="before", state=self.state.model_dump(mode="json"), moment=self.moment.name, words=self.moment.words
+        )
+
+    def traffic_table(self) -> Any:
+        """Moment, dial, switch and the deployments behind them."""
+        from runbook_lib.show.tables import stack, traffic_table, where_table
+
+        return stack(where_table({"Moment": self.moment.words}), traffic_table(self.state))
+
+    def guards_table(self) -> Any:
+        """Whether each guard alarm could protect the shift."""
+        from runbook_lib.show.tables import findings_table
+
+        clients = self.run.aws
+        self.findings = list(alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params))
+        self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
+        return findings_table(self.findings, caption="Guard alarms that AppConfig watches")
+
+    def window(self) -> Window:
+        """The time that is judged; before the shift, the last hours, for the baseline alone."""
+        end = self.moment.window_end(self.run.now)
+        start = self.moment.effective_at or end - dt.timedelta(hours=24)
+        return Window(min(start, end), end)
+
+    def observe(self) -> Any:
+        """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
+        from runbook_lib.show.tables import census_table, evidence_table, stack
+
+        run, params, window = self.run, self.params, self.window()
+        cloudwatch = run.aws.client("cloudwatch")
+        chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
+        first = fetch.fetch(cloudwatch, params, [*measure.asks(params, window, run.now), *asks(chart)], run.now)
+        second = fetch.fetch(cloudwatch, params, measure.asks_bounds(first, params, window, run.now), run.now)
+        answers = fetch.Answers.from_raw([*first.raw, *second.raw])
+        segment = self._census(window)
+        live = measure.live(run.aws, params)
+        evidence = measure.measure(answers, segment, live, self.state, params, window, run.now)
+        self.seen = Seen(window, answers, segment, live, evidence)
+        run.journal.attach("answers.json", json.dumps(answers.raw))
+        run.journal.attach("metrics.csv", answers.frame.to_csv(index=False))
+        run.journal.append("census", segment=segment.model_dump(mode="json") if segment else None)
+        run.journal.append(
+            "evidence",
+            window=[iso(window.start), iso(window.end)],
+            live=live,
+            evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
+        )
+        tables = [evidence_table(evidence)]
+        return stack(*tables, census_table(segment)) if segment else tables[0]
+
+    def _census(self, window: Window) -> census.Segment | None:
+        """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
+        if self.moment.effective_at is None:
+            return None
+        run = self.run
+        earlier = [
+            segment
+            for segment in map(census.Segment.model_validate, run.archive.segments(self.params, run.notebook))
+            if window.start <= segment.start and segment.end_settled <= window.end
+        ]
+        start = max((segment.end_settled for segment in earlier), default=window.start)
+        fresh = census.take(run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now)
+        run.journal.append("segment", segment=fresh.model_dump(mode="json"))
+        return census.merge([*earlier, fresh])
+
+    def baseline_table(self) -> Any:
+        """The canary's success beside the baseline's, over the same time."""
+        from runbook_lib.show.tables import baseline_table
+
+        evidence = self._seen().evidence
+        return baseline_table(evidence["success"], evidence["baseline_success"], self.params.policy.confidence)
+
+    def charts(self) -> Any:
+        """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
+        from runbook_lib.show.charts import timelines
+
+        seen = self._seen()
+        marks = []
+        if self.moment.shift_at:
+            marks.append((self.moment.shift_at, f"shift to {self.spec.percent:g} %"))
+        if self.moment.taken_back_at:
+            marks.append((self.moment.taken_back_at, "taken back by AppConfig"))
+        gates = {gate.id: gate for gate in self.params.policy.gates}
+        return timelines([_drawn(panel, seen.answers, gates) for panel in SERIES], marks=marks)
+
+    def judge(self) -> Outcome:
+        """The verdicts and the decision, from the evidence alone."""
+        seen, policy, moment = self._seen(), self.params.policy, self.moment
+        rules: dict[str, Any] = {
+            "looks": self.spec.looks,
+            "confidence": policy.confidence,
+            "alpha_early": policy.alpha_early,
+            "prior": policy.early_prior,
+        }
+        results: tuple[GateResult, ...] = ()
+        if moment.effective_at is not None:
+            results = judge_all(policy.gates, seen.evidence, look=moment.look, **rules)
+        back = moment.come_back_at
+        if moment.name == "before":
+            back = self._first_look(self.run.now)
+        self.outcome = decide(
+            moment.name,
+            results,
+            percent=self.spec.percent if moment.name == "before" else moment.percent,
+            last_look=moment.last_look,
+            come_back_at=iso(back) if back else None,
+            baseline=seen.evidence.get("baseline_success"),
+            worse_baseline_holds=policy.worse_baseline_holds,
+            confidence=policy.confidence,
+            alarm=moment.alarm,
+            alarm_at=iso(moment.taken_back_at) if moment.taken_back_at else None,
+            void=moment.words if moment.name == "void" else None,
+        )
+        unsafe = self.blockers() if moment.name == "before" else []
+        if unsafe:
+            self.outcome = self.outcome.model_copy(
+                update={"decision": Decision.HOLD, "reason": f"HOLD: {unsafe[0]}", "next": "Put that right, then run this notebook again."}
+            )
+        self._note()
+        return self.outcome
+
+    def blockers(self) -> list[str]:
+        """Why the shift must not be made, one sentence each."""
+        said = [finding.sentence for finding in self.findings if not finding.ok]
+        if self.state.weight not in (0.0, self.spec.before_percent):
+            said.append(
+                f"the weight in force is {self.state.weight:g} %, set by somebody else: this phase starts from "
+                f"{self.spec.before_percent:g} %"
+            )
+        return said
+
+    def _first_look(self, shift: dt.datetime) -> dt.datetime:
+        service, policy = self.params.service, self.params.policy
+        settle = service.traffic.client_poll_s + max(policy.metric_delay_s, service.job_deadline_s)
+        return shift + dt.timedelta(hours=self.spec.soak_hours, seconds=settle)
+
+    def gate_table(self) -> Any:
+        """Decision and gates; before the shift there is nothing to judge yet."""
+        from runbook_lib.show.tables import gate_table, stack, verdict_banner
+
+        outcome = self._outcome()
+        shown = verdict_banner(outcome)
+        return stack(shown, gate_table(outcome)) if outcome.results else shown
+
+    def plan(self) -> Any:
+        """What applying would do now."""
+        from runbook_lib.show.tables import note, plan_table
+
+        outcome, moment, run = self._outcome(), self.moment, self.run
+        shift = moment.name == "before" and outcome.decision is Decision.PLANNED
+        renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
+        if shift or renew:
+            until = self._first_look(run.now) if shift else moment.come_back_at
+            self.planned = act.plan_shift(
+                self.state,
+                self.spec.percent,
+                self.params,
+                soak_hours=self.spec.soak_hours,
+                description=act.describe(
+                    release=self.params.release,
+                    notebook=run.notebook,
+                    attempt=self.params.attempt,
+                    run=run.run_id,
+                    until=until,
+                ),
+            )
+            run.journal.append("plan", plan=self.planned.model_dump(mode="json"), text=self.planned.text())
+            return plan_table(self.planned)
+        if self._takes_back():
+            return note("Plan: turn the switch off. All requests go to the synchronous endpoint; clients follow within a minute.")
+        return note(f"Nothing to do: {outcome.next}")
+
+    def _takes_back(self) -> bool:
+        outcome = self._outcome()
+        return outcome.decision is Decision.ROLLBACK and outcome.scenario == "rollback_1" and self.state.switch_on
+
+    def apply(self) -> Outcome:
+        """Carries the plan out if the run may; otherwise says that nothing was changed.
+
+        Raises:
+            Refused: a raise is not authorised, blocked, or its plan is stale.
+        """
+        from runbook_lib.show.tables import note, show
+
+        outcome, run = self._outcome(), self.run
+        if not run.applying:
+            show(note("Nothing was changed: mode is plan."))
+            return outcome
+        client = run.aws.client("appconfig")
+        if self._takes_back():
+            done = act.switch_off(client, run.guard, self.params, description=self._describe())
+            show(note(done.sentence))
+        elif self.planned is not None:
+            blocked = self.blockers() if self.moment.name == "before" else []
+            if blocked:
+                raise Refused(f"{blocked[0]}; nothing was changed")
+            self.state = act.apply(self.planned, client, run.guard, self.params)
+            if self.moment.name == "before":
+                back = iso(self._first_look(parse(self.state.since) if self.state.since else run.now))
+                self.outcome = decide("before", (), percent=self.spec.percent, applied=True, come_back_at=back)
+                self._note()
+            show(note(f"Applied: the dial is at {self.state.dial_percent:g} %."))
+        else:
+            show(note("Nothing to apply."))
+        return self._outcome()
+
+    def _describe(self) -> str:
+        run = self.run
+        return act.describe(
+            release=self.params.release, notebook=run.notebook, attempt=self.params.attempt, run=run.run_id
+        )
+
+    def proof(self) -> Any:
+        """Read back from AWS, and the split that was observed against the weight in force."""
+        from runbook_lib.show.tables import proof_table
+
+        after = traffic.read(self.run.aws.client("appconfig"), self.params)
+        self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
+        split = next((result for result in self._outcome().results if result.gate.kind == "split"), None)
+        return proof_table(self.state, after, split)
+
+    def _note(self) -> None:
+        outcome = self._outcome()
+        self.run.journal.append(
+            "decision", moment=self.moment.name, look=self.moment.look_number, outcome=outcome.model_dump(mode="json")
+        )
+
+    def _seen(self) -> Seen:
+        if self.seen is None:
+            self.observe()
+        assert self.seen is not None  # noqa: S101
+        return self.seen
+
+    def _outcome(self) -> Outcome:
+        return self.outcome if self.outcome is not None else self.judge()
+
+
+def _drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any]) -> dict[str, Any]:
+    series = {
+        line.name: [(at, value * line.scale) for at, value in answers.points(line.label)] for line in panel.lines
+    }
+    return {"series": series, "title": panel.title, "unit": panel.unit, "gate": gates.get(panel.gate or ""), "kind": panel.kind}
+
+
+def failing(results: tuple[GateResult, ...]) -> list[str]:
+    """Ids of the gates that fail."""
+    return [result.gate.id for result in results if result.verdict is Verdict.FAIL]

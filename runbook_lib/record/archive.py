@@ -1,0 +1,337 @@
+"""The archive: sealed records by environment, release and notebook, and the staging of runs that are not sealed yet.
+
+    archive/env=prod/release=2026.11/06_phase1_10_percent/20261123T030000.000Z-4f1c…/record.json, report.html, …
+    archive/.staging/<run id>/owner.json, journal.jsonl, …
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from runbook_lib.errors import ArchiveError, RunbookError
+from runbook_lib.record import journal, owner
+from runbook_lib.record.chain import NAME, Chain, by_id, read_record
+from runbook_lib.record.redact import redact_notebook, redact_text
+from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
+from runbook_lib.record.seal import file_hash, record_hash, write_folder
+
+_OWNER = "owner.json"
+_UNSEALED = frozenset({_OWNER, "record.json", "report.html", "notebook.ipynb"})
+_LOCK_TIMEOUT_S = 60.0
+
+
+def new_run_id() -> str:
+    """Twelve hexadecimal digits, unique for all practical purposes."""
+    return uuid.uuid4().hex[:12]
+
+
+def safe(name: str) -> str:
+    """`name` as a folder's name: letters, digits, `.`, `_` and `-`, never hidden, never empty."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")[:100] or "unknown"
+
+
+@dataclass(frozen=True, order=True)
+class RecordRef:
+    """Where a sealed record lies; the order is that of sealing."""
+
+    sealed: str
+    """UTC instant of sealing, as in the folder's name."""
+    run_id: str
+    env: str
+    release: str
+    notebook: str
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """The report to open: that of the newest attachment, else the sealed one."""
+        attached = sorted(self.folder.glob("attachments/*/report.html"))
+        return attached[-1] if attached else self.folder / "report.html"
+
+
+class Archive:
+    """The records under `root`, which is made when first written to."""
+
+    def __init__(self, root: Path | str, clock: Callable[[], dt.datetime] = journal.utc_now) -> None:
+        self.root = Path(root).absolute()
+        self.clock = clock
+
+    @property
+    def staging(self) -> Path:
+        """Where journals lie until they are sealed."""
+        return self.root / ".staging"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """One sealer at a time, over processes and threads.
+
+        Raises:
+            ArchiveError: another one holds the lock for a minute, or the archive cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=_LOCK_TIMEOUT_S)
+            lock.acquire()
+        except Timeout:
+            raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
+        except OSError as error:
+            raise ArchiveError(f"{self.root} cannot be written ({error.strerror})") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def stage(
+        self, env: str, release: str, notebook: str, run_id: str, origin: str, *, output: str | None = None
+    ) -> Path:
+        """Opens the staging folder of a run, owned by this process. It appears with its `owner.json`, or not at all.
+
+        Args:
+            env, release, notebook: where the record will lie if the journal never says.
+            run_id: unique; `new_run_id()` makes one.
+            origin: `papermill` or `interactive`.
+            output: where the executed notebook is being written, for whoever closes the run after a crash.
+
+        Raises:
+            ArchiveError: the archive cannot be written, or the run is staged already.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9]+", run_id):
+            raise ArchiveError(f"run id '{run_id}': wants letters and digits only")
+        facts = {
+            **owner.owner(),
+            "run_id": run_id,
+            "env": env,
+            "release": release,
+            "notebook": notebook,
+            "origin": origin,
+            "staged_at": self.clock().isoformat(timespec="milliseconds"),
+            "output": output,
+        }
+        write_folder(self.staging / run_id, {_OWNER: json.dumps(facts, indent=1).encode()})
+        return self.staging / run_id
+
+    def sweep(self) -> list[RecordRef]:
+        """Closes as `died` every staged run whose owner lives no more. What cannot be closed now is left for the next time."""
+        closed = []
+        for folder in sorted(self.staging.glob("*")):
+            if folder.name.startswith("."):
+                if folder.name.startswith(".done-"):
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
+            who = _facts(folder)
+            if not who or owner.alive(who, folder):
+                continue
+            problem = Problem(
+                type="Died",
+                sentence=f"the process that ran this (pid {who.get('pid')} on {who.get('host')}) ended without sealing its record",
+            )
+            with contextlib.suppress(RunbookError, OSError):
+                closed.append(seal_staged(self, folder, status="died", notebook=_left_behind(who), error=problem))
+        return closed
+
+    def chain(self, env: str, release: str, notebook: str) -> Chain:
+        """The chain of one environment, release and notebook."""
+        return Chain(self.root / f"env={safe(env)}" / f"release={safe(release)}" / safe(notebook))
+
+    def records(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
+        """The sealed records, oldest first; None is any. Nothing is opened."""
+        env, release, notebook = (part if part is None else safe(part) for part in (env, release, notebook))
+        folders = self.root.glob(f"env={env or '*'}/release={release or '*'}/{notebook or '*'}/*")
+        return sorted(self.at(folder) for folder in folders if NAME.fullmatch(folder.name))
+
+    def at(self, folder: Path) -> RecordRef:
+        """The reference to the record in `folder`."""
+        *_, env, release, notebook, name = folder.parts
+        sealed, _, run_id = name.rpartition("-")
+        return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, folder)
+
+    def latest(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> RecordRef | None:
+        """The record sealed last, if any."""
+        refs = self.records(env, release, notebook)
+        return refs[-1] if refs else None
+
+    def find(self, prefix: str) -> RecordRef:
+        """The one record whose run id (or folder name) starts with `prefix`.
+
+        Raises:
+            ArchiveError: there is none, or more than one.
+        """
+        refs = by_id(self.records(), prefix)
+        if len(refs) != 1:
+            many = f"{len(refs)} records start with '{prefix}': " + ", ".join(ref.run_id for ref in refs[:5])
+            raise ArchiveError(many if refs else f"no record starts with '{prefix}' in {self.root}")
+        return refs[0]
+
+    def load(self, ref: RecordRef) -> Record:
+        """The record, not verified.
+
+        Raises:
+            ArchiveError: missing, not readable, or written by a newer version.
+        """
+        raw = read_record(ref.folder)
+        if raw.get("schema") != SCHEMA:
+            raise ArchiveError(f"{ref.folder.name}: schema {raw.get('schema')!r}; this version reads {SCHEMA}")
+        try:
+            return Record.model_validate(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ArchiveError(f"{ref.folder.name}: record.json, '{where}': {first['msg']}") from None
+
+    def verify(self, ref: RecordRef) -> None:
+        """Whether the record is as it was sealed: its own hash, every file, its place, and the chain back to the first.
+
+        Raises:
+            ArchiveError: one sentence that names what is wrong.
+        """
+        name = ref.folder.name
+        raw = read_record(ref.folder)
+        if raw.get("hash") != record_hash(raw):
+            raise ArchiveError(f"{name}: record.json was altered after it was sealed")
+        place = (safe(str(raw.get("env"))), safe(str(raw.get("release"))), safe(str(raw.get("notebook"))), raw.get("run_id"))
+        if place != (ref.env, ref.release, ref.notebook, ref.run_id):
+            raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(str, place))})")
+        files: dict[str, str] = raw.get("files", {})
+        for file, expected in files.items():
+            path = ref.folder / file
+            if not path.is_file():
+                raise ArchiveError(f"{name}: {file} is missing")
+            if file_hash(path) != expected:
+                raise ArchiveError(f"{name}: {file} was altered after it was sealed")
+        for path in sorted(ref.folder.iterdir()):
+            if path.name not in files and path.name not in ("record.json", "attachments"):
+                raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
+        if sentence := Chain(ref.folder.parent).broken(name):
+            raise ArchiveError(sentence)
+
+
+def seal_staged(
+    archive: Archive,
+    staging: Path,
+    *,
+    status: Status,
+    notebook: dict[str, Any] | None = None,
+    error: Problem | str | None = None,
+) -> RecordRef:
+    """Turns a staging folder into a sealed record with its report, and removes it. Sealing twice gives the same record.
+
+    Args:
+        archive: where to.
+        staging: as `Archive.stage` made it.
+        status: how the run ended.
+        notebook: the executed notebook (nbformat 4), if at hand; redacted in place.
+        error: why it ended so.
+
+    Raises:
+        ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is neither
+            a staging folder nor a record.
+    """
+    contents, trouble = _rendered(_draft(staging, status, error), notebook)
+    with archive.lock():
+        who = _facts(staging)
+        sealed = by_id(archive.records(), str(who.get("run_id") or staging.name))
+        if sealed:
+            _remove(staging)
+            return sealed[0]
+        if not who:
+            raise ArchiveError(f"{staging}: neither staged nor sealed")
+        draft = _draft(staging, status, error)
+        chain = archive.chain(draft.env, draft.release, draft.notebook)
+        previous, damage = chain.tip()
+        if damage:
+            trouble = [*trouble, f"the chain before this record is damaged: {damage}"]
+        name, now = chain.next_name(draft.run_id, archive.clock())
+        copies = {path.name: path for path in sorted(staging.iterdir()) if path.is_file() and path.name not in _UNSEALED}
+        hashes = {file: file_hash(path) for file, path in copies.items()}
+        hashes |= {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+        record = draft.model_copy(
+            update={
+                "files": dict(sorted(hashes.items())),
+                "previous": previous,
+                "sealed_at": now.isoformat(timespec="milliseconds"),
+                "warnings": (*draft.warnings, *trouble, *_altered(staging, hashes)),
+            }
+        ).dump()
+        record["hash"] = record_hash(record)
+        contents["record.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
+        write_folder(chain.folder / name, contents, copies)
+        chain.advance(record["hash"])
+        _remove(staging)
+        return archive.at(chain.folder / name)
+
+
+def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
+    """The record so far. The staging folder's owner has the last word on the run id."""
+    events, who = journal.read(staging), _facts(staging)
+    problem = error if isinstance(error, Problem) else None
+    if isinstance(error, str):
+        noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
+        problem = Problem(type=str(noted or "Error"), sentence=redact_text(error))
+    record = from_journal(events, status=status, owner=who, error=problem)
+    return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
+
+
+def _rendered(draft: Record, notebook: dict[str, Any] | None) -> tuple[dict[str, bytes], list[str]]:
+    """Notebook and report as files. A report that cannot be drawn is a warning: it must not cost the record."""
+    from runbook_lib.record.report import report_html
+
+    contents: dict[str, bytes] = {}
+    if notebook is not None:
+        redact_notebook(notebook)
+        contents["notebook.ipynb"] = notebook_json(notebook)
+    try:
+        contents["report.html"] = report_html(notebook, draft).encode()
+    except Exception as error:  # whatever it is
+        return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
+    return contents, []
+
+
+def notebook_json(notebook: dict[str, Any]) -> bytes:
+    """A notebook as a file."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def _altered(staging: Path, hashes: dict[str, str]) -> list[str]:
+    """Attachments that are not, at sealing, what the journal says was attached."""
+    said = {event["name"]: event["sha256"] for event in journal.read(staging) if event["event"] == "attached"}
+    return [f"{name} is not what the journal says was attached" for name, sha in said.items() if hashes.get(name) != sha]
+
+
+def _facts(staging: Path) -> dict[str, Any]:
+    """`owner.json` of a staging folder; empty where there is none."""
+    try:
+        loaded = json.loads((staging / _OWNER).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
+    """The notebook that papermill had written so far, if it is the one of that run."""
+    try:
+        loaded = json.loads(Path(str(who["output"])).read_bytes())
+        return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _remove(staging: Path) -> None:
+    """Takes a staging folder away: out of sight at once, then gone."""
+    done = staging.with_name(f".done-{staging.name}")
+    with contextlib.suppress(OSError):
+        staging.rename(done)
+    shutil.rmtree(done, ignore_errors=True)

@@ -1,0 +1,203 @@
+"""Journal: what a run did, as it did it. One JSON line per event, on disk before the next step begins.
+
+The kernel appends; whoever seals (the engine, or the run itself in JupyterLab) reads. Secrets are redacted on the way in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.record.redact import redact, redact_text
+
+FILE = "journal.jsonl"
+RESERVED = frozenset({FILE, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,119}")
+
+
+def utc_now() -> dt.datetime:
+    """The wall clock in UTC: says when something was written, never what is judged."""
+    return dt.datetime.now(dt.UTC)
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it: models dumped, times as ISO 8601, tuples and sets as lists, NaN and infinities as null."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(mode="json", by_alias=True))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((plain(item) for item in value), key=str)
+    if isinstance(value, (dt.datetime, dt.date)):
+        return value.isoformat()
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return plain(value.item())
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return str(value)
+
+
+class Journal:
+    """Append-only log of one run in its staging folder.
+
+    Args:
+        folder: an existing folder; a journal that is already there is continued.
+        clock: gives the time that an entry carries (aware, UTC).
+    """
+
+    def __init__(self, folder: Path | str, clock: Callable[[], dt.datetime] = utc_now) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / FILE
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seq: int | None = None
+        self._torn = False
+
+    def append(self, event: str, **data: Any) -> dict[str, Any]:
+        """Writes one event, flushed and synced to disk, and returns it as written (JSON values, redacted).
+
+        Raises:
+            ArchiveError: the disk is full, or the folder is gone (the run was sealed meanwhile).
+        """
+        with self._lock:
+            return self._append(self._entry(event, data))
+
+    def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
+        """As `append`, but never in the way: where the journal cannot be written, the event goes to stderr and to a file
+        in the temporary folder. For actions that lower exposure, which nothing may hold up.
+        """
+        with self._lock:
+            entry = self._entry(event, data)
+            try:
+                return self._append(entry)
+            except ArchiveError as error:
+                line = _line(entry)
+                spare = Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
+                print(f"{error}; the event follows, and is kept in {spare}\n{line}", file=sys.stderr, flush=True)
+                with contextlib.suppress(OSError):
+                    _write(spare, line + "\n")
+                return entry
+
+    def attach(self, name: str, content: bytes | str) -> str:
+        """Writes a file beside the journal (raw answers, fetched metrics) and notes name, size and hash.
+
+        Text is redacted; bytes are kept as they are. A name that is taken gets a number: what was seen is not overwritten.
+
+        Returns:
+            SHA-256 of what was written, hexadecimal.
+
+        Raises:
+            ArchiveError: the name is not a plain file name, or the file cannot be written.
+        """
+        if not _NAME.fullmatch(name) or name in RESERVED:
+            raise ArchiveError(f"'{name}' cannot be the name of a file in a record")
+        raw = redact_text(content).encode() if isinstance(content, str) else content
+        digest = hashlib.sha256(raw).hexdigest()
+        with self._lock:
+            path = self._free(name, raw)
+            try:
+                with path.open("wb") as file:
+                    file.write(raw)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise ArchiveError(f"{path} cannot be written ({error.strerror})") from None
+            self._append(self._entry("attached", {"name": path.name, "bytes": len(raw), "sha256": digest}))
+        return digest
+
+    def _free(self, name: str, raw: bytes) -> Path:
+        stem, dot, suffix = name.partition(".")
+        path, number = self.folder / name, 1
+        while path.exists() and path.read_bytes() != raw:
+            number += 1
+            path = self.folder / f"{stem}-{number}{dot}{suffix}"
+        return path
+
+    def _entry(self, event: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        if self._seq is None:
+            self._seq = self._resume()
+        self._seq += 1
+        head = {"seq": self._seq, "at": self._clock().isoformat(timespec="milliseconds"), "event": event}
+        return {**head, **redact(plain(data)), **head}
+
+    def _append(self, entry: dict[str, Any]) -> dict[str, Any]:
+        try:
+            _write(self.path, "\n" * self._torn + _line(entry) + "\n")
+        except OSError as error:
+            self._torn = True  # part of a line may have been written
+            raise ArchiveError(f"the journal {self.path} cannot be written ({error.strerror})") from None
+        self._torn = False
+        return entry
+
+    def _resume(self) -> int:
+        """The last sequence number of a journal that is already there; a torn last line is ended first."""
+        with contextlib.suppress(OSError):
+            raw = self.path.read_bytes()
+            if raw and not raw.endswith(b"\n"):
+                _write(self.path, "\n")
+            return max((int(entry.get("seq") or 0) for entry in _parse(raw)), default=0)
+        return 0
+
+
+def read(folder: Path | str) -> list[dict[str, Any]]:
+    """The events of a journal in the order written.
+
+    A line that a crash tore comes back as an event `torn` (with what is left of it), never as an error. No journal is no events.
+    """
+    try:
+        raw = (Path(folder) / FILE).read_bytes()
+    except OSError:
+        return []
+    return _parse(raw)
+
+
+def _parse(raw: bytes) -> list[dict[str, Any]]:
+    return [_event(line) for line in raw.split(b"\n") if line.strip()]
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    if isinstance(entry, dict) and isinstance(entry.get("event"), str):
+        return entry
+    return {"seq": None, "at": None, "event": "torn", "text": line[:200].decode(errors="replace")}
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _write(path: Path, text: str) -> None:
+    """Appends in one system call (O_APPEND: lines of two writers do not mix) and syncs."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        raw = text.encode()
+        while raw:
+            raw = raw[os.write(handle, raw) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,278 @@
+"""The audit record of one run, and how it follows from the journal.
+
+The journal's words (each event with the data that the record takes from it; more is kept in `journal.jsonl`):
+
+opened        run_id, notebook, origin, params (flat), policy, service, prices, versions
+caller        account_id, arn, operator, as_of, endpoint
+traffic       when ("before", "after"), state
+census        segment
+evidence      evidence: measure -> Evidence
+gate          result: GateResult (the last one for each gate id counts)
+decision      moment, outcome: Outcome
+intent        id, what, before, after, undo, raises          (write-ahead)
+outcome       intent (the intent's id), ok, read_back, error
+warning, note text
+error         type, text
+closed        decision, reason, next
+attached      name, bytes, sha256                            (written by `Journal.attach`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from runbook_lib.judge.model import Frozen
+
+SCHEMA = 1
+Status = Literal["completed", "failed", "cancelled", "died"]
+
+
+class Problem(Frozen):
+    """Why a run did not complete, in one sentence."""
+
+    type: str
+    sentence: str
+    cell: int | None = None
+    """Number of the cell (its execution count), where one is to blame."""
+
+
+class Change(Frozen):
+    """One change to AWS: what was meant (written before) and what came of it (None: unknown, the run ended in between)."""
+
+    intent: dict[str, Any]
+    outcome: dict[str, Any] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Begun, and never heard of again: AWS has to be asked what is in force."""
+        return self.outcome is None
+
+
+class Record(Frozen):
+    """One sealed run. What other rooms own (gates, outcome, traffic) is kept as the JSON they wrote, readable for years."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+    run_id: str = ""
+    env: str = ""
+    account_id: str = ""
+    region: str = ""
+    release: str = ""
+    notebook: str = ""
+    attempt: int = 1
+    origin: str = ""
+    status: Status = "failed"
+    opened_at: str | None = None
+    """Wall clock UTC of the first and (closed_at) of the closing event; None: it never came to that."""
+    closed_at: str | None = None
+    sealed_at: str = ""
+    as_of: str | None = None
+    """The instant that the run judged by (AWS's clock, or the parameter)."""
+    mode: str = "plan"
+    operator: str = ""
+    caller_arn: str = ""
+    endpoint: str = ""
+    host: str = ""
+    reason: str = ""
+    params: dict[str, Any] = Field(default_factory=dict)
+    policy: dict[str, Any] = Field(default_factory=dict)
+    service: dict[str, Any] = Field(default_factory=dict)
+    prices: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, Any] = Field(default_factory=dict)
+    moment: str | None = None
+    decision: str | None = None
+    outcome: dict[str, Any] | None = None
+    """The `Outcome` without its results, which are `gates`."""
+    gates: tuple[dict[str, Any], ...] = ()
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    traffic_before: dict[str, Any] | None = None
+    traffic_after: dict[str, Any] | None = None
+    census: tuple[dict[str, Any], ...] = ()
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: Problem | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    """Name to SHA-256 of every other file of the record."""
+    previous: str | None = None
+    """Hash of the record before it in the chain of environment, release and notebook."""
+    hash: str = ""
+    """SHA-256 over the canonical JSON of all the rest."""
+
+    @property
+    def open_changes(self) -> tuple[Change, ...]:
+        """Changes that were begun and whose outcome is unknown."""
+        return tuple(change for change in self.changes if change.open)
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON, with the names of the file (`schema`)."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def from_journal(
+    events: Sequence[Mapping[str, Any]],
+    *,
+    status: Status,
+    owner: Mapping[str, Any] | None = None,
+    error: Problem | None = None,
+) -> Record:
+    """The record (not sealed yet: no files, no hashes) that a journal tells, whatever state it was left in.
+
+    Args:
+        events: as `journal.read` gives them; may be empty, torn, or end anywhere.
+        status: how the run ended.
+        owner: facts of the staging folder, used where the journal never came to say them.
+        error: why it ended so; else the journal's own last `error`.
+
+    A value of an unusable type is left out with a warning, so that there is always a record.
+    """
+    draft: dict[str, Any] = {
+        key: owner[key] for key in ("run_id", "env", "release", "notebook", "origin", "host") if owner and key in owner
+    }
+    draft |= {"status": status, "warnings": [], "notes": []}
+    for event in events:
+        read = _READERS.get(str(event.get("event")))
+        if read is not None:
+            read(draft, event)
+    gates = draft.pop("gates_by_id", {})
+    draft["gates"] = list(gates.values())
+    if error is not None:
+        draft["error"] = error.model_dump()
+    if status == "completed":
+        draft.pop("error", None)
+    draft["warnings"] += _gaps(events)
+    return _lenient(draft)
+
+
+def _opened(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    flat = event.get("params") if isinstance(event.get("params"), dict) else {}
+    draft["params"] = flat
+    for key in ("env", "account_id", "region", "release", "attempt", "mode", "operator", "reason", "as_of"):
+        if flat.get(key) not in (None, ""):
+            draft[key] = flat[key]
+    for key in ("run_id", "notebook", "origin", "policy", "service", "prices", "versions"):
+        if key in event:
+            draft[key] = event[key]
+    draft["opened_at"] = event.get("at")
+
+
+def _caller(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    for key, name in (("account_id", "account_id"), ("arn", "caller_arn"), ("as_of", "as_of"), ("operator", "operator")):
+        if event.get(key):
+            draft[name] = event[key]
+    draft["endpoint"] = event.get("endpoint") or ""
+
+
+def _traffic(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft["traffic_after" if event.get("when") == "after" else "traffic_before"] = event.get("state")
+
+
+def _gate(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    result = event.get("result")
+    if isinstance(result, dict):
+        gate = result.get("gate")
+        draft.setdefault("gates_by_id", {})[str(gate.get("id") if isinstance(gate, dict) else gate)] = result
+
+
+def _decision(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    outcome = event.get("outcome")
+    if isinstance(outcome, dict):
+        draft["decision"] = outcome.get("decision")
+        draft["outcome"] = {key: value for key, value in outcome.items() if key != "results"}
+        for result in outcome.get("results") or ():
+            _gate(draft, {"result": result})
+    if event.get("moment") is not None:
+        draft["moment"] = event["moment"]
+
+
+def _intent(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft.setdefault("changes", []).append({"intent": _data(event), "outcome": None})
+
+
+def _outcome(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    changes = draft.setdefault("changes", [])
+    wanted = event.get("intent", event.get("id"))
+    waiting = [change for change in changes if change["outcome"] is None]
+    match = [change for change in waiting if wanted is not None and wanted in (change["intent"].get("id"), change["intent"].get("seq"))]
+    if match or (waiting and wanted is None):
+        (match or waiting)[-1]["outcome"] = _data(event)
+    else:
+        draft["warnings"].append(f"an outcome answers no known intent ({wanted})")
+
+
+def _closed(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft["closed_at"] = event.get("at")
+    if draft.get("decision") is None and event.get("decision"):
+        draft["decision"] = event["decision"]
+        draft["outcome"] = {key: event.get(key) for key in ("decision", "reason", "next")}
+
+
+def _error(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft["error"] = {"type": str(event.get("type") or "Error"), "sentence": str(event.get("text") or "")}
+
+
+def _census(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft.setdefault("census", []).append(event.get("segment") or _data(event))
+
+
+def _text(field: str) -> Callable[[dict[str, Any], Mapping[str, Any]], None]:
+    """A reader that collects the text of each event in the list `field`."""
+
+    def read(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+        draft[field].append(str(event.get("text", "")))
+
+    return read
+
+
+def _evidence(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    evidence = event.get("evidence")
+    if isinstance(evidence, dict):
+        draft.setdefault("evidence", {}).update(evidence)
+
+
+def _torn(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft["warnings"].append(f"a line of the journal was torn by a crash: {event.get('text', '')!r}")
+
+
+_READERS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
+    "opened": _opened,
+    "caller": _caller,
+    "traffic": _traffic,
+    "census": _census,
+    "evidence": _evidence,
+    "gate": _gate,
+    "decision": _decision,
+    "intent": _intent,
+    "outcome": _outcome,
+    "warning": _text("warnings"),
+    "note": _text("notes"),
+    "error": _error,
+    "closed": _closed,
+    "torn": _torn,
+}
+
+
+def _data(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key != "event"}
+
+
+def _gaps(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A number that is missing was an event that could not be written (it went to stderr)."""
+    seen = [event["seq"] for event in events if isinstance(event.get("seq"), int)]
+    missing = sorted(set(range(1, max(seen, default=0) + 1)) - set(seen))
+    return [f"the journal lacks event {', '.join(map(str, missing))}: it could not be written"] if missing else []
+
+
+def _lenient(draft: dict[str, Any]) -> Record:
+    """Leaves out what does not fit, field by field."""
+    while True:
+        try:
+            return Record.model_validate(draft)
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            del draft[field]
+            draft["warnings"].append(f"the journal's '{field}' could not be read; see journal.jsonl")

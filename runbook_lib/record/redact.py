@@ -1,0 +1,126 @@
+"""Secrets are taken out before anything is saved: in the journal, in a notebook's outputs, in the report.
+
+What is recognised: AWS access keys and secrets, presigned URLs, bearer and basic tokens, JSON web tokens, private keys,
+passwords in URLs, integration keys of pagers and chats, tokens of code hosts, and whatever stands behind a telling name
+(`password`, `api_key`, `routing_key` ...). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "[redacted]"
+
+_NAMES = (
+    r"(?:aws[_-]?)?secret[_-]?access[_-]?key|(?:aws[_-]?)?session[_-]?token|x-amz-(?:signature|credential|security-token)"
+    r"|aws[_-]?access[_-]?key[_-]?id|access[_-]?key[_-]?id|password|passwd|passphrase|secret(?:[_-]?(?:key|string))?"
+    r"|client[_-]?secret|(?:auth|access|refresh|id|api|bot)?[_-]?token|api[_-]?key|x-api-key|private[_-]?key"
+    r"|(?:routing|integration|service)[_-]?key|webhook[_-]?url|authorization"
+)
+_NAME = re.compile(rf"(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})", re.IGNORECASE)
+
+# Each pattern keeps what makes the text readable (group 1) and masks the rest. A mask never matches again into
+# something else, so redacting twice is redacting once.
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", MASK),
+        (r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])", MASK),
+        (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", MASK),
+        (r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})", MASK),
+        (r"\bxox[abeoprs]-[A-Za-z0-9-]{8,}", MASK),
+        (r"(hooks\.slack\.com/(?:services|workflows)/)[^\s\"'<>\\]+", rf"\1{MASK}"),
+        (r"(events\.pagerduty\.com/(?:integration|v2/enqueue)/)[^\s\"'<>/\\]+", rf"\1{MASK}"),
+        (r"(?i)([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)[^&\s\"'<>\\]+", rf"\1{MASK}"),
+        (r"(?i)(\b(?:bearer|basic)\s+)(?=[A-Za-z0-9._~+/-]*[0-9=._~+/])[A-Za-z0-9._~+/-]{12,}=*", rf"\1{MASK}"),
+        (r"(?i)(AWS4-HMAC-SHA256\s+Credential=)[^\s,]+", rf"\1{MASK}"),
+        (r"(?i)(\bSignature=)[0-9a-f]{64}\b", rf"\1{MASK}"),
+        (r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]{1,64}:)[^\s/@\"'<>]+(?=@)", rf"\1{MASK}"),
+        # name = value, "name": "value", --name value; JSON inside a JSON string has its quotes escaped.
+        (
+            rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})\\?[\"']?\s*(?:[:=]|\s=>)\s*\\?[\"'])"
+            r"(?!\[redacted\])[^\"'\\\n]+",
+            rf"\1{MASK}",
+        ),
+        (
+            rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})\s*[:=]\s*)"
+            r"(?!\[redacted\]|bearer\s|basic\s|AWS4-)(?=[^\s\"',;&<>{}()\[\]\\]*[0-9/+=])[^\s\"',;&<>{}()\[\]\\]{8,}",
+            rf"\1{MASK}",
+        ),
+    )
+)
+# One cheap look decides whether the patterns need to run at all: most text holds nothing of the kind.
+_HINT = re.compile(
+    r"PRIVATE KEY|A(?:KIA|SIA|BIA|CCA)|eyJ|gh[pousr]_|github_pat_|glpat-|xox|hooks\.slack|pagerduty|signature|accesskey|bearer|basic"
+    r"|AWS4|://|secret|token|x-amz|access.?key|passw|passphrase|api.?key|private.?key|routing|integration|service.?key|webhook"
+    r"|authorization",
+    re.IGNORECASE,
+)
+
+
+def redact_text(text: str) -> str:
+    """`text` with every recognised secret replaced by `[redacted]`; redacting twice changes nothing more."""
+    if not _HINT.search(text):
+        return text
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact(value: Any) -> Any:
+    """The same for anything JSON-like: strings within mappings and lists, and whole values behind a telling name."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {
+            key: MASK if isinstance(item, str) and item and _NAME.fullmatch(str(key)) else redact(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [redact(item) for item in value]
+    return value
+
+
+_BINARY = ("image/png", "image/jpeg", "image/gif", "application/pdf")
+
+
+def redact_notebook(nb: Any) -> None:
+    """Redacts a notebook (nbformat 4 node) in place: sources, outputs and papermill's copy of the parameters."""
+    for cell in nb.get("cells", []):
+        cell["source"] = redact_text(_joined(cell.get("source", "")))
+        for output in cell.get("outputs", []):
+            redact_output(output)
+    papermill = nb.get("metadata", {}).get("papermill")
+    if isinstance(papermill, dict):
+        for key in ("parameters", "environment_variables"):
+            if key in papermill:
+                _in_place(papermill[key])
+
+
+def redact_output(output: Any) -> None:
+    """Redacts one output (or the content of an IOPub message, which has the same fields) in place; images stay."""
+    for key in ("text", "evalue", "ename"):
+        if key in output:
+            output[key] = redact_text(_joined(output[key]))
+    if "traceback" in output:
+        output["traceback"] = [redact_text(line) for line in output["traceback"]]
+    data = output.get("data")
+    if isinstance(data, dict):
+        for mime, item in data.items():
+            if mime not in _BINARY:
+                data[mime] = redact_text("".join(item)) if _is_lines(item) else redact(item)
+
+
+def _joined(text: Any) -> str:
+    return "".join(text) if isinstance(text, list) else str(text)
+
+
+def _is_lines(item: Any) -> bool:
+    return isinstance(item, list) and all(isinstance(line, str) for line in item)
+
+
+def _in_place(node: Any) -> None:
+    if isinstance(node, dict):
+        node.update(redact(dict(node)))

@@ -1,0 +1,2 @@
+"""stub"""
+def report_html(nb, record): return "<html></html>"

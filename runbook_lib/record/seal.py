@@ -1,0 +1,107 @@
+"""Sealing: canonical JSON, hashes, and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import ArchiveError
+
+
+def canonical(value: Any) -> bytes:
+    """The one spelling of a JSON value that is hashed: keys sorted, no spaces, UTF-8, no NaN.
+
+    >>> canonical({"b": 1.0, "a": [True, None]})
+    b'{"a":[true,null],"b":1.0}'
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical spelling of a JSON value, hexadecimal."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def record_hash(record: Mapping[str, Any]) -> str:
+    """The hash of a record: over everything but its own `hash`."""
+    return digest({key: value for key, value in record.items() if key != "hash"})
+
+
+def gates_digest(gates: Iterable[Mapping[str, Any]]) -> str:
+    """What a notebook's closing output and the record must agree on: each gate with verdict, value, interval and n."""
+    return digest(
+        [[gate.get("gate", {}).get("id"), *(gate.get(key) for key in ("verdict", "value", "low", "high", "n"))] for gate in gates]
+    )
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
+    """Makes the folder `final` with `files` (name to content) and `copies` (name to source), whole or not at all.
+
+    Everything goes into a hidden folder beside it, is synced to disk, and is then renamed: a crash at any point leaves
+    either the folder or its absence.
+
+    Raises:
+        ArchiveError: `final` exists already, or the disk does not take it.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        raise ArchiveError(f"{final} exists already; a record is never overwritten")
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=final.parent))
+    try:
+        for name, source in (copies or {}).items():
+            shutil.copyfile(source, part / name)
+            _sync(part / name)
+        for name, content in files.items():
+            (part / name).write_bytes(content)
+            _sync(part / name)
+        part.chmod(0o755)
+        _sync(part)
+        part.rename(final)
+        _sync(final.parent)
+    except OSError as error:
+        raise ArchiveError(f"{final} cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a small file so that a reader sees the old or the new content, nothing between.
+
+    Raises:
+        ArchiveError: the disk does not take it.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be written ({error.strerror or error})") from None
+
+
+def _sync(path: Path) -> None:
+    """fsync of a file or folder; folders cannot be synced everywhere."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(PermissionError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)

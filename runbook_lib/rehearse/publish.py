@@ -1,0 +1,296 @@
+"""What AWS and the service leave behind, put into CloudWatch, DynamoDB and CloudWatch Logs.
+
+The addresses (namespace, name, dimensions) are declared here once more, after AWS's documentation, and not taken
+from `observe.catalogue`: a wrong dimension there then finds no data here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from runbook_lib.errors import AwsError
+from runbook_lib.params import Params
+from runbook_lib.rehearse.rows import ID, Rows
+from runbook_lib.rehearse.service_model import Failure, Job
+
+MINUTE_S = 60
+DATA_A_CALL = 1000
+VALUES_A_DATUM = 150
+ITEMS_A_CALL = 25
+EVENTS_A_CALL = 1000
+STREAM = "rehearsal"
+
+T = TypeVar("T")
+Dimensions = tuple[tuple[str, str], ...]
+
+
+class Target(NamedTuple):
+    """One metric as AWS publishes it."""
+
+    signal: str
+    namespace: str
+    name: str
+    unit: str
+    dimensions: Dimensions
+
+
+_ROUTE = (
+    ("count", "Count", "Count"),
+    ("4xx", "4XXError", "Count"),
+    ("5xx", "5XXError", "Count"),
+    ("latency", "Latency", "Milliseconds"),
+    ("integration", "IntegrationLatency", "Milliseconds"),
+)
+# HTTP APIs: other names, and the routes by `Route`; the case differs for the errors.
+_HTTP_NAMES = {"4XXError": "4xx", "5XXError": "5xx"}
+_FUNCTION = (
+    ("invocations", "Invocations", "Count"),
+    ("errors", "Errors", "Count"),
+    ("throttles", "Throttles", "Count"),
+    ("duration", "Duration", "Milliseconds"),
+    ("concurrent", "ConcurrentExecutions", "Count"),
+)
+_QUEUE = (
+    ("visible", "ApproximateNumberOfMessagesVisible", "Count"),
+    ("in_flight", "ApproximateNumberOfMessagesNotVisible", "Count"),
+    ("age", "ApproximateAgeOfOldestMessage", "Seconds"),
+    ("sent", "NumberOfMessagesSent", "Count"),
+    ("received", "NumberOfMessagesReceived", "Count"),
+    ("deleted", "NumberOfMessagesDeleted", "Count"),
+    ("empty", "NumberOfEmptyReceives", "Count"),
+)
+_KPI = (
+    ("jobs_created", "VPRJobCreated", "Count"),
+    ("jobs_completed", "VPRJobCompleted", "Count"),
+    ("jobs_failed", "VPRJobFailed", "Count"),
+    ("input_tokens", "VPRInputTokens", "Count"),
+    ("output_tokens", "VPROutputTokens", "Count"),
+    ("vpr_generated", "VPRGenerated", "Count"),
+    ("vpr_generation_ms", "VPRGenerationTimeMs", "Milliseconds"),
+    ("vpr_cost_usd", "VPRCostUSD", "None"),
+    ("status_query", "VPRStatusQuery", "Count"),
+    ("status_completed", "VPRStatusCompleted", "Count"),
+    ("status_failed", "VPRStatusFailed", "Count"),
+)
+
+
+def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
+    """Every metric that is published, with the dimension sets that AWS uses.
+
+    Args:
+        api_id: of the HTTP API, whose metrics have no name in their dimensions; not used for a REST API.
+    """
+    return (
+        *_api_targets(params, api_id),
+        *(
+            Target(f"{function}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
+            for function in ("sync", "submit", "worker", "status")
+            for key, name, unit in _FUNCTION
+        ),
+        *(
+            Target(f"{queue}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
+            for queue in ("queue", "dlq")
+            for key, name, unit in _QUEUE
+            if f"{queue}_{key}" in ID
+        ),
+        *_table_targets(params),
+        *(
+            Target(key, params.service.kpi_namespace, name, unit, (("service", params.service.kpi_service),))
+            for key, name, unit in _KPI
+        ),
+    )
+
+
+def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
+    api = params.service.api
+    routes = {
+        "sync": ("POST", api.routes.sync),
+        "submit": ("POST", api.routes.submit),
+        "status": ("GET", api.routes.status),
+    }
+    for route, (method, path) in routes.items():
+        if api.kind == "rest":
+            whole: Dimensions = (("ApiName", params.name("api")),)
+            stage = (*whole, ("Stage", api.stage))
+            sets = (whole, stage, (*stage, ("Resource", path), ("Method", method)))
+        else:
+            whole = (("ApiId", api_id),)
+            stage = (*whole, ("Stage", api.stage))
+            sets = (whole, stage, (*stage, ("Route", f"{method} {path}")))
+        for key, name, unit in _ROUTE:
+            shown = name if api.kind == "rest" else _HTTP_NAMES.get(name, name)
+            for dimensions in sets:
+                yield Target(f"{route}_{key}", "AWS/ApiGateway", shown, unit, dimensions)
+
+
+def _table_targets(params: Params) -> Iterator[Target]:
+    table: Dimensions = (("TableName", params.name("table")),)
+    index = (*table, ("GlobalSecondaryIndexName", params.service.names["gsi"]))
+    for prefix, dimensions in (("table", table), ("gsi", index)):
+        yield Target(f"{prefix}_reads", "AWS/DynamoDB", "ConsumedReadCapacityUnits", "Count", dimensions)
+        yield Target(f"{prefix}_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Count", dimensions)
+
+
+class Metrics:
+    """Turns rows into MetricData and puts them."""
+
+    def __init__(self, client: Any, targets: Sequence[Target]) -> None:
+        self.client = client
+        series = sorted({target[1:] for target in targets})
+        number = {address: i for i, address in enumerate(series)}
+        self._series = series
+        # One signal may feed several series (route, stage, API): pairs of (signal, series).
+        self._feeds: dict[int, list[int]] = {}
+        for target in targets:
+            self._feeds.setdefault(ID[target.signal], []).append(number[target[1:]])
+        self._dimensions = [[{"Name": k, "Value": v} for k, v in dimensions] for *_, dimensions in series]
+        self._width = max((len(fed) for fed in self._feeds.values()), default=0)
+
+    def data(self, rows: Rows) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """(namespace, its MetricData) of `rows`: one datum a series and minute, equal values counted.
+
+        A datum of more than 150 different values is cut into several.
+        """
+        series, minute, value, count = self._counted(rows)
+        if not len(series):
+            return
+        first = np.flatnonzero(np.concatenate([[True], (np.diff(series) != 0) | (np.diff(minute) != 0)]))
+        last = np.append(first[1:], len(series))
+        # Plain Python from here: element access to numpy arrays would cost more than the loop itself.
+        heads = zip(first.tolist(), last.tolist(), series[first].tolist(), minute[first].tolist(), strict=True)
+        values, counts = value.tolist(), count.tolist()
+        stamps = {m: dt.datetime.fromtimestamp(m * MINUTE_S, dt.UTC) for m in np.unique(minute).tolist()}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for low, high, number, at in heads:
+            namespace, name, unit, _ = self._series[number]
+            bucket = found.setdefault(namespace, [])
+            head = {
+                "MetricName": name,
+                "Dimensions": self._dimensions[number],
+                "Timestamp": stamps[at],
+                "Unit": unit,
+            }
+            for cut in range(low, high, VALUES_A_DATUM):
+                end = min(cut + VALUES_A_DATUM, high)
+                bucket.append({**head, "Values": values[cut:end], "Counts": counts[cut:end]})
+        yield from found.items()
+
+    def _counted(self, rows: Rows) -> tuple[Any, Any, Any, Any]:
+        """`rows` by series, minute and value, sorted, with how often each occurs: four arrays of one length."""
+        feeds = np.full((len(ID), self._width), -1)
+        for signal, fed in self._feeds.items():
+            feeds[signal, : len(fed)] = fed
+        wide = feeds[rows.signal]
+        series = wide.T.ravel()
+        minute = np.tile((rows.stamp // MINUTE_S).astype(np.int64), self._width)
+        value = np.tile(rows.value, self._width)
+        kept = series >= 0
+        series, minute, value = series[kept], minute[kept], value[kept]
+        order = np.lexsort((value, minute, series))
+        series, minute, value = series[order], minute[order], value[order]
+        if not len(series):
+            return series, minute, value, np.empty(0)
+        changed = (np.diff(series) != 0) | (np.diff(minute) != 0) | (np.diff(value) != 0)
+        first = np.flatnonzero(np.concatenate([[True], changed]))
+        return series[first], minute[first], value[first], np.diff(np.append(first, len(series))).astype(float)
+
+    def put(self, rows: Rows) -> int:
+        """Put `rows`; how many data that were. Two calls at a time: one is packed while the other is stored."""
+        calls = [
+            (namespace, part)
+            for namespace, data in self.data(rows)
+            for part in _parts(data, DATA_A_CALL)
+        ]
+
+        def put(call: tuple[str, list[dict[str, Any]]]) -> int:
+            self.client.put_metric_data(Namespace=call[0], MetricData=call[1])
+            return len(call[1])
+
+        if len(calls) <= 1:
+            return sum(map(put, calls))
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(put, calls))
+
+
+def iso(at: float) -> str:
+    """Epoch seconds as the service writes times: ISO 8601, UTC, milliseconds."""
+    return dt.datetime.fromtimestamp(round(at, 3), dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def item(job: Job, params: Params) -> dict[str, Any]:
+    """The item of `job` in the jobs table, as the status last handed out (`job.written`) has it."""
+    found: dict[str, Any] = {
+        "job_id": {"S": job.job_id},
+        "status": {"S": job.written},
+        "created_at": {"S": iso(job.created)},
+        "idempotency_key": {"S": job.idempotency_key},
+        "ttl": {"N": str(int(job.created) + params.service.job_ttl_s)},
+        "source": {"S": "client"},
+    }
+    if job.written == "PENDING":
+        return found
+    found["started_at"] = {"S": iso(job.started)}
+    if job.written == "PROCESSING":
+        return found
+    found["completed_at"] = {"S": iso(job.finished)}
+    if job.written == "FAILED":
+        return found | {"error": {"S": job.error}}
+    used = {"input": {"N": str(job.input_tokens)}, "output": {"N": str(job.output_tokens)}}
+    return found | {"result_key": {"S": f"results/{job.job_id}.json"}, "token_usage": {"M": used}}
+
+
+def put_jobs(client: Any, params: Params, jobs: Iterable[Job]) -> int:
+    """Write the items of `jobs`, 25 a call; how many.
+
+    Raises:
+        AwsError: the table goes on refusing some of them.
+    """
+    table = params.name("table")
+    written = 0
+    for part in _parts(list(jobs), ITEMS_A_CALL):
+        left = {table: [{"PutRequest": {"Item": item(job, params)}} for job in part]}
+        for _ in range(8):
+            left = client.batch_write_item(RequestItems=left).get("UnprocessedItems") or {}
+            if not left:
+                break
+        else:
+            raise AwsError(f"DynamoDB keeps refusing {len(left[table])} job items of the simulation")
+        written += len(part)
+    return written
+
+
+def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> int:
+    """Write the worker's log lines of jobs it marked FAILED; how many. The metric filter's pattern is VPRJobFailed."""
+    if not failures:
+        return 0
+    group = f"/aws/lambda/{params.name('worker')}"
+    _unless_there(client, lambda: client.create_log_group(logGroupName=group))
+    _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
+    for part in _parts(sorted(failures), EVENTS_A_CALL):
+        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure)} for failure in part]
+        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
+    return len(failures)
+
+
+def log_line(failure: Failure) -> str:
+    """The worker's structured log line: what is searched for (VPRJobFailed), which job, why."""
+    line = {"level": "ERROR", "message": "VPRJobFailed", "job_id": failure.job_id, "reason": failure.reason}
+    return json.dumps(line | {"timestamp": iso(failure.at)})
+
+
+def _unless_there(client: Any, create: Callable[[], object]) -> None:
+    try:
+        create()
+    except client.exceptions.ResourceAlreadyExistsException:
+        pass
+
+
+def _parts(things: Sequence[T], size: int) -> Iterator[list[T]]:
+    for low in range(0, len(things), size):
+        yield list(things[low : low + size])

@@ -1,0 +1,91 @@
+"""Rows of signals: the one table that the simulation fills and the publisher reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_ROUTE = ("count", "4xx", "5xx", "latency", "integration")
+_FUNCTION = ("invocations", "errors", "throttles", "duration", "concurrent")
+SIGNALS: tuple[str, ...] = (
+    # Ups and downs of the queues come first: they never leave the simulation (see `Rows.public`).
+    *(f"d_{name}" for name in ("visible", "in_flight", "dlq")),
+    *(f"{route}_{what}" for route in ("sync", "submit", "status") for what in _ROUTE),
+    *(f"{function}_{what}" for function in ("sync", "submit", "worker", "status") for what in _FUNCTION),
+    *(f"queue_{what}" for what in ("visible", "in_flight", "age", "sent", "received", "deleted", "empty")),
+    *(f"dlq_{what}" for what in ("visible", "in_flight", "age")),
+    *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
+    *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),
+    *("vpr_generated", "vpr_generation_ms", "vpr_cost_usd"),
+    *("status_query", "status_completed", "status_failed"),
+)
+ID: dict[str, int] = {name: i for i, name in enumerate(SIGNALS)}
+_PUBLIC = 3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """n values; shape (n,) each."""
+
+    signal: NDArray[np.int64]
+    """Index into `SIGNALS`."""
+    emit: Floats
+    """Epoch seconds at which the value comes to be known."""
+    stamp: Floats
+    """Epoch seconds that it is filed under; never after `emit`."""
+    value: Floats
+
+    def __len__(self) -> int:
+        return len(self.signal)
+
+    @staticmethod
+    def empty() -> Rows:
+        """No rows."""
+        nothing = np.empty(0)
+        return Rows(np.empty(0, dtype=np.int64), nothing, nothing, nothing)
+
+    @staticmethod
+    def of(signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> Rows:
+        """Rows of one signal; `value` may be one number for all."""
+        emit = np.asarray(emit, dtype=float)
+        filled = np.broadcast_to(np.asarray(value, dtype=float), emit.shape)
+        return Rows(np.full(len(emit), ID[signal]), emit, emit if stamp is None else stamp, filled)
+
+    @staticmethod
+    def many(rows: Sequence[tuple[str, float, float, float]]) -> Rows:
+        """From (signal, emit, stamp, value)."""
+        names, emit, stamp, value = zip(*rows, strict=True)
+        return Rows(np.array([ID[name] for name in names]), np.array(emit), np.array(stamp), np.array(value))
+
+    @staticmethod
+    def concatenate(parts: Sequence[Rows]) -> Rows:
+        """All of them, one after the other."""
+        if not parts:
+            return Rows.empty()
+        return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__annotations__))
+
+    def where(self, mask: NDArray[np.bool_]) -> Rows:
+        """Those for which `mask` (n,) is true."""
+        return Rows(self.signal[mask], self.emit[mask], self.stamp[mask], self.value[mask])
+
+    def split(self, until: float) -> tuple[Rows, Rows]:
+        """Those known before `until`, and the others."""
+        early = self.emit < until
+        return self.where(early), self.where(~early)
+
+    def only(self, signal: str) -> Rows:
+        """Those of one signal."""
+        return self.where(self.signal == ID[signal])
+
+    def public(self) -> Rows:
+        """Without the ups and downs that only the simulation itself uses."""
+        return self.where(self.signal >= _PUBLIC)
+
+    def total(self, signal: str) -> float:
+        """Sum of one signal's values."""
+        return float(self.only(signal).value.sum())

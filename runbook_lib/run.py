@@ -1,0 +1,210 @@
+"""Run: one execution of one notebook, from `open()` to `close()`.
+
+Inside papermill the engine has made the staging folder and seals it from outside the kernel (`RUNBOOK_STAGING`);
+by hand, in JupyterLab, the run stages and seals itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.aws import Aws, Identity, connect, require_account
+from runbook_lib.errors import RedVerdict, Refused, RunbookError
+from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.params import FLAT_NAMES, Params, load, project_root
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import Journal
+
+_PACKAGES = ("rollout-runbook", "boto3", "botocore", "pandas", "matplotlib", "scipy", "papermill", "pydantic")
+
+
+class Run:
+    """One execution of one notebook: parameters, clock, caller, journal."""
+
+    _open: ClassVar[Run | None] = None
+
+    def __init__(
+        self, notebook: str, params: Params, *, archive: Archive, staging: Path, run_id: str, origin: str
+    ) -> None:
+        self.notebook = notebook
+        self.params = params
+        self.archive = archive
+        self.staging = staging
+        self.run_id = run_id
+        self.origin = origin
+        self.journal = Journal(staging)
+        self.aws: Aws
+        self.identity: Identity
+        self.now: dt.datetime
+        self.guard: Guard
+
+    @classmethod
+    def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
+        """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
+
+        Raises:
+            UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
+            AwsError: AWS cannot be reached, or the credentials are missing or expired.
+        """
+        params = load(
+            {name: namespace[name] for name in FLAT_NAMES if name in namespace}, source=f"{notebook} (parameters)"
+        )
+        archive = Archive(project_root() / params.archive)
+        cls._abandon()
+        archive.sweep()
+        origin = os.environ.get("RUNBOOK_ORIGIN", "interactive")
+        staged = os.environ.pop("RUNBOOK_STAGING", None)
+        run_id = os.environ.pop("RUNBOOK_RUN_ID", None) or uuid.uuid4().hex[:12]
+        if staged is None:
+            origin = "interactive"
+            staging = archive.stage(params.env, params.release, notebook, run_id, origin)
+        else:
+            staging = Path(staged)
+        run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
+        cls._open = run
+        try:
+            run._begin()
+        except RunbookError as error:
+            run.fail(error)
+            raise
+        return run
+
+    def _begin(self) -> None:
+        params = self.params
+        self.journal.append(
+            "opened",
+            run_id=self.run_id,
+            notebook=self.notebook,
+            origin=self.origin,
+            params=params.flat.model_dump(mode="json"),
+            policy=params.policy.model_dump(mode="json"),
+            service=params.service.model_dump(mode="json"),
+            prices=params.prices.model_dump(mode="json"),
+            versions=versions(),
+        )
+        self.aws = connect(params)
+        self.identity = self.aws.identity()
+        require_account(params, self.identity)
+        self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
+        self.guard = Guard(params, self.identity, self.journal)
+        self.journal.append(
+            "caller",
+            account_id=self.identity.account,
+            arn=self.identity.arn,
+            operator=params.operator or self.identity.arn,
+            aws_now=self.identity.now.isoformat(),
+            as_of=self.now.isoformat(),
+            endpoint=self.aws.endpoint,
+        )
+
+    @classmethod
+    def _abandon(cls) -> None:
+        """Run All once more in the same kernel: the run before, never closed, is sealed as cancelled."""
+        before, cls._open = cls._open, None
+        if before is not None and before.origin == "interactive" and before.staging.exists():
+            before.journal.append("warning", text="never closed: the notebook was run again in the same kernel")
+            seal_staged(before.archive, before.staging, status="cancelled")
+
+    def fail(self, error: RunbookError) -> None:
+        """Notes the error; where no engine watches, seals the run as failed."""
+        self.journal.append("error", type=type(error).__name__, text=str(error), exit_code=int(error.exit_code))
+        if self.origin == "interactive":
+            type(self)._open = None
+            seal_staged(self.archive, self.staging, status="failed", error=str(error))
+
+    @property
+    def applying(self) -> bool:
+        """Whether this run may change AWS."""
+        return bool(self.params.mode == "apply")
+
+    def where_am_i(self) -> Any:
+        """Environment, account, caller, release, clock, mode: a table for the reader."""
+        from runbook_lib.show.tables import where_table
+
+        params = self.params
+        clock = "given (as_of)" if params.as_of else "AWS's own"
+        return where_table(
+            {
+                "Environment": params.env,
+                "Account": f"{self.identity.account} · {params.region}",
+                "Caller": self.identity.arn,
+                "Operator": params.operator or self.identity.arn,
+                "Release": f"{params.release} · attempt {params.attempt}",
+                "Clock": f"{self.now:%Y-%m-%d %H:%M} UTC, {clock}",
+                "Mode": "apply: this run may change AWS" if self.applying else "plan: nothing will be changed",
+                "Endpoint": self.aws.endpoint,
+                "Run": f"{self.run_id} · {self.origin}",
+            }
+        )
+
+    def may_i_run(self) -> Any:
+        """The predecessors' records, whether they can be trusted, and, to apply, whether this run is allowed to.
+
+        Raises:
+            Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
+            UsageError: `confirm` does not repeat the environment.
+        """
+        from runbook_lib.record.chain import predecessors
+        from runbook_lib.show.tables import predecessors_table
+
+        phase = self.params.policy.phases[self.notebook]
+        findings = predecessors(self.archive, phase.requires, self.params.release)
+        self.journal.append("predecessors", findings=[finding.as_dict() for finding in findings])
+        if self.applying:
+            self.guard.authorise(raises=True)
+            missing = [finding.sentence for finding in findings if not finding.ok]
+            if missing:
+                raise Refused(f"{missing[0]}; nothing was changed")
+        return predecessors_table([finding.as_dict() for finding in findings], self.notebook)
+
+    def close(self, outcome: Outcome) -> None:
+        """Closes the run: the decision goes into the journal; by hand, the record is sealed here.
+
+        Raises:
+            RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
+        """
+        from runbook_lib.show.tables import closing_note
+
+        self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
+        type(self)._open = None
+        where = None
+        if self.origin == "interactive":
+            where = str(seal_staged(self.archive, self.staging, status="completed").folder)
+        note = closing_note(self.run_id, outcome, where)
+        if "IPython" in sys.modules:
+            from IPython.display import display
+
+            display(note)
+        else:
+            print(note)
+        if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
+            raise RedVerdict(str(outcome.decision), outcome.reason)
+
+
+def versions() -> dict[str, str]:
+    """What produced a record: Python, packages, and the commit of the runbook with its cleanness."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "absent"
+    try:
+        root = project_root()
+        git = ["git", "-C", str(root)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
+        found["commit"] = commit.stdout.strip() + (" (dirty)" if changed.stdout.strip() else "")
+    except (OSError, subprocess.SubprocessError, RunbookError):
+        found["commit"] = "unknown"
+    return found

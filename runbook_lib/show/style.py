@@ -1,0 +1,76 @@
+"""Colours and type, the same in every table and chart: Okabe and Ito's palette, told apart by colour-blind eyes too.
+
+Colour never speaks alone: each verdict also has its word and its icon, each threshold its own dash.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from runbook_lib.judge.model import Decision, Verdict
+
+BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8a8f98"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
+TARGET, ALERT = GREEN, VERMILLION
+DPI = 110
+
+
+class Badge(NamedTuple):
+    """How a word looks: black on each of these colours keeps a contrast above 5:1."""
+
+    icon: str
+    colour: str
+
+
+BADGES: dict[str, Badge] = {
+    Verdict.PASS: Badge("✔", GREEN),
+    Verdict.FAIL: Badge("✘", VERMILLION),
+    Verdict.INCONCLUSIVE: Badge("?", ORANGE),
+    Verdict.NO_DATA: Badge("∅", SKY),
+    Decision.PLANNED: Badge("✎", SKY),
+    Decision.SOAK: Badge("⏳", SKY),
+    Decision.PROMOTE: Badge("✔", GREEN),
+    Decision.HOLD: Badge("✋", ORANGE),
+    Decision.ROLLBACK: Badge("↩", VERMILLION),
+}
+
+
+def rc() -> dict[str, Any]:
+    """matplotlib settings: white paper in any theme, quiet axes, type that stays readable in a report."""
+    return {
+        "figure.dpi": DPI,
+        "savefig.dpi": DPI,
+        "figure.facecolor": "white",
+        "axes.facecolor": "white",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": BLACK,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.labelsize": 9,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "grid.color": "#e3e5e8",
+        "grid.linewidth": 0.7,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "xtick.color": BLACK,
+        "ytick.color": BLACK,
+        "legend.fontsize": 8.5,
+        "legend.frameon": False,
+        "lines.linewidth": 1.6,
+        "font.family": ["DejaVu Sans"],
+        "svg.fonttype": "none",
+    }
+
+
+def use() -> None:
+    """Makes the style the kernel's own, for charts drawn by hand in a cell."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update(rc())

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.judge.gates import judge, judge_all
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
+from runbook_lib.policy import Policy
+
+CASES: list[dict[str, Any]] = yaml.safe_load(
+    Path(__file__).with_name("verdicts.yaml").read_text(encoding="utf-8")
+)
+ORDER = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
+
+
+def _case_id(case: dict[str, Any]) -> str:
+    return f"{case['gate']}-{'interim' if case.get('interim') else 'final'}-{case.get('fill', '')}{case['seen']}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=_case_id)
+def test_golden_table(case: dict[str, Any], run: Callable[..., GateResult], at5: Look) -> None:
+    seen = dict(case["seen"])
+    if "fill" in case:
+        seen["values"] = tuple(float(value) for value, times in case["fill"] for _ in range(times))
+        seen.setdefault("expected", len(seen["values"]))
+    result = run(case["gate"], look=None if case.get("interim") else at5, changed=case.get("changed"), **seen)
+    assert result.verdict == case["verdict"], result.reason
+    assert case.get("says", "") in result.reason
+    if "needed" in case:
+        assert result.needed == case["needed"], result.reason
+    if "collapsed" in case:
+        assert result.collapsed is case["collapsed"]
+    assert result.reason.endswith(".") and not result.reason.endswith("..") and "\n" not in result.reason
+    assert GateResult.model_validate_json(result.model_dump_json()) == result or _has_nan(result)
+
+
+def _has_nan(result: GateResult) -> bool:
+    seen = result.evidence
+    return any(value is not None and math.isnan(value) for value in (seen.value, *seen.values))
+
+
+def test_the_look_says_the_alpha(run: Callable[..., GateResult], looks: tuple[Look, ...]) -> None:
+    """Later looks pay: 1 failure of 300 passes at 3 %, not at 1 %, where it would take more requests."""
+    first, last = run("success_rate", look=looks[0], n=300, bad=1), run("success_rate", look=looks[2], n=300, bad=1)
+    assert (first.verdict, last.verdict) == (Verdict.PASS, Verdict.INCONCLUSIVE)
+    assert (first.alpha, last.alpha) == (0.03, 0.01)
+    assert "97 % bound" in first.reason and "99 % bound" in last.reason
+
+
+def test_needed_is_for_the_next_look(run: Callable[..., GateResult], looks: tuple[Look, ...]) -> None:
+    """At the first look's alpha 174 would do; the next look spends 1 %, which takes 228."""
+    result = run("success_rate", look=looks[0], n=170, bad=0)
+    assert result.needed == 228 - 170
+    assert result.needed_hours == pytest.approx(58 / 170 * 24)
+    assert "58 more requests (8.2 h at the rate seen) would decide it" in result.reason
+
+
+def test_infinite_cost_survives_the_record(run: Callable[..., GateResult]) -> None:
+    result = run("cost", value=math.inf, n=0)
+    back = GateResult.model_validate(json.loads(json.dumps(json.loads(result.model_dump_json()))))
+    assert back.value == math.inf and back == result
+
+
+def test_kind_mismatch_is_no_data(policy: Policy, see: Callable[..., Evidence], at5: Look) -> None:
+    gate = policy.gate("cost")
+    result = judge(gate, see(gate, kind="rate", n=1000, bad=0), look=at5)
+    assert result.verdict is Verdict.NO_DATA and "wants a amount" not in result.reason
+
+
+def test_judge_all_leaves_no_gate_out(policy: Policy, see: Callable[..., Evidence], at5: Look) -> None:
+    gate = policy.gate("success_rate")
+    results = judge_all(policy.gates, {"success": see(gate, n=300, bad=0)}, look=at5)
+    assert [result.gate.id for result in results] == [gate.id for gate in policy.gates]
+    assert [result.verdict for result in results] == [Verdict.PASS] + [Verdict.NO_DATA] * (len(policy.gates) - 1)
+    assert "'cost_per_vpr' was not measured" in next(r for r in results if r.gate.id == "cost").reason
+
+
+@given(st.integers(1, 2000), st.data(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_rates_are_monotone_in_failures(n: int, data: st.DataObject, final: bool) -> None:
+    gate, look = _success(), Look(hours=24, alpha=0.03) if final else None
+    bad = data.draw(st.integers(0, n - 1))
+    fewer, more = (judge(gate, _rate(n, k), look=look).verdict for k in (bad, bad + 1))
+    assert ORDER[fewer] <= ORDER[more]
+
+
+@given(st.permutations([0.0, 1, 2, 3, 9, 11, 40, 60, math.nan, -1]), st.booleans())
+@settings(max_examples=30)
+def test_gauges_do_not_mind_the_order(values: list[float], final: bool) -> None:
+    look = Look(hours=24, alpha=0.05) if final else None
+    results = [judge(_gauge(), _levels(order), look=look) for order in (values, sorted(values))]
+    assert results[0].reason == results[1].reason and results[0].verdict is results[1].verdict
+
+
+@given(st.lists(st.floats(0, 100) | st.just(math.nan), max_size=50), st.booleans())
+@settings(max_examples=60)
+def test_a_higher_peak_is_never_better(values: list[float], final: bool) -> None:
+    look = Look(hours=24, alpha=0.05) if final else None
+    before, after = (judge(_gauge(), _levels(v), look=look).verdict for v in (values, [*values, 60.0]))
+    assert after is Verdict.FAIL
+    assert before is not Verdict.PASS or values
+
+
+NOTHING = [
+    {},
+    {"n": 0, "bad": 0},
+    {"n": 0, "bad": 0, "weight": 0.1},
+    {"value": math.nan, "n": 0},
+    {"values": (math.nan,) * 5, "expected": 5},
+    {"values": (), "expected": 1440},
+    {"n": 300, "bad": 400, "weight": 0.1},
+    {"value": -1.0, "n": 300},
+    {"values": (-3.0,) * 100, "expected": 100},
+]
+
+
+@pytest.mark.parametrize("fields", NOTHING, ids=str)
+@pytest.mark.parametrize("partial", [False, True])
+def test_nothing_never_passes(
+    fields: dict[str, Any], partial: bool, policy: Policy, run: Callable[..., GateResult]
+) -> None:
+    """Every configured gate, fed with nothing or nonsense: never PASS."""
+    for gate in policy.gates:
+        assert run(gate, partial=partial, **fields).verdict is not Verdict.PASS, gate.id
+
+
+def test_no_interim_look_ever_passes(run: Callable[..., GateResult]) -> None:
+    for case in CASES:
+        if case["verdict"] == "PASS" and "fill" not in case:
+            assert run(case["gate"], look=None, changed=case.get("changed"), **case["seen"]).verdict is not Verdict.PASS
+
+
+def test_swapped_arms_turn_the_verdict_round(run: Callable[..., GateResult]) -> None:
+    """Failures taken for successes: 2 of 300 becomes 298 of 300."""
+    assert run("success_rate", n=400, bad=2).verdict is Verdict.PASS
+    swapped = run("success_rate", n=400, bad=398)
+    assert swapped.verdict is Verdict.FAIL and swapped.collapsed
+
+
+def _success() -> Gate:
+    return Gate.model_validate(
+        {"id": "s", "title": "Success rate", "kind": "rate", "measure": "success", "unit": "ratio", "target": "> 0.99",
+         "alert": "< 0.98", "min_samples": 100, "why": "test"}
+    )  # fmt: skip
+
+
+def _gauge() -> Gate:
+    return Gate.model_validate(
+        {"id": "q", "title": "Queue depth", "kind": "gauge", "measure": "q", "unit": "messages", "target": "< 10",
+         "alert": "> 50", "steady": 0.5, "why": "test"}
+    )  # fmt: skip
+
+
+def _rate(n: int, bad: int) -> Evidence:
+    return Evidence(measure="success", kind="rate", start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", query="", n=n, bad=bad)
+
+
+def _levels(values: list[float]) -> Evidence:
+    return Evidence(
+        measure="q", kind="gauge", start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", query="",
+        values=tuple(values), expected=len(values),
+    )  # fmt: skip
+
+
+def test_gauges_where_more_is_better(see: Callable[..., Evidence], at5: Look) -> None:
+    """The peak is then the lowest point, and the typical level is reached by the steady share from above."""
+    gate = Gate.model_validate(
+        {"id": "w", "title": "Workers free", "kind": "gauge", "measure": "w", "unit": "messages", "target": ">= 2",
+         "alert": "<= 0", "steady": 0.75, "why": "test"}
+    )  # fmt: skip
+    good = judge(gate, see(gate, values=(5.0, 4.0, 3.0, 1.0), expected=4), look=at5)
+    assert (good.verdict, good.value, good.low) == (Verdict.PASS, 3.0, 1.0)
+    assert judge(gate, see(gate, values=(5.0, 4.0, 3.0, 0.0), expected=4), look=at5).verdict is Verdict.FAIL
+
+
+def test_amounts_and_quantiles_where_more_is_better(see: Callable[..., Evidence], at5: Look) -> None:
+    base = {"title": "Speed", "measure": "m", "target": "> 10", "alert": "< 5", "evidence": "limit", "why": "test"}
+    amount = Gate.model_validate({**base, "id": "a", "kind": "amount", "unit": "USD"})
+    assert judge(amount, see(amount, value=12, low=6, high=20, n=3), look=at5).verdict is Verdict.PASS
+    assert judge(amount, see(amount, value=12, low=4, high=20, n=3), look=at5).verdict is Verdict.INCONCLUSIVE
+    assert judge(amount, see(amount, value=3, low=2, high=4, n=3), look=at5).verdict is Verdict.FAIL
+    slow = Gate.model_validate({**base, "id": "q", "kind": "quantile", "unit": "s", "quantile": 0.05})
+    assert judge(slow, see(slow, value=12, low=6, upper=20, n=300), look=at5).verdict is Verdict.PASS
+    assert judge(slow, see(slow, value=12, n=59, bad=0), look=at5).verdict is Verdict.PASS
+    assert judge(slow, see(slow, value=3, low=2, upper=4, n=300), look=at5).verdict is Verdict.FAIL

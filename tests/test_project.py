@@ -1,0 +1,100 @@
+"""The project's own promises: one truth for dependencies, notebooks that share one parameters cell, no outputs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from runbook_lib.params import FLAT_NAMES, Flat, read_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements() -> dict[str, Requirement]:
+    lines = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+def test_environment_yml_says_what_pyproject_says() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = [line for line in environment["dependencies"] if isinstance(line, str)]
+    pip = next(line["pip"] for line in environment["dependencies"] if isinstance(line, dict))
+    said = {
+        Requirement(line).name: Requirement(line) for line in [*conda, *pip] if line not in ("pip", "-e . --no-deps")
+    }
+    python = said.pop("python")
+    assert str(python.specifier) == PROJECT["requires-python"]
+    assert {name: str(r) for name, r in said.items()} == {name: str(r) for name, r in requirements().items()}
+
+
+def test_the_lock_pins_everything_the_project_asks_for() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^ \\]+)", lock, re.M))
+    assert "--index-url" not in lock
+    assert "--hash=sha256:" in lock
+    for name, requirement in requirements().items():
+        pinned = pins[re.sub(r"[-_.]+", "-", name).lower()]
+        assert requirement.specifier.contains(pinned, prereleases=True), f"{name}: {pinned}"
+
+
+def parameters_cell(notebook: Path) -> str:
+    cells = json.loads(notebook.read_text())["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1, f"{notebook.name}: {len(tagged)} cells tagged parameters"
+    return "".join(tagged[0]["source"])
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_parameters_cell_is_the_same_everywhere_and_has_the_flat_names(notebook: Path) -> None:
+    source = parameters_cell(notebook)
+    assert source == parameters_cell(NOTEBOOKS[0])
+    values: dict[str, Any] = {
+        node.targets[0].id: ast.literal_eval(node.value)  # type: ignore[attr-defined]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+    }
+    assert tuple(values) == FLAT_NAMES
+    assert values == read_yaml(ROOT / "params" / "dev.yaml"), "the cell's defaults are dev.yaml"
+    for line in source.splitlines():
+        assert "  # " in line, f"no comment: {line}"
+    Flat.model_validate(values)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_are_prose_with_a_little_code(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text())["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"] and cell["execution_count"] is None, "committed with outputs"
+            if "parameters" not in cell["metadata"].get("tags", []):
+                assert len(cell["source"]) <= 8, f"{len(cell['source'])} lines in a cell"
+    headings = [
+        line for cell in cells if cell["cell_type"] == "markdown" for line in cell["source"] if line.startswith("## ")
+    ]
+    assert [int(re.match(r"## (\d+)\. ", line)[1]) for line in headings] == list(range(1, len(headings) + 1))  # type: ignore[index]
+    rooms = [re.sub(r"## \d+\. ", "", line).strip() for line in headings]
+    assert rooms == [
+        "Parameters",
+        "Where am I",
+        "May I run",
+        "What is true",
+        "What it looks like",
+        "Verdict",
+        "Action",
+        "Proof",
+        "Close",
+    ]
+
+
+def test_prod_is_never_the_default() -> None:
+    assert all('env = "dev"' in parameters_cell(notebook) for notebook in NOTEBOOKS)
