@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from runbook_lib.errors import Exit, UsageError
+from runbook_lib import errors
+from runbook_lib.errors import Exit, RunbookError, UsageError
 from runbook_lib.params import Flat, load, load_file, project_root, read_yaml
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
@@ -36,7 +37,7 @@ class Finished:
     @property
     def headline(self) -> str:
         """The one line to read."""
-        return f"{self.decision or self.status}: {self.reason}"
+        return self.reason
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -99,12 +100,12 @@ def launch(
     values: Mapping[str, Any] | None = None,
     *,
     progress: bool = False,
-    env: Mapping[str, str] | None = None,
+    root: Path | None = None,
 ) -> Finished:
     """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it whatever happens.
 
     Args:
-        env: environment variables of the kernel beside those of this process.
+        root: folder that holds `params/`, in which the kernel runs; default: the nearest one.
 
     Raises:
         UsageError: the parameters are wrong; no kernel was started.
@@ -117,7 +118,7 @@ def launch(
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     flat = flat_values(params_file, values or {})
-    root = project_root()
+    root = root or project_root()
     scratch = tempfile.TemporaryDirectory(prefix="runbook-")
     # The record says what happened, better than papermill's traceback would.
     with scratch as folder, suppress(PapermillExecutionError):
@@ -130,7 +131,6 @@ def launch(
             progress_bar=progress,
             cwd=str(root),
             log_output=False,
-            env=dict(env or {}),
         )
     return finished(Archive(root / load(flat).archive), last_sealed())
 
@@ -138,19 +138,19 @@ def launch(
 def finished(archive: Any, ref: Any) -> Finished:
     """How the run of a sealed record ended."""
     record = archive.load(ref)
-    report = Path(ref.folder) / "report.html"
-    code = _EXIT.get(record.decision or "", Exit.ERROR) if record.status == "completed" else Exit.ERROR
-    if record.error and record.status != "completed":
-        code = Exit(record.error.get("exit_code", Exit.ERROR))
+    outcome = record.outcome or {}
+    done = record.status == "completed" and outcome
+    problem = record.error
+    kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
         notebook=record.notebook,
         status=record.status,
-        decision=record.decision if record.status == "completed" else None,
-        reason=record.decision_reason or (record.error or {}).get("text", record.status),
-        next=record.next or "",
+        decision=outcome.get("decision") if done else None,
+        reason=outcome["reason"] if done else f"{record.status}: {problem.sentence if problem else 'no decision'}",
+        next=outcome.get("next", "") if done else "",
         folder=str(ref.folder),
-        report=str(report) if report.is_file() else None,
-        exit_code=int(code),
-        come_back_at=record.come_back_at,
+        report=str(ref.report) if ref.report.is_file() else None,
+        exit_code=int(_EXIT[outcome["decision"]] if done else kind.exit_code),
+        come_back_at=outcome.get("come_back_at") if done else None,
     )

@@ -90,16 +90,16 @@ def _before(state: TrafficState, phase: Phase) -> Moment:
     return Moment("before", words, state.weight)
 
 
-def _taken_back(
-    state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime
-) -> Moment:
+def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
     at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
     told = next((event.description for event in newest.events if event.triggered_by == "CLOUDWATCH_ALARM"), "")
     named = re.search(r"alarm:([\w-]+)|([\w-]+-(?:alarm|guard)-[\w-]+)", told)
     alarm = (named[1] or named[2]) if named else None
     who = "AppConfig took the weight back by itself" if by_itself else "the weight was taken back"
-    words = f"{who} at {at:%Y-%m-%d %H:%M} UTC{f' on alarm {alarm}' if alarm else ''}; the weight now is {state.weight:g} %"
+    words = (
+        f"{who} at {at:%Y-%m-%d %H:%M} UTC{f' on alarm {alarm}' if alarm else ''}; the weight now is {state.weight:g} %"
+    )
     return Moment("taken_back", words, state.weight, shift_at, effective_at, taken_back_at=at, alarm=alarm)
 
 
@@ -109,7 +109,9 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
     foreign = [d for d in state.history if d.number > first.number and d.number not in own]
     if foreign:
         other = foreign[-1]
-        return f"deployment {other.number} ({other.description or 'without a description'}) moved the dial during the soak"
+        return (
+            f"deployment {other.number} ({other.description or 'without a description'}) moved the dial during the soak"
+        )
     if not state.switch_on:
         return "the switch is off"
     if state.dial_percent != phase.percent:

@@ -16,7 +16,7 @@ from runbook_lib.errors import Refused
 from runbook_lib.judge.decide import decide
 from runbook_lib.judge.gates import judge_all
 from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
-from runbook_lib.observe import alarms, census, fetch, measure, traffic
+from runbook_lib.observe import alarms, census, fetch, live, measure, traffic
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.run import Run
 from runbook_lib.series import SERIES, Panel, asks
@@ -32,7 +32,7 @@ class Seen:
     window: Window
     answers: fetch.Answers
     segment: census.Segment | None
-    live: dict[str, float]
+    live: dict[str, Any]
     evidence: dict[str, Evidence]
 
 
@@ -50,7 +50,11 @@ class Phase:
         self.outcome: Outcome | None = None
         self.planned: act.Plan | None = None
         run.journal.append(
-            "traffic", when="before", state=self.state.model_dump(mode="json"), moment=self.moment.name, words=self.moment.words
+            "traffic",
+            when="before",
+            state=self.state.model_dump(mode="json"),
+            moment=self.moment.name,
+            words=self.moment.words,
         )
 
     def traffic_table(self) -> Any:
@@ -64,7 +68,9 @@ class Phase:
         from runbook_lib.show.tables import findings_table
 
         clients = self.run.aws
-        self.findings = list(alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params))
+        self.findings = list(
+            alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params)
+        )
         self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
         return findings_table(self.findings, caption="Guard alarms that AppConfig watches")
 
@@ -76,25 +82,26 @@ class Phase:
 
     def observe(self) -> Any:
         """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
-        from runbook_lib.show.tables import census_table, evidence_table, stack
+        from runbook_lib.show.parts import evidence_table
+        from runbook_lib.show.tables import census_table, stack
 
         run, params, window = self.run, self.params, self.window()
         cloudwatch = run.aws.client("cloudwatch")
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         first = fetch.fetch(cloudwatch, params, [*measure.asks(params, window, run.now), *asks(chart)], run.now)
-        second = fetch.fetch(cloudwatch, params, measure.asks_bounds(first, params, window, run.now), run.now)
+        bounds = measure.asks_bounds(first, params, window, run.now, self.moment.look)
+        second = fetch.fetch(cloudwatch, params, bounds, run.now)
         answers = fetch.Answers.from_raw([*first.raw, *second.raw])
         segment = self._census(window)
-        live = measure.live(run.aws, params)
-        evidence = measure.measure(answers, segment, live, self.state, params, window, run.now)
-        self.seen = Seen(window, answers, segment, live, evidence)
+        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params)
+        evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, self.moment.look)
+        self.seen = Seen(window, answers, segment, levels, evidence)
         run.journal.attach("answers.json", json.dumps(answers.raw))
         run.journal.attach("metrics.csv", answers.frame.to_csv(index=False))
-        run.journal.append("census", segment=segment.model_dump(mode="json") if segment else None)
         run.journal.append(
             "evidence",
             window=[iso(window.start), iso(window.end)],
-            live=live,
+            live=levels,
             evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
         )
         tables = [evidence_table(evidence)]
@@ -107,13 +114,24 @@ class Phase:
         run = self.run
         earlier = [
             segment
-            for segment in map(census.Segment.model_validate, run.archive.segments(self.params, run.notebook))
+            for segment in self._counted_before()
             if window.start <= segment.start and segment.end_settled <= window.end
         ]
         start = max((segment.end_settled for segment in earlier), default=window.start)
         fresh = census.take(run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now)
-        run.journal.append("segment", segment=fresh.model_dump(mode="json"))
+        run.journal.append("census", segment=fresh.model_dump(mode="json"))
         return census.merge([*earlier, fresh])
+
+    def _counted_before(self) -> list[census.Segment]:
+        """The censuses of this attempt's earlier looks, from their sealed records."""
+        archive, flat = self.run.archive, self.params.flat
+        kept = map(archive.load, archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook))
+        return [
+            census.Segment.model_validate(segment)
+            for record in kept
+            if record.attempt == flat.attempt
+            for segment in record.census
+        ]
 
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's, over the same time."""
@@ -166,7 +184,11 @@ class Phase:
         unsafe = self.blockers() if moment.name == "before" else []
         if unsafe:
             self.outcome = self.outcome.model_copy(
-                update={"decision": Decision.HOLD, "reason": f"HOLD: {unsafe[0]}", "next": "Put that right, then run this notebook again."}
+                update={
+                    "decision": Decision.HOLD,
+                    "reason": f"HOLD: {unsafe[0]}",
+                    "next": "Put that right, then run this notebook again.",
+                }
             )
         self._note()
         return self.outcome
@@ -196,7 +218,8 @@ class Phase:
 
     def plan(self) -> Any:
         """What applying would do now."""
-        from runbook_lib.show.tables import note, plan_table
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import plan_table
 
         outcome, moment, run = self._outcome(), self.moment, self.run
         shift = moment.name == "before" and outcome.decision is Decision.PLANNED
@@ -219,8 +242,10 @@ class Phase:
             run.journal.append("plan", plan=self.planned.model_dump(mode="json"), text=self.planned.text())
             return plan_table(self.planned)
         if self._takes_back():
-            return note("Plan: turn the switch off. All requests go to the synchronous endpoint; clients follow within a minute.")
-        return note(f"Nothing to do: {outcome.next}")
+            return line(
+                "Plan: turn the switch off. All requests go to the synchronous endpoint; clients follow within a minute."
+            )
+        return line(f"Nothing to do: {outcome.next}")
 
     def _takes_back(self) -> bool:
         outcome = self._outcome()
@@ -232,28 +257,28 @@ class Phase:
         Raises:
             Refused: a raise is not authorised, blocked, or its plan is stale.
         """
-        from runbook_lib.show.tables import note, show
+        from runbook_lib.show.parts import line, show
 
         outcome, run = self._outcome(), self.run
         if not run.applying:
-            show(note("Nothing was changed: mode is plan."))
+            show(line("Nothing was changed: mode is plan."))
             return outcome
         client = run.aws.client("appconfig")
         if self._takes_back():
             done = act.switch_off(client, run.guard, self.params, description=self._describe())
-            show(note(done.sentence))
+            show(line(done.sentence))
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
                 raise Refused(f"{blocked[0]}; nothing was changed")
-            self.state = act.apply(self.planned, client, run.guard, self.params)
+            after = act.apply(self.planned, client, run.guard, self.params)
             if self.moment.name == "before":
-                back = iso(self._first_look(parse(self.state.since) if self.state.since else run.now))
+                back = iso(self._first_look(parse(after.since) if after.since else run.now))
                 self.outcome = decide("before", (), percent=self.spec.percent, applied=True, come_back_at=back)
                 self._note()
-            show(note(f"Applied: the dial is at {self.state.dial_percent:g} %."))
+            show(line(f"Applied: the dial is at {after.dial_percent:g} %."))
         else:
-            show(note("Nothing to apply."))
+            show(line("Nothing to apply."))
         return self._outcome()
 
     def _describe(self) -> str:
@@ -264,7 +289,7 @@ class Phase:
 
     def proof(self) -> Any:
         """Read back from AWS, and the split that was observed against the weight in force."""
-        from runbook_lib.show.tables import proof_table
+        from runbook_lib.show.parts import proof_table
 
         after = traffic.read(self.run.aws.client("appconfig"), self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
@@ -288,10 +313,14 @@ class Phase:
 
 
 def _drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any]) -> dict[str, Any]:
-    series = {
-        line.name: [(at, value * line.scale) for at, value in answers.points(line.label)] for line in panel.lines
+    series = {line.name: [(at, value * line.scale) for at, value in answers.points(line.label)] for line in panel.lines}
+    return {
+        "series": series,
+        "title": panel.title,
+        "unit": panel.unit,
+        "gate": gates.get(panel.gate or ""),
+        "kind": panel.kind,
     }
-    return {"series": series, "title": panel.title, "unit": panel.unit, "gate": gates.get(panel.gate or ""), "kind": panel.kind}
 
 
 def failing(results: tuple[GateResult, ...]) -> list[str]:

@@ -5,259 +5,279 @@ What AppConfig does, and why it is done so here: DOMAIN.md, "AppConfig: what bit
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from runbook_lib.act.flags import CONTENT_TYPE, dial_document, encode, same_value, switch_document
+from runbook_lib.act.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
+from runbook_lib.act.flags import dial_document, switch_document
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic import BUSY, MAX_BAKE_H, MAX_DESCRIPTION, TAKEN_BACK, Plan, Step, Switched, whose
+from runbook_lib.act.traffic import BUSY, MAX_BAKE_H, MAX_DESCRIPTION, Plan, Step, Switched, busy, number, whose
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError, Refused
-from runbook_lib.observe.traffic import Handles, TrafficState, handles, read
+from runbook_lib.observe.traffic import TrafficState, read
 from runbook_lib.params import Params
 
-SETTLE_S = 60.0
-"""Seconds that a deployment without growth may take to arrive, and that switching off keeps trying."""
-PAUSE_S = 0.5
 _HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
 
 
 class AppConfigTraffic:
     """Dial and switch of one AppConfig application."""
 
-    def __init__(
-        self,
-        client: Any,
-        guard: Guard,
-        params: Params,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, client: Any, guard: Guard, params: Params, store: FlagStore | None = None) -> None:
         self._client = client
         self._guard = guard
         self._params = params
-        self._sleep = sleep
-        self._monotonic = monotonic
-        self._known: Handles | None = None
+        self._flag = params.service.traffic.flag
+        self._store = store or FlagStore(client, params)
 
     def read(self) -> TrafficState:
         """The state as AppConfig reports it now.
 
         Raises:
-            AwsError: AppConfig does not answer, or the application is not there.
+            AwsError: AppConfig does not answer, or the flags are not there.
         """
-        with aws_errors("reading the traffic split"):
-            return read(self._client, self._params)
+        return read(self._client, self._params)
 
     def apply(self, plan: Plan) -> TrafficState:
         """Carries a plan out, one call at a time, each with its intent and outcome.
 
         Raises:
             Refused: not authorised, blocked, changed since the plan, or taken back by AppConfig at once.
-            AwsError: AppConfig refused for another reason, or did not get there in time.
+            AwsError: AppConfig refused for another reason, or a lowering did not get through in time.
         """
         self._guard.authorise(plan.raises)
         if plan.blockers:
             raise Refused(f"{plan.blockers[0]}; nothing was changed")
-        state = self.read()
+        latest = plan.latest
         if plan.raises:
-            self._refuse_if_changed(plan, state)
+            self._refuse_if_changed(plan, self.read())
             self._refuse_short_bake(plan)
-        latest = plan.latest if plan.raises else _number(state.dial_deployment)
+        elif plan.steps:
+            latest = number(self.read().dial_deployment)
         for place, step in enumerate(plan.steps, 1):
             if step.action == "stop":
                 self._stop(plan, step, latest)
             else:
-                self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
-                latest += 1
+                latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
         return self.read()
 
     def switch_off(self, description: str) -> Switched:
-        """Async off: tries for `SETTLE_S`, reading again after each conflict.
+        """Async off: keeps trying for `PATIENCE_S`, and stops whatever deploys on the switch.
 
         Raises:
             AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
         """
         self._guard.authorise(raises=False)
-        before: dict[str, Any] = {"enabled": "unknown"}
+        before: dict[str, Any] = {"enabled": None}
         try:
             state = self.read()
-            if not state.switch_on and not _busy(state.switch_deployment):
-                sentence = f"async is off already, by {whose(state.switch_deployment)}; nothing was changed"
-                self._guard.note("note", text=sentence)
-                return Switched(changed=False, enabled=False, sentence=sentence)
+            if not state.switch_on and not busy(state.switch_deployment):
+                return self._switched(False, False, f"async is off already, by {whose(state.switch_deployment)}")
             before = {"enabled": state.switch_on, "dial_percent": state.dial_percent, "weight": state.weight}
         except AwsError as error:
             self._guard.warn(f"{error}; switching off all the same")
-        change = self._guard.change(
-            "switch off",
-            before=before,
-            after={"enabled": False},
-            undo="set the dial to 0, then switch on: the weight is back only by a new shift",
-            do=lambda: self._off(description),
-            read_back=self._switch_facts,
-            raises=False,
-        )
+        started: list[int] = []
+
+        def off() -> None:
+            ids = self._store.ids
+            start = partial(self._start_switch, False, description, None)
+            started.append(self._insist(ids.switch_environment, ids.switch_profile, "switching async off", start))
+
+        with aws_errors("switching async off"):
+            change = self._guard.change(
+                "switch off",
+                before=before,
+                after={"enabled": False},
+                undo="bring the dial to 0, switch on, then shift again: it is a raise, with all its conditions",
+                do=off,
+                read_back=lambda: self._switch_facts(started[0] if started else None),
+                raises=False,
+            )
         if not change.ok:
-            raise AwsError(f"the switch was deployed, yet it reads back as on; by hand: {self._by_hand()}")
-        sentence = (
-            f"async is off (deployment {change.seen['deployment']}); clients follow within "
-            f"{self._params.service.traffic.client_poll_s} s, the dial still says {change.seen['dial_percent']:g} %"
-        )
-        return Switched(changed=True, enabled=False, sentence=sentence)
+            raise AwsError(
+                f"the switch was turned off, yet it reads back as {dict(change.seen)}; {self._store.off_by_hand()}"
+            )
+        poll = self._params.service.traffic.client_poll_s
+        return self._switched(True, False, f"async is off; clients follow within {poll} s; the dial is as it was")
 
     def switch_on(self, description: str) -> Switched:
         """Async on, at dial 0 only; if the dial is moved meanwhile, off again.
 
         Raises:
-            Refused: the dial is not at 0, or somebody turned the switch meanwhile.
+            Refused: the dial is not at 0, or somebody turned the switch or the dial meanwhile.
         """
         self._guard.authorise(raises=True)
         state = self.read()
         if state.switch_on:
-            sentence = f"the switch is on already, by {whose(state.switch_deployment)}; nothing was changed"
-            self._guard.note("note", text=sentence)
-            return Switched(changed=False, enabled=True, sentence=sentence)
+            return self._switched(False, True, f"the switch is on already, by {whose(state.switch_deployment)}")
         if state.dial_percent != 0:
             raise Refused(
                 f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
                 "bring the dial to 0 first; nothing was changed"
             )
-        latest = _number(state.switch_deployment)
-        change = self._guard.change(
-            "switch on",
-            before={"enabled": False, "dial_percent": 0},
-            after={"enabled": True},
-            undo=f"switch off: {self._by_hand()}",
-            do=lambda: self._start_switch(True, description, latest),
-            read_back=self._switch_facts,
-            raises=True,
-        )
-        if change.seen["dial_percent"] != 0:
+        latest = number(state.switch_deployment)
+        with aws_errors("switching on"):
+            try:
+                change = self._guard.change(
+                    "switch on",
+                    before={"enabled": False, "dial_percent": 0},
+                    after={"enabled": True, "description": description[:MAX_DESCRIPTION]},
+                    undo=f"switch off; {self._store.off_by_hand()}",
+                    do=lambda: self._start_switch(True, description, latest),
+                    read_back=lambda: self._switch_facts(latest + 1),
+                    raises=True,
+                )
+            except ClientError as error:
+                self._refuse_conflict(error, "switch")
+                raise
+        if not change.ok:
+            raise AwsError(f"the switch was turned on, yet it reads back as {dict(change.seen)}; look before going on")
+        dial = self.read().dial_percent
+        if dial != 0:
             self.switch_off(description)
-            raise Refused(f"the dial went to {change.seen['dial_percent']:g} % meanwhile; the switch is off again")
-        return Switched(changed=True, enabled=True, sentence="the switch is on; the dial is at 0, so nothing moves yet")
+            raise Refused(f"somebody moved the dial to {dial:g} % meanwhile: the switch is off again; plan again")
+        return self._switched(True, True, "the switch is on, the dial at 0: nothing moves yet")
+
+    def _switched(self, changed: bool, enabled: bool, sentence: str) -> Switched:
+        if not changed:
+            sentence += "; nothing was changed"
+            self._guard.note("note", text=sentence)
+        return Switched(changed=changed, enabled=enabled, sentence=sentence)
 
     def _refuse_if_changed(self, plan: Plan, state: TrafficState) -> None:
-        number, now = _number(state.dial_deployment), state.dial_deployment.state if state.dial_deployment else ""
+        now = state.dial_deployment.state if state.dial_deployment else ""
         by_itself = plan.latest_state in BUSY and now == "COMPLETE"
-        if number != plan.latest or (now != plan.latest_state and not by_itself):
+        if number(state.dial_deployment) != plan.latest or (now != plan.latest_state and not by_itself):
             raise Refused(
                 f"the dial changed since the plan was made: {whose(state.dial_deployment)} instead of deployment "
-                f"{plan.latest} ({plan.latest_state or 'none'}); plan again; nothing was changed"
+                f"{plan.latest} ({plan.latest_state or 'none'}); look, and plan again; nothing was changed"
             )
-        if _number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
+        if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
             raise Refused(
-                f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made: "
-                f"{whose(state.switch_deployment)}; plan again; nothing was changed"
+                f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
+                f"{whose(state.switch_deployment)}; look, and plan again; nothing was changed"
             )
 
     def _refuse_short_bake(self, plan: Plan) -> None:
-        with aws_errors("reading the soak strategy"):
-            strategy = self._client.get_deployment_strategy(DeploymentStrategyId=self._ids().soak_strategy)
+        with aws_errors("reading the soak strategy (appconfig:GetDeploymentStrategy)"):
+            strategy = self._store.strategy(self._store.ids.soak_strategy)
         bakes, wants = int(strategy.get("FinalBakeTimeInMinutes") or 0), 60 * min(plan.soak_hours, MAX_BAKE_H)
         if bakes < wants:
             raise Refused(
-                f"the strategy {strategy['Name']} bakes for {bakes} min, the soak wants {wants:g}: AppConfig would stop "
-                "watching too early; give it a longer FinalBakeTimeInMinutes; nothing was changed"
+                f"strategy {strategy['Name']} bakes for {bakes} min, the soak wants {wants:g}: AppConfig would stop "
+                "watching before its end; raise FinalBakeTimeInMinutes; nothing was changed"
             )
 
-    def _stop(self, plan: Plan, step: Step, number: int) -> None:
-        """Ends the bake; the previous version comes back. A bake that completed meanwhile needs no stop."""
-        ids = self._ids()
-        where = {"ApplicationId": ids.application, "EnvironmentId": ids.dial_environment, "DeploymentNumber": number}
-        if self._dial(number)["state"] not in BUSY:
-            self._guard.note("note", text=f"deployment {number} ended by itself: no stop needed")
-            return
-        self._guard.change(
-            f"stop deployment {number}",
-            before={"percent": step.before, "busy": True},
-            after={"busy": False},
-            undo="shift again: a stopped deployment cannot be resumed",
-            do=lambda: self._client.stop_deployment(**where, AllowRevert=True),
-            read_back=lambda: self._settled(number),
-            raises=False,
-        )
-
-    def _deploy(self, plan: Plan, step: Step, latest: int, mark: str) -> None:
-        ids = self._ids()
-        strategy = ids.soak_strategy if step.after > 0 else ids.immediate_strategy
-        description = f"{plan.description} {mark}"[:MAX_DESCRIPTION]
-        raises = plan.raises
-
-        def start() -> int:
-            version = self._version(ids.dial_profile, dial_document(self._flag, step.after))
-            return self._start(ids.dial_environment, ids.dial_profile, version, strategy, description, latest)
-
-        try:
-            change = self._guard.change(
-                f"dial {step.before:g} % -> {step.after:g} %",
-                before={"percent": step.before, "deployment": latest},
-                after={"percent": step.after, "deployment": latest + 1, "description": description},
-                undo=f"{plan.undo}; by hand: {self._by_hand()}",
-                do=start,
-                read_back=lambda: self._settled(latest + 1),
-                raises=raises,
-            )
-        except ClientError as error:
-            if _code(error) != "ConflictException":
-                raise AwsError(f"AppConfig refused the dial at {step.after:g} %: {error}") from None
+    def _refuse_conflict(self, error: ClientError, what: str) -> None:
+        """A conflict as a sentence that names who was faster; other errors are left to the caller."""
+        if code(error) == "ConflictException":
             state = self.read()
+            theirs = state.dial_deployment if what == "dial" else state.switch_deployment
             raise Refused(
-                f"somebody else moved the dial meanwhile: {whose(state.dial_deployment)}; it is at "
-                f"{state.dial_percent:g} % now; look, and plan again"
+                f"somebody else moved the {what} meanwhile: {whose(theirs)}; the dial is at {state.dial_percent:g} %, "
+                f"the switch {'on' if state.switch_on else 'off'}; look, and plan again"
             ) from None
-        if not change.ok:
-            state = self.read()
-            reason = change.seen.get("event") or f"it reads back as {dict(change.seen)}"
-            raise Refused(
-                f"the dial did not stay at {step.after:g} %: {reason}; it is at {state.dial_percent:g} % now. "
-                "A guard alarm in ALARM takes every deployment back: look at the guards, and switch off if async is failing"
+
+    def _stop(self, plan: Plan, step: Step, latest: int) -> None:
+        """Ends the bake; the previous version comes back. A bake that ended by itself needs no stop."""
+        store, ids = self._store, self._store.ids
+        with aws_errors(f"stopping deployment {latest}"):
+            if store.settled(ids.dial_environment, ids.dial_profile, latest, unless=())["busy"] is False:
+                self._guard.note("note", text=f"deployment {latest} ended by itself: no stop needed")
+                return
+            self._guard.change(
+                f"stop deployment {latest}",
+                before={"percent": step.before, "busy": True},
+                after={"busy": False},
+                undo="shift again: a stopped deployment cannot be resumed",
+                do=lambda: store.stop(ids.dial_environment, latest),
+                read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, latest),
+                raises=plan.raises,
             )
 
-    def _off(self, description: str) -> int:
-        """Deploys the off version until it is taken; stops whatever deploys on the switch."""
-        deadline = self._monotonic() + SETTLE_S
+    def _deploy(self, plan: Plan, step: Step, latest: int, mark: str) -> int:
+        """One StartDeployment on the dial, and its number; conditional on `latest` if the plan is a raise."""
+        store, ids = self._store, self._store.ids
+        soaks = step.after > 0
+        description = f"{plan.description[: MAX_DESCRIPTION - len(mark) - 1]} {mark}"
+        started = [latest + 1]
+
+        def start(expected: int | None = latest) -> int:
+            return store.start(
+                ids.dial_environment,
+                ids.dial_profile,
+                dial_document(self._flag, step.after),
+                strategy=ids.soak_strategy if soaks else ids.immediate_strategy,
+                description=description,
+                latest=expected,
+            )
+
+        def insist() -> int:
+            doing = "bringing the dial to 0"
+            started[0] = self._insist(ids.dial_environment, ids.dial_profile, doing, lambda: start(None))
+            return started[0]
+
+        # A soak has arrived once it bakes; a step without a bake once nothing is under way any more.
+        unless = ("VALIDATING", "DEPLOYING") if soaks else BUSY
+        promised = {"percent": step.after, "description": description, **({} if soaks else {"busy": False})}
+        with aws_errors(f"setting the dial to {step.after:g} %"):
+            try:
+                change = self._guard.change(
+                    f"dial {step.before:g} % -> {step.after:g} %",
+                    before={"percent": step.before, "deployment": latest},
+                    after=promised,
+                    undo=f"{plan.undo}; {store.off_by_hand()}",
+                    do=start if plan.raises else insist,
+                    read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, started[0], unless),
+                    raises=plan.raises,
+                )
+            except ClientError as error:
+                self._refuse_conflict(error, "dial")
+                raise
+        if not change.ok:
+            why = change.seen.get("taken_back") or f"it reads back as {dict(change.seen)}"
+            raise Refused(
+                f"the dial did not stay at {step.after:g} % ({why}); it is at {self.read().dial_percent:g} % now. "
+                "A guard in ALARM takes every deployment of the dial back: look at the guards; switch off if needed"
+            )
+        return started[0]
+
+    def _insist(self, environment: str, profile: str, doing: str, start: Callable[[], int]) -> int:
+        """Starts a deployment that lowers, again and again; what is under way in the environment is stopped."""
+        store = self._store
+        deadline = store.monotonic() + PATIENCE_S
         while True:
             try:
-                return self._start_switch(False, description, None)
-            except ClientError as error:
-                if _code(error) in _HOPELESS:
-                    raise AwsError(f"AppConfig refused to switch off: {error}; by hand: {self._by_hand()}") from error
-                trouble: Exception = error
-            except AwsError as error:
-                trouble = error
-            except Exception as error:  # a lost connection, say: try again
-                trouble = error
-            if self._monotonic() >= deadline:
-                raise AwsError(
-                    f"async could not be switched off in {SETTLE_S:g} s ({trouble}); by hand: {self._by_hand()}"
-                ) from trouble
-            self._guard.warn(f"switching off: {trouble}; trying again")
-            self._sleep(PAUSE_S)
-            self._clear_switch()
-
-    def _clear_switch(self) -> None:
-        """Stops a deployment that is under way on the switch; errors are the next try's."""
-        try:
-            latest = self.read().switch_deployment
-            if latest is not None and _busy(latest):
-                ids = self._ids()
-                self._client.stop_deployment(
-                    ApplicationId=ids.application,
-                    EnvironmentId=ids.switch_environment,
-                    DeploymentNumber=latest.number,
-                    AllowRevert=True,
-                )
-        except Exception as error:  # the loop in `_off` decides when to give up
-            self._guard.warn(f"clearing the switch: {error}")
+                return start()
+            except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
+                hopeless = isinstance(error, ClientError) and code(error) in _HOPELESS
+                if hopeless or store.monotonic() >= deadline:
+                    raise AwsError(f"{doing} failed: {error}; to take async off {store.off_by_hand()}") from error
+                self._guard.warn(f"{doing}: {error}; trying again")
+            store.sleep(PAUSE_S)
+            try:
+                for latest in store.under_way(environment):
+                    store.stop(environment, latest)
+                    store.settled(environment, profile, latest)
+            except Exception as error:  # the next try will tell
+                self._guard.warn(f"{doing}: {error}; trying again")
 
     def _start_switch(self, enabled: bool, description: str, latest: int | None) -> int:
-        ids = self._ids()
-        version = self._version(ids.switch_profile, switch_document(self._flag, enabled))
-        text = description[:MAX_DESCRIPTION]
-        return self._start(ids.switch_environment, ids.switch_profile, version, ids.immediate_strategy, text, latest)
+        ids = self._store.ids
+        return self._store.start(
+            ids.switch_environment,
+            ids.switch_profile,
+            switch_document(self._flag, enabled),
+            strategy=ids.immediate_strategy,
+            description=description[:MAX_DESCRIPTION],
+            latest=latest,
+        )
+
+    def _switch_facts(self, deployment: int | None) -> dict[str, Any]:
+        if deployment is None:
+            return {"enabled": self.read().switch_on}
+        ids = self._store.ids
+        return self._store.settled(ids.switch_environment, ids.switch_profile, deployment)

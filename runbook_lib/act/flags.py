@@ -37,14 +37,19 @@ def encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def same_value(content: bytes, document: dict[str, Any]) -> bool:
-    """Whether `content` says what `document` says; AppConfig adds time stamps of its own to both halves."""
+def value_of(content: bytes, flag: str) -> dict[str, Any]:
+    """The values of `flag` in a document; empty for what is no such document."""
     try:
-        found = json.loads(content)["values"]
-        return all(
-            key in found.get(flag, {}) and found[flag][key] == value
-            for flag, values in document["values"].items()
-            for key, value in values.items()
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
+        values = json.loads(content)["values"][flag]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def same_value(content: bytes, document: dict[str, Any]) -> bool:
+    """Whether `content` says what `document` says; AppConfig adds time stamps of its own to what it hands out."""
+    return all(
+        key in value_of(content, flag) and value_of(content, flag)[key] == value
+        for flag, values in document["values"].items()
+        for key, value in values.items()
+    )

@@ -19,7 +19,7 @@ MAX_BAKE_H = 24.0
 """AppConfig bakes for at most 1,440 minutes."""
 MAX_DESCRIPTION = 1024
 BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
-TAKEN_BACK = ("ROLLING_BACK", "ROLLED_BACK", "REVERTED")
+"""States of a deployment that keeps others out."""
 
 
 class Step(Frozen):
@@ -29,7 +29,7 @@ class Step(Frozen):
     before: float
     """Percent before the step."""
     after: float
-    """Percent that is in force when the step is done."""
+    """Percent in force when the step is done."""
     strategy: str | None = None
     why: str
 
@@ -117,11 +117,11 @@ def plan_shift(state: TrafficState, percent: float, params: Params, *, soak_hour
     latest = state.dial_deployment
     at = state.dial_percent
     steps: list[Step] = []
-    if latest is not None and latest.state in BUSY:
-        steps.append(
-            Step(action="stop", before=at, after=0, why=f"deployment {latest.number} is {latest.state}; one at a time")
-        )
-        at = 0
+    if latest is not None and busy(latest):
+        back = next((each.percent or 0.0 for each in state.history[1:] if each.in_force), 0.0)
+        why = f"deployment {latest.number} is {latest.state}, and AppConfig takes one at a time"
+        steps.append(Step(action="stop", before=at, after=back, why=why))
+        at = back
     if percent > 0:
         why = "step over 0, so that AppConfig's own rollback lands on 0"
         steps.append(Step(action="deploy", before=at, after=0, strategy=immediate, why=why))
@@ -134,9 +134,9 @@ def plan_shift(state: TrafficState, percent: float, params: Params, *, soak_hour
         before=state.dial_percent,
         percent=percent,
         switch_on=state.switch_on,
-        latest=latest.number if latest else 0,
+        latest=number(latest),
         latest_state=latest.state if latest else "",
-        switch_latest=state.switch_deployment.number if state.switch_deployment else 0,
+        switch_latest=number(state.switch_deployment),
         soak_hours=soak_hours,
         description=description,
         steps=tuple(steps),
@@ -170,6 +170,16 @@ def describe(*, release: str, notebook: str, attempt: int, run: str, until: dt.d
     if until is not None:
         parts.append(f"until={until.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}")
     return " ".join(parts)
+
+
+def number(deployment: Deployment | None) -> int:
+    """Its number; 0 for none, which is also what AppConfig's compare-and-set takes for none."""
+    return deployment.number if deployment else 0
+
+
+def busy(deployment: Deployment | None) -> bool:
+    """Whether it keeps other deployments out of its environment."""
+    return deployment is not None and deployment.state in BUSY
 
 
 def whose(deployment: Deployment | None) -> str:

@@ -54,6 +54,7 @@ def decide(
     way_back: bool = True,
     alarm: str | None = None,
     alarm_at: str | None = None,
+    taken_back: str | None = None,
     void: str | None = None,
 ) -> Outcome:
     """The decision of a run.
@@ -71,6 +72,7 @@ def decide(
         confidence: of the intervals that must not overlap for a baseline to be shown worse.
         way_back: False once the old endpoint is gone (trap 19): a FAIL is HOLD with a forward fix.
         alarm, alarm_at: `taken_back`: the alarm and the time that AppConfig names.
+        taken_back: `taken_back`, but not by AppConfig itself: who did it and when, in words.
         void: `void`: why, in words.
     """
     now = Situation(percent, baseline, come_back_at, worse_baseline_holds, confidence, way_back)
@@ -79,7 +81,7 @@ def decide(
         case "before":
             outcome = _before(counted, now, applied)
         case "taken_back":
-            outcome = _taken_back(counted, now, alarm, alarm_at)
+            outcome = _taken_back(counted, now, taken_back or _by_appconfig(alarm, alarm_at))
         case "void":
             outcome = _void(counted, now, void)
         case "during":
@@ -291,14 +293,16 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
     )
 
 
-def _taken_back(counted: Sequence[GateResult], now: Situation, alarm: str | None, at: str | None) -> Outcome:
+def _by_appconfig(alarm: str | None, at: str | None) -> str:
     which = f"alarm {alarm} fired" if alarm else "an alarm that it does not name fired"
-    when = f" at {at}" if at else ""
+    return f"AppConfig took the weight back by itself when {which}{f' at {at}' if at else ''}"
+
+
+def _taken_back(counted: Sequence[GateResult], now: Situation, how: str) -> Outcome:
     return _outcome(
         Decision.ROLLBACK,
-        f"AppConfig took the weight back by itself when {which}{when}; this is in effect already, "
-        f"whatever the metrics say; {_baseline_words(counted, now)}",
-        "run rollback_1: it proves that async is off and turns the switch off too; then find the cause of the alarm",
+        f"{how}; this is in effect already, whatever the metrics say; {_baseline_words(counted, now)}",
+        "run rollback_1: it proves that async is off and turns the switch off too; then find the cause",
         scenario="rollback_1",
     )
 

@@ -47,7 +47,7 @@ def judge(
     """
     rules = Rules(look, tuple(looks), confidence, alpha_early, prior)
     if evidence.kind != gate.kind:
-        return _no_data(gate, evidence, f"the evidence is a {evidence.kind}, the gate wants a {gate.kind}")
+        return _no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
     result = _KINDS[gate.kind](gate, evidence, rules)
     if gate.implausible and result.value is not None and gate.implausible.holds(result.value):
         odd = words.number(result.value, gate.unit, gate.implausible.limit)
@@ -182,7 +182,10 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
         unsure = f"{measured} is {side}, but too few samples show it"
         return result(Verdict.INCONCLUSIVE, unsure, read.best, read.needed)
     if not met:
-        return result(Verdict.INCONCLUSIVE, f"{measured} misses the target {target}, short of the alert limit")
+        between = (
+            f"{measured} misses the target {target}, short of the alert limit; more of the same would not decide it"
+        )
+        return result(Verdict.INCONCLUSIVE, between)
     if gate.evidence == "point":
         return result(Verdict.PASS, f"{measured} meets the target {target}")
     cleared = read.clears_target if gate.evidence == "target" else read.clears_limit

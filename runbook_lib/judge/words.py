@@ -29,6 +29,11 @@ def _render(value: float, unit: str, extra: int) -> str:
             return f"{value:,.0f}" if whole else _plain(value, 1 + extra)
 
 
+def _shown(text: str) -> float:
+    """The number that a reader sees."""
+    return float(text.strip("$ %s").replace(",", ""))
+
+
 def number(value: float | None, unit: str, against: float | None = None) -> str:
     """`value` for reading, such as `7.2 %`, `2.91 s`, `12`, `$0.0013`.
 
@@ -43,7 +48,7 @@ def number(value: float | None, unit: str, against: float | None = None) -> str:
         return text
     for extra in range(_MORE_DIGITS):
         text = _render(value, unit, extra)
-        if text != _render(against, unit, extra):
+        if _shown(text) != _shown(_render(against, unit, extra)):
             break
     return text
 

@@ -74,11 +74,11 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
         UsageError: two questions under one label, an unknown metric, or a window beyond what CloudWatch keeps.
     """
     by_window: dict[tuple[dt.datetime, dt.datetime], list[dict[str, Any]]] = defaultdict(list)
-    seen: set[str] = set()
+    seen: dict[str, Ask] = {}
     for ask in asks:
-        if ask.label in seen:
+        if seen.setdefault(ask.label, ask) != ask:
             raise UsageError(f"two questions to CloudWatch under one label, '{ask.label}'")
-        seen.add(ask.label)
+    for ask in seen.values():
         if not ask.window.empty:
             by_window[ask.window.start, ask.window.end].append(_query(ask, params, now))
     raw: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ MAX_EVENTS = 10_000
 _PATTERNS = ("ERROR", "Exception", "FAILED", '"Task timed out"')
 _FAILURE = re.compile(r"error|exception|failed|task timed out", re.IGNORECASE)
 _LENGTH = 300
-_SAID = ("message", "errorType", "errorMessage", "exception_name", "error")
+_SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
 
 _SECRETS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)

@@ -1,7 +1,7 @@
 """The archive: sealed records by environment, release and notebook, and the staging of runs that are not sealed yet.
 
-    archive/env=prod/release=2026.11/06_phase1_10_percent/20261123T030000.000Z-4f1c…/record.json, report.html, …
-    archive/.staging/<run id>/owner.json, journal.jsonl, …
+archive/env=prod/release=2026.11/06_phase1_10_percent/20261123T030000.000Z-4f1c…/record.json, report.html, …
+archive/.staging/<run id>/owner.json, journal.jsonl, …
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pydantic import ValidationError
 from runbook_lib.errors import ArchiveError, RunbookError
 from runbook_lib.record import journal, owner
 from runbook_lib.record.chain import NAME, Chain, by_id, read_record
-from runbook_lib.record.redact import redact_notebook, redact_text
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
+from runbook_lib.record.redact import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
 
 _OWNER = "owner.json"
@@ -125,7 +125,7 @@ class Archive:
         return self.staging / run_id
 
     def sweep(self) -> list[RecordRef]:
-        """Closes as `died` every staged run whose owner lives no more. What cannot be closed now is left for the next time."""
+        """Closes as `died` every staged run whose owner lives no more; what cannot be closed is left for next time."""
         closed = []
         for folder in sorted(self.staging.glob("*")):
             if folder.name.startswith("."):
@@ -137,7 +137,7 @@ class Archive:
                 continue
             problem = Problem(
                 type="Died",
-                sentence=f"the process that ran this (pid {who.get('pid')} on {who.get('host')}) ended without sealing its record",
+                sentence=f"the process that ran this (pid {who.get('pid')}, {who.get('host')}) ended without sealing it",
             )
             with contextlib.suppress(RunbookError, OSError):
                 closed.append(seal_staged(self, folder, status="died", notebook=_left_behind(who), error=problem))
@@ -147,7 +147,9 @@ class Archive:
         """The chain of one environment, release and notebook."""
         return Chain(self.root / f"env={safe(env)}" / f"release={safe(release)}" / safe(notebook))
 
-    def records(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
+    def records(
+        self, env: str | None = None, release: str | None = None, notebook: str | None = None
+    ) -> list[RecordRef]:
         """The sealed records, oldest first; None is any. Nothing is opened."""
         env, release, notebook = (part if part is None else safe(part) for part in (env, release, notebook))
         folders = self.root.glob(f"env={env or '*'}/release={release or '*'}/{notebook or '*'}/*")
@@ -159,7 +161,9 @@ class Archive:
         sealed, _, run_id = name.rpartition("-")
         return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, folder)
 
-    def latest(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> RecordRef | None:
+    def latest(
+        self, env: str | None = None, release: str | None = None, notebook: str | None = None
+    ) -> RecordRef | None:
         """The record sealed last, if any."""
         refs = self.records(env, release, notebook)
         return refs[-1] if refs else None
@@ -202,9 +206,9 @@ class Archive:
         raw = read_record(ref.folder)
         if raw.get("hash") != record_hash(raw):
             raise ArchiveError(f"{name}: record.json was altered after it was sealed")
-        place = (safe(str(raw.get("env"))), safe(str(raw.get("release"))), safe(str(raw.get("notebook"))), raw.get("run_id"))
-        if place != (ref.env, ref.release, ref.notebook, ref.run_id):
-            raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(str, place))})")
+        place = [safe(str(raw.get(key))) for key in ("env", "release", "notebook", "run_id")]
+        if place != [ref.env, ref.release, ref.notebook, ref.run_id]:
+            raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(place)})")
         files: dict[str, str] = raw.get("files", {})
         for file, expected in files.items():
             path = ref.folder / file
@@ -237,8 +241,8 @@ def seal_staged(
         error: why it ended so.
 
     Raises:
-        ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is neither
-            a staging folder nor a record.
+        ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is
+            neither a staging folder nor a record.
     """
     contents, trouble = _rendered(_draft(staging, status, error), notebook)
     with archive.lock():
@@ -255,7 +259,7 @@ def seal_staged(
         if damage:
             trouble = [*trouble, f"the chain before this record is damaged: {damage}"]
         name, now = chain.next_name(draft.run_id, archive.clock())
-        copies = {path.name: path for path in sorted(staging.iterdir()) if path.is_file() and path.name not in _UNSEALED}
+        copies = {path.name: path for path in staging.iterdir() if path.is_file() and path.name not in _UNSEALED}
         hashes = {file: file_hash(path) for file, path in copies.items()}
         hashes |= {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
         record = draft.model_copy(
@@ -308,7 +312,9 @@ def notebook_json(notebook: dict[str, Any]) -> bytes:
 def _altered(staging: Path, hashes: dict[str, str]) -> list[str]:
     """Attachments that are not, at sealing, what the journal says was attached."""
     said = {event["name"]: event["sha256"] for event in journal.read(staging) if event["event"] == "attached"}
-    return [f"{name} is not what the journal says was attached" for name, sha in said.items() if hashes.get(name) != sha]
+    return [
+        f"{name} is not what was attached, says the journal" for name, sha in said.items() if hashes.get(name) != sha
+    ]
 
 
 def _facts(staging: Path) -> dict[str, Any]:

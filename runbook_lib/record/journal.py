@@ -1,6 +1,7 @@
 """Journal: what a run did, as it did it. One JSON line per event, on disk before the next step begins.
 
-The kernel appends; whoever seals (the engine, or the run itself in JupyterLab) reads. Secrets are redacted on the way in.
+The kernel appends; whoever seals (the engine, or the run itself in JupyterLab) reads. Secrets are redacted on the way
+in.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON knows it: models dumped, times as ISO 8601, tuples and sets as lists, NaN and infinities as null."""
+def plain(value: Any) -> Any:  # noqa: PLR0911 (one line for each kind of value)
+    """`value` as JSON knows it: models dumped, times in ISO 8601, tuples and sets as lists, NaN and infinities null."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
@@ -85,8 +86,9 @@ class Journal:
             return self._append(self._entry(event, data))
 
     def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
-        """As `append`, but never in the way: where the journal cannot be written, the event goes to stderr and to a file
-        in the temporary folder. For actions that lower exposure, which nothing may hold up.
+        """As `append`, but never in the way, for actions that lower exposure: nothing may hold those up.
+
+        Where the journal cannot be written, the event goes to stderr and to a file in the temporary folder.
         """
         with self._lock:
             entry = self._entry(event, data)
@@ -103,7 +105,7 @@ class Journal:
     def attach(self, name: str, content: bytes | str) -> str:
         """Writes a file beside the journal (raw answers, fetched metrics) and notes name, size and hash.
 
-        Text is redacted; bytes are kept as they are. A name that is taken gets a number: what was seen is not overwritten.
+        Text is redacted; bytes are kept as they are. A name that is taken gets a number: what was seen stays.
 
         Returns:
             SHA-256 of what was written, hexadecimal.
@@ -164,7 +166,8 @@ class Journal:
 def read(folder: Path | str) -> list[dict[str, Any]]:
     """The events of a journal in the order written.
 
-    A line that a crash tore comes back as an event `torn` (with what is left of it), never as an error. No journal is no events.
+    A line that a crash tore comes back as an event `torn` (with what is left of it), never as an error. No journal is
+    no events.
     """
     try:
         raw = (Path(folder) / FILE).read_bytes()

@@ -28,7 +28,7 @@ def alive(who: Mapping[str, Any], staging: Path) -> bool:
     if not isinstance(pid, int) or not isinstance(start, (int, float)):
         return False
     now = _start(pid)
-    # The start time is derived from the boot time, which is adjusted with the clock: two seconds either way are the same.
+    # The start time is derived from the boot time, which is adjusted with the clock: two seconds are no difference.
     return now is not None and abs(now - start) < 2.0
 
 

@@ -40,19 +40,19 @@ class Problem(Frozen):
 
 
 class Change(Frozen):
-    """One change to AWS: what was meant (written before) and what came of it (None: unknown, the run ended in between)."""
+    """One change to AWS: what was meant, written before it, and what came of it (None: the run ended first)."""
 
     intent: dict[str, Any]
     outcome: dict[str, Any] | None = None
 
     @property
     def open(self) -> bool:
-        """Begun, and never heard of again: AWS has to be asked what is in force."""
-        return self.outcome is None
+        """Begun, and not read back: AWS has to be asked what is in force."""
+        return self.outcome is None or self.outcome.get("ok", True) is None
 
 
 class Record(Frozen):
-    """One sealed run. What other rooms own (gates, outcome, traffic) is kept as the JSON they wrote, readable for years."""
+    """One sealed run. What other rooms own (gates, outcome, traffic) is kept as the JSON they wrote, to last years."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -149,7 +149,8 @@ def from_journal(
 
 
 def _opened(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
-    flat = event.get("params") if isinstance(event.get("params"), dict) else {}
+    given = event.get("params")
+    flat: dict[str, Any] = given if isinstance(given, dict) else {}
     draft["params"] = flat
     for key in ("env", "account_id", "region", "release", "attempt", "mode", "operator", "reason", "as_of"):
         if flat.get(key) not in (None, ""):
@@ -161,9 +162,8 @@ def _opened(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
 
 
 def _caller(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
-    for key, name in (("account_id", "account_id"), ("arn", "caller_arn"), ("as_of", "as_of"), ("operator", "operator")):
-        if event.get(key):
-            draft[name] = event[key]
+    names = {"account_id": "account_id", "arn": "caller_arn", "as_of": "as_of", "operator": "operator"}
+    draft |= {name: event[key] for key, name in names.items() if event.get(key)}
     draft["endpoint"] = event.get("endpoint") or ""
 
 
@@ -197,9 +197,10 @@ def _outcome(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
     changes = draft.setdefault("changes", [])
     wanted = event.get("intent", event.get("id"))
     waiting = [change for change in changes if change["outcome"] is None]
-    match = [change for change in waiting if wanted is not None and wanted in (change["intent"].get("id"), change["intent"].get("seq"))]
-    if match or (waiting and wanted is None):
-        (match or waiting)[-1]["outcome"] = _data(event)
+    if wanted is not None:
+        waiting = [change for change in waiting if wanted in (change["intent"].get("id"), change["intent"].get("seq"))]
+    if waiting:
+        waiting[-1]["outcome"] = _data(event)
     else:
         draft["warnings"].append(f"an outcome answers no known intent ({wanted})")
 
@@ -216,7 +217,8 @@ def _error(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
 
 
 def _census(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
-    draft.setdefault("census", []).append(event.get("segment") or _data(event))
+    if isinstance(event.get("segment"), dict):
+        draft.setdefault("census", []).append(event["segment"])
 
 
 def _text(field: str) -> Callable[[dict[str, Any], Mapping[str, Any]], None]:

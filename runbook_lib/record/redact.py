@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = "[redacted]"
+KEEP = rf"\1{MASK}"
 
 _NAMES = (
     r"(?:aws[_-]?)?secret[_-]?access[_-]?key|(?:aws[_-]?)?session[_-]?token|x-amz-(?:signature|credential|security-token)"
@@ -31,30 +32,30 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", MASK),
         (r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})", MASK),
         (r"\bxox[abeoprs]-[A-Za-z0-9-]{8,}", MASK),
-        (r"(hooks\.slack\.com/(?:services|workflows)/)[^\s\"'<>\\]+", rf"\1{MASK}"),
-        (r"(events\.pagerduty\.com/(?:integration|v2/enqueue)/)[^\s\"'<>/\\]+", rf"\1{MASK}"),
-        (r"(?i)([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)[^&\s\"'<>\\]+", rf"\1{MASK}"),
-        (r"(?i)(\b(?:bearer|basic)\s+)(?=[A-Za-z0-9._~+/-]*[0-9=._~+/])[A-Za-z0-9._~+/-]{12,}=*", rf"\1{MASK}"),
-        (r"(?i)(AWS4-HMAC-SHA256\s+Credential=)[^\s,]+", rf"\1{MASK}"),
-        (r"(?i)(\bSignature=)[0-9a-f]{64}\b", rf"\1{MASK}"),
-        (r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]{1,64}:)[^\s/@\"'<>]+(?=@)", rf"\1{MASK}"),
+        (r"(hooks\.slack\.com/(?:services|workflows)/)[^\s\"'<>\\]+", KEEP),
+        (r"(events\.pagerduty\.com/(?:integration|v2/enqueue)/)[^\s\"'<>/\\]+", KEEP),
+        (r"(?i)([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)[^&\s\"'<>\\]+", KEEP),
+        (r"(?i)(\b(?:bearer|basic)\s+)(?=[A-Za-z0-9._~+/-]*[0-9=._~+/])[A-Za-z0-9._~+/-]{12,}=*", KEEP),
+        (r"(?i)(AWS4-HMAC-SHA256\s+Credential=)[^\s,]+", KEEP),
+        (r"(?i)(\bSignature=)[0-9a-f]{64}\b", KEEP),
+        (r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]{1,64}:)[^\s/@\"'<>]+(?=@)", KEEP),
         # name = value, "name": "value", --name value; JSON inside a JSON string has its quotes escaped.
         (
             rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})\\?[\"']?\s*(?:[:=]|\s=>)\s*\\?[\"'])"
             r"(?!\[redacted\])[^\"'\\\n]+",
-            rf"\1{MASK}",
+            KEEP,
         ),
         (
             rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})\s*[:=]\s*)"
             r"(?!\[redacted\]|bearer\s|basic\s|AWS4-)(?=[^\s\"',;&<>{}()\[\]\\]*[0-9/+=])[^\s\"',;&<>{}()\[\]\\]{8,}",
-            rf"\1{MASK}",
+            KEEP,
         ),
     )
 )
 # One cheap look decides whether the patterns need to run at all: most text holds nothing of the kind.
 _HINT = re.compile(
-    r"PRIVATE KEY|A(?:KIA|SIA|BIA|CCA)|eyJ|gh[pousr]_|github_pat_|glpat-|xox|hooks\.slack|pagerduty|signature|accesskey|bearer|basic"
-    r"|AWS4|://|secret|token|x-amz|access.?key|passw|passphrase|api.?key|private.?key|routing|integration|service.?key|webhook"
+    r"PRIVATE KEY|A(?:KIA|SIA|BIA|CCA)|eyJ|gh[pousr]_|github_pat_|glpat-|xox|hooks\.slack|pagerduty|signature|accesskey"
+    r"|bearer|basic|AWS4|://|secret|token|x-amz|access.?key|passw|passphrase|api.?key|private.?key|routing|integration|service.?key|webhook"
     r"|authorization",
     re.IGNORECASE,
 )

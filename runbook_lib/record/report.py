@@ -1,2 +1,5 @@
 """stub"""
-def report_html(nb, record): return "<html></html>"
+
+
+def report_html(nb, record):
+    return "<html></html>"

@@ -36,9 +36,8 @@ def record_hash(record: Mapping[str, Any]) -> str:
 
 def gates_digest(gates: Iterable[Mapping[str, Any]]) -> str:
     """What a notebook's closing output and the record must agree on: each gate with verdict, value, interval and n."""
-    return digest(
-        [[gate.get("gate", {}).get("id"), *(gate.get(key) for key in ("verdict", "value", "low", "high", "n"))] for gate in gates]
-    )
+    seen = ("verdict", "value", "low", "high", "n")
+    return digest([[gate.get("gate", {}).get("id"), *(gate.get(key) for key in seen)] for gate in gates])
 
 
 def file_hash(path: Path) -> str:

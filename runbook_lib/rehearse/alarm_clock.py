@@ -2,22 +2,21 @@
 
 The emulator's own evaluation (ministack 1.5.33, `services/cloudwatch.py`) pools every metric of the same namespace and
 name *whatever its dimensions*: a message in the work queue raises the DLQ's alarm, a 5xx of the synchronous route the
-async guard. It also takes N periods as one, knows no missing data (a fresh alarm stays INSUFFICIENT_DATA), and looks only
-when points are put. Guards that protect a rollout cannot be rehearsed on that, so the launcher replaces this one function;
-`tests/rehearse/test_alarm_clock.py` names the gap, to be noticed when an upgrade closes it.
+async guard. It also takes N periods as one, knows no missing data (a fresh alarm stays INSUFFICIENT_DATA), and looks
+only when points are put. Guards that protect a rollout cannot be rehearsed on that, so the launcher replaces this one
+function; `tests/rehearse/test_alarm_clock.py` names the gap, to be noticed when an upgrade closes it.
 
 Source of the rules: Amazon CloudWatch User Guide, "Alarm evaluation", "Alarm evaluation windows" (a sliding window of
-Period x EvaluationPeriods is the default) and "Configuring how CloudWatch alarms treat missing data". Left out: the extra
-older points that CloudWatch looks at when the newest are missing, and metric math.
+Period x EvaluationPeriods is the default) and "Configuring how CloudWatch alarms treat missing data". Left out: the
+extra older points that CloudWatch looks at when the newest are missing, and metric math.
 """
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-Point = tuple[float, Mapping[str, Any]]
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -26,12 +25,10 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 _MINUTE = 60.0
-_DISORDER_S = 86400.0
-"""Points are stored as they come; one put later than newer ones by more than this is not found."""
 
 
 def window_end(now: float, newest: float | None) -> float:
-    """End of the evaluated window, epoch seconds, exclusive: the last full minute, or the running one if it has a point."""
+    """End of the evaluated window, epoch s, exclusive: the last full minute, or the running one if it has a point."""
     full = now // _MINUTE * _MINUTE
     return full + _MINUTE if newest is not None and newest >= full else full
 
@@ -55,25 +52,39 @@ def state(alarm: Mapping[str, Any], values: Sequence[float | None]) -> str | Non
     return None if not known and missing == "ignore" else "OK"
 
 
-def slots(points: Iterable[Mapping[str, Any]], period: float, periods: int, now: float) -> list[list[Mapping[str, Any]]]:
-    """The points of the last `periods` periods, newest period first.
+def slots(
+    points: Sequence[Mapping[str, Any]], period: float, periods: int, now: float
+) -> list[list[Mapping[str, Any]]]:
+    """The points of the last `periods` periods (`period` seconds each), newest period first.
 
-    `points` newest first, each with its `Timestamp` in epoch seconds; those after `now` are not yet known.
+    `points` in any order, each with its `Timestamp` in epoch seconds; those after `now` are not yet known.
     """
-    reach = now - period * periods - _MINUTE
-    near: list[Mapping[str, Any]] = []
-    for point in points:
-        if point["Timestamp"] < reach - _DISORDER_S:
-            break
-        if reach <= point["Timestamp"] <= now:
-            near.append(point)
-    end = window_end(now, max((point["Timestamp"] for point in near), default=None))
+    known = [point for point in points if point["Timestamp"] <= now]
+    end = window_end(now, max((point["Timestamp"] for point in known), default=None))
     result: list[list[Mapping[str, Any]]] = [[] for _ in range(periods)]
-    for point in near:
-        age = int((end - point["Timestamp"] - 1e-6) // period)
+    for point in known:
+        age = math.ceil((end - point["Timestamp"]) / period) - 1
         if 0 <= age < periods:
             result[age].append(point)
     return result
+
+
+class Recent:
+    """The points of a growing list that a window of `span` seconds can still need, without reading all of it again."""
+
+    def __init__(self, span: float) -> None:
+        self._span = span
+        self._source: Sequence[Mapping[str, Any]] = ()
+        self._seen = 0
+        self._points: list[Mapping[str, Any]] = []
+
+    def of(self, source: Sequence[Mapping[str, Any]], now: float) -> list[Mapping[str, Any]]:
+        """The points of `source` not older than the window at `now`; `now` never goes back."""
+        if source is not self._source:
+            self._source, self._seen, self._points = source, 0, []
+        new, self._seen = source[self._seen :], len(source)
+        self._points = [point for point in (*self._points, *new) if point["Timestamp"] >= now - self._span - _MINUTE]
+        return self._points
 
 
 def install(clock: Callable[[], float]) -> Callable[[], None]:
@@ -83,10 +94,15 @@ def install(clock: Callable[[], float]) -> Callable[[], None]:
     """
     from ministack.services import cloudwatch as cw
 
+    recent: dict[tuple[Any, ...], Recent] = {}
+
     def values(alarm: Mapping[str, Any]) -> list[float | None]:
-        key = (alarm["Namespace"], alarm["MetricName"], cw._dims_key({d["Name"]: d["Value"] for d in alarm["Dimensions"]}))
+        dimensions = cw._dims_key({one["Name"]: one["Value"] for one in alarm["Dimensions"]})
+        key = (alarm["Namespace"], alarm["MetricName"], dimensions)
+        period, periods, now = alarm["Period"], alarm["EvaluationPeriods"], clock()
+        memory = recent.setdefault((alarm["AlarmArn"], key, period, periods), Recent(period * periods))
+        found = slots(memory.of(cw._metrics.get(key) or (), now), period, periods, now)
         stat = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-        found = slots(reversed(cw._metrics.get(key) or []), alarm["Period"], alarm["EvaluationPeriods"], clock())
         summed = ((cw._calc_stats(points), points) for points in found)
         return [cw._stat_value(stats, stat, points) if stats else None for stats, points in summed]
 

@@ -48,6 +48,10 @@ class Arrivals:
         return Arrivals(**{name: column[low:high] for name, column in vars(self).items()})
 
 
+_UNIFORM = tuple(name for name in Arrivals.__annotations__ if name.startswith("u_"))
+_NORMAL = tuple(name for name in Arrivals.__annotations__ if name.startswith("z_"))
+
+
 def draw(scenario: Scenario, seed: int, hour: int, start: float) -> Arrivals:
     """The arrivals of the `hour`-th hour of the world's life, which began at `start` (epoch seconds, a full hour).
 
@@ -57,8 +61,9 @@ def draw(scenario: Scenario, seed: int, hour: int, start: float) -> Arrivals:
     begins = start + hour * HOUR_S
     expected = scenario.per_hour(int(begins // HOUR_S) % 24) * scenario.at(hour).traffic
     n = int(generator.poisson(expected))
-    uniform = generator.random((10, n))
-    normal = generator.standard_normal((3, n))
+    uniform = generator.random((1 + len(_UNIFORM), n))
+    normal = generator.standard_normal((len(_NORMAL), n))
     # Floor to the millisecond, the resolution of every time the service writes down.
     at = np.sort(np.floor(uniform[0] * HOUR_S * 1000) / 1000) + begins
-    return Arrivals(at, *uniform[1:], *normal, generator.integers(0, 2**64, (n, 2), dtype=np.uint64))
+    columns = dict(zip((*_UNIFORM, *_NORMAL), (*uniform[1:], *normal), strict=True))
+    return Arrivals(at=at, **columns, key=generator.integers(0, 2**64, (n, 2), dtype=np.uint64))

@@ -4,8 +4,8 @@
         aws.client("sqs").list_queues()
         aws.move_to(aws.now() + timedelta(hours=24))
 
-It is always taken down: at the end of the `with`, at the end of Python, and by itself when this process dies (launcher.py).
-Ctrl-C reaches this process only, so that what runs inside the `with` can still close in order.
+It is always taken down: at the end of the `with`, at the end of Python, and by itself when this process dies
+(launcher.py). Ctrl-C reaches this process only, so that what runs inside the `with` can still close in order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 import runbook_lib
 from runbook_lib.errors import AwsError, UsageError
@@ -65,9 +65,8 @@ class EmbeddedAws:
     def __init__(self, t0: dt.datetime | None = None) -> None:
         missing = [name for name in ("ministack", "time_machine") if importlib.util.find_spec(name) is None]
         if missing:
-            raise UsageError(
-                f"the embedded AWS needs {' and '.join(missing)}: install the extra, `pip install 'rollout-runbook[rehearse]'`"
-            )
+            packages = " and ".join(missing)
+            raise UsageError(f"the embedded AWS needs {packages}: `pip install 'rollout-runbook[rehearse]'`")
         start = t0 or dt.datetime.now(dt.UTC) - START_BEFORE_NOW
         _check(start)
         self._clients: dict[str, Any] = {}
@@ -156,9 +155,8 @@ class EmbeddedAws:
             raise ValueError(f"the clock of the embedded AWS cannot go back from {self.now()} to {instant}")
         _check(instant)
         try:
-            assert self._child.stdin is not None
-            self._child.stdin.write(f"move {instant.timestamp()!r}\n".encode())
-            self._child.stdin.flush()
+            self._orders.write(f"move {instant.timestamp()!r}\n".encode())
+            self._orders.flush()
         except (OSError, ValueError):
             raise AwsError(f"the embedded AWS is gone: {self.log_tail()}") from None
         self._await_ack(_ACK_S)
@@ -181,7 +179,9 @@ class EmbeddedAws:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _launch(self, start: dt.datetime) -> None:
@@ -189,7 +189,10 @@ class EmbeddedAws:
         settings = {
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,  # the host in queue URLs; `localhost` may be ::1, where nobody listens
             "MINISTACK_EDITION": nonce,
+            "IOT_MTLS_ENABLED": "0",  # else it listens on every interface, whatever BIND_HOST says
+            "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_ACCOUNT_CONCURRENCY": _LAMBDA_CONCURRENCY,
@@ -208,6 +211,7 @@ class EmbeddedAws:
                 env={**self.environ(), **settings},
                 start_new_session=True,  # Ctrl-C is for the parent, who closes in order
             )
+        self._orders, self._answers = cast(IO[bytes], self._child.stdin), cast(IO[bytes], self._child.stdout)
         deadline = time.monotonic() + _START_S
         self._await_ack(_START_S)
         while (edition := _edition(self.port)) != nonce:
@@ -222,9 +226,8 @@ class EmbeddedAws:
             time.sleep(0.02)
 
     def _await_ack(self, seconds: float) -> None:
-        assert self._child.stdout is not None
-        ready, _, _ = select.select([self._child.stdout], [], [], seconds)
-        answer = self._child.stdout.readline().decode().split() if ready else []
+        ready, _, _ = select.select([self._answers], [], [], seconds)
+        answer = self._answers.readline().decode().split() if ready else []
         if len(answer) != 2:
             why = "is gone" if self._child.poll() is not None or ready else f"does not answer within {seconds:.0f} s"
             raise AwsError(f"the embedded AWS {why}: {self.log_tail()}")
@@ -233,17 +236,14 @@ class EmbeddedAws:
     def _take_down(self) -> None:
         child: subprocess.Popen[bytes] | None = getattr(self, "_child", None)
         if child is not None:
-            for pipe in (child.stdin, child.stdout):
+            for pipe in (self._orders, self._answers):
                 with contextlib.suppress(OSError):
-                    if pipe is not None:
-                        pipe.close()
+                    pipe.close()
             try:
                 child.wait(_CLOSE_S)
             except subprocess.TimeoutExpired:
-                child.kill()
+                os.killpg(child.pid, signal.SIGKILL)  # its own group: with it the workers that it could not end
                 child.wait()
-            with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)  # workers that a crash left behind
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

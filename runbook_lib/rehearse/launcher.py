@@ -1,8 +1,9 @@
 """Runs MiniStack in virtual time, as a child of `EmbeddedAws`: `python -m runbook_lib.rehearse.launcher EPOCH`.
 
-Protocol, one line each way: `move EPOCH` on stdin moves the clock there and is answered `ok EPOCH` on stdout; a first `ok`
-comes when the clock runs. End of stdin, or another parent than at the start, means that the parent is gone: everything is
-taken down and this process ends. (Not `PR_SET_PDEATHSIG`: it fires when the *thread* that started the child ends.)
+Protocol, one line each way: `move EPOCH` on stdin moves the clock there and is answered `ok EPOCH` on stdout; a first
+`ok` comes when the clock runs. End of stdin, or another parent than at the start, means that the parent is gone:
+everything is taken down and this process ends. (Not `PR_SET_PDEATHSIG`: that fires already when the *thread* that
+started the child ends, and exists on Linux only.)
 """
 
 from __future__ import annotations

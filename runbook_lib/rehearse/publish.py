@@ -6,6 +6,7 @@ from `observe.catalogue`: a wrong dimension there then finds no data here.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -202,11 +203,7 @@ class Metrics:
 
     def put(self, rows: Rows) -> int:
         """Put `rows`; how many data that were. Two calls at a time: one is packed while the other is stored."""
-        calls = [
-            (namespace, part)
-            for namespace, data in self.data(rows)
-            for part in _parts(data, DATA_A_CALL)
-        ]
+        calls = [(namespace, part) for namespace, data in self.data(rows) for part in _parts(data, DATA_A_CALL)]
 
         def put(call: tuple[str, list[dict[str, Any]]]) -> int:
             self.client.put_metric_data(Namespace=call[0], MetricData=call[1])
@@ -266,29 +263,28 @@ def put_jobs(client: Any, params: Params, jobs: Iterable[Job]) -> int:
 
 
 def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> int:
-    """Write the worker's log lines of jobs it marked FAILED; how many. The metric filter's pattern is VPRJobFailed."""
+    """Write the worker's log lines of jobs it marked FAILED; how many."""
     if not failures:
         return 0
     group = f"/aws/lambda/{params.name('worker')}"
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
+    service = params.service.kpi_service
     for part in _parts(sorted(failures), EVENTS_A_CALL):
-        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure)} for failure in part]
+        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, service)} for failure in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
     return len(failures)
 
 
-def log_line(failure: Failure) -> str:
-    """The worker's structured log line: what is searched for (VPRJobFailed), which job, why."""
-    line = {"level": "ERROR", "message": "VPRJobFailed", "job_id": failure.job_id, "reason": failure.reason}
-    return json.dumps(line | {"timestamp": iso(failure.at)})
+def log_line(failure: Failure, service: str) -> str:
+    """The worker's own log line: what the metric filter looks for (VPRJobFailed), which job, why."""
+    said = {"level": "ERROR", "message": "VPRJobFailed", "service": service}
+    return json.dumps({**said, "job_id": failure.job_id, "error": failure.reason})
 
 
 def _unless_there(client: Any, create: Callable[[], object]) -> None:
-    try:
+    with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
         create()
-    except client.exceptions.ResourceAlreadyExistsException:
-        pass
 
 
 def _parts(things: Sequence[T], size: int) -> Iterator[list[T]]:

@@ -488,7 +488,7 @@ def _oldest(ages: NDArray[np.float64], grid: Floats) -> Floats:
     by_end = ages[np.argsort(ages[:, 1])]
     earliest = np.concatenate([np.minimum.accumulate(by_end[::-1, 0])[::-1], [np.inf]])
     sent = earliest[np.searchsorted(by_end[:, 1], grid, side="right")]
-    return np.floor(np.maximum(grid - sent, 0.0))
+    return np.asarray(np.floor(np.maximum(grid - sent, 0.0)))
 
 
 def _take(who: Arrivals, mask: NDArray[np.bool_]) -> Arrivals:

@@ -37,7 +37,7 @@ BADGES: dict[str, Badge] = {
 }
 
 
-def rc() -> dict[str, Any]:
+def rc() -> Any:
     """matplotlib settings: white paper in any theme, quiet axes, type that stays readable in a report."""
     return {
         "figure.dpi": DPI,

@@ -1,7 +1,7 @@
 """Tables that an on-call engineer reads in ten seconds: HTML in a notebook and a report, plain text in a terminal.
 
-Styles are inline and inherit text colour and paper, so a table looks the same in JupyterLab (light or dark), in the sealed
-report and in a page that strips style sheets. Every value is escaped.
+Styles are inline and inherit text colour and paper, so a table reads the same in JupyterLab (light or dark), in the
+sealed report and in a page that strips style sheets. Every value is escaped.
 """
 
 from __future__ import annotations
@@ -385,7 +385,7 @@ def traffic_table(state: Any, recent: int = 8) -> Shown:
             Cell(deployment.state, nowrap=True),
             deployment.version,
             deployment.description or "–",
-            "; ".join(f"{event[0]} by {event[1]}: {event[2]}" for event in deployment.events[:2]),
+            "; ".join(f"{event.type} by {event.triggered_by}: {event.description}" for event in deployment.events[:2]),
         ]
         for deployment in state.history[:recent]
     ]

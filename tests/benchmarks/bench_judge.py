@@ -1,7 +1,7 @@
 """Operating characteristics of the judge: how often it is wrong, and how soon it is right (`make bench-judge`).
 
-Each row is a service with a known failure rate, watched for 24 h (early FAIL: looked at after every request, which is more
-often than anyone can look) and judged at the declared looks. Beside it, naive thresholding on the same data.
+Each row is a service with a known failure rate, watched for 24 h (early FAIL: looked at after every request, which is
+more often than anyone can look) and judged at the declared looks. Beside it, naive thresholding on the same data.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Early(NamedTuple):
 
 
 def early(failing: float, runs: int, requests: int, seed: int, *, naive: bool = False) -> Early:
-    """Early FAIL of a service with that failure rate; naive: 'below the limit' at any look once 40 requests are seen."""
+    """Early FAIL at that failure rate; naive: 'below the limit' at any look once 40 requests are seen."""
     rng = np.random.default_rng(seed)
     n = np.arange(1, requests + 1)
     edge = np.where(n >= 40, np.floor(n * (1 - LIMIT)) + 1, NEVER) if naive else boundary(n, 1 - LIMIT, ALPHA, PRIOR)
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=40_000, help="simulated soaks per row")
     runs = parser.parse_args().runs
     began = time.perf_counter()
-    print(f"Early FAIL: alert limit {LIMIT:.0%}, alpha {ALPHA:.0%}, 3,000 requests, a look after each; {runs:,} soaks a row")
+    print(f"Early FAIL: alert limit {LIMIT:.0%}, alpha {ALPHA:.0%}; 3,000 requests, a look after each; {runs:,} soaks")
     print(f"{'success':>8} {'failed early':>13} {'median at':>10} {'Wald':>6} {'naive failed':>13} {'naive at':>9}")
     for failing in (0.002, 0.01, 0.02, 0.03, 0.05, 0.10, 0.20):
         mine, plain = early(failing, runs, 3000, 1), early(failing, runs, 3000, 1, naive=True)

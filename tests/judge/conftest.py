@@ -48,7 +48,9 @@ def at5() -> Look:
 def run(policy: Policy, looks: tuple[Look, ...], see: Callable[..., Evidence], at5: Look) -> Judged:
     """`run('success_rate', n=300, bad=2)`: that gate's verdict at a final look of 5 %; `look=None` is interim."""
 
-    def go(gate: str | Gate, *, look: Look | None = at5, changed: dict[str, Any] | None = None, **fields: Any) -> GateResult:
+    def go(
+        gate: str | Gate, *, look: Look | None = at5, changed: dict[str, Any] | None = None, **fields: Any
+    ) -> GateResult:
         declared = policy.gate(gate) if isinstance(gate, str) else gate
         if changed:
             declared = Gate.model_validate({**declared.model_dump(), **changed})

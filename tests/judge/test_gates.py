@@ -15,9 +15,7 @@ from runbook_lib.judge.gates import judge, judge_all
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
 from runbook_lib.policy import Policy
 
-CASES: list[dict[str, Any]] = yaml.safe_load(
-    Path(__file__).with_name("verdicts.yaml").read_text(encoding="utf-8")
-)
+CASES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("verdicts.yaml").read_text(encoding="utf-8"))
 ORDER = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
 
 
@@ -72,7 +70,7 @@ def test_infinite_cost_survives_the_record(run: Callable[..., GateResult]) -> No
 def test_kind_mismatch_is_no_data(policy: Policy, see: Callable[..., Evidence], at5: Look) -> None:
     gate = policy.gate("cost")
     result = judge(gate, see(gate, kind="rate", n=1000, bad=0), look=at5)
-    assert result.verdict is Verdict.NO_DATA and "wants a amount" not in result.reason
+    assert result.verdict is Verdict.NO_DATA and "of kind rate, not amount" in result.reason
 
 
 def test_judge_all_leaves_no_gate_out(policy: Policy, see: Callable[..., Evidence], at5: Look) -> None:
@@ -160,7 +158,9 @@ def _gauge() -> Gate:
 
 
 def _rate(n: int, bad: int) -> Evidence:
-    return Evidence(measure="success", kind="rate", start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", query="", n=n, bad=bad)
+    return Evidence(
+        measure="success", kind="rate", start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", query="", n=n, bad=bad
+    )
 
 
 def _levels(values: list[float]) -> Evidence:

@@ -1,0 +1,332 @@
+"""The papermill engine `runbook`: runs a notebook and archives it from outside the kernel, however it ends.
+
+papermill imports every engine whenever it is imported itself, and halfway through its own import: nothing of papermill,
+and nothing heavy, may be imported here before a notebook runs. That is why the engine is not derived from papermill's
+`Engine`, whose three methods it has.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.errors import ArchiveError, UsageError
+
+if TYPE_CHECKING:
+    from runbook_lib.record.archive import Archive, RecordRef
+    from runbook_lib.record.record import Problem, Status
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Terminated(SystemExit):
+    """The process was asked to end by SIGTERM; exits with 143 as a shell would have it."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+
+class RunbookEngine:
+    """What papermill calls: `papermill --engine runbook …`, or `engine_name="runbook"`."""
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: Any,
+        kernel_name: str,
+        output_path: str | None = None,
+        progress_bar: bool | dict[str, Any] = True,
+        log_output: bool = False,
+        autosave_cell_every: int = 30,
+        **kwargs: Any,
+    ) -> Any:
+        """Executes `nb` in a kernel of its own and seals the record of the run.
+
+        Beside papermill's own arguments two of ours, given to `papermill.execute_notebook`:
+
+        run_id: the id that the run gets (default: a new one).
+        on_sealed: called with the `RecordRef` of the sealed record, however the run ended.
+
+        Raises:
+            DeadKernelError: the kernel died; the record says so.
+            SystemExit, KeyboardInterrupt: by SIGTERM or SIGINT; the kernel is stopped and the record is sealed as cancelled.
+            ArchiveError: the record cannot be sealed; the journal stays where it is, and a later run closes it.
+        """
+        from papermill.engines import NotebookExecutionManager
+        from papermill.log import logger
+
+        from runbook_lib.record import kernel as kernels
+        from runbook_lib.record.redact import redact_notebook
+
+        input_path = kwargs.pop("input_path", None)
+        on_sealed: Callable[[RecordRef], None] | None = kwargs.pop("on_sealed", None)
+        wanted: str | None = kwargs.pop("run_id", None)
+        flat = parameters(nb)
+        archive = _archive(flat, input_path)
+        warm = None if wanted else kernels.take(archive.root, kernel_name)
+        run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
+        manager = NotebookExecutionManager(
+            nb,
+            output_path=output_path,
+            progress_bar=progress_bar,
+            log_output=log_output,
+            autosave_cell_every=autosave_cell_every,
+        )
+        manager.notebook_start()
+        ending: tuple[Status, Problem | None]
+        with _deferring_signals() as interruptible:
+            try:
+                with interruptible():
+                    _execute(manager, kernel_name, warm, run, logger, log_output, kwargs)
+                ending = outcome_of(nb, run.staging)
+            except BaseException as error:
+                ending = cut_short(nb, error)
+                raise
+            finally:
+                redact_notebook(nb)
+                manager.cleanup_pbar()
+                manager.notebook_complete()
+                ref = _seal(run, nb, ending)
+                if ref is not None:
+                    nb.metadata["runbook"]["record"] = str(ref.folder)
+                    logger.info(f"Record:          {ref.folder}")
+                    if on_sealed is not None:
+                        on_sealed(ref)
+        if ref is None:
+            raise ArchiveError(f"the record could not be sealed; its journal is kept in {run.staging}")
+        return manager.nb
+
+    @staticmethod
+    def nb_kernel_name(nb: Any, name: str | None = None) -> str:
+        """Name of the kernel: `name`, else what the notebook says."""
+        from papermill.utils import nb_kernel_name
+
+        return str(nb_kernel_name(nb, name))
+
+    @staticmethod
+    def nb_language(nb: Any, language: str | None = None) -> str:
+        """The notebook's language."""
+        from papermill.utils import nb_language
+
+        return str(nb_language(nb, language))
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A run whose staging folder is open."""
+
+    archive: Archive
+    staging: Path
+    run_id: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the kernel must know to find its journal."""
+        return {"RUNBOOK_STAGING": str(self.staging), "RUNBOOK_RUN_ID": self.run_id, "RUNBOOK_ORIGIN": "papermill"}
+
+
+def prestart(archive: Path | str, *, kernel_name: str = "python3", preload: str = "") -> None:
+    """Starts a kernel ahead for the next notebook that this process runs with this archive (resolved to a full path).
+
+    It is used only if folder and environment variables are still the same by then; else a new one is started.
+    """
+    from runbook_lib.record.archive import Archive, new_run_id
+    from runbook_lib.record.kernel import prestart as start_ahead
+
+    run_id, root = new_run_id(), Archive(archive)
+    run = Staged(root, root.staging / run_id, run_id)
+    start_ahead(root.root, run_id, kernel_name=kernel_name, env={**os.environ, **run.env}, preload=preload)
+
+
+def parameters(nb: Any) -> dict[str, Any]:
+    """The literal values in the parameters cell and in the cell that papermill injected, the latter winning."""
+    found: dict[str, Any] = {}
+    for tag in ("parameters", "injected-parameters"):
+        for cell in nb.cells:
+            if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
+                found |= _literals(cell.source)
+    return found
+
+
+def _literals(source: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with contextlib.suppress(SyntaxError):
+        for node in ast.parse(source).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for target in targets:
+                if isinstance(target, ast.Name) and isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
+                    with contextlib.suppress(ValueError):
+                        found[target.id] = ast.literal_eval(node.value)
+    return found
+
+
+def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
+    """The archive that the parameters name, relative to the project of the working folder, or of the notebook."""
+    from runbook_lib.params import project_root
+    from runbook_lib.record.archive import Archive
+
+    root = Path.cwd()
+    for start in (Path.cwd(), Path(input_path or ".").absolute().parent):
+        with contextlib.suppress(UsageError):
+            root = project_root(start)
+            break
+    return Archive(root / str(flat.get("archive") or "archive"))
+
+
+def _stage(
+    archive: Archive, flat: dict[str, Any], nb: Any, input_path: str | None, output_path: str | None, run_id: str | None
+) -> Staged:
+    """Closes what earlier runs left open, and opens the staging folder of this one.
+
+    Where the archive cannot be written, the run goes on with one in the temporary folder: nothing may hold up a rollback.
+    """
+    from runbook_lib.record.archive import Archive, new_run_id
+
+    run_id = run_id or new_run_id()
+    where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem)
+    output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
+    try:
+        archive.sweep()
+        staging = archive.stage(*where, run_id, "papermill", output=output)
+    except (ArchiveError, OSError) as error:
+        archive = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
+        print(f"{error}; the record of this run will be in {archive.root}", file=sys.stderr, flush=True)
+        staging = archive.stage(*where, run_id, "papermill", output=output)
+    nb.metadata["runbook"] = {"run_id": run_id}
+    return Staged(archive, staging, run_id)
+
+
+def _execute(
+    manager: Any, kernel_name: str, warm: Any, run: Staged, logger: Any, log_output: bool, kwargs: dict[str, Any]
+) -> None:
+    """Runs the cells; whatever happens, no kernel is left behind."""
+    from runbook_lib.record import kernel as kernels
+
+    if warm is not None and run.staging != run.archive.staging / warm.run_id:
+        warm = warm.stop()
+    kernel = warm or kernels.start(kernel_name, {**os.environ, **run.env}, run.run_id)
+    timeout = kwargs.pop("execution_timeout", None) or kwargs.pop("timeout", None)
+    try:
+        kernels.Client(
+            manager,
+            km=kernel.manager,
+            kernel_name=kernel_name,
+            timeout=timeout,
+            startup_timeout=kwargs.pop("start_timeout", 60),
+            shutdown_kernel="immediate",
+            log=logger,
+            log_output=log_output,
+            **kwargs,
+        ).execute(cleanup_kc=True)
+    finally:
+        kernel.stop()
+
+
+def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
+    """How a run ended whose kernel lived to the end: completed if the notebook closed it, a red verdict included."""
+    from runbook_lib.record.journal import read
+    from runbook_lib.record.record import Problem
+
+    problem = _cell_error(nb)
+    if problem is not None and problem.type != "RedVerdict":
+        return "failed", problem
+    events = {event["event"] for event in read(staging)}
+    if "closed" in events:
+        return "completed", None
+    did = "closing the run it opened" if "opened" in events else "opening a run"
+    return "failed", Problem(type="NotClosed", sentence=f"the notebook ended without {did}")
+
+
+def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
+    """How a run ended that was not let finish."""
+    from nbclient.exceptions import DeadKernelError
+
+    from runbook_lib.record.record import Problem
+
+    cell, where = _running(nb)
+    if isinstance(error, (Terminated, KeyboardInterrupt)):
+        by = "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (SIGINT)"
+        return "cancelled", Problem(type="Cancelled", sentence=f"papermill was {by} {where}", cell=cell)
+    if isinstance(error, DeadKernelError) or "ernel died" in str(error):
+        return "died", Problem(type="DeadKernelError", sentence=f"the kernel died {where}", cell=cell)
+    return "failed", Problem(type=type(error).__name__, sentence=str(error) or f"papermill stopped {where}", cell=cell)
+
+
+def _running(nb: Any) -> tuple[int | None, str]:
+    """Number (by order among the code cells) of the cell that was running, and the same in words."""
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        if cell.metadata.get("papermill", {}).get("status") == "failed":
+            return number, f"while code cell {number} of {len(code)} ran"
+    return None, "before the first cell ran"
+
+
+def _cell_error(nb: Any) -> Problem | None:
+    from runbook_lib.record.record import Problem
+    from runbook_lib.record.redact import redact_text
+
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        for output in cell.outputs:
+            if output.output_type == "error" and (output.ename, output.evalue) not in (("SystemExit", ""), ("SystemExit", "0")):
+                return Problem(type=output.ename, sentence=redact_text(output.evalue) or output.ename, cell=number)
+    return None
+
+
+def _seal(run: Staged, nb: Any, ending: tuple[Status, Problem | None]) -> RecordRef | None:
+    """The sealed record; None, with a sentence on stderr, if the archive does not take it."""
+    from runbook_lib.record.archive import seal_staged
+
+    try:
+        return seal_staged(run.archive, run.staging, status=ending[0], notebook=nb, error=ending[1])
+    except (ArchiveError, OSError) as error:
+        print(f"{error}; the journal is kept in {run.staging}", file=sys.stderr, flush=True)
+        return None
+
+
+@contextlib.contextmanager
+def _deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    """SIGTERM and SIGINT end a run only where it says so; those that come while it is being sealed are answered after.
+
+    Yields a context manager: within it a signal raises at once. Only a main thread can do this; in another, signals are
+    the main thread's business, and a process that ends is found by the next sweep.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield contextlib.nullcontext
+        return
+    armed, late = False, []
+
+    def stop(number: int, _frame: Any = None) -> None:
+        nonlocal armed
+        if not armed:
+            late.append(number)
+            return
+        armed = False
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def interruptible() -> Iterator[None]:
+        nonlocal armed
+        armed = True
+        try:
+            yield
+        finally:
+            armed = False
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield interruptible
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if late:
+        raise Terminated if late[0] == signal.SIGTERM else KeyboardInterrupt

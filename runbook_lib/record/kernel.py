@@ -1,0 +1,135 @@
+"""The kernel that a notebook runs in: started by us, watched, and warmed up ahead where time matters.
+
+Heavy (papermill, jupyter_client): import it when a notebook is about to run, not before.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from nbclient.exceptions import CellExecutionError
+from papermill.clientwrap import PapermillNotebookClient
+
+from runbook_lib.record.redact import redact_output
+
+_OUTPUTS = ("stream", "error", "display_data", "execute_result", "update_display_data")
+
+
+class Client(PapermillNotebookClient):  # type: ignore[misc]
+    """papermill's client, which also takes secrets out of each output as it comes, before any autosave, and marks the
+    cell in which a run came to its end for a reason other than an error of the cell itself (papermill says completed).
+    """
+
+    def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
+        if msg["msg_type"] in _OUTPUTS:
+            redact_output(msg["content"])
+        return super().process_message(msg, *args, **kwargs)
+
+    def execute_cell(self, cell: Any, cell_index: int, **kwargs: Any) -> Any:
+        try:
+            return super().execute_cell(cell, cell_index, **kwargs)
+        except CellExecutionError:
+            raise
+        except BaseException:
+            self.nb_man.cell_exception(cell, cell_index)
+            raise
+
+
+@dataclass
+class Kernel:
+    """A running kernel and what it was started with."""
+
+    manager: Any
+    folder: Path
+    """Holds the connection file and the sockets; nobody else can enter."""
+    run_id: str
+    key: tuple[Any, ...] = field(default=(), compare=False)
+
+    def stop(self) -> None:
+        """Kills the kernel if it lives, and removes its sockets. What the run did is in the journal, on disk."""
+        with contextlib.suppress(Exception):
+            if self.manager.has_kernel:
+                run_sync(self.manager.shutdown_kernel)(now=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start(kernel_name: str, env: Mapping[str, str], run_id: str, preload: str = "") -> Kernel:
+    """Starts a kernel and returns at once; it boots by itself.
+
+    Args:
+        kernel_name: name of a kernel spec.
+        env: its whole environment.
+        run_id: of the run that it is for.
+        preload: Python that it executes while booting, such as imports.
+    """
+    # Sockets in a private folder instead of TCP ports: no other user of the machine can listen or connect.
+    folder = Path(tempfile.mkdtemp(prefix="runbook-kernel-"))
+    manager = AsyncKernelManager(kernel_name=kernel_name, transport="ipc", connection_file=str(folder / "kernel.json"))
+    arguments = ["--HistoryManager.hist_file=:memory:"]
+    if preload:
+        arguments.append(f"--IPKernelApp.exec_lines={preload}")
+    try:
+        run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Kernel(manager, folder, run_id)
+
+
+_warm: list[Kernel] = []
+_guard = threading.Lock()
+
+
+def prestart(
+    archive: Path, run_id: str, *, kernel_name: str = "python3", env: Mapping[str, str], preload: str = ""
+) -> None:
+    """Starts a kernel for the next run that is archived under `archive`, so that it boots while something else goes on.
+
+    `take` gives it away only if everything that the kernel took from this process is still the same then.
+    """
+    kernel = start(kernel_name, env, run_id, preload)
+    kernel.key = _key(archive, kernel_name)
+    with _guard:
+        _warm.append(kernel)
+
+
+def take(archive: Path, kernel_name: str) -> Kernel | None:
+    """A kernel that was started ahead for this archive, from this folder, in this very environment; else None."""
+    wanted = _key(archive, kernel_name)
+    with _guard:
+        for kernel in _warm:
+            if kernel.key == wanted:
+                _warm.remove(kernel)
+                break
+        else:
+            return None
+    if run_sync(kernel.manager.is_alive)():
+        return kernel
+    kernel.stop()
+    return None
+
+
+def drop_warm() -> None:
+    """Stops every kernel that was started ahead and not used."""
+    with _guard:
+        kernels, _warm[:] = list(_warm), []
+    for kernel in kernels:
+        kernel.stop()
+
+
+def _key(archive: Path, kernel_name: str) -> tuple[Any, ...]:
+    return (archive, kernel_name, Path.cwd(), frozenset(os.environ.items()))
+
+
+atexit.register(drop_warm)

@@ -1,0 +1,89 @@
+"""The stage of a rehearsal: parameters laid over, environment of this process, progress on the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.params import Params, load, project_root, read_yaml
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+def overlaid(env: str, release: str) -> dict[str, Any]:
+    """The flat parameters of `env` with `params/rehearsal.yaml` laid over them: production's own, on a small stage."""
+    folder = project_root() / "params"
+    return {**read_yaml(folder / f"{env}.yaml"), **read_yaml(folder / "rehearsal.yaml"), "release": release}
+
+
+def params_of(env: str, release: str) -> Params:
+    """The same, validated."""
+    return load(overlaid(env, release), source=f"params/{env}.yaml with params/rehearsal.yaml")
+
+
+def overlay_only(release: str) -> dict[str, Any]:
+    """What the rehearsal overrides, for a run with `params/<env>.yaml`."""
+    return {**read_yaml(project_root() / "params" / "rehearsal.yaml"), "release": release}
+
+
+@contextmanager
+def only(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process and its kernels see the embedded AWS and no other: every `AWS_*` of the caller is put aside."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Progress:
+    """What is being done and how long it took: a spinner on a terminal, plain lines elsewhere, on standard error if asked."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        from rich.console import Console
+
+        self.console = Console(file=sys.stderr if quiet else sys.stdout, highlight=False, soft_wrap=True)
+        self.began = time.monotonic()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[list[str]]:
+        """One step; what is appended to the list is said behind its title when it is done."""
+        said: list[str] = []
+        start = time.monotonic()
+        try:
+            if self.console.is_terminal:
+                with self.console.status(title):
+                    yield said
+            else:
+                yield said
+        except BaseException:
+            self.console.print(f"[red]✘[/] {title} ({time.monotonic() - start:.1f} s)")
+            raise
+        tail = f": {said[-1]}" if said else ""
+        self.console.print(f"[green]✔[/] {title}{tail} [dim]({time.monotonic() - start:.1f} s)[/]")
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.began
+
+
+def shown(path: Path | str) -> str:
+    """A path as the user would type it: relative to where they are, if it lies below."""
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,89 @@
+"""What really happened in the simulated world: for tests that hold the runbook's estimates against it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from runbook_lib.rehearse.service_model import Job, Requests, Step
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of one window: requests by arrival, jobs by creation."""
+
+    sync: int
+    sync_ok: int
+    submitted: int
+    submit_5xx: int
+    created: int
+    completed: int
+    """In time for the client."""
+    late: int
+    failed: int
+    unfinished: int
+    """In flight at the end of what was simulated, or lost."""
+    input_tokens: int
+    output_tokens: int
+    """Tokens of the jobs completed in time."""
+
+    @property
+    def split(self) -> float:
+        """Share of the requests that took the async route; NaN without requests."""
+        total = self.sync + self.submitted
+        return self.submitted / total if total else math.nan
+
+    @property
+    def success(self) -> float:
+        """Share of the jobs that completed in time; NaN without jobs."""
+        return self.completed / self.created if self.created else math.nan
+
+
+@dataclass
+class Truth:
+    """Grows with every step."""
+
+    job_deadline_s: float = 300.0
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """By id, as of the last step that changed it."""
+    data: int = 0
+    """Metric data put so far."""
+    items: int = 0
+    """Job items written so far."""
+    _requests: list[Requests] = field(default_factory=list)
+
+    def add(self, step: Step) -> None:
+        """Take in what came to pass."""
+        self._requests.append(step.requests)
+        self.jobs.update((job.job_id, job) for job in step.jobs)
+
+    def requests(self) -> Requests:
+        """All requests, in order of arrival."""
+        if not self._requests:
+            return Requests(np.empty(0), np.empty(0, dtype=bool), np.empty(0, dtype=bool))
+        return Requests(*(np.concatenate(column) for column in zip(*self._requests, strict=True)))
+
+    def between(self, start: float = -math.inf, end: float = math.inf) -> Tally:
+        """The window [start, end), epoch seconds."""
+        seen = self.requests()
+        inside = (seen.at >= start) & (seen.at < end)
+        is_async, ok = seen.is_async[inside], seen.ok[inside]
+        jobs = [job for job in self.jobs.values() if start <= job.created < end]
+        done = [job for job in jobs if job.written == "COMPLETED"]
+        timely = [job for job in done if job.finished - job.created <= self.job_deadline_s]
+        failed = sum(job.written == "FAILED" for job in jobs)
+        return Tally(
+            sync=int((~is_async).sum()),
+            sync_ok=int((~is_async & ok).sum()),
+            submitted=int(is_async.sum()),
+            submit_5xx=int((is_async & ~ok).sum()),
+            created=len(jobs),
+            completed=len(timely),
+            late=len(done) - len(timely),
+            failed=failed,
+            unfinished=len(jobs) - len(done) - failed,
+            input_tokens=sum(job.input_tokens for job in timely),
+            output_tokens=sum(job.output_tokens for job in timely),
+        )

@@ -1,0 +1,88 @@
+"""The smaller pieces of a phase's report: a line, the evidence, the proof."""
+
+from __future__ import annotations
+
+import html
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Evidence, GateResult
+from runbook_lib.show.tables import Cell, Shown, stack, table, when
+
+
+def line(text: str) -> Shown:
+    """One sentence."""
+    return Shown(f'<div style="font-size:14px;margin:4px 0">{html.escape(text)}</div>', text)
+
+
+def show(shown: Shown) -> None:
+    """Displays in a notebook, prints elsewhere."""
+    if "IPython" in sys.modules:
+        from IPython.display import display
+
+        display(shown)
+    else:
+        print(shown)
+
+
+def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
+    """What was measured, over which window, by which question."""
+    rows = [
+        [
+            Cell(name.replace("_", " "), f"<b>{html.escape(name.replace('_', ' '))}</b>", nowrap=True),
+            seen(item),
+            Cell(f"{when(item.start)} to {when(item.end)}" if item.start else "–", nowrap=True),
+            "; ".join(
+                part
+                for part in (
+                    item.proven_zero_by and f"zero because: {item.proven_zero_by}",
+                    "partial" if item.partial else "",
+                    f"{item.in_flight} in flight" if item.in_flight else "",
+                    *item.notes,
+                )
+                if part
+            ),
+            Cell(
+                item.query,
+                "<details><summary style='cursor:pointer'>how asked</summary>"
+                f"<div style='max-width:34em'>{html.escape(item.query)}</div></details>",
+            ),
+        ]
+        for name, item in evidence.items()
+    ]
+    return table(("Measure", "Seen", "Window (UTC)", "Notes", "Question"), rows, caption="Evidence")
+
+
+def seen(item: Evidence) -> str:
+    """The evidence in a few words: counts, a quantile with its n, a gauge's peak."""
+    match item.kind:
+        case "rate" | "split":
+            noun = "bad" if item.kind == "rate" else "async"
+            return f"{item.bad:,} {noun} of {item.n:,}" if item.n is not None and item.bad is not None else "no data"
+        case "gauge":
+            peak = max(item.values, default=None)
+            live = f", live {item.live:g}" if item.live is not None else ""
+            return f"peak {peak:g} over {len(item.values):,} periods{live}" if peak is not None else f"no points{live}"
+        case _:
+            unit = "USD" if item.kind == "amount" else "s"
+            count = f" (n = {item.n:,})" if item.n else ""
+            return f"{words.number(item.value, unit)}{count}" if item.value is not None else "no data"
+
+
+def proof_table(before: Any, after: Any, split: GateResult | None) -> Shown:
+    """Dial, switch and weight, before this run and read back after it, and the observed split."""
+    rows = [
+        ["dial", f"{before.dial_percent:g} %", f"{after.dial_percent:g} %"],
+        ["switch", "on" if before.switch_on else "off", "on" if after.switch_on else "off"],
+        ["weight in force", f"{before.weight:g} %", f"{after.weight:g} %"],
+        ["deployment of the dial", _deployment(before.dial_deployment), _deployment(after.dial_deployment)],
+    ]
+    shown = table(("", "When this run began", "Read back now"), rows, caption="Read back from AWS")
+    told = split.reason if split else "The observed split is judged once the shift is in effect."
+    return stack(shown, line(f"Observed split: {told}"))
+
+
+def _deployment(deployment: Any) -> str:
+    return f"{deployment.number} ({deployment.state})" if deployment else "none"

@@ -1,0 +1,50 @@
+"""Fixtures shared by all rooms. Each test process (xdist worker) that asks has an embedded AWS of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.params import Params, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox import Sandbox, deploy
+
+PARAMS = params_dir(Path(__file__).parent)
+_EMULATED = {"embedded", "sandbox"}
+
+# No test may ever reach a real account by accident.
+for _name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+    os.environ.pop(_name, None)
+os.environ |= {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def rehearsal_params(env: str) -> Params:
+    """The parameters of `env` as the rehearsal runs them."""
+    return load_file(PARAMS / f"{env}.yaml", read_yaml(PARAMS / "rehearsal.yaml"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the embedded AWS is marked so."""
+    for item in items:
+        if _EMULATED & set(getattr(item, "fixturenames", ())):
+            item.add_marker("emulator")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[EmbeddedAws]:
+    """An embedded AWS. Tests share it: its clock goes forward, never back."""
+    with EmbeddedAws() as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def sandbox(embedded: EmbeddedAws) -> Sandbox:
+    """The sandbox of prod, deployed once."""
+    return deploy(embedded, rehearsal_params("prod"))

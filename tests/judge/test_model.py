@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from runbook_lib.judge.model import Evidence, Gate, Threshold
+
+GATE: dict[str, Any] = {
+    "id": "g", "title": "Gate", "kind": "rate", "measure": "m", "unit": "ratio", "target": "> 0.99", "why": "test",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"alert": "> 0.98"}, "point the same way"),
+        ({"alert": "< 0.995"}, "wrong side"),
+        ({"target": "< 3", "alert": "> 2"}, "wrong side"),
+        ({"alert": "< 0.98", "collapse": "< 0.985"}, "milder"),
+        ({"target": "< 3", "alert": "> 5", "collapse": "> 4"}, "milder"),
+        ({"kind": "quantile", "alert": "< 0.98"}, "needs its `quantile`"),
+        ({"target": "about 3"}, "not a comparison"),
+        ({"tagret": "> 3"}, "Extra inputs"),
+    ],
+)
+def test_a_gate_that_makes_no_sense_is_refused(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Gate.model_validate({**GATE, **changed})
+
+
+def test_gate_round_trip() -> None:
+    gate = Gate.model_validate({**GATE, "alert": "< 0.98", "collapse": "< 0.9", "implausible": "< 0.001"})
+    assert gate.higher_is_better
+    assert gate.model_dump()["alert"] == "< 0.98"
+    assert Gate.model_validate_json(gate.model_dump_json()) == gate
+
+
+def test_nothing_holds_for_nan() -> None:
+    for op in ("<", "<=", ">", ">="):
+        assert not Threshold.model_validate({"op": op, "limit": 1}).holds(math.nan)
+
+
+def test_infinity_and_nan_survive_json() -> None:
+    seen = Evidence(measure="m", kind="amount", start="", end="", query="", value=math.inf, values=(math.nan, 1.0))
+    back = Evidence.model_validate_json(seen.model_dump_json())
+    assert back.value == math.inf and math.isnan(back.values[0]) and back.values[1] == 1.0

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Threshold
+from runbook_lib.policy import Policy
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0719, "ratio", "7.2 %"), (1.0, "ratio", "100.0 %"), (2.914, "s", "2.91 s"), (61.23, "s", "61.2 s"),
+        (123.4, "s", "123 s"), (0.0013, "USD", "$0.0013"), (12.5, "USD", "$12.50"), (0.0000008, "USD", "$0.000001"),
+        (0.0, "USD", "$0.0000"), (12.0, "messages", "12"), (1234.0, "messages", "1,234"), (1.25, "messages", "1.2"),
+        (300, "requests", "300"), (None, "s", "no value"), (math.nan, "s", "no value"), (math.inf, "USD", "infinite"),
+        (-math.inf, "USD", "minus infinite"), (-0.000001, "ratio", "0.0 %"),
+    ],
+)  # fmt: skip
+def test_number(value: float | None, unit: str, text: str) -> None:
+    assert words.number(value, unit) == text
+
+
+def test_a_number_never_looks_like_the_limit_it_misses() -> None:
+    assert words.number(0.97996, "ratio", 0.98) == "97.996 %"
+    assert words.number(0.9901, "ratio", 0.99) == "99.01 %"
+    assert words.number(0.99, "ratio", 0.99) == "99.0 %"
+    assert words.number(10.0001, "messages", 10) == "10.0001"
+    assert words.number(0.99 + 1e-12, "ratio", 0.99) == "99.0000 %", "there is an end to it"
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "unit", "text"),
+    [(">", 0.99, "ratio", "> 99 %"), ("<", 3, "s", "< 3 s"), ("<", 0.01, "USD", "< $0.01"),
+     (">=", 1, "messages", ">= 1"), ("<", 0.001, "ratio", "< 0.1 %")],
+)  # fmt: skip
+def test_comparison(op: str, value: float, unit: str, text: str) -> None:
+    assert words.comparison(Threshold.model_validate({"op": op, "limit": value}), unit) == text
+
+
+def test_interval() -> None:
+    assert words.interval(0.051, 0.098, "ratio") == "5.1-9.8 %"
+    assert words.interval(1.1, 1.5, "s") == "1.10-1.50 s"
+    assert words.interval(0.001, 0.002, "USD") == "$0.0010-$0.0020"
+    assert words.interval(0, 12, "messages") == "0-12"
+    assert words.interval(None, 1, "s") == words.interval(1, math.nan, "s") == ""
+
+
+def test_small_words(policy: Policy) -> None:
+    assert words.sure(0.95) == "95 %" and words.sure(0.995) == "99.5 %"
+    assert [words.title(policy.gate(i)) for i in ("success_rate", "dlq", "submit_latency")] == [
+        "success rate", "DLQ depth", "P95 submit latency",
+    ]  # fmt: skip
+    assert words.count(1, "request") == "1 request" and words.count(1234, "request") == "1,234 requests"
+    assert [words.hours(h) for h in (0.001, 0.5, 2.34, 72)] == ["1 min", "30 min", "2.3 h", "3.0 days"]
+    assert words.sentence("so it is; ") == words.sentence("so it is.") == "so it is."
+
+
+def test_nothing_slow_is_imported() -> None:
+    """A verdict must not wait seconds for an import."""
+    code = (
+        "import sys; from runbook_lib.judge import compare, cost, decide, gates; "
+        "print([m for m in ('scipy.stats', 'pandas', 'matplotlib', 'statsmodels', 'boto3') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
