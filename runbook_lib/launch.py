@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from runbook_lib import errors
-from runbook_lib.errors import Exit, RunbookError, UsageError
+from runbook_lib.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.params import Flat, load, load_file, project_root, read_yaml
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
@@ -114,11 +114,11 @@ def launch(
     from papermill.exceptions import PapermillExecutionError
 
     from runbook_lib.record.archive import Archive
-    from runbook_lib.record.engine import last_sealed
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     flat = flat_values(params_file, values or {})
     root = root or project_root()
+    sealed: list[Any] = []
     scratch = tempfile.TemporaryDirectory(prefix="runbook-")
     # The record says what happened, better than papermill's traceback would.
     with scratch as folder, suppress(PapermillExecutionError):
@@ -131,8 +131,11 @@ def launch(
             progress_bar=progress,
             cwd=str(root),
             log_output=False,
+            on_sealed=sealed.append,
         )
-    return finished(Archive(root / load(flat).archive), last_sealed())
+    if not sealed:
+        raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
+    return finished(Archive(root / load(flat, folder=root / "params").archive), sealed[-1])
 
 
 def finished(archive: Any, ref: Any) -> Finished:

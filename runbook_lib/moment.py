@@ -1,4 +1,4 @@
-"""Which of a phase's moments it is, from AppConfig's history alone: a pure function, the same for any notebook and any hour.
+"""Which of a phase's moments it is, from AppConfig's history alone: a pure function.
 
 A deployment says in its description whose it is (`act.traffic.describe`): release, notebook, attempt.
 """
@@ -33,6 +33,8 @@ class Moment:
     effective_at: dt.datetime | None = None
     """When the last client had read it: set plus the clients' polling."""
     taken_back_at: dt.datetime | None = None
+    by_itself: bool = False
+    """AppConfig took it back, not a person."""
     alarm: str | None = None
     look: Look | None = None
     """The declared look that is due; None while none is."""
@@ -100,7 +102,16 @@ def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, 
     words = (
         f"{who} at {at:%Y-%m-%d %H:%M} UTC{f' on alarm {alarm}' if alarm else ''}; the weight now is {state.weight:g} %"
     )
-    return Moment("taken_back", words, state.weight, shift_at, effective_at, taken_back_at=at, alarm=alarm)
+    return Moment(
+        "taken_back",
+        words,
+        state.weight,
+        shift_at,
+        effective_at,
+        taken_back_at=at,
+        by_itself=by_itself,
+        alarm=alarm,
+    )
 
 
 def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phase: Phase) -> str | None:

@@ -96,8 +96,9 @@ class Phase:
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params)
         evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, self.moment.look)
         self.seen = Seen(window, answers, segment, levels, evidence)
-        run.journal.attach("answers.json", json.dumps(answers.raw))
-        run.journal.attach("metrics.csv", answers.frame.to_csv(index=False))
+        # As bytes: numbers and metric names only, nothing that redaction would have to look for.
+        run.journal.attach("answers.json", json.dumps(answers.raw).encode())
+        run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
         run.journal.append(
             "evidence",
             window=[iso(window.start), iso(window.end)],
@@ -179,6 +180,7 @@ class Phase:
             confidence=policy.confidence,
             alarm=moment.alarm,
             alarm_at=iso(moment.taken_back_at) if moment.taken_back_at else None,
+            taken_back=moment.words if moment.name == "taken_back" and not moment.by_itself else None,
             void=moment.words if moment.name == "void" else None,
         )
         unsafe = self.blockers() if moment.name == "before" else []
@@ -243,7 +245,7 @@ class Phase:
             return plan_table(self.planned)
         if self._takes_back():
             return line(
-                "Plan: turn the switch off. All requests go to the synchronous endpoint; clients follow within a minute."
+                "Plan: turn the switch off. Every request goes to the synchronous endpoint again, within a minute."
             )
         return line(f"Nothing to do: {outcome.next}")
 

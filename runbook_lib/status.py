@@ -113,5 +113,5 @@ def _command(now: moments.Moment, last: str | None, params: Params, notebook: st
     if now.name == "before":
         return f"{run}   (read the plan, then add --apply --confirm {params.env})"
     if now.name == "during" and now.come_back_at:
-        return f"{run}   (soaking; the verdict is due at {now.come_back_at:%Y-%m-%d %H:%M} UTC, an interim look is always safe)"
+        return f"{run}   (an interim look is always safe; the verdict is due at {now.come_back_at:%Y-%m-%d %H:%M} UTC)"
     return run

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -17,8 +18,8 @@ import numpy as np
 
 from runbook_lib.errors import AwsError
 from runbook_lib.params import Params
+from runbook_lib.rehearse.jobs import Failure, Job
 from runbook_lib.rehearse.rows import ID, Rows
-from runbook_lib.rehearse.service_model import Failure, Job
 
 MINUTE_S = 60
 DATA_A_CALL = 1000
@@ -152,6 +153,11 @@ class Metrics:
             self._feeds.setdefault(ID[target.signal], []).append(number[target[1:]])
         self._dimensions = [[{"Name": k, "Value": v} for k, v in dimensions] for *_, dimensions in series]
         self._width = max((len(fed) for fed in self._feeds.values()), default=0)
+        # botocore validates and packs a datum in 45 us, two thirds of the whole day's time: where it would speak JSON,
+        # the body is packed here. Everything else (address, signature, retries, errors) stays botocore's.
+        self._packs_itself = client.meta.service_model.resolved_protocol == "json"
+        self._packed = threading.local()
+        client.meta.events.register("before-call.cloudwatch.PutMetricData", self._swap_body)
 
     def data(self, rows: Rows) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """(namespace, its MetricData) of `rows`: one datum a series and minute, equal values counted.
@@ -166,7 +172,6 @@ class Metrics:
         # Plain Python from here: element access to numpy arrays would cost more than the loop itself.
         heads = zip(first.tolist(), last.tolist(), series[first].tolist(), minute[first].tolist(), strict=True)
         values, counts = value.tolist(), count.tolist()
-        stamps = {m: dt.datetime.fromtimestamp(m * MINUTE_S, dt.UTC) for m in np.unique(minute).tolist()}
         found: dict[str, list[dict[str, Any]]] = {}
         for low, high, number, at in heads:
             namespace, name, unit, _ = self._series[number]
@@ -174,7 +179,7 @@ class Metrics:
             head = {
                 "MetricName": name,
                 "Dimensions": self._dimensions[number],
-                "Timestamp": stamps[at],
+                "Timestamp": at * MINUTE_S,
                 "Unit": unit,
             }
             for cut in range(low, high, VALUES_A_DATUM):
@@ -205,14 +210,26 @@ class Metrics:
         """Put `rows`; how many data that were. Two calls at a time: one is packed while the other is stored."""
         calls = [(namespace, part) for namespace, data in self.data(rows) for part in _parts(data, DATA_A_CALL)]
 
-        def put(call: tuple[str, list[dict[str, Any]]]) -> int:
-            self.client.put_metric_data(Namespace=call[0], MetricData=call[1])
-            return len(call[1])
-
         if len(calls) <= 1:
-            return sum(map(put, calls))
+            return sum(self._call(*call) for call in calls)
         with ThreadPoolExecutor(2) as pool:
-            return sum(pool.map(put, calls))
+            return sum(pool.map(lambda call: self._call(*call), calls))
+
+    def _call(self, namespace: str, data: list[dict[str, Any]]) -> int:
+        if not self._packs_itself:
+            self.client.put_metric_data(Namespace=namespace, MetricData=data)
+            return len(data)
+        self._packed.body = json.dumps({"Namespace": namespace, "MetricData": data}).encode()
+        try:
+            self.client.put_metric_data(Namespace=namespace, MetricData=[])
+        finally:
+            self._packed.body = None
+        return len(data)
+
+    def _swap_body(self, params: dict[str, Any], **_: Any) -> None:
+        """botocore's `before-call` hook: the body packed above instead of the empty one."""
+        if getattr(self._packed, "body", None) is not None:
+            params["body"] = self._packed.body
 
 
 def iso(at: float) -> str:

@@ -10,6 +10,8 @@ from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params import read_yaml, validated
 
+FAILURE = "LLMError: the answer is not valid JSON"
+"""What the few jobs say that fail on a healthy day."""
 FOLDER = Path(__file__).parent / "scenarios"
 
 
@@ -44,8 +46,8 @@ class Fault(Frozen):
     end: float | None = None
     set: dict[str, float] = Field(default_factory=dict)
     times: dict[str, float] = Field(default_factory=dict)
-    reason: str = "LLMError: the model could not be reached"
-    """What failed jobs say while this fault is on."""
+    reason: str = ""
+    """What failed jobs say while this fault is on; empty: what they always say."""
 
     @model_validator(mode="after")
     def _whole(self) -> Fault:
@@ -108,10 +110,8 @@ class Scenario(Frozen):
 
     def reason(self, hour: float) -> str:
         """What a job that fails at `hour` says."""
-        return next(
-            (fault.reason for fault in reversed(self.faults) if fault.on(hour)),
-            "LLMError: the answer is not valid JSON",
-        )
+        said = [fault.reason for fault in self.faults if fault.reason and fault.on(hour)]
+        return said[-1] if said else FAILURE
 
 
 def load(name: str | Path) -> Scenario:

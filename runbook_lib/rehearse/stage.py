@@ -46,7 +46,7 @@ def only(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 class Progress:
-    """What is being done and how long it took: a spinner on a terminal, plain lines elsewhere, on standard error if asked."""
+    """What is being done and how long it took: a spinner on a terminal, plain lines elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runbook_lib.rehearse.service_model import Job, Requests, Step
+from runbook_lib.rehearse.jobs import Job
+from runbook_lib.rehearse.service_model import Requests, Step
 
 
 @dataclass(frozen=True)

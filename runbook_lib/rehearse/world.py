@@ -10,11 +10,12 @@ from typing import Any, Protocol
 from runbook_lib.errors import AwsError
 from runbook_lib.params import Params
 from runbook_lib.rehearse import publish
+from runbook_lib.rehearse.jobs import Settings
 from runbook_lib.rehearse.knobs import Knobs, reader
 from runbook_lib.rehearse.lookahead import LookAhead
 from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Scenario, load
-from runbook_lib.rehearse.service_model import Service, Settings, Step
+from runbook_lib.rehearse.service_model import Service, Step
 from runbook_lib.rehearse.truth import Truth
 
 COARSE_S = 3600.0

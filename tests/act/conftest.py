@@ -193,7 +193,7 @@ def make_guard(make_params: Callable[..., Params], journal: FakeJournal) -> Call
 
 
 @pytest.fixture
-def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Home:
+def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[Home]:
     """Dial at 0 (version 1), switch on, one guard alarm in OK that watches the dial; nothing deployed on the dial yet."""
     number = next(_serial)
     params = make_params()
@@ -227,14 +227,20 @@ def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Home:
         )
     client.create_environment(ApplicationId=app, Name="prod", Monitors=[{"AlarmArn": arn}])
     client.create_environment(ApplicationId=app, Name="prod-switch")
-    for name, minutes in ((split.immediate_strategy, 0), (split.soak_strategy, 1440)):
+    strategies = [
         client.create_deployment_strategy(
             Name=name,
             DeploymentDurationInMinutes=0,
             GrowthFactor=100.0,
             FinalBakeTimeInMinutes=minutes,
             ReplicateTo="NONE",
-        )
+        )["Id"]
+        for name, minutes in ((split.immediate_strategy, 0), (split.soak_strategy, 1440))
+    ]
     made = Home(cloud, params, alarm=alarm)
     made.turn(True, "set-up")
-    return made
+    yield made
+    # The embedded AWS lists fifty of a kind and no next page.
+    client.delete_application(ApplicationId=app)
+    for strategy in strategies:
+        client.delete_deployment_strategy(DeploymentStrategyId=strategy)

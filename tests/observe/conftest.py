@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ Answered = Callable[..., Answers]
 
 @pytest.fixture
 def answered(params: Params, now: dt.datetime) -> Answered:
-    """Answers to `asks`: `values` gives, by label, a list of (time, value), or a number for one point at the window's start."""
+    """Answers to `asks`: `values` gives, by label, a list of (time, value), or a number: one point at the start."""
 
     def build(asks: Iterable[Ask], values: dict[str, Any], status: dict[str, str] | None = None) -> Answers:
         calls = []
@@ -65,9 +67,112 @@ def answered(params: Params, now: dt.datetime) -> Answered:
             }
             query = {**_query(ask, params, now), "id": "q0"}
             pages = [{"messages": [], "results": [result]}]
-            calls.append({"start": iso(ask.window.start), "end": iso(ask.window.end), "queries": [query], "pages": pages})
+            calls.append(
+                {"start": iso(ask.window.start), "end": iso(ask.window.end), "queries": [query], "pages": pages}
+            )
         unknown = set(values) - {ask.label for ask in asks}
         assert not unknown, f"nobody asks for {unknown}"
         return Answers.from_raw(calls)
 
     return build
+
+
+class AppConfigStub:
+    """AppConfig as far as reading the flags goes, with deployments made by hand (newest first, in pages)."""
+
+    class exceptions:
+        class ResourceNotFoundException(Exception):
+            pass
+
+    def __init__(
+        self, dial: list[tuple[Any, str]], switch: list[tuple[Any, str]], monitors: list[str] | None = None
+    ) -> None:
+        """`dial` and `switch`: (value, state) of the deployments, oldest first; the k-th starts at START + k minutes."""
+        self.monitors = monitors or []
+        self.lists: dict[str, list[dict[str, str]]] = {
+            "list_applications": [{"Name": "other", "Id": "a0"}, {"Name": "careervp-vpr-rollout-prod", "Id": "a1"}],
+            "list_configuration_profiles": [
+                {"Name": "vpr-async-dial", "Id": "pd"},
+                {"Name": "vpr-async-switch", "Id": "ps"},
+            ],
+            "list_environments": [{"Name": "prod-switch", "Id": "es"}, {"Name": "prod", "Id": "ed"}],
+            "list_deployment_strategies": [
+                {"Name": "AppConfig.AllAtOnce", "Id": "AppConfig.AllAtOnce"},
+                {"Name": "careervp-vpr-immediate-strategy-prod", "Id": "s0"},
+                {"Name": "careervp-vpr-soak-strategy-prod", "Id": "s1"},
+            ],
+        }
+        self.deployments = {"ed": self._made("pd", dial), "es": self._made("ps", switch)}
+        self.values = {"pd": [value for value, _ in dial], "ps": [value for value, _ in switch]}
+        self.broken = False
+
+    def _made(self, profile: str, values: list[tuple[Any, str]]) -> dict[int, dict[str, Any]]:
+        made = {}
+        for number, (_, state) in enumerate(values, 1):
+            at = START + dt.timedelta(minutes=number)
+            events = [
+                {"EventType": "DEPLOYMENT_STARTED", "TriggeredBy": "USER", "Description": "started", "OccurredAt": at}
+            ]
+            if state == "ROLLED_BACK":
+                by = {
+                    "TriggeredBy": "CLOUDWATCH_ALARM",
+                    "Description": "arn:alarm",
+                    "OccurredAt": at + dt.timedelta(minutes=30),
+                }
+                events += [{"EventType": "ROLLBACK_STARTED", **by}, {"EventType": "ROLLBACK_COMPLETED", **by}]
+            if state == "REVERTED":
+                events.append(
+                    {
+                        "EventType": "REVERT_COMPLETED",
+                        "TriggeredBy": "USER",
+                        "OccurredAt": at + dt.timedelta(minutes=40),
+                    }
+                )
+            made[number] = {
+                "ConfigurationProfileId": profile, "DeploymentNumber": number, "ConfigurationVersion": str(number),
+                "State": state, "StartedAt": at, "Description": f"d{number}", "DeploymentStrategyId": "s1",
+                "FinalBakeTimeInMinutes": 1440, "EventLog": list(reversed(events)),
+            }  # fmt: skip
+        return made
+
+    def get_paginator(self, name: str) -> Any:
+        stub = self
+
+        class Paginator:
+            def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+                if name == "list_deployments":
+                    items: list[Any] = sorted(stub.deployments[request["EnvironmentId"]], reverse=True)
+                    items = [{"DeploymentNumber": number} for number in items]
+                else:
+                    items = stub.lists[name]
+                for place in range(0, max(len(items), 1), 2):
+                    yield {"Items": items[place : place + 2]}
+
+        return Paginator()
+
+    def get_deployment(self, *, ApplicationId: str, EnvironmentId: str, DeploymentNumber: int) -> dict[str, Any]:
+        assert ApplicationId == "a1"
+        if DeploymentNumber not in self.deployments[EnvironmentId]:
+            raise self.exceptions.ResourceNotFoundException
+        return self.deployments[EnvironmentId][DeploymentNumber]
+
+    def get_environment(self, *, ApplicationId: str, EnvironmentId: str) -> dict[str, Any]:
+        assert (ApplicationId, EnvironmentId) == ("a1", "ed")
+        return {"Monitors": [{"AlarmArn": arn} for arn in self.monitors]}
+
+    def get_hosted_configuration_version(
+        self,
+        *,
+        ApplicationId: str,
+        ConfigurationProfileId: str,
+        VersionNumber: int,
+    ) -> dict[str, Any]:
+        value = self.values[ConfigurationProfileId][VersionNumber - 1]
+        flag = {"enabled": True, "percent": value} if ConfigurationProfileId == "pd" else {"enabled": value}
+        document = {"version": "1", "flags": {}, "values": {"vpr_async": flag}}
+        return {"Content": io.BytesIO(b"{}" if self.broken else json.dumps(document).encode())}
+
+
+@pytest.fixture(name="AppConfig", scope="session")
+def _appconfig() -> type[AppConfigStub]:
+    return AppConfigStub

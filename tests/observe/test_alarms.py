@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,17 +10,6 @@ from botocore.validate import validate_parameters
 from runbook_lib.observe.alarms import guard_findings, realise, threshold, to_cloudformation
 from runbook_lib.params import Params
 from runbook_lib.policy import Alarm
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("appconfig_stub", Path(__file__).parent / "appconfig_stub.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-AppConfig = _load().AppConfig
 
 
 def declared(params: Params, id: str) -> Alarm:
@@ -83,7 +70,9 @@ def test_the_template_says_the_same_and_notifies_its_own_topic(params: Params) -
 
 def test_a_threshold_is_said_once(params: Params) -> None:
     gates = tuple(
-        gate.model_copy(update={"alert": gate.alert.model_copy(update={"limit": 77})}) if gate.id == "queue_depth" and gate.alert else gate
+        gate.model_copy(update={"alert": gate.alert.model_copy(update={"limit": 77})})
+        if gate.id == "queue_depth" and gate.alert
+        else gate
         for gate in params.policy.gates
     )
     changed = params.model_copy(update={"policy": params.policy.model_copy(update={"gates": gates})})
@@ -91,7 +80,16 @@ def test_a_threshold_is_said_once(params: Params) -> None:
 
 
 def test_a_gate_in_seconds_watches_milliseconds(params: Params) -> None:
-    alarm = Alarm(id="slow", name="slow-{env}", metric="async_latency", stat="p95", period_s=300, gate="submit_latency", op=">", why="x")
+    alarm = Alarm(
+        id="slow",
+        name="slow-{env}",
+        metric="async_latency",
+        stat="p95",
+        period_s=300,
+        gate="submit_latency",
+        op=">",
+        why="x",
+    )
     assert threshold(alarm, params) == 5000
     assert realise(alarm, params)["ExtendedStatistic"] == "p95"
 
@@ -134,15 +132,17 @@ def guarded(params: Params) -> dict[str, dict[str, Any]]:
     }
 
 
-def found(params: Params, alarms: dict[str, dict[str, Any]], monitors: list[str] | None = None) -> dict[str, str]:
+def found(
+    params: Params, AppConfig: Any, alarms: dict[str, dict[str, Any]], monitors: list[str] | None = None
+) -> dict[str, str]:
     """Sentences of what is wrong, by alarm."""
     watched = [arn(name) for name in (list(guarded(params)) if monitors is None else monitors)]
     findings = guard_findings(CloudWatch(list(alarms.values())), AppConfig([], [], watched), params)
     return {one.alarm: one.sentence for one in findings if not one.ok}
 
 
-def test_guards_in_order(params: Params) -> None:
-    assert found(params, guarded(params)) == {}
+def test_guards_in_order(params: Params, AppConfig: Any) -> None:
+    assert found(params, AppConfig, guarded(params)) == {}
 
 
 @pytest.mark.parametrize(
@@ -156,32 +156,32 @@ def test_guards_in_order(params: Params) -> None:
         ("Dimensions", [{"Name": "QueueName", "Value": "another"}], "Dimensions are"),
     ],
 )
-def test_a_guard_that_cannot_protect(params: Params, field: str, value: Any, sentence: str) -> None:
+def test_a_guard_that_cannot_protect(params: Params, AppConfig: Any, field: str, value: Any, sentence: str) -> None:
     name = "careervp-vpr-dlq-alarm-prod"
     alarms = guarded(params)
     alarms[name][field] = value
-    wrong = found(params, alarms)
+    wrong = found(params, AppConfig, alarms)
     assert list(wrong) == [name] and sentence in wrong[name]
 
 
-def test_a_guard_that_is_missing_or_not_watched(params: Params) -> None:
+def test_a_guard_that_is_missing_or_not_watched(params: Params, AppConfig: Any) -> None:
     name = "careervp-vpr-dlq-alarm-prod"
     alarms = guarded(params)
     others = [other for other in alarms if other != name]
-    assert "is no monitor" in found(params, alarms, others)[name]
+    assert "is no monitor" in found(params, AppConfig, alarms, others)[name]
     del alarms[name]
-    assert "does not exist" in found(params, alarms)[name]
+    assert "does not exist" in found(params, AppConfig, alarms)[name]
 
 
-def test_no_monitors_and_too_many(params: Params) -> None:
-    assert "0 alarms watch" in found(params, guarded(params), [])["monitors"]
+def test_no_monitors_and_too_many(params: Params, AppConfig: Any) -> None:
+    assert "0 alarms watch" in found(params, AppConfig, guarded(params), [])["monitors"]
     extra = {**next(iter(guarded(params).values())), "AlarmName": "stranger"}
-    wrong = found(params, {**guarded(params), "stranger": extra}, [*guarded(params), "stranger"])
+    wrong = found(params, AppConfig, {**guarded(params), "stranger": extra}, [*guarded(params), "stranger"])
     assert list(wrong) == ["monitors"] and "6 alarms" in wrong["monitors"]
 
 
-def test_a_monitor_nobody_declared_is_judged_too(params: Params) -> None:
+def test_a_monitor_nobody_declared_is_judged_too(params: Params, AppConfig: Any) -> None:
     names = list(guarded(params))[:4]
     stranger = {**next(iter(guarded(params).values())), "AlarmName": "stranger", "StateValue": "ALARM"}
-    wrong = found(params, {**guarded(params), "stranger": stranger}, [*names, "stranger"])
+    wrong = found(params, AppConfig, {**guarded(params), "stranger": stranger}, [*names, "stranger"])
     assert "state is ALARM" in wrong["stranger"]

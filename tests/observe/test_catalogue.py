@@ -40,7 +40,9 @@ def test_a_rest_api_is_known_by_name_and_its_routes_by_resource_and_method(param
         ("status_latency", "Latency", "GET /api/vpr/status/{job_id}"),
     ],
 )
-def test_an_http_api_is_known_by_id_and_its_routes_by_route(http_params: Params, id: str, name: str, route: str) -> None:
+def test_an_http_api_is_known_by_id_and_its_routes_by_route(
+    http_params: Params, id: str, name: str, route: str
+) -> None:
     assert address(metric(id), http_params) == {
         "Namespace": "AWS/ApiGateway",
         "MetricName": name,
@@ -66,7 +68,7 @@ def test_the_whole_stage_of_both_kinds(params: Params, http_params: Params) -> N
         ("worker_errors", "AWS/Lambda", "Errors", {"FunctionName": "careervp-vpr-worker-lambda-prod"}),
         ("sync_fn_duration", "AWS/Lambda", "Duration", {"FunctionName": "careervp-vpr-generator-lambda-prod"}),
         ("status_fn_invocations", "AWS/Lambda", "Invocations", {"FunctionName": "careervp-vpr-status-lambda-prod"}),
-        ("queue_visible", "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "careervp-vpr-jobs-queue-prod"}),
+        ("queue_sent", "AWS/SQS", "NumberOfMessagesSent", {"QueueName": "careervp-vpr-jobs-queue-prod"}),
         ("dlq_visible", "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "careervp-vpr-jobs-dlq-prod"}),
         ("table_write_throttles", "AWS/DynamoDB", "WriteThrottleEvents", {"TableName": "careervp-jobs-table-prod"}),
         (

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -102,7 +103,9 @@ def test_times_tokens_errors_and_duplicates() -> None:
     segment = counted(
         job(T, after=60, token_usage={"input": 7000.0, "output": 2000.0}, idempotency_key="a"),
         job(T, after=30, token_usage={"input": 500.0}, idempotency_key="a"),
-        job(T, "FAILED", error="RateLimit: request 12 of job 2f0c9f7e-1111-4222-8333-444455556666", idempotency_key="b"),
+        job(
+            T, "FAILED", error="RateLimit: request 12 of job 2f0c9f7e-1111-4222-8333-444455556666", idempotency_key="b"
+        ),
         job(T, "FAILED", error="RateLimit: request 99 of job 0a0c9f7e-1111-4222-8333-444455556666", token_usage=None),
     )
     assert segment.generation_s == (30, 60)
@@ -121,7 +124,10 @@ def test_every_page_is_read_and_paid_for(params: Params) -> None:
 
 
 def test_times_compare_with_and_without_fractions_and_zone(params: Params) -> None:
-    jobs = [job(T) | {"created_at": text} for text in ("2026-11-10T10:00:00.000Z", "2026-11-10T10:00:00", "2026-11-10T10:59:59.999999")]
+    jobs = [
+        job(T) | {"created_at": text}
+        for text in ("2026-11-10T10:00:00.000Z", "2026-11-10T10:00:00", "2026-11-10T10:59:59.999999")
+    ]
     for one in jobs:
         one["completed_at"] = "2026-11-10T11:00:30Z"
     assert take(DynamoDB(jobs), params, WINDOW, LATER, sleep=lambda _: None).n == 3
@@ -209,11 +215,14 @@ def test_never_more_failures_than_jobs(jobs: list[dict[str, Any]], cut: int, now
 @given(jobs=st.lists(JOB, max_size=40), cuts=st.lists(st.integers(0, 60), min_size=1, max_size=4))
 def test_looks_at_the_edges_add_up_to_one_look(jobs: list[dict[str, Any]], cuts: list[int]) -> None:
     edges = [T, *(T + cut * MINUTE for cut in sorted(cuts)), WINDOW.end]
-    parts = [count(jobs, Window(a, b), b, 300) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [count(jobs, Window(a, b), b, 300) for a, b in pairwise(edges)]
     assert merge(parts) == count(jobs, WINDOW, WINDOW.end, 300)
 
 
-@given(jobs=st.lists(JOB, max_size=30), spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=5))
+@given(
+    jobs=st.lists(JOB, max_size=30),
+    spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=5),
+)
 def test_overlapping_looks_never_count_a_job_twice(jobs: list[dict[str, Any]], spans: list[tuple[int, int]]) -> None:
     parts = [
         count(jobs, Window(T + a * MINUTE, T + b * MINUTE), T + b * MINUTE, 300)

@@ -128,7 +128,9 @@ def test_five_hundred_queries_a_call_and_a_call_for_each_window(params: Params) 
 
 def test_what_is_asked(params: Params) -> None:
     cloudwatch = CloudWatch(page([]))
-    fetch(cloudwatch, params, [Ask("async_latency", WINDOW, "p95", "window"), Ask("dlq_visible", WINDOW, None, 300)], NOW)
+    fetch(
+        cloudwatch, params, [Ask("async_latency", WINDOW, "p95", "window"), Ask("dlq_visible", WINDOW, None, 300)], NOW
+    )
     whole, gauge = (query["MetricStat"] for query in cloudwatch.requests[0]["MetricDataQueries"])
     assert whole["Stat"] == "p95" and whole["Period"] >= 600 and whole["Period"] % 60 == 0
     assert whole["Metric"]["MetricName"] == "Latency"
@@ -203,5 +205,5 @@ def test_a_refusal_is_one_sentence(params: Params) -> None:
     cloudwatch = client()
     with Stubber(cloudwatch) as stub:
         stub.add_client_error("get_metric_data", "AccessDenied", "no")
-        with pytest.raises(AwsError, match="asking CloudWatch for 1 metrics.*AccessDenied"):
+        with pytest.raises(AwsError, match=r"asking CloudWatch for 1 metrics.*AccessDenied"):
             fetch(cloudwatch, params, [Ask("async_requests", WINDOW)], NOW)

@@ -23,9 +23,7 @@ def queue(stub: Stubber, name: str, visible: int, flying: int, **more: str) -> N
     url = f"https://sqs.example/{name}"
     stub.add_response("get_queue_url", {"QueueUrl": url}, {"QueueName": name})
     answer = {ATTRIBUTES[0]: str(visible), ATTRIBUTES[1]: str(flying), **more}
-    stub.add_response(
-        "get_queue_attributes", {"Attributes": answer}, {"QueueUrl": url, "AttributeNames": ATTRIBUTES}
-    )
+    stub.add_response("get_queue_attributes", {"Attributes": answer}, {"QueueUrl": url, "AttributeNames": ATTRIBUTES})
 
 
 def test_the_live_state(params: Params) -> None:

@@ -67,8 +67,8 @@ def test_different_failures_have_different_signatures() -> None:
 class Logs:
     """FilterLogEvents with AWS's one-term patterns, in pages of one."""
 
-    class exceptions:  # noqa: N801
-        class ResourceNotFoundException(Exception):  # noqa: N818
+    class exceptions:
+        class ResourceNotFoundException(Exception):
             pass
 
     def __init__(self, *lines: tuple[int, str], missing: bool = False) -> None:
@@ -92,7 +92,9 @@ class Logs:
 
 def test_failures_are_grouped_and_counted_once(params: Params) -> None:
     def line(job: int) -> str:
-        return json.dumps({"level": "ERROR", "message": "VPRJobFailed", "job_id": job, "reason": f"LLM Exception {job}, FAILED"})
+        return json.dumps(
+            {"level": "ERROR", "message": "VPRJobFailed", "job_id": job, "reason": f"LLM Exception {job}, FAILED"}
+        )
 
     logs = Logs(
         (10, line(1)), (30, line(2)), (20, line(3)),

@@ -53,14 +53,18 @@ def test_what_cloudwatch_has_dropped_is_said() -> None:
         period_for(Window(T, T + HOUR), T + 456 * DAY)
 
 
-@given(start=st.integers(28_000_000, 31_000_000), minutes=st.integers(1, 60 * 40), grid=st.sampled_from([60, 300, 3600]))
+@given(
+    start=st.integers(28_000_000, 31_000_000), minutes=st.integers(1, 60 * 40), grid=st.sampled_from([60, 300, 3600])
+)
 def test_one_bucket_on_the_epochs_grid_and_from_the_start(start: int, minutes: int, grid: int) -> None:
     begin = dt.datetime.fromtimestamp(start * 60, dt.UTC)
     window = Window(begin, begin + dt.timedelta(minutes=minutes))
     period = one_bucket(window, grid)
     assert period % grid == 0
     assert period >= window.seconds, "AWS starts its buckets at StartTime: a shorter period would make two"
-    assert start * 60 // period == (start * 60 + minutes * 60 - 1) // period, "the emulator cuts at the epoch's multiples"
+    assert start * 60 // period == (start * 60 + minutes * 60 - 1) // period, (
+        "the emulator cuts at the epoch's multiples"
+    )
 
 
 def test_one_bucket_is_not_much_longer_than_a_soak() -> None:

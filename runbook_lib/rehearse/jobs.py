@@ -1,0 +1,177 @@
+"""Asynchronous jobs: a delivery to a worker, and the client that polls for the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from runbook_lib.rehearse.calls import invocations, responses
+from runbook_lib.rehearse.rows import Rows
+from runbook_lib.rehearse.scenario import Behaviour
+
+WORKER_TIMEOUT_S = 300.0
+GOLDEN = 0.6180339887498949
+"""Its multiples modulo 1 are spread evenly: further draws from one uniform number, with no generator to carry over."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The service's own settings, from `service.yaml`, and the prices that its cost metric uses (USD a token)."""
+
+    client_poll_s: float = 60.0
+    poll_every_s: float = 5.0
+    job_deadline_s: float = 300.0
+    visibility_timeout_s: float = 660.0
+    max_receives: int = 3
+    input_tokens: int = 7500
+    output_tokens: int = 2200
+    usd_per_input_token: float = 3e-6
+    usd_per_output_token: float = 15e-6
+
+    @property
+    def max_polls(self) -> int:
+        """Polls after which the client gives up."""
+        return int(self.job_deadline_s // self.poll_every_s)
+
+
+@dataclass
+class Job:
+    """One asynchronous job; times are epoch seconds, infinite where not known yet."""
+
+    job_id: str
+    idempotency_key: str
+    created: float
+    enqueued: float
+    llm_s: float
+    """Before the fault's factor."""
+    u_failed: float
+    u_crash: float
+    u_poll: float
+    input_tokens: int
+    output_tokens: int
+    started: float = math.inf
+    finished: float = math.inf
+    gone: float = math.inf
+    """When its message was deleted, or moved to the DLQ."""
+    failed: bool = False
+    error: str = ""
+    receives: int = 0
+    next_poll: int = 1
+    written: str = ""
+    """The status last handed out in a `Step`."""
+
+    def status(self, at: float) -> str:
+        """What its item says at `at`; a job that crashed its worker stays PROCESSING."""
+        if self.finished <= at:
+            return "FAILED" if self.failed else "COMPLETED"
+        return "PROCESSING" if self.started <= at else "PENDING"
+
+
+class Failure(NamedTuple):
+    """A job that the worker marked FAILED: what its log line says."""
+
+    at: float
+    job_id: str
+    reason: str
+
+
+class Attempt(NamedTuple):
+    """What one delivery leaves behind."""
+
+    rows: Rows
+    end: float
+    """When the worker is free again."""
+    again: float | None
+    """When the message can be received again, if the worker crashed and deliveries are left."""
+
+
+def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, settings: Settings) -> Attempt:
+    """Deliver `job` to a worker at `at`; notes in the job what becomes of it.
+
+    Args:
+        now: the behaviour at that time.
+        reason: what the job says if it fails.
+        busy: workers at work, this one included.
+    """
+    job.receives += 1
+    job.started = at
+    took = round(job.llm_s * now.llm_time + 0.6, 3)
+    crash = took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
+    took = min(took, WORKER_TIMEOUT_S)
+    end = at + took
+    hidden_until = at + settings.visibility_timeout_s
+    one: list[tuple[str, float, float, float]] = [
+        ("queue_received", at, at, 1.0),
+        ("d_visible", at, at, -1.0),
+        ("d_in_flight", at, at, 1.0),
+        ("table_writes", at, at, 1.0),
+        ("gsi_writes", at, at, 1.0),
+        ("worker_invocations", end, at, 1.0),
+        ("worker_errors", end, at, float(crash)),
+        ("worker_throttles", end, at, 0.0),
+        ("worker_duration", end, at, round(took * 1000)),
+        ("worker_concurrent", end, at, float(busy)),
+    ]
+    again = None
+    if crash:
+        one.append(("d_in_flight", hidden_until, hidden_until, -1.0))
+        if job.receives < settings.max_receives:
+            one.append(("d_visible", hidden_until, hidden_until, 1.0))
+            again = hidden_until
+        else:
+            one.append(("d_dlq", hidden_until, hidden_until, 1.0))
+            job.gone = hidden_until
+    else:
+        job.finished = job.gone = round(end, 3)
+        job.failed = job.u_failed < now.job_failed
+        one += [("d_in_flight", end, end, -1.0), ("queue_deleted", end, end, 1.0)]
+        one += [("table_writes", end, end, 1.0), ("gsi_writes", end, end, 1.0)]
+        if job.failed:
+            job.error = reason
+            one.append(("jobs_failed", end, end, 1.0))
+        else:
+            one += [
+                ("jobs_completed", end, end, 1.0),
+                ("input_tokens", end, end, float(job.input_tokens)),
+                ("output_tokens", end, end, float(job.output_tokens)),
+            ]
+    return Attempt(Rows.many(one), end, again)
+
+
+def polls(jobs: Iterable[Job], until: float, settings: Settings) -> list[Rows]:
+    """The clients' polls not counted yet: up to `until`, or up to the one that sees the end, where the end is known.
+
+    Notes in each job how far its client got.
+    """
+    every, most = settings.poll_every_s, settings.max_polls
+    spans: list[tuple[float, int, int, float, float, bool]] = []
+    for job in jobs:
+        done = job.finished < math.inf
+        horizon = job.finished if done else until
+        last = math.ceil((horizon - job.enqueued) / every) - (0 if done else 1)
+        last = min(max(last, 1 if done else 0), most)
+        if last >= job.next_poll:
+            spans.append((job.enqueued, job.next_poll, last, job.u_poll, job.finished, job.failed))
+            job.next_poll = most + 1 if done else last + 1
+    if not spans:
+        return []
+    enqueued, first, last_, u, finished, failed = (np.array(column) for column in zip(*spans, strict=True))
+    n = last_ - first + 1
+    who = np.repeat(np.arange(len(n)), n)
+    k = np.arange(len(who)) - np.repeat(np.cumsum(n) - n, n) + np.repeat(first, n)
+    at = enqueued[who] + k * every
+    waited = np.round(0.025 + 0.12 * ((u[who] + GOLDEN * k) % 1.0) ** 4, 3)
+    ends = at + waited
+    none, over = np.zeros(len(at), dtype=bool), finished[who] <= at
+    return [
+        *responses("status", ends, waited, none),
+        *invocations("status", at, waited * 0.8, none, np.ones(len(at))),
+        Rows.of("table_reads", at, 0.5),
+        Rows.of("status_query", ends, 1.0),
+        Rows.of("status_completed", ends[over & ~failed[who]], 1.0),
+        Rows.of("status_failed", ends[over & failed[who]], 1.0),
+    ]

@@ -1,0 +1,241 @@
+"""The simulated service: repeatable, the same however time is cut, and as the service is described."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.rehearse.jobs import Job, Settings
+from runbook_lib.rehearse.rows import SIGNALS, Rows
+from runbook_lib.rehearse.scenario import Behaviour, Fault, Scenario, load
+from runbook_lib.rehearse.service_model import Service, Step
+
+START = 1_750_032_000.0  # 2025-06-16 00:00 UTC
+HOUR = 3600.0
+DAY = 24 * HOUR
+HEALTHY = load("healthy")
+
+
+def service(scenario: Scenario = HEALTHY, share: float = 0.1, seed: int = 7, workers: int = 5) -> Service:
+    made = Service(scenario, Settings(), seed, START, workers)
+    made.set_weight(share)
+    return made
+
+
+def behaving(requests_per_day: float = 3000, **knobs: float) -> Scenario:
+    return Scenario(name="s", title="t", requests_per_day=requests_per_day, behaviour=Behaviour(**knobs))
+
+
+def rows_of(steps: list[Step]) -> Rows:
+    return Rows.concatenate([step.rows for step in steps])
+
+
+def table(rows: Rows) -> np.ndarray:
+    """Sorted, so that only what is in it counts."""
+    columns = np.stack([rows.signal.astype(float), rows.stamp, rows.emit, rows.value])
+    return columns[:, np.lexsort(columns[::-1])]
+
+
+def last_seen(steps: list[Step]) -> dict[str, Job]:
+    return {job.job_id: job for step in steps for job in step.jobs}
+
+
+def test_the_same_seed_gives_the_same_day_and_another_seed_another() -> None:
+    one, two, other = (service(seed=seed).run(START + 6 * HOUR) for seed in (1, 1, 2))
+    assert np.array_equal(table(one.rows), table(two.rows))
+    assert one.jobs == two.jobs
+    assert not np.array_equal(one.requests.at, other.requests.at)
+
+
+STORMY = Scenario(
+    name="stormy",
+    title="everything at once",
+    requests_per_day=9000,
+    behaviour=Behaviour(job_crash=0.2, job_failed=0.1, submit_5xx=0.1),
+    faults=(Fault(name="slow", start=1.3, end=2.1, times={"llm_time": 4.0}),),
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(cuts=st.lists(st.floats(1, 4 * HOUR - 1), max_size=30, unique=True))
+def test_the_result_does_not_depend_on_how_time_is_cut(cuts: list[float]) -> None:
+    whole = [service(STORMY, 0.7).run(START + 4 * HOUR)]
+    lived = service(STORMY, 0.7)
+    cut = [lived.run(START + at) for at in [*sorted(cuts), 4 * HOUR]]
+    assert np.array_equal(table(rows_of(whole)), table(rows_of(cut)))
+    assert last_seen(whole) == last_seen(cut)
+    assert sorted(f for s in whole for f in s.failures) == sorted(f for s in cut for f in s.failures)
+
+
+def test_24_hours_are_24_times_one_hour() -> None:
+    whole = service().run(START + DAY)
+    lived = service()
+    hours = [lived.run(START + h * HOUR) for h in range(1, 25)]
+    assert np.array_equal(table(whole.rows), table(rows_of(hours)))
+
+
+def test_rates_are_near_the_declared() -> None:
+    n = 30000
+    step = service(behaving(n), 0.1, workers=1000).run(START + DAY)
+    seen = step.requests
+    assert abs(len(seen.at) - n) < 5 * math.sqrt(n)
+    assert seen.is_async.mean() == pytest.approx(0.1, abs=5 * math.sqrt(0.09 / n))
+    # Quick ones are 4 %; a generation of 30-60 s never is in time.
+    assert seen.ok[~seen.is_async].mean() == pytest.approx(0.04, abs=0.007)
+    assert np.percentile(step.rows.only("submit_latency").value, 95) == pytest.approx(400, rel=0.1)
+    duration = step.rows.only("worker_duration").value
+    assert np.percentile(duration, 95) == pytest.approx(59000, rel=0.02)
+    done = [job for job in step.jobs if job.written in ("COMPLETED", "FAILED")]
+    assert np.mean([job.failed for job in done]) == pytest.approx(0.002, abs=0.004)
+    assert step.rows.only("input_tokens").value.mean() == pytest.approx(7500, rel=0.02)
+
+
+def test_the_broken_baseline_waits_29_seconds_for_a_5xx_and_is_paid_for() -> None:
+    rows = service(share=0.0).run(START + DAY).rows
+    broken = rows.only("sync_5xx").value == 1
+    latency = rows.only("sync_latency").value
+    assert ((latency[broken] >= 29000) & (latency[broken] < 29100)).all()
+    assert (latency[~broken] < 29000).all()
+    assert rows.only("sync_duration").value.max() > 59000
+    assert rows.total("vpr_generated") > 5 * (~broken).sum()
+    assert rows.total("vpr_cost_usd") / rows.total("vpr_generated") == pytest.approx(0.0555, rel=0.03)
+
+
+def test_nothing_is_known_before_it_happened() -> None:
+    lived = service(STORMY, 0.5)
+    for step in (lived.run(START + at) for at in (1000, 1234.5, 4000, 9000)):
+        assert (step.rows.emit < step.end).all()
+        assert (step.rows.emit >= step.start).all()
+        assert (step.rows.stamp <= step.rows.emit).all()
+        assert all(job.created < step.end for job in step.jobs)
+        assert all(failure.at < step.end for failure in step.failures)
+
+
+def test_jobs_in_flight_at_a_boundary_are_seen_so_and_finished_later() -> None:
+    lived = service(share=1.0)
+    first = lived.run(START + 10 * HOUR + 30)
+    under_way = {job.job_id: job for job in first.jobs if job.written != "COMPLETED"}
+    assert {job.written for job in under_way.values()} & {"PENDING", "PROCESSING"}
+    assert all(job.finished > first.end for job in under_way.values() if job.written == "PROCESSING")
+    later = last_seen([lived.run(first.end + 600)])
+    assert {later[job_id].written for job_id in under_way} <= {"COMPLETED", "FAILED"}
+
+
+def test_every_change_of_status_is_handed_out_once() -> None:
+    lived = service(share=1.0)
+    seen: dict[str, list[str]] = {}
+    for k in range(1, 600):
+        for job in lived.run(START + 9 * HOUR + k * 20).jobs:
+            seen.setdefault(job.job_id, []).append(job.written)
+    order = ["PENDING", "PROCESSING", "COMPLETED", "FAILED"]
+    assert all(order.index(a) < order.index(b) for said in seen.values() for a, b in pairwise(said))
+
+
+def test_a_change_of_the_dial_is_followed_when_clients_read_it() -> None:
+    lived = service(behaving(400_000), 0.0, workers=100_000)
+    lived.run(START + 9 * HOUR)
+    changed = lived.now
+    lived.set_weight(0.5)
+    seen = lived.run(changed + HOUR).requests
+    age = seen.at - changed
+    assert seen.is_async[age < 1].mean() < 0.1
+    assert seen.is_async[(age > 20) & (age < 40)].mean() == pytest.approx(0.25, abs=0.08)
+    assert seen.is_async[age > 60].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_clients_that_do_not_read_the_flags_stay() -> None:
+    assert not service(behaving(adoption=0.0), 1.0).run(START + 4 * HOUR).requests.is_async.any()
+
+
+def test_at_most_five_reports_are_written_at_once_first_come_first_served() -> None:
+    lived = service(behaving(20000), 1.0)
+    step = lived.run(START + 10 * HOUR)
+    assert step.rows.only("worker_concurrent").value.max() == 5
+    begun = sorted((job.enqueued, job.started) for job in step.jobs if job.started < math.inf)
+    assert all(a[1] <= b[1] for a, b in pairwise(begun))
+    assert step.rows.only("queue_visible").value.max() > 50
+    assert step.rows.only("queue_age").value.max() > 300
+
+
+def test_more_workers_take_up_the_backlog_from_that_moment_on() -> None:
+    lived = service(behaving(20000), 1.0)
+    lived.run(START + 9 * HOUR)
+    lived.workers = 100
+    step = lived.run(START + 9.5 * HOUR)
+    assert step.rows.only("queue_visible").value[-1] < 50
+    late = [job.started for job in step.jobs if job.enqueued < step.start and job.written != "PENDING"]
+    assert sum(at >= step.start for at in late) > 50
+
+
+def test_no_worker_no_report_and_the_client_polls_60_times() -> None:
+    lived = service(behaving(100), 1.0, workers=0)
+    step = lived.run(START + 12 * HOUR)
+    quiet = lived.run(START + 12 * HOUR + 301)
+    jobs = [job for job in last_seen([step, quiet]).values() if job.enqueued < step.end - 301]
+    assert {job.written for job in jobs} == {"PENDING"}
+    polls = step.rows.total("status_query")
+    assert 60 * len(jobs) <= polls <= 60 * sum(job.written == "PENDING" for job in step.jobs)
+
+
+def test_polls_are_every_five_seconds_until_the_end_is_seen() -> None:
+    step = service(behaving(2000), 1.0).run(START + DAY)
+    done = [job for job in step.jobs if job.finished < step.end - 10]
+    expected = sum(min(math.ceil((job.finished - job.enqueued) / 5), 60) for job in done)
+    assert step.rows.total("status_query") == pytest.approx(expected, abs=13 * (len(step.jobs) - len(done)))
+    assert step.rows.total("status_completed") + step.rows.total("status_failed") >= len(done)
+
+
+def test_failed_jobs_are_silent_to_lambda_and_queue() -> None:
+    step = service(load("async_failing"), 0.5).run(START + DAY)
+    assert step.rows.total("jobs_failed") == len(step.failures) > 1000
+    assert step.rows.total("jobs_completed") == step.rows.total("worker_errors") == 0
+    assert step.rows.only("dlq_visible").value.max() == 0
+    assert {failure.reason for failure in step.failures} == {"LLMError: 401 the provider refused the key"}
+
+
+def test_submissions_answered_5xx_make_no_job() -> None:
+    step = service(load("submit_5xx"), 0.5).run(START + DAY)
+    refused = step.requests.is_async & ~step.requests.ok
+    assert refused.sum() / step.requests.is_async.sum() == pytest.approx(0.2, abs=0.05)
+    assert step.rows.total("submit_5xx") == step.rows.total("submit_errors") == pytest.approx(refused.sum(), abs=2)
+    assert step.rows.total("jobs_created") == len(step.jobs)
+
+
+def test_a_message_that_crashes_its_worker_three_times_is_in_the_dlq_1980_seconds_later() -> None:
+    # From the first hour on nobody comes any more, so every message has its time.
+    silence = Fault(name="silence", start=1, set={"traffic": 0.0})
+    scenario = Scenario(name="s", title="t", behaviour=Behaviour(job_crash=1.0), faults=(silence,))
+    step = service(scenario, 1.0).run(START + 4 * HOUR)
+    n = len(step.jobs)
+    assert n > 10
+    assert step.rows.total("worker_errors") == step.rows.total("queue_received") == 3 * n
+    dlq = step.rows.only("dlq_visible")
+    assert dlq.value[-1] == n
+    first = min(job.enqueued for job in step.jobs) + 3 * 660
+    assert first <= dlq.stamp[dlq.value > 0].min() < first + 600
+    assert {job.written for job in step.jobs} == {"PROCESSING"}
+
+
+def test_the_dlq_goes_silent_after_six_idle_hours_and_the_queue_does_not() -> None:
+    rows = service().run(START + DAY).rows
+    assert rows.only("dlq_visible").stamp.max() < START + 6 * HOUR
+    assert rows.only("queue_visible").stamp.max() >= START + DAY - 300
+
+
+def test_a_twin_that_looks_ahead_leaves_no_trace() -> None:
+    plain, looked = service(STORMY, 0.7), service(STORMY, 0.7)
+    for at in (HOUR, 1.5 * HOUR, 3 * HOUR):
+        ahead = looked.fork().run(START + at)
+        assert np.array_equal(table(ahead.rows), table(looked.run(START + at).rows))
+        assert np.array_equal(table(ahead.rows), table(plain.run(START + at).rows))
+
+
+def test_every_public_signal_is_produced_by_some_day() -> None:
+    step = service(STORMY, 0.5).run(START + 8 * HOUR)
+    produced = {SIGNALS[i] for i in np.unique(step.rows.signal)}
+    assert produced == {name for name in SIGNALS if not name.startswith("d_")}

@@ -1,0 +1,257 @@
+"""The template: lints clean for AWS, and every setting that must hold (DOMAIN.md) is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.errors import UsageError
+from runbook_lib.observe.alarms import alarm_name
+from runbook_lib.params import Params, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.template import FUNCTIONS, INLINE_LIMIT, alarm_id, bucket_name, build
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+TEMPLATE_LIMIT = 51_200
+"""Bytes that CreateStack takes in `TemplateBody`."""
+
+
+def _params(env: str) -> Params:
+    folder = params_dir()
+    return load_file(folder / f"{env}.yaml", read_yaml(folder / "rehearsal.yaml"))
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def params(request: pytest.FixtureRequest) -> Params:
+    return _params(request.param)
+
+
+@pytest.fixture(scope="module")
+def template(params: Params) -> dict[str, Any]:
+    return build(params)
+
+
+@pytest.fixture
+def properties(template: dict[str, Any]) -> dict[str, Any]:
+    """Logical id -> properties."""
+    return {id: one.get("Properties", {}) for id, one in template["Resources"].items()}
+
+
+def _resolved(template: dict[str, Any], value: Any) -> Any:
+    """`Ref`s to the template's parameters replaced by their defaults."""
+    if isinstance(value, dict):
+        if set(value) == {"Ref"} and value["Ref"] in template["Parameters"]:
+            return template["Parameters"][value["Ref"]]["Default"]
+        return {key: _resolved(template, one) for key, one in value.items()}
+    return [_resolved(template, one) for one in value] if isinstance(value, list) else value
+
+
+def _lint(folder: Path, *templates: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    files = [folder / f"{i}.json" for i in range(len(templates))]
+    for file, template in zip(files, templates, strict=True):
+        file.write_text(json.dumps(template))
+    linter = [sys.executable, "-c", "from cfnlint.runner import main; main()"]
+    command = [*linter, "--regions", "us-east-1", "--non-zero-exit-code", "warning", "--", *files]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
+    """Neither an error nor a warning, in any environment."""
+    said = _lint(tmp_path, *(build(_params(env)) for env in ENVIRONMENTS))
+    assert (said.returncode, said.stdout) == (0, ""), said.stdout + said.stderr
+
+
+@pytest.mark.slow
+def test_cfn_lint_would_have_something_to_say(tmp_path: Path) -> None:
+    """The check above can fail: a misspelt property is found."""
+    wrong = build(_params("prod"))
+    wrong["Resources"]["Queue"]["Properties"]["VisibilityTimeOut"] = 660
+    assert "VisibilityTimeOut" in _lint(tmp_path, wrong).stdout
+
+
+EXPECTED: dict[str, dict[str, Any]] = {
+    "Queue": {
+        "VisibilityTimeout": "660",
+        "ReceiveMessageWaitTimeSeconds": 20,
+        "MessageRetentionPeriod": 4 * 3600,
+        "SqsManagedSseEnabled": True,
+        "RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}, "maxReceiveCount": "3"},
+    },
+    "Dlq": {"MessageRetentionPeriod": 14 * 86400, "SqsManagedSseEnabled": True},
+    "Table": {
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "job_id", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "idempotency-key-index",
+                "KeySchema": [{"AttributeName": "idempotency_key", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        "TimeToLiveSpecification": {"AttributeName": "ttl", "Enabled": True},
+    },
+    "Bucket": {
+        "BucketEncryption": {
+            "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        },
+        "PublicAccessBlockConfiguration": {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        },
+        "LifecycleConfiguration": {"Rules": [{"Id": "expire-results", "Status": "Enabled", "ExpirationInDays": 7}]},
+    },
+    "Submit": {"MemorySize": 256, "Timeout": 10},
+    "Worker": {"MemorySize": 1024, "Timeout": 300, "ReservedConcurrentExecutions": 5},
+    "Status": {"MemorySize": 256, "Timeout": 10},
+    "Sync": {"MemorySize": 512, "Timeout": 60},
+    "WorkerSource": {"BatchSize": 1, "ScalingConfig": {"MaximumConcurrency": 5}},
+    "ApiStage": {
+        "StageName": "prod",
+        "MethodSettings": [{"ResourcePath": "/*", "HttpMethod": "*", "MetricsEnabled": True}],
+    },
+    "SoakStrategy": {
+        "DeploymentDurationInMinutes": 0,
+        "GrowthFactor": 100,
+        "FinalBakeTimeInMinutes": 1440,
+        "ReplicateTo": "NONE",
+    },
+    "ImmediateStrategy": {"DeploymentDurationInMinutes": 0, "GrowthFactor": 100, "FinalBakeTimeInMinutes": 0},
+    "DialProfile": {"Type": "AWS.AppConfig.FeatureFlags", "LocationUri": "hosted"},
+    "SwitchProfile": {"Type": "AWS.AppConfig.FeatureFlags", "LocationUri": "hosted"},
+}
+
+
+@pytest.mark.parametrize("id", EXPECTED)
+def test_the_settings_that_must_hold(template: dict[str, Any], properties: dict[str, Any], id: str) -> None:
+    found = _resolved(template, properties[id])
+    assert {key: found.get(key) for key in EXPECTED[id]} == EXPECTED[id]
+
+
+NAMED = {
+    "Queue": ("QueueName", "queue"),
+    "Dlq": ("QueueName", "dlq"),
+    "Table": ("TableName", "table"),
+    "Submit": ("FunctionName", "submit"),
+    "Worker": ("FunctionName", "worker"),
+    "Status": ("FunctionName", "status"),
+    "Sync": ("FunctionName", "sync"),
+    "Api": ("Name", "api"),
+    "AlarmTopic": ("TopicName", "topic"),
+}
+
+
+@pytest.mark.parametrize("id", NAMED)
+def test_names_are_those_of_service_yaml(
+    params: Params, template: dict[str, Any], properties: dict[str, Any], id: str
+) -> None:
+    key, name = NAMED[id]
+    assert _resolved(template, properties[id])[key] == params.name(name)
+
+
+def test_the_bucket_is_the_same_each_time_and_another_in_each_environment(params: Params) -> None:
+    name = bucket_name(params)
+    assert name == bucket_name(params)
+    assert re.fullmatch(rf"careervp-{params.env}-vpr-results-use1-[0-9a-f]{{8}}", name)
+    assert len({bucket_name(_params(env)) for env in ENVIRONMENTS}) == len(ENVIRONMENTS)
+
+
+def test_it_can_be_handed_over_in_one_call(template: dict[str, Any]) -> None:
+    assert len(json.dumps(template).encode()) < TEMPLATE_LIMIT
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_handlers_are_inlined_whole(properties: dict[str, Any], function: str) -> None:
+    source = properties[function]["Code"]["ZipFile"]
+    assert "def handler(event" in source
+    assert len(source) <= INLINE_LIMIT
+
+
+def test_every_alarm_of_the_policy_is_there_and_the_guards_are_the_monitors(
+    params: Params, properties: dict[str, Any]
+) -> None:
+    for alarm in params.policy.alarms:
+        found = properties[alarm_id(alarm.id)]
+        assert found["AlarmName"] == alarm_name(alarm, params)
+        assert found["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    monitors = properties["DialEnvironment"]["Monitors"]
+    assert [one["AlarmArn"]["Fn::GetAtt"][0] for one in monitors] == [
+        alarm_id(alarm.id) for alarm in params.policy.alarms if alarm.guard
+    ]
+    assert 0 < len(monitors) <= 5
+    assert not properties["SwitchEnvironment"].get("Monitors"), "the switch must never wait for an alarm"
+
+
+def test_the_dial_starts_at_zero_and_the_switch_has_off_and_on(properties: dict[str, Any]) -> None:
+    value = {
+        id: json.loads(properties[id]["Content"])["values"]["vpr_async"] for id in ("DialZero", "SwitchOff", "SwitchOn")
+    }
+    assert value == {
+        "DialZero": {"enabled": True, "percent": 0},
+        "SwitchOff": {"enabled": False},
+        "SwitchOn": {"enabled": True},
+    }
+    assert properties["DialDeployment"]["ConfigurationVersion"] == {"Ref": "DialZero"}
+    assert properties["SwitchDeployment"]["ConfigurationVersion"] == {"Ref": "SwitchOn"}
+
+
+def test_failed_jobs_are_counted_from_the_workers_log(params: Params, properties: dict[str, Any]) -> None:
+    """Where the guard on failed jobs looks, the filter puts."""
+    guard = next(alarm for alarm in params.policy.alarms if alarm.metric == "jobs_failed")
+    watched = properties[alarm_id(guard.id)]
+    (made,) = properties["FailedJobsFilter"]["MetricTransformations"]
+    assert watched["MetricName"] == made["MetricName"] == "VPRJobFailed"
+    assert watched["Namespace"] == params.service.kpi_namespace
+    assert [one["Name"] for one in watched["Dimensions"]] == [one["Key"] for one in made["Dimensions"]] == ["service"]
+    assert '"message": "VPRJobFailed", "service": ' in properties["Worker"]["Code"]["ZipFile"]
+
+
+def test_roles_allow_single_actions_on_single_resources(template: dict[str, Any]) -> None:
+    wide = []
+    for id, one in template["Resources"].items():
+        if one["Type"] == "AWS::IAM::Role":
+            statements = [
+                part for policy in one["Properties"]["Policies"] for part in policy["PolicyDocument"]["Statement"]
+            ]
+            for statement in statements:
+                actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+                wide += [(id, action) for action in actions if "*" in action or statement["Resource"] == "*"]
+    assert wide == [("MonitorRole", "cloudwatch:DescribeAlarms")]
+
+
+def test_tagged_where_aws_takes_tags(template: dict[str, Any]) -> None:
+    untagged = {
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGateway::Method",
+        "AWS::ApiGateway::Resource",
+        "AWS::AppConfig::HostedConfigurationVersion",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::MetricFilter",
+    }
+    missing = {one["Type"] for one in template["Resources"].values() if "Tags" not in one.get("Properties", {})}
+    assert missing == untagged
+
+
+def test_a_changed_route_makes_a_new_deployment(params: Params) -> None:
+    """Else a stack update would leave the stage serving the old routes."""
+    routes = params.service.api.routes.model_copy(update={"submit": "/api/v2/vpr-async"})
+    api = params.service.api.model_copy(update={"routes": routes})
+    changed = params.model_copy(update={"service": params.service.model_copy(update={"api": api})})
+    ids = [next(id for id in build(one)["Resources"] if id.startswith("ApiDeployment")) for one in (params, changed)]
+    assert ids[0] != ids[1]
+    assert build(changed)["Resources"]["PathApiV2VprAsync"]["Properties"]["ParentId"] == {"Ref": "PathApiV2"}
+
+
+def test_an_http_api_is_refused_in_one_sentence(params: Params) -> None:
+    api = params.service.api.model_copy(update={"kind": "http"})
+    http = params.model_copy(update={"service": params.service.model_copy(update={"api": api})})
+    with pytest.raises(UsageError, match=r"api\.kind"):
+        build(http)
