@@ -15,12 +15,14 @@ from runbook_lib.act import traffic as act
 from runbook_lib.errors import Refused
 from runbook_lib.judge.decide import decide
 from runbook_lib.judge.gates import judge_all
-from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
+from runbook_lib.judge.model import Decision, Evidence, GateResult, Look, Outcome
 from runbook_lib.observe import alarms, census, fetch, live, measure, traffic
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.run import Run
 from runbook_lib.series import SERIES, Panel, asks
 
+AFTERWARDS = dt.timedelta(hours=1)
+"""So long after a declared look, what came since is looked at as well."""
 CONTEXT_H = 6.0
 """Hours before the shift that the charts show, and that the baseline is read from before there is a shift."""
 
@@ -46,7 +48,7 @@ class Phase:
         self.state = traffic.read(run.aws.client("appconfig"), run.params)
         self.moment = moments.which(self.state, run.params, run.notebook, self.spec, run.now)
         self.seen: Seen | None = None
-        self.findings: list[alarms.Finding] = []
+        self.findings: list[alarms.Finding] | None = None
         self.outcome: Outcome | None = None
         self.planned: act.Plan | None = None
         run.journal.append(
@@ -67,12 +69,16 @@ class Phase:
         """Whether each guard alarm could protect the shift."""
         from runbook_lib.show.tables import findings_table
 
-        clients = self.run.aws
-        self.findings = list(
-            alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params)
-        )
-        self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
-        return findings_table(self.findings, caption="Guard alarms that AppConfig watches")
+        return findings_table(self.guards(), caption="Guard alarms that AppConfig watches")
+
+    def guards(self) -> list[alarms.Finding]:
+        """The findings about the guards, asked once a run."""
+        if self.findings is None:
+            clients = self.run.aws
+            found = alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params)
+            self.findings = list(found)
+            self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
+        return self.findings
 
     def window(self) -> Window:
         """The time that is judged; before the shift, the last hours, for the baseline alone."""
@@ -85,17 +91,22 @@ class Phase:
         from runbook_lib.show.parts import evidence_table
         from runbook_lib.show.tables import census_table, stack
 
-        run, params, window = self.run, self.params, self.window()
+        self.seen = seen = self._look(self.window(), self.moment.look)
+        tables = [evidence_table(seen.evidence)]
+        return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
+
+    def _look(self, window: Window, look: Look | None) -> Seen:
+        """One look at `window`: everything asked, kept raw, and turned into evidence."""
+        run, params = self.run, self.params
         cloudwatch = run.aws.client("cloudwatch")
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         first = fetch.fetch(cloudwatch, params, [*measure.asks(params, window, run.now), *asks(chart)], run.now)
-        bounds = measure.asks_bounds(first, params, window, run.now, self.moment.look)
+        bounds = measure.asks_bounds(first, params, window, run.now, look)
         second = fetch.fetch(cloudwatch, params, bounds, run.now)
         answers = fetch.Answers.from_raw([*first.raw, *second.raw])
         segment = self._census(window)
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params)
-        evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, self.moment.look)
-        self.seen = Seen(window, answers, segment, levels, evidence)
+        evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, look)
         # As bytes: numbers and metric names only, nothing that redaction would have to look for.
         run.journal.attach("answers.json", json.dumps(answers.raw).encode())
         run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
@@ -105,8 +116,7 @@ class Phase:
             live=levels,
             evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
         )
-        tables = [evidence_table(evidence)]
-        return stack(*tables, census_table(segment)) if segment else tables[0]
+        return Seen(window, answers, segment, levels, evidence)
 
     def _census(self, window: Window) -> census.Segment | None:
         """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
@@ -156,51 +166,62 @@ class Phase:
 
     def judge(self) -> Outcome:
         """The verdicts and the decision, from the evidence alone."""
-        seen, policy, moment = self._seen(), self.params.policy, self.moment
-        rules: dict[str, Any] = {
-            "looks": self.spec.looks,
-            "confidence": policy.confidence,
-            "alpha_early": policy.alpha_early,
-            "prior": policy.early_prior,
-        }
-        results: tuple[GateResult, ...] = ()
-        if moment.effective_at is not None:
-            results = judge_all(policy.gates, seen.evidence, look=moment.look, **rules)
-        back = moment.come_back_at
-        if moment.name == "before":
-            back = self._first_look(self.run.now)
-        self.outcome = decide(
-            moment.name,
-            results,
-            percent=self.spec.percent if moment.name == "before" else moment.percent,
-            last_look=moment.last_look,
-            come_back_at=iso(back) if back else None,
-            baseline=seen.evidence.get("baseline_success"),
-            worse_baseline_holds=policy.worse_baseline_holds,
-            confidence=policy.confidence,
-            alarm=moment.alarm,
-            alarm_at=iso(moment.taken_back_at) if moment.taken_back_at else None,
-            taken_back=moment.words if moment.name == "taken_back" and not moment.by_itself else None,
-            void=moment.words if moment.name == "void" else None,
-        )
+        moment = self.moment
+        self.outcome = self._decide(self._seen(), moment.look)
+        if moment.name == "after" and self.outcome.decision is Decision.SOAK:
+            self.outcome = self._since_then() or self.outcome
         unsafe = self.blockers() if moment.name == "before" else []
         if unsafe:
+            then = "Put that right, then run this notebook again."
             self.outcome = self.outcome.model_copy(
-                update={
-                    "decision": Decision.HOLD,
-                    "reason": f"HOLD: {unsafe[0]}",
-                    "next": "Put that right, then run this notebook again.",
-                }
+                update={"decision": Decision.HOLD, "reason": f"HOLD: {unsafe[0]}", "next": then}
             )
         self._note()
         return self.outcome
 
+    def _decide(self, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Outcome:
+        policy, now = self.params.policy, self.moment
+        results: tuple[GateResult, ...] = ()
+        if now.effective_at is not None:
+            results = judge_all(
+                policy.gates,
+                seen.evidence,
+                look=look,
+                looks=self.spec.looks,
+                confidence=policy.confidence,
+                alpha_early=policy.alpha_early,
+                prior=policy.early_prior,
+            )
+        back = self._first_look(self.run.now) if now.name == "before" else now.come_back_at
+        return decide(
+            moment or now.name,
+            results,
+            percent=self.spec.percent if now.name == "before" else now.percent,
+            last_look=now.last_look,
+            come_back_at=iso(back) if back else None,
+            baseline=seen.evidence.get("baseline_success"),
+            worse_baseline_holds=policy.worse_baseline_holds,
+            confidence=policy.confidence,
+            alarm=now.alarm,
+            alarm_at=iso(now.taken_back_at) if now.taken_back_at else None,
+            taken_back=now.words if now.name == "taken_back" and not now.by_itself else None,
+            void=now.words if now.name == "void" else None,
+        )
+
+    def _since_then(self) -> Outcome | None:
+        """While a soak is extended: whether what came after the declared look fails a gate by itself."""
+        window = self._seen().window
+        if self.run.now - window.end < AFTERWARDS:
+            return None
+        outcome = self._decide(self._look(Window(window.start, self.run.now), None), None, "during")
+        return outcome if outcome.decision in (Decision.HOLD, Decision.ROLLBACK) else None
+
     def blockers(self) -> list[str]:
         """Why the shift must not be made, one sentence each."""
-        said = [finding.sentence for finding in self.findings if not finding.ok]
-        if self.state.weight not in (0.0, self.spec.before_percent):
+        said = [finding.sentence for finding in self.guards() if not finding.ok]
+        if self.state.weight != self.spec.before_percent:
             said.append(
-                f"the weight in force is {self.state.weight:g} %, set by somebody else: this phase starts from "
+                f"the weight in force is {self.state.weight:g} %, but this phase starts from "
                 f"{self.spec.before_percent:g} %"
             )
         return said
@@ -323,8 +344,3 @@ def _drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any]) -> dict[
         "gate": gates.get(panel.gate or ""),
         "kind": panel.kind,
     }
-
-
-def failing(results: tuple[GateResult, ...]) -> list[str]:
-    """Ids of the gates that fail."""
-    return [result.gate.id for result in results if result.verdict is Verdict.FAIL]

@@ -172,7 +172,7 @@ class Guard:
             try:
                 self.journal.append("intent", **facts)
             except Exception as error:  # any reason: without a record there is no raise
-                raise Refused(f"the intent cannot be written to the record ({error}); this change was not made") from error
+                raise Refused(f"the intent cannot be recorded ({error}); this change was not made") from error
         else:
             self.note("intent", **facts)
         done: T | None = None

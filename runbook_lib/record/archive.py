@@ -135,10 +135,8 @@ class Archive:
             who = _facts(folder)
             if not who or owner.alive(who, folder):
                 continue
-            problem = Problem(
-                type="Died",
-                sentence=f"the process that ran this (pid {who.get('pid')}, {who.get('host')}) ended without sealing it",
-            )
+            process = f"pid {who.get('pid')} on {who.get('host')}"
+            problem = Problem(type="Died", sentence=f"the process that ran it ({process}) ended without sealing it")
             with contextlib.suppress(RunbookError, OSError):
                 closed.append(seal_staged(self, folder, status="died", notebook=_left_behind(who), error=problem))
         return closed

@@ -109,7 +109,7 @@ class Chain:
 class Finding:
     """What became of one required predecessor (`notebook@environment`)."""
 
-    requirement: str
+    requires: str
     ok: bool
     sentence: str
     record: str | None = None

@@ -58,7 +58,7 @@ class RunbookEngine:
 
         Raises:
             DeadKernelError: the kernel died; the record says so.
-            SystemExit, KeyboardInterrupt: by SIGTERM or SIGINT; the kernel is stopped and the record is sealed as cancelled.
+            SystemExit, KeyboardInterrupt: by SIGTERM or SIGINT; the kernel is stopped, the record is sealed as cancelled.
             ArchiveError: the record cannot be sealed; the journal stays where it is, and a later run closes it.
         """
         from papermill.engines import NotebookExecutionManager
@@ -187,7 +187,7 @@ def _stage(
 ) -> Staged:
     """Closes what earlier runs left open, and opens the staging folder of this one.
 
-    Where the archive cannot be written, the run goes on with one in the temporary folder: nothing may hold up a rollback.
+    Where the archive cannot be written, the run goes on with one in the temporary folder: nothing holds up a rollback.
     """
     from runbook_lib.record.archive import Archive, new_run_id
 
@@ -277,7 +277,8 @@ def _cell_error(nb: Any) -> Problem | None:
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, start=1):
         for output in cell.outputs:
-            if output.output_type == "error" and (output.ename, output.evalue) not in (("SystemExit", ""), ("SystemExit", "0")):
+            # As papermill sees it: an exit without a code is no error.
+            if output.output_type == "error" and (output.ename, output.evalue or "0") != ("SystemExit", "0"):
                 return Problem(type=output.ename, sentence=redact_text(output.evalue) or output.ename, cell=number)
     return None
 

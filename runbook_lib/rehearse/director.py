@@ -11,6 +11,7 @@ from runbook_lib.errors import AwsError, Exit
 from runbook_lib.launch import Finished, launch
 from runbook_lib.observe import traffic
 from runbook_lib.params import project_root
+from runbook_lib.record import engine
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy_all
 from runbook_lib.rehearse.smoke import smoke
@@ -21,6 +22,7 @@ HISTORY_H = 24
 """Hours of traffic before the rollout begins: the baseline."""
 NOTEBOOK = "06_phase1_10_percent"
 INTERIM_H = 12
+PRELOAD = "import runbook_lib.run, runbook_lib.phase, runbook_lib.show.charts, pandas"
 DAYS_AGO = 10
 """The virtual days must lie before the real now: links that the handlers sign have the real clock."""
 
@@ -56,11 +58,13 @@ class Rehearsal:
         self.release = f"rehearsal-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
         self.params = params_of("prod", self.release)
         self.root = project_root()
+        self.archive = self.params.archive
         self.scenario = scenario
         self.seed = seed
         self.runs: list[Finished] = []
         self.world: World
         self._told = aws.now().timestamp()
+        self._warm = False
 
     def set_up(self) -> None:
         """Sandbox for all environments, smoke requests through the real handlers, a day of traffic."""
@@ -80,7 +84,10 @@ class Rehearsal:
             said.append(self.traffic())
 
     def advance(self, until: dt.datetime) -> None:
-        """Lets virtual time pass."""
+        """Lets virtual time pass, while the kernel of the next run boots."""
+        if not self._warm:
+            engine.prestart(self.root / self.archive, preload=PRELOAD)
+            self._warm = True
         self.world.advance(until)
 
     def traffic(self) -> str:
@@ -99,6 +106,7 @@ class Rehearsal:
                 root=self.root,
             )
             said.append(f"[bold]{finished.decision or finished.status}[/]")
+        self._warm = False
         self.runs.append(finished)
         return finished
 

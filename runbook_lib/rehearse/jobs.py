@@ -63,6 +63,8 @@ class Job:
     next_poll: int = 1
     written: str = ""
     """The status last handed out in a `Step`."""
+    written_start: float = math.inf
+    """The start handed out with it; a further delivery is a later one."""
 
     def status(self, at: float) -> str:
         """What its item says at `at`; a job that crashed its worker stays PROCESSING."""

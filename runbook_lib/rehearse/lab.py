@@ -42,7 +42,7 @@ def lab(*, seed: int, port: int, browser: bool) -> int:
     with aws, only(aws.env):
         rehearsal = Rehearsal(aws, "healthy", seed, progress)
         folder = workspace(project_root() / "archive" / "lab", rehearsal.release)
-        rehearsal.root = folder
+        rehearsal.root, rehearsal.archive = folder, "archive"
         rehearsal.set_up()
         rehearsal.run("plan and shift to 10 %", mode="apply", confirm="prod")
         rehearsal.soak(aws.now() + dt.timedelta(hours=SOAKED_H))

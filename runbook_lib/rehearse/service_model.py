@@ -129,8 +129,9 @@ class Service:
         changed = []
         ages = np.array([(job.enqueued, job.gone) for job in state.active]).reshape(-1, 2)
         for job in state.active:
-            if job.created < until and (status := job.status(until)) != job.written:
-                job.written = status
+            status = job.status(until)
+            if job.created < until and (status, job.started) != (job.written, job.written_start):
+                job.written, job.written_start = status, job.started
                 changed.append(copy.copy(job))
         # A lost job (crashed three times) stays until its client has given up polling.
         state.active = [

@@ -76,7 +76,9 @@ def test_a_wrong_confirmation_or_account_stops_every_move(
 
 
 @pytest.mark.parametrize("minutes", [-11, 11, 60])
-def test_old_evidence_refuses_a_raise_and_only_warns_of_a_lowering(make_guard: Make, journal: Any, minutes: int) -> None:
+def test_old_evidence_refuses_a_raise_and_only_warns_of_a_lowering(
+    make_guard: Make, journal: Any, minutes: int
+) -> None:
     guard = make_guard(as_of=(NOW + dt.timedelta(minutes=minutes)).isoformat())
     world = World()
     with pytest.raises(Refused, match=r"min from AWS's own clock .* more than the 10 min allowed.*nothing was changed"):
@@ -185,7 +187,7 @@ def test_a_crash_leaves_the_intent_without_an_outcome(make_guard: Make, journal:
 def test_no_record_no_raise(make_guard: Make, journal: Any) -> None:
     journal.broken = True
     world = World()
-    with pytest.raises(Refused, match="intent cannot be written .*no space left.* not made"):
+    with pytest.raises(Refused, match="intent cannot be recorded .*no space left.* not made"):
         change(make_guard(), world)
     assert world.writes == 0
 

@@ -87,7 +87,7 @@ class AppConfigStub:
     def __init__(
         self, dial: list[tuple[Any, str]], switch: list[tuple[Any, str]], monitors: list[str] | None = None
     ) -> None:
-        """`dial` and `switch`: (value, state) of the deployments, oldest first; the k-th starts at START + k minutes."""
+        """`dial` and `switch`: (value, state) of the deployments, oldest first; the k-th at START + k min."""
         self.monitors = monitors or []
         self.lists: dict[str, list[dict[str, str]]] = {
             "list_applications": [{"Name": "other", "Id": "a0"}, {"Name": "careervp-vpr-rollout-prod", "Id": "a1"}],

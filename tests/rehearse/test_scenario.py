@@ -61,7 +61,7 @@ def test_without_faults_nothing_changes(hour: float) -> None:
 def test_a_wrong_scenario_is_one_sentence_that_names_file_and_fault(tmp_path: Path, text: str, named: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
-    with pytest.raises(UsageError, match="broken.yaml") as error:
+    with pytest.raises(UsageError, match=r"broken\.yaml") as error:
         load(path)
     assert named in str(error.value)
 

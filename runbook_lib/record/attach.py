@@ -1,0 +1,127 @@
+"""Attaching: the notebook of an interactive run, as saved in JupyterLab, is added to the record that the run sealed.
+
+The sealed record is not touched. What is added lies in `attachments/<utc>/` with an `attachment.json` of its own that
+names the record's hash, so that either can be verified.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.errors import ArchiveError, UsageError
+from runbook_lib.record.archive import Archive, RecordRef, notebook_json
+from runbook_lib.record.record import Record
+from runbook_lib.record.redact import redact_notebook
+from runbook_lib.record.seal import file_hash, gates_digest, record_hash, write_folder
+
+MIME = "application/vnd.runbook+json"
+_NOTE = re.compile(r"\b[Rr](?:un|ecord)\s+([0-9a-f]{12})\b")
+
+
+def stamp(run_id: str, decision: str | None, gates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What closing a run displays under `MIME`, beside its HTML: by it the saved notebook is checked later."""
+    return {"run_id": run_id, "decision": decision, "gates": gates_digest(gates)}
+
+
+def attach(path: Path, archive: Archive) -> Path:
+    """Adds the saved notebook at `path`, and a report with it, to the record of the run whose outputs it carries.
+
+    Returns:
+        The folder of the attachment. The same notebook attached again is the same attachment.
+
+    Raises:
+        UsageError: `path` is no notebook, was not run, or was run without being closed.
+        ArchiveError: there is no such record, it was altered, or the notebook's outputs say something else than it does.
+    """
+    from runbook_lib.record.report import report_html
+
+    notebook = _read(path)
+    said = _said(notebook, path)
+    ref = archive.find(str(said["run_id"]))
+    archive.verify(ref)
+    record = archive.load(ref)
+    _agree(said, record, path)
+    redact_notebook(notebook)
+    content = notebook_json(notebook)
+    sha = hashlib.sha256(content).hexdigest()
+    for there in attachments(ref):
+        if there["files"].get("notebook.ipynb") == sha:
+            return ref.folder / "attachments" / there["name"]
+    report = report_html(notebook, record).encode()
+    now = archive.clock()
+    name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
+    facts: dict[str, Any] = {
+        "record": record.hash,
+        "run_id": record.run_id,
+        "attached_at": now.astimezone(dt.UTC).isoformat(timespec="milliseconds"),
+        "source": path.name,
+        "checked": sorted(key for key in ("run_id", "decision", "gates", "hash") if said.get(key)),
+        "files": {"notebook.ipynb": sha, "report.html": hashlib.sha256(report).hexdigest()},
+    }
+    facts["hash"] = record_hash(facts)
+    folder = ref.folder / "attachments" / name
+    files = {"notebook.ipynb": content, "report.html": report, "attachment.json": json.dumps(facts, indent=1).encode()}
+    with archive.lock():
+        write_folder(folder, files)
+    return folder
+
+
+def attachments(ref: RecordRef) -> Iterator[dict[str, Any]]:
+    """What was attached to a record, oldest first, each verified: the content of `attachment.json` and its folder's `name`.
+
+    Raises:
+        ArchiveError: an attachment was altered, or belongs to another record.
+    """
+    for folder in sorted((ref.folder / "attachments").glob("[0-9]*")):
+        try:
+            facts = json.loads((folder / "attachment.json").read_bytes())
+            intact = facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
+            intact = intact and all(file_hash(folder / name) == sha for name, sha in facts["files"].items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            intact = False
+        if not intact:
+            raise ArchiveError(f"{ref.folder.name}: the attachment {folder.name} was altered after it was attached")
+        yield {**facts, "name": folder.name}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        notebook = None
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list) or notebook.get("nbformat") != 4:
+        raise UsageError(f"{path}: is not a Jupyter notebook (nbformat 4)")
+    return notebook
+
+
+def _said(notebook: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What the last run's closing output says; without its stamp, at least the run id that it printed."""
+    stamps, printed = [], []
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if isinstance(data.get(MIME), dict):
+                stamps.append(data[MIME])
+            text = "".join(data.get("text/plain", "")) + "".join(output.get("text", ""))
+            printed += _NOTE.findall(text)
+    if stamps:
+        return dict(stamps[-1])
+    if printed:
+        return {"run_id": printed[-1]}
+    raise UsageError(f"{path}: carries no closed run; run it to its end, save it, and attach it then")
+
+
+def _agree(said: Mapping[str, Any], record: Record, path: Path) -> None:
+    facts = {"decision": record.decision, "gates": gates_digest(record.gates), "hash": record.hash}
+    for key, fact in facts.items():
+        if said.get(key) and said[key] != fact:
+            shown = f" ({said[key]} there, {fact} here)" if key == "decision" else ""
+            raise ArchiveError(f"{path}: its {key} is not that of record {record.run_id}{shown}; nothing was attached")

@@ -1,0 +1,149 @@
+"""A notebook's cells as HTML: prose, charts and tables, with the code beside them for whoever wants it.
+
+Rendered with mistune and pygments, as nbconvert does, but without it: its import takes longer than a whole report.
+Nothing in the result is loaded from elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_SCRIPT = re.compile(r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*>", re.I | re.S)
+_REMOTE = re.compile(r"(<[^>]*?\s)(src|srcset|poster|background|data)(\s*=\s*(?:\"\s*|'\s*|)(?:https?:)?//)", re.I)
+_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One cell of the report: `body` is HTML, `source` highlighted HTML (code cells only)."""
+
+    kind: str
+    body: str
+    source: str = ""
+    number: str = ""
+
+
+def pieces(nb: Mapping[str, Any]) -> Iterator[Piece]:
+    """The cells in order; papermill's own error markers are left out (the report says it better)."""
+    section = ""
+    for cell in nb.get("cells", []):
+        tags = cell.get("metadata", {}).get("tags", [])
+        source = _text(cell.get("source", ""))
+        if "papermill-error-cell-tag" in tags or not source.strip():
+            continue
+        if cell.get("cell_type") == "markdown":
+            heads = re.findall(r"^#+[ \t]+(.+)$", source, re.M)
+            section = heads[-1] if heads else section
+            yield Piece("prose", contained(_markdown(_attached(source, cell.get("attachments", {})))))
+        elif cell.get("cell_type") == "code":
+            outputs = "\n".join(_output(output, section) for output in cell.get("outputs", []))
+            yield Piece("code", contained(outputs), _highlighted(source), str(cell.get("execution_count") or " "))
+
+
+def title(nb: Mapping[str, Any]) -> str:
+    """The notebook's first heading, if it begins with one."""
+    for cell in nb.get("cells", []):
+        match = _HEADING.match(_text(cell.get("source", "")))
+        if cell.get("cell_type") == "markdown" and match:
+            return match[1]
+    return ""
+
+
+def untitled(nb: Mapping[str, Any]) -> dict[str, Any]:
+    """The notebook without that heading, which the report shows at its top."""
+    cells = [dict(cell) for cell in nb.get("cells", [])]
+    for cell in cells:
+        source = _text(cell.get("source", ""))
+        if cell.get("cell_type") == "markdown" and _HEADING.match(source):
+            cell["source"] = _HEADING.sub("", source, count=1)
+            break
+    return {**nb, "cells": cells}
+
+
+def contained(markup: str) -> str:
+    """Markup that runs and loads nothing: no scripts, no frames, and what would come from elsewhere is only named."""
+    return _REMOTE.sub(r"\1data-\2\3", _SCRIPT.sub("", markup))
+
+
+def _output(output: Mapping[str, Any], section: str) -> str:
+    kind = output.get("output_type")
+    if kind == "stream":
+        text = html.escape(_plain(output.get("text", "")))
+        return f'<pre class="{"stderr" if output.get("name") == "stderr" else "stdout"}">{text}</pre>'
+    if kind == "error":
+        return _error(output)
+    data = output.get("data", {})
+    for mime, draw in _DRAW.items():
+        if mime in data:
+            return f'<div class="output">{draw(data[mime], section)}</div>'
+    return ""
+
+
+def _error(output: Mapping[str, Any]) -> str:
+    name, sentence = str(output.get("ename", "Error")), _plain(output.get("evalue", ""))
+    if name == "RedVerdict":
+        return f'<div class="callout">The run ends here, after everything was saved: {html.escape(sentence)}</div>'
+    trace = html.escape("\n".join(_plain(line) for line in output.get("traceback", [])))
+    more = f"<details><summary>Traceback</summary><pre>{trace}</pre></details>" if trace.count("\n") else ""
+    return f'<div class="callout bad"><b>{html.escape(name)}</b>: {html.escape(sentence)}{more}</div>'
+
+
+def _image(mime: str) -> Callable[[Any, str], str]:
+    def draw(data: Any, section: str) -> str:
+        raw = _text(data)
+        code = base64.b64encode(raw.encode()).decode() if mime == "image/svg+xml" else re.sub(r"\s", "", raw)
+        return f'<img src="data:{mime};base64,{code}" alt="{html.escape(section or "chart", quote=True)}">'
+
+    return draw
+
+
+_DRAW: dict[str, Callable[[Any, str], str]] = {
+    "text/html": lambda data, _: _text(data),
+    "image/svg+xml": _image("image/svg+xml"),
+    "image/png": _image("image/png"),
+    "image/jpeg": _image("image/jpeg"),
+    "text/markdown": lambda data, _: _markdown(_text(data)),
+    "text/plain": lambda data, _: f'<pre class="stdout">{html.escape(_plain(data))}</pre>',
+}
+
+
+def _attached(source: str, attachments: Mapping[str, Mapping[str, str]]) -> str:
+    """Images that were pasted into a cell, put where they are referred to."""
+    for name, bundle in attachments.items():
+        for mime, code in bundle.items():
+            source = source.replace(f"attachment:{name}", f"data:{mime};base64,{_text(code)}")
+    return source
+
+
+@functools.cache
+def _renderer() -> Any:
+    import mistune
+
+    return mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "task_lists"])
+
+
+def _markdown(source: str) -> str:
+    return str(_renderer()(source))
+
+
+def _highlighted(source: str) -> str:
+    from pygments import highlight  # type: ignore[import-untyped]
+    from pygments.formatters.html import HtmlFormatter  # type: ignore[import-untyped]
+    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+
+    return str(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+
+
+def _text(value: Any) -> str:
+    return "".join(value) if isinstance(value, list) else str(value)
+
+
+def _plain(value: Any) -> str:
+    return _ANSI.sub("", _text(value))

@@ -1,0 +1,348 @@
+"""Charts: a timeline for each group of metrics, with thresholds and the moment of the shift drawn in.
+
+Every function returns a closed Figure: it is shown once, where it is returned. `image` turns one into HTML with a
+description for those who cannot see it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import html
+import io
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.judge.statistics import clopper_pearson
+from runbook_lib.show import style
+from runbook_lib.show.tables import Shown, when
+
+Points = Sequence[tuple[dt.datetime, float]]
+Kind = Literal["line", "step", "bar"]
+Marks = Sequence[tuple[dt.datetime, str]]
+WIDTH_IN = 10.0
+_PER_RATIO = 100.0
+_LABEL_GAP = 0.12
+"""Least distance of two labels, in heights of the axes."""
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[Any]:
+    """matplotlib under our style; every figure made inside is closed at the end."""
+    import matplotlib as mpl
+    from matplotlib import pyplot
+
+    with mpl.rc_context(style.rc()):
+        before = set(pyplot.get_fignums())
+        try:
+            yield pyplot
+        finally:
+            for number in set(pyplot.get_fignums()) - before:
+                pyplot.close(number)
+
+
+def timeline(
+    series: Mapping[str, Points],
+    *,
+    title: str,
+    unit: str,
+    gate: Gate | None = None,
+    marks: Marks = (),
+    kind: Kind = "line",
+    log: bool = False,
+) -> Any:
+    """One chart over time (UTC). Target and alert limit of `gate` are drawn; `marks` are moments with a word each.
+
+    Times are aware; a series without points is named in the legend as `no data`.
+    """
+    with _drawing() as pyplot:
+        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
+        _draw(
+            axes,
+            series,
+            title=title,
+            unit=unit,
+            gate=gate,
+            marks=marks,
+            kind=kind,
+            log=log,
+            span=_span([series], marks),
+        )
+        figure.set_label(describe(series, title=title, unit=unit, gate=gate, marks=marks))
+    return figure
+
+
+def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Any:
+    """Small multiples: one chart a group (the keywords of `timeline`), all on one time axis."""
+    if not groups:
+        raise ValueError("a panel wants at least one group")
+    span = _span([group["series"] for group in groups], marks)
+    with _drawing() as pyplot:
+        figure, rows = pyplot.subplots(
+            len(groups),
+            1,
+            figsize=(WIDTH_IN, 2.15 * len(groups) + 0.5),
+            sharex=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for place, (axes, group) in enumerate(zip(rows[:, 0], groups, strict=True)):
+            last = place == len(groups) - 1
+            _draw(axes, **{"marks": marks, **group}, span=span, mark_words=place == 0, time_axis=last)
+        if title:
+            figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        words_of = (describe(**_told({"marks": marks, **group})) for group in groups)
+        figure.set_label(" ".join([f"{title}:" if title else "", *words_of]).strip())
+    return figure
+
+
+def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
+    """`panel` as an image that carries its description."""
+    return image(panel(groups, marks=marks, title=title))
+
+
+def baseline_vs_canary(canary: Evidence, baseline: Evidence, gate: Gate | None = None, confidence: float = 0.95) -> Any:
+    """Success of both sides with their intervals, on one scale; the thresholds of `gate` (a success rate) drawn in."""
+    sides = (("async (canary)", canary, style.ORANGE), ("sync (baseline)", baseline, style.BLUE))
+    told: list[str] = []
+    with _drawing() as pyplot:
+        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 1.9), layout="constrained")
+        for place, (name, evidence, colour) in enumerate(sides):
+            if not evidence.n or evidence.bad is None:
+                axes.text(50, place, f"{name}: no data", ha="center", va="center", color=style.BLACK, fontsize=9)
+                told.append(f"{name}: no data")
+                continue
+            good = evidence.n - evidence.bad
+            low, high = clopper_pearson(good, evidence.n, confidence)
+            value = good / evidence.n
+            axes.plot(
+                [low * 100, high * 100], [place, place], color=colour, linewidth=7, alpha=0.35, solid_capstyle="butt"
+            )
+            axes.plot([value * 100], [place], "o", color=colour, markersize=8)
+            label = f"{words.number(value, 'ratio')}  ({words.interval(low, high, 'ratio')}, n = {evidence.n:,})"
+            left = value > 0.5
+            axes.annotate(
+                label,
+                (min(low, value) * 100 if left else max(high, value) * 100, place),
+                xytext=(-10 if left else 10, 0),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+                fontsize=9,
+            )
+            told.append(f"{name}: {label}")
+        for name, threshold, colour, dash in _thresholds(gate):
+            axes.axvline(threshold * 100, color=colour, linestyle=dash, linewidth=1.3, label=name)
+        axes.set(xlim=(-2, 102), ylim=(1.6, -0.6), xlabel=f"success, % ({words.sure(confidence)} interval)")
+        axes.set_yticks([0, 1], [name for name, _, _ in sides])
+        axes.grid(axis="x")
+        axes.set_title("What users get: async beside sync")
+        if gate is not None:
+            figure.legend(loc="outside upper right", ncols=2)
+        figure.set_label(f"Success of async beside sync. {'; '.join(told)}.")
+    return figure
+
+
+def image(figure: Any, alt: str | None = None) -> Shown:
+    """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal."""
+    text = alt or figure.get_label() or "chart"
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=style.DPI * 1.6, metadata={"Description": text})
+    data = base64.b64encode(out.getvalue()).decode()
+    width = int(figure.get_size_inches()[0] * 100)
+    return Shown(
+        f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" '
+        f'style="width:100%;max-width:{width}px;height:auto;background:white;border-radius:4px">',
+        text,
+    )
+
+
+def describe(
+    series: Mapping[str, Points], *, title: str, unit: str, gate: Gate | None = None, marks: Marks = ()
+) -> str:
+    """The chart in a sentence: what it shows, the range of each series, thresholds and marks."""
+    parts = []
+    for name, points in series.items():
+        values = [value for _, value in points if math.isfinite(value)]
+        told = f"{_tidy(min(values))} to {_tidy(max(values))}, last {_tidy(values[-1])}" if values else "no data"
+        parts.append(f"{name} {told}")
+    lines = [f"{name}" for name, *_ in _thresholds(gate)]
+    moments = [f"{text} at {when(at)} UTC" for at, text in marks]
+    return f"{title} ({unit}): {'; '.join([*parts, *lines, *moments]) or 'no series'}."
+
+
+def _told(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key in ("series", "title", "unit", "gate", "marks")}
+
+
+def _tidy(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _span(groups: Sequence[Mapping[str, Points]], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:
+    """First and last moment of all points (of the marks, if there are no points)."""
+    times = [at for series in groups for points in series.values() for at, _ in points] or [at for at, _ in marks]
+    if not times:
+        return None
+    first, last = min(times), max(times)
+    pad = (last - first) * 0.01 or dt.timedelta(minutes=30)
+    return first - pad, last + pad
+
+
+def _thresholds(gate: Gate | None) -> list[tuple[str, float, str, Any]]:
+    """Label, number, colour and dash of a gate's target and alert limit, in the gate's own unit."""
+    if gate is None or gate.kind == "split":
+        return []
+    found: list[tuple[str, float, str, Any]] = [
+        (f"target {words.comparison(gate.target, gate.unit)}", gate.target.limit, style.TARGET, (0, (6, 2)))
+    ]
+    if gate.alert is not None:
+        found.append((f"alert {words.comparison(gate.alert, gate.unit)}", gate.alert.limit, style.ALERT, (0, (2, 1.5))))
+    return found
+
+
+def _draw(
+    axes: Any,
+    series: Mapping[str, Points],
+    *,
+    title: str,
+    unit: str,
+    span: tuple[dt.datetime, dt.datetime] | None,
+    gate: Gate | None = None,
+    marks: Marks = (),
+    kind: Kind = "line",
+    log: bool = False,
+    mark_words: bool = True,
+    time_axis: bool = True,
+) -> None:
+    filled = {name: sorted(points) for name, points in series.items() if points}
+    for place, (name, points) in enumerate(filled.items()):
+        _plot(axes, name, points, kind, place, len(filled))
+    for name in series:
+        if name not in filled:
+            axes.plot([], [], " ", label=f"{name}: no data")
+    axes.set_title(title)
+    axes.set_ylabel(unit)
+    values = [value for points in filled.values() for _, value in points]
+    _levels(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values)
+    if span is not None:
+        axes.set_xlim(*span)
+        _time(axes, time_axis)
+    else:
+        axes.set_xticks([])
+    _mark(axes, marks, span, mark_words)
+    if not filled:
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 3}
+        where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+        axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
+    if series:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=min(len(series), 5), borderaxespad=0.1)
+
+
+def _plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int) -> None:
+    times, values = [at for at, _ in points], [value for _, value in points]
+    colour, dash = style.CYCLE[place % len(style.CYCLE)], style.DASHES[place % len(style.DASHES)]
+    if kind == "bar":
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        width = (min(gaps) if gaps else dt.timedelta(minutes=15)) / count * 0.9
+        axes.bar([at + width * place for at in times], values, width=width, align="edge", color=colour, label=name)
+    elif kind == "step":
+        axes.step(times, values, where="post", color=colour, linestyle=dash, label=name)
+    else:
+        lone = len(points) < 3
+        axes.plot(times, values, color=colour, linestyle=dash, marker="o" if lone else None, markersize=4, label=name)
+
+
+def _levels(axes: Any, gate: Gate | None, scale: float, log: bool, values: Sequence[float]) -> None:
+    """The value axis and the thresholds on it, labelled at the right edge, apart from one another.
+
+    A threshold far above everything seen would flatten the curve: it is then named at the top edge, not drawn to scale.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    top = max([0.0, *finite])
+    factor = scale if gate is not None and gate.unit == "ratio" else 1.0
+    lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in _thresholds(gate)]
+    if log:
+        axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
+    shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
+    ceiling = max([top, *(limit for _, limit, _, _ in shown)]) or 1.0
+    if not log:
+        axes.set_ylim(min([0.0, *finite]), ceiling * 1.12)
+    labels: list[tuple[float, str, str]] = []
+    for name, limit, colour, dash in lines:
+        if any(line[0] == name for line in shown):
+            axes.axhline(limit, color=colour, linestyle=dash, linewidth=1.2)
+            labels.append((limit, name, colour))
+        else:
+            labels.append((axes.get_ylim()[1], f"↑ {name}", colour))
+    _label_levels(axes, labels)
+
+
+def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Writes each label beside its height, pushed apart where two would overlap."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+    wanted = sorted((to_axes.transform((0, at))[1], name, colour) for at, name, colour in labels)
+    heights = [height for height, _, _ in wanted]
+    for place in range(1, len(heights)):
+        heights[place] = max(heights[place], heights[place - 1] + _LABEL_GAP)
+    ceiling = 1.0
+    for place in reversed(range(len(heights))):
+        heights[place] = min(heights[place], ceiling)
+        ceiling = heights[place] - _LABEL_GAP
+    for height, (_, name, colour) in zip(heights, wanted, strict=True):
+        axes.annotate(
+            name,
+            (1.005, height),
+            xycoords="axes fraction",
+            va="center",
+            ha="left",
+            fontsize=8.5,
+            fontweight="bold",
+            color=_dark(colour),
+            annotation_clip=False,
+        )
+
+
+def _dark(colour: str) -> str:
+    """The same hue, dark enough to be read as small text on white (contrast above 4.5:1)."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(colour)
+    return str(to_hex((red * 0.75, green * 0.75, blue * 0.75)))
+
+
+def _time(axes: Any, labelled: bool) -> None:
+    from matplotlib import dates as untyped
+
+    dates: Any = untyped
+    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=4, maxticks=9)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
+    if labelled:
+        axes.set_xlabel("time (UTC)")
+
+
+def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None, named: bool) -> None:
+    """Vertical lines; words above the plot, each on the side where there is room."""
+    inside = [(at, text) for at, text in sorted(marks) if span is None or span[0] <= at <= span[1]]
+    for place, (at, text) in enumerate(inside):
+        axes.axvline(at, color=style.BLACK, linewidth=1.1)
+        if not named:
+            continue
+        right = span is not None and (at - span[0]) / (span[1] - span[0]) > 0.7
+        axes.annotate(
+            f"{text}, {at.astimezone(dt.UTC):%H:%M}",
+            (at, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4 if right else 4, -4 - 13 * place),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            va="top",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+        )
