@@ -12,9 +12,7 @@ import hashlib
 import json
 import re
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +21,13 @@ from pydantic import ValidationError
 from runbook_lib.errors import ArchiveError, RunbookError
 from runbook_lib.record import journal, owner
 from runbook_lib.record.chain import NAME, Chain, by_id, read_record
+from runbook_lib.record.place import RecordRef, attachments, safe
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
 from runbook_lib.record.redact import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
 
-_OWNER = "owner.json"
-_UNSEALED = frozenset({_OWNER, "record.json", "report.html", "notebook.ipynb"})
+_UNSEALED = frozenset({owner.FILE, "record.json", "report.html", "notebook.ipynb"})
 _LOCK_TIMEOUT_S = 60.0
-
-
-def new_run_id() -> str:
-    """Twelve hexadecimal digits, unique for all practical purposes."""
-    return uuid.uuid4().hex[:12]
-
-
-def safe(name: str) -> str:
-    """`name` as a folder's name: letters, digits, `.`, `_` and `-`, never hidden, never empty."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-")[:100] or "unknown"
-
-
-@dataclass(frozen=True, order=True)
-class RecordRef:
-    """Where a sealed record lies; the order is that of sealing."""
-
-    sealed: str
-    """UTC instant of sealing, as in the folder's name."""
-    run_id: str
-    env: str
-    release: str
-    notebook: str
-    folder: Path
-
-    @property
-    def report(self) -> Path:
-        """The report to open: that of the newest attachment, else the sealed one."""
-        attached = sorted(self.folder.glob("attachments/*/report.html"))
-        return attached[-1] if attached else self.folder / "report.html"
 
 
 class Archive:
@@ -121,7 +90,7 @@ class Archive:
             "staged_at": self.clock().isoformat(timespec="milliseconds"),
             "output": output,
         }
-        write_folder(self.staging / run_id, {_OWNER: json.dumps(facts, indent=1).encode()})
+        write_folder(self.staging / run_id, {owner.FILE: json.dumps(facts, indent=1).encode()})
         return self.staging / run_id
 
     def sweep(self) -> list[RecordRef]:
@@ -132,13 +101,13 @@ class Archive:
                 if folder.name.startswith(".done-"):
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            who = _facts(folder)
+            who = owner.facts(folder)
             if not who or owner.alive(who, folder):
                 continue
             process = f"pid {who.get('pid')} on {who.get('host')}"
             problem = Problem(type="Died", sentence=f"the process that ran it ({process}) ended without sealing it")
             with contextlib.suppress(RunbookError, OSError):
-                closed.append(seal_staged(self, folder, status="died", notebook=_left_behind(who), error=problem))
+                closed.append(seal_staged(self, folder, status="died", notebook=owner.left_behind(who), error=problem))
         return closed
 
     def chain(self, env: str, release: str, notebook: str) -> Chain:
@@ -219,6 +188,7 @@ class Archive:
                 raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
         if sentence := Chain(ref.folder.parent).broken(name):
             raise ArchiveError(sentence)
+        list(attachments(ref))
 
 
 def seal_staged(
@@ -244,10 +214,10 @@ def seal_staged(
     """
     contents, trouble = _rendered(_draft(staging, status, error), notebook)
     with archive.lock():
-        who = _facts(staging)
+        who = owner.facts(staging)
         sealed = by_id(archive.records(), str(who.get("run_id") or staging.name))
         if sealed:
-            _remove(staging)
+            owner.remove(staging)
             return sealed[0]
         if not who:
             raise ArchiveError(f"{staging}: neither staged nor sealed")
@@ -272,13 +242,13 @@ def seal_staged(
         contents["record.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
         write_folder(chain.folder / name, contents, copies)
         chain.advance(record["hash"])
-        _remove(staging)
+        owner.remove(staging)
         return archive.at(chain.folder / name)
 
 
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
-    events, who = journal.read(staging), _facts(staging)
+    events, who = journal.read(staging), owner.facts(staging)
     problem = error if isinstance(error, Problem) else None
     if isinstance(error, str):
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
@@ -315,27 +285,59 @@ def _altered(staging: Path, hashes: dict[str, str]) -> list[str]:
     ]
 
 
-def _facts(staging: Path) -> dict[str, Any]:
-    """`owner.json` of a staging folder; empty where there is none."""
+def list_rows(
+    archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
+) -> list[dict[str, Any]]:
+    """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so."""
+    return [_row(archive, ref) for ref in archive.records(env, release, notebook)]
+
+
+def _row(archive: Archive, ref: RecordRef) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "run": ref.run_id,
+        "sealed": ref.sealed,
+        "env": ref.env,
+        "release": ref.release,
+        "notebook": ref.notebook,
+        "mode": None,
+        "status": None,
+        "decision": None,
+        "as_of": None,
+        "intact": False,
+    }
     try:
-        loaded = json.loads((staging / _OWNER).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
+        record = archive.load(ref)
+        row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
+        archive.verify(ref)
+    except ArchiveError as error:
+        return row | {"problem": str(error)}
+    return row | {"intact": True, "problem": None}
 
 
-def _left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
-    """The notebook that papermill had written so far, if it is the one of that run."""
-    try:
-        loaded = json.loads(Path(str(who["output"])).read_bytes())
-        return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
+    """One record for a terminal or JSON: the row of `list_rows` and what was decided, changed and kept.
 
+    Raises:
+        ArchiveError: no record, or several, have an id that starts with `prefix`; or it cannot be read.
+    """
+    from runbook_lib.record.report import change_row, gate_row, headline
 
-def _remove(staging: Path) -> None:
-    """Takes a staging folder away: out of sight at once, then gone."""
-    done = staging.with_name(f".done-{staging.name}")
-    with contextlib.suppress(OSError):
-        staging.rename(done)
-    shutil.rmtree(done, ignore_errors=True)
+    ref = archive.find(prefix)
+    record = archive.load(ref)
+    said = headline(record)
+    keys = ("title", "verdict", "value", "interval", "n", "target", "alert", "reason")
+    return {
+        **_row(archive, ref),
+        "reason": said.reason,
+        "next": said.next,
+        "error": record.error.sentence if record.error else None,
+        "account": record.account_id,
+        "operator": record.operator or record.caller_arn,
+        "changes": [change_row(change) for change in record.changes],
+        "warnings": list(record.warnings),
+        "files": record.files,
+        "report": str(ref.report),
+        "hash": record.hash,
+        "previous": record.previous,
+        "gates": [{key: row.get(key) for key in keys} for row in map(gate_row, record.gates)],
+    }

@@ -10,15 +10,16 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.errors import ArchiveError, UsageError
-from runbook_lib.record.archive import Archive, RecordRef, notebook_json
+from runbook_lib.record.archive import Archive, notebook_json
+from runbook_lib.record.place import attachments
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact import redact_notebook
-from runbook_lib.record.seal import file_hash, gates_digest, record_hash, write_folder
+from runbook_lib.record.seal import gates_digest, record_hash, write_folder
 
 MIME = "application/vnd.runbook+json"
 _NOTE = re.compile(r"\b[Rr](?:un|ecord)\s+([0-9a-f]{12})\b")
@@ -37,7 +38,7 @@ def attach(path: Path, archive: Archive) -> Path:
 
     Raises:
         UsageError: `path` is no notebook, was not run, or was run without being closed.
-        ArchiveError: there is no such record, it was altered, or the notebook's outputs say something else than it does.
+        ArchiveError: there is no such record, it was altered, or the notebook's outputs contradict it.
     """
     from runbook_lib.record.report import report_html
 
@@ -52,7 +53,7 @@ def attach(path: Path, archive: Archive) -> Path:
     sha = hashlib.sha256(content).hexdigest()
     for there in attachments(ref):
         if there["files"].get("notebook.ipynb") == sha:
-            return ref.folder / "attachments" / there["name"]
+            return ref.folder / "attachments" / str(there["name"])
     report = report_html(notebook, record).encode()
     now = archive.clock()
     name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
@@ -70,24 +71,6 @@ def attach(path: Path, archive: Archive) -> Path:
     with archive.lock():
         write_folder(folder, files)
     return folder
-
-
-def attachments(ref: RecordRef) -> Iterator[dict[str, Any]]:
-    """What was attached to a record, oldest first, each verified: the content of `attachment.json` and its folder's `name`.
-
-    Raises:
-        ArchiveError: an attachment was altered, or belongs to another record.
-    """
-    for folder in sorted((ref.folder / "attachments").glob("[0-9]*")):
-        try:
-            facts = json.loads((folder / "attachment.json").read_bytes())
-            intact = facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
-            intact = intact and all(file_hash(folder / name) == sha for name, sha in facts["files"].items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            intact = False
-        if not intact:
-            raise ArchiveError(f"{ref.folder.name}: the attachment {folder.name} was altered after it was attached")
-        yield {**facts, "name": folder.name}
 
 
 def _read(path: Path) -> dict[str, Any]:

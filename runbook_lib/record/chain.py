@@ -18,7 +18,8 @@ from runbook_lib.errors import ArchiveError
 from runbook_lib.record.seal import record_hash, replace_file
 
 if TYPE_CHECKING:
-    from runbook_lib.record.archive import Archive, RecordRef
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.place import RecordRef
 
 NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([A-Za-z0-9]+)")
 _STAMP = "%Y%m%dT%H%M%S.%fZ"

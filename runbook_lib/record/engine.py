@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.errors import ArchiveError, UsageError
 
 if TYPE_CHECKING:
-    from runbook_lib.record.archive import Archive, RecordRef
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.place import RecordRef
     from runbook_lib.record.record import Problem, Status
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -58,7 +59,7 @@ class RunbookEngine:
 
         Raises:
             DeadKernelError: the kernel died; the record says so.
-            SystemExit, KeyboardInterrupt: by SIGTERM or SIGINT; the kernel is stopped, the record is sealed as cancelled.
+            SystemExit, KeyboardInterrupt: by SIGTERM or SIGINT; the kernel is stopped, the record sealed as cancelled.
             ArchiveError: the record cannot be sealed; the journal stays where it is, and a later run closes it.
         """
         from papermill.engines import NotebookExecutionManager
@@ -139,8 +140,9 @@ def prestart(archive: Path | str, *, kernel_name: str = "python3", preload: str 
 
     It is used only if folder and environment variables are still the same by then; else a new one is started.
     """
-    from runbook_lib.record.archive import Archive, new_run_id
+    from runbook_lib.record.archive import Archive
     from runbook_lib.record.kernel import prestart as start_ahead
+    from runbook_lib.record.place import new_run_id
 
     run_id, root = new_run_id(), Archive(archive)
     run = Staged(root, root.staging / run_id, run_id)
@@ -189,7 +191,8 @@ def _stage(
 
     Where the archive cannot be written, the run goes on with one in the temporary folder: nothing holds up a rollback.
     """
-    from runbook_lib.record.archive import Archive, new_run_id
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.place import new_run_id
 
     run_id = run_id or new_run_id()
     where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem)

@@ -1,16 +1,20 @@
-"""Who is writing a staged journal, and whether that process still lives."""
+"""Staging folders: who is writing the journal in one, whether that process still lives, and what it left behind."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import json
 import os
 import platform
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.record.journal import FILE, utc_now
+from runbook_lib.record import journal
 
+FILE = "owner.json"
 _FOREIGN_AFTER = dt.timedelta(days=7)
 """A journal of another host is closed as died when nothing was written for this long: its process cannot be asked."""
 
@@ -23,7 +27,7 @@ def owner() -> dict[str, Any]:
 def alive(who: Mapping[str, Any], staging: Path) -> bool:
     """Whether the owner noted in `owner.json` may still be writing to `staging`."""
     if who.get("host") != platform.node():
-        return utc_now() - _touched(staging) < _FOREIGN_AFTER
+        return journal.utc_now() - _touched(staging) < _FOREIGN_AFTER
     pid, start = who.get("pid"), who.get("start")
     if not isinstance(pid, int) or not isinstance(start, (int, float)):
         return False
@@ -33,7 +37,7 @@ def alive(who: Mapping[str, Any], staging: Path) -> bool:
 
 
 def _touched(staging: Path) -> dt.datetime:
-    path = staging / FILE
+    path = staging / journal.FILE
     stat = (path if path.exists() else staging).stat()
     return dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
 
@@ -46,3 +50,29 @@ def _start(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.Error:
         return None
+
+
+def facts(staging: Path) -> dict[str, Any]:
+    """`owner.json` of a staging folder; empty where there is none."""
+    try:
+        loaded = json.loads((staging / FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
+    """The notebook that papermill had written so far, if it is the one of that run."""
+    try:
+        loaded = json.loads(Path(str(who["output"])).read_bytes())
+        return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remove(staging: Path) -> None:
+    """Takes a staging folder away: out of sight at once, then gone."""
+    done = staging.with_name(f".done-{staging.name}")
+    with contextlib.suppress(OSError):
+        staging.rename(done)
+    shutil.rmtree(done, ignore_errors=True)

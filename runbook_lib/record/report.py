@@ -1,7 +1,7 @@
-"""The report of a run: one HTML file that needs nothing else, to be read on a phone at three in the morning or in years.
+"""The report of a run: one HTML file that needs nothing else, read on a phone at three in the morning, or in years.
 
-The first screen comes from the record alone (decision, reason, what next, where, gates, changes); below it the notebook's
-prose, charts and tables. A content security policy in the page forbids scripts and anything from elsewhere.
+The first screen comes from the record alone (decision, reason, what next, where, gates, changes); below it stand the
+notebook's prose, charts and tables. A content security policy in the page forbids scripts and anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ENDED = {
     "died": ("DIED", Badge("✘", VERMILLION), "The run died"),
 }
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
-_ASK_AWS = "A change was begun and not read back. Ask AWS what is in force before anything else: run the notebook in plan mode."
+_ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
 
 
 class Headline(NamedTuple):
@@ -93,10 +93,8 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Account", " · ".join(part for part in (record.account_id, record.region) if part)),
         ("Reason", record.reason),
         ("Run", f"{record.run_id} · {record.origin}"),
-        (
-            "Ran",
-            f"{_when(record.opened_at)} to {_when(record.closed_at) or '?'}" if record.opened_at else "never opened",
-        ),
+        ("Opened", _when(record.opened_at) or "never"),
+        ("Closed", _when(record.closed_at) or "never"),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -237,6 +237,8 @@ def _draw(
         axes.set_xticks([])
     _mark(axes, marks, span, mark_words)
     if not filled:
+        if gate is None:
+            axes.set_yticks([])
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 3}
         where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)

@@ -194,7 +194,7 @@ def make_guard(make_params: Callable[..., Params], journal: FakeJournal) -> Call
 
 @pytest.fixture
 def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[Home]:
-    """Dial at 0 (version 1), switch on, one guard alarm in OK that watches the dial; nothing deployed on the dial yet."""
+    """Switch on, nothing deployed on the dial yet, and one guard alarm in OK that watches it."""
     number = next(_serial)
     params = make_params()
     split = params.service.traffic.model_copy(

@@ -187,7 +187,7 @@ def test_a_crash_leaves_the_intent_without_an_outcome(make_guard: Make, journal:
 def test_no_record_no_raise(make_guard: Make, journal: Any) -> None:
     journal.broken = True
     world = World()
-    with pytest.raises(Refused, match="intent cannot be recorded .*no space left.* not made"):
+    with pytest.raises(Refused, match=r"intent cannot be recorded .*no space left.* not made"):
         change(make_guard(), world)
     assert world.writes == 0
 

@@ -63,7 +63,7 @@ def test_every_plan_is_a_chain_that_steps_over_0(
             "careervp-vpr-immediate-strategy-prod",
             "careervp-vpr-soak-strategy-prod",
         ]
-    assert any(step.action == "stop" for step in made.steps) == (latest in STATES[:3] + ("ROLLING_BACK",))
+    assert any(step.action == "stop" for step in made.steps) == (latest in (*STATES[:3], "ROLLING_BACK"))
     assert made.raises == (percent > 0)
     assert bool(made.blockers) == (percent > 0 and not on)
     assert Plan.model_validate_json(made.model_dump_json()) == made
