@@ -73,6 +73,36 @@ def run(
 
 
 @app.command(epilog=EXIT_CODES)
+def rollback(
+    scenario: Annotated[str, typer.Argument(help="1: async failing (turn it off). 2 and 3 are not built yet.")],
+    params: ParamsFile,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
+    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    json_: AsJson = False,
+) -> None:
+    """Turn async off now: one call that neither a bake nor a firing alarm can stand in the way of.
+
+    The effect comes first, the record after it. Only the account and the confirmation can hold it up.
+
+    Example: [bold]runbook rollback 1 --params params/prod.yaml --apply --confirm prod[/bold]
+    """
+    from runbook_lib.rollback import rollback_1
+
+    if scenario != "1":
+        raise UsageError(f"rollback '{scenario}': only 1 (async failing) is built; see the README's limits")
+    values = {"mode": "apply" if apply else "plan", "confirm": confirm, "reason": reason}
+    done = rollback_1(params, values)
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+        return
+    typer.secho(done.sentence, bold=True)
+    typer.echo(f"next:   {done.next}")
+    if done.record:
+        typer.echo(f"record: {done.record}")
+
+
+@app.command(epilog=EXIT_CODES)
 def rehearse(
     seed: Annotated[int, typer.Option(help="Seed of the simulated world; the same seed gives the same days.")] = 7,
     scenario: Annotated[str, typer.Option(help="Scenario of the world; see --list.")] = "healthy",
@@ -85,11 +115,11 @@ def rehearse(
     through the real handlers, and takes phase 1 through its soak in virtual time.
     """
     from runbook_lib.rehearse import director
-    from runbook_lib.rehearse import scenario as scenarios
+    from runbook_lib.rehearse.scenario import load, names
 
     if list_:
-        for name, text in scenarios.available().items():
-            typer.echo(f"{name:24} {text}")
+        for name in names():
+            typer.echo(f"{name:24} {load(name).title}")
         return
     finished = director.rehearse(scenario=scenario, seed=seed, quiet=json_)
     if json_:

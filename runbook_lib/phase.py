@@ -151,6 +151,12 @@ class Phase:
         evidence = self._seen().evidence
         return baseline_table(evidence["success"], evidence["baseline_success"], self.params.policy.confidence)
 
+    def cost_table(self) -> Any:
+        """What a report costs, infrastructure and tokens apart."""
+        from runbook_lib.show.parts import cost_table
+
+        return cost_table(self._seen().evidence["cost_per_vpr"])
+
     def charts(self) -> Any:
         """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
         from runbook_lib.show.charts import timelines

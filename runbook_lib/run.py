@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import platform
-import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +20,7 @@ from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
-
-_PACKAGES = ("rollout-runbook", "boto3", "botocore", "pandas", "matplotlib", "scipy", "papermill", "pydantic")
+from runbook_lib.versions import versions
 
 
 class Run:
@@ -173,6 +168,7 @@ class Run:
         Raises:
             RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
         """
+        from runbook_lib.show.parts import show
         from runbook_lib.show.tables import closing_note
 
         self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
@@ -181,30 +177,6 @@ class Run:
         if self.origin == "interactive":
             where = str(seal_staged(self.archive, self.staging, status="completed").folder)
         note = closing_note(self.run_id, outcome, where)
-        if "IPython" in sys.modules:
-            from IPython.display import display
-
-            display(note)
-        else:
-            print(note)
+        show(note)
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
             raise RedVerdict(str(outcome.decision), outcome.reason)
-
-
-def versions() -> dict[str, str]:
-    """What produced a record: Python, packages, and the commit of the runbook with its cleanness."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "absent"
-    try:
-        root = project_root()
-        git = ["git", "-C", str(root)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
-        found["commit"] = commit.stdout.strip() + (" (dirty)" if changed.stdout.strip() else "")
-    except (OSError, subprocess.SubprocessError, RunbookError):
-        found["commit"] = "unknown"
-    return found

@@ -57,8 +57,8 @@ SERIES: tuple[Panel, ...] = (
     ),
     Panel(
         "Gateway errors (5xx)",
-        "share of requests",
-        (Line("sync", "sync_5xx", "Average"), Line("async", "async_5xx", "Average")),
+        "% of requests",
+        (Line("sync", "sync_5xx", "Average", 100.0), Line("async", "async_5xx", "Average", 100.0)),
         gate="error_rate",
     ),
     Panel("P95 submit latency", "s", (Line("async", "async_latency", "p95", 0.001),), gate="submit_latency"),

@@ -25,11 +25,11 @@ Facts = Mapping[str, Any]
 class Journal(Protocol):
     """Where intents and outcomes are written (`record/journal.py`)."""
 
-    def append(self, event: str, /, **data: Any) -> Any:
+    def append(self, event: str, **data: Any) -> Any:
         """One event with its data; raises if the line is not safely on disk."""
         ...
 
-    def append_or_stderr(self, event: str, /, **data: Any) -> Any:
+    def append_or_stderr(self, event: str, **data: Any) -> Any:
         """The same, but a line that cannot be written goes to stderr and a temporary file instead."""
         ...
 

@@ -22,7 +22,8 @@ HISTORY_H = 24
 """Hours of traffic before the rollout begins: the baseline."""
 NOTEBOOK = "06_phase1_10_percent"
 INTERIM_H = 12
-PRELOAD = "import runbook_lib.run, runbook_lib.phase, runbook_lib.show.charts, pandas"
+PRELOAD = "import runbook_lib.run, runbook_lib.phase, runbook_lib.show.charts, pandas, matplotlib.pyplot"
+"""What the kernel of the next run imports while virtual time passes."""
 DAYS_AGO = 10
 """The virtual days must lie before the real now: links that the handlers sign have the real clock."""
 
@@ -64,7 +65,7 @@ class Rehearsal:
         self.runs: list[Finished] = []
         self.world: World
         self._told = aws.now().timestamp()
-        self._warm = False
+        self._warm = 0
 
     def set_up(self) -> None:
         """Sandbox for all environments, smoke requests through the real handlers, a day of traffic."""
@@ -85,10 +86,14 @@ class Rehearsal:
 
     def advance(self, until: dt.datetime) -> None:
         """Lets virtual time pass, while the kernel of the next run boots."""
-        if not self._warm:
-            engine.prestart(self.root / self.archive, preload=PRELOAD)
-            self._warm = True
+        self.warm(1)
         self.world.advance(until)
+
+    def warm(self, kernels: int) -> None:
+        """Has so many kernels booting, or booted, for the runs to come: each takes the oldest."""
+        while self._warm < kernels:
+            engine.prestart(self.root / self.archive, preload=PRELOAD)
+            self._warm += 1
 
     def traffic(self) -> str:
         """What the world has seen since the last time it was asked."""
@@ -96,8 +101,9 @@ class Rehearsal:
         tally = self.world.truth.between(since)
         return f"{tally.sync:,} sync and {tally.submitted:,} async requests"
 
-    def run(self, what: str, **values: Any) -> Finished:
-        """One run of the phase's notebook, with production's parameters."""
+    def run(self, what: str, *, more: bool = False, **values: Any) -> Finished:
+        """One run of the phase's notebook, with production's parameters; `more`: another run will follow."""
+        self.warm(2 if more else 1)
         with self.progress.step(f"{self.aws.now():%d %b %H:%M}  {what}") as said:
             finished = launch(
                 self.root / "notebooks" / f"{NOTEBOOK}.ipynb",
@@ -106,18 +112,18 @@ class Rehearsal:
                 root=self.root,
             )
             said.append(f"[bold]{finished.decision or finished.status}[/]")
-        self._warm = False
+        self._warm = max(0, self._warm - 1)
         self.runs.append(finished)
         return finished
 
     def phase(self) -> Finished:
         """Plan and shift, an interim look, the final verdict; a soak that is not conclusive is extended."""
-        shift = self.run("plan and shift to 10 %", mode="apply", confirm="prod")
+        shift = self.run("plan and shift to 10 %", more=True, mode="apply", confirm="prod")
         if shift.decision != "SOAK":
             return shift
         set_at = dt.datetime.fromisoformat(traffic.read(self.aws.client("appconfig"), self.params).since or "")
         self.soak(set_at + dt.timedelta(hours=INTERIM_H))
-        last = self.run("interim look")
+        last = self.run("interim look", more=True)
         self.bake(set_at, last)
         while last.decision == "SOAK" and last.come_back_at:
             self.soak(dt.datetime.fromisoformat(last.come_back_at))

@@ -1,7 +1,7 @@
 """Deploys the sandbox on the embedded AWS with CloudFormation, and does by API what its CloudFormation cannot.
 
 What it cannot (ministack 1.5.33; `tests/rehearse/test_sandbox.py` names each): metric-math alarms are refused, a
-function's reserved concurrency is dropped.
+function's reserved concurrency, a table's TTL and a bucket's lifecycle are dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runbook_lib.errors import AwsError
 from runbook_lib.observe.alarms import realise
 from runbook_lib.params import Params
 from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.template import alarm_id, build
+from runbook_lib.rehearse.template import alarm_id, bucket_name, build
 
 _WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
 
@@ -101,19 +101,44 @@ def _finish(aws: EmbeddedAws, params: Params, waiter: str) -> Sandbox:
 
 
 def _first_failure(cloudformation: Any, name: str) -> str:
+    """Which resource failed first, and why.
+
+    A template that CloudFormation refuses before it makes anything has its reasons in DescribeEvents alone.
+    """
+    refused: Sequence[dict[str, Any]] = cloudformation.describe_events(StackName=name)["OperationEvents"]
+    reasons = [(one["LogicalResourceId"], one["ValidationStatusReason"]) for one in refused if _is_refusal(one)]
     events: Sequence[dict[str, Any]] = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-    failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("FAILED")]
-    if not failed:
-        return "neither complete nor failed"
-    return f"{failed[0]['LogicalResourceId']}: {failed[0].get('ResourceStatusReason', 'no reason given')}"
+    reasons += [
+        (one["LogicalResourceId"], one.get("ResourceStatusReason", "no reason given"))
+        for one in reversed(events)
+        if one["ResourceStatus"].endswith("FAILED")
+    ]
+    return ": ".join(reasons[0]) if reasons else "neither complete nor failed"
+
+
+def _is_refusal(event: dict[str, Any]) -> bool:
+    return event.get("ValidationStatus") == "FAILED" and {"LogicalResourceId", "ValidationStatusReason"} <= set(event)
 
 
 def _fill_gaps(aws: EmbeddedAws, params: Params) -> None:
+    """Makes true what the template says and the embedded CloudFormation does not do."""
+    resources = {id: one.get("Properties", {}) for id, one in build(params)["Resources"].items()}
     for alarm in params.policy.alarms:
         if alarm.metric is None:
             aws.client("cloudwatch").put_metric_alarm(**realise(alarm, params))
     aws.client("lambda").put_function_concurrency(
-        FunctionName=params.name("worker"), ReservedConcurrentExecutions=params.service.workers
+        FunctionName=params.name("worker"),
+        ReservedConcurrentExecutions=resources["Worker"]["ReservedConcurrentExecutions"],
+    )
+    aws.client("dynamodb").update_time_to_live(
+        TableName=params.name("table"), TimeToLiveSpecification=resources["Table"]["TimeToLiveSpecification"]
+    )
+    rules = [
+        {"ID": rule["Id"], "Status": rule["Status"], "Filter": {}, "Expiration": {"Days": rule["ExpirationInDays"]}}
+        for rule in resources["Bucket"]["LifecycleConfiguration"]["Rules"]
+    ]
+    aws.client("s3").put_bucket_lifecycle_configuration(
+        Bucket=bucket_name(params), LifecycleConfiguration={"Rules": rules}
     )
 
 

@@ -20,9 +20,9 @@ def line(text: str) -> Shown:
 def show(shown: Shown) -> None:
     """Displays in a notebook, prints elsewhere."""
     if "IPython" in sys.modules:
-        from IPython.display import display
+        from IPython import display
 
-        display(shown)
+        display.display(shown)  # type: ignore[no-untyped-call]
     else:
         print(shown)
 
@@ -86,3 +86,29 @@ def proof_table(before: Any, after: Any, split: GateResult | None) -> Shown:
 
 def _deployment(deployment: Any) -> str:
     return f"{deployment.number} ({deployment.state})" if deployment else "none"
+
+
+def cost_table(item: Evidence) -> Shown:
+    """Cost of the async path by service and per successful VPR: infrastructure and tokens apart, both always shown."""
+    lines = item.extra.get("lines", ())
+    if not lines:
+        return line(f"Cost per VPR: {'; '.join(item.notes) or item.proven_zero_by or 'nothing to add up'}.")
+    done = item.n or 0
+    totals: dict[tuple[str, str], float] = {}
+    for each in lines:
+        key = (
+            "tokens" if each["llm"] else "infrastructure",
+            each["service"] + (" (idle polling)" if each["fixed"] else ""),
+        )
+        totals[key] = totals.get(key, 0.0) + each["usd"]
+    rows: list[list[object]] = [
+        [scope, service, f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"]
+        for (scope, service), usd in totals.items()
+    ]
+    for scope in ("infrastructure", "tokens"):
+        usd = sum(cost for (kind, _), cost in totals.items() if kind == scope)
+        bold = [scope, "total", f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"]
+        rows.append([Cell(text, f"<b>{html.escape(text)}</b>") for text in bold])
+    caption = f"Cost of {done:,} successful VPRs, {when(item.start)} to {when(item.end)} UTC"
+    head = ("Scope", "Service", "USD in the window", "USD per VPR")
+    return table(head, rows, caption=caption, note=f"{item.query}. The gate judges: {item.extra.get('scope')}.")

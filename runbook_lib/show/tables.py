@@ -15,7 +15,7 @@ from typing import Any
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.judge.statistics import clopper_pearson
-from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, VERMILLION
+from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, ORANGE, VERMILLION
 
 WIDTH = 150
 """Columns of the plain text."""
@@ -81,7 +81,7 @@ def _mark(ok: bool | None) -> Cell:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", note: str = "") -> Shown:
     """A table from rows of strings, numbers or `Cell`s; without rows it says so."""
     cells = [[_cell(value) for value in row] for row in rows]
-    parts = [f'<div style="{_FONT};overflow-x:auto;margin:6px 0 10px">']
+    parts = [f'<div style="{_FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
     if caption:
         parts.append(f'<div style="font-weight:600;margin:0 0 4px">{html.escape(caption)}</div>')
     if cells:
@@ -129,12 +129,14 @@ def when(iso: str | dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%d %b %H:%M}"
 
 
-def _window(evidence: Evidence) -> str:
+def _window(evidence: Evidence) -> Cell:
     try:
         start, end = (dt.datetime.fromisoformat(text) for text in (evidence.start, evidence.end))
     except ValueError:
-        return f"{evidence.start} to {evidence.end}"
-    return f"{when(start)} to {when(end)} ({words.hours((end - start).total_seconds() / 3600)})"
+        return Cell(f"{evidence.start} to {evidence.end}")
+    first, last = when(start), f"{when(end)} ({words.hours((end - start).total_seconds() / 3600)})"
+    style = "white-space:nowrap"
+    return Cell(f"{first} to {last}", f'<span style="{style}">{first} to</span> <span style="{style}">{last}</span>')
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:
@@ -172,7 +174,7 @@ def _gate_row(result: GateResult) -> list[object]:
         more.append(f"{evidence.in_flight} still in flight")
     asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, f"Asked: {evidence.query}", *more))
     why = Cell(
-        "; ".join([result.reason, *more]),
+        " ".join(words.sentence(part) for part in (result.reason, *more)),
         f'{html.escape(result.reason)}<details style="margin-top:2px"><summary style="cursor:pointer;opacity:.8">query'
         f'</summary><div style="font-size:12px;opacity:.9">{asked}</div></details>',
     )
@@ -205,7 +207,7 @@ def _tally(results: Sequence[GateResult]) -> str:
 def verdict_banner(outcome: Outcome) -> Shown:
     """The decision, why, and what to do next, before anything else is read."""
     icon, colour = BADGES[outcome.decision]
-    lines = [("Why", outcome.reason), ("Next", outcome.next)]
+    lines = [("Why", outcome.reason.removeprefix(f"{outcome.decision}: ")), ("Next", outcome.next)]
     if outcome.come_back_at:
         lines.append(("Come back", f"{when(outcome.come_back_at)} UTC"))
     if outcome.scenario:
@@ -312,7 +314,7 @@ def baseline_table(canary: Evidence, baseline: Evidence, confidence: float = 0.9
     """
     rows = [_rate_row("Async (canary)", canary, confidence), _rate_row("Sync (baseline)", baseline, confidence)]
     head = ("Users on", "Success", f"{words.sure(confidence)} interval", "n", "Window (UTC)", "Asked")
-    return table(head, rows, note=_honest(canary, baseline, confidence))
+    return stack(table(head, rows), _line(_honest(canary, baseline, confidence), ORANGE))
 
 
 def _honest(canary: Evidence, baseline: Evidence, confidence: float) -> str:
@@ -356,7 +358,7 @@ def census_table(segment: Any) -> Shown:
     rows.append(["in flight", f"{segment.in_flight:,}", "–", "younger than the deadline: counted at the next look"])
     if getattr(segment, "probes", 0):
         rows.append(["probes", f"{segment.probes:,}", "–", "our own: never in the users' rate"])
-    window = f"{when(segment.start)} to {when(segment.end)} UTC"
+    window = f"{when(segment.start)} to {when(segment.end_settled)} UTC"
     caption = f"Census of {words.count(created, 'settled job')} created {window}"
     shown = [
         table(("Job", "Count", "Share", "Meaning"), rows, caption=caption, note=f"{segment.read_units:g} read units")
@@ -382,12 +384,12 @@ def traffic_table(state: Any, recent: int = 8) -> Shown:
         [
             f"{deployment.number}",
             Cell(when(deployment.started_at) if deployment.started_at else "–", nowrap=True),
+            Cell("–" if deployment.percent is None else f"{deployment.percent:g} %", nowrap=True),
             Cell(deployment.state, nowrap=True),
-            deployment.version,
             deployment.description or "–",
             "; ".join(f"{event.type} by {event.triggered_by}: {event.description}" for event in deployment.events[:2]),
         ]
         for deployment in state.history[:recent]
     ]
-    head = ("No.", "Started (UTC)", "State", "Version", "Description", "Last events")
-    return stack(facts, table(head, rows, caption="Deployments, newest first"))
+    head = ("No.", "Started (UTC)", "Dial", "State", "Description", "Last events")
+    return stack(facts, table(head, rows, caption="Deployments of the dial, newest first"))

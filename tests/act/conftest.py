@@ -159,12 +159,6 @@ class Home:
         self.aws.client("cloudwatch").set_alarm_state(AlarmName=self.alarm, StateValue=state, StateReason="test")
 
 
-@pytest.fixture(scope="session")
-def cloud() -> Iterator[EmbeddedAws]:
-    with EmbeddedAws() as aws:
-        yield aws
-
-
 @pytest.fixture
 def journal() -> FakeJournal:
     return FakeJournal()
@@ -193,7 +187,7 @@ def make_guard(make_params: Callable[..., Params], journal: FakeJournal) -> Call
 
 
 @pytest.fixture
-def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[Home]:
+def home(embedded: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[Home]:
     """Switch on, nothing deployed on the dial yet, and one guard alarm in OK that watches it."""
     number = next(_serial)
     params = make_params()
@@ -205,7 +199,7 @@ def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[Hom
         }
     )
     params = params.model_copy(update={"service": params.service.model_copy(update={"traffic": split})})
-    client, cloudwatch = cloud.client("appconfig"), cloud.client("cloudwatch")
+    client, cloudwatch = embedded.client("appconfig"), embedded.client("cloudwatch")
     alarm = f"guard-{number}"
     cloudwatch.put_metric_alarm(
         AlarmName=alarm,
@@ -237,7 +231,7 @@ def home(cloud: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[Hom
         )["Id"]
         for name, minutes in ((split.immediate_strategy, 0), (split.soak_strategy, 1440))
     ]
-    made = Home(cloud, params, alarm=alarm)
+    made = Home(embedded, params, alarm=alarm)
     made.turn(True, "set-up")
     yield made
     # The embedded AWS lists fifty of a kind and no next page.

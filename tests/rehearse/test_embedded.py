@@ -55,7 +55,7 @@ def _eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 def _listening(pid: int) -> set[str]:
     """Local addresses (hex, as the kernel writes them) that a process listens on."""
-    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
     rows = [
         line.split() for kind in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The four handlers on their own, on moto: the API contract, the job's states, what is logged. No emulator is needed."""
+"""The four handlers on their own, on moto: the API contract, the job's states, what is logged. No emulator needed."""
 
 from __future__ import annotations
 

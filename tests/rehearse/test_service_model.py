@@ -81,6 +81,18 @@ def test_the_result_does_not_depend_on_how_time_is_cut(cuts: list[float]) -> Non
     assert sorted(f for s in whole for f in s.failures) == sorted(f for s in cut for f in s.failures)
 
 
+def test_steps_shorter_than_any_call_change_nothing() -> None:
+    whole, cut = service(behaving(9000), 0.3), service(behaving(9000), 0.3)
+    begin = START + 9.9 * HOUR
+    whole.run(begin)
+    cut.run(begin)
+    in_one = whole.run(begin + 900)
+    in_many = [cut.run(begin + at) for at in range(7, 907, 7)]
+    many = rows_of(in_many)
+    assert np.array_equal(table(in_one.rows), table(many.where(many.emit < begin + 900)))
+    assert in_one.rows.only("sync_concurrent").value.max() > 3
+
+
 def test_24_hours_are_24_times_one_hour() -> None:
     whole = service().run(START + DAY)
     lived = service()

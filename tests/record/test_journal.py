@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.record import journal as module
+from runbook_lib.record.journal import FILE, Journal, plain, read
+
+
+def test_an_event_is_on_disk_when_append_returns(tmp_path: Path) -> None:
+    entry = Journal(tmp_path).append("note", text="hello")
+    assert json.loads((tmp_path / FILE).read_text()) == entry
+    assert entry["seq"] == 1
+    assert dt.datetime.fromisoformat(entry["at"]).utcoffset() == dt.timedelta(0)
+
+
+def test_data_cannot_take_the_place_of_the_entry_s_own_words(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    entry = journal.append("note", seq=99, at="never", text="x")
+    assert (entry["seq"], entry["event"], entry["text"]) == (1, "note", "x")
+    assert entry["at"] != "never"
+
+
+def test_a_second_journal_in_the_folder_goes_on_counting(tmp_path: Path) -> None:
+    Journal(tmp_path).append("opened")
+    Journal(tmp_path).append("closed")
+    assert [(event["seq"], event["event"]) for event in read(tmp_path)] == [(1, "opened"), (2, "closed")]
+
+
+def test_a_torn_last_line_is_told_and_does_not_hide_the_rest(tmp_path: Path) -> None:
+    Journal(tmp_path).append("opened")
+    with (tmp_path / FILE).open("ab") as file:
+        file.write(b'{"seq":2,"event":"int')
+    assert [event["event"] for event in read(tmp_path)] == ["opened", "torn"]
+    Journal(tmp_path).append("note", text="after the crash")
+    events = read(tmp_path)
+    assert [event["event"] for event in events] == ["opened", "torn", "note"]
+    assert events[1]["text"].startswith('{"seq":2')
+
+
+def test_every_cut_of_a_journal_can_be_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(3):
+        journal.append("note", text=f"Grüße {number}")
+    whole = (tmp_path / FILE).read_bytes()
+    lines = whole.count(b"\n")
+    for cut in range(len(whole) + 1):
+        (tmp_path / FILE).write_bytes(whole[:cut])
+        good = [event for event in read(tmp_path) if event["event"] == "note"]
+        assert len(good) in (whole[:cut].count(b"\n"), whole[:cut].count(b"\n") + 1)
+        assert len(good) <= lines
+
+
+def test_no_journal_is_no_events(tmp_path: Path) -> None:
+    assert read(tmp_path / "absent") == []
+
+
+def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"the journal .* cannot be written \(No such file or directory\)"):
+        Journal(tmp_path / "gone").append("note")
+
+
+def _full(*_: object) -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_does_not_hold_up_a_lowering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "4f1c"
+    folder.mkdir()
+    spare = tmp_path / "tmp"
+    spare.mkdir()
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(spare))
+    journal = Journal(folder)
+    journal.append("opened")
+    write = module._write
+    monkeypatch.setattr(module, "_write", lambda path, text: _full() if path.parent == folder else write(path, text))
+    with pytest.raises(ArchiveError, match="No space left on device"):
+        journal.append("intent", what="raise")
+    entry = journal.append_or_stderr("intent", what="switch off")
+    assert entry["what"] == "switch off"
+    assert "switch off" in capsys.readouterr().err
+    assert json.loads((spare / "runbook-4f1c.jsonl").read_text())["what"] == "switch off"
+    monkeypatch.setattr(module, "_write", write)
+    assert journal.append_or_stderr("outcome")["seq"] == 4
+    assert [event["seq"] for event in read(folder)] == [1, 4]
+
+
+def test_a_full_temporary_folder_does_not_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.os, "write", _full)
+    assert Journal(tmp_path).append_or_stderr("intent")["event"] == "intent"
+
+
+def test_half_a_line_written_to_a_full_disk_does_not_spoil_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    real = os.write
+
+    def half(handle: int, raw: bytes) -> int:
+        monkeypatch.setattr(module.os, "write", _full)
+        return real(handle, raw[:10])
+
+    monkeypatch.setattr(module.os, "write", half)
+    with pytest.raises(ArchiveError):
+        journal.append("intent", what="raise")
+    monkeypatch.setattr(module.os, "write", real)
+    journal.append("note", text="room again")
+    assert [event["event"] for event in read(tmp_path)] == ["torn", "note"]
+
+
+def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    threads = [threading.Thread(target=journal.append, args=("note",), kwargs={"text": "x" * 5000}) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(event["seq"] for event in read(tmp_path)) == list(range(1, 9))
+
+
+def test_an_attachment_is_noted_with_its_hash(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    sha = journal.attach("metrics.csv", "a,b\n1,2\n")
+    assert (tmp_path / "metrics.csv").read_text() == "a,b\n1,2\n"
+    assert read(tmp_path)[-1] | {"at": None} == {
+        "seq": 1, "at": None, "event": "attached", "name": "metrics.csv", "bytes": 8, "sha256": sha,
+    }  # fmt: skip
+
+
+def test_what_was_seen_is_not_overwritten(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.attach("answers.json", "[1]")
+    journal.attach("answers.json", "[2]")
+    journal.attach("answers.json", b"[2]")
+    assert [event["name"] for event in read(tmp_path)] == ["answers.json", "answers-2.json", "answers-2.json"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "record.json", "journal.jsonl", "notebook.ipynb"])
+def test_an_attachment_cannot_leave_its_place(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ArchiveError, match="cannot be the name of a file in a record"):
+        Journal(tmp_path).attach(name, "x")
+
+
+def test_an_attachment_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"answers\.json cannot be written"):
+        Journal(tmp_path / "gone").attach("answers.json", "[]")
+
+
+class _Model(BaseModel):
+    a: int = 1
+
+
+@dataclass
+class _Data:
+    b: float = float("inf")
+
+
+def test_anything_becomes_json() -> None:
+    value = {
+        "model": _Model(), "data": _Data(), "tuple": (1, 2.5), "set": {"b", "a"}, "nan": float("nan"), "path": Path("/x"),
+        "time": dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "numpy": np.float64(1.5), "array0": np.int64(3), 5: None,
+        "surrogate": "\ud800",
+    }  # fmt: skip
+    assert plain(value) == {
+        "model": {"a": 1}, "data": {"b": None}, "tuple": [1, 2.5], "set": ["a", "b"], "nan": None, "path": "/x",
+        "time": "2026-01-01T00:00:00+00:00", "numpy": 1.5, "array0": 3, "5": None, "surrogate": "?",
+    }  # fmt: skip

@@ -1,0 +1,254 @@
+"""Charts: thresholds from the gate, the moments, UTC, "no data" in words; nothing overlaps, nothing is shown twice."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import itertools
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.show import charts, style
+
+T0 = dt.datetime(2026, 11, 10, 3, 0, tzinfo=dt.UTC)
+Find = Callable[[str], Gate]
+
+
+@pytest.fixture(autouse=True)
+def _headless() -> None:
+    mpl.use("Agg")
+
+
+def points(*values: float, step: int = 15) -> list[tuple[dt.datetime, float]]:
+    return [(T0 + dt.timedelta(minutes=step * place), value) for place, value in enumerate(values)]
+
+
+def texts(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def horizontals(axes: Any) -> list[float]:
+    return [
+        line.get_ydata()[0] for line in axes.lines if len(line.get_ydata()) == 2 and list(line.get_xdata()) == [0, 1]
+    ]
+
+
+def legend(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_target_and_alert_come_from_the_gate(gate: Find) -> None:
+    figure = charts.timeline({"async": points(1, 2)}, title="P95 submit latency", unit="s", gate=gate("submit_latency"))
+    axes = figure.axes[0]
+    assert horizontals(axes) == [3, 5]
+    assert {"target < 3 s", "alert > 5 s"} <= set(texts(axes))
+    assert axes.get_title(loc="left") == "P95 submit latency"
+    assert axes.get_ylabel() == "s"
+    assert "UTC" in axes.get_xlabel()
+
+
+def test_a_ratio_is_drawn_in_the_charts_percent(gate: Find) -> None:
+    figure = charts.timeline({"a": points(2, 3)}, title="5xx", unit="% of requests", gate=gate("error_rate"))
+    assert horizontals(figure.axes[0]) == pytest.approx([1, 5])
+
+
+def test_a_threshold_out_of_sight_is_named_not_drawn(gate: Find) -> None:
+    """Drawn to scale, 50 would flatten a queue that never holds more than two messages."""
+    figure = charts.timeline({"queue": points(0, 2, 1)}, title="Queue", unit="messages", gate=gate("queue_depth"))
+    axes = figure.axes[0]
+    assert horizontals(axes) == [10]
+    assert "↑ alert > 50" in texts(axes)
+    assert axes.get_ylim()[1] < 15
+
+
+def test_a_gate_on_the_weight_draws_no_threshold(gate: Find) -> None:
+    figure = charts.timeline({"split": points(0.1)}, title="Split", unit="ratio", gate=gate("observed_split"))
+    assert horizontals(figure.axes[0]) == []
+
+
+@pytest.mark.parametrize("kind", ["line", "step", "bar"])
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_every_kind_draws_its_points(kind: Any, count: int) -> None:
+    figure = charts.timeline({"a": points(*range(count)), "b": points(*range(count))}, title="t", unit="u", kind=kind)
+    axes = figure.axes[0]
+    assert legend(axes) == ["a", "b"]
+    if kind == "bar":
+        assert len(axes.patches) == 2 * count
+        assert sorted({round(patch.get_height()) for patch in axes.patches}) == list(range(count))
+    else:
+        assert [len(line.get_xdata()) for line in axes.lines] == [count, count]
+
+
+def test_a_single_point_of_a_line_can_be_seen() -> None:
+    assert charts.timeline({"a": points(1)}, title="t", unit="u").axes[0].lines[0].get_marker() == "o"
+
+
+def test_points_are_drawn_in_order_of_time() -> None:
+    figure = charts.timeline({"a": list(reversed(points(1, 2, 3)))}, title="t", unit="u")
+    assert list(figure.axes[0].lines[0].get_ydata()) == [1, 2, 3]
+
+
+def test_an_empty_chart_says_no_data_and_still_shows_the_thresholds(gate: Find) -> None:
+    figure = charts.timeline({"a": [], "b": []}, title="t", unit="s", gate=gate("submit_latency"))
+    axes = figure.axes[0]
+    assert "no data" in texts(axes)
+    assert horizontals(axes) == [3, 5]
+    assert legend(axes) == ["a: no data", "b: no data"]
+    assert list(charts.timeline({}, title="t", unit="s").axes[0].get_yticks()) == []
+
+
+def test_one_empty_series_is_named_in_the_legend() -> None:
+    axes = charts.timeline({"a": points(1, 2), "b": []}, title="t", unit="u").axes[0]
+    assert legend(axes) == ["a", "b: no data"]
+    assert "no data" not in texts(axes)
+
+
+def test_the_shift_is_a_line_with_its_word_and_hour_in_utc() -> None:
+    cet = dt.timezone(dt.timedelta(hours=1))
+    at = dt.datetime(2026, 11, 10, 4, 30, tzinfo=cet)
+    axes = charts.timeline({"a": points(*range(20))}, title="t", unit="u", marks=[(at, "shift to 10 %")]).axes[0]
+    assert "shift to 10 %, 03:30" in texts(axes)
+    assert len(axes.lines) == 2
+
+
+def test_a_mark_outside_of_what_is_shown_does_not_stretch_the_axis() -> None:
+    far = [(T0 - dt.timedelta(days=9), "long ago")]
+    figure = charts.timeline({"a": points(*range(20))}, title="t", unit="u", marks=far)
+    assert texts(figure.axes[0]) == []
+    span = figure.axes[0].get_xlim()
+    assert span[1] - span[0] < 1, "days"
+
+
+def test_marks_alone_give_the_axis_its_time() -> None:
+    axes = charts.timeline({"a": []}, title="t", unit="u", marks=[(T0, "shift")]).axes[0]
+    assert "shift, 03:00" in texts(axes)
+
+
+def test_a_log_scale_takes_zero_too() -> None:
+    assert charts.timeline({"a": points(1, 10, 1000)}, title="t", unit="u", log=True).axes[0].get_yscale() == "log"
+    assert charts.timeline({"a": points(0, 10, 1000)}, title="t", unit="u", log=True).axes[0].get_yscale() == "symlog"
+
+
+def boxes(figure: Any, axes: Any) -> list[tuple[str, Any]]:
+    """Everything written, with its place in pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    title = next(
+        child for child in axes.get_children() if getattr(child, "get_text", str)() == axes.get_title(loc="left")
+    )
+    written = [(text.get_text(), text) for text in [*axes.texts, title]]
+    return [
+        (name, item.get_window_extent(canvas.get_renderer()))
+        for name, item in [*written, ("legend", axes.get_legend())]
+    ]
+
+
+@pytest.mark.parametrize("values", [(0, 0), (0, 2), (0, 9), (0, 45), (0, 60), (0, 4000)])
+@pytest.mark.parametrize("name", ["queue_depth", "error_rate", "submit_latency", "success_rate"])
+def test_no_two_labels_overlap(gate: Find, name: str, values: tuple[float, ...]) -> None:
+    marks = [(T0 + dt.timedelta(minutes=minutes), "shift to 10 %") for minutes in (0, 10, 60, 280)]
+    figure = charts.timeline(
+        {"sync": points(*values * 10), "async": points(*values * 10)},
+        title="Title",
+        unit="u",
+        gate=gate(name),
+        marks=marks,
+    )
+    for (one, first), (other, second) in itertools.combinations(boxes(figure, figure.axes[0]), 2):
+        assert not first.padded(-1).overlaps(second.padded(-1)), f"{one} / {other}"
+
+
+def test_nothing_is_cut_off(gate: Find) -> None:
+    marks = [(T0 + dt.timedelta(minutes=285), "taken back by AppConfig")]
+    figure = charts.timeline(
+        {"a": points(*range(20))}, title="Title", unit="messages", gate=gate("generation_time"), marks=marks
+    )
+    width, height = figure.canvas.get_width_height()
+    for name, box in boxes(figure, figure.axes[0]):
+        assert box.x0 >= -1, name
+        assert box.x1 <= width + 1, name
+        assert box.y1 <= height + 1, name
+
+
+def test_a_panel_shares_one_time_axis(gate: Find) -> None:
+    groups = [
+        {"series": {"a": points(1, 2)}, "title": "first", "unit": "u", "kind": "step"},
+        {"series": {"b": points(*range(40))}, "title": "second", "unit": "s", "gate": gate("submit_latency")},
+        {"series": {"c": []}, "title": "third", "unit": "u"},
+    ]
+    figure = charts.panel(groups, marks=[(T0, "shift")], title="All of it")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["first", "second", "third"]
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+    assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False, False, True]
+    assert ["shift, 03:00" in texts(axes) for axes in figure.axes] == [True, False, False]
+    assert figure.get_label().startswith("All of it: first (u): a 1 to 2, last 2; shift at 10 Nov 03:00 UTC.")
+    with pytest.raises(ValueError, match="at least one group"):
+        charts.panel([])
+
+
+def test_async_is_drawn_beside_sync_with_intervals_and_thresholds(gate: Find, rate: Callable[..., Evidence]) -> None:
+    figure = charts.baseline_vs_canary(rate(1, 300), rate(2650, 2700), gate("success_rate"))
+    axes = figure.axes[0]
+    assert "99.7 %  (98.2-100.0 %, n = 300)" in texts(axes)
+    assert "1.9 %  (1.4-2.4 %, n = 2,700)" in texts(axes)
+    assert {"target > 99 %", "alert < 98 %"} == {text.get_text() for text in figure.legends[0].get_texts()}
+    empty = charts.baseline_vs_canary(rate(None, None), rate(0, 0))
+    assert "async (canary): no data" in texts(empty.axes[0])
+    assert not empty.legends
+
+
+def test_an_image_describes_itself() -> None:
+    shown = charts.timelines([{"series": {"a": points(1, 2500)}, "title": 'A "title" <b>', "unit": "u"}])
+    markup = shown._repr_html_()
+    assert 'alt="A &quot;title&quot; &lt;b&gt; (u): a 1 to 2,500, last 2,500."' in markup
+    data = re.search(r"base64,([A-Za-z0-9+/=]+)", markup)
+    assert data is not None
+    assert base64.b64decode(data[1]).startswith(b"\x89PNG")
+    assert str(shown) == 'A "title" <b> (u): a 1 to 2,500, last 2,500.'
+    assert 'alt="told"' in charts.image(charts.timeline({}, title="t", unit="u"), "told")._repr_html_()
+
+
+def test_the_description_names_thresholds_and_gaps(gate: Find) -> None:
+    told = charts.describe({"a": [], "b": points(float("nan"))}, title="t", unit="s", gate=gate("submit_latency"))
+    assert told == "t (s): a no data; b no data; target < 3 s; alert > 5 s."
+    assert charts.describe({}, title="t", unit="s") == "t (s): no series."
+
+
+def test_figures_are_closed_and_the_readers_style_is_left_alone(gate: Find) -> None:
+    mine = pyplot.figure()
+    before = mpl.rcParams["axes.grid"], mpl.rcParams["figure.dpi"]
+    charts.timelines([{"series": {"a": points(1)}, "title": "t", "unit": "u"}])
+    with pytest.raises(TypeError):
+        charts.timelines([{"series": {"a": points(1)}, "unit": "u"}])
+    assert pyplot.get_fignums() == [mine.number], "ours are closed, the reader's is not"
+    assert (mpl.rcParams["axes.grid"], mpl.rcParams["figure.dpi"]) == before
+    pyplot.close(mine)
+
+
+def test_use_makes_the_style_the_kernels_own() -> None:
+    with mpl.rc_context():
+        style.use()
+        assert mpl.rcParams["axes.grid"] is True
+        assert mpl.rcParams["figure.dpi"] == style.DPI
+
+
+def test_series_differ_in_dash_as_well_as_in_colour() -> None:
+    axes = charts.timeline({name: points(1, 2, 3) for name in "abcd"}, title="t", unit="u").axes[0]
+    assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in axes.lines}) == 4
+    assert len({line.get_color() for line in axes.lines}) == 4
+
+
+def test_tables_do_not_load_matplotlib_or_pandas() -> None:
+    heavy = "{'matplotlib', 'pandas'}"
+    code = f"import sys, runbook_lib.show.tables, runbook_lib.show.charts; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

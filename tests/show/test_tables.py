@@ -1,0 +1,297 @@
+"""Tables: what must be seen is there, in HTML and in text, escaped, and honest about the baseline."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict
+from runbook_lib.show import tables
+from runbook_lib.show.style import BADGES, BLACK
+
+VOID = {"br", "img"}
+
+
+class Strict(HTMLParser):
+    """Fails on tags that do not close in order; collects text by cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def parsed(shown: tables.Shown) -> Strict:
+    parser = Strict()
+    parser.feed(shown._repr_html_())
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcome: Outcome) -> None:
+    rows = parsed(tables.gate_table(outcome)).rows
+    assert rows[0] == ["Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why"]
+    assert len(rows) == 1 + len(outcome.results)
+    window = "10 Nov 03:01 to 11 Nov 03:01 (24.0 h)"
+    assert rows[1][:8] == [
+        "Success rate", "✘ FAIL", "97.96 %", "95.0-99.0 %", "306", "> 99 %", "< 98 %", window,
+    ]  # fmt: skip
+    assert rows[1][8].startswith("success_rate said so")
+    assert "Asked: census by created_at" in rows[1][8]
+    assert "2 still in flight" in rows[1][8]
+    assert rows[3][1:5] == ["? INCONCLUSIVE", "88.1 s", "79.2-131 s", "1,234"]
+    assert rows[4][1:5] == ["∅ NO DATA", "–", "–", "–"]
+    assert "part of the window could not be seen" in rows[4][8]
+    assert "the queue slept" in rows[4][8]
+    assert rows[5][5] == "as the weight"
+    assert "no data, and that is zero: no route" in rows[5][8]
+
+
+def test_the_query_is_folded_away(outcome: Outcome) -> None:
+    parser = parsed(tables.gate_table(outcome))
+    assert {"details", "summary"} <= parser.tags
+
+
+def test_the_tally_names_what_does_not_pass(outcome: Outcome) -> None:
+    text = str(tables.gate_table(outcome.results))
+    assert text.splitlines()[0] == (
+        "2 of 5 required gates pass · FAIL: Success rate · NO DATA: DLQ depth · INCONCLUSIVE: P95 VPR generation time"
+    )
+
+
+def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: Callable[..., Any]) -> None:
+    shown = tables.gate_table(
+        [
+            result("cost", "FAIL", gate={"muted": "price list is old"}),
+            result("dlq", "FAIL", gate={"required": False}),
+            result("error_rate", "PASS"),
+        ]
+    )
+    assert "1 of 1 required gates pass" in str(shown)
+    rows = parsed(shown).rows
+    assert rows[1][0] == "Cost per VPRmuted: price list is old"
+    assert rows[2][0] == "DLQ depthadvisory, does not decide"
+
+
+def test_no_gates_is_said() -> None:
+    assert "No gate was judged" in str(tables.gate_table([]))
+    assert "nothing to show" in tables.gate_table([])._repr_html_()
+
+
+def test_a_one_sided_interval_shows_the_side_it_has(result: Callable[..., Any]) -> None:
+    shown = tables.gate_table([result("error_rate", "PASS", high=0.02), result("success_rate", "PASS", low=0.98)])
+    rows = parsed(shown).rows
+    assert (rows[1][3], rows[2][3]) == ("<= 2.0 %", ">= 98.0 %")
+
+
+def test_a_window_that_is_no_time_is_shown_as_it_is(result: Callable[..., Any], rate: Callable[..., Evidence]) -> None:
+    odd = rate(0, 1).model_copy(update={"start": "", "end": "now"})
+    assert " to now" in str(tables.gate_table([result("dlq", "PASS", evidence=odd)]))
+
+
+def test_everything_is_escaped(outcome: Outcome) -> None:
+    for shown in (tables.gate_table(outcome), tables.verdict_banner(outcome), tables.closing_note("r", outcome, "<i>")):
+        assert "script" not in parsed(shown).tags
+        assert "i" not in parsed(shown).tags
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.dictionaries(st.text(max_size=20), st.text(max_size=60), max_size=4))
+def test_any_text_survives_as_text(facts: dict[str, str]) -> None:
+    rows = parsed(tables.where_table(facts)).rows
+    assert [row[0] for row in rows] == [
+        name.replace("\r\n", "\n").replace("\r", "\n") for name in facts
+    ] or "\r" in "".join([*facts, *facts.values()])
+
+
+def test_the_banner_says_why_next_and_which_runbook(outcome: Outcome) -> None:
+    text = str(tables.verdict_banner(outcome))
+    assert text.startswith("↩ ROLLBACK\n  Why: success is low")
+    assert "Next: Run rollback_1." in text
+    assert "Come back: 11 Nov 04:00 UTC" in text, "in UTC, whatever zone it came in"
+    assert "notebooks/rollback_1" in text
+    assert parsed(tables.verdict_banner(outcome)).tags >= {"div"}
+
+
+@pytest.mark.parametrize("word", [*Verdict, *Decision])
+def test_every_verdict_and_decision_has_icon_word_and_readable_colours(word: str) -> None:
+    icon, colour = BADGES[word]
+    light, dark = sorted((luminance(colour), luminance(BLACK)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) > 4.5
+    assert icon.strip()
+
+
+def test_icons_tell_verdicts_apart_without_colour() -> None:
+    assert len({BADGES[verdict].icon for verdict in Verdict}) == len(Verdict)
+
+
+def test_a_table_does_not_set_its_own_paper_or_ink(outcome: Outcome) -> None:
+    """In a dark theme the text must take the theme's colour."""
+    markup = tables.gate_table(outcome)._repr_html_()
+    assert "color:inherit" in markup
+    assert "background:white" not in markup
+    assert "<style" not in markup
+
+
+def test_ipython_and_a_terminal_see_the_same(outcome: Outcome) -> None:
+    shown = tables.gate_table(outcome)
+    seen: list[str] = []
+    shown._repr_pretty_(SimpleNamespace(text=seen.append), False)
+    shown._repr_pretty_(SimpleNamespace(text=seen.append), True)
+    assert seen == [str(shown), "(…)"]
+    assert repr(shown) == str(shown)
+    assert max(len(line) for line in str(shown).splitlines()) <= tables.WIDTH
+
+
+def plan(**kwargs: Any) -> Any:
+    step = SimpleNamespace(action="deploy", before=0, after=10, strategy="soak", why="because")
+    return SimpleNamespace(
+        **{"before": 0, "percent": 10, "steps": (step,), "notes": (), "blockers": (), "undo": "off", **kwargs}
+    )
+
+
+def test_a_plan_shows_steps_blockers_and_the_way_back() -> None:
+    shown = tables.plan_table(plan(blockers=("the switch is <off>",), notes=("renew it",)))
+    text = str(shown)
+    assert "Dial 0 % → 10 %" in text
+    assert "0 % → 10 %" in parsed(shown).rows[1][2]
+    assert "✘ Blocked: the switch is <off>" in text
+    assert "Note: renew it" in text
+    assert text.endswith("Undo: off")
+    assert "off" not in parsed(shown).tags
+
+
+def test_a_plan_without_steps_says_so() -> None:
+    assert "Dial at 0 %: nothing to do" in str(tables.plan_table(plan(steps=())))
+
+
+def test_findings_put_the_bad_first_and_count() -> None:
+    shown = tables.findings_table(
+        [
+            {"alarm": "a", "ok": True, "sentence": "fine"},
+            SimpleNamespace(resource="b", ok=False, sentence="broken"),
+            {"name": "c", "ok": None, "text": "who knows"},
+        ],
+        "Guards",
+    )
+    rows = parsed(shown).rows
+    assert [row[1] for row in rows[1:]] == ["b", "c", "a"]
+    assert [row[0] for row in rows[1:]] == ["✘ no", "? unknown", "✔ ok"]
+    assert str(shown).startswith("Guards: 1 of 3 in order")
+    assert "nothing to show" in str(tables.findings_table([]))
+
+
+def test_predecessors() -> None:
+    assert "requires no predecessor" in str(tables.predecessors_table([], "06"))
+    text = str(tables.predecessors_table([{"requires": "01@dev", "ok": False, "sentence": "no record"}], "06"))
+    assert "Predecessors of 06: 0 of 1 in order" in text
+    assert "01@dev" in text
+
+
+def test_the_closing_note_says_where_the_record_is(outcome: Outcome) -> None:
+    assert "Record r1 sealed: archive/x" in str(tables.closing_note("r1", outcome, "archive/x"))
+    assert "sealed by the engine" in str(tables.closing_note("r1", outcome, None))
+
+
+@pytest.mark.parametrize(
+    ("canary", "baseline", "said"),
+    [
+        ((1, 300), (2650, 2700), "A rollback stops new harm from async; it does not restore service."),
+        ((200, 300), (3, 3000), "The baseline is the better side (99.9 %)"),
+        ((1, 100), (2, 100), "cannot be told apart at this sample size"),
+        ((1, 100), (0, 0), "baseline cannot be seen"),
+        ((None, None), (50, 100), "serves 50.0 % of its requests; the canary cannot be seen"),
+    ],
+)
+def test_the_baseline_is_told_honestly(rate: Callable[..., Evidence], canary: Any, baseline: Any, said: str) -> None:
+    shown = tables.baseline_table(rate(*canary), rate(*baseline))
+    assert said in str(shown).replace("\n", " ")
+    assert [row[0] for row in parsed(shown).rows[1:]] == ["Async (canary)", "Sync (baseline)"]
+
+
+def test_the_baseline_shows_success_beside_success(rate: Callable[..., Evidence]) -> None:
+    rows = parsed(tables.baseline_table(rate(1, 300), rate(2650, 2700))).rows
+    assert rows[1][1:4] == ["99.7 %", "98.2-100.0 %", "300"]
+    assert rows[2][1:4] == ["1.9 %", "1.4-2.4 %", "2,700"]
+
+
+def segment(**kwargs: Any) -> Any:
+    given = {"completed": 288, "late": 1, "failed": 16, "lost": 1, "in_flight": 2, "probes": 0, "read_units": 12.5}
+    window = {
+        "start": dt.datetime(2026, 11, 10, 3, tzinfo=dt.UTC),
+        "end_settled": dt.datetime(2026, 11, 11, tzinfo=dt.UTC),
+    }
+    return SimpleNamespace(**{**given, **window, "errors": {}, **kwargs})
+
+
+def test_the_census_counts_settled_jobs_only() -> None:
+    shown = tables.census_table(segment(probes=4, errors={"quota <x>": 15, "other": 1}))
+    text, rows = str(shown), parsed(shown).rows
+    assert "Census of 306 settled jobs created 10 Nov 03:00 to 11 Nov 00:00 UTC" in text
+    assert [row[1] for row in rows[1:7]] == ["288", "1", "16", "1", "2", "4"]
+    assert rows[1][2] == "94.1 %"
+    assert rows[5][2] == "–", "in flight is in no rate"
+    assert "12.5 read units" in text
+    assert text.index("quota <x>") < text.index("other")
+
+
+def test_an_almost_perfect_census_is_not_shown_as_100_percent() -> None:
+    rows = parsed(tables.census_table(segment(completed=99_999, late=0, failed=1, lost=0))).rows
+    assert rows[1][2] != "100.0 %"
+
+
+def test_an_empty_census_divides_by_nothing() -> None:
+    rows = parsed(tables.census_table(segment(completed=0, late=0, failed=0, lost=0))).rows
+    assert rows[1][2] == "–"
+
+
+def test_the_traffic_table_names_the_weight_and_the_last_deployments() -> None:
+    deployment = SimpleNamespace(
+        number=2,
+        state="BAKING",
+        percent=10.0,
+        description="run=a",
+        started_at="2026-11-10T03:00:00Z",
+        events=(SimpleNamespace(type="BAKE_TIME_STARTED", triggered_by="APPCONFIG", description="begun"),),
+    )
+    bare = SimpleNamespace(number=1, state="COMPLETE", percent=None, description="", started_at=None, events=())
+    state = SimpleNamespace(weight=0.0, dial_percent=10.0, switch_on=False, history=(deployment, bare))
+    text = str(tables.traffic_table(state))
+    assert "0 % of requests go to async" in text
+    assert "off" in text
+    assert "BAKE_TIME_STARTED by APPCONFIG: begun" in text
+    rows = parsed(tables.traffic_table(state)).rows
+    assert rows[-2][:4] == ["2", "10 Nov 03:00", "10 %", "BAKING"]
+    assert rows[-1] == ["1", "–", "–", "COMPLETE", "–", ""]
+    assert len(parsed(tables.traffic_table(state, recent=1)).rows) == len(rows) - 1
