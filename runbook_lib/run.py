@@ -168,6 +168,7 @@ class Run:
         Raises:
             RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
         """
+        from runbook_lib.record.attach import MIME, stamp
         from runbook_lib.show.parts import show
         from runbook_lib.show.tables import closing_note
 
@@ -177,6 +178,7 @@ class Run:
         if self.origin == "interactive":
             where = str(seal_staged(self.archive, self.staging, status="completed").folder)
         note = closing_note(self.run_id, outcome, where)
-        show(note)
+        gates = [result.model_dump(mode="json") for result in outcome.results]
+        show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
             raise RedVerdict(str(outcome.decision), outcome.reason)

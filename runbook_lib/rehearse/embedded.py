@@ -198,8 +198,13 @@ class EmbeddedAws:
             "LAMBDA_ACCOUNT_CONCURRENCY": _LAMBDA_CONCURRENCY,
             "TMPDIR": str(self._folder),
             "PYTHONPATH": str(Path(runbook_lib.__file__).parent.parent),
-            # Compiled code is kept where it is; workers are many and short.
-            "PYTHONDONTWRITEBYTECODE": "",
+            # Nothing of the host: no state of another MiniStack (it keeps a key in /tmp), no Docker (at its start it
+            # removes what it takes for its own leftovers), no settings that a shell may hold for another one.
+            "STATE_DIR": str(self._folder / "state"),
+            "S3_DATA_DIR": str(self._folder / "s3"),
+            "DOCKER_HOST": f"unix://{self._folder}/no-docker",
+            **dict.fromkeys(("PERSIST_STATE", "LOCALSTACK_PERSISTENCE", "S3_PERSIST", "USE_SSL", "LAMBDA_STRICT"), "0"),
+            **{"AUTH": "false", "SERVICES": "", "CLOUDTRAIL_RECORDING": "0"},
         }
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(

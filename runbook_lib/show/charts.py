@@ -274,7 +274,8 @@ def _levels(axes: Any, gate: Gate | None, scale: float, log: bool, values: Seque
     shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
     ceiling = max([top, *(limit for _, limit, _, _ in shown)]) or 1.0
     if not log:
-        axes.set_ylim(min([0.0, *finite]), ceiling * 1.12)
+        # A little room below, so that a curve at 0 is not hidden by the axis.
+        axes.set_ylim(min([0.0, *finite]) - ceiling * 0.03, ceiling * 1.12)
     labels: list[tuple[float, str, str]] = []
     for name, limit, colour, dash in lines:
         if any(line[0] == name for line in shown):

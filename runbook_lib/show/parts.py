@@ -17,12 +17,13 @@ def line(text: str) -> Shown:
     return Shown(f'<div style="font-size:14px;margin:4px 0">{html.escape(text)}</div>', text)
 
 
-def show(shown: Shown) -> None:
-    """Displays in a notebook, prints elsewhere."""
+def show(shown: Shown, more: Mapping[str, Any] | None = None) -> None:
+    """Displays in a notebook, prints elsewhere; `more`: further MIME types of the same thing, for machines."""
     if "IPython" in sys.modules:
         from IPython import display
 
-        display.display(shown)  # type: ignore[no-untyped-call]
+        bundle = {"text/html": shown._repr_html_(), "text/plain": str(shown), **(more or {})}
+        display.display(bundle, raw=True)  # type: ignore[no-untyped-call]
     else:
         print(shown)
 

@@ -175,8 +175,9 @@ def _gate_row(result: GateResult) -> list[object]:
     asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, f"Asked: {evidence.query}", *more))
     why = Cell(
         " ".join(words.sentence(part) for part in (result.reason, *more)),
-        f'{html.escape(result.reason)}<details style="margin-top:2px"><summary style="cursor:pointer;opacity:.8">query'
-        f'</summary><div style="font-size:12px;opacity:.9">{asked}</div></details>',
+        f'<div style="min-width:19em">{html.escape(result.reason)}</div><details style="margin-top:2px">'
+        f'<summary style="cursor:pointer;opacity:.8">query</summary>'
+        f'<div style="font-size:12px;opacity:.9">{asked}</div></details>',
     )
     return [
         title,

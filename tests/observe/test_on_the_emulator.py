@@ -24,7 +24,7 @@ from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params
 
 pytestmark = pytest.mark.emulator
-T0 = (dt.datetime.now(dt.UTC) - dt.timedelta(days=5)).replace(minute=7, second=0, microsecond=0)
+T0 = (dt.datetime.now(dt.UTC) - dt.timedelta(days=5)).replace(hour=9, minute=7, second=0, microsecond=0)
 HOUR = dt.timedelta(hours=1)
 
 

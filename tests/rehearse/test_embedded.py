@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -118,6 +120,16 @@ def test_its_environment_leads_to_no_credentials(embedded: EmbeddedAws) -> None:
 
 
 @pytest.mark.emulator
+def test_settings_for_another_ministack_do_not_reach_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    elsewhere = {"AUTH": "true", "SERVICES": "s3", "USE_SSL": "1", "PERSIST_STATE": "1", "STATE_DIR": str(tmp_path)}
+    for name, value in elsewhere.items():
+        monkeypatch.setenv(name, value)
+    with EmbeddedAws() as aws:
+        assert aws.client("sqs").create_queue(QueueName="any")["QueueUrl"].startswith(f"http://{HOST}:{aws.port}/")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.emulator
 def test_closing_takes_process_and_files_down() -> None:
     with EmbeddedAws() as aws:
         pid, folder = aws._child.pid, aws._folder
@@ -169,7 +181,7 @@ def test_takes_another_port_if_somebody_was_faster(embedded: EmbeddedAws, monkey
 
 
 def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"ministack.*rollout-runbook\[rehearse\]") as raised:
         EmbeddedAws()
     assert raised.value.exit_code == Exit.USAGE
@@ -180,7 +192,7 @@ def test_a_failed_start_shows_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch
     broken.write_text("#!/bin/sh\necho 'the reason why' >&2\nexit 3\n")
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(broken))
-    monkeypatch.setattr(room.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(AwsError, match="the reason why"):
         EmbeddedAws()
     assert list(tmp_path.iterdir()) == [broken], "it left its folder behind"

@@ -116,7 +116,8 @@ def test_alarms_exist_with_actions_and_the_guards_are_ok(aws: EmbeddedAws, prod:
 
 def _environment(aws: EmbeddedAws, prod: Sandbox, name: str) -> dict[str, Any]:
     items = aws.client("appconfig").list_environments(ApplicationId=prod.outputs["ApplicationId"])["Items"]
-    return next(one for one in items if one["Name"] == name)
+    found: dict[str, Any] = next(one for one in items if one["Name"] == name)
+    return found
 
 
 def test_guards_watch_the_dial_and_nothing_watches_the_switch(aws: EmbeddedAws, prod: Sandbox) -> None:
@@ -136,8 +137,8 @@ def _flag(aws: EmbeddedAws, prod: Sandbox, environment: str, profile: str) -> di
         ConfigurationProfileIdentifier=profile,
     )
     content = client.get_latest_configuration(ConfigurationToken=session["InitialConfigurationToken"])["Configuration"]
-    value: dict[str, Any] = json.loads(content.read())
-    return value.get("vpr_async") or value["values"]["vpr_async"]
+    flag: dict[str, Any] = json.loads(content.read())["vpr_async"]
+    return flag
 
 
 def test_clients_read_dial_0_and_switch_on(aws: EmbeddedAws, prod: Sandbox) -> None:

@@ -52,9 +52,9 @@ def _resolved(template: dict[str, Any], value: Any) -> Any:
 
 
 def _lint(folder: Path, *templates: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    files = [folder / f"{i}.json" for i in range(len(templates))]
+    files: list[Path | str] = [folder / f"{i}.json" for i in range(len(templates))]
     for file, template in zip(files, templates, strict=True):
-        file.write_text(json.dumps(template))
+        Path(file).write_text(json.dumps(template))
     linter = [sys.executable, "-c", "from cfnlint.runner import main; main()"]
     command = [*linter, "--regions", "us-east-1", "--non-zero-exit-code", "warning", "--", *files]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,155 @@
+"""A stage for whole runs: an embedded AWS with prod's sandbox, shared; each test has its own release and archive.
+
+Virtual time begins on a fixed day, so that a test sees the same random numbers for ever, and goes on from test to test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook_lib.act import traffic as act
+from runbook_lib.act.guard import Guard
+from runbook_lib.errors import RedVerdict
+from runbook_lib.launch import Finished, launch
+from runbook_lib.observe import traffic
+from runbook_lib.params import Params, load_file, read_yaml
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.rehearse.stage import only
+from runbook_lib.rehearse.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
+START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
+MORNING = 8
+QUIET = dt.timedelta(hours=2)
+"""Longer than the guards' periods: so long after its last metric every guard is OK again."""
+_TIMEOUT_S = 100
+
+
+class Rollout:
+    """One release on the shared stage, with an archive of its own."""
+
+    def __init__(self, aws: EmbeddedAws, release: str, archive: Path, env: str = "prod") -> None:
+        self.aws, self.release, self.env = aws, release, env
+        self.file = ROOT / "params" / f"{env}.yaml"
+        self.folder = archive
+        self.values: dict[str, Any] = {
+            **read_yaml(ROOT / "params" / "rehearsal.yaml"),
+            "release": release,
+            "archive": str(archive),
+        }
+        self.params: Params = load_file(self.file, self.values)
+        self.apply = {"mode": "apply", "confirm": env}
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.folder)
+
+    def state(self) -> traffic.TrafficState:
+        return traffic.read(self.aws.client("appconfig"), self.params)
+
+    def quiet(self) -> None:
+        """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""
+        journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
+        params = load_file(self.file, {**self.values, **self.apply})
+        identity = SimpleNamespace(account=params.account_id, arn="arn:test", now=self.aws.now())
+        state = self.state()
+        back = act.plan_shift(state, 0, params, soak_hours=0, description="between tests")
+        act.apply(back, self.aws.client("appconfig"), Guard(params, identity, journal), params)
+        earliest = self.aws.now() + QUIET
+        morning = earliest.replace(hour=MORNING, minute=0, second=0, microsecond=0)
+        self.aws.move_to(morning if morning >= earliest else morning + dt.timedelta(days=1))
+
+    def world(self, scenario: str = "healthy", seed: int = 7) -> World:
+        return World(self.aws, self.params, scenario, seed)
+
+    def run(self, notebook: Path = NOTEBOOK, **values: Any) -> Finished:
+        """As `runbook run` does it: papermill with our engine, a kernel of its own."""
+        with only(self.aws.env):
+            return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
+
+    def by_hand(self, **values: Any) -> Record:
+        """Run All without papermill and without a kernel (which takes seconds); the run seals itself."""
+        flat = {**read_yaml(self.file), **self.values, **values}
+        cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+        namespace: dict[str, Any] = {"__name__": "notebook"}
+        with only(self.aws.env), contextlib.chdir(ROOT), contextlib.suppress(RedVerdict):
+            for cell in cells:
+                exec("".join(cell["source"]), namespace)
+                namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
+        return self.records()[-1]
+
+    def records(self) -> list[Record]:
+        """What is in the archive, which must be whole: every record verifies, nothing is left unsealed."""
+        archive = self.archive
+        refs = archive.records()
+        for ref in refs:
+            archive.verify(ref)
+        assert [path.name for path in archive.staging.glob("*")] == []
+        return [archive.load(ref) for ref in refs]
+
+    def record(self, finished: Finished) -> Record:
+        return next(record for record in self.records() if record.run_id == finished.run_id)
+
+    def settings(self, **values: Any) -> list[str]:
+        """What `runbook run` is told: parameters file and overrides."""
+        pairs = {**self.values, **values}
+        return ["--params", str(self.file), *(part for key, value in pairs.items() for part in ("--set", f"{key}={value}"))]
+
+    def papermill_settings(self, **values: Any) -> list[str]:
+        """What papermill is told: the same. `-r` takes text as it is, `-p` finds out the type."""
+        pairs = {**self.values, **values}
+        flags = ((("-r" if isinstance(value, str) else "-p"), key, str(value)) for key, value in pairs.items())
+        return ["-f", str(self.file), *(part for flag in flags for part in flag)]
+
+
+def command(
+    arguments: Sequence[str | Path], env: Mapping[str, str], cwd: Path = ROOT, timeout: float = _TIMEOUT_S
+) -> subprocess.CompletedProcess[str]:
+    """A command line of the virtual environment that these tests run in."""
+    program, *rest = map(str, arguments)
+    start = [sys.executable, "-m", program] if program != "runbook" else [str(Path(sys.executable).with_name("runbook"))]
+    return subprocess.run([*start, *rest], env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[EmbeddedAws]:
+    """The embedded AWS of the end-to-end tests, with prod's sandbox."""
+    with EmbeddedAws(START) as aws:
+        deploy(aws, load_file(ROOT / "params" / "prod.yaml", read_yaml(ROOT / "params" / "rehearsal.yaml")))
+        yield aws
+
+
+@pytest.fixture
+def rollout(stage: EmbeddedAws, request: pytest.FixtureRequest, tmp_path: Path) -> Rollout:
+    """A rollout of prod that has not begun."""
+    release = re.sub(r"\W+", "-", request.node.name).strip("-")
+    started = Rollout(stage, release, tmp_path / "archive")
+    return started
+
+
+@pytest.fixture(name="command")
+def _command() -> Any:
+    return command
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    assert dict(os.environ) == before or os.environ.get("PYTEST_CURRENT_TEST")

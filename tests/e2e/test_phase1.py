@@ -1,0 +1,202 @@
+"""Phase 1 on the embedded AWS: what it changes, and what it makes of what AWS does by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.rehearse.sandbox import deploy
+
+pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
+
+SETTLED = dt.timedelta(minutes=7)
+"""Clients' polling and the delay of metrics and jobs: so long after its hour a look can be decided."""
+SEEN = {
+    "cloudformation": [("describe_stacks", {}), ("list_stacks", {})],
+    "cloudwatch": [("describe_alarms", {}), ("describe_alarm_history", {}), ("list_metrics", {}), ("list_dashboards", {})],
+    "dynamodb": [("list_tables", {}), ("describe_table", {"TableName": "table"}), ("scan", {"TableName": "table"})],
+    "events": [("list_rules", {})],
+    "iam": [("list_roles", {})],
+    "lambda": [
+        ("list_functions", {}),
+        ("list_event_source_mappings", {}),
+        ("get_function_concurrency", {"FunctionName": "worker"}),
+        ("get_policy", {"FunctionName": "submit"}),
+    ],
+    "logs": [("describe_log_groups", {}), ("describe_metric_filters", {})],
+    "s3": [("list_buckets", {})],
+    "sns": [("list_topics", {}), ("list_subscriptions", {})],
+    "sqs": [("list_queues", {})],
+    "ssm": [("describe_parameters", {})],
+    "apigateway": [("get_rest_apis", {})],
+}
+"""What is asked of each service for a snapshot; names of the service's resources are put in."""
+
+
+def ask(client: Any, call: str, **given: Any) -> Any:
+    """A whole answer, all pages of it, as JSON."""
+    if client.can_paginate(call):
+        answers = list(client.get_paginator(call).paginate(**given))
+    else:
+        answers = [getattr(client, call)(**given)]
+    for answer in answers:
+        del answer["ResponseMetadata"]
+    return json.loads(json.dumps(answers, default=str))
+
+
+def snapshot(rollout: Any) -> dict[str, Any]:
+    """All that a run could have changed, by service and call."""
+    client, name = rollout.aws.client, rollout.params.name
+    seen = {
+        f"{service}.{call}": ask(client(service), call, **{key: name(value) for key, value in given.items()})
+        for service, calls in SEEN.items()
+        for call, given in calls
+    }
+    for url in client("sqs").list_queues()["QueueUrls"]:
+        seen[f"sqs {url}"] = ask(client("sqs"), "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
+    for bucket in client("s3").list_buckets()["Buckets"]:
+        seen[f"s3 {bucket['Name']}"] = ask(client("s3"), "list_objects_v2", Bucket=bucket["Name"])
+    for api in client("apigateway").get_rest_apis()["items"]:
+        for call in ("get_stages", "get_deployments", "get_resources"):
+            seen[f"api {api['id']} {call}"] = ask(client("apigateway"), call, restApiId=api["id"])
+    group = f"/aws/lambda/{name('worker')}"
+    seen["log of the worker"] = ask(client("logs"), "filter_log_events", logGroupName=group)
+    return seen | flags(client("appconfig"))
+
+
+def flags(client: Any) -> dict[str, Any]:
+    """AppConfig: strategies, applications, environments, profiles with their versions and documents, deployments."""
+    seen = {"appconfig strategies": ask(client, "list_deployment_strategies")}
+    for application in client.list_applications()["Items"]:
+        here = {"ApplicationId": application["Id"]}
+        seen[f"appconfig {application['Name']}"] = application
+        for profile in ask(client, "list_configuration_profiles", **here)[0]["Items"]:
+            where = {**here, "ConfigurationProfileId": profile["Id"]}
+            versions = ask(client, "list_hosted_configuration_versions", **where)
+            for version in versions[0]["Items"]:
+                document = client.get_hosted_configuration_version(**where, VersionNumber=version["VersionNumber"])
+                version["Content"] = document["Content"].read().decode()
+            seen[f"appconfig profile {profile['Name']}"] = [profile, versions]
+        for environment in ask(client, "list_environments", **here)[0]["Items"]:
+            where = {**here, "EnvironmentId": environment["Id"]}
+            deployments = ask(client, "list_deployments", **where)
+            for one in deployments[0]["Items"]:
+                number = one["DeploymentNumber"]
+                one["Whole"] = ask(client, "get_deployment", **where, DeploymentNumber=number)
+            seen[f"appconfig environment {environment['Name']}"] = [environment, deployments]
+    return seen
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def test_plan_changes_nothing_and_apply_nothing_but_the_dial_once(rollout: Any) -> None:
+    rollout.quiet()
+    world = rollout.world()
+    world.advance_by(hours=1, minutes=5)
+    untouched = snapshot(rollout)
+    planned = rollout.run()
+    assert (planned.exit_code, planned.decision) == (0, "PLANNED")
+    assert changed(untouched, snapshot(rollout)) == set()
+    assert rollout.record(planned).changes == ()
+
+    shifted = rollout.run(**rollout.apply)
+    assert (shifted.exit_code, shifted.decision) == (0, "SOAK")
+    moved = snapshot(rollout)
+    assert changed(untouched, moved) == {"appconfig profile vpr-async-dial", "appconfig environment prod"}
+    state = rollout.state()
+    assert (state.weight, state.dial_deployment.state) == (10, "BAKING")
+    # Over 0, and every change was written down before it was made, and read back.
+    changes = rollout.record(shifted).changes
+    assert [change.intent["after"]["percent"] for change in changes] == [0, 10]
+    assert all(change.outcome["ok"] for change in changes)
+
+    # The soak has begun: applying again does not shift again, and planning still changes nothing.
+    again = rollout.run(**rollout.apply)
+    assert (again.exit_code, again.decision) == (0, "SOAK")
+    assert rollout.record(again).moment == "during"
+    assert rollout.by_hand().moment == "during"
+    assert changed(moved, snapshot(rollout)) == set()
+    assert rollout.record(again).changes == ()
+
+
+def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_says_so(rollout: Any) -> None:
+    rollout.quiet()
+    world = rollout.world("async_failing")
+    world.advance_by(hours=1, minutes=5)
+    assert rollout.by_hand(**rollout.apply).decision == "SOAK"
+    shift = rollout.state().dial_deployment
+    assert (rollout.state().weight, shift.state) == (10, "BAKING")
+
+    world.advance_by(hours=6)
+
+    state = rollout.state()
+    assert (state.weight, state.switch_on) == (0, True)
+    assert (state.dial_deployment.number, state.dial_deployment.state) == (shift.number, "ROLLED_BACK")
+    fired = dt.datetime.fromisoformat(state.dial_deployment.taken_back_at)
+    assert dt.timedelta(0) < fired - dt.datetime.fromisoformat(shift.started_at) < dt.timedelta(hours=6)
+    before = snapshot(rollout)
+    looked = rollout.run()
+    assert (looked.exit_code, looked.decision) == (4, "ROLLBACK")
+    record = rollout.record(looked)
+    assert (record.moment, record.status) == ("taken_back", "completed")
+    assert "careervp-vpr-failed-jobs-guard-prod" in record.outcome["reason"]
+    assert fired.strftime("%Y-%m-%dT%H:%M") in record.outcome["reason"]
+    assert looked.headline == record.outcome["reason"]
+    assert "careervp-vpr-failed-jobs-guard-prod" in Path(looked.report).read_text()
+    # Turning the switch off as well is left to a run that may.
+    assert changed(before, snapshot(rollout)) == set()
+
+    # The same attempt is over; the next one begins anew, at weight 0.
+    world.advance_by(hours=2)
+    anew = rollout.by_hand(attempt=2, **rollout.apply)
+    assert (anew.moment, anew.decision, anew.attempt) == ("before", "SOAK", 2)
+    assert rollout.state().weight == 10
+    assert rollout.by_hand().decision == "ROLLBACK"
+    later = rollout.by_hand(attempt=2)
+    assert (later.moment, later.decision) == ("during", "SOAK")
+
+
+def test_where_cloudwatch_is_empty_the_final_look_is_a_hold_without_data(rollout: Any) -> None:
+    # An environment that nobody ever called.
+    staging = type(rollout)(rollout.aws, rollout.release, rollout.folder, "staging")
+    rollout.quiet()
+    deploy(staging.aws, staging.params)
+    assert staging.by_hand(**staging.apply).decision == "SOAK"
+    set_at = dt.datetime.fromisoformat(staging.state().since)
+    assert staging.state().weight == 10
+    staging.aws.move_to(set_at + dt.timedelta(hours=24) + SETTLED)
+    final = staging.run(**staging.apply)
+    assert (final.exit_code, final.decision) == (3, "HOLD")
+    record = staging.record(final)
+    assert record.moment == "after"
+    verdicts = {gate["gate"]["id"]: gate["verdict"] for gate in record.gates}
+    assert verdicts["success_rate"] == verdicts["submit_latency"] == "NO_DATA"
+    assert {gate["verdict"] for gate in record.gates if gate["n"]} <= {"PASS"}
+    assert record.changes == ()
+    # Nor does waiting for the last declared look make a promotion of it.
+    staging.aws.move_to(set_at + dt.timedelta(hours=36) + SETTLED)
+    assert staging.by_hand(**staging.apply).decision == "HOLD"
+
+
+def test_a_soak_with_too_few_requests_is_extended_not_promoted(rollout: Any) -> None:
+    rollout.quiet()
+    world = rollout.world("low_traffic")
+    world.advance_by(hours=1, minutes=5)
+    assert rollout.by_hand(**rollout.apply).decision == "SOAK"
+    set_at = dt.datetime.fromisoformat(rollout.state().since)
+    world.advance(set_at + dt.timedelta(hours=24) + SETTLED)
+    looked = rollout.run()
+    assert (looked.exit_code, looked.decision) == (0, "SOAK")
+    record = rollout.record(looked)
+    assert record.moment == "after"
+    verdicts = {gate["gate"]["id"]: gate["verdict"] for gate in record.gates}
+    assert verdicts["success_rate"] == "INCONCLUSIVE"
+    assert "FAIL" not in verdicts.values()
+    back = dt.datetime.fromisoformat(looked.come_back_at)
+    assert set_at + dt.timedelta(hours=30) < back <= set_at + dt.timedelta(hours=30) + SETTLED

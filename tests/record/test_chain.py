@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.chain import Chain, predecessors, read_record
+from runbook_lib.record.place import RecordRef
+
+PHASE = "06_phase1_10_percent"
+Seal = Callable[..., RecordRef]
+
+
+def test_each_record_carries_the_hash_of_the_one_before(archive: Archive, sealed: Seal) -> None:
+    records = [archive.load(sealed()) for _ in range(3)]
+    assert [record.previous for record in records] == [None, records[0].hash, records[1].hash]
+    assert [ref.run_id for ref in archive.records()] == [record.run_id for record in records]
+
+
+def test_names_go_on_when_the_clock_does_not(tmp_path: Path) -> None:
+    chain = Chain(tmp_path)
+    now = dt.datetime(2026, 11, 23, 3, 0, 0, 999_999, tzinfo=dt.UTC)
+    name, _ = chain.next_name("a", now)
+    assert name == "20261123T030000.999Z-a"
+    (tmp_path / name).mkdir()
+    assert chain.next_name("b", now - dt.timedelta(hours=1))[0] == "20261123T030001.000Z-b"
+
+
+def test_a_crash_between_record_and_head_is_no_damage(archive: Archive, sealed: Seal) -> None:
+    first = sealed()
+    head = first.folder.parent / "HEAD"
+    before = head.read_bytes()
+    second = sealed()
+    head.write_bytes(before)
+    archive.verify(second)
+    third = sealed()
+    archive.verify(third)
+    assert archive.load(third).previous == archive.load(second).hash
+
+
+def test_taking_the_newest_record_away_is_found(archive: Archive, sealed: Seal) -> None:
+    first, second = sealed(), sealed()
+    archive.verify(first)
+    shutil.rmtree(second.folder)
+    with pytest.raises(ArchiveError, match="the chain's newest record is not"):
+        archive.verify(first)
+
+
+def test_a_record_after_a_damaged_chain_says_so(archive: Archive, sealed: Seal) -> None:
+    shutil.rmtree(sealed().folder)
+    record = archive.load(sealed())
+    assert any("newest record" in text and "missing" in text for text in record.warnings)
+    assert record.previous is not None
+
+
+def test_an_unreadable_end_of_a_chain_does_not_stop_the_next_record(archive: Archive, sealed: Seal) -> None:
+    (sealed().folder / "record.json").write_text("[")
+    assert any("not JSON" in text for text in archive.load(sealed()).warnings)
+
+
+@pytest.mark.parametrize(("content", "sentence"), [(None, "cannot be read"), ("{", "not JSON"), ("[]", "not a JSON object")])
+def test_reading_what_is_no_record(tmp_path: Path, content: str | None, sentence: str) -> None:
+    if content is not None:
+        (tmp_path / "record.json").write_text(content)
+    with pytest.raises(ArchiveError, match=sentence):
+        read_record(tmp_path)
+
+
+class TestPredecessors:
+    def find(self, archive: Archive) -> tuple[bool, str]:
+        finding = predecessors(archive, [f"{PHASE}@dev"], "r1")[0]
+        assert finding.as_dict()["requires"] == f"{PHASE}@dev"
+        return finding.ok, finding.sentence
+
+    def test_none(self, archive: Archive) -> None:
+        assert self.find(archive) == (False, f"no sealed record of {PHASE}@dev for release r1")
+
+    def test_promoted(self, archive: Archive, sealed: Seal) -> None:
+        sealed("SOAK")
+        sealed("PROMOTE")
+        sealed("PLANNED")
+        sealed("HOLD", status="failed")
+        ok, sentence = self.find(archive)
+        assert ok and "says PROMOTE" in sentence
+
+    def test_the_latest_decision_counts(self, archive: Archive, sealed: Seal) -> None:
+        sealed("PROMOTE")
+        sealed("ROLLBACK")
+        ok, sentence = self.find(archive)
+        assert not ok and sentence.endswith("wants PROMOTE") and "ROLLBACK" in sentence
+
+    def test_a_later_run_that_died_in_the_middle_of_a_change_takes_it_back(
+        self, archive: Archive, sealed: Seal, stage: Callable[..., Path]
+    ) -> None:
+        sealed("PROMOTE")
+        seal_staged(archive, stage(("intent", {"id": "a", "what": "dial"})), status="died")
+        ok, sentence = self.find(archive)
+        assert not ok and "died in the middle of a change" in sentence
+
+    def test_an_altered_record_is_not_trusted(self, archive: Archive, sealed: Seal) -> None:
+        path = sealed("ROLLBACK").folder / "record.json"
+        path.write_text(path.read_text().replace("ROLLBACK", "PROMOTE"))
+        ok, sentence = self.find(archive)
+        assert not ok and "cannot be trusted" in sentence
+
+    def test_another_release_or_environment_does_not_count(self, archive: Archive, sealed: Seal) -> None:
+        sealed("PROMOTE")
+        assert not predecessors(archive, [f"{PHASE}@prod"], "r1")[0].ok
+        assert not predecessors(archive, [f"{PHASE}@dev"], "r2")[0].ok
+
+
+def test_rewriting_a_record_with_a_new_hash_breaks_the_chain_after_it(archive: Archive, sealed: Seal) -> None:
+    from runbook_lib.record.seal import record_hash
+
+    first, second = sealed("HOLD"), sealed("PROMOTE")
+    path = first.folder / "record.json"
+    forged = json.loads(path.read_text()) | {"decision": "PROMOTE"}
+    path.write_text(json.dumps(forged | {"hash": record_hash(forged)}))
+    with pytest.raises(ArchiveError, match="the record before it is missing, or not the one it was sealed after"):
+        archive.verify(second)

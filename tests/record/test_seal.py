@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.record import seal
+from runbook_lib.record.seal import canonical, file_hash, gates_digest, record_hash, replace_file, write_folder
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda x: st.lists(x, max_size=4) | st.dictionaries(st.text(), x, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_order_and_the_hash_itself_do_not_count_and_a_trip_through_json_changes_nothing(record: dict[str, object]) -> None:
+    import json
+
+    turned = dict(reversed(record.items())) | {"hash": "x"}
+    assert record_hash(turned) == record_hash({key: value for key, value in record.items() if key != "hash"})
+    assert record_hash(json.loads(json.dumps(record, indent=1))) == record_hash(record)
+
+
+def test_nan_is_not_canonical() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant|Out of range"):
+        canonical(float("nan"))
+
+
+def test_the_digest_of_gates_sees_each_number() -> None:
+    gate = {"gate": {"id": "a", "why": "x"}, "verdict": "PASS", "value": 1.0, "low": 0, "high": 2, "n": 3, "reason": "r"}
+    assert gates_digest([gate]) == gates_digest([{**gate, "reason": "other words"}])
+    for key in ("verdict", "value", "low", "high", "n"):
+        assert gates_digest([gate]) != gates_digest([{**gate, key: "changed"}])
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_text("copied")
+    write_folder(tmp_path / "a" / "b", {"x": b"1"}, {"y": source})
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["x", "y"]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+    assert len(file_hash(tmp_path / "a" / "b" / "y")) == 64
+
+
+def test_a_folder_is_never_overwritten(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a", {"x": b"1"})
+    with pytest.raises(ArchiveError, match="never overwritten"):
+        write_folder(tmp_path / "a", {"x": b"2"})
+    assert (tmp_path / "a" / "x").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("broken", ["rename", "fsync", "write"])
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    target = {"rename": (Path, "rename"), "fsync": (seal.os, "fsync"), "write": (Path, "write_bytes")}[broken]
+    monkeypatch.setattr(*target, full)
+    with pytest.raises(ArchiveError, match="No space left on device"):
+        write_folder(tmp_path / "a", {"x": b"1"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_replaced_or_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "HEAD"
+    replace_file(path, b"1")
+    monkeypatch.setattr(seal.os, "fsync", lambda _: os.stat("/nonexistent"))
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        replace_file(path, b"2")
+    assert path.read_bytes() == b"1"
+    assert [file.name for file in tmp_path.iterdir()] == ["HEAD"]
