@@ -23,6 +23,7 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.record.redact import redact_output
 
+_SOCKET_PATH = 100
 _OUTPUTS = ("stream", "error", "display_data", "execute_result", "update_display_data")
 
 
@@ -73,18 +74,23 @@ def start(kernel_name: str, env: Mapping[str, str], run_id: str, preload: str = 
         run_id: of the run that it is for.
         preload: Python that it executes while booting, such as imports.
     """
-    # Sockets in a private folder instead of TCP ports: no other user of the machine can listen or connect.
     folder = Path(tempfile.mkdtemp(prefix="runbook-kernel-"))
-    manager = AsyncKernelManager(kernel_name=kernel_name, transport="ipc", connection_file=str(folder / "kernel.json"))
+    # Sockets in a private folder rather than TCP ports: nobody else on the machine can listen or connect. The path of a
+    # socket may not be long, and Windows has none.
+    fits = os.name == "posix" and len(str(folder / "kernel-ipc-5")) < _SOCKET_PATH
+    manager = AsyncKernelManager(
+        kernel_name=kernel_name, transport="ipc" if fits else "tcp", connection_file=str(folder / "kernel.json")
+    )
     arguments = ["--HistoryManager.hist_file=:memory:"]
     if preload:
         arguments.append(f"--IPKernelApp.exec_lines={preload}")
+    kernel = Kernel(manager, folder, run_id)
     try:
         run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        kernel.stop()
         raise
-    return Kernel(manager, folder, run_id)
+    return kernel
 
 
 _warm: list[Kernel] = []

@@ -1,4 +1,4 @@
-"""Builders for records: an archive in a temporary folder, runs as a notebook would journal them, gates as a judge would."""
+"""Builders for records: an archive in a temporary folder, runs as a notebook journals them, gates as a judge writes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def policy() -> Policy:
 
 @pytest.fixture(scope="session")
 def gate_result(policy: Policy) -> Callable[..., dict[str, Any]]:
-    def build(gate: str = "success_rate", verdict: str = "PASS", value: float | None = 0.997, **more: Any) -> dict[str, Any]:
+    def build(
+        gate: str = "success_rate", verdict: str = "PASS", value: float | None = 0.997, **more: Any
+    ) -> dict[str, Any]:
         chosen = policy.gate(gate)
         evidence = Evidence(
             measure=chosen.measure,
@@ -94,7 +96,9 @@ def sealed(archive: Archive, stage: Callable[..., Path]) -> Callable[..., Record
 
     def build(decision: str = "PROMOTE", *events: tuple[str, dict[str, Any]], status: Any = "completed") -> RecordRef:
         outcome = {"decision": decision, "reason": "it was judged", "next": "go on"}
-        staging = stage(*events, ("decision", {"moment": "after", "outcome": outcome}), ("closed", {"decision": decision}))
+        staging = stage(
+            *events, ("decision", {"moment": "after", "outcome": outcome}), ("closed", {"decision": decision})
+        )
         Journal(staging).attach("answers.json", "[1, 2]")
         return seal_staged(archive, staging, status=status)
 

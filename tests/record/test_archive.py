@@ -33,7 +33,12 @@ def test_nothing_is_made_before_it_is_needed(archive: Archive) -> None:
 def test_a_sealed_record_lies_where_it_belongs(archive: Archive, sealed: Seal) -> None:
     ref = sealed()
     assert ref.folder.relative_to(archive.root).parts[:3] == ("env=dev", "release=r1", "06_phase1_10_percent")
-    assert sorted(path.name for path in ref.folder.iterdir()) == ["answers.json", "journal.jsonl", "record.json", "report.html"]
+    assert sorted(path.name for path in ref.folder.iterdir()) == [
+        "answers.json",
+        "journal.jsonl",
+        "record.json",
+        "report.html",
+    ]
     record = archive.load(ref)
     assert sorted(record.files) == ["answers.json", "journal.jsonl", "report.html"]
     assert record.sealed_at.replace("-", "").replace(":", "").startswith(ref.sealed.removesuffix("Z"))
@@ -155,7 +160,7 @@ def test_a_record_of_a_later_version_is_one_sentence(archive: Archive, sealed: S
     with pytest.raises(ArchiveError, match="schema 2; this version reads 1"):
         archive.load(archive.records()[0])
     path.write_text(json.dumps(record | {"attempt": "x"}))
-    with pytest.raises(ArchiveError, match="record.json, 'attempt'"):
+    with pytest.raises(ArchiveError, match=r"record\.json, 'attempt'"):
         archive.load(archive.records()[0])
 
 
@@ -216,7 +221,7 @@ def test_a_crash_after_the_record_and_before_the_clearing_up(
 def test_a_report_that_cannot_be_drawn_does_not_cost_the_record(
     archive: Archive, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import runbook_lib.record.report as report
+    from runbook_lib.record import report
 
     monkeypatch.setattr(report, "report_html", lambda *_: 1 / 0)
     record = archive.load(seal_staged(archive, stage(), status="completed"))
@@ -269,7 +274,8 @@ def test_two_sealers_of_one_run_agree(archive: Archive, stage: Stage) -> None:
     staging = stage(("closed", {}))
     found: list[RecordRef] = []
     threads = [
-        threading.Thread(target=lambda: found.append(seal_staged(archive, staging, status="completed"))) for _ in range(4)
+        threading.Thread(target=lambda: found.append(seal_staged(archive, staging, status="completed")))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -359,8 +365,13 @@ def test_a_zombie_is_dead() -> None:
     assert owner._start(child.pid) is None
 
 
-def test_list_and_show_are_plain_data(archive: Archive, sealed: Seal, gate_result: Callable[..., dict[str, Any]]) -> None:
-    gates = [("gate", {"result": gate_result()}), ("gate", {"result": gate_result("dlq", "FAIL", 1.0, low=None, high=None)})]
+def test_list_and_show_are_plain_data(
+    archive: Archive, sealed: Seal, gate_result: Callable[..., dict[str, Any]]
+) -> None:
+    gates = [
+        ("gate", {"result": gate_result()}),
+        ("gate", {"result": gate_result("dlq", "FAIL", 1.0, low=None, high=None)}),
+    ]
     ref = sealed("ROLLBACK", *gates, ("intent", {"id": "a", "what": "dial", "before": {"percent": 0}, "after": None}))
     (row,) = list_rows(archive, env="dev")
     assert (row["run"], row["decision"], row["status"], row["intact"]) == (ref.run_id, "ROLLBACK", "completed", True)

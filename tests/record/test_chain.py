@@ -64,7 +64,9 @@ def test_an_unreadable_end_of_a_chain_does_not_stop_the_next_record(archive: Arc
     assert any("not JSON" in text for text in archive.load(sealed()).warnings)
 
 
-@pytest.mark.parametrize(("content", "sentence"), [(None, "cannot be read"), ("{", "not JSON"), ("[]", "not a JSON object")])
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "cannot be read"), ("{", "not JSON"), ("[]", "not a JSON object")]
+)
 def test_reading_what_is_no_record(tmp_path: Path, content: str | None, sentence: str) -> None:
     if content is not None:
         (tmp_path / "record.json").write_text(content)

@@ -101,7 +101,9 @@ def test_a_full_temporary_folder_does_not_either(tmp_path: Path, monkeypatch: py
     assert Journal(tmp_path).append_or_stderr("intent")["event"] == "intent"
 
 
-def test_half_a_line_written_to_a_full_disk_does_not_spoil_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_line_written_to_a_full_disk_does_not_spoil_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Journal(tmp_path)
     real = os.write
 

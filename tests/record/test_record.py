@@ -12,7 +12,10 @@ from runbook_lib.record.record import _READERS, Problem, Record, from_journal
 
 
 def _events(*events: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"seq": n, "at": f"2026-11-23T03:00:0{n}+00:00", "event": name, **data} for n, (name, data) in enumerate(events, 1)]
+    return [
+        {"seq": n, "at": f"2026-11-23T03:00:0{n}+00:00", "event": name, **data}
+        for n, (name, data) in enumerate(events, 1)
+    ]
 
 
 def test_a_whole_run(opened: dict[str, Any], gate_result: Callable[..., dict[str, Any]]) -> None:
@@ -20,16 +23,24 @@ def test_a_whole_run(opened: dict[str, Any], gate_result: Callable[..., dict[str
     record = from_journal(
         _events(
             ("opened", {**opened, "run_id": "abc"}),
-            ("caller", {"account_id": "000000000101", "arn": "arn:x", "operator": "me", "as_of": "2026-11-23T03:00:00+00:00"}),
+            (
+                "caller",
+                {"account_id": "000000000101", "arn": "arn:x", "operator": "me", "as_of": "2026-11-23T03:00:00+00:00"},
+            ),
             ("traffic", {"when": "before", "state": {"dial_percent": 0}}),
             ("census", {"segment": {"completed": 3}}),
             ("census", {"segment": None}),
             ("evidence", {"evidence": {"success": {"n": 3}}}),
             ("intent", {"id": "i1", "what": "dial"}),
             ("outcome", {"intent": "i1", "ok": True}),
-            ("decision", {"moment": "after", "outcome": {"decision": "PROMOTE", "reason": "r", "next": "n", "results": [gate]}}),
+            (
+                "decision",
+                {"moment": "after", "outcome": {"decision": "PROMOTE", "reason": "r", "next": "n", "results": [gate]}},
+            ),
         )
-        + _events(*[("note", {})] * 9, ("traffic", {"when": "after", "state": {"dial_percent": 10}}), ("closed", {}))[9:],
+        + _events(*[("note", {})] * 9, ("traffic", {"when": "after", "state": {"dial_percent": 10}}), ("closed", {}))[
+            9:
+        ],
         status="completed",
     )
     assert (record.env, record.release, record.mode, record.run_id) == ("dev", "r1", "apply", "abc")
@@ -47,13 +58,16 @@ def test_a_whole_run(opened: dict[str, Any], gate_result: Callable[..., dict[str
 
 def test_a_crash_between_intent_and_outcome_is_visible() -> None:
     record = from_journal(
-        _events(("intent", {"id": "a"}), ("intent", {"id": "b"}), ("outcome", {"intent": "a", "ok": True})), status="died"
+        _events(("intent", {"id": "a"}), ("intent", {"id": "b"}), ("outcome", {"intent": "a", "ok": True})),
+        status="died",
     )
     assert [change.intent["id"] for change in record.open_changes] == ["b"]
 
 
 def test_a_change_that_could_not_be_read_back_is_open_too() -> None:
-    record = from_journal(_events(("intent", {"id": "a"}), ("outcome", {"intent": "a", "ok": None})), status="completed")
+    record = from_journal(
+        _events(("intent", {"id": "a"}), ("outcome", {"intent": "a", "ok": None})), status="completed"
+    )
     assert len(record.open_changes) == 1
 
 
@@ -71,21 +85,33 @@ def test_outcomes_find_their_intents_by_id_or_number_or_else_the_latest() -> Non
 
 def test_the_last_result_of_a_gate_counts(gate_result: Callable[..., dict[str, Any]]) -> None:
     record = from_journal(
-        _events(*[("gate", {"result": gate_result(verdict=verdict)}) for verdict in ("FAIL", "PASS")]), status="completed"
+        _events(*[("gate", {"result": gate_result(verdict=verdict)}) for verdict in ("FAIL", "PASS")]),
+        status="completed",
     )
     assert [gate["verdict"] for gate in record.gates] == ["PASS"]
 
 
 def test_without_a_journal_the_owner_tells_what_it_knows() -> None:
-    record = from_journal([], status="died", owner={"env": "prod", "release": "r", "notebook": "n", "run_id": "x", "pid": 1})
-    assert (record.env, record.release, record.notebook, record.run_id, record.status) == ("prod", "r", "n", "x", "died")
+    record = from_journal(
+        [], status="died", owner={"env": "prod", "release": "r", "notebook": "n", "run_id": "x", "pid": 1}
+    )
+    assert (record.env, record.release, record.notebook, record.run_id, record.status) == (
+        "prod",
+        "r",
+        "n",
+        "x",
+        "died",
+    )
 
 
 def test_a_missing_number_is_an_event_that_could_not_be_written() -> None:
     events = _events(("note", {"text": "a"}), ("note", {"text": "b"}), ("note", {"text": "c"}))
     record = from_journal([events[0], events[2], {"event": "torn", "seq": None, "text": "{"}], status="died")
     assert record.notes == ("a", "c")
-    assert record.warnings == ("a line of the journal was torn by a crash: '{'", "the journal lacks event 2: it could not be written")
+    assert record.warnings == (
+        "a line of the journal was torn by a crash: '{'",
+        "the journal lacks event 2: it could not be written",
+    )
 
 
 def test_an_error_explains_a_run_that_failed_and_not_one_that_completed() -> None:
@@ -112,7 +138,12 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
 KEYS = ["params", "policy", "outcome", "result", "state", "when", "evidence", "segment", "text", "type", "intent", "id", "run_id", "notebook", "moment", "versions"]  # fmt: skip
 
 
-@given(st.lists(st.fixed_dictionaries({"event": st.sampled_from([*_READERS, "other"])}, optional=dict.fromkeys(KEYS, JSON)), max_size=6))
+@given(
+    st.lists(
+        st.fixed_dictionaries({"event": st.sampled_from([*_READERS, "other"])}, optional=dict.fromkeys(KEYS, JSON)),
+        max_size=6,
+    )
+)
 def test_there_is_always_a_record(events: list[dict[str, Any]]) -> None:
     record = from_journal(events, status="died")
     assert Record.model_validate(record.dump()) == record

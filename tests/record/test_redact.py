@@ -79,7 +79,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | PROSE, lambda x: st.lists(x) | st.dictionaries(PROSE, x)))
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | PROSE, lambda x: st.lists(x) | st.dictionaries(PROSE, x))
+)
 def test_structures_keep_their_shape(value: Any) -> None:
     assert redact(redact(value)) == redact(value)
     if isinstance(value, dict):

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.errors import ArchiveError, UsageError
+from runbook_lib.record.archive import Archive, show_record
+from runbook_lib.record.attach import MIME, attach, stamp
+from runbook_lib.record.place import RecordRef, attachments
+
+
+@pytest.fixture
+def ref(sealed: Callable[..., RecordRef], gate_result: Callable[..., dict[str, Any]]) -> RecordRef:
+    return sealed("PROMOTE", ("gate", {"result": gate_result()}))
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[..., Path]:
+    def build(*outputs: dict[str, Any], source: str = "run.close(outcome)") -> Path:
+        cell = {"cell_type": "code", "source": source, "outputs": list(outputs), "metadata": {}, "execution_count": 1}
+        path = tmp_path / "06_phase1_10_percent.ipynb"
+        path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+        return path
+
+    return build
+
+
+def stamped(archive: Archive, ref: RecordRef, **changes: Any) -> dict[str, Any]:
+    record = archive.load(ref)
+    data = {**stamp(record.run_id, record.decision, record.gates), **changes}
+    return {"output_type": "display_data", "data": {MIME: data, "text/plain": "closed"}, "metadata": {}}
+
+
+def test_the_saved_notebook_lies_beside_an_unaltered_record(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path]
+) -> None:
+    before = (ref.folder / "record.json").read_bytes()
+    where = attach(save(stamped(archive, ref)), archive)
+    assert sorted(path.name for path in where.iterdir()) == ["attachment.json", "notebook.ipynb", "report.html"]
+    assert (ref.folder / "record.json").read_bytes() == before
+    archive.verify(ref)
+    (facts,) = attachments(ref)
+    assert facts["record"] == archive.load(ref).hash and facts["checked"] == ["decision", "gates", "run_id"]
+    assert show_record(archive, ref.run_id)["report"] == str(where / "report.html")
+    assert "run.close" not in (ref.folder / "report.html").read_text()
+
+
+def test_attaching_again(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
+    first = attach(save(stamped(archive, ref)), archive)
+    assert attach(save(stamped(archive, ref)), archive) == first
+    second = attach(save(stamped(archive, ref), source="run.close(outcome)  # a remark"), archive)
+    assert second.name > first.name and ref.report == second / "report.html"
+
+
+@pytest.mark.parametrize(("key", "value"), [("decision", "ROLLBACK"), ("gates", "0" * 64), ("hash", "0" * 64)])
+def test_outputs_that_contradict_the_record_are_refused(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path], key: str, value: str
+) -> None:
+    with pytest.raises(ArchiveError, match=f"its {key} is not that of record {ref.run_id}"):
+        attach(save(stamped(archive, ref, **{key: value})), archive)
+    assert not (ref.folder / "attachments").exists()
+
+
+def test_without_a_stamp_the_printed_run_id_is_enough_to_find_the_record(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path]
+) -> None:
+    note = {"output_type": "stream", "name": "stdout", "text": [f"Record {ref.run_id} sealed: x"]}
+    where = attach(save(note), archive)
+    assert json.loads((where / "attachment.json").read_text())["checked"] == ["run_id"]
+
+
+def test_the_last_run_in_the_notebook_counts(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
+    older = stamped(archive, ref, run_id="000000000000", decision="HOLD")
+    assert attach(save(older, stamped(archive, ref)), archive).is_relative_to(ref.folder)
+
+
+def test_secrets_do_not_come_in_by_the_back_door(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
+    key = "AK" + "IA" + "Q" * 16
+    where = attach(save(stamped(archive, ref), source=f"# {key}"), archive)
+    assert all(key not in path.read_text() for path in where.iterdir())
+
+
+def test_an_altered_record_takes_no_attachment(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
+    path = save(stamped(archive, ref))
+    (ref.folder / "answers.json").write_text("[]")
+    with pytest.raises(ArchiveError, match=r"answers\.json was altered"):
+        attach(path, archive)
+
+
+@pytest.mark.parametrize("file", ["notebook.ipynb", "report.html", "attachment.json"])
+def test_an_altered_attachment_is_found(archive: Archive, ref: RecordRef, save: Callable[..., Path], file: str) -> None:
+    where = attach(save(stamped(archive, ref)), archive)
+    (where / file).write_text("{}")
+    with pytest.raises(ArchiveError, match=f"the attachment {where.name} was altered"):
+        archive.verify(ref)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not a Jupyter notebook"),
+        ('{"cells": [], "nbformat": 3}', "is not a Jupyter notebook"),
+        ('{"cells": [], "nbformat": 4}', "carries no closed run"),
+    ],
+)
+def test_what_is_no_finished_notebook_is_refused(
+    archive: Archive, tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    path = tmp_path / "x.ipynb"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=sentence):
+        attach(path, archive)
+
+
+def test_a_run_that_this_archive_does_not_hold(archive: Archive, save: Callable[..., Path]) -> None:
+    output = {"output_type": "stream", "name": "stdout", "text": "run 0123456789ab"}
+    with pytest.raises(ArchiveError, match="no record starts with '0123456789ab'"):
+        attach(save(output), archive)

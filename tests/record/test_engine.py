@@ -1,0 +1,367 @@
+"""Real papermill runs of tiny notebooks: the record is written from outside the kernel, however the run ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.engine import RunbookEngine, Terminated, cut_short, parameters, prestart
+from runbook_lib.record.record import Record
+
+PARAMS = Path(__file__).parents[2] / "params"
+OPEN = """import os
+from runbook_lib.record.journal import Journal
+journal = Journal(os.environ["RUNBOOK_STAGING"])
+journal.append("opened", run_id=os.environ["RUNBOOK_RUN_ID"], notebook="tiny", origin=os.environ["RUNBOOK_ORIGIN"],
+               params={"env": env, "release": release, "mode": mode})
+print("run", os.environ["RUNBOOK_RUN_ID"])"""
+INTENT = 'journal.append("intent", id="i", what="dial")'
+OUTCOME = 'journal.append("outcome", intent="i", ok=True)'
+CLOSE = 'journal.append("closed", decision="PROMOTE", reason="r", next="n")'
+KILL = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
+WAIT = 'open("waiting", "w").close()\nimport time; time.sleep(60)'
+RED = 'from runbook_lib.errors import RedVerdict\nraise RedVerdict("HOLD", "a human is needed")'
+
+
+class Project:
+    """A project folder with a notebook to run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.archive = Archive(root / "archive")
+        (root / "params").mkdir()
+        shutil.copy(PARAMS / "gates.yaml", root / "params")
+
+    def notebook(self, *cells: str, parameters: str = 'env = "dev"\nrelease = "r1"\nmode = "plan"') -> str:
+        tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nb = new_notebook(cells=[tagged, *map(new_code_cell, cells)], metadata=metadata)
+        nbformat.write(nb, self.root / "tiny.ipynb")
+        return str(self.root / "tiny.ipynb")
+
+    def run(self, *cells: str, **more: Any) -> Any:
+        import papermill
+
+        return papermill.execute_notebook(
+            self.notebook(*cells), str(self.root / "out.ipynb"), engine_name="runbook", progress_bar=False, **more
+        )
+
+    def papermill(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "papermill",
+            "--engine",
+            "runbook",
+            "--no-progress-bar",
+            "tiny.ipynb",
+            "out.ipynb",
+        ]
+        return subprocess.Popen(
+            [*command, *arguments], cwd=self.root, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def wait_for(self, name: str) -> None:
+        deadline = time.monotonic() + 60
+        while not (self.root / name).exists():
+            assert time.monotonic() < deadline, "the kernel never came to it"
+            time.sleep(0.05)
+
+    def record(self) -> Record:
+        """The one sealed record, verified."""
+        (ref,) = self.archive.records()
+        self.archive.verify(ref)
+        assert list(self.archive.staging.iterdir()) == []
+        return self.archive.load(ref)
+
+    def sealed_notebook(self) -> Any:
+        return json.loads((self.archive.records()[0].folder / "notebook.ipynb").read_text())
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.chdir(tmp_path)
+    yield Project(tmp_path)
+    from runbook_lib.record.kernel import drop_warm
+
+    drop_warm()
+
+
+def test_papermill_can_be_imported_from_either_end() -> None:
+    for first in ("papermill", "runbook_lib.record.engine"):
+        script = f"import {first}; from papermill.engines import papermill_engines as p; print(p.get_engine('runbook'))"
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+        assert "RunbookEngine" in done.stdout
+
+
+def test_the_engine_costs_nothing_until_it_runs() -> None:
+    script = "import sys, runbook_lib.record.engine; print(*(set(sys.modules) & {'papermill', 'pydantic', 'jinja2', 'nbclient', 'psutil', 'filelock'}))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.kernel
+def test_a_run_that_completes(project: Project) -> None:
+    sealed: list[Any] = []
+    nb = project.run(
+        OPEN, INTENT, OUTCOME, CLOSE, parameters={"release": "r2"}, on_sealed=sealed.append, run_id="abc123"
+    )
+    record = project.record()
+    assert (record.status, record.origin, record.release, record.run_id) == ("completed", "papermill", "r2", "abc123")
+    assert (record.decision, record.error, record.open_changes) == ("PROMOTE", None, ())
+    assert set(record.files) == {"journal.jsonl", "notebook.ipynb", "report.html"}
+    assert sealed == project.archive.records() and nb.metadata.runbook.record == str(sealed[0].folder)
+    saved = project.sealed_notebook()
+    assert saved["metadata"]["runbook"]["run_id"] == "abc123" and saved["metadata"]["papermill"]["duration"] > 0
+    nbformat.validate(nbformat.from_dict(saved))
+
+
+@pytest.mark.kernel
+def test_a_red_verdict_is_a_run_that_completed(project: Project) -> None:
+    from papermill.exceptions import PapermillExecutionError
+
+    with pytest.raises(PapermillExecutionError, match="a human is needed"):
+        project.run(OPEN, CLOSE.replace("PROMOTE", "HOLD"), RED)
+    record = project.record()
+    assert (record.status, record.decision, record.error) == ("completed", "HOLD", None)
+
+
+@pytest.mark.kernel
+def test_a_cell_that_fails(project: Project) -> None:
+    from papermill.exceptions import PapermillExecutionError
+
+    key = "AK" + "IA" + "Q" * 16
+    with pytest.raises(PapermillExecutionError):
+        project.run(OPEN, INTENT, f'raise ValueError("AK" + "{key[2:]}")', CLOSE)
+    record = project.record()
+    assert (record.status, len(record.open_changes)) == ("failed", 1)
+    assert record.error is not None and (record.error.type, record.error.cell) == ("ValueError", 4)
+    (ref,) = project.archive.records()
+    assert all(key not in path.read_text() for path in ref.folder.iterdir())
+    assert key not in (project.root / "out.ipynb").read_text()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (['"hello"'], "the notebook ended without opening a run"),
+        ([OPEN, "import sys; sys.exit(0)", CLOSE], "the notebook ended without closing the run it opened"),
+    ],
+)
+def test_a_run_that_was_never_opened_or_closed_has_not_completed(
+    project: Project, cells: list[str], sentence: str
+) -> None:
+    project.run(*cells)
+    record = project.record()
+    assert record.status == "failed" and record.error is not None and record.error.sentence == sentence
+
+
+@pytest.mark.kernel
+def test_a_bad_parameter_leaves_a_record_too(project: Project) -> None:
+    from papermill.exceptions import PapermillExecutionError
+
+    with pytest.raises(PapermillExecutionError):
+        project.run(
+            "from runbook_lib.errors import UsageError\nraise UsageError(\"env is '../x'\")", parameters={"env": "../x"}
+        )
+    record = project.record()
+    assert record.error is not None and record.error.sentence == "env is '../x'"
+    assert (record.env, record.notebook) == ("../x", "tiny")
+
+
+@pytest.mark.kernel
+def test_a_kernel_that_is_killed_leaves_a_record_that_says_so_and_running_again_works(project: Project) -> None:
+    from nbclient.exceptions import DeadKernelError
+
+    with pytest.raises(DeadKernelError):
+        project.run(OPEN, INTENT, KILL, CLOSE)
+    record = project.record()
+    assert (record.status, len(record.open_changes)) == ("died", 1)
+    assert record.error is not None and record.error.sentence == "the kernel died while code cell 4 of 5 ran"
+    cells = project.sealed_notebook()["cells"]
+    assert [cell["metadata"]["papermill"]["status"] for cell in cells] == ["completed"] * 3 + ["failed", "pending"]
+    project.run(OPEN, CLOSE)
+    refs = project.archive.records()
+    project.archive.verify(refs[-1])
+    assert project.archive.load(refs[-1]).previous == record.hash
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, None, "SIGINT")]
+)
+def test_papermill_that_is_terminated_stops_its_kernel_and_seals(
+    project: Project, number: signal.Signals, code: int | None, word: str
+) -> None:
+    project.notebook(OPEN, INTENT, f'print(os.getpid(), file=open("pid", "w"))\n{WAIT}', CLOSE)
+    process = project.papermill()
+    project.wait_for("waiting")
+    process.send_signal(number)
+    time.sleep(0.05)
+    process.send_signal(number)  # impatience does not break the seal
+    process.communicate(timeout=30)
+    assert process.returncode == code if code is not None else process.returncode != 0
+    record = project.record()
+    assert (record.status, len(record.open_changes)) == ("cancelled", 1)
+    assert record.error is not None and f"({word}) while code cell 4 of 5 ran" in record.error.sentence
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project.root / "pid").read_text()), 0)
+
+
+@pytest.mark.kernel
+def test_papermill_that_is_killed_leaves_its_journal_and_the_next_run_closes_it_as_died(project: Project) -> None:
+    project.notebook(OPEN, INTENT, WAIT, CLOSE)
+    process = project.papermill()
+    project.wait_for("waiting")
+    process.kill()
+    process.communicate(timeout=30)
+    assert project.archive.records() == [] and len(list(project.archive.staging.iterdir())) == 1
+    project.run(OPEN, CLOSE)
+    died, completed = map(project.archive.load, project.archive.records())
+    assert (died.status, len(died.open_changes), completed.status) == ("died", 1, "completed")
+    assert "notebook.ipynb" in died.files and completed.previous == died.hash
+    project.archive.verify(project.archive.records()[-1])
+
+
+@pytest.mark.kernel
+def test_an_archive_that_cannot_be_written_does_not_hold_up_the_run(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (project.root / "file").write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sealed: list[Any] = []
+    project.run(OPEN, CLOSE, parameters={"archive": "file/archive"}, on_sealed=sealed.append)
+    assert "the record of this run will be in" in capsys.readouterr().err
+    assert Archive(sealed[0].folder.parents[3]).load(sealed[0]).status == "completed"
+
+
+@pytest.mark.kernel
+def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import runbook_lib.record.archive as module
+    from runbook_lib.errors import ArchiveError
+
+    def full(*_: object, **__: object) -> None:
+        raise ArchiveError("no room")
+
+    monkeypatch.setattr(module, "seal_staged", full)
+    with pytest.raises(ArchiveError, match="could not be sealed; its journal is kept in"):
+        project.run(OPEN, CLOSE)
+    assert "no room" in capsys.readouterr().err
+    assert len(list(project.archive.staging.glob("*/journal.jsonl"))) == 1
+
+
+@pytest.mark.kernel
+def test_a_kernel_started_ahead_is_used_once_and_only_where_everything_is_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prestart(project.archive.root, preload="import builtins; builtins.ahead = True")
+    project.run(OPEN, CLOSE, 'print("ahead", "ahead" in globals() or "ahead" in dir(__builtins__))')
+    assert "ahead True" in str(project.sealed_notebook()["cells"][-1]["outputs"])
+    assert project.record().status == "completed"
+    prestart(project.archive.root, preload="import builtins; builtins.ahead = True")
+    monkeypatch.setenv("SOMETHING", "else")
+    project.run(OPEN, CLOSE, 'print("ahead", "ahead" in globals() or "ahead" in dir(__builtins__))')
+    nb = json.loads((project.archive.records()[-1].folder / "notebook.ipynb").read_text())
+    assert "ahead False" in str(nb["cells"][-1]["outputs"])
+
+
+@pytest.mark.kernel
+def test_a_kernel_started_ahead_that_died_is_replaced(project: Project) -> None:
+    from runbook_lib.record import kernel
+
+    prestart(project.archive.root)
+    provisioner = kernel._warm[0].manager.provisioner
+    provisioner.process.kill()
+    provisioner.process.wait(10)
+    project.run(OPEN, CLOSE)
+    assert project.record().status == "completed"
+
+
+@pytest.mark.kernel
+def test_a_run_in_a_thread(project: Project) -> None:
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            project.run(OPEN, CLOSE)
+        except BaseException as error:  # told to the test below
+            failures.append(error)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert failures == [] and project.record().status == "completed"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def _signalled(number: signal.Signals, armed: bool) -> Callable[[], None]:
+    from runbook_lib.record.engine import _deferring_signals
+
+    def act() -> None:
+        with _deferring_signals() as interruptible:
+            if armed:
+                with interruptible():
+                    signal.raise_signal(number)
+                    pytest.fail("the signal did not interrupt")
+            signal.raise_signal(number)
+            done.append("sealed")
+
+    done: list[str] = []
+    act.__dict__["done"] = done
+    return act
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_signals_interrupt_cells_and_wait_for_the_seal(number: signal.Signals, error: type[BaseException]) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(error):
+        _signalled(number, armed=True)()
+    late = _signalled(number, armed=False)
+    with pytest.raises(error):
+        late()
+    assert late.__dict__["done"] == ["sealed"]
+    assert signal.getsignal(number) is before
+
+
+def test_parameters_are_read_without_running_anything() -> None:
+    cells = [
+        new_code_cell("injected = 1\nenv = 'prod'", metadata={"tags": ["injected-parameters"]}),
+        new_code_cell(
+            "env = 'dev'\nn: int = 3\na = b = -1.5\nx = open('y')\nm: int\nf(1)", metadata={"tags": ["parameters"]}
+        ),
+        new_code_cell("env = 'other'"),
+        new_code_cell("env = (", metadata={"tags": ["parameters"]}),
+    ]
+    assert parameters(new_notebook(cells=cells)) == {"env": "prod", "n": 3, "a": -1.5, "b": -1.5, "injected": 1}
+
+
+def test_an_ending_by_any_other_cause_is_a_failure() -> None:
+    status, problem = cut_short(new_notebook(cells=[]), TimeoutError())
+    assert (status, problem.type, problem.sentence) == (
+        "failed",
+        "TimeoutError",
+        "papermill stopped before the first cell ran",
+    )
+
+
+def test_names_come_from_papermill() -> None:
+    nb = new_notebook(metadata={"kernelspec": {"name": "k", "display_name": "K"}, "language_info": {"name": "python"}})
+    assert (RunbookEngine.nb_kernel_name(nb), RunbookEngine.nb_language(nb)) == ("k", "python")

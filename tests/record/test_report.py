@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from runbook_lib.record.record import Change, Problem, Record
+from runbook_lib.record.report import change_row, facts, gate_row, headline, report_html
+
+PNG = base64.b64encode(b"\x89PNG not really").decode()
+
+
+class Page(HTMLParser):
+    """Everything a browser would load or run, and the visible text."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._skip = False
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._skip = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._skip = False
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._skip else data
+
+    def loads(self) -> list[str]:
+        found = [str(a[k]) for _, a in self.tags for k in ("src", "srcset", "poster", "data", "background") if a.get(k)]
+        return found + [str(a.get("href")) for tag, a in self.tags if tag in ("link", "base", "image", "use")]
+
+
+def code(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
+    return {"cell_type": "code", "source": source, "outputs": list(outputs), "execution_count": 3, "metadata": {}}
+
+
+def prose(source: str, **more: Any) -> dict[str, Any]:
+    return {"cell_type": "markdown", "source": source, "metadata": {}, **more}
+
+
+def notebook(*cells: dict[str, Any]) -> dict[str, Any]:
+    return {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def show(mime: str, data: Any) -> dict[str, Any]:
+    return {"output_type": "display_data", "data": {mime: data, "text/plain": "plainly"}, "metadata": {}}
+
+
+@pytest.fixture
+def record(gate_result: Callable[..., dict[str, Any]]) -> Record:
+    return Record(
+        run_id="4f1c9a7be210", env="prod", release="2026.11", notebook="06_phase1_10_percent", origin="papermill",
+        status="completed", opened_at="2026-11-23T03:00:00+00:00", as_of="2026-11-23T02:55:00+00:00", mode="apply",
+        operator="A. Engineer", moment="after", decision="ROLLBACK",
+        outcome={"decision": "ROLLBACK", "reason": "1 job <lost>", "next": "Run rollback_1", "come_back_at": "2026-11-24T03:00:00Z"},
+        gates=(gate_result(), gate_result("dlq", "FAIL", 1.0, low=None, high=None, n=None, reason="peaked at 1")),
+    )  # fmt: skip
+
+
+def test_the_first_screen_says_what_matters(record: Record) -> None:
+    page = Page(report_html(notebook(prose("# Phase 1\n\nHello"), code("1+1")), record))
+    head = page.text.split("Show code")[0]
+    for words in (
+        "Phase 1", "↩", "ROLLBACK", "1 job <lost>", "Run rollback_1", "Come back at 2026-11-24 03:00 UTC", "prod", "2026.11",
+        "apply (may change AWS)", "2026-11-23 02:55 UTC", "A. Engineer", "Success rate", "99.7 %", "99.0-99.9 %", "301",
+        "> 99 %", "< 98 %", "PASS", "DLQ depth", "FAIL", "peaked at 1",
+    ):  # fmt: skip
+        assert words in head, words
+    assert page.text.count("Phase 1") == 2  # in the window's title and at the top, not once more in the body
+
+
+def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
+    hostile = (
+        '<link rel="stylesheet" href="https://cdn.example/x.css"><img src="https://a.example/x.png"><img src=//b.example/y>'
+        '<script src="https://c.example/x.js">alert(1)</script><script>alert(2)</script><iframe src="http://d.example"></iframe>'
+        "<video poster='http://e.example/p'></video><p>kept</p>"
+    )
+    page = Page(report_html(notebook(prose(hostile), code("x", show("text/html", hostile))), record))
+    assert [url for url in page.loads() if "//" in url] == []
+    assert not {"script", "link", "iframe", "base"} & {tag for tag, _ in page.tags}
+    assert page.text.count("kept") == 2 and "alert" not in page.text
+    policy = next(
+        a["content"] for tag, a in page.tags if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None and policy.startswith("default-src 'none'") and "script" not in policy
+
+
+def test_code_is_there_and_hidden_until_asked_for_without_a_script(record: Record) -> None:
+    markup = report_html(notebook(code("answer = 42")), record)
+    assert re.search(r'<input type="checkbox" id="show-code" class="toggle"><label for="show-code"', markup)
+    assert ".source { display: none" in markup and ".toggle:checked ~ main .source { display: block; }" in markup
+    assert "answer" in Page(markup).text and "checked>" not in markup
+
+
+def test_outputs(record: Record) -> None:
+    markup = report_html(
+        notebook(
+            prose("## Charts"),
+            code("a", show("image/png", PNG), show("image/svg+xml", ["<svg>", "</svg>"]), show("text/markdown", "**bold**")),
+            code("b", show("application/x-unknown", "?"), {"output_type": "stream", "name": "stderr", "text": ["\x1b[31mcare\x1b[0m ", "<b>"]}),
+            code("c", {"output_type": "display_data", "data": {"application/x": 1}, "metadata": {}}),
+            code("d", {"output_type": "error", "ename": "AwsError", "evalue": "no answer", "traceback": ["AwsError: no answer"]}),
+            code("e", {"output_type": "error", "ename": "KeyError", "evalue": "'x'", "traceback": ["\x1b[0;31mTrace", "line 2"]}),
+            code("f", {"output_type": "error", "ename": "RedVerdict", "evalue": "HOLD: ask", "traceback": []}),
+            {"cell_type": "raw", "source": "raw"},
+            prose("papermill's own", metadata={"tags": ["papermill-error-cell-tag"]}),
+            prose("![x](attachment:a.png)", attachments={"a.png": {"image/png": PNG}}),
+        ),
+        record,
+    )  # fmt: skip
+    page = Page(markup)
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [str(image["src"])[:20] for image in images] == [
+        "data:image/png;base6",
+        "data:image/svg+xml;b",
+        "data:image/png;base6",
+    ]
+    assert images[0]["alt"] == "Charts"
+    assert (
+        "<strong>bold</strong>" in markup
+        and "plainly" in page.text
+        and "care <b>" in page.text
+        and "\x1b" not in markup
+    )
+    assert "AwsError: no answer" in page.text and markup.count("<summary>Traceback</summary>") == 1
+    assert "The run ends here, after everything was saved: HOLD: ask" in page.text
+    assert "papermill's own" not in page.text
+
+
+@pytest.mark.parametrize(("status", "word", "lead"), [("failed", "FAILED", "The run failed"), ("died", "DIED", "The run died"), ("cancelled", "CANCELLED", "The run was cancelled")])  # fmt: skip
+def test_a_run_that_did_not_complete_is_not_dressed_up(record: Record, status: Any, word: str, lead: str) -> None:
+    ended = record.model_copy(
+        update={"status": status, "error": Problem(type="X", sentence="the kernel died"), "decision": "PROMOTE"}
+    )
+    said = headline(ended)
+    assert (said.word, said.reason) == (word, f"{lead}: the kernel died.")
+    assert "Before that it had decided PROMOTE" in said.aside and "Run the notebook again" in said.next
+    page = Page(report_html(None, ended))
+    assert word in page.text and "No executed notebook was at hand" in page.text
+    change = Change(intent={"what": "dial"})
+    assert "not read back" in headline(ended.model_copy(update={"changes": (change,)})).next
+    assert headline(ended.model_copy(update={"error": None, "decision": None})).reason == f"{lead}."
+
+
+def test_a_bare_record_has_a_report_too() -> None:
+    page = Page(report_html(None, Record(status="completed", origin="interactive", warnings=("care",))))
+    assert "closed without a decision" in page.text and "runbook archive attach" in page.text and "care" in page.text
+    assert ("Opened", "never") in facts(Record())
+
+
+def test_changes_in_words() -> None:
+    intent = {"what": "dial", "before": {"dial_percent": 0}, "after": {"dial_percent": 10}, "undo": "back"}
+    done = Change(intent=intent, outcome={"ok": True, "read_back": {"dial_percent": 10}})
+    assert change_row(done) == {
+        "what": "dial", "before": "dial percent 0", "after": "dial percent 10", "came": "dial percent 10", "undo": "back", "state": "done",
+    }  # fmt: skip
+    bad = change_row(Change(intent={}, outcome={"ok": False, "read_back": None, "error": "timeout"}))
+    assert (bad["came"], bad["state"], bad["undo"]) == ("not as meant: – (timeout)", "bad", "–")
+    assert change_row(Change(intent=intent))["state"] == "open"
+    assert change_row(Change(intent={"after": "on"}, outcome={"ok": None}))["state"] == "open"
+
+
+def test_gates_in_words(gate_result: Callable[..., dict[str, Any]]) -> None:
+    assert gate_row(gate_result("queue_depth", "PASS", 4.0, low=None, high=7.0))["interval"] == "≤ 7"
+    assert gate_row(gate_result("queue_depth", "PASS", 4.0, low=2.0, high=None))["interval"] == "≥ 2"
+    split = gate_row(gate_result("observed_split", "NO_DATA", None, low=None, high=None, n=None))
+    assert (split["verdict"], split["value"], split["target"], split["alert"]) == ("NO DATA", "–", "as the weight", "–")
+    muted = gate_result()
+    muted["gate"] |= {"muted": "known noise"}
+    assert gate_row(muted)["aside"] == "muted: known noise"
+    muted["gate"] |= {"muted": None, "required": False}
+    assert gate_row(muted)["aside"] == "advisory"
+
+
+def test_a_gate_of_another_version_is_shown_as_far_as_it_goes(record: Record) -> None:
+    strange = (
+        {"gate": {"id": "new", "shape": 1}, "verdict": "PASS", "reason": "so it was"},
+        {"gate": "bare", "verdict": "?"},
+    )
+    page = Page(report_html(None, record.model_copy(update={"gates": strange})))
+    assert "new" in page.text and "so it was" in page.text and "bare" in page.text
+
+
+def test_times_that_are_none_stay_as_they_are() -> None:
+    assert ("As of", "soon") in facts(Record(as_of="soon"))
