@@ -26,6 +26,7 @@ app = typer.Typer(
     "step and a record of every run.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -64,7 +65,10 @@ def run(
         values["mode"] = "apply"
     if confirm:
         values["confirm"] = confirm
-    finished = launch(find_notebook(notebook), params, values, progress=sys.stderr.isatty() and not json_)
+    path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
+    if not terminal and not json_:
+        typer.echo(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
+    finished = launch(path, params, values, progress=terminal)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))
     else:
@@ -250,3 +254,7 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.ERROR))
     sys.exit(int(Exit.OK))
+
+
+if __name__ == "__main__":
+    main()

@@ -95,7 +95,7 @@ def _before(state: TrafficState, phase: Phase) -> Moment:
 def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
     at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
-    told = next((event.description for event in newest.events if event.triggered_by == "CLOUDWATCH_ALARM"), "")
+    told = " ".join(event.description for event in newest.events if event.triggered_by == "CLOUDWATCH_ALARM")
     named = re.search(r"alarm:([\w-]+)|([\w-]+-(?:alarm|guard)-[\w-]+)", told)
     alarm = (named[1] or named[2]) if named else None
     who = "AppConfig took the weight back by itself" if by_itself else "the weight was taken back"

@@ -19,7 +19,7 @@ from runbook_lib.errors import RedVerdict, Refused, RunbookError
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.journal import Journal
+from runbook_lib.record.journal import Journal, plain
 from runbook_lib.versions import versions
 
 
@@ -178,7 +178,7 @@ class Run:
         if self.origin == "interactive":
             where = str(seal_staged(self.archive, self.staging, status="completed").folder)
         note = closing_note(self.run_id, outcome, where)
-        gates = [result.model_dump(mode="json") for result in outcome.results]
+        gates = plain(outcome.results)
         show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
             raise RedVerdict(str(outcome.decision), outcome.reason)

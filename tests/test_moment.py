@@ -60,7 +60,7 @@ def test_only_the_step_over_zero_made_it_before_a_crash() -> None:
 
 @pytest.mark.parametrize("label", ["release=other", "attempt=2", "notebook=07_phase2_50_percent"])
 def test_the_shift_of_another_rollout_is_not_mine(label: str) -> None:
-    key = label.split("=")[0]
+    key = label.partition("=")[0]
     other = " ".join(word if not word.startswith(key) else label for word in MINE.split())
     assert at(1, state(START, deployment(3, 10, "BAKING", description=other))).name == "before"
 
@@ -98,7 +98,7 @@ def test_appconfig_took_it_back_by_itself() -> None:
         description="arn:aws:cloudwatch:us-east-1:000000000103:alarm:careervp-vpr-failed-jobs-guard-prod",
         at=iso(T0 + dt.timedelta(hours=5)),
     )
-    done = event.model_copy(update={"type": "ROLLBACK_COMPLETED"})
+    done = event.model_copy(update={"type": "ROLLBACK_COMPLETED", "description": "Rollback completed"})
     moment = at(12, state(START, deployment(2, 0), deployment(3, 10, "ROLLED_BACK", events=(done, event))))
     assert (moment.name, moment.percent) == ("taken_back", 0)
     assert moment.alarm == "careervp-vpr-failed-jobs-guard-prod"

@@ -35,14 +35,20 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+_NON_FINITE = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
+
+
 def plain(value: Any) -> Any:  # noqa: PLR0911 (one line for each kind of value)
-    """`value` as JSON knows it: models dumped, times in ISO 8601, tuples and sets as lists, NaN and infinities null."""
+    """`value` as JSON knows it: models dumped, times in ISO 8601, tuples and sets as lists.
+
+    NaN and infinities become the words that the models read back: an infinite cost is not "no value".
+    """
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else _NON_FINITE[str(float(value))]
     if isinstance(value, BaseModel):
         return plain(value.model_dump(mode="json", by_alias=True))
     if isinstance(value, Mapping):

@@ -107,7 +107,13 @@ def gate_row(raw: Mapping[str, Any]) -> dict[str, Any]:
         gate = raw.get("gate")
         name = str(gate.get("title") or gate.get("id")) if isinstance(gate, Mapping) else str(gate)
         verdict, reason = str(raw.get("verdict", "?")), str(raw.get("reason", ""))
-        return {"title": name, "aside": "", "verdict": verdict, "badge": BADGES.get(verdict, Badge("•", GREY)), "reason": reason}
+        return {
+            "title": name,
+            "aside": "",
+            "verdict": verdict,
+            "badge": BADGES.get(verdict, Badge("•", GREY)),
+            "reason": reason,
+        }
     gate, unit = result.gate, result.gate.unit
     against = gate.alert.limit if gate.alert else gate.target.limit
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory"

@@ -109,7 +109,11 @@ class Rollout:
     def settings(self, **values: Any) -> list[str]:
         """What `runbook run` is told: parameters file and overrides."""
         pairs = {**self.values, **values}
-        return ["--params", str(self.file), *(part for key, value in pairs.items() for part in ("--set", f"{key}={value}"))]
+        return [
+            "--params",
+            str(self.file),
+            *(part for key, value in pairs.items() for part in ("--set", f"{key}={value}")),
+        ]
 
     def papermill_settings(self, **values: Any) -> list[str]:
         """What papermill is told: the same. `-r` takes text as it is, `-p` finds out the type."""
@@ -123,7 +127,9 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """A command line of the virtual environment that these tests run in."""
     program, *rest = map(str, arguments)
-    start = [sys.executable, "-m", program] if program != "runbook" else [str(Path(sys.executable).with_name("runbook"))]
+    start = (
+        [sys.executable, "-m", program] if program != "runbook" else [str(Path(sys.executable).with_name("runbook"))]
+    )
     return subprocess.run([*start, *rest], env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True)
 
 

@@ -17,7 +17,12 @@ SETTLED = dt.timedelta(minutes=7)
 """Clients' polling and the delay of metrics and jobs: so long after its hour a look can be decided."""
 SEEN = {
     "cloudformation": [("describe_stacks", {}), ("list_stacks", {})],
-    "cloudwatch": [("describe_alarms", {}), ("describe_alarm_history", {}), ("list_metrics", {}), ("list_dashboards", {})],
+    "cloudwatch": [
+        ("describe_alarms", {}),
+        ("describe_alarm_history", {}),
+        ("list_metrics", {}),
+        ("list_dashboards", {}),
+    ],
     "dynamodb": [("list_tables", {}), ("describe_table", {"TableName": "table"}), ("scan", {"TableName": "table"})],
     "events": [("list_rules", {})],
     "iam": [("list_roles", {})],

@@ -134,8 +134,13 @@ def test_an_attachment_is_noted_with_its_hash(tmp_path: Path) -> None:
     sha = journal.attach("metrics.csv", "a,b\n1,2\n")
     assert (tmp_path / "metrics.csv").read_text() == "a,b\n1,2\n"
     assert read(tmp_path)[-1] | {"at": None} == {
-        "seq": 1, "at": None, "event": "attached", "name": "metrics.csv", "bytes": 8, "sha256": sha,
-    }  # fmt: skip
+        "seq": 1,
+        "at": None,
+        "event": "attached",
+        "name": "metrics.csv",
+        "bytes": 8,
+        "sha256": sha,
+    }
 
 
 def test_what_was_seen_is_not_overwritten(tmp_path: Path) -> None:
@@ -168,11 +173,28 @@ class _Data:
 
 def test_anything_becomes_json() -> None:
     value = {
-        "model": _Model(), "data": _Data(), "tuple": (1, 2.5), "set": {"b", "a"}, "nan": float("nan"), "path": Path("/x"),
-        "time": dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "numpy": np.float64(1.5), "array0": np.int64(3), 5: None,
+        "model": _Model(),
+        "data": _Data(),
+        "tuple": (1, 2.5),
+        "set": {"b", "a"},
+        "nan": float("nan"),
+        "path": Path("/x"),
+        "time": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        "numpy": np.float64(1.5),
+        "array0": np.int64(3),
+        5: None,
         "surrogate": "\ud800",
-    }  # fmt: skip
+    }
     assert plain(value) == {
-        "model": {"a": 1}, "data": {"b": None}, "tuple": [1, 2.5], "set": ["a", "b"], "nan": None, "path": "/x",
-        "time": "2026-01-01T00:00:00+00:00", "numpy": 1.5, "array0": 3, "5": None, "surrogate": "?",
-    }  # fmt: skip
+        "model": {"a": 1},
+        "data": {"b": "Infinity"},
+        "tuple": [1, 2.5],
+        "set": ["a", "b"],
+        "nan": "NaN",
+        "path": "/x",
+        "time": "2026-01-01T00:00:00+00:00",
+        "numpy": 1.5,
+        "array0": 3,
+        "5": None,
+        "surrogate": "?",
+    }

@@ -46,8 +46,10 @@ def test_a_whole_run(opened: dict[str, Any], gate_result: Callable[..., dict[str
     assert (record.env, record.release, record.mode, record.run_id) == ("dev", "r1", "apply", "abc")
     assert (record.operator, record.caller_arn, record.as_of) == ("me", "arn:x", "2026-11-23T03:00:00+00:00")
     assert (record.decision, record.moment, record.outcome) == (
-        "PROMOTE", "after", {"decision": "PROMOTE", "reason": "r", "next": "n"},
-    )  # fmt: skip
+        "PROMOTE",
+        "after",
+        {"decision": "PROMOTE", "reason": "r", "next": "n"},
+    )
     assert record.gates == (gate,)
     assert (record.traffic_before, record.traffic_after) == ({"dial_percent": 0}, {"dial_percent": 10})
     assert (record.census, record.evidence) == (({"completed": 3},), {"success": {"n": 3}})
@@ -74,11 +76,15 @@ def test_a_change_that_could_not_be_read_back_is_open_too() -> None:
 def test_outcomes_find_their_intents_by_id_or_number_or_else_the_latest() -> None:
     record = from_journal(
         _events(
-            ("intent", {"id": "a"}), ("intent", {}), ("intent", {}), ("outcome", {"intent": 2, "n": 1}), ("outcome", {"n": 2}),
+            ("intent", {"id": "a"}),
+            ("intent", {}),
+            ("intent", {}),
+            ("outcome", {"intent": 2, "n": 1}),
+            ("outcome", {"n": 2}),
             ("outcome", {"intent": "zz"}),
         ),
         status="completed",
-    )  # fmt: skip
+    )
     assert [change.outcome and change.outcome.get("n") for change in record.changes] == [None, 1, 2]
     assert record.warnings == ("an outcome answers no known intent (zz)",)
 
@@ -134,8 +140,32 @@ def test_values_of_a_wrong_type_are_left_out_with_a_warning(opened: dict[str, An
     assert len(record.warnings) == 2
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.sampled_from(["gate", "id", "decision", "results", "env", "intent", "seq"]), x, max_size=3), max_leaves=6)  # fmt: skip
-KEYS = ["params", "policy", "outcome", "result", "state", "when", "evidence", "segment", "text", "type", "intent", "id", "run_id", "notebook", "moment", "versions"]  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda x: (
+        st.lists(x, max_size=3)
+        | st.dictionaries(st.sampled_from(["gate", "id", "decision", "results", "env", "intent", "seq"]), x, max_size=3)
+    ),
+    max_leaves=6,
+)
+KEYS = [
+    "params",
+    "policy",
+    "outcome",
+    "result",
+    "state",
+    "when",
+    "evidence",
+    "segment",
+    "text",
+    "type",
+    "intent",
+    "id",
+    "run_id",
+    "notebook",
+    "moment",
+    "versions",
+]
 
 
 @given(

@@ -15,9 +15,11 @@ from runbook_lib.record.redact import MASK, redact, redact_notebook, redact_text
 
 UPPER = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=16, max_size=16)
 HEX = st.text("0123456789abcdef", min_size=32, max_size=64)
+HEX64 = st.text("0123456789abcdef", min_size=64, max_size=64)
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=24, max_size=60).filter(
     lambda text: any(char.isdigit() for char in text)
 )
+PEM = "PRIVATE " + "KEY"
 PROSE = st.text(st.characters(codec="utf-8"), max_size=40)
 
 SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
@@ -32,7 +34,7 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "bearer": TOKEN.map(lambda x: (f"Authorization: Bear{'er'} {x}", x)),
     "basic": TOKEN.map(lambda x: (f"basi{'c'} {x}==", x)),
     "jwt": st.tuples(TOKEN, TOKEN, TOKEN).map(lambda x: (f"ey{'J'}{x[0]}.{x[1]}.{x[2]}", x[1])),
-    "signature": HEX.filter(lambda x: len(x) == 64).map(lambda x: (f"AWS4-HMAC-SHA256 Credential=a, Sig{'nature'}={x}", x)),
+    "signature": HEX64.map(lambda x: (f"AWS4-HMAC-SHA256 Credential=a, Sig{'nature'}={x}", x)),
     "code host": TOKEN.map(lambda x: (f"g{'hp'}_{x}", x)),
     "chat": TOKEN.map(lambda x: (f"xo{'xb'}-{x}", x)),
     "webhook": TOKEN.map(lambda x: (f"https://hooks.sla{'ck.com'}/services/T0/B0/{x}", x)),
@@ -40,8 +42,8 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "pager url": HEX.map(lambda x: (f"https://events.pager{'duty.com'}/integration/{x}/enqueue", x)),
     "password in url": TOKEN.map(lambda x: (f"postgres://user:{x}@host/db", x)),
     "password": TOKEN.map(lambda x: (f"DB_PASS{'WORD'}={x}", x)),
-    "private key": TOKEN.map(lambda x: (f"-----BEGIN RSA PRIVATE {'KEY'}-----\n{x}\n-----END RSA PRIVATE {'KEY'}-----", x)),
-}  # fmt: skip
+    "private key": TOKEN.map(lambda x: (f"-----BEGIN RSA {PEM}-----\n{x}\n-----END RSA {PEM}-----", x)),
+}
 
 
 @pytest.mark.parametrize("kind", SECRETS)
@@ -90,8 +92,10 @@ def test_structures_keep_their_shape(value: Any) -> None:
 
 def test_a_value_behind_a_telling_name_goes_whole() -> None:
     assert redact({"Session" + "Token": "a b", "plain": ("x", 1), "pass" + "word": ""}) == {
-        "Session" + "Token": MASK, "plain": ["x", 1], "pass" + "word": "",
-    }  # fmt: skip
+        "Session" + "Token": MASK,
+        "plain": ["x", 1],
+        "pass" + "word": "",
+    }
 
 
 def test_the_journal_takes_secrets_out(tmp_path: Path) -> None:

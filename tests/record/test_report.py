@@ -51,6 +51,10 @@ def notebook(*cells: dict[str, Any]) -> dict[str, Any]:
     return {"cells": list(cells), "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
+def failure(name: str, sentence: str, *trace: str) -> dict[str, Any]:
+    return {"output_type": "error", "ename": name, "evalue": sentence, "traceback": list(trace)}
+
+
 def show(mime: str, data: Any) -> dict[str, Any]:
     return {"output_type": "display_data", "data": {mime: data, "text/plain": "plainly"}, "metadata": {}}
 
@@ -58,30 +62,63 @@ def show(mime: str, data: Any) -> dict[str, Any]:
 @pytest.fixture
 def record(gate_result: Callable[..., dict[str, Any]]) -> Record:
     return Record(
-        run_id="4f1c9a7be210", env="prod", release="2026.11", notebook="06_phase1_10_percent", origin="papermill",
-        status="completed", opened_at="2026-11-23T03:00:00+00:00", as_of="2026-11-23T02:55:00+00:00", mode="apply",
-        operator="A. Engineer", moment="after", decision="ROLLBACK",
-        outcome={"decision": "ROLLBACK", "reason": "1 job <lost>", "next": "Run rollback_1", "come_back_at": "2026-11-24T03:00:00Z"},
+        run_id="4f1c9a7be210",
+        env="prod",
+        release="2026.11",
+        notebook="06_phase1_10_percent",
+        origin="papermill",
+        status="completed",
+        opened_at="2026-11-23T03:00:00+00:00",
+        as_of="2026-11-23T02:55:00+00:00",
+        mode="apply",
+        operator="A. Engineer",
+        moment="after",
+        decision="ROLLBACK",
+        outcome={
+            "decision": "ROLLBACK",
+            "reason": "1 job <lost>",
+            "next": "Run rollback_1",
+            "come_back_at": "2026-11-24T03:00:00Z",
+        },
         gates=(gate_result(), gate_result("dlq", "FAIL", 1.0, low=None, high=None, n=None, reason="peaked at 1")),
-    )  # fmt: skip
+    )
 
 
 def test_the_first_screen_says_what_matters(record: Record) -> None:
     page = Page(report_html(notebook(prose("# Phase 1\n\nHello"), code("1+1")), record))
     head = page.text.split("Show code")[0]
     for words in (
-        "Phase 1", "↩", "ROLLBACK", "1 job <lost>", "Run rollback_1", "Come back at 2026-11-24 03:00 UTC", "prod", "2026.11",
-        "apply (may change AWS)", "2026-11-23 02:55 UTC", "A. Engineer", "Success rate", "99.7 %", "99.0-99.9 %", "301",
-        "> 99 %", "< 98 %", "PASS", "DLQ depth", "FAIL", "peaked at 1",
-    ):  # fmt: skip
+        "Phase 1",
+        "↩",
+        "ROLLBACK",
+        "1 job <lost>",
+        "Run rollback_1",
+        "Come back at 2026-11-24 03:00 UTC",
+        "prod",
+        "2026.11",
+        "apply (may change AWS)",
+        "2026-11-23 02:55 UTC",
+        "A. Engineer",
+        "Success rate",
+        "99.7 %",
+        "99.0-99.9 %",
+        "301",
+        "> 99 %",
+        "< 98 %",
+        "PASS",
+        "DLQ depth",
+        "FAIL",
+        "peaked at 1",
+    ):
         assert words in head, words
     assert page.text.count("Phase 1") == 2  # in the window's title and at the top, not once more in the body
 
 
 def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
     hostile = (
-        '<link rel="stylesheet" href="https://cdn.example/x.css"><img src="https://a.example/x.png"><img src=//b.example/y>'
-        '<script src="https://c.example/x.js">alert(1)</script><script>alert(2)</script><iframe src="http://d.example"></iframe>'
+        '<link rel="stylesheet" href="https://cdn.example/x.css"><img src="https://a.example/x.png">'
+        '<img src=//b.example/y><script src="https://c.example/x.js">alert(1)</script><script>alert(2)</script>'
+        '<iframe src="http://d.example"></iframe>'
         "<video poster='http://e.example/p'></video><p>kept</p>"
     )
     page = Page(report_html(notebook(prose(hostile), code("x", show("text/html", hostile))), record))
@@ -105,18 +142,27 @@ def test_outputs(record: Record) -> None:
     markup = report_html(
         notebook(
             prose("## Charts"),
-            code("a", show("image/png", PNG), show("image/svg+xml", ["<svg>", "</svg>"]), show("text/markdown", "**bold**")),
-            code("b", show("application/x-unknown", "?"), {"output_type": "stream", "name": "stderr", "text": ["\x1b[31mcare\x1b[0m ", "<b>"]}),
+            code(
+                "a",
+                show("image/png", PNG),
+                show("image/svg+xml", ["<svg>", "</svg>"]),
+                show("text/markdown", "**bold**"),
+            ),
+            code(
+                "b",
+                show("application/x-unknown", "?"),
+                {"output_type": "stream", "name": "stderr", "text": ["\x1b[31mcare\x1b[0m ", "<b>"]},
+            ),
             code("c", {"output_type": "display_data", "data": {"application/x": 1}, "metadata": {}}),
-            code("d", {"output_type": "error", "ename": "AwsError", "evalue": "no answer", "traceback": ["AwsError: no answer"]}),
-            code("e", {"output_type": "error", "ename": "KeyError", "evalue": "'x'", "traceback": ["\x1b[0;31mTrace", "line 2"]}),
-            code("f", {"output_type": "error", "ename": "RedVerdict", "evalue": "HOLD: ask", "traceback": []}),
+            code("d", failure("AwsError", "no answer", "AwsError: no answer")),
+            code("e", failure("KeyError", "'x'", "\x1b[0;31mTrace", "line 2")),
+            code("f", failure("RedVerdict", "HOLD: ask")),
             {"cell_type": "raw", "source": "raw"},
             prose("papermill's own", metadata={"tags": ["papermill-error-cell-tag"]}),
             prose("![x](attachment:a.png)", attachments={"a.png": {"image/png": PNG}}),
         ),
         record,
-    )  # fmt: skip
+    )
     page = Page(markup)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [str(image["src"])[:20] for image in images] == [
@@ -136,7 +182,14 @@ def test_outputs(record: Record) -> None:
     assert "papermill's own" not in page.text
 
 
-@pytest.mark.parametrize(("status", "word", "lead"), [("failed", "FAILED", "The run failed"), ("died", "DIED", "The run died"), ("cancelled", "CANCELLED", "The run was cancelled")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "word", "lead"),
+    [
+        ("failed", "FAILED", "The run failed"),
+        ("died", "DIED", "The run died"),
+        ("cancelled", "CANCELLED", "The run was cancelled"),
+    ],
+)
 def test_a_run_that_did_not_complete_is_not_dressed_up(record: Record, status: Any, word: str, lead: str) -> None:
     ended = record.model_copy(
         update={"status": status, "error": Problem(type="X", sentence="the kernel died"), "decision": "PROMOTE"}
@@ -161,8 +214,13 @@ def test_changes_in_words() -> None:
     intent = {"what": "dial", "before": {"dial_percent": 0}, "after": {"dial_percent": 10}, "undo": "back"}
     done = Change(intent=intent, outcome={"ok": True, "read_back": {"dial_percent": 10}})
     assert change_row(done) == {
-        "what": "dial", "before": "dial percent 0", "after": "dial percent 10", "came": "dial percent 10", "undo": "back", "state": "done",
-    }  # fmt: skip
+        "what": "dial",
+        "before": "dial percent 0",
+        "after": "dial percent 10",
+        "came": "dial percent 10",
+        "undo": "back",
+        "state": "done",
+    }
     bad = change_row(Change(intent={}, outcome={"ok": False, "read_back": None, "error": "timeout"}))
     assert (bad["came"], bad["state"], bad["undo"]) == ("not as meant: – (timeout)", "bad", "–")
     assert change_row(Change(intent=intent))["state"] == "open"
