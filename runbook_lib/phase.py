@@ -199,7 +199,7 @@ class Phase:
                 prior=policy.early_prior,
             )
         back = self._first_look(self.run.now) if now.name == "before" else now.come_back_at
-        return decide(
+        outcome = decide(
             moment or now.name,
             results,
             percent=self.spec.percent if now.name == "before" else now.percent,
@@ -213,6 +213,11 @@ class Phase:
             taken_back=now.words if now.name == "taken_back" and not now.by_itself else None,
             void=now.words if now.name == "void" else None,
         )
+        if outcome.scenario != "rollback_1":
+            return outcome
+        env = self.params.env
+        command = f"runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
+        return outcome.model_copy(update={"next": f"{outcome.next} The command: {command}"})
 
     def _since_then(self) -> Outcome | None:
         """While a soak is extended: whether what came after the declared look fails a gate by itself."""

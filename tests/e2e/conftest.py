@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import re
 import subprocess
 import sys
@@ -127,9 +126,7 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """A command line of the virtual environment that these tests run in."""
     program, *rest = map(str, arguments)
-    start = (
-        [sys.executable, "-m", program] if program != "runbook" else [str(Path(sys.executable).with_name("runbook"))]
-    )
+    start = [sys.executable, "-m", {"runbook": "runbook_lib.cli"}.get(program, program)]
     return subprocess.run([*start, *rest], env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True)
 
 
@@ -145,17 +142,10 @@ def stage() -> Iterator[EmbeddedAws]:
 def rollout(stage: EmbeddedAws, request: pytest.FixtureRequest, tmp_path: Path) -> Rollout:
     """A rollout of prod that has not begun."""
     release = re.sub(r"\W+", "-", request.node.name).strip("-")
-    started = Rollout(stage, release, tmp_path / "archive")
-    return started
+    return Rollout(stage, release, tmp_path / "archive")
 
 
 @pytest.fixture(name="command")
 def _command() -> Any:
+    """`command(["runbook", …], env)`: a subprocess that has ended."""
     return command
-
-
-@pytest.fixture(autouse=True)
-def _no_leftovers() -> Iterator[None]:
-    before = dict(os.environ)
-    yield
-    assert dict(os.environ) == before or os.environ.get("PYTEST_CURRENT_TEST")
