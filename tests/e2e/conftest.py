@@ -127,7 +127,9 @@ def command(
     """A command line of the virtual environment that these tests run in."""
     program, *rest = map(str, arguments)
     start = [sys.executable, "-m", {"runbook": "runbook_lib.cli"}.get(program, program)]
-    return subprocess.run([*start, *rest], env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True)
+    return subprocess.run(
+        [*start, *rest], check=False, env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True
+    )
 
 
 @pytest.fixture(scope="session")

@@ -89,9 +89,9 @@ def test_papermill_killed_leaves_a_journal_that_the_next_run_closes_as_died(roll
     asleep = with_cell(
         tmp_path, f"import os, pathlib, time\npathlib.Path({str(here)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
     )
+    run = [sys.executable, "-m", "papermill", "--engine", "runbook", "--autosave-cell-every", "0"]
     child = subprocess.Popen(
-        [sys.executable, "-m", "papermill", "--engine", "runbook", "--autosave-cell-every", "0"]
-        + [*rollout.papermill_settings(), str(asleep), str(tmp_path / "out.ipynb")],
+        [*run, *rollout.papermill_settings(), asleep, tmp_path / "out.ipynb"],
         env=rollout.aws.environ(),
         cwd=ROOT,
         stderr=subprocess.DEVNULL,

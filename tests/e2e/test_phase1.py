@@ -113,7 +113,9 @@ def test_plan_changes_nothing_and_apply_nothing_but_the_dial_once(rollout: Any) 
     shifted = rollout.run(**rollout.apply)
     assert (shifted.exit_code, shifted.decision) == (0, "SOAK")
     moved = snapshot(rollout)
-    assert changed(untouched, moved) == {"appconfig profile vpr-async-dial", "appconfig environment prod"}
+    # A version of the same document, made for an earlier shift, is used again.
+    allowed = {"appconfig environment prod", "appconfig profile vpr-async-dial"}
+    assert {"appconfig environment prod"} <= changed(untouched, moved) <= allowed
     state = rollout.state()
     assert (state.weight, state.dial_deployment.state) == (10, "BAKING")
     # Over 0, and every change was written down before it was made, and read back.
