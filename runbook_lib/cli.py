@@ -59,6 +59,7 @@ def run(
     Example: [bold]runbook run 06 --params params/prod.yaml --apply --confirm prod[/bold]
     """
     from runbook_lib.launch import find_notebook, launch, overrides
+    from runbook_lib.params import load_file
 
     values = overrides(set_ or [])
     if apply:
@@ -66,6 +67,7 @@ def run(
     if confirm:
         values["confirm"] = confirm
     path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
+    load_file(params, values)
     if not terminal and not json_:
         typer.echo(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
     finished = launch(path, params, values, progress=terminal)

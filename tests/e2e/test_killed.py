@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "06_phase1_10_percent.ipynb"
 
 
-def with_cell(folder: Path, source: str, after: str = "Phase(run)") -> Path:
+def with_cell(folder: Path, source: str, after: str) -> Path:
     """A copy of the notebook in `folder` with one more cell, behind the one that holds `after`."""
     notebook = json.loads((ROOT / "notebooks" / NAME).read_text())
     place = next(n for n, cell in enumerate(notebook["cells"]) if after in "".join(cell["source"]))
@@ -46,49 +46,36 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_a_kernel_killed_in_the_middle_leaves_a_record_that_says_so_and_running_again_works(
+def test_a_killed_kernel_leaves_a_record_that_says_so_and_running_again_works(
     rollout: Any, command: Any, tmp_path: Path
 ) -> None:
     rollout.quiet()
-    killed = with_cell(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    finished = command(["runbook", "run", killed, *rollout.settings()], rollout.aws.environ())
-    assert finished.returncode == 1, finished
-    assert "Traceback" not in finished.stdout + finished.stderr
+    killed = with_cell(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", after="phase.apply()")
+    arguments = ["runbook", "run", killed, *rollout.settings(), "--apply", "--confirm", "prod"]
+    finished = command(arguments, rollout.aws.environ())
     (died,) = rollout.records()
     assert (died.status, died.error.type) == ("died", "DeadKernelError")
-    assert "kernel died while code cell 6 of" in died.error.sentence
-    # What the kernel had seen by then is in the record.
-    assert (died.moment, died.decision, died.traffic_before["weight"]) == (None, None, 0)
-
-    # The next run goes on from there, in the same chain.
-    again = rollout.by_hand()
-    assert (again.status, again.decision, again.previous) == ("completed", "PLANNED", died.hash)
-    assert len(rollout.records()) == 2
-
-
-def test_a_kernel_killed_after_the_shift_leaves_the_soak_and_the_next_run_finds_it(
-    rollout: Any, tmp_path: Path
-) -> None:
-    rollout.quiet()
-    killed = with_cell(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", after="phase.apply()")
-    finished = rollout.run(killed, **rollout.apply)
-    assert (finished.status, finished.exit_code) == ("died", 1)
-    died = rollout.record(finished)
-    # Every change had been read back, so nothing is open.
+    assert "the kernel died while code cell 14 of" in died.error.sentence
+    # The shift was made, and all of it had been read back by then: nothing is open.
     assert [change.intent["after"]["percent"] for change in died.changes] == [0, 10]
     assert died.open_changes == ()
+    assert rollout.state().weight == 10
+
+    # Running it again finds the soak, changes nothing, and goes on in the same chain.
     again = rollout.by_hand(**rollout.apply)
     assert (again.moment, again.decision, again.changes) == ("during", "SOAK", ())
-    assert again.previous == died.hash
+    assert (again.status, again.previous) == ("completed", died.hash)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stdout + finished.stderr
+    assert died.error.sentence in finished.stdout
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="wants /proc")
 def test_papermill_killed_leaves_a_journal_that_the_next_run_closes_as_died(rollout: Any, tmp_path: Path) -> None:
     rollout.quiet()
     here = tmp_path / "pid"
-    asleep = with_cell(
-        tmp_path, f"import os, pathlib, time\npathlib.Path({str(here)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
-    )
+    sleep = f"import os, pathlib, time\npathlib.Path({str(here)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
+    asleep = with_cell(tmp_path, sleep, after="Phase(run)")
     run = [sys.executable, "-m", "papermill", "--engine", "runbook", "--autosave-cell-every", "0"]
     child = subprocess.Popen(
         [*run, *rollout.papermill_settings(), asleep, tmp_path / "out.ipynb"],

@@ -46,14 +46,21 @@ def publish(cloudwatch: Any, params: Params, id: str, points: list[tuple[dt.date
         cloudwatch.put_metric_data(Namespace=where["Namespace"], MetricData=data[place : place + 500])
 
 
-def test_a_percentile_of_24_h_is_one_bucket_and_so_are_its_bounds(aws: Any, params: Params) -> None:
+@pytest.fixture(scope="module")
+def sample(aws: Any, params: Params) -> Any:
+    """300 latencies in ms over 20 h, published; beside them two that lie outside the window."""
     cloudwatch = aws.client("cloudwatch")
-    window = Window(T0, T0 + 24 * HOUR)
     aws.move_to(T0 + 25 * HOUR)
     sample = np.random.default_rng(7).lognormal(6.5, 0.6, 300).round(3)
     points = [(T0 + k * dt.timedelta(minutes=4), [float(value)]) for k, value in enumerate(sample)]
     outside = [(T0 - dt.timedelta(minutes=1), [9e6]), (T0 + 24 * HOUR, [9e6])]
     publish(cloudwatch, params, "async_latency", [*points, *outside])
+    return sample
+
+
+def test_a_percentile_of_24_h_is_one_bucket_and_so_are_its_bounds(aws: Any, params: Params, sample: Any) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    window = Window(T0, T0 + 24 * HOUR)
     now = aws.now()
     first = fetch(cloudwatch, params, asks(params, window, now), now)
     assert first.single(LATENCY_N) == 300
@@ -66,7 +73,7 @@ def test_a_percentile_of_24_h_is_one_bucket_and_so_are_its_bounds(aws: Any, para
     assert np.sort(sample)[290] <= upper <= np.sort(sample)[292]
 
 
-def test_gap_the_emulator_cuts_buckets_at_the_epochs_multiples(aws: Any, params: Params) -> None:
+def test_gap_the_emulator_cuts_buckets_at_the_epochs_multiples(aws: Any, params: Params, sample: Any) -> None:
     cloudwatch = aws.client("cloudwatch")
     now = aws.now()
     ask = Ask("async_latency", Window(T0, T0 + 24 * HOUR), "p95", 86400)
