@@ -74,7 +74,7 @@ def headline(record: Record) -> Headline:
         return Headline(word, *badge, reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside)
     word = record.decision or "CLOSED"
     badge = BADGES.get(word, Badge("•", GREY))
-    reason = str(outcome.get("reason") or "The run was closed without a decision.")
+    reason = str(outcome.get("reason") or "The run was closed without a decision.").removeprefix(f"{word}: ")
     aside = f"Come back at {_when(outcome.get('come_back_at'))}." if outcome.get("come_back_at") else ""
     return Headline(word, *badge, reason, str(outcome.get("next") or ""), aside)
 

@@ -30,9 +30,9 @@ BADGES: dict[str, Badge] = {
     Verdict.INCONCLUSIVE: Badge("?", ORANGE),
     Verdict.NO_DATA: Badge("∅", SKY),
     Decision.PLANNED: Badge("✎", SKY),
-    Decision.SOAK: Badge("⏳", SKY),
+    Decision.SOAK: Badge("◔", SKY),
     Decision.PROMOTE: Badge("✔", GREEN),
-    Decision.HOLD: Badge("✋", ORANGE),
+    Decision.HOLD: Badge("‖", ORANGE),
     Decision.ROLLBACK: Badge("↩", VERMILLION),
 }
 
