@@ -60,6 +60,9 @@ def workspace(parent: Path, release: str) -> Path:
     for env in ("dev", "staging", "prod"):
         values = {**overlaid(env, release), "archive": "archive"}
         (folder / "params" / f"{env}.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     (folder / "notebooks").mkdir()
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
         text = notebook.read_text(encoding="utf-8")
@@ -94,6 +97,9 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         "--LabApp.default_url=/lab/tree/notebooks",
+        # Nobody practising a rollout wants news, and there is no network to look for updates.
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--LabApp.user_settings_dir={folder / '.settings'}",
     ]
     server = subprocess.Popen(command)
     try:

@@ -1,0 +1,171 @@
+"""The pages that people look at, in a real browser: JupyterLab by hand, and the report."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.attach import attach
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+NOTEBOOK = "06_phase1_10_percent"
+SEALED = re.compile(r"Record ([0-9a-f]{12}) sealed")
+
+pytestmark = [pytest.mark.browser, pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
+
+
+@dataclass
+class Lab:
+    """A running `runbook lab` in a project of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    token: str
+    folder: Path
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.folder / "archive")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    if CHROMIUM is None:
+        warnings.warn("no Chromium found: the browser tests are SKIPPED; install it to run them", stacklevel=1)
+        pytest.skip("no Chromium found")
+    home = tmp_path_factory.mktemp("lab")
+    for name in ("params", "notebooks"):
+        shutil.copytree(ROOT / name, home / name)
+    log = home / "log"
+    command = [sys.executable, "-m", "runbook_lib.cli", "lab", "--no-browser", "--port", "0"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=home, stdout=out, stderr=subprocess.STDOUT, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while (found := re.search(r"(http://127\.0\.0\.1:\d+)/lab\S*token=(\w+)", log.read_text())) is None:
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        (folder,) = (home / "archive" / "lab").iterdir()
+        yield Lab(process, found[1], found[2], folder)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser(lab: Lab) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"{lab.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={lab.token}")
+    page.locator(".jp-StatusBar-Widget", has_text="Idle").first.wait_for(timeout=60_000)
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+    note = page.get_by_text(SEALED).first
+    note.wait_for(timeout=60_000)
+    run_id = SEALED.search(note.inner_text())[1]  # type: ignore[index]
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+    assert page.get_by_text("Would you like to get notified").count() == 0
+    assert "SOAK" in page.locator(".jp-Notebook").inner_text()
+    page.keyboard.press("Control+s")
+    saved = lab.folder / "notebooks" / f"{NOTEBOOK}.ipynb"
+    deadline = time.monotonic() + 20
+    while run_id not in saved.read_text() and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    page.close()
+    ref = lab.archive.find(run_id)
+    record = lab.archive.load(ref)
+    assert (record.origin, record.status, record.decision) == ("interactive", "completed", "SOAK")
+    attached = attach(saved, lab.archive)
+    assert (attached / "report.html").is_file()
+    lab.archive.verify(ref)
+
+
+@pytest.fixture
+def report(lab: Lab, browser: Any) -> Iterator[Any]:
+    """The report of the shift, opened from disk, with everything it asks for and complains of."""
+    first = lab.archive.records()[0]
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(first.report.as_uri())
+    yield page
+    page.close()
+
+
+def test_the_report_needs_nothing_but_its_file(report: Any) -> None:
+    assert report.complaints == []
+    assert [url for url in report.asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_verdict_is_in_the_first_screen(report: Any) -> None:
+    box = report.get_by_text("SOAK").first.bounding_box()
+    assert box is not None and box["y"] + box["height"] < 800
+
+
+def test_every_chart_is_drawn_and_described(report: Any) -> None:
+    images = report.locator("img").all()
+    assert images
+    for image in images:
+        assert len(image.get_attribute("alt") or "") > 40
+        assert image.evaluate("node => node.naturalWidth") > 0
+
+
+def test_code_is_hidden_until_asked_for(report: Any) -> None:
+    code = report.get_by_text("phase.observe()").first
+    assert not code.is_visible()
+    report.get_by_text("Show code").first.click()
+    assert code.is_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_is_cut_off_at_the_side(report: Any, width: int) -> None:
+    report.set_viewport_size({"width": width, "height": 900})
+    assert report.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_paper_has_no_button(report: Any) -> None:
+    report.emulate_media(media="print")
+    assert not report.get_by_text("Show code").first.is_visible()
+
+
+def test_ctrl_c_takes_everything_down(lab: Lab, browser: Any) -> None:
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(lab.process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(children) >= 2
+    lab.process.send_signal(signal.SIGINT)
+    assert lab.process.wait(30) == 0
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in children if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+    assert os.path.exists(lab.folder / "archive")
