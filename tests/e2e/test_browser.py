@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -168,4 +167,4 @@ def test_ctrl_c_takes_everything_down(lab: Lab, browser: Any) -> None:
     while (left := [pid for pid in children if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
-    assert os.path.exists(lab.folder / "archive")
+    assert lab.archive.records()
