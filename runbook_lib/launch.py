@@ -111,6 +111,7 @@ def launch(
         UsageError: the parameters are wrong; no kernel was started.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     from runbook_lib.record.archive import Archive
@@ -121,7 +122,7 @@ def launch(
     sealed: list[Any] = []
     scratch = tempfile.TemporaryDirectory(prefix="runbook-")
     # The record says what happened, better than papermill's traceback would.
-    with scratch as folder, suppress(PapermillExecutionError):
+    with scratch as folder, suppress(PapermillExecutionError, DeadKernelError):
         papermill.execute_notebook(
             str(notebook),
             str(Path(folder) / notebook.name),
