@@ -38,15 +38,16 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?i)(\b(?:bearer|basic)\s+)(?=[A-Za-z0-9._~+/-]*[0-9=._~+/])[A-Za-z0-9._~+/-]{12,}=*", KEEP),
         (r"(?i)(AWS4-HMAC-SHA256\s+Credential=)[^\s,]+", KEEP),
         (r"(?i)(\bSignature=)[0-9a-f]{64}\b", KEEP),
-        (r"(\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]{1,64}:)[^\s/@\"'<>]+(?=@)", KEEP),
-        # name = value, "name": "value", --name value; JSON inside a JSON string has its quotes escaped.
+        (r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@\"'<>]{1,64}:)[^\s/@\"'<>]+(?=@)", KEEP),
+        # name = value, "name": "value", --name value; JSON in a JSON string has its quotes escaped. A prefix such as
+        # MY_ needs no pattern of its own: the name begins anew behind each dash, and nothing is scanned twice.
         (
-            rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})\\?[\"']?\s*(?:[:=]|\s=>)\s*\\?[\"'])"
+            rf"(?i)((?<![A-Za-z0-9])(?:{_NAMES})\\?[\"']?\s*(?:[:=]|\s=>)\s*\\?[\"'])"
             r"(?!\[redacted\])[^\"'\\\n]+",
             KEEP,
         ),
         (
-            rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})\s*[:=]\s*)"
+            rf"(?i)((?<![A-Za-z0-9])(?:{_NAMES})\s*[:=]\s*)"
             r"(?!\[redacted\]|bearer\s|basic\s|AWS4-)(?=[^\s\"',;&<>{}()\[\]\\]*[0-9/+=])[^\s\"',;&<>{}()\[\]\\]{8,}",
             KEEP,
         ),
