@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib import moment as moments
 from runbook_lib.act import traffic as act
-from runbook_lib.errors import Refused
+from runbook_lib.errors import ArchiveError, Refused
 from runbook_lib.judge.decide import decide
 from runbook_lib.judge.gates import judge_all
 from runbook_lib.judge.model import Decision, Evidence, GateResult, Look, Outcome
@@ -134,15 +134,18 @@ class Phase:
         return census.merge([*earlier, fresh])
 
     def _counted_before(self) -> list[census.Segment]:
-        """The censuses of this attempt's earlier looks, from their sealed records."""
-        archive, flat = self.run.archive, self.params.flat
-        kept = map(archive.load, archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook))
-        return [
-            census.Segment.model_validate(segment)
-            for record in kept
-            if record.attempt == flat.attempt
-            for segment in record.census
-        ]
+        """The censuses of this attempt's earlier looks, from their sealed records; an altered one counts nothing."""
+        archive, flat, found = self.run.archive, self.params.flat, []
+        for ref in archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook):
+            try:
+                archive.verify(ref)
+                record = archive.load(ref)
+            except ArchiveError as error:
+                self.run.journal.append("warning", text=f"an earlier look is not used: {error}")
+                continue
+            if record.attempt == flat.attempt:
+                found += [census.Segment.model_validate(segment) for segment in record.census]
+        return found
 
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's, over the same time."""
