@@ -64,6 +64,11 @@ class Flat(BaseModel):
         default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
         description="address of the API's stage",
     )
+    commands: str = Field(
+        default="commands",
+        pattern=r"^[a-z0-9_-]+$",
+        description="file of params/ with the commands that test, diff and deploy",
+    )
     time_scale: float = Field(
         default=1.0, gt=0, le=1, description="seconds of real work per second of LLM time; 1 on AWS"
     )
@@ -90,6 +95,15 @@ class Params(Frozen):
             return self.service.names[resource].format(env=self.flat.env)
         except KeyError:
             raise UsageError(f"service.yaml names no resource '{resource}'") from None
+
+    def extra(self, file: str, model: type[M]) -> M:
+        """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.
+
+        Raises:
+            UsageError: it is missing or wrong; the sentence names file, key and value.
+        """
+        folder = Path(self.source)
+        return validated(model, read_yaml(folder / f"{file}.yaml"), f"{folder.name}/{file}.yaml")
 
 
 FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)

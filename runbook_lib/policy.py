@@ -69,8 +69,7 @@ class Phase(Frozen):
     """Weight that must be in force before the shift: the phase before."""
     looks: tuple[Look, ...]
     approvers: tuple[str, ...] = ()
-    requires: tuple[str, ...] = ()
-    """`notebook@environment` whose sealed record must say PROMOTE for the same release."""
+    """Roles that must have approved (`runbook approve`) before the shift."""
 
     @model_validator(mode="after")
     def _looks(self) -> Phase:
@@ -83,6 +82,18 @@ class Phase(Frozen):
     def soak_hours(self) -> float:
         """Hours from the shift to the first look that may promote."""
         return self.looks[0].hours
+
+
+class Step(Frozen):
+    """One notebook of the rollout: where it is run, and what must have passed before."""
+
+    title: str
+    envs: tuple[str, ...]
+    """Environments in which it may be applied."""
+    requires: tuple[str, ...] = ()
+    """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
+    requires_to_shift: tuple[str, ...] = ()
+    """The same, before the weight is raised; deploying what takes no traffic does not need them."""
 
 
 class Alarm(Frozen):
@@ -132,6 +143,7 @@ class Policy(Frozen):
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
     census_page_size: int = Field(default=1000, gt=0)
     census_reads_per_s: float = Field(default=200.0, gt=0)
+    steps: dict[str, Step]
     phases: dict[str, Phase]
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
@@ -143,6 +155,14 @@ class Policy(Frozen):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' is declared twice")
+        for name, step in self.steps.items():
+            for wanted in (*step.requires, *step.requires_to_shift):
+                notebook, _, env = wanted.partition("@")
+                if notebook not in self.steps or env not in self.steps[notebook].envs:
+                    raise ValueError(f"step '{name}' requires '{wanted}', which is no step of the rollout")
+        for name in self.phases:
+            if name not in self.steps:
+                raise ValueError(f"phase '{name}' is no step of the rollout")
         for alarm in self.alarms:
             if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
                 raise ValueError(

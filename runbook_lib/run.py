@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, Identity, connect, require_account
-from runbook_lib.errors import RedVerdict, Refused, RunbookError
+from runbook_lib.errors import RedVerdict, Refused, RunbookError, UsageError
+from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, seal_staged
@@ -42,6 +43,9 @@ class Run:
         self.identity: Identity
         self.now: dt.datetime
         self.guard: Guard
+        self.checks: dict[str, Check] = {}
+        self.missing_to_shift: list[str] = []
+        """Sentences about the records that must say PROMOTE before the weight is raised (`may_i_run` fills it)."""
 
     @classmethod
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
@@ -152,15 +156,34 @@ class Run:
         from runbook_lib.record.chain import predecessors
         from runbook_lib.show.tables import predecessors_table
 
-        phase = self.params.policy.phases[self.notebook]
-        findings = predecessors(self.archive, phase.requires, self.params.release)
-        self.journal.append("predecessors", findings=[finding.as_dict() for finding in findings])
+        step = self.params.policy.steps[self.notebook]
+        findings = predecessors(self.archive, step.requires, self.params.release)
+        later = predecessors(self.archive, step.requires_to_shift, self.params.release)
+        self.missing_to_shift = [finding.sentence for finding in later if not finding.ok]
+        found = [finding.as_dict() for finding in (*findings, *later)]
+        self.journal.append("predecessors", findings=found)
         if self.applying:
             self.guard.authorise(raises=True)
+            if self.params.env not in step.envs:
+                raise UsageError(
+                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only; "
+                    "nothing was changed"
+                )
             missing = [finding.sentence for finding in findings if not finding.ok]
             if missing:
                 raise Refused(f"{missing[0]}; nothing was changed")
-        return predecessors_table([finding.as_dict() for finding in findings], self.notebook)
+        return predecessors_table(found, self.notebook)
+
+    def check(self, *checks: Check) -> None:
+        """Notes checks in the journal; a later one of the same id takes the place of the earlier."""
+        for one in checks:
+            self.checks[one.id] = one
+            self.journal.append("check", check=one.model_dump(mode="json"))
+
+    def decide(self, outcome: Outcome, moment: str = "step") -> Outcome:
+        """Notes a decision that was made of checks; the last one of a run counts."""
+        self.journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
+        return outcome
 
     def close(self, outcome: Outcome) -> None:
         """Closes the run: the decision goes into the journal; by hand, the record is sealed here.

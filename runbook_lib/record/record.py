@@ -8,6 +8,8 @@ traffic       when ("before", "after"), state
 census        segment
 evidence      evidence: measure -> Evidence
 gate          result: GateResult (the last one for each gate id counts)
+check         check: judge.checks.Check (the last one for each check id counts)
+entry         entry: what a person put into the chain (attestation, approval, note)
 decision      moment, outcome: Outcome
 intent        id, what, before, after, undo, raises          (write-ahead)
 outcome       intent (the intent's id), ok, read_back, error
@@ -88,6 +90,9 @@ class Record(Frozen):
     outcome: dict[str, Any] | None = None
     """The `Outcome` without its results, which are `gates`."""
     gates: tuple[dict[str, Any], ...] = ()
+    checks: tuple[dict[str, Any], ...] = ()
+    entry: dict[str, Any] | None = None
+    """Where the record is no run of a notebook but what a person put into the chain."""
     evidence: dict[str, Any] = Field(default_factory=dict)
     traffic_before: dict[str, Any] | None = None
     traffic_after: dict[str, Any] | None = None
@@ -140,6 +145,7 @@ def from_journal(
             read(draft, event)
     gates = draft.pop("gates_by_id", {})
     draft["gates"] = list(gates.values())
+    draft["checks"] = list(draft.pop("checks_by_id", {}).values())
     if error is not None:
         draft["error"] = error.model_dump()
     if status == "completed":
@@ -176,6 +182,17 @@ def _gate(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
     if isinstance(result, dict):
         gate = result.get("gate")
         draft.setdefault("gates_by_id", {})[str(gate.get("id") if isinstance(gate, dict) else gate)] = result
+
+
+def _check(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    found = event.get("check")
+    if isinstance(found, dict):
+        draft.setdefault("checks_by_id", {})[str(found.get("id"))] = found
+
+
+def _entry(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    if isinstance(event.get("entry"), dict):
+        draft["entry"] = event["entry"]
 
 
 def _decision(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
@@ -247,6 +264,8 @@ _READERS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
     "census": _census,
     "evidence": _evidence,
     "gate": _gate,
+    "check": _check,
+    "entry": _entry,
     "decision": _decision,
     "intent": _intent,
     "outcome": _outcome,

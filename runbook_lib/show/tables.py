@@ -65,7 +65,8 @@ def _cell(value: object) -> Cell:
     return value if isinstance(value, Cell) else Cell("" if value is None else str(value))
 
 
-def _badge(word: str) -> Cell:
+def badge(word: str) -> Cell:
+    """A verdict or decision as a coloured word with its icon."""
     icon, colour = BADGES[word]
     label = word.replace("_", " ")
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
@@ -181,7 +182,7 @@ def _gate_row(result: GateResult) -> list[object]:
     )
     return [
         title,
-        _badge(result.verdict),
+        badge(result.verdict),
         Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
         Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
         Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
