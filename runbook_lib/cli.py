@@ -185,9 +185,17 @@ def archive_show(
     record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")],
     archive: ArchiveRoot = Path("archive"),
     json_: AsJson = False,
+    markdown_: Annotated[bool, typer.Option("--markdown", help="As Markdown, for the summary of a CI job.")] = False,
 ) -> None:
     """Show one record: decision, gates, changes, files, and whether it is unaltered."""
     from runbook_lib.record.archive import Archive, show_record
+
+    if markdown_:
+        from runbook_lib.record.summary import markdown
+
+        where = Archive(_existing(archive))
+        typer.echo(markdown(where.load(where.find(record))), nl=False)
+        return
 
     shown = show_record(Archive(_existing(archive)), record)
     if json_:

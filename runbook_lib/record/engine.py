@@ -135,7 +135,13 @@ class Staged:
         return {"RUNBOOK_STAGING": str(self.staging), "RUNBOOK_RUN_ID": self.run_id, "RUNBOOK_ORIGIN": "papermill"}
 
 
-def prestart(archive: Path | str, *, kernel_name: str = "python3", preload: str = "") -> None:
+def prestart(
+    archive: Path | str,
+    *,
+    kernel_name: str = "python3",
+    preload: str = "",
+    provisioner: Callable[[Any], Any] | None = None,
+) -> None:
     """Starts a kernel ahead for the next notebook that this process runs with this archive (resolved to a full path).
 
     It is used only if folder and environment variables are still the same by then; else a new one is started.
@@ -146,7 +152,14 @@ def prestart(archive: Path | str, *, kernel_name: str = "python3", preload: str 
 
     run_id, root = new_run_id(), Archive(archive)
     run = Staged(root, root.staging / run_id, run_id)
-    start_ahead(root.root, run_id, kernel_name=kernel_name, env={**os.environ, **run.env}, preload=preload)
+    start_ahead(
+        root.root,
+        run_id,
+        kernel_name=kernel_name,
+        env={**os.environ, **run.env},
+        preload=preload,
+        provisioner=provisioner,
+    )
 
 
 def parameters(nb: Any) -> dict[str, Any]:

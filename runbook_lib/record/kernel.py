@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,13 @@ class Kernel:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(kernel_name: str, env: Mapping[str, str], run_id: str, preload: str = "") -> Kernel:
+def start(
+    kernel_name: str,
+    env: Mapping[str, str],
+    run_id: str,
+    preload: str = "",
+    provisioner: Callable[[Any], Any] | None = None,
+) -> Kernel:
     """Starts a kernel and returns at once; it boots by itself.
 
     Args:
@@ -73,6 +79,7 @@ def start(kernel_name: str, env: Mapping[str, str], run_id: str, preload: str = 
         env: its whole environment.
         run_id: of the run that it is for.
         preload: Python that it executes while booting, such as imports.
+        provisioner: makes what starts the process, from the kernel manager; default: a new process.
     """
     folder = Path(tempfile.mkdtemp(prefix="runbook-kernel-"))
     # Sockets in a private folder rather than TCP ports: nobody else on the machine can listen or connect. The path of a
@@ -81,6 +88,8 @@ def start(kernel_name: str, env: Mapping[str, str], run_id: str, preload: str = 
     manager = AsyncKernelManager(
         kernel_name=kernel_name, transport="ipc" if fits else "tcp", connection_file=str(folder / "kernel.json")
     )
+    if provisioner is not None:
+        manager.provisioner = provisioner(manager)
     arguments = ["--HistoryManager.hist_file=:memory:"]
     if preload:
         arguments.append(f"--IPKernelApp.exec_lines={preload}")
@@ -98,13 +107,19 @@ _guard = threading.Lock()
 
 
 def prestart(
-    archive: Path, run_id: str, *, kernel_name: str = "python3", env: Mapping[str, str], preload: str = ""
+    archive: Path,
+    run_id: str,
+    *,
+    kernel_name: str = "python3",
+    env: Mapping[str, str],
+    preload: str = "",
+    provisioner: Callable[[Any], Any] | None = None,
 ) -> None:
     """Starts a kernel for the next run that is archived under `archive`, so that it boots while something else goes on.
 
     `take` gives it away only if everything that the kernel took from this process is still the same then.
     """
-    kernel = start(kernel_name, env, run_id, preload)
+    kernel = start(kernel_name, env, run_id, preload, provisioner)
     kernel.key = _key(archive, kernel_name)
     with _guard:
         _warm.append(kernel)

@@ -1,30 +1,27 @@
-"""The director: runs a notebook, lets virtual time pass, runs the next, until the phase is decided."""
+"""The director: has the stage set, runs notebooks, and lets virtual time pass between them."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import AwsError, Exit
+from runbook_lib.errors import AwsError, UsageError
 from runbook_lib.launch import Finished, launch
-from runbook_lib.observe import traffic
 from runbook_lib.params import project_root
 from runbook_lib.record import engine
+from runbook_lib.rehearse.board import Board
 from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.nursery import Nursery
 from runbook_lib.rehearse.sandbox import deploy_all
 from runbook_lib.rehearse.smoke import smoke
-from runbook_lib.rehearse.stage import ENVIRONMENTS, Progress, only, overlay_only, params_of, shown
-from runbook_lib.rehearse.world import World
+from runbook_lib.rehearse.stage import ENVIRONMENTS, only, overlay_only, params_of
+from runbook_lib.rehearse.world import World, advance_all
 
-HISTORY_H = 24
-"""Hours of traffic before the rollout begins: the baseline."""
-NOTEBOOK = "06_phase1_10_percent"
-INTERIM_H = 12
-PRELOAD = "import runbook_lib.run, runbook_lib.phase, runbook_lib.show.charts, pandas, matplotlib.pyplot"
-"""What the kernel of the next run imports while virtual time passes."""
-DAYS_AGO = 10
+DAYS_AGO = 28
 """The virtual days must lie before the real now: links that the handlers sign have the real clock."""
 
 
@@ -50,113 +47,130 @@ class Rehearsed:
         return asdict(self)
 
 
-class Rehearsal:
-    """One rehearsal on one embedded AWS."""
+@dataclass(frozen=True)
+class Scene:
+    """One run of one notebook."""
 
-    def __init__(self, aws: EmbeddedAws, scenario: str, seed: int, progress: Progress) -> None:
-        self.aws = aws
-        self.progress = progress
+    notebook: str
+    env: str = "prod"
+    what: str = ""
+    apply: bool = True
+    as_of: str = ""
+
+    @property
+    def key(self) -> str:
+        """`notebook@environment`."""
+        return f"{self.notebook}@{self.env}"
+
+
+class Rehearsal:
+    """One rehearsal on one embedded AWS: three environments, the users of prod, and the runs so far."""
+
+    def __init__(self, aws: EmbeddedAws, scenario: str, seed: int, board: Board) -> None:
+        self.aws, self.scenario, self.seed, self.board = aws, scenario, seed, board
         self.release = f"rehearsal-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
-        self.params = params_of("prod", self.release)
+        self.params = {env: params_of(env, self.release) for env in ENVIRONMENTS}
         self.root = project_root()
-        self.archive = self.params.archive
-        self.scenario = scenario
-        self.seed = seed
+        self.archive = self.params["prod"].archive
+        self.nursery = Nursery()
         self.runs: list[Finished] = []
-        self.world: World
+        self.worlds: dict[str, World] = {}
         self._told = aws.now().timestamp()
         self._warm = 0
 
-    def set_up(self) -> None:
-        """Sandbox for all environments, smoke requests through the real handlers, a day of traffic."""
-        with self.progress.step("sandbox stacks for dev, staging and prod") as said:
-            sandboxes = deploy_all(self.aws, [params_of(env, self.release) for env in ENVIRONMENTS])
+    def set_up(self, step: str, history_h: float) -> None:
+        """Stacks at `step` of the infrastructure in all environments, and prod's users for some hours."""
+        with self.board.step(f"stacks for dev, staging and prod ({step})") as said:
+            sandboxes = deploy_all(self.aws, list(self.params.values()), step=step)
             said.append(", ".join(sandbox.params.name("stack") for sandbox in sandboxes))
-        prod = next(sandbox for sandbox in sandboxes if sandbox.params.env == "prod")
-        with self.progress.step("smoke requests through the real handlers (prod)") as said:
-            steps = smoke(prod.api_url, probe_id="smoke")
+        self.people("prod", self.scenario)
+        with self.board.step(f"{history_h:g} h of traffic before the rollout") as said:
+            self.advance(self.aws.now() + dt.timedelta(hours=history_h))
+            said.append(self.traffic())
+
+    def smoke(self, env: str) -> None:
+        """Requests through the real handlers.
+
+        Raises:
+            AwsError: one was not answered as it should be.
+        """
+        sandbox = deploy_all(self.aws, [self.params[env]])[0]
+        with self.board.step(f"smoke requests through the real handlers ({env})") as said:
+            steps = smoke(sandbox.api_url, probe_id="smoke")
             failed = [step for step in steps if not step.ok]
             if failed:
                 raise AwsError(f"smoke: {failed[0].name}: {failed[0].detail}")
             said.append(f"{len(steps)} of {len(steps)} as they should be")
-        self.world = World(self.aws, self.params, scenario=self.scenario, seed=self.seed)
-        with self.progress.step(f"{HISTORY_H} h of traffic before the rollout") as said:
-            self.advance(self.aws.now() + dt.timedelta(hours=HISTORY_H))
-            said.append(self.traffic())
+
+    def people(self, env: str, scenario: str) -> None:
+        """Users of an environment, from now on."""
+        self.worlds[env] = World(self.aws, self.params[env], scenario=scenario, seed=self.seed)
+
+    def leave(self, env: str) -> None:
+        """They go home."""
+        del self.worlds[env]
 
     def advance(self, until: dt.datetime) -> None:
-        """Lets virtual time pass, while the kernel of the next run boots."""
+        """Lets virtual time pass for everybody, while kernels for the next runs boot."""
         self.warm(1)
-        self.world.advance(until)
+        advance_all(list(self.worlds.values()), until)
 
     def warm(self, kernels: int) -> None:
-        """Has so many kernels booting, or booted, for the runs to come: each takes the oldest."""
+        """Has so many kernels ready for the runs to come: each takes the oldest."""
         while self._warm < kernels:
-            engine.prestart(self.root / self.archive, preload=PRELOAD)
+            engine.prestart(self.root / self.archive, provisioner=self.nursery.provisioner)
             self._warm += 1
 
     def traffic(self) -> str:
-        """What the world has seen since the last time it was asked."""
+        """What prod's users have asked for since the last time this was asked."""
         since, self._told = self._told, self.aws.now().timestamp()
-        tally = self.world.truth.between(since)
+        tally = self.worlds["prod"].truth.between(since)
         return f"{tally.sync:,} sync and {tally.submitted:,} async requests"
 
-    def run(self, what: str, *, more: bool = False, **values: Any) -> Finished:
-        """One run of the phase's notebook, with production's parameters; `more`: another run will follow."""
-        self.warm(2 if more else 1)
-        with self.progress.step(f"{self.aws.now():%d %b %H:%M}  {what}") as said:
+    def run(self, scene: Scene, **values: Any) -> Finished:
+        """One run of a notebook with its environment's own parameters."""
+        self.warm(1)
+        self._warm -= 1
+        given = {"mode": "apply", "confirm": scene.env} if scene.apply else {}
+        overlay = overlay_only(self.release) if self.root == project_root() else {}
+        title = f"{self.aws.now():%d %b %H:%M}  {scene.key}  {scene.what}"
+        with self.board.step(title, scene.key) as said:
             finished = launch(
-                self.root / "notebooks" / f"{NOTEBOOK}.ipynb",
-                self.root / "params" / "prod.yaml",
-                {**(overlay_only(self.release) if self.root == project_root() else {}), **values},
+                self.root / "notebooks" / f"{scene.notebook}.ipynb",
+                self.root / "params" / f"{scene.env}.yaml",
+                {**overlay, **given, "as_of": scene.as_of, **values},
                 root=self.root,
             )
-            said.append(f"[bold]{finished.decision or finished.status}[/]")
-        self._warm = max(0, self._warm - 1)
+            said.append(finished.decision or finished.status)
         self.runs.append(finished)
         return finished
 
-    def phase(self) -> Finished:
-        """Plan and shift, an interim look, the final verdict; a soak that is not conclusive is extended."""
-        shift = self.run("plan and shift to 10 %", more=True, mode="apply", confirm="prod")
-        if shift.decision != "SOAK":
-            return shift
-        set_at = dt.datetime.fromisoformat(traffic.read(self.aws.client("appconfig"), self.params).since or "")
-        self.soak(set_at + dt.timedelta(hours=INTERIM_H))
-        last = self.run("interim look", more=True)
-        self.bake(set_at, last)
-        while last.decision == "SOAK" and last.come_back_at:
-            self.soak(dt.datetime.fromisoformat(last.come_back_at))
-            last = self.run("verdict at a declared look", mode="apply", confirm="prod")
-        return last
+    def side_by_side(self, scenes: Sequence[Scene]) -> list[Finished]:
+        """Runs that do not depend on each other, at the same time."""
+        self.warm(len(scenes))
+        with ThreadPoolExecutor(len(scenes)) as pool:
+            return list(pool.map(self.run, scenes))
 
-    def soak(self, until: dt.datetime) -> None:
+    def soak(self, until: dt.datetime, why: str = "") -> None:
         """Virtual hours go by."""
         hours = (until - self.aws.now()).total_seconds() / 3600
-        with self.progress.step(f"{self.aws.now():%d %b %H:%M}  {hours:.1f} h go by") as said:
+        if hours <= 0:
+            return
+        with self.board.step(f"{self.aws.now():%d %b %H:%M}  {hours:.1f} h go by{why}") as said:
             self.advance(until + dt.timedelta(seconds=30))
             said.append(self.traffic())
 
-    def bake(self, set_at: dt.datetime, last: Finished) -> None:
-        """AppConfig's bake ends at its hour, by itself: seen, not assumed."""
-        if last.decision != "SOAK":
-            return
-        end = set_at + dt.timedelta(hours=24)
-        self.soak(end - dt.timedelta(minutes=10))
-        before = traffic.read(self.aws.client("appconfig"), self.params).dial_deployment
-        self.soak(end + dt.timedelta(minutes=1))
-        after = traffic.read(self.aws.client("appconfig"), self.params).dial_deployment
-        states = (before.state if before else "none", after.state if after else "none")
-        self.progress.say(f"  AppConfig's deployment: {states[0]} ten minutes before hour 24, {states[1]} after it")
-        if states not in (("BAKING", "COMPLETE"), ("ROLLED_BACK", "ROLLED_BACK")):
-            raise AwsError(f"the bake was {states[0]}, then {states[1]}; expected BAKING, then COMPLETE")
+    def report(self) -> Path | None:
+        """The newest report."""
+        reports = [run.report for run in self.runs if run.report]
+        return Path(reports[-1]) if reports else None
 
 
 def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -> Rehearsed:
-    """Phase 1 from plan to verdict on the embedded AWS.
+    """The whole rollout, from preflight to acceptance, on the embedded AWS.
 
     Args:
-        scenario: a file in `rehearse/scenarios`.
+        scenario: a file in `rehearse/scenarios`: how prod's service behaves.
         seed: of the world; the same seed gives the same days.
         quiet: progress goes to standard error, nothing to standard output.
 
@@ -164,44 +178,28 @@ def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -
         UsageError: an unknown scenario, or the `rehearse` extra is missing.
         AwsError: the embedded AWS does not start or does not do what AWS does.
     """
-    progress = Progress(quiet)
-    with progress.step("embedded AWS") as said:
+    from runbook_lib.rehearse.rollout import Rollout, summary
+    from runbook_lib.rehearse.scenario import names
+
+    if scenario not in names():
+        raise UsageError(f"scenario '{scenario}': there is none of that name; there are: {', '.join(names())}")
+    board = Board(quiet)
+    with board.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
         said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
     with aws, only(aws.env):
         began = aws.now()
-        rehearsal = Rehearsal(aws, scenario, seed, progress)
-        rehearsal.set_up()
-        last = rehearsal.phase()
+        rehearsal = Rehearsal(aws, scenario, seed, board)
+        with rehearsal.nursery, board.showing(Rollout.steps(rehearsal), aws.now):
+            last = Rollout(rehearsal).walk()
         hours = (aws.now() - began).total_seconds() / 3600
-    _summary(progress, rehearsal, last, hours)
+    exit_code = summary(rehearsal, last, hours)
     return Rehearsed(
         release=rehearsal.release,
         scenario=scenario,
         seed=seed,
         runs=tuple(rehearsal.runs),
         virtual_hours=round(hours, 1),
-        seconds=round(progress.elapsed, 1),
-        exit_code=last.exit_code,
+        seconds=round(board.elapsed, 1),
+        exit_code=exit_code,
     )
-
-
-def _summary(progress: Progress, rehearsal: Rehearsal, last: Finished, hours: float) -> None:
-    from runbook_lib.judge.model import GateResult
-    from runbook_lib.record.archive import Archive
-    from runbook_lib.show.tables import gate_table
-
-    archive = Archive(project_root() / rehearsal.params.archive)
-    record = archive.load(archive.find(last.run_id))
-    progress.say("")
-    if record.gates:
-        print_to = progress.console.file
-        print(gate_table([GateResult.model_validate(gate) for gate in record.gates]), file=print_to)
-    progress.say(f"\n[bold]{last.headline}[/]")
-    progress.say(
-        f"{hours:.0f} virtual hours in {progress.elapsed:.0f} s · {len(rehearsal.runs)} runs · {rehearsal.release}"
-    )
-    if last.report:
-        progress.say(f"report: {shown(Path(last.report))}")
-    if last.exit_code != Exit.OK:
-        progress.say(f"next:   {last.next}")

@@ -22,11 +22,14 @@ from typing import Any
 import yaml
 
 from runbook_lib.params import project_root
-from runbook_lib.rehearse.director import HISTORY_H, Rehearsal, curtain
+from runbook_lib.rehearse.board import Board
+from runbook_lib.rehearse.director import Rehearsal, Scene, curtain
 from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.stage import Progress, only, overlaid, shown
+from runbook_lib.rehearse.stage import only, overlaid, shown, take_as_passed
 
+HISTORY_H = 24
 SOAKED_H = 6
+NOTEBOOK = "06_phase1_10_percent"
 
 
 def lab(*, seed: int, port: int, browser: bool) -> int:
@@ -35,7 +38,7 @@ def lab(*, seed: int, port: int, browser: bool) -> int:
     Returns:
         JupyterLab's exit code.
     """
-    progress = Progress()
+    progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
         said.append(aws.endpoint)
@@ -43,9 +46,12 @@ def lab(*, seed: int, port: int, browser: bool) -> int:
         rehearsal = Rehearsal(aws, "healthy", seed, progress)
         folder = workspace(project_root() / "archive" / "lab", rehearsal.release)
         rehearsal.root, rehearsal.archive = folder, "archive"
-        rehearsal.set_up()
-        rehearsal.run("plan and shift to 10 %", mode="apply", confirm="prod")
-        rehearsal.soak(aws.now() + dt.timedelta(hours=SOAKED_H))
+        with rehearsal.nursery:
+            rehearsal.set_up("async", HISTORY_H)
+            take_as_passed(folder / "archive", rehearsal.params["prod"], NOTEBOOK)
+            rehearsal.run(Scene(NOTEBOOK, what="shift to 10 %"))
+            rehearsal.run(Scene(NOTEBOOK, what="shift to 10 %"))
+            rehearsal.soak(aws.now() + dt.timedelta(hours=SOAKED_H))
         progress.say(f"{HISTORY_H} h of history, then phase 1 in force for {SOAKED_H} h")
         progress.say(f"JupyterLab on {shown(folder)}: open 06_phase1_10_percent and Run All; Ctrl-C ends everything")
         return _serve(folder, port or _free(), browser)

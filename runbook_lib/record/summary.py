@@ -1,0 +1,81 @@
+"""A record in Markdown: what a CI job's summary shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import GateResult
+from runbook_lib.record.record import Record
+
+_ICONS = {
+    "PASS": "✅",
+    "FAIL": "❌",
+    "INCONCLUSIVE": "⏳",
+    "NO_DATA": "❔",
+    "PLANNED": "📋",
+    "SOAK": "⏳",
+    "PROMOTE": "✅",
+    "HOLD": "✋",
+    "ROLLBACK": "⏪",
+}
+
+
+def markdown(record: Record) -> str:
+    """The decision with its reason, the gates, and the checks that do not pass (all are counted)."""
+    outcome = record.outcome or {}
+    said = record.decision if record.status == "completed" and record.decision else record.status
+    reason = str(outcome.get("reason") or (record.error.sentence if record.error else "no decision"))
+    lines = [
+        f"## {_ICONS.get(said, '❌')} {said}: {record.notebook} in {record.env}",
+        "",
+        _text(reason.removeprefix(f"{said}: ")),
+    ]
+    if outcome.get("next"):
+        lines += ["", f"**Next:** {_text(str(outcome['next']))}"]
+    lines += [
+        "",
+        f"Run `{record.run_id}` · {record.mode} · release `{record.release}` · {record.as_of or record.sealed_at}",
+    ]
+    if record.gates:
+        results = [GateResult.model_validate(gate) for gate in record.gates]
+        lines += ["", *_table(("Gate", "Verdict", "Value", "95 % interval", "n", "Why"), map(_gate, results))]
+    if record.checks:
+        passed = sum(check["verdict"] == "PASS" for check in record.checks)
+        lines += ["", f"{passed} of {len(record.checks)} checks pass."]
+        bad = [check for check in record.checks if check["verdict"] != "PASS"]
+        rows = [
+            (c["id"], _verdict(c["verdict"]), "required" if c["required"] else "advisory", c["reason"]) for c in bad
+        ]
+        lines += ["", *_table(("Check", "Verdict", "", "Why"), rows)] if bad else []
+    return "\n".join(lines) + "\n"
+
+
+def _gate(result: GateResult) -> Sequence[str]:
+    unit = result.gate.unit
+    value = "–" if result.value is None else words.number(result.value, unit)
+    interval = "–"
+    if result.low is not None and result.high is not None:
+        interval = words.interval(result.low, result.high, unit)
+    n = "–" if result.n is None else f"{result.n:,}"
+    return (result.gate.title, _verdict(result.verdict), value, interval, n, result.reason)
+
+
+def _verdict(verdict: str) -> str:
+    return f"{_ICONS[verdict]} {verdict.replace('_', ' ')}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(_text(value) for value in row)} |" for row in rows),
+    ]
+
+
+def _text(value: str) -> str:
+    """One line that Markdown does not read as markup of its own."""
+    plain = " ".join(value.split())
+    for char in "\\|<>*_`[]":
+        plain = plain.replace(char, f"\\{char}")
+    return plain

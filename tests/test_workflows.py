@@ -1,0 +1,134 @@
+"""The GitHub workflows: they follow GitHub's schema, zizmor finds nothing, and the shell they run does its work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+RUNBOOK = yaml.safe_load((ROOT / ".github" / "workflows" / "runbook.yml").read_text())
+INPUTS = RUNBOOK[True]["workflow_dispatch"]["inputs"]  # YAML 1.1 reads `on` as true
+
+
+def tool(*command: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name(command[0])
+    return subprocess.run([str(program), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_workflows_follow_githubs_schema() -> None:
+    done = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_zizmor_finds_nothing() -> None:
+    done = tool("zizmor", "--offline", "--no-progress", "--persona", "regular", *map(str, WORKFLOWS))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_any_notebook_of_the_rollout_can_be_dispatched() -> None:
+    steps = yaml.safe_load((ROOT / "params" / "gates.yaml").read_text())["steps"]
+    assert INPUTS["notebook"]["options"] == list(steps)
+    assert INPUTS["mode"]["default"] == "plan"
+
+
+def test_no_input_is_pasted_into_a_shell() -> None:
+    for step in RUNBOOK["jobs"]["run"]["steps"]:
+        assert "${{" not in step.get("run", "")
+
+
+def test_a_run_is_protected_by_its_environment_and_signs_in_by_oidc() -> None:
+    job = RUNBOOK["jobs"]["run"]
+    assert job["environment"] == "${{ inputs.environment }}"
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert RUNBOOK["permissions"] == {}
+
+
+STUBS = {
+    "aws": 'echo "aws $*" >>"$CALLS"',
+    "runbook": """
+echo "runbook $*" >>"$CALLS"
+case "$1" in
+    run)
+        test "${CODE:-0}" = 2 && exit 2
+        echo "{\\"folder\\": \\"$SEALED\\", \\"run_id\\": \\"abc\\"}"
+        exit "${CODE:-0}" ;;
+    archive) echo "## the verdict" ;;
+esac
+""",
+}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Any:
+    """`.ci/runbook` in a copy of the project's skeleton, with stand-ins for `aws` and `runbook`."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, body in STUBS.items():
+        (programs / name).write_text(f"#!/usr/bin/env bash\n{body}\n")
+        (programs / name).chmod(0o755)
+    (programs / "python").symlink_to(sys.executable)
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "runbook").write_text((ROOT / ".ci" / "runbook").read_text())
+    sealed = tmp_path / "archive" / "sealed"
+    sealed.mkdir(parents=True)
+    (sealed / "record.json").write_text("{}")
+
+    def run(**values: str) -> tuple[int, list[str], str]:
+        env = {
+            "PATH": os.environ["PATH"],
+            "CALLS": str(tmp_path / "calls"),
+            "SEALED": str(sealed),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+            **values,
+        }
+        done = subprocess.run(["bash", ".ci/runbook"], cwd=tmp_path, env=env, check=False, capture_output=True)
+        calls = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
+        summary = (tmp_path / "summary").read_text() if (tmp_path / "summary").exists() else ""
+        return done.returncode, calls, summary
+
+    run.folder = tmp_path  # type: ignore[attr-defined]
+    return run
+
+
+ASKED = {"NOTEBOOK": "06_phase1_10_percent", "ENVIRONMENT": "prod", "MODE": "plan"}
+
+
+def test_a_plan_neither_applies_nor_confirms_and_keeps_the_record(shell: Any) -> None:
+    code, calls, summary = shell(**ASKED, CONFIRM="prod")
+    assert code == 0
+    assert calls[0] == "runbook run 06_phase1_10_percent --params params/prod.yaml --json"
+    assert summary == "## the verdict\n"
+    assert (shell.folder / "record" / "record.json").is_file()
+
+
+def test_apply_hands_over_what_was_confirmed_and_why(shell: Any) -> None:
+    _, calls, _ = shell(**{**ASKED, "MODE": "apply"}, CONFIRM="prod", REASON="go; rm -rf $HOME", OPERATOR="octo")
+    assert calls[0].endswith("--json --apply --confirm prod --set reason=go; rm -rf $HOME --set operator=octo")
+
+
+@pytest.mark.parametrize("code", [1, 3, 4])
+def test_the_runs_exit_code_is_the_jobs_and_the_record_is_kept(shell: Any, code: int) -> None:
+    ended, calls, summary = shell(**ASKED, CODE=str(code), ARCHIVE_BUCKET="records")
+    assert ended == code
+    assert summary == "## the verdict\n"
+    assert calls[0] == "aws s3 sync --only-show-errors s3://records/archive archive"
+    assert calls[-1] == "aws s3 sync --only-show-errors archive s3://records/archive"
+
+
+def test_a_run_that_never_began_says_so_in_the_summary(shell: Any) -> None:
+    code, _, summary = shell(**ASKED, CODE="2")
+    assert code == 2
+    assert "left no record" in summary
+
+
+def test_a_missing_choice_is_one_sentence(shell: Any) -> None:
+    code, calls, _ = shell(NOTEBOOK="06")
+    assert code != 0
+    assert calls == []
