@@ -206,11 +206,11 @@ def _so_far(measured: str, side: str, target: str, *, bad: bool, met: bool) -> s
 def _gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
     """A level over time: the peak against the alert limit, the `steady` share of points against the target.
 
-    Points that are not numbers, or negative, are not data. A point that is missing counts as zero where that is proven,
-    else as one that does not meet the target. The level read live counts for the peak.
+    Points that are not numbers, or negative, or a fraction of a message, are not data. A point that is missing counts
+    as zero where that is proven, else as one that does not meet the target. The level read live counts for the peak.
     """
-    seen = sorted(value for value in evidence.values if math.isfinite(value) and value >= 0)
-    live = evidence.live if evidence.live is not None and math.isfinite(evidence.live) and evidence.live >= 0 else None
+    seen = sorted(value for value in evidence.values if _level(gate, value))
+    live = evidence.live if evidence.live is not None and _level(gate, evidence.live) else None
     expected = max(evidence.expected or 0, len(evidence.values))
     missing = expected - len(seen)
     if evidence.proven_zero_by is not None:
@@ -256,6 +256,11 @@ def _gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
     kept = good >= gate.steady * expected
     wanted = f", wants {words.sure(gate.steady)} of them"
     return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{wanted}{proof}")
+
+
+def _level(gate: Gate, value: float) -> bool:
+    """Whether `value` can be a level at all; CloudWatch's Maximum of a number of messages is a whole number."""
+    return math.isfinite(value) and value >= 0 and (gate.unit != "messages" or value.is_integer())
 
 
 def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
