@@ -32,41 +32,41 @@ class Sandbox:
     """The stack's outputs, and `InboxUrl`: a queue that receives what the alarm topic says."""
 
 
-def deploy(aws: EmbeddedAws, params: Params) -> Sandbox:
-    """Creates or updates the stack of one environment and waits for it.
+def deploy(aws: EmbeddedAws, params: Params, step: str = "async") -> Sandbox:
+    """Creates or updates the stack of one environment at one of the template's steps, and waits for it.
 
     Raises:
         AwsError: the stack failed; the sentence names the first resource that did, and why.
     """
-    return deploy_all(aws, [params])[0]
+    return deploy_all(aws, [params], step)[0]
 
 
-def deploy_all(aws: EmbeddedAws, environments: Iterable[Params]) -> list[Sandbox]:
+def deploy_all(aws: EmbeddedAws, environments: Iterable[Params], step: str = "async") -> list[Sandbox]:
     """Several environments at a time: all are begun, then waited for.
 
     Raises:
         AwsError: a stack failed; the sentence names the first resource that did, and why.
     """
     with aws_errors("deploying the sandbox"):
-        begun = [(params, _begin(aws, params)) for params in environments]
-        return [_finish(aws, params, waiter) for params, waiter in begun]
+        begun = [(params, _begin(aws, params, step)) for params in environments]
+        return [_finish(aws, params, waiter, step) for params, waiter in begun]
 
 
-def embedded_template(params: Params) -> dict[str, Any]:
+def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
     """The template without its metric-math alarms, which the embedded CloudFormation refuses by name."""
-    template = build(params)
+    template = build(params, step)
     for alarm in params.policy.alarms:
         if alarm.metric is None:
-            del template["Resources"][alarm_id(alarm.id)]
+            template["Resources"].pop(alarm_id(alarm.id), None)
     return template
 
 
-def _begin(aws: EmbeddedAws, params: Params) -> str:
+def _begin(aws: EmbeddedAws, params: Params, step: str) -> str:
     """Starts the stack's change; the name of the waiter that sees its end."""
     cloudformation = aws.client("cloudformation")
     request = {
         "StackName": params.name("stack"),
-        "TemplateBody": json.dumps(embedded_template(params)),
+        "TemplateBody": json.dumps(embedded_template(params, step)),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     try:
@@ -83,7 +83,7 @@ def _begin(aws: EmbeddedAws, params: Params) -> str:
     return "stack_update_complete"
 
 
-def _finish(aws: EmbeddedAws, params: Params, waiter: str) -> Sandbox:
+def _finish(aws: EmbeddedAws, params: Params, waiter: str, step: str) -> Sandbox:
     from botocore.exceptions import WaiterError
 
     cloudformation, name = aws.client("cloudformation"), params.name("stack")
@@ -93,8 +93,9 @@ def _finish(aws: EmbeddedAws, params: Params, waiter: str) -> Sandbox:
         raise AwsError(f"stack {name}: {_first_failure(cloudformation, name)}") from None
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-    _fill_gaps(aws, params)
-    outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
+    if step != "baseline":
+        _fill_gaps(aws, params)
+        outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
     address = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
     api_url = params.api_url.format(stage=params.service.api.stage, **address)
     return Sandbox(params, api_url, outputs)

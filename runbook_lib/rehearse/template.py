@@ -22,6 +22,22 @@ from runbook_lib.params import Params
 _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
 """Logical id of each Lambda, and its handler's file."""
+STEPS = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
+"""Variants of the team's infrastructure, in the order of the rollout (DOMAIN.md, traps 18 and 19).
+
+`baseline` is what production is before; `async` adds everything and leaves `/api/vpr` alone; `migrate` moves `/api/vpr`
+to the submit Lambda; `remove_temporary` takes `/api/vpr-async` away; `remove_sync` the old Lambda.
+"""
+_SYNC = ("Sync", "SyncLogs", "SyncRole")
+_BASELINE = (*_SYNC, "Api", "ApiStage")
+_ROUTES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "baseline": (("POST", "sync", "Sync"),),
+    "async": (("POST", "sync", "Sync"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
+    "migrate": (("POST", "sync", "Submit"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
+    "remove_temporary": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
+    "remove_sync": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
+}
+"""Method, route (`service.yaml`, `api.routes`) and the Lambda behind it."""
 INLINE_LIMIT = 4096
 """Characters that AWS takes in `ZipFile`; a longer handler would need an upload."""
 
@@ -85,12 +101,14 @@ def defaults(params: Params) -> dict[str, str]:
     return {key: str(value) for key, value in values.items()}
 
 
-def build(params: Params) -> dict[str, Any]:
-    """The template for one environment, JSON-able.
+def build(params: Params, step: str = "async") -> dict[str, Any]:
+    """The template for one environment at one of `STEPS`, JSON-able.
 
     Raises:
-        UsageError: the API is an HTTP API, which the sandbox does not have.
+        UsageError: the API is an HTTP API, which the sandbox does not have, or there is no such step.
     """
+    if step not in STEPS:
+        raise UsageError(f"step '{step}': the sandbox's infrastructure has {', '.join(STEPS)}")
     if params.service.api.kind != "rest":
         raise UsageError(f"service.yaml: the sandbox has a REST API; 'api.kind' is '{params.service.api.kind}'")
     template = copy.deepcopy(_static())
@@ -102,11 +120,19 @@ def build(params: Params) -> dict[str, Any]:
     # Not by a parameter: its value would be a string, and the embedded AWS compares it with numbers.
     resources["Worker"]["Properties"]["ReservedConcurrentExecutions"] = params.service.workers
     resources["WorkerSource"]["Properties"]["ScalingConfig"] = {"MaximumConcurrency": params.service.workers}
-    resources |= _routes(params)
+    if step == "baseline":
+        template["Resources"] = resources = {id: resources[id] for id in _BASELINE}
+        template["Outputs"] = {"ApiId": template["Outputs"]["ApiId"]}
+    if step == "remove_sync":
+        for id in _SYNC:
+            del resources[id]
+    resources |= _routes(params, step)
     deployment = _deployment(resources)
     resources["ApiStage"]["Properties"]["DeploymentId"] = {"Ref": next(iter(deployment))}
-    resources |= deployment | _alarms(params, resources)
-    _flags(params, resources)
+    resources |= deployment
+    if step != "baseline":
+        resources |= _alarms(params, resources)
+        _flags(params, resources)
     return template
 
 
@@ -119,12 +145,11 @@ def _camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _routes(params: Params) -> dict[str, Any]:
-    """Resources, methods and permissions of the three routes, from their paths."""
-    routes = params.service.api.routes
-    table = (("POST", routes.sync, "Sync"), ("POST", routes.submit, "Submit"), ("GET", routes.status, "Status"))
+def _routes(params: Params, step: str) -> dict[str, Any]:
+    """Resources, methods and permissions of the step's routes, from their paths."""
     made: dict[str, Any] = {}
-    for method, path, function in table:
+    for method, route, function in _ROUTES[step]:
+        path: str = getattr(params.service.api.routes, route)
         parent: dict[str, Any] = {"Fn::GetAtt": ["Api", "RootResourceId"]}
         parts = path.strip("/").split("/")
         for depth, part in enumerate(parts):
@@ -132,8 +157,8 @@ def _routes(params: Params) -> dict[str, Any]:
             properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": part}
             made[id] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
             parent = {"Ref": id}
-        made[f"{function}Method"] = _method(method, parent, function)
-        made[f"{function}Permission"] = _permission(method, parts, function)
+        made[f"{_camel(route)}Method"] = _method(method, parent, function)
+        made[f"{_camel(route)}Permission"] = _permission(method, parts, function)
     return made
 
 
