@@ -43,6 +43,12 @@ def topic_arn(params: Params) -> str:
     return f"arn:{_partition(params.region)}:sns:{params.region}:{params.account_id}:{params.name('topic')}"
 
 
+def alarm_arn(alarm: Alarm, params: Params) -> str:
+    """The alarm's ARN in this environment."""
+    place = f"{params.region}:{params.account_id}"
+    return f"arn:{_partition(params.region)}:cloudwatch:{place}:alarm:{alarm_name(alarm, params)}"
+
+
 def _statistic(stat: str) -> dict[str, str]:
     plain = stat in ("Sum", "Average", "Minimum", "Maximum", "SampleCount")
     return {"Statistic" if plain else "ExtendedStatistic": stat}

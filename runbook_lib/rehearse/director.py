@@ -17,7 +17,7 @@ from runbook_lib.rehearse.board import Board
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.nursery import Nursery
 from runbook_lib.rehearse.sandbox import deploy_all
-from runbook_lib.rehearse.smoke import smoke
+from runbook_lib.act.smoke import smoke
 from runbook_lib.rehearse.stage import ENVIRONMENTS, only, overlay_only, params_of
 from runbook_lib.rehearse.world import World, advance_all
 

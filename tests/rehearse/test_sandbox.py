@@ -20,7 +20,7 @@ from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse import sandbox as room
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import Sandbox, deploy, deploy_all
-from runbook_lib.rehearse.smoke import smoke
+from runbook_lib.act.smoke import smoke
 from runbook_lib.rehearse.template import alarm_id, build
 
 pytestmark = pytest.mark.emulator

@@ -1,0 +1,180 @@
+"""Commands of the team, configured and run as they are: exit status, duration, and the end of what they said.
+
+No shell reads them: a placeholder's value cannot become a second command.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from runbook_lib.errors import UsageError
+from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.model import Frozen
+from runbook_lib.record.redact import redact_text
+
+TAIL = 40
+"""Lines that are kept."""
+PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_arns")
+
+
+class Command(Frozen):
+    """One configured command."""
+
+    id: str
+    """Of the check that it becomes."""
+    title: str
+    run: str
+    """Program and arguments, split as a shell would; `python` is this very Python."""
+    cwd: str = "."
+    """Relative to the project's folder."""
+    timeout_s: float = Field(default=1800, gt=0)
+    required: bool = True
+    notebook: str = ""
+    """Stem of the notebook that runs it."""
+    differences_exit: int | None = None
+    """Exit status by which a diff says that there are differences."""
+
+    @model_validator(mode="after")
+    def _known_placeholders(self) -> Command:
+        try:
+            self.run.format(**dict.fromkeys(PLACEHOLDERS, ""))
+            shlex.split(self.run)
+        except (KeyError, IndexError) as error:
+            raise ValueError(f"'{self.run}' has an unknown placeholder {error}") from None
+        except ValueError as error:
+            raise ValueError(f"'{self.run}' cannot be split into words: {error}") from None
+        return self
+
+    def argv(self, values: Mapping[str, str]) -> list[str]:
+        """The words to run; a value stays within its word."""
+        given = {**dict.fromkeys(PLACEHOLDERS, ""), **values}
+        words = [word.format(**given) for word in shlex.split(self.run)]
+        return [sys.executable if words[0] == "python" else words[0], *words[1:]]
+
+
+class Commands(Frozen):
+    """`commands.yaml`: what tests, diffs and deploys the service."""
+
+    checks: tuple[Command, ...]
+    diff: Command
+    deploy: Command
+
+    def of(self, notebook: str) -> tuple[Command, ...]:
+        """The checks that a notebook runs."""
+        return tuple(one for one in self.checks if one.notebook == notebook)
+
+    def named(self, id: str) -> Command:
+        """The check called `id`.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for one in self.checks:
+            if one.id == id:
+                return one
+        raise UsageError(f"the commands have no check '{id}'; there are: {', '.join(one.id for one in self.checks)}")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    command: Command
+    line: str
+    """What was run, for the reader."""
+    code: int | None
+    """Exit status; None: it never began, or was stopped."""
+    seconds: float
+    tail: tuple[str, ...]
+    """Its last lines, secrets taken out."""
+    problem: str = ""
+    """Why there is no exit status."""
+
+    @property
+    def ok(self) -> bool:
+        """It ended with 0."""
+        return self.code == 0
+
+    @property
+    def said(self) -> str:
+        """One sentence."""
+        if self.problem:
+            return self.problem
+        last = next((line for line in reversed(self.tail) if line.strip()), "")
+        return f"exit status {self.code} after {self.seconds:.1f} s" + (f": {last.strip()[:160]}" if last else "")
+
+    def facts(self) -> dict[str, Any]:
+        """For the record."""
+        return {"command": self.line, "exit": self.code, "seconds": round(self.seconds, 2), "tail": list(self.tail)}
+
+
+def run_command(
+    command: Command, *, root: Path, values: Mapping[str, str], out: Callable[[str], None] | None = None
+) -> Ran:
+    """Runs a command to its end, or to its timeout.
+
+    Args:
+        root: folder that `cwd` is relative to.
+        values: of the placeholders.
+        out: is given each line as it comes, secrets taken out.
+
+    Raises nothing: a program that is missing, a folder that is not there and a timeout are in the answer.
+    """
+    argv = command.argv(values)
+    line = shlex.join(["python", *argv[1:]] if argv[0] == sys.executable else argv)
+    folder = (root / command.cwd).resolve()
+    if not folder.is_dir():
+        return Ran(command, line, None, 0.0, (), f"the folder {command.cwd} of the command is not there")
+    tail: deque[str] = deque(maxlen=TAIL)
+    begun, stopped = time.monotonic(), threading.Event()
+    try:
+        process = subprocess.Popen(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except OSError as error:
+        return Ran(command, line, None, 0.0, (), f"{argv[0]} cannot be started: {error.strerror}; is it installed?")
+
+    def stop() -> None:
+        stopped.set()
+        process.kill()
+
+    timer = threading.Timer(command.timeout_s, stop)
+    timer.start()
+    try:
+        assert process.stdout is not None  # noqa: S101
+        for text in process.stdout:
+            tail.append(redact_text(text.rstrip("\n")))
+            if out is not None:
+                out(tail[-1])
+        code = process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            process.kill()
+    seconds = time.monotonic() - begun
+    if stopped.is_set():
+        return Ran(command, line, None, seconds, tuple(tail), f"stopped after {command.timeout_s:g} s without an end")
+    return Ran(command, line, code, seconds, tuple(tail))
+
+
+def command_check(ran: Ran) -> Check:
+    """The command as a check: PASS with exit status 0; NO_DATA where it could not be run to an end."""
+    command = ran.command
+    ok = None if ran.code is None else ran.ok
+    reason = f"{command.title}: {ran.said}" if ran.ok else f"{command.title}: `{ran.line}`: {ran.said}"
+    return check(
+        command.id, command.title, ok, reason, required=command.required, expected="exit status 0",
+        found="–" if ran.code is None else f"exit status {ran.code}", **ran.facts(),
+    )  # fmt: skip

@@ -1,0 +1,200 @@
+"""The sandbox's infrastructure tool: stands where the team's `cdk` stands, as a command of its own.
+
+    python -m runbook_lib.rehearse.iac diff   --env prod --step migrate --fail
+    python -m runbook_lib.rehearse.iac deploy --env prod --step migrate
+    python -m runbook_lib.rehearse.iac verify --env prod
+    python -m runbook_lib.rehearse.iac naming --env prod
+    python -m runbook_lib.rehearse.iac smoke  --env prod [--routes sync]
+
+The endpoint is AWS_ENDPOINT_URL's. Exit status: 0, 1 for differences (with --fail) and violations, 2 for errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.params import Params
+from runbook_lib.rehearse import sandbox, template
+from runbook_lib.rehearse.stage import params_of
+
+_NAME = re.compile(
+    r"careervp-[a-z0-9]+(?:-[a-z0-9]+)*-(?:dev|staging|prod)$"
+    r"|careervp-(?:dev|staging|prod)-vpr-results-use1-[0-9a-f]+$"  # a bucket's name is global
+)
+_NAMED = re.compile(r"(?:Function|Queue|Table|Bucket|Topic|Role|Alarm|Dashboard|Filter)Name$")
+
+
+class Remote:
+    """The embedded AWS as another process sees it: by its endpoint."""
+
+    def __init__(self) -> None:
+        self.endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        if not re.match(r"http://(127\.0\.0\.1|localhost)[:/]", self.endpoint):
+            raise UsageError(f"AWS_ENDPOINT_URL is '{self.endpoint}': this tool deploys to an embedded AWS only")
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+        import boto3
+
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service)
+        return self._clients[service]
+
+
+def deployed(aws: Remote, params: Params) -> dict[str, Any]:
+    """Resources of the deployed stack by logical id; empty if there is none."""
+    cloudformation = aws.client("cloudformation")
+    try:
+        body = cloudformation.get_template(StackName=params.name("stack"))["TemplateBody"]
+    except cloudformation.exceptions.ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+    found: dict[str, Any] = (json.loads(body) if isinstance(body, str) else body)["Resources"]
+    return found
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """One line for each resource that is added, removed or changed, with its changed properties."""
+    for id in sorted(set(before) | set(after)):
+        old, new = before.get(id), after.get(id)
+        if old == new:
+            continue
+        kind = (new or old or {}).get("Type", "?")
+        if old is None or new is None:
+            yield f"[{'+' if old is None else '-'}] {kind} {id}"
+            continue
+        yield f"[~] {kind} {id}"
+        was, now = old.get("Properties", {}), new.get("Properties", {})
+        for name in sorted(set(was) | set(now)):
+            if was.get(name) != now.get(name):
+                yield f"     {name}: {_short(was.get(name))} -> {_short(now.get(name))}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def diff(aws: Remote, params: Params, step: str) -> list[str]:
+    """What deploying `step` would change."""
+    wanted = json.loads(json.dumps(sandbox.embedded_template(params, step)["Resources"]))
+    return list(differences(deployed(aws, params), wanted))
+
+
+def violations(params: Params) -> list[str]:
+    """Names in the template that break the rule `careervp-{feature}-{type}-{env}`."""
+    built = template.build(params)
+    defaults = {name: str(one.get("Default", "")) for name, one in built["Parameters"].items()}
+    found = []
+    for id, resource in built["Resources"].items():
+        for key, value in resource.get("Properties", {}).items():
+            if not _NAMED.search(key):
+                continue
+            name = _resolved(value, defaults)
+            if name and not _NAME.match(name):
+                found.append(f"{id}: {key} is '{name}'")
+    return found
+
+
+def _resolved(value: object, defaults: dict[str, str]) -> str | None:
+    """The name behind a parameter or a substitution; None for what only AWS knows."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and isinstance(value.get("Ref"), str):
+        return defaults.get(value["Ref"])
+    if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str):
+        return re.sub(r"\$\{(\w+)\}", lambda match: defaults.get(match[1], match[0]), value["Fn::Sub"])
+    return None
+
+
+def _deploy(aws: Remote, params: Params, step: str) -> int:
+    lines = diff(aws, params, step)
+    print(f"{params.name('stack')}: deploying step {step}")
+    begun = time.monotonic()
+    sandbox.deploy(aws, params, step)
+    for line in lines:
+        if line.startswith("["):
+            print(f"{line[:3]} {line[4:]}  COMPLETE")
+    print(f"✅  {params.name('stack')} ({time.monotonic() - begun:.1f} s, {len(lines)} lines of changes)")
+    return 0
+
+
+def _verify(aws: Remote, params: Params) -> int:
+    """The stack is whole, and is one of the known steps without drift."""
+    stacks = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"]
+    status = stacks[0]["StackStatus"]
+    step = next((step for step in template.STEPS if not diff(aws, params, step)), None)
+    print(f"{params.name('stack')}: {status}, " + (f"at step {step}" if step else "at no known step: it has drifted"))
+    return 0 if step and status.endswith("_COMPLETE") and "ROLLBACK" not in status else 1
+
+
+def _smoke(aws: Remote, params: Params, routes: str) -> int:
+    from runbook_lib.act.smoke import smoke
+
+    stack = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"][0]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
+    url = params.api_url.format(stage=params.service.api.stage, **place)
+    if routes == "sync":
+        request = urllib.request.Request(  # noqa: S310 - loopback, see Remote
+            url + params.service.api.routes.sync,
+            data=json.dumps({"application_id": "it", "idempotency_key": "it"}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            print(f"POST {params.service.api.routes.sync}: {answer.status}")
+        return 0
+    steps = smoke(url, probe_id="suite", routes=params.service.api.routes)
+    for step in steps:
+        print(f"{'PASSED' if step.ok else 'FAILED'}  {step.name}: {step.detail} ({step.seconds:.2f} s)")
+    failed = sum(not step.ok for step in steps)
+    print(f"{len(steps) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit status."""
+    parser = argparse.ArgumentParser(prog="iac", description="The sandbox's infrastructure, as code.")
+    parser.add_argument("what", choices=("diff", "deploy", "verify", "naming", "smoke"))
+    parser.add_argument("--env", required=True, choices=("dev", "staging", "prod"))
+    parser.add_argument("--step", default="async")
+    parser.add_argument("--fail", action="store_true", help="exit with 1 if there are differences")
+    parser.add_argument("--routes", default="all", choices=("all", "sync"))
+    given = parser.parse_args(arguments)
+    params = params_of(given.env, "rehearsal")
+    if given.what == "naming":
+        found = violations(params)
+        print("\n".join(found) or "every name follows careervp-{feature}-{type}-{env}")
+        return 1 if found else 0
+    aws = Remote()
+    match given.what:
+        case "diff":
+            lines = diff(aws, params, given.step)
+            print("\n".join(lines) or "There were no differences")
+            return 1 if lines and given.fail else 0
+        case "deploy":
+            return _deploy(aws, params, given.step)
+        case "verify":
+            return _verify(aws, params)
+        case _:
+            return _smoke(aws, params, given.routes)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (RunbookError, urllib.error.URLError) as problem:
+        print(f"iac: {problem}", file=sys.stderr)
+        sys.exit(2)

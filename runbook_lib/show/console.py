@@ -1,0 +1,64 @@
+"""Long work with its output live: the last lines while it runs, the whole end of it folded away when it is done."""
+
+from __future__ import annotations
+
+import html
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from runbook_lib.show.tables import Shown
+
+_LINES = 8
+_EVERY_S = 0.5
+
+
+class Live:
+    """A display in a notebook that shows the last lines of something that runs; plain lines elsewhere.
+
+    Safe to feed from several threads.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title, self._lines, self._drawn = title, [""] * 0, time.monotonic()
+        self._handle: Any = None
+        self._turn = threading.Lock()
+
+    def __call__(self, line: str) -> None:
+        """One more line."""
+        with self._turn:
+            self._lines = [*self._lines, line][-_LINES:]
+            if time.monotonic() - self._drawn >= _EVERY_S:
+                self._drawn = time.monotonic()
+                self._draw()
+
+    def _draw(self) -> None:
+        if "IPython" not in sys.modules:
+            print(self._lines[-1])
+            return
+        from IPython import display
+
+        shown = folded(self._title, self._lines, opened=True)
+        bundle = {"text/html": shown._repr_html_(), "text/plain": str(shown)}
+        if self._handle is None:
+            self._handle = display.display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(bundle, raw=True)
+
+    def close(self) -> None:
+        """Takes the running lines away: what is shown next says how it ended."""
+        if self._handle is not None:
+            self._handle.update({"text/html": "", "text/plain": ""}, raw=True)
+
+
+def folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Shown:
+    """A title, with lines of output that unfold below it."""
+    style = "font-size:12px;line-height:1.35;max-height:24em;overflow:auto;margin:4px 0 8px 14px;white-space:pre-wrap"
+    body = html.escape("\n".join(lines))
+    markup = (
+        f'<details{" open" if opened else ""} style="font-size:13px;margin:3px 0"><summary style="cursor:pointer">'
+        f'{html.escape(title)}</summary><pre style="{style}">{body}</pre></details>'
+    )
+    return Shown(markup, "\n".join([title, *(f"  {line}" for line in lines)]))
