@@ -16,7 +16,10 @@ from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.alarms import alarm_arn
 from runbook_lib.observe.inventory import inspect
 from runbook_lib.params import project_root
+from runbook_lib.record.redact import redact_text
 from runbook_lib.run import Run
+
+PREVIOUS = "previous-template.json"
 
 
 class Infra:
@@ -28,7 +31,7 @@ class Infra:
 
     def __init__(self, run: Run, step: str = "async") -> None:
         self.run, self.params, self.step = run, run.params, step
-        self.commands = run.params.extra(run.params.commands, Commands)
+        self.commands = run.params.extra(run.params.commands, Commands)  # noqa: S610 (no Django here)  # noqa: S610 (no Django here)
         self.differs: bool | None = None
         """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
         self.deployed = False
@@ -40,17 +43,36 @@ class Infra:
 
         ran = self._diff()
         said = {True: "there are differences", False: "code and AWS agree", None: ran.said}[self.differs]
-        ok = None if self.differs is None and ran.code is None else self.differs is not None
+        made = self.differs is not None
+        reason = f"step '{self.step}': {said}" if made else f"the diff cannot be made: `{ran.line}`: {said}"
         self.run.check(
             check(
-                "infra.diff", self.commands.diff.title, ok, f"step '{self.step}': {said}",
+                "infra.diff", self.commands.diff.title, made if ran.code is not None else None, reason,
                 expected="the diff can be made", found=said, **ran.facts(), step=self.step, differs=self.differs,
             )
         )  # fmt: skip
         return folded(f"{ran.line}: {said} ({ran.seconds:.1f} s)", ran.tail, opened=bool(self.differs))
 
+    def plan(self) -> Any:
+        """What deploying would do now, and how it is taken back; changes nothing."""
+        from runbook_lib.show.parts import line
+
+        if self.differs is None:
+            self._diff()
+        if self.differs is None:
+            return line("Nothing can be planned: the diff cannot be made.")
+        if not self.differs:
+            return line(f"Nothing to deploy: AWS is at step '{self.step}' already.")
+        return line(f"Applying would run: {self.line()}. The way back: the step before, by the same command.")
+
+    def line(self) -> str:
+        """The deployment's command line, for the reader."""
+        return self.commands.deploy.line(self._values())
+
     def deploy(self) -> Any:
         """Deploys if the run may and there is something to deploy; otherwise says what would be run.
+
+        Without a diff nothing is deployed: nobody could say what would change.
 
         Raises:
             Refused: the change is not authorised.
@@ -65,8 +87,11 @@ class Infra:
         if self.differs is False:
             self._note(True, "nothing to deploy: code and AWS agree")
             return line(f"Nothing to deploy: AWS is at step '{self.step}' already.")
+        if self.differs is None:
+            self._note(None, "not deployed: the diff cannot be made, so nobody can say what would change")
+            return line("Nothing was deployed: the diff cannot be made.")
         if not self.run.applying:
-            words = f"would run: {' '.join(command.argv(self._values()))}"
+            words = f"would run: {self.line()}"
             self._note(None, f"not deployed yet; {words}", mends=True)
             return line(f"Nothing was deployed: mode is plan. Applying {words}")
         live = Live(command.title)
@@ -93,12 +118,14 @@ class Infra:
             raise
         finally:
             live.close()
-        self.deployed = not self.differs
+        self.deployed = self.differs is False
         ran = done[-1]
-        self._note(
-            self.deployed, f"step '{self.step}' deployed in {ran.seconds:.1f} s" if self.deployed else
-            f"step '{self.step}' was deployed, and the code still differs from AWS; look at the diff", ran=ran,
-        )  # fmt: skip
+        told = {
+            False: f"step '{self.step}' deployed in {ran.seconds:.1f} s",
+            True: f"step '{self.step}' was deployed, and the code still differs from AWS; look at the diff",
+            None: f"step '{self.step}' was deployed, but the diff that would prove it cannot be made",
+        }
+        self._note(self.deployed if self.differs is not None else None, told[self.differs], ran=ran)
         return folded(f"{ran.line}: {ran.said}", ran.tail)
 
     def inventory(self, caption: str = "Inventory") -> Any:
@@ -109,24 +136,52 @@ class Infra:
         self.run.check(*found)
         bad = [one for one in found if not one.ok]
         good = len(found) - len(bad)
-        return checks_table(bad, f"{caption}: {good} of {len(found)} settings hold") if bad else self._all(found, caption)
+        return (
+            checks_table(bad, f"{caption}: {good} of {len(found)} settings hold") if bad else self._all(found, caption)
+        )
 
     def inspect(self) -> list[Check]:
-        """The inventory as checks, not noted yet."""
+        """The inventory as checks, not noted yet. What could not be seen is nothing that a deployment mends."""
         mends = bool(self.differs) and not self.deployed
         found = inspect(self.run.aws, self.params, self.step)
-        return [one.model_copy(update={"mends": True}) if mends and not one.ok else one for one in found]
+        return [
+            one.model_copy(update={"mends": True}) if mends and one.verdict is Verdict.FAIL else one for one in found
+        ]
 
-    def previous_template(self) -> Any:
-        """Keeps the stack's template as it is deployed now in the record: the way back, before it is needed."""
+    def verify(self) -> Any:
+        """The team's own look at AWS after a deployment; nothing where none is configured."""
+        from runbook_lib.show.console import folded
         from runbook_lib.show.parts import line
 
-        stack = self.params.name("stack")
-        with aws_errors(f"keeping the template of {stack} (cloudformation:GetTemplate)"):
-            body = self.run.aws.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
-        text = body if isinstance(body, str) else json.dumps(body, indent=1, sort_keys=True)
-        self.run.journal.attach("previous-template.json", text.encode())
-        return line(f"The template of {stack} as it is now is in the record: previous-template.json.")
+        command = self.commands.verify
+        if command is None:
+            return line("No command is configured that verifies a deployment ('verify' in the commands).")
+        ran = run_command(command, root=project_root(), values=self._values())
+        found = command_check(ran)
+        if self.differs and not self.deployed and found.verdict is Verdict.FAIL:
+            found = found.model_copy(update={"mends": True})
+        self.run.check(found)
+        return folded(f"{ran.line}: {ran.said}", ran.tail, opened=not ran.ok)
+
+    def previous_template(self) -> Any:
+        """Keeps the stack as it is deployed now in the record: the way back, before it is needed.
+
+        Template and parameters, as text: what looks like a secret is taken out, and then it is said.
+
+        Raises:
+            AwsError: there is no such stack, or CloudFormation refused or did not answer.
+        """
+        from runbook_lib.show.parts import line
+
+        stack, client = self.params.name("stack"), self.run.aws.client("cloudformation")
+        with aws_errors(f"keeping the template of {stack} (cloudformation:GetTemplate, DescribeStacks)"):
+            body = client.get_template(StackName=stack)["TemplateBody"]
+            described = client.describe_stacks(StackName=stack)["Stacks"][0]
+        kept = {"stack": stack, "parameters": described.get("Parameters", []), "template": body}
+        text = json.dumps(kept, indent=1, sort_keys=True, default=str)
+        self.run.journal.attach(PREVIOUS, text)
+        hole = "; what looks like a secret is left out of it" if redact_text(text) != text else ""
+        return line(f"The template of {stack} as it is deployed now is in the record: {PREVIOUS}{hole}.")
 
     def _all(self, found: list[Check], caption: str) -> Any:
         from runbook_lib.show.console import folded
@@ -139,8 +194,7 @@ class Infra:
     def _diff(self) -> Ran:
         command = self.commands.diff
         ran = run_command(command, root=project_root(), values=self._values())
-        told = {0: False, command.differences_exit: True}
-        self.differs = told.get(ran.code) if ran.code is not None else None
+        self.differs = ran.differs
         return ran
 
     def _values(self) -> dict[str, str]:
@@ -164,6 +218,3 @@ class Infra:
         if mends:
             found = found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
         self.run.check(found)
-
-
-__all__ = ["Infra", "command_check"]

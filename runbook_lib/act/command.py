@@ -5,7 +5,11 @@ No shell reads them: a placeholder's value cannot become a second command.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -21,10 +25,13 @@ from pydantic import Field, model_validator
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Frozen
-from runbook_lib.record.redact import redact_text
+from runbook_lib.record.redact import MASK, redact_text
 
 TAIL = 40
 """Lines that are kept."""
+GRACE_S = 5.0
+"""Between the request to end and the end by force."""
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_arns")
 
 
@@ -44,6 +51,8 @@ class Command(Frozen):
     """Stem of the notebook that runs it."""
     differences_exit: int | None = None
     """Exit status by which a diff says that there are differences."""
+    differences_say: str = ""
+    """What it also prints then: some tools end with the same status when they fail."""
 
     @model_validator(mode="after")
     def _known_placeholders(self) -> Command:
@@ -62,6 +71,11 @@ class Command(Frozen):
         words = [word.format(**given) for word in shlex.split(self.run)]
         return [sys.executable if words[0] == "python" else words[0], *words[1:]]
 
+    def line(self, values: Mapping[str, str]) -> str:
+        """The same on one line, for the reader: to be pasted into a shell."""
+        first, *rest = self.argv(values)
+        return shlex.join(["python" if first == sys.executable else first, *rest])
+
 
 class Commands(Frozen):
     """`commands.yaml`: what tests, diffs and deploys the service."""
@@ -69,6 +83,8 @@ class Commands(Frozen):
     checks: tuple[Command, ...]
     diff: Command
     deploy: Command
+    verify: Command | None = None
+    """Asks, after a deployment, whether AWS is as the team's own tool wants it."""
 
     def of(self, notebook: str) -> tuple[Command, ...]:
         """The checks that a notebook runs."""
@@ -107,6 +123,14 @@ class Ran:
         return self.code == 0
 
     @property
+    def differs(self) -> bool | None:
+        """Of a diff: whether there are differences; None: it could not be made."""
+        if self.code is None or self.ok:
+            return None if self.code is None else False
+        found = not self.command.differences_say or any(self.command.differences_say in line for line in self.tail)
+        return True if self.code == self.command.differences_exit and found else None
+
+    @property
     def said(self) -> str:
         """One sentence."""
         if self.problem:
@@ -131,42 +155,66 @@ def run_command(
 
     Raises nothing: a program that is missing, a folder that is not there and a timeout are in the answer.
     """
-    argv = command.argv(values)
-    line = shlex.join(["python", *argv[1:]] if argv[0] == sys.executable else argv)
+    argv, line = command.argv(values), command.line(values)
     folder = (root / command.cwd).resolve()
     if not folder.is_dir():
         return Ran(command, line, None, 0.0, (), f"the folder {command.cwd} of the command is not there")
     tail: deque[str] = deque(maxlen=TAIL)
+    clean = _Clean()
     begun, stopped = time.monotonic(), threading.Event()
     try:
         process = subprocess.Popen(
             argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, encoding="utf-8", errors="replace",
+            text=True, encoding="utf-8", errors="replace", start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else a line of Python's comes when the pipe is full
         )  # fmt: skip
     except OSError as error:
         return Ran(command, line, None, 0.0, (), f"{argv[0]} cannot be started: {error.strerror}; is it installed?")
 
     def stop() -> None:
         stopped.set()
-        process.kill()
+        _end(process)
 
     timer = threading.Timer(command.timeout_s, stop)
     timer.start()
     try:
         assert process.stdout is not None  # noqa: S101
         for text in process.stdout:
-            tail.append(redact_text(text.rstrip("\n")))
+            tail.append(clean(text.rstrip("\n")))
             if out is not None:
                 out(tail[-1])
         code = process.wait()
     finally:
         timer.cancel()
         if process.poll() is None:
-            process.kill()
+            _end(process)
     seconds = time.monotonic() - begun
     if stopped.is_set():
         return Ran(command, line, None, seconds, tuple(tail), f"stopped after {command.timeout_s:g} s without an end")
     return Ran(command, line, code, seconds, tuple(tail))
+
+
+class _Clean:
+    """Lines of output without colours and secrets; a private key goes over several of them."""
+
+    def __init__(self) -> None:
+        self._in_key = False
+
+    def __call__(self, text: str) -> str:
+        if self._in_key:
+            self._in_key = "-----END" not in text
+            return MASK
+        self._in_key = "PRIVATE KEY-----" in text and "-----END" not in text
+        return redact_text(_COLOURS.sub("", text))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends the command with all that it started: what `uv run` or `cdk` leaves behind would hold the pipe open."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
 
 
 def command_check(ran: Ran) -> Check:

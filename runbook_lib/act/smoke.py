@@ -14,6 +14,16 @@ from typing import Any
 from runbook_lib.policy import Routes
 
 PROBE_HEADER = "X-Runbook-Probe"
+STEPS = {
+    "submit": "submit",
+    "duplicate": "submit again: same job",
+    "invalid": "invalid payload: refused",
+    "poll": "poll to COMPLETED",
+    "download": "download the report",
+    "unknown": "unknown job: not found",
+    "sync": "synchronous route answers",
+}
+"""Id and title of each step, in order."""
 _POLL_S = 0.05
 _TIMEOUT_S = 30.0
 
@@ -26,6 +36,7 @@ class Step:
     ok: bool
     detail: str
     seconds: float
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +68,10 @@ def smoke(
     """
     paths = routes or Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
     conversation = _Conversation(api_url.rstrip("/"), paths, probe_id, deadline_s, poll_s)
-    return [_try(name, act) for name, act in conversation.steps()]
+    return [_try(id, title, act) for (id, title), act in zip(STEPS.items(), conversation.steps(), strict=True)]
 
 
-def _try(name: str, act: Callable[[], str]) -> Step:
+def _try(id: str, name: str, act: Callable[[], str]) -> Step:
     begun = time.monotonic()
     try:
         ok, detail = True, act()
@@ -68,7 +79,7 @@ def _try(name: str, act: Callable[[], str]) -> Step:
         ok, detail = False, str(failure)
     except (OSError, ValueError, KeyError) as error:
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return Step(name, ok, detail, time.monotonic() - begun)
+    return Step(name, ok, detail, time.monotonic() - begun, id)
 
 
 class _Conversation:
@@ -80,16 +91,8 @@ class _Conversation:
         self.job_id = ""
         self.link = ""
 
-    def steps(self) -> tuple[tuple[str, Callable[[], str]], ...]:
-        return (
-            ("submit", self.submit),
-            ("submit again: same job", self.again),
-            ("invalid payload: refused", self.invalid),
-            ("poll to COMPLETED", self.poll),
-            ("download the report", self.download),
-            ("unknown job: not found", self.unknown),
-            ("synchronous route answers", self.sync),
-        )
+    def steps(self) -> tuple[Callable[[], str], ...]:
+        return (self.submit, self.again, self.invalid, self.poll, self.download, self.unknown, self.sync)
 
     def call(self, method: str, path: str, payload: object = None) -> Answer:
         data = None if payload is None else json.dumps(payload).encode()

@@ -147,6 +147,11 @@ def plan_shift(state: TrafficState, percent: float, params: Params, *, soak_hour
 
 
 def _blockers(state: TrafficState, percent: float, switch_environment: str) -> tuple[str, ...]:
+    if percent > 0 and state.migrated:
+        return (
+            "/api/vpr is asynchronous already, so no weight above 0 may be set any more: it would send clients to the "
+            "temporary route, which is to go",
+        )
     if percent > 0 and not state.switch_on:
         return (
             f"the switch ({switch_environment}) is off, so the dial would move nothing and the soak would be void: "

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.act.smoke import smoke
 from runbook_lib.errors import AwsError, UsageError
 from runbook_lib.launch import Finished, launch
 from runbook_lib.params import project_root
@@ -17,7 +18,6 @@ from runbook_lib.rehearse.board import Board
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.nursery import Nursery
 from runbook_lib.rehearse.sandbox import deploy_all
-from runbook_lib.act.smoke import smoke
 from runbook_lib.rehearse.stage import ENVIRONMENTS, only, overlay_only, params_of
 from runbook_lib.rehearse.world import World, advance_all
 

@@ -2,7 +2,7 @@
 
     python -m runbook_lib.rehearse.iac diff   --env prod --step migrate --fail
     python -m runbook_lib.rehearse.iac deploy --env prod --step migrate
-    python -m runbook_lib.rehearse.iac verify --env prod
+    python -m runbook_lib.rehearse.iac verify --env prod [--step migrate]
     python -m runbook_lib.rehearse.iac naming --env prod
     python -m runbook_lib.rehearse.iac smoke  --env prod [--routes sync]
 
@@ -17,21 +17,18 @@ import os
 import re
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.errors import RunbookError, UsageError
 from runbook_lib.params import Params
 from runbook_lib.rehearse import sandbox, template
 from runbook_lib.rehearse.stage import params_of
 
-_NAME = re.compile(
-    r"careervp-[a-z0-9]+(?:-[a-z0-9]+)*-(?:dev|staging|prod)$"
-    r"|careervp-(?:dev|staging|prod)-vpr-results-use1-[0-9a-f]+$"  # a bucket's name is global
-)
-_NAMED = re.compile(r"(?:Function|Queue|Table|Bucket|Topic|Role|Alarm|Dashboard|Filter)Name$")
+_NAMED = re.compile(r"(?:Function|Queue|Table|Bucket|Topic|Role|Alarm|Dashboard)?Name")
 
 
 class Remote:
@@ -94,16 +91,18 @@ def diff(aws: Remote, params: Params, step: str) -> list[str]:
 
 
 def violations(params: Params) -> list[str]:
-    """Names in the template that break the rule `careervp-{feature}-{type}-{env}`."""
-    built = template.build(params)
+    """Names in the template that break the naming rule of `params/inventory.yaml`."""
+    from runbook_lib.observe.inventory import rules
+
+    naming, built = rules(params).naming, template.build(params)
     defaults = {name: str(one.get("Default", "")) for name, one in built["Parameters"].items()}
     found = []
     for id, resource in built["Resources"].items():
         for key, value in resource.get("Properties", {}).items():
-            if not _NAMED.search(key):
+            if not _NAMED.fullmatch(key):
                 continue
             name = _resolved(value, defaults)
-            if name and not _NAME.match(name):
+            if name and not naming.fits(resource["Type"], name, params.env):
                 found.append(f"{id}: {key} is '{name}'")
     return found
 
@@ -126,18 +125,21 @@ def _deploy(aws: Remote, params: Params, step: str) -> int:
     sandbox.deploy(aws, params, step)
     for line in lines:
         if line.startswith("["):
-            print(f"{line[:3]} {line[4:]}  COMPLETE")
-    print(f"✅  {params.name('stack')} ({time.monotonic() - begun:.1f} s, {len(lines)} lines of changes)")
+            print(f"{line}  COMPLETE")
+    changed = sum(line.startswith("[") for line in lines)
+    print(f"✅  {params.name('stack')}: {changed} resources changed in {time.monotonic() - begun:.1f} s")
     return 0
 
 
-def _verify(aws: Remote, params: Params) -> int:
-    """The stack is whole, and is one of the known steps without drift."""
+def _verify(aws: Remote, params: Params, wanted: str | None) -> int:
+    """The stack is whole, and is at the wanted step; at any known one where none is wanted."""
     stacks = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"]
     status = stacks[0]["StackStatus"]
     step = next((step for step in template.STEPS if not diff(aws, params, step)), None)
-    print(f"{params.name('stack')}: {status}, " + (f"at step {step}" if step else "at no known step: it has drifted"))
-    return 0 if step and status.endswith("_COMPLETE") and "ROLLBACK" not in status else 1
+    told = f"at step {step}" if step else "at no known step: its template is another"
+    print(f"{params.name('stack')}: {status}, {told}" + (f", wants {wanted}" if wanted else ""))
+    whole = status.endswith("_COMPLETE") and "ROLLBACK" not in status
+    return 0 if whole and step and wanted in (None, step) else 1
 
 
 def _smoke(aws: Remote, params: Params, routes: str) -> int:
@@ -169,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="iac", description="The sandbox's infrastructure, as code.")
     parser.add_argument("what", choices=("diff", "deploy", "verify", "naming", "smoke"))
     parser.add_argument("--env", required=True, choices=("dev", "staging", "prod"))
-    parser.add_argument("--step", default="async")
+    parser.add_argument("--step", choices=template.STEPS, help="default: async; of `verify`: any")
     parser.add_argument("--fail", action="store_true", help="exit with 1 if there are differences")
     parser.add_argument("--routes", default="all", choices=("all", "sync"))
     given = parser.parse_args(arguments)
@@ -181,13 +183,14 @@ def main(arguments: list[str] | None = None) -> int:
     aws = Remote()
     match given.what:
         case "diff":
-            lines = diff(aws, params, given.step)
+            lines = diff(aws, params, given.step or "async")
             print("\n".join(lines) or "There were no differences")
+            print(f"Number of stacks with differences: {bool(lines):d}")
             return 1 if lines and given.fail else 0
         case "deploy":
-            return _deploy(aws, params, given.step)
+            return _deploy(aws, params, given.step or "async")
         case "verify":
-            return _verify(aws, params)
+            return _verify(aws, params, given.step)
         case _:
             return _smoke(aws, params, given.routes)
 
@@ -195,6 +198,6 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (RunbookError, urllib.error.URLError) as problem:
+    except (RunbookError, OSError, ClientError, BotoCoreError) as problem:
         print(f"iac: {problem}", file=sys.stderr)
         sys.exit(2)

@@ -1,8 +1,8 @@
 """The knobs that the simulated service obeys, read from the embedded AWS as the real service would meet them.
 
 Flags through AppConfig's data plane, as clients read them (so AppConfig's own rollback is seen, and this is not the
-code by which the runbook reads them back); the workers from the Lambda's reserved concurrency; the billing mode from
-the table.
+code by which the runbook reads them back); what the routes lead to from API Gateway; the workers from the Lambda's
+reserved concurrency; the billing mode from the table. Where the new resources are not deployed, nothing goes to async.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ class Knobs:
     switch_on: bool
     workers: int
     billing_mode: str = "PAY_PER_REQUEST"
+    deployed: bool = True
+    """The worker exists, and with it queue and table."""
+    migrated: bool = False
+    """`/api/vpr` leads to the submit Lambda."""
+    temporary: bool = True
+    """`/api/vpr-async` exists."""
 
     @property
     def share(self) -> float:
-        """Share of requests sent to the async route, 0 to 1."""
+        """Share of requests that clients send to `/api/vpr-async`, 0 to 1."""
         return self.percent / 100 if self.switch_on else 0.0
 
 
@@ -53,8 +59,11 @@ class _Flag:
         Raises:
             AwsError: what is deployed is no flag document.
         """
-        if self._token is None:
-            self._token = self._client.start_configuration_session(**self._where)["InitialConfigurationToken"]
+        try:
+            if self._token is None:
+                self._token = self._client.start_configuration_session(**self._where)["InitialConfigurationToken"]
+        except self._client.exceptions.ResourceNotFoundException:
+            return {}
         try:
             answer = self._client.get_latest_configuration(ConfigurationToken=self._token)
         except self._client.exceptions.BadRequestException:
@@ -70,6 +79,22 @@ class _Flag:
                 where = self._where["ConfigurationProfileIdentifier"]
                 raise AwsError(f"AppConfig profile '{where}' holds no feature flags: {content[:80]!r}") from None
         return self._held
+
+
+class _Paths:
+    """What the paths of the API lead to, asked of API Gateway as it is now."""
+
+    def __init__(self, client: Any, params: Params) -> None:
+        self._client, self._name, self._id = client, params.name("api"), ""
+
+    def read(self) -> dict[str, str]:
+        """Address of the integration behind POST, by path."""
+        if not self._id:
+            found = self._client.get_rest_apis(limit=500)["items"]
+            self._id = next((one["id"] for one in found if one["name"] == self._name), "")
+        listed = self._client.get_resources(restApiId=self._id, embed=["methods"], limit=500)["items"]
+        posts = {one["path"]: (one.get("resourceMethods") or {}).get("POST") for one in listed}
+        return {path: post.get("methodIntegration", {}).get("uri", "") for path, post in posts.items() if post}
 
 
 def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
@@ -88,15 +113,24 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
     dial = flag(traffic.dial_environment, traffic.dial_profile)
     switch = flag(traffic.switch_environment, traffic.switch_profile)
 
+    paths = _Paths(client("apigateway"), params)
+
     def read() -> Knobs:
-        dialled = dial.read()
-        reserved = client("lambda").get_function_concurrency(FunctionName=params.name("worker"))
+        functions = client("lambda")
+        try:
+            reserved = functions.get_function_concurrency(FunctionName=params.name("worker"))
+        except functions.exceptions.ResourceNotFoundException:
+            return Knobs(0.0, False, params.service.workers, deployed=False, temporary=False)
         table = client("dynamodb").describe_table(TableName=params.name("table"))["Table"]
+        dialled, leads_to = dial.read(), paths.read()
+        routes = params.service.api.routes
         return Knobs(
             percent=float(dialled.get("percent", 0)) if dialled.get("enabled") else 0.0,
             switch_on=bool(switch.read().get("enabled")),
             workers=int(reserved.get("ReservedConcurrentExecutions", UNRESERVED_WORKERS)),
             billing_mode=table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            migrated=params.name("submit") in leads_to.get(routes.sync, ""),
+            temporary=routes.submit in leads_to,
         )
 
     return read

@@ -51,9 +51,10 @@ def main(epoch: float) -> None:
     coordinates = time_machine.travel(epoch, tick=True).start()
     del sys.modules["pytest"]
 
-    from runbook_lib.rehearse import alarm_clock
+    from runbook_lib.rehearse import alarm_clock, queue_gauge
 
     evaluate_alarms = alarm_clock.install(time.time)
+    queue_gauge.install(time.time)
 
     def obey(answers: TextIO) -> None:
         print("ok", time.time(), file=answers, flush=True)

@@ -129,6 +129,9 @@ def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
             shown = name if api.kind == "rest" else _HTTP_NAMES.get(name, name)
             for dimensions in sets:
                 yield Target(f"{route}_{key}", "AWS/ApiGateway", shown, unit, dimensions)
+            # A path that is not there has no metrics of its own.
+            if route == "sync" and f"nowhere_{key}" in ID:
+                yield from (Target(f"nowhere_{key}", "AWS/ApiGateway", shown, unit, given) for given in sets[:2])
 
 
 def _table_targets(params: Params) -> Iterator[Target]:

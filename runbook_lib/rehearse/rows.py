@@ -15,7 +15,9 @@ _FUNCTION = ("invocations", "errors", "throttles", "duration", "concurrent")
 SIGNALS: tuple[str, ...] = (
     # Ups and downs of the queues come first: they never leave the simulation (see `Rows.public`).
     *(f"d_{name}" for name in ("visible", "in_flight", "dlq")),
+    # By path: `sync` is /api/vpr, whatever answers there, and `submit` is /api/vpr-async.
     *(f"{route}_{what}" for route in ("sync", "submit", "status") for what in _ROUTE),
+    *("nowhere_count", "nowhere_4xx"),
     *(f"{function}_{what}" for function in ("sync", "submit", "worker", "status") for what in _FUNCTION),
     *(f"queue_{what}" for what in ("visible", "in_flight", "age", "sent", "received", "deleted", "empty")),
     *(f"dlq_{what}" for what in ("visible", "in_flight", "age")),

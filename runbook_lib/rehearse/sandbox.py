@@ -9,16 +9,28 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.observe.alarms import realise
 from runbook_lib.params import Params
-from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.template import alarm_id, bucket_name, build
 
 _WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
+
+
+class Place(Protocol):
+    """An embedded AWS, of this process or of another."""
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        ...
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Sandbox:
     """The stack's outputs, and `InboxUrl`: a queue that receives what the alarm topic says."""
 
 
-def deploy(aws: EmbeddedAws, params: Params, step: str = "async") -> Sandbox:
+def deploy(aws: Place, params: Params, step: str = "async") -> Sandbox:
     """Creates or updates the stack of one environment at one of the template's steps, and waits for it.
 
     Raises:
@@ -41,7 +53,7 @@ def deploy(aws: EmbeddedAws, params: Params, step: str = "async") -> Sandbox:
     return deploy_all(aws, [params], step)[0]
 
 
-def deploy_all(aws: EmbeddedAws, environments: Iterable[Params], step: str = "async") -> list[Sandbox]:
+def deploy_all(aws: Place, environments: Iterable[Params], step: str = "async") -> list[Sandbox]:
     """Several environments at a time: all are begun, then waited for.
 
     Raises:
@@ -61,7 +73,7 @@ def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
     return template
 
 
-def _begin(aws: EmbeddedAws, params: Params, step: str) -> str:
+def _begin(aws: Place, params: Params, step: str) -> str:
     """Starts the stack's change; the name of the waiter that sees its end."""
     cloudformation = aws.client("cloudformation")
     request = {
@@ -83,7 +95,7 @@ def _begin(aws: EmbeddedAws, params: Params, step: str) -> str:
     return "stack_update_complete"
 
 
-def _finish(aws: EmbeddedAws, params: Params, waiter: str, step: str) -> Sandbox:
+def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
     from botocore.exceptions import WaiterError
 
     cloudformation, name = aws.client("cloudformation"), params.name("stack")
@@ -121,7 +133,7 @@ def _is_refusal(event: dict[str, Any]) -> bool:
     return event.get("ValidationStatus") == "FAILED" and {"LogicalResourceId", "ValidationStatusReason"} <= set(event)
 
 
-def _fill_gaps(aws: EmbeddedAws, params: Params) -> None:
+def _fill_gaps(aws: Place, params: Params) -> None:
     """Makes true what the template says and the embedded CloudFormation does not do."""
     resources = {id: one.get("Properties", {}) for id, one in build(params)["Resources"].items()}
     for alarm in params.policy.alarms:
@@ -143,7 +155,7 @@ def _fill_gaps(aws: EmbeddedAws, params: Params) -> None:
     )
 
 
-def _inbox(aws: EmbeddedAws, params: Params, topic: str) -> str:
+def _inbox(aws: Place, params: Params, topic: str) -> str:
     """URL of a queue subscribed to the alarm topic, so that a notification can be seen."""
     url: str = aws.client("sqs").create_queue(QueueName=f"careervp-vpr-inbox-queue-{params.env}")["QueueUrl"]
     arn = f"arn:aws:sqs:{params.region}:{params.account_id}:{url.rsplit('/', 1)[-1]}"

@@ -38,6 +38,8 @@ class Requests(NamedTuple):
     is_async: NDArray[np.bool_]
     ok: NDArray[np.bool_]
     """Sync: answered within the gateway's patience. Async: the submission was accepted."""
+    refused: NDArray[np.bool_]
+    """The route was not there any more: 403."""
 
 
 @dataclass
@@ -88,6 +90,7 @@ class Service:
         self.origin = start // HOUR_S * HOUR_S
         self.workers = workers
         self._weights: list[tuple[float, float]] = [(-math.inf, 0.0)]
+        self._routes = (False, True)
         self._state = _State(now=start, gauges=Gauges(start, scenario.idle_queue_hours * HOUR_S))
         self._edges = scenario.edges()
         self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
@@ -108,6 +111,12 @@ class Service:
         """From now on the flags say `share` (0 to 1); each client sees it when it reads them next."""
         if share != self._weights[-1][1]:
             self._weights.append((self.now, share))
+
+    def set_routes(self, *, migrated: bool, temporary: bool) -> None:
+        """From now on `/api/vpr` is asynchronous or not, and `/api/vpr-async` is there or not; the gateway obeys at
+        once.
+        """
+        self._routes = (migrated, temporary)
 
     def fork(self) -> Service:
         """A copy that can live on by itself, to look ahead."""
@@ -165,16 +174,27 @@ class Service:
         return Requests(*(np.concatenate(column) for column in zip(*seen, strict=True))) if seen else _NOBODY
 
     def _serve(self, who: Arrivals) -> Requests:
-        """Split the arrivals as the clients do: by the flags as each of them saw them last."""
+        """Split the arrivals as the clients do: by the flags as each of them saw them last.
+
+        Which path a client takes is its own doing; what answers there is the gateway's.
+        """
         times = np.array([at for at, _ in self._weights])
         shares = np.array([share for _, share in self._weights])
         read_at = who.at - who.u_lag * self.settings.client_poll_s
         share = shares[np.searchsorted(times, read_at, side="right") - 1]
-        is_async = (who.u_split < share) & (who.u_adopt < self._knob("adoption", who.at))
+        elsewhere = (who.u_split < share) & (who.u_adopt < self._knob("adoption", who.at))
+        migrated, temporary = self._routes
+        refused = elsewhere & (not temporary)
+        is_async = elsewhere | migrated
+        paths = [(elsewhere & ~refused, "submit"), *([(~elsewhere, "sync")] if migrated else [])]
         ok = np.zeros(len(who), dtype=bool)
-        ok[~is_async] = self._sync(_take(who, ~is_async))
-        ok[is_async] = self._submit(_take(who, is_async))
-        return Requests(who.at, is_async, ok)
+        if not migrated:
+            ok[~elsewhere] = self._sync(_take(who, ~elsewhere))
+        for mask, path in paths:
+            ok[mask] = self._submit(_take(who, mask), path)
+        self._emit("nowhere_count", who.at[refused], 1.0)
+        self._emit("nowhere_4xx", who.at[refused], 1.0)
+        return Requests(who.at, is_async, ok, refused)
 
     def _llm_s(self, who: Arrivals) -> Floats:
         quick = who.u_quick < self._knob("quick", who.at)
@@ -216,14 +236,14 @@ class Service:
             np.round(self.settings.output_tokens * factor * np.exp(TOKEN_SIGMA * who.z_output)),
         )
 
-    def _submit(self, who: Arrivals) -> NDArray[np.bool_]:
+    def _submit(self, who: Arrivals, path: str) -> NDArray[np.bool_]:
         """Accepted submissions become jobs; the idempotency key is looked up in the index first."""
         if not len(who):
             return np.zeros(0, dtype=bool)
         waited = np.round(self._knob("submit_latency_s", who.at) * np.exp(SUBMIT_SIGMA * who.z_submit), 3)
         broken = who.u_submit_5xx < self._knob("submit_5xx", who.at)
         answered = who.at + waited
-        self._out += responses("submit", answered, waited, broken)
+        self._out += responses(path, answered, waited, broken)
         self._out += invocations("submit", who.at, waited * 0.85, broken, np.ones(len(who)))
         created = np.round(who.at + waited * 0.6, 3)
         self._emit("gsi_reads", created, 0.5)
@@ -281,4 +301,5 @@ def _take(who: Arrivals, mask: NDArray[np.bool_]) -> Arrivals:
     return Arrivals(**{name: column[mask] for name, column in vars(who).items()})
 
 
-_NOBODY = Requests(np.empty(0), np.empty(0, dtype=bool), np.empty(0, dtype=bool))
+_NO = np.empty(0, dtype=bool)
+_NOBODY = Requests(np.empty(0), _NO, _NO, _NO)

@@ -19,6 +19,8 @@ class Tally:
     sync_ok: int
     submitted: int
     submit_5xx: int
+    refused: int
+    """Requests to a route that is not there any more: 403."""
     created: int
     completed: int
     """In time for the client."""
@@ -63,14 +65,15 @@ class Truth:
     def requests(self) -> Requests:
         """All requests, in order of arrival."""
         if not self._requests:
-            return Requests(np.empty(0), np.empty(0, dtype=bool), np.empty(0, dtype=bool))
+            nobody = np.empty(0, dtype=bool)
+            return Requests(np.empty(0), nobody, nobody, nobody)
         return Requests(*(np.concatenate(column) for column in zip(*self._requests, strict=True)))
 
     def between(self, start: float = -math.inf, end: float = math.inf) -> Tally:
         """The window [start, end), epoch seconds."""
         seen = self.requests()
         inside = (seen.at >= start) & (seen.at < end)
-        is_async, ok = seen.is_async[inside], seen.ok[inside]
+        is_async, ok, refused = seen.is_async[inside], seen.ok[inside], seen.refused[inside]
         jobs = [job for job in self.jobs.values() if start <= job.created < end]
         done = [job for job in jobs if job.written == "COMPLETED"]
         timely = [job for job in done if job.finished - job.created <= self.job_deadline_s]
@@ -79,7 +82,8 @@ class Truth:
             sync=int((~is_async).sum()),
             sync_ok=int((~is_async & ok).sum()),
             submitted=int(is_async.sum()),
-            submit_5xx=int((is_async & ~ok).sum()),
+            submit_5xx=int((is_async & ~ok & ~refused).sum()),
+            refused=int(refused.sum()),
             created=len(jobs),
             completed=len(timely),
             late=len(done) - len(timely),

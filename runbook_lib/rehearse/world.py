@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+import numpy as np
 
 from runbook_lib.errors import AwsError
 from runbook_lib.params import Params
@@ -13,13 +15,15 @@ from runbook_lib.rehearse import publish
 from runbook_lib.rehearse.jobs import Settings
 from runbook_lib.rehearse.knobs import Knobs, reader
 from runbook_lib.rehearse.lookahead import LookAhead
-from runbook_lib.rehearse.rows import Rows
+from runbook_lib.rehearse.rows import ID, Rows
 from runbook_lib.rehearse.scenario import Scenario, load
 from runbook_lib.rehearse.service_model import Service, Step
 from runbook_lib.rehearse.truth import Truth
 
 COARSE_S = 3600.0
 FINE_S = 300.0
+_BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "nowhere_"))]
+"""Signals that there are before the new resources are deployed."""
 
 
 class Aws(Protocol):
@@ -55,7 +59,7 @@ class World:
         self._read = reader(aws.client, params)
         self.knobs = self._read()
         self.service = Service(self.scenario, settings(params), seed, aws.now().timestamp(), self.knobs.workers)
-        self.service.set_weight(self.knobs.share)
+        self._obey(self.knobs)
         self._ahead = LookAhead.of(params)
         self._metrics = publish.Metrics(aws.client("cloudwatch"), publish.targets(params, _api_id(aws, params)))
 
@@ -65,37 +69,28 @@ class World:
         return dt.datetime.fromtimestamp(self.service.now, dt.UTC)
 
     def advance(self, until: dt.datetime, on_step: Callable[[World], None] | None = None) -> None:
-        """Let time pass up to `until`; afterwards AWS's clock is there, and so is everything published.
-
-        Time is moved an hour at a time while no guard alarm can change, and five minutes at a time while one can;
-        the knobs are read again after each step, so whatever AWS did by itself is followed.
+        """`advance_all` for this world alone.
 
         Args:
-            until: aware; nothing happens if it has passed.
             on_step: called after each step, for a progress bar.
         """
-        end = until.timestamp()
-        # Whoever changed a knob did so while the clock ticked on: up to now the old ones were in force.
-        passed = min(self.aws.now().timestamp(), end)
-        if passed > self.service.now:
-            self._live(passed)
-        while self.service.now < end:
-            self._obey(self._read())
-            self._live(self._next(end))
-            if on_step is not None:
-                on_step(self)
-        self._obey(self._read())
+        advance_all([self], until, (lambda _: on_step(self)) if on_step is not None else None)
 
     def advance_by(self, on_step: Callable[[World], None] | None = None, **timedelta: float) -> None:
         """`advance` by `hours=`, `minutes=` and so on from AWS's clock."""
         self.advance(self.aws.now() + dt.timedelta(**timedelta), on_step)
 
+    def obey(self) -> None:
+        """Look at the knobs, and live by them from now on."""
+        self._obey(self._read())
+
     def _obey(self, knobs: Knobs) -> None:
         self.knobs = knobs
         self.service.set_weight(knobs.share)
+        self.service.set_routes(migrated=knobs.migrated, temporary=knobs.temporary)
         self.service.workers = knobs.workers
 
-    def _next(self, end: float) -> float:
+    def horizon(self, end: float) -> float:
         """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""
         now = self.service.now
         horizon = min(end, _after(now, COARSE_S))
@@ -107,21 +102,59 @@ class World:
             return horizon
         return max(fine, first // FINE_S * FINE_S)
 
-    def _live(self, until: float) -> None:
-        step = self.service.run(until)
-        instant = dt.datetime.fromtimestamp(until, dt.UTC)
-        # Its clock ticks on by itself while points are put: it may be there already.
-        if instant > self.aws.now():
-            self.aws.move_to(instant)
-        self._publish(step)
+    def live(self, until: float) -> Step:
+        """What comes to pass up to `until`, told to nobody yet."""
+        return self.service.run(until)
 
-    def _publish(self, step: Step) -> None:
-        """Jobs and logs first: a metric that raises an alarm finds its evidence there."""
+    def publish(self, step: Step) -> None:
+        """Tells AWS. Jobs and logs first: a metric that raises an alarm finds its evidence there."""
+        if not self.knobs.deployed:
+            # There is no queue, no table and no worker that could tell anything.
+            step.rows = step.rows.where(np.isin(step.rows.signal, _BASELINE))
         self.truth.items += publish.put_jobs(self.aws.client("dynamodb"), self.params, step.jobs)
         publish.put_failures(self.aws.client("logs"), self.params, step.failures)
         self.truth.data += self._metrics.put(step.rows)
         self.truth.add(step)
         self._ahead.remember(step.rows, step.end)
+
+
+def advance_all(
+    worlds: Sequence[World], until: dt.datetime, on_step: Callable[[dt.datetime], None] | None = None
+) -> None:
+    """Let time pass up to `until` for all of them; afterwards AWS's clock is there, and so is everything published.
+
+    They live in step: time is moved an hour at a time while no guard alarm of any can change, and five minutes at a
+    time while one can; the knobs are read again after each step, so whatever AWS did by itself is followed.
+
+    Args:
+        worlds: on one embedded AWS, each of another environment.
+        until: aware; nothing happens if it has passed.
+        on_step: called after each step with the time reached.
+    """
+    if not worlds:
+        return
+    aws, end = worlds[0].aws, until.timestamp()
+
+    def live(to: float) -> None:
+        steps = [(world, world.live(to)) for world in worlds if world.service.now < to]
+        instant = dt.datetime.fromtimestamp(to, dt.UTC)
+        # Its clock ticks on by itself while points are put: it may be there already.
+        if instant > aws.now():
+            aws.move_to(instant)
+        for world, step in steps:
+            world.publish(step)
+
+    # Whoever changed a knob did so while the clock ticked on: up to now the old ones were in force.
+    live(min(aws.now().timestamp(), end))
+    while min(world.service.now for world in worlds) < end:
+        for world in worlds:
+            world.obey()
+        to = min(world.horizon(end) for world in worlds)
+        live(to)
+        if on_step is not None:
+            on_step(dt.datetime.fromtimestamp(to, dt.UTC))
+    for world in worlds:
+        world.obey()
 
 
 def settings(params: Params) -> Settings:

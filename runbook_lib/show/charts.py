@@ -32,7 +32,7 @@ _LABEL_GAP = 0.12
 
 
 @contextlib.contextmanager
-def _drawing() -> Iterator[Any]:
+def drawing() -> Iterator[Any]:
     """matplotlib under our style; every figure made inside is closed at the end."""
     import matplotlib as mpl
     from matplotlib import pyplot
@@ -60,7 +60,7 @@ def timeline(
 
     Times are aware; a series without points is named in the legend as `no data`.
     """
-    with _drawing() as pyplot:
+    with drawing() as pyplot:
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
         _draw(
             axes,
@@ -82,7 +82,7 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     if not groups:
         raise ValueError("a panel wants at least one group")
     span = _span([group["series"] for group in groups], marks)
-    with _drawing() as pyplot:
+    with drawing() as pyplot:
         figure, rows = pyplot.subplots(
             len(groups),
             1,
@@ -110,7 +110,7 @@ def baseline_vs_canary(canary: Evidence, baseline: Evidence, gate: Gate | None =
     """Success of both sides with their intervals, on one scale; the thresholds of `gate` (a success rate) drawn in."""
     sides = (("async (canary)", canary, style.ORANGE), ("sync (baseline)", baseline, style.BLUE))
     told: list[str] = []
-    with _drawing() as pyplot:
+    with drawing() as pyplot:
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 1.9), layout="constrained")
         for place, (name, evidence, colour) in enumerate(sides):
             if not evidence.n or evidence.bad is None:

@@ -29,6 +29,7 @@ BADGES: dict[str, Badge] = {
     Verdict.FAIL: Badge("✘", VERMILLION),
     Verdict.INCONCLUSIVE: Badge("?", ORANGE),
     Verdict.NO_DATA: Badge("∅", SKY),
+    "SOAKING": Badge("◔", SKY),
     Decision.PLANNED: Badge("✎", SKY),
     Decision.SOAK: Badge("◔", SKY),
     Decision.PROMOTE: Badge("✔", GREEN),

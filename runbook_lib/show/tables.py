@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Evidence, GateResult, Outcome
+from runbook_lib.judge.model import Evidence, GateResult, Outcome, Verdict
 from runbook_lib.judge.statistics import clopper_pearson
 from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, ORANGE, VERMILLION
 
@@ -149,14 +149,23 @@ def _interval(low: float | None, high: float | None, unit: str) -> str:
     return f">= {words.number(low, unit)}" if low is not None else "–"
 
 
-def gate_table(outcome: Outcome | Sequence[GateResult]) -> Shown:
-    """One row a gate: verdict, value, interval, sample size, thresholds, window, reason, and the query behind it."""
+def gate_table(outcome: Outcome | Sequence[GateResult], *, soaking: bool = False) -> Shown:
+    """One row a gate: verdict, value, interval, sample size, thresholds, window, reason, and the query behind it.
+
+    While `soaking`, a gate that is merely not decided yet, with nothing wrong so far, is shown as SOAKING.
+    """
     results = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
     head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
-    return table(head, [_gate_row(result) for result in results], caption=_tally(results))
+    return table(head, [_gate_row(result, soaking) for result in results], caption=_tally(results, soaking))
 
 
-def _gate_row(result: GateResult) -> list[object]:
+def _unfinished(result: GateResult) -> bool:
+    """Not decided, and nothing wrong so far."""
+    fine = result.value is None or result.gate.target.holds(result.value)
+    return result.verdict is Verdict.INCONCLUSIVE and fine
+
+
+def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     gate, evidence = result.gate, result.evidence
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory, does not decide"
     title = Cell(
@@ -182,7 +191,7 @@ def _gate_row(result: GateResult) -> list[object]:
     )
     return [
         title,
-        badge(result.verdict),
+        badge("SOAKING" if soaking and _unfinished(result) else result.verdict),
         Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
         Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
         Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
@@ -193,15 +202,19 @@ def _gate_row(result: GateResult) -> list[object]:
     ]
 
 
-def _tally(results: Sequence[GateResult]) -> str:
+def _tally(results: Sequence[GateResult], soaking: bool) -> str:
     counted = [result for result in results if result.gate.required and not result.gate.muted]
     if not counted:
         return "No gate was judged"
+    calm = [result for result in counted if soaking and _unfinished(result)]
+    loud = [result for result in counted if result not in calm]
     named = [
-        f"{verdict.replace('_', ' ')}: {', '.join(r.gate.title for r in counted if r.verdict == verdict)}"
+        f"{verdict.replace('_', ' ')}: {', '.join(r.gate.title for r in loud if r.verdict == verdict)}"
         for verdict in ("FAIL", "NO_DATA", "INCONCLUSIVE")
-        if any(r.verdict == verdict for r in counted)
+        if any(r.verdict == verdict for r in loud)
     ]
+    if calm:
+        named.append(f"soaking, nothing wrong so far: {len(calm)}")
     passed = sum(r.verdict == "PASS" for r in counted)
     return " · ".join([f"{passed} of {len(counted)} required gates pass", *named])
 

@@ -1,0 +1,90 @@
+"""Writes the dashboard: a plan with the difference, and its application, conditional on what the plan read.
+
+CloudWatch has no compare-and-set for dashboards: the body is read again right before it is written, and what changes
+within that moment is overwritten; the record keeps the body that the plan read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.aws import aws_errors
+from runbook_lib.errors import Refused
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.dashboard import encode
+from runbook_lib.observe.dashboard_diff import diff, digest, parsed, read
+
+
+class Plan(Frozen):
+    """What writing the dashboard would change, and the body that this is conditional on."""
+
+    name: str
+    before: str | None
+    """The body as it was read, as text; None: there was no dashboard."""
+    after: str
+    """The body to write."""
+    lines: tuple[str, ...]
+    """The difference, one change a line; empty: nothing to do."""
+    undo: str
+
+    def text(self) -> str:
+        """The plan for a terminal."""
+        if not self.lines:
+            return f"dashboard {self.name}: nothing to do"
+        verb = "change" if self.before is not None else "create"
+        return "\n".join(
+            [f"{verb} dashboard {self.name}", *(f"  {line}" for line in self.lines), f"  undo: {self.undo}"]
+        )
+
+
+def plan(name: str, found: str | None, wanted: dict[str, Any]) -> Plan:
+    """The plan that makes dashboard `name`, found as the text `found`, say `wanted`. Pure."""
+    undo = (
+        f"aws cloudwatch delete-dashboards --dashboard-names {name}"
+        if found is None
+        else f"aws cloudwatch put-dashboard --dashboard-name {name} --dashboard-body file://dashboard-before.json "
+        "(a file of this run's record)"
+    )
+    lines = diff(parsed(found), wanted)
+    return Plan(name=name, before=found, after=encode(wanted), lines=tuple(lines), undo=undo)
+
+
+def apply(plan: Plan, cloudwatch: Any, guard: Guard) -> bool:
+    """Carries `plan` out; False where there is nothing to do, or it has been done meanwhile.
+
+    Raises:
+        Refused: not authorised; or the dashboard is no longer the one that the plan read, or does not read back.
+        AwsError: CloudWatch refused.
+    """
+    if not plan.lines:
+        return False
+    now = read(cloudwatch, plan.name)
+    wanted = digest(plan.after)
+    if digest(now) == wanted:
+        return False
+    if digest(now) != digest(plan.before):
+        raise Refused(
+            f"dashboard {plan.name} was {'deleted' if now is None else 'changed'} since the plan was made; run the "
+            "notebook again and look at the new difference; nothing was changed"
+        )
+
+    def put() -> list[str]:
+        with aws_errors(f"writing dashboard {plan.name} (cloudwatch:PutDashboard)"):
+            answer = cloudwatch.put_dashboard(DashboardName=plan.name, DashboardBody=plan.after)
+        return [str(one.get("Message", one)) for one in answer.get("DashboardValidationMessages", [])]
+
+    change = guard.change(
+        f"dashboard {plan.name}",
+        before={"sha256": digest(plan.before)},
+        after={"sha256": wanted},
+        undo=plan.undo,
+        do=put,
+        read_back=lambda: {"sha256": digest(read(cloudwatch, plan.name))},
+        raises=True,
+    )
+    for message in change.done or ():
+        guard.warn(f"CloudWatch about dashboard {plan.name}: {message}")
+    if not change.ok:
+        raise Refused(f"dashboard {plan.name} does not read back as it was written: somebody else writes it too")
+    return True

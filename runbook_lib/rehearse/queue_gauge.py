@@ -1,0 +1,53 @@
+"""What SQS would tell CloudWatch about the real dead-letter queues of the sandbox; runs inside the emulator's process.
+
+The emulator publishes no queue metrics (EMULATOR.md), and the simulated world publishes those of the simulated queue. A
+message that is really sent to a DLQ, as the smoke test does, must be seen by its alarm all the same. A queue that is
+empty and was empty is left alone: its figures are the world's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+EVERY_S = 0.2
+MARK = "-dlq-"
+NAMESPACE, METRIC = "AWS/SQS", "ApproximateNumberOfMessagesVisible"
+
+
+def depths(queues: Iterable[tuple[str, Mapping[str, Any]]], now: float) -> dict[str, int]:
+    """Messages that could be received now, of each dead-letter queue."""
+    return {
+        name: sum(message["visible_at"] <= now for message in queue["messages"])
+        for name, queue in queues
+        if MARK in name
+    }
+
+
+def told(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """What is worth a point: queues that hold messages, and those that have just been emptied."""
+    return {name: depth for name, depth in now.items() if depth or before.get(name, 0)}
+
+
+def install(clock: Callable[[], float]) -> None:
+    """Starts the thread that publishes."""
+    from ministack.services import cloudwatch, sqs
+
+    def publish() -> None:
+        before: dict[str, int] = {}
+        while True:
+            time.sleep(EVERY_S)
+            queues = ((url.rsplit("/", 1)[-1], queue) for (*_, url), queue in list(sqs._queues.all_items()))
+            found = depths(queues, clock())
+            new = told(before, found)
+            before = found
+            for name, depth in new.items():
+                cloudwatch._store_datum(
+                    NAMESPACE, METRIC, {"QueueName": name}, clock(), "Count", float(depth), None, None, None
+                )
+            if new:
+                cloudwatch._evaluate_all_alarms()
+
+    threading.Thread(target=publish, daemon=True, name="queue-gauge").start()

@@ -1,0 +1,143 @@
+"""What a soak can decide, and when the week is quiet: tables and charts."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbook_lib.judge import words
+from runbook_lib.judge.power import Power
+from runbook_lib.judge.weekly import DAYS, HOURS, Quiet
+from runbook_lib.show import style
+from runbook_lib.show.charts import WIDTH_IN, drawing
+from runbook_lib.show.tables import Cell, Shown, badge, table
+
+
+def power_table(found: Sequence[Power], power: float) -> Shown:
+    """A line for each gate of each phase: samples expected and needed, what passes, what is detected; words where there
+    is more to say.
+    """
+    rows = []
+    for one in found:
+        expected = f"{one.expected:,}" + (f" (quietest {one.quietest:,})" if one.quietest is not None else "")
+        rows.append(
+            [
+                Cell(one.phase.partition("_")[0], nowrap=True),
+                Cell(one.title, f"<b>{html.escape(one.title)}</b>"),
+                badge("PASS" if one.decides else "INCONCLUSIVE"),
+                expected if one.needed is not None or not one.decides else "–",
+                "–" if one.needed is None else f"{one.needed:,}",
+                "–" if one.allowed is None else f"{one.allowed:,} bad",
+                "–" if one.detects is None else words.number(one.detects, "ratio"),
+                "" if one.decides and one.needed is not None else one.reason,
+            ]
+        )
+    head = ("Phase", "Gate", "Can be decided", "Samples expected", "Needed", "Passes with", "Detects", "Note")
+    level = words.sure(power)
+    note = (
+        "Detects: the smallest true share of bad samples (for the split: the largest share of async requests) that "
+        f"the first declared look calls wrong in {level} of soaks. Quietest: the quietest stretch as long as the soak."
+    )
+    return table(head, rows, caption="What the planned soaks can decide", note=note)
+
+
+def quiet_table(best: Quiet | None, days: Sequence[Quiet], note: str) -> Shown:
+    """The quietest window of the week, and of each day."""
+    rows = [
+        [Cell(one.words, nowrap=True), f"{one.per_hour:.1f}", f"{100 * one.share:.0f} %", "the quietest of the week"]
+        for one in ([best] if best else [])
+    ]
+    rows += [
+        [Cell(one.words, nowrap=True), f"{one.per_hour:.1f}", f"{100 * one.share:.0f} %", ""]
+        for one in days
+        if best is None or one.start != best.start
+    ]
+    head = ("Window", "Requests an hour", "Of the mean hour", "")
+    return table(head, rows, caption="The quietest hours, in which to shift", note=note)
+
+
+def week_chart(by_hour: Mapping[int, float], quiet: Quiet | None) -> Any:
+    """The week as a strip of hours for each day, darker where there is more traffic; the quiet window is framed."""
+    nan = float("nan")
+    cells = [[by_hour.get(day * 24 + hour, nan) for hour in range(24)] for day in range(7)]
+    with drawing() as pyplot:
+        from matplotlib.patches import Rectangle
+
+        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
+        drawn = axes.imshow(cells, aspect="auto", cmap="cividis_r", vmin=0, interpolation="none")
+        axes.set_facecolor("#eceef1")
+        for hour in quiet_hours(quiet):
+            place = (hour % 24 - 0.5, hour // 24 - 0.5)
+            axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=style.VERMILLION, linewidth=2.2))
+        axes.set_xticks(range(0, 24, 3), [f"{hour:02d}" for hour in range(0, 24, 3)])
+        axes.set_yticks(range(7), [day[:3] for day in DAYS])
+        axes.grid(visible=False)
+        axes.set_xlabel("hour of the day (UTC); grey: not seen")
+        axes.set_title("Traffic by hour of the week" + (f"; framed: {quiet.words}" if quiet else ""))
+        figure.colorbar(drawn, ax=axes, label="requests an hour", pad=0.01)
+        figure.set_label(week_words(by_hour, quiet))
+    return figure
+
+
+def quiet_hours(quiet: Quiet | None) -> list[int]:
+    """The hours of the week that a window covers."""
+    return [(quiet.start + step) % HOURS for step in range(quiet.hours)] if quiet else []
+
+
+def week_words(by_hour: Mapping[int, float], quiet: Quiet | None) -> str:
+    """The chart in a sentence."""
+    if not by_hour:
+        return "Traffic by hour of the week: no data."
+    low, high = min(by_hour.values()), max(by_hour.values())
+    tail = f" Quietest: {quiet.words}, {quiet.per_hour:.1f} an hour." if quiet else ""
+    return f"Traffic by hour of the week: {low:.0f} to {high:.0f} requests an hour.{tail}"
+
+
+def power_chart(found: Sequence[Power]) -> Any:
+    """Samples expected beside samples needed, gate by gate and phase by phase, on a scale of powers of ten."""
+    asked = [one for one in found if one.needed is not None]
+    phases = list(dict.fromkeys(one.phase for one in asked))
+    with drawing() as pyplot:
+        height = 0.75 + 0.32 * max((sum(one.phase == name for one in asked) for name in phases), default=1)
+        figure, row = pyplot.subplots(
+            1, max(1, len(phases)), figsize=(WIDTH_IN, height + 0.4), sharey=True, squeeze=False, layout="constrained"
+        )
+        if not asked:
+            row[0][0].text(0.5, 0.5, "no data", ha="center", va="center", transform=row[0][0].transAxes)
+        for axes, name in zip(row[0], phases, strict=False):
+            _bars(axes, [one for one in asked if one.phase == name])
+        handles, labels = row[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower right", ncols=3)
+        words_of = [
+            f"{one.phase} {one.title}: {one.expected:,} expected, {one.needed:,} needed" for one in asked if one.needed
+        ]
+        figure.set_label(f"Samples that each soak will see, and needs. {'; '.join(words_of) or 'No data'}.")
+    return figure
+
+
+def _bars(axes: Any, found: Sequence[Power]) -> None:
+    places = range(len(found))
+    for place, one in zip(places, found, strict=True):
+        colour = style.BLUE if one.decides else style.VERMILLION
+        axes.plot([one.needed, max(one.expected, 0.5)], [place, place], color=colour, linewidth=2, alpha=0.4)
+    enough, few = (
+        [(p, one) for p, one in zip(places, found, strict=True) if one.decides is ok] for ok in (True, False)
+    )
+    for chosen, name, colour, mark in (
+        (enough, "expected, enough", style.BLUE, "o"),
+        (few, "expected, too few", style.VERMILLION, "X"),
+    ):
+        seen = [max(one.expected, 0.5) for _, one in chosen]
+        axes.plot(seen, [place for place, _ in chosen], mark, color=colour, markersize=8, label=name, linestyle="none")
+    axes.plot(
+        [one.needed for one in found], list(places), "|", color=style.BLACK, markersize=15, markeredgewidth=2.5,
+        label="needed", linestyle="none",
+    )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_yticks(list(places), [one.title for one in found])
+    axes.set_ylim(len(found) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.set_xlabel("samples")
+    axes.set_title(f"{found[0].percent:g} % for {found[0].hours:g} h")
