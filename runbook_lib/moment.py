@@ -1,4 +1,4 @@
-"""Which of a phase's moments it is, from AppConfig's history alone: a pure function.
+"""Which of a phase's moments it is, from the state of the traffic alone: pure functions.
 
 A deployment says in its description whose it is (`act.traffic.describe`): release, notebook, attempt.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from runbook_lib.judge.model import Look
@@ -16,7 +16,8 @@ from runbook_lib.observe.window import iso, parse
 from runbook_lib.params import Params
 from runbook_lib.policy import Phase
 
-Name = Literal["before", "during", "after", "taken_back", "void"]
+Name = Literal["before", "during", "after", "taken_back", "void", "over", "migrating"]
+"""`over`: a later phase has moved on; `migrating`: `/api/vpr` is asynchronous, and its soak has not begun."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Moment:
     come_back_at: dt.datetime | None = None
     """When the next declared look can be decided: settled data included."""
     baking: bool = False
+    looks: tuple[Look, ...] = ()
+    """All declared looks of this soak."""
 
     def window_end(self, now: dt.datetime) -> dt.datetime:
         """End of the time to judge: a due look judges exactly its hours, so that looking again changes nothing."""
@@ -64,10 +67,25 @@ def which(state: TrafficState, params: Params, notebook: str, phase: Phase, now:
         state: dial, switch and their deployments, newest first.
         now: AWS's clock or `as_of`, UTC.
     """
+    if state.migrated:
+        return _migrated(state, params, phase)
     mine = [deployment for deployment in state.history if _is_mine(deployment, params, notebook)]
     shifts = sorted((d for d in mine if d.percent == phase.percent and d.percent), key=lambda d: d.number)
     if not shifts:
         return _before(state, phase)
+    if later := _later_phase(state, params, notebook, shifts[-1].number):
+        return Moment("over", f"this phase is over: {later} has moved the weight on", state.weight)
+    return _shifted(state, params, phase, mine, shifts, now)
+
+
+def _shifted(
+    state: TrafficState,
+    params: Params,
+    phase: Phase,
+    mine: list[Deployment],
+    shifts: list[Deployment],
+    now: dt.datetime,
+) -> Moment:
     first, newest = shifts[0], shifts[-1]
     if first.started_at is None:
         return Moment("void", f"deployment {first.number} has no start time", state.weight)
@@ -78,13 +96,51 @@ def which(state: TrafficState, params: Params, notebook: str, phase: Phase, now:
     spoilt = _spoilt(state, mine, first, phase)
     if spoilt:
         return Moment("void", spoilt, state.weight, shift_at, effective_at)
-    return _soaking(state, params, phase, newest, shift_at, effective_at, now)
+    moment = _soaking(params, phase.looks, effective_at, now)
+    hours = (now - effective_at).total_seconds() / 3600
+    baking = newest.state in ("DEPLOYING", "BAKING")
+    watch = "AppConfig watches the guards" if baking else "the bake is over: nothing watches but you"
+    words = f"{state.weight:g} % has been in force for {hours:.1f} h of {phase.soak_hours:g} h; {watch}"
+    return replace(moment, words=words, percent=state.weight, shift_at=shift_at, baking=baking)
+
+
+def after_migration(
+    state: TrafficState, params: Params, phase: Phase, done_at: dt.datetime, now: dt.datetime
+) -> Moment:
+    """The moment of the soak that began at `done_at`, when the migration was complete."""
+    moment = _soaking(params, phase.after_migration, done_at, now)
+    hours = (now - done_at).total_seconds() / 3600
+    words = (
+        f"{params.service.api.routes.sync} has been asynchronous, and the temporary route gone, for {hours:.1f} h of "
+        f"{phase.after_migration[0].hours:g} h; AppConfig guards nothing any more"
+    )
+    return replace(moment, words=words, percent=state.weight, shift_at=done_at)
+
+
+def _later_phase(state: TrafficState, params: Params, notebook: str, number: int) -> str | None:
+    """The later phase of the same release that has set the weight since, if one has."""
+    order = list(params.policy.phases)
+    later = order[order.index(notebook) + 1 :] if notebook in order else []
+    for deployment in state.history:
+        said = tags(deployment)
+        if deployment.number > number and deployment.percent and said.get("release") == params.release:
+            found = said.get("notebook", "")
+            if found in later:
+                return found
+    return None
 
 
 def _is_mine(deployment: Deployment, params: Params, notebook: str) -> bool:
     said = tags(deployment)
     wanted = {"release": params.release, "notebook": notebook, "attempt": str(params.attempt)}
     return all(said.get(key) == value for key, value in wanted.items())
+
+
+def _migrated(state: TrafficState, params: Params, phase: Phase) -> Moment:
+    route = params.service.api.routes.sync
+    if phase.after_migration:
+        return Moment("migrating", f"{route} is asynchronous; the temporary route is to go", state.weight)
+    return Moment("over", f"this phase is over: {route} itself is asynchronous now", state.weight)
 
 
 def _before(state: TrafficState, phase: Phase) -> Moment:
@@ -132,30 +188,19 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
     return None
 
 
-def _soaking(
-    state: TrafficState,
-    params: Params,
-    phase: Phase,
-    newest: Deployment,
-    shift_at: dt.datetime,
-    effective_at: dt.datetime,
-    now: dt.datetime,
-) -> Moment:
+def _soaking(params: Params, looks: tuple[Look, ...], effective_at: dt.datetime, now: dt.datetime) -> Moment:
+    """During or after, and which declared look is due; the caller says the rest."""
     settle = dt.timedelta(seconds=max(params.policy.metric_delay_s, params.service.job_deadline_s))
-    ready = [effective_at + dt.timedelta(hours=look.hours) + settle for look in phase.looks]
+    ready = [effective_at + dt.timedelta(hours=look.hours) + settle for look in looks]
     due = sum(1 for at in ready if at <= now)
-    hours = (now - effective_at).total_seconds() / 3600
-    baking = newest.state in ("DEPLOYING", "BAKING")
-    watch = "AppConfig watches the guards" if baking else "the bake is over: nothing watches but you"
     return Moment(
         "after" if due else "during",
-        f"{state.weight:g} % has been in force for {hours:.1f} h of {phase.soak_hours:g} h; {watch}",
-        state.weight,
-        shift_at,
-        effective_at,
-        look=phase.looks[due - 1] if due else None,
+        "",
+        0.0,
+        effective_at=effective_at,
+        look=looks[due - 1] if due else None,
         look_number=due,
-        last_look=due == len(phase.looks),
+        last_look=due == len(looks),
         come_back_at=ready[due] if due < len(ready) else None,
-        baking=baking,
+        looks=looks,
     )

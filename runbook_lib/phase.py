@@ -1,56 +1,46 @@
 """What the cells of a phase notebook call, in the order of its headings: observe, show, judge, act, prove.
 
-Every step leaves its facts in the run's journal, so that the record holds what the reader of the report saw.
+Every step leaves its facts in the run's journal, so that the record holds what the reader of the report saw. How it
+looks is `phase_look.py`; what must hold before the shift `phase_before.py`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib import moment as moments
+from runbook_lib import phase_before as first
 from runbook_lib.act import traffic as act
-from runbook_lib.errors import ArchiveError, Refused
+from runbook_lib.attest import approval_checks
+from runbook_lib.errors import Refused
+from runbook_lib.infra import Infra
+from runbook_lib.judge.checks import Check, unmet
 from runbook_lib.judge.decide import decide
 from runbook_lib.judge.gates import judge_all
-from runbook_lib.judge.model import Decision, Evidence, GateResult, Look, Outcome
-from runbook_lib.observe import alarms, census, fetch, live, measure, traffic
+from runbook_lib.judge.model import Decision, GateResult, Look, Outcome
+from runbook_lib.observe import traffic
 from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.phase_look import Looking, Seen
+from runbook_lib.record.chain import predecessors
 from runbook_lib.run import Run
-from runbook_lib.series import SERIES, Panel, asks
 
 AFTERWARDS = dt.timedelta(hours=1)
 """So long after a declared look, what came since is looked at as well."""
-CONTEXT_H = 6.0
-"""Hours before the shift that the charts show, and that the baseline is read from before there is a shift."""
+MARGIN = dt.timedelta(minutes=30)
+"""So long before jobs begin to disappear from the table the next look is due."""
 
 
-@dataclass
-class Seen:
-    """What one look saw."""
-
-    window: Window
-    answers: fetch.Answers
-    segment: census.Segment | None
-    live: dict[str, Any]
-    evidence: dict[str, Evidence]
-
-
-class Phase:
+class Phase(Looking):
     """One phase of the rollout, as its notebook goes through it."""
 
     def __init__(self, run: Run) -> None:
-        self.run = run
-        self.params = run.params
-        self.spec = run.params.policy.phases[run.notebook]
-        self.state = traffic.read(run.aws.client("appconfig"), run.params)
-        self.moment = moments.which(self.state, run.params, run.notebook, self.spec, run.now)
-        self.seen: Seen | None = None
-        self.findings: list[alarms.Finding] | None = None
+        super().__init__(run)
+        self.moment = self._moment()
         self.outcome: Outcome | None = None
         self.planned: act.Plan | None = None
+        self.infra: Infra | None = None
+        self.asked: list[Check] | None = None
         run.journal.append(
             "traffic",
             when="before",
@@ -59,134 +49,79 @@ class Phase:
             words=self.moment.words,
         )
 
-    def traffic_table(self) -> Any:
-        """Moment, dial, switch and the deployments behind them."""
-        from runbook_lib.show.tables import stack, traffic_table, where_table
+    def _moment(self) -> moments.Moment:
+        return moments.which(self.state, self.params, self.run.notebook, self.spec, self.run.now)
 
-        return stack(where_table({"Moment": self.moment.words}), traffic_table(self.state))
+    def previous_table(self) -> Any:
+        """The soaks before this one, side by side."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.tables import stack
 
-    def guards_table(self) -> Any:
-        """Whether each guard alarm could protect the shift."""
-        from runbook_lib.show.tables import findings_table
+        checks, records = first.previous_soaks(self.run)
+        self.run.check(*checks)
+        shown = first.previous_table(records, self.params)
+        return stack(shown, checks_table(checks)) if checks else shown
 
-        return findings_table(self.guards(), caption="Guard alarms that AppConfig watches")
+    def approvals_table(self) -> Any:
+        """Who has approved the shift, and whose approval is missing."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.parts import line
 
-    def guards(self) -> list[alarms.Finding]:
-        """The findings about the guards, asked once a run."""
-        if self.findings is None:
-            clients = self.run.aws
-            found = alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params)
-            self.findings = list(found)
-            self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
-        return self.findings
+        found = self._approvals()
+        return checks_table(found, "Approvals") if found else line("This phase wants no approval.")
 
-    def window(self) -> Window:
-        """The time that is judged; before the shift, the last hours, for the baseline alone."""
-        end = self.moment.window_end(self.run.now)
-        start = self.moment.effective_at or end - dt.timedelta(hours=24)
-        return Window(min(start, end), end)
+    def _approvals(self) -> list[Check]:
+        if self.asked is None:
+            self.asked = approval_checks(self.run, self.spec.approvers)
+            self.run.check(*self.asked)
+        return self.asked
 
-    def observe(self) -> Any:
-        """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
-        from runbook_lib.show.parts import evidence_table
-        from runbook_lib.show.tables import census_table, stack
+    def route_table(self) -> Any:
+        """Whether the synchronous route is what it was before the rollout."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.parts import line
 
-        self.seen = seen = self._look(self.window(), self.moment.look)
-        tables = [evidence_table(seen.evidence)]
-        return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
+        if self.state.migrated:
+            return line(f"POST {self.params.service.api.routes.sync} is asynchronous: it was migrated on purpose.")
+        found = first.sync_route(self.run)
+        self.run.check(found)
+        return checks_table([found])
 
-    def _look(self, window: Window, look: Look | None) -> Seen:
-        """One look at `window`: everything asked, kept raw, and turned into evidence."""
-        run, params = self.run, self.params
-        cloudwatch = run.aws.client("cloudwatch")
-        chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
-        first = fetch.fetch(cloudwatch, params, [*measure.asks(params, window, run.now), *asks(chart)], run.now)
-        bounds = measure.asks_bounds(first, params, window, run.now, look)
-        second = fetch.fetch(cloudwatch, params, bounds, run.now)
-        answers = fetch.Answers.from_raw([*first.raw, *second.raw])
-        segment = self._census(window)
-        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params)
-        evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, look)
-        # As bytes: numbers and metric names only, nothing that redaction would have to look for.
-        run.journal.attach("answers.json", json.dumps(answers.raw).encode())
-        run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
-        run.journal.append(
-            "evidence",
-            window=[iso(window.start), iso(window.end)],
-            live=levels,
-            evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
-        )
-        return Seen(window, answers, segment, levels, evidence)
+    def infrastructure(self) -> Any:
+        """What deploying the new resources would change; where they are, every setting of them."""
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack
 
-    def _census(self, window: Window) -> census.Segment | None:
-        """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
-        if self.moment.effective_at is None:
-            return None
-        run = self.run
-        earlier = [
-            segment
-            for segment in self._counted_before()
-            if window.start <= segment.start and segment.end_settled <= window.end
-        ]
-        start = max((segment.end_settled for segment in earlier), default=window.start)
-        fresh = census.take(run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now)
-        run.journal.append("census", segment=fresh.model_dump(mode="json"))
-        return census.merge([*earlier, fresh])
-
-    def _counted_before(self) -> list[census.Segment]:
-        """The censuses of this attempt's earlier looks, from their sealed records; an altered one counts nothing."""
-        archive, flat, found = self.run.archive, self.params.flat, []
-        for ref in archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook):
-            try:
-                archive.verify(ref)
-                record = archive.load(ref)
-            except ArchiveError as error:
-                self.run.journal.append("warning", text=f"an earlier look is not used: {error}")
-                continue
-            if record.attempt == flat.attempt:
-                found += [census.Segment.model_validate(segment) for segment in record.census]
-        return found
-
-    def baseline_table(self) -> Any:
-        """The canary's success beside the baseline's, over the same time."""
-        from runbook_lib.show.tables import baseline_table
-
-        evidence = self._seen().evidence
-        return baseline_table(evidence["success"], evidence["baseline_success"], self.params.policy.confidence)
-
-    def cost_table(self) -> Any:
-        """What a report costs, infrastructure and tokens apart."""
-        from runbook_lib.show.parts import cost_table
-
-        return cost_table(self._seen().evidence["cost_per_vpr"])
-
-    def charts(self) -> Any:
-        """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
-        from runbook_lib.show.charts import timelines
-
-        seen = self._seen()
-        marks = []
-        if self.moment.shift_at:
-            marks.append((self.moment.shift_at, f"shift to {self.spec.percent:g} %"))
-        if self.moment.taken_back_at:
-            marks.append((self.moment.taken_back_at, "taken back by AppConfig"))
-        gates = {gate.id: gate for gate in self.params.policy.gates}
-        return timelines([_drawn(panel, seen.answers, gates) for panel in SERIES], marks=marks)
+        self.infra = infra = Infra(self.run, "async")
+        name = self.moment.name
+        if name == "before":
+            shown = infra.diff()
+            return shown if infra.differs else stack(shown, infra.inventory())
+        if name in ("during", "after"):
+            return stack(line("Nothing is deployed while a soak runs."), infra.inventory())
+        return line("Nothing to deploy.")
 
     def judge(self) -> Outcome:
-        """The verdicts and the decision, from the evidence alone."""
+        """The verdicts and the decision, from the evidence and the checks."""
         moment = self.moment
-        self.outcome = self._decide(self._seen(), moment.look)
+        if moment.name == "over":
+            self.outcome = Outcome(
+                decision=Decision.PLANNED,
+                reason=f"PLANNED: {moment.words}; nothing is left to do here",
+                next="Go on with the phase that is under way.",
+            )
+            return self._noted()
+        seen = self.looked()
+        self.outcome = self._decide(seen, moment.look)
+        if moment.name == "before":
+            self.outcome = self._before(self.outcome, seen)
         if moment.name == "after" and self.outcome.decision is Decision.SOAK:
             self.outcome = self._since_then() or self.outcome
-        unsafe = self.blockers() if moment.name == "before" else []
-        if unsafe:
-            then = "Put that right, then run this notebook again."
-            self.outcome = self.outcome.model_copy(
-                update={"decision": Decision.HOLD, "reason": f"HOLD: {unsafe[0]}", "next": then}
-            )
-        self._note()
-        return self.outcome
+        if self.outcome.decision is Decision.PROMOTE:
+            self.outcome = self._promoted(self.outcome)
+        if self.outcome.decision is Decision.SOAK:
+            self.outcome = self._before_jobs_are_gone(self.outcome, seen)
+        return self._noted()
 
     def _decide(self, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Outcome:
         policy, now = self.params.policy, self.moment
@@ -196,14 +131,14 @@ class Phase:
                 policy.gates,
                 seen.evidence,
                 look=look,
-                looks=self.spec.looks,
+                looks=now.looks or self.spec.looks,
                 confidence=policy.confidence,
                 alpha_early=policy.alpha_early,
                 prior=policy.early_prior,
             )
         back = self._first_look(self.run.now) if now.name == "before" else now.come_back_at
         outcome = decide(
-            moment or now.name,
+            moment or now.name,  # type: ignore[arg-type]  # `over` and `migrating` are not judged
             results,
             percent=self.spec.percent if now.name == "before" else now.percent,
             last_look=now.last_look,
@@ -218,27 +153,113 @@ class Phase:
         )
         if outcome.scenario != "rollback_1":
             return outcome
+        return self._way_back(outcome)
+
+    def _way_back(self, outcome: Outcome) -> Outcome:
+        """The decision with the command that answers it."""
         env = self.params.env
         command = f"runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
         return outcome.model_copy(update={"next": f"{outcome.next} The command: {command}"})
 
+    def _before(self, outcome: Outcome, seen: Seen) -> Outcome:
+        """Whether the shift may be planned: deployed, every check passed, approved, guarded."""
+        self._approvals()
+        if self.deployed:
+            self._note_flags(seen)
+        stuck = [one.reason for one in unmet(self.run.checks.values()) if not one.mends]
+        if stuck:
+            return _hold(stuck[0])
+        if not self.deployed or (self.infra is not None and self.infra.differs):
+            return _planned(
+                "the new resources are not deployed yet; applying deploys them and shifts nothing",
+                "Read the diff, then run again with mode=apply and confirm.",
+            )
+        if self.run.missing_to_shift and not self._mistrusted():
+            return self._deployed()
+        blocked = self.blockers()
+        return _hold(blocked[0]) if blocked else outcome
+
+    def _note_flags(self, seen: Seen) -> None:
+        """That clients read the flags, from the time that the weight has been 0."""
+        since = max(seen.window.start, parse(self.state.since) if self.state.since else seen.window.start)
+        if self.state.weight != 0 or self.spec.before_percent:
+            return
+        span = Window(min(since, seen.window.end), seen.window.end)
+
+        def total(metric: str) -> float | None:
+            points = seen.answers.points(f"{metric}:Sum")
+            inside = [value for when, value in points if span.start <= when < span.end]
+            return sum(inside) if inside else None
+
+        self.run.check(first.reads_flags(total("async_requests"), total("sync_requests"), span.seconds / 3600))
+
+    def _mistrusted(self) -> bool:
+        """Whether a record that the shift wants is there, and cannot be trusted or says no."""
+        wanted = self.params.policy.steps[self.run.notebook].requires_to_shift
+        found = predecessors(self.run.archive, wanted, self.params.release)
+        return any(not finding.ok and finding.record for finding in found)
+
+    def _deployed(self) -> Outcome:
+        """Everything is deployed, and other notebooks come first."""
+        env, missing = self.params.env, self.run.missing_to_shift
+        wanted = self.params.policy.steps[self.run.notebook].requires_to_shift
+        todo = ", ".join(one.partition("@")[0] for one in wanted)
+        then = f"make dashboard and alarms ({todo} in {env}), then run this again" if missing else "run this again"
+        lacking = f"; {missing[0]}" if missing else ""
+        return _planned(f"deployed, weight 0, no async request possible{lacking}", f"{then[0].upper()}{then[1:]}.")
+
+    def _promoted(self, outcome: Outcome) -> Outcome:
+        """A promotion holds only if every required check of this run does, too."""
+        wrong = unmet(self.run.checks.values())
+        if not wrong:
+            return outcome
+        said = f"every gate passed, but {wrong[0].reason}"
+        return outcome.model_copy(
+            update={
+                "decision": Decision.HOLD,
+                "reason": f"HOLD: {said}",
+                "next": "Put that right, then run this notebook again.",
+            }
+        )
+
+    def _before_jobs_are_gone(self, outcome: Outcome, seen: Seen | None) -> Outcome:
+        """Comes back before jobs that no look has counted leave the table (their TTL)."""
+        counted = seen.segment.end_settled if seen and seen.segment else self.run.now
+        service = self.params.service
+        latest = counted + dt.timedelta(seconds=service.job_ttl_s - service.job_deadline_s) - MARGIN
+        if outcome.come_back_at is None or parse(outcome.come_back_at) <= latest or latest <= self.run.now:
+            return outcome
+        at = iso(latest)
+        hours = service.job_ttl_s / 3600
+        return outcome.model_copy(
+            update={
+                "come_back_at": at,
+                "next": f"Run this notebook again at {at}: a look in between, for jobs stay in the table {hours:g} h.",
+            }
+        )
+
     def _since_then(self) -> Outcome | None:
         """While a soak is extended: whether what came after the declared look fails a gate by itself."""
-        window = self._seen().window
+        window = self.looked().window
         if self.run.now - window.end < AFTERWARDS:
             return None
-        outcome = self._decide(self._look(Window(window.start, self.run.now), None), None, "during")
+        outcome = self._decide(self.look(Window(window.start, self.run.now), None), None, "during")
         return outcome if outcome.decision in (Decision.HOLD, Decision.ROLLBACK) else None
 
     def blockers(self) -> list[str]:
         """Why the shift must not be made, one sentence each."""
-        said = [finding.sentence for finding in self.guards() if not finding.ok]
+        if not self.deployed:
+            return ["the new resources are not deployed"]
+        self._approvals()
+        said = [one.reason for one in unmet(self.run.checks.values())]
+        said += self.run.missing_to_shift
+        said += [finding.sentence for finding in self.guards() if not finding.ok]
         if self.state.weight != self.spec.before_percent:
             said.append(
                 f"the weight in force is {self.state.weight:g} %, but this phase starts from "
                 f"{self.spec.before_percent:g} %"
             )
-        return said
+        return [*said, *self._shift(self.run.now).blockers]
 
     def _first_look(self, shift: dt.datetime) -> dt.datetime:
         service, policy = self.params.service, self.params.policy
@@ -247,35 +268,49 @@ class Phase:
 
     def gate_table(self) -> Any:
         """Decision and gates; before the shift there is nothing to judge yet."""
+        from runbook_lib.show.checks import checks_table
         from runbook_lib.show.tables import gate_table, stack, verdict_banner
 
-        outcome = self._outcome()
-        shown = verdict_banner(outcome)
-        return stack(shown, gate_table(outcome)) if outcome.results else shown
+        outcome = self.decided()
+        shown = [verdict_banner(outcome)]
+        if outcome.results:
+            shown.append(gate_table(outcome, soaking=self.moment.look is None))
+        wrong = [one for one in self.run.checks.values() if not one.ok]
+        return stack(*shown, checks_table(wrong, "Checks that do not hold")) if wrong else stack(*shown)
+
+    def deploy(self) -> Any:
+        """Deploys the new resources if the run may and there is something to deploy; then they are verified."""
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack
+
+        infra = self.infra
+        if infra is None or self.moment.name != "before" or infra.differs is False:
+            return line("Nothing to deploy.")
+        if self.decided().decision is Decision.HOLD:
+            return line(f"Nothing is deployed: {self.decided().reason}")
+        shown = infra.deploy()
+        if not infra.deployed:
+            return shown
+        route = self.route_table()
+        inventory = infra.inventory()
+        self.state, self.deployed = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        wrong = unmet(self.run.checks.values())
+        self.outcome = _hold(wrong[0].reason) if wrong else self._deployed()
+        self._noted()
+        return stack(shown, route, inventory)
 
     def plan(self) -> Any:
         """What applying would do now."""
         from runbook_lib.show.parts import line
         from runbook_lib.show.tables import plan_table
 
-        outcome, moment, run = self._outcome(), self.moment, self.run
-        shift = moment.name == "before" and outcome.decision is Decision.PLANNED
+        outcome, moment, run = self.decided(), self.moment, self.run
+        planned = moment.name == "before" and outcome.decision is Decision.PLANNED
+        shift = planned and self.deployed and not self.blockers()
         renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
-        if shift or renew:
+        if shift or (renew and not self.state.migrated):
             until = self._first_look(run.now) if shift else moment.come_back_at
-            self.planned = act.plan_shift(
-                self.state,
-                self.spec.percent,
-                self.params,
-                soak_hours=self.spec.soak_hours,
-                description=act.describe(
-                    release=self.params.release,
-                    notebook=run.notebook,
-                    attempt=self.params.attempt,
-                    run=run.run_id,
-                    until=until,
-                ),
-            )
+            self.planned = self._shift(until)
             run.journal.append("plan", plan=self.planned.model_dump(mode="json"), text=self.planned.text())
             return plan_table(self.planned)
         if self._takes_back():
@@ -284,9 +319,17 @@ class Phase:
             )
         return line(f"Nothing to do: {outcome.next}")
 
+    def _shift(self, until: dt.datetime | None, percent: float | None = None) -> act.Plan:
+        """The plan to this phase's weight, or to `percent`."""
+        wanted = self.spec.percent if percent is None else percent
+        hours = self.spec.soak_hours if wanted else 0
+        about = self._describe(until)
+        return act.plan_shift(self.state, wanted, self.params, soak_hours=hours, description=about)
+
     def _takes_back(self) -> bool:
-        outcome = self._outcome()
-        return outcome.decision is Decision.ROLLBACK and outcome.scenario == "rollback_1" and self.state.switch_on
+        outcome = self.decided()
+        acts = outcome.decision is Decision.ROLLBACK and outcome.scenario == "rollback_1"
+        return acts and self.state.switch_on and not self.state.migrated
 
     def apply(self) -> Outcome:
         """Carries the plan out if the run may; otherwise says that nothing was changed.
@@ -296,7 +339,7 @@ class Phase:
         """
         from runbook_lib.show.parts import line, show
 
-        outcome, run = self._outcome(), self.run
+        outcome, run = self.decided(), self.run
         if not run.applying:
             show(line("Nothing was changed: mode is plan."))
             return outcome
@@ -310,51 +353,52 @@ class Phase:
                 raise Refused(f"{blocked[0]}; nothing was changed")
             after = act.apply(self.planned, client, run.guard, self.params)
             if self.moment.name == "before":
-                back = iso(self._first_look(parse(after.since) if after.since else run.now))
-                self.outcome = decide("before", (), percent=self.spec.percent, applied=True, come_back_at=back)
-                self._note()
+                set_at = parse(after.since) if after.since else run.now
+                back = iso(self._first_look(set_at))
+                begun = decide("before", (), percent=self.spec.percent, applied=True, come_back_at=back)
+                self.outcome = self._before_jobs_are_gone(begun, None)
+                self._noted()
             show(line(f"Applied: the dial is at {after.dial_percent:g} %."))
         else:
             show(line("Nothing to apply."))
-        return self._outcome()
+        return self.decided()
 
-    def _describe(self) -> str:
-        run = self.run
+    def _describe(self, until: dt.datetime | None = None) -> str:
+        flat, run = self.params.flat, self.run
         return act.describe(
-            release=self.params.release, notebook=run.notebook, attempt=self.params.attempt, run=run.run_id
+            release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id, until=until
         )
 
     def proof(self) -> Any:
         """Read back from AWS, and the split that was observed against the weight in force."""
-        from runbook_lib.show.parts import proof_table
+        from runbook_lib.show.parts import line, proof_table
 
-        after = traffic.read(self.run.aws.client("appconfig"), self.params)
+        after, there = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
-        split = next((result for result in self._outcome().results if result.gate.kind == "split"), None)
+        if not there:
+            return line("Read back: the new resources are not deployed, and no request can go to async.")
+        split = next((result for result in self.decided().results if result.gate.kind == "split"), None)
         return proof_table(self.state, after, split)
 
-    def _note(self) -> None:
-        outcome = self._outcome()
+    def _noted(self) -> Outcome:
+        outcome = self.decided()
         self.run.journal.append(
             "decision", moment=self.moment.name, look=self.moment.look_number, outcome=outcome.model_dump(mode="json")
         )
+        return outcome
 
-    def _seen(self) -> Seen:
-        if self.seen is None:
-            self.observe()
-        assert self.seen is not None  # noqa: S101
-        return self.seen
-
-    def _outcome(self) -> Outcome:
+    def decided(self) -> Outcome:
+        """The decision so far."""
         return self.outcome if self.outcome is not None else self.judge()
 
 
-def _drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any]) -> dict[str, Any]:
-    series = {line.name: [(at, value * line.scale) for at, value in answers.points(line.label)] for line in panel.lines}
-    return {
-        "series": series,
-        "title": panel.title,
-        "unit": panel.unit,
-        "gate": gates.get(panel.gate or ""),
-        "kind": panel.kind,
-    }
+def _hold(why: str) -> Outcome:
+    return Outcome(
+        decision=Decision.HOLD,
+        reason=f"HOLD: {why}",
+        next="Put that right, then run this notebook again.",
+    )
+
+
+def _planned(what: str, then: str) -> Outcome:
+    return Outcome(decision=Decision.PLANNED, reason=f"PLANNED: {what}", next=then)

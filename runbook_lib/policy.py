@@ -59,6 +59,8 @@ class Service(Frozen):
     job_ttl_s: int = Field(gt=0)
     input_tokens: int = Field(gt=0)
     output_tokens: int = Field(gt=0)
+    dead_letter_wait_s: int = Field(default=900, gt=0)
+    """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
 
 
 class Phase(Frozen):
@@ -68,14 +70,17 @@ class Phase(Frozen):
     before_percent: float = Field(default=0, ge=0, le=100)
     """Weight that must be in force before the shift: the phase before."""
     looks: tuple[Look, ...]
+    after_migration: tuple[Look, ...] = ()
+    """Looks at the soak that follows the migration of `/api/vpr`; empty: this phase migrates nothing."""
     approvers: tuple[str, ...] = ()
     """Roles that must have approved (`runbook approve`) before the shift."""
 
     @model_validator(mode="after")
     def _looks(self) -> Phase:
-        hours = [look.hours for look in self.looks]
-        if not hours or hours != sorted(set(hours)):
-            raise ValueError(f"looks at {hours} hours: wants at least one, in rising order")
+        for name, looks in (("looks", self.looks), ("after_migration", self.after_migration)):
+            hours = [look.hours for look in looks]
+            if (not hours and name == "looks") or hours != sorted(set(hours)):
+                raise ValueError(f"{name} at {hours} hours: wants at least one, in rising order")
         return self
 
     @property
@@ -94,6 +99,42 @@ class Step(Frozen):
     """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
     """The same, before the weight is raised; deploying what takes no traffic does not need them."""
+
+
+class Attestation(Frozen):
+    """What only a person can vouch for: who is asked, how long the word holds, and which line of the requirement."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    role: str = Field(min_length=1)
+    """Whose word counts; case and spaces do not matter."""
+    notebooks: tuple[str, ...] = Field(min_length=1)
+    """The notebooks that ask for it."""
+    max_age_h: float | None = Field(default=None, gt=0)
+    """Hours after which it has to be given again; None: it holds for the release."""
+    env: Literal["any", "same"] = "any"
+    """any: it is about the release, and counts wherever it was given; same: only in the environment of the run."""
+    required: bool = True
+    check: str | None = None
+    """Id of its check, where that is not `attest.<id>`."""
+    why: str
+
+    @property
+    def check_id(self) -> str:
+        """Id of the check that it becomes."""
+        return self.check or f"attest.{self.id}"
+
+
+class Baseline(Frozen):
+    """The traffic before the rollout: how far back it is read, and what counts as a quiet window in which to shift."""
+
+    days: int = Field(default=7, ge=1, le=60)
+    quiet_hours: int = Field(default=2, ge=1, le=24)
+    """Hours, one after another, that the quietest window of the week is looked for in."""
+    power: float = Field(default=0.95, gt=0.5, lt=1)
+    """Chance with which the smallest detectable regression is detected."""
+    samples: dict[str, float] = Field(default_factory=dict)
+    """Samples of each measure for one async request, at least; a measure that is not named has one."""
 
 
 class Alarm(Frozen):
@@ -145,13 +186,16 @@ class Policy(Frozen):
     census_reads_per_s: float = Field(default=200.0, gt=0)
     steps: dict[str, Step]
     phases: dict[str, Phase]
+    attestations: tuple[Attestation, ...] = ()
+    baseline: Baseline = Baseline()
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
 
     @model_validator(mode="after")
     def _whole(self) -> Policy:
         ids = [gate.id for gate in self.gates]
-        for kind, names in (("gate", ids), ("alarm", [alarm.id for alarm in self.alarms])):
+        items = [item.id for item in self.attestations]
+        for kind, names in (("gate", ids), ("alarm", [alarm.id for alarm in self.alarms]), ("attestation", items)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' is declared twice")
@@ -160,9 +204,10 @@ class Policy(Frozen):
                 notebook, _, env = wanted.partition("@")
                 if notebook not in self.steps or env not in self.steps[notebook].envs:
                     raise ValueError(f"step '{name}' requires '{wanted}', which is no step of the rollout")
-        for name in self.phases:
+        asks = [(name, f"attestation '{item.id}'") for item in self.attestations for name in item.notebooks]
+        for name, who in (*asks, *((name, f"phase '{name}'") for name in self.phases)):
             if name not in self.steps:
-                raise ValueError(f"phase '{name}' is no step of the rollout")
+                raise ValueError(f"{who}: '{name}' is no step of the rollout")
         for alarm in self.alarms:
             if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
                 raise ValueError(

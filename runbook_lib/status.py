@@ -74,7 +74,7 @@ def rollout_status(file: Path) -> Status:
     aws = connect(params)
     identity = aws.identity()
     require_account(params, identity)
-    state = traffic.read(aws.client("appconfig"), params)
+    state, _ = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
     archive = Archive(project_root() / params.archive)
     lines, commands = [], []
     for notebook, phase in params.policy.phases.items():

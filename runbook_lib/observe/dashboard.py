@@ -64,7 +64,7 @@ class Axis(Frozen):
 
     unit: str
     title: str = ""
-    """What the right side is about; the left one goes by the widget's title."""
+    """Of the right side's own chart in the notebook; the left one goes by the widget's title."""
     gate: str | None = None
     lines: tuple[Line, ...] = ()
     share: Share | None = None
@@ -135,7 +135,7 @@ def declared(params: Params) -> Board:
     Raises:
         UsageError: it is missing or wrong, or names a metric or a gate that is not declared.
     """
-    board = params.extra("dashboard", Board)
+    board = params.extra("dashboard", Board)  # noqa: S610 - no Django here
     body(board, params)
     return board
 

@@ -6,11 +6,13 @@ CloudWatch's widgets have no id: they are told apart by their titles. Order of k
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import Any
 
 from runbook_lib.aws import aws_errors
+from runbook_lib.judge import words
 
 _NO_TITLE = "(a widget without a title)"
 _BOARD = "dashboard"
@@ -46,10 +48,8 @@ def digest(text: str | None) -> str:
     """SHA-256 of a body as data, hexadecimal, whatever the order of its keys; empty for none."""
     if text is None:
         return ""
-    try:
-        text = json.dumps(json.loads(text), sort_keys=True)
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        text = json.dumps(_even(json.loads(text)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -123,14 +123,14 @@ def _rows(metrics: Any) -> list[tuple[str, dict[str, Any]]]:
                 known = part == "." and len(parts) < len(before)
                 parts.append(before[len(parts)] if known else part)
         before = parts or before
-        words = " ".join(map(str, parts)) or str(options.get("expression", ""))
-        found.append((words, options))
+        said = " ".join(map(str, parts)) or str(options.get("expression", ""))
+        found.append((said, options))
     return found
 
 
 def _changes(found: dict[str, str] | None, wanted: dict[str, str]) -> list[str]:
     if found is None:
-        return [f"+ not deployed: {sum(key.startswith('metric ') for key in wanted)} metrics"]
+        return [f"+ not deployed yet ({words.count(sum(key.startswith('metric ') for key in wanted), 'metric')})"]
     lines = []
     for key in dict.fromkeys([*wanted, *found]):
         if key not in found:

@@ -112,6 +112,22 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
     return sorted(found.values(), key=lambda one: (-one.count, one.text))
 
 
+def spoke(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> bool:
+    """Whether a Lambda wrote anything into its log in `window`: a log that does not exist has no errors either.
+
+    Raises:
+        AwsError: CloudWatch Logs refused or did not answer.
+    """
+    group = log_group(params, resource)
+    times = {"startTime": int(window.start.timestamp() * 1000), "endTime": int(window.end.timestamp() * 1000) - 1}
+    with aws_errors(f"reading {group} (logs:FilterLogEvents)"):
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, **times)
+            return any(page.get("events") for page in pages)
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+
+
 def _events(logs: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     paginator = logs.get_paginator("filter_log_events")
     for pattern in _PATTERNS:

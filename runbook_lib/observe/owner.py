@@ -69,7 +69,8 @@ def owners(aws: Clients, physical_names: Iterable[str], kind: str) -> dict[str, 
         AwsError: CloudFormation refused or did not answer.
     """
     client = aws.client("cloudformation")
-    wanted, found = dict.fromkeys(physical_names), {}
+    wanted = dict.fromkeys(physical_names)
+    found: dict[str, Owner] = {}
     for name in wanted:
         if name in found:
             continue

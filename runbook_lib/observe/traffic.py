@@ -1,7 +1,7 @@
-"""The traffic split as AppConfig reports it: dial, switch, the weight in force, and since when.
+"""The traffic split as AWS reports it: dial, switch, what `/api/vpr` leads to, the weight in force, and since when.
 
-Two flags in one application (DOMAIN.md, "Traffic split"): a request goes to async if the switch is on and random <
-dial.
+Two flags in one AppConfig application (DOMAIN.md, "Traffic split"): a request goes to async if the switch is on and
+random < dial; and every one does from the migration on, when `/api/vpr` itself leads to the submit Lambda (trap 11).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.inventory_api import function_of, routes
+from runbook_lib.observe.inventory_calls import Absent, Clients, Place
 from runbook_lib.observe.window import iso
 from runbook_lib.params import Params
 
@@ -73,12 +75,18 @@ class TrafficState(Frozen):
     """Percent in force: a deployment that was taken back gives way to the version before it."""
     switch_on: bool
     weight: float
-    """Percent of requests that go to async: the dial if the switch is on, else 0."""
+    """Percent of requests that go to async: all from the migration on; before, the dial if the switch is on, else 0."""
+    migrated: bool = False
+    """`POST /api/vpr` leads to the submit Lambda: dial and switch move nothing any more."""
+    temporary_route: bool = True
+    """`POST /api/vpr-async` exists."""
     dial_deployment: Deployment | None = None
     """The newest deployment of the dial, in whatever state."""
     switch_deployment: Deployment | None = None
     history: tuple[Deployment, ...] = ()
     """The dial's deployments, newest first."""
+    migrated_since: str | None = None
+    """Since when everything has been asynchronous, where somebody knows it (the archive does, AWS does not)."""
     dial_since: str | None = None
     """Since when the dial's percent has been set; clients follow within their polling interval."""
     switch_since: str | None = None
@@ -88,6 +96,8 @@ class TrafficState(Frozen):
     @property
     def since(self) -> str | None:
         """Since when the weight has been set, ISO 8601 UTC."""
+        if self.migrated and self.migrated_since:
+            return self.migrated_since
         return max((at for at in (self.dial_since, self.switch_since) if at), default=None)
 
     @property
@@ -98,6 +108,10 @@ class TrafficState(Frozen):
             "ROLLED_BACK",
             "REVERTED",
         )
+
+
+class NotDeployed(AwsError):
+    """The rollout's flags are not there: the new resources were never deployed here."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,8 @@ def handles(appconfig: Any, params: Params) -> Handles:
     """Looks the ids up by name.
 
     Raises:
-        AwsError: AppConfig refused, or has nothing of that name.
+        NotDeployed: there is no such application.
+        AwsError: AppConfig refused, or has nothing of that name within it.
     """
     traffic = params.service.traffic
     with aws_errors("looking up the traffic flags (appconfig:List*)"):
@@ -157,16 +172,68 @@ def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation
     name = template.format(env=params.env)
     names = _names(appconfig, operation)
     if name not in names:
-        raise AwsError(f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first")
+        raise NotDeployed(f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first")
     return names[name]
 
 
-def read(appconfig: Any, params: Params) -> TrafficState:
-    """Dial and switch as they are now.
+def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
+    """Whether `POST /api/vpr` leads to the submit Lambda, and whether `POST /api/vpr-async` exists.
 
     Raises:
-        AwsError: AppConfig refused, has nothing of that name, or holds a flag that cannot be read.
+        AwsError: API Gateway refused, or there is no such API.
     """
+    api = params.service.api.routes
+    with aws_errors("reading what the routes lead to (apigateway:GET)"):
+        try:
+            found = routes(Place(aws, params, "async"))
+        except Absent:
+            raise AwsError(f"there is no API '{params.name('api')}' ({params.service.api.kind})") from None
+
+    def at(path: str) -> dict[str, Any] | None:
+        return found.get(("POST", path)) or found.get(("ANY", path))
+
+    sync = at(api.sync)
+    return sync is not None and function_of(sync) == params.name("submit"), at(api.submit) is not None
+
+
+def as_routed(params: Params, state: TrafficState) -> Params:
+    """The parameters with the routes as they are in force.
+
+    From the migration on jobs are submitted at `/api/vpr`. What is asked for under the name of the synchronous route is
+    the temporary one then: it has to fall silent.
+    """
+    if not state.migrated:
+        return params
+    service = params.service
+    routes = service.api.routes
+    swapped = routes.model_copy(update={"submit": routes.sync, "sync": routes.submit})
+    api = service.api.model_copy(update={"routes": swapped})
+    return params.model_copy(update={"service": service.model_copy(update={"api": api})})
+
+
+def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) -> tuple[TrafficState, bool]:
+    """The state, and whether the flags are deployed; where they are not, nothing goes to async.
+
+    Raises:
+        AwsError: as `read`.
+    """
+    try:
+        return read(appconfig, params, aws), True
+    except NotDeployed:
+        return TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False), False
+
+
+def read(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
+    """Dial and switch as they are now, and what `/api/vpr` leads to.
+
+    Args:
+        aws: for the routes; without it, it is taken for granted that the migration has not been made.
+
+    Raises:
+        NotDeployed: AppConfig has no such application.
+        AwsError: AppConfig or API Gateway refused, has nothing of that name, or holds a flag that cannot be read.
+    """
+    migrated, temporary = routing(aws, params) if aws is not None else (False, True)
     known = handles(appconfig, params)
     flag = params.service.traffic.flag
     with aws_errors("reading the traffic flags (appconfig:ListDeployments, GetDeployment)"):
@@ -181,7 +248,9 @@ def read(appconfig: Any, params: Params) -> TrafficState:
     return TrafficState(
         dial_percent=percent,
         switch_on=on,
-        weight=percent if on else 0.0,
+        weight=100.0 if migrated else percent if on else 0.0,
+        migrated=migrated,
+        temporary_route=temporary,
         dial_deployment=dial[0] if dial else None,
         switch_deployment=switch[0] if switch else None,
         history=tuple(dial),

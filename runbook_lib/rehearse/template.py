@@ -133,7 +133,9 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     if step != "baseline":
         resources |= _alarms(params, resources)
         _flags(params, resources)
-    return template
+    text = json.dumps(resources)
+    used = {name: one for name, one in template["Parameters"].items() if f'"{name}"' in text or f"${{{name}}}" in text}
+    return {**template, "Parameters": used}
 
 
 def alarm_id(id: str) -> str:

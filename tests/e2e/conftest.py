@@ -24,7 +24,10 @@ from runbook_lib.errors import RedVerdict
 from runbook_lib.launch import Finished, launch
 from runbook_lib.observe import traffic
 from runbook_lib.params import Params, load_file, read_yaml
-from runbook_lib.record.archive import Archive
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.entry import Entry, enter
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
@@ -33,6 +36,8 @@ from runbook_lib.rehearse.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
+PHASE2 = ROOT / "notebooks" / "07_phase2_50_percent.ipynb"
+PHASE3 = ROOT / "notebooks" / "08_phase3_100_percent.ipynb"
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 MORNING = 8
 QUIET = dt.timedelta(hours=2)
@@ -59,8 +64,35 @@ class Rollout:
     def archive(self) -> Archive:
         return Archive(self.folder)
 
+    def seal(self, notebook: str, env: str = "prod", decision: str = "PROMOTE", **events: Any) -> RecordRef:
+        """A sealed record that says so, as if the notebook had been applied there; `events` go into its journal."""
+        run_id = new_run_id()
+        staging = self.archive.stage(env, self.release, notebook, run_id, "test")
+        journal = Journal(staging)
+        flat = {**self.params.flat.model_dump(mode="json"), "env": env, "mode": "apply"}
+        journal.append("opened", run_id=run_id, notebook=notebook, origin="test", params=flat)
+        for event, data in events.items():
+            journal.append(event, **data)
+        journal.append("closed", decision=decision, reason=f"{decision}: sealed by a test", next="")
+        return seal_staged(self.archive, staging, status="completed")
+
+    def passed(self, notebook: str, *but: str) -> None:
+        """Everything that `notebook` wants before it shifts has passed, but for `but` (`notebook@environment`)."""
+        step = self.params.policy.steps[notebook]
+        for wanted in (*step.requires, *step.requires_to_shift):
+            name, _, env = wanted.partition("@")
+            if wanted not in but:
+                self.seal(name, env)
+
+    def approve(self, notebook: str, role: str, attempt: int = 1) -> None:
+        """Somebody in that role approves it."""
+        at = self.aws.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        entry = Entry(kind="approval", item=notebook, by="Somebody", role=role, at=at, link="", text="")
+        params = load_file(self.file, {**self.values, "attempt": attempt})
+        enter(self.archive, params, entry, caller_arn="arn:aws:iam::test")
+
     def state(self) -> traffic.TrafficState:
-        return traffic.read(self.aws.client("appconfig"), self.params)
+        return traffic.read(self.aws.client("appconfig"), self.params, self.aws)
 
     def quiet(self) -> None:
         """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""
@@ -82,25 +114,31 @@ class Rollout:
         with only(self.aws.env):
             return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
 
-    def by_hand(self, **values: Any) -> Record:
+    def by_hand(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more."""
         flat = {**read_yaml(self.file), **self.values, **values}
-        cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+        cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
         namespace: dict[str, Any] = {"__name__": "notebook"}
         with only(self.aws.env), contextlib.chdir(ROOT), contextlib.suppress(RedVerdict):
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)
                 namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
-        return self.records()[-1]
+        kept = [record for record in self.records() if record.notebook == notebook.stem]
+        return kept[-1]
+
+    def refs(self) -> list[RecordRef]:
+        """Where the records of runs lie, without those that were sealed by the test itself."""
+        archive = self.archive
+        runs = (ref for ref in archive.records() if ref.notebook in self.params.policy.steps)
+        return [ref for ref in runs if archive.load(ref).origin != "test"]
 
     def records(self) -> list[Record]:
-        """What is in the archive, which must be whole: every record verifies, nothing is left unsealed."""
+        """The runs in the archive, which must be whole: every record verifies, nothing is left unsealed."""
         archive = self.archive
-        refs = archive.records()
-        for ref in refs:
+        for ref in archive.records():
             archive.verify(ref)
         assert [path.name for path in archive.staging.glob("*")] == []
-        return [archive.load(ref) for ref in refs]
+        return [archive.load(ref) for ref in self.refs()]
 
     def record(self, finished: Finished) -> Record:
         return next(record for record in self.records() if record.run_id == finished.run_id)
@@ -142,9 +180,11 @@ def stage() -> Iterator[EmbeddedAws]:
 
 @pytest.fixture
 def rollout(stage: EmbeddedAws, request: pytest.FixtureRequest, tmp_path: Path) -> Rollout:
-    """A rollout of prod that has not begun."""
+    """A rollout of prod that phase 1 has not begun; what comes before it has passed."""
     release = re.sub(r"\W+", "-", request.node.name).strip("-")
-    return Rollout(stage, release, tmp_path / "archive")
+    made = Rollout(stage, release, tmp_path / "archive")
+    made.passed("06_phase1_10_percent")
+    return made
 
 
 @pytest.fixture(name="command")

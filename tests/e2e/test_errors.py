@@ -49,7 +49,7 @@ def assert_it_failed(rollout: Any, finished: Any, code: int, *words: str) -> Non
     assert [word for word in words if word not in record.error.sentence] == []
     assert said(finished.stdout).startswith(f"failed: {said(record.error.sentence)}")
     assert record.changes == ()
-    (ref,) = rollout.archive.records()
+    (ref,) = rollout.refs()
     notebook = json.loads((ref.folder / "notebook.ipynb").read_text())
     errors = [out for cell in notebook["cells"] for out in cell.get("outputs", []) if out["output_type"] == "error"]
     assert [line for error in errors for line in error["traceback"]] == [

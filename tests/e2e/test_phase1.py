@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.rehearse.sandbox import deploy
-
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 
 SETTLED = dt.timedelta(minutes=7)
@@ -168,25 +166,23 @@ def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_s
 
 
 def test_where_cloudwatch_is_empty_the_final_look_is_a_hold_without_data(rollout: Any) -> None:
-    # An environment that nobody ever called.
-    staging = type(rollout)(rollout.aws, rollout.release, rollout.folder, "staging")
+    # Nobody calls: there is no world.
     rollout.quiet()
-    deploy(staging.aws, staging.params)
-    assert staging.by_hand(**staging.apply).decision == "SOAK"
-    set_at = dt.datetime.fromisoformat(staging.state().since)
-    assert staging.state().weight == 10
-    staging.aws.move_to(set_at + dt.timedelta(hours=24) + SETTLED)
-    final = staging.run(**staging.apply)
+    assert rollout.by_hand(**rollout.apply).decision == "SOAK"
+    set_at = dt.datetime.fromisoformat(rollout.state().since)
+    assert rollout.state().weight == 10
+    rollout.aws.move_to(set_at + dt.timedelta(hours=24) + SETTLED)
+    final = rollout.run(**rollout.apply)
     assert (final.exit_code, final.decision) == (3, "HOLD")
-    record = staging.record(final)
+    record = rollout.record(final)
     assert record.moment == "after"
     verdicts = {gate["gate"]["id"]: gate["verdict"] for gate in record.gates}
     assert verdicts["success_rate"] == verdicts["submit_latency"] == "NO_DATA"
     assert {gate["verdict"] for gate in record.gates if gate["n"]} <= {"PASS"}
     assert record.changes == ()
     # Nor does waiting for the last declared look make a promotion of it.
-    staging.aws.move_to(set_at + dt.timedelta(hours=36) + SETTLED)
-    assert staging.by_hand(**staging.apply).decision == "HOLD"
+    rollout.aws.move_to(set_at + dt.timedelta(hours=36) + SETTLED)
+    assert rollout.by_hand(**rollout.apply).decision == "HOLD"
 
 
 def test_a_soak_with_too_few_requests_is_extended_not_promoted(rollout: Any) -> None:

@@ -19,6 +19,8 @@ from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.alarms import realise, topic_arn
 from runbook_lib.observe.inventory import inspect, integration_hash, rules
+from runbook_lib.observe.inventory_api import _allows
+from runbook_lib.observe.inventory_rules import Setting, shown
 from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import Sandbox, deploy
@@ -816,3 +818,75 @@ def test_the_hash_of_no_api_is_a_sentence(aws: EmbeddedAws, prod: Sandbox) -> No
     stub = Stub(aws, "apigateway", "get_rest_apis", lambda _: {"items": []})
     with pytest.raises(AwsError, match="there is no API 'careervp-core-api-prod'"):
         integration_hash(stub, prod.params, "/api/vpr")
+
+
+def test_each_step_of_the_infrastructure_meets_its_own_inventory(aws: EmbeddedAws) -> None:
+    """The sandbox, taken through all five steps in staging; the old endpoint is untouched until it is migrated."""
+    folder = params_dir()
+    params = load_file(folder / "staging.yaml", read_yaml(folder / "rehearsal.yaml"))
+    hashes, counts = [], []
+    for step in ("baseline", "async", "migrate", "remove_temporary", "remove_sync"):
+        deploy(aws, params, step)
+        found = inspect(aws, params, step)
+        assert [one.reason for one in found if one.required and not one.ok] == [], step
+        hashes.append(integration_hash(aws, params, "/api/vpr"))
+        counts.append(len(found))
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert len(set(hashes[2:])) == 1
+    assert counts[0] < counts[4] < counts[3] < counts[2] == counts[1]
+
+
+def _statement(**changes: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:execute-api:us-east-1:1:abc/*/POST/api/vpr"}},
+    } | changes
+
+
+def _from(arn: str) -> dict[str, Any]:
+    return _statement(Condition={"ArnLike": {"aws:SourceArn": arn}})
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        (_statement(), True),
+        (_statement(Condition={}), True),
+        (_statement(Action=["lambda:InvokeFunction"]), True),
+        (_from("arn:aws-cn:execute-api:us-east-1:1:abc/prod/*/*"), True),
+        (_statement(Effect="Deny"), False),
+        (_statement(Principal={"Service": "sqs.amazonaws.com"}), False),
+        (_statement(Action="lambda:GetFunction"), False),
+        (_from("arn:aws:execute-api:us-east-1:1:other/*/POST/api/vpr"), False),
+        (_from("arn:aws:execute-api:us-east-1:1:abc/dev/POST/api/vpr"), False),
+        (_from("arn:aws:execute-api:us-east-1:1:abc/*/GET/api/vpr"), False),
+        (_from("arn:aws:execute-api:us-east-1:1:abc/*/POST/api/vpr-async"), False),
+    ],
+)
+def test_who_may_call_is_read_as_lambda_reads_it(statement: dict[str, Any], allowed: bool) -> None:
+    assert _allows(statement, ":execute-api:us-east-1:1:abc/prod/POST/api/vpr") is allowed
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (14400, "s", "14400 s (4 h)"),
+        (1209600, "s", "1209600 s (14 days)"),
+        (30, "s", "30 s"),
+        (None, "s", "not set"),
+        ([], "", "none"),
+        (["a", "b"], "", "a, b"),
+        (True, "", "yes"),
+        (5, "", "5"),
+    ],
+)
+def test_values_as_a_reader_says_them(value: Any, unit: str, text: str) -> None:
+    assert shown(value, unit) == text
+
+
+@pytest.mark.parametrize("ways", [{}, {"equals": 1, "holds": True}])
+def test_a_rule_says_one_thing(ways: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="wants one of equals, includes, at_least, one_of, holds"):
+        Setting(why="", **ways)

@@ -171,7 +171,7 @@ def _template(*resources: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
 def _deploy_template(aws: EmbeddedAws, params: Params, stack: str, template: dict[str, Any]) -> Sandbox:
     names = {**params.service.names, "stack": stack}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "embedded_template", lambda _: template)
+        patch.setattr(room, "embedded_template", lambda *_: template)
         return deploy(aws, params.model_copy(update={"service": params.service.model_copy(update={"names": names})}))
 
 

@@ -14,7 +14,7 @@ import pytest
 from runbook_lib.errors import UsageError
 from runbook_lib.observe.alarms import alarm_name
 from runbook_lib.params import Params, load_file, params_dir, read_yaml
-from runbook_lib.rehearse.template import FUNCTIONS, INLINE_LIMIT, alarm_id, bucket_name, build
+from runbook_lib.rehearse.template import FUNCTIONS, INLINE_LIMIT, STEPS, alarm_id, bucket_name, build
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 TEMPLATE_LIMIT = 51_200
@@ -62,8 +62,9 @@ def _lint(folder: Path, *templates: dict[str, Any]) -> subprocess.CompletedProce
 
 @pytest.mark.slow
 def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
-    """Neither an error nor a warning, in any environment."""
-    said = _lint(tmp_path, *(build(_params(env)) for env in ENVIRONMENTS))
+    """Neither an error nor a warning, in any environment, at any step."""
+    steps = (build(_params("prod"), step) for step in STEPS if step != "async")
+    said = _lint(tmp_path, *(build(_params(env)) for env in ENVIRONMENTS), *steps)
     assert (said.returncode, said.stdout) == (0, ""), said.stdout + said.stderr
 
 
@@ -255,3 +256,74 @@ def test_an_http_api_is_refused_in_one_sentence(params: Params) -> None:
     http = params.model_copy(update={"service": params.service.model_copy(update={"api": api})})
     with pytest.raises(UsageError, match=r"api\.kind"):
         build(http)
+
+
+BEHIND = {  # what answers POST /api/vpr, POST /api/vpr-async, GET /api/vpr/status/{job_id}
+    "baseline": ("Sync", None, None),
+    "async": ("Sync", "Submit", "Status"),
+    "migrate": ("Submit", "Submit", "Status"),
+    "remove_temporary": ("Submit", None, "Status"),
+    "remove_sync": ("Submit", None, "Status"),
+}
+
+
+def _behind(resources: dict[str, Any], route: str) -> str | None:
+    """The function behind a route, which must also be allowed to be called by it."""
+    method = resources.get(f"{route}Method")
+    if method is None:
+        assert f"{route}Permission" not in resources
+        return None
+    named = re.search(r"\$\{(\w+)\.Arn\}", method["Properties"]["Integration"]["Uri"]["Fn::Sub"])
+    assert named is not None
+    assert resources[f"{route}Permission"]["Properties"]["FunctionName"] == {"Ref": named[1]}
+    return named[1]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_has_its_routes_and_no_others(params: Params, step: str) -> None:
+    resources = build(params, step)["Resources"]
+    assert tuple(_behind(resources, route) for route in ("Sync", "Submit", "Status")) == BEHIND[step]
+    methods = [one for one in resources.values() if one["Type"] == "AWS::ApiGateway::Method"]
+    assert len(methods) == sum(one is not None for one in BEHIND[step])
+
+
+def _outcast(node: Any, resources: set[str], parameters: set[str]) -> list[str]:
+    """References to what the template does not have."""
+    if isinstance(node, list):
+        return [name for one in node for name in _outcast(one, resources, parameters)]
+    if not isinstance(node, dict):
+        return []
+    named = [node["Ref"]] if isinstance(node.get("Ref"), str) else []
+    named += [node["Fn::GetAtt"][0]] if "Fn::GetAtt" in node else []
+    named += re.findall(r"\$\{(\w+)[.}]", node["Fn::Sub"]) if isinstance(node.get("Fn::Sub"), str) else []
+    lost = [name for name in named if name not in resources | parameters]
+    return lost + [name for one in node.values() for name in _outcast(one, resources, parameters)]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_is_whole(params: Params, step: str) -> None:
+    """Nothing refers to what the step does not have; `baseline` is only what production is before the rollout."""
+    template = build(params, step)
+    resources = set(template["Resources"])
+    assert _outcast([template["Resources"], template["Outputs"]], resources, set(template["Parameters"])) == []
+    assert ({"Sync", "SyncRole", "SyncLogs"} <= resources) is (step != "remove_sync")
+    assert ("Queue" in resources) is ("Application" in resources) is (step != "baseline")
+
+
+def test_the_synchronous_route_is_the_same_before_and_after_the_async_resources(params: Params) -> None:
+    before, after = (build(params, step)["Resources"] for step in ("baseline", "async"))
+    untouched = set(before) & set(after)
+    assert {"Sync", "SyncRole", "SyncLogs", "SyncMethod", "SyncPermission", "Api"} <= untouched
+    assert {id for id in untouched if before[id] != after[id]} == {"ApiStage"}, "its deployment alone"
+
+
+def test_every_step_deploys_the_api_anew(params: Params) -> None:
+    """Where the routes differ; the last one only takes a Lambda away that no route leads to."""
+    ids = [next(id for id in build(params, step)["Resources"] if id.startswith("ApiDeployment")) for step in STEPS]
+    assert len(set(ids[:4])) == 4
+    assert ids[4] == ids[3]
+
+
+def test_an_unknown_step_is_refused_in_one_sentence(params: Params) -> None:
+    with pytest.raises(UsageError, match=r"step 'blue_green': .* has baseline, async, migrate, remove_temporary"):
+        build(params, "blue_green")

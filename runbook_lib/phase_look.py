@@ -1,0 +1,249 @@
+"""How a phase looks: everything asked over one window, kept raw in the record, turned into evidence, and shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.moment import Moment
+from runbook_lib.observe import alarms, census, fetch, live, measure, traffic
+from runbook_lib.observe.window import Window, iso
+from runbook_lib.policy import Phase as Spec
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.record import Record
+from runbook_lib.run import Run
+from runbook_lib.series import SERIES, Panel, asks
+
+CONTEXT_H = 6.0
+"""Hours before the shift that the charts show."""
+BASELINE_H = 24.0
+"""Hours that the baseline is read from while there is no soak."""
+FEW = 100
+"""Requests to the synchronous endpoint below which the baseline is that of the phase before."""
+
+
+@dataclass
+class Seen:
+    """What one look saw."""
+
+    window: Window
+    answers: fetch.Answers
+    segment: census.Segment | None
+    live: dict[str, Any]
+    evidence: dict[str, Evidence]
+
+
+class Looking:
+    """One phase as far as it asks AWS and shows the answers; it decides and changes nothing."""
+
+    run: Run
+    spec: Spec
+    state: traffic.TrafficState
+    moment: Moment
+    deployed: bool
+    """The rollout's flags are there; without them nothing goes to async."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.params = run.params
+        self.spec = run.params.policy.phases[run.notebook]
+        self.seen: Seen | None = None
+        self.findings: list[alarms.Finding] | None = None
+        self.state, self.deployed = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
+        self._before_this: Record | None = None
+
+    def traffic_table(self) -> Any:
+        """Moment, dial, switch and the deployments behind them."""
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack, traffic_table, where_table
+
+        head = where_table({"Moment": self.moment.words})
+        if not self.deployed:
+            return stack(head, line("The new resources are not deployed here yet: no request can go to async."))
+        return stack(head, traffic_table(self.state))
+
+    def guards_table(self) -> Any:
+        """Whether each guard alarm could protect the shift."""
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import findings_table
+
+        if not self.deployed:
+            return line("No guards yet: the new resources are not deployed.")
+        if self.state.migrated:
+            return line("AppConfig guards nothing any more: the weight has no effect since /api/vpr is asynchronous.")
+        return findings_table(self.guards(), caption="Guard alarms that AppConfig watches")
+
+    def guards(self) -> list[alarms.Finding]:
+        """The findings about the guards, asked once a run."""
+        if self.findings is None:
+            clients = self.run.aws
+            found = alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params)
+            self.findings = list(found)
+            self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
+        return self.findings
+
+    def window(self) -> Window:
+        """The time that is judged; before the shift, the last hours, for the baseline alone."""
+        end = self.moment.window_end(self.run.now)
+        start = self.moment.effective_at or end - dt.timedelta(hours=BASELINE_H)
+        return Window(min(start, end), end)
+
+    def observe(self) -> Any:
+        """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
+        from runbook_lib.show.parts import evidence_table
+        from runbook_lib.show.tables import census_table, stack
+
+        self.seen = seen = self.look(self.window(), self.moment.look)
+        tables = [evidence_table(seen.evidence)]
+        return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
+
+    def look(self, window: Window, look: Look | None) -> Seen:
+        """One look at `window`: everything asked, kept raw, and turned into evidence."""
+        run, state = self.run, self.state
+        params = traffic.as_routed(self.params, state)
+        cloudwatch = run.aws.client("cloudwatch")
+        chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
+        wanted = [*measure.asks(params, window, run.now), *asks(chart), *self.more_asks(window)]
+        first = fetch.fetch(cloudwatch, params, wanted, run.now)
+        bounds = measure.asks_bounds(first, params, window, run.now, look)
+        second = fetch.fetch(cloudwatch, params, bounds, run.now)
+        answers = fetch.Answers.from_raw([*first.raw, *second.raw])
+        segment = self._census(window)
+        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params) if self.deployed else {}
+        evidence = measure.measure(answers, segment, levels, state, params, window, run.now, look)
+        evidence["baseline_success"] = self._baseline(evidence["baseline_success"])
+        # As bytes: numbers and metric names only, nothing that redaction would have to look for.
+        run.journal.attach("answers.json", json.dumps(answers.raw).encode())
+        run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
+        run.journal.append(
+            "evidence",
+            window=[iso(window.start), iso(window.end)],
+            live=levels,
+            evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
+        )
+        return Seen(window, answers, segment, levels, evidence)
+
+    def more_asks(self, window: Window) -> list[fetch.Ask]:
+        """What a phase asks beside the evidence."""
+        from runbook_lib import cost_compare
+
+        return cost_compare.asks(self.params, window, self.run.now)
+
+    def _baseline(self, own: Evidence) -> Evidence:
+        """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last."""
+        if not self.state.migrated and (own.n or 0) >= FEW:
+            return own
+        before = self.before_this()
+        kept = before.evidence.get("baseline_success") if before else None
+        if before is None or kept is None:
+            return Evidence.model_validate({**own.model_dump(), "bad": None, "n": None}) if self.state.migrated else own
+        note = f"from {before.notebook}, run {before.run_id}: hardly a request is synchronous now"
+        found = Evidence.model_validate(kept)
+        return found.model_copy(update={"notes": (*found.notes, note)})
+
+    def before_this(self) -> Record | None:
+        """The record of the phase before this one in the same environment, verified and saying PROMOTE; else None."""
+        if self._before_this is None:
+            order, env = list(self.params.policy.phases), self.params.env
+            place = order.index(self.run.notebook)
+            wanted = [f"{name}@{env}" for name in order[max(0, place - 1) : place]]
+            for finding in predecessors(self.run.archive, wanted, self.params.release):
+                if finding.ok and finding.record:
+                    self._before_this = self.run.archive.load(self.run.archive.find(finding.record))
+        return self._before_this
+
+    def _census(self, window: Window) -> census.Segment | None:
+        """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
+        if self.moment.effective_at is None:
+            return None
+        run = self.run
+        earlier = [
+            segment
+            for segment in self._counted_before()
+            if window.start <= segment.start and segment.end_settled <= window.end
+        ]
+        start = max((segment.end_settled for segment in earlier), default=window.start)
+        fresh = census.take(run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now)
+        run.journal.append("census", segment=fresh.model_dump(mode="json"))
+        return census.merge([*earlier, fresh])
+
+    def earlier(self) -> list[Record]:
+        """This attempt's earlier records, oldest first; an altered one is left out, and named."""
+        archive, flat, found = self.run.archive, self.params.flat, []
+        for ref in archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook):
+            try:
+                archive.verify(ref)
+                record = archive.load(ref)
+            except ArchiveError as error:
+                self.run.journal.append("warning", text=f"an earlier look is not used: {error}")
+                continue
+            if record.attempt == flat.attempt:
+                found.append(record)
+        return found
+
+    def _counted_before(self) -> list[census.Segment]:
+        """The censuses of this attempt's earlier looks, from their sealed records."""
+        return [census.Segment.model_validate(segment) for record in self.earlier() for segment in record.census]
+
+    def baseline_table(self) -> Any:
+        """The canary's success beside the baseline's."""
+        from runbook_lib.show.tables import baseline_table
+
+        evidence = self.looked().evidence
+        return baseline_table(evidence["success"], evidence["baseline_success"], self.params.policy.confidence)
+
+    def cost_table(self) -> Any:
+        """What a report costs, infrastructure and tokens apart."""
+        from runbook_lib.show.parts import cost_table
+
+        return cost_table(self.looked().evidence["cost_per_vpr"])
+
+    def cost_comparison(self) -> Any:
+        """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        from runbook_lib import cost_compare
+
+        seen = self.looked()
+        kept = cost_compare.from_record(self.before_this())
+        compared = cost_compare.compare(self.run, seen.answers, seen.evidence["cost_per_vpr"], kept)
+        self.run.check(compared)
+        return cost_compare.table(compared)
+
+    def charts(self) -> Any:
+        """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
+        from runbook_lib.show.charts import timelines
+
+        seen = self.looked()
+        marks = []
+        if self.moment.shift_at:
+            what = "migrated" if self.state.migrated else f"shift to {self.spec.percent:g} %"
+            marks.append((self.moment.shift_at, what))
+        if self.moment.taken_back_at:
+            marks.append((self.moment.taken_back_at, "taken back by AppConfig"))
+        gates = {gate.id: gate for gate in self.params.policy.gates}
+        names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if self.state.migrated else {}
+        return timelines([_drawn(panel, seen.answers, gates, names) for panel in SERIES], marks=marks)
+
+    def looked(self) -> Seen:
+        """The look of this run."""
+        if self.seen is None:
+            self.observe()
+        assert self.seen is not None  # noqa: S101
+        return self.seen
+
+
+def _drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    series = {
+        names.get(line.name, line.name): [(at, value * line.scale) for at, value in answers.points(line.label)]
+        for line in panel.lines
+    }
+    return {
+        "series": series,
+        "title": panel.title,
+        "unit": panel.unit,
+        "gate": gates.get(panel.gate or ""),
+        "kind": panel.kind,
+    }

@@ -1,0 +1,145 @@
+"""Entries: what a person puts into the chain. Attestations, approvals and notes, each a sealed record of its own.
+
+archive/env=prod/release=2026.11/entry/20261123T030000.000Z-4f1c…/record.json
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.judge.model import Frozen
+from runbook_lib.params import Params
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import RecordRef, new_run_id
+
+NOTEBOOK = "entry"
+"""The chain that entries are in, beside those of the notebooks."""
+
+Kind = Literal["attestation", "approval", "note"]
+
+
+class Entry(Frozen):
+    """What one person said, and when."""
+
+    kind: Kind
+    item: str = ""
+    """The attested item (`gates.yaml`, `attestations`), the approved notebook, or empty for a note."""
+    by: str = Field(min_length=1)
+    role: str = ""
+    at: str
+    """ISO 8601 with a zone, by AWS's clock."""
+    link: str = ""
+    """Where the evidence is."""
+    text: str = ""
+
+    @field_validator("by", "role", "item", mode="before")
+    @classmethod
+    def _trimmed(cls, value: object) -> object:
+        return " ".join(value.split()) if isinstance(value, str) else value
+
+    @field_validator("at")
+    @classmethod
+    def _zoned(cls, value: str) -> str:
+        if dt.datetime.fromisoformat(value).tzinfo is None:
+            raise ValueError("has no time zone")
+        return value
+
+    @property
+    def when(self) -> dt.datetime:
+        """`at` in UTC."""
+        return dt.datetime.fromisoformat(self.at).astimezone(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A sealed entry with what its record adds."""
+
+    entry: Entry
+    ref: RecordRef
+    caller_arn: str
+    attempt: int
+
+    @property
+    def env(self) -> str:
+        """The environment that it was entered in."""
+        return self.ref.env
+
+
+@dataclass(frozen=True)
+class Book:
+    """The entries that can be trusted, oldest first, and a sentence for each that cannot."""
+
+    entered: tuple[Entered, ...]
+    altered: tuple[str, ...]
+
+
+def enter(archive: Archive, params: Params, entry: Entry, caller_arn: str = "", run_id: str | None = None) -> RecordRef:
+    """Seals `entry` as a record of its own in the chain of the parameters' environment and release.
+
+    Args:
+        caller_arn: who AWS says the caller is, where it was asked; a name that is typed proves nothing by itself.
+        run_id: letters and digits; default: a new one.
+
+    Raises:
+        ArchiveError: the archive cannot be written, or the run id is taken.
+    """
+    run_id = run_id or new_run_id()
+    staging = archive.stage(params.env, params.release, NOTEBOOK, run_id, NOTEBOOK)
+    journal = Journal(staging)
+    journal.append(
+        "opened", run_id=run_id, notebook=NOTEBOOK, origin=NOTEBOOK, params=params.flat.model_dump(mode="json")
+    )
+    journal.append(
+        "caller", account_id=params.account_id, arn=caller_arn, operator=params.operator or caller_arn, as_of=entry.at
+    )
+    journal.append("entry", entry=entry.model_dump(mode="json"))
+    return seal_staged(archive, staging, status="completed")
+
+
+def book(archive: Archive, env: str | None, release: str, kind: Kind | None = None) -> Book:
+    """The entries of a release, each verified; one that was altered is not counted, and is named.
+
+    Args:
+        env: None is any environment.
+        kind: None is any kind.
+    """
+    found, altered = [], []
+    for ref in archive.records(env, release, NOTEBOOK):
+        try:
+            archive.verify(ref)
+            record = archive.load(ref)
+        except ArchiveError as error:
+            altered.append(f"an entry in {ref.env} does not count: {error}")
+            continue
+        if record.entry is None or (kind and record.entry.get("kind") != kind):
+            continue
+        try:
+            entry = Entry.model_validate(record.entry)
+        except ValueError:
+            altered.append(f"an entry in {ref.env} does not count: {ref.folder.name} cannot be read")
+            continue
+        found.append(Entered(entry, ref, record.caller_arn, record.attempt))
+    found.sort(key=lambda one: (one.entry.when, one.ref.sealed))
+    return Book(tuple(found), tuple(dict.fromkeys(altered)))
+
+
+def entries(archive: Archive, env: str | None, release: str, kind: Kind | None = None) -> list[Entry]:
+    """The entries that can be trusted, newest last."""
+    return [one.entry for one in book(archive, env, release, kind).entered]
+
+
+def same_role(one: str, other: str) -> bool:
+    """Whether two roles are the same, whatever their case and spaces."""
+    return one.casefold().split() == other.casefold().split()
+
+
+def newest(entered: Sequence[Entered], item: str, kind: Kind) -> list[Entered]:
+    """Those of one kind about `item`, newest first."""
+    return [one for one in reversed(entered) if one.entry.kind == kind and one.entry.item == item]

@@ -1,0 +1,160 @@
+"""What a soak can decide, against numbers worked out by hand and by another library; and its laws."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.power import Power, fewest, powers
+from runbook_lib.policy import Policy
+
+MONDAY = dt.datetime(2026, 11, 16, tzinfo=dt.UTC)
+AT5 = Look(hours=24, alpha=0.05)
+
+
+def week(per_hour: float) -> list[tuple[dt.datetime, float]]:
+    return [(MONDAY + dt.timedelta(hours=hour), per_hour) for hour in range(168)]
+
+
+def changed(policy: Policy, gate: str, **more: Any) -> Gate:
+    return Gate.model_validate({**policy.gate(gate).model_dump(), **more})
+
+
+def one(gate: Gate, per_hour: float, percent: float = 10, looks: tuple[Look, ...] = (AT5,), **more: Any) -> Power:
+    return powers(week(per_hour), [gate], phase="p", percent=percent, looks=looks, samples={}, **more)[0]
+
+
+@pytest.mark.parametrize(
+    ("gate", "more", "needed"),
+    [
+        ("success_rate", {}, 149),
+        ("success_rate", {"evidence": "target"}, 299),
+        ("success_rate", {"evidence": "point"}, 100),
+        ("error_rate", {}, 100),  # 59 would do against 5 %, but the declared minimum is 100
+        ("error_rate", {"min_samples": 1}, 59),
+        ("submit_latency", {"min_samples": 1}, 59),
+        ("submit_latency", {}, 60),
+    ],
+)
+def test_the_fewest_samples_of_a_proof(policy: Policy, gate: str, more: dict[str, Any], needed: int) -> None:
+    assert fewest(changed(policy, gate, **more), AT5) == needed
+
+
+def test_the_looks_share_of_alpha_costs_samples(policy: Policy) -> None:
+    """0 failures against 98 % at 3 %: 0.98^n <= 0.03, so n >= ln 0.03 / ln 0.98 = 173.6."""
+    assert fewest(policy.gate("success_rate"), Look(hours=24, alpha=0.03)) == 174
+    assert math.ceil(math.log(0.03) / math.log(0.98)) == 174
+
+
+def test_phase_1_of_a_service_with_3000_requests_a_day(policy: Policy) -> None:
+    found = one(policy.gate("success_rate"), 125)
+    assert (found.expected, found.quietest, found.needed, found.decides) == (300, 300, 149, True)
+    # 236 for one failure, 313 for two: with 300, one.
+    assert found.allowed == 1
+    # P(X <= 1 | p, 300) = 0.95 solved by hand: about 0.355 / 300.
+    assert found.passes_at == pytest.approx(0.00118581, rel=1e-4)
+    assert stats.binom.cdf(1, 300, found.passes_at) == pytest.approx(0.95, abs=1e-9)
+
+
+def test_what_is_detected_is_called_fail_in_95_of_100_soaks(policy: Policy) -> None:
+    """At 300 samples and 5 %, P(X >= 11 | 2 %) = 0.042 and P(X >= 10 | 2 %) = 0.082: eleven failures FAIL."""
+    assert stats.binom.sf(10, 300, 0.02) < 0.05 < stats.binom.sf(9, 300, 0.02)
+    found = one(policy.gate("success_rate"), 125)
+    assert found.detects is not None
+    assert stats.binom.sf(10, 300, found.detects) >= 0.95
+    # The step to twelve is at the first n at which eleven no longer FAIL; there, and not at 300, it is hardest.
+    step = next(n for n in range(300, 400) if stats.binom.sf(10, n, 0.02) >= 0.05)
+    assert stats.binom.sf(11, step, found.detects) == pytest.approx(0.95, abs=1e-6)
+
+
+def test_a_quantile_is_a_share_beyond_its_limit(policy: Policy) -> None:
+    """p95 at 5 % with 300 samples: rank 292 (`quantile_rank`), so 8 may be slower than the alert limit."""
+    found = one(policy.gate("submit_latency"), 125)
+    assert (found.needed, found.allowed) == (60, 8)
+    assert found.detects is not None and found.detects > 0.05
+    assert "beyond 5 s" in found.reason
+
+
+def test_a_gate_that_cannot_be_decided_says_how_long_a_soak_could(policy: Policy) -> None:
+    looks = (Look(hours=24, alpha=0.05), Look(hours=30, alpha=0.05), Look(hours=72, alpha=0.05))
+    found = one(policy.gate("success_rate"), 40, looks=looks)
+    assert (found.expected, found.decides, found.allowed, found.detects) == (96, False, None, found.detects)
+    assert found.soak_hours == pytest.approx(149 / 4)
+    assert found.later == 72
+    assert "needs 149" in found.reason and "38.0 h" in found.reason and "72 h" in found.reason
+
+
+def test_no_traffic_decides_nothing(policy: Policy) -> None:
+    found = one(policy.gate("success_rate"), 0)
+    assert (found.expected, found.decides, found.soak_hours) == (0, False, None)
+    assert "cannot be decided" in found.reason
+
+
+def test_a_level_and_an_amount_do_not_wait_for_traffic(policy: Policy) -> None:
+    dlq, cost = one(policy.gate("dlq"), 1), one(policy.gate("cost"), 1)
+    assert (dlq.decides, dlq.needed) == (True, None) and "whatever the traffic" in dlq.reason
+    assert (cost.decides, cost.needed) == (True, 1)
+
+
+@pytest.mark.parametrize(("percent", "needed"), [(10, 73), (50, 11), (100, 1)])
+def test_a_shift_that_took_no_effect_shows_after_so_many_requests(policy: Policy, percent: float, needed: int) -> None:
+    """2 (1 - w)^n < 0.001: 72.1 at 10 %, 10.97 at 50 %; at 100 % one synchronous request is proof."""
+    found = one(policy.gate("observed_split"), 125, percent)
+    assert found.needed == needed
+    assert found.expected == 3000, "all requests count, not only those that go to async"
+    assert found.detects is not None and 0 < found.detects < percent / 100
+
+
+def test_the_split_it_detects_is_called_wrong_with_95_percent(policy: Policy) -> None:
+    found = one(policy.gate("observed_split"), 125, 50)
+    assert found.detects is not None
+    most = max(k for k in range(1500) if 2 * stats.binom.cdf(k, 3000, 0.5) < 0.001)
+    assert stats.binom.cdf(most, 3000, found.detects) == pytest.approx(0.95, abs=1e-6)
+
+
+def test_samples_of_a_request_are_the_policys(policy: Policy) -> None:
+    gates = [policy.gate("error_rate"), policy.gate("lambda_errors")]
+    found = powers(week(125), gates, phase="p", percent=10, looks=[AT5], samples=policy.baseline.samples)
+    assert [each.expected for each in found] == [600, 900]
+
+
+def test_the_quietest_day_is_said_beside_the_mean(policy: Policy) -> None:
+    points = [(at, 10.0 if at.weekday() == 6 else 125.0) for at, _ in week(125)]
+    (found,) = powers(points, [policy.gate("success_rate")], phase="p", percent=10, looks=[AT5], samples={})
+    assert found.quietest == 24
+    assert found.expected == math.floor((6 * 125 + 10) / 7 * 2.4)
+
+
+@given(st.floats(0.5, 400), st.floats(1.0, 4.0), st.sampled_from(["success_rate", "error_rate", "submit_latency"]))
+@settings(max_examples=60, deadline=None)
+def test_more_traffic_never_detects_less(per_hour: float, factor: float, gate: str) -> None:
+    declared = _POLICY.gate(gate)
+    looks = _POLICY.phases["06_phase1_10_percent"].looks
+    few, many = one(declared, per_hour, looks=looks), one(declared, per_hour * factor, looks=looks)
+    assert (many.detects or math.inf) <= (few.detects or math.inf) + 1e-12
+    assert many.decides or not few.decides
+    assert (many.allowed or 0) >= (few.allowed or 0)
+
+
+@given(st.floats(1, 400))
+@settings(max_examples=40, deadline=None)
+def test_what_passes_is_better_than_what_is_detected(per_hour: float) -> None:
+    found = one(_POLICY.gate("success_rate"), per_hour)
+    if found.decides and found.detects is not None and found.passes_at is not None:
+        assert found.passes_at < 0.02 < found.detects
+
+
+def _policy() -> Policy:
+    from runbook_lib.params import params_dir, read_yaml
+
+    return Policy.model_validate(read_yaml(params_dir() / "gates.yaml"))
+
+
+_POLICY = _policy()

@@ -1,0 +1,238 @@
+"""The infrastructure's commands from a notebook: diff, deploy through the guard, inventory, the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.act.command import Commands
+from runbook_lib.errors import AwsError, Refused, UsageError
+from runbook_lib.infra import PREVIOUS, Infra
+from runbook_lib.judge.checks import Check
+from runbook_lib.judge.model import Verdict
+from runbook_lib.params import project_root
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import read
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.rehearse.stage import only, overlaid, params_of
+from runbook_lib.run import Run
+
+pytestmark = pytest.mark.emulator
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as one, only(one.env), contextlib.chdir(ROOT):
+        yield one
+
+
+@pytest.fixture
+def runs(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Any]:
+    """`runs(mode)`: a run of dev, which is at `async`."""
+    deploy(aws, params_of("dev", "x"), "async")
+    opened: list[Run] = []
+
+    def make(mode: str = "apply", **values: Any) -> Run:
+        flat = {**overlaid("dev", "x"), "archive": str(tmp_path), "mode": mode, "confirm": "dev", **values}
+        opened.append(Run.open("02_deploy_dev", flat))
+        return opened[-1]
+
+    yield make
+    for run in opened:
+        if run.staging.exists():
+            seal_staged(Archive(tmp_path), run.staging, status="completed")
+
+
+def _infra(run: Run, step: str = "migrate", **commands: dict[str, Any]) -> Infra:
+    """With single settings of the configured commands replaced."""
+    infra = Infra(run, step)
+    given = infra.commands.model_dump()
+    for name, values in commands.items():
+        given[name] |= values
+    infra.commands = Commands.model_validate(given)
+    return infra
+
+
+def _check(run: Run, id: str) -> Check:
+    return run.checks[id]
+
+
+def _step(aws: EmbeddedAws, step: str) -> bool:
+    from runbook_lib.rehearse.iac import Remote, diff
+
+    return not diff(Remote(), params_of("dev", "x"), step)
+
+
+def test_a_plan_says_what_would_run_and_changes_nothing(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs("plan")
+    infra = _infra(run)
+    assert "SyncMethod" in str(infra.diff())
+    found = _check(run, "infra.diff")
+    assert (found.verdict, found.facts["differs"], found.facts["exit"]) == (Verdict.PASS, True, 1)
+    command = "python -m runbook_lib.rehearse.iac deploy --env dev --step migrate"
+    assert command in str(infra.plan())
+    assert command in str(infra.deploy())
+    found = _check(run, "infra.deploy")
+    assert (found.verdict, found.mends, found.facts["step"]) == (Verdict.INCONCLUSIVE, True, "migrate")
+    infra.inventory("Before")
+    wrong = [one for one in run.checks.values() if one.id.startswith("inventory.") and one.verdict is Verdict.FAIL]
+    assert "inventory.route_sync.integration" in {one.id for one in wrong}
+    assert all(one.mends for one in wrong), "the deployment would mend it"
+    infra.verify()
+    assert (_check(run, "infra.verify").verdict, _check(run, "infra.verify").mends) == (Verdict.FAIL, True)
+    assert _step(aws, "async")
+    assert [event for event in read(run.staging) if event["event"] == "intent"] == []
+
+
+def test_applying_deploys_once_and_proves_it(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs()
+    infra = _infra(run)
+    infra.diff()
+    infra.deploy()
+    found = _check(run, "infra.deploy")
+    assert (found.verdict, infra.deployed, found.facts["exit"]) == (Verdict.PASS, True, 0)
+    assert any("COMPLETE" in line for line in found.facts["tail"])
+    assert found.facts["seconds"] > 0
+    assert _step(aws, "migrate")
+    events = {event["event"]: event for event in read(run.staging)}
+    assert events["intent"]["what"] == "deploy step 'migrate' of the infrastructure code in dev"
+    assert (events["outcome"]["ok"], events["outcome"]["read_back"]) == (True, {"differs": False})
+    infra.inventory("After")
+    assert [one.id for one in run.checks.values() if one.required and not one.ok] == []
+    infra.verify()
+    assert _check(run, "infra.verify").ok
+
+    again = runs()
+    infra = _infra(again)
+    assert "Nothing to deploy" in str(infra.deploy())
+    assert "Nothing to deploy" in str(infra.plan())
+    assert _check(again, "infra.deploy").ok
+    assert [event for event in read(again.staging) if event["event"] == "intent"] == []
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+@pytest.mark.parametrize(
+    ("diff", "words"),
+    [
+        ({"run": "no-such-cdk diff"}, "no-such-cdk cannot be started"),
+        ({"run": 'python -c "raise SystemExit(1)"'}, "exit status 1"),  # as an error of cdk ends, too
+        ({"run": 'python -c "raise SystemExit(2)"'}, "exit status 2"),
+        ({"timeout_s": 0.01}, "stopped after 0.01 s"),
+    ],
+)
+def test_without_a_diff_nothing_is_deployed(
+    aws: EmbeddedAws, runs: Any, mode: str, diff: dict[str, Any], words: str
+) -> None:
+    run = runs(mode)
+    infra = _infra(run, diff=diff)
+    infra.diff()
+    found = _check(run, "infra.diff")
+    assert not found.ok
+    assert not found.mends
+    assert words in found.reason
+    assert "Nothing can be planned" in str(infra.plan())
+    assert "Nothing was deployed" in str(infra.deploy())
+    found = _check(run, "infra.deploy")
+    assert (found.verdict, found.mends) == (Verdict.NO_DATA, False)
+    assert _step(aws, "async")
+
+
+def test_a_failed_deployment_is_an_error_with_the_end_of_its_output(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs()
+    infra = _infra(run, deploy={"run": "python -c \"print('no space left'); raise SystemExit(3)\""})
+    infra.diff()
+    with pytest.raises(AwsError, match="the deployment failed: .* exit status 3 after .*: no space left"):
+        infra.deploy()
+    found = _check(run, "infra.deploy")
+    assert (found.verdict, found.facts["tail"]) == (Verdict.FAIL, ["no space left"])
+    assert not infra.deployed
+
+
+def test_a_deployment_that_changes_nothing_does_not_pass(aws: EmbeddedAws, runs: Any) -> None:
+    """Exit status 0 is the command's word; the diff, taken again, is the proof."""
+    run = runs()
+    infra = _infra(run, deploy={"run": "python -c pass"})
+    infra.diff()
+    infra.deploy()
+    found = _check(run, "infra.deploy")
+    assert found.verdict is Verdict.FAIL
+    assert "still differs" in found.reason
+    assert not infra.deployed
+
+
+def test_a_wrong_confirmation_deploys_nothing(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs(confirm="prod")
+    infra = _infra(run)
+    with pytest.raises(UsageError, match="confirm is 'prod', wants 'dev'"):
+        infra.deploy()
+    assert _step(aws, "async")
+
+
+def test_a_concern_refuses_it(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs()
+    run.guard.concerns.append("the archive is damaged")
+    with pytest.raises(Refused, match="the archive is damaged"):
+        _infra(run).deploy()
+    assert _step(aws, "async")
+
+
+def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runbook_lib import infra as room
+    from runbook_lib.judge.checks import check
+
+    given = [check("inventory.a", "a", None, "denied"), check("inventory.b", "b", False, "other"),
+             check("inventory.c", "c", True, "as it should be")]  # fmt: skip
+    monkeypatch.setattr(room, "inspect", lambda *_: given)
+    infra = _infra(runs("plan"))
+    infra.differs = True
+    assert [one.mends for one in infra.inspect()] == [False, True, False]
+    infra.deployed = True
+    assert not any(one.mends for one in infra.inspect()), "after the deployment nothing will mend it any more"
+
+
+def test_the_previous_template_is_kept_as_it_was(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs("plan")
+    assert PREVIOUS in str(_infra(run).previous_template())
+    kept = json.loads((run.staging / PREVIOUS).read_text())
+    stack = run.params.name("stack")
+    body = aws.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+    assert kept["stack"] == stack
+    assert kept["template"] == body
+    assert "template" in str(_infra(run).previous_template())
+
+
+def test_no_stack_no_template(aws: EmbeddedAws, runs: Any) -> None:
+    names = {**runs("plan").params.service.names, "stack": "careervp-other-stack-{env}"}
+    run = runs("plan")
+    infra = _infra(run)
+    service = run.params.service.model_copy(update={"names": names})
+    infra.params = run.params.model_copy(update={"service": service})
+    with pytest.raises(AwsError, match="careervp-other-stack-dev"):
+        infra.previous_template()
+
+
+def test_without_a_verifying_command_it_says_so(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs("plan")
+    infra = _infra(run)
+    infra.commands = infra.commands.model_copy(update={"verify": None})
+    assert "No command is configured" in str(infra.verify())
+    assert "infra.verify" not in run.checks
+
+
+def test_the_guards_are_told_to_the_command(aws: EmbeddedAws, runs: Any) -> None:
+    """For CloudFormation's rollback triggers: the team's command may want to watch them."""
+    command = "cdk deploy --alarms {guard_alarm_arns}"
+    line = _infra(runs("plan"), deploy={"run": command}).line()
+    assert line.count("arn:aws:cloudwatch:us-east-1:000000000000:alarm:careervp-vpr-") >= 4
+    assert "-dev" in line
+
+
+def test_the_commands_run_in_the_projects_folder() -> None:
+    assert project_root(ROOT / "notebooks") == ROOT
