@@ -19,6 +19,16 @@ from runbook_lib.run import Run
 from runbook_lib.step import Step
 
 FUNCTIONS = ("submit", "worker", "status", "sync")
+EXPECTED = {
+    "submit": "202 and a job",
+    "duplicate": "200, the same job",
+    "invalid": "400",
+    "poll": "COMPLETED in time",
+    "download": "200, this job's report",
+    "unknown": "404",
+    "sync": "200, or 504 as in production",
+}
+"""What each step of the smoke test wants to see."""
 LEAST_WAIT_S = 15.0
 """The least that the sandbox is given, whatever its time scale: processes start in real time."""
 
@@ -45,6 +55,17 @@ class DeployDev(Step):
         self.outcome = self.run.decide(outcome)
         return self.outcome
 
+    def verdict(self) -> Any:
+        """The decision and the checks; of the inventory, shown above in full, only what does not hold."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack, verdict_banner
+
+        checks = self.run.checks.values()
+        told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
+        held = line(f"Of the inventory {len(checks) - len(told)} settings hold, and are not repeated here.")
+        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks"), held)
+
     def deploy(self) -> Any:
         """Deploys by the team's command, if the run may and there is something to deploy.
 
@@ -58,7 +79,9 @@ class DeployDev(Step):
     def smoke(self) -> Any:
         """The API contract once through, by real HTTP; in plan mode it is only announced, for it makes a job."""
         if not self.run.applying:
-            return self.note(*(self._later(f"smoke.{id}", title) for id, title in STEPS.items()), caption="Smoke test")
+            return self.note(
+                *(self._later(f"smoke.{id}", _title(title)) for id, title in STEPS.items()), caption="Smoke test"
+            )
         params = self.params
         try:
             steps = smoke(
@@ -71,8 +94,8 @@ class DeployDev(Step):
         except AwsError as error:
             return self.note(check("smoke.submit", "submit", False, str(error)), caption="Smoke test")
         found = [
-            check(f"smoke.{step.id}", step.name, step.ok, f"{step.name}: {step.detail}", found=step.detail,
-                  seconds=round(step.seconds, 2))
+            check(f"smoke.{step.id}", _title(step.name), step.ok, f"{step.name}: {step.detail}",
+                  expected=EXPECTED[step.id], found=step.detail, seconds=round(step.seconds, 2))
             for step in steps
         ]  # fmt: skip
         return self.note(*found, caption="Smoke test")
@@ -135,7 +158,8 @@ class DeployDev(Step):
         for id, one in self.run.checks.items():
             if id.startswith("inventory."):
                 counts = held.setdefault(id.split(".")[1].replace("_", " "), [0, 0, 0])
-                counts[0 if one.ok else 1 if one.required else 2] += 1
+                # What is missing counts with all its settings: none of them holds.
+                counts[0 if one.ok else 1 if one.required else 2] += 1 + len(one.facts.get("skipped", ()))
         parts = ("hold", "required, do not hold", "advisory, do not hold")
         rows = {name: dict(zip(parts, counts, strict=True)) for name, counts in held.items()}
         return bars(rows, title="Settings of each resource against what must hold", unit="settings")
@@ -143,6 +167,10 @@ class DeployDev(Step):
     def _later(self, id: str, title: str) -> Check:
         found = check(id, title, None, f"{title}: done when applied; a plan sends nothing", mends=True)
         return found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+
+def _title(name: str) -> str:
+    return name[0].upper() + name[1:]
 
 
 def stage_url(run: Run) -> str:

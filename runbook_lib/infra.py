@@ -108,7 +108,7 @@ class Infra:
                 f"deploy step '{self.step}' of the infrastructure code in {self.params.env}",
                 before={"differs": True},
                 after={"differs": False},
-                undo=f"deploy the step before, with the same command: {command.run}",
+                undo=f"deploy the step before: {command.line({**self._values(), 'step': 'STEP'})}",
                 do=act,
                 read_back=lambda: {"differs": (self._diff(), self.differs)[1]},
                 raises=True,

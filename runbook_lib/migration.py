@@ -20,14 +20,15 @@ from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.infra import Infra
 from runbook_lib.judge.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.moment import Moment
 from runbook_lib.observe import fetch, traffic
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.window import Window, iso, parse
-from runbook_lib.phase import Phase, hold, planned
+from runbook_lib.phase import Phase
 from runbook_lib.phase_look import Seen
-from runbook_lib.record.record import Record
+from runbook_lib.phase_verdict import hold_because, planned_because
+from runbook_lib.way_back import deploy_command
 
 MIGRATE, REMOVE = "migrate", "remove_temporary"
 MINUTE = dt.timedelta(minutes=1)
@@ -57,7 +58,6 @@ class Migration(Phase):
     """The last phase, as its notebook goes through it."""
 
     def _moment(self) -> Moment:
-        self.records = self.earlier()
         self.silence: Silence | None = None
         found = super()._moment()
         if not self.state.migrated or self.state.temporary_route:
@@ -68,7 +68,7 @@ class Migration(Phase):
 
     def done_at(self, step: str) -> dt.datetime | None:
         """When a step of the infrastructure was deployed by an earlier run of this notebook."""
-        for record in reversed(self.records):
+        for record in reversed(self.earlier):
             for change in record.changes:
                 if f"deploy step '{step}'" in str(change.intent.get("what")) and (change.outcome or {}).get("ok"):
                     return parse(str((change.outcome or {})["aws_at"]))
@@ -93,11 +93,17 @@ class Migration(Phase):
         return checks_table(found, "The migration, step by step", keep_order=True)
 
     def steps(self) -> list[Check]:
-        """The steps as AWS shows them now; what is not due yet is brought about by a later run."""
+        """The steps in their order; what is not there yet is brought about by a later run."""
+        moved, zero, removed = self._from_state()
+        route = self.params.service.api.routes.sync
+        shifted = self._kept("migrate.shifted", f"{self.spec.soak_hours:g} h at dial 100, {route} untouched")
+        return [shifted, moved, zero, self._silent(), removed, self._all_async()]
+
+    def _from_state(self) -> list[Check]:
+        """The steps that AWS shows as it is now."""
         state, routes = self.state, self.params.service.api.routes
         moved, dial = state.migrated, state.dial_percent
-        made = [
-            self._kept("migrate.shifted", f"{self.spec.soak_hours:g} h at dial 100, {routes.sync} untouched"),
+        return [
             _step(
                 "migrate.moved", f"POST {routes.sync} leads to the submit Lambda", moved,
                 f"POST {routes.sync} {'leads' if moved else 'does not lead yet'} to {self.params.name('submit')}",
@@ -106,18 +112,15 @@ class Migration(Phase):
                 "migrate.dial_zero", "The dial is at 0", moved and dial == 0,
                 f"the dial is at {dial:g} %{'' if moved else f', for {routes.sync} is not asynchronous yet'}",
             ),
-            self._silent(),
             _step(
                 "migrate.removed", f"POST {routes.submit} is gone", moved and not state.temporary_route,
                 f"POST {routes.submit} {'still exists' if state.temporary_route else 'is gone'}",
             ),
-            self._all_async(),
         ]  # fmt: skip
-        return made
 
     def _kept(self, id: str, title: str) -> Check:
         """A check that an earlier run has passed, as its record has it; until then it is still to come."""
-        for record in reversed(self.records):
+        for record in reversed(self.earlier):
             for one in record.checks:
                 if one.get("id") == id and one.get("verdict") == "PASS":
                     known = Check.model_validate(one)
@@ -182,20 +185,17 @@ class Migration(Phase):
         )
         return _step(id, title, ok, reason, requests=asked, submit=answered, sync=sync)
 
-    def judge(self) -> Outcome:
-        """The verdict, and where the migration stands."""
+    def _judged(self) -> Outcome:
         if self.moment.name == "migrating":
             self.run.check(*self.steps())
-            self.outcome = self._migrating()
-            return self._noted()
-        outcome = super().judge()
+            return self._migrating()
+        outcome = super()._judged()
         if self.state.migrated or outcome.decision is not Decision.PROMOTE:
             return outcome
         self._passed(self.looked())
         what = f"the soak at dial 100 has passed; applying makes {self.params.service.api.routes.sync} asynchronous"
-        self.outcome = planned(what, "Read the plan, then run again with mode=apply and confirm.")
-        self.outcome = self.outcome.model_copy(update={"results": outcome.results})
-        return self._noted()
+        due = planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
+        return due.model_copy(update={"results": outcome.results})
 
     def _promoted(self, outcome: Outcome) -> Outcome:
         """Before the migration its own steps are still to come; after it they must all have been seen."""
@@ -203,7 +203,7 @@ class Migration(Phase):
             self.run.check(*self.steps())
             return super()._promoted(outcome)
         wrong = [one for one in unmet(self.run.checks.values()) if not one.id.startswith("migrate.")]
-        return hold(f"every gate passed, but {wrong[0].reason}") if wrong else outcome
+        return hold_because(f"every gate passed, but {wrong[0].reason}") if wrong else outcome
 
     def _passed(self, seen: Seen) -> None:
         """Notes that the soak at dial 100 has passed."""
@@ -217,11 +217,11 @@ class Migration(Phase):
         routes, state, now = self.params.service.api.routes, self.state, self.run.now
         if state.dial_percent:
             what = f"{routes.sync} is asynchronous and the dial still says {state.dial_percent:g} %"
-            return planned(f"{what}; applying brings it to 0", "Run again with mode=apply and confirm, now.")
+            return planned_because(f"{what}; applying brings it to 0", "Run again with mode=apply and confirm, now.")
         silent = self.run.checks["migrate.silent"]
         if silent.ok:
             what = f"{silent.reason}; applying removes POST {routes.submit}"
-            return planned(what, "Read the plan, then run again with mode=apply and confirm.")
+            return planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
         found = self.silence
         missing = dt.timedelta(seconds=max(0.0, self._quiet_s() - (found.seconds if found else 0)))
         at = now + missing + MINUTE if missing else now + AGAIN
@@ -232,12 +232,9 @@ class Migration(Phase):
             return super()._way_back(outcome)
         said = (
             "The switch has no effect any more: the way back is the infrastructure's own command, with the step before "
-            f"or the template kept in the record. The command: {self._command('async')}"
+            f"or the template kept in the record. The command: {deploy_command(self.params, 'async')}"
         )
         return outcome.model_copy(update={"next": said, "scenario": None})
-
-    def _command(self, step: str) -> str:
-        return Infra(self.run, step).command_line()
 
     def plan(self) -> Any:
         """What applying would do now: the shift, the move of `/api/vpr`, or the removal of the temporary route."""
@@ -248,7 +245,8 @@ class Migration(Phase):
         if outcome.decision is not Decision.PLANNED or self.moment.name == "before":
             return super().plan()
         rows = [[place, what] for place, what in enumerate(self._todo(), 1)]
-        undo = f"Undo: deploy the step before: {self._command('async' if self._next() == MIGRATE else MIGRATE)}"
+        before = "async" if self._next() == MIGRATE else MIGRATE
+        undo = f"Undo: deploy the step before: {deploy_command(self.params, before)}"
         return table(("Step", "What applying does"), rows, note=undo) if rows else line(outcome.next)
 
     def _next(self) -> str:
@@ -340,25 +338,15 @@ class Migration(Phase):
         self._noted()
 
     def _read_again(self) -> None:
-        """The state after a change, and the steps as they are now."""
+        """The state after a change, and the steps as AWS shows them now."""
         self.state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
-        changed = ("migrate.moved", "migrate.dial_zero", "migrate.removed")
-        silent = self.run.checks.get("migrate.silent")
-        self.run.check(*(one for one in self.steps_of_state() if one.id in changed))
-        if silent is not None and silent.ok:
-            self.run.check(silent)
-
-    def steps_of_state(self) -> list[Check]:
-        """The steps that follow from the state alone."""
-        kept, self.silence = self.silence, None
-        found = [one for one in self.steps() if one.id not in ("migrate.silent", "migrate.all_async")]
-        self.silence = kept
-        return found
+        self.run.check(*self._from_state())
 
 
 def _step(id: str, title: str, ok: bool, reason: str, **facts: Any) -> Check:
     """A step of the migration: what is not there yet is brought about by applying, now or at a later run."""
-    return check(id, title, ok, reason, expected="yes", found="yes" if ok else "not yet", mends=not ok, **facts)
+    made = check(id, title, ok, reason, expected="yes", found="yes" if ok else "not yet", mends=not ok, **facts)
+    return made if ok else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
 
 def _wait(what: str, at: dt.datetime) -> Outcome:
@@ -366,6 +354,3 @@ def _wait(what: str, at: dt.datetime) -> Outcome:
     return Outcome(
         decision=Decision.SOAK, reason=f"SOAK: {what}", next=f"Run this notebook again at {when}.", come_back_at=when
     )
-
-
-__all__ = ["Migration", "Record"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from runbook_lib.errors import ArchiveError
@@ -171,6 +172,7 @@ class Looking:
         run.journal.append("census", segment=fresh.model_dump(mode="json"))
         return census.merge([*earlier, fresh])
 
+    @cached_property
     def earlier(self) -> list[Record]:
         """This attempt's earlier records, oldest first; an altered one is left out, and named."""
         archive, flat, found = self.run.archive, self.params.flat, []
@@ -187,7 +189,7 @@ class Looking:
 
     def _counted_before(self) -> list[census.Segment]:
         """The censuses of this attempt's earlier looks, from their sealed records."""
-        return [census.Segment.model_validate(segment) for record in self.earlier() for segment in record.census]
+        return [census.Segment.model_validate(segment) for record in self.earlier for segment in record.census]
 
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's."""

@@ -14,15 +14,20 @@ from typing import Any
 
 from runbook_lib.act import traffic as act
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import connect, require_account
+from runbook_lib.aws import Aws, connect, require_account
 from runbook_lib.errors import ArchiveError, RunbookError
 from runbook_lib.observe import traffic
-from runbook_lib.params import load_file, project_root
+from runbook_lib.params import Params, load_file, project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.versions import versions
+from runbook_lib.way_back import deploy_command
 
 NOTEBOOK = "rollback_1_async_failing"
+AFTER = (
+    "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
+    "bring the dial to 0 before the switch is turned on again"
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,15 @@ def rollback_1(file: Path, values: Mapping[str, Any]) -> RolledBack:
     require_account(params, identity)
     client = aws.client("appconfig")
     if params.mode != "apply":
-        state = traffic.read(client, params)
+        state = traffic.read(client, params, aws)
+        would = f"apply would turn the switch off: async goes from {state.weight:g} % to 0"
         return RolledBack(
             applied=False,
             weight_before=state.weight,
-            sentence=f"nothing was changed; apply would turn the switch off: async goes from {state.weight:g} % to 0",
-            next=f"runbook rollback 1 --params {file} --apply --confirm {params.env}",
+            sentence=f"nothing was changed; {migrated_words(params) if state.migrated else would}",
+            next=deploy_command(params, "async")
+            if state.migrated
+            else f"runbook rollback 1 --params {file} --apply --confirm {params.env}",
             record=None,
         )
     archive, staging, trouble = _stage(params)
@@ -94,16 +102,36 @@ def rollback_1(file: Path, values: Mapping[str, Any]) -> RolledBack:
         journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
         _seal(archive, staging, "failed", str(error))
         raise
-    journal.append_or_stderr("note", text=switched.sentence)
+    sentence, then = switched.sentence, AFTER
+    if _migrated(aws, params, guard):
+        sentence = f"{sentence}; but {migrated_words(params)}"
+        then = f"the command: {deploy_command(params, 'async')}"
+    journal.append_or_stderr("note", text=sentence)
     journal.append_or_stderr("versions", versions=versions())
     return RolledBack(
         applied=True,
         weight_before=None,
-        sentence=switched.sentence,
-        next="the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
-        "bring the dial to 0 before the switch is turned on again",
+        sentence=sentence,
+        next=then,
         record=_seal(archive, staging, "completed", None),
     )
+
+
+def migrated_words(params: Params) -> str:
+    """What the switch can do once the synchronous route has been migrated: nothing."""
+    return (
+        f"POST {params.service.api.routes.sync} itself is asynchronous now, so the switch has no effect: the way back "
+        "is the infrastructure's own command with the step before, or with the template kept in the record"
+    )
+
+
+def _migrated(aws: Aws, params: Params, guard: Guard) -> bool:
+    """Asked after the switch is off; if it cannot be told, that is no reason to fail."""
+    try:
+        return traffic.routing(aws, params)[0]
+    except RunbookError as error:
+        guard.warn(str(error))
+        return False
 
 
 def _stage(params: Any) -> tuple[Archive, Path, str]:

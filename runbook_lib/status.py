@@ -108,7 +108,7 @@ def rollout_status(file: Path) -> Status:
 def _command(now: moments.Moment, last: str | None, params: Params, notebook: str, file: Path) -> str:
     """The next command for one phase; empty when it is done."""
     run = f"runbook run {notebook} --params {file}"
-    if last == "PROMOTE" and now.name == "after":
+    if now.name == "over" or (last == "PROMOTE" and now.name == "after"):
         return ""
     if now.name == "before":
         return f"{run}   (read the plan, then add --apply --confirm {params.env})"

@@ -157,15 +157,19 @@ class Watch:
             UsageError: the parameters or the account are wrong.
             AwsError: async was to be switched off, and could not be; the sentence says how to do it by hand.
         """
-        while True:
-            began = self.clock.monotonic()
-            for look in self._round(once):
-                self.last = look
-                yield look
-            if once or self.last is None or self.last.ends:
-                self._drop()
-                return
-            self.clock.sleep(max(0.0, self.interval.total_seconds() - (self.clock.monotonic() - began)))
+        try:
+            while True:
+                began = self.clock.monotonic()
+                for look in self._round(once):
+                    self.last = look
+                    yield look
+                if once or self.last is None or self.last.ends:
+                    break
+                self.clock.sleep(max(0.0, self.interval.total_seconds() - (self.clock.monotonic() - began)))
+        except GeneratorExit:  # nobody listens any more
+            self._drop()
+            raise
+        self._drop()
 
     def interrupted(self) -> str | None:
         """Ctrl-C: the last look is sealed, if it is not yet; the folder of its record."""

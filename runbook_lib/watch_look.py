@@ -144,9 +144,7 @@ class OneLook:
         Raises:
             RunbookError: something could not be seen, or judged.
         """
-        from runbook_lib.phase import Phase
-
-        phase = Phase(self.run)
+        phase = _phase(self.run)
         self.moment = phase.moment
         notebook = f"runbook run {self.run.notebook} --params params/{self.params.env}.yaml"
         if phase.moment.name in IDLE:
@@ -212,6 +210,14 @@ class OneLook:
         """Leaves no trace of it."""
         if self.sealed is None:
             owner.remove(self.run.staging)
+
+
+def _phase(run: Run) -> Any:
+    """The phase as its own notebook goes through it."""
+    from runbook_lib.migration import Migration
+    from runbook_lib.phase import Phase
+
+    return (Migration if run.params.policy.phases[run.notebook].after_migration else Phase)(run)
 
 
 def _gate(result: GateResult) -> dict[str, str]:

@@ -148,7 +148,7 @@ def test_a_failed_deployment_is_an_error_with_the_end_of_its_output(aws: Embedde
     run = runs()
     infra = _infra(run, deploy={"run": "python -c \"print('no space left'); raise SystemExit(3)\""})
     infra.diff()
-    with pytest.raises(AwsError, match="the deployment failed: .* exit status 3 after .*: no space left"):
+    with pytest.raises(AwsError, match=r"the deployment failed: .* exit status 3 after .*: no space left"):
         infra.deploy()
     found = _check(run, "infra.deploy")
     assert (found.verdict, found.facts["tail"]) == (Verdict.FAIL, ["no space left"])

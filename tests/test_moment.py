@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.moment import tags, which
+from runbook_lib.moment import after_migration, tags, which
 from runbook_lib.observe.traffic import Deployment, Event, TrafficState
 from runbook_lib.observe.window import iso
 from runbook_lib.params import load_file
@@ -131,3 +131,30 @@ def test_a_soak_that_was_disturbed_is_void(seen: TrafficState, why: str) -> None
 def test_tags_of_a_description() -> None:
     assert tags(deployment(1, 0))["attempt"] == "1"
     assert tags(deployment(1, 0, description="")) == {}
+
+
+@pytest.mark.parametrize(("release", "over"), [(PARAMS.release, True), ("another", False)])
+def test_a_later_phase_that_moved_the_weight_on_ends_this_one(release: str, over: bool) -> None:
+    said = f"runbook release={release} notebook=07_phase2_50_percent attempt=1 run=x"
+    moved = deployment(4, 0, hours=25, description=said), deployment(5, 50, hours=25, description=said)
+    moment = at(30, state(*SHIFT[:2], deployment(3, 10), *moved))
+    assert moment.name == ("over" if over else "void")
+
+
+def migrated(temporary: bool) -> TrafficState:
+    return state(*SHIFT).model_copy(update={"migrated": True, "weight": 100.0, "temporary_route": temporary})
+
+
+def test_once_the_synchronous_route_is_asynchronous_the_phases_before_are_over() -> None:
+    assert at(30, migrated(True)).name == "over"
+    last = "08_phase3_100_percent"
+    assert which(migrated(True), PARAMS, last, PARAMS.policy.phases[last], T0).name == "migrating"
+
+
+@pytest.mark.parametrize(("hours", "look"), [(1, 0), (48, 0), (48.1, 1), (54.1, 2), (70, 3)])
+def test_the_soak_after_the_migration_has_looks_of_its_own(hours: float, look: int) -> None:
+    phase = PARAMS.policy.phases["08_phase3_100_percent"]
+    moment = after_migration(migrated(False), PARAMS, phase, T0, T0 + dt.timedelta(hours=hours))
+    assert (moment.look_number, moment.percent, moment.effective_at) == (look, 100, T0)
+    assert moment.name == ("after" if look else "during")
+    assert moment.looks == phase.after_migration

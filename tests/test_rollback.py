@@ -134,3 +134,19 @@ def test_nothing_heavy_is_loaded_before_the_effect() -> None:
     code = f"import sys, runbook_lib.cli, runbook_lib.rollback; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.emulator
+def test_after_the_migration_it_does_not_claim_that_the_switch_helps(aws: EmbeddedAws, file: Path) -> None:
+    commands = (ROOT / "params" / "rehearsal-commands.yaml").read_text()
+    (file.parent / "rehearsal-commands.yaml").write_text(commands)
+    deploy(aws, load_file(file), "migrate")
+    try:
+        planned = rollback_1(file, {})
+        done = rollback_1(file, APPLY)
+    finally:
+        deploy(aws, load_file(file))
+    for said in (planned, done):
+        assert "the switch has no effect" in said.sentence
+        assert "--step async" in said.next
+    assert planned.weight_before == 100

@@ -1,8 +1,9 @@
-"""The loop of a watch: when it ends, what it keeps, what it makes up for, what it survives. No AWS: looks are scripted."""
+"""The loop of a watch: when it ends, what it keeps, makes up for and survives. No AWS: the looks are scripted."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +18,9 @@ from runbook_lib import cli_watch, watch
 from runbook_lib.errors import AwsError, UsageError
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.window import iso, parse
-from runbook_lib.params import params_dir
+from runbook_lib.params import load_file, params_dir
 from runbook_lib.watch import BACKFILL_LOOKS, Clock, Watch, exit_code
-from runbook_lib.watch_look import Held, Look
+from runbook_lib.watch_look import Held, Look, _phase
 
 NOTEBOOK = "06_phase1_10_percent"
 T0 = dt.datetime(2026, 11, 10, 3, 1, tzinfo=dt.UTC)
@@ -338,7 +339,7 @@ def test_a_long_gap_is_made_up_for_in_steps_up_to_its_end(world: World, make: Ma
     made = world.back_filled
     assert 12 <= len(made) <= BACKFILL_LOOKS
     assert made[-1] == after(20 * 60 - 5)
-    assert len({later - earlier for earlier, later in zip(made, made[1:], strict=False)}) == 1
+    assert len({later - earlier for earlier, later in itertools.pairwise(made)}) == 1
 
 
 @pytest.mark.parametrize("decision", ["ROLLBACK", "HOLD"])
@@ -402,7 +403,8 @@ def test_ctrl_c_seals_the_last_look(world: World, make: Make) -> None:
     assert one.interrupted() == "record-1"
     assert world.kept == [(after(5), "completed"), (after(10), "completed")]
     assert "ended by its operator" in world.said[-1]
-    assert one.interrupted() is None, "nothing is left to seal" if one.last is None else ""
+    one.interrupted()
+    assert len(world.kept) == 2, "once"
 
 
 def test_ctrl_c_in_the_middle_of_a_look_seals_what_there_is(world: World, make: Make) -> None:
@@ -549,3 +551,16 @@ def test_it_is_light_until_it_looks() -> None:
     code = f"import sys, runbook_lib.cli_watch; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "notebook", ["05_staging", "06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent"]
+)
+def test_a_phase_is_looked_at_as_its_notebook_does(notebook: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Phase 3 has a second soak, after its migration; the class that the notebook makes is the one that looks."""
+    source = FILE.parents[1] / "notebooks" / f"{notebook}.ipynb"
+    wanted = "Migration" if source.is_file() and "Migration(run)" in source.read_text() else "Phase"
+    for module, name in (("runbook_lib.migration", "Migration"), ("runbook_lib.phase", "Phase")):
+        monkeypatch.setattr(f"{module}.{name}", lambda run, name=name: name)
+    run: Any = SimpleNamespace(notebook=notebook, params=load_file(FILE))
+    assert _phase(run) == wanted

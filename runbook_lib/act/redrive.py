@@ -104,7 +104,7 @@ class _Probe:
             redriven = self._redrive()
             completed = redriven and self._until(lambda: self._status() == "COMPLETED", "the redriven job")
         finally:
-            cleaned = self._clean(redriven)
+            cleaned = self._clean(redriven, completed)
         return Trip(seen, alarmed, before or "", redriven, completed, cleaned, time.monotonic() - begun)
 
     def _send(self) -> bool:
@@ -134,9 +134,15 @@ class _Probe:
 
         return self._taken(f"redrive the probe job to {self.params.name('queue')}", move)
 
-    def _clean(self, redriven: bool) -> bool:
+    def _clean(self, redriven: bool, completed: bool) -> bool:
         """Message and item of the probe go; its report expires with all others, in a bucket that only the service
-        writes to."""
+        writes to.
+
+        The item of a job that may still be worked on stays, marked as a probe's: the worker would make another one,
+        without the mark.
+        """
+        if redriven and not completed:
+            return False
         gone = redriven or self._taken(
             f"delete the probe job from {self.params.name('dlq')}",
             lambda message: self.sqs.delete_message(QueueUrl=self.dlq, ReceiptHandle=message["ReceiptHandle"]),

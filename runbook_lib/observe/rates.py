@@ -95,16 +95,22 @@ def observed_split(seen: Seen) -> Evidence:
         in_effect = parse(seen.traffic.since) + dt.timedelta(seconds=params.service.traffic.client_poll_s)
         window = window.since(in_effect).inward(period_for(seen.window, seen.now))
     sent, kept = seen.sum("async_requests", window), seen.sum("sync_requests", window)
-    notes = []
+    notes, labels = [], (label("async_requests"), label("sync_requests"))
+    both = f"POST {routes.submit} / (POST {routes.submit} + POST {routes.sync})"
+    asked = f"CloudWatch AWS/ApiGateway, Sum of Count, {both}"
+    if seen.traffic.migrated:
+        # One route is left: what is synchronous shows in the old Lambda's invocations alone.
+        kept, labels = seen.sum("sync_fn_invocations", window), (label("async_requests"), label("sync_fn_invocations"))
+        asked = f"CloudWatch, Sum of Count of POST {routes.submit}, against Invocations of {params.name('sync')}"
     if sent is None and kept is not None:
         notes.append("no point for the submit route, while the synchronous route has some: no async request")
     if kept is None and sent is not None:
-        notes.append("no point for the synchronous route, while the submit route has some: no synchronous request")
+        what = "Lambda" if seen.traffic.migrated else "route"
+        notes.append(f"no point for the synchronous {what}, while the submit route has some: no synchronous request")
     found = counts_of(sent or 0, (sent or 0) + (kept or 0), None)
     return seen.evidence(
         "observed_split", "split",
-        f"CloudWatch AWS/ApiGateway, Sum of Count, POST {routes.submit} / (POST {routes.submit} + POST {routes.sync}), "
-        f"from {params.service.traffic.client_poll_s} s after the weight was set",
-        window, (label("async_requests"), label("sync_requests")),
+        f"{asked}, from {params.service.traffic.client_poll_s} s after the weight was set",
+        window, labels,
         **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra={"since": seen.traffic.since},
     )  # fmt: skip

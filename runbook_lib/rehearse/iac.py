@@ -127,7 +127,7 @@ def _deploy(aws: Remote, params: Params, step: str) -> int:
         if line.startswith("["):
             print(f"{line}  COMPLETE")
     changed = sum(line.startswith("[") for line in lines)
-    print(f"✅  {params.name('stack')}: {changed} resources changed in {time.monotonic() - begun:.1f} s")
+    print(f"✔ {params.name('stack')}: {changed} resources changed in {time.monotonic() - begun:.1f} s")
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,12 @@ from runbook_lib.rehearse.jobs import Failure, Job
 from runbook_lib.rehearse.rows import ID, Rows
 
 MINUTE_S = 60
+COARSE_MINUTES = 5
+COARSE = re.compile(
+    r"_(latency|integration|duration|concurrent|throttles|reads|writes|tokens|ms|usd|age|empty|received|deleted)$"
+)
+"""Signals filed by five minutes, the finest period that anybody reads them in: a third of the data. Not the counts of
+requests and failures, whose minute decides what a window and a guard see."""
 DATA_A_CALL = 1000
 VALUES_A_DATUM = 150
 ITEMS_A_CALL = 25
@@ -83,7 +90,7 @@ _KPI = (
 
 
 def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
-    """Every metric that is published, with the dimension sets that AWS uses.
+    """Every metric that is published, with the dimension sets that AWS uses (but for the API without its stage).
 
     Args:
         api_id: of the HTTP API, whose metrics have no name in their dimensions; not used for a REST API.
@@ -118,20 +125,18 @@ def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
     }
     for route, (method, path) in routes.items():
         if api.kind == "rest":
-            whole: Dimensions = (("ApiName", params.name("api")),)
-            stage = (*whole, ("Stage", api.stage))
-            sets = (whole, stage, (*stage, ("Resource", path), ("Method", method)))
+            stage: Dimensions = (("ApiName", params.name("api")), ("Stage", api.stage))
+            sets = (stage, (*stage, ("Resource", path), ("Method", method)))
         else:
-            whole = (("ApiId", api_id),)
-            stage = (*whole, ("Stage", api.stage))
-            sets = (whole, stage, (*stage, ("Route", f"{method} {path}")))
+            stage = (("ApiId", api_id), ("Stage", api.stage))
+            sets = (stage, (*stage, ("Route", f"{method} {path}")))
         for key, name, unit in _ROUTE:
             shown = name if api.kind == "rest" else _HTTP_NAMES.get(name, name)
             for dimensions in sets:
                 yield Target(f"{route}_{key}", "AWS/ApiGateway", shown, unit, dimensions)
             # A path that is not there has no metrics of its own.
             if route == "sync" and f"nowhere_{key}" in ID:
-                yield from (Target(f"nowhere_{key}", "AWS/ApiGateway", shown, unit, given) for given in sets[:2])
+                yield Target(f"nowhere_{key}", "AWS/ApiGateway", shown, unit, stage)
 
 
 def _table_targets(params: Params) -> Iterator[Target]:
@@ -140,6 +145,34 @@ def _table_targets(params: Params) -> Iterator[Target]:
     for prefix, dimensions in (("table", table), ("gsi", index)):
         yield Target(f"{prefix}_reads", "AWS/DynamoDB", "ConsumedReadCapacityUnits", "Count", dimensions)
         yield Target(f"{prefix}_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Count", dimensions)
+
+
+class Packed:
+    """Calls whose body is packed here, not by botocore.
+
+    botocore validates and packs a datum in 45 us, two thirds of a whole day's time. Where it would speak JSON, the body
+    is packed here; everything else (address, signature, retries, errors) stays botocore's.
+    """
+
+    def __init__(self, client: Any, operation: str) -> None:
+        self._packs_itself = client.meta.service_model.resolved_protocol == "json"
+        self._packed = threading.local()
+        client.meta.events.register(f"before-call.{operation}", self._swap_body)
+
+    def call(self, method: Callable[..., Any], request: dict[str, Any], empty: dict[str, Any]) -> Any:
+        """`method(**request)`; `empty` is a request that botocore packs in no time."""
+        if not self._packs_itself:
+            return method(**request)
+        self._packed.body = json.dumps(request).encode()
+        try:
+            return method(**empty)
+        finally:
+            self._packed.body = None
+
+    def _swap_body(self, params: dict[str, Any], **_: Any) -> None:
+        """botocore's `before-call` hook: the body packed above instead of the empty one."""
+        if getattr(self._packed, "body", None) is not None:
+            params["body"] = self._packed.body
 
 
 class Metrics:
@@ -156,11 +189,8 @@ class Metrics:
             self._feeds.setdefault(ID[target.signal], []).append(number[target[1:]])
         self._dimensions = [[{"Name": k, "Value": v} for k, v in dimensions] for *_, dimensions in series]
         self._width = max((len(fed) for fed in self._feeds.values()), default=0)
-        # botocore validates and packs a datum in 45 us, two thirds of the whole day's time: where it would speak JSON,
-        # the body is packed here. Everything else (address, signature, retries, errors) stays botocore's.
-        self._packs_itself = client.meta.service_model.resolved_protocol == "json"
-        self._packed = threading.local()
-        client.meta.events.register("before-call.cloudwatch.PutMetricData", self._swap_body)
+        self._packed = Packed(client, "cloudwatch.PutMetricData")
+        self._step = np.array([COARSE_MINUTES if COARSE.search(name) else 1 for name in ID])
 
     def data(self, rows: Rows) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """(namespace, its MetricData) of `rows`: one datum a series and minute, equal values counted.
@@ -197,7 +227,8 @@ class Metrics:
             feeds[signal, : len(fed)] = fed
         wide = feeds[rows.signal]
         series = wide.T.ravel()
-        minute = np.tile((rows.stamp // MINUTE_S).astype(np.int64), self._width)
+        step = self._step[rows.signal]
+        minute = np.tile((rows.stamp // MINUTE_S).astype(np.int64) // step * step, self._width)
         value = np.tile(rows.value, self._width)
         kept = series >= 0
         series, minute, value = series[kept], minute[kept], value[kept]
@@ -219,20 +250,9 @@ class Metrics:
             return sum(pool.map(lambda call: self._call(*call), calls))
 
     def _call(self, namespace: str, data: list[dict[str, Any]]) -> int:
-        if not self._packs_itself:
-            self.client.put_metric_data(Namespace=namespace, MetricData=data)
-            return len(data)
-        self._packed.body = json.dumps({"Namespace": namespace, "MetricData": data}).encode()
-        try:
-            self.client.put_metric_data(Namespace=namespace, MetricData=[])
-        finally:
-            self._packed.body = None
+        request = {"Namespace": namespace, "MetricData": data}
+        self._packed.call(self.client.put_metric_data, request, {"Namespace": namespace, "MetricData": []})
         return len(data)
-
-    def _swap_body(self, params: dict[str, Any], **_: Any) -> None:
-        """botocore's `before-call` hook: the body packed above instead of the empty one."""
-        if getattr(self._packed, "body", None) is not None:
-            params["body"] = self._packed.body
 
 
 def iso(at: float) -> str:
@@ -262,24 +282,34 @@ def item(job: Job, params: Params) -> dict[str, Any]:
     return found | {"result_key": {"S": f"results/{job.job_id}.json"}, "token_usage": {"M": used}}
 
 
-def put_jobs(client: Any, params: Params, jobs: Iterable[Job]) -> int:
-    """Write the items of `jobs`, 25 a call; how many.
+class Items:
+    """Puts the jobs' items into the table."""
 
-    Raises:
-        AwsError: the table goes on refusing some of them.
-    """
-    table = params.name("table")
-    written = 0
-    for part in _parts(list(jobs), ITEMS_A_CALL):
-        left = {table: [{"PutRequest": {"Item": item(job, params)}} for job in part]}
+    def __init__(self, client: Any, params: Params) -> None:
+        self._client, self._params = client, params
+        self._packed = Packed(client, "dynamodb.BatchWriteItem")
+
+    def put(self, jobs: Iterable[Job]) -> int:
+        """Write the items of `jobs`, 25 a call, two calls at a time; how many.
+
+        Raises:
+            AwsError: the table goes on refusing some of them.
+        """
+        parts = list(_parts(list(jobs), ITEMS_A_CALL))
+        if len(parts) <= 1:
+            return sum(map(self._write, parts))
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(self._write, parts))
+
+    def _write(self, part: list[Job]) -> int:
+        table = self._params.name("table")
+        left = {table: [{"PutRequest": {"Item": item(job, self._params)}} for job in part]}
         for _ in range(8):
-            left = client.batch_write_item(RequestItems=left).get("UnprocessedItems") or {}
+            answer = self._packed.call(self._client.batch_write_item, {"RequestItems": left}, {"RequestItems": {}})
+            left = answer.get("UnprocessedItems") or {}
             if not left:
-                break
-        else:
-            raise AwsError(f"DynamoDB keeps refusing {len(left[table])} job items of the simulation")
-        written += len(part)
-    return written
+                return len(part)
+        raise AwsError(f"DynamoDB keeps refusing {len(left[table])} job items of the simulation")
 
 
 def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> int:

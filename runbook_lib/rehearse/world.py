@@ -20,6 +20,7 @@ from runbook_lib.rehearse.scenario import Scenario, load
 from runbook_lib.rehearse.service_model import Service, Step
 from runbook_lib.rehearse.truth import Truth
 
+HISTORY_S = 6 * 3600.0
 COARSE_S = 3600.0
 FINE_S = 300.0
 _BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "nowhere_"))]
@@ -61,6 +62,7 @@ class World:
         self.service = Service(self.scenario, settings(params), seed, aws.now().timestamp(), self.knobs.workers)
         self._obey(self.knobs)
         self._ahead = LookAhead.of(params)
+        self._items = publish.Items(aws.client("dynamodb"), params)
         self._metrics = publish.Metrics(aws.client("cloudwatch"), publish.targets(params, _api_id(aws, params)))
 
     @property
@@ -93,6 +95,8 @@ class World:
     def horizon(self, end: float) -> float:
         """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""
         now = self.service.now
+        if not self.knobs.deployed:  # there are no guards
+            return min(end, _after(now, HISTORY_S))
         horizon = min(end, _after(now, COARSE_S))
         fine = min(end, _after(now, FINE_S))
         if self._ahead.blind or self._ahead.breaches(Rows.empty()) < math.inf:
@@ -111,7 +115,7 @@ class World:
         if not self.knobs.deployed:
             # There is no queue, no table and no worker that could tell anything.
             step.rows = step.rows.where(np.isin(step.rows.signal, _BASELINE))
-        self.truth.items += publish.put_jobs(self.aws.client("dynamodb"), self.params, step.jobs)
+        self.truth.items += self._items.put(step.jobs)
         publish.put_failures(self.aws.client("logs"), self.params, step.failures)
         self.truth.data += self._metrics.put(step.rows)
         self.truth.add(step)

@@ -29,7 +29,7 @@ def bars(rows: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> S
                 hatch=_HATCHES[place % len(_HATCHES)], edgecolor="white", linewidth=0.5,
             )  # fmt: skip
             left = [before + width for before, width in zip(left, widths, strict=True)]
-        for name, total in zip(names, left, strict=True):
+        for name, total in zip(names, left, strict=True) if parts else ():
             axes.annotate(f"{total:g}", (total, name), xytext=(4, 0), textcoords="offset points", va="center", size=8.5)
         axes.invert_yaxis()
         axes.set(title=title, xlabel=unit)

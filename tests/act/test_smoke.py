@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import pytest
 
+from runbook_lib.act.smoke import Step, smoke
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import Sandbox
-from runbook_lib.act.smoke import Step, smoke
 
 STEPS = [
     "submit",

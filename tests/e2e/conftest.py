@@ -94,14 +94,18 @@ class Rollout:
     def state(self) -> traffic.TrafficState:
         return traffic.read(self.aws.client("appconfig"), self.params, self.aws)
 
-    def quiet(self) -> None:
-        """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""
+    def dial(self, percent: float, notebook: str = "") -> None:
+        """Sets the dial as that notebook would have, without running it."""
         journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
         params = load_file(self.file, {**self.values, **self.apply})
         identity = SimpleNamespace(account=params.account_id, arn="arn:test", now=self.aws.now())
-        state = self.state()
-        back = act.plan_shift(state, 0, params, soak_hours=0, description="between tests")
-        act.apply(back, self.aws.client("appconfig"), Guard(params, identity, journal), params)
+        about = act.describe(release=self.release, notebook=notebook, attempt=1, run="test") if notebook else "test"
+        plan = act.plan_shift(self.state(), percent, params, soak_hours=24 if percent else 0, description=about)
+        act.apply(plan, self.aws.client("appconfig"), Guard(params, identity, journal), params)
+
+    def quiet(self) -> None:
+        """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""
+        self.dial(0)
         earliest = self.aws.now() + QUIET
         morning = earliest.replace(hour=MORNING, minute=0, second=0, microsecond=0)
         self.aws.move_to(morning if morning >= earliest else morning + dt.timedelta(days=1))
@@ -114,17 +118,25 @@ class Rollout:
         with only(self.aws.env):
             return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
 
-    def by_hand(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
+    def by_hand_unchecked(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more."""
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
+        before = len(self.refs())
         namespace: dict[str, Any] = {"__name__": "notebook"}
         with only(self.aws.env), contextlib.chdir(ROOT), contextlib.suppress(RedVerdict):
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)
                 namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
-        kept = [record for record in self.records() if record.notebook == notebook.stem]
-        return kept[-1]
+        assert len(self.refs()) > before
+        ref = max(ref for ref in self.refs() if ref.notebook == notebook.stem)
+        return self.archive.load(ref)
+
+    def by_hand(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
+        """The same; and the archive is whole."""
+        record = self.by_hand_unchecked(notebook, **values)
+        self.records()
+        return record
 
     def refs(self) -> list[RecordRef]:
         """Where the records of runs lie, without those that were sealed by the test itself."""

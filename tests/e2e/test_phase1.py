@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from runbook_lib.errors import Refused
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox import deploy
+
+from .conftest import PHASE2, START, Rollout
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 
@@ -201,3 +208,115 @@ def test_a_soak_with_too_few_requests_is_extended_not_promoted(rollout: Any) -> 
     assert "FAIL" not in verdicts.values()
     back = dt.datetime.fromisoformat(looked.come_back_at)
     assert set_at + dt.timedelta(hours=30) < back <= set_at + dt.timedelta(hours=30) + SETTLED
+
+
+NAME, LATER = "06_phase1_10_percent", "07_phase2_50_percent"
+DASHBOARD = "03_dashboard@prod"
+
+
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[Rollout]:
+    """Production as it is before the rollout: the synchronous API, and nothing else."""
+    with EmbeddedAws(START) as aws:
+        rollout = Rollout(aws, "untouched", tmp_path / "archive")
+        deploy(aws, rollout.params, "baseline")
+        yield rollout
+
+
+def test_the_first_run_deploys_at_weight_0_and_the_next_one_shifts(untouched: Rollout) -> None:
+    rollout = untouched
+    rollout.passed(NAME, DASHBOARD, "04_alarms@prod")
+    world = rollout.world()
+    world.advance_by(hours=6)
+    before = snapshot_of_stack(rollout)
+    planned = rollout.by_hand()
+    assert (planned.moment, planned.decision, planned.changes) == ("before", "PLANNED", ())
+    assert "not deployed yet" in planned.outcome["reason"]
+    assert snapshot_of_stack(rollout) == before
+
+    deployed = rollout.by_hand(**rollout.apply)
+    assert deployed.decision == "PLANNED", deployed.outcome
+    assert "deployed, weight 0, no async request possible" in deployed.outcome["reason"]
+    assert "03_dashboard, 04_alarms in prod" in deployed.outcome["next"]
+    checks = {one["id"]: one for one in deployed.checks}
+    assert {checks[id]["verdict"] for id in ("infra.diff", "infra.deploy", "route.sync_unchanged")} == {"PASS"}
+    assert sum(id.startswith("inventory.") for id in checks) > 50
+    assert rollout.state().weight == 0
+    world.advance_by(hours=1)
+    assert world.truth.between().submitted == 0
+
+    # Dashboard and alarms are still missing: nothing is shifted, and it says so.
+    waiting = rollout.by_hand(**rollout.apply)
+    assert (waiting.decision, waiting.changes) == ("PLANNED", ())
+    assert DASHBOARD in waiting.outcome["reason"]
+
+    rollout.seal("03_dashboard")
+    rollout.seal("04_alarms")
+    shifted = rollout.by_hand(**rollout.apply)
+    assert (shifted.decision, rollout.state().weight) == ("SOAK", 10), shifted.outcome
+    unchanged = {one["id"]: one for one in shifted.checks}
+    route = unchanged["route.sync_unchanged"]
+    assert route["facts"]["first"] == checks["route.sync_unchanged"]["facts"]["sha256"]
+    assert unchanged["client.reads_flags"]["verdict"] == "PASS"
+
+
+def snapshot_of_stack(rollout: Rollout) -> Any:
+    client = rollout.aws.client("cloudformation")
+    stack = client.describe_stacks(StackName=rollout.params.name("stack"))["Stacks"][0]
+    return stack["StackStatus"], stack.get("LastUpdatedTime")
+
+
+@pytest.mark.parametrize("missing", ["01_preflight@prod", "02_deploy_dev@dev", "05_staging@staging"])
+def test_without_a_predecessor_nothing_begins(rollout: Any, missing: str) -> None:
+    bare = Rollout(rollout.aws, f"{rollout.release}-bare", rollout.folder)
+    bare.quiet()
+    bare.passed(NAME, missing)
+    with pytest.raises(Refused, match=f"no sealed record of {missing}"):
+        bare.by_hand_unchecked(**bare.apply)
+    assert bare.state().weight == 0
+
+
+@pytest.mark.parametrize("predecessor", ["05_staging@staging", DASHBOARD])
+def test_an_altered_record_of_a_predecessor_stops_it(rollout: Any, predecessor: str) -> None:
+    rollout.quiet()
+    name, _, env = predecessor.partition("@")
+    (ref,) = rollout.archive.records(env, rollout.release, name)
+    record = ref.folder / "record.json"
+    record.write_text(record.read_text().replace("PROMOTE: sealed", "PROMOTE, sealed"))
+    if predecessor == DASHBOARD:
+        # It is wanted for the shift alone, so the run goes on, and ends with a HOLD that names it.
+        held = rollout.by_hand_unchecked(**rollout.apply)
+        assert held.decision == "HOLD"
+        assert f"the record of {predecessor} cannot be trusted" in held.outcome["reason"]
+    else:
+        with pytest.raises(Refused, match=f"the record of {predecessor} cannot be trusted"):
+            rollout.by_hand_unchecked(**rollout.apply)
+        planned = rollout.by_hand_unchecked()
+        assert planned.decision == "HOLD"
+        assert f"the record of {predecessor} cannot be trusted" in planned.outcome["reason"]
+    assert rollout.state().weight == 0
+
+
+def test_without_the_approval_phase_2_is_held_also_in_plan(rollout: Any) -> None:
+    rollout.quiet()
+    rollout.passed(LATER)
+    dialled(rollout, 10)
+    for values in ({}, rollout.apply):
+        held = rollout.by_hand(PHASE2, **values)
+        assert (held.decision, held.changes) == ("HOLD", ())
+        assert "the engineering lead has not approved" in held.outcome["reason"]
+    # Whoever else says so does not count.
+    rollout.approve(LATER, "product team")
+    assert rollout.by_hand(PHASE2).decision == "HOLD"
+    rollout.approve(LATER, "engineering lead")
+    assert rollout.by_hand(PHASE2).decision == "PLANNED"
+    shifted = rollout.by_hand(PHASE2, **rollout.apply)
+    assert (shifted.decision, rollout.state().weight) == ("SOAK", 50), shifted.outcome
+    # Phase 1 is over now, and running it again takes nothing back.
+    over = rollout.by_hand(**rollout.apply)
+    assert (over.moment, over.decision, over.changes) == ("over", "PLANNED", ())
+
+
+def dialled(rollout: Any, percent: float) -> None:
+    """As phase 1 left it."""
+    rollout.dial(percent, NAME)

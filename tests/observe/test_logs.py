@@ -10,7 +10,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from runbook_lib.errors import AwsError
-from runbook_lib.observe.logs import failures, redact, signature
+from runbook_lib.observe.logs import failures, redact, signature, spoke
 from runbook_lib.observe.window import Window
 from runbook_lib.params import Params
 
@@ -82,7 +82,7 @@ class Logs:
         self.requests.append(request)
         if self.missing:
             raise self.exceptions.ResourceNotFoundException
-        term = request["filterPattern"].strip('"')
+        term = request.get("filterPattern", "").strip('"')
         for place, (second, line) in enumerate(self.lines):
             stamp = int((T.timestamp() + second) * 1000)
             if term in line:
@@ -118,12 +118,24 @@ def test_no_log_group_no_failures(params: Params) -> None:
     assert failures(Logs((1, "ERROR x")), params, Window(T, T)) == []
 
 
+@pytest.mark.parametrize(
+    ("logs", "told"),
+    [(Logs((1, "START RequestId")), True), (Logs(), False), (Logs(missing=True), False)],
+)
+def test_whether_a_function_spoke_at_all(logs: Logs, told: bool, params: Params) -> None:
+    """A silent log is not one without errors."""
+    assert spoke(logs, params, WINDOW) is told
+
+
 def test_a_refusal_is_one_sentence(params: Params) -> None:
     logs = boto3.client("logs", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(logs) as stub:
         stub.add_client_error("filter_log_events", "AccessDeniedException", "no")
         with pytest.raises(AwsError, match="FilterLogEvents"):
             failures(logs, params, WINDOW)
+        stub.add_client_error("filter_log_events", "AccessDeniedException", "no")
+        with pytest.raises(AwsError, match="FilterLogEvents"):
+            spoke(logs, params, WINDOW)
         wanted = {"logGroupName": ANY, "startTime": ANY, "endTime": ANY, "filterPattern": ANY}
         stub.add_client_error("filter_log_events", "ResourceNotFoundException", "no such group", expected_params=wanted)
         assert failures(logs, params, WINDOW) == []

@@ -17,13 +17,16 @@ from runbook_lib.params import Params, load_file, params_dir
 from runbook_lib.rehearse import publish
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.jobs import Failure, Job, Settings
-from runbook_lib.rehearse.publish import Metrics, Target, item, put_failures, put_jobs, targets
+from runbook_lib.rehearse.publish import COARSE, Items, Metrics, Target, item, put_failures, targets
 from runbook_lib.rehearse.rows import SIGNALS, Rows
 from runbook_lib.rehearse.scenario import load
 from runbook_lib.rehearse.service_model import Service
 
 START = 1_750_032_000.0
 PARAMS = load_file(params_dir() / "prod.yaml")
+OTHER = SimpleNamespace(
+    service_model=SimpleNamespace(resolved_protocol="query"), events=SimpleNamespace(register=lambda *_: None)
+)
 Address = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
@@ -35,10 +38,8 @@ def http(params: Params) -> Params:
 
 def recorder(calls: list[tuple[str, list[dict[str, Any]]]]) -> Any:
     """A client that botocore would have made for another protocol than JSON."""
-    events = SimpleNamespace(register=lambda *_: None)
-    meta = SimpleNamespace(service_model=SimpleNamespace(resolved_protocol="query"), events=events)
     return SimpleNamespace(
-        meta=meta, put_metric_data=lambda Namespace, MetricData: calls.append((Namespace, MetricData))
+        meta=OTHER, put_metric_data=lambda Namespace, MetricData: calls.append((Namespace, MetricData))
     )
 
 
@@ -82,7 +83,7 @@ def test_the_calls_keep_cloudwatchs_limits_even_in_a_crowd() -> None:
     data = [datum for _, part in calls for datum in part]
     assert max(len(datum["Values"]) for datum in data) == 150
     assert all(len(datum["Values"]) == len(datum["Counts"]) for datum in data)
-    assert sum(sum(datum["Counts"]) for datum in data) == 3 * 400_000
+    assert sum(sum(datum["Counts"]) for datum in data) == 2 * 400_000
 
 
 def test_points_are_filed_under_their_full_minute() -> None:
@@ -90,6 +91,21 @@ def test_points_are_filed_under_their_full_minute() -> None:
     ((_, (datum,)),) = put(rows)
     assert datum["Timestamp"] == START
     assert (datum["Values"], datum["Counts"]) == ([1.0], [1.0])
+
+
+def test_levels_and_times_are_filed_by_five_minutes_and_counts_by_their_own() -> None:
+    at = np.array([START + 61.0, START + 122.0])
+    ((_, coarse),) = put(Rows.of("worker_duration", at, np.array([1.0, 2.0])))
+    assert [(datum["Timestamp"], datum["Values"]) for datum in coarse] == [(START, [1.0, 2.0])]
+    ((_, fine),) = put(Rows.of("worker_errors", at, 1.0))
+    assert [datum["Timestamp"] for datum in fine] == [START + 60, START + 120]
+    watched = {alarm.metric for alarm in PARAMS.policy.alarms if alarm.guard and alarm.period_s < 300}
+    assert not any(COARSE.search(name) for name in watched if name)
+
+
+def test_a_request_to_a_path_that_is_gone_shows_on_the_stage_alone() -> None:
+    found = sums(put(Rows.of("nowhere_4xx", np.array([START]), 1.0)))
+    assert found == {("AWS/ApiGateway", "4XXError", (("ApiName", PARAMS.name("api")), ("Stage", "prod"))): 1}
 
 
 def test_equal_values_of_a_minute_are_counted() -> None:
@@ -105,7 +121,7 @@ def test_the_average_of_the_error_metric_is_the_rate_on_the_route_and_the_stage_
     submit = (api, stage, ("Resource", "/api/vpr-async"), ("Method", "POST"))
     assert found["AWS/ApiGateway", "5XXError", submit] == 0
     assert found["AWS/ApiGateway", "5XXError", (api, stage)] == rows.total("sync_5xx") > 0
-    assert found["AWS/ApiGateway", "Count", (api,)] == sum(
+    assert found["AWS/ApiGateway", "Count", (api, stage)] == sum(
         rows.total(f"{r}_count") for r in ("sync", "submit", "status")
     )
 
@@ -131,9 +147,8 @@ def test_the_catalogue_asks_for_what_is_published(kind: str) -> None:
 
 def test_http_apis_have_other_names_and_dimensions() -> None:
     found = {(t.name, t.dimensions) for t in targets(http(PARAMS), "a1") if t.signal == "submit_5xx"}
-    whole = (("ApiId", "a1"),)
-    stage = (*whole, ("Stage", "prod"))
-    assert found == {("5xx", whole), ("5xx", stage), ("5xx", (*stage, ("Route", "POST /api/vpr-async")))}
+    stage = (("ApiId", "a1"), ("Stage", "prod"))
+    assert found == {("5xx", stage), ("5xx", (*stage, ("Route", "POST /api/vpr-async")))}
 
 
 def job(**values: Any) -> Job:
@@ -166,6 +181,8 @@ def test_the_item_says_what_the_service_would_have_written() -> None:
 class Table:
     """A table that takes only `takes` items of each call."""
 
+    meta = OTHER
+
     def __init__(self, takes: int) -> None:
         self.takes, self.items, self.calls = takes, [], 0
 
@@ -180,23 +197,23 @@ class Table:
 
 def test_jobs_the_table_did_not_take_are_put_again() -> None:
     table = Table(takes=10)
-    assert put_jobs(table, PARAMS, [job(job_id=str(i), written="PENDING") for i in range(60)]) == 60
+    assert Items(table, PARAMS).put([job(job_id=str(i), written="PENDING") for i in range(60)]) == 60
     assert {one["PutRequest"]["Item"]["job_id"]["S"] for one in table.items} == {str(i) for i in range(60)}
 
 
 def test_a_table_that_takes_nothing_is_an_error_not_a_loop() -> None:
     with pytest.raises(AwsError, match="keeps refusing 1 job items"):
-        put_jobs(Table(takes=0), PARAMS, [job(written="PENDING")])
+        Items(Table(takes=0), PARAMS).put([job(written="PENDING")])
 
 
 def test_what_is_packed_here_is_what_botocore_would_have_packed(embedded: EmbeddedAws) -> None:
     cloudwatch = embedded.client("cloudwatch")
     minute = embedded.now().timestamp() // 60 * 60 - 3600
-    rows = Rows.of("sync_latency", minute + np.array([1.0, 2.0, 3.0, 65.0]), np.array([29000.0, 29000.0, 120.0, 7.0]))
+    rows = Rows.of("status_query", minute + np.array([1.0, 2.0, 3.0, 65.0]), np.array([29000.0, 29000.0, 120.0, 7.0]))
     for namespace, itself in (("packed", True), ("botocore", False)):
-        metrics = Metrics(cloudwatch, [Target("sync_latency", namespace, "Latency", "Milliseconds", (("R", "/x"),))])
-        assert metrics._packs_itself, "botocore no longer speaks JSON here: the fast way is not taken"
-        metrics._packs_itself = itself
+        metrics = Metrics(cloudwatch, [Target("status_query", namespace, "Latency", "Milliseconds", (("R", "/x"),))])
+        assert metrics._packed._packs_itself, "botocore no longer speaks JSON here: the fast way is not taken"
+        metrics._packed._packs_itself = itself
         assert metrics.put(rows) == 2
     answers = [
         cloudwatch.get_metric_statistics(

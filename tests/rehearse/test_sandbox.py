@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.act import flags
+from runbook_lib.act.smoke import smoke
 from runbook_lib.errors import AwsError
 from runbook_lib.observe.alarms import alarm_name, realise
 from runbook_lib.observe.catalogue import address, metric
@@ -20,7 +21,6 @@ from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse import sandbox as room
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import Sandbox, deploy, deploy_all
-from runbook_lib.act.smoke import smoke
 from runbook_lib.rehearse.template import alarm_id, build
 
 pytestmark = pytest.mark.emulator

@@ -257,6 +257,48 @@ def test_a_twin_that_looks_ahead_leaves_no_trace() -> None:
 
 
 def test_every_public_signal_is_produced_by_some_day() -> None:
-    step = service(STORMY, 0.5).run(START + 8 * HOUR)
-    produced = {SIGNALS[i] for i in np.unique(step.rows.signal)}
+    running = service(STORMY, 0.5)
+    step = running.run(START + 8 * HOUR)
+    running.set_routes(migrated=False, temporary=False)
+    gone = running.run(START + 9 * HOUR)
+    produced = {SIGNALS[i] for rows in (step.rows, gone.rows) for i in np.unique(rows.signal)}
     assert produced == {name for name in SIGNALS if not name.startswith("d_")}
+
+
+def test_from_the_migration_on_every_request_is_a_job_whatever_the_flags_say() -> None:
+    running = service(load("healthy"), 0.5)
+    before = running.run(START + 8 * HOUR)
+    assert 0 < before.requests.is_async.sum() < len(before.requests.at)
+    running.set_routes(migrated=True, temporary=True)
+    after = running.run(START + 12 * HOUR)
+    assert after.requests.is_async.all() and after.requests.ok.all() and not after.requests.refused.any()
+    # Each on the path that its client chose: half on either.
+    counts = [after.rows.total(f"{path}_count") for path in ("sync", "submit")]
+    assert min(counts) > 0.4 * sum(counts)
+    assert after.rows.total("sync_invocations") <= 2, "only what was still running"
+    assert after.rows.total("submit_invocations") == pytest.approx(sum(counts), abs=3)
+
+
+def test_whoever_still_holds_the_old_weight_is_refused_if_the_route_goes_too_early() -> None:
+    running = service(load("healthy"), 1.0)
+    running.run(START + 9 * HOUR)
+    running.set_routes(migrated=True, temporary=False)
+    running.set_weight(0.0)
+    step = running.run(START + 10 * HOUR)
+    refused = step.requests.at[step.requests.refused]
+    assert len(refused) > 0
+    assert refused.max() < START + 9 * HOUR + Settings().client_poll_s
+    assert step.rows.total("nowhere_4xx") == len(refused)
+    assert not step.requests.ok[step.requests.refused].any()
+
+
+def test_nobody_is_refused_if_the_route_outlives_the_clients_memory() -> None:
+    running = service(load("healthy"), 1.0)
+    running.run(START + 9 * HOUR)
+    running.set_routes(migrated=True, temporary=True)
+    running.set_weight(0.0)
+    waiting = running.run(START + 9 * HOUR + Settings().client_poll_s)
+    running.set_routes(migrated=True, temporary=False)
+    after = running.run(START + 12 * HOUR)
+    assert waiting.requests.ok.all() and after.requests.ok.all()
+    assert not after.requests.refused.any()

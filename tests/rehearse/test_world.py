@@ -17,7 +17,7 @@ from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.scenario import Behaviour, Fault, Scenario, load
-from runbook_lib.rehearse.world import World
+from runbook_lib.rehearse.world import World, advance_all
 
 pytestmark = pytest.mark.emulator
 # Always the same day, so that these tests see the same random numbers for ever.
@@ -262,3 +262,79 @@ def test_a_fault_of_some_hours_comes_and_goes(aws: EmbeddedAws) -> None:
     ]
     assert [hour.submit_5xx == hour.submitted for hour in by_hour] == [False, True, False]
     assert set(states(aws).values()) == {"OK"}
+
+
+def test_before_the_new_resources_are_deployed_only_the_old_endpoint_tells_anything(aws: EmbeddedAws) -> None:
+    staging = load_file(FOLDER / "staging.yaml", read_yaml(FOLDER / "rehearsal.yaml"))
+    deploy(aws, staging, "baseline")
+    world = World(aws, staging)
+    assert (world.knobs.deployed, world.knobs.share) == (False, 0.0)
+    world.advance(START + dt.timedelta(hours=10))
+    api = {"ApiName": staging.name("api"), "Stage": "prod"}
+    seen = total(aws, "AWS/ApiGateway", "Count", **api, Resource="/api/vpr", Method="POST")
+    assert seen == pytest.approx(world.truth.between().sync, abs=3)
+    visible = "ApproximateNumberOfMessagesVisible"
+    assert total(aws, "AWS/SQS", visible, "Maximum", QueueName=staging.name("queue")) is None
+    # Once they are deployed they tell, and still nothing goes to async.
+    deploy(aws, staging)
+    world.advance_by(hours=1)
+    assert (world.knobs.deployed, world.knobs.temporary, world.knobs.share) == (True, True, 0.0)
+    assert total(aws, "AWS/SQS", visible, "Maximum", QueueName=staging.name("queue")) == 0
+    assert world.truth.between().submitted == 0
+
+
+def test_two_worlds_live_in_step_on_one_aws(aws: EmbeddedAws) -> None:
+    staging = load_file(FOLDER / "staging.yaml", read_yaml(FOLDER / "rehearsal.yaml"))
+    deploy(aws, staging)
+    Dial(aws, staging).set(100, bake=False)
+    prod = World(aws, PARAMS, seed=3)
+    prod.advance_by(hours=1)
+    other = World(aws, staging, "staging", seed=3)
+    times: list[dt.datetime] = []
+    end = START + dt.timedelta(hours=13)
+    advance_all([prod, other], end, times.append)
+    assert times == sorted(times) and times[-1] == end == prod.now == other.now
+    assert abs(aws.now() - end) < dt.timedelta(seconds=5)
+    there, here = other.truth.between(), prod.truth.between()
+    assert (there.sync, here.submitted) == (0, 0)
+    assert there.submitted > 100 and here.sync > 500
+    for params, tally, path in ((PARAMS, here.sync, "/api/vpr"), (staging, there.submitted, "/api/vpr-async")):
+        api = {"ApiName": params.name("api"), "Stage": "prod"}
+        assert total(aws, "AWS/ApiGateway", "Count", **api, Resource=path, Method="POST") == pytest.approx(tally, abs=3)
+    # Whoever goes home stays behind, and the other one lives on.
+    prod.advance_by(hours=1)
+    assert prod.now > other.now
+
+
+def test_the_migration_in_its_order_refuses_nobody_and_a_hasty_one_does(aws: EmbeddedAws) -> None:
+    dial = Dial(aws)
+    dial.set(100, bake=False)
+    world = World(aws, PARAMS)
+    world.advance(START + dt.timedelta(hours=9))
+    deploy(aws, PARAMS, "migrate")
+    dial.set(0, bake=False)
+    world.advance_by(minutes=10)
+    assert (world.knobs.migrated, world.knobs.temporary, world.knobs.share) == (True, True, 0.0)
+    deploy(aws, PARAMS, "remove_temporary")
+    moved = aws.now().timestamp()
+    world.advance_by(hours=1)
+    late = world.truth.between(moved + 1)
+    assert (late.refused, late.sync, late.submitted > 50) == (0, 0, True)
+    api = {"ApiName": PARAMS.name("api"), "Stage": "prod"}
+    assert total(aws, "AWS/ApiGateway", "Count", **api, Resource="/api/vpr", Method="POST") == pytest.approx(
+        world.truth.between(START.timestamp() + 9 * 3600 + 60).submitted, abs=8
+    )
+    # Without waiting: the same clients find nothing where they call.
+    deploy(aws, PARAMS, "migrate")
+    dial.set(100, bake=False)
+    world.advance_by(minutes=10)
+    deploy(aws, PARAMS, "remove_temporary")
+    world.advance_by(minutes=10)
+    refused = world.truth.between().refused
+    assert refused > 0
+    assert total(aws, "AWS/ApiGateway", "4XXError", **api) == refused
+    # The old Lambda may go, too.
+    deploy(aws, PARAMS, "remove_sync")
+    dial.set(0, bake=False)
+    world.advance_by(minutes=30)
+    assert world.truth.between(aws.now().timestamp() - 900).refused == 0

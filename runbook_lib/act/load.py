@@ -1,0 +1,137 @@
+"""The load test: locust in a process of its own, and what its users met. gevent never enters this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from runbook_lib.errors import RunbookError
+from runbook_lib.judge.load import Met
+from runbook_lib.judge.model import Frozen
+from runbook_lib.policy import Routes
+from runbook_lib.record.redact import redact_text
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+_TAIL = 20
+
+
+class LoadError(RunbookError):
+    """The load test could not be carried out, or left no result."""
+
+
+class LoadPlan(Frozen):
+    """`params/load.yaml`."""
+
+    users: int = Field(ge=1)
+    spawn_per_s: float = Field(gt=0)
+    generation_s: float = Field(gt=0)
+    warm_up: int = Field(default=3, ge=0)
+    max_s: float = Field(default=1800, gt=0)
+    drain_factor: float = Field(default=1.2, ge=1)
+    processes: int = Field(default=0, ge=0)
+    expect_workers: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of it."""
+
+    met: tuple[Met, ...]
+    began: float
+    """Epoch s of this machine's clock, like all times of the users."""
+    seconds: float
+    statistics: bytes
+    """locust's own report: CSV, one line a request name."""
+
+
+def arguments(plan: LoadPlan, host: str, csv: Path) -> list[str]:
+    """locust's command line (after the program)."""
+    given = [
+        *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--csv", str(csv), "--only-summary"),
+        *("--users", str(plan.users), "--spawn-rate", f"{plan.spawn_per_s:g}", "--run-time", f"{plan.max_s:g}s"),
+        *("--stop-timeout", "2", "--exit-code-on-error", "0"),
+    ]
+    if plan.expect_workers:
+        given += ["--master", "--expect-workers", str(plan.expect_workers)]
+    elif plan.processes:
+        given += ["--processes", str(plan.processes)]
+    return given
+
+
+def run_load(
+    plan: LoadPlan,
+    host: str,
+    routes: Routes,
+    *,
+    probe: str,
+    poll_s: float,
+    max_polls: int,
+    out: Callable[[str], None] | None = None,
+) -> Loaded:
+    """Runs the test to its end, live.
+
+    Args:
+        host: address of the API's stage.
+        probe: marks the jobs, so that no users' figure counts them.
+        poll_s, max_polls: how the client polls, and when it gives up.
+        out: is given progress, a line at a time.
+
+    Raises:
+        LoadError: locust cannot be started, or ended without a result.
+    """
+    with tempfile.TemporaryDirectory(prefix="runbook-load-") as scratch:
+        folder = Path(scratch)
+        what = {
+            "out": str(folder / "met.json"), "users": plan.users, "probe": probe, "poll_s": poll_s,
+            "max_polls": max_polls, "submit": routes.submit, "status": routes.status,
+        }  # fmt: skip
+        env = {**os.environ, "RUNBOOK_LOAD": json.dumps(what)}
+        began = time.time()
+        tail = _run([sys.executable, "-m", "locust", *arguments(plan, host, folder / "load")], env, plan.max_s + 60, out)
+        seconds = time.time() - began
+        try:
+            found = json.loads((folder / "met.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = next((line for line in reversed(tail) if line.strip()), "it said nothing")
+            raise LoadError(f"the load test left no result: {said}") from None
+        csv = folder / "load_stats.csv"
+        statistics = csv.read_bytes() if csv.is_file() else b""
+        return Loaded(tuple(Met.model_validate(one) for one in found), began, seconds, statistics)
+
+
+def _run(argv: list[str], env: dict[str, str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
+    process = subprocess.Popen(
+        argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    timer = threading.Timer(limit_s, process.kill)
+    timer.start()
+    tail: list[str] = []
+    try:
+        assert process.stdout is not None  # noqa: S101
+        for line in process.stdout:
+            tail = [*tail, redact_text(line.rstrip())][-_TAIL:]
+            if out is not None:
+                out(tail[-1])
+        process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            process.kill()
+    return tail
+
+
+def events(met: tuple[Met, ...]) -> bytes:
+    """The users' own events, for the record."""
+    rows: list[dict[str, Any]] = [one.model_dump(mode="json") for one in met]
+    return json.dumps(rows).encode()

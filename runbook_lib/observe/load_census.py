@@ -1,0 +1,73 @@
+"""What became of every submitted job: table and bucket, asked for exactly those ids."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from runbook_lib.aws import Aws, aws_errors
+from runbook_lib.errors import AwsError
+from runbook_lib.judge.load import Job
+from runbook_lib.params import Params
+
+PAGE = 100
+"""BatchGetItem takes so many keys (Amazon DynamoDB API reference)."""
+_TRIES = 10
+
+
+def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
+    """The jobs by id; one that the table does not know is left out.
+
+    Raises:
+        AwsError: AWS refused, did not answer, or kept on leaving keys unprocessed.
+    """
+    items = {item["job_id"]["S"]: item for item in _items(aws.client("dynamodb"), params.name("table"), ids)}
+    stored = _stored(aws.client("s3"), params, [_text(item, "result_key") for item in items.values()])
+    return {
+        id: Job(
+            status=_text(item, "status"),
+            created=_instant(item, "created_at"),
+            started=_instant(item, "started_at"),
+            completed=_instant(item, "completed_at"),
+            stored=_text(item, "result_key") in stored,
+        )
+        for id, item in items.items()
+    }
+
+
+def _items(dynamodb: Any, table: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    with aws_errors("looking up the submitted jobs (dynamodb:BatchGetItem)"):
+        for start in range(0, len(ids), PAGE):
+            wanted = {table: {"Keys": [{"job_id": {"S": id}} for id in ids[start : start + PAGE]]}}
+            for _ in range(_TRIES):
+                answer = dynamodb.batch_get_item(RequestItems=wanted)
+                yield from answer["Responses"].get(table, [])
+                wanted = answer.get("UnprocessedKeys") or {}
+                if not wanted:
+                    break
+            else:
+                raise AwsError(f"looking up the submitted jobs: {table} leaves keys unprocessed; it is throttled")
+
+
+def _stored(s3: Any, params: Params, keys: Sequence[str]) -> set[str]:
+    """Which of `keys` are in the results bucket; one listing a prefix, not a request a key."""
+    with aws_errors("looking for the reports (s3:ListBuckets, s3:ListObjectsV2)"):
+        prefix = params.name("bucket_prefix")
+        names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if bucket["Name"].startswith(prefix)]
+        if len(names) != 1:
+            raise AwsError(f"there are {len(names)} buckets '{prefix}…', wants exactly one")
+        found: set[str] = set()
+        for folder in {key.rpartition("/")[0] + "/" for key in keys if "/" in key}:
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=names[0], Prefix=folder):
+                found |= {item["Key"] for item in page.get("Contents", [])}
+    return found & set(keys)
+
+
+def _text(item: dict[str, Any], name: str) -> str:
+    return str(item.get(name, {}).get("S", ""))
+
+
+def _instant(item: dict[str, Any], name: str) -> float | None:
+    text = _text(item, name)
+    return dt.datetime.fromisoformat(text).timestamp() if text else None
