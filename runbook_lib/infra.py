@@ -67,7 +67,7 @@ class Infra:
 
     def line(self) -> str:
         """The deployment's command line, for the reader."""
-        return self.commands.deploy.line(self._values())
+        return self.commands.deploy.line(self.values())
 
     def deploy(self) -> Any:
         """Deploys if the run may and there is something to deploy; otherwise says what would be run.
@@ -98,7 +98,7 @@ class Infra:
         done: list[Ran] = []
 
         def act() -> None:
-            ran = run_command(command, root=project_root(), values=self._values(), out=live)
+            ran = run_command(command, root=project_root(), values=self.values(), out=live)
             done.append(ran)
             if not ran.ok:
                 raise AwsError(f"the deployment failed: `{ran.line}`: {ran.said}")
@@ -108,7 +108,7 @@ class Infra:
                 f"deploy step '{self.step}' of the infrastructure code in {self.params.env}",
                 before={"differs": True},
                 after={"differs": False},
-                undo=f"deploy the step before: {command.line({**self._values(), 'step': 'STEP'})}",
+                undo=f"deploy the step before: {command.line({**self.values(), 'step': 'STEP'})}",
                 do=act,
                 read_back=lambda: {"differs": (self._diff(), self.differs)[1]},
                 raises=True,
@@ -156,7 +156,7 @@ class Infra:
         command = self.commands.verify
         if command is None:
             return line("No command is configured that verifies a deployment ('verify' in the commands).")
-        ran = run_command(command, root=project_root(), values=self._values())
+        ran = run_command(command, root=project_root(), values=self.values())
         found = command_check(ran)
         if self.differs and not self.deployed and found.verdict is Verdict.FAIL:
             found = found.model_copy(update={"mends": True})
@@ -193,11 +193,12 @@ class Infra:
 
     def _diff(self) -> Ran:
         command = self.commands.diff
-        ran = run_command(command, root=project_root(), values=self._values())
+        ran = run_command(command, root=project_root(), values=self.values())
         self.differs = ran.differs
         return ran
 
-    def _values(self) -> dict[str, str]:
+    def values(self) -> dict[str, str]:
+        """Of the commands' placeholders."""
         flat = self.params.flat
         arns = [alarm_arn(alarm, self.params) for alarm in self.params.policy.alarms if alarm.guard]
         return {

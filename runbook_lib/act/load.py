@@ -98,7 +98,9 @@ def run_load(
         }  # fmt: skip
         env = {**os.environ, "RUNBOOK_LOAD": json.dumps(what)}
         began = time.time()
-        tail = _run([sys.executable, "-m", "locust", *arguments(plan, host, folder / "load")], env, plan.max_s + 60, out)
+        tail = _run(
+            [sys.executable, "-m", "locust", *arguments(plan, host, folder / "load")], env, plan.max_s + 60, out
+        )
         seconds = time.time() - began
         try:
             found = json.loads((folder / "met.json").read_text(encoding="utf-8"))

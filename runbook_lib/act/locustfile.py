@@ -91,13 +91,13 @@ def take(environment: Any, met: list[dict[str, Any]]) -> None:
         gevent.spawn_later(0.1, environment.runner.quit)
 
 
-@events.report_to_master.add_listener
+@events.report_to_master.add_listener  # type: ignore[untyped-decorator]
 def send(data: dict[str, Any], **_: Any) -> None:
     """A worker's report."""
     data["met"], UNSENT[:] = list(UNSENT), []
 
 
-@events.worker_report.add_listener
+@events.worker_report.add_listener  # type: ignore[untyped-decorator]
 def receive(data: dict[str, Any], **_: Any) -> None:
     """What a master gets of it."""
     if data.get("met"):
@@ -107,13 +107,13 @@ def receive(data: dict[str, Any], **_: Any) -> None:
 ENVIRONMENT: list[Any] = []
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def remember(environment: Any, **_: Any) -> None:
     """Keeps the environment for the listeners that are not given it."""
     ENVIRONMENT.append(environment)
 
 
-@events.quitting.add_listener
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
 def write(environment: Any, **_: Any) -> None:
     """The plan's file, written by the process that has it all."""
     if not is_worker(environment):

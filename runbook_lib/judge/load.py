@@ -151,8 +151,8 @@ def clients_wait(jobs: int, service_s: float, workers: int, deadline_s: float) -
     enough = math.ceil(jobs / rounds) if rounds else None
     total = jobs * service_s / workers
     reason = (
-        f"a burst of {jobs} jobs of {service_s:.0f} s takes {workers} workers {total / 60:.0f} min; clients give up after "
-        f"{deadline_s:g} s, {late} of them unserved"
+        f"a burst of {jobs} jobs of {service_s:.0f} s takes {workers} workers {total / 60:.0f} min; clients give up "
+        f"after {deadline_s:g} s, {late} of them unserved"
     )
     if late:
         reason += f"; {enough} workers would serve all of them" if enough else "; no concurrency would do"

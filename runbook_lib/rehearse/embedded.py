@@ -43,7 +43,7 @@ _START_S = 30.0
 _ACK_S = 60.0
 _CLOSE_S = 5.0
 _ATTEMPTS = 3
-_LAMBDA_CONCURRENCY = "32"
+_LAMBDA_CONCURRENCY = "120"
 """Each concurrent invocation starts a Python process; the emulator's floor of its own default on small machines."""
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 PRELOAD = (
     "ipykernel.kernelapp",
@@ -125,7 +125,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-class Provisioner(LocalProvisioner):  # type: ignore[misc]
+class Provisioner(LocalProvisioner):
     """Starts a kernel by a fork of the nursery instead of a new process."""
 
     nursery: Nursery
@@ -134,8 +134,8 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc]
         """Forks; `cmd` is what would have been run: a program, its module, and the arguments of the kernel."""
         arguments = cmd[cmd.index("-f") :]
         cwd = str(kwargs.get("cwd") or os.getcwd())  # noqa: PTH109 - it is handed on as text
-        self.process = self.nursery.fork(arguments, dict(kwargs.get("env") or os.environ), cwd)
-        self.pid = self.pgid = self.process.pid
+        forked = self.nursery.fork(arguments, dict(kwargs.get("env") or os.environ), cwd)
+        self.process, self.pid, self.pgid = forked, forked.pid, forked.pid  # type: ignore[assignment]
         self.cwd = cwd
         return self.connection_info
 

@@ -12,7 +12,7 @@ from runbook_lib.launch import Finished
 from runbook_lib.observe import traffic
 from runbook_lib.observe.window import parse
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.entry import Entry, enter
+from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.director import Rehearsal, Scene
 from runbook_lib.rehearse.stage import shown
 
@@ -85,10 +85,10 @@ class Rollout:
         for role in self.stage.params["prod"].policy.phases[notebook].approvers:
             self._enter("approval", notebook, role, "rehearsed approval")
 
-    def _enter(self, kind: str, item: str, role: str, text: str) -> None:
+    def _enter(self, kind: Kind, item: str, role: str, text: str) -> None:
         params = self.stage.params["prod"]
         entry = Entry(
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             item=item,
             by=f"{role.title()} (rehearsal)",
             role=role,

@@ -58,3 +58,61 @@ def test_the_migration_goes_through_its_order_and_no_request_is_lost(phase3: Any
     assert truth.created == truth.submitted
     assert state.migrated and not state.temporary_route
     assert ("migrating", "SOAK") in seen
+
+
+def test_a_run_that_ended_between_the_move_and_the_dial_is_taken_up_where_it_stopped(phase3: Any) -> None:
+    rollout = phase3
+    world = rollout.world()
+    rollout.dial(100, NAME)
+    world.advance_by(minutes=30)
+    deploy(rollout.aws, rollout.params, "migrate")
+    assert (rollout.state().weight, rollout.state().dial_percent) == (100, 100)
+
+    planned = rollout.by_hand(PHASE3)
+    assert (planned.moment, planned.decision, planned.changes) == ("migrating", "PLANNED", ())
+    assert "applying brings it to 0" in planned.outcome["reason"]
+    lowered = rollout.by_hand(PHASE3, **rollout.apply)
+    assert (lowered.decision, rollout.state().dial_percent) == ("SOAK", 0)
+    assert all(change.intent["raises"] is False for change in lowered.changes)
+
+    # Too early: clients may still hold the old weight, so the temporary route stays, however often it is run.
+    for _ in range(2):
+        early = rollout.by_hand(PHASE3, **rollout.apply)
+        assert (early.decision, early.changes) == ("SOAK", ())
+        assert rollout.state().temporary_route
+        world.advance_by(minutes=3)
+    back = dt.datetime.fromisoformat(lowered.outcome["come_back_at"])
+    world.advance(back)
+    planned = rollout.by_hand(PHASE3)
+    assert planned.decision == "PLANNED" and "applying removes" in planned.outcome["reason"]
+    assert rollout.state().temporary_route
+    removed = rollout.by_hand(PHASE3, **rollout.apply)
+    assert (removed.decision, rollout.state().temporary_route) == ("SOAK", False)
+    assert "previous-template.json" in removed.files
+    world.advance_by(minutes=30)
+    assert world.truth.between().refused == 0
+    # Nobody has shown the soak at dial 100, so this can never promote.
+    assert checks(removed)["migrate.shifted"] == "INCONCLUSIVE"
+
+
+def test_without_the_approval_of_the_product_team_nothing_is_shifted(rollout: Any) -> None:
+    rollout.quiet()
+    rollout.passed(NAME)
+    rollout.dial(50, "07_phase2_50_percent")
+    held = rollout.by_hand(PHASE3, **rollout.apply)
+    assert (held.decision, held.changes, rollout.state().weight) == ("HOLD", (), 50)
+    assert "the product team has not approved" in held.outcome["reason"]
+
+
+def test_a_soak_that_fails_after_the_migration_does_not_point_to_the_switch(phase3: Any) -> None:
+    rollout = phase3
+    deploy(rollout.aws, rollout.params, "remove_temporary")
+    rollout.dial(0)
+    world = rollout.world("async_failing")
+    world.advance_by(hours=8)
+    failed = rollout.by_hand(PHASE3, **rollout.apply)
+    assert (failed.decision, failed.changes) == ("ROLLBACK", ())
+    assert failed.outcome["scenario"] is None
+    assert "The switch has no effect any more" in failed.outcome["next"]
+    assert "--step async" in failed.outcome["next"]
+    assert rollout.state().switch_on
