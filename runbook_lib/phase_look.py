@@ -227,7 +227,7 @@ class Looking:
             marks.append((self.moment.taken_back_at, "taken back by AppConfig"))
         gates = {gate.id: gate for gate in self.params.policy.gates}
         names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if self.state.migrated else {}
-        return timelines([_drawn(panel, seen.answers, gates, names) for panel in SERIES], marks=marks)
+        return timelines([drawn(panel, seen.answers, gates, names) for panel in SERIES], marks=marks)
 
     def looked(self) -> Seen:
         """The look of this run."""
@@ -237,7 +237,8 @@ class Looking:
         return self.seen
 
 
-def _drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """A panel with its points, as `show.charts.timelines` takes it."""
     series = {
         names.get(line.name, line.name): [(at, value * line.scale) for at, value in answers.points(line.label)]
         for line in panel.lines

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.judge.cadence import Cadence
 from runbook_lib.judge.model import Frozen, Gate, Look
 
 
@@ -186,6 +187,7 @@ class Policy(Frozen):
     census_reads_per_s: float = Field(default=200.0, gt=0)
     steps: dict[str, Step]
     phases: dict[str, Phase]
+    cadence: Cadence
     attestations: tuple[Attestation, ...] = ()
     baseline: Baseline = Baseline()
     gates: tuple[Gate, ...]

@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import gevent
+import gevent  # type: ignore[import-untyped]
 from locust import HttpUser, events, task
 
 PLAN: dict[str, Any] = json.loads(os.environ["RUNBOOK_LOAD"])

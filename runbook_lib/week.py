@@ -1,0 +1,282 @@
+"""What the cells of `10_post_deployment` call: the cadence, the seven key metrics against their gates, the trend."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+from runbook_lib.errors import ArchiveError
+from runbook_lib.judge import cadence
+from runbook_lib.judge.cadence import Slot
+from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.decide import decide
+from runbook_lib.judge.gates import judge_all
+from runbook_lib.judge.model import Decision, Evidence, GateResult, Look, Outcome, Verdict
+from runbook_lib.observe import census, fetch, live, measure, traffic
+from runbook_lib.observe.fetch import Ask
+from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.phase_look import drawn
+from runbook_lib.record.record import Record
+from runbook_lib.run import Run
+from runbook_lib.series import SERIES, asks
+
+PHASE3 = "08_phase3_100_percent"
+LEAST_H, MOST_H = 4.0, 23.0
+"""A look's window: what came since the last one, at least a slot of day 1, at most what the jobs table still holds."""
+DAILY: tuple[tuple[str, str, str, float], ...] = (
+    ("reports", "jobs_created", "Sum", 1.0),
+    ("completed", "jobs_completed", "Sum", 1.0),
+    ("marked FAILED", "jobs_failed", "Sum", 1.0),
+    ("p95 submit (s)", "async_latency", "p95", 0.001),
+    ("p95 worker (s)", "worker_duration", "p95", 0.001),
+    ("queue, peak", "queue_visible", "Maximum", 1.0),
+    ("DLQ, peak", "dlq_visible", "Maximum", 1.0),
+    ("worker errors", "worker_errors", "Sum", 1.0),
+)
+"""Trend: title, metric, statistic and scale of each row."""
+
+
+class Week:
+    """The first week after phase 3 was accepted."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.params = run, run.params
+        self.state, _ = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
+        self.accepted = self._accepted()
+        self.start = parse(self.accepted.as_of or self.accepted.sealed_at) if self.accepted else None
+        self.looks = self._looks()
+        self.slots: list[Slot] = []
+        self.evidence: dict[str, Evidence] = {}
+        self.results: tuple[GateResult, ...] = ()
+        self.outcome: Outcome | None = None
+        self._answers: fetch.Answers | None = None
+
+    @property
+    def over(self) -> bool:
+        """The last slot is due: this look closes the week."""
+        return self.start is not None and cadence.over(self.params.policy.cadence, self.start, self.run.now)
+
+    @property
+    def window(self) -> Window:
+        """What this look judges."""
+        now, before = self.run.now, max(self.looks, default=self.start or self.run.now)
+        hours = MOST_H if self.over else min(MOST_H, max(LEAST_H, (now - before).total_seconds() / 3600))
+        start = now - dt.timedelta(hours=hours)
+        return Window(max(start, self.start) if self.start else start, now)
+
+    def cadence_table(self) -> Any:
+        """Which looks were made, which is due, which were missed."""
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import Cell, table, when
+
+        if self.start is None:
+            self.run.check(check("cadence.start", "Phase 3 accepted", False, f"no record of {PHASE3} says PROMOTE"))
+            return line(f"The week has not begun: no record of {PHASE3} says PROMOTE.")
+        made = [*self.looks, self.run.now]
+        self.slots = cadence.judged(self.params.policy.cadence, self.start, made, self.run.now)
+        self.run.check(*(self._slot(slot) for slot in self.slots if slot.state != "to come"))
+        icons = {"done": "✔ done", "due": "● due", "missed": "✘ missed", "to come": "to come"}
+        rows = [
+            [Cell(slot.name, nowrap=True), Cell(when(slot.due), nowrap=True), icons[slot.state]] for slot in self.slots
+        ]
+        done = sum(slot.state == "done" for slot in self.slots)
+        then = self.params.policy.cadence.then
+        caption = f"{done} of {len(self.slots)} looks made since {when(self.start)} UTC; then {then}"
+        return table(("Look", "Due from (UTC)", "State"), rows, caption=caption)
+
+    def _slot(self, slot: Slot) -> Check:
+        ok = slot.state == "done"
+        reason = f"{slot.name}: looked" if ok else f"{slot.name}: nobody looked; its hours are in this look's metrics"
+        found = check(f"cadence.{slot.id}", slot.name, ok, reason, required=False, expected="a look", found=slot.state)
+        return found if ok else found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+    def observe(self) -> Any:
+        """Asks CloudWatch, the jobs table and the queues about this look's window, and for the week's charts."""
+        from runbook_lib.show.parts import evidence_table
+        from runbook_lib.show.tables import census_table, stack
+
+        run, window = self.run, self.window
+        params = traffic.as_routed(self.params, self.state)
+        cloudwatch = run.aws.client("cloudwatch")
+        since = min(self.start or window.start, window.start)
+        wanted = [*measure.asks(params, window, run.now), *asks(Window(since, run.now)), *self._daily()]
+        first = fetch.fetch(cloudwatch, params, wanted, run.now)
+        second = fetch.fetch(
+            cloudwatch, params, measure.asks_bounds(first, params, window, run.now, self._look()), run.now
+        )
+        self._answers = answers = fetch.Answers.from_raw([*first.raw, *second.raw])
+        segment = census.take(run.aws.client("dynamodb"), self.params, window, run.now)
+        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params)
+        look = self._look()
+        self.evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, look)
+        run.journal.append("census", segment=segment.model_dump(mode="json"))
+        run.journal.attach("answers.json", json.dumps(answers.raw).encode())
+        run.journal.append(
+            "evidence",
+            window=[iso(window.start), iso(window.end)],
+            live=levels,
+            evidence={name: item.model_dump(mode="json") for name, item in self.evidence.items()},
+        )
+        return stack(evidence_table(self.evidence), census_table(segment))
+
+    def _look(self) -> Look | None:
+        """The look that closes the week is final; those before can only find what is wrong."""
+        return Look(hours=MOST_H, alpha=1 - self.params.policy.confidence) if self.over else None
+
+    def trend_table(self) -> Any:
+        """Each day of the week beside the others."""
+        from runbook_lib.show.tables import Cell, table, when
+
+        answers, days = self._answered(), self._days()
+        rows: list[list[object]] = []
+        for title, name, stat, scale in DAILY:
+            cells: list[object] = [Cell(title, nowrap=True)]
+            for place in range(len(days)):
+                points = answers.points(f"day{place}:{name}:{stat}")
+                total = (
+                    sum(value for _, value in points) if stat == "Sum" else max((v for _, v in points), default=None)
+                )
+                cells.append("–" if not points or total is None else f"{total * scale:,.4g}")
+            rows.append(cells)
+        head = ("", *(f"{when(day.start)} +{day.seconds / 3600:.0f} h" for day in days))
+        return table(head, rows, caption="Day by day since phase 3 was accepted (UTC)")
+
+    def charts(self) -> Any:
+        """The key metrics over the week, thresholds drawn in, one above the other."""
+        from runbook_lib.show.charts import timelines
+
+        gates = {gate.id: gate for gate in self.params.policy.gates}
+        names = {"sync": "temporary route", "async": self.params.service.api.routes.sync}
+        marks = [(self.start, "accepted")] if self.start else []
+        return timelines([drawn(panel, self._answered(), gates, names) for panel in SERIES], marks=marks)
+
+    def cost_table(self) -> Any:
+        """What a report costs now."""
+        from runbook_lib.show.parts import cost_table
+
+        self._answered()
+        return cost_table(self.evidence["cost_per_vpr"])
+
+    def judge(self) -> Outcome:
+        """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""
+        self._answered()
+        policy = self.params.policy
+        self.results = judge_all(
+            policy.gates,
+            self.evidence,
+            look=self._look(),
+            looks=(),
+            confidence=policy.confidence,
+            alpha_early=policy.alpha_early,
+            prior=policy.early_prior,
+        )
+        self.run.check(*(self._metric(result) for result in self.results))
+        following = cadence.upcoming(slot for slot in self.slots if slot.state == "to come")
+        outcome = decide(
+            "after" if self.over else "during",
+            self.results,
+            percent=self.state.weight,
+            last_look=True,
+            come_back_at=following.due if following else None,
+            confidence=policy.confidence,
+            way_back=False,
+        )
+        if self.start is None:
+            outcome = Outcome(
+                decision=Decision.HOLD, reason=f"HOLD: no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
+            )
+        if outcome.decision is Decision.PROMOTE:
+            outcome = self._complete(outcome)
+        self.outcome = self.run.decide(outcome, "after" if self.over else "during")
+        return self.outcome
+
+    def _complete(self, outcome: Outcome) -> Outcome:
+        """The end of the week: missed looks are said; only a run that may apply closes it."""
+        missed = [slot.name for slot in self.slots if slot.state == "missed"]
+        aside = f"; missed: {', '.join(missed)}" if missed else ""
+        done = f"the first week is over and every gate passes on its last {MOST_H:g} h{aside}"
+        if not self.run.applying:
+            return outcome.model_copy(
+                update={
+                    "decision": Decision.PLANNED,
+                    "reason": f"PLANNED: {done}",
+                    "next": "Run again with mode=apply to close the week.",
+                }
+            )
+        then = f"Go on with {self.params.policy.cadence.then}; run 11_acceptance."
+        return outcome.model_copy(update={"reason": f"PROMOTE: {done}", "next": then})
+
+    def _metric(self, result: GateResult) -> Check:
+        """A gate as the key metric that the requirement wants looked at; what is undecided within hours is no fault."""
+        found = check(
+            f"metric.{result.gate.id}", result.gate.title, result.verdict is not Verdict.FAIL, result.reason,
+            required=result.gate.required, expected=str(result.gate.target), found="–" if result.value is None
+            else f"{result.value:.4g}",
+        )  # fmt: skip
+        seen = result.verdict is Verdict.NO_DATA
+        return found.model_copy(update={"verdict": Verdict.NO_DATA, "required": False}) if seen else found
+
+    def gate_table(self) -> Any:
+        """Decision and gates."""
+        from runbook_lib.show.tables import gate_table, stack, verdict_banner
+
+        outcome = self.outcome or self.judge()
+        return stack(verdict_banner(outcome), gate_table(outcome, soaking=self._look() is None))
+
+    def plan(self) -> Any:
+        """What there is to do: nothing is changed by a look."""
+        from runbook_lib.show.parts import line
+
+        outcome = self.outcome or self.judge()
+        return line(f"A look changes nothing. Next: {outcome.next}")
+
+    def proof(self) -> Any:
+        """Where the requests go, read once more."""
+        from runbook_lib.show.parts import line
+
+        after, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
+        where = "asynchronous" if after.migrated else "synchronous"
+        return line(f"POST {self.params.service.api.routes.sync} is {where}; weight in force {after.weight:g} %.")
+
+    def _days(self) -> list[Window]:
+        start, now = self.start or self.run.now - dt.timedelta(days=1), self.run.now
+        one = dt.timedelta(days=1)
+        days: list[Window] = []
+        while start < now and len(days) < self.params.policy.cadence.days:
+            days.append(Window(start, min(start + one, now)))
+            start += one
+        return days
+
+    def _daily(self) -> list[Ask]:
+        return [
+            Ask(name, day, stat, period_s=3600 if stat == "Sum" else "window", label=f"day{place}:{name}:{stat}")
+            for place, day in enumerate(self._days())
+            for _, name, stat, _ in DAILY
+        ]
+
+    def _answered(self) -> fetch.Answers:
+        if self._answers is None:
+            self.observe()
+        assert self._answers is not None  # noqa: S101
+        return self._answers
+
+    def _accepted(self) -> Record | None:
+        """Phase 3's newest record that says PROMOTE and can be trusted."""
+        return next((one for one in reversed(self._records(PHASE3)) if one.decision == "PROMOTE"), None)
+
+    def _looks(self) -> list[dt.datetime]:
+        """When this notebook has looked, by its records of the week."""
+        made = [parse(one.as_of) for one in self._records(self.run.notebook) if one.as_of and one.status == "completed"]
+        return [at for at in made if at < self.run.now]
+
+    def _records(self, notebook: str) -> list[Record]:
+        archive, flat, found = self.run.archive, self.params.flat, []
+        for ref in archive.records(env=flat.env, release=flat.release, notebook=notebook):
+            try:
+                archive.verify(ref)
+                found.append(archive.load(ref))
+            except ArchiveError as error:
+                self.run.journal.append("warning", text=f"a record of {notebook} is not used: {error}")
+        return found

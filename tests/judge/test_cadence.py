@@ -1,0 +1,67 @@
+"""The first week's looks: the requirement's cadence, what is due, what was missed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from runbook_lib.judge.cadence import Cadence, judged, over, slots, upcoming
+from runbook_lib.params import read_yaml
+
+START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
+WEEK = Cadence.model_validate(read_yaml(Path(__file__).resolve().parents[2] / "params" / "gates.yaml")["cadence"])
+HOUR = dt.timedelta(hours=1)
+
+
+def test_the_requirements_week() -> None:
+    found = slots(WEEK, START)
+    hours = [round((dt.datetime.fromisoformat(slot.due) - START) / HOUR) for slot in found]
+    assert hours == [4, 8, 12, 16, 20, 24, 36, 48, 60, 72, 96, 120, 144, 168]
+    assert found[0].name == "day 1, 04 h"
+    assert found[0].id == "day1_04h"
+    assert WEEK.days == 7
+
+
+def test_a_look_counts_for_the_slot_it_was_made_in() -> None:
+    looks = [START + hours * HOUR for hours in (4.2, 9, 13)]
+    states = [slot.state for slot in judged(WEEK, START, looks, START + 20.5 * HOUR)]
+    assert states[:6] == ["done", "done", "done", "missed", "due", "to come"]
+
+
+def test_a_look_before_the_first_slot_counts_for_none() -> None:
+    assert {slot.state for slot in judged(WEEK, START, [START + HOUR], START + 2 * HOUR)} == {"to come"}
+
+
+def test_what_comes_next() -> None:
+    found = judged(WEEK, START, [], START + 5 * HOUR)
+    following = upcoming(found)
+    assert following is not None
+    assert (following.name, following.state) == ("day 1, 04 h", "due")
+    assert upcoming(judged(WEEK, START, [START + 168 * HOUR], START + 169 * HOUR)) is None
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(0, False), (167.9, False), (168, True), (500, True)])
+def test_the_week_is_over_with_its_last_slot(hours: float, expected: bool) -> None:
+    assert over(WEEK, START, START + hours * HOUR) is expected
+
+
+@pytest.mark.parametrize("days", [[[2, 3]], [[1, 2], [2, 3]], [[3, 1]]])
+def test_a_cadence_has_no_gaps(days: list[list[int]]) -> None:
+    with pytest.raises(ValidationError):
+        Cadence.model_validate({"rhythms": [{"days": pair, "every_h": 12} for pair in days]})
+
+
+@given(st.lists(st.floats(0, 200), max_size=30), st.floats(0, 250), st.floats(0, 50))
+def test_more_looks_and_more_time_never_undo_a_slot(looks: list[float], now: float, later: float) -> None:
+    made = [START + hours * HOUR for hours in looks if hours <= now]
+    before = judged(WEEK, START, made, START + now * HOUR)
+    after = judged(WEEK, START, [*made, START + (now + later) * HOUR], START + (now + later) * HOUR)
+    for old, new in zip(before, after, strict=True):
+        assert old.state != "done" or new.state == "done"
+        assert old.state != "missed" or new.state == "missed"
+    assert len(after) == 14
