@@ -1,0 +1,123 @@
+"""The whole rollout on one chart: the weight as a step line, below it every decision in its notebook's lane."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.show import style
+from runbook_lib.show.charts import WIDTH_IN, Points, drawing
+from runbook_lib.show.tables import when
+
+SHAPES = {"PROMOTE": "^", "SOAK": "o", "PLANNED": "s", "HOLD": "D", "ROLLBACK": "v"}
+"""Colour never speaks alone: each decision has its own marker."""
+NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One decision, or one note, at its moment (aware UTC)."""
+
+    at: dt.datetime
+    lane: str
+    word: str
+    """The decision, or `note`."""
+
+
+def rollout_chart(weights: Mapping[str, Points], dots: Sequence[Dot], *, title: str) -> Any:
+    """Percent of requests that are asynchronous over time (UTC), and the decisions.
+
+    Args:
+        weights: environment to (time, percent), one point a change; the last holds until the last decision.
+        dots: in any order; lanes are drawn in the order of their first dot, from the top.
+    """
+    lanes = list(dict.fromkeys(dot.lane for dot in sorted(dots, key=lambda dot: dot.at)))
+    times = [at for points in weights.values() for at, _ in points] + [dot.at for dot in dots]
+    with drawing() as pyplot:
+        figure, (top, below) = pyplot.subplots(
+            2,
+            1,
+            figsize=(WIDTH_IN, 3.1 + 0.3 * max(1, len(lanes))),
+            sharex=True,
+            height_ratios=[2.4, 0.35 * max(1, len(lanes)) + 0.3],
+            layout="constrained",
+        )
+        _weights(top, weights, max(times, default=None))
+        _lanes(below, dots, lanes)
+        top.set_title(title)
+        if times:
+            pad = (max(times) - min(times)) * 0.015 or dt.timedelta(hours=1)
+            below.set_xlim(min(times) - pad, max(times) + pad)
+            _days(below)
+        figure.set_label(described(weights, dots, title))
+    return figure
+
+
+def _weights(axes: Any, weights: Mapping[str, Points], until: dt.datetime | None) -> None:
+    for place, (env, points) in enumerate(weights.items()):
+        known = sorted(points)
+        if not known or until is None:
+            axes.plot([], [], " ", label=f"{env}: no data")
+            continue
+        known.append((max(until, known[-1][0]), known[-1][1]))
+        axes.step(
+            [at for at, _ in known],
+            [percent for _, percent in known],
+            where="post",
+            color=style.CYCLE[place % len(style.CYCLE)],
+            linestyle=style.DASHES[place % len(style.DASHES)],
+            linewidth=2.2,
+            label=env,
+        )
+    axes.set_ylim(-4, 108)
+    axes.set_yticks([0, 10, 50, 100])
+    axes.set_ylabel("% of requests async")
+    if weights:
+        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(weights), borderaxespad=0.1)
+
+
+def _lanes(axes: Any, dots: Sequence[Dot], lanes: Sequence[str]) -> None:
+    for word in (*SHAPES, NOTE):
+        found = [dot for dot in dots if dot.word == word]
+        if not found:
+            continue
+        colour = style.BADGES[word].colour if word in style.BADGES else style.PURPLE
+        axes.plot(
+            [dot.at for dot in found],
+            [lanes.index(dot.lane) for dot in found],
+            linestyle="none",
+            marker=SHAPES.get(word, "*"),
+            markersize=8,
+            color=colour,
+            markeredgecolor=style.BLACK,
+            markeredgewidth=0.7,
+            label=word,
+        )
+    axes.set_yticks(range(len(lanes)), lanes)
+    axes.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
+    axes.set_xlabel("time (UTC)")
+    axes.grid(axis="x")
+    if dots:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22 - 0.6 / max(2, len(lanes))), ncols=6)
+
+
+def _days(axes: Any) -> None:
+    from matplotlib import dates as untyped
+
+    dates: Any = untyped
+    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=4, maxticks=12)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
+
+
+def described(weights: Mapping[str, Points], dots: Sequence[Dot], title: str) -> str:
+    """The chart in words: each weight with its moment, each lane with its last decision."""
+    parts = []
+    for env, points in weights.items():
+        steps = ", ".join(f"{percent:g} % from {when(at)}" for at, percent in sorted(points))
+        parts.append(f"{env} {steps or 'no data'}")
+    last = {dot.lane: dot for dot in sorted(dots, key=lambda dot: dot.at)}
+    parts += [f"{lane} {dot.word} {when(dot.at)}" for lane, dot in last.items()]
+    return f"{title} (UTC): {'; '.join(parts) or 'nothing'}."
