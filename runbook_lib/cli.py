@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from runbook_lib import cli_entries, cli_watch
 from runbook_lib.errors import Exit, RunbookError, UsageError
 
 EXIT_CODES = """\b
@@ -33,6 +34,8 @@ app = typer.Typer(
 )
 archive_app = typer.Typer(help="Look into the archive of sealed records.", no_args_is_help=True)
 app.add_typer(archive_app, name="archive")
+cli_entries.register(app)
+cli_watch.register(app)
 
 ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
@@ -117,8 +120,8 @@ def rehearse(
 ) -> None:
     """Rehearse the rollout on the embedded AWS: real notebooks, real API calls, no account, no network.
 
-    Starts the embedded AWS on a loopback port, deploys the sandbox for dev, staging and prod, sends smoke requests
-    through the real handlers, and takes phase 1 through its soak in virtual time.
+    Starts the embedded AWS on a loopback port with the sandbox for dev, staging and prod, and walks every notebook from
+    preflight to acceptance through some twenty virtual days.
     """
     from runbook_lib.rehearse import director
     from runbook_lib.rehearse.scenario import load, names

@@ -134,6 +134,8 @@ class Baseline(Frozen):
     """Hours, one after another, that the quietest window of the week is looked for in."""
     power: float = Field(default=0.95, gt=0.5, lt=1)
     """Chance with which the smallest detectable regression is detected."""
+    requests_per_day: float = Field(default=3000, gt=0)
+    """Taken for the traffic where none has been seen yet."""
     samples: dict[str, float] = Field(default_factory=dict)
     """Samples of each measure for one async request, at least; a measure that is not named has one."""
 
@@ -154,6 +156,8 @@ class Alarm(Frozen):
     threshold: float | None = None
     op: Literal[">", ">=", "<", "<="] = ">="
     missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
+    owner: Literal["stack", "runbook"] = "stack"
+    """Who makes it: the team's infrastructure code, or notebook 04."""
     guard: bool = False
     """Watched by AppConfig: going to ALARM takes the weight back."""
     why: str
@@ -164,9 +168,24 @@ class Alarm(Frozen):
             raise ValueError("wants either `gate` or `threshold`")
         if (self.metric is None) == (self.expression is None):
             raise ValueError("wants either `metric` or `expression`")
+        if self.guard and self.owner != "stack":
+            raise ValueError("a guard belongs to the stack: AppConfig's environment refers to it")
         if self.guard and self.metric is None:
             raise ValueError("a guard watches one metric; metric math cannot be a guard")
         return self
+
+
+class AlarmMath(Frozen):
+    """What alarms are designed by: how often they may cry wolf, and how soon they must bark."""
+
+    healthy: float = Field(gt=0, lt=1)
+    """Success rate of a service that is well."""
+    bad: float = Field(gt=0, lt=1)
+    """Success rate of one that must be noticed."""
+    false_per_day: float = Field(gt=0, lt=1)
+    """A guard may fire on a healthy day with at most this chance, at every weight."""
+    detect_within_h: float = Field(gt=0)
+    """A guard fires on a bad service within so many hours, at every weight of the rollout."""
 
 
 class Policy(Frozen):
@@ -192,6 +211,7 @@ class Policy(Frozen):
     baseline: Baseline = Baseline()
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
+    alarm_math: AlarmMath
 
     @model_validator(mode="after")
     def _whole(self) -> Policy:

@@ -24,6 +24,8 @@ from runbook_lib.series import SERIES, asks
 PHASE3 = "08_phase3_100_percent"
 LEAST_H, MOST_H = 4.0, 23.0
 """A look's window: what came since the last one, at least a slot of day 1, at most what the jobs table still holds."""
+AGAIN = dt.timedelta(hours=24)
+"""When to look again where the last look of the week could not close it."""
 DAILY: tuple[tuple[str, str, str, float], ...] = (
     ("reports", "jobs_created", "Sum", 1.0),
     ("completed", "jobs_completed", "Sum", 1.0),
@@ -177,8 +179,7 @@ class Week:
             "after" if self.over else "during",
             self.results,
             percent=self.state.weight,
-            last_look=True,
-            come_back_at=following.due if following else None,
+            come_back_at=following.due if following else iso(self.run.now + AGAIN),
             confidence=policy.confidence,
             way_back=False,
         )
@@ -186,26 +187,36 @@ class Week:
             outcome = Outcome(
                 decision=Decision.HOLD, reason=f"HOLD: no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
             )
-        if outcome.decision is Decision.PROMOTE:
+        if outcome.decision is Decision.PROMOTE or (self.over and self._in_order(outcome)):
             outcome = self._complete(outcome)
         self.outcome = self.run.decide(outcome, "after" if self.over else "during")
         return self.outcome
 
+    def _undecided(self) -> list[GateResult]:
+        counted = [one for one in self.results if one.gate.required and not one.gate.muted]
+        return [one for one in counted if one.verdict is Verdict.INCONCLUSIVE]
+
+    def _in_order(self, outcome: Outcome) -> bool:
+        """Nothing fails, and what a day's samples cannot decide meets its target: phase 3 has passed it already."""
+        undecided = self._undecided()
+        met = all(one.value is not None and one.gate.target.holds(one.value) for one in undecided)
+        return outcome.decision is Decision.SOAK and bool(undecided) and met
+
     def _complete(self, outcome: Outcome) -> Outcome:
         """The end of the week: missed looks are said; only a run that may apply closes it."""
         missed = [slot.name for slot in self.slots if slot.state == "missed"]
-        aside = f"; missed: {', '.join(missed)}" if missed else ""
-        done = f"the first week is over and every gate passes on its last {MOST_H:g} h{aside}"
+        undecided = [one.gate.title for one in self._undecided()]
+        said = "every gate passes" if not undecided else "no gate fails and every target is met"
+        aside = f" (too few samples to decide: {', '.join(undecided)})" if undecided else ""
+        aside += f"; missed: {', '.join(missed)}" if missed else ""
+        done = f"the first week is over and {said} on its last {MOST_H:g} h{aside}"
         if not self.run.applying:
-            return outcome.model_copy(
-                update={
-                    "decision": Decision.PLANNED,
-                    "reason": f"PLANNED: {done}",
-                    "next": "Run again with mode=apply to close the week.",
-                }
-            )
-        then = f"Go on with {self.params.policy.cadence.then}; run 11_acceptance."
-        return outcome.model_copy(update={"reason": f"PROMOTE: {done}", "next": then})
+            then, decision = "Run again with mode=apply to close the week.", Decision.PLANNED
+        else:
+            then = f"Go on with {self.params.policy.cadence.then}; run 11_acceptance."
+            decision = Decision.PROMOTE
+        changed = {"decision": decision, "reason": f"{decision}: {done}", "next": then, "come_back_at": None}
+        return outcome.model_copy(update=changed)
 
     def _metric(self, result: GateResult) -> Check:
         """A gate as the key metric that the requirement wants looked at; what is undecided within hours is no fault."""

@@ -138,6 +138,20 @@ def _table(prefix: str, title: str, dimensions: Dimensions) -> list[Metric]:
     ]
 
 
+def _system_errors(operation: str) -> Metric:
+    """HTTP 500s of one operation; SystemErrors has no data by table alone (DOMAIN.md, trap 10)."""
+    return Metric(
+        id=f"system_errors_{operation.removesuffix('Item').lower()}",
+        title=f"Jobs table: HTTP 500s of {operation}",
+        unit="errors",
+        group="table",
+        stat="Sum",
+        namespace="AWS/DynamoDB",
+        name="SystemErrors",
+        dimensions=(("Operation", operation), ("TableName", "{table}")),
+    )
+
+
 def _kpi(key: str, title: str, name: str, unit: Unit = "jobs") -> Metric:
     return Metric(
         id=key,
@@ -176,6 +190,7 @@ METRICS: dict[str, Metric] = {
         _queue("dlq_visible", "DLQ: messages", "ApproximateNumberOfMessagesVisible", resource="dlq", gauge=True),
         *_table("table", "Jobs table", _TABLE),
         *_table("gsi", "Idempotency index", _GSI),
+        *(_system_errors(operation) for operation in ("PutItem", "GetItem", "UpdateItem", "Query")),
         _kpi("jobs_created", "Jobs created", "VPRJobCreated"),
         _kpi("jobs_completed", "Jobs completed", "VPRJobCompleted"),
         _kpi("jobs_failed", "Jobs marked FAILED (from the worker's log)", "VPRJobFailed"),

@@ -153,11 +153,14 @@ class Rollout:
         """
         stage, start = self.stage, self.aws.now()
         looks: list[Future[Finished]] = []
+        slots = cadence.slots(stage.params["prod"].policy.cadence, start)
         with ThreadPoolExecutor(1) as pool:
-            for slot in cadence.slots(stage.params["prod"].policy.cadence, start)[:-1]:
+            for slot in slots[:-1]:
                 stage.soak(parse(slot.due), f" to {slot.name}")
                 scene = Scene(WEEK, what=slot.name, apply=False, as_of=self.aws.now().isoformat())
                 looks.append(pool.submit(stage.run, scene))
+            last = slots[-1]
+            stage.soak(parse(last.due), f" to {last.name}")
             for look in looks:
                 self._must(look.result(), "SOAK")
         self.through(Scene(WEEK, what="the last look of the week"))

@@ -67,7 +67,7 @@ def deploy_all(aws: Place, environments: Iterable[Params], step: str = "async") 
 def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
     """The template without its metric-math alarms, which the embedded CloudFormation refuses by name."""
     template = build(params, step)
-    for alarm in params.policy.alarms:
+    for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
         if alarm.metric is None:
             template["Resources"].pop(alarm_id(alarm.id), None)
     return template
@@ -136,7 +136,7 @@ def _is_refusal(event: dict[str, Any]) -> bool:
 def _fill_gaps(aws: Place, params: Params) -> None:
     """Makes true what the template says and the embedded CloudFormation does not do."""
     resources = {id: one.get("Properties", {}) for id, one in build(params)["Resources"].items()}
-    for alarm in params.policy.alarms:
+    for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
         if alarm.metric is None:
             aws.client("cloudwatch").put_metric_alarm(**realise(alarm, params))
     aws.client("lambda").put_function_concurrency(

@@ -214,7 +214,9 @@ def _deployment(resources: dict[str, Any]) -> dict[str, Any]:
 def _alarms(params: Params, resources: dict[str, Any]) -> dict[str, Any]:
     """Every alarm of `gates.yaml`; the guards become monitors of the dial's environment."""
     tags = resources["Queue"]["Properties"]["Tags"]
-    made = {alarm_id(alarm.id): to_cloudformation(alarm, params) for alarm in params.policy.alarms}
+    made = {
+        alarm_id(alarm.id): to_cloudformation(alarm, params) for alarm in params.policy.alarms if alarm.owner == "stack"
+    }
     for alarm in made.values():
         alarm["Properties"]["Tags"] = tags
     resources["DialEnvironment"]["Properties"]["Monitors"] = [
