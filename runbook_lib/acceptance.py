@@ -31,6 +31,8 @@ class Proof:
     """What the record says: `PASS` for each check or gate, or its decision."""
     missing: str = ""
     """Why there is no record, in a sentence."""
+    said: str = ""
+    """What the gate or the check said, where it is a single one."""
 
     @property
     def ok(self) -> bool:
@@ -46,9 +48,9 @@ class Proof:
         where = f"run {self.record.run_id} ({self.record.hash[:12]}…)"
         if not self.found:
             return f"{where} of {one.notebook} in {one.env} has no {one.kind} '{one.id}'"
-        return (
-            where if self.ok else f"{where}: {one.id} says {', '.join(sorted(set(self.found) - {'PASS', 'PROMOTE'}))}"
-        )
+        if self.ok:
+            return f"{where}: {self.said}" if self.said else where
+        return f"{where}: {one.id} says {', '.join(sorted(set(self.found) - {'PASS', 'PROMOTE'}))}"
 
 
 class Acceptance(Step):
@@ -120,7 +122,7 @@ class Acceptance(Step):
         for record in reversed(mine[: mine.index(promoted) + 1]):
             found = _verdicts(one, record) if record.attempt == promoted.attempt else ()
             if found:
-                return Proof(one, record, found)
+                return Proof(one, record, found, said=_said(one, record))
         return Proof(one, promoted, ())
 
     def timeline(self) -> Any:
@@ -145,11 +147,11 @@ class Acceptance(Step):
 
     def summary(self) -> Any:
         """One page, fit to be signed; in the record as summary.md."""
-        from runbook_lib.show.console import folded
+        from runbook_lib.show.tables import Shown
 
         text = self._summary()
         self.run.journal.attach("summary.md", text.encode())
-        return folded("Summary (summary.md in the record)", text.splitlines(), opened=True)
+        return Shown(f"<pre style='white-space:pre-wrap;font-size:12px'>{html.escape(text)}</pre>", text)
 
     def _summary(self) -> str:
         criteria = [one for id, one in self.run.checks.items() if id.startswith("criterion.")]
@@ -205,6 +207,12 @@ class Acceptance(Step):
             self.outcome = self.run.decide(outcome)
         return outcome
 
+    def verdict(self) -> Any:
+        """The decision; the criteria have a table of their own."""
+        from runbook_lib.show.tables import verdict_banner
+
+        return verdict_banner(self.outcome or self.judge())
+
     def plan(self) -> Any:
         """There is nothing to do but to sign."""
         from runbook_lib.show.parts import line
@@ -232,6 +240,15 @@ def _linked(checks: Sequence[Check]) -> Any:
 
 def _when(record: Record) -> dt.datetime:
     return parse(record.as_of or record.sealed_at)
+
+
+def _said(one: Reference, record: Record) -> str:
+    """The words of the gate, or of the check if a single one is meant."""
+    if one.kind == "gate":
+        named = [g for g in record.gates if (g.get("gate") or {}).get("id") == one.id]
+    else:
+        named = [c for c in record.checks if matches(one, str(c.get("id")))]
+    return str(named[0].get("reason", "")).rstrip(". ") if len(named) == 1 else f"{len(named)} checks"
 
 
 def _verdicts(one: Reference, record: Record) -> tuple[str, ...]:

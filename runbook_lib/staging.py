@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from runbook_lib.act.command import command_check, run_command
@@ -131,8 +132,9 @@ class Staging(Phase):
         plan, params, run = self.plan_of_load, self.params, self.run
         service, url = params.service, stage_url(run)
         probe = f"load-{run.run_id}"
-        for _ in range(plan.warm_up):
-            smoke(url, probe_id=probe, deadline_s=service.job_deadline_s, routes=service.api.routes)
+        with ThreadPoolExecutor(max(1, plan.warm_up)) as pool:
+            for _ in range(plan.warm_up):
+                pool.submit(smoke, url, probe_id=probe, deadline_s=service.job_deadline_s, routes=service.api.routes)
         done = run_load(
             plan, url, service.api.routes, probe=probe, poll_s=service.poll_every_s,
             max_polls=service.job_deadline_s // service.poll_every_s, out=live,

@@ -6,26 +6,18 @@ AWS, in the environment of the parameter file alone.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from runbook_lib import moment as moments
 from runbook_lib.aws import connect, require_account
-from runbook_lib.errors import ArchiveError
-from runbook_lib.moment import Moment
 from runbook_lib.observe import traffic
-from runbook_lib.observe.window import parse
-from runbook_lib.params import Params, load_file, project_root
-from runbook_lib.policy import Step
+from runbook_lib.params import load_file, project_root
+from runbook_lib.progress import Line, Rollout, State, following, said
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
-from runbook_lib.record.record import Record
 
-State = Literal["passed", "due", "soaking", "hold", "missing"]
-"""`soaking`: nothing to do before `due`; `missing`: not passed, and something that it needs has not passed either."""
 STYLES: dict[State, tuple[str, str]] = {
     "passed": ("✔ passed", "green"),
     "due": ("● due", "bold cyan"),
@@ -33,27 +25,6 @@ STYLES: dict[State, tuple[str, str]] = {
     "hold": ("✘ hold", "bold red"),
     "missing": ("– missing", "dim"),
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One notebook of the rollout in one environment."""
-
-    notebook: str
-    env: str
-    title: str
-    state: State
-    moment: str
-    """Where the soak stands by AWS; empty where there is none, or in another environment than the file's."""
-    words: str
-    """Why it is in that state, in a sentence; empty where it passed."""
-    last: str
-    """Decision (or status) of the newest sealed record, empty if there is none."""
-    last_at: str
-    due: str
-    """When to come back; empty if nothing is due at a given time."""
-    command: str
-    """The command that takes it on; empty if there is nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +60,9 @@ class Status:
         for name in ("step", "in", "state", "why", "last record", "come back"):
             table.add_column(name, overflow="fold", no_wrap=name in ("step", "in", "state"))
         for line in self.lines:
-            said, style = STYLES[line.state]
+            word, style = STYLES[line.state]
             last = f"{line.last} {line.last_at}".strip()
-            table.add_row(line.notebook, line.env, Text(said, style), Text(line.words), last, line.due)
+            table.add_row(line.notebook, line.env, Text(word, style), Text(line.words), last, line.due)
         return Group(head, table, Text(f"next: {self.next}", "bold"))
 
 
@@ -110,7 +81,9 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     aws = connect(params)
     identity = aws.identity()
     require_account(params, identity)
-    state, _ = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    state, there = traffic.read_or_nothing(aws.client("appconfig"), params)
+    if there:  # Only then are there routes to ask about: before the first deployment there may be no API at all.
+        state = traffic.read(aws.client("appconfig"), params, aws)
     seen = {
         notebook: moments.which(state, params, notebook, phase, identity.now)
         for notebook, phase in params.policy.phases.items()
@@ -124,225 +97,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         weight=state.weight,
         dial=state.dial_percent,
         switch="on" if state.switch_on else "off",
-        now=_said(identity.now),
+        now=said(identity.now),
         lines=lines,
         next=following(lines),
     )
-
-
-def needed(steps: Mapping[str, Step]) -> list[tuple[str, str]]:
-    """(notebook, environment) of everything that the rollout cannot do without, each after what it needs.
-
-    That is whatever a step names, and those that no step names: the last ones.
-    """
-    named = {one for step in steps.values() for one in (*step.requires, *step.requires_to_shift)}
-    notebooks = {one.partition("@")[0] for one in named}
-    found: dict[tuple[str, str], None] = {}
-    entered: set[str] = set()
-
-    def enter(one: str) -> None:
-        notebook, _, env = one.partition("@")
-        if one in entered or notebook not in steps:
-            return
-        entered.add(one)
-        for before in (*steps[notebook].requires, *steps[notebook].requires_to_shift):
-            enter(before)
-        found[(notebook, env)] = None
-
-    for name, step in steps.items():
-        for env in step.envs:
-            if name not in notebooks or f"{name}@{env}" in named:
-                enter(f"{name}@{env}")
-    return list(found)
-
-
-def following(lines: Sequence[Line]) -> str:
-    """The next command: what is held goes before what is due, what is due before what can wait."""
-    for state in ("hold", "due", "soaking"):
-        for line in lines:
-            if line.state == state:
-                return line.command
-    return "nothing is due"
-
-
-class Rollout:
-    """The steps of one release as its archive shows them, with the traffic of one environment.
-
-    Args:
-        params: of the environment that AWS was asked in.
-        file: where `params` come from.
-        state: its traffic.
-        seen: notebook to the moment of its phase there.
-        now: AWS's clock, UTC.
-    """
-
-    def __init__(
-        self,
-        params: Params,
-        archive: Archive,
-        file: Path,
-        state: traffic.TrafficState,
-        seen: Mapping[str, Moment],
-        now: dt.datetime,
-    ) -> None:
-        self.params, self.archive, self.file = params, archive, file
-        self.state, self.seen, self.now = state, seen, now
-        self.steps = params.policy.steps
-        self.needed = needed(self.steps)
-        names = [f"{notebook}@{env}" for notebook, env in self.needed]
-        self.findings = dict(zip(names, predecessors(archive, names, params.release), strict=True))
-
-    def lines(self) -> tuple[Line, ...]:
-        """A line for each step that is needed, each after what it needs."""
-        return tuple(self._line(notebook, env) for notebook, env in self.needed)
-
-    def _line(self, notebook: str, env: str) -> Line:
-        newest, decided = self._records(notebook, env)
-        moment = self.seen.get(notebook) if env == self.params.env else None
-        state, words, back = self._state(notebook, env, decided, moment)
-        return Line(
-            notebook=notebook,
-            env=env,
-            title=self.steps[notebook].title,
-            state=state,
-            moment=moment.name if moment else "",
-            words=words,
-            last=(newest.decision if newest.status == "completed" and newest.decision else newest.status)
-            if newest
-            else "",
-            last_at=(newest.as_of or newest.sealed_at)[:16] if newest else "",
-            due=_said(back) if back else "",
-            command=self._command(notebook, env, state, newest, decided, back),
-        )
-
-    def _records(self, notebook: str, env: str) -> tuple[Record | None, Record | None]:
-        """The newest record, and the one that decides; None where there is none, or it cannot be read."""
-        refs = self.archive.records(env, self.params.release, notebook)
-        wanted = self.findings[f"{notebook}@{env}"].record
-        decides = next((ref for ref in refs if ref.run_id == wanted), None)
-        return (_loaded(self.archive, refs[-1] if refs else None), _loaded(self.archive, decides))
-
-    def _state(
-        self, notebook: str, env: str, decided: Record | None, moment: Moment | None
-    ) -> tuple[State, str, dt.datetime | None]:
-        """State, why, and when to come back."""
-        finding = self.findings[f"{notebook}@{env}"]
-        if moment and moment.name in ("taken_back", "void"):
-            return "hold", moment.words, None
-        if finding.ok:
-            return "passed", "", None
-        if finding.record is None:
-            if moment and moment.name in ("during", "after"):
-                back = moment.come_back_at if moment.name == "during" else None
-                return _soak(f"{moment.words}; this archive has no record of the shift", back, self.now)
-            return self._not_yet(notebook, env)
-        if decided is None or finding.sealed_at is None or decided.open_changes:
-            return "hold", finding.sentence, None
-        if decided.decision == "SOAK":
-            return self._soaking(decided, moment)
-        if self._again(env, decided):
-            return "due", f"attempt {decided.attempt} was {decided.decision}; {self.params.attempt} may begin", None
-        return "hold", str((decided.outcome or {}).get("reason") or finding.sentence), None
-
-    def _soaking(self, decided: Record, moment: Moment | None) -> tuple[State, str, dt.datetime | None]:
-        told = (decided.outcome or {}).get("come_back_at")
-        back = parse(str(told)) if told else None
-        words = str((decided.outcome or {}).get("reason") or "").removeprefix("SOAK: ")
-        if moment and moment.name == "before":
-            return "due", moment.words, None
-        if moment and moment.name == "during":
-            back, words = moment.come_back_at or back, moment.words
-        return _soak(words, back, self.now)
-
-    def _not_yet(self, notebook: str, env: str) -> tuple[State, str, None]:
-        waits = self._waits(notebook, env)
-        ready = "deployed, with no traffic; " if self._deployed(f"{notebook}@{env}") else ""
-        return ("missing", f"{ready}waits for {waits}", None) if waits else ("due", f"{ready}may be run now", None)
-
-    def _waits(self, notebook: str, env: str) -> str:
-        """The first thing that has to be there before it can be run with profit; empty if nothing is missing."""
-        one, step = f"{notebook}@{env}", self.steps[notebook]
-        wanted = (*step.requires, *(step.requires_to_shift if self._deployed(one) else ()))
-        missing = next((before for before in wanted if not self.findings[before].ok), "")
-        # What only a shift asks for looks at resources that the shifting notebook deploys.
-        hosts = [f"{name}@{env}" for name, other in self.steps.items() if one in other.requires_to_shift]
-        closed = next((host for host in hosts if not self._deployed(host)), "")
-        return missing or (f"{closed} to deploy" if closed else "")
-
-    def _deployed(self, one: str) -> bool:
-        """Whether an applied run of that step came to its end: it deploys first, and shifts at a later run."""
-        if one in self.findings and self.findings[one].ok:
-            return True
-        notebook, _, env = one.partition("@")
-        if not self.steps[notebook].requires_to_shift:
-            return False
-        kept = (_loaded(self.archive, ref) for ref in self.archive.records(env, self.params.release, notebook))
-        return any(
-            record
-            and record.mode == "apply"
-            and record.status == "completed"
-            and record.decision in ("PLANNED", "SOAK")
-            for record in kept
-        )
-
-    def _again(self, env: str, decided: Record) -> bool:
-        """The parameter file has raised `attempt` since."""
-        return env == self.params.env and self.params.attempt > decided.attempt
-
-    def _command(
-        self,
-        notebook: str,
-        env: str,
-        state: State,
-        newest: Record | None,
-        decided: Record | None,
-        back: dt.datetime | None,
-    ) -> str:
-        if state in ("passed", "missing"):
-            return ""
-        file = self._file(env)
-        run, apply = f"runbook run {notebook} --params {file}", f"--apply --confirm {env}"
-        if state == "soaking":
-            when = f"the verdict is due at {_said(back)}" if back else "the verdict is not due yet"
-            return f"{run}   (an interim look is always safe; {when})"
-        if state == "hold":
-            return self._held(notebook, env, decided, run)
-        if newest and newest.mode == "plan" and newest.decision == "PLANNED" and newest.status == "completed":
-            return f"{run} {apply}   (its plan of {(newest.as_of or newest.sealed_at)[:16]} is in order)"
-        return f"{run}   (read the plan, then add {apply})"
-
-    def _held(self, notebook: str, env: str, decided: Record | None, run: str) -> str:
-        """What to do about a hold. Async is turned off only where that still turns anything off (trap 19)."""
-        here, rolled_back = env == self.params.env, decided is not None and decided.decision == "ROLLBACK"
-        if rolled_back and not here:
-            return f"runbook status --params {self._file(env)}   ({notebook} says ROLLBACK; see the weight there)"
-        if rolled_back and self.state.weight > 0 and not self.state.migrated:
-            return f"runbook rollback 1 --params {self._file(env)} --apply --confirm {env}"
-        moment = self.seen.get(notebook) if here else None
-        if rolled_back or (moment and moment.name in ("taken_back", "void")):
-            again = max(self.params.attempt, decided.attempt if decided else 1) + 1
-            return f"{run} --set attempt={again}   (only when the cause is mended)"
-        return f"{run}   (once the cause of the hold is mended)"
-
-    def _file(self, env: str) -> str:
-        """The parameter file of an environment: beside the one given, named like it."""
-        if env == self.params.env:
-            return str(self.file)
-        name = self.file.name.replace(self.params.env, env, 1)
-        beside = self.file.with_name(name if name != self.file.name else f"{env}.yaml")
-        return str(beside) if beside.is_file() else f"<the parameters of {env}>"
-
-
-def _soak(words: str, back: dt.datetime | None, now: dt.datetime) -> tuple[State, str, dt.datetime | None]:
-    return ("soaking" if back and back > now else "due"), words, back
-
-
-def _loaded(archive: Archive, ref: Any) -> Record | None:
-    try:
-        return archive.load(ref) if ref else None
-    except ArchiveError:
-        return None
-
-
-def _said(at: dt.datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from typing import Any
 
+from runbook_lib import week_charts
 from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import cadence
 from runbook_lib.judge.cadence import Slot
@@ -16,10 +17,9 @@ from runbook_lib.judge.model import Decision, Evidence, GateResult, Look, Outcom
 from runbook_lib.observe import census, fetch, live, measure, traffic
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.window import Window, iso, parse
-from runbook_lib.phase_look import drawn
 from runbook_lib.record.record import Record
 from runbook_lib.run import Run
-from runbook_lib.series import SERIES, asks
+from runbook_lib.series import asks
 
 PHASE3 = "08_phase3_100_percent"
 LEAST_H, MOST_H = 4.0, 23.0
@@ -141,17 +141,17 @@ class Week:
                 )
                 cells.append("–" if not points or total is None else f"{total * scale:,.4g}")
             rows.append(cells)
-        head = ("", *(f"{when(day.start)} +{day.seconds / 3600:.0f} h" for day in days))
-        return table(head, rows, caption="Day by day since phase 3 was accepted (UTC)")
+        short = [f" ({day.seconds / 3600:.0f} h)" if day.seconds < 86400 else "" for day in days]
+        head = ("", *(f"{when(day.start)}{less}" for day, less in zip(days, short, strict=True)))
+        return table(head, rows, caption="24 h from (UTC), since phase 3 was accepted")
 
     def charts(self) -> Any:
-        """The key metrics over the week, thresholds drawn in, one above the other."""
+        """The seven key metrics over the week, thresholds drawn in, one above the other."""
         from runbook_lib.show.charts import timelines
 
-        gates = {gate.id: gate for gate in self.params.policy.gates}
-        names = {"sync": "temporary route", "async": self.params.service.api.routes.sync}
+        looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._judged())
         marks = [(self.start, "accepted")] if self.start else []
-        return timelines([drawn(panel, self._answered(), gates, names) for panel in SERIES], marks=marks)
+        return timelines(week_charts.panels(looks, self._answered(), self.params.policy), marks=marks)
 
     def cost_table(self) -> Any:
         """What a report costs now."""
@@ -162,17 +162,8 @@ class Week:
 
     def judge(self) -> Outcome:
         """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""
-        self._answered()
         policy = self.params.policy
-        self.results = judge_all(
-            policy.gates,
-            self.evidence,
-            look=self._look(),
-            looks=(),
-            confidence=policy.confidence,
-            alpha_early=policy.alpha_early,
-            prior=policy.early_prior,
-        )
+        self.results = self._judged()
         self.run.check(*(self._metric(result) for result in self.results))
         following = cadence.upcoming(slot for slot in self.slots if slot.state == "to come")
         outcome = decide(
@@ -191,6 +182,19 @@ class Week:
             outcome = self._complete(outcome)
         self.outcome = self.run.decide(outcome, "after" if self.over else "during")
         return self.outcome
+
+    def _judged(self) -> tuple[GateResult, ...]:
+        self._answered()
+        policy = self.params.policy
+        return judge_all(
+            policy.gates,
+            self.evidence,
+            look=self._look(),
+            looks=(),
+            confidence=policy.confidence,
+            alpha_early=policy.alpha_early,
+            prior=policy.early_prior,
+        )
 
     def _undecided(self) -> list[GateResult]:
         counted = [one for one in self.results if one.gate.required and not one.gate.muted]

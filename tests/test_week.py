@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runbook_lib import week as room
+from runbook_lib import week_charts
 from runbook_lib.judge.model import Decision, Evidence, Verdict
 from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
@@ -65,7 +66,7 @@ def seal(archive: Archive, notebook: str, at: dt.datetime, decision: str) -> Non
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    """`made(at, looks, ...)`: every cell of the notebook `at` hours after the acceptance, but the charts."""
+    """`made(at, looks, ...)`: every cell of the notebook `at` hours after the acceptance."""
     archive = Archive(tmp_path)
     canned: dict[str, Any] = {}
     monkeypatch.setattr(room.traffic, "read_or_nothing", lambda *_: (STATE, True))
@@ -92,7 +93,15 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
         run = Run(NOTEBOOK, params, archive=archive, staging=staging, run_id="now", origin="papermill")
         run.now, run.aws = hours(at), SimpleNamespace(client=lambda _: None)  # type: ignore[assignment]
         week = Week(run)
-        for cell in (week.cadence_table, week.observe, week.trend_table, week.judge, week.gate_table, week.plan):
+        for cell in (
+            week.cadence_table,
+            week.observe,
+            week.trend_table,
+            week.charts,
+            week.judge,
+            week.gate_table,
+            week.plan,
+        ):
             cell()
         week.proof()
         return week
@@ -112,6 +121,7 @@ def decided(week: Week) -> tuple[Decision, str, str | None]:
         (4, (), 4, 8),
         (8.2, (4,), 4.2, 12),
         (12, (4,), 8, 16),
+        (12, (4, 20), 8, 16),
         (40, (24,), 16, 48),
         (100, (24,), 23, 120),
     ],
@@ -208,3 +218,22 @@ def test_an_altered_look_is_none(made: Made, tmp_path: Path) -> None:
     path = ref.folder / "record.json"
     path.write_text(path.read_text().replace('"SOAK"', '"PROMOTE"'))
     assert made(9).run.checks["cadence.day1_04h"].found == "missed"
+
+
+def test_the_seven_key_metrics_are_drawn_with_their_limits(made: Made) -> None:
+    week = made(8)
+    earlier = SimpleNamespace(as_of=iso(hours(4)), gates=({"gate": {"id": "success_rate"}, "value": 0.995},))
+    later = SimpleNamespace(as_of=iso(hours(9)), gates=earlier.gates)
+    looks = week_charts.found([earlier, later], week.run.now, week.results)  # type: ignore[list-item]
+    assert looks["success_rate"] == [(hours(4), 0.995), (hours(8), 0.999)], "what came after as_of is not there yet"
+    told = str(week.charts())
+    for title, limits in {
+        "Success rate (%)": "target > 99 %; alert < 98 %",
+        "P95 submit latency (s)": "target < 3 s; alert > 5 s",
+        "P95 VPR generation time (s)": "target < 90 s; alert > 120 s",
+        "Queue depth (messages)": "target < 10; alert > 50",
+        "DLQ depth (messages)": "target <= 0; alert >= 1",
+        "Lambda errors (submit, worker, status) (%)": "target < 1 %; alert > 5 %",
+        "Cost per VPR (USD)": "target < $0.01; alert > $0.05",
+    }.items():
+        assert limits in told.partition(title)[2].partition(" UTC.")[0], title

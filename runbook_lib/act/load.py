@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from runbook_lib.record.redact import redact_text
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 _TAIL = 20
+_MARGIN_S = 60.0
+"""locust is given so long to end by itself."""
+_DATA = re.compile(r"^.*\bwindow\.templateArgs = .*$", re.MULTILINE)
 
 
 class LoadError(RunbookError):
@@ -34,13 +37,18 @@ class LoadPlan(Frozen):
     """`params/load.yaml`."""
 
     users: int = Field(ge=1)
+    """All of them at the same time, each with one job."""
     spawn_per_s: float = Field(gt=0)
     generation_s: float = Field(gt=0)
-    warm_up: int = Field(default=3, ge=0)
+    """Seconds that the LLM takes for one report."""
+    warm_up: int = Field(default=10, ge=0)
+    """Requests of each kind at once, before the first user; they make no job."""
     max_s: float = Field(default=1800, gt=0)
     drain_factor: float = Field(default=1.2, ge=1)
     processes: int = Field(default=0, ge=0)
+    """More than 0: so many locust processes on this machine."""
     expect_workers: int = Field(default=0, ge=0)
+    """More than 0: a master that waits for so many workers on other machines; goes before `processes`."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,22 @@ class Loaded:
     seconds: float
     statistics: bytes
     """locust's own report: CSV, one line a request name."""
+    report: str
+    """locust's own report: HTML, secrets taken out; empty where it made none."""
 
 
-def arguments(plan: LoadPlan, host: str, csv: Path) -> list[str]:
-    """locust's command line (after the program)."""
+def arguments(plan: LoadPlan, host: str, folder: Path, what: Mapping[str, Any]) -> list[str]:
+    """locust's command line (after the program).
+
+    Args:
+        folder: where its reports go: `load_stats.csv`, `load.html`.
+        what: the plan of `locustfile.py`; a master hands it on to its workers.
+    """
     given = [
-        *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--csv", str(csv), "--only-summary"),
+        *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--only-summary", "--loglevel", "WARNING"),
+        *("--csv", str(folder / "load"), "--html", str(folder / "load.html")),
         *("--users", str(plan.users), "--spawn-rate", f"{plan.spawn_per_s:g}", "--run-time", f"{plan.max_s:g}s"),
-        *("--stop-timeout", "2", "--exit-code-on-error", "0"),
+        *("--exit-code-on-error", "0", "--runbook-plan", json.dumps(what)),
     ]
     if plan.expect_workers:
         given += ["--master", "--expect-workers", str(plan.expect_workers)]
@@ -93,28 +109,32 @@ def run_load(
     with tempfile.TemporaryDirectory(prefix="runbook-load-") as scratch:
         folder = Path(scratch)
         what = {
-            "out": str(folder / "met.json"), "users": plan.users, "probe": probe, "poll_s": poll_s,
-            "max_polls": max_polls, "submit": routes.submit, "status": routes.status,
+            "out": str(folder / "met.json"), "users": plan.users, "warm_up": plan.warm_up, "probe": probe,
+            "poll_s": poll_s, "max_polls": max_polls, "submit": routes.submit, "status": routes.status,
         }  # fmt: skip
-        env = {**os.environ, "RUNBOOK_LOAD": json.dumps(what)}
         began = time.time()
-        tail = _run(
-            [sys.executable, "-m", "locust", *arguments(plan, host, folder / "load")], env, plan.max_s + 60, out
-        )
+        argv = [sys.executable, "-m", "locust", *arguments(plan, host.rstrip("/"), folder, what)]
+        tail = _run(argv, plan.max_s + _MARGIN_S, out)
         seconds = time.time() - began
         try:
             found = json.loads((folder / "met.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             said = next((line for line in reversed(tail) if line.strip()), "it said nothing")
             raise LoadError(f"the load test left no result: {said}") from None
-        csv = folder / "load_stats.csv"
+        csv, page = folder / "load_stats.csv", folder / "load.html"
         statistics = csv.read_bytes() if csv.is_file() else b""
-        return Loaded(tuple(Met.model_validate(one) for one in found), began, seconds, statistics)
+        report = without_secrets(page.read_text(encoding="utf-8")) if page.is_file() else ""
+        return Loaded(tuple(Met.model_validate(one) for one in found), began, seconds, statistics, report)
 
 
-def _run(argv: list[str], env: dict[str, str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
+def without_secrets(report: str) -> str:
+    """locust's HTML with secrets taken out of its data; its program, the other lines, is left as it is."""
+    return _DATA.sub(lambda line: redact_text(line[0]), report)
+
+
+def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
     process = subprocess.Popen(
-        argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
     timer = threading.Timer(limit_s, process.kill)
     timer.start()

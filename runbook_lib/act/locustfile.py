@@ -1,69 +1,76 @@
 """The users of the load test; run by locust in a process of its own, never imported by the runbook.
 
 Each submits one job, polls as the real client does, downloads the report, and then stays until the last one is done, so
-that all of them are there at once. What happened to each goes to the file of the plan; workers send it to the master.
+that nobody is replaced. What happened to each goes to the file of the plan; workers send it to the master, which sends
+them the plan: `locust -f locustfile.py --worker --master-host HOST` is all that another machine needs.
 """
 
+import contextlib
 import json
-import os
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
-from locust import HttpUser, events, task
+import gevent.pool  # type: ignore[import-untyped]
+import requests
+from locust import FastHttpUser, events, task
 
-PLAN: dict[str, Any] = json.loads(os.environ["RUNBOOK_LOAD"])
 DONE: list[dict[str, Any]] = []
 """What this process's users met; on a master, that of all workers."""
 UNSENT: list[dict[str, Any]] = []
-HEADERS = {"X-Runbook-Probe": PLAN["probe"]}
+ENVIRONMENT: list[Any] = []
+_WARM_TIMEOUT_S = 30
 
 
-class Applicant(HttpUser):
+class Applicant(FastHttpUser):
     """One applicant with one report to be written."""
+
+    insecure = False  # locust's default would take any certificate
 
     @task
     def apply(self) -> None:
-        """The whole conversation."""
+        """The whole conversation, once: what was met is kept, also of a conversation that is cut off."""
         met: dict[str, Any] = {"at": time.time(), "job_id": "", "polls": 0, "outcome": "", "downloaded": False}
         try:
-            self._conversation(met)
+            self._conversation(plan(self.environment), met)
         except Exception as error:  # locust would begin the conversation anew, with a second job
-            met["outcome"] = f"{type(error).__name__}: {error}"[:200]
-        UNSENT.append(met)
-        if not is_worker(self.environment):
-            take(self.environment, [met])
+            met["outcome"] = f"error: {type(error).__name__}"  # its text may hold the link to the report
+        finally:
+            met["waited_s"] = time.time() - met["at"]
+            UNSENT.append(met)
+            if not is_worker(self.environment):
+                take(self.environment, [met])
         while True:
             gevent.sleep(1)
 
-    def _conversation(self, met: dict[str, Any]) -> None:
-        key = f"load-{PLAN['probe']}-{uuid.uuid4()}"
-        began = met["at"]
+    def _conversation(self, given: dict[str, Any], met: dict[str, Any]) -> None:
+        key, headers = f"load-{given['probe']}-{uuid.uuid4()}", {"X-Runbook-Probe": given["probe"]}
         payload = {"application_id": key, "idempotency_key": key}
         with self.client.post(
-            PLAN["submit"], json=payload, headers=HEADERS, name="POST submit", catch_response=True
+            given["submit"], json=payload, headers=headers, name="POST submit", catch_response=True
         ) as answer:
-            met["submit_s"], met["submit_status"] = time.time() - began, answer.status_code
+            met["submit_s"], met["submit_status"] = time.time() - met["at"], answer.status_code
             if answer.status_code != 202:
                 answer.failure(f"{answer.status_code}, wants 202")
                 return
             met["job_id"] = answer.json()["job_id"]
-        link = self._poll(met)
-        met["waited_s"] = time.time() - began
+        link = self._poll(given, headers, met)
         if link:
-            # The link is a secret for an hour: its name in the statistics says nothing of it.
-            got = self.client.get(link, name="GET report")
-            met["downloaded"] = got.status_code == 200 and met["job_id"] in got.text
+            # The link is a secret for an hour: neither its name in the statistics nor a failure says anything of it.
+            with self.client.get(link, name="GET report", catch_response=True) as got:
+                met["downloaded"] = got.status_code == 200 and met["job_id"] in (got.text or "")
+                if not met["downloaded"]:
+                    got.failure(f"{got.status_code}, wants 200 and this job's report")
 
-    def _poll(self, met: dict[str, Any]) -> str:
+    def _poll(self, given: dict[str, Any], headers: dict[str, str], met: dict[str, Any]) -> str:
         """The link to the report; empty if there is none."""
-        path = PLAN["status"].replace("{job_id}", met["job_id"])
-        for _ in range(PLAN["max_polls"]):
-            gevent.sleep(PLAN["poll_s"])
+        path = given["status"].replace("{job_id}", met["job_id"])
+        for _ in range(given["max_polls"]):
+            gevent.sleep(given["poll_s"])
             met["polls"] += 1
-            with self.client.get(path, headers=HEADERS, name="GET status", catch_response=True) as answer:
+            with self.client.get(path, headers=headers, name="GET status", catch_response=True) as answer:
                 if answer.status_code == 202:
                     answer.success()
                     continue
@@ -78,6 +85,17 @@ class Applicant(HttpUser):
         return ""
 
 
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def arguments(parser: Any, **_: Any) -> None:
+    """The plan as an argument of our own: a master hands it on to its workers."""
+    parser.add_argument("--runbook-plan", default="{}", include_in_web_ui=False, help="the load test's plan, as JSON")
+
+
+def plan(environment: Any) -> dict[str, Any]:
+    """out, users, warm_up, probe, poll_s, max_polls, submit, status: see `act.load.run_load`."""
+    return dict(json.loads(environment.parsed_options.runbook_plan))
+
+
 def is_worker(environment: Any) -> bool:
     """Whether this process reports to a master."""
     return type(environment.runner).__name__ == "WorkerRunner"
@@ -86,8 +104,7 @@ def is_worker(environment: Any) -> bool:
 def take(environment: Any, met: list[dict[str, Any]]) -> None:
     """Keeps what was met; the last one ends the test."""
     DONE.extend(met)
-    print(f"{len(DONE)} of {PLAN['users']} users done", flush=True)
-    if len(DONE) >= PLAN["users"]:
+    if len(DONE) == plan(environment)["users"]:
         gevent.spawn_later(0.1, environment.runner.quit)
 
 
@@ -104,17 +121,46 @@ def receive(data: dict[str, Any], **_: Any) -> None:
         take(ENVIRONMENT[0], data["met"])
 
 
-ENVIRONMENT: list[Any] = []
-
-
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def remember(environment: Any, **_: Any) -> None:
     """Keeps the environment for the listeners that are not given it."""
     ENVIRONMENT.append(environment)
 
 
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
+def begin(environment: Any, **_: Any) -> None:
+    """Before the first user: requests that make no job, so that functions are up; then progress, a line a second."""
+    if is_worker(environment):
+        return
+    given = plan(environment)
+
+    def one(_: int) -> None:
+        with contextlib.suppress(requests.RequestException):
+            nobody = given["status"].replace("{job_id}", str(uuid.uuid4()))
+            headers = {"X-Runbook-Probe": given["probe"]}
+            requests.post(environment.host + given["submit"], json=[], headers=headers, timeout=_WARM_TIMEOUT_S)
+            requests.get(environment.host + nobody, headers=headers, timeout=_WARM_TIMEOUT_S)
+
+    pool = gevent.pool.Pool(max(1, given["warm_up"]))
+    pool.map(one, range(given["warm_up"]))
+    gevent.spawn(tell, environment, given["users"])
+
+
+def tell(environment: Any, users: int) -> None:
+    """One line a second."""
+    began = time.time()
+    while True:
+        gevent.sleep(1)
+        submitted = environment.stats.get("POST submit", "POST")
+        print(
+            f"{time.time() - began:4.0f} s: {environment.runner.user_count} of {users} users here, "
+            f"{submitted.num_requests - submitted.num_failures} jobs accepted, {len(DONE)} users done",
+            flush=True,
+        )
+
+
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def write(environment: Any, **_: Any) -> None:
     """The plan's file, written by the process that has it all."""
     if not is_worker(environment):
-        Path(PLAN["out"]).write_text(json.dumps(DONE), encoding="utf-8")
+        Path(plan(environment)["out"]).write_text(json.dumps(DONE), encoding="utf-8")

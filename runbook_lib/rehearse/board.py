@@ -98,7 +98,7 @@ class Board(Progress):
             head = f"{board.clock():%a %d %b %H:%M} UTC (virtual)" if self._live else ""
             table = Table(title=head or None, title_justify="left", caption=" · ".join(board.doing) or None)
             for name in ("step", "", "since (virtual)", "runs", "seconds", "decision"):
-                table.add_column(name, no_wrap=name != "", justify="right" if name in ("runs", "seconds") else "left")
+                table.add_column(name, no_wrap=True, justify="right" if name in ("runs", "seconds") else "left")
             for row in board.rows.values():
                 state = f"[{_COLOURS.get(row.state, 'white')}]{row.state}[/]" if row.state else ""
                 shown = f"[bold]… {row.doing}[/]" if row.doing else state

@@ -52,7 +52,9 @@ class Progress:
     def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
-        self.console = Console(file=sys.stderr if quiet else sys.stdout, highlight=False, soft_wrap=True)
+        out = sys.stderr if quiet else sys.stdout
+        # Where nobody sits, rich would take 80 columns and break every table.
+        self.console = Console(file=out, highlight=False, soft_wrap=True, width=None if out.isatty() else 140)
         self.began = time.monotonic()
 
     @contextmanager

@@ -11,8 +11,8 @@ from runbook_lib.show import style
 from runbook_lib.show.charts import WIDTH_IN, Points, drawing
 from runbook_lib.show.tables import when
 
-SHAPES = {"PROMOTE": "^", "SOAK": "o", "PLANNED": "s", "HOLD": "D", "ROLLBACK": "v"}
-"""Colour never speaks alone: each decision has its own marker."""
+SHAPES = {"PLANNED": "s", "SOAK": "o", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"}
+"""Colour never speaks alone: each decision has its own marker. The weightier lies on top."""
 NOTE = "note"
 
 
