@@ -138,7 +138,8 @@ class Rollout:
     ) -> tuple[State, str, dt.datetime | None]:
         """State, why, and when to come back."""
         finding = self.findings[f"{notebook}@{env}"]
-        if moment and moment.name in ("taken_back", "void"):
+        lost = moment is not None and moment.name in ("taken_back", "void")
+        if moment and lost and (not finding.ok or self._builds_on(notebook, env)):
             return "hold", moment.words, None
         if finding.ok:
             return "passed", "", None
@@ -148,6 +149,17 @@ class Rollout:
             back = moment.come_back_at if moment.name == "during" else None
             return _soak(f"{moment.words}; this archive has no record of the shift", back, self.now)
         return self._not_yet(notebook, env)
+
+    def _builds_on(self, notebook: str, env: str) -> bool:
+        """Whether a phase that has not passed yet begins at the weight of this one."""
+        phases = self.params.policy.phases
+        weight = phases[notebook].percent
+        return any(
+            phase.before_percent == weight
+            and f"{name}@{env}" in self.findings
+            and not self.findings[f"{name}@{env}"].ok
+            for name, phase in phases.items()
+        )
 
     def _recorded(
         self, finding: Finding, newest: Record | None, decided: Record | None, moment: Moment | None
@@ -229,6 +241,9 @@ class Rollout:
         here, rolled_back = env == self.params.env, decided is not None and decided.decision == "ROLLBACK"
         if rolled_back and not here:
             return f"runbook status --params {self._file(env)}   ({notebook} says ROLLBACK; see the weight there)"
+        scenario = str((decided.outcome or {}).get("scenario") or "") if decided and rolled_back else ""
+        if scenario not in ("", "rollback_1"):
+            return f"{run}   (it answered {scenario}, not by turning async off; see its record first)"
         if rolled_back and self.state.weight > 0 and not self.state.migrated:
             return f"runbook rollback 1 --params {self._file(env)} --apply --confirm {env}"
         moment = self.seen.get(notebook) if here else None
@@ -271,4 +286,5 @@ def _loaded(archive: Archive, ref: Any) -> Record | None:
 
 
 def said(at: dt.datetime) -> str:
+    """An instant (UTC) as it is shown."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

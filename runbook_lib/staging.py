@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import datetime as dt
 from typing import Any
 
 from runbook_lib.act.command import command_check, run_command
-from runbook_lib.act.load import LoadError, LoadPlan, events, run_load
-from runbook_lib.act.smoke import smoke
+from runbook_lib.act.load import Loaded, LoadError, LoadPlan, events, run_load
 from runbook_lib.attest import attestation_checks, wanted_by
+from runbook_lib.aws import aws_errors
 from runbook_lib.deploy_dev import stage_url
 from runbook_lib.judge import load as judged
 from runbook_lib.judge.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.observe import dashboard
-from runbook_lib.observe.fetch import fetch
-from runbook_lib.observe.load_census import census
+from runbook_lib.observe.fetch import Ask, fetch
+from runbook_lib.observe.load_census import settled
+from runbook_lib.observe.window import Window
 from runbook_lib.params import project_root
 from runbook_lib.phase import Phase
 from runbook_lib.run import Run
 
-LOAD = ("accepted", "submit_p95", "throttles", "dlq", "none_lost", "drained")
+LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")
+FUNCTIONS = ("submit", "worker", "status_fn")
+"""Whose throttles are counted (ids in the metric catalogue begin so)."""
 KEPT = ("staging.tests", *(f"load.{name}" for name in (*LOAD, "clients_wait")))
 """Checks that are made once before the soak, and carried through its looks."""
+LEAST_WAIT_S, LEAST_POLL_S = 5.0, 0.5
+"""The least that the end of the last jobs is waited for, whatever the time scale: processes start in real time."""
 
 
 class Staging(Phase):
@@ -64,21 +69,28 @@ class Staging(Phase):
 
         if self.moment.name not in ("during", "after"):
             return line("The dashboard is looked at while the soak runs.")
-        board, params = dashboard.declared(self.params), self.params
-        window = self.window()
-        answers = fetch(self.run.aws.client("cloudwatch"), params, dashboard.asks(board, window), self.run.now)
-        silent = {widget.id: dashboard.silent(widget, answers) for widget in board.widgets}
-        quiet = {id: names for id, names in silent.items() if names}
-        told = "; ".join(f"{id}: {', '.join(names)}" for id, names in quiet.items())
-        said = f"{len(board.widgets) - len(quiet)} of {len(board.widgets)} widgets have data in all their metrics"
-        name = dashboard.board_name(board, params)
-        with_data = len(quiet) < len(board.widgets)
-        found = check(
-            "dashboard.metrics", f"Metrics on {name}", with_data, said + (f" (silent: {told})" if told else ""),
-            expected=f"{len(board.widgets)} widgets", found=f"{len(board.widgets) - len(quiet)}",
-        )  # fmt: skip
+        found = self._dashboard()
         self.run.check(found)
         return checks_table([found])
+
+    def _dashboard(self) -> Check:
+        """It is there, and no widget is empty. A single silent metric is named: nobody may have called that route."""
+        board, params, window = dashboard.declared(self.params), self.params, self.window()
+        cloudwatch, name = self.run.aws.client("cloudwatch"), dashboard.board_name(board, params)
+        title, wants = f"Metrics on {name}", f"{len(board.widgets)} widgets"
+        with aws_errors("looking for the dashboard (cloudwatch:ListDashboards)"):
+            there = cloudwatch.list_dashboards(DashboardNamePrefix=name)["DashboardEntries"]
+        if name not in [one["DashboardName"] for one in there]:
+            reason = f"there is no dashboard {name}; make it with 03_dashboard"
+            return check("dashboard.metrics", title, False, reason, expected=wants, found="none")
+        answers = fetch(cloudwatch, params, dashboard.asks(board, window), self.run.now)
+        silent = {widget.title: dashboard.silent(widget, answers) for widget in board.widgets}
+        empty = [widget.title for widget in board.widgets if len(silent[widget.title]) == metrics_of(widget)]
+        quiet = "; ".join(f"{title}: {', '.join(names)}" for title, names in silent.items() if names)
+        full = len(board.widgets) - len(empty)
+        reason = f"{full} of {wants} have data" + (f"; no data: {', '.join(empty)}" if empty else "")
+        reason += f" (metrics without a point: {quiet})" if quiet else ""
+        return check("dashboard.metrics", title, not empty, reason, expected=wants, found=f"{full}")
 
     def tests(self) -> Any:
         """The configured full test suite."""
@@ -125,39 +137,80 @@ class Staging(Phase):
         finally:
             live.close()
         self.run.check(*found)
-        summary = line(f"{plan.users} users at once, {plan.spawn_per_s:g} new ones a second.")
+        summary = line(
+            f"{plan.users} users, {plan.spawn_per_s:g} new ones a second. Each submits one job, polls every "
+            f"{self.params.service.poll_every_s} s, and downloads its report."
+        )
         return stack(summary, checks_table(found, "Load test", keep_order=True))
 
     def _loaded(self, live: Any) -> list[Check]:
-        plan, params, run = self.plan_of_load, self.params, self.run
-        service, url = params.service, stage_url(run)
-        probe = f"load-{run.run_id}"
-        with ThreadPoolExecutor(max(1, plan.warm_up)) as pool:
-            for _ in range(plan.warm_up):
-                pool.submit(smoke, url, probe_id=probe, deadline_s=service.job_deadline_s, routes=service.api.routes)
-        done = run_load(
-            plan, url, service.api.routes, probe=probe, poll_s=service.poll_every_s,
-            max_polls=service.job_deadline_s // service.poll_every_s, out=live,
+        plan, params, service, journal = self.plan_of_load, self.params, self.params.service, self.run.journal
+        began = self.run.guard.now
+        done = self._sent(live)
+        journal.attach("load-users.json", events(done.met).decode())
+        journal.attach("load-statistics.csv", done.statistics)
+        journal.attach("load-report.html", done.report.encode())
+        ids = list(dict.fromkeys(one.job_id for one in done.met if one.job_id))
+        about = plan.drain_factor * len(ids) * plan.generation_s / service.workers + service.visibility_timeout_s
+        jobs = settled(
+            self.run.aws, params, ids, limit_s=max(LEAST_WAIT_S, about * params.time_scale),
+            poll_s=max(LEAST_POLL_S, service.poll_every_s * params.time_scale), out=live,
         )  # fmt: skip
-        run.journal.attach("load-users.json", events(done.met))
-        run.journal.attach("load-statistics.csv", done.statistics)
-        jobs = census(run.aws, params, list(dict.fromkeys(one.job_id for one in done.met if one.job_id)))
-        unslept = plan.generation_s * (1 - params.time_scale)
-        drain = judged.drain(jobs, service.workers, unslept)
-        per_job = (drain.service_s if drain else 0.0) + unslept
+        drain = judged.drain(jobs, service.workers)
+        submit, alpha = params.policy.gate("submit_latency"), 1 - params.policy.confidence
         return [
-            *judged.served(done.met, plan.users, params.policy.gate("submit_latency")),
+            *judged.served(done.met, plan.users, submit, throttled=self._throttled(began), alpha=alpha),
             self._dlq(),
             judged.none_lost(done.met, jobs),
-            judged.drained(drain, plan.drain_factor),
-            judged.clients_wait(plan.users, per_job, service.workers, service.job_deadline_s),
-        ]
+            judged.drained(drain, plan.drain_factor, plan.drain_slack_s),
+            judged.clients_wait(
+                done.met, plan.users, drain.full_s if drain else plan.generation_s, service.workers,
+                service.job_deadline_s,
+            ),
+        ]  # fmt: skip
+
+    def _sent(self, live: Any) -> Loaded:
+        """The load itself: a change like every other, written down before it is made."""
+        plan, service, run = self.plan_of_load, self.params.service, self.run
+        url, probe, kept = stage_url(run), f"load-{run.run_id}", list[Loaded]()
+
+        def act() -> None:
+            kept.append(
+                run_load(
+                    plan, url, service.api.routes, probe=probe, poll_s=service.poll_every_s,
+                    max_polls=service.job_deadline_s // service.poll_every_s, out=live,
+                )
+            )  # fmt: skip
+
+        run.guard.change(
+            f"load test of {self.params.env}: {plan.users} users, a job each, marked {probe}",
+            before={"ran": False},
+            after={"ran": True},
+            undo="none is needed: the jobs are probes, and expire by their TTL",
+            do=act,
+            read_back=lambda: {"ran": bool(kept), "users": len(kept[0].met) if kept else 0},
+            raises=True,
+        )
+        return kept[0]
+
+    def _throttled(self, began: dt.datetime) -> float | None:
+        """Throttled invocations since the load began, as far as CloudWatch has heard of them; None: nothing yet."""
+        end = self.run.guard.now + dt.timedelta(minutes=1)
+        # A point carries the begin of its minute.
+        window = Window(began.replace(second=0, microsecond=0), end)
+        asks = [Ask(f"{name}_throttles", window, "Sum", 60) for name in FUNCTIONS]
+        answers = fetch(self.run.aws.client("cloudwatch"), self.params, asks, end)
+        counts = [count for ask in asks if (count := answers.total(ask.label)) is not None]
+        return sum(counts) if counts else None
 
     def _dlq(self) -> Check:
         from runbook_lib.observe import live
 
         depth = live.read(self.run.aws.client("sqs"), self.run.aws.client("lambda"), self.params)["dlq_visible"]
-        said = f"{depth} messages in {self.params.name('dlq')} after the load"
+        said = (
+            f"{depth} messages in {self.params.name('dlq')} after the load (a message gets there after "
+            f"{self.params.service.max_receives} receives; the soak's gate goes on watching it)"
+        )
         return check("load.dlq", "Nothing in the DLQ", depth == 0, said, expected="0", found=f"{depth}")
 
     def judge_again(self) -> Any:
@@ -189,3 +242,8 @@ class Staging(Phase):
             later = check(id, id, None, f"{id}: {what} when applied; a plan sends nothing", mends=True)
             self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
         return False
+
+
+def metrics_of(widget: dashboard.Widget) -> int:
+    """How many metrics a widget draws."""
+    return len({name for name, _ in widget.asked})

@@ -59,7 +59,14 @@ class Stage:
         self.values: dict[str, Any] = {}
 
     def seal(
-        self, step: str, decision: str = "PROMOTE", *, mode: str = "apply", status: Any = "completed", back: str = ""
+        self,
+        step: str,
+        decision: str = "PROMOTE",
+        *,
+        mode: str = "apply",
+        status: Any = "completed",
+        back: str = "",
+        scenario: str | None = None,
     ) -> RecordRef:
         """A record of `notebook@environment`."""
         self.count += 1
@@ -72,7 +79,7 @@ class Stage:
         journal.append("caller", account_id="1", arn="arn:test", as_of=f"2026-11-09T{self.count:02d}:00:00Z")
         journal.append("check", check=check("one", "one", True, "in order").model_dump(mode="json"))
         if decision:
-            outcome = {"decision": decision, "reason": f"{decision}: so it is", "next": "on"}
+            outcome = {"decision": decision, "reason": f"{decision}: so it is", "next": "on", "scenario": scenario}
             journal.append("decision", outcome={**outcome, "come_back_at": back or None})
         return seal_staged(self.archive, staging, status=status)
 
@@ -230,6 +237,15 @@ def test_a_rollback_is_proposed_only_where_it_turns_something_off(
     assert stage.next().startswith(command)
 
 
+@pytest.mark.parametrize("scenario", ["rollback_2", "rollback_3"])
+def test_a_backlog_or_throttling_is_not_answered_by_turning_async_off(stage: Stage, scenario: str) -> None:
+    stage.passed("07_phase2_50_percent@prod")
+    stage.seal("07_phase2_50_percent@prod", "ROLLBACK", scenario=scenario)
+    stage.weight = 50.0
+    assert scenario in stage.next()
+    assert "runbook rollback" not in stage.next()
+
+
 def test_a_rollback_elsewhere_is_looked_at_there(stage: Stage) -> None:
     stage.passed("05_staging@staging")
     stage.seal("05_staging@staging", "ROLLBACK")
@@ -251,6 +267,14 @@ def test_a_weight_that_is_gone_is_a_hold_even_where_the_step_has_passed(stage: S
     line = stage.lines()["06_phase1_10_percent@prod"]
     assert (line.state, line.moment, line.words) == ("hold", name, f"it is {name}")
     assert "--set attempt=2" in stage.next()
+
+
+def test_the_weight_of_a_phase_that_nothing_builds_on_may_go(stage: Stage) -> None:
+    """Staging is tidied up after its soak: no later phase begins there at its weight."""
+    stage.passed("06_phase1_10_percent@prod")
+    stage.values = {"env": "staging"}
+    stage.moments["05_staging"] = moment("taken_back")
+    assert stage.lines()["05_staging@staging"].state == "passed"
 
 
 def test_a_new_attempt_may_begin(stage: Stage) -> None:

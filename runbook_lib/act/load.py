@@ -40,11 +40,12 @@ class LoadPlan(Frozen):
     """All of them at the same time, each with one job."""
     spawn_per_s: float = Field(gt=0)
     generation_s: float = Field(gt=0)
-    """Seconds that the LLM takes for one report."""
-    warm_up: int = Field(default=10, ge=0)
+    """Seconds that one report takes, about."""
+    warm_up: int = Field(default=4, ge=0)
     """Requests of each kind at once, before the first user; they make no job."""
     max_s: float = Field(default=1800, gt=0)
     drain_factor: float = Field(default=1.2, ge=1)
+    drain_slack_s: float = Field(default=2, ge=0)
     processes: int = Field(default=0, ge=0)
     """More than 0: so many locust processes on this machine."""
     expect_workers: int = Field(default=0, ge=0)

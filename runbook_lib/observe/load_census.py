@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from runbook_lib.aws import Aws, aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.judge.load import Job
+from runbook_lib.observe import live
 from runbook_lib.params import Params
 
 PAGE = 100
 """BatchGetItem takes so many keys (Amazon DynamoDB API reference)."""
 _TRIES = 10
+EMPTY_LOOKS = 2
+"""After so many looks at an empty queue nothing more is waited for."""
 
 
 def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
@@ -30,10 +34,48 @@ def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
             created=_instant(item, "created_at"),
             started=_instant(item, "started_at"),
             completed=_instant(item, "completed_at"),
-            stored=_text(item, "result_key") in stored,
+            stored=stored.get(_text(item, "result_key")),
         )
         for id, item in items.items()
     }
+
+
+def settled(
+    aws: Aws,
+    params: Params,
+    ids: Sequence[str],
+    *,
+    limit_s: float,
+    poll_s: float,
+    out: Callable[[str], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Job]:
+    """The census once every job is finished, or nothing more can come: the queue is empty, or the time is up.
+
+    The users may have given up long before: a job is lost only if it never ends.
+
+    Args:
+        limit_s: seconds to wait, at most.
+        poll_s: seconds between two looks.
+
+    Raises:
+        AwsError: AWS refused or did not answer.
+    """
+    until, empty = clock() + limit_s, 0
+    while True:
+        jobs = census(aws, params, ids)
+        finished = sum(job.finished for job in jobs.values())
+        if out is not None:
+            out(f"{finished} of {len(ids)} jobs finished")
+        if finished == len(ids) or clock() >= until:
+            return jobs
+        levels = live.read(aws.client("sqs"), aws.client("lambda"), params)
+        # SQS's depths are approximate: twice empty, one look apart, with nothing done between.
+        empty = empty + 1 if not levels["queue_visible"] and not levels["queue_in_flight"] else 0
+        if empty > EMPTY_LOOKS:
+            return jobs
+        sleep(poll_s)
 
 
 def _items(dynamodb: Any, table: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -50,18 +92,19 @@ def _items(dynamodb: Any, table: str, ids: Sequence[str]) -> Iterator[dict[str, 
                 raise AwsError(f"looking up the submitted jobs: {table} leaves keys unprocessed; it is throttled")
 
 
-def _stored(s3: Any, params: Params, keys: Sequence[str]) -> set[str]:
-    """Which of `keys` are in the results bucket; one listing a prefix, not a request a key."""
+def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
+    """When each of `keys` was put into the results bucket; one listing a prefix, not a request a key."""
     with aws_errors("looking for the reports (s3:ListBuckets, s3:ListObjectsV2)"):
         prefix = params.name("bucket_prefix")
         names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if bucket["Name"].startswith(prefix)]
         if len(names) != 1:
             raise AwsError(f"there are {len(names)} buckets '{prefix}…', wants exactly one")
-        found: set[str] = set()
+        wanted, found = set(keys), dict[str, float]()
         for folder in {key.rpartition("/")[0] + "/" for key in keys if "/" in key}:
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=names[0], Prefix=folder):
-                found |= {item["Key"] for item in page.get("Contents", [])}
-    return found & set(keys)
+                there = (item for item in page.get("Contents", []) if item["Key"] in wanted)
+                found |= {item["Key"]: item["LastModified"].timestamp() for item in there}
+    return found
 
 
 def _text(item: dict[str, Any], name: str) -> str:
