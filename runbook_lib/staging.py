@@ -129,6 +129,9 @@ class Staging(Phase):
         plan = self.plan_of_load
         if not self._acts(tuple(f"load.{name}" for name in LOAD), f"{plan.users} users"):
             return line(f"No load is made now; {plan.users} users would come at {plan.spawn_per_s:g} a second.")
+        wrong = [one for one in unmet(self.run.checks.values()) if not one.mends]
+        if wrong:
+            return line(f"No load is made: {wrong[0].reason}")
         live = Live(f"Load test: {plan.users} users")
         try:
             found = self._loaded(live)

@@ -13,7 +13,10 @@ from runbook_lib.cli import app
 from runbook_lib.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["rehearse", "run", "status", "lab", "rollback", "archive list", "archive show", "archive attach"]
+COMMANDS = [
+    *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note"),
+    *("archive list", "archive show", "archive attach"),
+]
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:

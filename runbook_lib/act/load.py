@@ -23,6 +23,7 @@ from runbook_lib.policy import Routes
 from runbook_lib.record.redact import redact_text
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
 _MARGIN_S = 60.0
 """locust is given so long to end by itself."""
@@ -70,12 +71,12 @@ def arguments(plan: LoadPlan, host: str, folder: Path, what: Mapping[str, Any]) 
     """locust's command line (after the program).
 
     Args:
-        folder: where its reports go: `load_stats.csv`, `load.html`.
+        folder: where its report goes: `load.html`.
         what: the plan of `locustfile.py`; a master hands it on to its workers.
     """
     given = [
         *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--only-summary", "--loglevel", "WARNING"),
-        *("--csv", str(folder / "load"), "--html", str(folder / "load.html")),
+        *("--html", str(folder / "load.html")),
         *("--users", str(plan.users), "--spawn-rate", f"{plan.spawn_per_s:g}", "--run-time", f"{plan.max_s:g}s"),
         *("--exit-code-on-error", "0", "--runbook-plan", json.dumps(what)),
     ]
@@ -110,11 +111,12 @@ def run_load(
     with tempfile.TemporaryDirectory(prefix="runbook-load-") as scratch:
         folder = Path(scratch)
         what = {
-            "out": str(folder / "met.json"), "users": plan.users, "warm_up": plan.warm_up, "probe": probe,
+            "out": str(folder / "met.json"), "statistics": str(folder / "load.csv"), "users": plan.users,
+            "warm_up": plan.warm_up, "probe": probe,
             "poll_s": poll_s, "max_polls": max_polls, "submit": routes.submit, "status": routes.status,
         }  # fmt: skip
         began = time.time()
-        argv = [sys.executable, "-m", "locust", *arguments(plan, host.rstrip("/"), folder, what)]
+        argv = [*PROGRAM, *arguments(plan, host.rstrip("/"), folder, what)]
         tail = _run(argv, plan.max_s + _MARGIN_S, out)
         seconds = time.time() - began
         try:
@@ -122,7 +124,7 @@ def run_load(
         except (OSError, ValueError):
             said = next((line for line in reversed(tail) if line.strip()), "it said nothing")
             raise LoadError(f"the load test left no result: {said}") from None
-        csv, page = folder / "load_stats.csv", folder / "load.html"
+        csv, page = folder / "load.csv", folder / "load.html"
         statistics = csv.read_bytes() if csv.is_file() else b""
         report = without_secrets(page.read_text(encoding="utf-8")) if page.is_file() else ""
         return Loaded(tuple(Met.model_validate(one) for one in found), began, seconds, statistics, report)

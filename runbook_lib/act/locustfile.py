@@ -6,6 +6,7 @@ them the plan: `locust -f locustfile.py --worker --master-host HOST` is all that
 """
 
 import contextlib
+import csv
 import json
 import time
 import uuid
@@ -16,6 +17,7 @@ import gevent  # type: ignore[import-untyped]
 import gevent.pool  # type: ignore[import-untyped]
 import requests
 from locust import FastHttpUser, events, task
+from locust.stats import PERCENTILES_TO_REPORT, StatsCSV
 
 DONE: list[dict[str, Any]] = []
 """What this process's users met; on a master, that of all workers."""
@@ -92,7 +94,7 @@ def arguments(parser: Any, **_: Any) -> None:
 
 
 def plan(environment: Any) -> dict[str, Any]:
-    """out, users, warm_up, probe, poll_s, max_polls, submit, status: see `act.load.run_load`."""
+    """out, statistics, users, warm_up, probe, poll_s, max_polls, submit, status: see `act.load.run_load`."""
     return dict(json.loads(environment.parsed_options.runbook_plan))
 
 
@@ -161,6 +163,10 @@ def tell(environment: Any, users: int) -> None:
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def write(environment: Any, **_: Any) -> None:
-    """The plan's file, written by the process that has it all."""
-    if not is_worker(environment):
-        Path(plan(environment)["out"]).write_text(json.dumps(DONE), encoding="utf-8")
+    """The plan's files, written by the process that has it all. (`--csv` may miss the last second.)"""
+    if is_worker(environment):
+        return
+    given = plan(environment)
+    with Path(given["statistics"]).open("w", newline="", encoding="utf-8") as file:
+        StatsCSV(environment, PERCENTILES_TO_REPORT).requests_csv(csv.writer(file))
+    Path(given["out"]).write_text(json.dumps(DONE), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from runbook_lib.errors import AwsError, Exit
@@ -147,22 +146,16 @@ class Rollout:
             raise AwsError(f"the bake was {before}, then {after}; expected BAKING, then COMPLETE")
 
     def first_week(self) -> Finished:
-        """The looks of the cadence, each while time already goes on; deprecation beside them; then acceptance.
+        """The looks of the cadence, each at its time; then deprecation, and acceptance.
 
-        A look asks for a window that ends at its `as_of`, so that it may run while the next hours pass.
+        A look waits for nobody: jobs stay in the table for a day, and one that comes later finds none.
         """
         stage, start = self.stage, self.aws.now()
-        looks: list[Future[Finished]] = []
         slots = cadence.slots(stage.params["prod"].policy.cadence, start)
-        with ThreadPoolExecutor(1) as pool:
-            for slot in slots[:-1]:
-                stage.soak(parse(slot.due), f" to {slot.name}")
-                scene = Scene(WEEK, what=slot.name, apply=False, as_of=self.aws.now().isoformat())
-                looks.append(pool.submit(stage.run, scene))
-            last = slots[-1]
-            stage.soak(parse(last.due), f" to {last.name}")
-            for look in looks:
-                self._must(look.result(), "SOAK")
+        for slot in slots:
+            stage.soak(parse(slot.due), f" to {slot.name}")
+            if slot is not slots[-1]:
+                self._must(stage.run(Scene(WEEK, what=slot.name, apply=False)), "SOAK")
         self.through(Scene(WEEK, what="the last look of the week"))
         self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
         return self.promoted(Scene(ACCEPTANCE))

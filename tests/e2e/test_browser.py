@@ -109,7 +109,7 @@ def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browse
 @pytest.fixture
 def report(lab: Lab, browser: Any) -> Iterator[Any]:
     """The report of the shift, opened from disk, with everything it asks for and complains of."""
-    first = lab.archive.records()[0]
+    first = lab.archive.records(notebook=NOTEBOOK)[-1]
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.asked, page.complaints = [], []
     page.on("request", lambda request: page.asked.append(request.url))

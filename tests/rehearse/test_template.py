@@ -179,6 +179,9 @@ def test_every_alarm_of_the_policy_is_there_and_the_guards_are_the_monitors(
     params: Params, properties: dict[str, Any]
 ) -> None:
     for alarm in params.policy.alarms:
+        if alarm.owner == "runbook":
+            assert alarm_id(alarm.id) not in properties, "notebook 04 writes it"
+            continue
         found = properties[alarm_id(alarm.id)]
         assert found["AlarmName"] == alarm_name(alarm, params)
         assert found["AlarmActions"] == [{"Ref": "AlarmTopic"}]
