@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from typing import Any
 
 from runbook_lib import week_charts
@@ -89,7 +90,11 @@ class Week:
 
     def _slot(self, slot: Slot) -> Check:
         ok = slot.state == "done"
-        reason = f"{slot.name}: looked" if ok else f"{slot.name}: nobody looked; its hours are in this look's metrics"
+        covered = self.window.start <= parse(slot.due) - dt.timedelta(hours=LEAST_H)
+        kept = (
+            "its hours are in this look's window" if covered else "its hours are judged by no look, only in the trend"
+        )
+        reason = f"{slot.name}: looked" if ok else f"{slot.name}: nobody looked; {kept}"
         found = check(f"cadence.{slot.id}", slot.name, ok, reason, required=False, expected="a look", found=slot.state)
         return found if ok else found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
@@ -229,8 +234,8 @@ class Week:
             required=result.gate.required, expected=str(result.gate.target), found="–" if result.value is None
             else f"{result.value:.4g}",
         )  # fmt: skip
-        seen = result.verdict is Verdict.NO_DATA
-        return found.model_copy(update={"verdict": Verdict.NO_DATA, "required": False}) if seen else found
+        blind = result.verdict is Verdict.NO_DATA or (result.value is not None and not math.isfinite(result.value))
+        return found.model_copy(update={"verdict": Verdict.NO_DATA, "required": False}) if blind else found
 
     def gate_table(self) -> Any:
         """Decision and gates."""
@@ -282,8 +287,9 @@ class Week:
         return next((one for one in reversed(self._records(PHASE3)) if one.decision == "PROMOTE"), None)
 
     def _looks(self) -> list[dt.datetime]:
-        """When this notebook has looked, by its records of the week."""
-        made = [parse(one.as_of) for one in self._records(self.run.notebook) if one.as_of and one.status == "completed"]
+        """When this notebook has looked, by its records of the week; a look that saw no report saw nothing."""
+        done = [one for one in self._records(self.run.notebook) if one.as_of and one.status == "completed"]
+        made = [parse(one.as_of or "") for one in done if (one.evidence.get("success") or {}).get("n")]
         return [at for at in made if at < self.run.now]
 
     def _records(self, notebook: str) -> list[Record]:

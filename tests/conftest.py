@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.embedded import EmbeddedAws
@@ -14,6 +15,10 @@ from runbook_lib.rehearse.sandbox import Sandbox, deploy
 
 PARAMS = params_dir(Path(__file__).parent)
 _EMULATED = {"embedded", "sandbox"}
+
+# How fast a busy machine draws examples says nothing of the code: timings are for the benchmarks.
+settings.register_profile("runbook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("runbook")
 
 # No test may ever reach a real account by accident.
 for _name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):

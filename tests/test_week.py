@@ -54,12 +54,13 @@ def evidence(n: int = 5000, bad: int = 5, **changed: dict[str, Any]) -> dict[str
     }
 
 
-def seal(archive: Archive, notebook: str, at: dt.datetime, decision: str) -> None:
+def seal(archive: Archive, notebook: str, at: dt.datetime, decision: str, n: int | None = 500) -> None:
     run_id = f"{notebook[:2]}{at:%d%H%M%S}"
     staging = archive.stage("prod", PARAMS.release, notebook, run_id, "papermill")
     journal = Journal(staging)
     journal.append("opened", run_id=run_id, notebook=notebook, params=PARAMS.flat.model_dump(mode="json"))
     journal.append("caller", account_id=PARAMS.account_id, arn="arn:test", as_of=iso(at))
+    journal.append("evidence", evidence={"success": {"kind": "rate", "bad": 0, "n": n}})
     journal.append("decision", outcome={"decision": decision, "reason": f"{decision}: so", "next": "on"})
     seal_staged(archive, staging, status="completed")
 
@@ -86,6 +87,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
             seal(archive, PHASE3, START, "PROMOTE")
         for each in looks:
             seal(archive, NOTEBOOK, hours(each), "SOAK")
+        for each in given.get("blind", ()):
+            seal(archive, NOTEBOOK, hours(each), "SOAK", n=None)
         canned["evidence"] = given.get("seen") or evidence()
         flat = PARAMS.flat.model_copy(update={"mode": mode, "confirm": "prod" if mode == "apply" else ""})
         params = PARAMS.model_copy(update={"flat": flat})
@@ -135,6 +138,32 @@ def test_a_look_judges_what_came_since_the_last_one(
     assert come_back_at is not None and parse(come_back_at) == hours(back)
     assert week.window.seconds / 3600 == pytest.approx(window_h)
     assert week.window.end == week.run.now
+
+
+def test_a_look_that_saw_nothing_is_no_look(made: Made) -> None:
+    week = made(9, (), blind=(4.5,))
+    assert week.run.checks["cadence.day1_04h"].found == "missed"
+
+
+@pytest.mark.parametrize(
+    ("at", "looks", "slot", "said"),
+    [
+        (8.5, (), "day1_04h", "in this look's window"),
+        (146, (), "day4_24h", "judged by no look"),
+    ],
+)
+def test_a_missed_look_says_whether_its_hours_are_judged(
+    made: Made, at: float, looks: tuple[float, ...], slot: str, said: str
+) -> None:
+    found = made(at, looks).run.checks[f"cadence.{slot}"]
+    assert found.found == "missed"
+    assert said in found.reason
+
+
+def test_an_infinite_cost_is_no_pass(made: Made) -> None:
+    blind = {"value": float("inf"), "low": float("inf"), "high": float("inf"), "n": 0}
+    week = made(4, (), seen=evidence(cost_per_vpr=blind))
+    assert week.run.checks["metric.cost"].verdict is Verdict.NO_DATA
 
 
 def test_made_due_and_missed_looks_are_checks(made: Made) -> None:
