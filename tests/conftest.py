@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from runbook_lib.rehearse.sandbox import Sandbox, deploy
 
 PARAMS = params_dir(Path(__file__).parent)
 _EMULATED = {"embedded", "sandbox"}
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast a busy machine draws examples says nothing of the code: timings are for the benchmarks.
 settings.register_profile("runbook", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -253,7 +253,9 @@ VERDICTS = st.sampled_from(list(Verdict))
     muted=st.lists(st.booleans(), min_size=9, max_size=9),
     last=st.booleans(),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_only_counted_gates_decide(
     verdicts: list[Verdict], muted: list[bool], last: bool, good: list[GateResult]
 ) -> None:
@@ -274,7 +276,9 @@ def test_only_counted_gates_decide(
 
 
 @given(order=st.permutations(range(9)))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_the_order_of_gates_does_not_matter(order: list[int], good: list[GateResult], run: Run, at5: Look) -> None:
     results = _with(
         good, run("error_rate", n=300, bad=30), run("cost", value=0.06, n=3), run("success_rate", n=9, bad=0)

@@ -126,7 +126,9 @@ def test_everything_is_escaped(outcome: Outcome) -> None:
         assert "i" not in parsed(shown).tags
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40, deadline=None
+)
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=60), max_size=4))
 def test_any_text_survives_as_text(facts: dict[str, str]) -> None:
     rows = parsed(tables.where_table(facts)).rows
