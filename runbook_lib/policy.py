@@ -43,6 +43,15 @@ class Traffic(Frozen):
     """Clients read the flags this often; a weight is in force only after that."""
 
 
+class Notify(Frozen):
+    """Whom the alarms' topic tells, beside those whom the infrastructure code has subscribed."""
+
+    pagerduty_ssm: str = ""
+    """Parameter Store name of the pager's https address, which holds its integration key: read, and never shown."""
+    drill_wait_s: float = Field(default=20, gt=0)
+    """Real seconds that a fire drill listens for the notifications at most."""
+
+
 class Service(Frozen):
     """The service under rollout: names and the settings that must hold."""
 
@@ -62,6 +71,7 @@ class Service(Frozen):
     output_tokens: int = Field(gt=0)
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
+    notify: Notify = Notify()
 
 
 class Phase(Frozen):
@@ -158,8 +168,12 @@ class Alarm(Frozen):
     missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
     owner: Literal["stack", "runbook"] = "stack"
     """Who makes it: the team's infrastructure code, or notebook 04."""
+    kind: Literal["task_7_1", "additional", "design"] = "design"
+    """Who asked for it: task 7.1, the requirement's list of additional alarms, or the runbook's own design."""
     guard: bool = False
     """Watched by AppConfig: going to ALARM takes the weight back."""
+    pager: bool = False
+    """Its notification goes to the pager too."""
     why: str
 
     @model_validator(mode="after")
@@ -186,6 +200,8 @@ class AlarmMath(Frozen):
     """A guard may fire on a healthy day with at most this chance, at every weight."""
     detect_within_h: float = Field(gt=0)
     """A guard fires on a bad service within so many hours, at every weight of the rollout."""
+    insufficient_h: float = Field(default=6, gt=0)
+    """Hours of INSUFFICIENT_DATA after which an alarm counts as one that does not work."""
 
 
 class Policy(Frozen):

@@ -45,6 +45,7 @@ class Week:
 
     def __init__(self, run: Run) -> None:
         self.run, self.params = run, run.params
+        self._known: dict[str, list[Record]] = {}
         self.state, _ = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
         self.accepted = self._accepted()
         self.start = parse(self.accepted.as_of or self.accepted.sealed_at) if self.accepted else None
@@ -293,6 +294,12 @@ class Week:
         return [at for at in made if at < self.run.now]
 
     def _records(self, notebook: str) -> list[Record]:
+        """Records of this release that can be trusted, oldest first; read once a run."""
+        if notebook not in self._known:
+            self._known[notebook] = self._trusted(notebook)
+        return self._known[notebook]
+
+    def _trusted(self, notebook: str) -> list[Record]:
         archive, flat, found = self.run.archive, self.params.flat, []
         for ref in archive.records(env=flat.env, release=flat.release, notebook=notebook):
             try:

@@ -9,21 +9,23 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import aws_errors
-from runbook_lib.errors import Refused
+from runbook_lib.errors import AwsError, Refused
 from runbook_lib.observe.alarm_plan import described
 from runbook_lib.observe.alarms import topic_arn
 from runbook_lib.observe.traffic import TrafficState
 from runbook_lib.params import Params
 
 REASON = "fire drill of the rollout runbook: nothing is wrong"
+STALE_S = 900.0
+"""An inbox this old was left behind by a drill that was killed."""
 _BATCH = 10
-_BACK = {"OK": "OK", "ALARM": "ALARM"}
 
 
 @dataclass(frozen=True)
@@ -38,50 +40,66 @@ class Drilled:
     seconds: float
 
 
+def refusal(state: TrafficState) -> str | None:
+    """Why no drill may be held now; None: it may."""
+    if not state.busy or state.dial_deployment is None:
+        return None
+    return (
+        f"deployment {state.dial_deployment.number} of the dial is {state.dial_deployment.state}: a fire drill would "
+        "roll it back; wait until it is COMPLETE"
+    )
+
+
 def drill(
     aws: Any, guard: Guard, params: Params, names: Sequence[str], state: TrafficState, *, wait_s: float
 ) -> Drilled:
     """Sets all alarms off together, listens, and puts them back.
 
     Args:
-        names: the alarms.
-        state: of the traffic; a deployment under way forbids the drill.
-        wait_s: real seconds to listen.
+        names: the alarms; those that do not exist are silent.
+        state: of the traffic, as it is now; a deployment under way forbids the drill.
+        wait_s: real seconds to listen at most. Those not heard by half of them are set off once more: a subscription
+            takes a moment to be in effect.
 
     Raises:
         Refused: a deployment of the dial is in progress, or the change is not authorised.
-        AwsError: AWS refused or did not answer; the alarms were put back.
+        AwsError: AWS refused or did not answer. The alarms were put back, but for those that the sentence names.
     """
-    if state.busy and state.dial_deployment is not None:
-        raise Refused(
-            f"deployment {state.dial_deployment.number} of the dial is {state.dial_deployment.state}: a fire drill "
-            "would roll it back; wait until it is COMPLETE"
-        )
-    cloudwatch, begun = aws.client("cloudwatch"), time.monotonic()
-    before = {name: one["StateValue"] for name, one in described(cloudwatch, list(names)).items()}
+    if why := refusal(state):
+        raise Refused(why)
+    cloudwatch, sqs, begun = aws.client("cloudwatch"), aws.client("sqs"), time.monotonic()
+    before = {name: str(one["StateValue"]) for name, one in described(cloudwatch, names).items()}
+    now = dict(before)
     heard: set[str] = set()
+    listened = False
 
     def act() -> None:
+        nonlocal listened
         with _inbox(aws, params) as inbox, aws_errors("the fire drill (cloudwatch:SetAlarmState, sqs:ReceiveMessage)"):
             try:
-                for name, was in before.items():
-                    if was == "ALARM":
-                        _set(cloudwatch, name, "OK")
-                    _set(cloudwatch, name, "ALARM")
-                heard.update(_listen(aws.client("sqs"), inbox, set(before), wait_s))
+                for _ in range(2):
+                    missing = set(before) - heard
+                    _set_off(cloudwatch, sorted(missing), now)
+                    heard.update(_listen(sqs, inbox, missing, wait_s / 2))
+                    if heard >= set(before):
+                        break
+                listened = True
             finally:
-                for name, was in before.items():
-                    _set(cloudwatch, name, was)
+                _put_back(cloudwatch, before, now)
 
     def read_back() -> dict[str, Any]:
-        now = {name: one["StateValue"] for name, one in described(cloudwatch, list(names)).items()}
-        return {"left in ALARM": sorted(name for name in before if now.get(name) == "ALARM" != before[name])}
+        found = described(cloudwatch, names)
+        left = sorted(name for name in before if found[name]["StateValue"] == "ALARM" != before[name])
+        return {"left in ALARM": left, "all set off": listened}
 
     change = guard.change(
         f"fire drill of {len(before)} alarms",
         before={"states": before},
-        after={"left in ALARM": []},
-        undo="each alarm takes the state of its metric at its next evaluation",
+        after={"left in ALARM": [], "all set off": True},
+        undo="; ".join(
+            f"aws cloudwatch set-alarm-state --alarm-name {name} --state-value {was} --state-reason drill"
+            for name, was in before.items()
+        ),
         do=act,
         read_back=read_back,
         raises=True,
@@ -90,25 +108,51 @@ def drill(
     return Drilled(tuple(sorted(heard)), silent, change.ok, time.monotonic() - begun)
 
 
-def _set(cloudwatch: Any, name: str, state: str) -> None:
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=REASON)
+def _set_off(cloudwatch: Any, names: Iterable[str], now: dict[str, str]) -> None:
+    """Sets alarms to ALARM; only a change of state is notified. Keeps in `now` what each was set to."""
+    for name in names:
+        for state in ("OK", "ALARM") if now[name] == "ALARM" else ("ALARM",):
+            now[name] = state  # before the call: one that fails may have been made all the same
+            cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=REASON)
+
+
+def _put_back(cloudwatch: Any, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Every alarm that is not as it was; each is tried, whatever becomes of the others.
+
+    An alarm on a metric without data might never leave ALARM by itself.
+    """
+    failed = []
+    for name, was in before.items():
+        if now[name] == was:
+            continue
+        try:
+            cloudwatch.set_alarm_state(AlarmName=name, StateValue=was, StateReason=REASON)
+        except Exception as error:  # whatever it is, the next one must be put back
+            failed.append(f"{name} to {was} ({type(error).__name__})")
+    if failed:
+        raise AwsError(f"the drill could not put back: {', '.join(failed)}; do it with aws cloudwatch set-alarm-state")
 
 
 @contextlib.contextmanager
 def _inbox(aws: Any, params: Params) -> Iterator[str]:
-    """A queue that the alarms' topic may send to, for the time of the drill: its URL."""
+    """A queue that the alarms' topic may send to, for the time of the drill: its URL.
+
+    Its name is new each time: SQS does not give a deleted queue's name again for a minute. The policy comes with its
+    making: one that is set later takes up to a minute to be in effect.
+    """
     sqs, sns, topic = aws.client("sqs"), aws.client("sns"), topic_arn(params)
-    name = f"careervp-vpr-drill-{uuid.uuid4().hex[:8]}-queue-{params.env}"
+    prefix = params.name("drill_queue")
+    name = f"{prefix}-{uuid.uuid4().hex[:8]}"
+    arn = topic.replace(":sns:", ":sqs:", 1).rsplit(":", 1)[0] + f":{name}"
+    allow = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+        "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }  # fmt: skip
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     with aws_errors("making the drill's inbox (sqs:CreateQueue, sns:Subscribe)"):
-        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        _tidy(sqs, sns, prefix, topic)
+        url = sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"]
         try:
-            arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-            allow = {
-                "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-                "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-            }  # fmt: skip
-            policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-            sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
             subscribed = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
         except BaseException:
             sqs.delete_queue(QueueUrl=url)
@@ -116,23 +160,50 @@ def _inbox(aws: Any, params: Params) -> Iterator[str]:
     try:
         yield url
     finally:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # the next drill tidies up
             sns.unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"])
         with contextlib.suppress(Exception):
             sqs.delete_queue(QueueUrl=url)
 
 
+def _tidy(sqs: Any, sns: Any, prefix: str, topic: str) -> None:
+    """Removes the inboxes of drills that were killed."""
+    stale = set()
+    for url in sqs.list_queues(QueueNamePrefix=f"{prefix}-").get("QueueUrls", []):
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["CreatedTimestamp", "QueueArn"])
+        if _age_s(answer) > STALE_S:
+            stale.add(answer["Attributes"]["QueueArn"])
+            sqs.delete_queue(QueueUrl=url)
+    if not stale:
+        return
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    for one in [one for page in pages for one in page["Subscriptions"]]:
+        if one["Endpoint"] in stale:
+            sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+
+
+def _age_s(answer: Mapping[str, Any]) -> float:
+    """Seconds since a queue was made, by AWS's own clock; 0 where the answer does not tell the time."""
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(date).timestamp() - float(answer["Attributes"]["CreatedTimestamp"]) if date else 0.0
+
+
 def _listen(sqs: Any, url: str, wanted: set[str], wait_s: float) -> set[str]:
-    """Names of the alarms whose notification of ALARM came."""
+    """Names of the alarms whose notification of ALARM came within `wait_s` seconds."""
     heard: set[str] = set()
     end = time.monotonic() + wait_s
-    while heard != wanted and time.monotonic() < end:
-        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=1).get("Messages", [])
+    while not heard >= wanted and (left := end - time.monotonic()) > 0:
+        answer = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=max(0, min(20, round(left)))
+        )
+        found = answer.get("Messages", [])
         for message in found:
             told = _told(message["Body"])
             if told.get("NewStateValue") == "ALARM":
                 heard.add(str(told.get("AlarmName")))
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        if found:
+            handles = [{"Id": str(i), "ReceiptHandle": one["ReceiptHandle"]} for i, one in enumerate(found)]
+            sqs.delete_message_batch(QueueUrl=url, Entries=handles)
     return heard & wanted
 
 

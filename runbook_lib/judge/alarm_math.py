@@ -1,25 +1,32 @@
 """How often an alarm fires on a healthy day, and how soon on a bad one (DOMAIN.md, trap 15). Pure.
 
-Failures come as a Poisson process. An alarm on a count of k in a sliding window of w seconds fires with the failure
-that has at least k - 1 others in the window before it, so alarms come at most at the rate
+Failures come as a Poisson process. An alarm on a count of k in a sliding window of w seconds is a scan statistic; the
+chance Q(T) that it stays quiet for T windows is taken from Naus: Q(2) and Q(3) by his formulas, and from there on
+Q(T) = Q(2) (Q(3) / Q(2)) ** (T - 2), good to about three digits (a simulation in the tests agrees). Source: J. I. Naus,
+"Approximations for distributions of scan statistics", JASA 77 (1982) 177-183.
 
-    lambda * P(N >= k - 1),   N ~ Poisson(lambda * w)
+An alarm on a rate fires with the failure that puts its window beyond the limit: the rate of failures times the chance
+that a window, its other requests Poisson and the failures among them binomial, is beyond it given that one failed. That
+is exact where every failure fires it, as at little traffic, and an upper bound of the chance elsewhere.
 
-which is exact for k = 1 and, for more, an upper bound of the chance that it fires at all: failures in one clump are
-counted one by one. An alarm on a rate replaces the second factor by the chance that the window's rate, with its
-requests Poisson and its other failures binomial, is beyond the threshold given one failure.
+Traffic has a daily profile: chances are summed over its hours, each taken as if its rate had always been so. The time
+to fire is that at the profile's mean rate: a fault at night takes longer.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate, stats
 
+Floats = NDArray[np.float64]
 DAY_S = 86_400.0
 EVALUATION_S = 60.0
-"""CloudWatch evaluates every minute."""
+"""CloudWatch evaluates an alarm every minute."""
 _TAIL = 1e-12
 
 
@@ -28,60 +35,120 @@ class Odds:
     """What one alarm does at one traffic."""
 
     per_day: float
-    """Chance that it fires on a healthy day, 0 to 1; an upper bound."""
+    """Chance that it fires on a healthy day, 0 to 1."""
     hours: float
-    """Expected hours until it fires on a bad service; infinite if it practically never does."""
+    """Expected hours from the fault to the alarm on a bad service; infinite if it practically never fires."""
 
 
-def count_odds(*, least: int, window_s: float, healthy_per_s: float, bad_per_s: float) -> Odds:
+def count_odds(
+    *, least: int, window_s: float, per_s: Sequence[float], healthy: float, bad: float, delay_s: float = 0.0
+) -> Odds:
     """An alarm that fires at `least` failures within a sliding window.
 
     Args:
-        healthy_per_s, bad_per_s: failures a second of a service that is well, and of one that is not.
-    """
-
-    def rate(per_s: float) -> float:
-        return per_s * float(stats.poisson.sf(least - 2, per_s * window_s)) if per_s > 0 else 0.0
-
-    return Odds(_per_day(rate(healthy_per_s)), _hours(rate(bad_per_s), least / bad_per_s if bad_per_s else math.inf))
-
-
-def rate_odds(*, limit: float, window_s: float, requests_per_s: float, healthy: float, bad: float) -> Odds:
-    """An alarm that fires where failures / requests in a window is above `limit` (0 to 1).
-
-    Args:
+        least: at least 1.
+        window_s: seconds; one evaluation period.
+        per_s: requests a second in each equal part of a day (24 hours, or a single number).
         healthy, bad: share of requests that fail, of a service that is well and of one that is not.
+        delay_s: seconds until a metric's points are there.
     """
-
-    def rate(share: float) -> float:
-        return requests_per_s * share * _beyond(limit, requests_per_s * window_s, share)
-
-    first = 1 / (requests_per_s * bad) if requests_per_s and bad else math.inf
-    return Odds(_per_day(rate(healthy)), _hours(rate(bad), first))
-
-
-def _beyond(limit: float, mean: float, share: float) -> float:
-    """Chance that the window's rate is above `limit`, given that one of its requests failed."""
-    top = int(stats.poisson.isf(_TAIL, mean)) + 1
-    total = 0.0
-    for others in range(top + 1):
-        # Failures among the others that are needed beside the one that is known.
-        needed = math.floor(limit * (others + 1)) + 1 - 1
-        total += float(stats.poisson.pmf(others, mean)) * float(stats.binom.sf(needed - 1, others, share))
-    return total
+    rates = np.asarray(per_s, dtype=float)
+    return Odds(
+        _per_day(_count_hazard(least, window_s, rates * healthy)),
+        _later(_count_wait_s(least, window_s, float(rates.mean()) * bad), delay_s),
+    )
 
 
-def _per_day(per_s: float) -> float:
-    return -math.expm1(-per_s * DAY_S)
+def rate_odds(
+    *, limit: float, window_s: float, per_s: Sequence[float], healthy: float, bad: float, delay_s: float = 0.0
+) -> Odds:
+    """An alarm that fires where failures / requests in a sliding window is above `limit` (0 to 1).
 
-
-def _hours(per_s: float, least_s: float) -> float:
-    """Until the first alarm: the wait for one, no shorter than the failures take to add up, and one evaluation."""
-    if per_s <= 0:
-        return math.inf
-    return (max(1 / per_s, least_s) + EVALUATION_S) / 3600
+    Args: as `count_odds`.
+    """
+    rates = np.asarray(per_s, dtype=float)
+    hazards = np.array([_rate_hazard(limit, window_s, rate, healthy) for rate in rates])
+    hazard = _rate_hazard(limit, window_s, float(rates.mean()), bad)
+    return Odds(_per_day(hazards), _later(1 / hazard if hazard > 0 else math.inf, delay_s))
 
 
 def least_count(op: str, threshold: float) -> int:
     """The smallest count for which `count op threshold` holds."""
     return math.floor(threshold) + 1 if op == ">" else math.ceil(threshold)
+
+
+def _cdf(n: int, mean: Floats) -> Floats:
+    return np.asarray(stats.poisson.cdf(n, mean)) if n >= 0 else np.zeros_like(mean)
+
+
+def _pmf(n: int, mean: Floats) -> Floats:
+    return np.asarray(stats.poisson.pmf(n, mean)) if n >= 0 else np.zeros_like(mean)
+
+
+def _quiet(k: int, mean: Floats) -> tuple[Floats, Floats]:
+    """Naus: chances of no `k` failures within any window of two, and of three, windows; `mean` failures a window."""
+
+    def cdf(n: int) -> Floats:
+        return _cdf(n, mean)
+
+    def pmf(n: int) -> Floats:
+        return _pmf(n, mean)
+
+    one, at = cdf(k - 1), pmf(k)
+    two = one**2 - (k - 1) * at * pmf(k - 2) - (k - 1 - mean) * at * cdf(k - 3)
+    a1 = 2 * at * one * ((k - 1) * cdf(k - 2) - mean * cdf(k - 3))
+    inner = (k - 1) * (k - 2) * cdf(k - 3) - 2 * (k - 2) * mean * cdf(k - 4) + mean**2 * cdf(k - 5)
+    a2 = 0.5 * at**2 * inner
+    a3, a4 = np.zeros_like(mean), np.zeros_like(mean)
+    for r in range(1, k):
+        a3 += pmf(2 * k - r) * cdf(r - 1) ** 2
+    for r in range(2, k):
+        a4 += pmf(2 * k - r) * pmf(r) * ((r - 1) * cdf(r - 2) - mean * cdf(r - 3))
+    return two, one**3 - a1 + a2 + a3 - a4
+
+
+def _count_hazard(k: int, window_s: float, per_s: Floats) -> Floats:
+    """Alarms a second, once the window is full, at each rate of failures a second."""
+    if k <= 1:
+        return per_s
+    two, three = _quiet(k, per_s * window_s)
+    # Beyond this the window holds far more than it takes: it fires as soon as they have come.
+    sure = (two < _TAIL) | (three <= 0)
+    ratio = np.where(sure, 1.0, np.clip(three, _TAIL**2, None) / np.where(sure, 1.0, two))
+    return np.where(sure, per_s / k, -np.log(np.minimum(ratio, 1.0)) / window_s)
+
+
+def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
+    """Expected seconds to the first alarm, from a window without failures on: the integral of the quiet's chance."""
+    if per_s <= 0:
+        return math.inf
+    first = float(integrate.quad(lambda t: stats.poisson.cdf(k - 1, per_s * t), 0, window_s)[0])
+    mean = np.array([per_s * window_s])
+    one = float(_cdf(k - 1, mean)[0])
+    two = float(np.clip(_quiet(k, mean)[0], 0, None)[0])
+    if one < _TAIL or two < _TAIL:
+        return first
+    hazard = float(_count_hazard(k, window_s, np.array([per_s]))[0])
+    # Between one and two windows the chance falls about exponentially.
+    second = window_s * (one - two) / math.log(one / two) if one > two else window_s * one
+    return first + second + (two / hazard if hazard > 0 else math.inf)
+
+
+def _rate_hazard(limit: float, window_s: float, per_s: float, share: float) -> float:
+    """Alarms a second: failures a second, times the chance that one puts its window's rate above `limit`."""
+    if per_s <= 0 or share <= 0:
+        return 0.0
+    mean = per_s * window_s
+    others = np.arange(int(stats.poisson.isf(_TAIL, mean)) + 2)
+    # Failures needed among the others beside the one that is known: floor(limit n) + 1 - 1 of n = others + 1.
+    needed = np.floor(limit * (others + 1))
+    beyond = float(np.sum(stats.poisson.pmf(others, mean) * stats.binom.sf(needed - 1, others, share)))
+    return per_s * share * beyond
+
+
+def _per_day(hazards: Floats) -> float:
+    return -math.expm1(-float(np.mean(hazards)) * DAY_S)
+
+
+def _later(seconds: float, delay_s: float) -> float:
+    return (seconds + delay_s + EVALUATION_S) / 3600

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,27 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise ArchiveError(f"{folder.name}: record.json is not a JSON object")
     return loaded
+
+
+def _links(folder: Path) -> tuple[Any, Any, str]:
+    """What a record says comes before it, what it says its hash is, and what that is.
+
+    A run looks at the same chain for each of its records: a file is read again only if it is another one by now.
+
+    Raises:
+        ArchiveError: it is missing or no JSON object.
+    """
+    try:
+        found = (folder / "record.json").stat()
+    except OSError as error:
+        raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
+    return _read_links(folder, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _read_links(folder: Path, _state: tuple[int, ...]) -> tuple[Any, Any, str]:
+    record = read_record(folder)
+    return record.get("previous"), record.get("hash"), record_hash(record)
 
 
 class Chain:
@@ -89,13 +111,13 @@ class Chain:
         expected: str | None = None
         for earlier in names[: names.index(name) + 1]:
             try:
-                record = read_record(self.folder / earlier)
+                previous, said, expected_next = _links(self.folder / earlier)
             except ArchiveError as error:
                 return str(error)
-            if record.get("previous") != expected:
+            if previous != expected:
                 return f"{earlier}: the record before it is missing, or not the one it was sealed after"
-            expected = record_hash(record)
-            if record.get("hash") != expected:
+            expected = expected_next
+            if said != expected:
                 return f"{earlier}: record.json was altered after it was sealed"
         return self.tip()[1] if name == names[-1] else None
 

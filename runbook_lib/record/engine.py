@@ -75,7 +75,27 @@ class RunbookEngine:
         archive = _archive(flat, input_path)
         warm = None if wanted else kernels.take(archive.root, kernel_name)
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
-        manager = NotebookExecutionManager(
+
+        class Manager(NotebookExecutionManager):  # type: ignore[misc]
+            """Saves what is new: after each cell of code, not before it, and not for prose."""
+
+            news = True
+
+            def save(self, **given: Any) -> None:
+                if self.news:
+                    super().save(**given)
+
+            def cell_start(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
+                self.news = False
+                super().cell_start(cell, cell_index, **given)
+                self.news = True
+
+            def cell_complete(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
+                self.news = cell.cell_type == "code"
+                super().cell_complete(cell, cell_index, **given)
+                self.news = True
+
+        manager = Manager(
             nb,
             output_path=output_path,
             progress_bar=progress_bar,

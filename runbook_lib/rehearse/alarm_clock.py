@@ -3,19 +3,24 @@
 The emulator's own evaluation (ministack 1.5.33, `services/cloudwatch.py`) pools every metric of the same namespace and
 name *whatever its dimensions*: a message in the work queue raises the DLQ's alarm, a 5xx of the synchronous route the
 async guard. It also takes N periods as one, knows no missing data (a fresh alarm stays INSUFFICIENT_DATA), and looks
-only when points are put. Guards that protect a rollout cannot be rehearsed on that, so the launcher replaces this one
-function; `tests/rehearse/test_alarm_clock.py` names the gap, to be noticed when an upgrade closes it.
+only when points are put. Metric math it takes, drops and never evaluates. Guards that protect a rollout cannot be
+rehearsed on that, so the launcher replaces the evaluation and keeps the expressions;
+`tests/rehearse/test_alarm_clock.py` names the gaps, to be noticed when an upgrade closes them.
 
 Source of the rules: Amazon CloudWatch User Guide, "Alarm evaluation", "Alarm evaluation windows" (a sliding window of
-Period x EvaluationPeriods is the default) and "Configuring how CloudWatch alarms treat missing data". Left out: the
-extra older points that CloudWatch looks at when the newest are missing, and metric math.
+Period x EvaluationPeriods is the default), "Configuring how CloudWatch alarms treat missing data" (which DynamoDB's
+metrics are exempt from: an alarm on them keeps its state) and "Using math expressions". Left out: the extra older
+points that CloudWatch looks at when the newest are missing, and all of metric math but arithmetic and FILL with a
+number. Between two moves of the clock nothing is looked at: an alarm over five minutes does not see the hours between.
 """
 
 from __future__ import annotations
 
+import ast
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -24,7 +29,63 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+_ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 _MINUTE = 60.0
+_KEEPS_ITS_STATE = "AWS/DynamoDB"
+"""An alarm on a metric of this namespace keeps its state where data are missing, whatever it says itself."""
+_SINGLE = ("Namespace", "MetricName", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit")
+"""Fields that an alarm on metric math does not have."""
+
+
+class Expression:
+    """Metric math as far as the alarms need it: numbers, ids, `+ - * /`, parentheses, `FILL(id, number)`.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            self._value = self._read(ast.parse(text, mode="eval").body)
+        except SyntaxError:
+            raise ValueError(f"metric math '{text}' cannot be read") from None
+
+    def __call__(self, values: Mapping[str, float | None]) -> float | None:
+        """Its value in one period; None where a metric that it needs has no data, or something is divided by zero."""
+        return self._value(values)
+
+    def _read(self, node: ast.expr) -> Callable[[Mapping[str, float | None]], float | None]:
+        match node:
+            case ast.Constant(value=int() | float() as number):
+                return lambda _: float(number)
+            case ast.Name(id=id):
+                return lambda values: values[id]
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+                return self._both(_ARITHMETIC[type(op)], self._read(left), self._read(right))
+            case ast.Call(func=ast.Name(id="FILL"), args=[inner, ast.Constant(value=int() | float() as filler)]):
+                read = self._read(inner)
+                return lambda values: float(filler) if (value := read(values)) is None else value
+        raise ValueError(f"metric math '{self.text}': the rehearsal does not know {ast.unparse(node)}")
+
+    @staticmethod
+    def _both(
+        operation: Callable[[float, float], float],
+        left: Callable[[Mapping[str, float | None]], float | None],
+        right: Callable[[Mapping[str, float | None]], float | None],
+    ) -> Callable[[Mapping[str, float | None]], float | None]:
+        def value(values: Mapping[str, float | None]) -> float | None:
+            one, other = left(values), right(values)
+            if one is None or other is None or (operation is operator.truediv and other == 0):
+                return None
+            return operation(one, other)
+
+        return value
 
 
 def window_end(now: float, newest: float | None) -> float:
@@ -87,6 +148,37 @@ class Recent:
         return self._points
 
 
+@dataclass(frozen=True)
+class Watched:
+    """One metric that an alarm looks at: where the emulator keeps its points, and which statistic of them counts."""
+
+    key: tuple[Any, ...]
+    stat: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What a metric-math alarm computes."""
+
+    inputs: Mapping[str, Watched]
+    expression: Expression
+    period: float
+
+    @staticmethod
+    def of(queries: Sequence[Mapping[str, Any]], key: Callable[[Mapping[str, Any]], tuple[Any, ...]]) -> Formula:
+        """From the `Metrics` of PutMetricAlarm; `key` says where a `Metric`'s points are kept.
+
+        Raises:
+            ValueError: there is not exactly one expression, or it is one that the rehearsal does not know.
+        """
+        stats = {one["Id"]: one["MetricStat"] for one in queries if "MetricStat" in one}
+        texts = [one["Expression"] for one in queries if "Expression" in one]
+        if len(texts) != 1 or not stats:
+            raise ValueError(f"metric math with {len(texts)} expressions and {len(stats)} metrics")
+        inputs = {id: Watched(key(one["Metric"]), one["Stat"]) for id, one in stats.items()}
+        return Formula(inputs, Expression(texts[0]), max(float(one["Period"]) for one in stats.values()))
+
+
 def install(clock: Callable[[], float]) -> Callable[[], None]:
     """Puts the rules above in place of the emulator's; runs inside the emulator's process.
 
@@ -95,22 +187,35 @@ def install(clock: Callable[[], float]) -> Callable[[], None]:
     from ministack.services import cloudwatch as cw
 
     recent: dict[tuple[Any, ...], Recent] = {}
+    formulas: dict[str, Formula] = {}
+
+    def key(metric: Mapping[str, Any]) -> tuple[Any, ...]:
+        dimensions = cw._dims_key({one["Name"]: one["Value"] for one in metric.get("Dimensions") or ()})
+        return (metric["Namespace"], metric["MetricName"], dimensions)
+
+    def series(alarm: Mapping[str, Any], watched: Watched, period: float) -> list[float | None]:
+        """The statistic of each of the alarm's periods, newest first."""
+        periods, now = alarm["EvaluationPeriods"], clock()
+        memory = recent.setdefault((alarm["AlarmArn"], watched.key, period, periods), Recent(period * periods))
+        found = slots(memory.of(cw._metrics.get(watched.key) or (), now), period, periods, now)
+        summed = ((cw._calc_stats(points), points) for points in found)
+        return [cw._stat_value(stats, watched.stat, points) if stats else None for stats, points in summed]
 
     def values(alarm: Mapping[str, Any]) -> list[float | None]:
-        dimensions = cw._dims_key({one["Name"]: one["Value"] for one in alarm["Dimensions"]})
-        key = (alarm["Namespace"], alarm["MetricName"], dimensions)
-        period, periods, now = alarm["Period"], alarm["EvaluationPeriods"], clock()
-        memory = recent.setdefault((alarm["AlarmArn"], key, period, periods), Recent(period * periods))
-        found = slots(memory.of(cw._metrics.get(key) or (), now), period, periods, now)
-        stat = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-        summed = ((cw._calc_stats(points), points) for points in found)
-        return [cw._stat_value(stats, stat, points) if stats else None for stats, points in summed]
+        formula = formulas.get(alarm["AlarmArn"])
+        if formula is None:
+            stat = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
+            return series(alarm, Watched(key(alarm), stat), alarm["Period"])
+        known = {id: series(alarm, watched, formula.period) for id, watched in formula.inputs.items()}
+        each = range(alarm["EvaluationPeriods"])
+        return [formula.expression({id: found[i] for id, found in known.items()}) for i in each]
 
     def evaluate(alarm: dict[str, Any]) -> None:
-        if not alarm.get("Namespace") or not alarm.get("MetricName"):
+        if not alarm.get("MetricName") and alarm["AlarmArn"] not in formulas:
             return
         seen = values(alarm)
-        old, new = alarm["StateValue"], state(alarm, seen)
+        rules = {**alarm, "TreatMissingData": "ignore"} if alarm.get("Namespace") == _KEEPS_ITS_STATE else alarm
+        old, new = alarm["StateValue"], state(rules, seen)
         if new is None or new == old:
             return
         reason = f"{seen} against {alarm['ComparisonOperator']} {alarm['Threshold']:g} makes it {new}"
@@ -119,7 +224,25 @@ def install(clock: Callable[[], float]) -> Callable[[], None]:
         cw._dispatch_alarm_actions(alarm, old, new, reason)
         cw._evaluate_parent_alarms(alarm)
 
+    put = cw._put_metric_alarm
+
+    def put_with_metrics(params: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
+        """The emulator's own, and the expression is kept and shown as AWS does."""
+        answer = put(params, request, is_cbor, is_json)
+        alarm = cw._alarms.get(request.get("AlarmName", "")) if answer[0] == 200 else None
+        if alarm is None:
+            return answer
+        formulas.pop(alarm["AlarmArn"], None)
+        if request.get("Metrics"):
+            for field in _SINGLE:
+                alarm.pop(field, None)
+            alarm["Metrics"] = request["Metrics"]
+            formulas[alarm["AlarmArn"]] = Formula.of(request["Metrics"], key)
+            evaluate(alarm)
+        return answer
+
     cw._evaluate_alarm = evaluate
+    cw._put_metric_alarm = put_with_metrics
     cw._evict_old_metrics = _seldom(cw._evict_old_metrics, clock)
     everything: Callable[[], None] = cw._evaluate_all_alarms
     return everything

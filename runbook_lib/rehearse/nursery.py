@@ -7,6 +7,7 @@ none. The forks are ordinary ipykernels with an environment and a working folder
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -30,6 +31,12 @@ PRELOAD = (
     "runbook_lib.step",
     "runbook_lib.phase",
     "runbook_lib.show.charts",
+)
+
+
+SERVICES = (
+    *("sts", "cloudwatch", "sqs", "lambda", "dynamodb", "appconfig", "apigateway", "apigatewayv2"),
+    *("cloudformation", "iam", "s3", "sns", "logs"),
 )
 
 
@@ -146,6 +153,7 @@ def main(modules: Sequence[str]) -> None:
 
     for module in modules:
         importlib.import_module(module)
+    _read_models()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
@@ -153,6 +161,19 @@ def main(modules: Sequence[str]) -> None:
         if pid == 0:
             _become(order)
         print(pid, flush=True)
+
+
+def _read_models() -> None:
+    """Has botocore's descriptions of the services that every notebook asks read once, not again in each kernel."""
+    import boto3
+    from botocore import loaders
+
+    loader = loaders.JSONFileLoader()
+    read = functools.cache(loader.load_file)
+    loaders.JSONFileLoader.load_file = lambda _, path: read(path)
+    session = boto3.session.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
+    for service in SERVICES:
+        session.client(service)
 
 
 def _become(order: dict[str, Any]) -> None:

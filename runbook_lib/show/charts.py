@@ -27,6 +27,9 @@ Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
 WIDTH_IN = 10.0
 _PER_RATIO = 100.0
+_ROW_IN = 2.15
+_CHARACTER_IN = 0.075
+"""Width of a character of a threshold's label: 8.5 pt, bold."""
 _LABEL_GAP = 0.12
 """Least distance of two labels, in heights of the axes."""
 
@@ -83,13 +86,14 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
         raise ValueError("a panel wants at least one group")
     span = _span([group["series"] for group in groups], marks)
     with drawing() as pyplot:
+        height = _ROW_IN * len(groups) + 0.5
         figure, rows = pyplot.subplots(
             len(groups),
             1,
-            figsize=(WIDTH_IN, 2.15 * len(groups) + 0.5),
+            figsize=(WIDTH_IN, height),
             sharex=True,
             squeeze=False,
-            layout="constrained",
+            gridspec_kw=_margins(groups, height, titled=bool(title)),
         )
         for place, (axes, group) in enumerate(zip(rows[:, 0], groups, strict=True)):
             last = place == len(groups) - 1
@@ -99,6 +103,21 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
         words_of = (describe(**_told({"marks": marks, **group})) for group in groups)
         figure.set_label(" ".join([f"{title}:" if title else "", *words_of]).strip())
     return figure
+
+
+def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool) -> dict[str, float]:
+    """Where the charts of a panel are, as shares of the figure, by what is written around them.
+
+    A layout engine would draw everything twice to find out, and a look is waited for.
+    """
+    labels = [name for group in groups for name, *_ in _thresholds(group.get("gate"))]
+    right = 0.3 + _CHARACTER_IN * max((len(name) + 2 for name in labels), default=0)
+    top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.55
+    row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
+    return {
+        "left": 0.95 / WIDTH_IN, "right": 1 - right / WIDTH_IN, "top": 1 - top / height, "bottom": bottom / height,
+        "hspace": gap / row,
+    }  # fmt: skip
 
 
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
@@ -152,7 +171,9 @@ def image(figure: Any, alt: str | None = None) -> Shown:
     """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal."""
     text = alt or figure.get_label() or "chart"
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=style.DPI * 1.6, metadata={"Description": text})
+    figure.savefig(
+        out, format="png", dpi=style.DPI * 1.6, metadata={"Description": text}, pil_kwargs={"compress_level": 3}
+    )
     data = base64.b64encode(out.getvalue()).decode()
     width = int(figure.get_size_inches()[0] * 100)
     return Shown(

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from runbook_lib.act import alarms as act
 from runbook_lib.act.drill import drill
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import Refused
-from runbook_lib.observe.alarm_plan import Planned, data_finding, plan
-from runbook_lib.observe.alarms import realise
+from runbook_lib.errors import AwsError, Refused
+from runbook_lib.observe.alarm_plan import Known, Planned, data_finding, plan
+from runbook_lib.observe.alarms import realise, topic_arn
 from runbook_lib.observe.traffic import Deployment, TrafficState
 from runbook_lib.params import Params
 from runbook_lib.rehearse.embedded import EmbeddedAws
@@ -150,14 +151,88 @@ def test_without_permission_nothing_is_set_off(aws: EmbeddedAws) -> None:
 
 
 def test_an_alarm_on_dimensions_that_never_have_data_is_found(aws: EmbeddedAws, params: Params) -> None:
-    cloudwatch = aws.client("cloudwatch")
-    assert data_finding(cloudwatch, params, "system_errors_put")[0] is None
+    cloudwatch, one = aws.client("cloudwatch"), planned(aws, params, "table_system_errors")
+
+    def finding() -> tuple[bool | None, str]:
+        return data_finding(Known(cloudwatch), one, aws.now(), insufficient_h=6)
+
+    assert finding()[0] is None
     table = [{"Name": "TableName", "Value": params.name("table")}]
     datum = {"MetricName": "SystemErrors", "Dimensions": table, "Value": 1.0, "Timestamp": aws.now()}
     cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
-    ok, said = data_finding(cloudwatch, params, "system_errors_put")
+    ok, said = finding()
     assert ok is False
     assert "never under Operation=PutItem" in said
-    right = {**datum, "Dimensions": [{"Name": "Operation", "Value": "PutItem"}, *table]}
-    cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[right])
-    assert data_finding(cloudwatch, params, "system_errors_put")[0] is True
+    for operation in ("PutItem", "GetItem", "UpdateItem", "Query"):
+        right = {**datum, "Dimensions": [{"Name": "Operation", "Value": operation}, *table]}
+        cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[right])
+    assert finding()[0] is True
+
+
+def test_an_alarm_that_waits_too_long_for_data_does_not_work(aws: EmbeddedAws, params: Params) -> None:
+    one = planned(aws, params, "worker_errors")
+    since = aws.now() - dt.timedelta(hours=7)
+    waiting = one.model_copy(update={"state": "INSUFFICIENT_DATA", "since": since})
+    known = Known(aws.client("cloudwatch"))
+    ok, said = data_finding(known, waiting, aws.now(), insufficient_h=6)
+    assert ok is False
+    assert f"INSUFFICIENT_DATA since {since:%Y-%m-%d %H:%M}Z" in said
+    assert data_finding(known, waiting, aws.now(), insufficient_h=8)[0] is not False
+
+
+def test_the_inbox_of_a_killed_drill_is_tidied_up_by_the_next(aws: EmbeddedAws, params: Params) -> None:
+    sqs, sns = aws.client("sqs"), aws.client("sns")
+    url = sqs.create_queue(QueueName=f"{params.name('drill_queue')}-killed")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic_arn(params), Protocol="sqs", Endpoint=arn)
+
+    def subscribed() -> bool:
+        found = sns.list_subscriptions_by_topic(TopicArn=topic_arn(params))["Subscriptions"]
+        return arn in {one["Endpoint"] for one in found}
+
+    name = planned(aws, params, "dlq").name
+    drill(aws, guard(aws, params), params, [name], QUIET, wait_s=10)
+    assert subscribed(), "a drill under way is left alone"
+    aws.move_to(aws.now() + dt.timedelta(hours=1))
+    drill(aws, guard(aws, params), params, [name], QUIET, wait_s=10)
+    assert not subscribed()
+    assert url not in sqs.list_queues().get("QueueUrls", [])
+
+
+class Failing:
+    """An AWS whose CloudWatch refuses to put one alarm back."""
+
+    def __init__(self, aws: EmbeddedAws, name: str) -> None:
+        self._aws, self._name = aws, name
+
+    def client(self, service: str) -> Any:
+        real = self._aws.client(service)
+        if service != "cloudwatch":
+            return real
+
+        def set_alarm_state(**given: Any) -> Any:
+            if given["AlarmName"] == self._name and given["StateValue"] == "OK":
+                raise ClientError({"Error": {"Code": "Throttling", "Message": "slowly"}}, "SetAlarmState")
+            return real.set_alarm_state(**given)
+
+        return SimpleNamespace(describe_alarms=real.describe_alarms, get_paginator=real.get_paginator,
+                               set_alarm_state=set_alarm_state)  # fmt: skip
+
+
+def test_one_alarm_that_cannot_be_put_back_is_named_and_the_others_are_put_back(
+    aws: EmbeddedAws, params: Params
+) -> None:
+    stuck, other = planned(aws, params, "guard_submit_5xx").name, planned(aws, params, "guard_worker_errors").name
+    for name in (stuck, other):
+        aws.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="OK", StateReason="before")
+    with pytest.raises(AwsError, match=f"could not put back: {stuck} to OK"):
+        drill(Failing(aws, stuck), guard(aws, params), params, [stuck, other], QUIET, wait_s=5)  # type: ignore[arg-type]
+    found = states(aws, params)
+    assert (found[stuck], found[other]) == ("ALARM", "OK")
+    aws.client("cloudwatch").set_alarm_state(AlarmName=stuck, StateValue="OK", StateReason="after")
+
+
+def test_an_alarm_that_is_not_there_is_silent(aws: EmbeddedAws, params: Params) -> None:
+    name = planned(aws, params, "dlq").name
+    done = drill(aws, guard(aws, params), params, [name, "no-such-alarm"], QUIET, wait_s=10)
+    assert (done.heard, done.silent) == ((name,), ("no-such-alarm",))

@@ -551,7 +551,7 @@ STUBBED: list[tuple[str, str, str, Callable[[Any], Any]]] = [
         "get_function_configuration",
         _refuse("ResourceNotFoundException", "GetFunctionConfiguration"),
     ),
-    ("alarm_dlq.state", "cloudwatch", "describe_alarms", _alarm_state),
+    ("alarm_dlq.state alarm_worker_errors.state", "cloudwatch", "describe_alarms", _alarm_state),
     ("flags.exists", "appconfig", "list_applications", lambda _: {"Items": []}),
     ("flags.dial_profile", "appconfig", "list_configuration_profiles", _without("Items", "vpr-async-dial")),
     ("flags.switch_profile", "appconfig", "list_configuration_profiles", _without("Items", "vpr-async-switch")),

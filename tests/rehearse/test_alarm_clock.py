@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.rehearse.alarm_clock import Recent, slots, state
+from runbook_lib.rehearse.alarm_clock import Expression, Recent, slots, state
 from runbook_lib.rehearse.embedded import EmbeddedAws
 
 MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
@@ -181,3 +181,161 @@ def test_the_alarms_own_periods_are_judged_one_by_one(embedded: EmbeddedAws) -> 
     assert watch.state == "OK"
     watch.put(*[now - 12 * MINUTE] * 2)
     assert watch.state == "ALARM"
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "expected"),
+    [
+        ("100 * errors / requests", {"errors": 1.0, "requests": 4.0}, 25.0),
+        ("100 * errors / requests", {"errors": 0.0, "requests": 0.0}, None),
+        ("100 * errors / requests", {"errors": None, "requests": 4.0}, None),
+        ("(a - b) * 2", {"a": 3.0, "b": 1.0}, 4.0),
+        ("a + b", {"a": None, "b": 2.0}, None),
+        ("FILL(a, 0) + FILL(b, 0)", {"a": None, "b": 2.0}, 2.0),
+        ("FILL(a, 0) + FILL(b, 0)", {"a": None, "b": None}, 0.0),
+    ],
+)
+def test_metric_math(text: str, values: dict[str, float | None], expected: float | None) -> None:
+    assert Expression(text)(values) == expected
+
+
+@pytest.mark.parametrize("text", ["SEARCH('x', 'Sum')", "a if b else c", "a ** 2", "FILL(a, REPEAT)", "'a'", "1 +"])
+def test_metric_math_that_the_rehearsal_does_not_know(text: str) -> None:
+    with pytest.raises(ValueError, match="metric math"):
+        Expression(text)
+
+
+def test_the_emulator_itself_takes_metric_math_and_forgets_it() -> None:
+    """The second gap (ministack 1.5.33): no expression is kept, so none is evaluated or described."""
+    from ministack.services import cloudwatch as cw
+
+    assert cw._put_metric_alarm.__module__ == cw.__name__, "this process has the stock PutMetricAlarm"
+    name = f"gap-{uuid.uuid4()}"
+    query = {"Id": "e", "Expression": "1 + 1", "ReturnData": True}
+    cw._put_metric_alarm({}, {"AlarmName": name, "Metrics": [query], "Threshold": 1}, False, True)
+    alarm = cw._alarms[name]
+    assert "Metrics" not in alarm
+    cw._evaluate_alarm(alarm)
+    assert alarm["StateValue"] == "INSUFFICIENT_DATA"
+
+
+class Rate:
+    """An alarm on errors / requests of a namespace of its own."""
+
+    def __init__(self, aws: EmbeddedAws, expression: str = "100 * errors / requests", threshold: float = 5) -> None:
+        self.aws, self.name, self.cloudwatch = aws, f"rate-{uuid.uuid4()}", aws.client("cloudwatch")
+        stats = [
+            {
+                "Id": name,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": self.name,
+                        "MetricName": name,
+                        "Dimensions": [{"Name": "Of", "Value": "mine"}],
+                    },
+                    "Period": 300,
+                    "Stat": "Sum",
+                },
+                "ReturnData": False,
+            }
+            for name in ("errors", "requests")
+        ]
+        self.cloudwatch.put_metric_alarm(
+            AlarmName=self.name,
+            Metrics=[*stats, {"Id": "result", "Expression": expression, "ReturnData": True}],
+            EvaluationPeriods=1,
+            Threshold=threshold,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="notBreaching",
+        )
+
+    def put(self, of: str = "mine", **values: float) -> None:
+        data = [
+            {
+                "MetricName": name,
+                "Timestamp": self.aws.now(),
+                "Value": value,
+                "Dimensions": [{"Name": "Of", "Value": of}],
+            }
+            for name, value in values.items()
+        ]
+        self.cloudwatch.put_metric_data(Namespace=self.name, MetricData=data)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"][0]
+        return found
+
+
+@pytest.fixture
+def rate(embedded: EmbeddedAws) -> Iterator[Rate]:
+    one = Rate(embedded)
+    yield one
+    one.cloudwatch.delete_alarms(AlarmNames=[one.name])
+
+
+def test_metric_math_follows_its_metrics_and_the_clock(rate: Rate) -> None:
+    assert rate.described["StateValue"] == "OK", "nothing has come, and missing data are no breach"
+    rate.put(errors=1, requests=100)
+    assert rate.described["StateValue"] == "OK"
+    rate.put(errors=9, requests=1, of="another")
+    assert rate.described["StateValue"] == "OK"
+    rate.put(errors=9, requests=9)
+    assert rate.described["StateValue"] == "ALARM"
+    rate.aws.move_to(rate.aws.now() + 7 * MINUTE)
+    assert rate.described["StateValue"] == "OK"
+
+
+def test_metric_math_is_described_as_it_was_put(rate: Rate) -> None:
+    found = rate.described
+    assert [one["Id"] for one in found["Metrics"]] == ["errors", "requests", "result"]
+    assert found["Metrics"][2]["Expression"] == "100 * errors / requests"
+    assert found["Metrics"][0]["MetricStat"]["Period"] == 300
+    assert "MetricName" not in found and "Period" not in found
+
+
+def test_an_alarm_put_again_on_one_metric_forgets_its_expression(rate: Rate) -> None:
+    rate.cloudwatch.put_metric_alarm(
+        AlarmName=rate.name,
+        Namespace=rate.name,
+        MetricName="errors",
+        Dimensions=[{"Name": "Of", "Value": "mine"}],
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    assert "Metrics" not in rate.described
+    rate.put(errors=2)
+    assert rate.described["StateValue"] == "ALARM", "a count of two; the rate has no requests to divide by"
+
+
+def test_an_alarm_on_dynamodb_keeps_its_state_where_data_are_missing(embedded: EmbeddedAws) -> None:
+    """CloudWatch's own exemption: neither OK before the first event, nor OK again after it."""
+    cloudwatch, name = embedded.client("cloudwatch"), f"table-{uuid.uuid4()}"
+    dimensions = [{"Name": "TableName", "Value": name}]
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/DynamoDB",
+        MetricName="WriteThrottleEvents",
+        Dimensions=dimensions,
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+
+    def seen() -> str:
+        return str(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"])
+
+    assert seen() == "INSUFFICIENT_DATA"
+    point = {"MetricName": "WriteThrottleEvents", "Dimensions": dimensions, "Value": 1, "Timestamp": embedded.now()}
+    cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[point])
+    assert seen() == "ALARM"
+    embedded.move_to(embedded.now() + HOUR)
+    assert seen() == "ALARM"
+    cloudwatch.delete_alarms(AlarmNames=[name])
