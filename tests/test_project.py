@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,12 @@ def test_notebooks_are_prose_with_a_little_code(notebook: Path) -> None:
 
 def test_prod_is_never_the_default() -> None:
     assert all('env = "dev"' in parameters_cell(notebook) for notebook in NOTEBOOKS)
+
+
+def test_no_link_is_committed() -> None:
+    """A linked .venv once slipped past `.venv/` in .gitignore: it names a folder of one machine."""
+    listed = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert [line for line in listed.stdout.splitlines() if line.startswith("120000")] == []
+    assert ".venv" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()

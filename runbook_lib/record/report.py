@@ -82,7 +82,12 @@ def headline(record: Record) -> Headline:
 def facts(record: Record) -> list[tuple[str, str]]:
     """Where, when and by whom, as name and value; what is not known is left out."""
     what = "apply (may change AWS)" if record.mode == "apply" else "plan (changes nothing)"
+    said = record.entry or {}
     rows = [
+        (str(said.get("kind", "")).capitalize(), redact_text(str(said.get("item") or said.get("text") or ""))),
+        ("Said by", " · ".join(str(said[name]) for name in ("by", "role") if said.get(name))),
+        ("Said", redact_text(str(said.get("text") or "")) if said.get("item") else ""),
+        ("Evidence", redact_text(str(said.get("link") or ""))),
         ("Environment", record.env),
         ("Release", f"{record.release} · attempt {record.attempt}" if record.release else ""),
         ("Mode", what if record.opened_at else ""),

@@ -51,11 +51,12 @@ def main(epoch: float) -> None:
     coordinates = time_machine.travel(epoch, tick=True).start()
     del sys.modules["pytest"]
 
-    from runbook_lib.rehearse import alarm_clock, lambda_pool, queue_gauge
+    from runbook_lib.rehearse import alarm_clock, lambda_pool, queue_gauge, remembered
 
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)
     lambda_pool.install()
+    remembered.install()
 
     def obey(answers: TextIO) -> None:
         print("ok", time.time(), file=answers, flush=True)

@@ -128,3 +128,19 @@ def test_a_notebook_is_redacted_in_place_and_its_pictures_stay() -> None:
 def test_long_chains_are_read_once_not_again_and_again(text: str) -> None:
     # With a quadratic pattern each of these takes hours: whoever breaks it will not see this test end.
     assert redact_text(text) == text
+
+
+def test_an_image_within_html_stays_whole_and_what_stands_around_it_is_redacted() -> None:
+    drawn = "iVBORw0KGgo" + "Qk0+/x" * 20 + "+AKIA" + "Q" * 16 + "/ghp" + "eyJ" * 30 + "=="
+    image = f"data:image/png;base64,{drawn}"
+    said = f'<p>password="hunter22"</p><img src="{image}"><p>Authorization: Bearer abc123def456ghi7</p>'
+    redacted = redact_text(said)
+    assert image in redacted
+    assert "hunter22" not in redacted
+    assert "abc123def456ghi7" not in redacted
+    assert redact_text(redacted) == redacted
+
+
+def test_only_a_long_picture_is_taken_for_one() -> None:
+    assert "hunter22" not in redact_text("data:image/png;base64,QUJD password='hunter22'")
+    assert "AKIA" + "Q" * 16 not in redact_text("data:image/png;base64," + "AKIA" + "Q" * 16)

@@ -250,3 +250,14 @@ def test_a_gate_of_another_version_is_shown_as_far_as_it_goes(record: Record) ->
 
 def test_times_that_are_none_stay_as_they_are() -> None:
     assert ("As of", "soon") in facts(Record(as_of="soon"))
+
+
+def test_the_report_of_an_entry_says_who_said_what() -> None:
+    said = {"kind": "attestation", "item": "code_review", "by": "Ada", "role": "reviewer", "text": "password=hunter22"}
+    shown = facts(Record(entry={**said, "link": "https://example.org/review/1"}))
+    assert shown[:2] == [("Attestation", "code_review"), ("Said by", "Ada · reviewer")]
+    assert ("Evidence", "https://example.org/review/1") in shown
+    assert "hunter22" not in str(shown)
+    noted = facts(Record(entry={"kind": "note", "by": "Ada", "text": "the pager was slow"}))
+    assert noted[0] == ("Note", "the pager was slow")
+    assert "Said" not in dict(noted)
