@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import json
 import os
 import signal
@@ -27,13 +28,16 @@ PRELOAD = (
     "pandas",
     "scipy.stats",
     "boto3",
+    "jinja2",
+    "rich.console",
+    "rich.table",
     "runbook_lib.run",
     "runbook_lib.step",
     "runbook_lib.phase",
+    "runbook_lib.week",
+    "runbook_lib.record.report",
     "runbook_lib.show.charts",
 )
-
-
 SERVICES = (
     *("sts", "cloudwatch", "sqs", "lambda", "dynamodb", "appconfig", "apigateway", "apigatewayv2"),
     *("cloudformation", "iam", "s3", "sns", "logs"),
@@ -154,6 +158,9 @@ def main(modules: Sequence[str]) -> None:
     for module in modules:
         importlib.import_module(module)
     _read_models()
+    # What is there by now stays: no kernel's collector need look at it, nor copy its pages by doing so.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)
