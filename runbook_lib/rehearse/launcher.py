@@ -51,18 +51,20 @@ def main(epoch: float) -> None:
     coordinates = time_machine.travel(epoch, tick=True).start()
     del sys.modules["pytest"]
 
-    from runbook_lib.rehearse import alarm_clock, lambda_pool, queue_gauge, remembered
+    from runbook_lib.rehearse import alarm_clock, lambda_pool, queue_gauge, reaper, remembered
 
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)
     lambda_pool.install()
     remembered.install()
+    reap = reaper.install()
 
     def obey(answers: TextIO) -> None:
         print("ok", time.time(), file=answers, flush=True)
         for line in sys.stdin:
             _, target = line.split()
             coordinates.move_to(float(target))
+            reap(time.time())
             evaluate_alarms()
             print("ok", time.time(), file=answers, flush=True)
         _end()
