@@ -51,6 +51,8 @@ def rc() -> Any:
         "axes.labelcolor": BLACK,
         "axes.titlelocation": "left",
         "axes.titlesize": 11,
+        # Said, not found out: else each title has every tick of its chart laid out twice.
+        "axes.titley": 1.0,
         "axes.titleweight": "bold",
         "axes.labelsize": 9,
         "axes.grid": True,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook_lib.record import redact as room
 from runbook_lib.record.journal import FILE, Journal
 from runbook_lib.record.redact import MASK, redact, redact_notebook, redact_text
 
@@ -144,3 +145,28 @@ def test_an_image_within_html_stays_whole_and_what_stands_around_it_is_redacted(
 def test_only_a_long_picture_is_taken_for_one() -> None:
     assert "hunter22" not in redact_text("data:image/png;base64,QUJD password='hunter22'")
     assert "AKIA" + "Q" * 16 not in redact_text("data:image/png;base64," + "AKIA" + "Q" * 16)
+
+
+def _thorough(text: str) -> str:
+    """Every pattern, whatever the text: what the words in front of them may only make quicker."""
+    for _, pattern, replacement in room._PATTERNS:
+        text = pattern.sub(replacement, text)
+    for pattern in room._NAMED:
+        text = pattern.sub(room.KEEP, text)
+    return text
+
+
+_WORDS = st.sampled_from(
+    [
+        *("Bearer ", "BASIC ", "eyJ", "AKIA", "ghp_", "xoxb-", "hooks.slack.com/services/", "Signature=", "&X-Amz-"),
+        *("Credential=", "AWS4-HMAC-SHA256 ", "://", "user:", "@host", f"-----BEGIN {PEM}-----", "?Signature="),
+        *("pass" + "word", "Secret", "session-token", "api_key", "ACCESS_KEY_ID", "webhook url", "x-amz-credential"),
+        *("\u017fecret", "to\u212aen", "MY_", "passphrase", "authorization", "events.pagerduty.com/integration/"),
+        *(" ", "=", ": ", " => ", '"', '\\"', "'", ".", "-", "a1" * 8, "A1" * 8, "\n", "\u00df"),
+    ]
+)
+
+
+@given(st.lists(st.one_of(_WORDS, st.text(max_size=4)), max_size=12).map("".join))
+def test_looking_for_a_word_first_finds_no_less(text: str) -> None:
+    assert room._redact(text) == _thorough(text)
