@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from runbook_lib.record.place import RecordRef
     from runbook_lib.record.record import Problem, Status
 
+_SAVED_EVERY_S = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -77,9 +79,13 @@ class RunbookEngine:
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
 
         class Manager(NotebookExecutionManager):  # type: ignore[misc]
-            """Saves what is new: after each cell of code, not before it, and not for prose."""
+            """Saves what is new: after each cell of code, not before it, not for prose, and not twice in half a second.
+
+            The end of the notebook and an error in it are always saved.
+            """
 
             news = True
+            saved = -_SAVED_EVERY_S
 
             def save(self, **given: Any) -> None:
                 if self.news:
@@ -91,7 +97,9 @@ class RunbookEngine:
                 self.news = True
 
             def cell_complete(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-                self.news = cell.cell_type == "code"
+                now = time.monotonic()
+                self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
+                self.saved = now if self.news else self.saved
                 super().cell_complete(cell, cell_index, **given)
                 self.news = True
 

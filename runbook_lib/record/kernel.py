@@ -11,11 +11,14 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
@@ -45,6 +48,39 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         except BaseException:
             self.nb_man.cell_exception(cell, cell_index)
             raise
+
+
+class Channels(AsyncKernelClient):
+    """Ready as soon as the kernel's answer was seen on both channels; the original then listens 0.2 s for silence."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Until the kernel answers and its output arrives here.
+
+        Raises:
+            RuntimeError: it died, or did not answer within `timeout` seconds.
+        """
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        while True:
+            asked = self.kernel_info()
+            with contextlib.suppress(Empty):
+                reply = await self.get_shell_msg(timeout=1)
+                if reply["msg_type"] == "kernel_info_reply" and await self._heard(asked):
+                    self._handle_kernel_info_reply(reply)
+                    return
+            if not await self.is_alive():
+                raise RuntimeError("the kernel died before it answered")
+            if time.monotonic() > end:
+                raise RuntimeError(f"the kernel did not answer in {timeout:g} s")
+
+    async def _heard(self, asked: str) -> bool:
+        """Whether the output channel carries what belongs to the request: it is connected later than the other."""
+        while True:
+            try:
+                told = await self.get_iopub_msg(timeout=0.2)
+            except Empty:
+                return False
+            if told["parent_header"].get("msg_id") == asked and told["content"].get("execution_state") == "idle":
+                return True
 
 
 @dataclass
@@ -88,6 +124,7 @@ def start(
     manager = AsyncKernelManager(
         kernel_name=kernel_name, transport="ipc" if fits else "tcp", connection_file=str(folder / "kernel.json")
     )
+    manager.client_factory = Channels
     if provisioner is not None:
         manager.provisioner = provisioner(manager)
     arguments = ["--HistoryManager.hist_file=:memory:"]

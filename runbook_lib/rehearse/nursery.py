@@ -6,6 +6,7 @@ none. The forks are ordinary ipykernels with an environment and a working folder
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import gc
@@ -149,6 +150,13 @@ class Provisioner(LocalProvisioner):
         self.process, self.pid, self.pgid = forked, forked.pid, forked.pid  # type: ignore[assignment]
         self.cwd = cwd
         return self.connection_info
+
+    async def kill(self, restart: bool = False) -> None:
+        """SIGKILL; returns when it is gone, for which the manager would look once in 0.1 s."""
+        await super().kill(restart=restart)
+        end = time.monotonic() + 1.0
+        while self.process and self.process.poll() is None and time.monotonic() < end:
+            await asyncio.sleep(0.002)
 
 
 def main(modules: Sequence[str]) -> None:

@@ -187,7 +187,7 @@ def _pixels(figure: Any) -> Any:
     from PIL import Image
 
     figure.set_dpi(style.DPI * 1.6)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     size = canvas.get_width_height()
     whole = Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
