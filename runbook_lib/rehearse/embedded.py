@@ -134,6 +134,7 @@ class EmbeddedAws:
                     connect_timeout=5,
                     read_timeout=60,
                     proxies={},
+                    disable_request_compression=True,  # over loopback it costs more than it saves
                     s3={"addressing_style": "path"},
                 ),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -111,13 +112,16 @@ class World:
         return self.service.run(until)
 
     def publish(self, step: Step) -> None:
-        """Tells AWS. Jobs and logs first: a metric that raises an alarm finds its evidence there."""
+        """Tells AWS: jobs, logs and metrics side by side, since one is packed while another is stored."""
         if not self.knobs.deployed:
             # There is no queue, no table and no worker that could tell anything.
             step.rows = step.rows.where(np.isin(step.rows.signal, _BASELINE))
-        self.truth.items += self._items.put(step.jobs)
-        publish.put_failures(self.aws.client("logs"), self.params, step.failures)
-        self.truth.data += self._metrics.put(step.rows)
+        with ThreadPoolExecutor(2) as pool:
+            items = pool.submit(self._items.put, step.jobs)
+            logs = pool.submit(publish.put_failures, self.aws.client("logs"), self.params, step.failures)
+            self.truth.data += self._metrics.put(step.rows)
+            self.truth.items += items.result()
+            logs.result()
         self.truth.add(step)
         self._ahead.remember(step.rows, step.end)
 
