@@ -140,6 +140,11 @@ class EmbeddedAws:
             )
         return self._clients[service]
 
+    @property
+    def inbox(self) -> Path:
+        """Folder in which the emulator takes metrics by the file (`rehearse.inbox`)."""
+        return self._folder
+
     def now(self) -> dt.datetime:
         """The virtual time, UTC; it goes on ticking between moves."""
         return dt.datetime.fromtimestamp(self._epoch + time.monotonic() - self._since, dt.UTC)

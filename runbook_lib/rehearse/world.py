@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +31,10 @@ _BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", 
 
 class Aws(Protocol):
     """What the world needs of the embedded AWS."""
+
+    @property
+    def inbox(self) -> Path:
+        """Where metrics may be left by the file."""
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service."""
@@ -64,7 +69,8 @@ class World:
         self._obey(self.knobs)
         self._ahead = LookAhead.of(params)
         self._items = publish.Items(aws.client("dynamodb"), params)
-        self._metrics = publish.Metrics(aws.client("cloudwatch"), publish.targets(params, _api_id(aws, params)))
+        found = publish.targets(params, _api_id(aws, params))
+        self._metrics = publish.Metrics(aws.client("cloudwatch"), found, inbox=aws.inbox)
 
     @property
     def now(self) -> dt.datetime:

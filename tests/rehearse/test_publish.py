@@ -255,3 +255,41 @@ def test_log_lines_are_found_by_the_metric_filters_pattern_and_look_like_the_wor
 
 def test_no_failures_make_no_call() -> None:
     assert put_failures(None, PARAMS, []) == 0
+
+
+def test_by_the_file_the_same_is_stored_as_by_the_call(embedded: EmbeddedAws) -> None:
+    rows, cloudwatch, end = day(per_day=1000), embedded.client("cloudwatch"), embedded.now()
+    shift = end.timestamp() - 13 * 3600 - START
+    rows = Rows(rows.signal, rows.emit + shift, rows.stamp + shift, rows.value)
+    found = []
+    for namespace, inbox in (("ByCall", None), ("ByFile", embedded.inbox)):
+        where = [target._replace(namespace=f"Test/{namespace}") for target in targets(PARAMS)]
+        assert Metrics(cloudwatch, where, inbox=inbox).put(rows)
+        asked = sorted({target[1:] for target in where})
+        queries = [
+            {
+                "Id": f"m{number}_{place}",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": space,
+                        "MetricName": name,
+                        "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions],
+                    },
+                    "Period": 300,
+                    "Stat": stat,
+                },
+            }
+            for number, (space, name, _, dimensions) in enumerate(asked)
+            for place, stat in enumerate(("Sum", "SampleCount", "Maximum", "p95"))
+        ]
+        answers = []
+        for low in range(0, len(queries), 500):
+            got = cloudwatch.get_metric_data(
+                MetricDataQueries=queries[low : low + 500], StartTime=end - dt.timedelta(hours=14), EndTime=end
+            )
+            answers += [(one["Id"], one["Timestamps"], one["Values"]) for one in got["MetricDataResults"]]
+        found.append(answers)
+    by_call, by_file = found
+    assert by_call == by_file
+    assert sum(len(values) for *_, values in by_file) > 1000
+    assert not list(embedded.inbox.glob("metrics-*")), "a file that was taken is gone"
