@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runbook_lib.errors import UsageError
+from runbook_lib.errors import ArchiveError, UsageError
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.observe.window import parse
 from runbook_lib.params import Params
 from runbook_lib.policy import Attestation, Policy
 from runbook_lib.record.archive import Archive
@@ -86,12 +87,22 @@ def _attested(run: Asks, found: Book, item: Attestation) -> Check:
     right = [one for one in said if same_role(one.entry.role, item.role)]
     command = _command("attest", item.id, item.role, params)
     wants = f"{item.role}" + (f", at most {item.max_age_h:g} h ago" if item.max_age_h else "")
-    fresh = [one for one in right if item.max_age_h is None or _hours(run, one.entry) <= item.max_age_h]
-    if fresh:
+    wants += f", after {item.after}" if item.after else ""
+    since, why_not = _since(run, item, item.after) if item.after else (None, "")
+    due = [one for one in right if since is None or one.entry.when >= since]
+    fresh = [one for one in due if item.max_age_h is None or _hours(run, one.entry) <= item.max_age_h]
+    if why_not:
+        why = f"{item.title}: it is too early to say so: {why_not}"
+    elif fresh:
         age = f" ({_hours(run, fresh[0].entry):.1f} h ago, good for {item.max_age_h:g} h)" if item.max_age_h else ""
         why = words(fresh[0]) + age
         return _check(item.check_id, item.title, True, why, wants, fresh[0], required=item.required)
-    if right:
+    elif right and not due:
+        why = (
+            f"{item.title}: attested by {right[0].entry.by} at {right[0].entry.when:%Y-%m-%d %H:%M} UTC, before "
+            f"{item.after} at {since:%Y-%m-%d %H:%M}; give it again: {command}"
+        )
+    elif right:
         why = (
             f"{item.title}: attested {_hours(run, right[0].entry):.1f} h ago by {right[0].entry.by}, "
             f"which is more than {item.max_age_h:g} h; give it again: {command}"
@@ -104,6 +115,21 @@ def _attested(run: Asks, found: Book, item: Attestation) -> Check:
     else:
         why = f"{item.title}: not attested; the {item.role} is asked to give it: {command}{_mistrust(found)}"
     return _check(item.check_id, item.title, False, why, wants, next(iter(said), None), required=item.required)
+
+
+def _since(run: Asks, item: Attestation, after: str) -> tuple[dt.datetime | None, str]:
+    """From when on the word counts (None: from ever); or why it is too early for it."""
+    notebook, _, env = after.partition("@")
+    own = notebook in item.notebooks
+    for ref in run.archive.records(env=env, release=run.params.release, notebook=notebook):
+        try:
+            run.archive.verify(ref)
+            record = run.archive.load(ref)
+        except ArchiveError:
+            continue
+        if record.status == "completed" and record.mode == "apply" and (own or record.decision == "PROMOTE"):
+            return (parse(record.as_of) if record.as_of else None), ""
+    return None, "" if own else f"no record of {after} says PROMOTE"
 
 
 def _approved(run: Asks, found: Book, role: str) -> list[Check]:

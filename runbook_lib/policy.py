@@ -125,6 +125,9 @@ class Attestation(Frozen):
     """Hours after which it has to be given again; None: it holds for the release."""
     env: Literal["any", "same"] = "any"
     """any: it is about the release, and counts wherever it was given; same: only in the environment of the run."""
+    after: str | None = Field(default=None, pattern=r"^\w+@(dev|staging|prod)$")
+    """`notebook@environment` that must have promoted before the word is given: nobody vouches for what is to come. Of
+    the notebook that asks, its first applied run counts: the one that brought what the word is about."""
     required: bool = True
     check: str | None = None
     """Id of its check, where that is not `attest.<id>`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from runbook_lib.attest import Asked, approval_checks, attestation_checks, declared, wanted_by
 from runbook_lib.errors import UsageError
 from runbook_lib.params import Params, load_file
-from runbook_lib.record.archive import Archive
+from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
+from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef
 
 PARAMS = Path(__file__).parents[1] / "params"
@@ -165,3 +167,55 @@ def test_who_approves_and_operates_is_told_so_and_not_stopped(archive: Archive) 
 def test_an_attestation_is_no_approval(archive: Archive) -> None:
     say(archive, PHASE_2, "engineering lead")
     assert not approval_checks(asked(archive, PHASE_2), ["engineering lead"])[0].ok
+
+
+def sealed(archive: Archive, notebook: str, env: str, decision: str, *, hours_ago: float, mode: str = "apply") -> None:
+    """A run of a notebook that ended so, judged at that time."""
+    where = params(env)
+    staging = archive.stage(env, where.release, notebook, uuid.uuid4().hex[:12], "papermill")
+    journal = Journal(staging)
+    flat = {**where.flat.model_dump(mode="json"), "mode": mode}
+    journal.append("opened", run_id=staging.name, notebook=notebook, origin="papermill", params=flat)
+    at = (NOW - dt.timedelta(hours=hours_ago)).isoformat()
+    journal.append("caller", account_id="1", arn="arn", operator="Olga", as_of=at, endpoint="")
+    journal.append("closed", decision=decision, reason=decision, next="")
+    seal_staged(archive, staging, status="completed")
+
+
+PHASE_3 = "08_phase3_100_percent"
+
+
+def test_nobody_vouches_for_what_is_to_come(archive: Archive) -> None:
+    at_once = asked(archive, "09_deprecate_sync")
+    say(archive, "docs_updated", "operator", hours_ago=3)
+    (one,) = attestation_checks(at_once, ["docs_updated"])
+    assert not one.ok and f"too early to say so: no record of {PHASE_3}@prod says PROMOTE" in one.reason
+
+    sealed(archive, PHASE_3, "prod", "SOAK", hours_ago=5)
+    sealed(archive, PHASE_3, "prod", "PROMOTE", hours_ago=4, mode="plan")
+    assert "too early" in attestation_checks(at_once, ["docs_updated"])[0].reason, "it was only looked at, or planned"
+
+    sealed(archive, PHASE_3, "prod", "PROMOTE", hours_ago=2)
+    (one,) = attestation_checks(at_once, ["docs_updated"])
+    assert not one.ok and one.expected == f"operator, after {PHASE_3}@prod"
+    assert f"at 2026-11-23 00:00 UTC, before {PHASE_3}@prod at 2026-11-23 01:00; give it again: runbook" in one.reason
+
+    say(archive, "docs_updated", "operator", hours_ago=1)
+    assert attestation_checks(at_once, ["docs_updated"])[0].ok
+
+
+def test_a_word_about_what_this_notebook_deploys_comes_after_its_first_applied_run(archive: Archive) -> None:
+    staging = asked(archive, "05_staging", params("staging"))
+    say(archive, "manual_qa", "QA", hours_ago=3, where=params("staging"))
+    assert attestation_checks(staging, ["manual_qa"])[0].ok, "another tool has deployed: no run of ours to come after"
+    sealed(archive, "05_staging", "staging", "PLANNED", hours_ago=2)
+    sealed(archive, "05_staging", "staging", "SOAK", hours_ago=0.5)
+    assert "before 05_staging@staging at 2026-11-23 01:00" in attestation_checks(staging, ["manual_qa"])[0].reason
+    say(archive, "manual_qa", "QA", hours_ago=1, where=params("staging"))
+    assert attestation_checks(staging, ["manual_qa"])[0].ok
+
+
+def test_what_an_item_comes_after_is_a_step_of_the_rollout() -> None:
+    steps = {f"{name}@{env}" for name, step in params().policy.steps.items() for env in step.envs}
+    named = [item.after for item in params().policy.attestations if item.after]
+    assert named and set(named) <= steps

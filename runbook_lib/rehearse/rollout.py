@@ -55,6 +55,7 @@ class Rollout:
         stage = self.stage
         stage.set_up("baseline", HISTORY_DAYS * 24)
         self.sign()
+        self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
         try:
             self.promoted(Scene(PREFLIGHT))
             self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
@@ -68,16 +69,17 @@ class Rollout:
             self.through(Scene(PHASE2, what="shift to 50 %"))
             self.approve(PHASE3)
             self.through(Scene(PHASE3, what="shift to 100 %"))
+            self.sign(f"{PHASE3}@prod")
             return self.first_week()
         except Stopped as stopped:
             return stopped.last
 
-    def sign(self) -> None:
-        """The people of the rehearsal attest what only people can."""
+    def sign(self, after: str | None = None) -> None:
+        """The people of the rehearsal attest what only people can, and what can be said by now."""
         params = self.stage.params["prod"]
         for wanted in params.policy.attestations:
-            self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
-        self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
+            if wanted.after == after:
+                self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
 
     def approve(self, notebook: str) -> None:
         """The people whose approval the phase wants give it."""
@@ -104,6 +106,7 @@ class Rollout:
     def prepared(self, env: str, notebook: str) -> None:
         """The resources are deployed, with no traffic; then dashboard and alarms, side by side."""
         self._must(self.stage.run(Scene(notebook, env, "deploy the new resources")), "PLANNED")
+        self.sign(f"{notebook}@{env}")
         # Metrics of new resources and alarms need some minutes of life before anything can be said of them.
         self.stage.soak(self.aws.now() + dt.timedelta(minutes=20))
         for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
