@@ -184,7 +184,7 @@ class Week:
             outcome = Outcome(
                 decision=Decision.HOLD, reason=f"HOLD: no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
             )
-        if outcome.decision is Decision.PROMOTE or (self.over and self._in_order(outcome)):
+        if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
         self.outcome = self.run.decide(outcome, "after" if self.over else "during")
         return self.outcome
@@ -202,24 +202,11 @@ class Week:
             prior=policy.early_prior,
         )
 
-    def _undecided(self) -> list[GateResult]:
-        counted = [one for one in self.results if one.gate.required and not one.gate.muted]
-        return [one for one in counted if one.verdict is Verdict.INCONCLUSIVE]
-
-    def _in_order(self, outcome: Outcome) -> bool:
-        """Nothing fails, and what a day's samples cannot decide meets its target: phase 3 has passed it already."""
-        undecided = self._undecided()
-        met = all(one.value is not None and one.gate.target.holds(one.value) for one in undecided)
-        return outcome.decision is Decision.SOAK and bool(undecided) and met
-
     def _complete(self, outcome: Outcome) -> Outcome:
         """The end of the week: missed looks are said; only a run that may apply closes it."""
         missed = [slot.name for slot in self.slots if slot.state == "missed"]
-        undecided = [one.gate.title for one in self._undecided()]
-        said = "every gate passes" if not undecided else "no gate fails and every target is met"
-        aside = f" (too few samples to decide: {', '.join(undecided)})" if undecided else ""
-        aside += f"; missed: {', '.join(missed)}" if missed else ""
-        done = f"the first week is over and {said} on its last {MOST_H:g} h{aside}"
+        aside = f"; missed: {', '.join(missed)}" if missed else ""
+        done = f"the first week is over and every gate passes on its last {MOST_H:g} h{aside}"
         if not self.run.applying:
             then, decision = "Run again with mode=apply to close the week.", Decision.PLANNED
         else:

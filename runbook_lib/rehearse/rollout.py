@@ -149,18 +149,18 @@ class Rollout:
             raise AwsError(f"the bake was {before}, then {after}; expected BAKING, then COMPLETE")
 
     def first_week(self) -> Finished:
-        """The looks of the cadence, each at its time; then deprecation, and acceptance.
+        """Deprecation, the looks of the cadence, each at its time, and acceptance.
 
         A look waits for nobody: jobs stay in the table for a day, and one that comes later finds none.
         """
         stage, start = self.stage, self.aws.now()
+        self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
         slots = cadence.slots(stage.params["prod"].policy.cadence, start)
         for slot in slots:
             stage.soak(parse(slot.due), f" to {slot.name}")
             if slot is not slots[-1]:
                 self._must(stage.run(Scene(WEEK, what=slot.name, apply=False)), "SOAK")
         self.through(Scene(WEEK, what="the last look of the week"))
-        self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
         return self.promoted(Scene(ACCEPTANCE))
 
     def _must(self, finished: Finished, decision: str) -> Finished:
