@@ -72,8 +72,8 @@ _NAMED: tuple[re.Pattern[str], ...] = (
 )
 _STEMS = ("secret", "token", "key", "passw", "passphrase", "x-amz-", "webhook", "authorization")
 """Every one of `_NAMES` has one of these in it ..."""
-_ASSIGNED = re.compile(r"[a-z_-]*\\?[\"']?\s*(?:[:=]|\s=>)")
-"""... and behind it what assigns: without that, none of `_NAMED` can match."""
+_ASSIGNED = re.compile(r"[a-z_-]{0,16}\\?[\"']?\s*(?:[:=]|\s=>)")
+"""... and behind it, within the longest end of a name, what assigns: without that, none of `_NAMED` can match."""
 
 
 # Charts within HTML: a hundred thousand characters in which a pattern can only match by chance, and spoil the chart.
