@@ -52,7 +52,7 @@ def title(nb: Mapping[str, Any]) -> str:
     for cell in nb.get("cells", []):
         match = _HEADING.match(_text(cell.get("source", "")))
         if cell.get("cell_type") == "markdown" and match:
-            return match[1]
+            return match[1].replace("`", "")
     return ""
 
 

@@ -27,6 +27,7 @@ Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
 WIDTH_IN = 10.0
 _PER_RATIO = 100.0
+_NEARLY_ALL = 90.0
 _ROW_IN = 2.15
 _CHARACTER_IN = 0.075
 """Width of a character of a threshold's label: 8.5 pt, bold."""
@@ -313,7 +314,12 @@ def _levels(axes: Any, gate: Gate | None, scale: float, log: bool, values: Seque
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
     shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
     ceiling = max([top, *(limit for _, limit, _, _ in shown)]) or 1.0
-    if not log:
+    levels = [*finite, *(limit for _, limit, _, _ in shown)]
+    if not log and factor == _PER_RATIO and finite and min(levels) >= _NEARLY_ALL:
+        # Shares that are all near 100 %: from zero, a curve and its thresholds would be one line.
+        room = max(100.0 - min(levels), 1.0) * 0.12
+        axes.set_ylim(min(levels) - room, 100 + room)
+    elif not log:
         # A little room below, so that a curve at 0 is not hidden by the axis.
         axes.set_ylim(min([0.0, *finite]) - ceiling * 0.03, ceiling * 1.12)
     labels: list[tuple[float, str, str]] = []

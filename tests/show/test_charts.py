@@ -252,3 +252,11 @@ def test_tables_do_not_load_matplotlib_or_pandas() -> None:
     code = f"import sys, runbook_lib.show.tables, runbook_lib.show.charts; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_shares_near_all_are_not_drawn_from_zero(gate: Find) -> None:
+    near = charts.timeline({"a": points(99.9, 99.7)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
+    assert near.get_ylim()[0] > 97 and near.get_ylim()[1] > 100
+    assert horizontals(near) == pytest.approx([99, 98])
+    low = charts.timeline({"a": points(99.9, 60)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
+    assert low.get_ylim()[0] < 0
