@@ -31,11 +31,13 @@ class Infra:
 
     def __init__(self, run: Run, step: str = "async") -> None:
         self.run, self.params, self.step = run, run.params, step
-        self.commands = run.params.extra(run.params.commands, Commands)  # noqa: S610 (no Django here)  # noqa: S610 (no Django here)
+        self.commands = run.params.extra(run.params.commands, Commands)  # noqa: S610 (no Django here)
         self.differs: bool | None = None
         """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
         self.deployed = False
         """This run has deployed."""
+        self.whole: list[str] = []
+        """Names of the files in the record that hold the diffs too long to be shown whole."""
 
     def diff(self) -> Any:
         """What deploying would change; changes nothing."""
@@ -51,7 +53,8 @@ class Infra:
                 expected="the diff can be made", found=said, **ran.facts(), step=self.step, differs=self.differs,
             )
         )  # fmt: skip
-        return folded(f"{ran.line}: {said} ({ran.seconds:.1f} s)", ran.tail, opened=bool(self.differs))
+        above = [f"(its end; the whole of it is in the record: {name})" for name in self.whole[-1:]]
+        return folded(f"{ran.line}: {said} ({ran.seconds:.1f} s)", [*above, *ran.tail], opened=bool(self.differs))
 
     def plan(self) -> Any:
         """What deploying would do now, and how it is taken back; changes nothing."""
@@ -192,9 +195,13 @@ class Infra:
         )
 
     def _diff(self) -> Ran:
-        command = self.commands.diff
-        ran = run_command(command, root=project_root(), values=self.values())
+        command, lines = self.commands.diff, list[str]()
+        ran = run_command(command, root=project_root(), values=self.values(), out=lines.append)
         self.differs = ran.differs
+        if len(lines) > len(ran.tail):
+            name = f"diff-{self.step}-{len(self.whole) + 1}.txt"
+            self.run.journal.attach(name, "\n".join(lines) + "\n")
+            self.whole.append(name)
         return ran
 
     def values(self) -> dict[str, str]:

@@ -293,11 +293,8 @@ class Migration(Phase):
         return self.decided()
 
     def _migrate(self) -> None:
-        from runbook_lib.show.parts import show
 
-        infra = Infra(self.run, MIGRATE)
-        show(infra.previous_template())
-        show(infra.deploy())
+        self._deploy(MIGRATE)
         self._read_again()
         if not self.state.migrated:
             raise AwsError(
@@ -305,6 +302,22 @@ class Migration(Phase):
                 f"{self.params.name('submit')}; the dial stays at {self.state.dial_percent:g} %; look at the stack"
             )
         self._dial_to_zero()
+
+    def _deploy(self, step: str) -> None:
+        """Deploys a step of the infrastructure code, the stack as it was kept before.
+
+        Raises:
+            AwsError: it is not deployed: its command failed, or nobody can say what it would change.
+        """
+        from runbook_lib.show.parts import show
+
+        infra = Infra(self.run, step)
+        show(infra.previous_template())
+        show(infra.deploy())
+        if infra.differs is not False:
+            raise AwsError(
+                f"step '{step}' was not deployed: the diff cannot be made, so nobody can say what would change"
+            )
 
     def _dial_to_zero(self) -> None:
         from runbook_lib.show.parts import line, show
@@ -322,11 +335,8 @@ class Migration(Phase):
         show(line(f"Applied: POST {routes.sync} is asynchronous, and the dial is at {self.state.dial_percent:g} %."))
 
     def _remove(self) -> None:
-        from runbook_lib.show.parts import show
 
-        infra = Infra(self.run, REMOVE)
-        show(infra.previous_template())
-        show(infra.deploy())
+        self._deploy(REMOVE)
         self._read_again()
         if self.state.temporary_route:
             raise AwsError(f"step '{REMOVE}' was deployed, yet POST {self.params.service.api.routes.submit} is there")
