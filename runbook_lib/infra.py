@@ -186,6 +186,21 @@ class Infra:
         hole = "; what looks like a secret is left out of it" if redact_text(text) != text else ""
         return line(f"The template of {stack} as it is deployed now is in the record: {PREVIOUS}{hole}.")
 
+    def watched(self) -> Check:
+        """Notes whether CloudFormation takes the stack's update back by itself if a guard fires (DOMAIN.md, trap 18).
+
+        Advisory: the triggers are the infrastructure command's to set, and the stack may be the team's to cut.
+
+        Raises:
+            AwsError: there is no such stack, or CloudFormation refused or did not answer.
+        """
+        stack = self.params.name("stack")
+        with aws_errors(f"reading what watches {stack} (cloudformation:DescribeStacks)"):
+            described = self.run.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        found = watched_by(stack, described.get("RollbackConfiguration", {}), self.values()["guard_alarm_arns"])
+        self.run.check(found)
+        return found
+
     def _all(self, found: list[Check], caption: str) -> Any:
         from runbook_lib.show.console import folded
 
@@ -226,3 +241,22 @@ class Infra:
         if mends:
             found = found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
         self.run.check(found)
+
+
+def watched_by(stack: str, configuration: dict[str, Any], guards: str) -> Check:
+    """Whether the guards (ARNs with commas between) are the rollback triggers of `stack`, and for how long."""
+    wanted = {arn.rpartition(":")[2] for arn in guards.split(",") if arn}
+    has = {one["Arn"].rpartition(":")[2] for one in configuration.get("RollbackTriggers", [])}
+    minutes, missing = configuration.get("MonitoringTimeInMinutes", 0), sorted(wanted - has)
+    found = f"{', '.join(sorted(has))} for {minutes} min" if has else "no rollback triggers"
+    reason = f"CloudFormation takes an update of {stack} back if a guard fires within {minutes} min of it"
+    if missing or not minutes:
+        what = f"{', '.join(missing)} missing" if missing else "they watch for 0 min"
+        reason = (
+            f"{stack} has {found}: {what}; CloudFormation takes nothing back by itself for them, so have the soak "
+            "watched (runbook watch), or set them with {guard_alarm_arns} in the command that deploys"
+        )
+    return check(
+        "infra.rollback_triggers", "The guards watch the stack's update", not missing and minutes > 0, reason,
+        required=False, expected=", ".join(sorted(wanted)), found=found, minutes=minutes,
+    )  # fmt: skip

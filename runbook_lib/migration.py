@@ -9,6 +9,7 @@ the dial) and from the sealed records (when it was done), so one notebook is run
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
 from dataclasses import dataclass
@@ -318,6 +319,8 @@ class Migration(Phase):
             raise AwsError(
                 f"step '{step}' was not deployed: the diff cannot be made, so nobody can say what would change"
             )
+        with contextlib.suppress(AwsError):  # advisory: the dial must not wait for it
+            infra.watched()
 
     def _dial_to_zero(self) -> None:
         from runbook_lib.show.parts import line, show

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 
 from runbook_lib.act.command import Commands
 from runbook_lib.errors import AwsError, Refused, UsageError
-from runbook_lib.infra import PREVIOUS, Infra
+from runbook_lib.infra import PREVIOUS, Infra, watched_by
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Verdict
+from runbook_lib.observe.alarms import alarm_name
 from runbook_lib.params import project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import read
@@ -175,10 +177,11 @@ def test_a_wrong_confirmation_deploys_nothing(aws: EmbeddedAws, runs: Any) -> No
     assert _step(aws, "async")
 
 
-def test_a_concern_refuses_it(aws: EmbeddedAws, runs: Any) -> None:
-    run = runs()
-    run.guard.concerns.append("the archive is damaged")
-    with pytest.raises(Refused, match="the archive is damaged"):
+def test_old_evidence_refuses_it(aws: EmbeddedAws, runs: Any) -> None:
+    """The state that the plan read is an hour old: somebody may have changed it since."""
+    now = runs().guard.now
+    run = runs(as_of=(now - dt.timedelta(hours=1)).isoformat())
+    with pytest.raises(Refused, match="60 min from AWS's own clock"):
         _infra(run).deploy()
     assert _step(aws, "async")
 
@@ -232,6 +235,37 @@ def test_the_guards_are_told_to_the_command(aws: EmbeddedAws, runs: Any) -> None
     line = _infra(runs("plan"), deploy={"run": command}).line()
     assert line.count("arn:aws:cloudwatch:us-east-1:000000000000:alarm:careervp-vpr-") >= 4
     assert "-dev" in line
+
+
+GUARDS = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:a,arn:aws:cloudwatch:us-east-1:000000000000:alarm:b"
+
+
+@pytest.mark.parametrize(
+    ("triggers", "minutes", "verdict", "says"),
+    [
+        ("ab", 180, Verdict.PASS, "takes an update of s back if a guard fires within 180 min"),
+        ("abc", 30, Verdict.PASS, "within 30 min"),
+        ("a", 180, Verdict.FAIL, "s has a for 180 min: b missing"),
+        ("ab", 0, Verdict.FAIL, "they watch for 0 min"),
+        ("", 180, Verdict.FAIL, "s has no rollback triggers: a, b missing"),
+    ],
+)
+def test_what_watches_an_update(triggers: str, minutes: int, verdict: Verdict, says: str) -> None:
+    arn = GUARDS.partition(",")[0][:-1]
+    had = [{"Arn": arn + one, "Type": "AWS::CloudWatch::Alarm"} for one in triggers]
+    found = watched_by("s", {"RollbackTriggers": had, "MonitoringTimeInMinutes": minutes}, GUARDS)
+    assert (found.verdict, found.required) == (verdict, False)
+    assert says in found.reason
+
+
+def test_the_record_has_what_watches_the_stack(aws: EmbeddedAws, runs: Any) -> None:
+    """The embedded CloudFormation forgets the triggers that it was given, and this sees it."""
+    run = runs("plan")
+    found = _infra(run).watched()
+    assert run.checks["infra.rollback_triggers"] == found
+    assert (found.verdict, found.found) == (Verdict.FAIL, "no rollback triggers")
+    guards = [alarm_name(one, run.params) for one in run.params.policy.alarms if one.guard]
+    assert found.expected == ", ".join(sorted(guards))
 
 
 def test_the_commands_run_in_the_projects_folder() -> None:

@@ -11,7 +11,7 @@ import datetime as dt
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TextIO, TypeVar
 
@@ -76,13 +76,10 @@ class Guard:
         identity: Identity,
         journal: Journal,
         out: TextIO | None = None,
-        concerns: Sequence[str] = (),
     ) -> None:
-        """`concerns` are doubts found elsewhere, one sentence each: they refuse a raise and only warn otherwise."""
         self.params = params
         self.identity = identity
         self.journal = journal
-        self.concerns = list(concerns)
         self._out = out
         self._opened = time.monotonic()
         self._warned: set[str] = set()
@@ -101,7 +98,7 @@ class Guard:
         """Lets a change pass, or says in one sentence what to do.
 
         Raises:
-            Refused: plan mode; or, for a raise, old evidence (trap 24) or a concern.
+            Refused: plan mode; or, for a raise, old evidence (trap 24).
             UsageError: `confirm` does not repeat the environment, or the account is another one.
         """
         flat = self.params.flat
@@ -116,7 +113,7 @@ class Guard:
                 f"the caller's account is '{self.identity.account}' ({self.identity.arn}), the parameters say "
                 f"'{flat.account_id}' for {flat.env}; nothing was changed"
             )
-        doubts = [*self._old_evidence(), *self.concerns]
+        doubts = self._old_evidence()
         if raises and doubts:
             raise Refused(f"{doubts[0].rstrip('.')}; nothing was changed")
         for doubt in doubts:

@@ -1,7 +1,7 @@
 """Deploys the sandbox on the embedded AWS with CloudFormation, and does by API what its CloudFormation cannot.
 
 What it cannot (ministack 1.5.33; `tests/rehearse/test_sandbox.py` names each): metric-math alarms are refused, a
-function's reserved concurrency, a table's TTL and a bucket's lifecycle are dropped.
+function's reserved concurrency, a table's TTL and a bucket's lifecycle are dropped, and so are rollback triggers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from runbook_lib.observe.alarms import realise
 from runbook_lib.params import Params
 from runbook_lib.rehearse.template import alarm_id, bucket_name, build
 
+MONITORING_MIN = 180
+"""For so long CloudFormation watches the guards after an update: the longest it offers."""
 _WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
 
 
@@ -44,24 +46,39 @@ class Sandbox:
     """The stack's outputs, and `InboxUrl`: a queue that receives what the alarm topic says."""
 
 
-def deploy(aws: Place, params: Params, step: str = "async") -> Sandbox:
+def deploy(aws: Place, params: Params, step: str = "async", guards: Sequence[str] = ()) -> Sandbox:
     """Creates or updates the stack of one environment at one of the template's steps, and waits for it.
+
+    Args:
+        guards: ARNs of the alarms that take an update back if they fire (`rollback_triggers`).
 
     Raises:
         AwsError: the stack failed; the sentence names the first resource that did, and why.
     """
-    return deploy_all(aws, [params], step)[0]
+    return deploy_all(aws, [params], step, guards)[0]
 
 
-def deploy_all(aws: Place, environments: Iterable[Params], step: str = "async") -> list[Sandbox]:
+def deploy_all(
+    aws: Place, environments: Iterable[Params], step: str = "async", guards: Sequence[str] = ()
+) -> list[Sandbox]:
     """Several environments at a time: all are begun, then waited for.
 
     Raises:
         AwsError: a stack failed; the sentence names the first resource that did, and why.
     """
     with aws_errors("deploying the sandbox"):
-        begun = [(params, _begin(aws, params, step)) for params in environments]
+        begun = [(params, _begin(aws, params, step, guards)) for params in environments]
         return [_finish(aws, params, waiter, step) for params, waiter in begun]
+
+
+def rollback_triggers(guards: Sequence[str]) -> dict[str, Any]:
+    """CloudFormation's RollbackConfiguration of an update that `guards` (alarm ARNs) watch.
+
+    At most five alarms, for at most 180 minutes after the last resource was updated (CloudFormation's API reference,
+    RollbackConfiguration).
+    """
+    triggers = [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in guards]
+    return {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": MONITORING_MIN}
 
 
 def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
@@ -73,7 +90,7 @@ def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
     return template
 
 
-def _begin(aws: Place, params: Params, step: str) -> str:
+def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
     """Starts the stack's change; the name of the waiter that sees its end."""
     cloudformation = aws.client("cloudformation")
     request = {
@@ -87,7 +104,8 @@ def _begin(aws: Place, params: Params, step: str) -> str:
     except cloudformation.exceptions.AlreadyExistsException:
         pass
     try:
-        cloudformation.update_stack(**request)
+        watched = {"RollbackConfiguration": rollback_triggers(guards)} if guards else {}
+        cloudformation.update_stack(**request, **watched)
     except cloudformation.exceptions.ClientError as error:
         if "No updates" not in str(error):
             raise

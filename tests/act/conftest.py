@@ -179,9 +179,9 @@ def make_params() -> Callable[..., Params]:
 def make_guard(make_params: Callable[..., Params], journal: FakeJournal) -> Callable[..., Guard]:
     """A guard at `NOW`; flat values can be overridden, `account` is the caller's."""
 
-    def make(account: str = ACCOUNT, concerns: tuple[str, ...] = (), out: Any = None, **flat: Any) -> Guard:
+    def make(account: str = ACCOUNT, out: Any = None, **flat: Any) -> Guard:
         caller = SimpleNamespace(account=account, arn=f"arn:aws:iam::{account}:user/ann", now=NOW)
-        return Guard(make_params(**flat), caller, journal, out=out, concerns=concerns)
+        return Guard(make_params(**flat), caller, journal, out=out)
 
     return make
 

@@ -89,6 +89,9 @@ def test_a_run_that_ended_between_the_move_and_the_dial_is_taken_up_where_it_sto
     removed = rollout.by_hand(PHASE3, **rollout.apply)
     assert (removed.decision, rollout.state().temporary_route) == ("SOAK", False)
     assert "previous-template.json" in removed.files
+    (deployed,) = [one for one in removed.checks if one["id"] == "infra.deploy"]
+    assert any(line.startswith("rollback triggers, for 180 min: arn:") for line in deployed["facts"]["tail"]), deployed
+    assert checks(removed)["infra.rollback_triggers"] == "FAIL", "the embedded CloudFormation forgets them"
     world.advance_by(minutes=30)
     assert world.truth.between().refused == 0
     # Nobody has shown the soak at dial 100, so this can never promote.

@@ -160,3 +160,34 @@ def test_an_error_is_one_sentence_and_status_2(aws: EmbeddedAws) -> None:
     assert ran.stderr.startswith("iac: ")
     assert "does not exist" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    ("step", "carried"), [("async", False), ("migrate", True), ("remove_temporary", True), ("remove_sync", False)]
+)
+def test_the_guards_watch_the_updates_of_the_migration(
+    aws: EmbeddedAws, step: str, carried: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is sent is looked at: the embedded CloudFormation takes the triggers, and forgets them."""
+    main(["deploy", "--env", "dev", "--step", "baseline"])
+    sent: list[dict[str, Any]] = []
+    remote = Remote()
+    events = remote.client("cloudformation").meta.events
+    events.register("provide-client-params.cloudformation.UpdateStack", lambda params, **_: sent.append(params))
+    monkeypatch.setattr(iac, "Remote", lambda: remote)
+    capsys.readouterr()
+    arns = [f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:careervp-vpr-{one}-guard-dev" for one in ("a", "b")]
+    assert main(["deploy", "--env", "dev", "--step", step, f"--guards={','.join(arns)}"]) == 0
+    (update,) = sent
+    triggers = [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in arns]
+    wanted = {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": 180} if carried else None
+    assert update.get("RollbackConfiguration") == wanted
+    assert (f"rollback triggers, for 180 min: {', '.join(arns)}" in capsys.readouterr().out) is carried
+
+
+@pytest.mark.emulator
+def test_without_guards_an_update_names_no_triggers(aws: EmbeddedAws, capsys: pytest.CaptureFixture[str]) -> None:
+    """The way back is typed without them: a guard that fires must not hold it up."""
+    assert main(["deploy", "--env", "dev", "--step", "migrate", "--guards="]) == 0
+    assert "rollback triggers" not in capsys.readouterr().out

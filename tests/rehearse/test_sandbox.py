@@ -20,7 +20,7 @@ from runbook_lib.observe.catalogue import address, metric
 from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse import sandbox as room
 from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import Sandbox, deploy, deploy_all
+from runbook_lib.rehearse.sandbox import Sandbox, deploy, deploy_all, rollback_triggers
 from runbook_lib.rehearse.template import alarm_id, build
 
 pytestmark = pytest.mark.emulator
@@ -247,6 +247,20 @@ def test_gap_cloudformation_drops_a_buckets_lifecycle(aws: EmbeddedAws) -> None:
     _made(aws, "gap-lifecycle", "AWS::S3::Bucket", {"BucketName": "gap", "LifecycleConfiguration": rules})
     with pytest.raises(aws.client("s3").exceptions.ClientError, match="NoSuchLifecycleConfiguration"):
         aws.client("s3").get_bucket_lifecycle_configuration(Bucket="gap")
+
+
+def test_gap_cloudformation_forgets_rollback_triggers(aws: EmbeddedAws) -> None:
+    """ministack 1.5.33. When this fails, the rehearsal's record can show them as found (`Infra.watched`)."""
+    stack = "gap-triggers"
+    _made(aws, stack, "AWS::SQS::Queue", {"QueueName": "gap-triggers"})
+    cloudformation = aws.client("cloudformation")
+    cloudformation.update_stack(
+        StackName=stack,
+        TemplateBody=json.dumps(_template(("Gap", "AWS::SQS::Queue", {"QueueName": "gap-watched"}))),
+        RollbackConfiguration=rollback_triggers(["arn:aws:cloudwatch:us-east-1:000000000000:alarm:gap"]),
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.05})
+    assert "RollbackConfiguration" not in cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
 
 
 def test_gap_a_parameter_of_type_number_stays_a_string(aws: EmbeddedAws) -> None:
