@@ -50,6 +50,15 @@ class Notify(Frozen):
     """Parameter Store name of the pager's https address, which holds its integration key: read, and never shown."""
     drill_wait_s: float = Field(default=20, gt=0)
     """Real seconds that a fire drill listens for the notifications at most."""
+    webhook_ssm: str = ""
+    """Parameter Store name of a chat's webhook, told of every rollback; its address is a secret."""
+    webhook_env: str = ""
+    """The same from an environment variable of this name, which has precedence."""
+
+    @property
+    def webhook(self) -> bool:
+        """Whether one is configured."""
+        return bool(self.webhook_ssm or self.webhook_env)
 
 
 class Service(Frozen):
@@ -110,6 +119,20 @@ class Step(Frozen):
     """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
     """The same, before the weight is raised; deploying what takes no traffic does not need them."""
+
+
+class Rollback(Frozen):
+    """One rollback scenario. It wants no record before it: nothing but account and confirmation may hold it up."""
+
+    title: str
+    envs: tuple[str, ...]
+    """Environments in which it may be applied."""
+    limit_min: float = Field(gt=0)
+    """Minutes from the decision to the effect that the requirement allows, exclusive."""
+    quiet_min: float = Field(default=0, ge=0)
+    """Minutes that are watched after the effect before the scenario counts as resolved."""
+    notify: bool = True
+    """People are told (`service.yaml`, `notify`)."""
 
 
 class Attestation(Frozen):
@@ -224,6 +247,8 @@ class Policy(Frozen):
     census_page_size: int = Field(default=1000, gt=0)
     census_reads_per_s: float = Field(default=200.0, gt=0)
     steps: dict[str, Step]
+    rollbacks: dict[str, Rollback] = Field(default_factory=dict)
+    """Notebook to scenario; none of them is a step of the rollout."""
     phases: dict[str, Phase]
     cadence: Cadence
     attestations: tuple[Attestation, ...] = ()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
+import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +17,13 @@ from typing import Any, ClassVar
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, Identity, connect, require_account
-from runbook_lib.errors import RedVerdict, Refused, RunbookError, UsageError
+from runbook_lib.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal, plain
+from runbook_lib.record.record import Status
 from runbook_lib.versions import versions
 
 
@@ -59,20 +62,26 @@ class Run:
             {name: namespace[name] for name in FLAT_NAMES if name in namespace}, source=f"{notebook} (parameters)"
         )
         archive = Archive(project_root() / params.archive)
+        lowers = notebook in params.policy.rollbacks
         cls._abandon()
-        archive.sweep()
         origin = os.environ.get("RUNBOOK_ORIGIN", "interactive")
         staged = os.environ.pop("RUNBOOK_STAGING", None)
         run_id = os.environ.pop("RUNBOOK_RUN_ID", None) or uuid.uuid4().hex[:12]
-        if staged is None:
-            origin = "interactive"
-            staging = archive.stage(params.env, params.release, notebook, run_id, origin)
-        else:
+        trouble = ""
+        if staged is not None:
             staging = Path(staged)
+        else:
+            origin = "interactive"
+            archive, staging, trouble = opened_staging(
+                archive, params, notebook, run_id, origin, anywhere=lowers, sweep=True
+            )
         run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
+        run.journal.lenient = lowers
         cls._open = run
         try:
             run._begin()
+            if trouble:
+                run.guard.warn(trouble)
         except RunbookError as error:
             run.fail(error)
             raise
@@ -112,14 +121,28 @@ class Run:
         before, cls._open = cls._open, None
         if before is not None and before.origin == "interactive" and before.staging.exists():
             before.journal.append("warning", text="never closed: the notebook was run again in the same kernel")
-            seal_staged(before.archive, before.staging, status="cancelled")
+            before._seal("cancelled")
+
+    def _seal(self, status: Status, error: str | None = None) -> str | None:
+        """Seals the run, where no engine does; the record's folder.
+
+        Raises:
+            ArchiveError: it cannot be sealed; of a run that only lowers exposure that is a sentence and None.
+        """
+        try:
+            return str(seal_staged(self.archive, self.staging, status=status, error=error).folder)
+        except (ArchiveError, OSError) as trouble:
+            if not self.journal.lenient:
+                raise
+            print(f"{trouble}; the journal is kept in {self.staging}", file=sys.stderr, flush=True)
+            return None
 
     def fail(self, error: RunbookError) -> None:
         """Notes the error; where no engine watches, seals the run as failed."""
         self.journal.append("error", type=type(error).__name__, text=str(error), exit_code=int(error.exit_code))
         if self.origin == "interactive":
             type(self)._open = None
-            seal_staged(self.archive, self.staging, status="failed", error=str(error))
+            self._seal("failed", str(error))
 
     @property
     def applying(self) -> bool:
@@ -149,6 +172,8 @@ class Run:
     def may_i_run(self) -> Any:
         """The predecessors' records, whether they can be trusted, and, to apply, whether this run is allowed to.
 
+        A rollback has no predecessors: account and confirmation are all that it wants (DOMAIN.md, trap 16).
+
         Raises:
             Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
             UsageError: `confirm` does not repeat the environment.
@@ -156,6 +181,8 @@ class Run:
         from runbook_lib.record.chain import predecessors
         from runbook_lib.show.tables import predecessors_table
 
+        if self.notebook in self.params.policy.rollbacks:
+            return self._may_roll_back()
         step = self.params.policy.steps[self.notebook]
         findings = predecessors(self.archive, step.requires, self.params.release)
         later = predecessors(self.archive, step.requires_to_shift, self.params.release)
@@ -173,6 +200,24 @@ class Run:
             if missing:
                 raise Refused(f"{missing[0]}; nothing was changed")
         return predecessors_table(found, self.notebook)
+
+    def _may_roll_back(self) -> Any:
+        from runbook_lib.show.tables import where_table
+
+        rollback = self.params.policy.rollbacks[self.notebook]
+        if self.applying:
+            self.guard.authorise(raises=False)
+        damage = self.archive.chain(self.params.env, self.params.release, self.notebook).tip()[1]
+        if damage:
+            self.guard.warn(f"the chain before this record is damaged: {damage}; that does not hold up a rollback")
+        confirmed = f"'{self.params.confirm}' repeats the environment" if self.applying else "not needed: mode is plan"
+        rows = {
+            "Account": f"{self.identity.account} is the one in the parameters",
+            "Confirmation": confirmed,
+            "Predecessors": "none: a rollback waits for no record",
+            "Time limit": f"{rollback.limit_min:g} min from the decision to the effect",
+        }
+        return where_table(rows | ({"Warnings": "; ".join(self.guard.warnings)} if self.guard.warnings else {}))
 
     def check(self, *checks: Check) -> None:
         """Notes checks in the journal; a later one of the same id takes the place of the earlier."""
@@ -199,9 +244,33 @@ class Run:
         type(self)._open = None
         where = None
         if self.origin == "interactive":
-            where = str(seal_staged(self.archive, self.staging, status="completed").folder)
+            where = self._seal("completed")
         note = closing_note(self.run_id, outcome, where)
         gates = plain(outcome.results)
         show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
             raise RedVerdict(str(outcome.decision), outcome.reason)
+
+
+def opened_staging(
+    archive: Archive, params: Params, notebook: str, run_id: str, origin: str, *, anywhere: bool, sweep: bool
+) -> tuple[Archive, Path, str]:
+    """The archive, a staging folder in it, and why it is another archive, if it is.
+
+    Args:
+        anywhere: where the archive cannot be written, one in the temporary folder will do: nothing holds up a rollback.
+        sweep: first close what earlier runs left open.
+
+    Raises:
+        ArchiveError: it cannot be written, and `anywhere` is False.
+    """
+    where = (params.env, params.release, notebook, run_id, origin)
+    try:
+        if sweep:
+            archive.sweep()
+        return archive, archive.stage(*where), ""
+    except (ArchiveError, OSError) as error:
+        if not anywhere:
+            raise
+        spare = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
+        return spare, spare.stage(*where), f"{error}; the record of this run is in {spare.root}"

@@ -150,3 +150,12 @@ def test_only_twelve_digits_are_an_account(value: object) -> None:
     else:
         with pytest.raises(UsageError, match="account_id"):
             load(values, folder=ROOT / "params")
+
+
+def test_every_rollback_has_the_limit_of_the_requirement() -> None:
+    requirement = (ROOT / "docs" / "requirement.md").read_text(encoding="utf-8")
+    wanted = re.findall(r"### Scenario (\d).*?\*\*Rollback Time:\*\* <(\d+) minutes", requirement, re.S)
+    rollbacks = load_file(ROOT / "params" / "prod.yaml").policy.rollbacks
+    limits = {name[: len("rollback_N")]: one.limit_min for name, one in rollbacks.items()}
+    assert len(wanted) == 3
+    assert limits == {f"rollback_{number}": float(minutes) for number, minutes in wanted}

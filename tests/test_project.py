@@ -18,6 +18,10 @@ from runbook_lib.params import FLAT_NAMES, Flat, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BEFORE = ["Parameters", "Where am I", "May I run"]
+SEEN, DONE = ["What is true", "What it looks like", "Verdict"], ["Action", "Proof"]
+ROOMS = {False: [*BEFORE, *SEEN, *DONE, "Close"], True: [*BEFORE, *DONE, *SEEN, "Close"]}
+"""A rollback acts first and tells afterwards (docs/adr/0004)."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -84,17 +88,7 @@ def test_notebooks_are_prose_with_a_little_code(notebook: Path) -> None:
     ]
     assert [int(re.match(r"## (\d+)\. ", line)[1]) for line in headings] == list(range(1, len(headings) + 1))  # type: ignore[index]
     rooms = [re.sub(r"## \d+\. ", "", line).strip() for line in headings]
-    assert rooms == [
-        "Parameters",
-        "Where am I",
-        "May I run",
-        "What is true",
-        "What it looks like",
-        "Verdict",
-        "Action",
-        "Proof",
-        "Close",
-    ]
+    assert rooms == ROOMS[notebook.stem.startswith("rollback_")]
 
 
 def test_prod_is_never_the_default() -> None:

@@ -94,6 +94,11 @@ class Guard:
         """AWS's clock, carried on since it was read: UTC."""
         return self.identity.now.astimezone(dt.UTC) + dt.timedelta(seconds=time.monotonic() - self._opened)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was warned of so far, in alphabetical order."""
+        return sorted(self._warned)
+
     def authorise(self, raises: bool) -> None:
         """Lets a change pass, or says in one sentence what to do.
 

@@ -72,10 +72,14 @@ class Journal:
     Args:
         folder: an existing folder; a journal that is already there is continued.
         clock: gives the time that an entry carries (aware, UTC).
+        lenient: of a run that only lowers exposure: what cannot be written goes to stderr and never stops it.
     """
 
-    def __init__(self, folder: Path | str, clock: Callable[[], dt.datetime] = utc_now) -> None:
+    def __init__(
+        self, folder: Path | str, clock: Callable[[], dt.datetime] = utc_now, *, lenient: bool = False
+    ) -> None:
         self.folder = Path(folder)
+        self.lenient = lenient
         self.path = self.folder / FILE
         self._clock = clock
         self._lock = threading.Lock()
@@ -86,8 +90,11 @@ class Journal:
         """Writes one event, flushed and synced to disk, and returns it as written (JSON values, redacted).
 
         Raises:
-            ArchiveError: the disk is full, or the folder is gone (the run was sealed meanwhile).
+            ArchiveError: the disk is full, or the folder is gone (the run was sealed meanwhile). A lenient journal
+                does as `append_or_stderr` instead.
         """
+        if self.lenient:
+            return self.append_or_stderr(event, **data)
         with self._lock:
             return self._append(self._entry(event, data))
 
@@ -117,7 +124,7 @@ class Journal:
             SHA-256 of what was written, hexadecimal.
 
         Raises:
-            ArchiveError: the name is not a plain file name, or the file cannot be written.
+            ArchiveError: the name is not a plain file name, or the file cannot be written (a lenient journal warns).
         """
         if not _NAME.fullmatch(name) or name in RESERVED:
             raise ArchiveError(f"'{name}' cannot be the name of a file in a record")
@@ -130,9 +137,12 @@ class Journal:
                     file.write(raw)
                     file.flush()
                     os.fsync(file.fileno())
-            except OSError as error:
-                raise ArchiveError(f"{path} cannot be written ({error.strerror})") from None
-            self._append(self._entry("attached", {"name": path.name, "bytes": len(raw), "sha256": digest}))
+                self._append(self._entry("attached", {"name": path.name, "bytes": len(raw), "sha256": digest}))
+            except (OSError, ArchiveError) as error:
+                told = f"{path} cannot be written ({getattr(error, 'strerror', None) or error})"
+                if not self.lenient:
+                    raise ArchiveError(told) from None
+                print(f"{told}; the run goes on without it", file=sys.stderr, flush=True)
         return digest
 
     def _free(self, name: str, raw: bytes) -> Path:

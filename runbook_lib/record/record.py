@@ -11,6 +11,7 @@ gate          result: GateResult (the last one for each gate id counts)
 check         check: judge.checks.Check (the last one for each check id counts)
 entry         entry: what a person put into the chain (attestation, approval, note)
 decision      moment, outcome: Outcome
+incident      clock: judge.incident.Clock (of a rollback; the last one counts)
 intent        id, what, before, after, undo, raises          (write-ahead)
 outcome       intent (the intent's id), ok, read_back, error
 warning, note text
@@ -93,6 +94,8 @@ class Record(Frozen):
     checks: tuple[dict[str, Any], ...] = ()
     entry: dict[str, Any] | None = None
     """Where the record is no run of a notebook but what a person put into the chain."""
+    incident: dict[str, Any] | None = None
+    """Of a rollback: when it was decided, set and in effect."""
     evidence: dict[str, Any] = Field(default_factory=dict)
     traffic_before: dict[str, Any] | None = None
     traffic_after: dict[str, Any] | None = None
@@ -253,6 +256,11 @@ def _evidence(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
         draft.setdefault("evidence", {}).update(evidence)
 
 
+def _incident(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    if isinstance(event.get("clock"), dict):
+        draft["incident"] = event["clock"]
+
+
 def _torn(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
     draft["warnings"].append(f"a line of the journal was torn by a crash: {event.get('text', '')!r}")
 
@@ -266,6 +274,7 @@ _READERS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
     "gate": _gate,
     "check": _check,
     "entry": _entry,
+    "incident": _incident,
     "decision": _decision,
     "intent": _intent,
     "outcome": _outcome,

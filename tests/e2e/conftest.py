@@ -141,7 +141,8 @@ class Rollout:
     def refs(self) -> list[RecordRef]:
         """Where the records of runs lie, without those that were sealed by the test itself."""
         archive = self.archive
-        runs = (ref for ref in archive.records() if ref.notebook in self.params.policy.steps)
+        known = {*self.params.policy.steps, *self.params.policy.rollbacks}
+        runs = (ref for ref in archive.records() if ref.notebook in known)
         return [ref for ref in runs if archive.load(ref).origin != "test"]
 
     def records(self) -> list[Record]:

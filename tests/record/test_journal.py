@@ -198,3 +198,12 @@ def test_anything_becomes_json() -> None:
         "5": None,
         "surrogate": "?",
     }
+
+
+def test_a_lenient_journal_never_stops_a_run_that_lowers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal(tmp_path / "gone", lenient=True)
+    entry = journal.append("intent", what="switch off")
+    digest = journal.attach("post-mortem.md", "text")
+    assert entry["event"] == "intent" and len(digest) == 64
+    told = capsys.readouterr().err
+    assert "switch off" in told and "post-mortem.md cannot be written" in told

@@ -1,0 +1,125 @@
+"""Tells people what was done in an incident: the alarms' SNS topic, and a webhook where one is configured.
+
+A message is never a reason to wait: whatever fails is an answer, not an error. The webhook's address is a secret (most
+carry their key in the path): it is read from Parameter Store or from an environment variable, and goes nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.observe.alarms import topic_arn
+from runbook_lib.params import Params
+from runbook_lib.record.redact import redact_text
+
+TIMEOUT_S = 5.0
+"""A webhook that does not answer by then is one that was not reached."""
+MAX_SUBJECT = 100
+"""SNS takes a subject of so many ASCII characters."""
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whether one channel took the message."""
+
+    channel: str
+    ok: bool
+    detail: str
+
+
+def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> list[Told]:
+    """Sends `text` to every channel that is configured; secrets are taken out of it first.
+
+    Raises:
+        Refused, UsageError: the run may not change anything: then nobody is told that it did.
+    """
+    guard.authorise(raises=False)
+    subject, text = redact_text(subject), redact_text(text)
+    told = [_sent(guard, "SNS topic", lambda: _publish(aws, params, subject, text))]
+    if params.service.notify.webhook:
+        told.append(_sent(guard, "webhook", lambda: _post(aws, params, subject, text)))
+    return told
+
+
+def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
+    answers: list[str] = []
+    try:
+        guard.change(
+            f"notify people by the {channel}",
+            before={"sent": False},
+            after={"sent": True},
+            undo="none: a message cannot be taken back",
+            do=lambda: answers.append(send()),
+            read_back=lambda: {"sent": bool(answers)},
+            raises=False,
+        )
+    except _NotSent as error:
+        return Told(channel, False, str(error))
+    return Told(channel, True, answers[0])
+
+
+class _NotSent(Exception):
+    """Why, with nothing secret in it."""
+
+
+def _publish(aws: Any, params: Params, subject: str, text: str) -> str:
+    try:
+        ascii_only = re.sub(r"[^\x20-\x7e]", "-", subject)[:MAX_SUBJECT]
+        aws.client("sns").publish(TopicArn=topic_arn(params), Subject=ascii_only, Message=text)
+    except (BotoCoreError, ClientError) as error:
+        raise _NotSent(f"{params.name('topic')} was not told: {_code(error)}") from None
+    return f"{params.name('topic')} was told"
+
+
+def _post(aws: Any, params: Params, subject: str, text: str) -> str:
+    request = urllib.request.Request(  # noqa: S310 (https or loopback: see _address)
+        _address(aws, params),
+        data=json.dumps({"text": f"{subject}\n{text}"}).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    try:
+        with urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT_S) as answer:
+            return f"the webhook answered {answer.status}"
+    except urllib.error.HTTPError as error:
+        raise _NotSent(f"the webhook answered {error.code}") from None
+    except (OSError, ValueError) as error:
+        raise _NotSent(f"the webhook does not answer ({type(error).__name__})") from None
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """A webhook that points elsewhere is not followed: the message is for the one that was configured."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _address(aws: Any, params: Params) -> str:
+    configured = params.service.notify
+    if configured.webhook_env:
+        where, value = f"the variable {configured.webhook_env}", os.environ.get(configured.webhook_env, "")
+    else:
+        where = configured.webhook_ssm
+        try:
+            found = aws.client("ssm").get_parameter(Name=where, WithDecryption=True)
+        except (BotoCoreError, ClientError) as error:
+            raise _NotSent(f"the webhook's address cannot be read from {where}: {_code(error)}") from None
+        value = str(found["Parameter"]["Value"])
+    if not value.startswith("https://") and not _LOOPBACK.match(value):
+        raise _NotSent(f"{where} (service.yaml, notify) holds no https address; put the webhook's there")
+    return value
+
+
+def _code(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
