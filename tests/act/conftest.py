@@ -79,7 +79,9 @@ class Meddled:
 
     @property
     def writes(self) -> list[str]:
-        return [name for name in self.calls if name.split("_")[0] in ("start", "stop", "create", "update", "delete")]
+        return [
+            name for name in self.calls if name.split("_")[0] in ("start", "stop", "create", "put", "update", "delete")
+        ]
 
 
 @dataclass
@@ -238,3 +240,9 @@ def home(embedded: EmbeddedAws, make_params: Callable[..., Params]) -> Iterator[
     client.delete_application(ApplicationId=app)
     for strategy in strategies:
         client.delete_deployment_strategy(DeploymentStrategyId=strategy)
+
+
+@pytest.fixture
+def meddled() -> type[Meddled]:
+    """The class of a client that can be meddled with."""
+    return Meddled

@@ -1,0 +1,215 @@
+"""Capacity of the jobs table and its index: to PROVISIONED with enough units, and back to on demand.
+
+UpdateTable is asynchronous: what was asked for is in force when table and indexes are ACTIVE again, minutes later.
+DynamoDB has no compare-and-set for it: the table is read again right before the write, and while it is UPDATING every
+further UpdateTable is refused by AWS itself (ResourceInUseException).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.aws import aws_errors
+from runbook_lib.errors import Refused
+from runbook_lib.judge.capacity import Units
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.billing import ON_DEMAND, PROVISIONED, Billing, read
+from runbook_lib.params import Params
+
+ON_DEMAND_START = 4000
+"""Write units a second that a new on-demand table takes (Amazon DynamoDB developer guide, "Initial throughput")."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+
+
+class Plan(Frozen):
+    """What would be asked of DynamoDB, and the state that it is conditional on."""
+
+    before: Billing
+    mode: str
+    units: dict[str, Units]
+    """By name: the table's and each index's; empty: on demand."""
+    blockers: tuple[str, ...] = ()
+    """Why it cannot be applied as things are; empty: it can."""
+    notes: tuple[str, ...] = ()
+    undo: str
+
+    @property
+    def done(self) -> bool:
+        """Asked for already, by whomever; whether it is in force yet says `before.active`."""
+        return self.before.mode == self.mode and self.before.units == self.units
+
+    def text(self) -> str:
+        """The plan for a terminal."""
+        before = self.before
+        if self.done:
+            return f"{before.table}: nothing to ask for" + ("" if before.active else ", but it is still UPDATING")
+        lines = [f"{before.table}: {before.mode} -> {self.mode}"]
+        for name, units in self.units.items():
+            had = before.units.get(name)
+            lines.append(f"  {name}: {had if had else 'on demand'} -> {units} units a second")
+        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  blocked: {blocker}" for blocker in self.blockers]
+        return "\n".join([*lines, f"  undo: {self.undo}"])
+
+
+def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: float, backs_a_day: int) -> Plan:
+    """The plan that gives table and indexes `units`. Pure.
+
+    Args:
+        units: wanted, by name: the table's and the indexes'; an index that is not named gets what the table gets.
+        throttled: throttle events lately; without any there is nothing that capacity could cure.
+        backs_a_day: how often in 24 h a table may go back to on demand.
+    """
+    every = {found.table: units[found.table], **{one: units.get(one, units[found.table]) for one in found.indexes}}
+    blockers, notes = [], []
+    if not throttled:
+        blockers.append(
+            "there were no throttle events: capacity cures nothing here; HTTP 500s of DynamoDB (SystemErrors) and "
+            "failing jobs are scenario 1 (runbook rollback 1)"
+        )
+    if found.status == "UPDATING" and not (found.mode == PROVISIONED and found.units == every):
+        blockers.append(f"{found.table} is UPDATING: somebody is changing it; run this again when it is ACTIVE")
+    if found.mode == ON_DEMAND:
+        notes.append(
+            f"on demand, a new table takes some {ON_DEMAND_START:,} write units a second and grows with its peaks: "
+            f"{every[found.table].write} may be a cut"
+        )
+    notes.append(
+        f"the way back is limited: PROVISIONED to on demand {backs_a_day} times in 24 h at most; and a provisioned "
+        "table neither grows by itself nor costs nothing when idle"
+    )
+    notes.append("a single hot key is throttled at 1,000 write or 3,000 read units, whatever the table has")
+    return Plan(
+        before=found,
+        mode=PROVISIONED,
+        units=every,
+        blockers=tuple(blockers),
+        notes=tuple(notes),
+        undo=f"`runbook deviation undo inventory.table.billing` ({backs_a_day} times in 24 h at most)",
+    )
+
+
+def plan_on_demand(found: Billing, *, backs_a_day: int) -> Plan:
+    """The plan that brings the table back to on demand. Pure."""
+    return Plan(
+        before=found,
+        mode=ON_DEMAND,
+        units={},
+        blockers=() if found.active else (f"{found.table} is UPDATING: run this again when it is ACTIVE",),
+        notes=(f"AWS allows it {backs_a_day} times in 24 h",),
+        undo="provision it again by rollback_3_dynamodb_throttling",
+    )
+
+
+def apply(
+    plan: Plan,
+    client: Any,
+    guard: Guard,
+    params: Params,
+    *,
+    wait_s: float,
+    out: Callable[[str], None] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Billing:
+    """Carries `plan` out and waits until table and indexes are ACTIVE; at most `wait_s`, then what is read is returned.
+
+    What was asked for already is only waited for. Refused if anybody changed the capacity since the plan was made.
+
+    Raises:
+        Refused: not authorised; blocked; changed meanwhile; or ACTIVE with other units than were asked for.
+        AwsError: DynamoDB refused.
+    """
+
+    def waited() -> Billing:
+        return wait(client, params, wait_s=wait_s, out=out, sleep=sleep, monotonic=monotonic)
+
+    guard.authorise(raises=True)
+    if plan.done:
+        return waited()
+    if plan.blockers:
+        raise Refused(f"{plan.blockers[0]}; nothing was changed")
+    now = read(client, params)
+    if now.facts() != plan.before.facts():
+        raise Refused(
+            f"the capacity of {now.table} was changed since the plan was made ({now.mode} {_said(now)}, the plan read "
+            f"{plan.before.mode} {_said(plan.before)}); run the notebook again; nothing was changed"
+        )
+    seen: list[Billing] = []
+
+    def do() -> None:
+        with aws_errors(f"changing the capacity of {now.table} (dynamodb:UpdateTable)"):
+            client.update_table(**_request(plan))
+
+    def read_back() -> dict[str, Any]:
+        seen.append(waited())
+        return seen[-1].facts()
+
+    after = {"mode": plan.mode, "units": {name: [one.read, one.write] for name, one in plan.units.items()}}
+    change = guard.change(
+        f"capacity of {now.table}",
+        before=now.facts(),
+        after={**after, "active": True},
+        undo=plan.undo,
+        do=do,
+        read_back=read_back,
+        raises=True,
+    )
+    if not change.ok and seen[-1].active:
+        raise Refused(
+            f"{now.table} reads back as {seen[-1].mode} {_said(seen[-1])}, which is not what was asked for: somebody "
+            "else changes it too; run the notebook again"
+        )
+    return seen[-1]
+
+
+def wait(
+    client: Any,
+    params: Params,
+    *,
+    wait_s: float,
+    out: Callable[[str], None] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Billing:
+    """Waits until table and indexes are ACTIVE, at most `wait_s`; what was read last is returned, ACTIVE or not.
+
+    Raises:
+        AwsError: DynamoDB refused or did not answer.
+    """
+    begun, pause = monotonic(), FIRST_WAIT_S
+    while True:
+        found = read(client, params)
+        gone = monotonic() - begun
+        if found.active or gone >= wait_s:
+            return found
+        out(f"{found.table} is {found.status}: {gone:.0f} s of at most {wait_s:.0f} s")
+        sleep(min(pause, wait_s - gone))
+        pause = min(2 * pause, LONGEST_WAIT_S)
+
+
+def _request(plan: Plan) -> dict[str, Any]:
+    """Every index must be given units of its own, whether they change or not where the mode does (trap 22)."""
+    table, request = plan.before.table, {"TableName": plan.before.table, "BillingMode": plan.mode}
+    if plan.mode == ON_DEMAND:
+        return request
+    if plan.units[table] != plan.before.units.get(table):
+        request["ProvisionedThroughput"] = _throughput(plan.units[table])
+    updates = [
+        {"Update": {"IndexName": name, "ProvisionedThroughput": _throughput(units)}}
+        for name, units in plan.units.items()
+        if name != table and units != plan.before.units.get(name)
+    ]
+    return request | ({"GlobalSecondaryIndexUpdates": updates} if updates else {})
+
+
+def _throughput(units: Units) -> dict[str, int]:
+    return {"ReadCapacityUnits": units.read, "WriteCapacityUnits": units.write}
+
+
+def _said(found: Billing) -> str:
+    state = "" if found.active else f", {found.status}"
+    return f"({'; '.join(f'{name} {units}' for name, units in found.units.items()) or 'on demand'}{state})"

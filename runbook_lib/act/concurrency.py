@@ -1,0 +1,168 @@
+"""The worker's concurrency, raised and put back: reserved concurrency and the event source's maximum together.
+
+Raised, the reserve goes first, so that no receive is throttled in between (a throttled receive counts towards the
+queue's redrive policy); put back, the maximum goes first, for the same reason. Lambda has no compare-and-set for
+either: both are read again right before the first write, and what another operator changes within that moment is
+seen by the read-back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.aws import aws_errors
+from runbook_lib.errors import Refused
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.workers import Workers, read
+from runbook_lib.params import Params
+
+
+class Plan(Frozen):
+    """What would be set, and the state that it is conditional on."""
+
+    before: Workers
+    reserved: int
+    maximum: int | None
+    """None: the event source is to have no maximum (it had none before)."""
+    raises: bool
+    blockers: tuple[str, ...] = ()
+    """Why it cannot be applied as things are; empty: it can."""
+    notes: tuple[str, ...] = ()
+    undo: str
+
+    @property
+    def todo(self) -> tuple[Literal["reserved", "maximum"], ...]:
+        """The settings that differ yet, in the order in which they are written."""
+        order: tuple[Literal["reserved", "maximum"], ...] = ("reserved", "maximum")
+        order = order if self.raises else ("maximum", "reserved")
+        wanted = {"reserved": self.reserved, "maximum": self.maximum}
+        return tuple(one for one in order if self.before.facts()[one] != wanted[one])
+
+    def text(self) -> str:
+        """The plan for a terminal."""
+        before = self.before
+        if not self.todo:
+            return f"{before.function}: nothing to do, it has {self.reserved} workers already"
+        lines = [f"{before.function}: {_said(before.in_force)} -> {self.reserved} workers"]
+        words = {
+            "reserved": f"reserved concurrency {_said(before.reserved)} -> {self.reserved}",
+            "maximum": f"MaximumConcurrency of the event source {_said(before.maximum)} -> {_said(self.maximum)}",
+        }
+        lines += [f"  {place}. {words[one]}" for place, one in enumerate(self.todo, 1)]
+        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  blocked: {blocker}" for blocker in self.blockers]
+        return "\n".join([*lines, f"  undo: {self.undo}"])
+
+
+def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: int) -> Plan:
+    """The plan that lets `workers` run at a time. Pure.
+
+    Args:
+        keep_unreserved: executions that must stay unreserved in the account (AWS's own minimum is 100).
+        back_to: what the undo puts back.
+    """
+    blockers, notes = [], ["the LLM's rate limit does not grow with the workers: its errors are watched"]
+    if found.reserved is None:
+        blockers.append(
+            f"nothing is reserved for {found.function}, so it may take up to {found.unreserved} executions as it is: "
+            "more workers are not what is missing; reserving some would be a cut"
+        )
+    elif found.reserved > workers:
+        blockers.append(f"{found.function} has {found.reserved} workers reserved, more than the {workers} to be set")
+    else:
+        left = found.unreserved - (workers - found.reserved)
+        if left < keep_unreserved:
+            blockers.append(
+                f"{workers} workers would leave {left} unreserved executions to every other function of the account, "
+                f"at least {keep_unreserved} must stay: ask AWS for a higher limit of the account"
+            )
+        notes.append(f"the account keeps {left} unreserved executions")
+    if found.reserved == 0:
+        notes.append("0 workers are reserved: somebody stopped the worker, find out why before it runs again")
+    if found.state not in ("Enabled", "Enabling", "Updating", "Creating"):
+        blockers.append(f"the event source is {found.state}: no worker takes a message, however many there may be")
+    return Plan(
+        before=found,
+        reserved=workers,
+        maximum=workers,
+        raises=True,
+        blockers=tuple(blockers),
+        notes=tuple(notes),
+        undo=f"{back_to} workers again, once the queue is drained (this notebook proposes it)",
+    )
+
+
+def plan_lower(found: Workers, reserved: int, maximum: int | None) -> Plan:
+    """The plan that puts the settings back. Pure."""
+    return Plan(before=found, reserved=reserved, maximum=maximum, raises=False, undo="raise it again by this notebook")
+
+
+def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> Workers:
+    """Carries `plan` out, each setting a change of its own; what is set already is left alone. Returns what is read.
+
+    A raise is refused if anybody changed a setting since the plan was made; a step back is not (DOMAIN.md, trap 16).
+
+    Raises:
+        Refused: not authorised; blocked; changed meanwhile; or it does not read back.
+        AwsError: Lambda refused.
+    """
+    guard.authorise(plan.raises)
+    if plan.raises and plan.blockers:
+        raise Refused(f"{plan.blockers[0]}; nothing was changed")
+    now = read(client, params)
+    if plan.raises and now.facts() != plan.before.facts():
+        meanwhile = f"{_settings(now)}, the plan read {_settings(plan.before)}"
+        raise Refused(
+            f"the concurrency of {now.function} was changed since the plan was made ({meanwhile}); run the notebook "
+            "again and look at the new plan; nothing was changed"
+        )
+    for setting in plan.model_copy(update={"before": now}).todo:
+        now = _set(setting, plan, now, client, guard, params)
+    return now
+
+
+def _set(
+    setting: Literal["reserved", "maximum"], plan: Plan, now: Workers, client: Any, guard: Guard, params: Params
+) -> Workers:
+    wanted = plan.reserved if setting == "reserved" else plan.maximum
+    seen: list[Workers] = []
+
+    def do() -> None:
+        if setting == "reserved":
+            with aws_errors(f"reserving concurrency for {now.function} (lambda:PutFunctionConcurrency)"):
+                client.put_function_concurrency(FunctionName=now.function, ReservedConcurrentExecutions=wanted)
+            return
+        with aws_errors(f"setting the maximum of the event source of {now.function} (lambda:UpdateEventSourceMapping)"):
+            config = {} if wanted is None else {"MaximumConcurrency": wanted}
+            client.update_event_source_mapping(UUID=now.mapping, ScalingConfig=config)
+
+    def read_back() -> dict[str, int | None]:
+        seen.append(read(client, params))
+        return seen[-1].facts()
+
+    before = now.facts()[setting]
+    title = "reserved concurrency" if setting == "reserved" else "MaximumConcurrency of the event source"
+    change = guard.change(
+        f"{title} of {now.function}",
+        before={setting: before},
+        after={setting: wanted},
+        undo=f"set it to {_said(before)} again; or wait: this notebook proposes it when the queue is drained",
+        do=do,
+        read_back=read_back,
+        raises=plan.raises,
+    )
+    if not change.ok:
+        raise Refused(
+            f"{title} of {now.function} reads back as {_said(seen[-1].facts()[setting])}, {_said(wanted)} was written: "
+            "somebody else writes it too; run the notebook again"
+        )
+    return seen[-1]
+
+
+def _settings(found: Workers) -> str:
+    return f"reserved {_said(found.reserved)}, maximum {_said(found.maximum)}"
+
+
+def _said(value: int | None) -> str:
+    return "none" if value is None else str(value)
