@@ -193,7 +193,8 @@ def wait(
 
 def _request(plan: Plan) -> dict[str, Any]:
     """Every index must be given units of its own, whether they change or not where the mode does (trap 22)."""
-    table, request = plan.before.table, {"TableName": plan.before.table, "BillingMode": plan.mode}
+    table = plan.before.table
+    request: dict[str, Any] = {"TableName": table, "BillingMode": plan.mode}
     if plan.mode == ON_DEMAND:
         return request
     if plan.units[table] != plan.before.units.get(table):

@@ -14,6 +14,12 @@ from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Behaviour
 
 WORKER_TIMEOUT_S = 300.0
+REFUSED_S = 2.0
+"""What a job takes that the LLM refuses by its rate limit."""
+RATE_LIMITED = "LLMError: 429 rate_limit_error: too many requests at a time"
+THROTTLED = "ThrottlingException: the jobs table turned the update away"
+THROTTLED_TRIES = 10.0
+"""Attempts of the SDK on one request to DynamoDB, each of which is a throttle event (botocore's own default)."""
 GOLDEN = 0.6180339887498949
 """Its multiples modulo 1 are spread evenly: further draws from one uniform number, with no generator to carry over."""
 
@@ -101,7 +107,8 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
     """
     job.receives += 1
     job.started = at
-    took = round(job.llm_s * now.llm_time + 0.6, 3)
+    limited = busy > now.llm_slots
+    took = round(REFUSED_S if limited else job.llm_s * now.llm_time + 0.6, 3)
     crash = took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
     took = min(took, WORKER_TIMEOUT_S)
     end = at + took
@@ -129,11 +136,18 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
             job.gone = hidden_until
     else:
         job.finished = job.gone = round(end, 3)
-        job.failed = job.u_failed < now.job_failed
+        # The same number decides: its lowest part fails by itself, the next by the table, the next by the index.
+        by_table = now.job_failed + (1 - now.job_failed) * now.table_throttled
+        by_index = by_table + (1 - by_table) * now.index_throttled
+        job.failed = limited or job.u_failed < by_index
         one += [("d_in_flight", end, end, -1.0), ("queue_deleted", end, end, 1.0)]
         one += [("table_writes", end, end, 1.0), ("gsi_writes", end, end, 1.0)]
         if job.failed:
-            job.error = reason
+            by_itself = job.u_failed < now.job_failed
+            job.error = RATE_LIMITED if limited else reason if by_itself else THROTTLED
+            if not limited and not by_itself:
+                part = "table" if job.u_failed < by_table else "gsi"
+                one.append((f"{part}_write_throttles", end, end, THROTTLED_TRIES))
             one.append(("jobs_failed", end, end, 1.0))
         else:
             one += [

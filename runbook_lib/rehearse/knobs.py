@@ -27,6 +27,10 @@ class Knobs:
     switch_on: bool
     workers: int
     billing_mode: str = "PAY_PER_REQUEST"
+    table_units: float | None = None
+    """Provisioned write units of the table; None: on demand."""
+    index_units: float | None = None
+    """Those of the idempotency index."""
     deployed: bool = True
     """The worker exists, and with it queue and table."""
     migrated: bool = False
@@ -122,15 +126,25 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
         except functions.exceptions.ResourceNotFoundException:
             return Knobs(0.0, False, params.service.workers, deployed=False, temporary=False)
         table = client("dynamodb").describe_table(TableName=params.name("table"))["Table"]
+        mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+        indexes = {one["IndexName"]: one for one in table.get("GlobalSecondaryIndexes", [])}
+        index = indexes.get(params.service.names["gsi"], {})
         dialled, leads_to = dial.read(), paths.read()
         routes = params.service.api.routes
         return Knobs(
             percent=float(dialled.get("percent", 0)) if dialled.get("enabled") else 0.0,
             switch_on=bool(switch.read().get("enabled")),
             workers=int(reserved.get("ReservedConcurrentExecutions", UNRESERVED_WORKERS)),
-            billing_mode=table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            billing_mode=mode,
+            table_units=_units(table) if mode == "PROVISIONED" else None,
+            index_units=_units(index) if mode == "PROVISIONED" else None,
             migrated=params.name("submit") in leads_to.get(routes.sync, ""),
             temporary=routes.submit in leads_to,
         )
 
     return read
+
+
+def _units(part: dict[str, Any]) -> float:
+    """Provisioned write units of a table or an index; 0 where none were given."""
+    return float(part.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0))

@@ -148,6 +148,7 @@ def _table_targets(params: Params) -> Iterator[Target]:
     for prefix, dimensions in (("table", table), ("gsi", index)):
         yield Target(f"{prefix}_reads", "AWS/DynamoDB", "ConsumedReadCapacityUnits", "Count", dimensions)
         yield Target(f"{prefix}_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Count", dimensions)
+        yield Target(f"{prefix}_write_throttles", "AWS/DynamoDB", "WriteThrottleEvents", "Count", dimensions)
 
 
 class Packed:

@@ -22,6 +22,7 @@ SIGNALS: tuple[str, ...] = (
     *(f"queue_{what}" for what in ("visible", "in_flight", "age", "sent", "received", "deleted", "empty")),
     *(f"dlq_{what}" for what in ("visible", "in_flight", "age")),
     *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
+    *("table_write_throttles", "gsi_write_throttles"),
     *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),
     *("vpr_generated", "vpr_generation_ms", "vpr_cost_usd"),
     *("status_query", "status_completed", "status_failed"),

@@ -36,6 +36,14 @@ class Behaviour(Frozen):
     """Share of deliveries that crash the worker; the message comes back after the visibility timeout."""
     adoption: float = Field(default=1.0, ge=0, le=1)
     """Share of clients that obey the flags; the others stay on the synchronous route."""
+    table_throttled: float = Field(default=0.0, ge=0, le=1)
+    """Share of requests that the jobs table turns away, every retry included: no job, or a job that fails."""
+    index_throttled: float = Field(default=0.0, ge=0, le=1)
+    """The same for the idempotency index, whose throttling holds up the table's writes."""
+    units_needed: float = Field(default=60.0, ge=0)
+    """Provisioned units a second, of the table and of the index each, from which on neither turns anything away."""
+    llm_slots: float = Field(default=1000.0, ge=0)
+    """Jobs at a time that the LLM's rate limit lets through; one more is refused at once, and its job fails."""
 
 
 class Fault(Frozen):

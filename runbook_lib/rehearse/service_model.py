@@ -13,7 +13,7 @@ import math
 import uuid
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from runbook_lib.rehearse.arrivals import HOUR_S, Arrivals, Floats, draw
 from runbook_lib.rehearse.calls import invocations, responses
 from runbook_lib.rehearse.gauges import Gauges
-from runbook_lib.rehearse.jobs import Failure, Job, Settings, attempt, polls
+from runbook_lib.rehearse.jobs import THROTTLED_TRIES, Failure, Job, Settings, attempt, polls
 from runbook_lib.rehearse.rows import Rows
-from runbook_lib.rehearse.scenario import Scenario
+from runbook_lib.rehearse.scenario import Behaviour, Scenario
 
 GATEWAY_TIMEOUT_S = 29.0
 SYNC_TIMEOUT_S = 60.0
@@ -91,6 +91,7 @@ class Service:
         self.workers = workers
         self._weights: list[tuple[float, float]] = [(-math.inf, 0.0)]
         self._routes = (False, True)
+        self._units: tuple[float | None, float | None] = (None, None)
         self._state = _State(now=start, gauges=Gauges(start, scenario.idle_queue_hours * HOUR_S))
         self._edges = scenario.edges()
         self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
@@ -117,6 +118,10 @@ class Service:
         once.
         """
         self._routes = (migrated, temporary)
+
+    def set_units(self, *, table: float | None, index: float | None) -> None:
+        """From now on table and index have so many write units a second; None: on demand."""
+        self._units = (table, index)
 
     def fork(self) -> Service:
         """A copy that can live on by itself, to look ahead."""
@@ -241,7 +246,7 @@ class Service:
         if not len(who):
             return np.zeros(0, dtype=bool)
         waited = np.round(self._knob("submit_latency_s", who.at) * np.exp(SUBMIT_SIGMA * who.z_submit), 3)
-        broken = who.u_submit_5xx < self._knob("submit_5xx", who.at)
+        broken = self._broken(who)
         answered = who.at + waited
         self._out += responses(path, answered, waited, broken)
         self._out += invocations("submit", who.at, waited * 0.85, broken, np.ones(len(who)))
@@ -272,6 +277,31 @@ class Service:
             self._state.active.append(job)
         return np.asarray(~broken)
 
+    def _broken(self, who: Arrivals) -> NDArray[np.bool_]:
+        """Submissions that crash the submit Lambda: by themselves, or because table or index turn the write away."""
+        crashed = self._knob("submit_5xx", who.at)
+        by_table = crashed + (1 - crashed) * self._throttled("table", who.at)
+        by_index = by_table + (1 - by_table) * self._throttled("index", who.at)
+        turned_away = (who.u_submit_5xx >= crashed) & (who.u_submit_5xx < by_index)
+        at_table = turned_away & (who.u_submit_5xx < by_table)
+        self._emit("table_write_throttles", who.at[at_table], THROTTLED_TRIES)
+        self._emit("gsi_write_throttles", who.at[turned_away & ~at_table], THROTTLED_TRIES)
+        return np.asarray(who.u_submit_5xx < by_index)
+
+    def _throttled(self, part: Literal["table", "index"], at: Floats) -> Floats:
+        """Share turned away at each time: none where the provisioned units are enough."""
+        units = self._units[0 if part == "table" else 1]
+        share = self._knob(f"{part}_throttled", at)
+        return share if units is None else np.where(units >= self._knob("units_needed", at), 0.0, share)
+
+    def _eased(self, now: Behaviour) -> Behaviour:
+        """`now` without the throttling that the provisioned units end."""
+        enough = [units is not None and units >= now.units_needed for units in self._units]
+        if not any(enough) or not (now.table_throttled or now.index_throttled):
+            return now
+        update = {f"{part}_throttled": 0.0 for part, ok in zip(("table", "index"), enough, strict=True) if ok}
+        return now.model_copy(update=update)
+
     def _work(self, until: float) -> None:
         """Give messages to free workers, first come first served, while one can start before `until`."""
         state = self._state
@@ -288,7 +318,7 @@ class Service:
             _, number, job = heapq.heappop(waiting)
             hour = (at - self.origin) / HOUR_S
             now, reason = self._behaviours[bisect_right(self._edges, hour)], self.scenario.reason(hour)
-            rows, end, again = attempt(job, at, now, reason, len(running) + 1, self.settings)
+            rows, end, again = attempt(job, at, self._eased(now), reason, len(running) + 1, self.settings)
             self._out.append(rows)
             heapq.heappush(running, end)
             if job.failed:

@@ -98,6 +98,7 @@ class World:
         self.service.set_weight(knobs.share)
         self.service.set_routes(migrated=knobs.migrated, temporary=knobs.temporary)
         self.service.workers = knobs.workers
+        self.service.set_units(table=knobs.table_units, index=knobs.index_units)
 
     def horizon(self, end: float) -> float:
         """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""

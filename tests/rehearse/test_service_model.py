@@ -65,7 +65,7 @@ STORMY = Scenario(
     name="stormy",
     title="everything at once",
     requests_per_day=9000,
-    behaviour=Behaviour(job_crash=0.2, job_failed=0.1, submit_5xx=0.1),
+    behaviour=Behaviour(job_crash=0.2, job_failed=0.1, submit_5xx=0.1, table_throttled=0.05, index_throttled=0.05),
     faults=(Fault(name="slow", start=1.3, end=2.1, times={"llm_time": 4.0}),),
 )
 
@@ -302,3 +302,44 @@ def test_nobody_is_refused_if_the_route_outlives_the_clients_memory() -> None:
     after = running.run(START + 12 * HOUR)
     assert waiting.requests.ok.all() and after.requests.ok.all()
     assert not after.requests.refused.any()
+
+
+def test_a_throttled_table_loses_submissions_and_jobs_until_it_has_enough_units() -> None:
+    lived = service(behaving(3000, table_throttled=0.2), 1.0)
+    before = lived.run(START + 12 * HOUR)
+    assert before.rows.total("table_write_throttles") > 100
+    assert before.rows.total("gsi_write_throttles") == 0
+    assert 0.1 < before.rows.total("submit_5xx") / before.rows.total("submit_count") < 0.3
+    assert {failure.reason.partition(":")[0] for failure in before.failures} >= {"ThrottlingException"}
+    lived.set_units(table=100, index=100)
+    after = lived.run(START + DAY)
+    assert after.rows.total("table_write_throttles") == 0
+    assert after.rows.total("submit_5xx") == 0
+    assert not [failure for failure in after.failures if failure.reason.startswith("Throttling")]
+
+
+def test_too_few_units_cure_nothing_and_the_index_wants_its_own() -> None:
+    lived = service(behaving(3000, index_throttled=0.2), 1.0)
+    lived.set_units(table=100, index=20)
+    step = lived.run(START + 12 * HOUR)
+    assert step.rows.total("gsi_write_throttles") > 100
+    assert step.rows.total("table_write_throttles") == 0
+
+
+def test_workers_beyond_the_llms_limit_fail_their_jobs() -> None:
+    few, many = (service(behaving(20000, llm_slots=6), 1.0, workers=workers) for workers in (5, 10))
+    assert not [one for one in few.run(START + 6 * HOUR).failures if "429" in one.reason]
+    refused = [one for one in many.run(START + 6 * HOUR).failures if "429" in one.reason]
+    assert len(refused) > 30
+
+
+@given(st.lists(st.floats(0.05, 1), min_size=1, max_size=4))
+@settings(max_examples=10)
+def test_throttled_or_not_time_may_be_cut_anyhow(cuts: list[float]) -> None:
+    scenario = behaving(2000, table_throttled=0.3, index_throttled=0.1)
+    whole = service(scenario, 0.5).run(START + 4 * HOUR)
+    lived, steps = service(scenario, 0.5), []
+    for at in sorted({*(START + cut * 4 * HOUR for cut in cuts), START + 4 * HOUR}):
+        steps.append(lived.run(at))
+    assert rows_of(steps).total("table_write_throttles") == whole.rows.total("table_write_throttles")
+    assert rows_of(steps).total("gsi_write_throttles") == whole.rows.total("gsi_write_throttles")
