@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.act.command import Commands, Ran, command_check, run_command
 from runbook_lib.aws import aws_errors
+from runbook_lib.deviations import open_deviations
 from runbook_lib.errors import AwsError
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Verdict
@@ -146,7 +147,8 @@ class Infra:
     def inspect(self) -> list[Check]:
         """The inventory as checks, not noted yet. What could not be seen is nothing that a deployment mends."""
         mends = bool(self.differs) and not self.deployed
-        found = inspect(self.run.aws, self.params, self.step)
+        known = open_deviations(self.run.archive, self.params.env)
+        found = inspect(self.run.aws, self.params, self.step, deviations=known)
         return [
             one.model_copy(update={"mends": True}) if mends and one.verdict is Verdict.FAIL else one for one in found
         ]

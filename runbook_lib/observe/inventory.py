@@ -17,6 +17,7 @@ from typing import Any
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe.inventory_api import API, ROUTE, integration_hash
 from runbook_lib.observe.inventory_calls import Call, Clients, Place, Spot, asked
 from runbook_lib.observe.inventory_functions import EVENT_SOURCE, FUNCTION, METRIC_FILTER, WORKER
@@ -76,13 +77,13 @@ def rules(params: Params) -> Inventory:
 
 
 def inspect(
-    aws: Clients, params: Params, step: str = "async", deviations: Mapping[str, str] | None = None
+    aws: Clients, params: Params, step: str = "async", deviations: Mapping[str, Deviation] | None = None
 ) -> list[Check]:
     """Every resource and setting that must hold at `step` of the infrastructure, one check each.
 
     Args:
         step: variant of the infrastructure: baseline, async, migrate, remove_temporary or remove_sync.
-        deviations: recorded ones, check id to who and why: such a FAIL becomes an advisory reminder.
+        deviations: open ones by check id: a FAIL with the recorded value becomes an advisory reminder.
 
     Raises:
         UsageError: `step` is none of these, or `params/inventory.yaml` is wrong.

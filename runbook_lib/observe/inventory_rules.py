@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.deviation import Deviation
 from runbook_lib.judge.model import Frozen, Verdict
 from runbook_lib.observe.catalogue import address, metric
 from runbook_lib.params import Params
@@ -258,14 +259,19 @@ def existence(place: str, id: str, resource: Resource, there: Any, *, gone: bool
     )
 
 
-def deviating(one: Check, deviations: Mapping[str, str]) -> Check:
-    """A failing check whose deviation is on record does not decide; it reminds until it is undone or adopted."""
-    if one.verdict is not Verdict.FAIL or one.id not in deviations:
+def deviating(one: Check, deviations: Mapping[str, Deviation]) -> Check:
+    """A failing check whose deviation is on record does not decide; it reminds until it is undone or adopted.
+
+    Another value than the one on record is drift all the same.
+    """
+    known = deviations.get(one.id)
+    if one.verdict is not Verdict.FAIL or known is None:
         return one
-    reason = (
-        f"recorded deviation ({deviations[one.id]}): {one.reason.removesuffix(f'; {FIX}')}; "
-        "undo it, or adopt it into the infrastructure code"
-    )
-    facts = {**one.facts, "deviation": deviations[one.id]}
+    told = one.reason.removesuffix(f"; {FIX}")
+    if one.facts.get("value") != known.value:
+        reason = f"{told}; a deviation to {known.value} is on record ({known.words}), and this is another value; {FIX}"
+        return one.model_copy(update={"reason": reason})
+    reason = f"recorded deviation ({known.words}): {told}; undo it, or adopt it into the infrastructure code"
+    facts = {**one.facts, "deviation": known.model_dump(mode="json")}
     changed = {"verdict": Verdict.INCONCLUSIVE, "required": False, "reason": reason, "facts": facts}
     return one.model_copy(update=changed)

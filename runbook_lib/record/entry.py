@@ -1,4 +1,4 @@
-"""Entries: what a person puts into the chain. Attestations, approvals and notes, each a sealed record of its own.
+"""Entries: what a person puts into the chain. Attestations, approvals, notes and deviations, each a sealed record.
 
 archive/env=prod/release=2026.11/entry/20261123T030000.000Z-4f1c…/record.json
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,7 +22,7 @@ from runbook_lib.record.place import RecordRef, new_run_id
 NOTEBOOK = "entry"
 """The chain that entries are in, beside those of the notebooks."""
 
-Kind = Literal["attestation", "approval", "note"]
+Kind = Literal["attestation", "approval", "note", "deviation"]
 
 
 class Entry(Frozen):
@@ -30,7 +30,8 @@ class Entry(Frozen):
 
     kind: Kind
     item: str = ""
-    """The attested item (`gates.yaml`, `attestations`), the approved notebook, or empty for a note."""
+    """The attested item (`gates.yaml`, `attestations`), the approved notebook, the deviating setting's check, or empty
+    for a note."""
     by: str = Field(min_length=1)
     role: str = ""
     at: str
@@ -38,6 +39,8 @@ class Entry(Frozen):
     link: str = ""
     """Where the evidence is."""
     text: str = ""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """For machines: what a deviation was and is (`judge/deviation.py`)."""
 
     @field_validator("by", "role", "item", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.errors import AwsError, UsageError
 from runbook_lib.judge.checks import Check
+from runbook_lib.judge.deviation import Deviation
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.alarms import realise, topic_arn
 from runbook_lib.observe.inventory import inspect, integration_hash, rules
@@ -679,7 +680,19 @@ def _by_id(checks: list[Check], id: str) -> Check:
 
 
 def test_a_recorded_deviation_reminds_and_does_not_decide(aws: EmbeddedAws, prod: Sandbox) -> None:
-    why = {"inventory.queue.visibility_timeout": "ana, incident 7", "inventory.queue.long_poll": "nobody"}
+    why = {
+        id: Deviation(
+            check=id,
+            title="t",
+            was=660,
+            value=30,
+            by="ana",
+            at="2026-11-25T03:00:00Z",
+            why="slow",
+            incident="no. 7",
+        )
+        for id in ("inventory.queue.visibility_timeout", "inventory.queue.long_poll")
+    }
     at = Stage(aws, prod)
     at.queue("Queue", VisibilityTimeout="30")
     try:
@@ -688,9 +701,24 @@ def test_a_recorded_deviation_reminds_and_does_not_decide(aws: EmbeddedAws, prod
         at.queue("Queue", VisibilityTimeout="660")
     one = _by_id(found, "queue.visibility_timeout")
     assert (one.verdict, one.required) == (Verdict.INCONCLUSIVE, False)
-    assert "ana, incident 7" in one.reason
+    assert "ana, 2026-11-25 03:00 UTC, no. 7: slow" in one.reason
     assert "30 s, wants 660 s" in one.reason
     assert _by_id(found, "queue.long_poll").ok, "a deviation of what holds says nothing"
+
+
+def test_another_value_than_the_recorded_one_is_drift(aws: EmbeddedAws, prod: Sandbox) -> None:
+    id = "inventory.queue.visibility_timeout"
+    known = Deviation(
+        check=id, title="t", was=660, value=30, by="ana", at="2026-11-25T03:00:00Z", why="slow", incident="no. 7"
+    )
+    at = Stage(aws, prod)
+    at.queue("Queue", VisibilityTimeout="45")
+    try:
+        one = _by_id(inspect(aws, prod.params, deviations={id: known}), "queue.visibility_timeout")
+    finally:
+        at.queue("Queue", VisibilityTimeout="660")
+    assert (one.verdict, one.required) == (Verdict.FAIL, True)
+    assert "a deviation to 30 is on record" in one.reason
 
 
 def test_a_missing_resource_is_one_failure_that_says_what_was_not_looked_at(aws: EmbeddedAws, prod: Sandbox) -> None:

@@ -1,0 +1,66 @@
+"""Deviations: what a mitigation changed by hand, on record until it is undone or adopted into the code (trap 23).
+
+A setting is known by the id of its check in the inventory. Deviations are opened and closed, never altered: which are
+open follows from all that was said, in its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import Field
+
+from runbook_lib.judge.model import Frozen
+
+Act = Literal["opened", "undone", "adopted"]
+
+
+class Deviation(Frozen):
+    """One setting that is not what the infrastructure code says, and why."""
+
+    check: str
+    """Id of the inventory's check, such as `inventory.worker.reserved_concurrency`."""
+    title: str
+    was: Any
+    """The value before, which undoing puts back."""
+    value: Any
+    """The value that the mitigation set: another one is drift all the same."""
+    by: str
+    at: str
+    """ISO 8601 UTC, when it was decided upon."""
+    why: str
+    incident: str
+    """Notebook and run that decided it."""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """More that undoing needs."""
+
+    @property
+    def words(self) -> str:
+        """Who, when, why: what the inventory says beside it."""
+        return f"{self.by}, {self.at[:16].replace('T', ' ')} UTC, {self.incident}: {self.why}"
+
+
+class Said(Frozen):
+    """One thing said about a deviation."""
+
+    act: Act
+    deviation: Deviation
+
+
+def still_open(said: Iterable[Said]) -> dict[str, Deviation]:
+    """The open deviations by check id, from everything that was said, oldest first.
+
+    Opened again before it was closed, it keeps the value that was there before the first mitigation: undoing goes back
+    to what the code says, not to a value that was a deviation itself.
+    """
+    found: dict[str, Deviation] = {}
+    for one in said:
+        id = one.deviation.check
+        if one.act != "opened":
+            found.pop(id, None)
+        elif id in found:
+            found[id] = one.deviation.model_copy(update={"was": found[id].was})
+        else:
+            found[id] = one.deviation
+    return found

@@ -1,0 +1,102 @@
+"""A backlog's forecast under each option, with the curve that came of it laid over."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+from runbook_lib.judge.backlog import Forecast, curve
+from runbook_lib.show import style
+from runbook_lib.show.charts import WIDTH_IN, Marks, Points, drawing, image
+from runbook_lib.show.tables import Shown, table
+
+_STEP_S = 60.0
+_LEAST_HORIZON_S = 1800.0
+_MOST_HORIZON_S = 6 * 3600.0
+
+
+def forecast_table(found: Sequence[Forecast]) -> Shown:
+    """Each option: jobs a minute out and in, and how long the backlog takes."""
+    rows = [
+        [
+            one.option.title,
+            f"{one.capacity_per_s * 60:.1f}",
+            f"{one.arrivals_per_s * 60:.1f}",
+            "goes down" if one.turns else "goes on growing",
+            spell(one.drain_s) if one.drains else "never",
+        ]
+        for one in found
+    ]
+    waiting = found[0].waiting if found else 0
+    return table(
+        ("Option", "Finished a minute", "Arriving a minute", "The queue", "Empty after"),
+        rows,
+        caption=f"{waiting:.0f} jobs wait: what each option makes of them",
+        note="A mean, from measured arrivals and the worker's measured duration; chance makes it longer or shorter.",
+    )
+
+
+def forecast_chart(
+    found: Sequence[Forecast],
+    at: dt.datetime,
+    actual: Points,
+    *,
+    marks: Marks = (),
+    limits: Mapping[str, float] | None = None,
+) -> Shown:
+    """Jobs waiting over time (UTC): forecasts dashed from `at` on, the measured curve as a solid line over them.
+
+    Args:
+        at: when the forecasts were made, aware.
+        actual: measured levels, before and after.
+        marks: moments with a word each.
+        limits: horizontal lines: word to level.
+    """
+    ends = [one.drain_s for one in found if one.drains]
+    seen_s = (max(point for point, _ in actual) - at).total_seconds() if actual else 0.0
+    horizon = min(max([_LEAST_HORIZON_S, seen_s, *(1.1 * end for end in ends)]), _MOST_HORIZON_S)
+    with drawing() as pyplot:
+        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 3.6), layout="constrained")
+        for place, one in enumerate(found):
+            points = curve(one, horizon, _STEP_S)
+            axes.plot(
+                [at + dt.timedelta(seconds=second) for second, _ in points], [level for _, level in points],
+                linestyle=style.DASHES[1 + place % (len(style.DASHES) - 1)], color=style.CYCLE[place % len(style.CYCLE)],
+                label=f"{one.option.title}: {spell(one.drain_s) if one.drains else 'never'}", linewidth=1.4,
+            )  # fmt: skip
+        if actual:
+            axes.plot([when for when, _ in actual], [level for _, level in actual], color=style.BLACK, linewidth=2.2,
+                      label="as measured")  # fmt: skip
+        for word, level in (limits or {}).items():
+            axes.axhline(level, color=style.GREY, linewidth=1.0)
+            axes.annotate(word, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", size=8.5)
+        for when, word in marks:
+            axes.axvline(when, color=style.BLACK, linewidth=1.0, linestyle=(0, (1, 1.5)))
+            axes.annotate(word, (when, 0.97), xycoords=("data", "axes fraction"), xytext=(4, 0),
+                          textcoords="offset points", va="top", size=8.5)  # fmt: skip
+        axes.set(title="Jobs waiting: forecast and measured", ylabel="messages", ylim=(0, None))
+        _clock(axes)
+        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=2)
+        return image(figure, described(found, actual))
+
+
+def described(found: Sequence[Forecast], actual: Points) -> str:
+    """The chart in words."""
+    told = "; ".join(f"{one.option.title}: {spell(one.drain_s) if one.drains else 'never empty'}" for one in found)
+    last = f" Measured last: {actual[-1][1]:g}." if actual else " Nothing was measured."
+    return f"Forecast of the backlog. {told}.{last}"
+
+
+def spell(seconds: float) -> str:
+    """`40 s`, `17 min`, `2.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _clock(axes: object) -> None:
+    from matplotlib import dates
+
+    formatter = dates.DateFormatter("%H:%M", tz=dt.UTC)
+    axes.xaxis.set_major_formatter(formatter)  # type: ignore[attr-defined]
+    axes.set_xlabel("UTC", loc="right")  # type: ignore[attr-defined]
