@@ -75,8 +75,10 @@ def _clock_words(clock: Clock | None, limit_min: float) -> str:
 
 
 def spell(seconds: float) -> str:
-    """Seconds for the reader: `61 s`, `7.5 min`."""
-    return f"{seconds:.0f} s" if abs(seconds) < 120 else f"{seconds / 60:.1f} min"
+    """Seconds for the reader: `61 s`, `7.5 min`, `3.0 h`."""
+    if abs(seconds) < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if abs(seconds) < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def decide_rollback(

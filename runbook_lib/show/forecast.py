@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runbook_lib.judge.backlog import Forecast, curve
+from runbook_lib.judge.incident import spell
 from runbook_lib.show import style
 from runbook_lib.show.charts import WIDTH_IN, Marks, Points, drawing, image
 from runbook_lib.show.tables import Shown, table
@@ -59,9 +61,10 @@ def forecast_chart(
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 3.6), layout="constrained")
         for place, one in enumerate(found):
             points = curve(one, horizon, _STEP_S)
+            dash, colour = style.DASHES[1 + place % (len(style.DASHES) - 1)], style.CYCLE[place % len(style.CYCLE)]
             axes.plot(
                 [at + dt.timedelta(seconds=second) for second, _ in points], [level for _, level in points],
-                linestyle=style.DASHES[1 + place % (len(style.DASHES) - 1)], color=style.CYCLE[place % len(style.CYCLE)],
+                linestyle=dash, color=colour,
                 label=f"{one.option.title}: {spell(one.drain_s) if one.drains else 'never'}", linewidth=1.4,
             )  # fmt: skip
         if actual:
@@ -87,16 +90,8 @@ def described(found: Sequence[Forecast], actual: Points) -> str:
     return f"Forecast of the backlog. {told}.{last}"
 
 
-def spell(seconds: float) -> str:
-    """`40 s`, `17 min`, `2.5 h`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _clock(axes: object) -> None:
+def _clock(axes: Any) -> None:
     from matplotlib import dates
 
-    formatter = dates.DateFormatter("%H:%M", tz=dt.UTC)
-    axes.xaxis.set_major_formatter(formatter)  # type: ignore[attr-defined]
-    axes.set_xlabel("UTC", loc="right")  # type: ignore[attr-defined]
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=dt.UTC))  # type: ignore[no-untyped-call]
+    axes.set_xlabel("UTC", loc="right")
