@@ -147,11 +147,11 @@ class Acceptance(Step):
 
     def summary(self) -> Any:
         """One page, fit to be signed; in the record as summary.md."""
-        from runbook_lib.show.tables import Shown
+        from runbook_lib.show.parts import Page
 
         text = self._summary()
         self.run.journal.attach("summary.md", text.encode())
-        return Shown(f"<pre style='white-space:pre-wrap;font-size:12px'>{html.escape(text)}</pre>", text)
+        return Page(text)
 
     def _summary(self) -> str:
         criteria = [one for id, one in self.run.checks.items() if id.startswith("criterion.")]
@@ -231,11 +231,19 @@ def _linked(checks: Sequence[Check]) -> Any:
     rows: list[list[object]] = []
     for one in checks:
         links = dict.fromkeys(one.facts["links"])
-        markup = "<br>".join(f'<a href="../../../../{html.escape(link)}">{html.escape(link)}</a>' for link in links)
+        markup = "<br>".join(
+            f'<a href="../../../../{html.escape(link)}">{html.escape(_short(link))}</a>' for link in links
+        )
         title = one.title + (" (attested)" if one.attested else "")
         rows.append([badge(one.verdict), title, one.reason.removeprefix(f"{one.title}: "), Cell(one.found, markup)])
     head = ("", "Criterion", "Shown by", "Report, in the archive")
     return table(head, rows, caption=f"{sum(one.ok for one in checks)} of {len(checks)} criteria are proven")
+
+
+def _short(link: str) -> str:
+    """The folder of a run, with places to break: its notebook and its id; the link itself says the rest."""
+    parts = link.split("/")
+    return f"{parts[-3]} · {parts[-2].rpartition('-')[2]}" if len(parts) > 2 else link
 
 
 def _when(record: Record) -> dt.datetime:

@@ -64,7 +64,7 @@ class DeployDev(Step):
         checks = self.run.checks.values()
         told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
         held = line(f"Of the inventory {len(checks) - len(told)} settings hold, and are not repeated here.")
-        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks"), held)
+        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks", fold=True), held)
 
     def deploy(self) -> Any:
         """Deploys by the team's command, if the run may and there is something to deploy.

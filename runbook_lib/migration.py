@@ -20,6 +20,7 @@ from runbook_lib.act import traffic as act
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.infra import Infra
+from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.moment import Moment
@@ -365,5 +366,8 @@ def _step(id: str, title: str, ok: bool, reason: str, **facts: Any) -> Check:
 def _wait(what: str, at: dt.datetime) -> Outcome:
     when = iso(at.replace(microsecond=0))
     return Outcome(
-        decision=Decision.SOAK, reason=f"SOAK: {what}", next=f"Run this notebook again at {when}.", come_back_at=when
+        decision=Decision.SOAK,
+        reason=f"SOAK: {what}",
+        next=f"Run this notebook again at {words.instant(when)}.",
+        come_back_at=when,
     )

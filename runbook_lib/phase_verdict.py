@@ -9,6 +9,7 @@ from runbook_lib import phase_before as first
 from runbook_lib.act import traffic as act
 from runbook_lib.attest import approval_checks
 from runbook_lib.infra import Infra
+from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check, unmet
 from runbook_lib.judge.decide import decide
 from runbook_lib.judge.gates import judge_all
@@ -183,7 +184,8 @@ class Judging(Looking):
         return outcome.model_copy(
             update={
                 "come_back_at": at,
-                "next": f"Run this notebook again at {at}: a look in between, for jobs stay in the table {hours:g} h.",
+                "next": f"Run this notebook again at {words.instant(at)}: "
+                f"a look in between, for jobs stay in the table {hours:g} h.",
             }
         )
 

@@ -42,4 +42,5 @@ class Step:
         from runbook_lib.show.checks import checks_table
         from runbook_lib.show.tables import stack, verdict_banner
 
-        return stack(verdict_banner(self.outcome or self.judge()), checks_table(self.run.checks.values(), "All checks"))
+        checks = checks_table(self.run.checks.values(), "All checks", fold=True)
+        return stack(verdict_banner(self.outcome or self.judge()), checks)

@@ -145,7 +145,13 @@ class Week:
                 total = (
                     sum(value for _, value in points) if stat == "Sum" else max((v for _, v in points), default=None)
                 )
-                cells.append("–" if not points or total is None else f"{total * scale:,.4g}")
+                cells.append(
+                    "–"
+                    if not points or total is None
+                    else f"{total * scale:,.3f}"
+                    if stat == "p95"
+                    else f"{total * scale:,.0f}"
+                )
             rows.append(cells)
         short = [f" ({day.seconds / 3600:.0f} h)" if day.seconds < 86400 else "" for day in days]
         head = ("", *(f"{when(day.start)}{less}" for day, less in zip(days, short, strict=True)))

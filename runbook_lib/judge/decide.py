@@ -110,7 +110,11 @@ def _weight(now: Situation) -> str:
 
 
 def _again(now: Situation) -> str:
-    return f"run this notebook again at {now.come_back_at}" if now.come_back_at else "run this notebook again later"
+    return (
+        f"run this notebook again at {words.instant(now.come_back_at)}"
+        if now.come_back_at
+        else "run this notebook again later"
+    )
 
 
 def _names(results: Sequence[GateResult]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 
 from runbook_lib.judge.model import Gate, Threshold
@@ -101,6 +102,27 @@ def hours(value: float) -> str:
     if value < 1:
         return f"{max(1, math.ceil(value * 60))} min"
     return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
+
+
+def instant(at: object) -> str:
+    """A time to come back at, as `2026-11-23 03:06 UTC`: whole minutes, never before the time itself.
+
+    Empty for nothing; a text that is no time stays as it is.
+    """
+    if not at:
+        return ""
+    try:
+        moment = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
+    except ValueError:
+        return str(at)
+    late = moment.astimezone(dt.UTC) + dt.timedelta(seconds=59, microseconds=999_999)
+    return f"{late:%Y-%m-%d %H:%M} UTC"
+
+
+def shown(reason: str, decision: str) -> str:
+    """A decision's reason as a sentence of its own: without the word that stands beside it, with a capital, a stop."""
+    text = reason.removeprefix(f"{decision}: ").strip()
+    return (text[:1].upper() + text[1:] if text[1:2].islower() or text[1:2] == " " else text).rstrip(" .") + "."
 
 
 def sentence(text: str) -> str:

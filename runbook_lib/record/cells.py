@@ -109,7 +109,7 @@ _DRAW: dict[str, Callable[[Any, str], str]] = {
     "image/svg+xml": _image("image/svg+xml"),
     "image/png": _image("image/png"),
     "image/jpeg": _image("image/jpeg"),
-    "text/markdown": lambda data, _: _markdown(_text(data)),
+    "text/markdown": lambda data, _: f'<div class="prose page">{_markdown(_text(data))}</div>',
     "text/plain": lambda data, _: f'<pre class="stdout">{html.escape(_plain(data))}</pre>',
 }
 

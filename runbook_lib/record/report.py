@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,13 +21,25 @@ from runbook_lib.judge.model import GateResult
 from runbook_lib.record import cells
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact import redact_text
-from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge
+from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge, unfinished
 
 _ENDED = {
     "failed": ("FAILED", Badge("✘", VERMILLION), "The run failed"),
     "cancelled": ("CANCELLED", Badge("■", GREY), "The run was cancelled"),
     "died": ("DIED", Badge("✘", VERMILLION), "The run died"),
 }
+_MOMENTS = {
+    "step": "",
+    "before": "before the shift",
+    "during": "during the soak",
+    "after": "after the soak",
+    "taken_back": "the weight was taken back",
+    "void": "the soak does not count",
+    "over": "the phase is over",
+    "migrating": "during the migration",
+}
+"""A phase's moments for reading; a step that is made of checks has none to tell."""
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
 
@@ -55,7 +68,8 @@ def report_html(nb: Mapping[str, Any] | None, record: Record) -> str:
         record=record,
         headline=headline(record),
         facts=facts(record),
-        gates=[gate_row(gate) for gate in record.gates],
+        gates=[gate_row(gate, soaking=record.decision == "SOAK") for gate in record.gates],
+        unmet=unmet_rows(record),
         changes=[change_row(change) for change in record.changes],
         pieces=list(cells.pieces(cells.untitled(nb))) if nb else [],
         params=json.dumps(record.params, indent=1, ensure_ascii=False),
@@ -74,9 +88,10 @@ def headline(record: Record) -> Headline:
         return Headline(word, *badge, reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside)
     word = record.decision or "CLOSED"
     badge = BADGES.get(word, Badge("•", GREY))
-    reason = str(outcome.get("reason") or "The run was closed without a decision.").removeprefix(f"{word}: ")
-    aside = f"Come back at {_when(outcome.get('come_back_at'))}." if outcome.get("come_back_at") else ""
-    return Headline(word, *badge, reason, str(outcome.get("next") or ""), aside)
+    reason = words.shown(str(outcome.get("reason") or "The run was closed without a decision."), word)
+    then, back = str(outcome.get("next") or ""), words.instant(outcome.get("come_back_at"))
+    aside = f"Come back at {back}." if back and back not in then else ""
+    return Headline(word, *badge, reason, then, aside)
 
 
 def facts(record: Record) -> list[tuple[str, str]]:
@@ -92,7 +107,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Release", f"{record.release} · attempt {record.attempt}" if record.release else ""),
         ("Mode", what if record.opened_at else ""),
         ("As of", _when(record.as_of)),
-        ("Moment", record.moment or ""),
+        ("Moment", _MOMENTS.get(record.moment or "", record.moment or "")),
         ("Operator", record.operator),
         ("Caller", record.caller_arn if record.caller_arn != record.operator else ""),
         ("Account", " · ".join(part for part in (record.account_id, record.region) if part)),
@@ -104,8 +119,27 @@ def facts(record: Record) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def gate_row(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of the compact gate table, as text. A gate of another version that cannot be read shows what it has."""
+def unmet_rows(record: Record) -> list[dict[str, Any]]:
+    """What made the checks of a run a HOLD: those that are required and do not pass, as text."""
+    if record.decision != "HOLD":
+        return []
+    wrong = [one for one in record.checks if one.get("required", True) and one.get("verdict") != "PASS"]
+    return [
+        {
+            "title": str(one.get("title") or one.get("id")),
+            "verdict": str(one.get("verdict", "?")).replace("_", " "),
+            "badge": BADGES.get(str(one.get("verdict")), Badge("•", GREY)),
+            "reason": redact_text(str(one.get("reason", ""))),
+        }
+        for one in wrong
+    ]
+
+
+def gate_row(raw: Mapping[str, Any], *, soaking: bool = False) -> dict[str, Any]:
+    """One line of the compact gate table, as text. A gate of another version that cannot be read shows what it has.
+
+    While `soaking`, a gate that is merely not decided yet, with nothing wrong so far, is shown as SOAKING.
+    """
     try:
         result = GateResult.model_validate(raw)
     except ValidationError:
@@ -122,11 +156,12 @@ def gate_row(raw: Mapping[str, Any]) -> dict[str, Any]:
     gate, unit = result.gate, result.gate.unit
     against = gate.alert.limit if gate.alert else gate.target.limit
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory"
+    word = "SOAKING" if soaking and unfinished(result) else result.verdict
     return {
         "title": gate.title,
         "aside": aside,
-        "verdict": result.verdict.replace("_", " "),
-        "badge": BADGES[result.verdict],
+        "verdict": word.replace("_", " "),
+        "badge": BADGES[word],
         "value": "–" if result.value is None else words.number(result.value, unit, against),
         "interval": _interval(result),
         "n": "–" if result.n is None else f"{result.n:,}",
@@ -138,7 +173,7 @@ def gate_row(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _interval(result: GateResult) -> str:
     low, high, unit = result.low, result.high, result.gate.unit
-    if low is None and high is None:
+    if (low is None and high is None) or (low == high == result.value):
         return "–"
     if low is None:
         return f"≤ {words.number(high, unit)}"
@@ -151,22 +186,37 @@ def change_row(change: Change) -> dict[str, str]:
     came = "not known: begun, and not read back" if change.open else _facts(outcome.get("read_back"))
     if not change.open and outcome.get("ok") is False:
         came = f"not as meant: {came}"
+    undo, _, by_hand = str(intent.get("undo") or "").partition("; by hand: ")
     if outcome.get("error"):
         came += f" ({outcome['error']})"
     return {
-        "what": str(intent.get("what", "?")),
+        "what": str(intent.get("what", "?")).replace("->", "→").replace(" %", "\u00a0%"),
         "before": _facts(intent.get("before")),
         "after": _facts(intent.get("after")),
         "came": came,
-        "undo": str(intent.get("undo") or "–"),
+        "undo": undo or "–",
+        "by_hand": by_hand,
         "state": "open" if change.open else "done" if outcome.get("ok", True) else "bad",
     }
 
 
 def _facts(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key.replace('_', ' ')} {item}" for key, item in value.items()) or "–"
-    return "–" if value is None else str(value)
+        named = {str(key).replace("_", " "): _fact(item) for key, item in value.items() if not _internal(key, item)}
+        return ", ".join(f"{key} {text}" for key, text in named.items() if text) or "–"
+    return "–" if value is None else _fact(value)
+
+
+def _internal(name: str, value: Any) -> bool:
+    """What a read-back says to the runbook itself: it is in the record, and the report's reader does not need it."""
+    return name == "busy" or (name == "description" and str(value).startswith("runbook "))
+
+
+def _fact(value: Any) -> str:
+    """One value for reading: yes and no, numbers without needless digits, the beginning of a hash."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
 
 
 def _when(instant: Any) -> str:

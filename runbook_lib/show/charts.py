@@ -31,6 +31,10 @@ _NEARLY_ALL = 90.0
 _ROW_IN = 2.15
 _CHARACTER_IN = 0.075
 """Width of a character of a threshold's label: 8.5 pt, bold."""
+_TITLE_CHARACTER_IN, _LEGEND_CHARACTER_IN, _HANDLE_IN = 0.105, 0.068, 0.6
+"""Widths of a character of a title (11 pt, bold) and of a legend (8.5 pt), and of a legend's handle with its gaps."""
+_MARGINS_IN = 2.6
+"""What is left of a chart's width for labels on both sides."""
 _LABEL_GAP = 0.12
 """Least distance of two labels, in heights of the axes."""
 
@@ -264,9 +268,11 @@ def _draw(
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
         _plot(axes, name, points, kind, place, len(filled))
-    for name in series:
-        if name not in filled:
-            axes.plot([], [], " ", label=f"{name}: no data")
+    empty = [f"{name}: no data" for name in series if name not in filled]
+    if not _beside_title(title, [*filled, *empty]) and len(empty) > 1:
+        empty = [f"{len(empty)} lines: no data"]
+    for label in empty:
+        axes.plot([], [], " ", label=label)
     axes.set_title(title)
     axes.set_ylabel(unit)
     values = [value for points in filled.values() for _, value in points]
@@ -284,7 +290,18 @@ def _draw(
         where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
     if series:
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=min(len(series), 5), borderaxespad=0.1)
+        names = axes.get_legend_handles_labels()[1]
+        if _beside_title(title, names):
+            axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), borderaxespad=0.1)
+        else:
+            paper = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
+            axes.legend(loc="upper right", ncols=min(len(names), 5), borderaxespad=0.2, **paper)
+
+
+def _beside_title(title: str, names: Sequence[str]) -> bool:
+    """Whether a legend of these names fits into one line beside the title, above the chart."""
+    legend = sum(len(name) * _LEGEND_CHARACTER_IN + _HANDLE_IN for name in names)
+    return len(names) <= 5 and len(title) * _TITLE_CHARACTER_IN + legend <= WIDTH_IN - _MARGINS_IN
 
 
 def _plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int) -> None:

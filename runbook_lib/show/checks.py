@@ -3,27 +3,60 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check
-from runbook_lib.show.tables import Cell, Shown, badge, table
+from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
 
 _ORDER = ("FAIL", "NO_DATA", "INCONCLUSIVE", "PASS")
 
 
-def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool = False) -> Shown:
-    """Verdict, what, expected, found, why; required ones first, the bad ones on top unless `keep_order`."""
+def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool = False, fold: bool = False) -> Shown:
+    """Verdict, what, expected, found, why; required ones first, the bad ones on top unless `keep_order`.
+
+    What applying would make hold is TO DO, not FAIL. `fold`: those that pass are one line that unfolds.
+    """
     found = list(checks)
     if not keep_order:
         found.sort(key=lambda one: (_ORDER.index(one.verdict), not one.required))
-    bad = sum(one.required and not one.ok for one in found)
+    todo = sum(one.required and one.mends and not one.ok for one in found)
     advice = sum(not one.required and not one.ok for one in found)
     required = sum(one.required for one in found)
-    told = [f"{required - bad} of {required} required checks pass"] if required else []
+    passed = sum(one.required and one.ok for one in found)
+    told = [f"{passed} of {required} required checks pass"] if required else []
+    told += [f"{todo} to be made by applying"] if todo else []
     told += [f"{advice} advisory to look at"] if advice else []
-    rows = [[badge(one.verdict), _title(one), one.expected or "–", one.found or "–", one.reason] for one in found]
-    head = ("Verdict", "Check", "Expected", "Found", "Why")
-    return table(head, rows, caption=": ".join(part for part in (caption, " · ".join(told)) if part))
+    title = ": ".join(part for part in (caption, " · ".join(told)) if part)
+    held = [one for one in found if one.ok] if fold else []
+    if not held:
+        return _rows(found, title)
+    rest = [one for one in found if not one.ok]
+    return stack(_rows(rest, title) if rest else caption_line(title), _folded(held))
+
+
+def _rows(checks: Iterable[Check], caption: str) -> Shown:
+    rows = [[_verdict(one), _title(one), one.expected or "–", one.found or "–", _why(one)] for one in checks]
+    return table(("Verdict", "Check", "Expected", "Found", "Why"), rows, caption=caption)
+
+
+def _folded(held: Sequence[Check]) -> Shown:
+    title = f"✔ {words.count(len(held), 'check')} that {'passes' if len(held) == 1 else 'pass'}"
+    inner = _rows(held, "")
+    summary = f'<summary style="cursor:pointer">{title}</summary>'
+    markup = f'<details style="font-size:13px;margin:3px 0">{summary}{inner._repr_html_()}</details>'
+    return Shown(markup, f"{title}\n{inner}")
+
+
+def _verdict(one: Check) -> Cell:
+    return badge("TO DO" if one.mends and not one.ok else one.verdict)
+
+
+def _why(one: Check) -> str:
+    """The reason without the title and the finding that stand beside it."""
+    head = f"{one.title}: "
+    text = one.reason[len(head) :] if one.reason.lower().startswith(head.lower()) else one.reason
+    return "" if text == one.found else text
 
 
 def _title(one: Check) -> Cell:

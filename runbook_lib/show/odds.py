@@ -27,7 +27,7 @@ def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
                 color=style.CYCLE[place], label=f"{weight} of the traffic", markeredgecolor="white",
             )  # fmt: skip
         axes.axvline(limit, color=style.ALERT, linestyle=(0, (5, 1.5)), label=f"a guard at most: {limit:.0%}")
-        axes.set(xscale="log", xlim=(_LEAST, 2.0), xlabel="chance to fire on a healthy day")
+        axes.set(xscale="log", xlim=(_LEAST, 2.0), xlabel="chance to fire on a healthy day (1: every day)")
         axes.set_title("False alarms a healthy day")
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")

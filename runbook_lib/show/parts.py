@@ -17,6 +17,21 @@ def line(text: str) -> Shown:
     return Shown(f'<div style="font-size:14px;margin:4px 0">{html.escape(text)}</div>', text)
 
 
+class Page:
+    """A page of Markdown: rendered in a notebook and a report, as it is in a terminal."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def _repr_markdown_(self) -> str:
+        return self._text
+
+    def __str__(self) -> str:
+        return self._text
+
+    __repr__ = __str__
+
+
 def show(shown: Shown, more: Mapping[str, Any] | None = None) -> None:
     """Displays in a notebook, prints elsewhere; `more`: further MIME types of the same thing, for machines."""
     if "IPython" in sys.modules:
@@ -33,7 +48,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
     rows = [
         [
             Cell(name.replace("_", " "), f"<b>{html.escape(name.replace('_', ' '))}</b>", nowrap=True),
-            seen(item),
+            Cell(seen(item), nowrap=True),
             Cell(f"{when(item.start)} to {when(item.end)}" if item.start else "–", nowrap=True),
             "; ".join(
                 part
@@ -47,7 +62,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
             ),
             Cell(
                 item.query,
-                "<details><summary style='cursor:pointer'>how asked</summary>"
+                "<details><summary style='cursor:pointer;white-space:nowrap'>how asked</summary>"
                 f"<div style='max-width:34em'>{html.escape(item.query)}</div></details>",
             ),
         ]
@@ -102,11 +117,11 @@ def cost_table(item: Evidence) -> Shown:
             each["service"] + (" (idle polling)" if each["fixed"] else ""),
         )
         totals[key] = totals.get(key, 0.0) + each["usd"]
-    rows: list[list[object]] = [
-        [scope, service, f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"]
-        for (scope, service), usd in totals.items()
-    ]
+    rows: list[list[object]] = []
     for scope in ("infrastructure", "tokens"):
+        for (kind, service), usd in totals.items():
+            if kind == scope:
+                rows.append([scope, service, f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"])
         usd = sum(cost for (kind, _), cost in totals.items() if kind == scope)
         bold = [scope, "total", f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"]
         rows.append([Cell(text, f"<b>{html.escape(text)}</b>") for text in bold])

@@ -11,7 +11,7 @@ from runbook_lib.judge.power import Power
 from runbook_lib.judge.weekly import DAYS, HOURS, Quiet
 from runbook_lib.show import style
 from runbook_lib.show.charts import WIDTH_IN, drawing
-from runbook_lib.show.tables import Cell, Shown, badge, table
+from runbook_lib.show.tables import Cell, Shown, mark, table
 
 
 def power_table(found: Sequence[Power], power: float) -> Shown:
@@ -25,8 +25,8 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
             [
                 Cell(one.phase.partition("_")[0], nowrap=True),
                 Cell(one.title, f"<b>{html.escape(one.title)}</b>"),
-                badge("PASS" if one.decides else "INCONCLUSIVE"),
-                expected if one.needed is not None or not one.decides else "–",
+                mark(one.decides, ("yes", "no", "")),
+                Cell(expected if one.needed is not None or not one.decides else "–", nowrap=True),
                 "–" if one.needed is None else f"{one.needed:,}",
                 "–" if one.allowed is None else f"{one.allowed:,} bad",
                 "–" if one.detects is None else words.number(one.detects, "ratio"),
@@ -124,12 +124,14 @@ def _bars(axes: Any, found: Sequence[Power]) -> None:
     enough, few = (
         [(p, one) for p, one in zip(places, found, strict=True) if one.decides is ok] for ok in (True, False)
     )
-    for chosen, name, colour, mark in (
+    for chosen, name, colour, marker in (
         (enough, "expected, enough", style.BLUE, "o"),
         (few, "expected, too few", style.VERMILLION, "X"),
     ):
         seen = [max(one.expected, 0.5) for _, one in chosen]
-        axes.plot(seen, [place for place, _ in chosen], mark, color=colour, markersize=8, label=name, linestyle="none")
+        axes.plot(
+            seen, [place for place, _ in chosen], marker, color=colour, markersize=8, label=name, linestyle="none"
+        )
     axes.plot(
         [one.needed for one in found], list(places), "|", color=style.BLACK, markersize=15, markeredgewidth=2.5,
         label="needed", linestyle="none",

@@ -100,7 +100,7 @@ def _lanes(axes: Any, dots: Sequence[Dot], lanes: Sequence[str]) -> None:
     axes.set_xlabel("time (UTC)")
     axes.grid(axis="x")
     if dots:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22 - 0.6 / max(2, len(lanes))), ncols=6)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.62 / (0.3 * len(lanes) + 0.4)), ncols=6)
 
 
 def _days(axes: Any) -> None:

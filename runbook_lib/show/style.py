@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from runbook_lib.judge.model import Decision, Verdict
+from runbook_lib.judge.model import Decision, GateResult, Verdict
 
 BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8a8f98"
@@ -30,12 +30,19 @@ BADGES: dict[str, Badge] = {
     Verdict.INCONCLUSIVE: Badge("?", ORANGE),
     Verdict.NO_DATA: Badge("∅", SKY),
     "SOAKING": Badge("◔", SKY),
+    "TO DO": Badge("✎", SKY),
     Decision.PLANNED: Badge("✎", SKY),
     Decision.SOAK: Badge("◔", SKY),
     Decision.PROMOTE: Badge("✔", GREEN),
     Decision.HOLD: Badge("‖", ORANGE),
     Decision.ROLLBACK: Badge("↩", VERMILLION),
 }
+
+
+def unfinished(result: GateResult) -> bool:
+    """Not decided, and nothing wrong so far: during a soak no reason to worry."""
+    fine = result.value is None or result.gate.target.holds(result.value)
+    return result.verdict is Verdict.INCONCLUSIVE and fine
 
 
 def rc() -> Any:

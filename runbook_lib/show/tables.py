@@ -9,19 +9,21 @@ from __future__ import annotations
 import datetime as dt
 import html
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Evidence, GateResult, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.judge.statistics import clopper_pearson
-from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, ORANGE, VERMILLION
+from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, ORANGE, VERMILLION, unfinished
 
 WIDTH = 150
 """Columns of the plain text."""
 _LINE = "rgba(128,128,128,.35)"
 _CELL = (
-    f"text-align:left;vertical-align:top;padding:5px 9px;border:0;border-bottom:1px solid {_LINE};white-space:normal"
+    f"text-align:left;vertical-align:top;padding:5px 9px;border:0;border-bottom:1px solid {_LINE};"
+    "white-space:normal;overflow-wrap:break-word"
 )
 _HEAD = f"{_CELL};font-weight:600;border-bottom:2px solid {_LINE};white-space:nowrap"
 _TABLE = "border-collapse:collapse;border:0;font-size:13px;line-height:1.4;margin:0"
@@ -73,8 +75,10 @@ def badge(word: str) -> Cell:
     return Cell(f"{icon} {label}", f'<span style="{style}">{icon} {label}</span>', nowrap=True)
 
 
-def _mark(ok: bool | None) -> Cell:
-    icon, word, colour = {True: ("✔", "ok", GREEN), False: ("✘", "no", VERMILLION), None: ("?", "unknown", GREY)}[ok]
+def mark(ok: bool | None, says: tuple[str, str, str] = ("ok", "no", "unknown")) -> Cell:
+    """Yes, no or not known, as a coloured word (`says`: in this order) with its icon."""
+    yes, no, unknown = says
+    icon, word, colour = {True: ("✔", yes, GREEN), False: ("✘", no, VERMILLION), None: ("?", unknown, GREY)}[ok]
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
     return Cell(f"{icon} {word}", f'<span style="{style}">{icon} {word}</span>', nowrap=True)
 
@@ -98,9 +102,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str
     else:
         parts.append("<div>nothing to show</div>")
     if note:
-        parts.append(f'<div style="opacity:.8;font-size:12px;margin-top:4px">{html.escape(note)}</div>')
+        parts.append(f'<div style="opacity:.8;font-size:12px;margin-top:4px">{_inline(note)}</div>')
     parts.append("</div>")
     return Shown("".join(parts), _plain(head, cells, caption, note))
+
+
+def _inline(text: str) -> str:
+    """Escaped; what stands between backticks is a command."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def caption_line(text: str) -> Shown:
+    """A table's caption where there is no table to stand over."""
+    return Shown(f'<div style="{_FONT};font-size:14px;font-weight:600;margin:6px 0">{html.escape(text)}</div>', text)
 
 
 def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, note: str) -> str:
@@ -141,9 +155,9 @@ def _window(evidence: Evidence) -> Cell:
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:
-    """Both ends, or the one that is known."""
+    """Both ends, or the one that is known; nothing where there is no spread to tell."""
     if low is not None and high is not None:
-        return words.interval(low, high, unit)
+        return words.interval(low, high, unit) if low < high else "–"
     if high is not None:
         return f"<= {words.number(high, unit)}"
     return f">= {words.number(low, unit)}" if low is not None else "–"
@@ -159,12 +173,6 @@ def gate_table(outcome: Outcome | Sequence[GateResult], *, soaking: bool = False
     return table(head, [_gate_row(result, soaking) for result in results], caption=_tally(results, soaking))
 
 
-def _unfinished(result: GateResult) -> bool:
-    """Not decided, and nothing wrong so far."""
-    fine = result.value is None or result.gate.target.holds(result.value)
-    return result.verdict is Verdict.INCONCLUSIVE and fine
-
-
 def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     gate, evidence = result.gate, result.evidence
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory, does not decide"
@@ -175,6 +183,7 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     )
     against = gate.alert.limit if gate.alert else gate.target.limit
     value = "–" if result.value is None else words.number(result.value, gate.unit, against)
+    calm = soaking and unfinished(result)
     more = [*evidence.notes]
     if evidence.partial:
         more.append("part of the window could not be seen")
@@ -182,16 +191,17 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
         more.append(f"no data, and that is zero: {evidence.proven_zero_by}")
     if evidence.in_flight:
         more.append(f"{evidence.in_flight} still in flight")
-    asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, f"Asked: {evidence.query}", *more))
+    reason, told = ("In order so far.", (result.reason,)) if calm and result.value is not None else (result.reason, ())
+    asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, *told, f"Asked: {evidence.query}", *more))
     why = Cell(
         " ".join(words.sentence(part) for part in (result.reason, *more)),
-        f'<div style="min-width:19em">{html.escape(result.reason)}</div><details style="margin-top:2px">'
+        f'<div style="min-width:15em">{html.escape(reason)}</div><details style="margin-top:2px">'
         f'<summary style="cursor:pointer;opacity:.8">query</summary>'
         f'<div style="font-size:12px;opacity:.9">{asked}</div></details>',
     )
     return [
         title,
-        badge("SOAKING" if soaking and _unfinished(result) else result.verdict),
+        badge("SOAKING" if calm else result.verdict),
         Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
         Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
         Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
@@ -206,7 +216,7 @@ def _tally(results: Sequence[GateResult], soaking: bool) -> str:
     counted = [result for result in results if result.gate.required and not result.gate.muted]
     if not counted:
         return "No gate was judged"
-    calm = [result for result in counted if soaking and _unfinished(result)]
+    calm = [result for result in counted if soaking and unfinished(result)]
     loud = [result for result in counted if result not in calm]
     named = [
         f"{verdict.replace('_', ' ')}: {', '.join(r.gate.title for r in loud if r.verdict == verdict)}"
@@ -222,9 +232,10 @@ def _tally(results: Sequence[GateResult], soaking: bool) -> str:
 def verdict_banner(outcome: Outcome) -> Shown:
     """The decision, why, and what to do next, before anything else is read."""
     icon, colour = BADGES[outcome.decision]
-    lines = [("Why", outcome.reason.removeprefix(f"{outcome.decision}: ")), ("Next", outcome.next)]
-    if outcome.come_back_at:
-        lines.append(("Come back", f"{when(outcome.come_back_at)} UTC"))
+    lines = [("Why", words.shown(outcome.reason, outcome.decision)), ("Next", outcome.next)]
+    back = words.instant(outcome.come_back_at)
+    if back and back not in outcome.next:
+        lines.append(("Come back", back))
     if outcome.scenario:
         lines.append(("Runbook", f"notebooks/{outcome.scenario}*.ipynb"))
     rows = "".join(f"<div><b>{name}:</b> {html.escape(text)}</div>" for name, text in lines)
@@ -274,15 +285,24 @@ def findings_table(findings: Iterable[Any], caption: str = "") -> Shown:
     found = sorted(findings, key=lambda item: _field(item, "ok") is True)
     rows = [
         [
-            _mark(_field(item, "ok")),
-            Cell(str(_field(item, "alarm", "resource", "name", "id") or ""), nowrap=True),
-            str(_field(item, "sentence", "text") or ""),
+            mark(_field(item, "ok")),
+            Cell(name, nowrap=True),
+            _beside(str(_field(item, "sentence", "text") or ""), name),
         ]
         for item in found
+        for name in [str(_field(item, "alarm", "resource", "name", "id") or "")]
     ]
     bad = sum(_field(item, "ok") is not True for item in found)
     summary = f"{len(found) - bad} of {len(found)} in order" if found else ""
     return table(("", "What", "Finding"), rows, caption=": ".join(part for part in (caption, summary) if part))
+
+
+def _beside(sentence: str, name: str) -> str:
+    """The sentence without the name that stands beside it."""
+    for mark in (": ", " "):
+        if name and sentence.startswith(name + mark):
+            return sentence.removeprefix(name + mark)
+    return sentence
 
 
 def predecessors_table(findings: Sequence[Mapping[str, Any]], notebook: str) -> Shown:
@@ -401,10 +421,29 @@ def traffic_table(state: Any, recent: int = 8) -> Shown:
             Cell(when(deployment.started_at) if deployment.started_at else "–", nowrap=True),
             Cell("–" if deployment.percent is None else f"{deployment.percent:g} %", nowrap=True),
             Cell(deployment.state, nowrap=True),
-            deployment.description or "–",
-            "; ".join(f"{event.type} by {event.triggered_by}: {event.description}" for event in deployment.events[:2]),
+            _made_by(deployment.description),
+            "; ".join(_event(event) for event in deployment.events[:2]),
         ]
         for deployment in state.history[:recent]
     ]
-    head = ("No.", "Started (UTC)", "Dial", "State", "Description", "Last events")
+    head = ("No.", "Started (UTC)", "Dial", "State", "Made by", "Last events")
     return stack(facts, table(head, rows, caption="Deployments of the dial, newest first"))
+
+
+def _made_by(description: str) -> str:
+    """A deployment's description for reading: of ours, the notebook, the run and the step."""
+    said = dict(part.split("=", 1) for part in description.split() if "=" in part)
+    if not description.startswith("runbook ") or "notebook" not in said:
+        return description or "–"
+    more = [f"{name} {said[name]}" for name in ("attempt", "run", "step") if name in said]
+    return ", ".join([said["notebook"], *more])
+
+
+def _event(event: Any) -> str:
+    """What happened; by whom, where it was not AppConfig's ordinary course."""
+    course = event.triggered_by in ("APPCONFIG", "USER") and "ROLL" not in event.type and "REVERT" not in event.type
+    return (
+        event.description
+        if course and event.description
+        else f"{event.type} by {event.triggered_by}: {event.description}"
+    )

@@ -68,3 +68,29 @@ def test_nothing_slow_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        ("2026-11-06T03:54:06.115Z", "2026-11-06 03:55 UTC"),
+        ("2026-11-06T05:54:00+02:00", "2026-11-06 03:54 UTC"),
+        (None, ""),
+        ("when the alarm is quiet", "when the alarm is quiet"),
+    ],
+)
+def test_a_time_to_come_back_is_whole_minutes_and_never_too_early(at: str | None, text: str) -> None:
+    assert words.instant(at) == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("SOAK: the weight is in force.", "The weight is in force."),
+        ("SOAK: a soak runs", "A soak runs."),
+        ("p95 of 100 submissions is 4.06 s", "p95 of 100 submissions is 4.06 s."),
+        ("DLQ depth is 1", "DLQ depth is 1."),
+    ],
+)
+def test_a_reason_stands_alone_as_a_sentence(reason: str, text: str) -> None:
+    assert words.shown(reason, "SOAK") == text

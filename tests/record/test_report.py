@@ -219,6 +219,7 @@ def test_changes_in_words() -> None:
         "after": "dial percent 10",
         "came": "dial percent 10",
         "undo": "back",
+        "by_hand": "",
         "state": "done",
     }
     bad = change_row(Change(intent={}, outcome={"ok": False, "read_back": None, "error": "timeout"}))
@@ -261,3 +262,60 @@ def test_the_report_of_an_entry_says_who_said_what() -> None:
     noted = facts(Record(entry={"kind": "note", "by": "Ada", "text": "the pager was slow"}))
     assert noted[0] == ("Note", "the pager was slow")
     assert "Said" not in dict(noted)
+
+
+def test_a_change_is_read_by_people() -> None:
+    digest = "e7d14108a579936ade436666d91cfd548f48e3c983c05a5acef667ea121dbaa0"
+    described = "runbook release=r notebook=06 run=1"
+    intent = {
+        "what": "dial 0 % -> 10 %",
+        "before": {"percent": 0.0, "sha256": ""},
+        "after": {"percent": 10.0, "sha256": digest, "description": described, "busy": True},
+        "undo": "turn the switch off; by hand: aws appconfig start-deployment",
+    }
+    row = change_row(Change(intent=intent, outcome={"ok": True, "read_back": {"differs": False, "taken_back": ""}}))
+    assert (row["what"], row["before"]) == ("dial 0\u00a0% → 10\u00a0%", "percent 0")
+    assert (row["after"], row["came"]) == ("percent 10, sha256 e7d14108a579…", "differs no")
+    assert (row["undo"], row["by_hand"]) == ("turn the switch off", "aws appconfig start-deployment")
+    intent["after"] = {"description": "a person's own words"}
+    assert change_row(Change(intent=intent))["after"] == "description a person's own words"
+
+
+def test_a_soak_in_order_does_not_alarm(record: Record, gate_result: Callable[..., dict[str, Any]]) -> None:
+    fine = gate_result("success_rate", "INCONCLUSIVE", 1.0, reason="soaking, in order")
+    short = gate_result("success_rate", "INCONCLUSIVE", 0.985, reason="soaking, short of the target")
+    soak = record.model_copy(update={"decision": "SOAK", "outcome": {"reason": "SOAK: ok"}, "gates": (fine, short)})
+    page = Page(report_html(None, soak))
+    assert "◔ SOAKING" in page.text and "? INCONCLUSIVE" in page.text
+    assert "short of the target" in page.text and "soaking, in order" not in page.text
+    after = soak.model_copy(update={"decision": "HOLD"})
+    assert "SOAKING" not in Page(report_html(None, after)).text
+
+
+def test_a_hold_lists_every_check_that_holds_it_up(record: Record) -> None:
+    checks = (
+        {"id": "a", "title": "Lint", "verdict": "FAIL", "required": True, "reason": "2 errors"},
+        {"id": "b", "title": "Advice", "verdict": "FAIL", "required": False, "reason": "aside"},
+        {"id": "c", "title": "Types", "verdict": "PASS", "required": True, "reason": "fine"},
+    )
+    held = record.model_copy(update={"decision": "HOLD", "checks": checks})
+    text = Page(report_html(None, held)).text
+    assert "What holds it up" in text and "2 errors" in text and "aside" not in text
+    assert "What holds it up" not in Page(report_html(None, held.model_copy(update={"decision": "PROMOTE"}))).text
+
+
+def test_the_time_to_come_back_is_said_once(record: Record) -> None:
+    outcome = {
+        "reason": "SOAK: ok",
+        "next": "Run it again at 2026-11-24 03:00 UTC.",
+        "come_back_at": "2026-11-24T03:00:00Z",
+    }
+    said = headline(record.model_copy(update={"decision": "SOAK", "outcome": outcome}))
+    assert (said.reason, said.aside) == ("Ok.", "")
+
+
+def test_markdown_that_a_cell_shows_is_a_page() -> None:
+    nb = notebook(
+        code("page", {"output_type": "display_data", "data": {"text/markdown": "# Sign here", "text/plain": "x"}})
+    )
+    assert '<div class="prose page"><h1>Sign here</h1>' in report_html(nb, Record())

@@ -260,3 +260,16 @@ def test_shares_near_all_are_not_drawn_from_zero(gate: Find) -> None:
     assert horizontals(near) == pytest.approx([99, 98])
     low = charts.timeline({"a": points(99.9, 60)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
     assert low.get_ylim()[0] < 0
+
+
+def test_a_long_title_and_many_lines_do_not_lie_on_one_another() -> None:
+    title = "API Gateway 4xx/5xx, async routes"
+    names = [f"submit route p9{place}" for place in range(5)]
+    full = charts.timeline({name: points(1, 2) for name in names}, title=title, unit="u").axes[0]
+    assert legend(full) == names
+    full.figure.canvas.draw()
+    assert full.get_legend().get_window_extent().y1 <= full.title.get_window_extent().y0
+    empty = charts.timeline({name: points() for name in names}, title=title, unit="u").axes[0]
+    assert legend(empty) == ["5 lines: no data"]
+    empty.figure.canvas.draw()
+    assert empty.get_legend().get_window_extent().x0 > empty.title.get_window_extent().x1

@@ -139,9 +139,9 @@ def test_any_text_survives_as_text(facts: dict[str, str]) -> None:
 
 def test_the_banner_says_why_next_and_which_runbook(outcome: Outcome) -> None:
     text = str(tables.verdict_banner(outcome))
-    assert text.startswith("↩ ROLLBACK\n  Why: success is low")
+    assert text.startswith("↩ ROLLBACK\n  Why: Success is low")
     assert "Next: Run rollback_1." in text
-    assert "Come back: 11 Nov 04:00 UTC" in text, "in UTC, whatever zone it came in"
+    assert "Come back: 2026-11-11 04:00 UTC" in text, "in UTC, whatever zone it came in"
     assert "notebooks/rollback_1" in text
     assert parsed(tables.verdict_banner(outcome)).tags >= {"div"}
 
@@ -292,8 +292,54 @@ def test_the_traffic_table_names_the_weight_and_the_last_deployments() -> None:
     text = str(tables.traffic_table(state))
     assert "0 % of requests go to async" in text
     assert "off" in text
-    assert "BAKE_TIME_STARTED by APPCONFIG: begun" in text
+    assert "begun" in text and "BAKE_TIME_STARTED" not in text
     rows = parsed(tables.traffic_table(state)).rows
     assert rows[-2][:4] == ["2", "10 Nov 03:00", "10 %", "BAKING"]
     assert rows[-1] == ["1", "–", "–", "COMPLETE", "–", ""]
     assert len(parsed(tables.traffic_table(state, recent=1)).rows) == len(rows) - 1
+
+
+def test_a_deployment_says_who_made_it_and_what_was_not_the_ordinary_course() -> None:
+    ours = "runbook release=r notebook=06_phase1_10_percent attempt=1 run=61e8 until=2026-11-06T03:54:04Z step=2/2"
+    alarm = SimpleNamespace(type="ROLLBACK_STARTED", triggered_by="CLOUDWATCH_ALARM", description="arn:alarm")
+    one = SimpleNamespace(
+        number=2, state="ROLLED_BACK", percent=10.0, description=ours, started_at=None, events=(alarm,)
+    )
+    rows = parsed(
+        tables.traffic_table(SimpleNamespace(weight=0.0, dial_percent=0.0, switch_on=True, history=(one,)))
+    ).rows
+    assert rows[-1][4:] == [
+        "06_phase1_10_percent, attempt 1, run 61e8, step 2/2",
+        "ROLLBACK_STARTED by CLOUDWATCH_ALARM: arn:alarm",
+    ]
+
+
+def test_a_gate_that_soaks_in_order_is_calm_and_keeps_its_numbers(result: Callable[..., Any]) -> None:
+    told = {"reason": "soaking: 100.0 % so far, in order"}
+    calm = result("success_rate", "INCONCLUSIVE", value=1.0, low=0.987, high=1.0, n=287, **told)
+    short = result("success_rate", "INCONCLUSIVE", value=0.985, low=0.97, high=0.99, n=287)
+    rows = parsed(tables.gate_table([calm, short], soaking=True)).rows
+    assert [row[1] for row in rows[1:]] == ["◔ SOAKING", "? INCONCLUSIVE"]
+    assert rows[1][8].startswith("In order so far.") and told["reason"] in rows[1][8]
+    assert [row[1] for row in parsed(tables.gate_table([calm])).rows[1:]] == ["? INCONCLUSIVE"]
+
+
+def test_an_interval_without_width_is_not_shown(result: Callable[..., Any]) -> None:
+    rows = parsed(tables.gate_table([result("dlq", "PASS", value=0, low=0, high=0, n=286)])).rows
+    assert rows[1][3] == "–"
+
+
+def test_a_finding_does_not_repeat_the_name_beside_it() -> None:
+    found = [{"ok": True, "alarm": "dlq-alarm", "sentence": "dlq-alarm: can protect a shift"}]
+    assert parsed(tables.findings_table(found)).rows[1][1:] == ["dlq-alarm", "can protect a shift"]
+
+
+def test_a_note_shows_commands_as_commands() -> None:
+    shown = tables.table(("a",), [["b"]], note="`runbook <x>` opens it")
+    assert "<code>runbook &lt;x&gt;</code> opens it" in shown._repr_html_()
+
+
+def test_the_banner_names_a_time_once(outcome: Outcome) -> None:
+    at = "2026-11-11T04:00:06Z"
+    said = outcome.model_copy(update={"next": "Run again at 2026-11-11 04:01 UTC.", "come_back_at": at})
+    assert "Come back" not in str(tables.verdict_banner(said))

@@ -1,0 +1,40 @@
+"""The table of checks: what does not hold is seen first, nothing is said twice, and a plan does not cry FAIL."""
+
+from __future__ import annotations
+
+from runbook_lib.judge.checks import Check, check
+from runbook_lib.show.checks import checks_table
+
+
+def made(*, ok: bool | None = True, mends: bool = False, required: bool = True, reason: str = "why") -> Check:
+    return check("a.b", "Unit tests", ok, reason, required=required, expected="x", found="exit 0", mends=mends)
+
+
+def test_what_applying_makes_hold_is_to_do_and_not_a_failure() -> None:
+    text = str(checks_table([made(ok=False, mends=True), made()], "Alarms"))
+    assert text.splitlines()[0] == "Alarms: 1 of 2 required checks pass · 1 to be made by applying"
+    assert "TO DO" in text and "FAIL" not in text
+    assert "FAIL" in str(checks_table([made(ok=False)]))
+
+
+def test_a_reason_does_not_repeat_its_title_and_finding() -> None:
+    markup = checks_table([made(reason="unit tests: all 7 passed")])._repr_html_()
+    assert "unit tests:" not in markup and "all 7 passed" in markup
+    assert str(checks_table([made(reason="unit tests: exit 0")])).count("exit 0") == 1
+
+
+def test_what_passes_can_be_folded_away() -> None:
+    shown = checks_table([made(), made(), made(ok=False)], "All checks", fold=True)
+    table, _, rest = shown._repr_html_().partition("<details")
+    assert "✘ FAIL" in table and "✔ PASS" not in table
+    assert "✔ 2 checks that pass" in rest and rest.count("✔ PASS") == 2
+    assert "2 of 3 required checks pass" in str(shown)
+
+
+def test_all_in_order_is_a_line_that_unfolds() -> None:
+    markup = checks_table([made()], "All checks", fold=True)._repr_html_()
+    assert markup.index("All checks: 1 of 1 required checks pass") < markup.index("✔ 1 check that passes")
+
+
+def test_nothing_passes_and_nothing_is_folded() -> None:
+    assert "<details" not in checks_table([made(ok=None)], fold=True)._repr_html_()
