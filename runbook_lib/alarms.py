@@ -12,7 +12,7 @@ from runbook_lib.act.drill import Drilled, drill, refusal
 from runbook_lib.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
 from runbook_lib.errors import AwsError, Refused
 from runbook_lib.judge.alarm_math import Odds
-from runbook_lib.judge.checks import Check, check, decide_checks
+from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.observe import pager, traffic
 from runbook_lib.observe.alarm_plan import Known, Planned, data_finding, plan
@@ -268,9 +268,8 @@ class Alarms(Step):
     def judge(self) -> Outcome:
         """The decision so far: before the drill, a run that may apply only plans."""
         done = any(id.startswith("drill.") for id in self.run.checks)
-        checks = list(self.run.checks.values())
         applied = self.run.applying and done
-        self.outcome = self.run.decide(decide_checks(checks, applied=applied, done=self.done, then=self.then))
+        self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
         return self.outcome
 
 

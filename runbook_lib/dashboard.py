@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook_lib.act import dashboard as act
 from runbook_lib.judge import words
-from runbook_lib.judge.checks import Check, check, decide_checks
+from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe import fetch
 from runbook_lib.observe.dashboard import (
@@ -114,8 +114,7 @@ class Dashboard(Step):
 
     def judge(self) -> Outcome:
         """The decision by every check so far; before the action it can only be a plan."""
-        checks = list(self.run.checks.values())
-        self.outcome = self.run.decide(decide_checks(checks, applied=self.acted, done=self.done, then=self.then))
+        self.outcome = self.run.decide_checks(applied=self.acted, done=self.done, then=self.then)
         return self.outcome
 
     def plan(self) -> Any:

@@ -10,7 +10,7 @@ from runbook_lib.act.smoke import STEPS, smoke
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError, Refused
 from runbook_lib.infra import Infra
-from runbook_lib.judge.checks import Check, check, decide_checks
+from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.observe import logs
 from runbook_lib.observe.window import Window
@@ -49,10 +49,8 @@ class DeployDev(Step):
 
     def judge(self) -> Outcome:
         """Before the action the verdict is on the plan, also in a run that applies; after it, on what came of it."""
-        outcome = decide_checks(
-            list(self.run.checks.values()), applied=self.run.applying and self.acted, done=self.done, then=self.then
-        )
-        self.outcome = self.run.decide(outcome)
+        applied = self.run.applying and self.acted
+        self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
         return self.outcome
 
     def verdict(self) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from runbook_lib.attest import attestation_checks, wanted_by
 from runbook_lib.errors import RunbookError
-from runbook_lib.judge.checks import Check, check, decide_checks, unmet
+from runbook_lib.judge.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe import leftovers as look
 from runbook_lib.observe.inventory import rules
@@ -256,10 +256,8 @@ class Deprecation(Step):
 
     def judge(self, *, final: bool = False) -> Outcome:
         """The decision; before the action it is about the plan, after it (`final`) about what came of it."""
-        checks = list(self.run.checks.values())
         applied = self.run.applying and (final or self.gone)
-        outcome = decide_checks(checks, applied=applied, done=self.done, then=self.then)
-        self.outcome = self.run.decide(outcome)
+        self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
         return self.outcome
 
     def plan(self) -> Any:

@@ -28,8 +28,8 @@ from runbook_lib.observe import fetch, traffic
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.phase import Phase
-from runbook_lib.phase_look import Seen
 from runbook_lib.phase_verdict import hold_because, planned_because
+from runbook_lib.sight import Seen
 from runbook_lib.way_back import deploy_command
 
 MIGRATE, REMOVE = "migrate", "remove_temporary"

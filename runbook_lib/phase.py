@@ -12,8 +12,8 @@ from runbook_lib import phase_before as first
 from runbook_lib.act import traffic as act
 from runbook_lib.errors import Refused
 from runbook_lib.infra import Infra
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.checks import unmet
-from runbook_lib.judge.decide import decide
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.observe import traffic
 from runbook_lib.observe.window import iso, parse
@@ -153,7 +153,9 @@ class Phase(Judging):
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now
                 back = iso(self._first_look(set_at))
-                begun = decide("before", (), percent=self.spec.percent, applied=True, come_back_at=back)
+                case = Case(moment="before", percent=self.spec.percent, applied=True, come_back_at=back)
+                begun = case.verdict()
+                run.made_of(case, begun)
                 self.outcome = self._before_jobs_are_gone(begun, None)
                 self._noted()
             show(line(f"Applied: the dial is at {after.dial_percent:g} %."))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from runbook_lib.errors import ArchiveError
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.moment import Moment
-from runbook_lib.observe import alarms, census, fetch, live, measure, traffic
-from runbook_lib.observe.window import Window, iso
+from runbook_lib.observe import alarms, census, fetch, live, traffic
+from runbook_lib.observe.window import Window
 from runbook_lib.policy import Phase as Spec
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.run import Run
 from runbook_lib.series import SERIES, Panel, asks
+from runbook_lib.sight import Seen, take
 
 CONTEXT_H = 6.0
 """Hours before the shift that the charts show."""
@@ -25,17 +24,6 @@ BASELINE_H = 24.0
 """Hours that the baseline is read from while there is no soak."""
 FEW = 100
 """Requests to the synchronous endpoint below which the baseline is that of the phase before."""
-
-
-@dataclass
-class Seen:
-    """What one look saw."""
-
-    window: Window
-    answers: fetch.Answers
-    segment: census.Segment | None
-    live: dict[str, Any]
-    evidence: dict[str, Evidence]
 
 
 class Looking:
@@ -104,29 +92,12 @@ class Looking:
 
     def look(self, window: Window, look: Look | None) -> Seen:
         """One look at `window`: everything asked, kept raw, and turned into evidence."""
-        run, state = self.run, self.state
-        params = traffic.as_routed(self.params, state)
-        cloudwatch = run.aws.client("cloudwatch")
-        chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
-        wanted = [*measure.asks(params, window, run.now), *asks(chart), *self.more_asks(window)]
-        first = fetch.fetch(cloudwatch, params, wanted, run.now)
-        bounds = measure.asks_bounds(first, params, window, run.now, look)
-        second = fetch.fetch(cloudwatch, params, bounds, run.now)
-        answers = fetch.Answers.from_raw([*first.raw, *second.raw])
+        run = self.run
         segment = self._census(window)
-        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params) if self.deployed else {}
-        evidence = measure.measure(answers, segment, levels, state, params, window, run.now, look)
-        evidence["baseline_success"] = self._baseline(evidence["baseline_success"])
-        # As bytes: numbers and metric names only, nothing that redaction would have to look for.
-        run.journal.attach("answers.json", json.dumps(answers.raw).encode())
-        run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
-        run.journal.append(
-            "evidence",
-            window=[iso(window.start), iso(window.end)],
-            live=levels,
-            evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
-        )
-        return Seen(window, answers, segment, levels, evidence)
+        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params) if self.deployed else {}
+        chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
+        more = [*asks(chart), *self.more_asks(window)]
+        return take(run, self.state, window, look, segment, levels, more=more, baseline=self._baseline)
 
     def more_asks(self, window: Window) -> list[fetch.Ask]:
         """What a phase asks beside the evidence."""

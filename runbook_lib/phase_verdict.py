@@ -10,14 +10,14 @@ from runbook_lib.act import traffic as act
 from runbook_lib.attest import approval_checks
 from runbook_lib.infra import Infra
 from runbook_lib.judge import words
+from runbook_lib.judge.case import Case, settled
 from runbook_lib.judge.checks import Check, unmet
-from runbook_lib.judge.decide import decide
-from runbook_lib.judge.gates import judge_all
-from runbook_lib.judge.model import Decision, GateResult, Look, Outcome
+from runbook_lib.judge.model import Decision, Look, Outcome
 from runbook_lib.observe.window import Window, iso, parse
-from runbook_lib.phase_look import Looking, Seen
+from runbook_lib.phase_look import Looking
 from runbook_lib.record.chain import predecessors
 from runbook_lib.run import Run
+from runbook_lib.sight import BASELINE, Seen
 
 AFTERWARDS = dt.timedelta(hours=1)
 """So long after a declared look, what came since is looked at as well."""
@@ -72,36 +72,36 @@ class Judging(Looking):
         return self._before_jobs_are_gone(outcome, seen) if outcome.decision is Decision.SOAK else outcome
 
     def _decide(self, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Outcome:
+        case = self._case(seen, look, moment)
+        outcome = case.verdict()
+        self.run.made_of(case, outcome, seen)
+        if outcome.scenario != "rollback_1":
+            return outcome
+        return self._way_back(outcome)
+
+    def _case(self, seen: Seen, look: Look | None, moment: moments.Name | None) -> Case:
         policy, now = self.params.policy, self.moment
-        results: tuple[GateResult, ...] = ()
-        if now.effective_at is not None:
-            results = judge_all(
-                policy.gates,
-                seen.evidence,
-                look=look,
-                looks=now.looks or self.spec.looks,
-                confidence=policy.confidence,
-                alpha_early=policy.alpha_early,
-                prior=policy.early_prior,
-            )
         back = self._first_look(self.run.now) if now.name == "before" else now.come_back_at
-        outcome = decide(
-            moment or now.name,  # type: ignore[arg-type]  # `over` and `migrating` are not judged
-            results,
+        return Case(
+            gates=policy.gates if now.effective_at is not None else (),
+            evidence=seen.evidence,
+            look=look,
+            looks=now.looks or self.spec.looks,
+            look_number=now.look_number if look else 0,
+            confidence=policy.confidence,
+            alpha_early=policy.alpha_early,
+            prior=policy.early_prior,
+            moment=moment or now.name,  # `over` and `migrating` are not judged
             percent=self.spec.percent if now.name == "before" else now.percent,
             last_look=now.last_look,
             come_back_at=iso(back) if back else None,
-            baseline=seen.evidence.get("baseline_success"),
+            baseline=seen.evidence.get(BASELINE),
             worse_baseline_holds=policy.worse_baseline_holds,
-            confidence=policy.confidence,
             alarm=now.alarm,
             alarm_at=iso(now.taken_back_at) if now.taken_back_at else None,
             taken_back=now.words if now.name == "taken_back" and not now.by_itself else None,
             void=now.words if now.name == "void" else None,
         )
-        if outcome.scenario != "rollback_1":
-            return outcome
-        return self._way_back(outcome)
 
     def _way_back(self, outcome: Outcome) -> Outcome:
         """The decision with the command that answers it."""
@@ -160,17 +160,7 @@ class Judging(Looking):
 
     def _promoted(self, outcome: Outcome) -> Outcome:
         """A promotion holds only if every required check of this run does, too."""
-        wrong = unmet(self.run.checks.values())
-        if not wrong:
-            return outcome
-        said = f"every gate passed, but {wrong[0].reason}"
-        return outcome.model_copy(
-            update={
-                "decision": Decision.HOLD,
-                "reason": f"HOLD: {said}",
-                "next": "Put that right, then run this notebook again.",
-            }
-        )
+        return settled(outcome, self.run.checks.values())
 
     def _before_jobs_are_gone(self, outcome: Outcome, seen: Seen | None) -> Outcome:
         """Comes back before jobs that no look has counted leave the table (their TTL)."""
@@ -194,8 +184,12 @@ class Judging(Looking):
         window = self.looked().window
         if self.run.now - window.end < AFTERWARDS:
             return None
+        declared = self.run.case
         outcome = self._decide(self.look(Window(window.start, self.run.now), None), None, "during")
-        return outcome if outcome.decision in (Decision.HOLD, Decision.ROLLBACK) else None
+        if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
+            return outcome
+        self.run.case = declared
+        return None
 
     def blockers(self) -> list[str]:
         """Why the shift must not be made, one sentence each."""

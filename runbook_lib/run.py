@@ -7,6 +7,7 @@ by hand, in JupyterLab, the run stages and seals itself.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import sys
 import tempfile
@@ -18,13 +19,18 @@ from typing import Any, ClassVar
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, Identity, connect, require_account
 from runbook_lib.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
+from runbook_lib.judge.case import Case, CheckedCase
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.record import Status
+from runbook_lib.record.redact import redact
 from runbook_lib.versions import versions
+
+CASE = "case.json"
+"""File of the record that says what its verdict was made of."""
 
 
 class Run:
@@ -47,6 +53,8 @@ class Run:
         self.now: dt.datetime
         self.guard: Guard
         self.checks: dict[str, Check] = {}
+        self.case: dict[str, Any] | None = None
+        """What the last verdict was made of (`made_of`)."""
         self.missing_to_shift: list[str] = []
         """Sentences about the records that must say PROMOTE before the weight is raised (`may_i_run` fills it)."""
 
@@ -230,6 +238,26 @@ class Run:
         self.journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
         return outcome
 
+    def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
+        """The decision by every check so far, noted (`judge.checks.decide_checks`)."""
+        case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then)
+        outcome = case.verdict()
+        self.made_of(case, outcome)
+        return self.decide(outcome)
+
+    def made_of(self, case: Case | CheckedCase, verdict: Outcome, seen: Any = None) -> None:
+        """Keeps what a verdict was made of, for the record's `case.json`; the last one of a run counts.
+
+        Args:
+            seen: `sight.Seen` of the look, whose answers are a file of their own.
+        """
+        self.case = {"case": case, "verdict": verdict, "seen": seen.as_dict() if seen is not None else None}
+
+    def keep_case(self) -> None:
+        """Writes what the last verdict was made of into the record: `runbook replay` makes it again from that."""
+        if self.case is not None:
+            self.journal.attach(CASE, json.dumps(redact(plain(self.case)), ensure_ascii=False).encode())
+
     def close(self, outcome: Outcome) -> None:
         """Closes the run: the decision goes into the journal; by hand, the record is sealed here.
 
@@ -240,6 +268,7 @@ class Run:
         from runbook_lib.show.parts import show
         from runbook_lib.show.tables import closing_note
 
+        self.keep_case()
         self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
         type(self)._open = None
         where = None

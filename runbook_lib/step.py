@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook_lib.judge.checks import Check, decide_checks
+from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.run import Run
 
@@ -33,8 +33,7 @@ class Step:
 
     def judge(self) -> Outcome:
         """The decision by every check so far; called again after the action, it is judged anew."""
-        checks = list(self.run.checks.values())
-        self.outcome = self.run.decide(decide_checks(checks, applied=self.run.applying, done=self.done, then=self.then))
+        self.outcome = self.run.decide_checks(applied=self.run.applying, done=self.done, then=self.then)
         return self.outcome
 
     def verdict(self) -> Any:

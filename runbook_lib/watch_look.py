@@ -186,6 +186,7 @@ class OneLook:
         if self.sealed is not None:
             return self.sealed
         try:
+            self.run.keep_case()
             self.journal.write()
             disk = Journal(self.journal.folder)
             if self.trouble:

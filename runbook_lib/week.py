@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from typing import Any
 
@@ -11,16 +10,16 @@ from runbook_lib import week_charts
 from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import cadence
 from runbook_lib.judge.cadence import Slot
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.decide import decide
-from runbook_lib.judge.gates import judge_all
-from runbook_lib.judge.model import Decision, Evidence, GateResult, Look, Outcome, Verdict
-from runbook_lib.observe import census, fetch, live, measure, traffic
+from runbook_lib.judge.model import Decision, GateResult, Look, Outcome, Verdict
+from runbook_lib.observe import census, live, traffic
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.record.record import Record
 from runbook_lib.run import Run
 from runbook_lib.series import asks
+from runbook_lib.sight import Seen, take
 
 PHASE3 = "08_phase3_100_percent"
 LEAST_H, MOST_H = 4.0, 23.0
@@ -51,10 +50,9 @@ class Week:
         self.start = parse(self.accepted.as_of or self.accepted.sealed_at) if self.accepted else None
         self.looks = self._looks()
         self.slots: list[Slot] = []
-        self.evidence: dict[str, Evidence] = {}
+        self.seen: Seen | None = None
         self.results: tuple[GateResult, ...] = ()
         self.outcome: Outcome | None = None
-        self._answers: fetch.Answers | None = None
 
     @property
     def over(self) -> bool:
@@ -105,28 +103,13 @@ class Week:
         from runbook_lib.show.tables import census_table, stack
 
         run, window = self.run, self.window
-        params = traffic.as_routed(self.params, self.state)
-        cloudwatch = run.aws.client("cloudwatch")
         since = min(self.start or window.start, window.start)
-        wanted = [*measure.asks(params, window, run.now), *asks(Window(since, run.now)), *self._daily()]
-        first = fetch.fetch(cloudwatch, params, wanted, run.now)
-        second = fetch.fetch(
-            cloudwatch, params, measure.asks_bounds(first, params, window, run.now, self._look()), run.now
-        )
-        self._answers = answers = fetch.Answers.from_raw([*first.raw, *second.raw])
         segment = census.take(run.aws.client("dynamodb"), self.params, window, run.now)
-        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), params)
-        look = self._look()
-        self.evidence = measure.measure(answers, segment, levels, self.state, params, window, run.now, look)
         run.journal.append("census", segment=segment.model_dump(mode="json"))
-        run.journal.attach("answers.json", json.dumps(answers.raw).encode())
-        run.journal.append(
-            "evidence",
-            window=[iso(window.start), iso(window.end)],
-            live=levels,
-            evidence={name: item.model_dump(mode="json") for name, item in self.evidence.items()},
-        )
-        return stack(evidence_table(self.evidence), census_table(segment))
+        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params)
+        more = [*asks(Window(since, run.now)), *self._daily()]
+        self.seen = take(run, self.state, window, self._look(), segment, levels, more=more)
+        return stack(evidence_table(self.seen.evidence), census_table(segment))
 
     def _look(self) -> Look | None:
         """The look that closes the week is final; those before can only find what is wrong."""
@@ -136,7 +119,7 @@ class Week:
         """Each day of the week beside the others."""
         from runbook_lib.show.tables import Cell, table, when
 
-        answers, days = self._answered(), self._days()
+        answers, days = self._looked().answers, self._days()
         rows: list[list[object]] = []
         for title, name, stat, scale in DAILY:
             cells: list[object] = [Cell(title, nowrap=True)]
@@ -161,31 +144,23 @@ class Week:
         """The seven key metrics over the week, thresholds drawn in, one above the other."""
         from runbook_lib.show.charts import timelines
 
-        looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._judged())
+        looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._case().verdict().results)
         marks = [(self.start, "accepted")] if self.start else []
-        return timelines(week_charts.panels(looks, self._answered(), self.params.policy), marks=marks)
+        return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy), marks=marks)
 
     def cost_table(self) -> Any:
         """What a report costs now."""
         from runbook_lib.show.parts import cost_table
 
-        self._answered()
-        return cost_table(self.evidence["cost_per_vpr"])
+        return cost_table(self._looked().evidence["cost_per_vpr"])
 
     def judge(self) -> Outcome:
         """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""
-        policy = self.params.policy
-        self.results = self._judged()
+        case = self._case()
+        outcome = case.verdict()
+        self.run.made_of(case, outcome, self._looked())
+        self.results = outcome.results
         self.run.check(*(self._metric(result) for result in self.results))
-        following = cadence.upcoming(slot for slot in self.slots if slot.state == "to come")
-        outcome = decide(
-            "after" if self.over else "during",
-            self.results,
-            percent=self.state.weight,
-            come_back_at=following.due if following else iso(self.run.now + AGAIN),
-            confidence=policy.confidence,
-            way_back=False,
-        )
         if self.start is None:
             outcome = Outcome(
                 decision=Decision.HOLD, reason=f"HOLD: no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
@@ -195,17 +170,20 @@ class Week:
         self.outcome = self.run.decide(outcome, "after" if self.over else "during")
         return self.outcome
 
-    def _judged(self) -> tuple[GateResult, ...]:
-        self._answered()
+    def _case(self) -> Case:
         policy = self.params.policy
-        return judge_all(
-            policy.gates,
-            self.evidence,
+        following = cadence.upcoming(slot for slot in self.slots if slot.state == "to come")
+        return Case(
+            gates=policy.gates,
+            evidence=self._looked().evidence,
             look=self._look(),
-            looks=(),
             confidence=policy.confidence,
             alpha_early=policy.alpha_early,
             prior=policy.early_prior,
+            moment="after" if self.over else "during",
+            percent=self.state.weight,
+            come_back_at=following.due if following else iso(self.run.now + AGAIN),
+            way_back=False,
         )
 
     def _complete(self, outcome: Outcome) -> Outcome:
@@ -270,11 +248,11 @@ class Week:
             for _, name, stat, _ in DAILY
         ]
 
-    def _answered(self) -> fetch.Answers:
-        if self._answers is None:
+    def _looked(self) -> Seen:
+        if self.seen is None:
             self.observe()
-        assert self._answers is not None  # noqa: S101
-        return self._answers
+        assert self.seen is not None  # noqa: S101
+        return self.seen
 
     def _accepted(self) -> Record | None:
         """Phase 3's newest record that says PROMOTE and can be trusted."""

@@ -17,6 +17,7 @@ from runbook_lib import staging as room
 from runbook_lib.act.load import Loaded, LoadError, LoadPlan
 from runbook_lib.errors import RedVerdict
 from runbook_lib.judge.load import Job, Met
+from runbook_lib.judge.model import Threshold
 from runbook_lib.observe import dashboard, traffic
 from runbook_lib.params import Params
 from runbook_lib.record.archive import Archive
@@ -41,7 +42,7 @@ class SmallLoad(LoadPlan):
     @model_validator(mode="before")
     @classmethod
     def _small(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**values, "users": USERS, "spawn_per_s": 20, "warm_up": 0, "max_s": 60}
+        return {**values, "users": USERS, "spawn_per_s": 20, "warm_up": 0, "max_s": 60, "drain_slack_s": 120}
 
 
 class Walk:
@@ -108,6 +109,12 @@ def aws() -> Iterator[EmbeddedAws]:
         patch.setattr(room, "LoadPlan", SmallLoad)
         # Eight submissions prove no p95: here the point counts.
         patch.setattr(room.judged, "quantile_rank", lambda n, *_: n)
+        # How fast a crowded machine answers says nothing of the code (tests/judge/test_load.py judges the times).
+        at_leisure = {"target": Threshold(op="<", limit=100), "alert": Threshold(op=">", limit=120)}
+        served = room.judged.served
+        patch.setattr(
+            room.judged, "served", lambda met, n, gate, **kw: served(met, n, gate.model_copy(update=at_leisure), **kw)
+        )
         deploy(one, params_of("staging", "x"), "baseline")
         yield one
 

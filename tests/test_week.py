@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from runbook_lib import sight, week_charts
 from runbook_lib import week as room
-from runbook_lib import week_charts
 from runbook_lib.judge.model import Decision, Evidence, Verdict
 from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
@@ -71,9 +71,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     archive = Archive(tmp_path)
     canned: dict[str, Any] = {}
     monkeypatch.setattr(room.traffic, "read_or_nothing", lambda *_: (STATE, True))
-    monkeypatch.setattr(room.fetch, "fetch", lambda *_: Answers.from_raw([]))
+    monkeypatch.setattr(sight.fetch, "fetch", lambda *_: Answers.from_raw([]))
     monkeypatch.setattr(room.live, "read", lambda *_: {})
-    monkeypatch.setattr(room.measure, "measure", lambda *_: canned["evidence"])
+    monkeypatch.setattr(sight.measure, "measure", lambda *_: dict(canned["evidence"]))
 
     def census(_: Any, __: Any, window: Window, ___: Any) -> Segment:
         return Segment(start=window.start, end=window.end, end_settled=window.end, completed=1)

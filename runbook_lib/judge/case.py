@@ -1,0 +1,88 @@
+"""A case: everything that one verdict was made of. It goes into the record, and gives the same verdict again, offline.
+
+Two kinds: gates judged on evidence (`Case`), and checks (`CheckedCase`). What a run adds to the verdict of its gates (a
+check that does not hold takes a promotion back) is `settled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field
+
+from runbook_lib.judge.checks import Check, decide_checks, unmet
+from runbook_lib.judge.decide import Moment, decide
+from runbook_lib.judge.gates import judge_all
+from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome
+
+
+class Case(Frozen):
+    """Gates, evidence and situation of one look at a phase: the arguments of `judge_all` and `decide`."""
+
+    kind: Literal["gates"] = "gates"
+    gates: tuple[Gate, ...] = ()
+    """Empty where nothing is in force yet: there is nothing to judge."""
+    evidence: dict[str, Evidence] = Field(default_factory=dict)
+    look: Look | None = None
+    looks: tuple[Look, ...] = ()
+    look_number: int = 0
+    """1 for the first declared look; 0 while none is due."""
+    confidence: float = 0.95
+    alpha_early: float = 0.01
+    prior: tuple[float, float] = (1.0, 9.0)
+    moment: Moment
+    percent: float | None = None
+    applied: bool = False
+    last_look: bool = False
+    come_back_at: str | None = None
+    baseline: Evidence | None = None
+    """What a rollback returns to; None: nothing is compared with it."""
+    worse_baseline_holds: bool = True
+    way_back: bool = True
+    alarm: str | None = None
+    alarm_at: str | None = None
+    taken_back: str | None = None
+    void: str | None = None
+
+    def verdict(self) -> Outcome:
+        """Every gate's verdict, and the decision that follows."""
+        results = judge_all(
+            self.gates, self.evidence, look=self.look, looks=self.looks,
+            confidence=self.confidence, alpha_early=self.alpha_early, prior=self.prior,
+        )  # fmt: skip
+        return decide(
+            self.moment, results,
+            percent=self.percent, applied=self.applied, last_look=self.last_look, come_back_at=self.come_back_at,
+            baseline=self.baseline, worse_baseline_holds=self.worse_baseline_holds, confidence=self.confidence,
+            way_back=self.way_back, alarm=self.alarm, alarm_at=self.alarm_at, taken_back=self.taken_back,
+            void=self.void,
+        )  # fmt: skip
+
+
+class CheckedCase(Frozen):
+    """The checks that a decision was made of; the fields are the arguments of `decide_checks`."""
+
+    kind: Literal["checks"] = "checks"
+    checks: tuple[Check, ...]
+    applied: bool
+    done: str
+    then: str
+
+    def verdict(self) -> Outcome:
+        """The decision that follows from the checks."""
+        return decide_checks(self.checks, applied=self.applied, done=self.done, then=self.then)
+
+
+def settled(outcome: Outcome, checks: Iterable[Check]) -> Outcome:
+    """A promotion holds only if every required check of the run does, too."""
+    wrong = unmet(checks) if outcome.decision is Decision.PROMOTE else []
+    if not wrong:
+        return outcome
+    return outcome.model_copy(
+        update={
+            "decision": Decision.HOLD,
+            "reason": f"HOLD: every gate passed, but {wrong[0].reason}",
+            "next": "Put that right, then run this notebook again.",
+        }
+    )

@@ -1,0 +1,87 @@
+"""What a verdict was made of goes through JSON, and gives the same verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.judge.case import Case, CheckedCase, settled
+from runbook_lib.judge.checks import check
+from runbook_lib.judge.model import Decision, Evidence, Look
+from runbook_lib.policy import Policy
+
+See = Callable[..., Evidence]
+
+
+def evidence(policy: Policy, see: See, n: int, bad: int, cost: float) -> dict[str, Evidence]:
+    zeros = {"values": (0.0,) * 288, "expected": 288, "live": 0.0}
+    fields: dict[str, dict[str, Any]] = {
+        "success_rate": {"n": n, "bad": min(n, bad)},
+        "error_rate": {"n": n, "bad": 0},
+        "submit_latency": {"n": n, "value": 1.2, "upper": 1.5},
+        "generation_time": {"n": n, "value": 60.0, "upper": 70.0},
+        "queue_depth": zeros,
+        "dlq": zeros,
+        "lambda_errors": {"n": 3 * n, "bad": 0},
+        "cost": {"n": n, "value": cost},
+        "observed_split": {"n": 10 * n, "bad": n, "weight": 0.1},
+    }
+    return {gate.measure: see(gate, **fields[gate.id]) for gate in policy.gates}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    n=st.integers(0, 2000),
+    bad=st.integers(0, 2000),
+    cost=st.sampled_from([0.0013, 0.02, float("inf")]),
+    moment=st.sampled_from(["before", "during", "after", "taken_back", "void"]),
+    last=st.booleans(),
+)
+def test_a_case_survives_json_with_its_verdict(
+    policy: Policy, see: See, n: int, bad: int, cost: float, moment: Any, last: bool
+) -> None:
+    baseline = see(policy.gate("success_rate"), n=2700, bad=2610)
+    case = Case(
+        gates=policy.gates, evidence=evidence(policy, see, n, bad, cost), moment=moment, last_look=last, percent=10,
+        look=Look(hours=24, alpha=0.03) if moment == "after" else None, baseline=baseline, void="a test",
+    )  # fmt: skip
+    again = Case.model_validate(json.loads(json.dumps(case.model_dump(mode="json"))))
+    assert again == case
+    assert again.verdict().model_dump_json() == case.verdict().model_dump_json()
+
+
+def test_the_same_counts_promote_at_the_end_and_soak_before(policy: Policy, see: See) -> None:
+    seen = evidence(policy, see, 1000, 1, 0.0013)
+    end = Case(gates=policy.gates, evidence=seen, moment="after", look=Look(hours=24, alpha=0.03))
+    assert end.verdict().decision is Decision.PROMOTE
+    assert len(end.verdict().results) == len(policy.gates)
+    assert Case(gates=policy.gates, evidence=seen, moment="during").verdict().decision is Decision.SOAK
+    assert Case(moment="before", percent=10).verdict().decision is Decision.PLANNED
+
+
+def test_a_promotion_holds_only_with_every_required_check(policy: Policy, see: See) -> None:
+    seen = evidence(policy, see, 1000, 1, 0.0013)
+    verdict = Case(gates=policy.gates, evidence=seen, moment="after", look=Look(hours=24, alpha=0.03)).verdict()
+    fine, wrong = check("a.b", "A", True, "fine"), check("c.d", "C", False, "the route was changed")
+    assert settled(verdict, [fine]) is verdict
+    held = settled(verdict, [fine, wrong])
+    assert (held.decision, held.results) == (Decision.HOLD, verdict.results)
+    assert "the route was changed" in held.reason
+    assert settled(verdict, [wrong.model_copy(update={"required": False})]) is verdict
+    soaking = Case(gates=policy.gates, evidence=seen, moment="during").verdict()
+    assert settled(soaking, [wrong]) is soaking
+
+
+@pytest.mark.parametrize(
+    ("ok", "applied", "decision"), [(True, True, "PROMOTE"), (True, False, "PLANNED"), (False, True, "HOLD")]
+)
+def test_checks_decide_again(ok: bool, applied: bool, decision: str) -> None:
+    case = CheckedCase(checks=(check("a.b", "A", ok, "it is so"),), applied=applied, done="all is done", then="go on")
+    again = CheckedCase.model_validate(json.loads(case.model_dump_json()))
+    assert again.verdict() == case.verdict()
+    assert case.verdict().decision == decision
