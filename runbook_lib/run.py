@@ -181,6 +181,8 @@ class Run:
         """The predecessors' records, whether they can be trusted, and, to apply, whether this run is allowed to.
 
         A rollback has no predecessors: account and confirmation are all that it wants (DOMAIN.md, trap 16).
+        What is wrong with a predecessor stops no phase that has async traffic: it may have to turn it off (trap 16).
+        The guard refuses whatever would raise exposure then.
 
         Raises:
             Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
@@ -205,7 +207,8 @@ class Run:
                     "nothing was changed"
                 )
             missing = [finding.sentence for finding in findings if not finding.ok]
-            if missing:
+            self.guard.concerns += missing
+            if missing and not self._may_lower():
                 raise Refused(f"{missing[0]}; nothing was changed")
         return predecessors_table(found, self.notebook)
 
@@ -226,6 +229,18 @@ class Run:
             "Time limit": f"{rollback.limit_min:g} min from the decision to the effect",
         }
         return where_table(rows | ({"Warnings": "; ".join(self.guard.warnings)} if self.guard.warnings else {}))
+
+    def _may_lower(self) -> bool:
+        """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
+        from runbook_lib import moment
+        from runbook_lib.observe import traffic
+
+        phase = self.params.policy.phases.get(self.notebook)
+        if phase is None:
+            return False
+        state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
+        begun = moment.which(state, self.params, self.notebook, phase, self.now).name not in ("before", "over")
+        return begun and (state.switch_on or state.dial_percent > 0)
 
     def check(self, *checks: Check) -> None:
         """Notes checks in the journal; a later one of the same id takes the place of the earlier."""

@@ -186,6 +186,14 @@ def test_old_evidence_refuses_it(aws: EmbeddedAws, runs: Any) -> None:
     assert _step(aws, "async")
 
 
+def test_a_concern_refuses_it(aws: EmbeddedAws, runs: Any) -> None:
+    run = runs()
+    run.guard.concerns.append("the archive is damaged")
+    with pytest.raises(Refused, match="the archive is damaged"):
+        _infra(run).deploy()
+    assert _step(aws, "async")
+
+
 def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from runbook_lib import infra as room
     from runbook_lib.judge.checks import check

@@ -80,6 +80,8 @@ class Guard:
         self.params = params
         self.identity = identity
         self.journal = journal
+        self.concerns: list[str] = []
+        """Doubts found elsewhere, one sentence each: they refuse a raise and only warn of a lowering."""
         self._out = out
         self._opened = time.monotonic()
         self._warned: set[str] = set()
@@ -103,7 +105,7 @@ class Guard:
         """Lets a change pass, or says in one sentence what to do.
 
         Raises:
-            Refused: plan mode; or, for a raise, old evidence (trap 24).
+            Refused: plan mode; or, for a raise, old evidence (trap 24) or a concern.
             UsageError: `confirm` does not repeat the environment, or the account is another one.
         """
         flat = self.params.flat
@@ -118,7 +120,7 @@ class Guard:
                 f"the caller's account is '{self.identity.account}' ({self.identity.arn}), the parameters say "
                 f"'{flat.account_id}' for {flat.env}; nothing was changed"
             )
-        doubts = self._old_evidence()
+        doubts = [*self._old_evidence(), *self.concerns]
         if raises and doubts:
             raise Refused(f"{doubts[0].rstrip('.')}; nothing was changed")
         for doubt in doubts:

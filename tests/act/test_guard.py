@@ -95,6 +95,15 @@ def test_fresh_evidence_may_raise(make_guard: Make, minutes: float) -> None:
     make_guard(as_of=(NOW + dt.timedelta(minutes=minutes)).isoformat()).authorise(raises=True)
 
 
+def test_a_concern_refuses_a_raise_and_only_warns_of_a_lowering(make_guard: Make, journal: Any) -> None:
+    guard = make_guard()
+    guard.concerns.append("phase 1 has not promoted")
+    with pytest.raises(Refused, match="phase 1 has not promoted; nothing was changed"):
+        guard.authorise(raises=True)
+    guard.authorise(raises=False)
+    assert "phase 1 has not promoted" in journal.of("warning")[0]["text"]
+
+
 def test_the_intent_is_written_before_and_the_outcome_after(make_guard: Make, journal: Any) -> None:
     world = World()
     at_write: list[list[str]] = []

@@ -94,14 +94,24 @@ class Rollout:
     def state(self) -> traffic.TrafficState:
         return traffic.read(self.aws.client("appconfig"), self.params, self.aws)
 
-    def dial(self, percent: float, notebook: str = "") -> None:
-        """Sets the dial as that notebook would have, without running it."""
+    def guard(self) -> Guard:
+        """One that lets the test change the traffic, and writes nothing down."""
         journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
         params = load_file(self.file, {**self.values, **self.apply})
         identity = SimpleNamespace(account=params.account_id, arn="arn:test", now=self.aws.now())
+        return Guard(params, identity, journal)
+
+    def on_again(self) -> None:
+        """The stage is shared: whoever comes next finds the switch on."""
+        if not self.state().switch_on:
+            self.quiet()
+            act.switch_on(self.aws.client("appconfig"), self.guard(), self.params, description="between tests")
+
+    def dial(self, percent: float, notebook: str = "") -> None:
+        """Sets the dial as that notebook would have, without running it."""
         about = act.describe(release=self.release, notebook=notebook, attempt=1, run="test") if notebook else "test"
-        plan = act.plan_shift(self.state(), percent, params, soak_hours=24 if percent else 0, description=about)
-        act.apply(plan, self.aws.client("appconfig"), Guard(params, identity, journal), params)
+        plan = act.plan_shift(self.state(), percent, self.params, soak_hours=24 if percent else 0, description=about)
+        act.apply(plan, self.aws.client("appconfig"), self.guard(), self.params)
 
     def quiet(self) -> None:
         """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""

@@ -297,6 +297,28 @@ def test_an_altered_record_of_a_predecessor_stops_it(rollout: Any, predecessor: 
     assert rollout.state().weight == 0
 
 
+def test_what_stops_a_shift_does_not_stop_turning_async_off(rollout: Any) -> None:
+    """Trap 16: a record that was altered during the soak is a warning where it is about users who are being harmed."""
+    rollout.quiet()
+    world = rollout.world("async_failing")
+    world.advance_by(hours=1, minutes=5)
+    assert rollout.by_hand(**rollout.apply).decision == "SOAK"
+    world.advance_by(hours=1, minutes=10)
+    (ref,) = rollout.archive.records("staging", rollout.release, "05_staging")
+    altered = ref.folder / "record.json"
+    altered.write_text(altered.read_text().replace("PROMOTE: sealed", "PROMOTE, sealed"))
+    try:
+        record = rollout.by_hand_unchecked(**rollout.apply)
+        assert (record.decision, rollout.state().switch_on) == ("ROLLBACK", False), record.outcome
+        said = "the record of 05_staging@staging cannot be trusted"
+        assert any(said in warning and "does not hold up a lowering" in warning for warning in record.warnings)
+        # Nothing is in force any more: from now on it is refused again.
+        with pytest.raises(Refused, match=said):
+            rollout.by_hand_unchecked(attempt=2, **rollout.apply)
+    finally:
+        rollout.on_again()
+
+
 def test_without_the_approval_phase_2_is_held_also_in_plan(rollout: Any) -> None:
     rollout.quiet()
     rollout.passed(LATER)

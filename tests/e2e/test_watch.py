@@ -13,21 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runbook_lib.act import traffic as act
-from runbook_lib.act.guard import Guard
-from runbook_lib.params import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.journal import read
+from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.scenario import Fault, Scenario
 from runbook_lib.rehearse.stage import only
 from runbook_lib.watch import Clock, Watch, exit_code
 from runbook_lib.watch_look import ORIGIN, Look
+
+from .conftest import PHASE2, PHASE3
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
@@ -52,26 +51,14 @@ Make = Callable[..., Watch]
 def watching(rollout: Any) -> Iterator[Make]:
     """Makes a watch for which `world` lives on while it waits."""
 
-    def make(world: Any, minutes: float, auto: bool = False) -> Watch:
+    def make(world: Any, minutes: float, auto: bool = False, phase: str = "06") -> Watch:
         clock = Clock(sleep=lambda seconds: world.advance_by(minutes=seconds / 60), monotonic=lambda: 0.0)
         values = {**rollout.values, **({"confirm": "prod"} if auto else {})}
-        return Watch(rollout.file, values, "06", interval_s=minutes * 60, auto_rollback=auto, clock=clock)
+        return Watch(rollout.file, values, phase, interval_s=minutes * 60, auto_rollback=auto, clock=clock)
 
     with only(rollout.aws.env), contextlib.chdir(ROOT):
         yield make
-        on_again(rollout)
-
-
-def on_again(rollout: Any) -> None:
-    """The stage is shared: whoever comes next finds the switch on."""
-    if not rollout.state().switch_on:
-        rollout.quiet()
-        params = load_file(rollout.file, {**rollout.values, **rollout.apply})
-        journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
-        identity = SimpleNamespace(account=params.account_id, arn="arn:test", now=rollout.aws.now())
-        act.switch_on(
-            rollout.aws.client("appconfig"), Guard(params, identity, journal), params, description="between tests"
-        )
+        rollout.on_again()
 
 
 def shifted(rollout: Any, scenario: Any = "healthy") -> Any:
@@ -120,6 +107,67 @@ def test_a_whole_soak_with_a_restart(rollout: Any, watching: Make) -> None:
     assert promoted(rollout)
     list(watching(world, 60).looks(once=True))
     assert promoted(rollout)
+
+
+def begun(rollout: Any, notebook: Path, before: tuple[float, str], role: str) -> Any:
+    """A world in which the soak of a later phase has begun."""
+    rollout.quiet()
+    rollout.passed(notebook.stem)
+    rollout.approve(notebook.stem, role)
+    rollout.dial(*before)
+    world = rollout.world()
+    world.advance_by(minutes=10)
+    assert rollout.by_hand(notebook, **rollout.apply).decision == "SOAK"
+    world.advance_by(minutes=10)
+    return world
+
+
+def test_phase_2_to_its_end(rollout: Any, watching: Make) -> None:
+    world = begun(rollout, PHASE2, (10, PHASE), "engineering lead")
+    one = watching(world, 240, phase="07")
+    looks = list(one.looks())
+    assert (looks[-1].decision, looks[-1].moment, exit_code(one.last)) == ("PROMOTE", "after", 0)
+    assert {look.decision for look in looks[:-1]} == {"SOAK"}
+    assert {look.weight for look in looks} == {50}
+    assert not any(look.back_filled for look in looks)
+    assert rollout.by_hand(PHASE2).decision == "PROMOTE"
+
+
+def test_phase_3_with_its_migration_and_the_48_hours_after_it(rollout: Any, watching: Make) -> None:
+    """Each watch ends where a person must apply; the next one takes up what is in force then."""
+    world = begun(rollout, PHASE3, (50, PHASE2.stem), "product team")
+
+    def watched(minutes: float) -> list[Look]:
+        looks = list(watching(world, minutes, auto=True, phase="08").looks())
+        assert {look.decision for look in looks[:-1]} <= {"SOAK"}
+        assert not any(look.action for look in looks)
+        return looks
+
+    try:
+        *_, last = watched(240)
+        assert (last.decision, last.moment, last.weight) == ("PLANNED", "after", 100)
+        assert "makes /api/vpr asynchronous" in last.reason
+        assert rollout.state().migrated is False, "a watch changes nothing"
+        assert rollout.by_hand(PHASE3, **rollout.apply).decision == "SOAK"
+
+        *before, last = watched(5)
+        assert {look.moment for look in (*before, last)} == {"migrating"}
+        assert before, "clients may still hold the old weight"
+        assert last.decision == "PLANNED" and "applying removes POST /api/vpr-async" in last.reason
+        assert rollout.state().temporary_route is True
+        assert rollout.by_hand(PHASE3, **rollout.apply).decision == "SOAK"
+
+        soak = watching(world, 240, phase="08").looks()
+        assert [next(soak).decision for _ in range(2)] == ["SOAK", "SOAK"]
+        soak.close()
+        world.advance_by(hours=14)
+        looks = watched(240)
+        missed = [look for look in looks if look.back_filled]
+        assert 2 <= len(missed) <= 3
+        assert (looks[-1].decision, looks[-1].moment) == ("PROMOTE", "after"), looks[-1].reason
+        assert rollout.by_hand(PHASE3).decision == "PROMOTE"
+    finally:
+        deploy(rollout.aws, rollout.params)
 
 
 def rollout_records(rollout: Any) -> list[Any]:
