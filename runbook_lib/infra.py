@@ -17,7 +17,7 @@ from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.alarms import alarm_arn
 from runbook_lib.observe.inventory import inspect
 from runbook_lib.params import project_root
-from runbook_lib.record.redact import redact_text
+from runbook_lib.redact import redact_text
 from runbook_lib.run import Run
 
 PREVIOUS = "previous-template.json"

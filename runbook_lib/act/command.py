@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Frozen
-from runbook_lib.record.redact import MASK, redact_text
+from runbook_lib.redact import MASK, redact_text
 
 TAIL = 40
 """Lines that are kept."""

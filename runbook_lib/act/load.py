@@ -20,7 +20,7 @@ from runbook_lib.errors import RunbookError
 from runbook_lib.judge.load import Met
 from runbook_lib.judge.model import Frozen
 from runbook_lib.policy import Routes
-from runbook_lib.record.redact import redact_text
+from runbook_lib.redact import redact_text
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PROGRAM = (sys.executable, "-m", "locust")

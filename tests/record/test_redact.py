@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.record import redact as room
+from runbook_lib import redact as room
 from runbook_lib.record.journal import FILE, Journal
-from runbook_lib.record.redact import MASK, redact, redact_notebook, redact_text
+from runbook_lib.record.redact import redact_notebook
+from runbook_lib.redact import MASK, redact, redact_text
 
 UPPER = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=16, max_size=16)
 HEX = st.text("0123456789abcdef", min_size=32, max_size=64)
@@ -37,6 +38,7 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "jwt": st.tuples(TOKEN, TOKEN, TOKEN).map(lambda x: (f"ey{'J'}{x[0]}.{x[1]}.{x[2]}", x[1])),
     "signature": HEX64.map(lambda x: (f"AWS4-HMAC-SHA256 Credential=a, Sig{'nature'}={x}", x)),
     "code host": TOKEN.map(lambda x: (f"g{'hp'}_{x}", x)),
+    "llm": TOKEN.map(lambda x: (f"s{'k'}-ant-{x}", x)),
     "chat": TOKEN.map(lambda x: (f"xo{'xb'}-{x}", x)),
     "webhook": TOKEN.map(lambda x: (f"https://hooks.sla{'ck.com'}/services/T0/B0/{x}", x)),
     "pager": HEX.map(lambda x: (f'"routing_{"key"}": "{x}"', x)),
@@ -73,6 +75,7 @@ def test_redacting_twice_is_redacting_once(kind: str, data: Any) -> None:
         "input_tokens: 250000000, output_tokens: 12345678",
         "run 4f1c9a7be210, account 000000000101, release 2026.11-vpr-async",
         "https://abc123.execute-api.us-east-1.amazonaws.com/prod/api/vpr-async?id=12345678",
+        "task-7-of-the-plan, disk-0123456789abcdef, sk-short-1",
         "basic health check of the queue passed",
         "idempotency_key=job-12345678",
         "the next token is 5 characters long",
