@@ -200,7 +200,7 @@ def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monke
 
     given = [check("inventory.a", "a", None, "denied"), check("inventory.b", "b", False, "other"),
              check("inventory.c", "c", True, "as it should be")]  # fmt: skip
-    monkeypatch.setattr(room, "inspect", lambda *_: given)
+    monkeypatch.setattr(room, "inspect", lambda *_, **__: given)
     infra = _infra(runs("plan"))
     infra.differs = True
     assert [one.mends for one in infra.inspect()] == [False, True, False]
