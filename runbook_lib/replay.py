@@ -23,8 +23,8 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import plain
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.record import Record
-from runbook_lib.record.redact import redact
 from runbook_lib.record.seal import canonical, file_hash
+from runbook_lib.redact import redact
 from runbook_lib.run import CASE
 from runbook_lib.sight import remade
 

@@ -26,7 +26,7 @@ from runbook_lib.params import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.record import Status
-from runbook_lib.record.redact import redact
+from runbook_lib.redact import redact
 from runbook_lib.versions import versions
 
 CASE = "case.json"
