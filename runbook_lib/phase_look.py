@@ -7,21 +7,24 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.errors import ArchiveError
+from runbook_lib.judge import beside
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.moment import Moment
 from runbook_lib.observe import alarms, census, fetch, live, traffic
-from runbook_lib.observe.window import Window
+from runbook_lib.observe.window import Window, parse
 from runbook_lib.policy import Phase as Spec
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.run import Run
-from runbook_lib.series import SERIES, Panel, asks
+from runbook_lib.series import PERIOD_S, SERIES, Panel, asks
 from runbook_lib.sight import Seen, take
 
 CONTEXT_H = 6.0
 """Hours before the shift that the charts show."""
 BASELINE_H = 24.0
 """Hours that the baseline is read from while there is no soak."""
+BESIDE = "beside:"
+"""Begin of the labels under which the latencies of this phase and the one before are asked."""
 FEW = 100
 """Requests to the synchronous endpoint below which the baseline is that of the phase before."""
 
@@ -103,7 +106,18 @@ class Looking:
         """What a phase asks beside the evidence."""
         from runbook_lib import cost_compare
 
-        return cost_compare.asks(self.params, window, self.run.now)
+        return [*cost_compare.asks(self.params, window, self.run.now), *self._latencies(window)]
+
+    def _latencies(self, window: Window) -> list[fetch.Ask]:
+        """The submission's p95 for each period: of this window, and of the soak before it, under its route of then."""
+        before = self.before_this()
+        kept = before.evidence.get("submit_latency") if before else None
+        asked = [fetch.Ask("async_latency", window, "p95", PERIOD_S, label=f"{BESIDE}now")]
+        if kept:
+            route = "sync_latency" if self.state.migrated else "async_latency"
+            then = Window(parse(kept["start"]), parse(kept["end"]))
+            asked.append(fetch.Ask(route, then, "p95", PERIOD_S, label=f"{BESIDE}before"))
+        return asked
 
     def _baseline(self, own: Evidence) -> Evidence:
         """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last."""
@@ -164,10 +178,23 @@ class Looking:
 
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's."""
-        from runbook_lib.show.tables import baseline_table
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.tables import baseline_table, stack
 
-        evidence = self.looked().evidence
-        return baseline_table(evidence["success"], evidence["baseline_success"], self.params.policy.confidence)
+        seen, policy = self.looked(), self.params.policy
+        canary, baseline = seen.evidence["success"], seen.evidence["baseline_success"]
+        shown = baseline_table(canary, baseline, policy.confidence)
+        if self.moment.effective_at is None:
+            return shown
+        now, before = (
+            [value / 1000 for _, value in seen.answers.points(f"{BESIDE}{arm}")] for arm in ("now", "before")
+        )
+        found = [
+            beside.success(canary, baseline, policy.beside, policy.confidence),
+            beside.latency(now, before, policy.beside, policy.confidence),
+        ]
+        self.run.check(*found)
+        return stack(shown, checks_table(found, "Beside its neighbours (advice: the gates decide)", keep_order=True))
 
     def cost_table(self) -> Any:
         """What a report costs, infrastructure and tokens apart."""

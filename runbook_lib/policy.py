@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.judge.beside import Beside
 from runbook_lib.judge.cadence import Cadence
 from runbook_lib.judge.model import Frozen, Gate, Look
 
@@ -253,6 +254,7 @@ class Policy(Frozen):
     cadence: Cadence
     attestations: tuple[Attestation, ...] = ()
     baseline: Baseline = Baseline()
+    beside: Beside = Beside()
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath

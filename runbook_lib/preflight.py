@@ -15,6 +15,7 @@ from runbook_lib.infra import Infra
 from runbook_lib.judge import weekly, words
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.mutation import TITLES, Trial, trial
 from runbook_lib.judge.power import Power, powers
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.params import project_root
@@ -153,6 +154,16 @@ class Preflight(Step):
     def _quiet(self) -> weekly.Quiet | None:
         return weekly.quietest(self.traffic.points, self.params.policy.baseline.quiet_hours)
 
+    def gates_tried(self) -> Any:
+        """Bad inputs in front of every configured gate: whichever still passes is named, and holds the rollout."""
+        from runbook_lib.show.power import trials_table
+
+        policy = self.params.policy
+        looks = policy.phases[min(policy.phases)].looks
+        trials = trial(policy.gates, look=looks[0], looks=looks, confidence=policy.confidence)
+        self.run.check(*trial_checks(trials))
+        return trials_table(trials)
+
     def charts(self) -> Any:
         """The week's traffic with its quiet window; samples expected and needed."""
         from runbook_lib.show.charts import image
@@ -180,7 +191,8 @@ class Preflight(Step):
             if self.params.env in policy.steps[name].envs
             for gate in policy.gates
         ]
-        return [*commands, REVIEWED, *people, *soaks]
+        tried = [f"gates.{gate.id}" for gate in policy.gates]
+        return [*commands, REVIEWED, *people, *soaks, *tried]
 
     def plan(self) -> Any:
         """What applying would do: nothing to AWS."""
@@ -211,6 +223,23 @@ class Preflight(Step):
             "env": flat.env, "region": flat.region, "account_id": flat.account_id, "release": flat.release,
             "step": "async",
         }  # fmt: skip
+
+
+def trial_checks(trials: Sequence[Trial]) -> list[Check]:
+    """One check a gate (`gates.<gate>`): it passes on a healthy day, and on no bad input."""
+    found = []
+    for gate, title in dict.fromkeys((one.gate, one.title) for one in trials):
+        mine = [one for one in trials if one.gate == gate]
+        wrong = [TITLES[one.mutation] for one in mine if not one.ok]
+        blind = f"{title}: does not do what it should with {', '.join(wrong)}; set its `implausible`, or its samples"
+        fine = f"{title}: passes a healthy day, and none of {words.count(len(mine) - 1, 'bad input')}"
+        found.append(
+            check(
+                f"gates.{gate}", f"{title} notices bad input", not wrong, blind if wrong else fine,
+                expected="0 unnoticed", found=f"{len(wrong)} unnoticed",
+            )
+        )  # fmt: skip
+    return found
 
 
 def power_checks(found: Sequence[Power], kinds: dict[str, str], seen: bool) -> list[Check]:

@@ -16,11 +16,12 @@ import yaml
 
 from runbook_lib.errors import RedVerdict
 from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.mutation import trial
 from runbook_lib.judge.power import Power, powers
 from runbook_lib.judge.weekly import mean
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.params import Params, load_file, read_yaml
-from runbook_lib.preflight import power_checks
+from runbook_lib.preflight import power_checks, trial_checks
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.record import Record
@@ -110,6 +111,19 @@ def forecast(per_hour: float) -> tuple[Power, ...]:
         looks=phase.looks,
         samples=policy.baseline.samples,
     )
+
+
+def test_every_configured_gate_notices_bad_input_and_one_that_does_not_is_named() -> None:
+    policy = PRODUCTION.policy
+    looks = policy.phases["06_phase1_10_percent"].looks
+    checks = trial_checks(trial(policy.gates, look=looks[0], looks=looks))
+    assert {one.id: one.verdict for one in checks} == {f"gates.{gate.id}": Verdict.PASS for gate in policy.gates}
+    # Without its plausibility limit a latency in the wrong unit is a very good one.
+    careless = [gate.model_copy(update={"implausible": None}) for gate in policy.gates]
+    found = {one.id: one for one in trial_checks(trial(careless, look=looks[0], looks=looks))}
+    assert found["gates.submit_latency"].verdict is Verdict.FAIL and found["gates.submit_latency"].required
+    assert "a unit off by 1000, downwards" in found["gates.submit_latency"].reason
+    assert found["gates.success_rate"].ok
 
 
 KINDS = {gate.id: gate.kind for gate in PRODUCTION.policy.gates}

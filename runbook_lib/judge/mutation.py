@@ -175,13 +175,18 @@ MUTATIONS: tuple[Mutation, ...] = (
 )
 
 
+CONTROL = "healthy"
+TITLES: dict[str, str] = {CONTROL: "a healthy day", **{one.id: one.title for one in MUTATIONS}}
+"""What each trial is, in words, the control first."""
+
+
 def trial(gates: Sequence[Gate], *, look: Look, looks: Sequence[Look], confidence: float = 0.95) -> list[Trial]:
     """Every gate against every mutation that can happen to its kind, after the control (`healthy`)."""
     trials = []
     for gate in gates:
         sound = healthy(gate)
         result = judge(gate, sound, look=look, looks=looks, confidence=confidence)
-        trials.append(_trial(gate, "healthy", result, result.verdict is Verdict.PASS))
+        trials.append(_trial(gate, CONTROL, result, result.verdict is Verdict.PASS))
         for mutation in MUTATIONS:
             spoil = mutation.spoil.get(gate.kind)
             if spoil is None:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.judge import words
+from runbook_lib.judge.mutation import TITLES, Trial
 from runbook_lib.judge.power import Power
 from runbook_lib.judge.weekly import DAYS, HOURS, Quiet
 from runbook_lib.show import style
 from runbook_lib.show.charts import WIDTH_IN, drawing
 from runbook_lib.show.tables import Cell, Shown, mark, table
+
+_TOLD = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "undecided", "NO_DATA": "no data"}
 
 
 def power_table(found: Sequence[Power], power: float) -> Shown:
@@ -40,6 +43,23 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
         f"the first declared look calls wrong in {level} of soaks. Quietest: the quietest stretch as long as the soak."
     )
     return table(head, rows, caption="What the planned soaks can decide", note=note)
+
+
+def trials_table(trials: Sequence[Trial]) -> Shown:
+    """A line for each gate, a column for each bad input: what the gate says to it."""
+    tried = [id for id in TITLES if any(one.mutation == id for one in trials)]
+    said = {(one.gate, one.mutation): one for one in trials}
+    rows: list[list[object]] = []
+    for gate, title in dict.fromkeys((one.gate, one.title) for one in trials):
+        row: list[object] = [Cell(title, f"<b>{html.escape(title)}</b>")]
+        for id in tried:
+            one = said.get((gate, id))
+            row.append("–" if one is None else mark(one.ok, (_TOLD[one.verdict], f"{_TOLD[one.verdict]}!", "")))
+        rows.append(row)
+    note = (
+        "A gate must pass the healthy day, and nothing else. –: cannot happen to this kind of gate, or changes nothing."
+    )
+    return table(("Gate", *(TITLES[id] for id in tried)), rows, caption="Bad inputs in front of every gate", note=note)
 
 
 def quiet_table(best: Quiet | None, days: Sequence[Quiet], note: str) -> Shown:

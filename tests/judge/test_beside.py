@@ -1,0 +1,77 @@
+"""The canary beside its neighbours: swapped arms turn the verdict round, few requests tell nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.judge.beside import LEAST_PERIODS, Beside, latency, success
+from runbook_lib.judge.model import Evidence, Verdict
+from runbook_lib.policy import Policy
+
+RULE = Beside()
+TURNED = {Verdict.PASS: Verdict.FAIL, Verdict.FAIL: Verdict.PASS}
+
+
+@pytest.fixture(scope="session")
+def arm(policy: Policy, see: Callable[..., Evidence]) -> Callable[[int | None, int | None], Evidence]:
+    return lambda bad, n: see(policy.gate("success_rate"), bad=bad, n=n)
+
+
+Arm = Callable[[int | None, int | None], Evidence]
+
+
+def test_a_working_canary_beside_a_broken_baseline_is_better_beyond_doubt(arm: Arm) -> None:
+    found = success(arm(1, 300), arm(2650, 2700), RULE, 0.95)
+    assert (found.verdict, found.required) == (Verdict.PASS, False)
+    assert "better beyond doubt" in found.reason
+    assert found.found == "+97.8 points"
+    swapped = success(arm(2650, 2700), arm(1, 300), RULE, 0.95)
+    assert swapped.verdict is Verdict.FAIL and swapped.found == "-97.8 points"
+    assert "worse beyond doubt" in swapped.reason
+
+
+def test_as_good_within_the_margin_is_as_good(arm: Arm) -> None:
+    assert success(arm(12, 5000), arm(10, 5000), RULE, 0.95).verdict is Verdict.PASS
+    assert success(arm(12, 5000), arm(10, 5000), Beside(margin=0.0), 0.95).verdict is Verdict.INCONCLUSIVE
+    assert "too few requests to tell" in success(arm(0, 40), arm(30, 3000), RULE, 0.95).reason
+
+
+@pytest.mark.parametrize(
+    ("canary", "baseline"), [((None, None), (1, 300)), ((1, 300), (0, 0)), ((None, 300), (1, 300))]
+)
+def test_an_arm_that_cannot_be_seen_is_no_data(arm: Arm, canary: tuple[int, int], baseline: tuple[int, int]) -> None:
+    assert success(arm(*canary), arm(*baseline), RULE, 0.95).verdict is Verdict.NO_DATA
+
+
+counts = st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts, counts)
+def test_what_one_side_fails_the_other_passes(arm: Arm, one: tuple[int, int], other: tuple[int, int]) -> None:
+    mine, theirs = success(arm(*one), arm(*other), RULE, 0.95), success(arm(*other), arm(*one), RULE, 0.95)
+    if mine.verdict is Verdict.FAIL:
+        assert theirs.verdict is Verdict.PASS
+
+
+def test_slower_than_before_is_said_and_swapping_turns_it_round() -> None:
+    before = [1.0 + place / 100 for place in range(96)]
+    slower = [value + 1 for value in before]
+    found = latency(slower, before, RULE, 0.95)
+    assert found.verdict is Verdict.FAIL and "it has become slower" in found.reason
+    swapped = latency(before, slower, RULE, 0.95)
+    assert swapped.verdict is TURNED[found.verdict] and "it is the faster one" in swapped.reason
+    same = latency(before, before, RULE, 0.95)
+    assert same.verdict is Verdict.PASS and "not become slower to that degree" in same.reason
+
+
+def test_few_periods_say_nothing() -> None:
+    few = [1.0] * (LEAST_PERIODS - 1)
+    assert latency(few, [1.0] * 96, RULE, 0.95).verdict is Verdict.NO_DATA
+    assert latency([], [], RULE, 0.95).verdict is Verdict.NO_DATA
+    mixed = [1.0, 3.0] * (LEAST_PERIODS // 2)
+    assert latency(mixed, [0.9, 2.0] * (LEAST_PERIODS // 2), RULE, 0.95).verdict is Verdict.INCONCLUSIVE
