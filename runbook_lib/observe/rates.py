@@ -56,7 +56,7 @@ def _gateway(seen: Seen, measure: str, routes: tuple[str, ...], words: str, idle
 def async_5xx(seen: Seen) -> Evidence:
     routes = seen.params.service.api.routes
     return _gateway(
-        seen, "async_5xx", ("async", "status"), f"POST {routes.submit} and GET {routes.status} only (trap 3)", seen.idle
+        seen, "async_5xx", ("async", "status"), f"POST {routes.submit} and GET {routes.status} only", seen.idle
     )
 
 
@@ -75,7 +75,7 @@ def lambda_errors(seen: Seen) -> Evidence:
         if runs:
             bad, n = bad + (errors or 0), n + runs
             if errors is None:
-                notes.append(f"{name}: invoked, and no Errors published: zero (trap 5)")
+                notes.append(f"{name}: invoked, and no Errors published: zero")
         else:
             notes.append(f"{name}: no invocations")
     found = counts_of(bad, n, seen.idle)

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,8 @@ _MOMENTS = {
     "migrating": "during the migration",
 }
 """A phase's moments for reading; a step that is made of checks has none to tell."""
+_MANY, _LONG = 4, 160
+"""So many facts that are the same are counted; a way back of more characters is folded away."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -120,10 +123,12 @@ def facts(record: Record) -> list[tuple[str, str]]:
 
 
 def unmet_rows(record: Record) -> list[dict[str, Any]]:
-    """What made the checks of a run a HOLD: those that are required and do not pass, as text."""
+    """What made the checks of a run a HOLD, as text: those that are required and do not pass, if there are several."""
     if record.decision != "HOLD":
         return []
     wrong = [one for one in record.checks if one.get("required", True) and one.get("verdict") != "PASS"]
+    if len(wrong) < 2:
+        return []  # the banner has said it
     return [
         {
             "title": str(one.get("title") or one.get("id")),
@@ -186,7 +191,7 @@ def change_row(change: Change) -> dict[str, str]:
     came = "not known: begun, and not read back" if change.open else _facts(outcome.get("read_back"))
     if not change.open and outcome.get("ok") is False:
         came = f"not as meant: {came}"
-    undo, _, by_hand = str(intent.get("undo") or "").partition("; by hand: ")
+    undo, by_hand = _undo(str(intent.get("undo") or ""))
     if outcome.get("error"):
         came += f" ({outcome['error']})"
     return {
@@ -200,10 +205,22 @@ def change_row(change: Change) -> dict[str, str]:
     }
 
 
+def _undo(text: str) -> tuple[str, str]:
+    """The way back in words, and its commands, which only who goes it by hand wants to see."""
+    said, mark, commands = text.partition("; by hand: ")
+    if mark or len(text) <= _LONG:
+        return said, commands
+    said, mark, commands = text.partition(": ")
+    return (said, commands) if mark and len(said) <= _LONG else ("by the commands", text)
+
+
 def _facts(value: Any) -> str:
     if isinstance(value, Mapping):
         named = {str(key).replace("_", " "): _fact(item) for key, item in value.items() if not _internal(key, item)}
-        return ", ".join(f"{key} {text}" for key, text in named.items() if text) or "–"
+        many = {text for text, count in Counter(named.values()).items() if text and count >= _MANY}
+        alike = [f"{list(named.values()).count(text)} {text}" for text in sorted(many)]
+        each = [f"{key} {text}" for key, text in named.items() if text and text not in many]
+        return ", ".join([*alike, *each]) or "–"
     return "–" if value is None else _fact(value)
 
 
@@ -216,6 +233,11 @@ def _fact(value: Any) -> str:
     """One value for reading: yes and no, numbers without needless digits, the beginning of a hash."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return _facts(value)
+    if isinstance(value, (list, tuple)):
+        more = f" and {len(value) - _MANY} more" if len(value) > _MANY else ""
+        return ", ".join(_fact(item) for item in value[:_MANY]) + more or "none"
     return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
 
 

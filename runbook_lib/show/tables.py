@@ -178,8 +178,8 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory, does not decide"
     title = Cell(
         gate.title + (f" ({aside})" if aside else ""),
-        f"<b>{html.escape(gate.title)}</b>"
-        + (f'<br><span style="opacity:.8">{html.escape(aside)}</span>' if aside else ""),
+        f'<div style="min-width:9em;font-weight:600">{html.escape(gate.title)}</div>'
+        + (f'<span style="opacity:.8">{html.escape(aside)}</span>' if aside else ""),
     )
     against = gate.alert.limit if gate.alert else gate.target.limit
     value = "–" if result.value is None else words.number(result.value, gate.unit, against)
@@ -242,7 +242,7 @@ def verdict_banner(outcome: Outcome) -> Shown:
     head = f'<div style="font-size:20px;font-weight:800;letter-spacing:.02em">{icon} {outcome.decision}</div>'
     markup = (
         f'<div role="status" style="{_FONT};background:{colour};color:{BLACK};border-radius:6px;padding:10px 16px;'
-        f'margin:6px 0 12px;font-size:14px;line-height:1.5;max-width:1100px">{head}{rows}</div>'
+        f'margin:6px 0 12px;font-size:14px;line-height:1.5;max-width:1132px">{head}{rows}</div>'
     )
     return Shown(markup, "\n".join([f"{icon} {outcome.decision}", *(f"  {name}: {text}" for name, text in lines)]))
 

@@ -295,12 +295,15 @@ def test_a_soak_in_order_does_not_alarm(record: Record, gate_result: Callable[..
 def test_a_hold_lists_every_check_that_holds_it_up(record: Record) -> None:
     checks = (
         {"id": "a", "title": "Lint", "verdict": "FAIL", "required": True, "reason": "2 errors"},
+        {"id": "d", "title": "Names", "verdict": "NO_DATA", "required": True, "reason": "cannot be read"},
         {"id": "b", "title": "Advice", "verdict": "FAIL", "required": False, "reason": "aside"},
         {"id": "c", "title": "Types", "verdict": "PASS", "required": True, "reason": "fine"},
     )
     held = record.model_copy(update={"decision": "HOLD", "checks": checks})
     text = Page(report_html(None, held)).text
-    assert "What holds it up" in text and "2 errors" in text and "aside" not in text
+    assert "What holds it up" in text and "2 errors" in text and "cannot be read" in text and "aside" not in text
+    alone = held.model_copy(update={"checks": checks[:1]})
+    assert "What holds it up" not in Page(report_html(None, alone)).text, "the banner has said it"
     assert "What holds it up" not in Page(report_html(None, held.model_copy(update={"decision": "PROMOTE"}))).text
 
 
@@ -319,3 +322,18 @@ def test_markdown_that_a_cell_shows_is_a_page() -> None:
         code("page", {"output_type": "display_data", "data": {"text/markdown": "# Sign here", "text/plain": "x"}})
     )
     assert '<div class="prose page"><h1>Sign here</h1>' in report_html(nb, Record())
+
+
+def test_many_changes_that_are_alike_are_counted() -> None:
+    names = [f"alarm-{place}" for place in range(9)]
+    intent = {
+        "before": {"states": dict.fromkeys(names, "OK"), "left": []},
+        "after": {**dict.fromkeys(names, "as declared"), "topic": "new"},
+        "undo": "delete the new ones: " + "aws cloudwatch delete-alarms " * 9,
+    }
+    row = change_row(Change(intent=intent, outcome={"ok": True, "read_back": {"left": names}}))
+    assert (row["before"], row["after"]) == ("states 9 OK, left none", "9 as declared, topic new")
+    assert row["came"] == "left alarm-0, alarm-1, alarm-2, alarm-3 and 5 more"
+    assert row["undo"] == "delete the new ones" and row["by_hand"].startswith("aws cloudwatch delete-alarms")
+    bare = change_row(Change(intent={"undo": "aws cloudwatch set-alarm-state --state-value OK; " * 9}))
+    assert bare["undo"] == "by the commands" and bare["by_hand"].startswith("aws cloudwatch")
