@@ -195,7 +195,7 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, *told, f"Asked: {evidence.query}", *more))
     why = Cell(
         " ".join(words.sentence(part) for part in (result.reason, *more)),
-        f'<div style="min-width:15em">{html.escape(reason)}</div><details style="margin-top:2px">'
+        f'<div style="min-width:11em">{html.escape(reason)}</div><details style="margin-top:2px">'
         f'<summary style="cursor:pointer;opacity:.8">query</summary>'
         f'<div style="font-size:12px;opacity:.9">{asked}</div></details>',
     )
