@@ -308,8 +308,7 @@ class Deprecation(Step):
 
     def announcement(self) -> Any:
         """The announcement, written from the records of the release, attached and shown."""
-        from runbook_lib.show.parts import line
-        from runbook_lib.show.tables import Shown, stack
+        from runbook_lib.show.parts import Page, line, show
 
         text = announcement(self._records(), self.run, removed=self.gone, archived=self.run.checks.get("sync.archived"))
         digest = self.run.journal.attach(ANNOUNCEMENT, text)
@@ -317,13 +316,8 @@ class Deprecation(Step):
         self.run.check(
             check("announcement", "Announcement is written", True, reason, found=ANNOUNCEMENT, sha256=digest)
         )
-        return stack(line(reason), Shown(f"<pre style='white-space:pre-wrap'>{_escaped(text)}</pre>", text))
-
-
-def _escaped(text: str) -> str:
-    import html
-
-    return html.escape(text)
+        show(line(reason))
+        return Page(text)
 
 
 def announcement(records: list[Record], run: Run, *, removed: bool, archived: Check | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.model import Evidence
-from runbook_lib.show.parts import cost_table, evidence_table, line, proof_table, seen
+from runbook_lib.show.parts import Page, cost_table, evidence_table, line, proof_table, seen
 
 WINDOW = {"start": "2026-11-02T03:00:00Z", "end": "2026-11-03T03:00:00Z", "query": "asked <so>"}
 
@@ -76,3 +76,8 @@ def test_the_proof_shows_before_and_after() -> None:
     text = str(proof_table(State(), State(), None))
     assert "weight in force" in text and "10 %" in text
     assert "once the shift is in effect" in text
+
+
+def test_a_page_is_markdown_for_a_notebook_and_itself_for_a_terminal() -> None:
+    page = Page("# Sign here")
+    assert (page._repr_markdown_(), str(page), repr(page)) == ("# Sign here",) * 3
