@@ -70,7 +70,8 @@ class Run:
             {name: namespace[name] for name in FLAT_NAMES if name in namespace}, source=f"{notebook} (parameters)"
         )
         archive = Archive(project_root() / params.archive)
-        lowers = notebook in params.policy.rollbacks
+        rollback = params.policy.rollbacks.get(notebook)
+        lowers = rollback is not None and rollback.lowers
         cls._abandon()
         origin = os.environ.get("RUNBOOK_ORIGIN", "interactive")
         staged = os.environ.pop("RUNBOOK_STAGING", None)

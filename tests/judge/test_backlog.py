@@ -129,3 +129,9 @@ def test_where_a_curve_stands_does_not_change_whether_it_turned(levels: list[flo
     assert once is not None
     assert lifted is not None
     assert once.turned_s == lifted.turned_s
+
+
+def test_noise_near_nothing_is_no_new_peak() -> None:
+    found = turn(_points(2, 1, 0, 2, 1, 0, 0), few=9)
+    assert found is not None
+    assert (found.turned_s, found.drained) == (0, True)

@@ -1,0 +1,220 @@
+"""What the cells of `rollback_2_queue_backlog` call to act: raise, watch, put back, or fall through to scenario 1.
+
+Which it is follows from AWS and the deviations on record (`backlog_seen.py`): a run of the notebook is never told.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from runbook_lib.act import concurrency as act
+from runbook_lib.backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, BacklogSeen
+from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.mitigation import Setting
+from runbook_lib.observe import workers
+from runbook_lib.observe.window import iso
+
+
+class Backlog(BacklogSeen):
+    """Scenario 2 as its notebook goes through it."""
+
+    @property
+    def failed(self) -> str:
+        """Why more workers are no cure; empty: they may be. A curve that turned late has turned."""
+        if not (self.raised or self.deep):
+            return ""
+        if self.llm_fails:
+            return self.llm_check().reason
+        turned = self.turned is not None and self.turned.turned_s is not None
+        curve = self.curve_check()
+        return curve.reason if self.raised and not turned and curve.verdict is Verdict.FAIL else ""
+
+    def judge(self) -> Outcome:
+        """The decision by what is true now; after the action it is judged anew."""
+        if self.raised or self.closed:
+            self.run.check(self._raised(), self.curve_check(), self._undone())
+            if self.turned is not None and self.turned.turned_s is not None and self.clock and self.clock.set_at:
+                set_at = dt.datetime.fromisoformat(self.clock.set_at)
+                ahead = (set_at - dt.datetime.fromisoformat(self.clock.decided_at)).total_seconds()
+                self.was_set(set_at, max(0.0, self.turned.turned_s - ahead), self.key)
+        failed = self.failed
+        outcome = self.conclude(
+            acted=self.raised or self.over or self.fell or bool(failed),
+            would=self._would(),
+            done=self._done(),
+            then=self.after_the_fall
+            if failed or self.fell
+            else "find out why the queue grew, then go on with the phase",
+            come_back_at=self._come_back(),
+            falls_to="rollback_1" if failed or self.fell else None,
+        )
+        if self.raised and not self.missing_back and not failed:
+            back = f"Apply this notebook once more: the queue is drained, and it puts {self.was} workers back."
+            return self.say_next(outcome, back)
+        return outcome
+
+    def _would(self) -> str:
+        if not self.confirmed:
+            return "no symptom was seen, so there is nothing to do; a reason overrides that"
+        plan = self.planned
+        if plan.blockers:
+            return f"blocked: {plan.blockers[0]}"
+        return f"apply would let {plan.reserved} workers run instead of {self.workers.in_force}"
+
+    def _done(self) -> str:
+        if self.over:
+            return "the backlog was drained, and the workers are what the code says"
+        return f"{self.policy.workers} workers run"
+
+    def _come_back(self) -> dt.datetime:
+        """When there is more to see: the limit, then the forecast's end."""
+        due, now = self.due, self.run.now
+        if due and now < due:
+            return due
+        found = {one.option.id: one for one in self.forecasts(self.now_seen)}
+        ahead = found["workers"].drain_s if found and found["workers"].drains else 900.0
+        return now + dt.timedelta(seconds=min(max(ahead, 300.0), 3600.0))
+
+    def _raised(self) -> Check:
+        found, wanted = self.workers, self.policy.workers
+        ok = not self.open or found.facts() == {"reserved": wanted, "maximum": wanted}
+        told = f"reserved {found.reserved}, maximum {found.maximum}"
+        if self.open and not ok:
+            told += f"; begun and not completed: apply again to bring both to {wanted}"
+        return check(
+            "rollback_2.workers", "Reserved concurrency and MaximumConcurrency raised together", ok, told,
+            expected=f"{wanted} each, while the deviation is open", found=told, reserved=found.reserved,
+            maximum=found.maximum,
+        )  # fmt: skip
+
+    def _undone(self) -> Check:
+        made = check(
+            "rollback_2.undone", "Put back when drained", not self.open,
+            "the deviation is closed: undone or adopted" if not self.open else
+            f"{self.policy.workers} workers run yet, {self.was} again later: "
+            f"{self.missing_back or 'the queue is drained, applying puts them back'}",
+            expected=f"{self.was} workers", found=f"{self.workers.reserved} workers",
+        )  # fmt: skip
+        return made if made.ok else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+    # The action
+
+    @property
+    def planned(self) -> act.Plan:
+        """What is to be done now."""
+        if self.raised and self.workers.maximum == self.policy.workers and (not self.missing_back or self.llm_fails):
+            was = (self.open.get(MAXIMUM), self.was)
+            return act.plan_lower(self.workers, self.was, was[0].was if was[0] else was[1])
+        return act.plan_raise(
+            self.workers,
+            self.policy.workers,
+            keep_unreserved=self.policy.keep_unreserved,
+            back_to=self.params.service.workers,
+        )
+
+    @property
+    def llm_fails(self) -> bool:
+        """The LLM turns away more than the policy allows."""
+        return not self.llm_check().ok
+
+    def plan(self) -> Any:
+        """What applying would do now, whose settings they are, and the way back."""
+        from runbook_lib.show.console import folded
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack
+
+        plan = self.planned
+        self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
+        if self.over:
+            return line("Nothing to do: the backlog is drained and the workers are what the code says.")
+        shown = [folded(plan.text().splitlines()[0], plan.text().splitlines(), opened=True)]
+        if self.failed:
+            shown.insert(0, self.fall_line())
+        settings = [
+            Setting(self.workers.function, "AWS::Lambda::Function", "ReservedConcurrentExecutions",
+                    plan.before.reserved, plan.reserved),
+            Setting(self.workers.mapping, "AWS::Lambda::EventSourceMapping", "ScalingConfig.MaximumConcurrency",
+                    plan.before.maximum, plan.maximum),
+        ]  # fmt: skip
+        return stack(*shown, *([self.owners_table(settings)] if plan.raises and plan.todo else []))
+
+    def fall_line(self) -> Any:
+        """What applying does when the mitigation is no cure."""
+        from runbook_lib.show.parts import line
+
+        return line(f"Applying turns async off (scenario 1), because {self.failed}.")
+
+    def apply(self) -> Any:
+        """Raises, watches, puts back or falls through, whichever is its turn; twice is harmless.
+
+        Raises:
+            Refused: not authorised; no symptom and no reason; blocked; or somebody changed the workers meanwhile.
+            AwsError: Lambda refused.
+        """
+        from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack
+
+        if not self.run.applying:
+            return line("Nothing was changed: mode is plan.")
+        if self.over:
+            return line("Nothing to do: this was done already, and undone or adopted since.")
+        if self.failed:
+            fallen = self.fall_back(self.failed)
+            return stack(fallen, self._lower()) if self.llm_fails else fallen
+        if self.raised and not self.missing_back:
+            return self._lower()
+        if self.raised and not self.planned.todo:
+            since = next(iter(self.open.values())).at
+            return line(f"Nothing to do: {self.policy.workers} workers run already, decided at {since}; "
+                        f"{self.missing_back}.")  # fmt: skip
+        return self._raise()
+
+    def _raise(self) -> Any:
+        from runbook_lib.show.parts import line
+
+        plan = self.planned
+        if plan.blockers:
+            act.apply(plan, self.client, self.run.guard, self.params)  # says why, and raises
+        if not self.open:
+            self.may_raise()
+        self.run.guard.authorise(raises=True)
+        self.decided()
+        found, wanted = self.workers, self.policy.workers
+        self.record(
+            [
+                self.deviation(RESERVED, "Worker Lambda: reserved concurrency", found.reserved, wanted),
+                self.deviation(MAXIMUM, "Event source: maximum concurrency", found.maximum, wanted),
+            ]
+        )
+        self.workers = act.apply(plan, self.client, self.run.guard, self.params)
+        self.was_set(self.aws_now, FOLLOWS_S, self.key)
+        self._forget()
+        self.tell(f"{wanted} workers instead of {found.reserved}, for a backlog of {self.now_seen.waiting:.0f} jobs")
+        return line(f"{wanted} workers run. Come back at {iso(self._come_back())}: has the curve turned?")
+
+    def _lower(self) -> Any:
+        from runbook_lib.show.parts import line
+
+        back = self.was
+        self.workers = act.apply(
+            act.plan_lower(self.workers, back, self.open[MAXIMUM].was if MAXIMUM in self.open else back),
+            self.client, self.run.guard, self.params,
+        )  # fmt: skip
+        self.close_deviations("undone")
+        self._forget()
+        self.tell(f"{back} workers again")
+        return line(f"{back} workers again; the deviation is closed.")
+
+    def _forget(self) -> None:
+        """What follows from the state is looked at anew."""
+        for name in ("turned", "limited", "decided_seen"):
+            self.__dict__.pop(name, None)
+
+    def proof(self) -> Any:
+        """Read back from Lambda, and judged by the deviations on record."""
+        from runbook_lib.show.tables import stack
+
+        self.workers = workers.read(self.client, self.params)
+        return stack(self.note(self._raised(), caption="Read back"), self.deviations_table())

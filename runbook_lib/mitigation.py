@@ -1,0 +1,192 @@
+"""What the two mitigations share (scenarios 2 and 3): deviations on record, owners, the fall to scenario 1.
+
+A mitigation changes by hand what the infrastructure code says otherwise (DOMAIN.md, trap 23). So it is recorded before
+it is made, shown with the difference that the code would need, and reminded of until it is undone or adopted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from runbook_lib import deviations
+from runbook_lib.act import traffic as act
+from runbook_lib.incident import Incident
+from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.deviation import Act, Deviation
+from runbook_lib.judge.model import Outcome
+from runbook_lib.observe import traffic
+from runbook_lib.observe.owner import owner
+from runbook_lib.observe.window import iso
+from runbook_lib.run import Run
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One property of a resource, as the template says it and as the mitigation has it."""
+
+    physical: str
+    """CloudFormation's physical id."""
+    kind: str
+    """CloudFormation's type."""
+    property: str
+    before: Any
+    after: Any
+
+
+class Mitigation(Incident):
+    """A rollback that changes a setting by hand, and watches what comes of it."""
+
+    SETTINGS: ClassVar[tuple[str, ...]]
+    """Ids of the inventory's checks that the mitigation makes deviate."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.open = self._mine(deviations.open_deviations(run.archive, self.params.env))
+        self.closed = {} if self.open else self._mine(self._last_closed())
+        self.fell = False
+        if self.open:
+            self.go_on()
+
+    def _mine(self, found: Mapping[str, Deviation]) -> dict[str, Deviation]:
+        return {
+            id: one
+            for id, one in found.items()
+            if id in self.SETTINGS and one.incident.startswith(f"{self.run.notebook} ")
+        }
+
+    def _last_closed(self) -> dict[str, Deviation]:
+        """What this attempt's earlier runs opened and somebody closed."""
+        known, altered = deviations.said(self.run.archive, self.params.env)
+        for sentence in altered:
+            self.run.guard.warn(sentence)
+        runs = {one.run_id for one in self.earlier}
+        return {
+            one.deviation.check: one.deviation
+            for one in known
+            if one.act != "opened" and one.deviation.incident.rpartition(" ")[2] in runs
+        }
+
+    @property
+    def key(self) -> str:
+        """Names the mitigation for later runs; empty while there is none."""
+        found = self.open or self.closed
+        return next((f"deviation {one.at}" for one in found.values()), "")
+
+    def go_on(self) -> None:
+        """Takes over the clock of the run that opened (or closed) the deviation, or at least its time."""
+        if self.resume(self.key) is None:
+            self.decided(dt.datetime.fromisoformat(next(iter((self.open or self.closed).values())).at))
+
+    def seen_in_force(self, follows_s: float) -> None:
+        """What a run before this one brought about, and did not live to read back, was set by now at the latest."""
+        if self.clock is not None and self.clock.set_at is None:
+            self.was_set(self.aws_now, follows_s, self.key)
+
+    def record(self, found: Sequence[Deviation]) -> None:
+        """Puts the deviations on record, before they are made; those that are there already are left as they are.
+
+        Raises:
+            Refused: the run may not raise anything, or the archive cannot be written.
+        """
+        guard = self.run.guard
+        guard.authorise(raises=True)
+        opened = deviations.open_all(
+            self.run.archive, self.params, found, by=guard.who, at=iso(self.aws_now), arn=self.run.identity.arn
+        )
+        self.open = {one.check: one for one in opened}
+
+    def close_deviations(self, how: Act) -> None:
+        """Says that the deviations are over."""
+        deviations.close(
+            self.run.archive, self.params, list(self.open), how,
+            by=self.run.guard.who, at=iso(self.aws_now), arn=self.run.identity.arn,
+        )  # fmt: skip
+        self.closed, self.open = self.open, {}
+
+    def deviation(self, id: str, title: str, was: Any, value: Any, **facts: Any) -> Deviation:
+        """A deviation of this incident, decided now."""
+        why = self.params.reason or "; ".join(one.words for one in self.found if one.present) or self.spec.title
+        return Deviation(
+            check=id, title=title, was=was, value=value, by=self.run.guard.who, at=self.decided().decided_at, why=why,
+            incident=f"{self.run.notebook} run {self.run.run_id}", facts=facts,
+        )  # fmt: skip
+
+    def deviations_table(self) -> Any:
+        """The open deviations of this environment: who, when, why, and how each ends."""
+        from runbook_lib.show.tables import table
+
+        found = deviations.open_deviations(self.run.archive, self.params.env)
+        shown = [[row["setting"], row["was"], row["now"], row["by"], row["at"], row["why"]] for row in
+                 deviations.rows(found)]  # fmt: skip
+        return table(
+            ("Setting", "By the code", "Now", "By", "Since", "Why"),
+            shown,
+            caption=f"Open deviations of {self.params.env}",
+            note="Reminded of by `runbook status` and the inventory until undone (`runbook deviation undo`) or adopted "
+            "into the code (`runbook deviation adopt`).",
+        )
+
+    def owners_table(self, settings: Sequence[Setting]) -> Any:
+        """Who owns what is changed, and the difference that its template would need to keep it."""
+        from runbook_lib.show.tables import Cell, table
+
+        rows = []
+        for one in settings:
+            found = owner(self.run.aws, one.physical, one.kind)
+            text = f"  {one.property}:\n-   {one.before}\n+   {one.after}"
+            shown = Cell(text, f'<pre style="margin:0">{html.escape(text)}</pre>')
+            rows.append([str(found) if found else "no stack: nobody's code", shown])
+        return table(
+            ("Owner", "The template's difference"),
+            rows,
+            caption="Whose it is",
+            note="Applying changes it by hand, for the incident, and puts a deviation on record. The next deployment "
+            "that touches the property takes it back, unless the code adopts it.",
+        )
+
+    # The fall to scenario 1
+
+    def fall_back(self, why: str) -> Any:
+        """Turns async off because the mitigation did not cure it; in plan mode says so."""
+        from runbook_lib.show.parts import line
+
+        if not self.run.applying:
+            return line(f"Applying would turn async off (scenario 1): {why}.")
+        client = self.run.aws.client("appconfig")
+        about = act.describe(
+            release=self.params.release, notebook=self.run.notebook, attempt=self.params.attempt, run=self.run.run_id
+        )
+        switched = act.switch_off(client, self.run.guard, self.params, description=about)
+        self.fell = True
+        return self.note(self._fell(switched.sentence), caption="Scenario 1")
+
+    def _fell(self, sentence: str) -> Check:
+        state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        if state.migrated:
+            from runbook_lib.rollback import migrated_words
+
+            sentence = f"{sentence}; but {migrated_words(self.params)}"
+        return check(
+            f"{self.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,
+            expected="weight 0", found=f"weight {state.weight:g} %",
+        )  # fmt: skip
+
+    @property
+    def after_the_fall(self) -> str:
+        """What to do once scenario 1 was the answer."""
+        todo = "" if self.fell else f"runbook rollback 1 --params params/{self.params.env}.yaml --apply --confirm "
+        todo = f"{todo}{self.params.env}; " if todo else "run rollback_1_async_failing: it verifies and records; "
+        return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
+
+    def say_next(self, outcome: Outcome, then: str) -> Outcome:
+        """The same decision with another next step."""
+        self.outcome = self.run.decide(outcome.model_copy(update={"next": then}), moment=self.id)
+        return self.outcome
+
+    def decided_time(self) -> dt.datetime | None:
+        """When it was decided to act; None: it was not."""
+        return dt.datetime.fromisoformat(self.clock.decided_at) if self.clock else None

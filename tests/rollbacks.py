@@ -1,0 +1,95 @@
+"""A rollback notebook run cell by cell on an embedded AWS, with the simulated world living on between two runs."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.act import flags
+from runbook_lib.errors import RunbookError
+from runbook_lib.observe.traffic import handles
+from runbook_lib.params import load_file, params_dir, read_yaml
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.rehearse.world import World
+
+ROOT = params_dir(Path(__file__).parent).parent
+FILE = ROOT / "params" / "prod.yaml"
+START = dt.datetime(2025, 6, 16, 9, tzinfo=dt.UTC)
+APPLY = {"mode": "apply", "confirm": "prod", "operator": "ana"}
+
+
+class Place:
+    """Production on an embedded AWS at 100 % async, and a notebook run on it."""
+
+    def __init__(self, aws: EmbeddedAws, folder: Path, notebook: str, scenario: str, seed: int = 3) -> None:
+        self.aws, self.folder, self.notebook = aws, folder, notebook
+        self.params = load_file(FILE, self.flat())
+        deploy(aws, self.params)
+        self._dial(100)
+        self.world = World(aws, self.params, scenario, seed=seed)
+        self.archive = Archive(folder)
+
+    def flat(self, **values: Any) -> dict[str, Any]:
+        return {
+            **read_yaml(FILE),
+            **read_yaml(ROOT / "params" / "rehearsal.yaml"),
+            "archive": str(self.folder),
+            **values,
+        }
+
+    def _dial(self, percent: float) -> None:
+        client, ids = self.aws.client("appconfig"), handles(self.aws.client("appconfig"), self.params)
+        version = client.create_hosted_configuration_version(
+            ApplicationId=ids.application,
+            ConfigurationProfileId=ids.dial_profile,
+            Content=flags.encode(flags.dial_document(self.params.service.traffic.flag, percent)),
+            ContentType=flags.CONTENT_TYPE,
+        )["VersionNumber"]
+        client.start_deployment(
+            ApplicationId=ids.application,
+            EnvironmentId=ids.dial_environment,
+            ConfigurationProfileId=ids.dial_profile,
+            ConfigurationVersion=str(version),
+            DeploymentStrategyId=ids.immediate_strategy,
+        )
+
+    def pass_time(self, **timedelta: float) -> None:
+        self.world.advance_by(**timedelta)
+
+    def run(self, **values: Any) -> Record:
+        """Every cell; the record it leaves, whether the run ended well or not."""
+        notebook = json.loads((ROOT / "notebooks" / f"{self.notebook}.ipynb").read_text())
+        namespace: dict[str, Any] = {"__name__": "notebook"}
+        with contextlib.chdir(ROOT):
+            try:
+                for cell in notebook["cells"]:
+                    if cell["cell_type"] == "code":
+                        exec("".join(cell["source"]), namespace)
+                        if "parameters" in cell["metadata"].get("tags", []):
+                            namespace |= self.flat(**values)
+            except RunbookError as error:
+                run = namespace.get("run")
+                if run is not None and run.staging.exists():
+                    run.fail(error)
+        self.namespace = namespace
+        return self.record()
+
+    def record(self) -> Record:
+        """The newest of the notebook's records."""
+        ref = self.archive.records(notebook=self.notebook)[-1]
+        self.archive.verify(ref)
+        return self.archive.load(ref)
+
+
+def verdicts(record: Record) -> dict[str, str]:
+    return {one["id"]: one["verdict"] for one in record.checks}
+
+
+def reason(record: Record) -> str:
+    return str((record.outcome or {}).get("reason", record.error.sentence if record.error else ""))
