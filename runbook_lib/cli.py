@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from runbook_lib import cli_entries, cli_replay, cli_watch
+from runbook_lib import cli_entries, cli_probe, cli_replay, cli_watch
 from runbook_lib.errors import Exit, RunbookError, UsageError
 
 EXIT_CODES = """\b
@@ -37,6 +37,7 @@ app.add_typer(archive_app, name="archive")
 cli_entries.register(app)
 cli_watch.register(app)
 cli_replay.register(app)
+cli_probe.register(app)
 
 ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]

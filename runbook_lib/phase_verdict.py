@@ -12,7 +12,8 @@ from runbook_lib.infra import Infra
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case, settled
 from runbook_lib.judge.checks import Check, unmet
-from runbook_lib.judge.model import Decision, Look, Outcome
+from runbook_lib.judge.decide import USER_SUCCESS
+from runbook_lib.judge.model import Decision, Look, Outcome, Verdict
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.phase_look import Looking
 from runbook_lib.record.chain import predecessors
@@ -69,6 +70,7 @@ class Judging(Looking):
             outcome = self._since_then() or outcome
         if outcome.decision is Decision.PROMOTE:
             outcome = self._promoted(outcome)
+        outcome = self._offered(outcome)
         return self._before_jobs_are_gone(outcome, seen) if outcome.decision is Decision.SOAK else outcome
 
     def _decide(self, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Outcome:
@@ -157,6 +159,16 @@ class Judging(Looking):
         return planned_because(
             f"deployed, weight 0, no async request possible{lacking}", f"{then[0].upper()}{then[1:]}."
         )
+
+    def _offered(self, outcome: Outcome) -> Outcome:
+        """Where a declared look had too few samples: how more could be had sooner."""
+        from runbook_lib.probe import offer
+
+        users = [one for one in outcome.results if one.gate.measure == USER_SUCCESS and one.gate.required]
+        short = [one.needed for one in users if one.verdict is Verdict.INCONCLUSIVE and one.needed]
+        if self.moment.look is None or not short or outcome.decision not in (Decision.SOAK, Decision.HOLD):
+            return outcome
+        return outcome.model_copy(update={"next": f"{outcome.next} {offer(self.params, max(short))}"})
 
     def _promoted(self, outcome: Outcome) -> Outcome:
         """A promotion holds only if every required check of this run does, too."""

@@ -67,11 +67,12 @@ def smoke(
         A step for each, in order; one that depends on a failed one says so. A bad answer or none raises nothing.
     """
     paths = routes or Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
-    conversation = _Conversation(api_url.rstrip("/"), paths, probe_id, deadline_s, poll_s)
-    return [_try(id, title, act) for (id, title), act in zip(STEPS.items(), conversation.steps(), strict=True)]
+    conversation = Conversation(api_url, paths, probe_id, deadline_s, poll_s)
+    return [attempt(id, title, act) for (id, title), act in zip(STEPS.items(), conversation.steps(), strict=True)]
 
 
-def _try(id: str, name: str, act: Callable[[], str]) -> Step:
+def attempt(id: str, name: str, act: Callable[[], str]) -> Step:
+    """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing."""
     begun = time.monotonic()
     try:
         ok, detail = True, act()
@@ -82,11 +83,17 @@ def _try(id: str, name: str, act: Callable[[], str]) -> Step:
     return Step(name, ok, detail, time.monotonic() - begun, id)
 
 
-class _Conversation:
-    """One client's dealings with the API."""
+class Conversation:
+    """One client's dealings with the API; each act says what was answered."""
 
     def __init__(self, url: str, paths: Routes, probe_id: str, deadline_s: float, poll_s: float) -> None:
-        self.url, self.paths, self.probe_id, self.deadline_s, self.poll_s = url, paths, probe_id, deadline_s, poll_s
+        self.url, self.paths, self.probe_id, self.deadline_s, self.poll_s = (
+            url.rstrip("/"),
+            paths,
+            probe_id,
+            deadline_s,
+            poll_s,
+        )
         self.payload = {"application_id": f"smoke-{probe_id}", "idempotency_key": f"smoke-{probe_id}-{uuid.uuid4()}"}
         self.job_id = ""
         self.link = ""

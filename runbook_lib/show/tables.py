@@ -392,7 +392,10 @@ def census_table(segment: Any) -> Shown:
     ]
     rows.append(["in flight", f"{segment.in_flight:,}", "–", "younger than the deadline: counted at the next look"])
     if getattr(segment, "probes", 0):
-        rows.append(["probes", f"{segment.probes:,}", "–", "our own: never in the users' rate"])
+        good = words.number(1 - segment.probes_bad / segment.probes, "ratio", 1.0 if segment.probes_bad else None)
+        rows.append(
+            ["probes", f"{segment.probes:,}", "–", f"our own, {good} of them a success: never in the users' rate"]
+        )
     window = f"{when(segment.start)} to {when(segment.end_settled)} UTC"
     caption = f"Census of {words.count(created, 'settled job')} created {window}"
     shown = [

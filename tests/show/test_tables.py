@@ -258,7 +258,7 @@ def segment(**kwargs: Any) -> Any:
 
 
 def test_the_census_counts_settled_jobs_only() -> None:
-    shown = tables.census_table(segment(probes=4, errors={"quota <x>": 15, "other": 1}))
+    shown = tables.census_table(segment(probes=4, probes_bad=1, errors={"quota <x>": 15, "other": 1}))
     text, rows = str(shown), parsed(shown).rows
     assert "Census of 306 settled jobs created 10 Nov 03:00 to 11 Nov 00:00 UTC" in text
     assert [row[1] for row in rows[1:7]] == ["288", "1", "16", "1", "2", "4"]
