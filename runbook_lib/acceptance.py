@@ -209,7 +209,7 @@ class Acceptance(Step):
 
     def verdict(self) -> Any:
         """The decision; the criteria have a table of their own."""
-        from runbook_lib.show.tables import verdict_banner
+        from runbook_lib.show.verdicts import verdict_banner
 
         return verdict_banner(self.outcome or self.judge())
 

@@ -62,7 +62,7 @@ class Alarms(Step):
 
     def guards_table(self) -> Any:
         """Whether the alarms that AppConfig watches could protect a shift."""
-        from runbook_lib.show.tables import findings_table
+        from runbook_lib.show.verdicts import findings_table
 
         client = self.run.aws.client
         try:

@@ -57,7 +57,8 @@ class DeployDev(Step):
         """The decision and the checks; of the inventory, shown above in full, only what does not hold."""
         from runbook_lib.show.checks import checks_table
         from runbook_lib.show.parts import line
-        from runbook_lib.show.tables import stack, verdict_banner
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import verdict_banner
 
         checks = self.run.checks.values()
         told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]

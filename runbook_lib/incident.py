@@ -263,7 +263,8 @@ class Incident:
     def verdict(self) -> Any:
         """The decision, and every check of this run."""
         from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack, verdict_banner
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import verdict_banner
 
         assert self.outcome is not None, "conclude() comes first"  # noqa: S101
         return stack(verdict_banner(self.outcome), checks_table(self.run.checks.values(), "All checks"))

@@ -74,7 +74,8 @@ class Phase(Judging):
     def gate_table(self) -> Any:
         """Decision and gates; before the shift there is nothing to judge yet."""
         from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import gate_table, stack, verdict_banner
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import gate_table, verdict_banner
 
         outcome = self.decided()
         shown = [verdict_banner(outcome)]
@@ -107,7 +108,7 @@ class Phase(Judging):
     def plan(self) -> Any:
         """What applying would do now."""
         from runbook_lib.show.parts import line
-        from runbook_lib.show.tables import plan_table
+        from runbook_lib.show.users import plan_table
 
         outcome, moment, run = self.decided(), self.moment, self.run
         planned = moment.name == "before" and outcome.decision is Decision.PLANNED

@@ -51,7 +51,8 @@ class Looking:
     def traffic_table(self) -> Any:
         """Moment, dial, switch and the deployments behind them."""
         from runbook_lib.show.parts import line
-        from runbook_lib.show.tables import stack, traffic_table, where_table
+        from runbook_lib.show.tables import stack, where_table
+        from runbook_lib.show.users import traffic_table
 
         head = where_table({"Moment": self.moment.words})
         if not self.deployed:
@@ -61,7 +62,7 @@ class Looking:
     def guards_table(self) -> Any:
         """Whether each guard alarm could protect the shift."""
         from runbook_lib.show.parts import line
-        from runbook_lib.show.tables import findings_table
+        from runbook_lib.show.verdicts import findings_table
 
         if not self.deployed:
             return line("No guards yet: the new resources are not deployed.")
@@ -87,7 +88,8 @@ class Looking:
     def observe(self) -> Any:
         """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
         from runbook_lib.show.parts import evidence_table
-        from runbook_lib.show.tables import census_table, stack
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.users import census_table
 
         self.seen = seen = self.look(self.window(), self.moment.look)
         tables = [evidence_table(seen.evidence)]
@@ -179,7 +181,8 @@ class Looking:
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's."""
         from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import baseline_table, stack
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.users import baseline_table
 
         seen, policy = self.looked(), self.params.policy
         canary, baseline = seen.evidence["success"], seen.evidence["baseline_success"]

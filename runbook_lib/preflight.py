@@ -213,7 +213,7 @@ class Preflight(Step):
 
     def decided(self) -> Any:
         """The decision once more."""
-        from runbook_lib.show.tables import verdict_banner
+        from runbook_lib.show.verdicts import verdict_banner
 
         return verdict_banner(self.outcome or self.judge())
 

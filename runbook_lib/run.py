@@ -190,7 +190,7 @@ class Run:
             UsageError: `confirm` does not repeat the environment.
         """
         from runbook_lib.record.chain import predecessors
-        from runbook_lib.show.tables import predecessors_table
+        from runbook_lib.show.verdicts import predecessors_table
 
         if self.notebook in self.params.policy.rollbacks:
             return self._may_roll_back()
@@ -282,7 +282,7 @@ class Run:
         """
         from runbook_lib.record.attach import MIME, stamp
         from runbook_lib.show.parts import show
-        from runbook_lib.show.tables import closing_note
+        from runbook_lib.show.verdicts import closing_note
 
         self.keep_case()
         self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)

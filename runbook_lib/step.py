@@ -39,7 +39,8 @@ class Step:
     def verdict(self) -> Any:
         """The decision, and every check of this run."""
         from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack, verdict_banner
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import verdict_banner
 
         checks = checks_table(self.run.checks.values(), "All checks", fold=True)
         return stack(verdict_banner(self.outcome or self.judge()), checks)

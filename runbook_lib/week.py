@@ -100,7 +100,8 @@ class Week:
     def observe(self) -> Any:
         """Asks CloudWatch, the jobs table and the queues about this look's window, and for the week's charts."""
         from runbook_lib.show.parts import evidence_table
-        from runbook_lib.show.tables import census_table, stack
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.users import census_table
 
         run, window = self.run, self.window
         since = min(self.start or window.start, window.start)
@@ -211,7 +212,8 @@ class Week:
 
     def gate_table(self) -> Any:
         """Decision and gates."""
-        from runbook_lib.show.tables import gate_table, stack, verdict_banner
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import gate_table, verdict_banner
 
         outcome = self.outcome or self.judge()
         return stack(verdict_banner(outcome), gate_table(outcome, soaking=self._look() is None))

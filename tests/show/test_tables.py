@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict
-from runbook_lib.show import tables
+from runbook_lib.show import tables, users, verdicts
 from runbook_lib.show.style import BADGES, BLACK
 
 VOID = {"br", "img"}
@@ -60,7 +60,7 @@ def luminance(colour: str) -> float:
 
 
 def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcome: Outcome) -> None:
-    rows = parsed(tables.gate_table(outcome)).rows
+    rows = parsed(verdicts.gate_table(outcome)).rows
     assert rows[0] == ["Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why"]
     assert len(rows) == 1 + len(outcome.results)
     window = "10 Nov 03:01 to 11 Nov 03:01 (24.0 h)"
@@ -79,19 +79,19 @@ def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcom
 
 
 def test_the_query_is_folded_away(outcome: Outcome) -> None:
-    parser = parsed(tables.gate_table(outcome))
+    parser = parsed(verdicts.gate_table(outcome))
     assert {"details", "summary"} <= parser.tags
 
 
 def test_the_tally_names_what_does_not_pass(outcome: Outcome) -> None:
-    text = str(tables.gate_table(outcome.results))
+    text = str(verdicts.gate_table(outcome.results))
     assert text.splitlines()[0] == (
         "2 of 5 required gates pass · FAIL: Success rate · NO DATA: DLQ depth · INCONCLUSIVE: P95 VPR generation time"
     )
 
 
 def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: Callable[..., Any]) -> None:
-    shown = tables.gate_table(
+    shown = verdicts.gate_table(
         [
             result("cost", "FAIL", gate={"muted": "price list is old"}),
             result("dlq", "FAIL", gate={"required": False}),
@@ -105,23 +105,27 @@ def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: 
 
 
 def test_no_gates_is_said() -> None:
-    assert "No gate was judged" in str(tables.gate_table([]))
-    assert "nothing to show" in tables.gate_table([])._repr_html_()
+    assert "No gate was judged" in str(verdicts.gate_table([]))
+    assert "nothing to show" in verdicts.gate_table([])._repr_html_()
 
 
 def test_a_one_sided_interval_shows_the_side_it_has(result: Callable[..., Any]) -> None:
-    shown = tables.gate_table([result("error_rate", "PASS", high=0.02), result("success_rate", "PASS", low=0.98)])
+    shown = verdicts.gate_table([result("error_rate", "PASS", high=0.02), result("success_rate", "PASS", low=0.98)])
     rows = parsed(shown).rows
     assert (rows[1][3], rows[2][3]) == ("<= 2.0 %", ">= 98.0 %")
 
 
 def test_a_window_that_is_no_time_is_shown_as_it_is(result: Callable[..., Any], rate: Callable[..., Evidence]) -> None:
     odd = rate(0, 1).model_copy(update={"start": "", "end": "now"})
-    assert " to now" in str(tables.gate_table([result("dlq", "PASS", evidence=odd)]))
+    assert " to now" in str(verdicts.gate_table([result("dlq", "PASS", evidence=odd)]))
 
 
 def test_everything_is_escaped(outcome: Outcome) -> None:
-    for shown in (tables.gate_table(outcome), tables.verdict_banner(outcome), tables.closing_note("r", outcome, "<i>")):
+    for shown in (
+        verdicts.gate_table(outcome),
+        verdicts.verdict_banner(outcome),
+        verdicts.closing_note("r", outcome, "<i>"),
+    ):
         assert "script" not in parsed(shown).tags
         assert "i" not in parsed(shown).tags
 
@@ -138,12 +142,12 @@ def test_any_text_survives_as_text(facts: dict[str, str]) -> None:
 
 
 def test_the_banner_says_why_next_and_which_runbook(outcome: Outcome) -> None:
-    text = str(tables.verdict_banner(outcome))
+    text = str(verdicts.verdict_banner(outcome))
     assert text.startswith("↩ ROLLBACK\n  Why: Success is low")
     assert "Next: Run rollback_1." in text
     assert "Come back: 2026-11-11 04:00 UTC" in text, "in UTC, whatever zone it came in"
     assert "notebooks/rollback_1" in text
-    assert parsed(tables.verdict_banner(outcome)).tags >= {"div"}
+    assert parsed(verdicts.verdict_banner(outcome)).tags >= {"div"}
 
 
 @pytest.mark.parametrize("word", [*Verdict, *Decision])
@@ -160,14 +164,14 @@ def test_icons_tell_verdicts_apart_without_colour() -> None:
 
 def test_a_table_does_not_set_its_own_paper_or_ink(outcome: Outcome) -> None:
     """In a dark theme the text must take the theme's colour."""
-    markup = tables.gate_table(outcome)._repr_html_()
+    markup = verdicts.gate_table(outcome)._repr_html_()
     assert "color:inherit" in markup
     assert "background:white" not in markup
     assert "<style" not in markup
 
 
 def test_ipython_and_a_terminal_see_the_same(outcome: Outcome) -> None:
-    shown = tables.gate_table(outcome)
+    shown = verdicts.gate_table(outcome)
     seen: list[str] = []
     shown._repr_pretty_(SimpleNamespace(text=seen.append), False)
     shown._repr_pretty_(SimpleNamespace(text=seen.append), True)
@@ -184,7 +188,7 @@ def plan(**kwargs: Any) -> Any:
 
 
 def test_a_plan_shows_steps_blockers_and_the_way_back() -> None:
-    shown = tables.plan_table(plan(blockers=("the switch is <off>",), notes=("renew it",)))
+    shown = users.plan_table(plan(blockers=("the switch is <off>",), notes=("renew it",)))
     text = str(shown)
     assert "Dial 0 % → 10 %" in text
     assert "0 % → 10 %" in parsed(shown).rows[1][2]
@@ -195,11 +199,11 @@ def test_a_plan_shows_steps_blockers_and_the_way_back() -> None:
 
 
 def test_a_plan_without_steps_says_so() -> None:
-    assert "Dial at 0 %: nothing to do" in str(tables.plan_table(plan(steps=())))
+    assert "Dial at 0 %: nothing to do" in str(users.plan_table(plan(steps=())))
 
 
 def test_findings_put_the_bad_first_and_count() -> None:
-    shown = tables.findings_table(
+    shown = verdicts.findings_table(
         [
             {"alarm": "a", "ok": True, "sentence": "fine"},
             SimpleNamespace(resource="b", ok=False, sentence="broken"),
@@ -211,19 +215,19 @@ def test_findings_put_the_bad_first_and_count() -> None:
     assert [row[1] for row in rows[1:]] == ["b", "c", "a"]
     assert [row[0] for row in rows[1:]] == ["✘ no", "? unknown", "✔ ok"]
     assert str(shown).startswith("Guards: 1 of 3 in order")
-    assert "nothing to show" in str(tables.findings_table([]))
+    assert "nothing to show" in str(verdicts.findings_table([]))
 
 
 def test_predecessors() -> None:
-    assert "requires no predecessor" in str(tables.predecessors_table([], "06"))
-    text = str(tables.predecessors_table([{"requires": "01@dev", "ok": False, "sentence": "no record"}], "06"))
+    assert "requires no predecessor" in str(verdicts.predecessors_table([], "06"))
+    text = str(verdicts.predecessors_table([{"requires": "01@dev", "ok": False, "sentence": "no record"}], "06"))
     assert "Predecessors of 06: 0 of 1 in order" in text
     assert "01@dev" in text
 
 
 def test_the_closing_note_says_where_the_record_is(outcome: Outcome) -> None:
-    assert "Record r1 sealed: archive/x" in str(tables.closing_note("r1", outcome, "archive/x"))
-    assert "sealed by the engine" in str(tables.closing_note("r1", outcome, None))
+    assert "Record r1 sealed: archive/x" in str(verdicts.closing_note("r1", outcome, "archive/x"))
+    assert "sealed by the engine" in str(verdicts.closing_note("r1", outcome, None))
 
 
 @pytest.mark.parametrize(
@@ -237,13 +241,13 @@ def test_the_closing_note_says_where_the_record_is(outcome: Outcome) -> None:
     ],
 )
 def test_the_baseline_is_told_honestly(rate: Callable[..., Evidence], canary: Any, baseline: Any, said: str) -> None:
-    shown = tables.baseline_table(rate(*canary), rate(*baseline))
+    shown = users.baseline_table(rate(*canary), rate(*baseline))
     assert said in str(shown).replace("\n", " ")
     assert [row[0] for row in parsed(shown).rows[1:]] == ["Async (canary)", "Sync (baseline)"]
 
 
 def test_the_baseline_shows_success_beside_success(rate: Callable[..., Evidence]) -> None:
-    rows = parsed(tables.baseline_table(rate(1, 300), rate(2650, 2700))).rows
+    rows = parsed(users.baseline_table(rate(1, 300), rate(2650, 2700))).rows
     assert rows[1][1:4] == ["99.7 %", "98.2-100.0 %", "300"]
     assert rows[2][1:4] == ["1.9 %", "1.4-2.4 %", "2,700"]
 
@@ -258,7 +262,7 @@ def segment(**kwargs: Any) -> Any:
 
 
 def test_the_census_counts_settled_jobs_only() -> None:
-    shown = tables.census_table(segment(probes=4, probes_bad=1, errors={"quota <x>": 15, "other": 1}))
+    shown = users.census_table(segment(probes=4, probes_bad=1, errors={"quota <x>": 15, "other": 1}))
     text, rows = str(shown), parsed(shown).rows
     assert "Census of 306 settled jobs created 10 Nov 03:00 to 11 Nov 00:00 UTC" in text
     assert [row[1] for row in rows[1:7]] == ["288", "1", "16", "1", "2", "4"]
@@ -269,12 +273,12 @@ def test_the_census_counts_settled_jobs_only() -> None:
 
 
 def test_an_almost_perfect_census_is_not_shown_as_100_percent() -> None:
-    rows = parsed(tables.census_table(segment(completed=99_999, late=0, failed=1, lost=0))).rows
+    rows = parsed(users.census_table(segment(completed=99_999, late=0, failed=1, lost=0))).rows
     assert rows[1][2] != "100.0 %"
 
 
 def test_an_empty_census_divides_by_nothing() -> None:
-    rows = parsed(tables.census_table(segment(completed=0, late=0, failed=0, lost=0))).rows
+    rows = parsed(users.census_table(segment(completed=0, late=0, failed=0, lost=0))).rows
     assert rows[1][2] == "–"
 
 
@@ -289,14 +293,14 @@ def test_the_traffic_table_names_the_weight_and_the_last_deployments() -> None:
     )
     bare = SimpleNamespace(number=1, state="COMPLETE", percent=None, description="", started_at=None, events=())
     state = SimpleNamespace(weight=0.0, dial_percent=10.0, switch_on=False, history=(deployment, bare))
-    text = str(tables.traffic_table(state))
+    text = str(users.traffic_table(state))
     assert "0 % of requests go to async" in text
     assert "off" in text
     assert "begun" in text and "BAKE_TIME_STARTED" not in text
-    rows = parsed(tables.traffic_table(state)).rows
+    rows = parsed(users.traffic_table(state)).rows
     assert rows[-2][:4] == ["2", "10 Nov 03:00", "10 %", "BAKING"]
     assert rows[-1] == ["1", "–", "–", "COMPLETE", "–", ""]
-    assert len(parsed(tables.traffic_table(state, recent=1)).rows) == len(rows) - 1
+    assert len(parsed(users.traffic_table(state, recent=1)).rows) == len(rows) - 1
 
 
 def test_a_deployment_says_who_made_it_and_what_was_not_the_ordinary_course() -> None:
@@ -306,7 +310,7 @@ def test_a_deployment_says_who_made_it_and_what_was_not_the_ordinary_course() ->
         number=2, state="ROLLED_BACK", percent=10.0, description=ours, started_at=None, events=(alarm,)
     )
     rows = parsed(
-        tables.traffic_table(SimpleNamespace(weight=0.0, dial_percent=0.0, switch_on=True, history=(one,)))
+        users.traffic_table(SimpleNamespace(weight=0.0, dial_percent=0.0, switch_on=True, history=(one,)))
     ).rows
     assert rows[-1][4:] == [
         "06_phase1_10_percent, attempt 1, run 61e8, step 2/2",
@@ -318,20 +322,20 @@ def test_a_gate_that_soaks_in_order_is_calm_and_keeps_its_numbers(result: Callab
     told = {"reason": "soaking: 100.0 % so far, in order"}
     calm = result("success_rate", "INCONCLUSIVE", value=1.0, low=0.987, high=1.0, n=287, **told)
     short = result("success_rate", "INCONCLUSIVE", value=0.985, low=0.97, high=0.99, n=287)
-    rows = parsed(tables.gate_table([calm, short], soaking=True)).rows
+    rows = parsed(verdicts.gate_table([calm, short], soaking=True)).rows
     assert [row[1] for row in rows[1:]] == ["◔ SOAKING", "? INCONCLUSIVE"]
     assert rows[1][8].startswith("In order so far.") and told["reason"] in rows[1][8]
-    assert [row[1] for row in parsed(tables.gate_table([calm])).rows[1:]] == ["? INCONCLUSIVE"]
+    assert [row[1] for row in parsed(verdicts.gate_table([calm])).rows[1:]] == ["? INCONCLUSIVE"]
 
 
 def test_an_interval_without_width_is_not_shown(result: Callable[..., Any]) -> None:
-    rows = parsed(tables.gate_table([result("dlq", "PASS", value=0, low=0, high=0, n=286)])).rows
+    rows = parsed(verdicts.gate_table([result("dlq", "PASS", value=0, low=0, high=0, n=286)])).rows
     assert rows[1][3] == "–"
 
 
 def test_a_finding_does_not_repeat_the_name_beside_it() -> None:
     found = [{"ok": True, "alarm": "dlq-alarm", "sentence": "dlq-alarm: can protect a shift"}]
-    assert parsed(tables.findings_table(found)).rows[1][1:] == ["dlq-alarm", "can protect a shift"]
+    assert parsed(verdicts.findings_table(found)).rows[1][1:] == ["dlq-alarm", "can protect a shift"]
 
 
 def test_a_note_shows_commands_as_commands() -> None:
@@ -342,4 +346,4 @@ def test_a_note_shows_commands_as_commands() -> None:
 def test_the_banner_names_a_time_once(outcome: Outcome) -> None:
     at = "2026-11-11T04:00:06Z"
     said = outcome.model_copy(update={"next": "Run again at 2026-11-11 04:01 UTC.", "come_back_at": at})
-    assert "Come back" not in str(tables.verdict_banner(said))
+    assert "Come back" not in str(verdicts.verdict_banner(said))

@@ -1,0 +1,159 @@
+"""What was decided, and by which gates, findings and predecessors: read in ten seconds."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import GateResult, Outcome
+from runbook_lib.show.style import BADGES, BLACK, unfinished
+from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, mark, stack, table, window
+
+
+def _interval(low: float | None, high: float | None, unit: str) -> str:
+    """Both ends, or the one that is known; nothing where there is no spread to tell."""
+    if low is not None and high is not None:
+        return words.interval(low, high, unit) if low < high else "–"
+    if high is not None:
+        return f"<= {words.number(high, unit)}"
+    return f">= {words.number(low, unit)}" if low is not None else "–"
+
+
+def gate_table(outcome: Outcome | Sequence[GateResult], *, soaking: bool = False) -> Shown:
+    """One row a gate: verdict, value, interval, sample size, thresholds, window, reason, and the query behind it.
+
+    While `soaking`, a gate that is merely not decided yet, with nothing wrong so far, is shown as SOAKING.
+    """
+    results = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
+    head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
+    return table(head, [_gate_row(result, soaking) for result in results], caption=_tally(results, soaking))
+
+
+def _gate_row(result: GateResult, soaking: bool) -> list[object]:
+    gate, evidence = result.gate, result.evidence
+    aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory, does not decide"
+    title = Cell(
+        gate.title + (f" ({aside})" if aside else ""),
+        f'<div style="min-width:9em;font-weight:600">{html.escape(gate.title)}</div>'
+        + (f'<span style="opacity:.8">{html.escape(aside)}</span>' if aside else ""),
+    )
+    against = gate.alert.limit if gate.alert else gate.target.limit
+    value = "–" if result.value is None else words.number(result.value, gate.unit, against)
+    calm = soaking and unfinished(result)
+    more = [*evidence.notes]
+    if evidence.partial:
+        more.append("part of the window could not be seen")
+    if evidence.proven_zero_by:
+        more.append(f"no data, and that is zero: {evidence.proven_zero_by}")
+    if evidence.in_flight:
+        more.append(f"{evidence.in_flight} still in flight")
+    reason, told = ("In order so far.", (result.reason,)) if calm and result.value is not None else (result.reason, ())
+    asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, *told, f"Asked: {evidence.query}", *more))
+    why = Cell(
+        " ".join(words.sentence(part) for part in (result.reason, *more)),
+        f'<div style="min-width:11em">{html.escape(reason)}</div><details style="margin-top:2px">'
+        f'<summary style="cursor:pointer;opacity:.8">query</summary>'
+        f'<div style="font-size:12px;opacity:.9">{asked}</div></details>',
+    )
+    return [
+        title,
+        badge("SOAKING" if calm else result.verdict),
+        Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
+        Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
+        Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
+        Cell("as the weight" if gate.kind == "split" else words.comparison(gate.target, gate.unit), nowrap=True),
+        Cell(words.comparison(gate.alert, gate.unit) if gate.alert else "–", nowrap=True),
+        window(evidence),
+        why,
+    ]
+
+
+def _tally(results: Sequence[GateResult], soaking: bool) -> str:
+    counted = [result for result in results if result.gate.required and not result.gate.muted]
+    if not counted:
+        return "No gate was judged"
+    calm = [result for result in counted if soaking and unfinished(result)]
+    loud = [result for result in counted if result not in calm]
+    named = [
+        f"{verdict.replace('_', ' ')}: {', '.join(r.gate.title for r in loud if r.verdict == verdict)}"
+        for verdict in ("FAIL", "NO_DATA", "INCONCLUSIVE")
+        if any(r.verdict == verdict for r in loud)
+    ]
+    if calm:
+        named.append(f"soaking, nothing wrong so far: {len(calm)}")
+    passed = sum(r.verdict == "PASS" for r in counted)
+    return " · ".join([f"{passed} of {len(counted)} required gates pass", *named])
+
+
+def verdict_banner(outcome: Outcome) -> Shown:
+    """The decision, why, and what to do next, before anything else is read."""
+    icon, colour = BADGES[outcome.decision]
+    lines = [("Why", words.shown(outcome.reason, outcome.decision)), ("Next", outcome.next)]
+    back = words.instant(outcome.come_back_at)
+    if back and back not in outcome.next:
+        lines.append(("Come back", back))
+    if outcome.scenario:
+        lines.append(("Runbook", f"notebooks/{outcome.scenario}*.ipynb"))
+    rows = "".join(f"<div><b>{name}:</b> {html.escape(text)}</div>" for name, text in lines)
+    head = f'<div style="font-size:20px;font-weight:800;letter-spacing:.02em">{icon} {outcome.decision}</div>'
+    markup = (
+        f'<div role="status" style="{FONT};background:{colour};color:{BLACK};border-radius:6px;padding:10px 16px;'
+        f'margin:6px 0 12px;font-size:14px;line-height:1.5;max-width:1132px">{head}{rows}</div>'
+    )
+    return Shown(markup, "\n".join([f"{icon} {outcome.decision}", *(f"  {name}: {text}" for name, text in lines)]))
+
+
+def findings_table(findings: Iterable[Any], caption: str = "") -> Shown:
+    """Findings (`ok`, `sentence`, and the alarm, resource or name they are about), the bad ones first."""
+    found = sorted(findings, key=lambda item: _field(item, "ok") is True)
+    rows = [
+        [
+            mark(_field(item, "ok")),
+            Cell(name, nowrap=True),
+            _beside(str(_field(item, "sentence", "text") or ""), name),
+        ]
+        for item in found
+        for name in [str(_field(item, "alarm", "resource", "name", "id") or "")]
+    ]
+    bad = sum(_field(item, "ok") is not True for item in found)
+    summary = f"{len(found) - bad} of {len(found)} in order" if found else ""
+    return table(("", "What", "Finding"), rows, caption=": ".join(part for part in (caption, summary) if part))
+
+
+def _field(item: Any, *names: str) -> Any:
+    """The first of `names` that a mapping or an object has."""
+    for name in names:
+        found = item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+        if found is not None:
+            return found
+    return None
+
+
+def _beside(sentence: str, name: str) -> str:
+    """The sentence without the name that stands beside it."""
+    for after in (": ", " "):
+        if name and sentence.startswith(name + after):
+            return sentence.removeprefix(name + after)
+    return sentence
+
+
+def predecessors_table(findings: Sequence[Mapping[str, Any]], notebook: str) -> Shown:
+    """The records that must have promoted before this notebook may act."""
+    if not findings:
+        return edged(f"✔ {notebook} requires no predecessor.")
+    named = [
+        {**finding, "name": _field(finding, "requires", "predecessor", "notebook", "name", "id")}
+        for finding in findings
+    ]
+    return findings_table(named, caption=f"Predecessors of {notebook}")
+
+
+def closing_note(run_id: str, outcome: Outcome, where: str | None) -> Shown:
+    """The last line of a run: decision, what is next, where the record is."""
+    sealed = (
+        f"Record {run_id} sealed: {where}" if where else f"Record {run_id}: sealed by the engine when the notebook ends"
+    )
+    icon, colour = BADGES[outcome.decision]
+    return stack(edged(f"{icon} {outcome.decision}. Next: {outcome.next}", colour), edged(sealed))
