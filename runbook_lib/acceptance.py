@@ -15,6 +15,7 @@ from runbook_lib.observe.window import parse
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import book
 from runbook_lib.record.record import Record
+from runbook_lib.replay import replay_all
 from runbook_lib.requirement import ACCEPTANCE, Line, Reference, lines, matches
 from runbook_lib.run import Run
 from runbook_lib.step import Step
@@ -64,6 +65,7 @@ class Acceptance(Step):
         )
         self.trouble: list[str] = []
         self.records = self._verified()
+        self._trusted = {record.run_id for record in self.records}
         self.folders = {ref.run_id: ref.folder for ref in run.archive.records(release=run.params.release)}
 
     def _verified(self) -> list[Record]:
@@ -84,6 +86,19 @@ class Acceptance(Step):
         if self.trouble:
             said = f"{len(self.trouble)} of {count} records cannot be trusted: {self.trouble[0]}"
         return self.note(check("chain.verified", "The chain of records", not self.trouble, said, found=f"{count}"))
+
+    def replayed(self) -> Any:
+        """Every verdict of this release made again from its own record, to the letter (`runbook replay`)."""
+        archive = self.run.archive
+        refs = [ref for ref in archive.records(release=self.params.release) if ref.run_id in self._trusted]
+        found = [one for one in replay_all(archive, refs) if one.kind or not one.identical]
+        odd = [one for one in found if not one.identical]
+        said = f"all {len(found)} verdicts of {self.params.release} come out again as they were sealed"
+        if odd:
+            said = (
+                f"{len(odd)} of {len(found)} verdicts do not come out again: {odd[0].notebook}, {odd[0].differences[0]}"
+            )
+        return self.note(check("chain.replayed", "The verdicts, made again", not odd, said, found=f"{len(found)}"))
 
     def criteria_table(self) -> Any:
         """Every acceptance criterion with the record that proves it."""

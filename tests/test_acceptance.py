@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runbook_lib import acceptance as room
 from runbook_lib.acceptance import Acceptance
 from runbook_lib.judge.checks import check
 from runbook_lib.judge.model import Decision
@@ -17,6 +18,7 @@ from runbook_lib.params import load_file
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
+from runbook_lib.replay import Replayed
 from runbook_lib.requirement import lines
 from runbook_lib.run import Run
 
@@ -79,6 +81,7 @@ class Rollout:
         run.now = parse("2025-06-28T03:00:00Z")
         made = Acceptance(run)
         made.chain_table()
+        made.replayed()
         self.shown = made.criteria_table()._repr_html_()
         for cell in (made.issues_table, made.judge, made.verdict, made.plan):
             cell()
@@ -190,3 +193,13 @@ def test_the_timeline_is_drawn_from_the_records(rollout: Rollout) -> None:
     rollout.whole()
     said = str(rollout.judged().timeline())
     assert "100 % from" in said and "Pre-deployment checklist" in said
+
+
+def test_a_verdict_that_does_not_come_out_again_is_no_proof(rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
+    rollout.whole()
+    assert rollout.judged().run.checks["chain.replayed"].ok
+    forged = Replayed("x", "06_phase1_10_percent", "prod", "", "gates", identical=False, differences=("it was forged",))
+    monkeypatch.setattr(room, "replay_all", lambda *_: iter([forged]))
+    made = rollout.judged()
+    assert made.outcome is not None and made.outcome.decision is Decision.HOLD
+    assert "06_phase1_10_percent, it was forged" in wrong(made)["chain.replayed"]
