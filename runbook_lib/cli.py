@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from runbook_lib import cli_entries, cli_probe, cli_replay, cli_watch
+from runbook_lib import cli_deviations, cli_entries, cli_probe, cli_replay, cli_watch
 from runbook_lib.errors import Exit, RunbookError, UsageError
 
 EXIT_CODES = """\b
@@ -38,6 +38,7 @@ cli_entries.register(app)
 cli_watch.register(app)
 cli_replay.register(app)
 cli_probe.register(app)
+cli_deviations.register(app)
 
 ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
@@ -63,29 +64,21 @@ def run(
 
     Example: [bold]runbook run 06 --params params/prod.yaml --apply --confirm prod[/bold]
     """
-    from runbook_lib.launch import find_notebook, launch, overrides
-    from runbook_lib.params import load_file
+    from runbook_lib.launch import overrides
 
     values = overrides(set_ or [])
     if apply:
         values["mode"] = "apply"
     if confirm:
         values["confirm"] = confirm
-    path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
-    load_file(params, values)
-    if not terminal and not json_:
-        typer.echo(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
-    finished = launch(path, params, values, progress=terminal)
-    if json_:
-        typer.echo(json.dumps(finished.as_dict()))
-    else:
-        _show_finished(finished)
-    raise typer.Exit(finished.exit_code)
+    _launch(notebook, params, values, json_)
 
 
 @app.command(epilog=EXIT_CODES)
 def rollback(
-    scenario: Annotated[str, typer.Argument(help="1: async failing (turn it off). 2 and 3 are not built yet.")],
+    scenario: Annotated[
+        str, typer.Argument(help="1: async failing (turn it off). 2: queue backlog. 3: DynamoDB throttling.")
+    ],
     params: ParamsFile,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
     confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
@@ -94,15 +87,18 @@ def rollback(
 ) -> None:
     """Turn async off now: one call that neither a bake nor a firing alarm can stand in the way of.
 
-    The effect comes first, the record after it. Only the account and the confirmation can hold it up.
+    The effect comes first, the record after it. Only the account and the confirmation can hold it up. 2 and 3 run their
+    notebooks: more workers, or more capacity, watched; run them again when they say so.
 
     Example: [bold]runbook rollback 1 --params params/prod.yaml --apply --confirm prod[/bold]
     """
     from runbook_lib.rollback import rollback_1
 
-    if scenario != "1":
-        raise UsageError(f"rollback '{scenario}': only 1 (async failing) is built; see the README's limits")
     values = {"mode": "apply" if apply else "plan", "confirm": confirm, "reason": reason}
+    if scenario in ("2", "3"):
+        _launch(f"rollback_{scenario}", params, values, json_)
+    if scenario != "1":
+        raise UsageError(f"rollback '{scenario}': wants 1 (async failing), 2 (queue backlog) or 3 (throttling)")
     done = rollback_1(params, values)
     if json_:
         typer.echo(json.dumps(done.as_dict()))
@@ -223,6 +219,23 @@ def archive_attach(
 
     where = attach(notebook, Archive(_existing(archive)))
     typer.echo(f"attached to {where}")
+
+
+def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
+    """Runs a notebook by name or number, shows what came of it, and exits with its code."""
+    from runbook_lib.launch import find_notebook, launch
+    from runbook_lib.params import load_file
+
+    path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
+    load_file(params, values)
+    if not terminal and not json_:
+        typer.echo(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
+    finished = launch(path, params, values, progress=terminal)
+    if json_:
+        typer.echo(json.dumps(finished.as_dict()))
+    else:
+        _show_finished(finished)
+    raise typer.Exit(finished.exit_code)
 
 
 def _existing(root: Path) -> Path:

@@ -19,7 +19,7 @@ from runbook_lib.record.record import Record
 
 MAP = Path(__file__).with_name("requirement.yaml")
 ACCEPTANCE = "Acceptance Criteria"
-Kind = Literal["decision", "gate", "check", "param", "command", "planned"]
+Kind = Literal["decision", "gate", "check", "param", "command", "rollback", "planned"]
 _FENCE = re.compile(r"^```", re.M)
 _COMMAND_SECTIONS = ("Pre-Deployment Checks", "Deployment Commands", "Monitoring Commands")
 
@@ -35,13 +35,13 @@ class Reference:
     attested: bool = False
 
     def __str__(self) -> str:
-        place = f"`{self.notebook}` in {self.env}"
+        place = f"`{self.notebook}` in {self.env}" if self.env else f"`{self.notebook}`, if it comes to that"
         match self.kind:
             case "decision":
                 return f"{place}: PROMOTE"
             case "gate":
                 return f"{place}: gate `{self.id}`"
-            case "check":
+            case "check" | "rollback":
                 return f"{place}: check `{self.id}`"
             case "param":
                 return f"parameter {self.id}"
@@ -77,6 +77,8 @@ def reference(text: str) -> Reference:
     first, _, rest = text.removesuffix(" ~").partition(" ")
     if first in ("param", "command", "planned"):
         return Reference(first, id=rest)  # type: ignore[arg-type]
+    if first == "rollback" and len(rest.split()) == 2:
+        return Reference("rollback", rest.split()[0], id=rest.split()[1])
     notebook, at, env = first.partition("@")
     if not at or not rest:
         raise UsageError(f"requirement.yaml: '{text}' is no reference (notebook@env and a check, a gate or 'decision')")
@@ -148,7 +150,9 @@ def serves(one: Reference, record: Record) -> bool:
 
 
 def unserved(records: Iterable[Record]) -> list[str]:
-    """Lines whose notebook, check or gate no record has; parameters, commands and what is not built are left out."""
+    """Lines whose notebook, check or gate no record has; parameters, commands, what is not built, and rollbacks, which
+    a rollout may well do without, are left out.
+    """
     kept = list(records)
     found = []
     for line in lines():

@@ -13,6 +13,7 @@ from typing import Any
 
 from runbook_lib import moment as moments
 from runbook_lib.aws import connect, require_account
+from runbook_lib.deviations import open_deviations, rows
 from runbook_lib.observe import traffic
 from runbook_lib.params import load_file, project_root
 from runbook_lib.progress import Line, Rollout, State, following, said
@@ -39,6 +40,8 @@ class Status:
     now: str
     lines: tuple[Line, ...]
     next: str
+    deviations: tuple[dict[str, Any], ...] = ()
+    """What mitigations changed by hand, and nobody undid or adopted yet."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -63,7 +66,19 @@ class Status:
             word, style = STYLES[line.state]
             last = f"{line.last} {line.last_at}".strip()
             table.add_row(line.notebook, line.env, Text(word, style), Text(line.words), last, line.due)
-        return Group(head, table, Text(f"next: {self.next}", "bold"))
+        return Group(head, table, *self._reminders(), Text(f"next: {self.next}", "bold"))
+
+    def _reminders(self) -> list[Any]:
+        from rich.text import Text
+
+        return [
+            Text(
+                f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {one['at']}: "
+                f"{one['why']}); runbook deviation undo {one['check']}, or adopt it",
+                "yellow",
+            )
+            for one in self.deviations
+        ]
 
 
 def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Status:
@@ -100,4 +115,5 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         now=said(identity.now),
         lines=lines,
         next=following(lines),
+        deviations=tuple(rows(open_deviations(archive, params.env))),
     )

@@ -67,7 +67,7 @@ class Rollout:
 
     def whole(self) -> None:
         """Everything that the map asks for."""
-        steps = {(one.notebook, one.env): None for line in lines() for one in line.by if one.notebook}
+        steps = {(one.notebook, one.env): None for line in lines() for one in line.by if one.env}
         for notebook, env in sorted(steps):
             self.seal(notebook, env)
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
     *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe"),
     *("archive list", "archive show", "archive attach"),
+    *("deviation list", "deviation undo", "deviation adopt"),
 ]
 
 

@@ -79,7 +79,8 @@ def forecast_chart(
                           textcoords="offset points", va="top", size=8.5)  # fmt: skip
         axes.set(title="Jobs waiting: forecast and measured", ylabel="messages", ylim=(0, None))
         _clock(axes)
-        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=2)
+        if found or actual:
+            axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=2)
         return image(figure, described(found, actual))
 
 

@@ -1,0 +1,124 @@
+"""`runbook deviation undo`: a mitigation's setting back to what it was, with a record of its own.
+
+Less concurrency lowers exposure and is held up by nothing but account and confirmation; the way back of a table is
+limited and conditional on what is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib import deviations
+from runbook_lib.act import billing, concurrency
+from runbook_lib.act.guard import Guard
+from runbook_lib.aws import Aws, connect, require_account
+from runbook_lib.backlog_seen import MAXIMUM, RESERVED
+from runbook_lib.errors import Refused, RunbookError, UsageError
+from runbook_lib.judge.deviation import Deviation
+from runbook_lib.observe import billing as table
+from runbook_lib.observe import workers
+from runbook_lib.observe.window import iso
+from runbook_lib.params import Params, load_file, project_root
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import new_run_id
+from runbook_lib.throttling_seen import BILLING
+
+NOTEBOOK = "deviation"
+"""The chain that undoings are in, beside those of the notebooks."""
+WAIT_S = 900.0
+TOGETHER = {RESERVED: (RESERVED, MAXIMUM), MAXIMUM: (RESERVED, MAXIMUM), BILLING: (BILLING,)}
+"""Settings that are undone together."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What the command did, or would do."""
+
+    applied: bool
+    sentence: str
+    record: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
+    """Undoes the open deviation of check `id`; in plan mode says what it would do.
+
+    Args:
+        file: flat parameter file.
+        values: overrides, among them `mode` and `confirm`.
+
+    Raises:
+        UsageError: there is no such open deviation, or the parameters or the account are wrong.
+        Refused: not authorised; or the setting does not read back.
+        AwsError: AWS refused or did not answer.
+    """
+    params = load_file(file, values)
+    archive = Archive(project_root() / params.archive)
+    found = _of(deviations.open_deviations(archive, params.env), id)
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    plan = _plan(aws, params, found)
+    if params.mode != "apply":
+        return Undone(False, f"nothing was changed; apply would do this: {plan.text()}", None)
+    run_id = new_run_id()
+    staging = archive.stage(params.env, params.release, NOTEBOOK, run_id, "command")
+    journal = Journal(staging)
+    journal.append(
+        "opened", run_id=run_id, notebook=NOTEBOOK, origin="command", params=params.flat.model_dump(mode="json")
+    )
+    journal.append(
+        "caller", account_id=identity.account, arn=identity.arn, operator=params.operator or identity.arn,
+        as_of=identity.now.isoformat(), endpoint=aws.endpoint,
+    )  # fmt: skip
+    guard = Guard(params, identity, journal)
+    try:
+        sentence = _carry_out(aws, params, guard, plan)
+    except RunbookError as error:
+        journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
+        seal_staged(archive, staging, status="failed", error=str(error))
+        raise
+    deviations.close(archive, params, found, "undone", by=guard.who, at=iso(guard.now), arn=identity.arn)
+    journal.append_or_stderr("note", text=sentence)
+    return Undone(True, sentence, str(seal_staged(archive, staging, status="completed").folder))
+
+
+def _of(known: Mapping[str, Deviation], id: str) -> dict[str, Deviation]:
+    if id not in known:
+        there = ", ".join(known) or "none"
+        raise UsageError(f"deviation '{id}': it is not open; open are: {there}")
+    if id not in TOGETHER:
+        raise UsageError(f"deviation '{id}': this command cannot undo it; undo it by hand, then adopt or close it")
+    return {one: known[one] for one in TOGETHER[id] if one in known}
+
+
+def _plan(aws: Aws, params: Params, found: Mapping[str, Deviation]) -> concurrency.Plan | billing.Plan:
+    if BILLING in found:
+        throttling = params.policy.rollbacks["rollback_3_dynamodb_throttling"].throttling
+        assert throttling is not None  # noqa: S101
+        was = found[BILLING].was
+        if was != table.ON_DEMAND:
+            raise UsageError(f"the table was {was} before: set its units by the infrastructure code, then adopt that")
+        return billing.plan_on_demand(table.read(aws.client("dynamodb"), params), backs_a_day=throttling.backs_a_day)
+    now = workers.read(aws.client("lambda"), params)
+    before = {id: one.was for id, one in found.items()}
+    return concurrency.plan_lower(
+        now, int(before.get(RESERVED) or params.service.workers), before.get(MAXIMUM, now.maximum)
+    )
+
+
+def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.Plan | billing.Plan) -> str:
+    if isinstance(plan, concurrency.Plan):
+        after = concurrency.apply(plan, aws.client("lambda"), guard, params)
+        return f"{after.function} has {after.reserved} workers again; the deviation is closed"
+    seen = billing.apply(plan, aws.client("dynamodb"), guard, params, wait_s=WAIT_S)
+    if not seen.active:
+        raise Refused(f"{seen.table} is still {seen.status}: run this command again when it is ACTIVE")
+    return f"{seen.table} is {seen.mode} again; the deviation is closed"

@@ -1,0 +1,120 @@
+"""`runbook deviation list|undo|adopt`, and the reminder of `runbook status`, on the embedded AWS."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from runbook_lib import deviations
+from runbook_lib.cli import app
+from runbook_lib.errors import Refused, UsageError
+from runbook_lib.observe import billing, workers
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.stage import only
+from runbook_lib.status import rollout_status
+from runbook_lib.undo import undo
+from tests.rollbacks import APPLY, FILE, START, Place, verdicts
+
+RESERVED, BILLING = "inventory.worker.reserved_concurrency", "inventory.table.billing"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(START) as embedded, only(embedded.env):
+        yield embedded
+
+
+@pytest.fixture
+def place(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Place]:
+    here = Place(aws, tmp_path, "rollback_2_queue_backlog", "healthy")
+    assert verdicts(here.run(**APPLY, reason="practice"))["rollback_2.workers"] == "PASS"
+    yield here
+    found = workers.read(aws.client("lambda"), here.params)
+    aws.client("lambda").update_event_source_mapping(UUID=found.mapping, ScalingConfig={"MaximumConcurrency": 5})
+    aws.client("lambda").put_function_concurrency(FunctionName=found.function, ReservedConcurrentExecutions=5)
+
+
+def values(place: Place, **more: Any) -> dict[str, Any]:
+    flat = place.flat(**more)
+    return {key: flat[key] for key in flat if key != "env"}
+
+
+def call(place: Place, *words: str) -> Result:
+    sets = [f"--set={key}={value}" for key, value in values(place).items() if isinstance(value, str) and value]
+    sets = [one for one in sets if not one.startswith(("--set=mode", "--set=confirm", "--set=region"))]
+    done = CliRunner().invoke(app, ["deviation", *words, "--params", str(FILE), *sets], env={"COLUMNS": "200"})
+    if isinstance(done.exception, Exception):
+        raise done.exception
+    return done
+
+
+def test_undo_says_what_it_would_do_does_it_and_closes_the_deviation(place: Place) -> None:
+    would = undo(FILE, values(place), RESERVED)
+    assert not would.applied
+    assert "10 -> 5 workers" in would.sentence
+    done = undo(FILE, values(place, **APPLY), RESERVED)
+    assert "has 5 workers again" in done.sentence
+    assert workers.read(place.aws.client("lambda"), place.params).facts() == {"reserved": 5, "maximum": 5}
+    assert not deviations.open_deviations(place.archive, "prod")
+    record = place.archive.load(place.archive.records(notebook="deviation")[-1])
+    assert [change.intent["after"] for change in record.changes] == [{"maximum": 5}, {"reserved": 5}]
+    with pytest.raises(UsageError, match="it is not open; open are: none"):
+        undo(FILE, values(place, **APPLY), RESERVED)
+
+
+def test_an_undo_that_is_not_confirmed_changes_nothing_and_leaves_a_record(place: Place) -> None:
+    with pytest.raises(UsageError, match="confirm is ''"):
+        undo(FILE, values(place, mode="apply"), RESERVED)
+    assert RESERVED in deviations.open_deviations(place.archive, "prod")
+    record = place.archive.load(place.archive.records(notebook="deviation")[-1])
+    assert (record.status, record.changes) == ("failed", ())
+
+
+def test_the_list_names_them_and_adopting_needs_a_name(place: Place) -> None:
+    said = json.loads(call(place, "list", "--json").stdout)
+    assert {one["check"] for one in said["deviations"]} == {RESERVED, "inventory.event_source.maximum_concurrency"}
+    assert "5 -> 10" in call(place, "list").stdout
+    with pytest.raises(UsageError, match="--by is empty"):
+        call(place, "adopt", RESERVED)
+    assert "by the code now, says Ada" in call(place, "adopt", RESERVED, "--by", "Ada").stdout
+    assert RESERVED not in deviations.open_deviations(place.archive, "prod")
+
+
+def test_status_reminds_until_then(place: Place) -> None:
+    from rich.console import Console
+
+    seen = rollout_status(FILE, values(place))
+    assert {one["check"] for one in seen.as_dict()["deviations"]} >= {RESERVED}
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(seen.table())
+    assert f"runbook deviation undo {RESERVED}" in console.export_text()
+
+
+def test_a_table_goes_back_to_on_demand(aws: EmbeddedAws, tmp_path: Path) -> None:
+    here = Place(aws, tmp_path, "rollback_3_dynamodb_throttling", "throttling_table")
+    here.pass_time(minutes=60)
+    here.run(**APPLY)
+    done = undo(FILE, values(here, **APPLY), BILLING)
+    assert "PAY_PER_REQUEST again" in done.sentence
+    assert billing.read(aws.client("dynamodb"), here.params).mode == "PAY_PER_REQUEST"
+    assert not deviations.open_deviations(here.archive, "prod")
+
+
+def test_a_table_that_is_updating_is_left_alone(
+    aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Place(aws, tmp_path, "rollback_3_dynamodb_throttling", "throttling_table")
+    here.pass_time(minutes=60)
+    here.run(**APPLY)
+    real = billing.read
+    monkeypatch.setattr(billing, "read", lambda *a: real(*a).model_copy(update={"status": "UPDATING"}))
+    with pytest.raises(Refused, match="is UPDATING"):
+        undo(FILE, values(here, **APPLY), BILLING)
+    monkeypatch.undo()
+    undo(FILE, values(here, **APPLY), BILLING)
