@@ -199,12 +199,13 @@ def _final(verdict: Outcome, case: Case | CheckedCase, record: Record) -> Outcom
 def _follows(verdict: Outcome, final: Outcome, record: Record) -> bool:
     """Whether the run's decision is one that this verdict leads to.
 
-    A run may say less than its verdict (a check takes a promotion back, an approval is missing, a promotion is planned
-    before it is applied), and a watch gives no promotion at all; none may say more.
+    A run may say less than its verdict (an approval is missing, a promotion is planned before it is applied, a
+    migration goes on), and a watch gives no promotion at all. None may say more: a promotion wants every check as well.
     """
-    if record.decision is None or record.decision in (final.decision, verdict.decision):
-        return True
-    return record.decision in ("PLANNED", "HOLD", "SOAK") and final.decision in ("PROMOTE", "PLANNED")
+    if record.decision == "PROMOTE":
+        return final.decision == "PROMOTE"
+    less = record.decision in ("PLANNED", "HOLD", "SOAK") and verdict.decision in ("PROMOTE", "PLANNED")
+    return record.decision is None or record.decision == verdict.decision or less
 
 
 def _otherwise(
