@@ -111,14 +111,17 @@ class Looking:
         return [*cost_compare.asks(self.params, window, self.run.now), *self._latencies(window)]
 
     def _latencies(self, window: Window) -> list[fetch.Ask]:
-        """The submission's p95 for each period: of this window, and of the soak before it, under its route of then."""
+        """The submission's median for each period: of this window, and of the soak before it, under its route of then.
+
+        Medians, because a p95 of the few requests of a period is lower than one of many, and phases differ in traffic.
+        """
         before = self.before_this()
         kept = before.evidence.get("submit_latency") if before else None
-        asked = [fetch.Ask("async_latency", window, "p95", PERIOD_S, label=f"{BESIDE}now")]
+        asked = [fetch.Ask("async_latency", window, "p50", PERIOD_S, label=f"{BESIDE}now")]
         if kept:
             route = "sync_latency" if self.state.migrated else "async_latency"
             then = Window(parse(kept["start"]), parse(kept["end"]))
-            asked.append(fetch.Ask(route, then, "p95", PERIOD_S, label=f"{BESIDE}before"))
+            asked.append(fetch.Ask(route, then, "p50", PERIOD_S, label=f"{BESIDE}before"))
         return asked
 
     def _baseline(self, own: Evidence) -> Evidence:

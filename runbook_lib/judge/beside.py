@@ -1,7 +1,7 @@
 """The canary beside what it is compared with, as advisory checks: the gates decide, these say how it stands.
 
 Two comparisons: the users' success with the baseline's (difference, non-inferiority with a margin), and the latency of
-submissions with the one in the phase before (stochastic order of the per-period percentiles). Swapped arms turn both
+submissions with the one in the phase before (stochastic order of the per-period medians). Swapped arms turn both
 round.
 """
 
@@ -73,10 +73,11 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
     """Whether this phase's latency lies above that of the phase before.
 
     Args:
-        now, before: a percentile for each period, seconds, of this phase's soak and of the one before.
+        now, before: the median of each period, seconds, of this phase's soak and of the one before. Not a high
+            percentile: of few requests that is lower than of many, and a phase has more of them than the one before.
         confidence: of the two-sided interval of P(now > before) + P(tie)/2.
     """
-    title = "P95 submit latency, against the phase before"
+    title = "Submit latency, against the phase before"
     wanted = f"slower in fewer than {words.sure(rule.slower)} of pairs"
     if min(len(now), len(before)) < LEAST_PERIODS:
         few = f"{len(now)} and {len(before)} periods, wants {LEAST_PERIODS} of each"
@@ -98,4 +99,4 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
 
 def _points(share: float, *, sign: bool = False) -> str:
     """A difference of shares in percentage points."""
-    return f"{100 * share:+.1f} points" if sign else f"{100 * share:g} points"
+    return f"{100 * share:+.1f} points" if sign else f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"

@@ -46,20 +46,20 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
 
 
 def trials_table(trials: Sequence[Trial]) -> Shown:
-    """A line for each gate, a column for each bad input: what the gate says to it."""
-    tried = [id for id in TITLES if any(one.mutation == id for one in trials)]
+    """A line for each bad input, a column for each gate: what it says; what it should not say stands out."""
+    gates = dict.fromkeys((one.gate, one.title) for one in trials)
     said = {(one.gate, one.mutation): one for one in trials}
     rows: list[list[object]] = []
-    for gate, title in dict.fromkeys((one.gate, one.title) for one in trials):
-        row: list[object] = [Cell(title, f"<b>{html.escape(title)}</b>")]
-        for id in tried:
+    for id in (id for id in TITLES if any(one.mutation == id for one in trials)):
+        row: list[object] = [Cell(TITLES[id], f"<b>{html.escape(TITLES[id])}</b>")]
+        for gate, _ in gates:
             one = said.get((gate, id))
-            row.append("–" if one is None else mark(one.ok, (_TOLD[one.verdict], f"{_TOLD[one.verdict]}!", "")))
+            told = "–" if one is None else _TOLD[one.verdict]
+            row.append(told if one is None or one.ok else mark(False, ("", told, "")))
         rows.append(row)
-    note = (
-        "A gate must pass the healthy day, and nothing else. –: cannot happen to this kind of gate, or changes nothing."
-    )
-    return table(("Gate", *(TITLES[id] for id in tried)), rows, caption="Bad inputs in front of every gate", note=note)
+    note = "A gate must pass the healthy day, and nothing else. –: cannot happen to this kind of gate."
+    head = ("Shown", *(title.partition(" (")[0] for _, title in gates))
+    return table(head, rows, caption="Bad inputs in front of every gate", note=note, wrap_head=True)
 
 
 def quiet_table(best: Quiet | None, days: Sequence[Quiet], note: str) -> Shown:

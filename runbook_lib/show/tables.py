@@ -24,7 +24,7 @@ _CELL = (
     f"text-align:left;vertical-align:top;padding:5px 9px;border:0;border-bottom:1px solid {_LINE};"
     "white-space:normal;overflow-wrap:break-word"
 )
-_HEAD = f"{_CELL};font-weight:600;border-bottom:2px solid {_LINE};white-space:nowrap"
+_HEAD = f"{_CELL};font-weight:600;border-bottom:2px solid {_LINE}"
 _TABLE = "border-collapse:collapse;border:0;font-size:13px;line-height:1.4;margin:0"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:inherit"
 
@@ -82,8 +82,17 @@ def mark(ok: bool | None, says: tuple[str, str, str] = ("ok", "no", "unknown")) 
     return Cell(f"{icon} {word}", f'<span style="{style}">{icon} {word}</span>', nowrap=True)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", note: str = "") -> Shown:
-    """A table from rows of strings, numbers or `Cell`s; without rows it says so."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str = "",
+    note: str = "",
+    wrap_head: bool = False,
+) -> Shown:
+    """A table from rows of strings, numbers or `Cell`s; without rows it says so. Names of columns stay on one line,
+    unless `wrap_head`.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     parts = [f'<div style="{FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
     if caption:
@@ -91,7 +100,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str
     if cells:
         parts.append(f'<table style="{_TABLE}">')
         if any(head):
-            names = "".join(f'<th scope="col" style="{_HEAD}">{html.escape(name)}</th>' for name in head)
+            style = f"{_HEAD};white-space:{'normal' if wrap_head else 'nowrap'};vertical-align:bottom"
+            names = "".join(f'<th scope="col" style="{style}">{html.escape(name)}</th>' for name in head)
             parts.append(f"<thead><tr>{names}</tr></thead>")
         parts.append("<tbody>")
         for row in cells:
