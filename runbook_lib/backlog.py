@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.act import concurrency as act
 from runbook_lib.backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, BacklogSeen
+from runbook_lib.errors import Refused
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.mitigation import Setting
@@ -188,7 +189,13 @@ class Backlog(BacklogSeen):
                 self.deviation(MAXIMUM, "Event source: maximum concurrency", found.maximum, wanted),
             ]
         )
-        self.workers = act.apply(plan, self.client, self.run.guard, self.params)
+        try:
+            self.workers = act.apply(plan, self.client, self.run.guard, self.params)
+        except Refused:
+            self.workers = workers.read(self.client, self.params)
+            if wanted not in self.workers.facts().values():
+                self.close_deviations("withdrawn")
+            raise
         self.was_set(self.aws_now, FOLLOWS_S, self.key)
         self._forget()
         self.tell(f"{wanted} workers instead of {found.reserved}, for a backlog of {self.now_seen.waiting:.0f} jobs")

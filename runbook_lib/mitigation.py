@@ -67,7 +67,7 @@ class Mitigation(Incident):
         return {
             one.deviation.check: one.deviation
             for one in known
-            if one.act != "opened" and one.deviation.incident.rpartition(" ")[2] in runs
+            if one.act in ("undone", "adopted") and one.deviation.incident.rpartition(" ")[2] in runs
         }
 
     @property
@@ -100,12 +100,12 @@ class Mitigation(Incident):
         self.open = {one.check: one for one in opened}
 
     def close_deviations(self, how: Act) -> None:
-        """Says that the deviations are over."""
+        """Says that the deviations are over; those that were withdrawn are as if they had never been."""
         deviations.close(
             self.run.archive, self.params, list(self.open), how,
             by=self.run.guard.who, at=iso(self.aws_now), arn=self.run.identity.arn,
         )  # fmt: skip
-        self.closed, self.open = self.open, {}
+        self.closed, self.open = {} if how == "withdrawn" else self.open, {}
 
     def deviation(self, id: str, title: str, was: Any, value: Any, **facts: Any) -> Deviation:
         """A deviation of this incident, decided now."""

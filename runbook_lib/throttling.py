@@ -136,6 +136,10 @@ class Throttling(ThrottlingSeen):
         live = Live("Waiting for the table")
         try:
             self.billing = act.apply(plan, self.client, self.run.guard, self.params, wait_s=max(left, 60.0), out=live)
+        except Refused:
+            if billing.read(self.client, self.params).units != plan.units:
+                self.close_deviations("withdrawn")
+            raise
         finally:
             live.close()
         if not self.billing.active:

@@ -199,7 +199,7 @@ def _kill(meddled: pytest.MonkeyPatch, after: str) -> None:
 
 
 def test_two_operators_the_second_is_refused(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = place("backlog_spike")
+    here = place(spike(4))
     here.pass_time(minutes=40)
     client, real = here.aws.client("lambda"), deviations.open_all
 
@@ -210,6 +210,12 @@ def test_two_operators_the_second_is_refused(place: Made, monkeypatch: pytest.Mo
     monkeypatch.setattr(deviations, "open_all", meanwhile)
     assert "was changed since the plan was made" in reason(here.run(**APPLY))
     assert workers_of(here)["reserved"] == 7
+    assert not deviations.open_deviations(here.archive, "prod"), "what was never made reminds nobody"
+    monkeypatch.undo()
+    here.pass_time(minutes=5)
+    again = here.run(**APPLY)
+    assert (again.decision, workers_of(here)["reserved"]) == ("SOAK", 10)
+    assert verdicts(again)["rollback_2.time_to_effect"] == "PASS", "by a clock of its own"
 
 
 def test_the_inventory_honours_it_and_reminds(place: Made) -> None:

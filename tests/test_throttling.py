@@ -141,6 +141,7 @@ def test_two_operators_the_second_is_refused(place: Made, monkeypatch: pytest.Mo
     monkeypatch.setattr(deviations, "open_all", meanwhile)
     assert "was changed since the plan was made" in reason(here.run(**APPLY))
     assert billed(here).units[here.params.name("table")].write == 20
+    assert not deviations.open_deviations(here.archive, "prod")
 
 
 def test_still_updating_is_said_and_the_next_run_goes_on(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:

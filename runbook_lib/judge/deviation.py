@@ -13,7 +13,8 @@ from pydantic import Field
 
 from runbook_lib.judge.model import Frozen
 
-Act = Literal["opened", "undone", "adopted"]
+Act = Literal["opened", "undone", "adopted", "withdrawn"]
+"""`withdrawn`: it was never made, for the change was refused."""
 
 
 class Deviation(Frozen):

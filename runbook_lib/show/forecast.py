@@ -59,13 +59,13 @@ def forecast_chart(
     horizon = min(max([_LEAST_HORIZON_S, seen_s, *(1.1 * end for end in ends)]), _MOST_HORIZON_S)
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 3.6), layout="constrained")
-        for place, one in enumerate(found):
+        for place, (names, one) in enumerate(_alike(found)):
             points = curve(one, horizon, _STEP_S)
             dash, colour = style.DASHES[1 + place % (len(style.DASHES) - 1)], style.CYCLE[place % len(style.CYCLE)]
             axes.plot(
                 [at + dt.timedelta(seconds=second) for second, _ in points], [level for _, level in points],
                 linestyle=dash, color=colour,
-                label=f"{one.option.title}: {spell(one.drain_s) if one.drains else 'never'}", linewidth=1.4,
+                label=f"{names}: {spell(one.drain_s) if one.drains else 'never'}", linewidth=1.4,
             )  # fmt: skip
         if actual:
             axes.plot([when for when, _ in actual], [level for _, level in actual], color=style.BLACK, linewidth=2.2,
@@ -89,6 +89,14 @@ def described(found: Sequence[Forecast], actual: Points) -> str:
     told = "; ".join(f"{one.option.title}: {spell(one.drain_s) if one.drains else 'never empty'}" for one in found)
     last = f" Measured last: {actual[-1][1]:g}." if actual else " Nothing was measured."
     return f"Forecast of the backlog. {told}.{last}"
+
+
+def _alike(found: Sequence[Forecast]) -> list[tuple[str, Forecast]]:
+    """Options whose lines would lie on each other, as one: their names, and one of them."""
+    kept: dict[tuple[float, float], list[Forecast]] = {}
+    for one in found:
+        kept.setdefault((one.capacity_per_s, one.arrivals_per_s), []).append(one)
+    return [(", or ".join(one.option.title for one in group), group[0]) for group in kept.values()]
 
 
 def _clock(axes: Any) -> None:

@@ -39,7 +39,9 @@ def test_its_words_say_who_when_and_why() -> None:
     assert _one().words == "ana, 2026-11-25 03:00 UTC, rollback_2: backlog"
 
 
-acts = st.lists(st.tuples(st.sampled_from(["opened", "undone", "adopted"]), st.sampled_from("abc")), max_size=20)
+acts = st.lists(
+    st.tuples(st.sampled_from(["opened", "undone", "adopted", "withdrawn"]), st.sampled_from("abc")), max_size=20
+)
 
 
 @given(acts)
