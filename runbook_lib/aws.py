@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import AwsError, UsageError
-from runbook_lib.params import Params
+
+if TYPE_CHECKING:
+    from runbook_lib.params import Params
 
 _EXPIRED = {
     "ExpiredToken",

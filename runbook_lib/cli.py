@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -79,34 +80,43 @@ def rollback(
     scenario: Annotated[
         str, typer.Argument(help="1: async failing (turn it off). 2: queue backlog. 3: DynamoDB throttling.")
     ],
-    params: ParamsFile,
+    params: Annotated[
+        Path | None, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")
+    ] = None,
+    env: Annotated[str | None, typer.Option("--env", help="Short for --params params/ENV.yaml.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
     confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    notebook: Annotated[
+        bool, typer.Option("--notebook/--no-notebook", help="Run the notebook that verifies it afterwards.")
+    ] = True,
     json_: AsJson = False,
 ) -> None:
     """Turn async off now: one call that neither a bake nor a firing alarm can stand in the way of.
 
-    The effect comes first, the record after it. Only the account and the confirmation can hold it up. 2 and 3 run their
-    notebooks: more workers, or more capacity, watched; run them again when they say so.
+    The effect comes first; then the notebook verifies it, explains the failures and records. Only the account and the
+    confirmation can hold it up. 2 and 3 run their notebooks: more workers, or more capacity, watched; run them again when
+    they say so.
 
-    Example: [bold]runbook rollback 1 --params params/prod.yaml --apply --confirm prod[/bold]
+    Example: [bold]runbook rollback 1 --env prod --apply --confirm prod[/bold]
     """
-    from runbook_lib.rollback import rollback_1
+    from runbook_lib.launch import overrides
+    from runbook_lib.rollback import file_of, rollback_1, show
 
-    values = {"mode": "apply" if apply else "plan", "confirm": confirm, "reason": reason}
+    values = {**overrides(set_ or []), "mode": "apply" if apply else "plan", "confirm": confirm}
+    if reason:
+        values["reason"] = reason
+    file = file_of(params, env)
     if scenario in ("2", "3"):
-        _launch(f"rollback_{scenario}", params, values, json_)
+        _launch(f"rollback_{scenario}", file, values, json_)
     if scenario != "1":
         raise UsageError(f"rollback '{scenario}': wants 1 (async failing), 2 (queue backlog) or 3 (throttling)")
-    done = rollback_1(params, values)
-    if json_:
-        typer.echo(json.dumps(done.as_dict()))
-        return
-    typer.secho(done.sentence, bold=True)
-    typer.echo(f"next:   {done.next}")
-    if done.record:
-        typer.echo(f"record: {done.record}")
+    done = rollback_1(file, values, notebook=notebook)
+    show(done, json_)
+    raise typer.Exit(done.exit_code)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -269,9 +279,15 @@ def _show_finished(finished: Any) -> None:
 
 
 def main() -> NoReturn:
-    """Entry point: every error of ours is one sentence on standard error and its exit code."""
+    """The command line: every error of ours is one sentence on standard error and its exit code."""
+    guarded(lambda: app(standalone_mode=True))
+
+
+def guarded(command: Callable[[], int | None]) -> NoReturn:
+    """Runs `command` and exits with what it returns; an error of ours is a sentence and its exit code."""
+    code: int | None = None
     try:
-        app(standalone_mode=True)
+        code = command()
     except RunbookError as error:
         typer.secho(f"runbook: {error}", fg="red", err=True)
         sys.exit(int(error.exit_code))
@@ -281,7 +297,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.ERROR))
-    sys.exit(int(Exit.OK))
+    sys.exit(int(code or Exit.OK))
 
 
 if __name__ == "__main__":

@@ -5,22 +5,21 @@ What AppConfig does, and why it is done so here: DOMAIN.md, "AppConfig: what bit
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from runbook_lib.act.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
-from runbook_lib.act.flags import dial_document, switch_document
+from runbook_lib.act.flag_store import FlagStore, code
+from runbook_lib.act.flags import MAX_DESCRIPTION, dial_document
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic import BUSY, MAX_BAKE_H, MAX_DESCRIPTION, Plan, Step, Switched, busy, number, whose
+from runbook_lib.act.switch import Switch, insist
+from runbook_lib.act.switch import start as start_switch
+from runbook_lib.act.traffic import MAX_BAKE_H, Plan, Step, Switched, number, whose
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError, Refused
+from runbook_lib.observe.flag_ids import BUSY
 from runbook_lib.observe.traffic import TrafficState, read
 from runbook_lib.params import Params
-
-_HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
 
 
 class AppConfigTraffic:
@@ -65,43 +64,13 @@ class AppConfigTraffic:
         return self.read()
 
     def switch_off(self, description: str) -> Switched:
-        """Async off: keeps trying for `PATIENCE_S`, and stops whatever deploys on the switch.
+        """Async off (`act/switch.py`).
 
         Raises:
             AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
         """
-        self._guard.authorise(raises=False)
-        before: dict[str, Any] = {"enabled": None}
-        try:
-            state = self.read()
-            if not state.switch_on and not busy(state.switch_deployment):
-                return self._switched(False, False, f"async is off already, by {whose(state.switch_deployment)}")
-            before = {"enabled": state.switch_on, "dial_percent": state.dial_percent, "weight": state.weight}
-        except AwsError as error:
-            self._guard.warn(f"{error}; switching off all the same")
-        started: list[int] = []
-
-        def off() -> None:
-            ids = self._store.ids
-            start = partial(self._start_switch, False, description, None)
-            started.append(self._insist(ids.switch_environment, ids.switch_profile, "switching async off", start))
-
-        with aws_errors("switching async off"):
-            change = self._guard.change(
-                "switch off",
-                before=before,
-                after={"enabled": False},
-                undo="bring the dial to 0, switch on, then shift again: it is a raise, with all its conditions",
-                do=off,
-                read_back=lambda: self._switch_facts(started[0] if started else None),
-                raises=False,
-            )
-        if not change.ok:
-            raise AwsError(
-                f"the switch was turned off, yet it reads back as {dict(change.seen)}; {self._store.off_by_hand()}"
-            )
-        poll = self._params.service.traffic.client_poll_s
-        return self._switched(True, False, f"async is off; clients follow within {poll} s; the dial is as it was")
+        off = Switch(self._guard, self._params, self._store).off(description)
+        return Switched(changed=off.changed, enabled=False, sentence=off.sentence)
 
     def switch_on(self, description: str) -> Switched:
         """Async on, at dial 0 only; if the dial is moved meanwhile, off again.
@@ -118,7 +87,7 @@ class AppConfigTraffic:
                 f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
                 "bring the dial to 0 first; nothing was changed"
             )
-        latest = number(state.switch_deployment)
+        latest, ids = number(state.switch_deployment), self._store.ids
         with aws_errors("switching on"):
             try:
                 change = self._guard.change(
@@ -126,8 +95,8 @@ class AppConfigTraffic:
                     before={"enabled": False, "dial_percent": 0},
                     after={"enabled": True, "description": description[:MAX_DESCRIPTION]},
                     undo=f"switch off; {self._store.off_by_hand()}",
-                    do=lambda: self._start_switch(True, description, latest),
-                    read_back=lambda: self._switch_facts(latest + 1),
+                    do=lambda: start_switch(self._store, self._params, True, description, latest),
+                    read_back=lambda: self._store.settled(ids.switch_environment, ids.switch_profile, latest + 1),
                     raises=True,
                 )
             except ClientError as error:
@@ -215,9 +184,9 @@ class AppConfigTraffic:
                 latest=expected,
             )
 
-        def insist() -> int:
+        def lower() -> int:
             doing = "bringing the dial to 0"
-            started[0] = self._insist(ids.dial_environment, ids.dial_profile, doing, lambda: start(None))
+            started[0] = insist(store, self._guard, ids.dial_environment, ids.dial_profile, doing, lambda: start(None))
             return started[0]
 
         # A soak has arrived once it bakes; a step without a bake once nothing is under way any more.
@@ -230,7 +199,7 @@ class AppConfigTraffic:
                     before={"percent": step.before, "deployment": latest},
                     after=promised,
                     undo=f"{plan.undo}; {store.off_by_hand()}",
-                    do=start if plan.raises else insist,
+                    do=start if plan.raises else lower,
                     read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, started[0], unless),
                     raises=plan.raises,
                 )
@@ -244,40 +213,3 @@ class AppConfigTraffic:
                 "A guard in ALARM takes every deployment of the dial back: look at the guards; switch off if needed"
             )
         return started[0]
-
-    def _insist(self, environment: str, profile: str, doing: str, start: Callable[[], int]) -> int:
-        """Starts a deployment that lowers, again and again; what is under way in the environment is stopped."""
-        store = self._store
-        deadline = store.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return start()
-            except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
-                hopeless = isinstance(error, ClientError) and code(error) in _HOPELESS
-                if hopeless or store.monotonic() >= deadline:
-                    raise AwsError(f"{doing} failed: {error}; to take async off {store.off_by_hand()}") from error
-                self._guard.warn(f"{doing}: {error}; trying again")
-            store.sleep(PAUSE_S)
-            try:
-                for latest in store.under_way(environment):
-                    store.stop(environment, latest)
-                    store.settled(environment, profile, latest)
-            except Exception as error:  # the next try will tell
-                self._guard.warn(f"{doing}: {error}; trying again")
-
-    def _start_switch(self, enabled: bool, description: str, latest: int | None) -> int:
-        ids = self._store.ids
-        return self._store.start(
-            ids.switch_environment,
-            ids.switch_profile,
-            switch_document(self._flag, enabled),
-            strategy=ids.immediate_strategy,
-            description=description[:MAX_DESCRIPTION],
-            latest=latest,
-        )
-
-    def _switch_facts(self, deployment: int | None) -> dict[str, Any]:
-        if deployment is None:
-            return {"enabled": self.read().switch_on}
-        ids = self._store.ids
-        return self._store.settled(ids.switch_environment, ids.switch_profile, deployment)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
-from runbook_lib.act.traffic import BUSY
-from runbook_lib.observe.traffic import IN_FORCE, Handles, handles
-from runbook_lib.params import Params
+from runbook_lib.observe.flag_ids import BUSY, IN_FORCE, Handles, handles, numbers
+
+if TYPE_CHECKING:
+    from runbook_lib.params import Params
 
 PATIENCE_S = 60.0
 """Seconds that a deployment may take to arrive, and that a lowering keeps trying."""
@@ -74,6 +75,19 @@ class FlagStore:
         pages = self._client.get_paginator("list_deployments").paginate(**self._in(environment))
         return [int(item["DeploymentNumber"]) for page in pages for item in page["Items"] if item["State"] in BUSY]
 
+    def newest(self, environment: str, profile: str) -> dict[str, Any]:
+        """The environment's newest deployment, as `settled` tells it, with the values that are in force now.
+
+        After a deployment that was taken back these are those of the one before it.
+        """
+        found = numbers(self._client, self._in(environment))
+        told = [self.settled(environment, profile, number, unless=()) for number in found[:1]]
+        for number in found[1:]:
+            if told[-1]["state"] in IN_FORCE:
+                break
+            told.append(self.settled(environment, profile, number, unless=()))
+        return {**told[-1], **told[0]} if told else {"deployment": None, "busy": False}
+
     def strategy(self, id: str) -> dict[str, Any]:
         """A deployment strategy as AppConfig describes it."""
         return dict(self._client.get_deployment_strategy(DeploymentStrategyId=id))
@@ -107,6 +121,7 @@ class FlagStore:
             "state": found["State"],
             "busy": found["State"] in BUSY,
             "description": found.get("Description", ""),
+            "started_at": found.get("StartedAt"),
             "version": version,
             "taken_back": _taken_back(found.get("EventLog", [])),
         }

@@ -5,10 +5,13 @@ Dial: `percent` (0..100), a constrained attribute of an always enabled flag. Swi
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
 CONTENT_TYPE = "application/json"
+MAX_DESCRIPTION = 1024
+"""Characters that AppConfig takes for the description of a deployment."""
 
 
 def dial_document(flag: str, percent: float) -> dict[str, Any]:
@@ -53,3 +56,11 @@ def same_value(content: bytes, document: dict[str, Any]) -> bool:
         for flag, values in document["values"].items()
         for key, value in values.items()
     )
+
+
+def describe(*, release: str, notebook: str, attempt: int, run: str, until: dt.datetime | None = None) -> str:
+    """The description of a deployment: which run of which rollout made it, and until when it soaks (UTC)."""
+    parts = [f"runbook release={release} notebook={notebook} attempt={attempt} run={run}"]
+    if until is not None:
+        parts.append(f"until={until.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}")
+    return " ".join(parts)

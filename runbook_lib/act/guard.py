@@ -13,10 +13,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
 
 from runbook_lib.errors import Refused, UsageError
-from runbook_lib.params import Params
+
+if TYPE_CHECKING:
+    from runbook_lib.params import Params
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]

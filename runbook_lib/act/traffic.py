@@ -6,20 +6,20 @@ Homes of the weight are listed in `_homes`; the first is AppConfig (`act/appconf
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, Literal, Protocol
 
+from runbook_lib.act.flags import MAX_DESCRIPTION, describe
 from runbook_lib.act.guard import Guard
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.flag_ids import BUSY
 from runbook_lib.observe.traffic import Deployment, TrafficState
 from runbook_lib.params import Params
 
+__all__ = ["Plan", "Step", "Switched", "TrafficControl", "apply", "describe", "plan_shift", "switch_off", "switch_on"]
+
 MAX_BAKE_H = 24.0
 """AppConfig bakes for at most 1,440 minutes."""
-MAX_DESCRIPTION = 1024
-BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
-"""States of a deployment that keeps others out."""
 
 
 class Step(Frozen):
@@ -167,14 +167,6 @@ def _notes(soak_hours: float) -> tuple[str, ...]:
             f"of the {soak_hours:g} h soak",
         )
     return ()
-
-
-def describe(*, release: str, notebook: str, attempt: int, run: str, until: dt.datetime | None = None) -> str:
-    """The description of a deployment: which run of which rollout made it, and until when it soaks (UTC)."""
-    parts = [f"runbook release={release} notebook={notebook} attempt={attempt} run={run}"]
-    if until is not None:
-        parts.append(f"until={until.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}")
-    return " ".join(parts)
 
 
 def number(deployment: Deployment | None) -> int:

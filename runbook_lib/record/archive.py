@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,8 @@ from runbook_lib.record.place import RecordRef, attachments, safe
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
 from runbook_lib.record.redact import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
+from runbook_lib.record.staging import NAME as STAGING
+from runbook_lib.record.staging import stage
 
 _UNSEALED = frozenset({owner.FILE, "record.json", "report.html", "notebook.ipynb"})
 _LOCK_TIMEOUT_S = 60.0
@@ -40,7 +41,7 @@ class Archive:
     @property
     def staging(self) -> Path:
         """Where journals lie until they are sealed."""
-        return self.root / ".staging"
+        return self.root / STAGING
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -78,20 +79,7 @@ class Archive:
         Raises:
             ArchiveError: the archive cannot be written, or the run is staged already.
         """
-        if not re.fullmatch(r"[A-Za-z0-9]+", run_id):
-            raise ArchiveError(f"run id '{run_id}': wants letters and digits only")
-        facts = {
-            **owner.owner(),
-            "run_id": run_id,
-            "env": env,
-            "release": release,
-            "notebook": notebook,
-            "origin": origin,
-            "staged_at": self.clock().isoformat(timespec="milliseconds"),
-            "output": output,
-        }
-        write_folder(self.staging / run_id, {owner.FILE: json.dumps(facts, indent=1).encode()})
-        return self.staging / run_id
+        return stage(self.root, env, release, notebook, run_id, origin, self.clock(), output)
 
     def sweep(self) -> list[RecordRef]:
         """Closes as `died` every staged run whose owner lives no more; what cannot be closed is left for next time."""

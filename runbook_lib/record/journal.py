@@ -20,8 +20,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from runbook_lib.errors import ArchiveError
 from runbook_lib.record.redact import redact, redact_text
 
@@ -49,7 +47,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 (one line for each kind of value)
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _NON_FINITE[str(float(value))]
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_dump"):  # a pydantic model; asking its class would load pydantic, which a rollback spares
         return plain(value.model_dump(mode="json", by_alias=True))
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

@@ -3,6 +3,7 @@
 The journal's words (each event with the data that the record takes from it; more is kept in `journal.jsonl`):
 
 opened        run_id, notebook, origin, params (flat), policy, service, prices, versions
+loaded        policy, service, prices, versions              (where they could not be waited for)
 caller        account_id, arn, operator, as_of, endpoint
 traffic       when ("before", "after"), state
 census        segment
@@ -170,6 +171,10 @@ def _opened(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
     draft["opened_at"] = event.get("at")
 
 
+def _loaded(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    draft |= {key: event[key] for key in ("policy", "service", "prices", "versions") if key in event}
+
+
 def _caller(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
     names = {"account_id": "account_id", "arn": "caller_arn", "as_of": "as_of", "operator": "operator"}
     draft |= {name: event[key] for key, name in names.items() if event.get(key)}
@@ -267,6 +272,7 @@ def _torn(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
 
 _READERS: dict[str, Callable[[dict[str, Any], Mapping[str, Any]], None]] = {
     "opened": _opened,
+    "loaded": _loaded,
     "caller": _caller,
     "traffic": _traffic,
     "census": _census,

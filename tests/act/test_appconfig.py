@@ -325,7 +325,7 @@ def test_off_is_tried_again_after_trouble(home: Any, trouble: Exception) -> None
 def test_off_goes_on_when_nothing_can_be_read_beforehand(home: Any) -> None:
     home.shift(10)
     home.client.calls.clear()
-    home.client.before["get_environment"] = once(refusal("ThrottlingException", "GetEnvironment"))
+    home.client.before["get_deployment"] = once(refusal("ThrottlingException", "GetDeployment"))
     assert home.traffic.switch_off("off").changed
     assert home.state().weight == 0
     assert "switching off all the same" in home.journal.of("warning")[0]["text"]

@@ -1,0 +1,50 @@
+"""The entry point of the `runbook` command: an incident does not wait for a command line to be loaded.
+
+`runbook rollback 1 … --apply` takes effect here, before typer, rich, pydantic and everything behind them are loaded;
+every other command, and every command line that is wrong, is `cli.py`'s.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from runbook_lib.kill_switch import Wanted
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    if sys.argv[1:3] == ["rollback", "1"]:
+        from runbook_lib.kill_switch import parse
+
+        wanted = parse(sys.argv[1:])
+        if wanted is not None:
+            _rollback(wanted)
+    from runbook_lib.cli import main as command_line
+
+    command_line()
+
+
+def _rollback(wanted: Wanted) -> NoReturn:
+    from runbook_lib import kill_switch
+    from runbook_lib.errors import RunbookError
+
+    try:
+        effect = kill_switch.off(wanted)
+    except RunbookError as error:
+        print(f"runbook: {error}", file=sys.stderr)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        print("runbook: interrupted; look with `runbook status` whether async is off", file=sys.stderr)
+        sys.exit(130)
+    if effect.off is not None and not wanted.json:
+        print(effect.off.sentence, flush=True)
+    from runbook_lib.cli import guarded
+    from runbook_lib.rollback import finish
+
+    guarded(lambda: finish(wanted, effect))
+
+
+if __name__ == "__main__":
+    main()
