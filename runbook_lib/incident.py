@@ -253,7 +253,7 @@ class Incident:
             would=would,
             done=done,
             then=then,
-            come_back_at=iso(come_back_at) if come_back_at else None,
+            come_back_at=iso(come_back_at.replace(microsecond=0)) if come_back_at else None,
             no_way=no_way,
             falls_to=falls_to,
         )

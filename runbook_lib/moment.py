@@ -148,16 +148,34 @@ def _before(state: TrafficState, phase: Phase) -> Moment:
     return Moment("before", words, state.weight)
 
 
-def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
+def own_rollback(state: TrafficState) -> str | None:
+    """The newest deployment of the dial as AppConfig took it back by itself: who, when, to what, on which alarm."""
+    newest = next((one for one in state.history if one.percent), None)
+    if newest is None or newest.in_force or newest.taken_back_by != "CLOUDWATCH_ALARM":
+        return None
+    at = newest.taken_back_at or newest.completed_at
+    return _how(newest, state.dial_percent, parse(at) if at else None)
+
+
+def _how(newest: Deployment, percent: float, at: dt.datetime | None) -> str:
+    """How a deployment was taken back, in words."""
+    alarm = _alarm(newest)
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
-    at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
+    who = "AppConfig took the weight back by itself" if by_itself else "the weight was taken back"
+    when = f" at {at:%Y-%m-%d %H:%M} UTC" if at else ""
+    return f"{who}{when}{f' on alarm {alarm}' if alarm else ''}; the weight now is {percent:g} %"
+
+
+def _alarm(newest: Deployment) -> str | None:
+    """The alarm that AppConfig names, if it does."""
     told = " ".join(event.description for event in newest.events if event.triggered_by == "CLOUDWATCH_ALARM")
     named = re.search(r"alarm:([\w-]+)|([\w-]+-(?:alarm|guard)-[\w-]+)", told)
-    alarm = (named[1] or named[2]) if named else None
-    who = "AppConfig took the weight back by itself" if by_itself else "the weight was taken back"
-    words = (
-        f"{who} at {at:%Y-%m-%d %H:%M} UTC{f' on alarm {alarm}' if alarm else ''}; the weight now is {state.weight:g} %"
-    )
+    return (named[1] or named[2]) if named else None
+
+
+def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
+    at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
+    words = _how(newest, state.weight, at)
     return Moment(
         "taken_back",
         words,
@@ -165,8 +183,8 @@ def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, 
         shift_at,
         effective_at,
         taken_back_at=at,
-        by_itself=by_itself,
-        alarm=alarm,
+        by_itself=newest.taken_back_by == "CLOUDWATCH_ALARM",
+        alarm=_alarm(newest),
     )
 
 

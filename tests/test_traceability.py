@@ -45,6 +45,11 @@ def known_checks() -> Iterator[str]:
     yield from re.findall(r"\"(rollback_\d\.[a-z_]+)\"", SOURCE)
     yield from (f"smoke.{id}" for id in ("submit", "download"))
     yield "announcement"
+    for number in range(1, 4):  # a rollback's checks are named by its number and what they look at
+        own = "".join(path.read_text() for path in sorted((ROOT / "runbook_lib").glob(f"rollback_{number}*.py")))
+        named = re.findall(r"(?:later|looked)\(\s*\"([a-z_]+)\"|\{self\.id\}\.([a-z_]+)", own)
+        yield from (f"rollback_{number}.{one or other}" for one, other in named)
+        yield f"rollback_{number}.time_to_effect"
 
 
 CHECKS = set(known_checks())
@@ -85,7 +90,7 @@ def _exists(one: Reference) -> None:
             assert key in read_yaml(ROOT / "params" / file)
         case _:
             assert (ROOT / "notebooks" / f"{one.notebook}.ipynb").is_file(), one.notebook
-            assert one.env in POLICY.steps[one.notebook].envs
+            assert one.env in (POLICY.steps.get(one.notebook) or POLICY.rollbacks[one.notebook]).envs
             if one.kind == "gate":
                 assert one.id in [gate.id for gate in POLICY.gates]
             if one.kind == "check":
@@ -128,3 +133,10 @@ def test_a_decision_or_a_check_of_another_environment_serves_nothing() -> None:
     assert unserved([held]) == unserved([])
     done = record("02_deploy_dev", "dev", decision="PROMOTE")
     assert len(unserved([done])) == len(unserved([])) - 2
+
+
+def test_a_rollback_that_nobody_had_to_make_is_not_missed_but_one_that_was_made_is_looked_at() -> None:
+    assert not any("rollback_1" in line for line in unserved([]))
+    made = record("rollback_1_async_failing", "prod", checks=({"id": "rollback_1.off", "verdict": "PASS"},))
+    left = [line for line in unserved([made]) if "rollback_1" in line]
+    assert any("sync_verified" in line for line in left) and not any("rollback_1.off" in line for line in left)

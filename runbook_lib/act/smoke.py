@@ -71,6 +71,12 @@ def smoke(
     return [attempt(id, title, act) for (id, title), act in zip(STEPS.items(), conversation.steps(), strict=True)]
 
 
+def sync_answer(api_url: str, path: str, probe_id: str) -> Step:
+    """One request to the synchronous route, marked as a probe: ok if it is answered as ever, 200 or 504."""
+    routes = Routes(sync=path, submit="", status="")
+    return attempt("sync", STEPS["sync"], Conversation(api_url, routes, probe_id, 0, 0).sync)
+
+
 def attempt(id: str, name: str, act: Callable[[], str]) -> Step:
     """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing."""
     begun = time.monotonic()
