@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook_lib.judge import compare, words
+from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Evidence, Frozen, Verdict
 
@@ -48,6 +48,8 @@ def success(canary: Evidence, baseline: Evidence, rule: Beside, confidence: floa
         canary, baseline: rates whose `bad` are failures.
         confidence: of the two-sided interval of the difference (Newcombe 1998, method 10).
     """
+    from runbook_lib.judge import compare  # scipy: the policy is loaded where nothing is compared
+
     title, wanted = "Success, canary against baseline", f"at most {_points(rule.margin)} worse"
     if not canary.n or canary.bad is None or not baseline.n or baseline.bad is None:
         return _told(SUCCESS, title, Verdict.NO_DATA, "one of the arms cannot be seen", wanted, "not known")
@@ -77,6 +79,8 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
             percentile: of few requests that is lower than of many, and a phase has more of them than the one before.
         confidence: of the two-sided interval of P(now > before) + P(tie)/2.
     """
+    from runbook_lib.judge import compare  # as above
+
     title = "Submit latency, against the phase before"
     wanted = f"slower in fewer than {words.sure(rule.slower)} of pairs"
     if min(len(now), len(before)) < LEAST_PERIODS:
