@@ -98,8 +98,8 @@ def rollback(
     """Turn async off now: one call that neither a bake nor a firing alarm can stand in the way of.
 
     The effect comes first; then the notebook verifies it, explains the failures and records. Only the account and the
-    confirmation can hold it up. 2 and 3 run their notebooks: more workers, or more capacity, watched; run them again when
-    they say so.
+    confirmation can hold it up. 2 and 3 run their notebooks: more workers, or more capacity, watched; run them again
+    when they say so.
 
     Example: [bold]runbook rollback 1 --env prod --apply --confirm prod[/bold]
     """

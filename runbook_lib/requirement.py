@@ -150,17 +150,13 @@ def serves(one: Reference, record: Record) -> bool:
 
 
 def unserved(records: Iterable[Record]) -> list[str]:
-    """Lines whose notebook, check or gate no record has; parameters, commands and what is not built are left out.
-
-    So are rollbacks that nobody had to make: a healthy rollout has no record of them.
+    """Lines whose notebook, check or gate no record has; parameters, commands, what is not built, and rollbacks, which
+    a rollout may well do without, are left out.
     """
     kept = list(records)
-    made = {record.notebook for record in kept}
     found = []
     for line in lines():
         for one in line.by:
-            if one.notebook.startswith("rollback_") and one.notebook not in made:
-                continue
             if one.kind in ("decision", "gate", "check") and not any(serves(one, record) for record in kept):
                 found.append(f"{line.section}: {line.text} ({one})")
     return found

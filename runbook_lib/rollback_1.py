@@ -260,7 +260,8 @@ class AsyncFailing(Aftermath):
 
     def proof(self) -> Any:
         """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
-        from runbook_lib.show.tables import stack, traffic_table
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.users import traffic_table
 
         if not self.deployed:
             return self.note(self._off_check())
