@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from runbook_lib import deviations
 from runbook_lib.act import traffic as act
-from runbook_lib.incident import Incident
+from runbook_lib.incident import Incident, Symptom
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.deviation import Act, Deviation
 from runbook_lib.judge.model import Outcome
@@ -146,6 +146,16 @@ class Mitigation(Incident):
             caption="Whose it is",
             note="Applying changes it by hand, for the incident, and puts a deviation on record. The next deployment "
             "that touches the property takes it back, unless the code adopts it.",
+        )
+
+    def symptoms(self, found: Sequence[Symptom], *, required: bool) -> Any:
+        """The same; once something was done about them, no symptom any more is good news."""
+        shown = super().symptoms(found, required=required)
+        if required or any(one.present or one.present is None for one in found):
+            return shown
+        told = f"no symptom any more: {'; '.join(one.words for one in found)}"
+        return self.note(
+            check(f"{self.id}.symptoms", "Symptoms are gone", True, told, required=False, found=f"0 of {len(found)}")
         )
 
     # The fall to scenario 1

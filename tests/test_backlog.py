@@ -71,6 +71,7 @@ def test_planned_raised_turned_drained_and_put_back(place: Made) -> None:
     here.pass_time(minutes=5)
     twice = here.run(**APPLY)
     assert (twice.decision, twice.changes) == ("PROMOTE", ())
+    assert verdicts(twice)["rollback_2.symptoms"] == "PASS", "gone is good news"
     assert "post-mortem.md" in twice.files
 
 

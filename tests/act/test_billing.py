@@ -220,3 +220,14 @@ def test_a_table_without_a_status_is_no_answer(place: _Place) -> None:
 
     with pytest.raises(AwsError, match="does not tell the status"):
         billing.read(Odd(), place.params)
+
+
+def test_the_embedded_aws_is_quicker_than_aws_and_tells_less(place: _Place) -> None:
+    """AWS is UPDATING for minutes, tells no units of an on-demand table, and the status of each index."""
+    name, client = place.params.name("table"), place.client._client
+    found = client.describe_table(TableName=name)["Table"]
+    assert found["ProvisionedThroughput"]["WriteCapacityUnits"] == 5
+    assert "IndexStatus" not in found["GlobalSecondaryIndexes"][0]
+    assert place.read().units == {}, "units of an on-demand table mean nothing"
+    place.apply(place.plan())
+    assert client.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE"

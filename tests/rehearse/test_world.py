@@ -227,6 +227,18 @@ def test_the_switch_the_workers_and_the_billing_mode_are_knobs_too(aws: Embedded
     world.advance_by(minutes=2)
     assert world.knobs.share == 0.4
     assert (world.knobs.workers, world.service.workers, world.knobs.billing_mode) == (9, 9, "PAY_PER_REQUEST")
+    assert (world.knobs.table_units, world.knobs.index_units) == (None, None)
+    given = {"ReadCapacityUnits": 100, "WriteCapacityUnits": 120}
+    aws.client("dynamodb").update_table(
+        TableName=PARAMS.name("table"),
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput=given,
+        GlobalSecondaryIndexUpdates=[
+            {"Update": {"IndexName": PARAMS.name("gsi"), "ProvisionedThroughput": {**given, "WriteCapacityUnits": 90}}}
+        ],
+    )
+    world.advance_by(minutes=2)
+    assert (world.knobs.billing_mode, world.knobs.table_units, world.knobs.index_units) == ("PROVISIONED", 120, 90)
     # The switch off: one deployment on the environment beside.
     traffic, client = PARAMS.service.traffic, aws.client("appconfig")
     application = _id(client.list_applications(), traffic.application, PARAMS)
