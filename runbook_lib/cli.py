@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from runbook_lib import cli_deviations, cli_entries, cli_probe, cli_replay, cli_watch
+from runbook_lib import cli_deviations, cli_dlq, cli_entries, cli_probe, cli_replay, cli_watch
 from runbook_lib.errors import Exit, RunbookError, UsageError
 
 EXIT_CODES = """\b
@@ -40,6 +40,7 @@ cli_watch.register(app)
 cli_replay.register(app)
 cli_probe.register(app)
 cli_deviations.register(app)
+cli_dlq.register(app)
 
 ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]

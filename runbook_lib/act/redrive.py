@@ -16,6 +16,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, aws_errors
 from runbook_lib.errors import Refused
 from runbook_lib.observe.alarms import alarm_name
+from runbook_lib.observe.dlq import job_of
 from runbook_lib.params import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"
@@ -166,7 +167,7 @@ class _Probe:
         def look() -> bool:
             answer = self.sqs.receive_message(QueueUrl=self.dlq, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
-                if _job_of(message["Body"]) == self.job:
+                if job_of(message["Body"]) == self.job:
                     act(message)
                     done.append(self.job)
                 else:
@@ -229,12 +230,3 @@ class _Probe:
             self.out(f"waiting for {what}: {waited:.0f} s of at most {self.wait_s:.0f} s")
             time.sleep(_EVERY_S if self.wait_s < _LONG_S else _EVERY_LONG_S)
         return True
-
-
-def _job_of(body: str) -> str | None:
-    """The job that a message is about; None for what is no message of this service."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return None
-    return found.get("job_id") if isinstance(found, dict) else None

@@ -9,6 +9,7 @@ reads 0, and a DLQ without a redrive policy of its own counts receives for nothi
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -116,9 +117,16 @@ def job_of(body: str) -> str | None:
     return id if isinstance(id, str) else None
 
 
-def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> Letter:
-    import hashlib
+def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str]:
+    """Status of the jobs by id; a job that is not in the table (any more) is not in the answer.
 
+    Raises:
+        AwsError: DynamoDB refused or did not answer.
+    """
+    return {id: item.get("status", {}).get("S", "") for id, item in _jobs(dynamodb, params, ids).items()}
+
+
+def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> Letter:
     body, attributes = message["Body"], message.get("Attributes", {})
     job = job_of(body)
     sent = attributes.get("SentTimestamp")

@@ -1,0 +1,109 @@
+"""Drives dead letters again: each back into the work queue, and only then out of the dead-letter queue.
+
+A crash in between leaves a message in both, and the job is worked on twice: that costs a report, where the other order
+would lose it. Messages of jobs that have completed meanwhile, and those that are not of this service, stay where they
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.aws import Aws, aws_errors
+from runbook_lib.observe.dlq import job_of, show_again, statuses, waiting
+from runbook_lib.params import Params
+
+
+@dataclass
+class Redriven:
+    """What became of the messages, by job id (a message of nobody: its own id)."""
+
+    sent: list[str] = field(default_factory=list)
+    """Back in the work queue."""
+    completed: list[str] = field(default_factory=list)
+    """Left, for their job is done."""
+    foreign: list[str] = field(default_factory=list)
+    """Left, for they are no message of this service."""
+    others: list[str] = field(default_factory=list)
+    """Left, for they were not asked for."""
+
+
+def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), most: int = 1000) -> Redriven:
+    """Sends dead letters back to the work queue, in batches of ten, each batch with its intent and outcome.
+
+    Args:
+        jobs: only these; empty: all.
+        most: so many messages at most.
+
+    Raises:
+        Refused, UsageError: not authorised: it is a raise, for the workers have to bear it.
+        AwsError: SQS or DynamoDB refused or did not answer; what was sent by then is in the journal.
+    """
+    guard.authorise(raises=True)
+    sqs, done, held = aws.client("sqs"), Redriven(), list[dict[str, Any]]()
+    with aws_errors(f"driving {params.name('dlq')} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
+        dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in ("dlq", "queue"))
+        try:
+            for batch in waiting(sqs, dlq):
+                held += batch
+                wanted = _chosen(aws, params, batch, jobs, done)[: max(0, most - len(done.sent))]
+                if wanted:
+                    _batch(sqs, guard, params, dlq, queue, wanted, held, done)
+        finally:
+            show_again(sqs, dlq, held)
+    return done
+
+
+def _chosen(
+    aws: Aws, params: Params, batch: list[dict[str, Any]], jobs: Collection[str], done: Redriven
+) -> list[tuple[str, dict[str, Any]]]:
+    """Job and message of those to be sent."""
+    named = [(job_of(one["Body"]), one) for one in batch]
+    known = statuses(aws.client("dynamodb"), params, [job for job, _ in named if job])
+    chosen = []
+    for job, one in named:
+        if job is None:
+            done.foreign.append(one["MessageId"])
+        elif jobs and job not in jobs:
+            done.others.append(job)
+        elif known.get(job) == "COMPLETED":
+            done.completed.append(job)
+        else:
+            chosen.append((job, one))
+    return chosen
+
+
+def _batch(
+    sqs: Any,
+    guard: Guard,
+    params: Params,
+    dlq: str,
+    queue: str,
+    wanted: list[tuple[str, dict[str, Any]]],
+    held: list[dict[str, Any]],
+    done: Redriven,
+) -> None:
+    gone: list[str] = []
+
+    def move() -> None:
+        for job, one in wanted:
+            sqs.send_message(QueueUrl=queue, MessageBody=one["Body"])
+            sqs.delete_message(QueueUrl=dlq, ReceiptHandle=one["ReceiptHandle"])
+            held.remove(one)
+            gone.append(job)
+
+    try:
+        guard.change(
+            f"redrive {len(wanted)} dead letters to {params.name('queue')}",
+            before={"jobs": [job for job, _ in wanted]},
+            after={"sent": len(wanted)},
+            undo="none: a job that fails again comes back by itself",
+            do=move,
+            read_back=lambda: {"sent": len(gone), "jobs": list(gone)},
+            raises=True,
+        )
+    finally:
+        done.sent += gone

@@ -1,0 +1,103 @@
+"""`runbook dlq list|redrive|export`: the dead-letter queue, looked into and emptied the right way round."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_ParamsFile = Annotated[
+    Path | None, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")
+]
+_Env = Annotated[str | None, typer.Option("--env", help="Short for --params params/ENV.yaml.")]
+_Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+
+app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Adds the commands to `parent`."""
+    parent.add_typer(app, name="dlq")
+
+
+def _place(params: Path | None, env: str | None, set_: list[str] | None) -> tuple[Path, dict[str, Any]]:
+    from runbook_lib.launch import overrides
+    from runbook_lib.rollback import file_of
+
+    return file_of(params, env), overrides(set_ or [])
+
+
+@app.command("list")
+def list_(params: _ParamsFile = None, env: _Env = None, set_: _Set = None, json_: _AsJson = False) -> None:
+    """List the dead letters with what became of their jobs; all of them stay where they are.
+
+    Example: [bold]runbook dlq list --env prod[/bold]
+    """
+    from runbook_lib.dead_letters import listed
+
+    found = listed(*_place(params, env, set_))
+    if json_:
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
+        return
+    for one in found:
+        sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}" if one.sent_at else "at an unknown time"
+        typer.secho(f"{one.job_id or one.message_id}: {one.status or 'no such job'}, sent {sent}", bold=True)
+        typer.echo(f"  {one.error or 'the job says nothing of an error'}")
+    typer.echo(f"{len(found)} in the queue")
+
+
+@app.command("export")
+def export(
+    out: Annotated[Path, typer.Option("--out", help="File to write: one JSON object a line; must not exist.")],
+    params: _ParamsFile = None,
+    env: _Env = None,
+    set_: _Set = None,
+) -> None:
+    """Write the dead letters to a file, secrets taken out; all of them stay where they are.
+
+    Example: [bold]runbook dlq export --env prod --out dead.jsonl[/bold]
+    """
+    from runbook_lib.dead_letters import export as write
+
+    file, values = _place(params, env, set_)
+    typer.echo(f"{write(file, values, out)} written to {out}")
+
+
+@app.command("redrive")
+def redrive(
+    params: _ParamsFile = None,
+    env: _Env = None,
+    job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
+    most: Annotated[int, typer.Option("--max", min=1, help="So many messages at most.")] = 1000,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
+    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    set_: _Set = None,
+    json_: _AsJson = False,
+) -> None:
+    """Send dead letters back to the work queue, when the cause is mended; without --apply, say which.
+
+    A job that has completed meanwhile is left. Sent first, deleted after it: a crash may do a job twice, never lose it.
+
+    Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
+    """
+    from runbook_lib.dead_letters import redrive as drive
+
+    file, values = _place(params, env, set_)
+    values |= {"mode": "apply" if apply else "plan", "confirm": confirm}
+    if reason:
+        values["reason"] = reason
+    done = drive(file, values, job or (), most)
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+        return
+    typer.secho(done.sentence, bold=True)
+    for id in done.jobs:
+        typer.echo(f"  {id}")
+    if done.record:
+        typer.echo(f"record: {done.record}")
