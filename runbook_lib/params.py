@@ -17,7 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from runbook_lib.errors import UsageError
 from runbook_lib.files import params_dir, project_root, read_yaml
 from runbook_lib.judge.model import Frozen
-from runbook_lib.policy import Policy, Prices, Service
+from runbook_lib.policy import Policy, Service
+from runbook_lib.prices import Prices
 
 __all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
 
@@ -149,14 +150,22 @@ def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path 
     """
     flat = validated(Flat, values, source)
     where = folder or params_dir()
+    own = f"prices-{flat.region}"
+    priced = own if (where / f"{own}.yaml").is_file() else "prices"
     parts = {
         name: validated(model, read_yaml(where / f"{file}.yaml"), f"{where.name}/{file}.yaml")
         for name, model, file in (
             ("service", Service, "service"),
             ("policy", Policy, "gates"),
-            ("prices", Prices, "prices"),
+            ("prices", Prices, priced),
         )
     }
+    listed = parts["prices"].region  # type: ignore[attr-defined]
+    if listed != flat.region:
+        raise UsageError(
+            f"{where.name}/{priced}.yaml: the prices are those of '{listed}', and {source} runs in '{flat.region}'; "
+            f"write its prices into {where.name}/{own}.yaml"
+        )
     return Params.model_validate({"flat": flat, "source": str(where), **parts})
 
 

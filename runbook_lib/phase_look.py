@@ -10,7 +10,7 @@ from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import beside
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.moment import Moment
-from runbook_lib.observe import alarms, census, fetch, live, traffic
+from runbook_lib.observe import alarms, census, configured, fetch, live, traffic
 from runbook_lib.observe.window import Window, parse
 from runbook_lib.policy import Phase as Spec
 from runbook_lib.record.chain import predecessors
@@ -100,15 +100,14 @@ class Looking:
         run = self.run
         segment = self._census(window)
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params) if self.deployed else {}
+        levels["configured"] = configured.read(run.aws.client, self.params)
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         more = [*asks(chart), *self.more_asks(window)]
         return take(run, self.state, window, look, segment, levels, more=more, baseline=self._baseline)
 
     def more_asks(self, window: Window) -> list[fetch.Ask]:
         """What a phase asks beside the evidence."""
-        from runbook_lib import cost_compare
-
-        return [*cost_compare.asks(self.params, window, self.run.now), *self._latencies(window)]
+        return self._latencies(window)
 
     def _latencies(self, window: Window) -> list[fetch.Ask]:
         """The submission's median for each period: of this window, and of the soak before it, under its route of then.
@@ -214,7 +213,8 @@ class Looking:
 
         seen = self.looked()
         kept = cost_compare.from_record(self.before_this())
-        compared = cost_compare.compare(self.run, seen.answers, seen.evidence["cost_per_vpr"], kept)
+        found = seen.evidence
+        compared = cost_compare.compare(found["cost_per_vpr"], found["cost_per_vpr_sync"], kept, self.run.run_id)
         self.run.check(compared)
         return cost_compare.table(compared)
 

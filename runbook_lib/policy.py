@@ -1,14 +1,14 @@
-"""The nested parameter files as models: `service.yaml`, `gates.yaml`, `prices.yaml`."""
+"""The nested parameter files as models: `service.yaml`, `gates.yaml`. The price list has a module of its own."""
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from runbook_lib.judge.beside import Beside
 from runbook_lib.judge.cadence import Cadence
+from runbook_lib.judge.charges import Sizes
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
 
 
@@ -82,6 +82,7 @@ class Service(Frozen):
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
     notify: Notify = Notify()
+    sizes: Sizes = Sizes()
 
 
 class Phase(Frozen):
@@ -339,31 +340,3 @@ class Policy(Frozen):
         if alarm.threshold is None:
             raise ValueError(f"alarm '{alarm.id}' has no threshold")
         return alarm.threshold
-
-
-class Price(Frozen):
-    """One line of the price list."""
-
-    usd: float = Field(ge=0)
-    per: float = Field(gt=0)
-    unit: str
-
-
-class Prices(Frozen):
-    """`prices.yaml`: list prices with their date and source."""
-
-    region: str
-    date: dt.date
-    currency: Literal["USD"]
-    source: dict[str, str]
-    prices: dict[str, Price]
-
-    def of(self, item: str, quantity: float) -> float:
-        """USD for `quantity` units of `item`."""
-        price = self.prices[item]
-        return quantity * price.usd / price.per
-
-    def model_post_init(self, _: Any) -> None:
-        for item in self.prices:
-            if item.split(".")[0] not in self.source:
-                raise ValueError(f"price '{item}' has no source")

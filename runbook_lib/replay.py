@@ -18,7 +18,8 @@ from runbook_lib.judge.case import Case, CheckedCase, settled
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome
 from runbook_lib.params import Flat, Params
-from runbook_lib.policy import Policy, Prices, Service
+from runbook_lib.policy import Policy, Service
+from runbook_lib.prices import Prices
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import plain
 from runbook_lib.record.place import RecordRef

@@ -13,7 +13,7 @@ from runbook_lib.judge.cadence import Slot
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Decision, GateResult, Look, Outcome, Verdict
-from runbook_lib.observe import census, live, traffic
+from runbook_lib.observe import census, configured, live, traffic
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.record.record import Record
@@ -108,6 +108,7 @@ class Week:
         segment = census.take(run.aws.client("dynamodb"), self.params, window, run.now)
         run.journal.append("census", segment=segment.model_dump(mode="json"))
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params)
+        levels["configured"] = configured.read(run.aws.client, self.params)
         more = [*asks(Window(since, run.now)), *self._daily()]
         self.seen = take(run, self.state, window, self._look(), segment, levels, more=more)
         return stack(evidence_table(self.seen.evidence), census_table(segment))

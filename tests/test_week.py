@@ -73,6 +73,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setattr(room.traffic, "read_or_nothing", lambda *_: (STATE, True))
     monkeypatch.setattr(sight.fetch, "fetch", lambda *_: Answers.from_raw([]))
     monkeypatch.setattr(room.live, "read", lambda *_: {})
+    monkeypatch.setattr(room.configured, "read", lambda *_: {})
     monkeypatch.setattr(sight.measure, "measure", lambda *_: dict(canned["evidence"]))
 
     def census(_: Any, __: Any, window: Window, ___: Any) -> Segment:

@@ -9,7 +9,7 @@ dearer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -18,6 +18,7 @@ from scipy import special
 from runbook_lib.judge.model import Frozen
 
 Scope = Literal["infrastructure", "total"]
+Path = Literal["async", "sync", "runbook"]
 LEAST_PERIODS = 8
 """Below this many periods the delta method's interval would be a guess."""
 
@@ -39,7 +40,7 @@ class UsageLine(Frozen):
     """Key of the price list: `lambda.gb_seconds`."""
     quantity: float = Field(ge=0, allow_inf_nan=False)
     fixed: bool = False
-    """Paid also without traffic (idle polling of the queue)."""
+    """Paid also without traffic: by the hour, or for idle polling of the queue."""
 
     @property
     def llm(self) -> bool:
@@ -48,9 +49,9 @@ class UsageLine(Frozen):
 
 
 class Usage(Frozen):
-    """Everything that one path (sync or async) used in one window, and the reports that came of it."""
+    """Everything that one path used in one window, and the reports that came of it."""
 
-    path: Literal["async", "sync"]
+    path: Path
     successes: int = Field(ge=0)
     """VPRs that reached a client that still waited."""
     lines: tuple[UsageLine, ...]
@@ -96,6 +97,10 @@ class Amount(Frozen):
     """Per successful VPR, without tokens."""
     llm: float | None
     """Per successful VPR, tokens alone."""
+    fixed: float | None
+    """Per successful VPR, of the scope: what is paid without traffic, too."""
+    variable: float | None
+    """Per successful VPR, of the scope: what grows with the traffic."""
     lines: tuple[CostLine, ...]
     """The invoice of the whole window (not per VPR)."""
 
@@ -103,61 +108,6 @@ class Amount(Frozen):
     def usd(self) -> float:
         """The window's whole invoice, infrastructure and tokens."""
         return math.fsum(line.usd for line in self.lines)
-
-
-class AsyncCounts(Frozen):
-    """What CloudWatch and the census counted on the async path in one window. Seconds are summed durations."""
-
-    api: Literal["rest", "http"]
-    successes: int = Field(ge=0)
-    submits: float = Field(ge=0)
-    """Requests of the submit route."""
-    polls: float = Field(ge=0)
-    """Requests of the status route."""
-    submit_s: float = Field(ge=0)
-    submit_mb: int = Field(gt=0)
-    worker_runs: float = Field(ge=0)
-    """Invocations, retries included."""
-    worker_s: float = Field(ge=0)
-    worker_mb: int = Field(gt=0)
-    status_s: float = Field(ge=0)
-    status_mb: int = Field(gt=0)
-    queue_sent: float = Field(default=0, ge=0)
-    queue_received: float = Field(default=0, ge=0)
-    queue_deleted: float = Field(default=0, ge=0)
-    queue_empty_receives: float = Field(default=0, ge=0)
-    """Long polls that came back empty: paid also without traffic."""
-    write_units: float = Field(default=0, ge=0)
-    """Table and index together: CloudWatch counts the index apart."""
-    read_units: float = Field(default=0, ge=0)
-    puts: float = Field(default=0, ge=0)
-    gets: float = Field(default=0, ge=0)
-    input_tokens: float = Field(default=0, ge=0)
-    output_tokens: float = Field(default=0, ge=0)
-
-    def usage(self) -> Usage:
-        """The priced lines of these counts."""
-        requests = f"apigateway.{self.api}_requests"
-        rows: tuple[tuple[str, str, float], ...] = (
-            ("API submit", requests, self.submits),
-            ("API polls", requests, self.polls),
-            ("Lambda submit", "lambda.requests", self.submits),
-            ("Lambda submit", "lambda.gb_seconds", self.submit_s * self.submit_mb / 1024),
-            ("Lambda worker", "lambda.requests", self.worker_runs),
-            ("Lambda worker", "lambda.gb_seconds", self.worker_s * self.worker_mb / 1024),
-            ("Lambda status", "lambda.requests", self.polls),
-            ("Lambda status", "lambda.gb_seconds", self.status_s * self.status_mb / 1024),
-            ("queue", "sqs.requests", self.queue_sent + self.queue_received + self.queue_deleted),
-            ("table", "dynamodb.write_units", self.write_units),
-            ("table", "dynamodb.read_units", self.read_units),
-            ("bucket", "s3.put_requests", self.puts),
-            ("bucket", "s3.get_requests", self.gets),
-            ("LLM", "llm.input_tokens", self.input_tokens),
-            ("LLM", "llm.output_tokens", self.output_tokens),
-        )
-        lines = [UsageLine(service=service, item=item, quantity=quantity) for service, item, quantity in rows]
-        idle = UsageLine(service="queue", item="sqs.requests", quantity=self.queue_empty_receives, fixed=True)
-        return Usage(path="async", successes=self.successes, lines=(*lines, idle))
 
 
 def invoice(usage: Usage, prices: PriceList) -> tuple[CostLine, ...]:
@@ -181,19 +131,21 @@ def _each(usd: float, successes: int) -> float | None:
     return math.inf if usd > 0 else None
 
 
-def _spent(lines: Sequence[CostLine], *, llm: bool) -> float:
-    return math.fsum(line.usd for line in lines if line.llm is llm)
+def _sum(lines: Iterable[CostLine]) -> float:
+    return math.fsum(line.usd for line in lines)
 
 
 def _interval(costs: Sequence[float], successes: Sequence[int], confidence: float) -> tuple[float, float] | None:
-    """Delta method for a ratio of sums over m periods: var R = m/(m-1) * sum (c_i - R s_i)^2 / (sum s)^2."""
+    """Ratio of sums over m periods, and half of its interval's width, by the delta method.
+
+    var R = m/(m-1) * sum (c_i - R s_i)^2 / (sum s)^2 (Cochran, Sampling Techniques, 3rd ed., sec. 2.11).
+    """
     m, total = len(costs), sum(successes)
     if m < LEAST_PERIODS or total == 0:
         return None
     ratio = math.fsum(costs) / total
     spread = math.fsum((cost - ratio * count) ** 2 for cost, count in zip(costs, successes, strict=True))
-    half = float(special.ndtri((1 + confidence) / 2)) * math.sqrt(m / (m - 1) * spread) / total
-    return max(0.0, ratio - half), ratio + half
+    return ratio, float(special.ndtri((1 + confidence) / 2)) * math.sqrt(m / (m - 1) * spread) / total
 
 
 def cost_per_vpr(
@@ -205,29 +157,40 @@ def cost_per_vpr(
         usage: of the whole window.
         prices: the price list.
         scope: what the gate is about; infrastructure and tokens are both in the answer.
-        periods: the same usage, period by period (hours): gives the interval, from `LEAST_PERIODS` on.
+        periods: the same usage, period by period (hours): gives the interval, from `LEAST_PERIODS` on. Their successes
+            may be counted otherwise than the window's: the interval keeps its width relative to the value.
         confidence: of that interval, two-sided.
 
     Raises:
         KeyError: an item has no price.
     """
     lines = invoice(usage, prices)
-    infrastructure, llm = _spent(lines, llm=False), _spent(lines, llm=True)
-
-    def scoped(priced: Sequence[CostLine]) -> float:
-        return math.fsum(line.usd for line in priced if scope == "total" or not line.llm)
-
-    extent = _interval(
-        [scoped(invoice(part, prices)) for part in periods], [part.successes for part in periods], confidence
+    mine = scoped(lines, scope)
+    value = _each(_sum(mine), usage.successes)
+    ratio = _interval(
+        [_sum(scoped(invoice(part, prices), scope)) for part in periods],
+        [part.successes for part in periods],
+        confidence,
     )
+    extent = None
+    if ratio and ratio[0] and value is not None and math.isfinite(value):
+        half = value * ratio[1] / ratio[0]
+        extent = max(0.0, value - half), value + half
     return Amount(
         scope=scope,
-        value=_each(scoped(lines), usage.successes),
+        value=value,
         low=extent[0] if extent else None,
         high=extent[1] if extent else None,
         method=f"delta method over {len(periods)} periods" if extent else None,
         n=usage.successes,
-        infrastructure=_each(infrastructure, usage.successes),
-        llm=_each(llm, usage.successes),
+        infrastructure=_each(_sum(scoped(lines, "infrastructure")), usage.successes),
+        llm=_each(_sum(line for line in lines if line.llm), usage.successes),
+        fixed=_each(_sum(line for line in mine if line.fixed), usage.successes),
+        variable=_each(_sum(line for line in mine if not line.fixed), usage.successes),
         lines=lines,
     )
+
+
+def scoped(lines: Iterable[CostLine], scope: Scope) -> tuple[CostLine, ...]:
+    """The lines that the scope is about."""
+    return tuple(line for line in lines if scope == "total" or not line.llm)

@@ -19,8 +19,10 @@ from runbook_lib.params import Params
 
 Dimensions = tuple[tuple[str, str], ...]
 Kind = Literal["count", "gauge", "latency"]
-Group = Literal["async", "sync", "status", "api", "lambda", "queue", "table", "kpi"]
-Unit = Literal["requests", "errors", "invocations", "ms", "s", "messages", "units", "events", "jobs", "tokens", "USD"]
+Group = Literal["async", "sync", "status", "api", "lambda", "queue", "table", "logs", "kpi"]
+Unit = Literal[
+    "requests", "errors", "invocations", "ms", "s", "messages", "units", "events", "jobs", "tokens", "USD", "bytes"
+]
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,20 @@ def _system_errors(operation: str) -> Metric:
     )
 
 
+def _log(prefix: str, title: str, resource: str) -> Metric:
+    """What the function's log group took in: it is paid by the byte."""
+    return Metric(
+        id=f"{prefix}_log_bytes",
+        title=f"{title} Lambda: bytes logged",
+        unit="bytes",
+        group="logs",
+        stat="Sum",
+        namespace="AWS/Logs",
+        name="IncomingBytes",
+        dimensions=(("LogGroupName", f"/aws/lambda/{{{resource}}}"),),
+    )
+
+
 def _kpi(key: str, title: str, name: str, unit: Unit = "jobs") -> Metric:
     return Metric(
         id=key,
@@ -180,6 +196,10 @@ METRICS: dict[str, Metric] = {
         *_function("worker", "Worker", "worker"),
         *_function("status_fn", "Status", "status"),
         *_function("sync_fn", "Synchronous", "sync"),
+        _log("submit", "Submit", "submit"),
+        _log("worker", "Worker", "worker"),
+        _log("status_fn", "Status", "status"),
+        _log("sync_fn", "Synchronous", "sync"),
         _queue("queue_visible", "Queue: messages waiting", "ApproximateNumberOfMessagesVisible", gauge=True),
         _queue("queue_in_flight", "Queue: messages in flight", "ApproximateNumberOfMessagesNotVisible", gauge=True),
         _queue("queue_oldest_age", "Queue: age of the oldest", "ApproximateAgeOfOldestMessage", unit="s", gauge=True),

@@ -19,7 +19,8 @@ LATENCY_N, LATENCY_UPPER, LATENCY_LOW = f"{LATENCY}:n", f"{LATENCY}:upper", f"{L
 _COUNTED = (
     *("async_requests", "async_5xx", "status_requests", "status_5xx", "sync_requests", "sync_5xx"),
     *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "errors")),
-    "sync_fn_invocations",
+    *("sync_fn_invocations", "sync_fn_duration", "vpr_generated", "vpr_cost_usd"),
+    *(f"{name}_log_bytes" for name in (*FUNCTIONS, "sync_fn")),
     *("queue_sent", "queue_received", "queue_deleted", "queue_empty_receives"),
     *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
     *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),

@@ -9,6 +9,8 @@ from runbook_lib.rehearse.rows import Floats, Rows
 
 GATEWAY_MS = 4.0
 """The gateway's own share of the latency."""
+LOG_BYTES = 1800.0
+"""What an invocation writes to its log: the platform's START, END and REPORT, and some structured lines."""
 
 
 def responses(route: str, at: Floats, waited: Floats, broken: NDArray[np.bool_]) -> list[Rows]:
@@ -34,4 +36,5 @@ def invocations(
         Rows.of(f"{function}_throttles", ends, 0.0, start),
         Rows.of(f"{function}_duration", ends, np.round(took * 1000), start),
         Rows.of(f"{function}_concurrent", ends, concurrent, start),
+        Rows.of(f"{function}_log_bytes", ends, LOG_BYTES, start),
     ]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runbook_lib.rehearse.calls import invocations, responses
+from runbook_lib.rehearse.calls import LOG_BYTES, invocations, responses
 from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Behaviour
 
@@ -124,7 +124,13 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
         ("worker_throttles", end, at, 0.0),
         ("worker_duration", end, at, round(took * 1000)),
         ("worker_concurrent", end, at, float(busy)),
+        ("worker_log_bytes", end, at, LOG_BYTES),
     ]
+    if not limited:  # the LLM was called: its tokens are paid for, whatever comes of the job
+        one += [
+            ("d_paid_async_input", end, end, float(job.input_tokens)),
+            ("d_paid_async_output", end, end, float(job.output_tokens)),
+        ]
     again = None
     if crash:
         one.append(("d_in_flight", hidden_until, hidden_until, -1.0))

@@ -28,7 +28,7 @@ from runbook_lib.rehearse.rows import ID, Rows
 MINUTE_S = 60
 COARSE_MINUTES = 5
 COARSE = re.compile(
-    r"_(latency|integration|duration|concurrent|throttles|reads|writes|tokens|ms|usd|age|empty|received|deleted)$"
+    r"_(latency|integration|duration|concurrent|throttles|reads|writes|tokens|ms|usd|age|empty|received|deleted|log_bytes)$"
 )
 """Signals filed by five minutes, the finest period that anybody reads them in: a third of the data. Not the counts of
 requests and failures, whose minute decides what a window and a guard see."""
@@ -110,6 +110,11 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
             for queue in ("queue", "dlq")
             for key, name, unit in _QUEUE
             if f"{queue}_{key}" in ID
+        ),
+        *(
+            Target(f"{function}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
+            for function in ("sync", "submit", "worker", "status")
+            for group in (f"/aws/lambda/{params.name(function)}",)
         ),
         *_table_targets(params),
         *(

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _ROUTE = ("count", "4xx", "5xx", "latency", "integration")
-_FUNCTION = ("invocations", "errors", "throttles", "duration", "concurrent")
+_FUNCTION = ("invocations", "errors", "throttles", "duration", "concurrent", "log_bytes")
 SIGNALS: tuple[str, ...] = (
     # Ups and downs of the queues come first: they never leave the simulation (see `Rows.public`).
     *(f"d_{name}" for name in ("visible", "in_flight", "dlq")),
+    # Tokens that were paid for, whatever came of the call: only the LLM's provider knows them all.
+    *(f"d_paid_{path}_{side}" for path in ("async", "sync") for side in ("input", "output")),
     # By path: `sync` is /api/vpr, whatever answers there, and `submit` is /api/vpr-async.
     *(f"{route}_{what}" for route in ("sync", "submit", "status") for what in _ROUTE),
     *("nowhere_count", "nowhere_4xx"),
@@ -28,7 +30,7 @@ SIGNALS: tuple[str, ...] = (
     *("status_query", "status_completed", "status_failed"),
 )
 ID: dict[str, int] = {name: i for i, name in enumerate(SIGNALS)}
-_PUBLIC = 3
+_PUBLIC = 7
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,13 @@ class Rows:
         return self.where(self.signal == ID[signal])
 
     def public(self) -> Rows:
-        """Without the ups and downs that only the simulation itself uses."""
+        """Without what only the simulation itself knows."""
         return self.where(self.signal >= _PUBLIC)
+
+    def totals(self) -> dict[str, float]:
+        """Sum of the values, by signal; those that occur."""
+        sums = np.bincount(self.signal, weights=self.value, minlength=len(SIGNALS))
+        return {SIGNALS[k]: float(sums[k]) for k in np.unique(self.signal)}
 
     def total(self, signal: str) -> float:
         """Sum of one signal's values."""

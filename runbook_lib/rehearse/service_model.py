@@ -53,6 +53,8 @@ class Step:
     """Copies of the jobs whose status at `end` is another one than in the step before."""
     failures: list[Failure]
     requests: Requests
+    used: dict[str, float] = field(default_factory=dict)
+    """Signal to the sum of its values: what was used, whether AWS is told or not."""
 
 
 @dataclass
@@ -157,7 +159,8 @@ class Service:
         state.failures = [failure for failure in state.failures if failure.at >= until]
         published = state.gauges.show(done, start, until, ages)
         state.now = until
-        return Step(start, until, published, changed, failures, requests)
+        used = done.totals() | {"queue_empty": published.total("queue_empty")}
+        return Step(start, until, published, changed, failures, requests, used)
 
     def _emit(self, signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> None:
         if len(emit):
@@ -219,6 +222,8 @@ class Service:
         made = wanted <= SYNC_TIMEOUT_S
         tokens = self._tokens(who)
         cost = tokens[0] * self.settings.usd_per_input_token + tokens[1] * self.settings.usd_per_output_token
+        self._emit("d_paid_sync_input", ends, tokens[0])
+        self._emit("d_paid_sync_output", ends, tokens[1])
         self._emit("vpr_generated", ends[made], 1.0)
         self._emit("vpr_generation_ms", ends[made], np.round(took[made] * 1000))
         self._emit("vpr_cost_usd", ends[made], np.round(cost[made], 4))

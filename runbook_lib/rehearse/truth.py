@@ -56,10 +56,12 @@ class Truth:
     items: int = 0
     """Job items written so far."""
     _requests: list[Requests] = field(default_factory=list)
+    _used: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
         """Take in what came to pass."""
         self._requests.append(step.requests)
+        self._used.append((step.start, step.end, step.used))
         self.jobs.update((job.job_id, job) for job in step.jobs)
 
     def requests(self) -> Requests:
@@ -68,6 +70,18 @@ class Truth:
             nobody = np.empty(0, dtype=bool)
             return Requests(np.empty(0), nobody, nobody, nobody)
         return Requests(*(np.concatenate(column) for column in zip(*self._requests, strict=True)))
+
+    def used(self, start: float = -math.inf, end: float = math.inf) -> dict[str, float]:
+        """What was used in the steps that lie wholly in [start, end): signal to the sum of its values.
+
+        `d_paid_*` are the tokens of every call of the LLM, those of failed, retried and cut-off ones too.
+        """
+        sums: dict[str, float] = {}
+        for first, last, used in self._used:
+            if start <= first and last <= end:
+                for signal, value in used.items():
+                    sums[signal] = sums.get(signal, 0.0) + value
+        return sums
 
     def between(self, start: float = -math.inf, end: float = math.inf) -> Tally:
         """The window [start, end), epoch seconds."""

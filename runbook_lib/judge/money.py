@@ -1,0 +1,49 @@
+"""Amounts of money as they are shown: rounded so that what is shown adds up to the total shown, to the last digit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+PLACES = 6
+"""Digits behind the point: a millionth of a dollar, less than the cheapest line of a VPR."""
+
+
+def rounded(usd: float, places: int = PLACES) -> Decimal:
+    """`usd` to so many decimal places.
+
+    Raises:
+        ValueError: not finite; there is nothing to round.
+    """
+    if not math.isfinite(usd):
+        raise ValueError(f"{usd} is no amount of money that could be rounded")
+    return Decimal(repr(float(usd))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+
+
+def parts(amounts: Sequence[float], total: Decimal | None = None, places: int = PLACES) -> list[Decimal]:
+    """`amounts` (n,) rounded so that they add up to `total` exactly, by the largest remainder.
+
+    Each is off by less than one unit of the last place from what it is. Hamilton's method of apportionment (Balinski
+    and Young, Fair Representation, 1982, ch. 3).
+
+    Args:
+        total: their sum as it is shown elsewhere; None: the sum, rounded.
+
+    Raises:
+        ValueError: an amount is not finite, or `total` is none that rounding could reach.
+    """
+    unit = Decimal(1).scaleb(-places)
+    exact = [Decimal(repr(float(amount))) if math.isfinite(amount) else None for amount in amounts]
+    if any(one is None for one in exact):
+        raise ValueError(f"{list(amounts)}: not every amount is finite")
+    known = [one for one in exact if one is not None]
+    wanted = sum(known, Decimal(0)).quantize(unit, ROUND_HALF_EVEN) if total is None else total
+    floors = [one.quantize(unit, ROUND_FLOOR) for one in known]
+    missing = int((wanted - sum(floors, Decimal(0))) / unit)
+    if not 0 <= missing <= len(known):
+        raise ValueError(f"{list(amounts)} cannot be rounded to add up to {wanted}")
+    # The largest remainders are rounded up; of equal ones the first.
+    order = sorted(range(len(known)), key=lambda k: (floors[k] - known[k], k))
+    up = set(order[:missing])
+    return [floor + unit if k in up else floor for k, floor in enumerate(floors)]
