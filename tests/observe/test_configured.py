@@ -42,7 +42,8 @@ class Aws:
 
     def table(self, summary: dict[str, Any] | None, units: int = 0) -> None:
         given = {"ProvisionedThroughput": {"ReadCapacityUnits": units, "WriteCapacityUnits": units}}
-        table = {"CreationDateTime": MADE, **given, "GlobalSecondaryIndexes": [{"IndexName": "idempotency-key-index", **given}]}
+        index = {"IndexName": "idempotency-key-index", **given}
+        table = {"CreationDateTime": MADE, **given, "GlobalSecondaryIndexes": [index]}
         self.stubs["dynamodb"].add_response(
             "describe_table", {"Table": table | ({"BillingModeSummary": summary} if summary else {})}
         )
