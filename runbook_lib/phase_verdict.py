@@ -15,10 +15,11 @@ from runbook_lib.judge.checks import Check, unmet
 from runbook_lib.judge.decide import USER_SUCCESS
 from runbook_lib.judge.model import Decision, Look, Outcome, Verdict
 from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.phase_case import case_of
 from runbook_lib.phase_look import Looking
 from runbook_lib.record.chain import predecessors
 from runbook_lib.run import Run
-from runbook_lib.sight import BASELINE, Seen
+from runbook_lib.sight import Seen
 
 AFTERWARDS = dt.timedelta(hours=1)
 """So long after a declared look, what came since is looked at as well."""
@@ -82,28 +83,9 @@ class Judging(Looking):
         return self._way_back(outcome)
 
     def _case(self, seen: Seen, look: Look | None, moment: moments.Name | None) -> Case:
-        policy, now = self.params.policy, self.moment
+        now = self.moment
         back = self._first_look(self.run.now) if now.name == "before" else now.come_back_at
-        return Case(
-            gates=policy.gates if now.effective_at is not None else (),
-            evidence=seen.evidence,
-            look=look,
-            looks=now.looks or self.spec.looks,
-            look_number=now.look_number if look else 0,
-            confidence=policy.confidence,
-            alpha_early=policy.alpha_early,
-            prior=policy.early_prior,
-            moment=moment or now.name,  # `over` and `migrating` are not judged
-            percent=self.spec.percent if now.name == "before" else now.percent,
-            last_look=now.last_look,
-            come_back_at=iso(back) if back else None,
-            baseline=seen.evidence.get(BASELINE),
-            worse_baseline_holds=policy.worse_baseline_holds,
-            alarm=now.alarm,
-            alarm_at=iso(now.taken_back_at) if now.taken_back_at else None,
-            taken_back=now.words if now.name == "taken_back" and not now.by_itself else None,
-            void=now.words if now.name == "void" else None,
-        )
+        return case_of(self.params, self.spec, now, seen.evidence, look, moment=moment, back=back)
 
     def _way_back(self, outcome: Outcome) -> Outcome:
         """The decision with the command that answers it."""

@@ -8,7 +8,7 @@ import math
 from runbook_lib.judge.model import Evidence
 from runbook_lib.observe import questions
 from runbook_lib.observe.questions import GAUGE_PERIOD_S, label
-from runbook_lib.observe.seen import Seen, census_window, unseen
+from runbook_lib.observe.seen import Seen, behind, census_window, unseen
 from runbook_lib.observe.window import Window, iso, period_for
 
 
@@ -87,7 +87,8 @@ def queue_depth(seen: Seen) -> Evidence:
     """SQS publishes for every queue that holds a message or is polled, and falls silent for one idle for six hours.
 
     So a period without a point is zero if nothing was sent or asked in it and the last point before it was zero (if
-    there is no point at all: if the queue is empty now). Anything else is missing.
+    there is no point at all: if the queue is empty now). Anything else is missing, and so is every such period where
+    the jobs table shows that CloudWatch is behind: what would prove it is late itself.
     """
     window = questions.gauged(seen.params, seen.window, seen.now)
     period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
@@ -96,13 +97,13 @@ def queue_depth(seen: Seen) -> Evidence:
     times = _periods(window, period)
     live = seen.live.get("queue_visible")
     depth: float | None = 0.0 if known else live
-    values, filled = [], 0
+    values, filled, late = [], 0, behind(seen)
     for at in times:
         if at in known:
             depth = known[at]
         else:
             span = Window(at, at + dt.timedelta(seconds=period))
-            if depth != 0 or seen.sum("queue_sent", span) or seen.sum("async_requests", span):
+            if late or depth != 0 or seen.sum("queue_sent", span) or seen.sum("async_requests", span):
                 depth = None
                 continue
             filled += 1
@@ -113,7 +114,10 @@ def queue_depth(seen: Seen) -> Evidence:
         f"CloudWatch AWS/SQS, Maximum of messages visible in {seen.params.name('queue')}, each {period} s",
         window, (name,), values=tuple(values), expected=len(times), live=live,
         proven_zero_by=proof if filled and len(values) == len(times) else None,
-        notes=(f"{filled} of {len(times)} periods have no point and count as 0: {proof}",) if filled else (),
+        notes=(
+            *((late,) if late and len(values) < len(times) else ()),
+            *((f"{filled} of {len(times)} periods have no point and count as 0: {proof}",) if filled else ()),
+        ),
     )  # fmt: skip
 
 

@@ -93,6 +93,22 @@ def census_window(seen: Seen) -> Window:
     return Window(seen.segment.start, max(seen.segment.start, seen.segment.end_settled))
 
 
+def behind(seen: Seen) -> str | None:
+    """In words, if the census found clearly more jobs than CloudWatch knows submissions of, else None.
+
+    Then CloudWatch is late or incomplete, and silence of one of its metrics is proven harmless by no other.
+    """
+    segment, span = seen.segment, census_window(seen)
+    if segment is None:
+        return None
+    found = segment.n + segment.probes
+    known = max(seen.sum("queue_sent", span) or 0.0, seen.sum("async_requests", span) or 0.0)
+    # A few jobs at the edges, where a minute is in one count and not in the other, are no contradiction.
+    if found - known <= max(5.0, 0.02 * found):
+        return None
+    return f"the census found {found} jobs, CloudWatch knows of {known:g} submissions: late or incomplete"
+
+
 def unseen(seen: Seen) -> tuple[bool, tuple[str, ...], list[dict[str, Any]]]:
     """Gaps of the census, filled from the KPI metrics as far as these go: (some job was not seen, words, figures).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -159,6 +160,10 @@ class Rehearsal:
         with self.board.step(f"{self.aws.now():%d %b %H:%M}  {hours:.1f} h go by{why}") as said:
             self.advance(until + dt.timedelta(seconds=30))
             said.append(self.traffic())
+
+    def pause(self, seconds: float) -> None:
+        """Real seconds go by."""
+        time.sleep(seconds)
 
     def report(self) -> Path | None:
         """The newest report."""

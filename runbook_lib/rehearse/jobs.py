@@ -59,6 +59,8 @@ class Job:
     u_poll: float
     input_tokens: int
     output_tokens: int
+    poison: bool = False
+    """Its message crashes whatever worker it is delivered to."""
     started: float = math.inf
     finished: float = math.inf
     gone: float = math.inf
@@ -109,7 +111,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
     job.started = at
     limited = busy > now.llm_slots
     took = round(REFUSED_S if limited else job.llm_s * now.llm_time + 0.6, 3)
-    crash = took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
+    crash = job.poison or took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
     took = min(took, WORKER_TIMEOUT_S)
     end = at + took
     hidden_until = at + settings.visibility_timeout_s
@@ -147,7 +149,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
         by_index = by_table + (1 - by_table) * now.index_throttled
         job.failed = limited or job.u_failed < by_index
         one += [("d_in_flight", end, end, -1.0), ("queue_deleted", end, end, 1.0)]
-        one += [("table_writes", end, end, 1.0), ("gsi_writes", end, end, 1.0)]
+        one += [("table_writes", end, end, now.written_units), ("gsi_writes", end, end, now.written_units)]
         if job.failed:
             by_itself = job.u_failed < now.job_failed
             job.error = RATE_LIMITED if limited else reason if by_itself else THROTTLED

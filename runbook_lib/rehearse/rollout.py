@@ -7,6 +7,8 @@ from pathlib import Path
 
 from runbook_lib.errors import AwsError, Exit
 from runbook_lib.judge import cadence
+from runbook_lib.judge.checks import Check, unmet
+from runbook_lib.judge.model import Verdict
 from runbook_lib.launch import Finished
 from runbook_lib.observe import traffic
 from runbook_lib.observe.window import parse
@@ -16,6 +18,11 @@ from runbook_lib.rehearse.director import Rehearsal, Scene
 from runbook_lib.rehearse.stage import shown
 
 HISTORY_DAYS = 7
+LOAD_TRIES = 3
+PATIENCE_S = 20.0
+"""Real seconds until a machine that was too slow for the load is asked again."""
+BY_THE_CLOCK = ("load.concurrent", "load.submit_p95", "load.drained")
+"""Checks of the load test that a slow machine fails with nothing lost and nothing refused."""
 INTERIM_H = 12
 PREFLIGHT, DEV, DASHBOARD, ALARMS = "01_preflight", "02_deploy_dev", "03_dashboard", "04_alarms"
 STAGING, PHASE1, PHASE2 = "05_staging", "06_phase1_10_percent", "07_phase2_50_percent"
@@ -61,7 +68,7 @@ class Rollout:
             self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
             self.prepared("staging", STAGING)
             stage.people("staging", "staging")
-            self.through(Scene(STAGING, "staging", "tests, load test, shift"))
+            self.staging()
             stage.leave("staging")
             self.prepared("prod", PHASE1)
             self.phase1()
@@ -73,6 +80,30 @@ class Rollout:
             return self.first_week()
         except Stopped as stopped:
             return stopped.last
+
+    def staging(self) -> Finished:
+        """Tests, load test and soak; the load again where this machine was just too slow for it, as people would."""
+        scene = Scene(STAGING, "staging", "tests, load test, shift")
+        last = self.stage.run(scene)
+        for left in range(LOAD_TRIES - 1, 0, -1):
+            slow = self.too_slow(last)
+            if not slow:
+                break
+            again = f"once more, in {PATIENCE_S:g} s" if left == 1 else f"up to {left} times more, in {PATIENCE_S:g} s"
+            self.stage.board.say(f"  this machine was too slow for the load just now ({slow}): {again}")
+            self.stage.pause(PATIENCE_S)
+            last = self.stage.run(scene)
+        return self.through(scene, last)
+
+    def too_slow(self, last: Finished) -> str:
+        """What a run of 05 says of a load test that failed by the clock alone; empty: it did not, or not alone."""
+        if last.decision != "HOLD":
+            return ""
+        archive = Archive(self.stage.root / self.stage.archive)
+        checks = [Check.model_validate(one) for one in archive.load(archive.find(last.run_id)).checks]
+        wrong = [one for one in unmet(checks) if not one.mends]
+        slow = [one for one in wrong if one.id in BY_THE_CLOCK and one.verdict is Verdict.FAIL]
+        return wrong[0].reason if wrong and len(slow) == len(wrong) else ""
 
     def sign(self, after: str | None = None) -> None:
         """The people of the rehearsal attest what only people can, and what can be said by now."""
@@ -112,9 +143,13 @@ class Rollout:
         for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
             self._must(finished, "PROMOTE")
 
-    def through(self, scene: Scene) -> Finished:
-        """Run again whenever it says so, until it promotes; an undecided soak is extended by the notebook itself."""
-        last = self.stage.run(scene)
+    def through(self, scene: Scene, last: Finished | None = None) -> Finished:
+        """Run again whenever it says so, until it promotes; an undecided soak is extended by the notebook itself.
+
+        Args:
+            last: the first run of it, if it was made already.
+        """
+        last = last or self.stage.run(scene)
         while last.decision == "SOAK" and last.come_back_at:
             self.stage.soak(parse(last.come_back_at))
             last = self.stage.run(Scene(scene.notebook, scene.env, "look"))

@@ -1,18 +1,22 @@
-"""Scenarios: how the simulated service behaves, and what goes wrong when. Data, read from YAML."""
+"""Scenarios: how the simulated service behaves, what goes wrong when, and how that should end. Data, read from YAML."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params import read_yaml, validated
+from runbook_lib.rehearse.rows import ID
 
 FAILURE = "LLMError: the answer is not valid JSON"
 """What the few jobs say that fail on a healthy day."""
 FOLDER = Path(__file__).parent / "scenarios"
+Phase = Literal["06", "07", "08"]
+"""A phase of the rollout by the number of its notebook."""
 
 
 class Behaviour(Frozen):
@@ -42,16 +46,31 @@ class Behaviour(Frozen):
     """The same for the idempotency index, whose throttling holds up the table's writes."""
     units_needed: float = Field(default=60.0, ge=0)
     """Provisioned units a second, of the table and of the index each, from which on neither turns anything away."""
+    poison: float = Field(default=0.0, ge=0, le=1)
+    """Share of submissions whose message crashes every worker that it is delivered to."""
+    worker_limit: float = Field(default=1000.0, ge=0)
+    """Workers that take messages at most, whatever concurrency is reserved; 0: the event source is off."""
+    written_units: float = Field(default=1.0, ge=0)
+    """Write units, of the table and of the index each, that the worker spends on a job's end."""
+    metrics_late_s: float = Field(default=0.0, ge=0)
+    """Metrics reach CloudWatch so much later than they should, under the time that they are about."""
     llm_slots: float = Field(default=1000.0, ge=0)
     """Jobs at a time that the LLM's rate limit lets through; one more is refused at once, and its job fails."""
 
 
 class Fault(Frozen):
-    """From hour `start` to hour `end` (None: for ever) of the world's life, numbers of `Behaviour` are other ones."""
+    """From hour `start` to hour `end` (None: for ever) numbers of `Behaviour` are other ones.
+
+    The hours are those of the world's life; with `after`, those since that phase set its weight, and before that the
+    fault is off.
+    """
 
     name: str
     start: float = Field(default=0.0, ge=0)
     end: float | None = None
+    after: Phase | None = None
+    silent: tuple[str, ...] = ()
+    """Signals (`rows.SIGNALS`) that CloudWatch is never told."""
     set: dict[str, float] = Field(default_factory=dict)
     times: dict[str, float] = Field(default_factory=dict)
     reason: str = ""
@@ -62,13 +81,38 @@ class Fault(Frozen):
         unknown = sorted((set(self.set) | set(self.times)) - set(Behaviour.model_fields))
         if unknown:
             raise ValueError(f"fault '{self.name}' turns unknown knob '{unknown[0]}'")
+        if strangers := sorted(set(self.silent) - set(ID)):
+            raise ValueError(f"fault '{self.name}' silences unknown signal '{strangers[0]}'")
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"fault '{self.name}' ends at hour {self.end}, before its start {self.start}")
         return self
 
     def on(self, hour: float) -> bool:
         """Whether it is on at `hour`; the end is not included."""
-        return self.start <= hour and (self.end is None or hour < self.end)
+        return self.after is None and self.start <= hour and (self.end is None or hour < self.end)
+
+    def counted_from(self, hour: float) -> Fault:
+        """The same fault, its hours counted from `hour` of the world's life."""
+        end = None if self.end is None else self.end + hour
+        return self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
+
+
+class Expected(Frozen):
+    """How a scenario should end. Where chance has a say, several ends are right, and all of them are named."""
+
+    decisions: tuple[Literal["PROMOTE", "HOLD", "ROLLBACK"], ...] = Field(min_length=1)
+    phases: tuple[Phase, ...] = ()
+    """Where it is caught; empty: nowhere, the rollout goes through."""
+    rollback: tuple[Literal[1, 2, 3], ...] = ()
+    """The rollback scenarios that a ROLLBACK may name."""
+    recovers: str = ""
+    """What turns the curve, in words; empty: nothing in the rollback does."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Expected:
+        if ("PROMOTE" in self.decisions) != (not self.phases) or ("ROLLBACK" in self.decisions) != bool(self.rollback):
+            raise ValueError("PROMOTE is caught in no phase, HOLD and ROLLBACK in one, and ROLLBACK names its scenario")
+        return self
 
 
 class Scenario(Frozen):
@@ -76,6 +120,12 @@ class Scenario(Frozen):
 
     name: str
     title: str
+    explanation: str = ""
+    """What happens in it, for a reader of `runbook rehearse --list`."""
+    expected: Expected | None = None
+    """None: a world for other tests, not to be played to an end."""
+    watch_min: float = Field(default=30.0, ge=0)
+    """Minutes between two looks of whoever watches, beside the declared looks; 0: AppConfig is alone with the soak."""
     requests_per_day: float = Field(default=3000.0, ge=0)
     profile: tuple[float, ...] = (
         *(0.25, 0.2, 0.2, 0.2, 0.25, 0.4, 0.7, 1.0, 1.4, 1.6, 1.7, 1.7),
@@ -91,6 +141,9 @@ class Scenario(Frozen):
     def _whole(self) -> Scenario:
         if len(self.profile) != 24 or min(self.profile) < 0 or sum(self.profile) <= 0:
             raise ValueError("profile wants 24 weights, none negative, not all zero")
+        for fault in self.faults:
+            # Also the faults that no phase has begun yet.
+            Behaviour.model_validate(_with(self.behaviour.model_dump(), fault))
         for hour in (0.0, *self.edges()):
             self.at(hour)
         return self
@@ -99,9 +152,20 @@ class Scenario(Frozen):
         """Expected arrivals in that hour of the day, before any fault."""
         return self.requests_per_day * self.profile[hour_of_day] / sum(self.profile)
 
+    def begun(self, phase: str, hour: float) -> Scenario:
+        """The same world once `phase` (a notebook) has set its weight at `hour`: its faults have their time now."""
+        due = [fault.after is not None and phase.startswith(fault.after) for fault in self.faults]
+        faults = [f.counted_from(hour) if now else f for f, now in zip(self.faults, due, strict=True)]
+        return self.model_copy(update={"faults": tuple(faults)})
+
+    def silent(self, hour: float) -> frozenset[str]:
+        """Signals that CloudWatch is not told at `hour`."""
+        return frozenset(name for fault in self.faults if fault.on(hour) for name in fault.silent)
+
     def edges(self) -> tuple[float, ...]:
         """Hours at which a fault starts or ends, in order."""
-        return tuple(sorted({x for f in self.faults for x in (f.start, f.end) if x is not None}))
+        known = [fault for fault in self.faults if fault.after is None]
+        return tuple(sorted({x for f in known for x in (f.start, f.end) if x is not None}))
 
     def at(self, hour: float) -> Behaviour:
         """The behaviour at `hour` of the world's life; later faults of the list lie over earlier ones.
@@ -112,14 +176,19 @@ class Scenario(Frozen):
         values = self.behaviour.model_dump()
         for fault in self.faults:
             if fault.on(hour):
-                values.update(fault.set)
-                values.update({knob: values[knob] * factor for knob, factor in fault.times.items()})
+                values = _with(values, fault)
         return Behaviour.model_validate(values)
 
     def reason(self, hour: float) -> str:
         """What a job that fails at `hour` says."""
         said = [fault.reason for fault in self.faults if fault.reason and fault.on(hour)]
         return said[-1] if said else FAILURE
+
+
+def _with(values: dict[str, float], fault: Fault) -> dict[str, float]:
+    """`values` under `fault`."""
+    values = {**values, **fault.set}
+    return {**values, **{knob: values[knob] * factor for knob, factor in fault.times.items()}}
 
 
 def load(name: str | Path) -> Scenario:
@@ -137,3 +206,9 @@ def load(name: str | Path) -> Scenario:
 def names() -> list[str]:
     """Names of the scenarios that come along."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def played() -> list[Scenario]:
+    """The scenarios that say how they should end: the healthy ones first."""
+    known = [scenario for scenario in map(load, names()) if scenario.expected is not None]
+    return sorted(known, key=lambda one: (one.expected is not None and bool(one.expected.phases), one.name))

@@ -95,10 +95,8 @@ class Service:
         self._routes = (False, True)
         self._units: tuple[float | None, float | None] = (None, None)
         self._state = _State(now=start, gauges=Gauges(start, scenario.idle_queue_hours * HOUR_S))
-        self._edges = scenario.edges()
-        self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
-        self._hours: dict[int, Arrivals] = {}
         self._out: list[Rows] = []
+        self.live_by(scenario)
 
     @property
     def now(self) -> float:
@@ -109,6 +107,17 @@ class Service:
     def backlog(self) -> int:
         """Jobs whose item may still change."""
         return len(self._state.active)
+
+    @property
+    def hour(self) -> float:
+        """Hour of its life."""
+        return (self.now - self.origin) / HOUR_S
+
+    def live_by(self, scenario: Scenario) -> None:
+        """From now on the world is this one."""
+        self.scenario, self._edges = scenario, scenario.edges()
+        self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
+        self._hours: dict[int, Arrivals] = {}
 
     def set_weight(self, share: float) -> None:
         """From now on the flags say `share` (0 to 1); each client sees it when it reads them next."""
@@ -263,6 +272,7 @@ class Service:
         self._emit("queue_sent", answered[~broken], 1.0)
         self._emit("d_visible", answered[~broken], 1.0)
         llm, (read, written) = self._llm_s(who), self._tokens(who)
+        poisoned = who.u_crash < self._knob("poison", who.at)
         for i in np.flatnonzero(~broken):
             high, low = int(who.key[i, 0]), int(who.key[i, 1])
             job = Job(
@@ -274,6 +284,7 @@ class Service:
                 u_failed=float(who.u_failed[i]),
                 u_crash=float(who.u_crash[i]),
                 u_poll=float(who.u_poll[i]),
+                poison=bool(poisoned[i]),
                 input_tokens=int(read[i]),
                 output_tokens=int(written[i]),
             )
@@ -313,8 +324,15 @@ class Service:
         waiting, running, floor = state.waiting, state.running, state.now
         while waiting and self.workers > 0:
             at = max(waiting[0][0], floor)
+            limit = self._behaviours[bisect_right(self._edges, (at - self.origin) / HOUR_S)].worker_limit
+            workers = int(min(self.workers, limit))
+            if not workers:
+                floor = self._edge_after(at)
+                if floor >= until:
+                    break
+                continue
             free = sum(end <= at for end in running)
-            if (short := len(running) - free - self.workers + 1) > 0:
+            if (short := len(running) - free - workers + 1) > 0:
                 at = heapq.nsmallest(free + short, running)[-1]
             if at >= until:
                 break
@@ -330,6 +348,11 @@ class Service:
                 state.failures.append(Failure(job.finished, job.job_id, job.error))
             if again is not None:
                 heapq.heappush(waiting, (again, number, job))
+
+    def _edge_after(self, at: float) -> float:
+        """The next moment after `at` at which the behaviour changes; infinite if it does not any more."""
+        later = [edge for edge in self._edges if self.origin + edge * HOUR_S > at]
+        return self.origin + later[0] * HOUR_S if later else math.inf
 
 
 def _take(who: Arrivals, mask: NDArray[np.bool_]) -> Arrivals:

@@ -17,6 +17,7 @@ from runbook_lib.rehearse import publish
 from runbook_lib.rehearse.jobs import Settings
 from runbook_lib.rehearse.knobs import Knobs, reader
 from runbook_lib.rehearse.lookahead import LookAhead
+from runbook_lib.rehearse.outbox import Outbox
 from runbook_lib.rehearse.rows import ID, Rows
 from runbook_lib.rehearse.scenario import Scenario, load
 from runbook_lib.rehearse.service_model import Service, Step
@@ -68,6 +69,7 @@ class World:
         self.service = Service(self.scenario, settings(params), seed, aws.now().timestamp(), self.knobs.workers)
         self._obey(self.knobs)
         self._ahead = LookAhead.of(params)
+        self._outbox = Outbox()
         self._items = publish.Items(aws.client("dynamodb"), params)
         found = publish.targets(params, _api_id(aws, params))
         self._metrics = publish.Metrics(aws.client("cloudwatch"), found, inbox=aws.inbox)
@@ -100,6 +102,10 @@ class World:
         self.service.workers = knobs.workers
         self.service.set_units(table=knobs.table_units, index=knobs.index_units)
 
+    def begin(self, phase: str) -> None:
+        """`phase` (a notebook) has set its weight: the faults that come with it have their time from now on."""
+        self.service.live_by(self.service.scenario.begun(phase, self.service.hour))
+
     def horizon(self, end: float) -> float:
         """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""
         now = self.service.now
@@ -120,6 +126,8 @@ class World:
 
     def publish(self, step: Step) -> None:
         """Tells AWS: jobs, logs and metrics side by side, since one is packed while another is stored."""
+        service = self.service
+        step.rows = self._outbox.send(step.rows, service.scenario, service.origin, step.end)
         if not self.knobs.deployed:
             # There is no queue, no table and no worker that could tell anything.
             step.rows = step.rows.where(np.isin(step.rows.signal, _BASELINE))

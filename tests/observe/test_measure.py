@@ -82,6 +82,12 @@ class Soak:
         results = judge_all(self.params.policy.gates, self.evidence(), look=self.look)
         return {result.gate.id: result.verdict for result in results}
 
+    def jobs(self, completed: int) -> None:
+        """The census found so many, all of them completed."""
+        assert self.segment is not None
+        times = tuple(30 + place / 10 for place in range(completed))
+        self.segment = self.segment.model_copy(update={"completed": completed, "generation_s": times})
+
     def drop(self, *metrics: str) -> None:
         for name in list(self.values):
             if name.split(":")[0] in metrics:
@@ -283,6 +289,17 @@ def test_generation_time_counts_what_is_beyond_the_alert_limit(day: Soak) -> Non
     assert "2 jobs never completed" in found.notes[0]
 
 
+def test_where_every_metric_is_late_the_silence_of_one_does_not_prove_another(day: Soak) -> None:
+    cut = day.window.end - 4 * HOUR
+    for name, points in day.values.items():
+        if isinstance(points, list):
+            day.values[name] = [(when, value) for when, value in points if when < cut]
+    found = day.evidence()["queue_depth"]
+    assert (len(found.values), found.expected, found.proven_zero_by) == (240, 288, None)
+    assert "the census found 300 jobs, CloudWatch knows of 250 submissions: late or incomplete" in found.notes
+    assert day.verdicts()["queue_depth"] is Verdict.INCONCLUSIVE
+
+
 def test_queue_depth_is_the_peak_of_each_period(day: Soak) -> None:
     found = day.evidence()["queue_depth"]
     assert (len(found.values), found.expected, found.live, found.proven_zero_by) == (288, 288, 0, None)
@@ -290,6 +307,7 @@ def test_queue_depth_is_the_peak_of_each_period(day: Soak) -> None:
 
 def test_a_silent_queue_is_empty_if_nothing_was_sent_and_nothing_waits(day: Soak) -> None:
     day.drop("queue_visible", "queue_sent", "async_requests")
+    day.jobs(0)
     found = day.evidence()["queue_depth"]
     assert set(found.values) == {0} and found.expected == 288 and found.proven_zero_by
     day.live["queue_visible"] = 4
@@ -313,6 +331,7 @@ def test_an_idle_night_is_zero_but_a_hole_after_a_backlog_is_missing(day: Soak) 
     name = label("queue_visible", "Maximum")
     for metric in (name, label("queue_sent"), label("async_requests")):
         day.values[metric] = outside(day.values[metric])
+    day.jobs(200)
     missing = day.evidence()["queue_depth"]
     assert len(missing.values) == 288 - 96 and missing.proven_zero_by is None
     day.values[name] = [(when, 0.0) for when, _ in day.values[name]]

@@ -343,3 +343,43 @@ def test_throttled_or_not_time_may_be_cut_anyhow(cuts: list[float]) -> None:
         steps.append(lived.run(at))
     assert rows_of(steps).total("table_write_throttles") == whole.rows.total("table_write_throttles")
     assert rows_of(steps).total("gsi_write_throttles") == whole.rows.total("gsi_write_throttles")
+
+
+def test_a_poison_message_crashes_every_worker_and_dies_and_the_others_are_well() -> None:
+    made = service(behaving(poison=0.05), share=1.0)
+    steps = [made.run(START + DAY)]
+    jobs = last_seen(steps).values()
+    dead = [job for job in jobs if job.poison and job.gone < made.now]
+    assert dead and all(job.receives == 3 and job.finished == math.inf for job in dead)
+    assert 0.03 < sum(job.poison for job in jobs) / len(jobs) < 0.07
+    assert {job.receives for job in jobs if not job.poison and job.finished < made.now} == {1}
+    assert rows_of(steps).total("worker_errors") > 2 * len(dead)
+
+
+def test_where_the_event_source_is_off_for_an_hour_jobs_wait_for_its_end() -> None:
+    off = Fault(name="off", start=10, end=11, set={"worker_limit": 0})
+    made = service(Scenario(name="s", title="t", faults=(off,)), share=0.5)
+    steps = [made.run(START + DAY)]
+    starts = np.array([job.started for job in last_seen(steps).values() if job.started < math.inf])
+    assert not ((starts >= START + 10 * HOUR) & (starts < START + 11 * HOUR)).any()
+    assert ((starts >= START + 11 * HOUR) & (starts < START + 11.2 * HOUR)).sum() > 10
+    assert rows_of(steps).only("queue_visible").value.max() > 30
+
+
+def test_the_units_that_a_job_s_end_costs_are_a_knob() -> None:
+    plain, dear = (service(behaving(written_units=units), share=0.5) for units in (1, 100))
+    usual, many = (rows_of([one.run(START + 6 * HOUR)]).total("table_writes") for one in (plain, dear))
+    assert many > 20 * usual
+
+
+def test_a_fault_that_comes_with_a_phase_has_its_hours_from_the_shift_on() -> None:
+    fault = Fault(name="f", after="07", start=1, end=2, set={"job_failed": 1.0})
+    scenario = Scenario(name="s", title="t", faults=(fault,))
+    made = service(scenario, share=0.5)
+    assert [scenario.begun("06_phase1", 5).at(hour).job_failed for hour in (0, 6.5)] == [0.002, 0.002]
+    steps = [made.run(START + 9 * HOUR)]
+    made.live_by(made.scenario.begun("07_phase2_50_percent", made.hour))
+    steps.append(made.run(START + 13 * HOUR))
+    failed = [failure.at for failure in steps[1].failures]
+    assert len(failed) > 20 and len(steps[0].failures) < 5
+    assert min(failed) > START + 10 * HOUR and max(failed) < START + 11 * HOUR + 120

@@ -1,0 +1,131 @@
+"""What a look asks of AWS, answered from the simulation's own rows in this process: for many seeds in little time.
+
+No emulator, no network, no clock of its own. The questions are those of `observe` (addresses, dimensions, statistics,
+the census's scan), and they are answered only where the world published under the same address; so a metric that is
+asked for under a wrong name has no data here either. What AWS does by itself is in `local_flags.py`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from runbook_lib.params import Params
+from runbook_lib.rehearse.jobs import Job
+from runbook_lib.rehearse.publish import COARSE, COARSE_MINUTES, MINUTE_S, Target, item
+from runbook_lib.rehearse.rows import ID, SIGNALS, Floats, Rows
+
+Key = tuple[str, str, frozenset[tuple[str, str]]]
+_NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
+
+
+def key_of(metric: dict[str, Any]) -> Key:
+    """The address of a metric, whatever order its dimensions come in."""
+    pairs = ((one["Name"], one["Value"]) for one in metric.get("Dimensions") or ())
+    return metric["Namespace"], metric["MetricName"], frozenset(pairs)
+
+
+class LocalMetrics:
+    """CloudWatch's GetMetricData over rows; `boto3.client("cloudwatch")` as far as `observe.fetch` uses it."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._signals: dict[Key, list[int]] = {}
+        for one in targets:
+            key = (one.namespace, one.name, frozenset(one.dimensions))
+            self._signals.setdefault(key, []).append(ID[one.signal])
+        self._parts: dict[int, list[tuple[Floats, Floats]]] = {}
+
+    def put(self, rows: Rows) -> None:
+        """Take in what CloudWatch is told, filed as `publish.Metrics` files it: by the minute, or by five."""
+        if not len(rows):
+            return
+        order = np.argsort(rows.signal, kind="stable")
+        signal, stamp, value = rows.signal[order], rows.stamp[order], rows.value[order]
+        found, first = np.unique(signal, return_index=True)
+        for number, low, high in zip(found, first, [*first[1:], len(signal)], strict=True):
+            step = MINUTE_S * (COARSE_MINUTES if COARSE.search(SIGNALS[number]) else 1)
+            at = np.floor(stamp[low:high] / step) * step
+            self._parts.setdefault(int(number), []).append((at, value[low:high]))
+
+    def series(self, key: Key) -> tuple[Floats, Floats]:
+        """Stamps (epoch seconds, ascending) and values of everything published under `key`."""
+        signals = self._signals.get(key, [])
+        found = [self._sorted(number) for number in signals]
+        if len(found) <= 1:
+            return found[0] if found else _NONE
+        stamp, value = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.argsort(stamp, kind="stable")
+        return stamp[order], value[order]
+
+    def _sorted(self, number: int) -> tuple[Floats, Floats]:
+        parts = self._parts.get(number)
+        if not parts:
+            return _NONE
+        if len(parts) > 1:
+            stamp, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+            order = np.argsort(stamp, kind="stable")
+            parts[:] = [(stamp[order], value[order])]
+        return parts[0]
+
+    def get_paginator(self, operation: str) -> LocalMetrics:
+        """The paginator of GetMetricData: this object, whose answer is one page."""
+        if operation != "get_metric_data":
+            raise ValueError(f"{operation} is not answered in this process")
+        return self
+
+    def paginate(
+        self, *, StartTime: dt.datetime, EndTime: dt.datetime, MetricDataQueries: Sequence[dict[str, Any]], **_: Any
+    ) -> Iterator[dict[str, Any]]:
+        """GetMetricData; periods begin at StartTime, as on AWS."""
+        start, end = StartTime.timestamp(), EndTime.timestamp()
+        yield {"Messages": [], "MetricDataResults": [self._answer(one, start, end) for one in MetricDataQueries]}
+
+    def _answer(self, query: dict[str, Any], start: float, end: float) -> dict[str, Any]:
+        asked = query["MetricStat"]
+        stamp, value = self.series(key_of(asked["Metric"]))
+        low, high = np.searchsorted(stamp, [start, end])
+        stamp, value, period = stamp[low:high], value[low:high], float(asked["Period"])
+        slot = ((stamp - start) // period).astype(int)
+        edges = np.flatnonzero(np.diff(slot, prepend=-1)) if len(slot) else np.empty(0, dtype=int)
+        times = [dt.datetime.fromtimestamp(start + float(slot[edge]) * period, dt.UTC) for edge in edges]
+        values = [statistic(part, asked["Stat"]) for part in np.split(value, edges[1:])] if len(edges) else []
+        return {"Id": query["Id"], "StatusCode": "Complete", "Messages": [], "Timestamps": times, "Values": values}
+
+
+def statistic(values: Floats, stat: str) -> float:
+    """One of CloudWatch's statistics over `values` (n,), n > 0; percentiles interpolate linearly.
+
+    Raises:
+        ValueError: a statistic that nothing here asks for.
+    """
+    if stat == "Sum":
+        return float(values.sum())
+    if stat == "Maximum":
+        return float(values.max())
+    if stat == "SampleCount":
+        return float(len(values))
+    if stat == "Average":
+        return float(values.mean())
+    if stat.startswith("p"):
+        return float(np.percentile(values, float(stat[1:])))
+    raise ValueError(f"statistic {stat} is not answered in this process")
+
+
+class LocalTable:
+    """The jobs table; `boto3.client("dynamodb")` as far as the census uses it."""
+
+    def __init__(self, params: Params) -> None:
+        self._params = params
+        self._items: dict[str, dict[str, Any]] = {}
+
+    def put(self, jobs: Iterable[Job]) -> None:
+        """The jobs' items as their last status has it."""
+        self._items.update((job.job_id, item(job, self._params)) for job in jobs)
+
+    def scan(self, *, ExpressionAttributeValues: dict[str, dict[str, str]], **_: Any) -> dict[str, Any]:
+        """One page with the items created between `:low` and `:high`; items are not deleted by their TTL."""
+        low, high = (ExpressionAttributeValues[name]["S"] for name in (":low", ":high"))
+        return {"Items": [one for one in self._items.values() if low <= one["created_at"]["S"] < high]}

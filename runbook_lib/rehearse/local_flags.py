@@ -1,0 +1,114 @@
+"""Dial, switch and guards in this process: what AppConfig and CloudWatch alarms do by themselves.
+
+Rules from AppConfig's documentation (DOMAIN.md, "AppConfig: what bites"): a deployment bakes, and a monitored alarm
+that goes to ALARM meanwhile takes it back to the version before, which is 0, for each shift steps over 0.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from runbook_lib.observe.alarms import realise
+from runbook_lib.observe.traffic import Deployment, Event, TrafficState
+from runbook_lib.observe.window import iso
+from runbook_lib.params import Params
+from runbook_lib.rehearse import alarm_clock
+from runbook_lib.rehearse.local_aws import LocalMetrics, key_of, statistic
+
+BAKE = dt.timedelta(hours=24)
+
+
+@dataclass
+class LocalFlags:
+    """The two flags with their history."""
+
+    switch_on: bool = True
+    switch_since: str | None = None
+    deployments: list[Deployment] = field(default_factory=list)
+    """The dial's, oldest first."""
+
+    @property
+    def percent(self) -> float:
+        """The dial in force."""
+        return next((one.percent or 0.0 for one in reversed(self.deployments) if one.in_force), 0.0)
+
+    @property
+    def weight(self) -> float:
+        """Percent of the requests that clients send to async."""
+        return self.percent if self.switch_on else 0.0
+
+    @property
+    def baking(self) -> bool:
+        """AppConfig watches the guards."""
+        return bool(self.deployments) and self.deployments[-1].state == "BAKING"
+
+    def shift(self, percent: float, now: dt.datetime, description: str) -> None:
+        """Steps over 0 and bakes at `percent`."""
+        self.tick(now)
+        number = len(self.deployments) + 1
+        common: dict[str, Any] = {"description": description, "started_at": iso(now)}
+        bake = BAKE.total_seconds() / 60
+        self.deployments += [
+            Deployment(number=number, state="COMPLETE", percent=0.0, **common, completed_at=iso(now)),
+            Deployment(number=number + 1, state="BAKING", percent=percent, bake_minutes=bake, **common),
+        ]
+
+    def tick(self, now: dt.datetime) -> None:
+        """A bake whose time is over is complete."""
+        if self.baking and now - dt.datetime.fromisoformat(self.deployments[-1].started_at or "") >= BAKE:
+            self.deployments[-1] = self.deployments[-1].model_copy(
+                update={"state": "COMPLETE", "completed_at": iso(now)}
+            )
+
+    def take_back(self, now: dt.datetime, alarm: str) -> None:
+        """AppConfig's own rollback on `alarm`."""
+        said = f"Rollback initiated by alarm:{alarm}"
+        event = Event(type="ROLLBACK_COMPLETED", triggered_by="CLOUDWATCH_ALARM", description=said, at=iso(now))
+        self.deployments[-1] = self.deployments[-1].model_copy(
+            update={"state": "ROLLED_BACK", "completed_at": iso(now), "events": (event,)}
+        )
+
+    def switch_off(self, now: dt.datetime) -> None:
+        """Scenario 1."""
+        self.switch_on, self.switch_since = False, iso(now)
+
+    def state(self) -> TrafficState:
+        """As `observe.traffic.read` tells it."""
+        newest = self.deployments[-1] if self.deployments else None
+        since = None if newest is None else newest.started_at if newest.in_force else newest.taken_back_at
+        return TrafficState(
+            dial_percent=self.percent,
+            switch_on=self.switch_on,
+            weight=self.weight,
+            dial_deployment=newest,
+            history=tuple(reversed(self.deployments)),
+            dial_since=since,
+            switch_since=self.switch_since,
+        )
+
+
+class LocalGuards:
+    """The guard alarms of the policy, evaluated by CloudWatch's rules (`alarm_clock`)."""
+
+    def __init__(self, params: Params, metrics: LocalMetrics) -> None:
+        self._alarms = [realise(alarm, params) for alarm in params.policy.alarms if alarm.guard]
+        self._metrics = metrics
+
+    def firing(self, now: float) -> Sequence[str]:
+        """Names of those in ALARM at `now`, epoch seconds."""
+        return [one["AlarmName"] for one in self._alarms if alarm_clock.state(one, self._values(one, now)) == "ALARM"]
+
+    def _values(self, alarm: dict[str, Any], now: float) -> list[float | None]:
+        """The statistic of each of its periods, newest first."""
+        stamp, value = self._metrics.series(key_of(alarm))
+        known = int(np.searchsorted(stamp, now, side="right"))
+        end = alarm_clock.window_end(now, float(stamp[known - 1]) if known else None)
+        period, periods = float(alarm["Period"]), int(alarm["EvaluationPeriods"])
+        edges = np.searchsorted(stamp[:known], [end - period * back for back in range(periods + 1)])
+        parts = [value[edges[place + 1] : edges[place]] for place in range(periods)]
+        return [statistic(part, alarm["Statistic"]) if len(part) else None for part in parts]

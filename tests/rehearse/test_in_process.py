@@ -1,0 +1,109 @@
+"""World and judge in one process: the stand-ins answer as the embedded AWS does, and scenarios end as declared."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from runbook_lib.act import flags
+from runbook_lib.observe import census, fetch, measure, traffic
+from runbook_lib.observe.window import Window
+from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.rehearse.in_process import START, InProcess, Local
+from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.rehearse.scenario import load
+from runbook_lib.rehearse.stage import only, params_of
+from runbook_lib.rehearse.world import World
+
+PARAMS = params_of("prod", "test")
+QUICK = ("async_failing", "async_crashing", "heals_by_itself", "submit_latency", "taken_back_at_night", "two_faults")
+"""Scenarios that end within a few virtual hours."""
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_scenario_ends_as_declared(name: str) -> None:
+    scenario = load(name)
+    ended = InProcess(PARAMS, scenario, 2).play()
+    assert ended.wrong(scenario) == [], ended.reason
+    assert ended.detect_s is not None and 0 < ended.detect_s < 12 * 3600
+
+
+@pytest.mark.slow
+def test_a_healthy_rollout_goes_through_with_nobody_taking_anything_back() -> None:
+    ended = InProcess(PARAMS, load("healthy"), 2).play()
+    assert (ended.decision, ended.phase, ended.by, ended.detect_s) == ("PROMOTE", "", "", None), ended.reason
+
+
+def test_the_same_seed_ends_the_same_way() -> None:
+    first, second = (InProcess(PARAMS, load("two_faults"), 3).play() for _ in range(2))
+    assert first == second
+
+
+def test_what_did_not_end_as_declared_is_said() -> None:
+    from runbook_lib.rehearse.played import Ended
+
+    ended = Ended("submit_latency", 1, "ROLLBACK", "07", "look", 1, 60.0, True)
+    assert ended.wrong(load("submit_latency")) == [
+        "ROLLBACK instead of HOLD",
+        "caught in 07 instead of 06",
+        "rollback 1 instead of none",
+    ]
+    unplayed = Ended("staging", 1, "PROMOTE", "", "", None, None, None)
+    assert unplayed.wrong(load("staging")) == ["scenario 'staging' does not say how it should end"]
+
+
+def _dial(aws: EmbeddedAws, percent: float) -> None:
+    client = aws.client("appconfig")
+    ids = traffic.handles(client, PARAMS)
+    version = client.create_hosted_configuration_version(
+        ApplicationId=ids.application,
+        ConfigurationProfileId=ids.dial_profile,
+        Content=flags.encode(flags.dial_document(PARAMS.service.traffic.flag, percent)),
+        ContentType=flags.CONTENT_TYPE,
+    )["VersionNumber"]
+    client.start_deployment(
+        ApplicationId=ids.application,
+        EnvironmentId=ids.dial_environment,
+        ConfigurationProfileId=ids.dial_profile,
+        ConfigurationVersion=str(version),
+        DeploymentStrategyId=ids.immediate_strategy,
+    )
+
+
+@pytest.mark.emulator
+def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None:
+    """Six hours at 50 % of the same world, once published and asked for by API, once not."""
+    scenario = load("baseline_broken").begun("06", 0.0)
+    end = START + dt.timedelta(hours=6)
+    window = Window(START + dt.timedelta(minutes=10), end)
+    here = Local(PARAMS, scenario, 5)
+    here.flags.shift(50, START, "test")
+    here.live(end)
+    with EmbeddedAws(START) as aws, only(aws.env):
+        deploy(aws, PARAMS)
+        _dial(aws, 50)
+        world = World(aws, PARAMS, scenario, seed=5)
+        world.service = Local(PARAMS, scenario, 5).service  # from START on, not from some seconds later
+        world.service.set_weight(0.5)
+        world.advance(end)
+        there = _evidence(aws.client("cloudwatch"), aws.client("dynamodb"), here, window, end)
+    mine = _evidence(here.metrics, here.table, here, window, end)
+    assert mine.keys() == there.keys()
+    for name, one in mine.items():
+        other = there[name]
+        assert (one.kind, one.bad, one.n, one.partial) == (other.kind, other.bad, other.n, other.partial), name
+        assert (one.value, one.upper, one.values) == (
+            pytest.approx(other.value, rel=0.02) if other.value is not None else None,
+            pytest.approx(other.upper, rel=0.05) if other.upper is not None else None,
+            other.values,
+        ), name
+
+
+def _evidence(cloudwatch: Any, dynamodb: Any, here: Local, window: Window, now: dt.datetime) -> dict[str, Any]:
+    state = here.flags.state()
+    segment = census.take(dynamodb, PARAMS, window, now)
+    first = fetch.fetch(cloudwatch, PARAMS, measure.asks(PARAMS, window, now), now)
+    answers = first + fetch.fetch(cloudwatch, PARAMS, measure.asks_bounds(first, PARAMS, window, now, None), now)
+    return measure.measure(answers, segment, here.live_levels(), state, PARAMS, window, now, None)
