@@ -35,7 +35,7 @@ def aws() -> Iterator[EmbeddedAws]:
 
 @pytest.fixture
 def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of its own, and both queues empty; the worker is not attached, so that what is sent stays to be seen."""
+    """A project of its own, both queues empty, and no worker attached: what is sent stays to be seen."""
     (tmp_path / "params").mkdir()
     for name in ("service", "gates", "prices"):
         (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
