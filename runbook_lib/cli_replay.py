@@ -88,7 +88,7 @@ def _show(done: Replayed, other: bool) -> None:
     typer.echo(f"sealed: {done.sealed_reason or done.sealed}")
     if other:
         typer.secho(f"now:    {done.now_reason}", bold=True)
-        if done.kind == "checks":
+        if done.kind != "gates":
             typer.echo("it was decided by checks, on which a policy of gates has no bearing")
         elif not done.turned:
             typer.echo("no gate says anything else")

@@ -30,8 +30,9 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.errors import ArchiveError, Refused, RunbookError
+from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.incident import Clock, Scenario, decide_rollback, spell, time_to_effect
+from runbook_lib.judge.incident import Clock, Scenario, spell, time_to_effect
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.window import iso, parse
 from runbook_lib.policy import Rollback
@@ -247,8 +248,8 @@ class Incident:
         """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`)."""
         if acted:
             self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
-        outcome = decide_rollback(
-            list(self.run.checks.values()),
+        case = RollbackCase(
+            checks=tuple(self.run.checks.values()),
             acted=acted,
             would=would,
             done=done,
@@ -257,6 +258,8 @@ class Incident:
             no_way=no_way,
             falls_to=falls_to,
         )
+        outcome = case.verdict()
+        self.run.made_of(case, outcome)
         self.outcome = self.run.decide(outcome, moment=self.id)
         return self.outcome
 

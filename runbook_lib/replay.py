@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from runbook_lib.errors import ArchiveError
-from runbook_lib.judge.case import Case, CheckedCase, settled
+from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome
 from runbook_lib.params import Flat, Params
@@ -29,7 +29,7 @@ from runbook_lib.redact import redact
 from runbook_lib.run import CASE
 from runbook_lib.sight import remade
 
-_CASES: TypeAdapter[Case | CheckedCase] = TypeAdapter(Case | CheckedCase)
+_CASES: TypeAdapter[AnyCase] = TypeAdapter(AnyCase)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Replayed:
     env: str
     as_of: str
     kind: str
-    """`gates`, `checks`, or empty: the record has no verdict that could be made again, and `note` says why."""
+    """`gates`, `checks`, `rollback`; empty: there is no verdict that could be made again, and `note` says why."""
     sealed: str = ""
     """The run's decision, as sealed."""
     now: str = ""
@@ -101,7 +101,7 @@ def replay(archive: Archive, ref: RecordRef, policy: Policy | None = None) -> Re
         case, sealed = _CASES.validate_python(kept["case"]), kept["verdict"]
         reason = str((record.outcome or {}).get("reason", ""))
         about = replace(about, kind=case.kind, sealed_reason=reason)
-        if isinstance(case, CheckedCase):
+        if not isinstance(case, Case):
             return _again(about, case, sealed, record, {}, ())
         own = _params(record)
         answers = _answers(ref, kept["seen"], record) if kept["seen"] else None
@@ -162,7 +162,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _again(
     about: Replayed,
-    case: Case | CheckedCase,
+    case: AnyCase,
     sealed: dict[str, Any],
     record: Record,
     evidence: dict[str, Evidence],
@@ -190,9 +190,9 @@ def _again(
     )  # fmt: skip
 
 
-def _final(verdict: Outcome, case: Case | CheckedCase, record: Record) -> Outcome:
+def _final(verdict: Outcome, case: AnyCase, record: Record) -> Outcome:
     """The verdict with what the run's checks make of it."""
-    if isinstance(case, CheckedCase):
+    if not isinstance(case, Case):
         return verdict
     return settled(verdict, (Check.model_validate(one) for one in record.checks))
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, Identity, connect, require_account
 from runbook_lib.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
-from runbook_lib.judge.case import Case, CheckedCase
+from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
@@ -261,7 +261,7 @@ class Run:
         self.made_of(case, outcome)
         return self.decide(outcome)
 
-    def made_of(self, case: Case | CheckedCase, verdict: Outcome, seen: Any = None) -> None:
+    def made_of(self, case: AnyCase, verdict: Outcome, seen: Any = None) -> None:
         """Keeps what a verdict was made of, for the record's `case.json`; the last one of a run counts.
 
         Args:

@@ -64,7 +64,7 @@ class Stage:
             journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
             return outcome
 
-        made.check, made.decide = check, decide
+        made.check, made.decide, made.made_of = check, decide, lambda *_: None
         return made
 
     def seal(self, run: Any, status: Any = "completed") -> Any:

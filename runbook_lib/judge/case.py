@@ -1,7 +1,7 @@
 """A case: everything that one verdict was made of. It goes into the record, and gives the same verdict again, offline.
 
-Two kinds: gates judged on evidence (`Case`), and checks (`CheckedCase`). What a run adds to the verdict of its gates (a
-check that does not hold takes a promotion back) is `settled`.
+Three kinds: gates judged on evidence (`Case`), checks (`CheckedCase`), and the checks of a rollback (`RollbackCase`).
+What a run adds to the verdict of its gates (a check that does not hold takes a promotion back) is `settled`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field
 from runbook_lib.judge.checks import Check, decide_checks, unmet
 from runbook_lib.judge.decide import Moment, decide
 from runbook_lib.judge.gates import judge_all
+from runbook_lib.judge.incident import Scenario, decide_rollback
 from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome
 
 
@@ -72,6 +73,30 @@ class CheckedCase(Frozen):
     def verdict(self) -> Outcome:
         """The decision that follows from the checks."""
         return decide_checks(self.checks, applied=self.applied, done=self.done, then=self.then)
+
+
+class RollbackCase(Frozen):
+    """What the decision of a rollback was made of; the fields are the arguments of `decide_rollback`."""
+
+    kind: Literal["rollback"] = "rollback"
+    checks: tuple[Check, ...]
+    acted: bool
+    would: str
+    done: str
+    then: str
+    come_back_at: str | None = None
+    no_way: str | None = None
+    falls_to: Scenario | None = None
+
+    def verdict(self) -> Outcome:
+        """The decision that follows."""
+        return decide_rollback(
+            self.checks, acted=self.acted, would=self.would, done=self.done, then=self.then,
+            come_back_at=self.come_back_at, no_way=self.no_way, falls_to=self.falls_to,
+        )  # fmt: skip
+
+
+AnyCase = Case | CheckedCase | RollbackCase
 
 
 def settled(outcome: Outcome, checks: Iterable[Check]) -> Outcome:

@@ -180,3 +180,10 @@ def test_a_run_that_died_has_no_verdict(soaked: Rollout) -> None:
     record: Record = soaked.archive.load(ref)
     assert CASE not in record.files
     assert replay(soaked.archive, ref).kind == ""
+
+
+def test_a_rollback_is_replayed_as_well(soaked: Rollout) -> None:
+    record = soaked.by_hand(ROOT / "notebooks" / "rollback_1_async_failing.ipynb")
+    assert record.decision == "PLANNED"
+    done = replay(soaked.archive, soaked.archive.find(record.run_id))
+    assert (done.kind, done.identical, done.now) == ("rollback", True, "PLANNED")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.case import Case, CheckedCase, settled
+from runbook_lib.judge.case import Case, CheckedCase, RollbackCase, settled
 from runbook_lib.judge.checks import check
 from runbook_lib.judge.model import Decision, Evidence, Look
 from runbook_lib.policy import Policy
@@ -83,5 +83,24 @@ def test_a_promotion_holds_only_with_every_required_check(policy: Policy, see: S
 def test_checks_decide_again(ok: bool, applied: bool, decision: str) -> None:
     case = CheckedCase(checks=(check("a.b", "A", ok, "it is so"),), applied=applied, done="all is done", then="go on")
     again = CheckedCase.model_validate(json.loads(case.model_dump_json()))
+    assert again.verdict() == case.verdict()
+    assert case.verdict().decision == decision
+
+
+@pytest.mark.parametrize(
+    ("given", "decision"),
+    [
+        ({"acted": False}, "PLANNED"),
+        ({"acted": True}, "PROMOTE"),
+        ({"acted": True, "ok": None, "come_back_at": "2026-11-24T06:00:00Z"}, "SOAK"),
+        ({"acted": True, "ok": False, "falls_to": "rollback_1"}, "ROLLBACK"),
+        ({"acted": True, "no_way": "there is no way back; fix forward"}, "HOLD"),
+    ],
+)
+def test_a_rollback_decides_again(given: dict[str, Any], decision: str) -> None:
+    ok = given.pop("ok", True)
+    words = {"would": "async goes off", "done": "async is off", "then": "find the cause"}
+    case = RollbackCase.model_validate({"checks": (check("a.b", "A", ok, "it is so"),), **words, **given})
+    again = RollbackCase.model_validate(json.loads(case.model_dump_json()))
     assert again.verdict() == case.verdict()
     assert case.verdict().decision == decision
