@@ -93,7 +93,7 @@ def parse(words: Sequence[str]) -> Wanted | None:
             given[name] = value
     if not given.get("apply") or ("file" in given) == ("env" in given):
         return None
-    with contextlib.suppress(UsageError):
+    with contextlib.suppress(UsageError, ValueError):
         return _wanted(given)
     return None
 
@@ -103,15 +103,17 @@ _OPTIONS = {
     "--apply": "apply", "--json": "json", "--no-notebook": "bare",
 }  # fmt: skip
 _FLAGS = ("apply", "json", "bare")
+_NUMBERS: dict[str, type] = {"attempt": int, "time_scale": float}
+"""Parameters that are no text; a test holds them to `params.Flat`."""
 
 
 def _wanted(given: Mapping[str, Any]) -> Wanted | None:
     values: dict[str, Any] = {}
     for pair in given["pairs"]:
         key, equals, value = pair.partition("=")
-        if not equals or key in ("attempt", "time_scale"):  # numbers: typed by whoever knows all parameters
+        if not equals:
             return None
-        values[key] = value
+        values[key] = _NUMBERS.get(key, str)(value)
     values |= {"mode": "apply", "confirm": given.get("confirm", "")}
     if given.get("reason"):
         values["reason"] = given["reason"]

@@ -103,6 +103,13 @@ def test_the_essentials_are_what_the_whole_parameters_say(env: str) -> None:
     assert few.policy.as_of_tolerance_s == whole.policy.as_of_tolerance_s
 
 
+def test_what_is_a_number_is_told_apart_as_the_parameters_do() -> None:
+    numbers = {name: one.annotation for name, one in Flat.model_fields.items() if one.annotation in (int, float)}
+    assert numbers == kill_switch._NUMBERS
+    wanted = parse([*BASE, "--set", "attempt=2", "--set", "time_scale=0.5"])
+    assert wanted is not None and (wanted.values["attempt"], wanted.values["time_scale"]) == (2, 0.5)
+
+
 def test_the_defaults_are_those_of_the_parameters() -> None:
     assert {name: Flat.model_fields[name].default for name in DEFAULTS} == DEFAULTS
 
@@ -171,7 +178,7 @@ def test_the_command_line_is_read_without_typer() -> None:
         [*BASE, "--help"],
         [*BASE, "--reason"],
         [*BASE, "--json=yes"],
-        [*BASE, "--set", "attempt=2"],
+        [*BASE, "--set", "attempt=two"],
         [*BASE, "--set", "attempt"],
         ["rollback", "1", "--apply"],
     ],

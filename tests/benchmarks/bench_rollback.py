@@ -101,7 +101,7 @@ def main() -> int:
         deploy(aws, params)
         env = {**os.environ, **aws.env}
         overlay |= {"archive": archive}
-        pairs = [word for key, value in overlay.items() if key != "time_scale" for word in ("--set", f"{key}={value}")]
+        pairs = [word for key, value in overlay.items() for word in ("--set", f"{key}={value}")]
         command = [str(Path(sys.executable).parent / "runbook"), "rollback", "1", "--env", "prod", "--apply"]
         command += ["--confirm", "prod", "--no-notebook", *pairs]
         taken: dict[str, list[float]] = {"bare boto3": [], "runbook rollback 1": []}

@@ -251,3 +251,24 @@ def test_people_are_told_once(stage1: Any) -> None:
     assert "notify people by the SNS topic" in switched(first)
     assert verdicts(first)["notified"] == "PASS"
     assert "notify people by the SNS topic" not in switched(roll_back(rollout))
+
+
+@pytest.mark.kernel
+def test_the_command_takes_effect_and_then_runs_the_notebook(stage1: Any, command: Any) -> None:
+    rollout = stage1
+    rollout.dial(10, PHASE1)
+    arguments = ["runbook_lib.entry", "rollback", "1", *rollout.settings(), "--apply", "--confirm", "prod"]
+    done = command([*arguments, "--reason", "drill"], rollout.aws.environ())
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("async is off")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = rollout.records()
+    assert (first.origin, second.origin) == ("command", "papermill")
+    assert second.previous == first.hash
+    assert first.incident == second.incident
+    assert [change.intent["what"] for change in first.changes] == ["switch off"]
+    assert "switch off" not in switched(second)
+    assert (second.decision, second.reason) == ("SOAK", "drill")
+    assert verdicts(second)["off"] == verdicts(second)["dial_zero"] == "PASS"
+    assert "rollback complete" in done.stdout or "SOAK" in done.stdout
