@@ -294,7 +294,7 @@ class Incident:
             clock=self.clock,
             limit_min=self.spec.limit_min,
             decision=self.outcome.reason if self.outcome else "",
-            own=self._own(),
+            own=self.happened(),
             checks=list(self.run.checks.values()),
             sections=sections or {},
         )
@@ -309,7 +309,8 @@ class Incident:
         )  # fmt: skip
         return folded(f"{FILE}, in the record", text.splitlines())
 
-    def _own(self) -> list[tuple[dt.datetime, str]]:
+    def happened(self) -> list[tuple[dt.datetime, str]]:
+        """What belongs into the post-mortem's timeline and is in no other record: time and words, any order."""
         clock = self.clock
         if clock is None:
             return []
@@ -317,10 +318,9 @@ class Incident:
         if clock.set_at and clock.to_set_s is not None:
             rows.append((parse(clock.set_at), f"set, {spell(clock.to_set_s)} after the decision"))
         if clock.effective_at and clock.to_effect_s is not None:
-            rows.append(
-                (parse(clock.effective_at), f"in effect for the last client, {spell(clock.to_effect_s)} after it")
-            )
-        return rows
+            told = f"in effect for the last client, {spell(clock.to_effect_s)} after the decision"
+            rows.append((parse(clock.effective_at), told))
+        return [(at.replace(microsecond=0), words) for at, words in rows]
 
 
 def _told(record: Record, id: str) -> list[str]:

@@ -303,6 +303,17 @@ class AsyncFailing(Aftermath):
             no_way=self.no_way,
         )
 
+    def happened(self) -> list[tuple[dt.datetime, str]]:
+        """Beside the clock: how the dial was moved, and who took it back, as AppConfig tells it."""
+        rows = super().happened()
+        for one in self.state.history:
+            if one.started_at:
+                rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
+            if one.taken_back_at:
+                who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(one.taken_back_by or "", "a person")
+                rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
+        return rows
+
     def report(self) -> Any:
         """The skeleton of the post-mortem, with what this scenario knows."""
         letters: Sequence[str] = [f"- job {one.job_id}, {one.status or 'no such job'}" for one in self._held or []]

@@ -13,6 +13,7 @@ from runbook_lib.act.flags import MAX_DESCRIPTION, switch_document
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
+from runbook_lib.observe.window import iso
 
 if TYPE_CHECKING:
     from runbook_lib.params import Params
@@ -104,7 +105,7 @@ def whose(deployment: dict[str, Any]) -> str:
     """A deployment as `FlagStore.settled` tells it, in words: number, state, time and description."""
     if deployment["deployment"] is None:
         return "no deployment: an absent flag is off"
-    since = deployment.get("started_at") or "at an unknown time"
+    since = iso(at) if (at := deployment.get("started_at")) else "at an unknown time"
     words = f"deployment {deployment['deployment']} ({deployment['state']}, started {since}"
     description = deployment.get("description")
     return words + (f", '{description}')" if description else ", without a description)")

@@ -81,7 +81,7 @@ def decide(
         case "before":
             outcome = _before(counted, now, applied)
         case "taken_back":
-            outcome = _taken_back(counted, now, taken_back or _by_appconfig(alarm, alarm_at))
+            outcome = _taken_back(counted, now, taken_back or _by_appconfig(alarm, alarm_at, percent))
         case "void":
             outcome = _void(counted, now, void)
         case "during":
@@ -297,9 +297,10 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
     )
 
 
-def _by_appconfig(alarm: str | None, at: str | None) -> str:
+def _by_appconfig(alarm: str | None, at: str | None, percent: float | None) -> str:
     which = f"alarm {alarm} fired" if alarm else "an alarm that it does not name fired"
-    return f"AppConfig took the weight back by itself when {which}{f' at {at}' if at else ''}"
+    to = "" if percent is None else f" to {percent:g} %"
+    return f"AppConfig took the weight back{to} by itself when {which}{f' at {at}' if at else ''}"
 
 
 def _taken_back(counted: Sequence[GateResult], now: Situation, how: str) -> Outcome:

@@ -272,3 +272,27 @@ def test_the_command_takes_effect_and_then_runs_the_notebook(stage1: Any, comman
     assert (second.decision, second.reason) == ("SOAK", "drill")
     assert verdicts(second)["off"] == verdicts(second)["dial_zero"] == "PASS"
     assert "rollback complete" in done.stdout or "SOAK" in done.stdout
+
+
+def test_appconfigs_own_rollback_is_a_fail_of_the_phase_even_if_the_metrics_are_well(stage1: Any) -> None:
+    rollout = stage1
+    world = rollout.world("healthy")
+    world.advance_by(hours=1)
+    assert rollout.by_hand(**rollout.apply).decision == "SOAK"
+    world.advance_by(hours=2)
+    cloudwatch, name = rollout.aws.client("cloudwatch"), "careervp-vpr-failed-jobs-guard-prod"
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a guard that fires for a moment")
+    world.advance_by(hours=3)
+    record = rollout.by_hand()
+    reason = record.outcome["reason"]
+    assert (record.moment, record.decision, record.outcome["scenario"]) == ("taken_back", "ROLLBACK", "rollback_1")
+    assert "AppConfig took the weight back to 0 % by itself" in reason and name in reason
+    assert not any(gate["verdict"] == "FAIL" for gate in record.gates), "the metrics are well"
+    taken = rollout.state().dial_deployment.taken_back_at
+    assert taken[:16] in reason
+    # The rollback finishes what AppConfig began, and says who began it.
+    finished = roll_back(rollout)
+    assert not rollout.state().switch_on
+    assert "AppConfig took the weight back by itself" in checks(finished)["off"]["reason"]
+    assert "taken back by AppConfig by itself" in text(finished, rollout, "post-mortem.md")
+    assert rollout.by_hand().decision == "ROLLBACK"
