@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 from pydantic import Field
-from scipy import special
 
 from runbook_lib.judge.model import Frozen
 
@@ -145,6 +144,8 @@ def _interval(costs: Sequence[float], successes: Sequence[int], confidence: floa
         return None
     ratio = math.fsum(costs) / total
     spread = math.fsum((cost - ratio * count) ** 2 for cost, count in zip(costs, successes, strict=True))
+    from scipy import special  # here: the policy is loaded where nothing is reckoned, by a rollback too
+
     return ratio, float(special.ndtri((1 + confidence) / 2)) * math.sqrt(m / (m - 1) * spread) / total
 
 
