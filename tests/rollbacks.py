@@ -17,6 +17,7 @@ from runbook_lib.record.record import Record
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.world import World
+from runbook_lib.replay import replay
 
 ROOT = params_dir(Path(__file__).parent).parent
 FILE = ROOT / "params" / "prod.yaml"
@@ -78,7 +79,11 @@ class Place:
                 if run is not None and run.staging.exists():
                     run.fail(error)
         self.namespace = namespace
-        return self.record()
+        record = self.record()
+        if record.status == "completed":
+            again = replay(self.archive, self.archive.records(notebook=self.notebook)[-1])
+            assert (again.kind, again.identical) == ("rollback", True), again.differences
+        return record
 
     def record(self) -> Record:
         """The newest of the notebook's records."""

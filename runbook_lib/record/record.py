@@ -208,7 +208,8 @@ def _decision(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
     if isinstance(outcome, dict):
         draft["decision"] = outcome.get("decision")
         draft["outcome"] = {key: value for key, value in outcome.items() if key != "results"}
-        for result in outcome.get("results") or ():
+        results = outcome.get("results")
+        for result in results if isinstance(results, list) else ():
             _gate(draft, {"result": result})
     if event.get("moment") is not None:
         draft["moment"] = event["moment"]

@@ -76,3 +76,12 @@ def test_killed_between_two_settings_the_next_run_completes_them(rollout: Any, t
     assert done.incident["decided_at"] == died.incident["decided_at"]
     lower = concurrency.plan_lower(workers.read(client, rollout.params), 5, 5)
     concurrency.apply(lower, client, rollout.guard(), rollout.params)
+
+
+def test_the_command_runs_the_notebook(rollout: Any, command: Any) -> None:
+    rollout.quiet()
+    done = command(["runbook", "rollback", "3", *rollout.settings(), "--json"], rollout.aws.environ())
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["decision"] == "PLANNED"
+    assert rollout.records()[-1].notebook == THROTTLING.stem

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -174,6 +174,7 @@ KEYS = [
         max_size=6,
     )
 )
+@example(events=[{"event": "decision", "outcome": {"results": True}}])
 def test_there_is_always_a_record(events: list[dict[str, Any]]) -> None:
     record = from_journal(events, status="died")
     assert Record.model_validate(record.dump()) == record
