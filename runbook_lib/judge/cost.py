@@ -139,8 +139,6 @@ def _interval(costs: Sequence[float], successes: Sequence[int], confidence: floa
 
     var R = m/(m-1) * sum (c_i - R s_i)^2 / (sum s)^2 (Cochran, Sampling Techniques, 3rd ed., sec. 2.11).
     """
-    from scipy import special  # heavy, and the policy that reads a price list must not wait for it
-
     m, total = len(costs), sum(successes)
     if m < LEAST_PERIODS or total == 0:
         return None
