@@ -145,6 +145,12 @@ class Acceptance(Step):
         titles = {name: step.title for name, step in self.params.policy.steps.items()}
         return chart(story(self.records), titles)
 
+    def cost_chart(self) -> Any:
+        """What a report cost through the rollout, on both sides, by the looks that were sealed."""
+        from runbook_lib import cost_views
+
+        return cost_views.history(self.records, self.params)
+
     def issues_table(self) -> Any:
         """What was met on the way: notes of people, holds, rollbacks, runs that failed, warnings."""
         from runbook_lib.show.tables import table, when

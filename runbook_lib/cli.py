@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from runbook_lib import cli_deviations, cli_dlq, cli_entries, cli_probe, cli_replay, cli_watch
+from runbook_lib import cli_cost, cli_deviations, cli_dlq, cli_entries, cli_probe, cli_replay, cli_watch
 from runbook_lib.errors import Exit, RunbookError, UsageError
 
 EXIT_CODES = """\b
@@ -38,6 +38,7 @@ app.add_typer(archive_app, name="archive")
 cli_entries.register(app)
 cli_watch.register(app)
 cli_replay.register(app)
+cli_cost.register(app)
 cli_probe.register(app)
 cli_deviations.register(app)
 cli_dlq.register(app)

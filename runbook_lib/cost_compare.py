@@ -7,10 +7,12 @@ for and reached nobody (DOMAIN.md, trap 2). Money without a success is infinite,
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.statement import statement
 from runbook_lib.record.record import Record
 
 CHECK = "cost.compared"
@@ -60,28 +62,30 @@ def from_record(record: Record | None) -> dict[str, Any] | None:
 
 
 def table(compared: Check) -> Any:
-    """One row a side."""
+    """One row a side; what stands in a row adds up, and is what the side's own bill says."""
     from runbook_lib.show.tables import table as shown
 
-    rows = []
-    for name in ("sync", "async"):
-        facts = compared.facts.get(name) or {}
-        cells = [_usd(facts.get(part)) for part in _PARTS]
-        both = [float(facts[part]) for part in ("infrastructure", "llm") if facts.get(part) is not None]
-        rows.append(
-            [name, *cells, _usd(math.fsum(both)) if len(both) == 2 else "–", f"{facts.get('successes', 0):,}",
-             facts.get("note", "")]
-        )  # fmt: skip
-    head = ("Side", "Infrastructure, USD", "Tokens, USD", "Fixed, USD", "Variable, USD", "Together, USD", "Successes",
+    rows = [[name, *_cells(compared.facts.get(name) or {})] for name in ("sync", "async")]
+    head = ("Side", "Infrastructure, USD", "of it fixed", "of it by use", "Tokens, USD", "Together, USD", "Successes",
             "Note")  # fmt: skip
     return shown(head, rows, caption="Cost per successful VPR", note=compared.reason)
 
 
-def _usd(value: Any) -> str:
-    if value is None:
-        return "–"
-    return "infinite" if math.isinf(float(value)) else f"{float(value):.6f}"
+def _cells(facts: dict[str, Any]) -> list[str]:
+    successes = int(facts.get("successes") or 0)
+    tail = [f"{successes:,}", str(facts.get("note", ""))]
+    if not facts.get("lines") or not successes:
+        word = "infinite" if facts.get("lines") else "–"
+        return [word] * 5 + tail
+    rows = statement(facts["lines"], successes, 0)
+    each = {(row.scope, row.service, row.fixed): row.per_vpr or Decimal(0) for row in rows}
+    whole = each["infrastructure", "", False]
+    mine = [usd for (scope, service, fixed), usd in each.items() if scope == "infrastructure" and service and fixed]
+    fixed = sum(mine, Decimal(0))
+    cells = (whole, fixed, whole - fixed, each["tokens", "", False], each["both", "", False])
+    return [*(f"{usd:,f}" for usd in cells), *tail]
 
 
 def _words(facts: dict[str, Any]) -> str:
-    return f"{_usd(facts.get('infrastructure'))} USD infrastructure and {_usd(facts.get('llm'))} USD tokens"
+    infrastructure, *_, llm, _, _, _ = _cells(facts)
+    return f"{infrastructure} USD infrastructure and {llm} USD tokens"

@@ -202,21 +202,21 @@ class Looking:
         return stack(shown, checks_table(found, "Beside its neighbours (advice: the gates decide)", keep_order=True))
 
     def cost_table(self) -> Any:
-        """What a report costs, infrastructure and tokens apart."""
-        from runbook_lib.show.parts import cost_table
+        """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
+        from runbook_lib import cost_views
 
-        return cost_table(self.looked().evidence["cost_per_vpr"])
+        return cost_views.bill(self.looked().evidence["cost_per_vpr"], self.params)
 
     def cost_comparison(self) -> Any:
         """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
-        from runbook_lib import cost_compare
+        from runbook_lib import cost_compare, cost_views
 
         seen = self.looked()
         kept = cost_compare.from_record(self.before_this())
         found = seen.evidence
         compared = cost_compare.compare(found["cost_per_vpr"], found["cost_per_vpr_sync"], kept, self.run.run_id)
         self.run.check(compared)
-        return cost_compare.table(compared)
+        return cost_views.compared(compared, found["cost_per_vpr_sync"], self.params)
 
     def charts(self) -> Any:
         """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""

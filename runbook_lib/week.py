@@ -151,10 +151,14 @@ class Week:
         return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy), marks=marks)
 
     def cost_table(self) -> Any:
-        """What a report costs now."""
-        from runbook_lib.show.parts import cost_table
+        """What a report costs now, what a month of it comes to, and what it cost through the rollout."""
+        from runbook_lib import cost_views
+        from runbook_lib.show.tables import stack
 
-        return cost_table(self._looked().evidence["cost_per_vpr"])
+        phases = [one for name in self.params.policy.phases for one in self._records(name)]
+        looks = [*phases, *self._records(self.run.notebook)]
+        shown = cost_views.bill(self._looked().evidence["cost_per_vpr"], self.params)
+        return stack(shown, cost_views.history(looks, self.params))
 
     def judge(self) -> Outcome:
         """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""

@@ -14,7 +14,7 @@ from runbook_lib.errors import Exit, RedVerdict, Refused, RunbookError, UsageErr
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [
-    *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe"),
+    *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach"),
     *("deviation list", "deviation undo", "deviation adopt"),

@@ -18,10 +18,15 @@ def rounded(usd: float, places: int = PLACES) -> Decimal:
     """
     if not math.isfinite(usd):
         raise ValueError(f"{usd} is no amount of money that could be rounded")
-    return Decimal(repr(float(usd))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    return exact(usd).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
 
 
-def parts(amounts: Sequence[float], total: Decimal | None = None, places: int = PLACES) -> list[Decimal]:
+def exact(usd: float | Decimal) -> Decimal:
+    """The shortest decimal that is this float; a Decimal as it is."""
+    return usd if isinstance(usd, Decimal) else Decimal(repr(float(usd)))
+
+
+def parts(amounts: Sequence[float | Decimal], total: Decimal | None = None, places: int = PLACES) -> list[Decimal]:
     """`amounts` (n,) rounded so that they add up to `total` exactly, by the largest remainder.
 
     Each is off by less than one unit of the last place from what it is. Hamilton's method of apportionment (Balinski
@@ -34,10 +39,9 @@ def parts(amounts: Sequence[float], total: Decimal | None = None, places: int = 
         ValueError: an amount is not finite, or `total` is none that rounding could reach.
     """
     unit = Decimal(1).scaleb(-places)
-    exact = [Decimal(repr(float(amount))) if math.isfinite(amount) else None for amount in amounts]
-    if any(one is None for one in exact):
+    known = [exact(amount) for amount in amounts]
+    if not all(one.is_finite() for one in known):
         raise ValueError(f"{list(amounts)}: not every amount is finite")
-    known = [one for one in exact if one is not None]
     wanted = sum(known, Decimal(0)).quantize(unit, ROUND_HALF_EVEN) if total is None else total
     floors = [one.quantize(unit, ROUND_FLOOR) for one in known]
     missing = int((wanted - sum(floors, Decimal(0))) / unit)

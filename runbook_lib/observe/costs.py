@@ -39,7 +39,7 @@ def async_cost(seen: Seen) -> Evidence:
         )
     return _evidence(
         seen, MEASURE, query, labels, counts, usage.async_hours(seen), notes, partial=missed,
-        more={"runbook": _lines(usage.runbook_counts(seen).usage(), seen)},
+        more={"runbook": _lines(usage.runbook_counts(seen).usage(), seen), "consumed": usage.consumed(seen)},
     )  # fmt: skip
 
 
@@ -69,14 +69,14 @@ def _evidence(
     policy, prices = seen.params.policy, seen.params.prices
     amount = cost_per_vpr(counts.usage(), prices, policy.cost_scope, periods=hours, confidence=policy.confidence)
     infinite = amount.value is not None and math.isinf(amount.value)
-    aside = [*notes, *([_INFINITE] if infinite else []), *filter(None, [prices.stale(seen.now.date())])]
+    aside = [*notes, *([_INFINITE] if infinite else [])]
     requests = counts.submits if isinstance(counts, AsyncCounts) else counts.requests
     return seen.evidence(
         measure, "amount", query, seen.whole, labels,
         value=amount.value, low=amount.low, high=amount.high, n=amount.n, partial=partial, notes=tuple(aside),
         extra={
             "infinite": infinite, "scope": amount.scope, "method": amount.method, "usd": amount.usd,
-            "hours": counts.hours, "requests": round(requests),
+            "hours": counts.hours, "requests": round(requests), "stale": prices.stale(seen.now.date()),
             **_parts(amount, infinite=infinite),
             "lines": [line.model_dump(mode="json") for line in amount.lines],
             **(more or {}),

@@ -167,6 +167,14 @@ def runbook_counts(seen: Seen) -> RunbookCounts:
     )
 
 
+def consumed(seen: Seen) -> dict[str, float]:
+    """Write and read units that were used, table and index together, however they are paid."""
+    return {
+        name: math.fsum(seen.sum(f"{part}_{name}", seen.whole) or 0.0 for part in ("table", "gsi"))
+        for name in ("writes", "reads")
+    }
+
+
 def assumed(seen: Seen) -> tuple[str, ...]:
     """What the bill rests on that could not be read, one sentence each."""
     found = configured(seen)

@@ -102,29 +102,3 @@ def proof_table(before: Any, after: Any, split: GateResult | None) -> Shown:
 
 def _deployment(deployment: Any) -> str:
     return f"{deployment.number} ({deployment.state})" if deployment else "none"
-
-
-def cost_table(item: Evidence) -> Shown:
-    """Cost of the async path by service and per successful VPR: infrastructure and tokens apart, both always shown."""
-    lines = item.extra.get("lines", ())
-    if not lines:
-        return line(f"Cost per VPR: {'; '.join(item.notes) or item.proven_zero_by or 'nothing to add up'}.")
-    done = item.n or 0
-    totals: dict[tuple[str, str], float] = {}
-    for each in lines:
-        key = (
-            "tokens" if each["llm"] else "infrastructure",
-            each["service"] + (" (idle polling)" if each["fixed"] else ""),
-        )
-        totals[key] = totals.get(key, 0.0) + each["usd"]
-    rows: list[list[object]] = []
-    for scope in ("infrastructure", "tokens"):
-        for (kind, service), usd in totals.items():
-            if kind == scope:
-                rows.append([scope, service, f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"])
-        usd = sum(cost for (kind, _), cost in totals.items() if kind == scope)
-        bold = [scope, "total", f"{usd:.6f}", f"{usd / done:.6f}" if done else "infinite"]
-        rows.append([Cell(text, f"<b>{html.escape(text)}</b>") for text in bold])
-    caption = f"Cost of {done:,} successful VPRs, {when(item.start)} to {when(item.end)} UTC"
-    head = ("Scope", "Service", "USD in the window", "USD per VPR")
-    return table(head, rows, caption=caption, note=f"{item.query}. The gate judges: {item.extra.get('scope')}.")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.model import Evidence
-from runbook_lib.show.parts import Page, cost_table, evidence_table, line, proof_table, seen
+from runbook_lib.show.parts import Page, evidence_table, line, proof_table, seen
 
 WINDOW = {"start": "2026-11-02T03:00:00Z", "end": "2026-11-03T03:00:00Z", "query": "asked <so>"}
 
@@ -42,30 +42,6 @@ def test_the_evidence_table_escapes_and_names_the_proof_of_a_zero() -> None:
 
 def test_a_line_is_escaped() -> None:
     assert "&lt;b&gt;" in line("<b>")._repr_html_()
-
-
-def cost(n: int) -> Evidence:
-    lines = [
-        {"service": "Lambda worker", "item": "x", "quantity": 1.0, "usd": 0.2, "fixed": False, "llm": False},
-        {"service": "queue", "item": "x", "quantity": 1.0, "usd": 0.1, "fixed": True, "llm": False},
-        {"service": "LLM", "item": "x", "quantity": 1.0, "usd": 9.0, "fixed": False, "llm": True},
-    ]
-    return evidence("amount", n=n, extra={"lines": lines, "scope": "infrastructure"})
-
-
-def test_cost_shows_infrastructure_and_tokens_apart_and_adds_up() -> None:
-    text = str(cost_table(cost(100)))
-    for part in ("queue (idle polling)", "0.003000", "0.090000", "infrastructure", "tokens"):
-        assert part in text
-
-
-def test_cost_without_a_success_is_infinite_not_zero() -> None:
-    text = str(cost_table(cost(0)))
-    assert "infinite" in text
-
-
-def test_cost_without_usage_says_why() -> None:
-    assert "no census" in str(cost_table(evidence("amount", notes=("no census was taken",))))
 
 
 class State:

@@ -1,0 +1,132 @@
+"""What a report costs, as tables: the bill that adds up, a month of it, and on demand against provisioned."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.projection import BreakEven, Month
+from runbook_lib.judge.statement import Row, statement
+from runbook_lib.show.parts import line
+from runbook_lib.show.tables import Cell, Shown, stack, table, when
+
+_HEAD = ("Scope", "Service", "Paid", "USD in the window", "USD per successful VPR", "USD per request")
+
+
+def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
+    """The bill of one side by service: infrastructure and tokens apart, both always shown.
+
+    Rows add up to the subtotals and these to the total, to the last digit, in every column.
+
+    Args:
+        judged: it is the side that the gate is about; the runbook's own bill is shown under it.
+    """
+    lines = item.extra.get("lines", ())
+    if not lines:
+        return line(f"Cost per VPR: {'; '.join(item.notes) or item.proven_zero_by or 'nothing to add up'}.")
+    done, requests = item.n or 0, int(item.extra.get("requests") or 0)
+    rows = [_row(one) for one in statement(lines, done, requests)]
+    side = "Asynchronous" if judged else "Synchronous"
+    caption = f"{side}: cost of {done:,} successful VPRs, {when(item.start)} to {when(item.end)} UTC"
+    scope = item.extra.get("scope")
+    whose = f"The gate judges: {scope}." if judged else f"No gate is about this side; {scope} has this spread."
+    note = f"{item.query}. {whose} {_spread(item)}"
+    parts = [table(_HEAD, rows, caption=caption, note=note)]
+    if item.extra.get("stale"):
+        parts.insert(0, line(f"⚠ {item.extra['stale']}"))
+    if judged and item.extra.get("runbook"):
+        parts.append(_runbook(item))
+    return stack(*parts)
+
+
+def _row(row: Row) -> list[object]:
+    if row.service:
+        first, second, paid = row.scope, row.service, "fixed" if row.fixed else "by use"
+    else:
+        first, second, paid = ("both", "total", "") if row.scope == "both" else (row.scope, "subtotal", "")
+    cells = [first, second, paid, money(row.usd), _each(row.usd, row.per_vpr), _each(row.usd, row.per_request)]
+    if row.service:
+        return [*cells[:3], *(Cell(text, nowrap=True) for text in cells[3:])]
+    return [Cell(text, f"<b>{html.escape(text)}</b>", nowrap=True) for text in cells]
+
+
+def money(usd: Decimal) -> str:
+    """With every digit that was rounded to."""
+    return f"{usd:,f}"
+
+
+def _each(usd: Decimal, each: Decimal | None) -> str:
+    if each is not None:
+        return money(each)
+    return "infinite" if usd else "–"
+
+
+def _spread(item: Evidence) -> str:
+    if item.low is None or item.high is None:
+        return "No interval: too few hours, or no KPI metrics, for one."
+    how = str(item.extra.get("method")).replace("periods", "hours")
+    return f"95 % interval: {item.low:.6f} to {item.high:.6f} USD ({how})."
+
+
+def _runbook(item: Evidence) -> Shown:
+    """The runbook's own bill: beside the service's, for it is no part of what a report costs."""
+    rows = statement(item.extra["runbook"], 0, 0)
+    cells: list[list[object]] = [
+        [row.service or "total", Cell(money(row.usd), nowrap=True)]
+        for row in rows
+        if row.service or row.scope == "both"
+    ]
+    note = "Of this look, and for the window's hours of its alarms and dashboard. Not in the cost of a VPR."
+    return table(("The runbook's own", "USD in the window"), cells, caption="What watching costs", note=note)
+
+
+def month_table(months: Sequence[Month], even: BreakEven | None) -> Shown:
+    """A month at so many times the traffic, and from where on provisioned capacity would be the cheaper."""
+    rows = [
+        [
+            f"{one.times:g} x",
+            f"{one.successes:,.0f}",
+            *(f"{usd:,.2f}" for usd in (one.infrastructure, one.llm, one.usd, one.fixed, one.variable)),
+        ]
+        for one in months
+    ]
+    head = ("Traffic", "VPRs", "Infrastructure, USD", "Tokens, USD", "Both, USD", "Of it fixed", "Of it by use")
+    note = "730 hours like those of the window; fixed charges do not grow with the traffic."
+    shown = table(head, rows, caption="A month, projected", note=note)
+    return stack(shown, line(even_words(even))) if even else shown
+
+
+def even_words(even: BreakEven) -> str:
+    """The break-even point as one sentence or two."""
+    head = (
+        f"DynamoDB on demand: {even.on_demand:,.2f} USD a month; provisioned with {even.units:g} read and write units, "
+        f"table and index each, as rollback 3 does: {even.provisioned:,.2f} USD, used or not."
+    )
+    if even.times is None:
+        return f"{head} No units were used: on demand is the cheaper at any traffic near this."
+    if even.times <= 1:
+        return f"{head} Provisioned is the cheaper already; it breaks even at {even.times:.2g} times this traffic."
+    fits = "" if even.fits else ", more than these units can serve: on demand is the cheaper as long as they suffice"
+    return (
+        f"{head} They break even at {even.times:,.0f} times this traffic{fits}; a provisioned write unit pays from "
+        f"{even.write_share:.0%} use on."
+    )
+
+
+def as_rows(item: Evidence) -> list[dict[str, Any]]:
+    """The statement as plain rows, for JSON and CSV."""
+    done, requests = item.n or 0, int(item.extra.get("requests") or 0)
+    return [
+        {
+            "scope": row.scope,
+            "service": row.service or ("total" if row.scope == "both" else "subtotal"),
+            "fixed": row.fixed,
+            "usd": money(row.usd).replace(",", ""),
+            "usd_per_vpr": _each(row.usd, row.per_vpr).replace(",", ""),
+            "usd_per_request": _each(row.usd, row.per_request).replace(",", ""),
+        }
+        for row in statement(item.extra.get("lines", ()), done, requests)
+    ]

@@ -1,0 +1,176 @@
+"""What a report costs, as charts: both sides stacked by service, the way between them, and over the rollout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Gate
+from runbook_lib.judge.statement import GROUPS, grouped
+from runbook_lib.show import style
+from runbook_lib.show.charts import WIDTH_IN, Marks, Points, drawing, image, timelines
+from runbook_lib.show.parts import line
+from runbook_lib.show.tables import Shown
+
+PARTS = tuple(dict.fromkeys(GROUPS.values()))
+TOKENS = tuple(part for part in PARTS if part.startswith("tokens"))
+_COLOURS = (style.SKY, style.BLUE, style.GREEN, style.YELLOW, style.PURPLE, style.GREY, style.ORANGE, style.VERMILLION)
+_HATCHES = ("", "", "//", "..", "", "\\\\", "", "xx")
+_UNIT = "USD per successful VPR"
+_NEAR = 2.0
+"""A threshold further than so many times the highest bar is named, not drawn: it would flatten the bars."""
+
+
+def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, scope: str = "infrastructure") -> Shown:
+    """Cost of a successful VPR by service, one bar a side; infrastructure alone, with the tokens, and the last side's
+    infrastructure enlarged, which is small beside either.
+
+    Args:
+        sides: name of a side to its `lines` and `successes`; one without a success is said to be infinite.
+        gate: its thresholds are drawn where its `scope` is shown.
+    """
+    known = {name: grouped(one["lines"], int(one["successes"])) for name, one in sides.items() if one.get("successes")}
+    all_, last = list(sides), [*sides][-1:]
+    infrastructure = [part for part in PARTS if part not in TOKENS]
+    panels = (("Infrastructure", infrastructure, "infrastructure", all_),
+              ("Infrastructure and tokens", list(PARTS), "total", all_),
+              ("Enlarged", infrastructure, "", last))  # fmt: skip
+    with drawing() as pyplot:
+        figure, axes = pyplot.subplots(
+            1, 3, figsize=(WIDTH_IN, 3.8), layout="constrained", gridspec_kw={"width_ratios": (4, 4, 2)}
+        )
+        named: dict[str, Any] = {}
+        for one, (title, parts, of, shown) in zip(axes, panels, strict=True):
+            _bars(one, shown, known, parts)
+            one.set(title=title)
+            if gate is not None and scope == of:
+                _limits(one, gate, max([sum(bar.get(p, 0.0) for p in parts) for bar in known.values()], default=0.0))
+            handles, names = one.get_legend_handles_labels()
+            named |= dict(zip(names, handles, strict=True))
+        axes[0].set_ylabel(_UNIT)
+        if named:
+            ordered = [part for part in PARTS if part in named]
+            figure.legend([named[part] for part in ordered], ordered, loc="outside lower center", ncols=4)
+        told = "; ".join(f"{name}: {_told(known.get(name))}" for name in sides)
+        return image(figure, f"Cost of a successful VPR by service (USD). {told}.")
+
+
+def _bars(axes: Any, names: list[str], known: Mapping[str, Mapping[str, float]], parts: Sequence[str]) -> None:
+    below = [0.0] * len(names)
+    for part in parts:
+        heights = [known.get(name, {}).get(part, 0.0) for name in names]
+        if any(heights):
+            k = PARTS.index(part)
+            axes.bar(names, heights, bottom=below, width=0.55, label=part, color=_COLOURS[k], hatch=_HATCHES[k],
+                     edgecolor="white", linewidth=0.6)  # fmt: skip
+        below = [low + height for low, height in zip(below, heights, strict=True)]
+    for place, (name, total) in enumerate(zip(names, below, strict=True)):
+        text = f"{total:.6f}" if name in known else "infinite:\nno success"
+        axes.annotate(text, (place, total), xytext=(0, 3), textcoords="offset points", ha="center", size=9,
+                      weight="bold")  # fmt: skip
+    axes.set_xticks(range(len(names)), names)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_ylim(0, max([*below, 1e-9]) * 1.18)
+
+
+def _limits(axes: Any, gate: Gate, top: float) -> None:
+    """Target and alert limit, drawn where the bars are not flattened by it, named at the top edge otherwise."""
+    rows: list[tuple[str, Any, str, Any]] = [("target", gate.target, style.TARGET, (0, (6, 2)))]
+    rows += [("alert", gate.alert, style.ALERT, (0, (2, 1.5)))] if gate.alert else []
+    far = []
+    for name, limit, colour, dash in rows:
+        text = f"{name} {words.comparison(limit, gate.unit)}"
+        if limit.limit > _NEAR * top:
+            far.append(text)
+            continue
+        axes.axhline(limit.limit, color=colour, linestyle=dash, linewidth=1.4)
+        axes.annotate(text, (1, limit.limit), xycoords=("axes fraction", "data"), xytext=(-2, 3), size=8.5,
+                      textcoords="offset points", ha="right", color=style.BLACK, weight="bold")  # fmt: skip
+        axes.set_ylim(0, max(axes.get_ylim()[1], limit.limit * 1.12))
+    if far:
+        axes.annotate(f"beyond the top: {', '.join(far)}", (1, 1), xycoords="axes fraction", xytext=(-2, -11), size=8.5,
+                      textcoords="offset points", ha="right", color=style.BLACK)  # fmt: skip
+
+
+def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any]) -> Shown:
+    """From what a successful VPR costs synchronously to what it costs asynchronously, service by service.
+
+    Infrastructure has a scale of its own: beside the tokens its steps could not be seen.
+    """
+    missing = [name for name, one in (("synchronous", sync), ("asynchronous", own)) if not one.get("successes")]
+    if missing:
+        return line(
+            f"No waterfall: the {missing[0]} side has no success, so each of its reports costs infinitely much."
+        )
+    before, after = (grouped(one["lines"], int(one["successes"])) for one in (sync, own))
+    change = {part: after.get(part, 0.0) - before.get(part, 0.0) for part in PARTS}
+    small = {part: usd for part, usd in change.items() if usd and part not in TOKENS}
+    large = {"infra-\nstructure": math.fsum(small.values()), **{part: change[part] for part in TOKENS if change[part]}}
+    first, last = math.fsum(before.values()), math.fsum(after.values())
+    start = math.fsum(usd for part, usd in before.items() if part not in TOKENS)
+    with drawing() as pyplot:
+        figure, (left, right) = pyplot.subplots(
+            1, 2, figsize=(WIDTH_IN, 3.6), layout="constrained", gridspec_kw={"width_ratios": (5, 4)}
+        )
+        _steps(left, start, small)
+        _steps(right, first, large)
+        left.set(title="Infrastructure, from sync to async", ylabel=_UNIT)
+        right.set(title="With tokens (hatched: dearer)")
+        told = ", ".join(f"{part} {usd:+.6f}" for part, usd in change.items() if usd)
+        return image(figure, f"From sync {first:.6f} to async {last:.6f} USD per successful VPR: {told}.")
+
+
+def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
+    """From `level` by each step to what is left, both ends as bars of their own."""
+    highest, place = level, 0
+    axes.bar(0, level, width=0.6, color=style.BLUE)
+    _value(axes, 0, level, f"{level:.4f}")
+    for place, usd in enumerate(steps.values(), 1):
+        colour, hatch = (style.VERMILLION, "//") if usd > 0 else (style.GREEN, "")
+        axes.bar(place, usd, bottom=level, width=0.6, color=colour, hatch=hatch, edgecolor="white")
+        axes.plot([place - 0.7, place + 0.3], [level, level], color=style.GREY, linewidth=0.8)
+        _value(axes, place, max(level, level + usd), f"{usd:+.4f}" if abs(usd) >= 0.0001 else f"{usd:+.6f}")
+        level += usd
+        highest = max(highest, level)
+    axes.bar(place + 1, level, width=0.6, color=style.ORANGE)
+    _value(axes, place + 1, level, f"{level:.4f}")
+    names = ["sync", *(_broken(part) for part in steps), "async"]
+    axes.set_xticks(range(len(names)), names, fontsize=7.5)
+    axes.set_ylim(0, highest * 1.15)
+
+
+def _broken(name: str) -> str:
+    """In lines as narrow as a bar."""
+    for space, broken in ((" and ", "\n& "), (" out", "\nout"), (" metrics", "\nmetrics"), (" of ", "\nof ")):
+        name = name.replace(space, broken)
+    return name
+
+
+def _value(axes: Any, place: float, height: float, text: str) -> None:
+    axes.annotate(text, (place, height), xytext=(0, 3), textcoords="offset points", ha="center", size=7.5)
+
+
+def over_time(
+    infrastructure: Mapping[str, Points], tokens: Mapping[str, Points], *, marks: Marks = (), gate: Gate | None = None
+) -> Shown:
+    """Cost of a successful VPR through the phases, from the looks' sealed records; thresholds drawn where judged.
+
+    Args:
+        gate: whose scope is infrastructure; None: it judges the total, and its limits are not drawn.
+    """
+    return timelines(
+        [
+            {"series": infrastructure, "title": "Infrastructure", "unit": "USD / VPR", "gate": gate},
+            {"series": tokens, "title": "Tokens", "unit": "USD / VPR"},
+        ],
+        marks=marks,
+        title="Cost of a successful VPR through the rollout",
+    )
+
+
+def _told(parts: Mapping[str, float] | None) -> str:
+    if parts is None:
+        return "infinite, no success"
+    return f"{math.fsum(parts.values()):.6f} in all, " + ", ".join(f"{name} {usd:.6f}" for name, usd in parts.items())
