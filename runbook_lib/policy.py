@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -325,6 +326,18 @@ class Policy(Frozen):
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
             raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_pay(self) -> Policy:
+        for name, phase in self.phases.items():
+            for field, looks in (("looks", phase.looks), ("after_migration", phase.after_migration)):
+                spent, given = math.fsum(look.alpha for look in looks), 1 - self.confidence
+                if spent > given + 1e-9:
+                    raise ValueError(
+                        f"phase '{name}': its {field} spend {spent:g} of alpha together, and confidence "
+                        f"{self.confidence:g} leaves {given:g}: each further look pays for itself"
+                    )
         return self
 
     def gate(self, id: str) -> Gate:

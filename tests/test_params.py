@@ -102,6 +102,14 @@ def edit(file: Path, change: Any) -> None:
         (lambda p: p["alarms"][2].update(gate="dlq"), ["gates.yaml", "either `gate` or `threshold`"]),
         (lambda p: p["alarms"].append({**p["alarms"][2], "id": "g6"}), ["gates.yaml", "at most 5"]),
         (lambda p: p["phases"]["06_phase1_10_percent"].update(looks=[]), ["gates.yaml", "looks"]),
+        (
+            lambda p: p["phases"]["06_phase1_10_percent"]["looks"][1].update(alpha=0.03),
+            ["gates.yaml", "its looks spend 0.07", "leaves 0.05"],
+        ),
+        (
+            lambda p: p["phases"]["08_phase3_100_percent"]["after_migration"][0].update(alpha=0.04),
+            ["gates.yaml", "08_phase3_100_percent", "after_migration", "0.06"],
+        ),
     ],
 )
 def test_a_wrong_policy_is_one_sentence(folder: Path, change: Any, names: list[str]) -> None:

@@ -5,6 +5,7 @@ What is done about answers that make no sense, each with a note for the evidence
 - out of order: sorted. The same point twice: once. Two values for one point: the later answer wins, and counts as
   partial.
 - a point outside what was asked (more than one period before the start, or at or after the end): dropped.
+- times and values that do not pair up: none of them is believed, and the answer counts as partial.
 - a last StatusCode other than Complete (PartialData, InternalError, Forbidden), or no answer at all: partial.
 - no point: no data, which is not zero (trap 5). Whether it is harmless is for `measure` to prove.
 """
@@ -223,8 +224,9 @@ def _series(
     label, period = query["label"], dt.timedelta(seconds=query["period_s"])
     odd: dict[str, int] = defaultdict(int)
     points: dict[dt.datetime, float] = {}
+    torn = [answer for answer in answers if len(answer["times"]) != len(answer["values"])]
     for answer in answers:
-        for text, raw in zip(answer["times"], answer["values"], strict=True):
+        for text, raw in [] if answer in torn else zip(answer["times"], answer["values"], strict=True):
             when, value = parse(text), float(raw)
             if not math.isfinite(value):
                 odd["not a number"] += 1
@@ -237,6 +239,7 @@ def _series(
                 points[when] = value
     status = answers[-1]["status"] if answers else "no answer"
     notes = [f"{label}: {count} points {what}" for what, count in odd.items() if count]
+    notes += [f"{label}: {len(one['times'])} times and {len(one['values'])} values" for one in torn]
     if status != "Complete":
         notes.append(f"{label}: CloudWatch answered {status}")
     notes += [f"{label}: {message}" for answer in answers for message in answer["messages"]]
@@ -248,6 +251,6 @@ def _series(
         period_s=query["period_s"],
         whole=query["whole"],
         points=tuple(sorted(points.items())),
-        partial=status != "Complete" or bool(odd["negative"] or odd["given twice with different values"]),
+        partial=bool(status != "Complete" or torn or odd["negative"] or odd["given twice with different values"]),
         notes=tuple(notes),
     )

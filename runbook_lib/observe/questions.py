@@ -84,7 +84,7 @@ def asks_bounds(
     upper, low = ranks(n, q, params, look)
     bounds = []
     if upper is not None:
-        bounds.append(Ask("async_latency", whole, f"p{percentile(upper, n):g}", "window", LATENCY_UPPER))
+        bounds.append(Ask("async_latency", whole, f"p{percentile(upper, n, up=True):g}", "window", LATENCY_UPPER))
     if low is not None and low > 1:
         # One rank lower, so that it stays a lower bound however CloudWatch interpolates between two samples.
         bounds.append(Ask("async_latency", whole, f"p{percentile(low - 1, n):g}", "window", LATENCY_LOW))

@@ -7,7 +7,7 @@ import datetime as dt
 from runbook_lib.judge.model import Evidence
 from runbook_lib.observe import questions
 from runbook_lib.observe.questions import FUNCTIONS, label
-from runbook_lib.observe.seen import Seen, census_window, counts_of, unseen
+from runbook_lib.observe.seen import Seen, census_window, counts_of, summed, unseen
 from runbook_lib.observe.window import parse, period_for
 
 
@@ -42,13 +42,14 @@ def success(seen: Seen) -> Evidence:
 def _gateway(seen: Seen, measure: str, routes: tuple[str, ...], words: str, idle: str | None) -> Evidence:
     """5xx of Count over some routes. API Gateway publishes both for each request: Count without 5xx is none."""
     window = seen.whole
-    counts = [(seen.sum(f"{route}_5xx", window), seen.sum(f"{route}_requests", window)) for route in routes]
-    asked = [(bad, n) for bad, n in counts if n]
-    found = counts_of(sum(bad or 0 for bad, _ in asked), sum(n for _, n in asked), idle)
-    if asked and all(bad is None for bad, _ in asked):
+    counts = {route: (seen.sum(f"{route}_5xx", window), seen.sum(f"{route}_requests", window)) for route in routes}
+    bad, n, holes = summed(counts, idle)
+    found = counts_of(bad, n, idle)
+    if n and all(errors is None for errors, requests in counts.values() if requests):
         found["proven_zero_by"] = "requests that were counted under the same dimensions, with no 5xx among them"
+    found |= {"notes": (*found.get("notes", ()), *holes), "partial": found.get("partial", False) or bool(holes)}
     labels = tuple(label(f"{route}_{what}") for route in routes for what in ("requests", "5xx"))
-    per_route = {route: {"bad": bad, "n": n} for route, (bad, n) in zip(routes, counts, strict=True)}
+    per_route = {route: {"bad": errors, "n": requests} for route, (errors, requests) in counts.items()}
     query = f"CloudWatch AWS/ApiGateway, Sum of 5xx / Sum of Count, {words}"
     return seen.evidence(measure, "rate", query, window, labels, **found, extra={"routes": per_route})
 
@@ -67,24 +68,18 @@ def baseline_success(seen: Seen) -> Evidence:
 def lambda_errors(seen: Seen) -> Evidence:
     params = seen.params
     window = questions.settled(params, seen.window, seen.now, params.service.job_deadline_s)
-    per: dict[str, dict[str, float | None]] = {}
-    bad, n, notes = 0.0, 0.0, []
-    for name in FUNCTIONS:
-        errors, runs = seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)
-        per[name] = {"bad": errors, "n": runs}
-        if runs:
-            bad, n = bad + (errors or 0), n + runs
-            if errors is None:
-                notes.append(f"{name}: invoked, and no Errors published: zero")
-        else:
-            notes.append(f"{name}: no invocations")
+    per = {name: (seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)) for name in FUNCTIONS}
+    bad, n, holes = summed(per, seen.idle)
+    silent = [name for name, (errors, runs) in per.items() if runs and errors is None]
+    notes = [*holes, *(f"{name}: invoked, and no Errors published: zero" for name in silent)]
     found = counts_of(bad, n, seen.idle)
-    if found["n"] and all(counts["bad"] is None for counts in per.values()):
+    if found["n"] and all(errors is None for errors, _ in per.values()):
         found["proven_zero_by"] = "invocations without any Errors"
-    found["notes"] = (*found.get("notes", ()), *notes)
+    found |= {"notes": (*found.get("notes", ()), *notes), "partial": found.get("partial", False) or bool(holes)}
     labels = tuple(label(f"{name}_{what}") for name in FUNCTIONS for what in ("invocations", "errors"))
+    extra = {"functions": {name: {"bad": errors, "n": runs} for name, (errors, runs) in per.items()}}
     query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status together"
-    return seen.evidence("lambda_errors", "rate", query, window, labels, **found, extra={"functions": per})
+    return seen.evidence("lambda_errors", "rate", query, window, labels, **found, extra=extra)
 
 
 def observed_split(seen: Seen) -> Evidence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,23 @@ def counts_of(bad: float | None, n: float | None, proof: str | None) -> dict[str
             "partial": True,
         }
     return {"bad": k, "n": total}
+
+
+def summed(counts: Mapping[str, tuple[float | None, float | None]], idle: str | None) -> tuple[float, float, list[str]]:
+    """`bad` and `n` of several sources that are judged as one, and in words which of them cannot be seen.
+
+    A source whose requests were not counted, beside others whose were, is a hole: the others do not speak for it, and
+    failures without requests to hold them against fall out of the rate. Where nothing can have been asked (`idle`),
+    silence is no hole.
+    """
+    counted = {name: (bad or 0.0, n) for name, (bad, n) in counts.items() if n}
+    holes = []
+    for name, (bad, n) in counts.items():
+        if not n and bad:
+            holes.append(f"{name}: {bad:g} failures and not one request: part of it cannot be seen")
+        elif n is None and counted and not idle:
+            holes.append(f"{name}: no request was counted, of the others some: it cannot be seen")
+    return math.fsum(bad for bad, _ in counted.values()), math.fsum(n for _, n in counted.values()), holes
 
 
 def census_window(seen: Seen) -> Window:

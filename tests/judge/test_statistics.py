@@ -153,6 +153,15 @@ def test_percentile_names_its_rank(pair: tuple[int, int]) -> None:
     assert math.ceil(round(s.percentile(rank, n) / 100 * n, 9)) == rank
 
 
+@given(st.integers(10_001, 400_000).flatmap(lambda n: st.tuples(st.integers(2, n), st.just(n))))
+def test_beyond_ten_thousand_a_bound_is_named_on_its_safe_side(pair: tuple[int, int]) -> None:
+    """A hundredth of a percent is more than one rank there: an upper bound may lie higher, a lower one lower."""
+    rank, n = pair
+    up, down = (math.ceil(round(s.percentile(rank, n, up=up) / 100 * n, 9)) for up in (True, False))
+    assert down <= rank <= up
+    assert up - down <= n / 10_000 + 1
+
+
 def test_rank_covers_in_simulation() -> None:
     """The bound of p95 lies above the true p95 in at least 95 % of samples, whatever the distribution."""
     rng = np.random.default_rng(1)

@@ -8,8 +8,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.errors import AwsError, UsageError
+from runbook_lib.observe import questions
 from runbook_lib.observe.fetch import MAX_QUERIES, Answers, Ask, fetch
 from runbook_lib.observe.window import Window
 from runbook_lib.params import Params
@@ -97,6 +100,48 @@ def test_points_outside_the_window_are_dropped(params: Params) -> None:
     answers = ask(page([(-1, 8.0), (0, 1.0), (9, 1.0), (10, 8.0)]), params=params)
     assert answers.total("x") == 2
     assert "2 points outside" in answers.notes("x")[0]
+
+
+def test_a_question_left_unfinished_by_the_last_page_is_partial(params: Params) -> None:
+    """It was promised more, and no later page has it."""
+    answers = ask(page([(1, 1.0)], "PartialData"), {"MetricDataResults": []}, params=params)
+    assert answers.total("x") == 1 and answers.partial("x")
+
+
+def test_a_point_that_came_late_is_in_no_window_before_it(params: Params) -> None:
+    """A window ends `metric_delay` before now, so that whatever is published within the delay is there when asked."""
+    now = T + 30 * MINUTE
+    window = questions.settled(params, Window(T, T + dt.timedelta(hours=24)), now)
+    assert window.end == now - dt.timedelta(seconds=params.policy.metric_delay_s)
+    cloudwatch = CloudWatch(page([(24, 1.0), (25, 9.0), (29, 9.0)]))
+    answers = fetch(cloudwatch, params, [Ask("async_requests", window, label="x")], now)
+    assert cloudwatch.requests[0]["EndTime"] == window.end
+    assert answers.total("x") == 1
+
+
+def test_times_without_values_are_not_paired_by_guess(params: Params) -> None:
+    torn = page([(1, 1.0), (2, 2.0)])
+    torn["MetricDataResults"][0]["Values"].pop()
+    answers = ask(torn, params=params)
+    assert answers.points("x") == [] and answers.partial("x")
+    assert "2 times and 1 values" in answers.notes("x")[0]
+
+
+@pytest.mark.parametrize("value", [-1.0, -1e-9, float("-inf"), float("nan"), float("inf")])
+def test_values_that_cannot_be_are_no_points(params: Params, value: float) -> None:
+    answers = ask(page([(1, value)]), params=params)
+    assert answers.points("x") == [] and answers.total("x") is None and answers.notes("x")
+
+
+@given(order=st.permutations(range(8)), twice=st.lists(st.integers(0, 7), max_size=5), cut=st.integers(0, 13))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_order_repetition_and_paging_change_nothing(
+    params: Params, order: list[int], twice: list[int], cut: int
+) -> None:
+    points = [(minute, float(minute)) for minute in [*order, *twice]]
+    answers = ask(page(points[:cut], "PartialData"), page(points[cut:]), params=params)
+    assert answers.points("x") == [(T + minute * MINUTE, float(minute)) for minute in range(8)]
+    assert not answers.partial("x")
 
 
 def test_messages_are_kept(params: Params) -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.judge.gates import judge_all
 from runbook_lib.judge.model import Evidence, Look, Verdict
@@ -198,6 +201,64 @@ def test_lambda_errors_are_zero_where_invocations_prove_it(day: Soak) -> None:
     day.drop("submit_errors", "worker_errors", "status_fn_errors")
     found = day.evidence()["lambda_errors"]
     assert found.bad == 0 and found.n and found.proven_zero_by == "invocations without any Errors"
+
+
+@pytest.mark.parametrize(
+    ("gate", "measure", "errors", "requests"),
+    [
+        ("error_rate", "async_5xx", "async_5xx", "async_requests"),
+        ("error_rate", "async_5xx", "status_5xx", "status_requests"),
+        ("lambda_errors", "lambda_errors", "worker_errors", "worker_invocations"),
+    ],
+)
+def test_one_that_is_not_seen_beside_others_never_passes(
+    day: Soak, gate: str, measure: str, errors: str, requests: str
+) -> None:
+    """The others' good figures do not speak for the one whose requests are not counted, still less for its failures."""
+    day.drop(requests)
+    found = day.evidence()[measure]
+    assert found.partial and any("cannot be seen" in note for note in found.notes), found.notes
+    assert day.verdicts()[gate] is Verdict.INCONCLUSIVE
+    day.values[label(errors)] = [(day.window.start, 40.0)]
+    found = day.evidence()[measure]
+    assert found.partial and any("40 failures" in note for note in found.notes), found.notes
+    assert day.verdicts()[gate] is Verdict.INCONCLUSIVE
+
+
+@given(
+    jobs=st.lists(st.tuples(st.integers(0, 119), st.integers(0, 300), st.booleans()), max_size=60),
+    start=st.integers(0, 60),
+    hours=st.integers(0, 90),
+    now=st.integers(0, 200),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_jobs_across_the_edges_never_give_more_errors_than_runs(
+    params: Params, answered: Any, jobs: list[tuple[int, int, bool]], start: int, hours: int, now: int
+) -> None:
+    """A run lasts minutes, and its error is stamped with its start: wherever the window is cut, k <= n by itself."""
+    at = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
+    window, clock = Window(at + start * MINUTE, at + (start + hours) * MINUTE), at + now * MINUTE
+    # What CloudWatch has: a run is published when it has ended, under the minute in which it began.
+    known = [(at + minute * MINUTE, crashed) for minute, lasts, crashed in jobs if minute * 60 + lasts <= now * 60]
+    runs, errors = Counter(when for when, _ in known), Counter(when for when, crashed in known if crashed)
+    values = {
+        label("worker_invocations"): [(when, float(n)) for when, n in runs.items()],
+        label("worker_errors"): [(when, float(errors[when])) for when in runs],
+    }
+    answers = answered(asks(params, window, clock), values)
+    state = TrafficState(dial_percent=10, switch_on=True, weight=10, dial_since="2026-11-10T09:00:00Z")
+    found = measure(answers, None, LIVE, state, params, window, clock, None)["lambda_errors"]
+    settled = [when for when, _ in known if window.start <= when and when + MINUTE <= clock - 10 * MINUTE]
+    if found.n:
+        assert found.bad is not None and 0 <= found.bad <= found.n <= len(settled)
+        assert not any("cut to" in note for note in found.notes)
+    asked = [(at + minute * MINUTE, crashed) for minute, _, crashed in jobs]
+    inside = [
+        crashed
+        for when, crashed in asked
+        if dt.datetime.fromisoformat(found.start) <= when < dt.datetime.fromisoformat(found.end)
+    ]
+    assert (found.n or 0, found.bad or 0) == (len(inside), sum(inside)), "every run of the settled part, and no other"
 
 
 def test_lambda_errors_leave_the_last_minutes_out(day: Soak) -> None:
