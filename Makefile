@@ -42,7 +42,7 @@ lint: $(STAMP) ## ruff, mypy, import contracts, notebooks without outputs
 bench: $(STAMP) ## Measurements as ratios within one run
 	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
 
-bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation
+bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation; fails where a limit is missed
 	@$(BIN)/python tests/benchmarks/bench_judge.py
 
 lock: ## Renew requirements.lock from pyproject.toml

@@ -75,3 +75,51 @@ def test_few_periods_say_nothing() -> None:
     assert latency([], [], RULE, 0.95).verdict is Verdict.NO_DATA
     mixed = [1.0, 3.0] * (LEAST_PERIODS // 2)
     assert latency(mixed, [0.9, 2.0] * (LEAST_PERIODS // 2), RULE, 0.95).verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_is_told_word_by_word(arm: Arm) -> None:
+    found = success(arm(12, 5000), arm(10, 5000), RULE, 0.95)
+    assert (found.title, found.expected) == ("Success, canary against baseline", "at most 1 points worse")
+    assert found.reason == (
+        "canary minus baseline is -0.0 points (95 % -0.2 points to +0.2 points, n = 5,000 and 5,000): "
+        "the canary is not worse by more than 1 points."
+    )
+    wider = success(arm(12, 5000), arm(10, 5000), RULE, 0.999)
+    assert "(99.9 % -0.4 points to +0.3 points" in wider.reason
+    assert success(arm(1, 300), arm(2650, 2700), RULE, 0.95).reason.endswith(": the canary is better beyond doubt.")
+    none = success(arm(None, None), arm(1, 300), RULE, 0.95)
+    assert (none.reason, none.found) == ("one of the arms cannot be seen.", "not known")
+
+
+def test_a_little_worse_on_few_requests_is_neither(arm: Arm) -> None:
+    """The interval lies below the margin on its good side and reaches beyond it on its bad one."""
+    assert success(arm(30, 2000), arm(15, 2000), RULE, 0.95).verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_latency_is_told_word_by_word() -> None:
+    before = [1.0 + place / 100 for place in range(96)]
+    slower = [value + 0.5 for value in before]
+    found = latency(slower, before, RULE, 0.95)
+    assert (found.title, found.expected) == (
+        "P95 submit latency, against the phase before",
+        "slower in fewer than 71 % of pairs",
+    )
+    assert found.found == "88.5 %"
+    assert found.reason == (
+        "a period of this phase is slower than one of the phase before in 88.5 % of pairs "
+        "(95 % 84.1-92.9 %, 96 and 96 periods): it has become slower."
+    )
+    assert "(99.9 % 81.1-96.0 %" in latency(slower, before, RULE, 0.999).reason
+    same = latency(before, before, RULE, 0.95).reason
+    assert same.endswith(": it has not become slower to that degree.")
+    assert latency([1.0], before, RULE, 0.95).found == "not known"
+    assert latency(before, slower, RULE, 0.95).reason.endswith(": it is the faster one.")
+
+
+def test_exactly_on_the_line_is_beyond_it_on_neither_side() -> None:
+    """Arms that do not overlap, or are all alike, have a point for an interval."""
+    low, high = [1.0, 2.0] * LEAST_PERIODS, [10.0, 11.0] * LEAST_PERIODS
+    assert latency(high, low, Beside(slower=1.0), 0.95).verdict is Verdict.INCONCLUSIVE
+    assert latency(low, low[::-1], Beside(slower=0.5), 0.95).verdict is not Verdict.FAIL
+    assert latency([5.0] * 20, [5.0] * 20, Beside(slower=0.5), 0.95).verdict is Verdict.INCONCLUSIVE
+    assert "not become slower" in latency(low, high, Beside(slower=1.0), 0.95).reason

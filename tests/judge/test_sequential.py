@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from runbook_lib.judge import sequential as q
 
@@ -60,6 +60,46 @@ def test_boundary_is_the_first_that_fails() -> None:
         assert q.early_fail_log_e(int(first) - 1, int(n), 0.02, PRIOR) < math.log(100)
 
 
+def crossing(failing: float, limit: float, alpha: float, requests: int) -> float:
+    """Chance that a service of that failure rate is ever failed, a look after each request: exact, no simulation."""
+    edge = q.boundary(np.arange(requests + 1), limit, alpha, PRIOR)
+    here, failed = np.zeros(int(edge.max()) + 2), 0.0  # chance of so many failures so far, not failed yet
+    here[0] = 1.0
+    for n in range(1, requests + 1):
+        here[1:] = here[1:] * (1 - failing) + here[:-1] * failing
+        here[0] *= 1 - failing
+        failed += float(here[edge[n] :].sum())
+        here[edge[n] :] = 0.0
+    return failed
+
+
+@pytest.mark.parametrize(("limit", "alpha"), [(0.02, 0.01), (0.05, 0.01), (0.02, 0.05)])
+def test_looking_after_each_request_keeps_the_promise(limit: float, alpha: float) -> None:
+    at_limit = crossing(limit, limit, alpha, 3000)
+    assert 0.3 * alpha < at_limit <= alpha, "kept, and not by never failing anything"
+    assert crossing(limit / 2, limit, alpha, 3000) < at_limit / 10
+    assert crossing(5 * limit, limit, alpha, 3000) > 0.9999
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.5])
+def test_looking_at_the_split_after_each_request_keeps_the_promise(weight: float) -> None:
+    """The same for the split, exactly: p < 0.001 at any of 2,000 looks."""
+    here, wrong = np.zeros(2002), 0.0
+    here[0] = 1.0
+    for n in range(1, 2001):
+        here[1:] = here[1:] * (1 - weight) + here[:-1] * weight
+        here[0] *= 1 - weight
+        k = np.arange(n + 1)
+        log_e = special.betaln(10 * weight + k, 10 * (1 - weight) + n - k)
+        log_e += -special.betaln(10 * weight, 10 * (1 - weight)) - k * math.log(weight) - (n - k) * math.log1p(-weight)
+        if n in (1, 40, 2000):
+            assert log_e[n // 3] == pytest.approx(q.split_log_e(n // 3, n, weight))
+        out = np.flatnonzero(log_e >= math.log(1000))
+        wrong += float(here[out].sum())
+        here[out] = 0.0
+    assert 0.0003 < wrong <= 0.001
+
+
 def test_early_rank() -> None:
     assert q.early_rank(0, 0.95, 0.01, PRIOR) is None
     assert q.early_rank(1, 0.95, 0.01, PRIOR) is None
@@ -97,8 +137,6 @@ def test_a_true_split_is_hardly_ever_called_wrong() -> None:
     n = np.arange(1, 2001)
     k = np.cumsum(rng.random((3000, 2000)) < 0.1, axis=1)
     a, b = 1.0, 9.0
-    from scipy.special import betaln
-
-    log_e = betaln(a + k, b + n - k) - betaln(a, b) - k * math.log(0.1) - (n - k) * math.log(0.9)
+    log_e = special.betaln(a + k, b + n - k) - special.betaln(a, b) - k * math.log(0.1) - (n - k) * math.log(0.9)
     assert log_e[5, 99] == pytest.approx(q.split_log_e(int(k[5, 99]), 100, 0.1))
     assert (log_e >= math.log(1000)).any(axis=1).mean() <= 0.003
