@@ -79,10 +79,10 @@ def test_few_periods_say_nothing() -> None:
 
 def test_what_is_told_word_by_word(arm: Arm) -> None:
     found = success(arm(12, 5000), arm(10, 5000), RULE, 0.95)
-    assert (found.title, found.expected) == ("Success, canary against baseline", "at most 1 points worse")
+    assert (found.title, found.expected) == ("Success, canary against baseline", "at most 1 point worse")
     assert found.reason == (
         "canary minus baseline is -0.0 points (95 % -0.2 points to +0.2 points, n = 5,000 and 5,000): "
-        "the canary is not worse by more than 1 points."
+        "the canary is not worse by more than 1 point."
     )
     wider = success(arm(12, 5000), arm(10, 5000), RULE, 0.999)
     assert "(99.9 % -0.4 points to +0.3 points" in wider.reason
@@ -101,7 +101,7 @@ def test_the_latency_is_told_word_by_word() -> None:
     slower = [value + 0.5 for value in before]
     found = latency(slower, before, RULE, 0.95)
     assert (found.title, found.expected) == (
-        "P95 submit latency, against the phase before",
+        "Submit latency, against the phase before",
         "slower in fewer than 71 % of pairs",
     )
     assert found.found == "88.5 %"
