@@ -104,3 +104,59 @@ def test_a_rollback_decides_again(given: dict[str, Any], decision: str) -> None:
     again = RollbackCase.model_validate(json.loads(case.model_dump_json()))
     assert again.verdict() == case.verdict()
     assert case.verdict().decision == decision
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"look": Look(hours=24, alpha=0.05)}, {"look": Look(hours=24, alpha=0.001)}),
+        (
+            {"bad": 2, "looks": (Look(hours=24, alpha=0.03),)},
+            {"looks": (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.001))},
+        ),
+        ({"confidence": 0.95}, {"confidence": 0.8}),
+        ({"moment": "during", "look": None}, {"moment": "after"}),
+        ({"alpha_early": 0.01, "look": None, "moment": "during", "bad": 18}, {"alpha_early": 1e-9}),
+        ({"prior": (1.0, 9.0), "look": None, "moment": "during", "bad": 18}, {"prior": (1.0, 4000.0)}),
+        ({"percent": 10, "moment": "during", "look": None}, {"percent": 50}),
+        ({"moment": "before", "applied": True}, {"applied": False}),
+        ({"last_look": True, "bad": 1, "look": Look(hours=24, alpha=0.001)}, {"last_look": False}),
+        ({"moment": "during", "look": None, "come_back_at": "2026-11-24T06:00:00Z"}, {"come_back_at": None}),
+        ({"bad": 20, "worse": True}, {"worse": False}),
+        ({"bad": 20, "worse": True}, {"worse": True, "worse_baseline_holds": False}),
+        ({"bad": 20, "way_back": True}, {"way_back": False}),
+        ({"moment": "taken_back", "alarm": "a"}, {"alarm": "b"}),
+        ({"moment": "taken_back", "alarm": "a", "alarm_at": "03:12"}, {"alarm_at": "03:13"}),
+        ({"moment": "taken_back", "taken_back": "by hand"}, {"taken_back": None}),
+        ({"moment": "void", "void": "the switch was off"}, {"void": "another weight"}),
+    ],
+    ids=str,
+)
+def test_every_field_of_a_case_counts(policy: Policy, see: See, one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Two cases that differ in one field only give two outcomes: nothing that is sealed is left out of the verdict."""
+
+    def told(fields: dict[str, Any]) -> str:
+        given = {"moment": "after", "look": Look(hours=24, alpha=0.03), "gates": policy.gates, **fields}
+        seen = evidence(policy, see, 300, given.pop("bad", 0), 0.0013)
+        gate = policy.gate("success_rate")
+        baseline = see(gate, n=2700, bad=2610 if given.pop("worse", False) else 30)
+        return Case.model_validate({"evidence": seen, "baseline": baseline, **given}).verdict().model_dump_json()
+
+    assert told(one) == told(dict(one))
+    assert told(one) != told({**one, **other})
+
+
+def test_a_promotion_taken_back_says_what_to_do(policy: Policy, see: See) -> None:
+    case = Case(gates=policy.gates, evidence=evidence(policy, see, 1000, 1, 0.0013), moment="after",
+                look=Look(hours=24, alpha=0.03))  # fmt: skip
+    held = settled(case.verdict(), [check("c.d", "C", False, "the route was changed")])
+    assert held.reason == "HOLD: every gate passed, but the route was changed"
+    assert held.next == "Put that right, then run this notebook again."
+
+
+def test_a_case_of_checks_says_what_was_done_and_what_is_next() -> None:
+    case = CheckedCase(
+        checks=(check("a.b", "A", True, "it is so"),), applied=True, done="dev is deployed", then="Go on."
+    )
+    assert case.verdict().reason == "PROMOTE: dev is deployed; all 1 required checks passed"
+    assert case.verdict().next == "Go on."

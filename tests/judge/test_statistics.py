@@ -137,13 +137,24 @@ def test_quantile_rank_is_the_first_that_covers(n: int, q: float, alpha: float) 
     assert rank == 1 or stats.binom.cdf(rank - 2, n, q) < 1 - alpha
 
 
-@given(st.integers(1, 3000))
+@given(st.integers(1, 3000), st.sampled_from([0.5, 0.95]))
 @settings(max_examples=30)
-def test_low_rank_covers(n: int) -> None:
-    rank = s.quantile_low_rank(n, 0.95, 0.05)
-    if rank is not None:
-        assert stats.binom.sf(rank - 1, n, 0.95) >= 0.95
-        assert stats.binom.sf(rank, n, 0.95) < 0.95
+def test_low_rank_covers(n: int, q: float) -> None:
+    rank = s.quantile_low_rank(n, q, 0.05)
+    if rank is None:
+        assert stats.binom.sf(0, n, q) < 0.95, "not even the smallest is a bound"
+        return
+    assert stats.binom.sf(rank - 1, n, q) >= 0.95
+    assert stats.binom.sf(rank, n, q) < 0.95
+
+
+def test_low_rank_golden() -> None:
+    """By the table of the binomial: P(Bin(300, 0.95) >= 279) = 0.957, P(... >= 280) = 0.926."""
+    assert s.quantile_low_rank(300, 0.95, 0.05) == 279
+    assert [s.quantile_low_rank(n, 0.95, 0.05) for n in (1, 59, 100)] == [1, 53, 91]
+    assert s.quantile_low_rank(4, 0.5, 0.05) is None
+    assert s.quantile_low_rank(5, 0.5, 0.05) == 1
+    assert s.quantile_rank(1, 0.5, 0.5) == 1, "one sample is an upper bound of the median, at even odds"
 
 
 @given(st.integers(1, 9_999).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))))
@@ -160,6 +171,14 @@ def test_beyond_ten_thousand_a_bound_is_named_on_its_safe_side(pair: tuple[int, 
     up, down = (math.ceil(round(s.percentile(rank, n, up=up) / 100 * n, 9)) for up in (True, False))
     assert down <= rank <= up
     assert up - down <= n / 10_000 + 1
+    for named in (s.percentile(rank, n, up=True), s.percentile(rank, n, up=False)):
+        assert named == round(named, 2), "CloudWatch takes hundredths"
+
+
+def test_where_the_sides_part() -> None:
+    assert s.percentile(9_501, 10_001, up=True) == 95.01
+    assert s.percentile(9_501, 10_001) == s.percentile(9_501, 10_001, up=False) == 95.0
+    assert s.percentile(9_501, 10_000, up=True) == s.percentile(9_501, 10_000) == 95.01
 
 
 def test_rank_covers_in_simulation() -> None:
