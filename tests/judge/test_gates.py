@@ -191,3 +191,104 @@ def test_amounts_and_quantiles_where_more_is_better(see: Callable[..., Evidence]
     assert judge(slow, see(slow, value=12, low=6, upper=20, n=300), look=at5).verdict is Verdict.PASS
     assert judge(slow, see(slow, value=12, n=59, bad=0), look=at5).verdict is Verdict.PASS
     assert judge(slow, see(slow, value=3, low=2, upper=4, n=300), look=at5).verdict is Verdict.FAIL
+
+
+ROWS: list[tuple[str, dict[str, Any], tuple[Any, ...], str]] = [
+    (
+        "success_rate", {"n": 300, "bad": 12},
+        ("FAIL", 0.96, 0.931171, 0.979163, 300, 0.976760, 0.05, None),
+        "success rate 96.0 % (95 % 93.1-97.9 %, n = 300) is below the alert limit 98 %.",
+    ),
+    (
+        "success_rate", {"n": 300, "bad": 7},
+        ("INCONCLUSIVE", 0.976667, 0.952517, 0.990568, 300, 0.988999, 0.05, 4921),
+        "success rate 97.7 % (95 % 95.3-99.1 %, n = 300) is below the alert limit 98 %, but too few samples show it; "
+        "4,921 more requests (16.4 days at the rate seen) would decide it if nothing changes.",
+    ),
+    (
+        "success_rate", {"n": 10, "bad": 4, "look": None},
+        ("FAIL", 0.6, 0.262378, 0.878448, 10, 0.871652, 0.03, None),
+        "success rate 60.0 % (95 % 26.2-87.8 %, n = 10) is below the alert limit 98 %: 4 of 10 failed, shown at 99 % "
+        "by the test that holds at every look.",
+    ),
+    (
+        "success_rate", {"n": 300, "bad": 0, "changed": {"evidence": "target"}},
+        ("PASS", 1.0, 0.987779, 1.0, 300, 0.990064, 0.05, None),
+        "success rate 100.0 % (95 % 98.8-100.0 %, n = 300) meets the target > 99 %, and its 95 % bound 99.01 % clears "
+        "the target.",
+    ),
+    (
+        "submit_latency", {"value": 7, "n": 300, "upper": 9, "low": 5.1},
+        ("FAIL", 7, 5.1, 9, 300, 5.1, 0.05, None),
+        "P95 submit latency 7.00 s (bounds 5.10-9.00 s, n = 300) is above the alert limit 5 s.",
+    ),
+    (
+        "submit_latency", {"value": 7, "n": 40, "low": 5.5, "look": None},
+        ("FAIL", 7, 5.5, None, 40, 5.5, 0.03, None),
+        "P95 submit latency 7.00 s (n = 40) is above the alert limit 5 s: even its lower bound 5.50 s is beyond 5 s.",
+    ),
+    (
+        "submit_latency", {"value": 1, "n": 30, "changed": {"min_samples": 1}},
+        ("INCONCLUSIVE", 1, None, None, 30, None, 0.05, 29),
+        "P95 submit latency 1.00 s (n = 30) meets the target < 3 s, but there are too few samples for a bound; 29 more "
+        "samples (23.2 h at the rate seen) would decide it if nothing changes.",
+    ),
+    (
+        "cost", {"value": 0.06, "low": 0.055, "high": 0.07, "n": 30, "look": None},
+        ("FAIL", 0.06, 0.055, 0.07, 30, 0.055, 0.03, None),
+        "cost per VPR $0.0600 (95 % $0.0550-$0.0700, n = 30) is above the alert limit $0.05: even its lower end "
+        "$0.0550 is.",
+    ),
+    (
+        "cost", {"value": 0.009, "low": 0.001, "high": 0.06, "n": 290, "changed": {"evidence": "limit"}},
+        ("INCONCLUSIVE", 0.009, 0.001, 0.06, 290, 0.06, 0.05, None),
+        "cost per VPR $0.0090 (95 % $0.0010-$0.0600, n = 290) meets the target < $0.01, but its 95 % bound $0.0600 "
+        "does not clear the alert limit $0.05.",
+    ),
+    (
+        "observed_split", {"bad": 300, "n": 3000, "weight": 0.1},
+        ("PASS", 0.1, 0.089492, 0.111295, 3000, None, 0.001, None),
+        "observed traffic split: 10.0 % async (95 % 8.9-11.1 %, 300 of 3,000) agrees with the weight in force, 10 % "
+        "(p = 1).",
+    ),
+    (
+        "observed_split", {"bad": 245, "n": 3000, "weight": 0.1},
+        ("FAIL", 0.081667, 0.072112, 0.092046, 3000, None, 0.001, None),
+        "observed traffic split: 8.2 % async (95 % 7.2-9.2 %, 245 of 3,000) contradicts the weight in force, 10 %: the "
+        "weight is not what takes effect.",
+    ),
+    (
+        "observed_split", {"bad": 0, "n": 0, "weight": 0.1},
+        ("NO_DATA", None, None, None, None, None, None, None),
+        "observed traffic split: no data, no request was seen in the window.",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gate", "seen", "row", "reason"), ROWS)
+def test_a_whole_row_of_the_table(
+    gate: str, seen: dict[str, Any], row: tuple[Any, ...], reason: str, run: Callable[..., GateResult]
+) -> None:
+    """Verdict, value, interval, samples, bound, alpha, how many more, and the sentence to the letter."""
+    found = run(gate, **seen)
+    told = (found.verdict, found.value, found.low, found.high, found.n, found.bound, found.alpha, found.needed)
+    assert told[0] == row[0]
+    for mine, wanted in zip(told[1:], row[1:], strict=True):
+        assert mine == (None if wanted is None else pytest.approx(wanted, abs=1e-6))
+    assert found.reason == reason
+
+
+def test_what_all_gates_are_judged_by_reaches_each(policy: Policy, see: Callable[..., Evidence], at5: Look) -> None:
+    gate = policy.gate("success_rate")
+    looks = (at5, Look(hours=30, alpha=0.001))
+
+    def one(bad: int, **rules: Any) -> GateResult:
+        given = {"look": at5, "looks": (at5,), **rules}
+        return judge_all((gate,), {"success": see(gate, n=300, bad=bad)}, **given)[0]
+
+    assert one(2) == judge_all((gate,), {"success": see(gate, n=300, bad=2)}, look=at5)[0]
+    assert one(2, looks=looks).needed != one(2).needed
+    assert one(2, confidence=0.8).low != one(2).low
+    assert one(18, look=None).verdict is Verdict.FAIL
+    assert one(18, look=None, alpha_early=1e-12).verdict is Verdict.INCONCLUSIVE
+    assert one(18, look=None, prior=(1.0, 4000.0)).reason != one(18, look=None).reason
