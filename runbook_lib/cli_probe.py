@@ -66,5 +66,6 @@ def probe(
         typer.echo(json.dumps(done.as_dict()))
     else:
         typer.secho(f"{done.verdict + ': ' if done.verdict else ''}{done.sentence}", bold=True)
-        typer.echo(f"record: {done.record}")
+        if done.record:
+            typer.echo(f"record: {done.record}")
     raise typer.Exit(int(Exit.HOLD if done.verdict in ("FAIL", "NO_DATA") else Exit.OK))

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act import dead_letters as act
-from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, Identity, connect, require_account
-from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.errors import UsageError
 from runbook_lib.judge import words
 from runbook_lib.observe.dlq import Letter, letters
-from runbook_lib.params import Params, load_file, project_root
-from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.journal import Journal
-from runbook_lib.record.place import new_run_id
+from runbook_lib.own_record import OwnRecord
+from runbook_lib.params import Params, load_file
 
 NOTEBOOK = "dlq"
 """The chain that redrives are in, beside those of the notebooks."""
@@ -80,22 +77,11 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
         ids = tuple(str(one.job_id) for one in due if not jobs or one.job_id in jobs)[:most]
         told = f"nothing was changed; apply would drive {words.count(len(ids), 'message')} again"
         return Driven(False, told, ids, None)
-    archive, run_id = Archive(project_root() / params.archive), new_run_id()
-    staging = archive.stage(params.env, params.release, NOTEBOOK, run_id, "command")
-    journal = Journal(staging)
-    flat = params.flat.model_dump(mode="json")
-    journal.append("opened", run_id=run_id, notebook=NOTEBOOK, origin="command", params=flat)
-    who = {"account_id": identity.account, "arn": identity.arn, "operator": params.operator or identity.arn}
-    journal.append("caller", **who, as_of=identity.now.isoformat(), endpoint=aws.endpoint)
-    try:
-        done = act.redrive(aws, Guard(params, identity, journal), params, jobs, most)
-    except RunbookError as error:
-        journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
-        seal_staged(archive, staging, status="failed", error=str(error))
-        raise
-    told = _told(done)
-    journal.append_or_stderr("note", text=told)
-    return Driven(True, told, tuple(done.sent), str(seal_staged(archive, staging, status="completed").folder))
+    with OwnRecord(params, NOTEBOOK, aws, identity) as record:
+        done = act.redrive(aws, record.guard, params, jobs, most)
+        told = _told(done)
+        record.say(told)
+    return Driven(True, told, tuple(done.sent), record.folder)
 
 
 def _told(done: act.Redriven) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook_lib.act.redrive import round_trip
 from runbook_lib.act.smoke import STEPS, smoke
-from runbook_lib.aws import aws_errors
+from runbook_lib.aws import Aws, aws_errors
 from runbook_lib.errors import AwsError, Refused
 from runbook_lib.infra import Infra
 from runbook_lib.judge.checks import Check, check
@@ -84,7 +84,7 @@ class DeployDev(Step):
         params = self.params
         try:
             steps = smoke(
-                stage_url(self.run),
+                stage_url(self.run.aws, self.params),
                 probe_id=self.run.run_id,
                 deadline_s=max(LEAST_WAIT_S, params.service.job_deadline_s * params.time_scale),
                 poll_s=max(0.05, params.service.poll_every_s * params.time_scale),
@@ -172,22 +172,21 @@ def _title(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
-def stage_url(run: Run) -> str:
+def stage_url(aws: Aws, params: Params) -> str:
     """Address of the API's stage.
 
     Raises:
         AwsError: there is no such API.
     """
-    params: Params = run.params
     kind, name = params.service.api.kind, params.name("api")
     with aws_errors("looking up the API (apigateway:GET)"):
         if kind == "rest":
-            pages = run.aws.client("apigateway").get_paginator("get_rest_apis").paginate()
+            pages = aws.client("apigateway").get_paginator("get_rest_apis").paginate()
             ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
         else:
-            pages = run.aws.client("apigatewayv2").get_paginator("get_apis").paginate()
+            pages = aws.client("apigatewayv2").get_paginator("get_apis").paginate()
             ids = [api["ApiId"] for page in pages for api in page["Items"] if api["Name"] == name]
     if not ids:
         raise AwsError(f"there is no {kind.upper()} API called '{name}'; deploy first")
-    place = {"endpoint": run.aws.endpoint, "api_id": ids[0], "region": params.region, "env": params.env}
+    place = {"endpoint": aws.endpoint, "api_id": ids[0], "region": params.region, "env": params.env}
     return str(params.api_url.format(stage=params.service.api.stage, **place))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,17 +15,17 @@ from typing import Any
 
 from runbook_lib.act.load import LoadPlan
 from runbook_lib.act.probe import Probe, probe, spoilt
+from runbook_lib.aws import Aws, connect, require_account
 from runbook_lib.deploy_dev import LEAST_WAIT_S, stage_url
-from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.errors import UsageError
 from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, Look
 from runbook_lib.observe import traffic
 from runbook_lib.observe.window import iso
-from runbook_lib.params import Params, load_file, project_root
-from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.run import Run
+from runbook_lib.own_record import OwnRecord
+from runbook_lib.params import Params, load_file
 
 NAME = "probe"
 """Where the records lie, beside those of the notebooks."""
@@ -137,36 +136,26 @@ def run_probes(
     generation_s = params.extra("load", LoadPlan).generation_s  # noqa: S610 (no Django here)
     pace = MOST_SHARE * params.service.workers * 60 / generation_s if per_minute is None else per_minute
     plan = planned(params, count, pace, generation_s)
-    archive = Archive(project_root() / params.archive)
-    staging = archive.stage(params.env, params.release, NAME, uuid.uuid4().hex[:12], "command")
-    run = Run(NAME, params, archive=archive, staging=staging, run_id=staging.name, origin="command")
-    try:
-        run._begin()
-        if not run.applying:
-            run.journal.append("note", text=f"planned: {plan.sentence}; nothing was sent")
-            ref = seal_staged(archive, staging, status="completed")
-            return Done(False, f"nothing was sent; apply would send {plan.sentence}", "", 0, 0, str(ref.folder))
-        found = _send(run, plan, told)
-    except RunbookError as error:
-        run.journal.append("error", type=type(error).__name__, text=str(error))
-        seal_staged(archive, staging, status="failed", error=str(error))
-        raise
-    except KeyboardInterrupt:
-        seal_staged(archive, staging, status="cancelled", error="the probes were ended by Ctrl-C")
-        raise
-    ref = seal_staged(archive, staging, status="completed")
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    if params.mode != "apply":
+        return Done(False, f"nothing was sent; apply would send {plan.sentence}", "", 0, 0, None)
+    with OwnRecord(params, NAME, aws, identity) as record:
+        found = _send(record, aws, params, plan, told)
     facts = found.facts
-    return Done(True, found.reason, str(found.verdict), facts["sent"], facts["failed"], str(ref.folder))
+    return Done(True, found.reason, str(found.verdict), facts["sent"], facts["failed"], record.folder)
 
 
-def _send(run: Run, plan: Plan, told: Callable[[Probe, int, int], object]) -> Check:
-    params, began = run.params, run.guard.now
-    state, deployed = traffic.read_or_nothing(run.aws.client("appconfig"), params, run.aws)
+def _send(record: OwnRecord, aws: Aws, params: Params, plan: Plan, told: Callable[[Probe, int, int], object]) -> Check:
+    guard, probe_id = record.guard, f"topup-{record.run_id}"
+    began = guard.now
+    state, deployed = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
     if not deployed:
         raise UsageError(f"probe: the new resources are not deployed in {params.env}: there is nothing to probe")
     service, scale = params.service, params.flat.time_scale
     routes = traffic.as_routed(params, state).service.api.routes
-    url, kept = stage_url(run), list[Probe]()
+    url, kept = stage_url(aws, params), list[Probe]()
     ended: list[Probe] = []
 
     def each(one: Probe) -> None:
@@ -176,14 +165,14 @@ def _send(run: Run, plan: Plan, told: Callable[[Probe, int, int], object]) -> Ch
     def act() -> None:
         kept.extend(
             probe(
-                url, routes, plan.count, per_minute=plan.per_minute / scale, probe_id=f"topup-{run.run_id}",
+                url, routes, plan.count, per_minute=plan.per_minute / scale, probe_id=probe_id,
                 deadline_s=max(LEAST_WAIT_S, service.job_deadline_s * scale),
                 poll_s=max(0.05, service.poll_every_s * scale), done=each,
             )
         )  # fmt: skip
 
-    run.guard.change(
-        f"probe {params.env}: {plan.sentence}, marked topup-{run.run_id}",
+    guard.change(
+        f"probe {params.env}: {plan.sentence}, marked {probe_id}",
         before={"sent": 0},
         after={"sent": plan.count},
         undo="none is needed: the jobs are probes, and expire by their TTL",
@@ -191,10 +180,11 @@ def _send(run: Run, plan: Plan, told: Callable[[Probe, int, int], object]) -> Ch
         read_back=lambda: {"sent": len(kept)},
         raises=True,
     )
-    run.journal.attach("probes.json", json.dumps([asdict(one) for one in kept]))
-    end = iso(run.guard.now)
+    record.journal.attach("probes.json", json.dumps([asdict(one) for one in kept]))
+    end = iso(guard.now)
     found = judged(kept, params.policy.gate("success_rate"), iso(began), end, params.policy.confidence)
-    run.check(found)
+    record.journal.append("check", check=found.model_dump(mode="json"))
+    record.say(found.reason)
     return found
 
 

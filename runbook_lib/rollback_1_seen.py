@@ -195,7 +195,7 @@ class Aftermath(Incident):
         from runbook_lib.deploy_dev import stage_url
 
         self.run.guard.authorise(raises=False)
-        url, path = stage_url(self.run), self.params.service.api.routes.sync
+        url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
         with ThreadPoolExecutor(PROBES) as pool:
             return list(pool.map(lambda n: sync_answer(url, path, f"rollback-{self.run.run_id}-{n}"), range(PROBES)))
 

@@ -175,7 +175,7 @@ class Staging(Phase):
     def _sent(self, live: Any) -> Loaded:
         """The load itself: a change like every other, written down before it is made."""
         plan, service, run = self.plan_of_load, self.params.service, self.run
-        url, probe, kept = stage_url(run), f"load-{run.run_id}", list[Loaded]()
+        url, probe, kept = stage_url(run.aws, run.params), f"load-{run.run_id}", list[Loaded]()
 
         def act() -> None:
             kept.append(

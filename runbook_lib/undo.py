@@ -16,15 +16,14 @@ from runbook_lib.act import billing, concurrency
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, connect, require_account
 from runbook_lib.backlog_seen import MAXIMUM, RESERVED
-from runbook_lib.errors import Refused, RunbookError, UsageError
+from runbook_lib.errors import Refused, UsageError
 from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe import billing as table
 from runbook_lib.observe import workers
 from runbook_lib.observe.window import iso
+from runbook_lib.own_record import OwnRecord
 from runbook_lib.params import Params, load_file, project_root
-from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.journal import Journal
-from runbook_lib.record.place import new_run_id
+from runbook_lib.record.archive import Archive
 from runbook_lib.throttling_seen import BILLING
 
 NOTEBOOK = "deviation"
@@ -68,26 +67,12 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     plan = _plan(aws, params, found)
     if params.mode != "apply":
         return Undone(False, f"nothing was changed; apply would do this: {plan.text()}", None)
-    run_id = new_run_id()
-    staging = archive.stage(params.env, params.release, NOTEBOOK, run_id, "command")
-    journal = Journal(staging)
-    journal.append(
-        "opened", run_id=run_id, notebook=NOTEBOOK, origin="command", params=params.flat.model_dump(mode="json")
-    )
-    journal.append(
-        "caller", account_id=identity.account, arn=identity.arn, operator=params.operator or identity.arn,
-        as_of=identity.now.isoformat(), endpoint=aws.endpoint,
-    )  # fmt: skip
-    guard = Guard(params, identity, journal)
-    try:
+    with OwnRecord(params, NOTEBOOK, aws, identity) as record:
+        guard = record.guard
         sentence = _carry_out(aws, params, guard, plan)
-    except RunbookError as error:
-        journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
-        seal_staged(archive, staging, status="failed", error=str(error))
-        raise
-    deviations.close(archive, params, found, "undone", by=guard.who, at=iso(guard.now), arn=identity.arn)
-    journal.append_or_stderr("note", text=sentence)
-    return Undone(True, sentence, str(seal_staged(archive, staging, status="completed").folder))
+        deviations.close(archive, params, found, "undone", by=guard.who, at=iso(guard.now), arn=identity.arn)
+        record.say(sentence)
+    return Undone(True, sentence, record.folder)
 
 
 def _of(known: Mapping[str, Deviation], id: str) -> dict[str, Deviation]:

@@ -166,7 +166,7 @@ def test_silent_logs_prove_nothing(step: DeployDev) -> None:
 
 
 def test_a_broken_route_is_a_failed_smoke_test(step: DeployDev, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "stage_url", lambda _: f"{step.run.aws.endpoint}/restapis/nothing/prod/_user_request_")
+    monkeypatch.setattr(room, "stage_url", lambda *_: f"{step.run.aws.endpoint}/restapis/nothing/prod/_user_request_")
     step.smoke()
     found = {id: step.run.checks[id] for id in SMOKE}
     passed = [id for id, one in found.items() if one.ok]
@@ -179,7 +179,7 @@ def test_no_api_is_one_sentence(step: DeployDev) -> None:
     service = step.params.service.model_copy(update={"names": names})
     step.run.params = step.params.model_copy(update={"service": service})
     with pytest.raises(AwsError, match="there is no REST API called 'careervp-no-such-api-dev'; deploy first"):
-        stage_url(step.run)
+        stage_url(step.run.aws, step.params)
     step.smoke()
     assert "deploy first" in step.run.checks["smoke.submit"].reason
 

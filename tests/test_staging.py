@@ -235,7 +235,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> Any:
     run = SimpleNamespace(params=params, run_id="r", journal=journal, guard=guard, aws=None)
     phase: Any = Staging.__new__(Staging)
     phase.run, phase.params, phase.plan_of_load = run, params, LoadPlan(users=2, spawn_per_s=1, generation_s=45)
-    monkeypatch.setattr(room, "stage_url", lambda _: "http://api")
+    monkeypatch.setattr(room, "stage_url", lambda *_: "http://api")
     monkeypatch.setattr(Staging, "_dlq", lambda _: room.check("load.dlq", "dlq", True, "empty"))
     monkeypatch.setattr(Staging, "_throttled", lambda *_: None)
     at = START.timestamp()

@@ -1,0 +1,63 @@
+"""A command's own record is sealed however the command ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook_lib.errors import AwsError
+from runbook_lib.own_record import OwnRecord
+from runbook_lib.params import load_file, read_yaml
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+
+ROOT = Path(__file__).resolve().parents[1]
+IDENTITY: Any = SimpleNamespace(account="000000000303", arn="arn:ann", now=dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC))
+AWS: Any = SimpleNamespace(endpoint="http://127.0.0.1:1")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Any]:
+    file, settings = ROOT / "params" / "prod.yaml", read_yaml(ROOT / "params" / "rehearsal.yaml")
+    params = load_file(file, {**settings, "archive": str(tmp_path)})
+    yield lambda: OwnRecord(params, "dlq", AWS, IDENTITY)
+
+
+def sealed(own: OwnRecord) -> Record:
+    archive = Archive(own.archive.root)
+    ref = archive.find(own.run_id)
+    archive.verify(ref)
+    assert str(ref.folder) == own.folder
+    assert list(archive.staging.glob("*")) == []
+    return archive.load(ref)
+
+
+def test_what_came_of_it_and_who_did_it(opened: Any) -> None:
+    with opened() as own:
+        own.say("3 messages driven again")
+    record = sealed(own)
+    assert (record.status, record.notes, record.error) == ("completed", ("3 messages driven again",), None)
+    assert (record.caller_arn, record.origin, record.notebook) == ("arn:ann", "command", "dlq")
+
+
+def test_an_error_is_in_the_record_and_goes_on_to_the_caller(opened: Any) -> None:
+    own = opened()
+    with pytest.raises(AwsError, match="AWS refused"), own:
+        raise AwsError("AWS refused")
+    record = sealed(own)
+    assert record.status == "failed" and record.error is not None
+    assert (record.error.type, record.error.sentence) == ("AwsError", "AWS refused")
+
+
+def test_ctrl_c_is_a_record_that_says_so(opened: Any) -> None:
+    own = opened()
+    with pytest.raises(KeyboardInterrupt), own:
+        raise KeyboardInterrupt
+    record = sealed(own)
+    assert record.status == "cancelled" and record.error is not None
+    assert record.error.sentence == "ended by Ctrl-C"
