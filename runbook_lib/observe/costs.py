@@ -33,6 +33,8 @@ def async_cost(seen: Seen) -> Evidence:
     missed, words, _ = unseen(seen)
     uncounted = usage.tokens(seen).uncounted
     notes = [*words, *usage.assumed(seen)]
+    if seen.segment.probes:
+        notes.append(f"{seen.segment.probes:,} requests of our own are in the infrastructure's usage, and no successes")
     if uncounted:
         notes.append(
             f"{uncounted:,.0f} runs called the LLM and left no count of tokens: paid all the same, as the mean"

@@ -597,6 +597,12 @@ def test_what_could_not_be_read_is_said(day: Soak) -> None:
     assert any(note.startswith("the bill assumes") for note in day.evidence()["cost_per_vpr"].notes)
 
 
+def test_requests_of_our_own_are_said(day: Soak) -> None:
+    assert day.segment
+    day.segment = day.segment.model_copy(update={"probes": 12})
+    assert any("12 requests of our own" in note for note in day.evidence()["cost_per_vpr"].notes)
+
+
 def test_a_change_of_the_billing_mode_within_the_window_is_said(day: Soak) -> None:
     table = {**CONFIGURED["table"], "since": "2026-11-10T20:00:00Z"}  # type: ignore[dict-item]
     day.live["configured"] = {**CONFIGURED, "table": table}
