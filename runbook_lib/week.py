@@ -8,11 +8,12 @@ from typing import Any
 
 from runbook_lib import week_charts
 from runbook_lib.errors import ArchiveError
-from runbook_lib.judge import cadence
+from runbook_lib.judge import cadence, words
 from runbook_lib.judge.cadence import Slot
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Decision, GateResult, Look, Outcome, Verdict
+from runbook_lib.judge.statistics import poisson_interval
 from runbook_lib.observe import census, configured, live, traffic
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.window import Window, iso, parse
@@ -37,6 +38,8 @@ DAILY: tuple[tuple[str, str, str, float], ...] = (
     ("worker errors", "worker_errors", "Sum", 1.0),
 )
 """Trend: title, metric, statistic and scale of each row."""
+RARE = ("jobs_failed", "worker_errors")
+"""Counts that are shown with the interval of the mean behind them (Poisson, Garwood 1936)."""
 
 
 class Week:
@@ -124,23 +127,28 @@ class Week:
         answers, days = self._looked().answers, self._days()
         rows: list[list[object]] = []
         for title, name, stat, scale in DAILY:
-            cells: list[object] = [Cell(title, nowrap=True)]
-            for place in range(len(days)):
-                points = answers.points(f"day{place}:{name}:{stat}")
-                total = (
-                    sum(value for _, value in points) if stat == "Sum" else max((v for _, v in points), default=None)
-                )
-                cells.append(
-                    "–"
-                    if not points or total is None
-                    else f"{total * scale:,.3f}"
-                    if stat == "p95"
-                    else f"{total * scale:,.0f}"
-                )
-            rows.append(cells)
+            series = (answers.points(f"day{place}:{name}:{stat}") for place in range(len(days)))
+            cells = [self._figure(name, stat, scale, [value for _, value in points]) for points in series]
+            rows.append([Cell(title, nowrap=True), *cells])
         short = [f" ({day.seconds / 3600:.0f} h)" if day.seconds < 86400 else "" for day in days]
         head = ("", *(f"{when(day.start)}{less}" for day, less in zip(days, short, strict=True)))
-        return table(head, rows, caption="24 h from (UTC), since phase 3 was accepted")
+        sure = words.sure(self.params.policy.confidence)
+        note = (
+            f"In brackets: the {sure} interval of the mean behind a rare count. Days that overlap are not told apart."
+        )
+        return table(head, rows, caption="24 h from (UTC), since phase 3 was accepted", note=note)
+
+    def _figure(self, name: str, stat: str, scale: float, values: list[float]) -> object:
+        """A day's figure; a rare count with its interval, without which two days cannot be compared."""
+        from runbook_lib.show.tables import Cell
+
+        if not values:
+            return "–"
+        total = (math.fsum(values) if stat == "Sum" else max(values)) * scale
+        if name not in RARE:
+            return f"{total:,.3f}" if stat == "p95" else f"{total:,.0f}"
+        low, high = poisson_interval(round(total), self.params.policy.confidence)
+        return Cell(f"{total:,.0f} ({low:.0f}-{high:.0f})", nowrap=True)
 
     def charts(self) -> Any:
         """The seven key metrics over the week, thresholds drawn in, one above the other."""

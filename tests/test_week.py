@@ -268,3 +268,12 @@ def test_the_seven_key_metrics_are_drawn_with_their_limits(made: Made) -> None:
         "Cost per VPR (USD)": "target < $0.01; alert > $0.05",
     }.items():
         assert limits in told.partition(title)[2].partition(" UTC.")[0], title
+
+
+def test_a_rare_count_of_a_day_is_shown_with_its_interval(made: Made) -> None:
+    week = made(4)
+    # Garwood 1936: 6 events, 2.20 to 13.06.
+    assert str(week._figure("jobs_failed", "Sum", 1.0, [2.0, 4.0]).text) == "6 (2-13)"  # type: ignore[attr-defined]
+    assert week._figure("jobs_completed", "Sum", 1.0, [2000.0, 1000.0]) == "3,000"
+    assert week._figure("async_latency", "p95", 0.001, [312.0]) == "0.312"
+    assert week._figure("jobs_failed", "Sum", 1.0, []) == "–", "no data is not zero"

@@ -124,14 +124,15 @@ def _side(gate: Gate) -> str:
     return f"{word} {name} {words.limit(line.limit, gate.unit)}"
 
 
-def _more(more: int | None, evidence: Evidence, noun: str) -> tuple[str, float | None]:
+def _more(more: int | None, evidence: Evidence, noun: str, look: Look | None) -> tuple[str, float | None]:
     """How much longer, in words and in hours at the rate seen."""
     if more is None or more <= 0:
         return "", None
     span = reading.hours(evidence)
     wait = more / (evidence.n / span) if evidence.n and span > 0 else None
     at = f" ({words.hours(wait)} at the rate seen)" if wait is not None else ""
-    return f"; {words.count(more, f'more {noun}')}{at} would decide it if nothing changes", wait
+    does = "would decide it" if look else "are wanted for a verdict at the end"
+    return f"; {words.count(more, f'more {noun}')}{at} {does} if nothing changes", wait
 
 
 def _from_reading(reader: Reader) -> Judge:
@@ -157,7 +158,7 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
     bound = "" if read.worst is None else f"its {level} bound {words.number(read.worst, gate.unit, aim)}"
 
     def result(verdict: Verdict, reason: str, edge: float | None = read.worst, needed: int | None = None) -> GateResult:
-        text, wait = _more(needed, evidence, read.noun)
+        text, wait = _more(needed, evidence, read.noun, rules.look)
         return _result(
             gate, evidence, verdict, reason + text,
             value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
@@ -171,7 +172,9 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
     if read.early is not None and bad:
         return result(Verdict.FAIL, f"{measured} is {side}: {read.early}", read.best)
     if rules.look is None:
-        return result(Verdict.INCONCLUSIVE, _so_far(measured, side, target, bad=bad, met=met))
+        return result(
+            Verdict.INCONCLUSIVE, _so_far(measured, side, target, bad=bad, met=met), needed=_still(gate, read, met)
+        )
     if read.n < gate.min_samples:
         missing = max(gate.min_samples - read.n, read.needed or 0 if met or bad else 0)
         few = f"{measured} rests on fewer than {gate.min_samples} samples"
@@ -195,6 +198,14 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
         return result(Verdict.PASS, f"{measured} meets the target {target}, and {proof}")
     doubt = f"{bound} does not clear {what}" if bound else "there are too few samples for a bound"
     return result(Verdict.INCONCLUSIVE, f"{measured} meets the target {target}, but {doubt}", needed=read.needed)
+
+
+def _still(gate: Gate, read: Reading, met: bool) -> int | None:
+    """How many more samples a soak that goes on as it does wants for its end; None: enough, or more would not help."""
+    if not met:
+        return None
+    proof = 0 if gate.evidence == "point" else read.needed or 0
+    return max(gate.min_samples - read.n, proof) or None
 
 
 def _so_far(measured: str, side: str, target: str, *, bad: bool, met: bool) -> str:

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.judge import words
 from runbook_lib.judge.gates import judge, judge_all
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
 from runbook_lib.policy import Policy
@@ -292,3 +293,29 @@ def test_what_all_gates_are_judged_by_reaches_each(policy: Policy, see: Callable
     assert one(18, look=None).verdict is Verdict.FAIL
     assert one(18, look=None, alpha_early=1e-12).verdict is Verdict.INCONCLUSIVE
     assert one(18, look=None, prior=(1.0, 4000.0)).reason != one(18, look=None).reason
+
+
+@pytest.mark.parametrize(
+    ("gate", "fields", "needed"),
+    [
+        # The first declared look spends 3 %: 174 requests without a failure; with one in 120 all along, 517.
+        ("success_rate", {"n": 100, "bad": 0}, 74),
+        ("success_rate", {"n": 120, "bad": 1}, 397),
+        ("success_rate", {"n": 174, "bad": 0}, None),
+        ("success_rate", {"n": 100, "bad": 4}, None),  # more of the same would not help
+        ("cost", {"value": 0.0013, "n": 10}, None),
+    ],
+)
+def test_an_interim_look_says_how_many_more_are_wanted(
+    gate: str, fields: dict[str, Any], needed: int | None, run: Callable[..., GateResult]
+) -> None:
+    result = run(gate, look=None, **fields)
+    assert (result.verdict, result.needed) == (Verdict.INCONCLUSIVE, needed)
+    if needed:
+        hours = needed / (fields["n"] / 24)
+        assert result.needed_hours == pytest.approx(hours)
+        assert (
+            f"{needed} more requests ({words.hours(hours)} at the rate seen) are wanted for a verdict" in result.reason
+        )
+    else:
+        assert "are wanted" not in result.reason
