@@ -9,7 +9,7 @@ from runbook_lib.judge.charges import AsyncCounts, SyncCounts
 from runbook_lib.judge.cost import Amount, Usage, cost_per_vpr, invoice
 from runbook_lib.judge.model import Evidence
 from runbook_lib.observe import usage
-from runbook_lib.observe.questions import FUNCTIONS, label
+from runbook_lib.observe.questions import label
 from runbook_lib.observe.seen import Seen, unseen
 
 MEASURE, SYNC = "cost_per_vpr", "cost_per_vpr_sync"
@@ -21,8 +21,7 @@ def async_cost(seen: Seen) -> Evidence:
     prices, window = seen.params.prices, seen.whole
     scope = seen.params.policy.cost_scope
     query = f"usage in CloudWatch and the census x list prices of {prices.date} / jobs COMPLETED in time ({scope})"
-    metrics = ("async_requests", "submit_invocations", "worker_invocations")
-    labels = (*map(label, metrics), *(label(f"{name}_duration") for name in FUNCTIONS))
+    labels = tuple(map(label, usage.BILLED))
     if seen.segment is None:
         return seen.evidence(MEASURE, "amount", query, window, labels, notes=("no census was taken",))
     counts = usage.async_counts(seen)
@@ -48,7 +47,7 @@ def async_cost(seen: Seen) -> Evidence:
 def sync_cost(seen: Seen) -> Evidence:
     """Cost of a VPR that the gateway delivered in time; shown beside the other, no gate is about it."""
     query = f"usage in CloudWatch x list prices of {seen.params.prices.date} / requests that the gateway answered"
-    labels = tuple(map(label, ("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration")))
+    labels = tuple(map(label, usage.SYNC_BILLED))
     counts = usage.sync_counts(seen)
     if isinstance(counts, str):
         return seen.evidence(SYNC, "amount", query, seen.whole, labels, notes=(counts,))

@@ -53,14 +53,18 @@ def async_counts(seen: Seen) -> AsyncCounts | str:
     return _async(seen, of, span, segment.completed + segment.late, segment.completed, tokens(seen))
 
 
-_COUNTED = (
+BILLED = (
     *("async_requests", "status_requests", "queue_sent", "queue_received", "queue_deleted", "queue_empty_receives"),
     *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "duration", "log_bytes")),
-    *("table_writes", "gsi_writes", "table_reads", "gsi_reads", "jobs_created", "jobs_completed"),
-    *("input_tokens", "output_tokens"),
+    *("table_writes", "gsi_writes", "table_reads", "gsi_reads"),
 )
-_SYNC = ("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration", "sync_fn_log_bytes", "vpr_generated",
-         "vpr_cost_usd")  # fmt: skip
+"""What the asynchronous side's bill is made of: an answer that is not whole makes it partial."""
+_COUNTED = (*BILLED, "jobs_created", "jobs_completed", "input_tokens", "output_tokens")
+SYNC_BILLED = (
+    *("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration", "sync_fn_log_bytes"),
+    *("vpr_generated", "vpr_cost_usd"),
+)
+"""The same of the synchronous side."""
 
 
 def tokens(seen: Seen) -> Tokens:
@@ -121,7 +125,7 @@ def _async(
 def sync_counts(seen: Seen) -> SyncCounts | str:
     """What the synchronous path used in the settled part of the window; a string says what is missing for a bill."""
     span = seen.whole
-    of = {name: seen.sum(name, span) for name in _SYNC}
+    of = {name: seen.sum(name, span) for name in SYNC_BILLED}
     function = (configured(seen).get("functions") or {}).get("sync")
     absent = [name for name in ("sync_requests", "sync_fn_invocations", "sync_fn_duration") if not of[name]]
     absent += [] if function else ["the settings of the synchronous function"]
@@ -132,7 +136,7 @@ def sync_counts(seen: Seen) -> SyncCounts | str:
 
 def sync_hours(seen: Seen) -> list[Usage]:
     """The same hour by hour, for the spread."""
-    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, _SYNC)]
+    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, SYNC_BILLED)]
 
 
 def _sync(seen: Seen, of: dict[str, float], span: Window) -> SyncCounts:

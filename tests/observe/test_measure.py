@@ -597,6 +597,13 @@ def test_what_could_not_be_read_is_said(day: Soak) -> None:
     assert any(note.startswith("the bill assumes") for note in day.evidence()["cost_per_vpr"].notes)
 
 
+@pytest.mark.parametrize("metric", ["table_writes", "gsi_reads", "queue_empty_receives", "worker_log_bytes"])
+def test_a_bill_of_answers_that_are_not_whole_never_passes(day: Soak, metric: str) -> None:
+    day.status[label(metric)] = "PartialData"
+    assert day.evidence()["cost_per_vpr"].partial
+    assert day.verdicts()["cost"] is not Verdict.PASS
+
+
 def test_requests_of_our_own_are_said(day: Soak) -> None:
     assert day.segment
     day.segment = day.segment.model_copy(update={"probes": 12})
