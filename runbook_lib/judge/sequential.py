@@ -38,7 +38,7 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
     if limit <= 0:
         return np.where(k > 0, np.inf, -np.inf)
     if limit >= 1:
-        return np.full(np.broadcast(k, total).shape, -np.inf)
+        return np.full(k.shape, -np.inf)
     a, b = prior
     good = total - k
     with np.errstate(divide="ignore", under="ignore"):
@@ -61,7 +61,7 @@ def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, f
     total = np.asarray(sizes, dtype=np.int64)
     low, high = np.full(total.shape, -1, dtype=np.int64), total + 1
     while np.any(high - low > 1):
-        middle = np.minimum((low + high) // 2, total).clip(min=0)
+        middle = (low + high) // 2
         enough = log_e(middle, total, limit, prior) >= -math.log(alpha)
         open_ = high - low > 1
         high = np.where(open_ & enough, middle, high)

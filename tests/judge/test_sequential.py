@@ -47,8 +47,22 @@ def test_edges_of_the_limit() -> None:
     assert q.early_fail_log_e(0, 10, 0.0, PRIOR) == -math.inf
     assert q.early_fail_log_e(10, 10, 1.0, PRIOR) == -math.inf
     assert q.early_fail_log_e(0, 10_000_000, 0.02, PRIOR) == -math.inf, "underflow speaks for the null"
-    with pytest.raises(ValueError, match="more failures than samples"):
-        q.early_fail_log_e(11, 10, 0.02, PRIOR)
+    for k in (11, -1):
+        with pytest.raises(ValueError, match="^more failures than samples, or fewer than none$"):
+            q.early_fail_log_e(k, 10, 0.02, PRIOR)
+
+
+def test_edges_of_the_limit_hold_for_each_count() -> None:
+    k, n = [0, 1, 5], [5, 5, 5]
+    assert q.log_e(k, n, 0.0, PRIOR).tolist() == [-math.inf, math.inf, math.inf]
+    assert q.log_e(k, n, 1.0, PRIOR).tolist() == [-math.inf] * 3
+
+
+def test_an_underflow_is_no_warning_and_no_error() -> None:
+    """A caller that has numpy raise on any of them gets the answer all the same."""
+    with np.errstate(all="raise"):
+        assert q.early_fail_log_e(0, 10_000_000, 0.02, PRIOR) == -math.inf
+        assert q.early_fail_log_e(3, 40_000, 0.02, PRIOR) < -700
 
 
 def test_boundary_is_the_first_that_fails() -> None:
@@ -58,6 +72,17 @@ def test_boundary_is_the_first_that_fails() -> None:
     for n, first in zip(sizes[1:], k[1:], strict=True):
         assert q.early_fail_log_e(int(first), int(n), 0.02, PRIOR) >= math.log(100)
         assert q.early_fail_log_e(int(first) - 1, int(n), 0.02, PRIOR) < math.log(100)
+
+
+def test_where_one_failure_is_enough_the_boundary_says_one() -> None:
+    assert q.boundary([1, 5], 1e-4, 0.01, PRIOR).tolist() == [1, 1]
+    assert q.boundary([0, 3], 0.0, 0.01, PRIOR).tolist() == [1, 1], "no request proves nothing: n + 1"
+
+
+def test_a_boundary_is_a_whole_number_of_failures() -> None:
+    found = q.boundary([60.0, 300.0], 0.02, 0.01, PRIOR)
+    assert found.dtype == np.int64
+    assert found.tolist() == q.boundary([60, 300], 0.02, 0.01, PRIOR).tolist()
 
 
 def crossing(failing: float, limit: float, alpha: float, requests: int) -> float:
