@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook_lib import deviations
 from runbook_lib.aws import Aws, connect, require_account
 from runbook_lib.cost_views import even, months
 from runbook_lib.errors import UsageError
@@ -26,6 +27,7 @@ from runbook_lib.observe.fetch import Answers, fetch
 from runbook_lib.observe.questions import label
 from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params, load_file
+from runbook_lib.record.archive import Archive
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
 _SECONDS = {"min": 60, "h": 3600, "d": 86400}
@@ -151,7 +153,9 @@ def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostR
     state, there = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
     routed = traffic.as_routed(params, state)
     levels = live.read(aws.client("sqs"), aws.client("lambda"), params) if there else {}
-    levels["configured"] = configured.read(aws.client, params)
+    levels["configured"] = configured.read(
+        aws.client, params, lambda: deviations.since(Archive(Path(params.archive)), params.env, deviations.BILLING)
+    )
     answers = fetch(aws.client("cloudwatch"), routed, measure.asks(routed, window, now), now)
     segment: census.Segment | None = None
     note: tuple[str, ...] = ()

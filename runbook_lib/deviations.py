@@ -16,6 +16,8 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, book, enter
 
 KIND: Kind = "deviation"
+BILLING = "inventory.table.billing"
+"""Check of the jobs table's billing mode, which rollback 3 changes."""
 
 
 def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
@@ -85,6 +87,12 @@ def close(
     for one in found:
         say(archive, params, act, one, by=by, at=at, arn=arn)
     return found
+
+
+def since(archive: Archive, env: str, check: str) -> str | None:
+    """When the open deviation of that check was decided upon, ISO 8601; None: there is none."""
+    one = open_deviations(archive, env).get(check)
+    return one.at if one else None
 
 
 def rows(found: Mapping[str, Deviation]) -> list[dict[str, Any]]:

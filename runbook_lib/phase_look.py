@@ -6,6 +6,7 @@ import datetime as dt
 from functools import cached_property
 from typing import Any
 
+from runbook_lib import deviations
 from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import beside
 from runbook_lib.judge.model import Evidence, Look
@@ -100,7 +101,9 @@ class Looking:
         run = self.run
         segment = self._census(window)
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params) if self.deployed else {}
-        levels["configured"] = configured.read(run.aws.client, self.params)
+        levels["configured"] = configured.read(
+            run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
+        )
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         more = [*asks(chart), *self.more_asks(window)]
         return take(run, self.state, window, look, segment, levels, more=more, baseline=self._baseline)

@@ -10,13 +10,14 @@ import datetime as dt
 from typing import Any
 
 from runbook_lib.act import billing as act
+from runbook_lib.deviations import BILLING
 from runbook_lib.errors import Refused
 from runbook_lib.judge.capacity import Units
 from runbook_lib.judge.model import Outcome
 from runbook_lib.mitigation import Setting
 from runbook_lib.observe import billing
 from runbook_lib.observe.window import iso
-from runbook_lib.throttling_seen import BILLING, ThrottlingSeen
+from runbook_lib.throttling_seen import ThrottlingSeen
 
 
 class Throttling(ThrottlingSeen):

@@ -7,6 +7,7 @@ import json
 from functools import cached_property
 from typing import Any, ClassVar
 
+from runbook_lib.deviations import BILLING
 from runbook_lib.incident import Symptom
 from runbook_lib.judge.capacity import Units, Watch, wanted, watch
 from runbook_lib.judge.checks import Check, check
@@ -17,7 +18,6 @@ from runbook_lib.observe.window import Window
 from runbook_lib.policy import Throttling as Policy
 from runbook_lib.run import Run
 
-BILLING = "inventory.table.billing"
 FAILED_UPDATE = ("Throttl", "ProvisionedThroughputExceeded")
 """How the handlers' logs call a write that DynamoDB turned away (its error codes)."""
 

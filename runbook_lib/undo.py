@@ -16,6 +16,7 @@ from runbook_lib.act import billing, concurrency
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, connect, require_account
 from runbook_lib.backlog_seen import MAXIMUM, RESERVED
+from runbook_lib.deviations import BILLING
 from runbook_lib.errors import Refused, UsageError
 from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe import billing as table
@@ -24,7 +25,6 @@ from runbook_lib.observe.window import iso
 from runbook_lib.own_record import OwnRecord
 from runbook_lib.params import Params, load_file, project_root
 from runbook_lib.record.archive import Archive
-from runbook_lib.throttling_seen import BILLING
 
 NOTEBOOK = "deviation"
 """The chain that undoings are in, beside those of the notebooks."""

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import Any
 
-from runbook_lib import week_charts
+from runbook_lib import deviations, week_charts
 from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import cadence, words
 from runbook_lib.judge.cadence import Slot
@@ -111,7 +111,9 @@ class Week:
         segment = census.take(run.aws.client("dynamodb"), self.params, window, run.now)
         run.journal.append("census", segment=segment.model_dump(mode="json"))
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params)
-        levels["configured"] = configured.read(run.aws.client, self.params)
+        levels["configured"] = configured.read(
+            run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
+        )
         more = [*asks(Window(since, run.now)), *self._daily()]
         self.seen = take(run, self.state, window, self._look(), segment, levels, more=more)
         return stack(evidence_table(self.seen.evidence), census_table(segment))

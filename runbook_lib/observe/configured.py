@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runbook_lib.aws import aws_errors
-from runbook_lib.errors import AwsError
+from runbook_lib.errors import AwsError, RunbookError
 from runbook_lib.observe.window import iso
 from runbook_lib.params import Params
 
@@ -19,15 +19,19 @@ MADE_SO_S = 60.0
 """A table that went on demand so soon after its creation was made so."""
 
 
-def read(client: Callable[[str], Any], params: Params) -> dict[str, Any]:
+def read(
+    client: Callable[[str], Any], params: Params, provisioned_since: Callable[[], str | None] | None = None
+) -> dict[str, Any]:
     """The configuration, JSON-able:
 
     `functions` (by name: `memory_mb`, `architecture`; one that does not exist is left out), `table` (`mode`, and
-    provisioned `write_units` and `read_units` of table and index together; `since`, ISO, where AWS says when the mode
-    was changed), `report_days` (of the bucket's lifecycle; None: reports are never expired), `unread` (sentences).
+    provisioned `write_units` and `read_units` of table and index together; `since`, ISO, where somebody knows when the
+    mode was changed), `report_days` (of the bucket's lifecycle; None: reports are never expired), `unread` (sentences).
 
     Args:
         client: gives the boto3 client of a service.
+        provisioned_since: says when a mitigation provisioned the table (ISO), which AWS does not; asked only where it
+            is provisioned.
     """
     found: dict[str, Any] = {"functions": {}, "unread": []}
     for name in FUNCTIONS:
@@ -36,6 +40,8 @@ def read(client: Callable[[str], Any], params: Params) -> dict[str, Any]:
             found["functions"][name] = one
     table = _tried(found, lambda: _table(client("dynamodb"), params))
     if table:
+        if table["mode"] == "PROVISIONED" and provisioned_since is not None:
+            table |= _tried(found, lambda: {"since": provisioned_since()}) or {}
         found["table"] = table
     days = _tried(found, lambda: {"report_days": _lifecycle(client("s3"), params.name("bucket_prefix"))})
     return found | (days or {})
@@ -44,7 +50,7 @@ def read(client: Callable[[str], Any], params: Params) -> dict[str, Any]:
 def _tried(found: dict[str, Any], ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
     try:
         return ask()
-    except AwsError as error:
+    except RunbookError as error:
         found["unread"].append(str(error))
         return None
 

@@ -40,7 +40,10 @@ def async_cost(seen: Seen) -> Evidence:
         )
     return _evidence(
         seen, MEASURE, query, labels, counts, usage.async_hours(seen), notes, partial=missed,
-        more={"runbook": _lines(usage.runbook_counts(seen).usage(), seen), "consumed": usage.consumed(seen)},
+        more={
+            "runbook": _lines(usage.runbook_counts(seen).usage(), seen),
+            "consumed": usage.consumed(seen, seen.whole),
+        },
     )  # fmt: skip
 
 

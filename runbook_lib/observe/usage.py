@@ -171,10 +171,10 @@ def runbook_counts(seen: Seen) -> RunbookCounts:
     )
 
 
-def consumed(seen: Seen) -> dict[str, float]:
-    """Write and read units that were used, table and index together, however they are paid."""
+def consumed(seen: Seen, span: Window) -> dict[str, float]:
+    """Write and read units that were used in `span`, table and index together, however they are paid."""
     return {
-        name: math.fsum(seen.sum(f"{part}_{name}", seen.whole) or 0.0 for part in ("table", "gsi"))
+        name: math.fsum(seen.sum(f"{part}_{name}", span) or 0.0 for part in ("table", "gsi"))
         for name in ("writes", "reads")
     }
 
@@ -184,7 +184,10 @@ def assumed(seen: Seen) -> tuple[str, ...]:
     found = configured(seen)
     notes = [] if found else [_UNREAD]
     notes += [f"not read, so assumed to be as usual: {text}" for text in found.get("unread", ())]
-    since = (found.get("table") or {}).get("since")
+    table = found.get("table") or {}
+    since = table.get("since") if table.get("mode") == "PAY_PER_REQUEST" else None
+    if table.get("mode") == "PROVISIONED" and not table.get("since"):
+        notes.append("nobody recorded when the table was provisioned: it is billed as provisioned throughout")
     if since and seen.whole.start < parse(since) < seen.whole.end:
         notes.append(f"the table went on demand at {since}: what was provisioned before is not in the bill")
     if seen.sum("async_requests", seen.whole) and not any(
@@ -213,12 +216,17 @@ def _function(seen: Seen, prefix: str, of: dict[str, float]) -> Function:
 
 
 def _capacity(seen: Seen, of: dict[str, float], span: Window) -> Capacity:
-    """On demand by what was consumed; provisioned by the hour, whatever was consumed."""
+    """On demand by what was consumed; provisioned by the hour, whatever was consumed; each for its part of the window,
+    where somebody knows when a mitigation provisioned the table.
+    """
     table = configured(seen).get("table") or {}
     if table.get("mode") == "PROVISIONED":
-        hours = span.seconds / 3600
+        since = parse(table["since"]) if table.get("since") else span.start
+        before, hours = Window(span.start, max(span.start, min(since, span.end))), span.since(since).seconds / 3600
+        used = consumed(seen, before)
         return Capacity(
-            write_unit_hours=hours * table["write_units"], read_unit_hours=hours * table["read_units"]
+            write_units=used["writes"], read_units=used["reads"],
+            write_unit_hours=hours * table["write_units"], read_unit_hours=hours * table["read_units"],
         )  # fmt: skip
     return Capacity(
         write_units=of["table_writes"] + of["gsi_writes"], read_units=of["table_reads"] + of["gsi_reads"]

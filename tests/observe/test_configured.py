@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from runbook_lib.errors import ArchiveError
 from runbook_lib.observe import configured
 from runbook_lib.params import Params
 
@@ -80,6 +81,23 @@ def test_a_provisioned_table_counts_its_index(aws: Aws, params: Params) -> None:
     aws.bucket(7)
     found = configured.read(aws, params)["table"]
     assert (found["mode"], found["write_units"], found["read_units"]) == ("PROVISIONED", 200, 200)
+
+
+def test_since_when_a_table_is_provisioned_is_asked_of_who_knows(aws: Aws, params: Params) -> None:
+    def broken() -> str:
+        raise ArchiveError("the archive is damaged")
+
+    for known, expected in ((lambda: "2026-11-05T00:00:00Z", "2026-11-05T00:00:00Z"), (broken, None)):
+        aws.functions()
+        aws.table(None, units=100)
+        aws.bucket(7)
+        found = configured.read(aws, params, known)
+        assert found["table"]["since"] == expected
+    assert found["unread"] == ["the archive is damaged"], "and it holds nothing up"
+    aws.functions()
+    aws.table({"BillingMode": "PAY_PER_REQUEST"})
+    aws.bucket(7)
+    assert configured.read(aws, params, broken)["unread"] == [], "not asked where the table is on demand"
 
 
 def test_when_a_table_went_back_to_on_demand(aws: Aws, params: Params) -> None:

@@ -597,6 +597,22 @@ def test_what_could_not_be_read_is_said(day: Soak) -> None:
     assert any(note.startswith("the bill assumes") for note in day.evidence()["cost_per_vpr"].notes)
 
 
+def test_each_part_of_the_window_is_billed_by_its_own_mode(day: Soak) -> None:
+    """Rollback 3 provisioned after 18 of 24 hours, and recorded when."""
+    table = {"mode": "PROVISIONED", "write_units": 200, "read_units": 200, "since": "2026-11-11T04:00:00Z"}
+    day.live["configured"] = {**CONFIGURED, "table": table}
+    found = lines(day.evidence()["cost_per_vpr"])
+    day.live["configured"] = CONFIGURED
+    usual = lines(day.evidence()["cost_per_vpr"])
+    assert found["dynamodb.write_capacity"] == pytest.approx(200 * 6 * 0.00065)
+    assert found["dynamodb.write_units"] == pytest.approx(usual["dynamodb.write_units"] * 18 / 24, rel=0.01)
+    table["since"] = "2026-11-01T00:00:00Z"
+    day.live["configured"] = {**CONFIGURED, "table": table}
+    assert lines(day.evidence()["cost_per_vpr"])["dynamodb.write_capacity"] == pytest.approx(200 * 24 * 0.00065)
+    day.live["configured"] = {**CONFIGURED, "table": {**table, "since": None}}
+    assert any("nobody recorded when" in note for note in day.evidence()["cost_per_vpr"].notes)
+
+
 @pytest.mark.parametrize("metric", ["table_writes", "gsi_reads", "queue_empty_receives", "worker_log_bytes"])
 def test_a_bill_of_answers_that_are_not_whole_never_passes(day: Soak, metric: str) -> None:
     day.status[label(metric)] = "PartialData"
