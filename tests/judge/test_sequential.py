@@ -48,7 +48,7 @@ def test_edges_of_the_limit() -> None:
     assert q.early_fail_log_e(10, 10, 1.0, PRIOR) == -math.inf
     assert q.early_fail_log_e(0, 10_000_000, 0.02, PRIOR) == -math.inf, "underflow speaks for the null"
     for k in (11, -1):
-        with pytest.raises(ValueError, match="^more failures than samples, or fewer than none$"):
+        with pytest.raises(ValueError, match=r"^more failures than samples, or fewer than none$"):
             q.early_fail_log_e(k, 10, 0.02, PRIOR)
 
 
