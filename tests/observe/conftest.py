@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.judge.gates import judge_all
+from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers, Ask, _query
+from runbook_lib.observe.measure import asks, asks_bounds, measure
+from runbook_lib.observe.questions import label
+from runbook_lib.observe.traffic import TrafficState
 from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params, load_file
 
@@ -176,3 +182,85 @@ class AppConfigStub:
 @pytest.fixture(name="AppConfig", scope="session")
 def _appconfig() -> type[AppConfigStub]:
     return AppConfigStub
+
+
+MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
+LOOK = Look(hours=24, alpha=0.03)
+LIVE = {
+    "queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0, "dlq_in_flight": 0, "max_receives": 3,
+    "memory_mb": {"submit": 256, "worker": 1024, "status": 256}, "timeout_s": {"worker": 300},
+}  # fmt: skip
+
+
+class Soak:
+    """A healthy soak of 300 jobs, one every 4.8 minutes; each test spoils what it is about."""
+
+    def __init__(self, params: Params, window: Window, now: dt.datetime, answered: Any) -> None:
+        self.params, self.window, self.now, self.answered = params, window, now, answered
+        self.live: dict[str, Any] = dict(LIVE)
+        self.traffic = TrafficState(
+            dial_percent=10,
+            switch_on=True,
+            weight=10,
+            dial_since="2026-11-10T10:00:00Z",
+            switch_since="2026-11-01T00:00:00Z",
+        )
+        self.segment: Segment | None = Segment(
+            start=window.start, end=window.end, end_settled=window.end, completed=300,
+            generation_s=tuple(30 + place / 10 for place in range(300)),
+            input_tokens=300 * 7500, output_tokens=300 * 2200,
+        )  # fmt: skip
+        minutes = [window.start + place * MINUTE for place in range(2, 1440, 5)]
+        jobs, polls, baseline = 300 / len(minutes), 2400 / len(minutes), 2700 / len(minutes)
+        each = {
+            "async_requests": jobs, "async_5xx": 0.0, "status_requests": polls, "status_5xx": 0.0,
+            "sync_requests": baseline, "sync_5xx": baseline,
+            "submit_invocations": jobs, "submit_errors": 0.0, "worker_invocations": jobs, "worker_errors": 0.0,
+            "status_fn_invocations": polls, "status_fn_errors": 0.0,
+            "submit_duration": 60 * jobs, "worker_duration": 45_000 * jobs, "status_fn_duration": 20 * polls,
+            "queue_sent": jobs, "queue_received": jobs, "queue_deleted": jobs, "queue_empty_receives": 15.0,
+            "table_writes": 3 * jobs, "table_reads": jobs, "gsi_writes": jobs, "gsi_reads": jobs,
+            "jobs_created": jobs, "jobs_completed": jobs, "input_tokens": 7500 * jobs, "output_tokens": 2200 * jobs,
+        }  # fmt: skip
+        self.values: dict[str, Any] = {
+            label(name): [(minute, value) for minute in minutes] for name, value in each.items()
+        }
+        self.values["submit_latency"] = 900.0
+        self.values["submit_latency:n"] = 300.0
+        for name in ("queue_visible", "dlq_visible"):
+            level = 1.0 if name == "queue_visible" else 0.0
+            self.values[label(name, "Maximum")] = [(window.start + k * 5 * MINUTE, level * (k % 2)) for k in range(288)]
+        self.bounds: dict[str, Any] = {"submit_latency:upper": 1500.0, "submit_latency:low": 700.0}
+        self.status: dict[str, str] = {}
+        self.look: Look | None = LOOK
+
+    def answers(self) -> Answers:
+        first = self.answered(asks(self.params, self.window, self.now), self.values, self.status)
+        more = asks_bounds(first, self.params, self.window, self.now, self.look)
+        labels = {ask.label for ask in more}
+        return first + self.answered(more, {k: v for k, v in self.bounds.items() if k in labels}, self.status)
+
+    def evidence(self) -> dict[str, Evidence]:
+        return measure(
+            self.answers(), self.segment, self.live, self.traffic, self.params, self.window, self.now, self.look
+        )
+
+    def verdicts(self) -> dict[str, Verdict]:
+        results = judge_all(self.params.policy.gates, self.evidence(), look=self.look)
+        return {result.gate.id: result.verdict for result in results}
+
+    def jobs(self, completed: int) -> None:
+        """The census found so many, all of them completed."""
+        assert self.segment is not None
+        times = tuple(30 + place / 10 for place in range(completed))
+        self.segment = self.segment.model_copy(update={"completed": completed, "generation_s": times})
+
+    def drop(self, *metrics: str) -> None:
+        for name in list(self.values):
+            if name.split(":")[0] in metrics:
+                self.values[name] = []
+
+
+@pytest.fixture
+def day(params: Params, soak: Window, now: dt.datetime, answered: Any) -> Soak:
+    return Soak(params, soak, now, answered)

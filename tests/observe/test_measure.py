@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 from collections import Counter
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.gates import judge_all
 from runbook_lib.judge.model import Evidence, Look, Verdict
 from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
@@ -20,86 +18,7 @@ from runbook_lib.observe.traffic import TrafficState
 from runbook_lib.observe.window import Window
 from runbook_lib.params import Params
 
-MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
-LOOK = Look(hours=24, alpha=0.03)
-LIVE = {
-    "queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0, "dlq_in_flight": 0, "max_receives": 3,
-    "memory_mb": {"submit": 256, "worker": 1024, "status": 256}, "timeout_s": {"worker": 300},
-}  # fmt: skip
-
-
-class Soak:
-    """A healthy soak of 300 jobs, one every 4.8 minutes; each test spoils what it is about."""
-
-    def __init__(self, params: Params, window: Window, now: dt.datetime, answered: Any) -> None:
-        self.params, self.window, self.now, self.answered = params, window, now, answered
-        self.live: dict[str, Any] = dict(LIVE)
-        self.traffic = TrafficState(
-            dial_percent=10,
-            switch_on=True,
-            weight=10,
-            dial_since="2026-11-10T10:00:00Z",
-            switch_since="2026-11-01T00:00:00Z",
-        )
-        self.segment: Segment | None = Segment(
-            start=window.start, end=window.end, end_settled=window.end, completed=300,
-            generation_s=tuple(30 + place / 10 for place in range(300)),
-            input_tokens=300 * 7500, output_tokens=300 * 2200,
-        )  # fmt: skip
-        minutes = [window.start + place * MINUTE for place in range(2, 1440, 5)]
-        jobs, polls, baseline = 300 / len(minutes), 2400 / len(minutes), 2700 / len(minutes)
-        each = {
-            "async_requests": jobs, "async_5xx": 0.0, "status_requests": polls, "status_5xx": 0.0,
-            "sync_requests": baseline, "sync_5xx": baseline,
-            "submit_invocations": jobs, "submit_errors": 0.0, "worker_invocations": jobs, "worker_errors": 0.0,
-            "status_fn_invocations": polls, "status_fn_errors": 0.0,
-            "submit_duration": 60 * jobs, "worker_duration": 45_000 * jobs, "status_fn_duration": 20 * polls,
-            "queue_sent": jobs, "queue_received": jobs, "queue_deleted": jobs, "queue_empty_receives": 15.0,
-            "table_writes": 3 * jobs, "table_reads": jobs, "gsi_writes": jobs, "gsi_reads": jobs,
-            "jobs_created": jobs, "jobs_completed": jobs, "input_tokens": 7500 * jobs, "output_tokens": 2200 * jobs,
-        }  # fmt: skip
-        self.values: dict[str, Any] = {
-            label(name): [(minute, value) for minute in minutes] for name, value in each.items()
-        }
-        self.values["submit_latency"] = 900.0
-        self.values["submit_latency:n"] = 300.0
-        for name in ("queue_visible", "dlq_visible"):
-            level = 1.0 if name == "queue_visible" else 0.0
-            self.values[label(name, "Maximum")] = [(window.start + k * 5 * MINUTE, level * (k % 2)) for k in range(288)]
-        self.bounds: dict[str, Any] = {"submit_latency:upper": 1500.0, "submit_latency:low": 700.0}
-        self.status: dict[str, str] = {}
-        self.look: Look | None = LOOK
-
-    def answers(self) -> Answers:
-        first = self.answered(asks(self.params, self.window, self.now), self.values, self.status)
-        more = asks_bounds(first, self.params, self.window, self.now, self.look)
-        labels = {ask.label for ask in more}
-        return first + self.answered(more, {k: v for k, v in self.bounds.items() if k in labels}, self.status)
-
-    def evidence(self) -> dict[str, Evidence]:
-        return measure(
-            self.answers(), self.segment, self.live, self.traffic, self.params, self.window, self.now, self.look
-        )
-
-    def verdicts(self) -> dict[str, Verdict]:
-        results = judge_all(self.params.policy.gates, self.evidence(), look=self.look)
-        return {result.gate.id: result.verdict for result in results}
-
-    def jobs(self, completed: int) -> None:
-        """The census found so many, all of them completed."""
-        assert self.segment is not None
-        times = tuple(30 + place / 10 for place in range(completed))
-        self.segment = self.segment.model_copy(update={"completed": completed, "generation_s": times})
-
-    def drop(self, *metrics: str) -> None:
-        for name in list(self.values):
-            if name.split(":")[0] in metrics:
-                self.values[name] = []
-
-
-@pytest.fixture
-def day(params: Params, soak: Window, now: dt.datetime, answered: Any) -> Soak:
-    return Soak(params, soak, now, answered)
+from .conftest import HOUR, LIVE, MINUTE, Soak
 
 
 def test_a_healthy_soak_passes_every_gate(day: Soak) -> None:
@@ -444,35 +363,6 @@ def test_the_baseline_is_the_gateways(day: Soak) -> None:
     assert (found.bad, found.n) == (2700, 2700)
 
 
-def test_cost_adds_up_and_shows_the_tokens_beside_it(day: Soak) -> None:
-    found = day.evidence()["cost_per_vpr"]
-    assert found.n == 300 and found.value == pytest.approx(found.extra["infrastructure"])
-    assert found.value == pytest.approx(0.0013, abs=0.0008), "DOMAIN.md: about $0.0013"
-    assert found.extra["llm"] == pytest.approx(7500 * 3e-6 + 2200 * 15e-6)
-    assert math.fsum(line["usd"] for line in found.extra["lines"]) == pytest.approx(found.extra["usd"])
-    assert found.extra["usd"] == pytest.approx(300 * (found.extra["infrastructure"] + found.extra["llm"]))
-
-
-def test_the_memory_of_the_worker_comes_from_its_live_configuration(day: Soak) -> None:
-    cheap = day.evidence()["cost_per_vpr"].value
-    day.live["memory_mb"] = {**LIVE["memory_mb"], "worker": 4096}  # type: ignore[dict-item]
-    dear = day.evidence()["cost_per_vpr"].value
-    assert cheap and dear and dear > 3 * cheap
-    day.live["memory_mb"] = {"submit": 256, "status": 256}
-    assert day.evidence()["cost_per_vpr"].value is None
-    assert "the memory of worker" in day.evidence()["cost_per_vpr"].notes[0]
-
-
-def test_cost_without_a_success_is_infinite(day: Soak) -> None:
-    assert day.segment
-    day.segment = day.segment.model_copy(update={"completed": 0, "failed": 300})
-    found = day.evidence()["cost_per_vpr"]
-    assert found.value == math.inf and found.n == 0 and found.extra["infinite"] is True
-    assert day.verdicts()["cost"] is Verdict.FAIL
-    again = Evidence.model_validate_json(found.model_dump_json())
-    assert again.value == math.inf
-
-
 def test_a_window_that_has_not_settled_is_no_data(day: Soak) -> None:
     day.now = day.window.start + MINUTE
     day.values, day.bounds, day.look = {}, {}, None
@@ -507,157 +397,3 @@ def test_all_evidence_is_json(day: Soak) -> None:
     for one in day.evidence().values():
         assert Evidence.model_validate_json(one.model_dump_json()) == one
         json.dumps(one.extra, allow_nan=False)
-
-
-CONFIGURED = {
-    "functions": {
-        "worker": {"memory_mb": 1024, "architecture": "x86_64"},
-        "sync": {"memory_mb": 512, "architecture": "x86_64"},
-    },
-    "table": {"mode": "PAY_PER_REQUEST", "write_units": 0, "read_units": 0, "since": None},
-    "report_days": 7.0,
-    "unread": [],
-}
-
-
-def lines(found: Evidence) -> dict[str, float]:
-    """USD by item."""
-    usd: dict[str, float] = {}
-    for line in found.extra["lines"]:
-        usd[line["item"]] = usd.get(line["item"], 0.0) + line["usd"]
-    return usd
-
-
-def test_the_cost_has_an_interval_over_the_hours(day: Soak) -> None:
-    heavy = [(at, value * (1 + at.hour % 3)) for at, value in day.values[label("worker_duration")]]
-    day.values[label("worker_duration")] = heavy
-    found = day.evidence()["cost_per_vpr"]
-    assert found.low is not None and found.value is not None and found.high is not None
-    assert 0 < found.low < found.value < found.high
-    assert found.extra["method"] == "delta method over 24 periods"
-    day.drop("jobs_completed")
-    assert day.evidence()["cost_per_vpr"].low is None, "without the KPIs nobody knows the hours' successes"
-
-
-def test_what_is_fixed_is_apart(day: Soak) -> None:
-    extra = day.evidence()["cost_per_vpr"].extra
-    assert extra["fixed"] + extra["variable"] == pytest.approx(extra["infrastructure"])
-    # 15 empty receives in each of 288 five minutes, and eight KPI metrics for 24 of a month's 730 hours.
-    assert extra["fixed"] * 300 == pytest.approx(15 * 288 * 0.4e-6 + 8 * 0.3 * 24 / 730)
-
-
-def test_the_scope_of_the_gate_is_the_policys(day: Soak) -> None:
-    policy = day.params.policy.model_copy(update={"cost_scope": "total"})
-    day.params = day.params.model_copy(update={"policy": policy})
-    found = day.evidence()["cost_per_vpr"]
-    assert found.value == pytest.approx(found.extra["infrastructure"] + found.extra["llm"])
-    assert day.verdicts()["cost"] is Verdict.FAIL, "the tokens are several cents"
-
-
-def test_the_architecture_and_the_billing_mode_are_the_configured_ones(day: Soak) -> None:
-    day.live["configured"] = CONFIGURED
-    usual = lines(day.evidence()["cost_per_vpr"])
-    arm = {**CONFIGURED["functions"], "worker": {"memory_mb": 1024, "architecture": "arm64"}}  # type: ignore[dict-item]
-    table = {"mode": "PROVISIONED", "write_units": 200, "read_units": 200, "since": None}
-    day.live["configured"] = {**CONFIGURED, "functions": arm, "table": table}
-    found = lines(day.evidence()["cost_per_vpr"])
-    assert found["lambda.gb_seconds.arm64"] == pytest.approx(300 * 45 * 0.0000133334)
-    assert found["lambda.gb_seconds.x86_64"] < usual["lambda.gb_seconds.x86_64"] / 50
-    assert found["dynamodb.write_capacity"] == pytest.approx(200 * 24 * 0.00065)
-    assert usual["dynamodb.write_units"] > 0 and not found["dynamodb.write_units"]
-
-
-def test_reports_that_are_never_expired_are_kept_longer(day: Soak) -> None:
-    day.live["configured"] = CONFIGURED
-    week = lines(day.evidence()["cost_per_vpr"])["s3.storage"]
-    day.live["configured"] = {**CONFIGURED, "report_days": None}
-    assert lines(day.evidence()["cost_per_vpr"])["s3.storage"] == pytest.approx(week * (730 / 24) / 7)
-
-
-def test_tokens_of_failed_and_crashed_runs_are_paid(day: Soak) -> None:
-    assert day.segment
-    each = day.evidence()["cost_per_vpr"].extra["llm"]
-    finished = {"input_tokens": 280 * 7500, "output_tokens": 280 * 2200}
-    day.segment = day.segment.model_copy(update={"completed": 280, "failed": 20, **finished})
-    day.values[label("worker_errors")] = [(day.window.start + MINUTE, 10.0)]
-    found = day.evidence()["cost_per_vpr"]
-    assert found.extra["llm"] == pytest.approx(each * 310 / 280)
-    assert any("30 runs called the LLM and left no count" in note for note in found.notes)
-    limited = {"LLMError: <n> rate_limit_error: too many requests at a time": 20}
-    day.segment = day.segment.model_copy(update={"errors": limited})
-    assert day.evidence()["cost_per_vpr"].extra["llm"] == pytest.approx(each * 290 / 280), "refused calls cost nothing"
-
-
-def test_what_could_not_be_read_is_said(day: Soak) -> None:
-    day.live["configured"] = {**CONFIGURED, "unread": ["reading the billing mode: AWS answered AccessDenied"]}
-    notes = day.evidence()["cost_per_vpr"].notes
-    assert any("AccessDenied" in note for note in notes)
-    assert any("logs have no metric" in note for note in notes)
-    day.live.pop("configured")
-    assert any(note.startswith("the bill assumes") for note in day.evidence()["cost_per_vpr"].notes)
-
-
-def test_each_part_of_the_window_is_billed_by_its_own_mode(day: Soak) -> None:
-    """Rollback 3 provisioned after 18 of 24 hours, and recorded when."""
-    table = {"mode": "PROVISIONED", "write_units": 200, "read_units": 200, "since": "2026-11-11T04:00:00Z"}
-    day.live["configured"] = {**CONFIGURED, "table": table}
-    found = lines(day.evidence()["cost_per_vpr"])
-    day.live["configured"] = CONFIGURED
-    usual = lines(day.evidence()["cost_per_vpr"])
-    assert found["dynamodb.write_capacity"] == pytest.approx(200 * 6 * 0.00065)
-    assert found["dynamodb.write_units"] == pytest.approx(usual["dynamodb.write_units"] * 18 / 24, rel=0.01)
-    table["since"] = "2026-11-01T00:00:00Z"
-    day.live["configured"] = {**CONFIGURED, "table": table}
-    assert lines(day.evidence()["cost_per_vpr"])["dynamodb.write_capacity"] == pytest.approx(200 * 24 * 0.00065)
-    day.live["configured"] = {**CONFIGURED, "table": {**table, "since": None}}
-    assert any("nobody recorded when" in note for note in day.evidence()["cost_per_vpr"].notes)
-
-
-@pytest.mark.parametrize("metric", ["table_writes", "gsi_reads", "queue_empty_receives", "worker_log_bytes"])
-def test_a_bill_of_answers_that_are_not_whole_never_passes(day: Soak, metric: str) -> None:
-    day.status[label(metric)] = "PartialData"
-    assert day.evidence()["cost_per_vpr"].partial
-    assert day.verdicts()["cost"] is not Verdict.PASS
-
-
-def test_requests_of_our_own_are_said(day: Soak) -> None:
-    assert day.segment
-    day.segment = day.segment.model_copy(update={"probes": 12})
-    assert any("12 requests of our own" in note for note in day.evidence()["cost_per_vpr"].notes)
-
-
-def test_a_change_of_the_billing_mode_within_the_window_is_said(day: Soak) -> None:
-    table = {**CONFIGURED["table"], "since": "2026-11-10T20:00:00Z"}  # type: ignore[dict-item]
-    day.live["configured"] = {**CONFIGURED, "table": table}
-    assert any("went on demand at 2026-11-10T20:00:00Z" in note for note in day.evidence()["cost_per_vpr"].notes)
-
-
-def test_the_synchronous_side_pays_for_what_nobody_waited_for(day: Soak) -> None:
-    day.live["configured"] = CONFIGURED
-    at = day.window.start + MINUTE
-    for name, value in {"sync_requests": 100, "sync_5xx": 96, "sync_fn_invocations": 100, "sync_fn_duration": 4.5e6,
-                        "vpr_generated": 90, "vpr_cost_usd": 4.5}.items():  # fmt: skip
-        day.values[label(name)] = [(at, float(value))]
-    found = day.evidence()["cost_per_vpr_sync"]
-    assert found.n == 4 and found.extra["llm"] == pytest.approx(4.5 / 90 * 100 / 4), "ten were cut off, and paid for"
-    assert found.extra["infrastructure"] > 100 * 45 * 0.5 * 0.0000166667 / 4
-    day.values[label("sync_5xx")] = [(at, 100.0)]
-    assert day.evidence()["cost_per_vpr_sync"].value == math.inf
-    day.drop("sync_fn_invocations")
-    assert day.evidence()["cost_per_vpr_sync"].notes == ("no data for sync_fn_invocations",)
-
-
-def test_the_runbooks_own_bill_is_counted_from_its_own_questions(day: Soak) -> None:
-    found = day.evidence()["cost_per_vpr"]
-    own = {line["item"]: line["quantity"] for line in found.extra["runbook"]}
-    assert own["cloudwatch.metrics_asked"] == sum(len(call["queries"]) for call in day.answers().raw)
-    made = [alarm for alarm in day.params.policy.alarms if alarm.owner == "runbook"]
-    assert own["cloudwatch.alarm_metrics"] >= len(made) * 24 / 730 * 0.99
-    assert own["cloudwatch.dashboards"] == pytest.approx(24 / 730)
-
-
-def test_prices_that_are_too_old_are_told(day: Soak) -> None:
-    assert day.evidence()["cost_per_vpr"].extra["stale"] is None
-    old = day.params.prices.model_copy(update={"date": dt.date(2025, 1, 1)})
-    day.params = day.params.model_copy(update={"prices": old})
-    assert "2025-01-01" in day.evidence()["cost_per_vpr"].extra["stale"]
