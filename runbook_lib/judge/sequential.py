@@ -63,9 +63,8 @@ def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, f
     while np.any(high - low > 1):
         middle = (low + high) // 2
         enough = log_e(middle, total, limit, prior) >= -math.log(alpha)
-        open_ = high - low > 1
-        high = np.where(open_ & enough, middle, high)
-        low = np.where(open_ & ~enough, middle, low)
+        # Where it is found already, the middle is `low`, which is not enough: nothing moves there.
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return high
 
 

@@ -128,6 +128,7 @@ def test_looking_at_the_split_after_each_request_keeps_the_promise(weight: float
 def test_early_rank() -> None:
     assert q.early_rank(0, 0.95, 0.01, PRIOR) is None
     assert q.early_rank(1, 0.95, 0.01, PRIOR) is None
+    assert q.early_rank(1, 0.9999, 0.01, PRIOR) == 1, "one beyond what 1 of 10,000 may be is enough"
     rank = q.early_rank(300, 0.95, 0.01, PRIOR)
     assert rank is not None
     at_least = 300 - rank + 1

@@ -90,8 +90,8 @@ def test_edges() -> None:
     assert s.upper_bound(0, 0, 0.05) == 1.0
     assert s.lower_bound(0, 0, 0.05) == 0.0
     assert s.wilson(0, 0, 0.95) == (0.0, 1.0)
-    assert s.wilson(0, 7, 0.95)[0] == 0.0
-    assert s.wilson(7, 7, 0.95)[1] == 1.0
+    assert [s.wilson(0, n, 0.95)[0] for n in range(1, 40)] == [0.0] * 39, "no rounding error off it"
+    assert [s.wilson(n, n, 0.95)[1] for n in range(1, 40)] == [1.0] * 39
 
 
 @pytest.mark.parametrize("call", [s.wilson, s.clopper_pearson])
