@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from runbook_lib import cli_cost, cli_deviations, cli_dlq, cli_entries, cli_probe, cli_replay, cli_watch
+from runbook_lib.cli_options import AsJson, ParamsFile, Set
 from runbook_lib.errors import Exit, RunbookError, UsageError
 
 EXIT_CODES = """\b
@@ -43,8 +44,6 @@ cli_probe.register(app)
 cli_deviations.register(app)
 cli_dlq.register(app)
 
-ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 ArchiveRoot = Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")]
 
 
@@ -52,9 +51,7 @@ ArchiveRoot = Annotated[Path, typer.Option("--archive", help="Folder of the audi
 def run(
     notebook: Annotated[str, typer.Argument(help="Notebook by name or number: 06_phase1_10_percent, or 06.")],
     params: ParamsFile,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-    ] = None,
+    set_: Set = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Carry out what the plan proposes. Also needs --confirm.")
     ] = False,
@@ -65,7 +62,7 @@ def run(
 
     Without --apply nothing is changed: the notebook asks AWS, judges, and shows what it would do.
 
-    Example: [bold]runbook run 06 --params params/prod.yaml --apply --confirm prod[/bold]
+    Example: [bold]runbook run 06 --env prod --apply --confirm prod[/bold]
     """
     from runbook_lib.launch import overrides
 
@@ -86,9 +83,7 @@ def rollback(
         Path | None, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")
     ] = None,
     env: Annotated[str | None, typer.Option("--env", help="Short for --params params/ENV.yaml.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-    ] = None,
+    set_: Set = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
     confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",

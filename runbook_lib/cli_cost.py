@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from runbook_lib.cli_options import AsJson, ParamsFile, Set
 from runbook_lib.errors import Exit, UsageError
 
 _EXITS = """\b
@@ -24,16 +24,11 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    params: Annotated[
-        Path | None, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")
-    ] = None,
-    env: Annotated[str, typer.Option("--env", help="Short for --params params/ENV.yaml of this project.")] = "",
+    params: ParamsFile,
     since: Annotated[str, typer.Option(help="Beginning: a time (ISO 8601, UTC), or how long ago: 24h, 7d.")] = "24h",
     until: Annotated[str, typer.Option(help="End, likewise; without it now.")] = "",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-    ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False,
+    set_: Set = None,
+    json_: AsJson = False,
     csv_: Annotated[bool, typer.Option("--csv", help="One line for each row of the bills, nothing else.")] = False,
 ) -> None:
     """What a successful VPR costs: usage from CloudWatch and configuration, times the list prices.
@@ -47,14 +42,11 @@ def cost(
     """
     from runbook_lib.cost_report import report
     from runbook_lib.launch import overrides
-    from runbook_lib.params import params_dir
     from runbook_lib.record.journal import plain
 
-    if bool(params) == bool(env):
-        raise UsageError("cost: name the parameters, either by --params FILE or by --env ENV")
     if json_ and csv_:
         raise UsageError("cost: --json or --csv, not both")
-    done = report(params or params_dir() / f"{env}.yaml", since, until, overrides(set_ or []))
+    done = report(params, since, until, overrides(set_ or []))
     if done.stale:
         typer.secho(f"warning: {done.stale}", fg="yellow", err=True)
     if json_:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from runbook_lib.cli_options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.errors import UsageError
 
-_ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
-_Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-]
-_AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 _Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
 
 app = typer.Typer(help="What mitigations changed by hand: list, undo, adopt into the code.", no_args_is_help=True)
@@ -26,7 +21,7 @@ def register(parent: typer.Typer) -> None:
 
 
 @app.command("list")
-def list_(params: _ParamsFile, set_: _Set = None, json_: _AsJson = False) -> None:
+def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     """The open deviations of an environment: who, when, why. Asks the archive, not AWS.
 
     Example: [bold]runbook deviation list --params params/prod.yaml[/bold]
@@ -54,13 +49,13 @@ def list_(params: _ParamsFile, set_: _Set = None, json_: _AsJson = False) -> Non
 
 @app.command("undo")
 def undo_(
-    params: _ParamsFile,
+    params: ParamsFile,
     deviation: _Id,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
-    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
-    set_: _Set = None,
-    json_: _AsJson = False,
+    apply: Apply = False,
+    confirm: Confirm = "",
+    reason: Reason = "",
+    set_: Set = None,
+    json_: AsJson = False,
 ) -> None:
     """Put the setting back to what it was, and close the deviation. Workers and their event source go together.
 
@@ -81,11 +76,11 @@ def undo_(
 
 @app.command("adopt")
 def adopt(
-    params: _ParamsFile,
+    params: ParamsFile,
     deviation: _Id,
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who says that the code has it now.")] = "",
-    set_: _Set = None,
-    json_: _AsJson = False,
+    set_: Set = None,
+    json_: AsJson = False,
 ) -> None:
     """Say that the infrastructure code has the setting now: the deviation is closed. Changes nothing in AWS.
 

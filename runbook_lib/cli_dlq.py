@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-_ParamsFile = Annotated[
-    Path | None, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")
-]
-_Env = Annotated[str | None, typer.Option("--env", help="Short for --params params/ENV.yaml.")]
-_Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-]
-_AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+from runbook_lib.cli_options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 
 app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
@@ -25,22 +18,16 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="dlq")
 
 
-def _place(params: Path | None, env: str | None, set_: list[str] | None) -> tuple[Path, dict[str, Any]]:
-    from runbook_lib.launch import overrides
-    from runbook_lib.rollback import file_of
-
-    return file_of(params, env), overrides(set_ or [])
-
-
 @app.command("list")
-def list_(params: _ParamsFile = None, env: _Env = None, set_: _Set = None, json_: _AsJson = False) -> None:
+def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     """List the dead letters with what became of their jobs; all of them stay where they are.
 
     Example: [bold]runbook dlq list --env prod[/bold]
     """
     from runbook_lib.dead_letters import listed
+    from runbook_lib.launch import overrides
 
-    found = listed(*_place(params, env, set_))
+    found = listed(params, overrides(set_ or []))
     if json_:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
         return
@@ -54,31 +41,29 @@ def list_(params: _ParamsFile = None, env: _Env = None, set_: _Set = None, json_
 @app.command("export")
 def export(
     out: Annotated[Path, typer.Option("--out", help="File to write: one JSON object a line; must not exist.")],
-    params: _ParamsFile = None,
-    env: _Env = None,
-    set_: _Set = None,
+    params: ParamsFile,
+    set_: Set = None,
 ) -> None:
     """Write the dead letters to a file, secrets taken out; all of them stay where they are.
 
     Example: [bold]runbook dlq export --env prod --out dead.jsonl[/bold]
     """
     from runbook_lib.dead_letters import export as write
+    from runbook_lib.launch import overrides
 
-    file, values = _place(params, env, set_)
-    typer.echo(f"{write(file, values, out)} written to {out}")
+    typer.echo(f"{write(params, overrides(set_ or []), out)} written to {out}")
 
 
 @app.command("redrive")
 def redrive(
-    params: _ParamsFile = None,
-    env: _Env = None,
+    params: ParamsFile,
     job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
     most: Annotated[int, typer.Option("--max", min=1, help="So many messages at most.")] = 1000,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
-    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
-    set_: _Set = None,
-    json_: _AsJson = False,
+    apply: Apply = False,
+    confirm: Confirm = "",
+    reason: Reason = "",
+    set_: Set = None,
+    json_: AsJson = False,
 ) -> None:
     """Send dead letters back to the work queue, when the cause is mended; without --apply, say which.
 
@@ -87,12 +72,12 @@ def redrive(
     Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
     """
     from runbook_lib.dead_letters import redrive as drive
+    from runbook_lib.launch import overrides
 
-    file, values = _place(params, env, set_)
-    values |= {"mode": "apply" if apply else "plan", "confirm": confirm}
+    values = overrides(set_ or []) | {"mode": "apply" if apply else "plan", "confirm": confirm}
     if reason:
         values["reason"] = reason
-    done = drive(file, values, job or (), most)
+    done = drive(params, values, job or (), most)
     if json_:
         typer.echo(json.dumps(done.as_dict()))
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runbook_lib.cli_options import AsJson, ParamsFile, Set
 from runbook_lib.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.entry import Kind
 
-_ParamsFile = Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")]
-_Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-]
-_AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 _By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")]
 _Role = Annotated[str, typer.Option("--role", help="As what: the role that is asked for.")]
 _Link = Annotated[str, typer.Option("--link", metavar="URL", help="Where the evidence is: a review, a rota.")]
@@ -37,15 +33,15 @@ def register(app: typer.Typer) -> None:
 
 
 def attest(
-    params: _ParamsFile,
+    params: ParamsFile,
     item: Annotated[str, typer.Argument(help="What is attested, such as code_review; --list shows all.")] = "",
     by: _By = "",
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
     list_: Annotated[bool, typer.Option("--list", help="Show what is wanted, given and missing, and stop.")] = False,
-    set_: _Set = None,
-    json_: _AsJson = False,
+    set_: Set = None,
+    json_: AsJson = False,
 ) -> None:
     """Vouch for what no command can verify: a review, a rota, a sign-off.
 
@@ -72,13 +68,13 @@ def attest(
 
 def approve(
     notebook: Annotated[str, typer.Argument(help="Notebook by name or number: 07_phase2_50_percent, or 07.")],
-    params: _ParamsFile,
+    params: ParamsFile,
     by: _By = "",
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
-    set_: _Set = None,
-    json_: _AsJson = False,
+    set_: Set = None,
+    json_: AsJson = False,
 ) -> None:
     """Approve a phase. It holds for this environment, release and attempt.
 
@@ -102,12 +98,12 @@ def approve(
 
 def note(
     text: Annotated[str, typer.Argument(help="What happened, in a sentence.")],
-    params: _ParamsFile,
+    params: ParamsFile,
     by: _By = "",
     role: _Role = "",
     link: _Link = "",
-    set_: _Set = None,
-    json_: _AsJson = False,
+    set_: Set = None,
+    json_: AsJson = False,
 ) -> None:
     """Put an issue met on the way into the chain; the acceptance report lists them.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runbook_lib.cli_options import AsJson, Confirm, ParamsFile, Set
 from runbook_lib.errors import Exit
 
 if TYPE_CHECKING:
@@ -29,17 +29,15 @@ def register(app: typer.Typer) -> None:
 
 def probe(
     count: Annotated[int, typer.Argument(help="How many probes.")],
-    params: Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")],
+    params: ParamsFile,
     per_minute: Annotated[
         float | None,
         typer.Option(help="Submissions a minute; default and limit: a quarter of what the workers can do."),
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-    ] = None,
+    set_: Set = None,
     apply: Annotated[bool, typer.Option("--apply", help="Send them. Also needs --confirm.")] = False,
-    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
-    json_: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False,
+    confirm: Confirm = "",
+    json_: AsJson = False,
 ) -> None:
     """Send synthetic requests through the real API, and judge them apart from the users'.
 
@@ -47,7 +45,7 @@ def probe(
     They are marked as probes, so no gate ever counts them; they cost real tokens, so a plan says how much first. Their
     result is a sealed record.
 
-    Example: [bold]runbook probe 149 --params params/prod.yaml --apply --confirm prod[/bold]
+    Example: [bold]runbook probe 149 --env prod --apply --confirm prod[/bold]
     """
     from runbook_lib.launch import overrides
     from runbook_lib.probe import run_probes

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from runbook_lib.cli_options import Confirm, ParamsFile, Set
 
 if TYPE_CHECKING:
     from runbook_lib.watch import Watch
@@ -41,16 +42,14 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     phase: Annotated[str, typer.Argument(help="Phase by notebook or number: 06_phase1_10_percent, or 06.")],
-    params: Annotated[Path, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")
-    ] = None,
+    params: ParamsFile,
+    set_: Set = None,
     interval: Annotated[float, typer.Option(help="Minutes between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="One look, for cron and CI; the exit code tells.")] = False,
     auto_rollback: Annotated[
         bool, typer.Option("--auto-rollback", help="On ROLLBACK, switch async off. Also needs --confirm.")
     ] = False,
-    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
+    confirm: Confirm = "",
     json_: Annotated[bool, typer.Option("--json", help="One JSON line for each look, nothing else.")] = False,
 ) -> None:
     """Watch a soak: look again and again, and stop as soon as a person is needed.

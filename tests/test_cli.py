@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from runbook_lib.cli import app
+from runbook_lib.cli_options import placed
 from runbook_lib.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,3 +87,21 @@ def test_scenarios_are_listed_with_what_they_do() -> None:
     assert done.returncode == 0
     assert {line.split()[0] for line in done.stdout.splitlines()} >= {"healthy", "async_failing"}
     assert all(len(line.split()) > 3 for line in done.stdout.splitlines())
+
+
+def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert placed(Path("prod")) == Path("params/prod.yaml")
+    assert placed(Path("elsewhere/prod.yaml")) == Path("elsewhere/prod.yaml")
+    assert placed(Path("prod.yaml")) == Path("prod.yaml")
+    monkeypatch.chdir(ROOT / "notebooks")
+    assert placed(Path("prod")) == ROOT / "params" / "prod.yaml"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prod").write_text("env: prod")
+    assert placed(Path("prod")) == Path("prod"), "a file of that name is that file"
+
+
+def test_an_unknown_environment_is_one_sentence() -> None:
+    done = call("run", "06", "--env", "qa")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip() == "runbook: params/qa.yaml: no such file"

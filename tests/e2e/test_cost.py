@@ -107,7 +107,6 @@ def test_a_window_before_everything_has_no_bill(lived: Rollout) -> None:
         (("--since", "soon"), "neither a time"),
         (("--since", "2h", "--until", "3h"), "beginning before the end"),
         (("--json", "--csv"), "not both"),
-        (("--env", "prod"), "either by --params"),
     ],
 )
 def test_bad_usage_is_one_sentence(lived: Rollout, words: tuple[str, ...], said: str) -> None:
