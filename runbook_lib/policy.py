@@ -83,7 +83,7 @@ class Service(Frozen):
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
     notify: Notify = Notify()
-    sizes: Sizes = Sizes()
+    sizes: Sizes
 
 
 class Phase(Frozen):

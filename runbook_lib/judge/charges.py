@@ -50,17 +50,17 @@ UNITS: dict[str, str] = {
 class Sizes(Frozen):
     """What no metric tells, for the bill: sizes in kilobytes (1,000 bytes), and the KPI metrics of each side."""
 
-    report_kb: float = Field(default=20.0, ge=0)
+    report_kb: float = Field(ge=0)
     """A report in the bucket, and as it is downloaded."""
-    answer_kb: float = Field(default=0.6, ge=0)
+    answer_kb: float = Field(ge=0)
     """An answer of the API that holds no report, headers included."""
-    item_kb: float = Field(default=1.0, ge=0)
+    item_kb: float = Field(ge=0)
     """A job in the table; the index holds a copy."""
-    report_days: float = Field(default=7.0, gt=0)
+    report_days: float = Field(gt=0)
     """How long a report is kept, where the bucket's lifecycle cannot be read."""
-    kpi_async: int = Field(default=8, ge=0)
+    kpi_async: int = Field(ge=0)
     """Custom metrics of the async path (those of submit, worker and status)."""
-    kpi_sync: int = Field(default=3, ge=0)
+    kpi_sync: int = Field(ge=0)
 
 
 class Function(Frozen):
