@@ -135,3 +135,66 @@ def test_noise_near_nothing_is_no_new_peak() -> None:
     found = turn(_points(2, 1, 0, 2, 1, 0, 0), few=9)
     assert found is not None
     assert (found.turned_s, found.drained) == (0, True)
+
+
+def test_the_options_as_they_are_named() -> None:
+    load = Load(waiting=120, arrivals_per_s=0.1, service_s=45, workers=5)
+    said = [(one.id, one.title, one.workers, one.arrivals, one.llm_slots) for one in options(load, 10, llm_slots=7)]
+    assert said == [
+        ("nothing", "nothing: 5 workers", 5, 1.0, 7),
+        ("workers", "10 workers", 10, 1.0, 7),
+        ("step_functions", "Step Functions map over 10 jobs", 10, 1.0, 7),
+        ("switch_off", "async off, 5 workers", 5, 0.0, None),
+    ]
+    assert [one.workers for one in options(load, 3)] == [5, 5, 5, 5], "nobody takes workers away from a backlog"
+    assert {one.llm_slots for one in options(load, 3)} == {None}
+
+
+def test_a_forecast_tells_what_it_rests_on() -> None:
+    found = forecast(
+        Load(waiting=120, arrivals_per_s=0.1, service_s=45, workers=5),
+        Option(id="x", title="x", workers=9, arrivals=0.5, llm_slots=6.5),
+    )
+    assert (found.option.id, found.waiting) == ("x", 120)
+    assert found.capacity_per_s == pytest.approx(6.5 / 45)
+    assert found.arrivals_per_s == pytest.approx(0.05)
+    assert found.level(-60) == 120, "before now it is what it is now"
+    one = forecast(Load(waiting=1, arrivals_per_s=0, service_s=45, workers=1), Option(id="x", title="x", workers=1))
+    assert one.drain_s == 45, "one job waits"
+    with pytest.raises(ValueError, match=r"^service_s is -1, wants more than 0 s$"):
+        capacity_per_s(5, -1)
+    assert capacity_per_s(5, 0.5) == 10
+
+
+def test_the_points_of_a_curve() -> None:
+    falling = forecast(Load(waiting=30, arrivals_per_s=0, service_s=1, workers=1), Option(id="x", title="x", workers=1))
+    assert curve(falling, 70, 20) == [(0, 30), (20, 10), (30, 0), (40, 0), (60, 0), (70, 0)]
+    assert curve(falling, 30, 20) == [(0, 30), (20, 10), (30, 0)]
+    assert [at for at, _ in curve(falling, 130)] == [0, 30, 60, 120, 130], "a point a minute unless said otherwise"
+    rising = forecast(Load(waiting=30, arrivals_per_s=2, service_s=1, workers=1), Option(id="x", title="x", workers=1))
+    assert curve(rising, 40, 20) == [(0, 30), (20, 50), (40, 70)]
+    empty = forecast(Load(waiting=0, arrivals_per_s=0, service_s=1, workers=1), Option(id="x", title="x", workers=1))
+    assert curve(empty, 40, 20) == [(0, 0), (20, 0), (40, 0)]
+
+
+@pytest.mark.parametrize(
+    ("levels", "more", "wanted"),
+    [
+        ((5, 9, 7, 6, 5), {}, (9, 60, 5, 240, 120, False)),
+        ((5, 9, 7, 6), {}, (9, 60, 6, 180, None, False)),
+        ((5, 9, 7, 6), {"steady": 2}, (9, 60, 6, 180, 120, False)),
+        ((9, 5, 9, 7, 6, 5), {}, (9, 120, 5, 300, 180, False)),
+        ((9, 1, 1, 1), {}, (9, 0, 1, 180, 60, True)),
+        ((9, 1, 1, 2), {}, (9, 0, 2, 180, 60, False)),
+        ((9, 3, 1, 2), {"few": 3}, (9, 0, 2, 180, 60, True)),
+        ((1, 1), {}, (1, 60, 1, 60, None, False)),
+        ((0, 1, 0), {}, (1, 60, 0, 120, 0, True)),
+    ],
+)
+def test_what_is_told_of_a_measured_curve(
+    levels: tuple[float, ...], more: dict[str, float], wanted: tuple[object, ...]
+) -> None:
+    found = turn(_points(*levels), **more)  # type: ignore[arg-type]
+    assert found is not None
+    told = (found.peak, found.peak_s, found.last, found.last_s, found.turned_s, found.drained)
+    assert told == wanted

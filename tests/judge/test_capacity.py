@@ -71,3 +71,43 @@ def test_a_throttled_watch_names_the_metric_and_counts() -> None:
     found = _watch({"index writes": [(600.0, 3), (660.0, 4)], "table writes": []})
     assert found.words == "still throttled with the new capacity: 7 of index writes"
     assert found.events == {"index writes": 7, "table writes": 0}
+
+
+def test_of_two_minutes_alike_the_first_is_told() -> None:
+    assert peak([(60, 600), (0, 600)], [(120, 600)]) == Demand(per_s=10, consumed_per_s=10, throttled=0, at=0)
+    assert peak([], [(120, 30)]) == Demand(per_s=0.5, consumed_per_s=0, throttled=30, at=120)
+    assert peak([], []) == Demand(per_s=0, consumed_per_s=0, throttled=0, at=None)
+
+
+def test_units_are_rounded_up_and_written_with_their_names() -> None:
+    busy = Demand(per_s=50.1, consumed_per_s=50.1, throttled=0, at=0)
+    found = wanted(busy, busy, at_least=1, times_peak=2, now=Units(read=500, write=3))
+    assert (found, str(found)) == (Units(read=500, write=101), "500 read / 101 write")
+    assert wanted(busy, busy, at_least=1, times_peak=2) == Units(read=101, write=101)
+    still = Demand(per_s=0, consumed_per_s=0, throttled=0, at=None)
+    assert wanted(still, still, at_least=0, times_peak=2) == Units(read=0, write=0)
+
+
+def _watched(at: float, seen_until: float = 5000.0, **more: bool) -> Watch:
+    """Five events in the minute `at` of a watch of 30 min from second 600 on, its first 5 min left out."""
+    given = {"since": 600.0, "seen_until": seen_until, "minutes": 30.0, "settle_min": 5.0, "proven": True, **more}
+    return watch({"writes": [(at, 5.0)]}, **given)  # type: ignore[arg-type]
+
+
+def test_a_watch_begins_when_it_has_settled_and_ends_with_its_minutes_or_with_what_is_seen() -> None:
+    assert [_watched(at).events["writes"] for at in (840, 899, 900, 2340, 2399, 2400)] == [0, 0, 5, 5, 5, 0]
+    assert [_watched(at, 1200).events["writes"] for at in (1140, 1200, 1260)] == [5, 0, 0]
+    assert [_watched(0, until).minutes for until in (0, 600, 900, 2400, 5000)] == [0, 0, 5, 30, 30]
+
+
+def test_what_a_watch_tells() -> None:
+    assert _watched(0, 1500).words == "no throttle event in 15 of 30 min"
+    assert _watched(0, 2400).words == "no throttle event in 30 min under traffic"
+    assert _watched(0, proven=False).words == (
+        "no throttle event, and no sign that the table was used either: nothing is proven"
+    )
+    assert _watched(900, 960).words == "still throttled with the new capacity: 5 of writes"
+    both = watch(
+        {"a": [(0.0, 1.0)], "b": [(0.0, 2.5)]}, since=0, seen_until=60, minutes=30, settle_min=0, proven=True
+    )  # fmt: skip
+    assert both.words == "still throttled with the new capacity: 1 of a, 2.5 of b"

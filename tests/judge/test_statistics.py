@@ -21,6 +21,10 @@ def test_golden_sizes_of_a_proof() -> None:
     assert [s.needed(k, 0.05, 0.05) for k in range(4)] == [59, 93, 124, 153]
 
 
+def test_one_request_proves_what_is_hardly_a_claim() -> None:
+    assert s.needed(0, 0.96, 0.05) == 1, "one success: the failure rate is at most 95 %"
+
+
 def test_needed_is_the_first_that_proves() -> None:
     for k, limit, alpha in [(0, 0.02, 0.03), (5, 0.02, 0.01), (3, 0.1, 0.05)]:
         n = s.needed(k, limit, alpha)
@@ -103,10 +107,12 @@ def test_more_than_there_are_is_refused(call: object, k: int, n: int) -> None:
 
 def test_more_needed() -> None:
     assert s.more_needed(0, 100, 0.02, 0.05) == 49
-    assert s.more_needed(0, 149, 0.02, 0.05) == 0
+    assert s.more_needed(0, 149, 0.02, 0.05) == s.more_needed(0, 200, 0.02, 0.05) == 0, "never less than none"
     assert s.more_needed(2, 100, 0.02, 0.05) is None, "the rate is the limit"
     assert s.more_needed(0, 0, 0.02, 0.05) is None
-    assert s.more_needed(0, 10, 0.0, 0.05) is None
+    for limit in (0.0, 1.0, 1.5):
+        assert s.more_needed(0, 10, limit, 0.05) is None, "no rate lies beyond it"
+    assert s.more_needed(3, 10, 0.0, 0.05) is None
     worse = s.more_needed(4, 100, 0.02, 0.05)
     assert worse is not None and worse > 0
     assert s.lower_bound(0.04 * (100 + worse), 100 + worse, 0.05) > 0.02
@@ -123,6 +129,8 @@ def test_quantile_rank_golden() -> None:
     assert s.quantile_rank(59, 0.95, 0.05) == 59
     assert [s.quantile_rank(n, 0.95, 0.05) for n in (93, 124, 153)] == [92, 122, 150]
     assert s.quantile_rank(0, 0.95, 0.05) is None
+    assert s.quantile_rank(2, 0.01, 0.05) == 1, "the smaller of two is above the first percentile: 0.99^2 = 0.98"
+    assert s.quantile_rank(3, 0.5, 0.5) == 2, "at even odds, exactly: the middle one of three"
     assert s.percentile(59, 59) == 100.0
 
 
