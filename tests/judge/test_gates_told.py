@@ -197,6 +197,17 @@ def test_a_value_is_written_so_that_it_differs_from_the_line_it_is_held_against(
     assert "success rate 98.96 % (" in run("success_rate", n=5000, bad=52).reason, "not the 99 % that it misses"
 
 
+def test_a_bound_is_written_so_that_it_differs_from_what_it_clears(run: Run) -> None:
+    assert "its 95 % bound 98.01 % clears the alert limit 98 %" in run("success_rate", n=149, bad=0).reason
+
+
+def test_a_point_has_nothing_to_prove_and_wants_no_more_than_its_least(run: Run) -> None:
+    point = {"evidence": "point"}
+    assert run("success_rate", look=None, changed=point, n=110, bad=0).needed is None
+    assert run("success_rate", look=None, changed=point, n=90, bad=0).needed == 10
+    assert run("success_rate", look=None, n=110, bad=0).needed == 64, "174 in all, at the first look's 3 %"
+
+
 def test_an_amount_without_interval_and_units_stands_alone() -> None:
     found = told(gate("amount"), None, value=0.25)
     assert found.reason.startswith("soaking: price $0.2500 so far, in order (target < $1)")
