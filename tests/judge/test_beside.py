@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.beside import LEAST_PERIODS, Beside, latency, success
+from runbook_lib.judge.compare import difference
 from runbook_lib.judge.model import Evidence, Verdict
 from runbook_lib.policy import Policy
 
@@ -84,6 +85,9 @@ def test_what_is_told_word_by_word(arm: Arm) -> None:
         "canary minus baseline is -0.0 points (95 % -0.2 points to +0.2 points, n = 5,000 and 5,000): "
         "the canary is not worse by more than 1 point."
     )
+    for margin, wanted in ((0.02, "2 points"), (0.014, "1.4 points"), (0.01, "1 point")):
+        found = success(arm(12, 5000), arm(10, 5000), Beside(margin=margin), 0.95)
+        assert found.expected == f"at most {wanted} worse"
     wider = success(arm(12, 5000), arm(10, 5000), RULE, 0.999)
     assert "(99.9 % -0.4 points to +0.3 points" in wider.reason
     assert success(arm(1, 300), arm(2650, 2700), RULE, 0.95).reason.endswith(": the canary is better beyond doubt.")
@@ -94,6 +98,14 @@ def test_what_is_told_word_by_word(arm: Arm) -> None:
 def test_a_little_worse_on_few_requests_is_neither(arm: Arm) -> None:
     """The interval lies below the margin on its good side and reaches beyond it on its bad one."""
     assert success(arm(30, 2000), arm(15, 2000), RULE, 0.95).verdict is Verdict.INCONCLUSIVE
+
+
+def test_exactly_at_the_margin_is_neither_within_it_nor_beyond(arm: Arm) -> None:
+    found = difference(4988, 5000, 4990, 5000, 0.95)
+    assert success(arm(12, 5000), arm(10, 5000), Beside(margin=-found.low), 0.95).verdict is Verdict.INCONCLUSIVE
+    worse = difference(2000, 3000, 2900, 3000, 0.95)
+    assert success(arm(1000, 3000), arm(100, 3000), Beside(margin=-worse.high), 0.95).verdict is Verdict.INCONCLUSIVE
+    assert success(arm(1000, 3000), arm(100, 3000), Beside(margin=0.1), 0.95).verdict is Verdict.FAIL
 
 
 def test_the_latency_is_told_word_by_word() -> None:
