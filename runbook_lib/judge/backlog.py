@@ -155,9 +155,7 @@ def turn(points: Points, *, steady: int = 3, few: float = FEW) -> Turn | None:
     last_s, last = points[-1]
     tail = [level for _, level in points[-steady:]]
     drained = len(tail) == steady and max(tail) <= few
-    turned = after[0][0] if len(after) >= steady and max(tail) < peak else None
-    if drained and turned is None:
-        turned = points[-steady][0]
+    turned = after[0][0] if len(after) >= steady else None
     if drained and peak <= few:
         turned = points[0][0]
     return Turn(peak=peak, peak_s=points[place][0], last=last, last_s=last_s, turned_s=turned, drained=drained)

@@ -169,6 +169,9 @@ def test_a_forecast_tells_what_it_rests_on() -> None:
 def test_the_points_of_a_curve() -> None:
     falling = forecast(Load(waiting=30, arrivals_per_s=0, service_s=1, workers=1), Option(id="x", title="x", workers=1))
     assert curve(falling, 70, 20) == [(0, 30), (20, 10), (30, 0), (40, 0), (60, 0), (70, 0)]
+    assert curve(falling, 20, 20) == [(0, 30), (20, 10)], "it is empty after the horizon"
+    quick = forecast(Load(waiting=30, arrivals_per_s=0, service_s=1, workers=60), Option(id="x", title="x", workers=60))
+    assert curve(quick, 1, 1) == [(0, 30), (0.5, 0), (1, 0)]
     assert curve(falling, 30, 20) == [(0, 30), (20, 10), (30, 0)]
     assert [at for at, _ in curve(falling, 130)] == [0, 30, 60, 120, 130], "a point a minute unless said otherwise"
     rising = forecast(Load(waiting=30, arrivals_per_s=2, service_s=1, workers=1), Option(id="x", title="x", workers=1))
@@ -188,6 +191,7 @@ def test_the_points_of_a_curve() -> None:
         ((9, 1, 1, 2), {}, (9, 0, 2, 180, 60, False)),
         ((9, 3, 1, 2), {"few": 3}, (9, 0, 2, 180, 60, True)),
         ((1, 1), {}, (1, 60, 1, 60, None, False)),
+        ((1, 1, 1), {}, (1, 120, 1, 120, 0, True)),
         ((0, 1, 0), {}, (1, 60, 0, 120, 0, True)),
     ],
 )

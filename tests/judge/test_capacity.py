@@ -75,6 +75,7 @@ def test_a_throttled_watch_names_the_metric_and_counts() -> None:
 
 def test_of_two_minutes_alike_the_first_is_told() -> None:
     assert peak([(60, 600), (0, 600)], [(120, 600)]) == Demand(per_s=10, consumed_per_s=10, throttled=0, at=0)
+    assert peak([(0, 600), (60, 600)], [(60, 1)]).at == 60, "one request turned away is one more that was wanted"
     assert peak([], [(120, 30)]) == Demand(per_s=0.5, consumed_per_s=0, throttled=30, at=120)
     assert peak([], []) == Demand(per_s=0, consumed_per_s=0, throttled=0, at=None)
 

@@ -88,22 +88,30 @@ def test_checks_decide_again(ok: bool, applied: bool, decision: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "decision"),
+    ("given", "decision", "says"),
     [
-        ({"acted": False}, "PLANNED"),
-        ({"acted": True}, "PROMOTE"),
-        ({"acted": True, "ok": None, "come_back_at": "2026-11-24T06:00:00Z"}, "SOAK"),
-        ({"acted": True, "ok": False, "falls_to": "rollback_1"}, "ROLLBACK"),
-        ({"acted": True, "no_way": "there is no way back; fix forward"}, "HOLD"),
+        ({"acted": False}, "PLANNED", "async goes off"),
+        ({"acted": True}, "PROMOTE", "async is off"),
+        ({"acted": True, "ok": None, "come_back_at": "2026-11-24T06:00:00Z"}, "SOAK", "async is off"),
+        ({"acted": True, "ok": False, "falls_to": "rollback_1"}, "ROLLBACK", "it is so"),
+        ({"acted": True, "no_way": "there is no way back; fix forward"}, "HOLD", "there is no way back"),
     ],
 )
-def test_a_rollback_decides_again(given: dict[str, Any], decision: str) -> None:
+def test_a_rollback_decides_again(given: dict[str, Any], decision: str, says: str) -> None:
     ok = given.pop("ok", True)
     words = {"would": "async goes off", "done": "async is off", "then": "find the cause"}
     case = RollbackCase.model_validate({"checks": (check("a.b", "A", ok, "it is so"),), **words, **given})
     again = RollbackCase.model_validate(json.loads(case.model_dump_json()))
     assert again.verdict() == case.verdict()
     assert case.verdict().decision == decision
+    assert says in case.verdict().reason
+
+
+def test_the_baseline_is_told_at_the_confidence_of_the_case(policy: Policy, see: See) -> None:
+    baseline = see(policy.gate("success_rate"), n=2700, bad=2610)
+    assert (
+        "(80 % 2.9-3.8 %, n = 2,700)" in Case(moment="taken_back", baseline=baseline, confidence=0.8).verdict().reason
+    )
 
 
 @pytest.mark.parametrize(

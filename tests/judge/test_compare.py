@@ -31,12 +31,22 @@ def test_non_inferiority() -> None:
     assert non_inferior(990, 1000, 985, 1000, margin=0.01)
     assert not non_inferior(985, 1000, 990, 1000, margin=0.001)
     assert not non_inferior(40, 40, 985, 1000, margin=0.01), "forty requests show little"
-    with pytest.raises(ValueError, match="margin"):
+    assert non_inferior(1000, 1000, 500, 1000, margin=0.0), "better by far needs no margin"
+    with pytest.raises(ValueError, match=r"^a margin is a distance, 0 or more$"):
         non_inferior(1, 2, 1, 2, margin=-0.1)
 
 
+@pytest.mark.parametrize(("alpha", "confidence"), [(0.05, 0.9), (0.1, 0.8)])
+def test_one_sided_at_alpha_is_the_end_of_an_interval_that_leaves_alpha_on_each_side(
+    alpha: float, confidence: float
+) -> None:
+    edge = -difference(985, 1000, 990, 1000, confidence).low
+    shown = [non_inferior(985, 1000, 990, 1000, margin, alpha) for margin in (edge - 1e-9, edge, edge + 1e-9)]
+    assert shown == [False, False, True], "exactly at the margin is not within it"
+
+
 def test_an_empty_arm_is_refused() -> None:
-    with pytest.raises(ValueError, match="without requests"):
+    with pytest.raises(ValueError, match=r"^an arm without requests cannot be compared$"):
         difference(0, 0, 1, 2)
 
 
@@ -62,7 +72,14 @@ def test_shift_without_overlap() -> None:
     assert shift([5, 5], [5, 5]) == (0.5, 0.5, 0.5, 1.0)
 
 
+def test_the_interval_of_a_shift_is_of_95_percent_and_stays_within_0_and_1() -> None:
+    a, b = [3, 4, 5, 9, 7], [1, 2, 4, 2, 1]
+    assert shift(a, b) == shift(a, b, 0.95) != shift(a, b, 0.9)
+    assert shift(a, b, 0.999).high == 1.0
+    assert shift(b, a, 0.999).low == 0.0
+
+
 @pytest.mark.parametrize("bad", [[], [1.0], [1.0, float("nan")], [1.0, float("inf")]])
 def test_shift_wants_data(bad: list[float]) -> None:
-    with pytest.raises(ValueError, match="finite values"):
+    with pytest.raises(ValueError, match=r"^wants two finite values or more in each arm$"):
         shift(bad, [1.0, 2.0])

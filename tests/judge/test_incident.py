@@ -65,9 +65,10 @@ def test_what_the_clock_says(clocked: Clock | None, found: str, reason: str) -> 
 
 
 def test_spelled() -> None:
-    seconds = (0.4, 61, 119, 120, 450, 7199, 7200, 10_800, -119, -120, -7200)
+    seconds = (0.4, 61, 119, 120, 450, 7199, 7200, 10_800, -119, -120, -7200, 3_600_000)
     assert [spell(each) for each in seconds] == [
         "0 s", "61 s", "119 s", "2.0 min", "7.5 min", "120.0 min", "2.0 h", "3.0 h", "-119 s", "-2.0 min", "-2.0 h",
+        "1000.0 h",
     ]  # fmt: skip
 
 
