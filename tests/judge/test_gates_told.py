@@ -146,6 +146,13 @@ def test_proven_and_nothing_expected_is_nothing_to_judge() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "fields"), [("quantile", {"value": math.nan, "n": 10}), ("rate", {"bad": 3, "n": 0}), ("amount", {"n": 5})]
+)
+def test_nonsense_is_not_excused_by_a_proof_that_there_was_nothing(kind: str, fields: dict[str, Any]) -> None:
+    assert told(gate(kind), **fields, proven_zero_by="no job").verdict is Verdict.NO_DATA
+
+
+@pytest.mark.parametrize(
     ("declared", "fields", "reason"),
     [
         (gate("split"), {"bad": 1, "n": 10, "weight": 1.5}, "the weight in force is not known"),
