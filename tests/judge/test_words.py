@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -19,6 +20,7 @@ from runbook_lib.policy import Policy
         (0.0, "USD", "$0.0000"), (12.0, "messages", "12"), (1234.0, "messages", "1,234"), (1.25, "messages", "1.2"),
         (300, "requests", "300"), (None, "s", "no value"), (math.nan, "s", "no value"), (math.inf, "USD", "infinite"),
         (-math.inf, "USD", "minus infinite"), (-0.000001, "ratio", "0.0 %"),
+        (100, "s", "100 s"), (10, "s", "10.0 s"), (1, "USD", "$1.00"), (0.001, "USD", "$0.0010"),
     ],
 )  # fmt: skip
 def test_number(value: float | None, unit: str, text: str) -> None:
@@ -30,6 +32,9 @@ def test_a_number_never_looks_like_the_limit_it_misses() -> None:
     assert words.number(0.9901, "ratio", 0.99) == "99.01 %"
     assert words.number(0.99, "ratio", 0.99) == "99.0 %"
     assert words.number(10.0001, "messages", 10) == "10.0001"
+    assert words.number(2.9996, "s", 3) == "2.9996 s"
+    assert words.number(0.049999, "USD", 0.05) == "$0.049999"
+    assert words.number(1234.0, "messages", 1234.04) == "1234.00"
     assert words.number(0.99 + 1e-12, "ratio", 0.99) == "99.0000 %", "there is an end to it"
 
 
@@ -57,6 +62,7 @@ def test_small_words(policy: Policy) -> None:
     ]  # fmt: skip
     assert words.count(1, "request") == "1 request" and words.count(1234, "request") == "1,234 requests"
     assert [words.hours(h) for h in (0.001, 0.5, 2.34, 72)] == ["1 min", "30 min", "2.3 h", "3.0 days"]
+    assert [words.hours(h) for h in (1, 1.5, 47.9, 48)] == ["1.0 h", "1.5 h", "47.9 h", "2.0 days"]
     assert words.sentence("so it is; ") == words.sentence("so it is.") == "so it is."
 
 
@@ -75,12 +81,23 @@ def test_nothing_slow_is_imported() -> None:
     [
         ("2026-11-06T03:54:06.115Z", "2026-11-06 03:55 UTC"),
         ("2026-11-06T05:54:00+02:00", "2026-11-06 03:54 UTC"),
+        ("2026-11-06T03:54:00.500Z", "2026-11-06 03:55 UTC"),
         (None, ""),
         ("when the alarm is quiet", "when the alarm is quiet"),
     ],
 )
 def test_a_time_to_come_back_is_whole_minutes_and_never_too_early(at: str | None, text: str) -> None:
     assert words.instant(at) == text
+
+
+def test_a_time_to_come_back_is_utc_wherever_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert words.instant("2026-11-06T03:54:00Z") == "2026-11-06 03:54 UTC"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
