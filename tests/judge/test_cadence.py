@@ -33,6 +33,28 @@ def test_a_look_counts_for_the_slot_it_was_made_in() -> None:
     assert states[:6] == ["done", "done", "done", "missed", "due", "to come"]
 
 
+def test_the_last_slot_has_a_day_and_no_day_has_a_look_beyond_its_end() -> None:
+    tokyo = START.astimezone(dt.timezone(9 * HOUR))
+    short = Cadence.model_validate({"rhythms": [{"days": [1, 1], "every_h": 5}, {"days": [2, 2], "every_h": 24}]})
+    assert [(slot.name, slot.due, slot.until) for slot in slots(short, tokyo)] == [
+        ("day 1, 05 h", "2025-06-16T08:00:00Z", "2025-06-16T13:00:00Z"),
+        ("day 1, 10 h", "2025-06-16T13:00:00Z", "2025-06-16T18:00:00Z"),
+        ("day 1, 15 h", "2025-06-16T18:00:00Z", "2025-06-16T23:00:00Z"),
+        ("day 1, 20 h", "2025-06-16T23:00:00Z", "2025-06-18T03:00:00Z"),
+        ("day 2, 24 h", "2025-06-18T03:00:00Z", "2025-06-19T03:00:00Z"),
+    ]
+    assert slots(Cadence(rhythms=()), START) == []
+
+
+def test_a_slot_begins_with_the_instant_it_is_due_and_ends_before_the_next() -> None:
+    states = [[slot.state for slot in judged(WEEK, START, [], START + hours * HOUR)][:2] for hours in (3.9, 4, 7.9, 8)]
+    assert states == [["to come", "to come"], ["due", "to come"], ["due", "to come"], ["missed", "due"]]
+    looked = [slot.state for slot in judged(WEEK, START, [START + 8 * HOUR], START + 9 * HOUR)]
+    assert looked[:2] == ["missed", "done"], "a look at the end of a slot is the next one's"
+    first = upcoming(judged(WEEK, START, [], START + HOUR))
+    assert first is not None and first.name == "day 1, 04 h"
+
+
 def test_a_look_before_the_first_slot_counts_for_none() -> None:
     assert {slot.state for slot in judged(WEEK, START, [START + HOUR], START + 2 * HOUR)} == {"to come"}
 
