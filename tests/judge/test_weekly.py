@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 
@@ -69,3 +70,33 @@ def test_the_quietest_of_a_day() -> None:
     found = quietest(points, 2, 6)
     assert found is not None and found.words == "Sunday 23:00-01:00 UTC", "half of it is Monday's quiet first hour"
     assert quietest(hours(*range(30)), 2, 3) is None
+
+
+def test_a_quiet_hour_at_the_start_of_a_day_is_of_that_day() -> None:
+    values = [100.0] * 168
+    values[6 * 24 + 1] = values[6 * 24 + 2] = 1.0
+    found = quietest(hours(*values), 2, 6)
+    assert found is not None and found.words == "Sunday 01:00-03:00 UTC"
+
+
+def test_stretches_of_one_and_of_three_hours() -> None:
+    assert least(hours(4, 2, 3), 1) == 2
+    assert least(hours(3, 1, 2, 9), 3) == 6
+    assert mean(hours(3, 5, 10)) == 6
+
+
+def test_a_week_without_a_request_is_quiet_everywhere() -> None:
+    found = quietest(hours(*[0.0] * 168), 2)
+    assert found is not None and (found.start, found.per_hour, found.share) == (0, 0.0, 0.0)
+
+
+def test_the_hours_are_utc_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert by_hour(hours(1, 2)) == {0: 1.0, 1: 2.0}
+        found = quietest(hours(2, 1), 1)
+        assert found is not None and found.next(MONDAY) == MONDAY + dt.timedelta(hours=1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
