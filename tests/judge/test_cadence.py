@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_the_last_slot_has_a_day_and_no_day_has_a_look_beyond_its_end() -> None:
         ("day 2, 24 h", "2025-06-18T03:00:00Z", "2025-06-19T03:00:00Z"),
     ]
     assert slots(Cadence(rhythms=()), START) == []
+
+
+def test_the_times_of_slots_are_utc_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert slots(WEEK, START)[0].due == "2025-06-16T07:00:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_slot_begins_with_the_instant_it_is_due_and_ends_before_the_next() -> None:

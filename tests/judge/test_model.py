@@ -31,6 +31,11 @@ def test_a_gate_that_makes_no_sense_is_refused(changed: dict[str, Any], says: st
         Gate.model_validate({**GATE, **changed})
 
 
+@pytest.mark.parametrize("text", ["<= 0.001", "<=1e-3", " <= 1E-3 ", "<= +0.1e-2"])
+def test_a_limit_is_written_as_any_number(text: str) -> None:
+    assert Gate.model_validate({**GATE, "target": text}).target == Threshold(op="<=", limit=0.001)
+
+
 def test_gate_round_trip() -> None:
     gate = Gate.model_validate({**GATE, "alert": "< 0.98", "collapse": "< 0.9", "implausible": "< 0.001"})
     assert gate.higher_is_better

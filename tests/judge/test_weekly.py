@@ -97,6 +97,9 @@ def test_the_hours_are_utc_wherever_it_runs(monkeypatch: pytest.MonkeyPatch) -> 
         assert by_hour(hours(1, 2)) == {0: 1.0, 1: 2.0}
         found = quietest(hours(2, 1), 1)
         assert found is not None and found.next(MONDAY) == MONDAY + dt.timedelta(hours=1)
+        late = quietest(hours(*[9.0] * 166, 1.0, 9.0), 1)
+        sunday = MONDAY + dt.timedelta(days=6, hours=20)
+        assert late is not None and late.next(sunday) == sunday + dt.timedelta(hours=2)
     finally:
         monkeypatch.undo()
         time.tzset()
