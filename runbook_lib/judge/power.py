@@ -115,8 +115,9 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
     later = [
         one.hours
         for one in looks[1:]
-        if gate.kind not in ("rate", "quantile")
-        or (fewest(gate, one) or math.inf) <= math.floor(known.per_hour * one.hours)
+        # A split and an amount want the same at every look.
+        if ((fewest(gate, one) if gate.kind in ("rate", "quantile") else few) or math.inf)
+        <= math.floor(known.per_hour * one.hours)
     ]
     if few is None or wait is None:
         why = f"{_seen(known)}: {name} cannot be decided at this traffic"
