@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help setup rehearse test test-fast lab lint bench bench-judge lock strip clean
+.PHONY: help setup rehearse test test-fast lab lint bench bench-scenarios bench-judge lock strip clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: $(STAMP) ## ruff, mypy, import contracts, notebooks without outputs
 
 bench: $(STAMP) ## Measurements as ratios within one run
 	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
+
+bench-scenarios: $(STAMP) ## Every scenario against what it declares, and docs/scenarios.md (SEEDS=20, NOTEBOOKS=1)
+	@$(BIN)/python tests/benchmarks/bench_scenarios.py --seeds $(or $(SEEDS),20) $(if $(NOTEBOOKS),--notebooks) --write
 
 bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation; fails where a limit is missed
 	@$(BIN)/python tests/benchmarks/bench_judge.py

@@ -16,6 +16,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.rehearse.scenario import Scenario, load
 from runbook_lib.rehearse.world import World
 from runbook_lib.replay import replay
 
@@ -28,12 +29,12 @@ APPLY = {"mode": "apply", "confirm": "prod", "operator": "ana"}
 class Place:
     """Production on an embedded AWS at 100 % async, and a notebook run on it."""
 
-    def __init__(self, aws: EmbeddedAws, folder: Path, notebook: str, scenario: str, seed: int = 3) -> None:
+    def __init__(self, aws: EmbeddedAws, folder: Path, notebook: str, scenario: Scenario | str, seed: int = 3) -> None:
         self.aws, self.folder, self.notebook = aws, folder, notebook
         self.params = load_file(FILE, self.flat())
         deploy(aws, self.params)
         self._dial(100)
-        self.world = World(aws, self.params, scenario, seed=seed)
+        self.world = World(aws, self.params, at_once(scenario), seed=seed)
         self.archive = Archive(folder)
 
     def flat(self, **values: Any) -> dict[str, Any]:
@@ -90,6 +91,13 @@ class Place:
         ref = self.archive.records(notebook=self.notebook)[-1]
         self.archive.verify(ref)
         return self.archive.load(ref)
+
+
+def at_once(scenario: Scenario | str) -> Scenario:
+    """The world with the faults that wait for a phase on from the beginning: here no phase is begun."""
+    world = load(scenario) if isinstance(scenario, str) else scenario
+    faults = [one.model_copy(update={"after": None, "start": 0.0}) if one.after else one for one in world.faults]
+    return world.model_copy(update={"faults": tuple(faults)})
 
 
 def verdicts(record: Record) -> dict[str, str]:

@@ -43,6 +43,7 @@ def evidence(n: int = 5000, bad: int = 5, **changed: dict[str, Any]) -> dict[str
         "generation_time": {"kind": "quantile", "value": 60, "upper": 62, "low": 58, "n": n},
         "queue_depth": {"kind": "gauge", "values": (0, 2, 1) * 60, "expected": 180, "live": 0},
         "dlq_depth": {"kind": "gauge", "values": (0,) * 180, "expected": 180, "live": 0},
+        "throttle_events": {"kind": "gauge", "values": (0,) * 180, "expected": 180},
         "lambda_errors": {"kind": "rate", "bad": 0, "n": 3 * n},
         "cost_per_vpr": {"kind": "amount", "value": 0.002, "low": 0.002, "high": 0.002, "n": n},
         "observed_split": {"kind": "split", "bad": n, "n": n, "weight": 1.0},

@@ -159,7 +159,7 @@ class Answers:
         return cls(raw=raw, series={one.label: one for call in raw for one in _cleaned(call)})
 
     def __add__(self, other: Answers) -> Answers:
-        return Answers.from_raw(self.raw + other.raw)
+        return Answers(raw=self.raw + other.raw, series={**self.series, **other.series})
 
     def points(self, label: str) -> list[Point]:
         """(time, value) in order of time; empty where there is no data, or it was not asked."""

@@ -142,3 +142,33 @@ def dlq_depth(seen: Seen) -> Evidence:
         window, (name,), values=tuple(points), expected=expected, live=live,
         proven_zero_by=proof if proven else None, notes=(note,), extra={"settled_until": iso(until)},
     )  # fmt: skip
+
+
+def throttle_events(seen: Seen) -> Evidence:
+    """Requests that DynamoDB turned away, table and index together, in each period.
+
+    It publishes throttle events only where there are some, so a period without one is zero as long as the table was
+    used in the window; where CloudWatch is behind, only in the periods that are known.
+    """
+    params = seen.params
+    window = questions.gauged(params, seen.window, seen.now)
+    period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
+    labels = tuple(map(label, questions.THROTTLES))
+    found: dict[dt.datetime, float] = {}
+    for when, value in (point for name in labels for point in seen.answers.points(name)):
+        found[when] = found.get(when, 0.0) + value
+    used = [when for when, _ in seen.answers.points(label("table_writes")) if window.start <= when < window.end]
+    times, late = _periods(window, period), behind(seen)
+    step = dt.timedelta(seconds=period)
+    known = (
+        {when for at in used for when in times if when <= at < when + step} if late else set(times) if used else set()
+    )
+    values = tuple(found.get(at, 0.0) for at in times if at in found or at in known)
+    proof = None if used or not seen.idle else seen.idle
+    return seen.evidence(
+        "throttle_events", "gauge",
+        f"CloudWatch AWS/DynamoDB, Sum of ReadThrottleEvents and WriteThrottleEvents of {params.name('table')} and its "
+        f"index, each {period} s",
+        window, labels, values=values, expected=len(times), proven_zero_by=proof, notes=(late,) if late else (),
+        extra={name: sum(value for _, value in seen.answers.points(label(name))) for name in questions.THROTTLES},
+    )  # fmt: skip

@@ -53,6 +53,7 @@ def measure(
         levels.generation_time(seen),
         levels.queue_depth(seen),
         levels.dlq_depth(seen),
+        levels.throttle_events(seen),
         rates.lambda_errors(seen),
         costs.async_cost(seen),
         costs.sync_cost(seen),

@@ -25,6 +25,7 @@ _COUNTED = (
     *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
     *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),
 )
+THROTTLES = tuple(f"{part}_{side}_throttles" for part in ("table", "gsi") for side in ("read", "write"))
 
 
 def label(metric: str, stat: str = "Sum") -> str:
@@ -61,6 +62,7 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
     return [
         *(Ask(name, whole, "Sum") for name in _COUNTED),
         *(Ask(f"{name}_duration", whole, "Sum") for name in FUNCTIONS),
+        *(Ask(name, gauges, "Sum", GAUGE_PERIOD_S) for name in THROTTLES),
         *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),
         Ask("async_latency", whole, f"p{100 * q:g}", "window", LATENCY),
         Ask("async_latency", whole, "SampleCount", "window", LATENCY_N),

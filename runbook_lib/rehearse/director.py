@@ -18,6 +18,7 @@ from runbook_lib.record import engine
 from runbook_lib.rehearse.board import Board
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.nursery import Nursery
+from runbook_lib.rehearse.played import Ended
 from runbook_lib.rehearse.sandbox import deploy_all
 from runbook_lib.rehearse.stage import ENVIRONMENTS, only, overlay_only, params_of
 from runbook_lib.rehearse.world import World, advance_all
@@ -42,6 +43,8 @@ class Rehearsed:
     virtual_hours: float
     seconds: float
     exit_code: int
+    ended: Ended | None = None
+    """Of a scenario that was played: its end, to be held against what it declares."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""

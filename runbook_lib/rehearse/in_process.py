@@ -17,14 +17,14 @@ from runbook_lib import moment as moments
 from runbook_lib.act.traffic import describe
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome
 from runbook_lib.observe import census, fetch, measure
-from runbook_lib.observe.window import Window, parse
+from runbook_lib.observe.window import Window
 from runbook_lib.params import Params
 from runbook_lib.phase_case import case_of
 from runbook_lib.rehearse import publish
 from runbook_lib.rehearse.local_aws import LocalMetrics, LocalTable
 from runbook_lib.rehearse.local_flags import LocalFlags, LocalGuards
 from runbook_lib.rehearse.outbox import Outbox
-from runbook_lib.rehearse.played import Ended, Seconds
+from runbook_lib.rehearse.played import DRAIN, PATIENCE, Ended, Seconds, detected_s, turned
 from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Scenario
 from runbook_lib.rehearse.service_model import Service
@@ -39,9 +39,6 @@ STEP_S = 300.0
 """How often time stops: guards are evaluated, and flags obeyed."""
 LAST_INTERIM = dt.timedelta(hours=23)
 """Also where nobody watches: jobs stay in the table for a day, so one look comes before they are gone."""
-SETTLE = dt.timedelta(hours=3)
-"""So long after the action the curve is looked at."""
-QUIET_S = 900.0
 ENOUGH_UNITS = 100.0
 MEMORY_MB = {"submit": 256, "worker": 1024, "status": 256}
 FEW = 100
@@ -106,10 +103,11 @@ class InProcess:
         """The baseline's success as the phase before saw it last."""
 
     def play(self) -> Ended:
-        """From the shift to 10 % to the end."""
+        """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
         self.world.live(START + HISTORY)
+        first = min((fault.after or "06" for fault in self.scenario.faults), default="06")
         outcome, by, notebook = None, "look", PHASES[0]
-        for notebook in PHASES:
+        for notebook in (name for name in PHASES if name >= first):
             outcome, by = _Soak(self, notebook).walk()
             if outcome.decision is not Decision.PROMOTE:
                 break
@@ -128,13 +126,9 @@ class InProcess:
         )
 
     def detected(self) -> Seconds:
-        """From the moment at which the fault could first be felt to the decision, or to AppConfig's own rollback."""
-        taken = self.world.flags.deployments[-1].taken_back_at
-        at = parse(taken).timestamp() if taken else self.world.service.now
-        service = self.world.service
-        begun = [service.origin + fault.start * 3600 for fault in service.scenario.faults if fault.after is None]
-        shifted = parse(self.world.flags.deployments[0].started_at or "").timestamp()
-        return at - max(shifted, min(begun, default=shifted))
+        """Until the decision, or AppConfig's own rollback."""
+        first, newest = self.world.flags.deployments[0], self.world.flags.deployments[-1]
+        return detected_s(self.world.service, newest.taken_back_at or self.world.now, first.started_at or "")
 
     def recovered(self, outcome: Outcome) -> bool:
         """The action is made, and the curve is seen to turn; if more workers do not turn it, async goes off after all.
@@ -149,19 +143,21 @@ class InProcess:
             world.service.set_units(table=ENOUGH_UNITS, index=ENOUGH_UNITS)
         else:
             world.flags.switch_off(begun)
-        world.live(begun + SETTLE)
-        if outcome.scenario != "rollback_1" and not self._calm():
-            world.flags.switch_off(world.now)
-            world.live(world.now + SETTLE)
-        return self._calm() or self.world.truth.between(world.service.now - QUIET_S).submitted == 0
+        if self._turned(begun):
+            return True
+        # Neither more workers nor more capacity cured it: scenario 1.
+        begun = world.now
+        world.flags.switch_off(begun)
+        return self._turned(begun)
 
-    def _calm(self) -> bool:
-        """The queue is short, and what users got in the last quarter of an hour is what they should."""
-        world, gate = self.world, self.params.policy.gate("success_rate")
-        deadline = self.params.service.job_deadline_s
-        tally = world.truth.between(world.service.now - QUIET_S - deadline, world.service.now - deadline)
-        well = tally.created == 0 or gate.alert is None or not gate.alert.holds(tally.success)
-        return world.levels["queue_visible"] < self.params.policy.gate("queue_depth").target.limit and well
+    def _turned(self, begun: dt.datetime) -> bool:
+        world, end = self.world, begun + PATIENCE
+        since, found = (begun + DRAIN).timestamp(), None
+        while found is None and world.now < end:
+            world.live(world.now + DRAIN)
+            if world.now > begun + DRAIN:
+                found = turned(world.service, world.truth, self.params, since)
+        return bool(found)
 
 
 class _Soak:

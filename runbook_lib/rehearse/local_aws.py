@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runbook_lib.params import Params
 from runbook_lib.rehearse.jobs import Job
@@ -91,26 +92,27 @@ class LocalMetrics:
         slot = ((stamp - start) // period).astype(int)
         edges = np.flatnonzero(np.diff(slot, prepend=-1)) if len(slot) else np.empty(0, dtype=int)
         times = [dt.datetime.fromtimestamp(start + float(slot[edge]) * period, dt.UTC) for edge in edges]
-        values = [statistic(part, asked["Stat"]) for part in np.split(value, edges[1:])] if len(edges) else []
+        values = statistics(value, edges, asked["Stat"]).tolist() if len(edges) else []
         return {"Id": query["Id"], "StatusCode": "Complete", "Messages": [], "Timestamps": times, "Values": values}
 
 
-def statistic(values: Floats, stat: str) -> float:
-    """One of CloudWatch's statistics over `values` (n,), n > 0; percentiles interpolate linearly.
+def statistics(values: Floats, first: NDArray[np.intp], stat: str) -> Floats:
+    """One of CloudWatch's statistics of each run of `values` (n,) that begins at `first` (m,); shape (m,).
+
+    Percentiles interpolate linearly.
 
     Raises:
         ValueError: a statistic that nothing here asks for.
     """
     if stat == "Sum":
-        return float(values.sum())
+        return np.add.reduceat(values, first)
     if stat == "Maximum":
-        return float(values.max())
+        return np.maximum.reduceat(values, first)
     if stat == "SampleCount":
-        return float(len(values))
-    if stat == "Average":
-        return float(values.mean())
+        return np.diff(np.append(first, len(values))).astype(float)
     if stat.startswith("p"):
-        return float(np.percentile(values, float(stat[1:])))
+        share = float(stat[1:])
+        return np.array([np.percentile(part, share) for part in np.split(values, first[1:])])
     raise ValueError(f"statistic {stat} is not answered in this process")
 
 

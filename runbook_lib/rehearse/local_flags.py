@@ -18,7 +18,7 @@ from runbook_lib.observe.traffic import Deployment, Event, TrafficState
 from runbook_lib.observe.window import iso
 from runbook_lib.params import Params
 from runbook_lib.rehearse import alarm_clock
-from runbook_lib.rehearse.local_aws import LocalMetrics, key_of, statistic
+from runbook_lib.rehearse.local_aws import LocalMetrics, key_of, statistics
 
 BAKE = dt.timedelta(hours=24)
 
@@ -111,4 +111,5 @@ class LocalGuards:
         period, periods = float(alarm["Period"]), int(alarm["EvaluationPeriods"])
         edges = np.searchsorted(stamp[:known], [end - period * back for back in range(periods + 1)])
         parts = [value[edges[place + 1] : edges[place]] for place in range(periods)]
-        return [statistic(part, alarm["Statistic"]) if len(part) else None for part in parts]
+        first, stat = np.zeros(1, dtype=np.intp), alarm["Statistic"]
+        return [float(statistics(part, first, stat)[0]) if len(part) else None for part in parts]

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
+from runbook_lib.observe.window import parse
+from runbook_lib.params import Params
 from runbook_lib.rehearse.scenario import Scenario
+from runbook_lib.rehearse.service_model import Service
+from runbook_lib.rehearse.truth import Truth
 
 Seconds = float
+QUIET_S = 900.0
+"""So long nobody must have gone to async."""
+ENOUGH_JOBS = 20
+DRAIN = dt.timedelta(hours=1)
+"""After the action, jobs of this time are not judged: they waited in the queue that it drained."""
+PATIENCE = dt.timedelta(hours=12)
+"""So long at most until enough jobs have come: at night few do."""
+
+
+def detected_s(service: Service, at: dt.datetime | str, shift_at: dt.datetime | str) -> Seconds:
+    """From the moment at which the fault could first be felt to `at`.
+
+    Args:
+        shift_at: when the rollout first set a weight.
+    """
+    when, shifted = (parse(one).timestamp() if isinstance(one, str) else one.timestamp() for one in (at, shift_at))
+    begun = [service.origin + fault.start * 3600 for fault in service.scenario.faults if fault.after is None]
+    return when - max(shifted, min(begun, default=shifted))
+
+
+def turned(service: Service, truth: Truth, params: Params, since: float) -> bool | None:
+    """Whether the curve has turned; None: too few jobs to tell yet.
+
+    With the weight at 0: no request goes to async any more. Else what jobs got that were created after `since` (epoch
+    seconds) is no collapse, and the queue is short.
+    """
+    now = service.now
+    if not service.share:
+        return truth.between(now - QUIET_S).submitted == 0
+    tally, gate = truth.between(since, now - params.service.job_deadline_s), params.policy.gate("success_rate")
+    if tally.created < ENOUGH_JOBS:
+        return None
+    well = gate.collapse is None or not gate.collapse.holds(tally.success)
+    return well and service.waiting < params.policy.gate("queue_depth").target.limit
 
 
 @dataclass(frozen=True)

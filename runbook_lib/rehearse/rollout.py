@@ -59,18 +59,8 @@ class Rollout:
 
     def walk(self) -> Finished:
         """Everything; the last run of it."""
-        stage = self.stage
-        stage.set_up("baseline", HISTORY_DAYS * 24)
-        self.sign()
-        self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
         try:
-            self.promoted(Scene(PREFLIGHT))
-            self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
-            self.prepared("staging", STAGING)
-            stage.people("staging", "staging")
-            self.staging()
-            stage.leave("staging")
-            self.prepared("prod", PHASE1)
+            self.before_production()
             self.phase1()
             self.approve(PHASE2)
             self.through(Scene(PHASE2, what="shift to 50 %"))
@@ -80,6 +70,20 @@ class Rollout:
             return self.first_week()
         except Stopped as stopped:
             return stopped.last
+
+    def before_production(self) -> None:
+        """From the first note to new resources in production that take no traffic yet."""
+        stage = self.stage
+        stage.set_up("baseline", HISTORY_DAYS * 24)
+        self.sign()
+        self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
+        self.promoted(Scene(PREFLIGHT))
+        self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
+        self.prepared("staging", STAGING)
+        stage.people("staging", "staging")
+        self.staging()
+        stage.leave("staging")
+        self.prepared("prod", PHASE1)
 
     def staging(self) -> Finished:
         """Tests, load test and soak; the load again where this machine was just too slow for it, as people would."""

@@ -124,8 +124,10 @@ class Scenario(Frozen):
     """What happens in it, for a reader of `runbook rehearse --list`."""
     expected: Expected | None = None
     """None: a world for other tests, not to be played to an end."""
-    watch_min: float = Field(default=30.0, ge=0)
+    watch_min: float = Field(default=60.0, ge=0)
     """Minutes between two looks of whoever watches, beside the declared looks; 0: AppConfig is alone with the soak."""
+    looks_h: tuple[float, ...] = (1, 3, 8, 13, 18, 29, 34)
+    """Hours after each shift at which somebody looks who plays it with the notebooks, beside the declared looks."""
     requests_per_day: float = Field(default=3000.0, ge=0)
     profile: tuple[float, ...] = (
         *(0.25, 0.2, 0.2, 0.2, 0.25, 0.4, 0.7, 1.0, 1.4, 1.6, 1.7, 1.7),

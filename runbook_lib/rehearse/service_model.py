@@ -104,6 +104,16 @@ class Service:
         return self._state.now
 
     @property
+    def share(self) -> float:
+        """What the flags say now, 0 to 1."""
+        return self._weights[-1][1]
+
+    @property
+    def waiting(self) -> int:
+        """Messages that no worker has taken yet."""
+        return len(self._state.waiting)
+
+    @property
     def backlog(self) -> int:
         """Jobs whose item may still change."""
         return len(self._state.active)

@@ -20,7 +20,7 @@ import pytest
 
 from runbook_lib.act import traffic as act
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import RedVerdict
+from runbook_lib.errors import RedVerdict, RunbookError
 from runbook_lib.launch import Finished, launch
 from runbook_lib.observe import traffic
 from runbook_lib.params import Params, load_file, read_yaml
@@ -128,12 +128,24 @@ class Rollout:
         with only(self.aws.env):
             return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
 
-    def by_hand_unchecked(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
+    def by_hand_or_failed(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
+        """As `by_hand_unchecked`; a run that breaks is sealed as failed, as the engine does it."""
+        namespace: dict[str, Any] = {}
+        try:
+            return self.by_hand_unchecked(notebook, namespace, **values)
+        except RunbookError as error:
+            namespace["run"].fail(error)
+            return self.archive.load(max(ref for ref in self.refs() if ref.notebook == notebook.stem))
+
+    def by_hand_unchecked(
+        self, notebook: Path = NOTEBOOK, namespace: dict[str, Any] | None = None, **values: Any
+    ) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more."""
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
         before = len(self.refs())
-        namespace: dict[str, Any] = {"__name__": "notebook"}
+        namespace = {} if namespace is None else namespace
+        namespace["__name__"] = "notebook"
         with only(self.aws.env), contextlib.chdir(ROOT), contextlib.suppress(RedVerdict):
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)

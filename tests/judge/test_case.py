@@ -27,6 +27,7 @@ def evidence(policy: Policy, see: See, n: int, bad: int, cost: float) -> dict[st
         "generation_time": {"n": n, "value": 60.0, "upper": 70.0},
         "queue_depth": zeros,
         "dlq": zeros,
+        "throttling": zeros,
         "lambda_errors": {"n": 3 * n, "bad": 0},
         "cost": {"n": n, "value": cost},
         "observed_split": {"n": 10 * n, "bad": n, "weight": 0.1},

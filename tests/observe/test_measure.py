@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.judge.decide import decide
+from runbook_lib.judge.gates import judge_all
+from runbook_lib.judge.model import Decision, Evidence, Look, Verdict
 from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
 from runbook_lib.observe.measure import asks, asks_bounds, measure
@@ -269,6 +271,24 @@ def test_generation_time_counts_what_is_beyond_the_alert_limit(day: Soak) -> Non
     assert "2 jobs never completed" in found.notes[0]
 
 
+def test_requests_that_the_table_or_its_index_turns_away_ask_for_scenario_3(day: Soak) -> None:
+    quiet = day.evidence()["throttle_events"]
+    assert (set(quiet.values), len(quiet.values), quiet.expected) == ({0.0}, 288, 288)
+    day.values[label("gsi_write_throttles")] = [(day.window.start + HOUR, 10.0)]
+    day.values[label("table_read_throttles")] = [(day.window.start + HOUR, 2.0)]
+    found = day.evidence()["throttle_events"]
+    assert (max(found.values), found.extra["gsi_write_throttles"]) == (12.0, 10.0)
+    assert day.verdicts()["throttling"] is Verdict.FAIL
+    outcome = decide("during", judge_all(day.params.policy.gates, day.evidence(), look=None))
+    assert (outcome.decision, outcome.scenario) == (Decision.ROLLBACK, "rollback_3")
+
+
+def test_no_throttle_events_of_a_table_that_nobody_used_or_told_of_are_no_data(day: Soak) -> None:
+    day.drop("table_writes")
+    assert day.evidence()["throttle_events"].values == ()
+    assert day.verdicts()["throttling"] is Verdict.NO_DATA
+
+
 def test_where_every_metric_is_late_the_silence_of_one_does_not_prove_another(day: Soak) -> None:
     cut = day.window.end - 4 * HOUR
     for name, points in day.values.items():
@@ -278,6 +298,8 @@ def test_where_every_metric_is_late_the_silence_of_one_does_not_prove_another(da
     assert (len(found.values), found.expected, found.proven_zero_by) == (240, 288, None)
     assert "the census found 300 jobs, CloudWatch knows of 250 submissions: late or incomplete" in found.notes
     assert day.verdicts()["queue_depth"] is Verdict.INCONCLUSIVE
+    assert len(day.evidence()["throttle_events"].values) == 240
+    assert day.verdicts()["throttling"] is Verdict.INCONCLUSIVE
 
 
 def test_queue_depth_is_the_peak_of_each_period(day: Soak) -> None:
@@ -346,9 +368,23 @@ def test_the_dlq_settles_late(day: Soak) -> None:
 def test_the_split_counts_only_minutes_in_effect(day: Soak) -> None:
     day.traffic = day.traffic.model_copy(update={"dial_since": "2026-11-10T10:30:30Z"})
     found = day.evidence()["observed_split"]
-    assert found.start == "2026-11-10T10:32:00Z", "60 s of polling, and the next whole minute"
+    assert found.start == "2026-11-10T10:32:00Z", (
+        "60 s of polling, 29 s until the gateway gives up, the next whole minute"
+    )
     assert found.weight == 0.1
     assert found.bad == 294 and found.n == 2938
+
+
+def test_the_last_request_to_the_old_route_is_counted_when_it_is_answered(day: Soak) -> None:
+    day.traffic = day.traffic.model_copy(
+        update={"dial_percent": 100, "weight": 100, "dial_since": "2026-11-10T10:30:00Z"}
+    )
+    # Sent by the flags of 10:30:59, and given up by the gateway 29 s later.
+    straggler = day.window.start.replace(hour=10, minute=31)
+    day.values[label("sync_requests")] = [(straggler, 1.0)]
+    assert day.verdicts()["observed_split"] is Verdict.PASS
+    day.values[label("sync_requests")] = [(straggler + MINUTE, 1.0)]
+    assert day.verdicts()["observed_split"] is Verdict.FAIL
 
 
 def test_traffic_that_did_not_shift_fails(day: Soak) -> None:

@@ -1,0 +1,63 @@
+"""A scenario through the notebooks: caught, answered by the rollback's own notebook, and the curve turns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.errors import UsageError
+from runbook_lib.record.archive import Archive
+from runbook_lib.rehearse import director, play, stage
+
+pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """The rehearsal's records go into a folder of the test."""
+
+    def overlaid(env: str, release: str) -> dict[str, Any]:
+        return {**stage.overlaid(env, release), "archive": str(tmp_path)}
+
+    def overlay_only(release: str) -> dict[str, Any]:
+        return {**stage.overlay_only(release), "archive": str(tmp_path)}
+
+    monkeypatch.setattr(director, "params_of", lambda env, release: stage.load(overlaid(env, release), source="test"))
+    monkeypatch.setattr(director, "overlay_only", overlay_only)
+    monkeypatch.setattr(play, "overlaid", overlaid)
+    return Archive(tmp_path)
+
+
+def test_a_silent_failure_is_found_switched_off_and_answered_by_rollback_1(archive: Archive) -> None:
+    done = play.play("async_failing", seed=7, start_phase="06", quiet=True)
+    assert done.ended is not None and done.exit_code == 0
+    assert (done.ended.decision, done.ended.phase, done.ended.rollback, done.ended.recovered) == (
+        "ROLLBACK",
+        "06",
+        1,
+        True,
+    )
+    notebooks = [run.notebook for run in done.runs]
+    assert notebooks[0] == "06_phase1_10_percent" and notebooks[-1] == "rollback_1_async_failing"
+    for ref in archive.records():
+        archive.verify(ref)
+
+
+def test_another_end_than_the_declared_one_ends_with_3(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = play.scenario_of("async_failing")
+    assert declared.expected is not None
+    other = declared.expected.model_copy(update={"phases": ("07",)})
+    monkeypatch.setattr(play, "scenario_of", lambda _: declared.model_copy(update={"expected": other}))
+    done = play.play("async_failing", seed=7, start_phase="06", quiet=True)
+    assert (done.exit_code, done.ended is not None and done.ended.phase) == (3, "06")
+
+
+@pytest.mark.parametrize(
+    ("name", "phase", "said"),
+    [("staging", "", "does not say how it should end"), ("async_failing", "6", "wants one of")],
+)
+def test_what_cannot_be_played_is_said_before_anything_starts(name: str, phase: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        play.play(name, start_phase=phase)
