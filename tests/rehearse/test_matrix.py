@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from runbook_lib.rehearse.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.played import Ended
 from runbook_lib.rehearse.scenario import Expected, Scenario, load, names, played
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 WELL = Scenario(name="well", title="Well", expected=Expected(decisions=("PROMOTE",)))
 BAD = Scenario(
     name="bad",
@@ -60,3 +64,12 @@ def test_every_scenario_is_for_the_matrix_or_for_other_tests_alone() -> None:
     others = {name for name in names() if load(name).expected is None}
     assert others == {"staging", "backlog_spike", "backlog_llm_limited"}
     assert all(one.explanation for one in played())
+
+
+def test_the_page_is_made_of_what_was_kept() -> None:
+    kept = json.loads((DOCS / "scenarios.json").read_text())
+    ended = [Ended(**raw) for raw in kept["in_process"]]
+    through = {raw["scenario"]: Ended(**raw) for raw in kept["notebooks"]}
+    assert (DOCS / "scenarios.md").read_text() == matrix(played(), ended, through), "make bench-scenarios SEEDS=0"
+    measured = {(one.scenario, one.seed) for one in ended}
+    assert measured == {(one.name, seed) for one in played() for seed in range(1, 21)}
