@@ -23,6 +23,14 @@ Exit codes:
   3  hold: a human is needed
   4  rollback advised, or AWS took the weight back by itself"""
 
+REHEARSAL_EXITS = """\b
+Exit codes:
+  0  accepted; or the scenario ended as it declares
+  1  error: a run that broke
+  2  bad usage: no such scenario or phase
+  3  hold: the rollout stopped; or the scenario ended otherwise than it declares
+  4  rollback advised in a rollout that should have been accepted"""
+
 app = typer.Typer(
     name="runbook",
     help="Take a service from a failing synchronous endpoint to an async pipeline, step by step, with a gate at each "
@@ -116,7 +124,7 @@ def rollback(
     raise typer.Exit(done.exit_code)
 
 
-@app.command()
+@app.command(epilog=REHEARSAL_EXITS)
 def rehearse(
     seed: Annotated[int, typer.Option(help="Seed of the simulated world; the same seed gives the same days.")] = 7,
     scenario: Annotated[str, typer.Option(help="Scenario of the world; see --list.")] = "healthy",

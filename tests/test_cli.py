@@ -85,8 +85,11 @@ def test_bad_usage_is_one_sentence_and_exit_code_2(words: list[str], says: str) 
 def test_scenarios_are_listed_with_what_they_do() -> None:
     done = call("rehearse", "--list")
     assert done.returncode == 0
-    assert {line.split()[0] for line in done.stdout.splitlines()} >= {"healthy", "async_failing"}
-    assert all(len(line.split()) > 3 for line in done.stdout.splitlines())
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
+    told = {name: (what, expected) for name, what, expected in rows if name}
+    assert told["healthy"] == ("A healthy rollout", "PROMOTE")
+    assert told["async_failing"][1].startswith("ROLLBACK 1")
+    assert all(what and expected for what, expected in told.values())
 
 
 def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

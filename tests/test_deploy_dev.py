@@ -177,7 +177,7 @@ def test_a_broken_route_is_a_failed_smoke_test(step: DeployDev, monkeypatch: pyt
 def test_no_api_is_one_sentence(step: DeployDev) -> None:
     names = {**step.params.service.names, "api": "careervp-no-such-api-{env}"}
     service = step.params.service.model_copy(update={"names": names})
-    step.run.params = step.params.model_copy(update={"service": service})
+    step.params = step.run.params = step.params.model_copy(update={"service": service})
     with pytest.raises(AwsError, match="there is no REST API called 'careervp-no-such-api-dev'; deploy first"):
         stage_url(step.run.aws, step.params)
     step.smoke()
