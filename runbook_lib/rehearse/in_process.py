@@ -185,6 +185,9 @@ class _Soak:
             if outcome.decision is not Decision.SOAK:
                 return outcome, "look" if self.moment().look is not None else "watch"
             extended = self.moment().come_back_at
+            if self.moment().name == "after" and not world.flags.baking:
+                # An extended soak is watched again, as the notebook does it when it is applied.
+                world.flags.shift(self.spec.percent, world.now, about)
 
     def moment(self) -> moments.Moment:
         """Where the phase stands."""

@@ -130,7 +130,7 @@ def _notebooks(scenarios: Sequence[Scenario], played: Mapping[str, Ended]) -> st
     if not played:
         return "Not measured."
     rows = [
-        "One seed each, by `runbook rehearse --scenario NAME --start-phase 06`: notebooks on the embedded AWS, looks "
+        "One seed each, by `runbook rehearse --scenario NAME --start-phase 06` (or the fault's own phase), looks "
         "some hours apart (`looks_h`), and the rollback's own notebook after a ROLLBACK.",
         "",
         "| scenario | expected | found | by | minutes to detect | the curve turned | as declared |",

@@ -66,7 +66,8 @@ def main() -> int:
         from runbook_lib.rehearse.play import play
 
         for scenario in chosen:
-            end = play(scenario.name, seed=SEED, start_phase="06", quiet=True).ended
+            first = min((fault.after or "06" for fault in scenario.faults), default="06")
+            end = play(scenario.name, seed=SEED, start_phase=first, quiet=True).ended
             if end is not None:
                 wrong += bool(end.wrong(scenario))
                 kept["notebooks"] = [old for old in kept["notebooks"] if old["scenario"] != end.scenario]
