@@ -81,6 +81,7 @@ def take(
     evidence |= kept
     # As bytes: numbers and metric names only, nothing that redaction would have to look for.
     sha256 = run.journal.attach("answers.json", json.dumps(answers.raw).encode())
+    run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
     run.journal.append(
         "evidence",
         window=[iso(window.start), iso(window.end)],

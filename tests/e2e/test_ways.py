@@ -39,7 +39,8 @@ def test_papermill_without_our_engine_leaves_a_sealed_record_and_the_notebook_ca
     (record,) = rollout.records()
     assert (record.status, record.decision, record.origin) == ("completed", "PLANNED", "interactive")
     assert (record.release, record.mode) == (rollout.release, "plan")
-    assert files(rollout) == {"record.json", "report.html", "journal.jsonl", "answers.json", "metrics.csv"}
+    kept = {"answers.json", "metrics.csv", "case.json"}
+    assert files(rollout) == {"record.json", "report.html", "journal.jsonl", *kept}
     attached = attach(out, rollout.archive)
     assert json.loads((attached / "attachment.json").read_text())["record"] == record.hash
     assert rollout.records() == [record]
