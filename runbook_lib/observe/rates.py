@@ -93,8 +93,12 @@ def observed_split(seen: Seen) -> Evidence:
     params, routes = seen.params, seen.params.service.api.routes
     window = seen.whole
     late = params.service.traffic.client_poll_s + GATEWAY_TIMEOUT_S
-    if seen.traffic.since is not None:
-        in_effect = parse(seen.traffic.since) + dt.timedelta(seconds=late)
+    since = seen.traffic.since
+    if since is not None and parse(since) >= window.end:
+        # The bake was renewed after the hours that are judged: in them the weight was in force already.
+        since = seen.traffic.before_renewal(params.service.traffic.client_poll_s) or since
+    if since is not None:
+        in_effect = parse(since) + dt.timedelta(seconds=late)
         window = window.since(in_effect).inward(period_for(seen.window, seen.now))
     sent, kept = seen.sum("async_requests", window), seen.sum("sync_requests", window)
     notes, labels = [], (label("async_requests"), label("sync_requests"))
@@ -114,5 +118,5 @@ def observed_split(seen: Seen) -> Evidence:
         "observed_split", "split",
         f"{asked}, from {late} s after the weight was set (the clients' polling and the gateway's timeout)",
         window, labels,
-        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra={"since": seen.traffic.since},
+        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra={"since": since},
     )  # fmt: skip

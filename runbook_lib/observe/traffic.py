@@ -17,7 +17,7 @@ from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.flag_ids import IN_FORCE, Handles, NotDeployed, handles, numbers
 from runbook_lib.observe.inventory_api import function_of, routes
 from runbook_lib.observe.inventory_calls import Absent, Clients, Place
-from runbook_lib.observe.window import iso
+from runbook_lib.observe.window import iso, parse
 from runbook_lib.params import Params
 
 __all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read", "read_or_nothing"]
@@ -99,6 +99,23 @@ class TrafficState(Frozen):
         if self.migrated and self.migrated_since:
             return self.migrated_since
         return max((at for at in (self.dial_since, self.switch_since) if at), default=None)
+
+    def before_renewal(self, within_s: float) -> str | None:
+        """Since when the dial had said the same before its bake was renewed; None: the newest shift is no renewal.
+
+        A renewal steps over 0 for a moment: longer than `within_s` (the clients' polling) is no moment.
+        """
+        found = None
+        for newest, zero, before in zip(self.history, self.history[1:], self.history[2:], strict=False):
+            if found is not None and newest.started_at != found:
+                continue
+            same = newest.in_force and newest.percent and newest.percent == before.percent and not zero.percent
+            if not same or not (newest.started_at and zero.started_at and before.started_at):
+                break
+            if (parse(newest.started_at) - parse(zero.started_at)).total_seconds() > within_s or not before.in_force:
+                break
+            found = before.started_at
+        return found
 
     @property
     def busy(self) -> bool:

@@ -16,7 +16,7 @@ from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
 from runbook_lib.observe.measure import asks, asks_bounds, measure
 from runbook_lib.observe.questions import label
-from runbook_lib.observe.traffic import TrafficState
+from runbook_lib.observe.traffic import Deployment, TrafficState
 from runbook_lib.observe.window import Window
 from runbook_lib.params import Params
 
@@ -373,6 +373,39 @@ def test_the_split_counts_only_minutes_in_effect(day: Soak) -> None:
     )
     assert found.weight == 0.1
     assert found.bad == 294 and found.n == 2938
+
+
+def renewed(*steps: tuple[float, int, str]) -> tuple[Deployment, ...]:
+    """Deployments of the dial, newest first, from (percent, minute after 10:00, state) in order of time."""
+    made = [
+        Deployment(number=place, state=state, percent=percent, started_at=f"2026-11-{10 + minute // 1440}T"
+                   f"{10 + minute % 1440 // 60:02}:{minute % 60:02}:00Z")
+        for place, (percent, minute, state) in enumerate(steps, 1)
+    ]  # fmt: skip
+    return tuple(reversed(made))
+
+
+def test_hours_judged_again_after_the_bake_was_renewed_have_their_split(day: Soak) -> None:
+    history = renewed((0, 0, "COMPLETE"), (10, 0, "COMPLETE"), (0, 1446, "COMPLETE"), (10, 1446, "BAKING"))
+    since = history[0].started_at
+    day.traffic = day.traffic.model_copy(update={"dial_since": since, "history": history})
+    day.now = day.window.end + HOUR
+    found = day.evidence()["observed_split"]
+    assert (found.n, found.extra["since"]) == (3000, "2026-11-10T10:00:00Z")
+    assert day.verdicts()["observed_split"] is Verdict.PASS
+    # Taken back or shifted anew after the window: nothing of it is the split of the weight in force now.
+    for other in (((0, 1446, "COMPLETE"), (50, 1446, "BAKING")), ((0, 1440, "COMPLETE"), (10, 1446, "BAKING"))):
+        history = renewed((0, 0, "COMPLETE"), (10, 0, "COMPLETE"), *other)
+        day.traffic = day.traffic.model_copy(update={"dial_since": history[0].started_at, "history": history})
+        assert day.verdicts()["observed_split"] is Verdict.NO_DATA
+
+
+def test_a_bake_renewed_twice_counts_from_the_first_shift() -> None:
+    steps = [(0, 0, "COMPLETE"), (10, 0, "COMPLETE"), (0, 60, "COMPLETE"), (10, 60, "COMPLETE"), (0, 90, "COMPLETE")]
+    history = renewed(*steps, (10, 90, "BAKING"))
+    state = TrafficState(dial_percent=10, switch_on=True, weight=10, history=history)
+    assert state.before_renewal(60) == "2026-11-10T10:00:00Z"
+    assert TrafficState(dial_percent=10, switch_on=True, weight=10, history=history[4:]).before_renewal(60) is None
 
 
 def test_the_last_request_to_the_old_route_is_counted_when_it_is_answered(day: Soak) -> None:
