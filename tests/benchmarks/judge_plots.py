@@ -56,7 +56,7 @@ def _median(axes: Any, bench: Any, runs: int) -> None:
     at = [100 * (1 - p) for p in BAD]
     each = [bench.each(p, runs, 6000, 1).median for p in BAD]
     axes.plot(at, each, color=style.BLUE, marker="o", markersize=5, label="a look after each request")
-    for rate, colour, mark, dash in zip(bench.RATES, style.CYCLE[1:], "sD", style.DASHES[1:], strict=False):
+    for rate, colour, mark, dash in zip(bench.LOOKED, style.CYCLE[1:], "sD^", style.DASHES[1:], strict=False):
         shown = [
             (x, y) for x, p in zip(at, BAD, strict=True) if (y := bench.early(p, runs, rate, 1).median) < bench.NEVER
         ]
