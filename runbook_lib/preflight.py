@@ -166,7 +166,7 @@ class Preflight(Step):
 
     def charts(self) -> Any:
         """The week's traffic with its quiet window; samples expected and needed."""
-        from runbook_lib.show.charts import image
+        from runbook_lib.show.picture import image
         from runbook_lib.show.power import power_chart, week_chart
         from runbook_lib.show.tables import stack
 

@@ -114,7 +114,7 @@ def _since(state: Mapping[str, Any]) -> dt.datetime | None:
 
 def chart(told: Story, titles: Mapping[str, str]) -> Any:
     """The story as an image with its description; `titles`: notebook to the words of its lane."""
-    from runbook_lib.show.charts import image
+    from runbook_lib.show.picture import image
     from runbook_lib.show.rollout import NOTE, Dot, rollout_chart
 
     several = {one.notebook for one in told.decisions if one.env != "prod"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runbook_lib.show import style
-from runbook_lib.show.charts import WIDTH_IN, drawing, image
+from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown
 
 COLOURS = (style.GREEN, style.VERMILLION, style.ORANGE, style.BLUE, style.GREY)

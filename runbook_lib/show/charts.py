@@ -1,31 +1,26 @@
 """Charts: a timeline for each group of metrics, with thresholds and the moment of the shift drawn in.
 
-Every function returns a closed Figure: it is shown once, where it is returned. `image` turns one into HTML with a
-description for those who cannot see it.
+Every function returns a closed Figure: it is shown once, where it is returned.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import datetime as dt
-import html
-import io
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Gate
 from runbook_lib.judge.statistics import clopper_pearson
 from runbook_lib.show import style
+from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown, when
 
 Points = Sequence[tuple[dt.datetime, float]]
 Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
-WIDTH_IN = 10.0
 _PER_RATIO = 100.0
 _NEARLY_ALL = 90.0
 _ROW_IN = 2.15
@@ -37,21 +32,6 @@ _MARGINS_IN = 2.6
 """What is left of a chart's width for labels on both sides."""
 _LABEL_GAP = 0.12
 """Least distance of two labels, in heights of the axes."""
-
-
-@contextlib.contextmanager
-def drawing() -> Iterator[Any]:
-    """matplotlib under our style; every figure made inside is closed at the end."""
-    import matplotlib as mpl
-    from matplotlib import pyplot
-
-    with mpl.rc_context(style.rc()):
-        before = set(pyplot.get_fignums())
-        try:
-            yield pyplot
-        finally:
-            for number in set(pyplot.get_fignums()) - before:
-                pyplot.close(number)
 
 
 def timeline(
@@ -170,41 +150,6 @@ def baseline_vs_canary(canary: Evidence, baseline: Evidence, gate: Gate | None =
             figure.legend(loc="outside upper right", ncols=2)
         figure.set_label(f"Success of async beside sync. {'; '.join(told)}.")
     return figure
-
-
-def image(figure: Any, alt: str | None = None) -> Shown:
-    """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal."""
-    text = alt or figure.get_label() or "chart"
-    out = io.BytesIO()
-    _pixels(figure).save(out, format="png", compress_level=2, pnginfo=_described(text))
-    data = base64.b64encode(out.getvalue()).decode()
-    width = int(figure.get_size_inches()[0] * 100)
-    return Shown(
-        f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" '
-        f'style="width:100%;max-width:{width}px;height:auto;background:white;border-radius:4px">',
-        text,
-    )
-
-
-def _pixels(figure: Any) -> Any:
-    """The figure drawn, as a PIL image of 256 colours: of lines and letters nobody sees a difference but in time."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    figure.set_dpi(style.DPI * 1.6)
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    size = canvas.get_width_height()
-    whole = Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
-    return whole.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-
-
-def _described(text: str) -> Any:
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    info.add_itxt("Description", text)
-    return info
 
 
 def describe(

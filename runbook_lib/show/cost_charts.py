@@ -10,8 +10,9 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.statement import GROUPS, grouped
 from runbook_lib.show import style
-from runbook_lib.show.charts import WIDTH_IN, Marks, Points, drawing, image, timelines
+from runbook_lib.show.charts import Marks, Points, timelines
 from runbook_lib.show.parts import line
+from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown
 
 PARTS = tuple(dict.fromkeys(GROUPS.values()))

@@ -9,7 +9,8 @@ from typing import Any
 from runbook_lib.judge.backlog import Forecast, curve
 from runbook_lib.judge.incident import spell
 from runbook_lib.show import style
-from runbook_lib.show.charts import WIDTH_IN, Marks, Points, drawing, image
+from runbook_lib.show.charts import Marks, Points
+from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown, table
 
 _STEP_S = 60.0

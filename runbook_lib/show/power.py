@@ -11,7 +11,7 @@ from runbook_lib.judge.mutation import TITLES, Trial
 from runbook_lib.judge.power import Power
 from runbook_lib.judge.weekly import DAYS, HOURS, Quiet
 from runbook_lib.show import style
-from runbook_lib.show.charts import WIDTH_IN, drawing
+from runbook_lib.show.picture import WIDTH_IN, drawing
 from runbook_lib.show.tables import Cell, Shown, mark, table
 
 _TOLD = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "undecided", "NO_DATA": "no data"}

@@ -214,7 +214,6 @@ def test_an_image_describes_itself() -> None:
     assert data is not None
     assert base64.b64decode(data[1]).startswith(b"\x89PNG")
     assert str(shown) == 'A "title" <b> (u): a 1 to 2,500, last 2,500.'
-    assert 'alt="told"' in charts.image(charts.timeline({}, title="t", unit="u"), "told")._repr_html_()
 
 
 def test_the_description_names_thresholds_and_gaps(gate: Find) -> None:

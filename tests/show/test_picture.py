@@ -1,0 +1,36 @@
+"""A figure as a picture: described, sized, and closed behind itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import matplotlib as mpl
+from matplotlib import pyplot
+from PIL import Image
+
+from runbook_lib.show.picture import WIDTH_IN, drawing, image
+
+
+def test_a_picture_says_what_it_shows_to_who_cannot_see_it() -> None:
+    with drawing() as plot:
+        figure, _ = plot.subplots(figsize=(WIDTH_IN, 2))
+        figure.set_label("made with it")
+        markup = image(figure, 'told "so"')._repr_html_()
+        assert 'alt="told &quot;so&quot;"' in markup and "max-width:1000px" in markup
+        assert str(image(figure)) == "made with it"
+    data = re.search(r"base64,([A-Za-z0-9+/=]+)", markup)
+    assert data is not None
+    with Image.open(io.BytesIO(base64.b64decode(data[1]))) as png:
+        png.load()
+        assert (png.format, png.mode, png.info["Description"]) == ("PNG", "P", 'told "so"')
+
+
+def test_figures_of_others_and_their_style_are_left_alone() -> None:
+    mine, grid = pyplot.figure(), mpl.rcParams["figure.dpi"]
+    with drawing() as plot:
+        plot.figure()
+    assert pyplot.get_fignums() == [mine.number]
+    assert mpl.rcParams["figure.dpi"] == grid
+    pyplot.close(mine)
