@@ -18,6 +18,8 @@ from runbook_lib.record.entry import Entry, Kind, book, enter
 KIND: Kind = "deviation"
 BILLING = "inventory.table.billing"
 """Check of the jobs table's billing mode, which rollback 3 changes."""
+UNITS, UNITS_BEFORE = "units", "units_before"
+"""Facts of that deviation: the units of table and indexes, by name; before: empty if it was on demand."""
 
 
 def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
@@ -27,7 +29,8 @@ def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
     """
     releases = dict.fromkeys(ref.release for ref in archive.records(env, None, "entry"))
     books = [book(archive, env, release, KIND) for release in releases]
-    entered = sorted((one for each in books for one in each.entered), key=lambda one: (one.entry.when, one.ref.sealed))
+    # In the order of the chain: by AWS's whole seconds, carried on by each run, an undoing may seem to come first.
+    entered = sorted((one for each in books for one in each.entered), key=lambda one: one.ref.sealed)
     found = []
     for one in entered:
         facts = dict(one.entry.facts)
@@ -70,7 +73,7 @@ def open_all(
             say(archive, params, "opened", one, by=by, at=at, arn=arn)
         except (ArchiveError, OSError) as error:
             raise Refused(f"the deviation cannot be recorded ({error}); nothing was changed") from error
-        found.append(one if there is None else one.model_copy(update={"was": there.was}))
+        found.append(one if there is None else one.back_to(there))
     return found
 
 

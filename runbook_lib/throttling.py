@@ -10,9 +10,8 @@ import datetime as dt
 from typing import Any
 
 from runbook_lib.act import billing as act
-from runbook_lib.deviations import BILLING
+from runbook_lib.deviations import BILLING, UNITS, UNITS_BEFORE
 from runbook_lib.errors import Refused
-from runbook_lib.judge.capacity import Units
 from runbook_lib.judge.model import Outcome
 from runbook_lib.mitigation import Setting
 from runbook_lib.observe import billing
@@ -70,13 +69,12 @@ class Throttling(ThrottlingSeen):
     @property
     def planned(self) -> act.Plan:
         """What is to be asked of DynamoDB."""
-        found = self.open.get(BILLING)
-        if found and self.provisioned:
-            units = {name: Units.model_validate(one) for name, one in found.facts.get("units", {}).items()}
-            had = self.billing
-            return act.plan_provisioned(had, units or self.units, throttled=1, backs_a_day=self.policy.backs_a_day)
+        has = self.billing.units
+        # What was decided is completed as it was decided, and nothing that is more by now is taken away.
+        decided = {name: one if name not in has else one.most(has[name]) for name, one in self.decided_units.items()}
+        throttled = 1.0 if self.provisioned else sum(self.lately.values())
         return act.plan_provisioned(
-            self.billing, self.units, throttled=sum(self.lately.values()), backs_a_day=self.policy.backs_a_day
+            self.billing, decided or self.units, throttled=throttled, backs_a_day=self.policy.backs_a_day
         )
 
     def plan(self) -> Any:
@@ -132,7 +130,10 @@ class Throttling(ThrottlingSeen):
             self.clock, self.closed = None, {}
         decided = dt.datetime.fromisoformat(self.decided().decided_at)
         units = {name: one.model_dump() for name, one in plan.units.items()}
-        self.record([self.deviation(BILLING, "Jobs table: billing", self.billing.mode, plan.mode, units=units)])
+        had = {name: one.model_dump() for name, one in self.billing.units.items()}
+        title = "Jobs table: billing" + (f" (it had {self._units_words()})" if had else "")
+        facts = {UNITS: units, UNITS_BEFORE: had}
+        self.record([self.deviation(BILLING, title, self.billing.mode, plan.mode, **facts)])
         left = 60 * self.spec.limit_min - (self.aws_now - decided).total_seconds()
         live = Live("Waiting for the table")
         try:

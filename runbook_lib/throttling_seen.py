@@ -7,7 +7,7 @@ import json
 from functools import cached_property
 from typing import Any, ClassVar
 
-from runbook_lib.deviations import BILLING
+from runbook_lib.deviations import BILLING, UNITS
 from runbook_lib.incident import Symptom
 from runbook_lib.judge.capacity import Units, Watch, wanted, watch
 from runbook_lib.judge.checks import Check, check
@@ -49,8 +49,22 @@ class ThrottlingSeen(Mitigation):
 
     @property
     def provisioned(self) -> bool:
-        """The capacity is there, by this scenario and on record."""
-        return bool(self.open) and self.billing.mode == billing.PROVISIONED
+        """The capacity is there, by this scenario and on record.
+
+        A table that was PROVISIONED before has got it only once its units are those on record, or more.
+        """
+        has = self.billing.units
+        enough = all(
+            name in has and has[name].read >= one.read and has[name].write >= one.write
+            for name, one in self.decided_units.items()
+        )
+        return bool(self.open) and self.billing.mode == billing.PROVISIONED and enough
+
+    @property
+    def decided_units(self) -> dict[str, Units]:
+        """The units that the open deviation was decided with, by name; empty: there is none."""
+        found = self.open.get(BILLING)
+        return {name: Units.model_validate(one) for name, one in found.facts.get(UNITS, {}).items()} if found else {}
 
     @property
     def in_force(self) -> bool:

@@ -16,8 +16,9 @@ from runbook_lib.act import billing, concurrency
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, connect, require_account
 from runbook_lib.backlog_seen import MAXIMUM, RESERVED
-from runbook_lib.deviations import BILLING
+from runbook_lib.deviations import BILLING, UNITS_BEFORE
 from runbook_lib.errors import Refused, UsageError
+from runbook_lib.judge.capacity import Units
 from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe import billing as table
 from runbook_lib.observe import workers
@@ -88,10 +89,16 @@ def _plan(aws: Aws, params: Params, found: Mapping[str, Deviation]) -> concurren
     if BILLING in found:
         throttling = params.policy.rollbacks["rollback_3_dynamodb_throttling"].throttling
         assert throttling is not None  # noqa: S101
-        was = found[BILLING].was
-        if was != table.ON_DEMAND:
-            raise UsageError(f"the table was {was} before: set its units by the infrastructure code, then adopt that")
-        return billing.plan_on_demand(table.read(aws.client("dynamodb"), params), backs_a_day=throttling.backs_a_day)
+        was, seen = found[BILLING].was, table.read(aws.client("dynamodb"), params)
+        if was == table.ON_DEMAND:
+            return billing.plan_on_demand(seen, backs_a_day=throttling.backs_a_day)
+        before = found[BILLING].facts.get(UNITS_BEFORE)
+        if not before:
+            raise UsageError(
+                f"the table was {was} before, and its record does not say which units it had: set them by the "
+                "infrastructure code, then adopt that"
+            )
+        return billing.plan_units_back(seen, {name: Units.model_validate(one) for name, one in before.items()})
     now = workers.read(aws.client("lambda"), params)
     before = {id: one.was for id, one in found.items()}
     return concurrency.plan_lower(
@@ -106,4 +113,5 @@ def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.Plan | 
     seen = billing.apply(plan, aws.client("dynamodb"), guard, params, wait_s=WAIT_S)
     if not seen.active:
         raise Refused(f"{seen.table} is still {seen.status}: run this command again when it is ACTIVE")
-    return f"{seen.table} is {seen.mode} again; the deviation is closed"
+    units = "".join(f", {name} {one}" for name, one in seen.units.items())
+    return f"{seen.table} is {seen.mode} again{units}; the deviation is closed"

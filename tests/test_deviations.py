@@ -47,6 +47,16 @@ def test_another_value_is_another_word_and_undoing_goes_all_the_way_back(archive
     assert deviations.open_deviations(archive, "prod") == {found.check: found}
 
 
+def test_undoing_goes_all_the_way_back_in_every_fact_of_it(archive: Archive) -> None:
+    first = _one().model_copy(update={"facts": {"units": {"t": 100}, "units_before": {"t": 10}}})
+    second = _one(value=20, was=10).model_copy(update={"facts": {"units": {"t": 200}, "units_before": {"t": 100}}})
+    deviations.open_all(archive, _params(), [first], **WHO)
+    (told,) = deviations.open_all(archive, _params(), [second], **WHO)
+    (found,) = deviations.open_deviations(archive, "prod").values()
+    assert told == found
+    assert found.facts == {"units": {"t": 200}, "units_before": {"t": 10}}
+
+
 def test_it_outlives_its_release_and_stays_in_its_environment(archive: Archive) -> None:
     deviations.open_all(archive, _params("one"), [_one()], **WHO)
     assert deviations.open_deviations(archive, "prod")
@@ -54,6 +64,13 @@ def test_it_outlives_its_release_and_stays_in_its_environment(archive: Archive) 
     later = {**WHO, "at": "2026-12-24T03:00:00+00:00"}
     closed = deviations.close(archive, _params("two"), [_one().check, "inventory.other"], "adopted", **later)
     assert closed == [_one()]
+    assert not deviations.open_deviations(archive, "prod")
+
+
+def test_what_was_said_last_counts_though_two_clocks_are_a_second_apart(archive: Archive) -> None:
+    """AWS tells its time in whole seconds, and each run carries it on by itself."""
+    deviations.open_all(archive, _params(), [_one()], **{**WHO, "at": "2026-11-25T03:00:00.900+00:00"})
+    deviations.close(archive, _params(), [_one().check], "undone", **{**WHO, "at": "2026-11-25T03:00:00+00:00"})
     assert not deviations.open_deviations(archive, "prod")
 
 

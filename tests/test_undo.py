@@ -14,12 +14,13 @@ from typer.testing import CliRunner, Result
 from runbook_lib import deviations
 from runbook_lib.cli import app
 from runbook_lib.errors import Refused, UsageError
+from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe import billing, workers
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.stage import only
 from runbook_lib.status import rollout_status
 from runbook_lib.undo import undo
-from tests.rollbacks import APPLY, FILE, START, Place, verdicts
+from tests.rollbacks import APPLY, FILE, START, Place, reason, verdicts
 
 RESERVED, BILLING = "inventory.worker.reserved_concurrency", "inventory.table.billing"
 
@@ -104,6 +105,82 @@ def test_a_table_goes_back_to_on_demand(aws: EmbeddedAws, tmp_path: Path) -> Non
     assert "PAY_PER_REQUEST again" in done.sentence
     assert billing.read(aws.client("dynamodb"), here.params).mode == "PAY_PER_REQUEST"
     assert not deviations.open_deviations(here.archive, "prod")
+
+
+@pytest.fixture
+def provisioned(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Place]:
+    """Production whose jobs table has units of its own, before anything happens."""
+    here = Place(aws, tmp_path, "rollback_3_dynamodb_throttling", "throttling_table")
+    client, table = aws.client("dynamodb"), here.params.name("table")
+    index = {"IndexName": here.params.name("gsi"), "ProvisionedThroughput": throughput(30, 40)}
+    client.update_table(
+        TableName=table, BillingMode="PROVISIONED", ProvisionedThroughput=throughput(10, 20),
+        GlobalSecondaryIndexUpdates=[{"Update": index}],
+    )  # fmt: skip
+    yield here
+    client.update_table(TableName=table, BillingMode="PAY_PER_REQUEST")
+
+
+def throughput(read: int, write: int) -> dict[str, int]:
+    return {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
+
+
+def test_a_table_that_was_provisioned_goes_back_to_its_own_units(provisioned: Place) -> None:
+    here, dynamodb = provisioned, provisioned.aws.client("dynamodb")
+    own = billing.read(dynamodb, here.params).units
+    here.pass_time(minutes=60)
+    here.run()
+    assert "4 decreases a day" in here.namespace["incident"].planned.text(), "the way back's limit is said before"
+    raised = here.run(**APPLY)
+    assert raised.decision == "SOAK", reason(raised)
+    assert all(one.write >= 100 for one in billing.read(dynamodb, here.params).units.values())
+    (row,) = deviations.rows(deviations.open_deviations(here.archive, "prod"))
+    assert "10 read / 20 write" in row["setting"]
+    would = undo(FILE, values(here), BILLING)
+    assert "-> 10 read / 20 write" in would.sentence and "-> 30 read / 40 write" in would.sentence
+    done = undo(FILE, values(here, **APPLY), BILLING)
+    found = billing.read(dynamodb, here.params)
+    assert (found.mode, found.units) == ("PROVISIONED", own)
+    assert "10 read / 20 write" in done.sentence
+    assert not deviations.open_deviations(here.archive, "prod")
+    (ref,) = here.archive.records(notebook="deviation")
+    (change,) = here.archive.load(ref).changes
+    assert change.outcome is not None and change.outcome["ok"] is True
+    with pytest.raises(UsageError, match="it is not open"):
+        undo(FILE, values(here, **APPLY), BILLING)
+
+
+def test_killed_between_the_word_and_the_capacity_of_a_provisioned_table_it_is_not_taken_for_done(
+    provisioned: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As SIGKILL: nothing of ours runs after it."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    here, dynamodb = provisioned, provisioned.aws.client("dynamodb")
+    here.pass_time(minutes=60)
+    with monkeypatch.context() as meddled, pytest.raises(Killed):
+        meddled.setattr("runbook_lib.act.billing.apply", kill)
+        here.run(**APPLY)
+    assert BILLING in deviations.open_deviations(here.archive, "prod")
+    here.pass_time(minutes=2)
+    completed = here.run(**APPLY)
+    assert all(one.write >= 100 for one in billing.read(dynamodb, here.params).units.values()), reason(completed)
+    assert (completed.decision, verdicts(completed)["rollback_3.time_to_effect"]) == ("SOAK", "PASS")
+    undo(FILE, values(here, **APPLY), BILLING)
+    assert [one.write for one in billing.read(dynamodb, here.params).units.values()] == [20, 40]
+
+
+def test_what_an_older_record_does_not_tell_is_said(provisioned: Place) -> None:
+    one = Deviation(
+        check=BILLING, title="Jobs table: billing", was="PROVISIONED", value="PROVISIONED", by="ana",
+        at="2025-06-16T09:00:00+00:00", why="throttled", incident="rollback_3 run 1",
+    )  # fmt: skip
+    deviations.open_all(provisioned.archive, provisioned.params, [one], by="ana", at=one.at, arn="arn")
+    with pytest.raises(UsageError, match="does not say which units it had"):
+        undo(FILE, values(provisioned, **APPLY), BILLING)
 
 
 def test_a_table_that_is_updating_is_left_alone(

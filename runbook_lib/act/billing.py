@@ -21,7 +21,13 @@ from runbook_lib.params import Params
 
 ON_DEMAND_START = 4000
 """Write units a second that a new on-demand table takes (Amazon DynamoDB developer guide, "Initial throughput")."""
+LESS_AT_ONCE = 4
+"""Decreases of a table's units in a UTC day at any time; one more in each hour without one (Amazon DynamoDB developer
+guide, "Service quotas", "Decreasing throughput")."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
+
+
+_AGAIN = "provision it again by rollback_3_dynamodb_throttling"
 
 
 class Plan(Frozen):
@@ -77,9 +83,11 @@ def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: floa
             f"on demand, a new table takes some {ON_DEMAND_START:,} write units a second and grows with its peaks: "
             f"{every[found.table].write} may be a cut"
         )
+    limit = f"{backs_a_day} times in 24 h at most" if found.mode == ON_DEMAND else _less()
+    way = "PROVISIONED to on demand" if found.mode == ON_DEMAND else "to fewer units,"
     notes.append(
-        f"the way back is limited: PROVISIONED to on demand {backs_a_day} times in 24 h at most; and a provisioned "
-        "table neither grows by itself nor costs nothing when idle"
+        f"the way back is limited: {way} {limit}; and a provisioned table neither grows by itself nor costs nothing "
+        "when idle"
     )
     notes.append("a single hot key is throttled at 1,000 write or 3,000 read units, whatever the table has")
     return Plan(
@@ -88,7 +96,7 @@ def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: floa
         units=every,
         blockers=tuple(blockers),
         notes=tuple(notes),
-        undo=f"`runbook deviation undo inventory.table.billing` ({backs_a_day} times in 24 h at most)",
+        undo=f"`runbook deviation undo inventory.table.billing` ({limit})",
     )
 
 
@@ -98,10 +106,36 @@ def plan_on_demand(found: Billing, *, backs_a_day: int) -> Plan:
         before=found,
         mode=ON_DEMAND,
         units={},
-        blockers=() if found.active else (f"{found.table} is UPDATING: run this again when it is ACTIVE",),
+        blockers=_updating(found),
         notes=(f"AWS allows it {backs_a_day} times in 24 h",),
-        undo="provision it again by rollback_3_dynamodb_throttling",
+        undo=_AGAIN,
     )
+
+
+def plan_units_back(found: Billing, before: dict[str, Units]) -> Plan:
+    """The plan that gives a table that was PROVISIONED all along the units it had. Pure.
+
+    Args:
+        before: by name: the table's and the indexes'; an index that is new since then keeps what it has.
+    """
+    kept = {name: units for name, units in found.units.items() if name not in before}
+    there = {name: units for name, units in before.items() if name in (found.table, *found.indexes)}
+    return Plan(
+        before=found,
+        mode=PROVISIONED,
+        units={**kept, **there},
+        blockers=_updating(found),
+        notes=(f"AWS allows it {_less()}",),
+        undo=_AGAIN,
+    )
+
+
+def _updating(found: Billing) -> tuple[str, ...]:
+    return () if found.active else (f"{found.table} is UPDATING: run this again when it is ACTIVE",)
+
+
+def _less() -> str:
+    return f"{LESS_AT_ONCE} decreases a day at any time, and one in each hour without one"
 
 
 def apply(

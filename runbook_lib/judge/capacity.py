@@ -27,6 +27,10 @@ class Units(Frozen):
     read: int = Field(ge=0)
     write: int = Field(ge=0)
 
+    def most(self, other: Units) -> Units:
+        """The greater of each."""
+        return Units(read=max(self.read, other.read), write=max(self.write, other.write))
+
     def __str__(self) -> str:
         return f"{self.read} read / {self.write} write"
 

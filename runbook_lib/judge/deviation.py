@@ -17,6 +17,9 @@ Act = Literal["opened", "undone", "adopted", "withdrawn"]
 """`withdrawn`: it was never made, for the change was refused."""
 
 
+BEFORE = "_before"
+
+
 class Deviation(Frozen):
     """One setting that is not what the infrastructure code says, and why."""
 
@@ -34,7 +37,12 @@ class Deviation(Frozen):
     incident: str
     """Notebook and run that decided it."""
     facts: dict[str, Any] = Field(default_factory=dict)
-    """More that undoing needs."""
+    """More that undoing needs; what `..._before` says belongs to `was`."""
+
+    def back_to(self, earlier: Deviation) -> Deviation:
+        """This one, with what was there before `earlier`: undoing goes back to the code, not to another deviation."""
+        before = {name: value for name, value in earlier.facts.items() if name.endswith(BEFORE)}
+        return self.model_copy(update={"was": earlier.was, "facts": {**self.facts, **before}})
 
     @property
     def words(self) -> str:
@@ -52,8 +60,7 @@ class Said(Frozen):
 def still_open(said: Iterable[Said]) -> dict[str, Deviation]:
     """The open deviations by check id, from everything that was said, oldest first.
 
-    Opened again before it was closed, it keeps the value that was there before the first mitigation: undoing goes back
-    to what the code says, not to a value that was a deviation itself.
+    Opened again before it was closed, it keeps the value that was there before the first mitigation (`back_to`).
     """
     found: dict[str, Deviation] = {}
     for one in said:
@@ -61,7 +68,7 @@ def still_open(said: Iterable[Said]) -> dict[str, Deviation]:
         if one.act != "opened":
             found.pop(id, None)
         elif id in found:
-            found[id] = one.deviation.model_copy(update={"was": found[id].was})
+            found[id] = one.deviation.back_to(found[id])
         else:
             found[id] = one.deviation
     return found
