@@ -18,8 +18,7 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 
 def overlaid(env: str, release: str) -> dict[str, Any]:
     """The flat parameters of `env` with `params/rehearsal.yaml` laid over them: production's own, on a small stage."""
-    folder = project_root() / "params"
-    return {**read_yaml(folder / f"{env}.yaml"), **read_yaml(folder / "rehearsal.yaml"), "release": release}
+    return {**read_yaml(project_root() / "params" / f"{env}.yaml"), **overlay_only(release)}
 
 
 def params_of(env: str, release: str) -> Params:
@@ -28,8 +27,12 @@ def params_of(env: str, release: str) -> Params:
 
 
 def overlay_only(release: str) -> dict[str, Any]:
-    """What the rehearsal overrides, for a run with `params/<env>.yaml`."""
-    return {**read_yaml(project_root() / "params" / "rehearsal.yaml"), "release": release}
+    """What the rehearsal overrides, for a run with `params/<env>.yaml`.
+
+    Each has an archive of its own, as it has an AWS of its own: a deviation that the last one left open is not there.
+    """
+    overlay = read_yaml(project_root() / "params" / "rehearsal.yaml")
+    return {**overlay, "release": release, "archive": f"{overlay['archive']}/{release}"}
 
 
 @contextmanager
