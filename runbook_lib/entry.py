@@ -33,7 +33,8 @@ def _rollback(wanted: Wanted) -> NoReturn:
     try:
         effect = kill_switch.off(wanted)
     except RunbookError as error:
-        print(f"runbook: {error}", file=sys.stderr)
+        told = str(error) if "nothing was" in str(error) else f"{error}; nothing was changed: async is as it was"
+        print(f"runbook: {told}", file=sys.stderr)
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
         print("runbook: interrupted; look with `runbook status` whether async is off", file=sys.stderr)

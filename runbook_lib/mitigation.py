@@ -177,9 +177,9 @@ class Mitigation(Incident):
     def _fell(self, sentence: str) -> Check:
         state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
         if state.migrated:
-            from runbook_lib.rollback import migrated_words
+            from runbook_lib.way_back import instead
 
-            sentence = f"{sentence}; but {migrated_words(self.params)}"
+            sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
         return check(
             f"{self.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,
             expected="weight 0", found=f"weight {state.weight:g} %",

@@ -7,8 +7,9 @@ notebook is run, which finds async off, and says what was already done.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from runbook_lib.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.params import Params, load_file, project_root
 from runbook_lib.record.journal import Journal
 from runbook_lib.versions import versions
-from runbook_lib.way_back import deploy_command
+from runbook_lib.way_back import instead
 
 AFTER = (
     "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
@@ -41,6 +42,8 @@ class RolledBack:
     exit_code: int = 0
     verified: dict[str, Any] | None = None
     """How the notebook ended that verifies it; None: it was not run."""
+    headline: str = ""
+    """Of the notebook; empty: it was not run."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -54,22 +57,38 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         UsageError: the parameters or the account are wrong.
         AwsError: AWS cannot be reached.
     """
+    from runbook_lib.act.traffic import whose
     from runbook_lib.observe import traffic
 
     params = load_file(file, {**values, "mode": "plan"})
     aws = connect(params)
     require_account(params, aws.identity())
     state = traffic.read(aws.client("appconfig"), params, aws)
-    would = f"apply would turn the switch off: async goes from {state.weight:g} % to 0"
+    told, then = (
+        f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
+        _command(file, params.env, values),
+    )
+    if state.migrated:
+        told, then = instead(aws, params)
+    elif not state.switch_on:
+        told = f"async is off already, by {whose(state.switch_deployment)}"
+        then = f"to have it verified and recorded: {then}"
     return RolledBack(
         applied=False,
         weight_before=state.weight,
-        sentence=f"nothing was changed; {migrated_words(params) if state.migrated else would}",
-        next=deploy_command(params, "async")
-        if state.migrated
-        else f"runbook rollback 1 --params {file} --apply --confirm {params.env}",
+        sentence=f"nothing was changed; {told}",
+        next=then,
         record=None,
+        exit_code=int(Exit.HOLD if state.migrated else Exit.OK),
     )
+
+
+def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
+    """The command that does it, with the parameters that were given."""
+    where = ["--env", env] if file == project_root() / "params" / f"{env}.yaml" else ["--params", str(file)]
+    given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
+    words = ["runbook", "rollback", "1", *where, *(word for pair in given for word in pair)]
+    return shlex.join([*words, "--apply", "--confirm", env])
 
 
 def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False) -> RolledBack:
@@ -96,22 +115,34 @@ def finish(wanted: Wanted, effect: Effect) -> int:
     Raises:
         RunbookError: async could not be turned off.
     """
-    done = after(wanted, effect)
-    show(done, wanted.json)
+    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(text, flush=True))
+    show(done, wanted.json, said=not wanted.json)
     return done.exit_code
 
 
-def show(done: RolledBack, as_json: bool) -> None:
-    """On standard output, for a person or a machine."""
+def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
+    """On standard output, for a person or a machine.
+
+    Args:
+        said: what the command did is there already; the notebook's verdict is not.
+    """
     if as_json:
         print(json.dumps(done.as_dict()))
         return
-    told = [done.sentence, f"next:   {done.next}", f"record: {done.record}" if done.record else ""]
+    report = (done.verified or {}).get("report")
+    told = [
+        done.headline if said else done.sentence,
+        f"next:   {done.next}",
+        f"report: {report}" if report else f"record: {done.record}" if done.record else "",
+    ]
     print("\n".join(line for line in told if line))
 
 
-def after(wanted: Wanted, effect: Effect) -> RolledBack:
+def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _: None) -> RolledBack:
     """Seals the command's own record, then has the notebook verify, explain and record.
+
+    Args:
+        say: told at once what is to be known beside the effect's own sentence.
 
     Raises:
         RunbookError: async could not be turned off.
@@ -133,12 +164,15 @@ def after(wanted: Wanted, effect: Effect) -> RolledBack:
         _seal(effect, "failed", str(effect.error))
         raise effect.error
     assert effect.off is not None  # noqa: S101
-    sentence, then = effect.off.sentence, AFTER
-    if params is not None and _migrated(params, journal):
-        sentence, then = f"{sentence}; but {migrated_words(params)}", f"the command: {deploy_command(params, 'async')}"
+    sentence, then, code = effect.off.sentence, AFTER, Exit.OK
+    found = _no_effect(params, journal) if params is not None else None
+    if found is not None:
+        why, then = found
+        sentence, code = f"{sentence}; but {why}", Exit.HOLD
+        say(f"but {why}")
     journal.append("note", text=sentence)
     record = _seal(effect, "completed", None)
-    done = RolledBack(True, None, sentence, then, record, effect.run_id)
+    done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code))
     return _verified(wanted, effect, done) if wanted.notebook and params is not None else done
 
 
@@ -152,12 +186,12 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     try:
         finished = launch(find_notebook(NOTEBOOK), wanted.file, values)
     except RunbookError as error:
-        print(f"async is off, but the notebook that verifies it could not run: {error}", file=sys.stderr, flush=True)
+        print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
         return _with(done, exit_code=int(Exit.ERROR))
     told = f"{done.sentence}\n{finished.headline}"
     return _with(
         done, sentence=told, next=finished.next or done.next, record=finished.folder, exit_code=finished.exit_code,
-        verified=finished.as_dict(),
+        verified=finished.as_dict(), headline=finished.headline,
     )  # fmt: skip
 
 
@@ -165,23 +199,18 @@ def _with(done: RolledBack, **more: Any) -> RolledBack:
     return RolledBack(**{**asdict(done), **more})
 
 
-def migrated_words(params: Params) -> str:
-    """What the switch can do once the synchronous route has been migrated: nothing."""
-    return (
-        f"POST {params.service.api.routes.sync} itself is asynchronous now, so the switch has no effect: the way back "
-        "is the infrastructure's own command with the step before, or with the template kept in the record"
-    )
-
-
-def _migrated(params: Params, journal: Journal) -> bool:
-    """Asked after the switch is off; if it cannot be told, that is no reason to fail."""
+def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
+    """Why the switch has no effect and what to do instead, None where it has one. Asked after it is off; if it cannot
+    be told, that is no reason to fail.
+    """
     from runbook_lib.observe import traffic
 
     try:
-        return traffic.routing(connect(params), params)[0]
+        aws = connect(params)
+        return instead(aws, params) if traffic.routing(aws, params)[0] else None
     except RunbookError as error:
         journal.append("warning", text=str(error))
-        return False
+        return None
 
 
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:

@@ -30,13 +30,10 @@ from runbook_lib.params import project_root
 from runbook_lib.record.record import Record
 from runbook_lib.rollback_1_seen import Aftermath
 from runbook_lib.run import Run
-from runbook_lib.way_back import deploy_command
+from runbook_lib.way_back import DEPRECATE, STEP, deploy_command, gone_words, sync_gone
 
-STEP = "async"
-"""Step of the infrastructure's code in which `/api/vpr` is synchronous: the one before the migration."""
 CALM = dt.timedelta(minutes=15)
 """When to try again to bring the dial to 0, where an alarm still fires."""
-DEPRECATE = "09_deprecate_sync"
 MIGRATE = "08_phase3_100_percent"
 THEN = (
     "find the cause (failures and dead letters are in this record), mend it and redeploy from dev on; then raise "
@@ -121,13 +118,7 @@ class AsyncFailing(Aftermath):
     @cached_property
     def sync_gone(self) -> bool:
         """The synchronous Lambda was removed (notebook 09): there is nothing to go back to."""
-        client, name = self.run.aws.client("lambda"), self.params.name("sync")
-        with aws_errors("looking for the synchronous Lambda (lambda:GetFunctionConfiguration)"):
-            try:
-                client.get_function_configuration(FunctionName=name)
-            except client.exceptions.ResourceNotFoundException:
-                return True
-        return False
+        return sync_gone(self.run.aws, self.params)
 
     def _back_by_infrastructure(self) -> Any:
         from runbook_lib.show.console import folded
@@ -201,12 +192,7 @@ class AsyncFailing(Aftermath):
         kept = next(
             (one.run_id for one in reversed(self._of(DEPRECATE)) if "sync-configuration.json" in one.files), None
         )
-        where = f" (sync-handler.zip and sync-configuration.json, run {kept})" if kept else ""
-        return (
-            f"there is no way back: {self.params.name('sync')} was removed by {DEPRECATE}, and "
-            f"POST {self.params.service.api.routes.sync} is asynchronous; fix forward and deploy; or deploy the "
-            f"archived function again{where} and the infrastructure's step '{STEP}' after it"
-        )
+        return gone_words(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
 
     # In calm
 

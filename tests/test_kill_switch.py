@@ -14,8 +14,8 @@ import pytest
 import yaml
 from botocore.client import BaseClient
 
-from runbook_lib import kill_switch
-from runbook_lib.errors import UsageError
+from runbook_lib import entry, kill_switch
+from runbook_lib.errors import AwsError, RunbookError, UsageError
 from runbook_lib.essentials import DEFAULTS, essentials
 from runbook_lib.kill_switch import parse
 from runbook_lib.params import Flat, load_file, read_yaml
@@ -198,3 +198,28 @@ def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: E
     assert [event["event"] for event in events] == [
         "opened", "caller", "incident", "warning", "intent", "outcome", "incident"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            AwsError("asking AWS who we are: the credentials are expired; sign in again"),
+            "; nothing was changed: async is as it was",
+        ),
+        (UsageError("confirm is '', wants 'prod'; nothing was changed"), "wants 'prod'; nothing was changed\n"),
+    ],
+)
+def test_where_nothing_could_be_done_it_says_so(
+    error: RunbookError, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def off(wanted: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(kill_switch, "off", off)
+    monkeypatch.setattr(sys, "argv", ["runbook", *BASE])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    told = capsys.readouterr()
+    assert says in told.err and told.err.count("nothing was changed") == 1
+    assert (told.out, ended.value.code) == ("", int(error.exit_code))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from runbook_lib.errors import UsageError
+from runbook_lib import kill_switch
+from runbook_lib.errors import Exit, UsageError
+from runbook_lib.kill_switch import Wanted
 from runbook_lib.observe import traffic
 from runbook_lib.params import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.stage import only
-from runbook_lib.rollback import NOTEBOOK, rollback_1
+from runbook_lib.rollback import NOTEBOOK, after, finish, rollback_1
 
 ROOT = Path(__file__).resolve().parents[1]
 APPLY = {"mode": "apply", "confirm": "prod"}
@@ -137,16 +139,66 @@ def test_nothing_heavy_is_loaded_before_the_effect() -> None:
 
 
 @pytest.mark.emulator
-def test_after_the_migration_it_does_not_claim_that_the_switch_helps(aws: EmbeddedAws, file: Path) -> None:
+def test_a_plan_says_that_async_is_off_already(aws: EmbeddedAws, file: Path) -> None:
+    assert "apply would turn the switch off" in rollback_1(file, {}).sentence
+    rollback_1(file, APPLY)
+    planned = rollback_1(file, {})
+    assert "async is off already, by deployment" in planned.sentence
+    assert "apply would" not in planned.sentence
+
+
+@pytest.mark.emulator
+def test_the_command_that_a_plan_proposes_keeps_what_was_given(aws: EmbeddedAws, file: Path) -> None:
+    planned = rollback_1(file, {"attempt": 2, "operator": "Ana B.", "mode": "plan", "confirm": ""})
+    assert (
+        planned.next == "runbook rollback 1 --env prod --set attempt=2 --set 'operator=Ana B.' --apply --confirm prod"
+    )
+    other = file.with_name("other.yaml")
+    other.write_text(file.read_text())
+    assert f"--params {other} --apply" in rollback_1(other, {}).next
+
+
+@pytest.mark.emulator
+def test_what_was_said_at_the_effect_is_not_said_again(
+    aws: EmbeddedAws, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = Wanted("1", file, APPLY, notebook=False)
+    assert finish(wanted, kill_switch.off(wanted)) == 0
+    told = capsys.readouterr().out
+    assert "async is off" not in told
+    assert told.startswith("next:") and "record: " in told
+
+
+@pytest.fixture
+def deployed(aws: EmbeddedAws, file: Path) -> Iterator[Callable[[str], None]]:
+    """Deploys a step of the infrastructure; the first one again afterwards."""
     commands = (ROOT / "params" / "rehearsal-commands.yaml").read_text()
     (file.parent / "rehearsal-commands.yaml").write_text(commands)
-    deploy(aws, load_file(file), "migrate")
-    try:
-        planned = rollback_1(file, {})
-        done = rollback_1(file, APPLY)
-    finally:
-        deploy(aws, load_file(file))
+    yield lambda step: deploy(aws, load_file(file), step) and None
+    deploy(aws, load_file(file))
+
+
+@pytest.mark.emulator
+def test_after_the_migration_it_does_not_claim_that_the_switch_helps(
+    file: Path, deployed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed("migrate")
+    planned = rollback_1(file, {})
+    wanted = Wanted("1", file, APPLY, notebook=False)
+    done = after(wanted, kill_switch.off(wanted), print)
+    assert capsys.readouterr().out.startswith("but POST /api/vpr itself is asynchronous now"), "before the notebook"
     for said in (planned, done):
         assert "the switch has no effect" in said.sentence
         assert "--step async" in said.next
+        assert said.exit_code == Exit.HOLD, "requests are asynchronous yet"
     assert planned.weight_before == 100
+
+
+@pytest.mark.emulator
+def test_after_the_deprecation_it_says_that_there_is_no_way_back(file: Path, deployed: Callable[[str], None]) -> None:
+    deployed("remove_sync")
+    for done in (rollback_1(file, {}), rollback_1(file, APPLY)):
+        assert "there is no way back: careervp-vpr-generator-lambda-prod was removed" in done.sentence
+        assert "the way back is" not in done.sentence
+        assert done.next.startswith("fix forward and deploy; or deploy the archived function again")
+        assert done.exit_code == Exit.HOLD

@@ -90,7 +90,7 @@ class Switch:
                 f"the switch was turned off, yet it reads back as {dict(change.seen)}; {store.off_by_hand()}"
             )
         poll = self._params.service.traffic.client_poll_s
-        told = f"async is off; clients follow within {poll} s; the dial is as it was"
+        told = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
         return Off(True, told, int(change.seen.get("deployment") or 0))
 
     def _facts(self, deployment: int | None) -> dict[str, Any]:
