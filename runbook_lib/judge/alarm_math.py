@@ -78,11 +78,11 @@ def least_count(op: str, threshold: float) -> int:
 
 
 def _cdf(n: int, mean: Floats) -> Floats:
-    return np.asarray(stats.poisson.cdf(n, mean)) if n >= 0 else np.zeros_like(mean)
+    return np.asarray(stats.poisson.cdf(n, mean))
 
 
 def _pmf(n: int, mean: Floats) -> Floats:
-    return np.asarray(stats.poisson.pmf(n, mean)) if n >= 0 else np.zeros_like(mean)
+    return np.asarray(stats.poisson.pmf(n, mean))
 
 
 def _quiet(k: int, mean: Floats) -> tuple[Floats, Floats]:
@@ -112,21 +112,19 @@ def _count_hazard(k: int, window_s: float, per_s: Floats) -> Floats:
     if k <= 1:
         return per_s
     two, three = _quiet(k, per_s * window_s)
-    # Beyond this the window holds far more than it takes: it fires as soon as they have come.
-    sure = (two < _TAIL) | (three <= 0)
-    ratio = np.where(sure, 1.0, np.clip(three, _TAIL**2, None) / np.where(sure, 1.0, two))
-    return np.where(sure, per_s / k, -np.log(np.minimum(ratio, 1.0)) / window_s)
+    hazard = np.full_like(per_s, math.inf)  # where the window holds far more than it takes
+    some = two > _TAIL
+    hazard[some] = np.log(two[some] / three[some]) / window_s
+    return hazard
 
 
 def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
     """Expected seconds to the first alarm, from a window without failures on: the integral of the quiet's chance."""
-    if per_s <= 0:
-        return math.inf
     first = float(integrate.quad(lambda t: stats.poisson.cdf(k - 1, per_s * t), 0, window_s)[0])
     mean = np.array([per_s * window_s])
     one = float(_cdf(k - 1, mean)[0])
-    two = float(np.clip(_quiet(k, mean)[0], 0, None)[0])
-    if one < _TAIL or two < _TAIL:
+    two = float(_quiet(k, mean)[0][0])
+    if two < _TAIL:
         return first
     hazard = float(_count_hazard(k, window_s, np.array([per_s]))[0])
     # Between one and two windows the chance falls about exponentially.
@@ -136,8 +134,6 @@ def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
 
 def _rate_hazard(limit: float, window_s: float, per_s: float, share: float) -> float:
     """Alarms a second: failures a second, times the chance that one puts its window's rate above `limit`."""
-    if per_s <= 0 or share <= 0:
-        return 0.0
     mean = per_s * window_s
     others = np.arange(int(stats.poisson.isf(_TAIL, mean)) + 2)
     # Failures needed among the others beside the one that is known: floor(limit n) + 1 - 1 of n = others + 1.

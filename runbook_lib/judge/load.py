@@ -135,26 +135,26 @@ def served(
 
 def _submit_p95(times: Sequence[float], gate: Gate, alpha: float) -> Check:
     """Target met, and the quantile's upper bound (an order statistic) excludes the alert limit."""
-    id, title, n = "load.submit_p95", "p95 of the submission", len(times)
-    wants = words.comparison(gate.target, "s")
+    q, n = gate.quantile or 0.95, len(times)
+    name, wants = f"p{q * 100:g}", words.comparison(gate.target, "s")
+    id, title = "load.submit_p95", f"{name} of the submission"
     if not times:
         return check(id, title, None, "no submission was answered", expected=wants)
-    q = gate.quantile or 0.95
-    p95, rank = quantile(times, q), quantile_rank(n, q, alpha)
-    found = words.number(p95, "s", gate.target.limit)
-    told = f"p95 of {n} submissions is {found}, target {wants}"
-    if gate.implausible is not None and gate.implausible.holds(p95):
+    value, rank = quantile(times, q), quantile_rank(n, q, alpha)
+    found = words.number(value, "s", gate.target.limit)
+    told = f"{name} of {n} submissions is {found}, target {wants}"
+    if gate.implausible is not None and gate.implausible.holds(value):
         return check(id, title, None, f"{told}: not plausible; is the unit right?", expected=wants, found=found)
-    if not gate.target.holds(p95):
-        return check(id, title, False, told, expected=wants, found=found, p95_s=p95)
+    if not gate.target.holds(value):
+        return check(id, title, False, told, expected=wants, found=found, value_s=value)
     if rank is None:
         few = f"{told}; {n} submissions are too few for a bound"
-        return check(id, title, None, few, expected=wants, found=found, p95_s=p95)
+        return check(id, title, None, few, expected=wants, found=found, value_s=value)
     bound = sorted(times)[rank - 1]
     told += f"; with {words.sure(1 - alpha)} it is at most {words.number(bound, 's')}"
     short = gate.alert is not None and gate.alert.holds(bound)
     told += ", which does not exclude the alert limit" if short else ""
-    return check(id, title, not short, told, expected=wants, found=found, p95_s=p95, bound_s=bound)
+    return check(id, title, not short, told, expected=wants, found=found, value_s=value, bound_s=bound)
 
 
 def _unthrottled(met: Sequence[Met], throttled: float | None) -> Check:
@@ -202,11 +202,9 @@ def predicted_drain(arrivals: Sequence[float], service_s: float, workers: int) -
     900.0
     """
     free = [min(arrivals)] * workers
-    end = free[0]
     for arrival in sorted(arrivals):
-        end = max(arrival, heapq.heappop(free)) + service_s
-        heapq.heappush(free, end)
-    return end - min(arrivals)
+        heapq.heapreplace(free, max(arrival, free[0]) + service_s)
+    return max(free) - min(arrivals)
 
 
 def drain(jobs: Mapping[str, Job], workers: int) -> Drain | None:
@@ -267,11 +265,11 @@ def clients_wait(met: Sequence[Met], jobs: int, service_s: float, workers: int, 
     rounds = math.floor(deadline_s / service_s) if service_s > 0 else None
     late = 0 if rounds is None else jobs - min(jobs, rounds * workers)
     enough = workers if rounds is None else math.ceil(jobs / rounds) if rounds else None
-    total = predicted_drain([0.0] * jobs, service_s, workers) / 60
+    total = math.ceil(jobs / workers) * service_s / 60
     reason = (
         f"{here} of {len(met)} users gave up in this test; at production's pace a burst of {jobs} jobs of "
-        f"{service_s:.0f} s takes {workers} workers {total:.0f} min, and clients give up after {deadline_s:g} s: "
-        f"{late} of them unserved"
+        f"{round(service_s, 1):g} s takes {workers} workers {total:.0f} min, and clients give up after "
+        f"{deadline_s:g} s: {late} of them unserved"
     )
     if late:
         reason += f"; {enough} workers would serve all of them" if enough else "; no concurrency would do"

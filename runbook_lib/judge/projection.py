@@ -126,6 +126,12 @@ def break_even(writes: float, reads: float, hours: float, units: float, prices: 
         on_demand=on_demand,
         times=times,
         fits=None if times is None else per_second * times <= 2 * units,
-        write_share=prices.of(_WRITES[1], 1) / prices.of(_WRITES[0], 3600) if prices.of(_WRITES[0], 1) else math.inf,
-        read_share=prices.of(_READS[1], 1) / prices.of(_READS[0], 3600) if prices.of(_READS[0], 1) else math.inf,
+        write_share=_share(*_WRITES, prices),
+        read_share=_share(*_READS, prices),
     )
+
+
+def _share(on_demand: str, provisioned: str, prices: MonthPrices) -> float:
+    """What a provisioned unit costs an hour, of what a unit used in every second of it costs on demand."""
+    used = prices.of(on_demand, 3600)
+    return prices.of(provisioned, 1) / used if used else math.inf

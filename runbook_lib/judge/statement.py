@@ -46,11 +46,9 @@ def statement(lines: Iterable[Mapping[str, Any]], successes: int, requests: int,
     for line in lines:
         key = (SCOPES[bool(line["llm"])], str(line["service"]), bool(line["fixed"]))
         sums[key] = sums.get(key, 0.0) + float(line["usd"])
-    ordered = [key for scope in SCOPES for key in sums if key[0] == scope]
-    columns = [_column(sums, ordered, over, places) for over in (1, successes, requests)]
-    window, by_vpr, by_request = columns
+    window, by_vpr, by_request = (_column(sums, over, places) for over in (1, successes, requests))
     rows = []
-    for key in (*(k for scope in SCOPES for k in (*(o for o in ordered if o[0] == scope), (scope, "", False))),
+    for key in (*(k for scope in SCOPES for k in (*(o for o in sums if o[0] == scope), (scope, "", False))),
                 ("both", "", False)):  # fmt: skip
         assert window is not None  # noqa: S101  # it is spread over 1
         rows.append(Row(*key, window[key], by_vpr[key] if by_vpr else None, by_request[key] if by_request else None))
@@ -58,12 +56,12 @@ def statement(lines: Iterable[Mapping[str, Any]], successes: int, requests: int,
 
 
 def _column(
-    sums: Mapping[tuple[str, str, bool], float], ordered: list[tuple[str, str, bool]], over: int, places: int
+    sums: Mapping[tuple[str, str, bool], float], over: int, places: int
 ) -> dict[tuple[str, str, bool], Decimal] | None:
     """Each row's share over `over`, rounded from the total down; None where there is nothing to spread it over."""
     if not over:
         return None
-    by_scope = [[key for key in ordered if key[0] == scope] for scope in SCOPES]
+    by_scope = [[key for key in sums if key[0] == scope] for scope in SCOPES]
     each = {key: exact(usd) / over for key, usd in sums.items()}
     # Decimals throughout: a scope's sum in floats may lie below that of its rows, and then nothing adds up to it.
     totals = parts([sum((each[key] for key in keys), Decimal(0)) for keys in by_scope], places=places)

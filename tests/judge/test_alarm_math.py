@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.judge.alarm_math import DAY_S, EVALUATION_S, count_odds, least_count, rate_odds
+from runbook_lib.judge.alarm_math import DAY_S, EVALUATION_S, _quiet, count_odds, least_count, rate_odds
 
 FEW = [300 / DAY_S]
 MANY = [3000 / DAY_S]
@@ -33,7 +33,7 @@ def test_a_rate_alarm_at_low_traffic_fires_on_45_percent_of_healthy_days() -> No
 def test_a_rate_alarm_fires_on_a_bad_day_with_the_first_failure() -> None:
     """30 failures a day: 0.8 h to the first."""
     odds = rate_odds(limit=0.05, window_s=300, per_s=FEW, healthy=0.002, bad=0.1)
-    assert odds.hours == pytest.approx(0.8 + EVALUATION_H, rel=0.001)
+    assert odds.hours == pytest.approx(0.8 + 1 / 60, rel=1e-9)
 
 
 def test_at_high_traffic_the_same_alarm_is_quiet() -> None:
@@ -54,7 +54,10 @@ def test_the_chance_of_a_rate_alarm_by_simulation(mean: float) -> None:
 def test_one_failure_is_enough_for_a_count_of_one() -> None:
     odds = count_odds(least=1, window_s=300, per_s=FEW, healthy=0.002, bad=0.2, delay_s=300)
     assert odds.per_day == pytest.approx(1 - math.exp(-0.6))
-    assert odds.hours == pytest.approx(24 / 60 + 300 / 3600 + EVALUATION_H, rel=1e-3)
+    # 60 failures a day: one in 24 min; five minutes until its point is there, a minute until it is looked at.
+    assert odds.hours == pytest.approx(0.5, rel=1e-9)
+    prompt = count_odds(least=1, window_s=300, per_s=FEW, healthy=0.002, bad=0.2)
+    assert prompt.hours == pytest.approx(25 / 60, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,42 @@ def test_chance_and_time_agree_with_a_simulation(least: int, window_h: float, a_
     odds = count_odds(least=least, window_s=window, per_s=[per_s], healthy=1.0, bad=1.0)
     assert odds.per_day == pytest.approx((waits <= DAY_S).mean(), abs=0.03)
     assert odds.hours - EVALUATION_H == pytest.approx(waits.mean() / 3600, rel=0.05)
+
+
+@pytest.mark.parametrize("mean", [0.1, 0.7, 2.0])
+def test_no_two_in_a_window_is_known_exactly(mean: float) -> None:
+    """n points of a Poisson process on L windows, no two of them within one: e^-Lm m^n (L - n + 1)^n / n!, summed."""
+    two, three = _quiet(2, np.array([mean]))
+    assert two[0] == pytest.approx(math.exp(-2 * mean) * (1 + 2 * mean + mean**2 / 2))
+    assert three[0] == pytest.approx(math.exp(-3 * mean) * (1 + 3 * mean + 2 * mean**2 + mean**3 / 6))
+
+
+@pytest.mark.parametrize(("least", "mean", "runs", "within"), [(3, 1.5, 400_000, 0.002), (9, 9.0, 60_000, 0.0025)])
+def test_the_chances_of_quiet_agree_with_a_simulation(least: int, mean: float, runs: int, within: float) -> None:
+    """Two and three windows of brute force, at so many failures that every term of the formula tells."""
+    dice = np.random.default_rng(11)
+    chances = [float(chance[0]) for chance in _quiet(least, np.array([mean]))]
+    for windows, chance in zip((2, 3), chances, strict=True):
+        count = dice.poisson(mean * windows, runs)
+        at = dice.random((runs, count.max())) * windows
+        at[np.arange(count.max()) >= count[:, None]] = 1e9 * windows
+        at = np.sort(at, axis=1)
+        close = (at[:, least - 1 :] < 1e9) & (at[:, least - 1 :] - at[:, : 1 - least] <= 1)
+        assert chance == pytest.approx(1 - close.any(axis=1).mean(), abs=within)
+
+
+def test_a_window_that_fills_at_once_fires_as_soon_as_it_is_full() -> None:
+    """Twenty failures at ten a second: two seconds, and the minute until CloudWatch looks."""
+    odds = count_odds(least=20, window_s=60, per_s=[10.0], healthy=1.0, bad=1.0)
+    assert odds.per_day == 1.0
+    assert odds.hours == pytest.approx(62 / 3600, rel=1e-6)
+
+
+def test_whole_numbers_are_as_good_as_others() -> None:
+    """One request a second, all of them failing, is 60 a minute."""
+    whole = count_odds(least=90, window_s=60, per_s=[1], healthy=1, bad=1)
+    assert whole == count_odds(least=90, window_s=60, per_s=[1.0], healthy=1.0, bad=1.0)
+    assert rate_odds(limit=0, window_s=60, per_s=[1], healthy=1, bad=1).hours == pytest.approx(61 / 3600)
 
 
 def test_five_in_an_hour_at_the_traffic_of_the_rollout() -> None:

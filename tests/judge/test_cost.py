@@ -104,6 +104,31 @@ def test_fixed_and_variable_are_all_of_the_scope(prices: Prices) -> None:
         assert (amount.fixed or 0) + (amount.variable or 0) == pytest.approx(amount.value)
 
 
+def test_provisioned_capacity_is_paid_without_traffic_and_shown_only_where_there_is_any() -> None:
+    provisioned = Capacity(write_units=5, write_unit_hours=200, read_unit_hours=100).lines()
+    assert {(line.item, line.fixed) for line in provisioned} == {
+        ("dynamodb.write_units", False), ("dynamodb.read_units", False),
+        ("dynamodb.write_capacity", True), ("dynamodb.read_capacity", True),
+    }  # fmt: skip
+    assert [line.item for line in Capacity().lines()] == ["dynamodb.write_units", "dynamodb.read_units"]
+
+
+def test_a_bill_begins_with_the_functions_and_the_table() -> None:
+    """The order in which a bill is shown."""
+    services = list(dict.fromkeys(line.service for line in one_vpr().usage().lines))
+    assert services == [
+        "Lambda submit", "Lambda worker", "Lambda status", "table", "API submit", "API polls", "queue", "bucket",
+        "logs", "data out", "LLM", "KPI metrics",
+    ]  # fmt: skip
+
+
+def test_what_is_paid_without_traffic_stays_so_over_windows(prices: Prices) -> None:
+    """A day and a day: twice the empty receives of the invoice of a quiet day, and twice its metrics."""
+    day = one_vpr(successes=1, hours=24, queue_empty_receives=21_600, custom_metrics=8).usage()
+    both = cost_per_vpr(day + day, prices, "infrastructure")
+    assert both.n == 2 and both.fixed == pytest.approx(0.00864 + 0.078904109589)
+
+
 def test_failures_make_a_success_dearer(prices: Prices) -> None:
     half = cost_per_vpr(one_vpr(worker_runs=2, worker_s=150).usage(), prices, "infrastructure").value
     whole = cost_per_vpr(one_vpr().usage(), prices, "infrastructure").value
@@ -206,6 +231,42 @@ def test_the_interval_is_about_the_value_whatever_the_periods_count(prices: Pric
     amount = cost_per_vpr(whole.usage(), prices, "infrastructure", periods=hours)
     assert amount.low is not None and amount.high is not None and amount.value is not None
     assert (amount.low + amount.high) / 2 == pytest.approx(amount.value)
+
+
+class Dollar:
+    """A price list on which everything costs $1."""
+
+    def of(self, item: str, quantity: float) -> float:
+        return quantity
+
+
+def spent(infrastructure: float, tokens: float = 0.0, successes: int = 1) -> Usage:
+    lines = (
+        UsageLine(service="worker", item="x", quantity=infrastructure),
+        UsageLine(service="LLM", item="llm.x", quantity=tokens),
+    )
+    return Usage(path="async", successes=successes, lines=lines)
+
+
+def test_an_interval_by_hand() -> None:
+    """Eight hours of $1 and $3 by turns, a report each: $2, var = 8/7 x 8 x 1^2 / 8^2 = 1/7, so $2 +- 1.96 / 7^0.5."""
+    hours = [spent(1.0 + 2 * (hour % 2)) for hour in range(8)]
+    amount = cost_per_vpr(spent(16.0, successes=8), Dollar(), "infrastructure", periods=hours)
+    assert (amount.value, amount.low, amount.high) == pytest.approx((2.0, 2 - 0.740797, 2 + 0.740797), abs=1e-6)
+    sure = cost_per_vpr(spent(16.0, successes=8), Dollar(), "infrastructure", periods=hours, confidence=0.8)
+    assert sure.high == pytest.approx(2 + 1.2815516 / 7**0.5, abs=1e-6)
+    # The window counts half of the reports: twice the value, and an interval twice as wide.
+    amount = cost_per_vpr(spent(16.0, successes=4), Dollar(), "infrastructure", periods=hours)
+    assert (amount.value, amount.high) == pytest.approx((4.0, 4 + 2 * 0.740797), abs=1e-6)
+
+
+def test_the_interval_is_of_the_scopes_money() -> None:
+    """Infrastructure the same in every hour, and tokens by turns: certain without the tokens, not with them."""
+    hours = [spent(2.0, 1.0 + 2 * (hour % 2)) for hour in range(8)]
+    whole = spent(16.0, 16.0, successes=8)
+    without, total = (cost_per_vpr(whole, Dollar(), scope, periods=hours) for scope in ("infrastructure", "total"))
+    assert (without.low, without.value, without.high) == (2.0, 2.0, 2.0)
+    assert (total.low, total.high) == pytest.approx((4 - 0.740797, 4 + 0.740797), abs=1e-6)
 
 
 def test_interval_covers() -> None:

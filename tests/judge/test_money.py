@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.judge.money import parts, rounded
+from runbook_lib.judge.money import exact, parts, rounded
 
 amounts = st.lists(st.floats(0, 1e6), max_size=20)
 
@@ -35,6 +35,18 @@ def test_groups_and_their_members_add_up_all_the_way_down(groups: list[list[int]
 
 def test_thirds() -> None:
     assert parts([1 / 3] * 3, places=2) == [Decimal("0.34"), Decimal("0.33"), Decimal("0.33")]
+
+
+def test_halves_go_to_the_even_digit_whatever_the_callers_decimals_do() -> None:
+    with localcontext() as context:
+        context.rounding = ROUND_UP
+        assert [str(rounded(usd, 2)) for usd in (0.125, 0.135, 0.1201)] == ["0.12", "0.14", "0.12"]
+        assert parts([0.0625, 0.0625], places=2) == [Decimal("0.06"), Decimal("0.06")], "0.125 is 0.12"
+
+
+def test_a_decimal_keeps_the_digits_that_a_float_has_not() -> None:
+    share = Decimal("0.12345678901234567890123")
+    assert exact(share) is share
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])

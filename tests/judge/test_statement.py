@@ -54,6 +54,50 @@ def test_fixed_and_by_use_are_rows_of_their_own() -> None:
     assert found == {True: Decimal(1), False: Decimal(2)}
 
 
+BILL = [
+    {"service": "LLM", "usd": 0.9, "fixed": False, "llm": True},
+    {"service": "API submit", "usd": 0.004, "fixed": False, "llm": False},
+    {"service": "KPI metrics", "usd": 0.3, "fixed": True, "llm": False},
+    {"service": "API polls", "usd": 0.02, "fixed": False, "llm": False},
+    {"service": "LLM, not reported", "usd": 0.1, "fixed": False, "llm": True},
+    {"service": "API submit", "usd": 0.006, "fixed": False, "llm": False},
+]
+
+
+def test_a_bill_worked_out_by_hand() -> None:
+    """Three reports of seven requests: infrastructure first, rows as they came, each column by itself."""
+    rows = [(row.scope, row.service, row.fixed, *map(str, row[3:])) for row in statement(BILL, 3, 7)]
+    assert rows == [
+        # 0.33 / 3 is 0.110000, 1 / 3 is 0.333333; 0.33 / 7 is 0.047143, 1 / 7 is 0.142857: 0.19 either way.
+        ("infrastructure", "API submit", False, "0.010000", "0.003333", "0.001429"),
+        ("infrastructure", "KPI metrics", True, "0.300000", "0.100000", "0.042857"),
+        ("infrastructure", "API polls", False, "0.020000", "0.006667", "0.002857"),
+        ("infrastructure", "", False, "0.330000", "0.110000", "0.047143"),
+        ("tokens", "LLM", False, "0.900000", "0.300000", "0.128571"),
+        ("tokens", "LLM, not reported", False, "0.100000", "0.033333", "0.014286"),
+        ("tokens", "", False, "1.000000", "0.333333", "0.142857"),
+        ("both", "", False, "1.330000", "0.443333", "0.190000"),
+    ]
+
+
+def test_fewer_places_still_add_up() -> None:
+    """In cents a report's 0.4433 is 0.44: 0.11 and 0.33, of which the metrics have 0.10 and the polls the last cent."""
+    rows = {row.service or row.scope: str(row.per_vpr) for row in statement(BILL, 3, 7, places=2)}
+    assert rows == {
+        "API submit": "0.00", "KPI metrics": "0.10", "API polls": "0.01", "infrastructure": "0.11",
+        "LLM": "0.30", "LLM, not reported": "0.03", "tokens": "0.33", "both": "0.44",
+    }  # fmt: skip
+
+
+def test_the_parts_of_a_chart_by_hand() -> None:
+    assert grouped([*BILL, {"service": "questions", "usd": 0.2, "fixed": True, "llm": False}], 2) == pytest.approx(
+        {
+            "tokens": 0.45, "API": 0.015, "logs and KPI metrics": 0.15, "tokens of cut-off runs": 0.05,
+            "questions": 0.1,
+        }
+    )  # fmt: skip
+
+
 @given(lines, st.integers(1, 500))
 def test_the_parts_of_a_chart_are_all_of_the_bill(bill: list[dict[str, Any]], successes: int) -> None:
     parts = grouped(bill, successes)
@@ -61,5 +105,5 @@ def test_the_parts_of_a_chart_are_all_of_the_bill(bill: list[dict[str, Any]], su
 
 
 def test_no_success_has_no_parts() -> None:
-    with pytest.raises(ValueError, match="no success"):
+    with pytest.raises(ValueError, match=r"^no success to spread the bill over"):
         grouped([], 0)
