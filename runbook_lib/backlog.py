@@ -17,6 +17,9 @@ from runbook_lib.mitigation import Setting
 from runbook_lib.observe import workers
 from runbook_lib.observe.window import iso
 
+DRAINED = dt.timedelta(hours=1)
+"""When to look again where the queue is drained and the workers are needed yet."""
+
 
 class Backlog(BacklogSeen):
     """Scenario 2 as its notebook goes through it."""
@@ -67,13 +70,16 @@ class Backlog(BacklogSeen):
     def _done(self) -> str:
         if self.over:
             return "the backlog was drained, and the workers are what the code says"
-        return f"{self.policy.workers} workers run"
+        kept = f"; the queue is drained, but {self.missing_back}" if self.drained and self.missing_back else ""
+        return f"{self.policy.workers} workers run{kept}"
 
     def _come_back(self) -> dt.datetime:
         """When there is more to see: the limit, then the forecast's end."""
         due, now = self.due, self.run.now
         if due and now < due:
             return due
+        if self.drained and self.missing_back:
+            return now + DRAINED  # what keeps the workers is the arrivals, and those change with the hours
         found = {one.option.id: one for one in self.forecasts(self.now_seen)}
         ahead = found["workers"].drain_s if found and found["workers"].drains else 900.0
         return now + dt.timedelta(seconds=min(max(ahead, 300.0), 3600.0))

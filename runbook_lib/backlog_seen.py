@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from runbook_lib.incident import Symptom
-from runbook_lib.judge.backlog import Forecast, Turn, capacity_per_s, forecast, options, turn
+from runbook_lib.judge import words
+from runbook_lib.judge.backlog import Forecast, Turn, capacity_per_s, forecast, most_arrivals_per_s, options, turn
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.incident import spell
 from runbook_lib.judge.model import Verdict
@@ -164,12 +165,13 @@ class BacklogSeen(Mitigation):
         share = found.share or 0.0
         ok = not limit.holds(share)
         ended = "no job ended" if found.ended is None else f"{found.ended:g} jobs that ended"
-        told = f"{found.count} rate-limit errors of the LLM among {ended}"
+        told, most = f"{found.count} rate-limit errors of the LLM among {ended}", words.comparison(limit, "ratio")
         if not ok:
             told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"
         return check(
-            "rollback_2.llm", "The LLM's rate limit holds", ok, told, expected=f"not {limit}", found=f"{share:.1%}",
-            errors=found.count, ended=found.ended, examples=list(found.examples), cut=found.cut,
+            "rollback_2.llm", "The LLM's rate limit holds", ok, told, expected=f"not {most}",
+            found=words.number(share, "ratio"), errors=found.count, ended=found.ended, examples=list(found.examples),
+            cut=found.cut,
         )  # fmt: skip
 
     def charts(self) -> Any:
@@ -237,12 +239,15 @@ class BacklogSeen(Mitigation):
         load = self.now_seen.load(self.was)
         if load is None:
             return ""
-        able = capacity_per_s(self.was, load.service_s)
-        if load.arrivals_per_s < able:
+        able, seen = capacity_per_s(self.was, load.service_s), self.now_seen
+        most = most_arrivals_per_s(round(seen.sent or 0), seen.window.seconds, self.params.policy.confidence)
+        if most < able:
             return ""
+        sure = load.arrivals_per_s >= able
+        chance = "" if sure else f", which may be a quiet moment of {most * 60:.1f}"
         return (
-            f"{load.arrivals_per_s * 60:.1f} jobs a minute arrive, and {self.was} workers finish {able * 60:.1f}: "
-            "the queue would grow again"
+            f"{load.arrivals_per_s * 60:.1f} jobs a minute arrive{chance}, and {self.was} workers finish "
+            f"{able * 60:.1f}: the queue {'would' if sure else 'could'} grow again"
         )
 
     @property

@@ -36,7 +36,8 @@ from runbook_lib.judge.incident import Clock, Scenario, spell, time_to_effect
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.window import iso, parse
 from runbook_lib.policy import Rollback
-from runbook_lib.record.record import Record
+from runbook_lib.record.journal import read
+from runbook_lib.record.record import Record, from_journal
 from runbook_lib.run import Run
 
 ENOUGH = 400
@@ -193,7 +194,7 @@ class Incident:
             return line("Nobody is told: " + ("the policy says so." if self.run.applying else "mode is plan."))
         before = next((one.run_id for one in reversed(self.earlier) if key in _told(one, self.id)), None)
         if before:
-            return line(f"People were told already, by run {before}.")
+            return self.note(self._notified(True, f"people were told already, by run {before}", []))
         return self.note(self._told(key, what))
 
     def _told(self, key: str, what: str) -> Check:
@@ -248,6 +249,7 @@ class Incident:
         """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`)."""
         if acted:
             self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
+            done = f"{done}{self._in_effect()}"
         case = RollbackCase(
             checks=tuple(self.run.checks.values()),
             acted=acted,
@@ -262,6 +264,12 @@ class Incident:
         self.run.made_of(case, outcome)
         self.outcome = self.run.decide(outcome, moment=self.id)
         return self.outcome
+
+    def _in_effect(self) -> str:
+        """The time to effect beside its limit, as the first line of a report says it."""
+        seconds = self.clock.to_effect_s if self.clock else None
+        limit = f"(limit {self.spec.limit_min:g} min)"
+        return "" if seconds is None else f", in effect {spell(seconds)} after the decision {limit}"
 
     def verdict(self) -> Any:
         """The decision, and every check of this run."""
@@ -294,11 +302,12 @@ class Incident:
             clock=self.clock,
             limit_min=self.spec.limit_min,
             decision=self.outcome.reason if self.outcome else "",
+            until=self.aws_now,
             own=self.happened(),
             checks=list(self.run.checks.values()),
             sections=sections or {},
         )
-        text = post_mortem(facts, story(self._loaded(refs)))
+        text = post_mortem(facts, story([*self._loaded(refs), *self._so_far()]))
         digest = self.run.journal.attach(FILE, text)
         self.run.check(
             check(
@@ -309,16 +318,27 @@ class Incident:
         )  # fmt: skip
         return folded(f"{FILE}, in the record", text.splitlines())
 
+    def _so_far(self) -> list[Record]:
+        """This run as far as it has come; none where its journal cannot be read."""
+        try:
+            found = from_journal(read(self.run.staging), status="completed")
+            return [found.model_copy(update={"sealed_at": iso(self.aws_now)})]
+        except (ArchiveError, OSError) as error:
+            self.run.guard.warn(f"this run's own changes are not in the timeline: {error}")
+            return []
+
     def happened(self) -> list[tuple[dt.datetime, str]]:
         """What belongs into the post-mortem's timeline and is in no other record: time and words, any order."""
         clock = self.clock
         if clock is None:
             return []
-        rows = [(parse(clock.decided_at), "decided to roll back")]
+        first = self.id == "rollback_1"
+        rows = [(parse(clock.decided_at), "decided to roll back" if first else "decided to act")]
         if clock.set_at and clock.to_set_s is not None:
             rows.append((parse(clock.set_at), f"set, {spell(clock.to_set_s)} after the decision"))
         if clock.effective_at and clock.to_effect_s is not None:
-            told = f"in effect for the last client, {spell(clock.to_effect_s)} after the decision"
+            whom = " for the last client" if first else ""
+            told = f"in effect{whom}, {spell(clock.to_effect_s)} after the decision"
             rows.append((parse(clock.effective_at), told))
         return [(at.replace(microsecond=0), words) for at, words in rows]
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.incident import Clock, spell
 from runbook_lib.observe.window import iso
-from runbook_lib.timeline import Story
+from runbook_lib.timeline import Decided, Story
 
 FILE = "post-mortem.md"
 BEFORE = dt.timedelta(days=3)
 """So long before the decision the timeline begins."""
 TO_FILL_IN = {
+    "Impact": "How many users, from when to when, and what did they see? What did it cost?",
     "Root cause": "What failed, and why did it fail now?",
     "Why it was not found earlier": "Which gate, alarm or test could have shown it sooner?",
     "What went well, and where we were lucky": "",
@@ -36,6 +37,8 @@ class Facts:
     clock: Clock | None
     limit_min: float
     decision: str
+    until: dt.datetime | None = None
+    """Now: a decision after it belongs to another story (such as a rehearsal's steps that were taken as passed)."""
     own: Sequence[tuple[dt.datetime, str]] = ()
     """What this incident's runs did: time and words."""
     checks: Sequence[Check] = ()
@@ -87,14 +90,32 @@ def _times(facts: Facts) -> list[str]:
 def _timeline(facts: Facts, told: Story) -> list[str]:
     begin = dt.datetime.fromisoformat(facts.clock.decided_at) - BEFORE if facts.clock else None
     rows = [(at, words, "this rollback") for at, words in facts.own]
-    rows += [
-        (one.at, f"{one.notebook} @ {one.env}: {one.decision}: {one.reason}", one.run_id) for one in told.decisions
-    ]
+    rows += [(at, words, run) for at, words, run in _decisions(told) if facts.until is None or at <= facts.until]
+    rows += list(told.changes)
     rows += [(at, f"noted by {who}: {text}", "note") for at, who, text in told.notes]
     for env, points in told.weights.items():
         rows += [(at, f"weight in {env}: {weight:g} %", "traffic") for at, weight in points]
     kept = sorted(row for row in rows if begin is None or row[0] >= begin)
     return [f"| {iso(at)} | {_cell(words)} | {_cell(where)} |" for at, words, where in kept]
+
+
+def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
+    """Each decision; the same one of a notebook, again and again, is one row that says so."""
+    rows: list[list[Decided]] = []
+    newest: dict[tuple[str, str], list[Decided]] = {}
+    for one in told.decisions:
+        same = newest.get((one.notebook, one.env))
+        if same is not None and (same[0].decision, same[0].reason) == (one.decision, one.reason):
+            same.append(one)
+            continue
+        rows.append([one])
+        newest[one.notebook, one.env] = rows[-1]
+    return [(each[0].at, _decision(each), each[0].run_id) for each in rows]
+
+
+def _decision(same: Sequence[Decided]) -> str:
+    one, again = same[0], f" (and {len(same) - 1} times more, until {iso(same[-1].at)})" if len(same) > 1 else ""
+    return f"{one.notebook} @ {one.env}: {one.decision}: {one.reason}{again}"
 
 
 def _cell(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.observe.window import parse
 from runbook_lib.record.entry import NOTEBOOK as ENTRY
-from runbook_lib.record.record import Record
+from runbook_lib.record.record import Change, Record
 
 BAD = ("HOLD", "ROLLBACK")
 
@@ -41,6 +41,8 @@ class Story:
     """Oldest first."""
     notes: tuple[tuple[dt.datetime, str, str], ...]
     """Issues met on the way (`runbook note`): time, who, what. Oldest first."""
+    changes: tuple[tuple[dt.datetime, str, str], ...] = ()
+    """What was changed: time by AWS's clock, words, run. Oldest first."""
 
     @property
     def troubles(self) -> list[Decided]:
@@ -74,7 +76,23 @@ def story(records: Iterable[Record]) -> Story:
         for at, one in known
         if one.entry is not None and one.entry.get("kind") == "note"
     ]
-    return Story(_weights(known), tuple(decisions), tuple(notes))
+    changes = [(parse(at), change_words(each), one.run_id) for _, one in known for each in one.changes
+               if (at := each.intent.get("aws_at"))]  # fmt: skip
+    return Story(_weights(known), tuple(decisions), tuple(notes), tuple(sorted(changes)))
+
+
+def change_words(change: Change) -> str:
+    """A change in one line: what, from and to where those are numbers or names, and whether it is there."""
+    before, after = (change.intent.get(key) or {} for key in ("before", "after"))
+    moved = [f"{key} {before[key]} -> {value}" for key, value in after.items() if key in before and _said(value)]
+    told = str(change.intent.get("what", "")) + (f" ({', '.join(moved)})" if moved else "")
+    if change.outcome is None:
+        return f"{told}: begun, and how it ended is not known"
+    return told if change.outcome.get("ok") else f"{told}: did not read back"
+
+
+def _said(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
 def _at(record: Record) -> dt.datetime | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from runbook_lib import deviations
 from runbook_lib.act import concurrency
+from runbook_lib.judge.backlog import Turn
 from runbook_lib.observe import workers
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.scenario import Fault, Scenario, load
@@ -84,6 +87,22 @@ def test_while_more_arrive_than_the_old_workers_finish_the_new_ones_stay(place: 
     assert (still.decision, workers_of(here)["reserved"]) == ("SOAK", 10)
     undone = next(one for one in still.checks if one["id"] == "rollback_2.undone")
     assert "the queue would grow again" in undone["reason"]
+    assert "the queue is drained, but" in reason(still) and "the queue would grow again" in reason(still)
+    back = dt.datetime.fromisoformat((still.outcome or {})["come_back_at"])
+    assert back - here.aws.now() > dt.timedelta(minutes=55), "nobody is called every five minutes for hours"
+
+
+@pytest.mark.parametrize(("sent", "says"), [(80, "would grow again"), (60, "could grow again"), (40, "")])
+def test_workers_are_not_taken_away_for_a_quiet_ten_minutes(place: Made, sent: int, says: str) -> None:
+    here = place("backlog_spike")
+    here.pass_time(minutes=40)
+    here.run(**APPLY)
+    incident = here.namespace["incident"]
+    incident.turned = Turn(peak=120, peak_s=0, last=0, last_s=600, turned_s=60, drained=True)
+    # Ten minutes in which 60 jobs came where five workers finish 66.7: chance gives as many where 70 come.
+    facts = {"sent": sent, "invocations": 60, "duration_ms": 60 * 45_000.0}
+    incident.now_seen = dataclasses.replace(incident.now_seen, **facts)
+    assert (says in incident.missing_back) if says else not incident.missing_back
 
 
 def test_a_curve_that_does_not_turn_falls_through_to_scenario_1(place: Made) -> None:

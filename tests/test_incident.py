@@ -91,6 +91,7 @@ def test_the_clock_is_in_the_record_and_judged_against_the_limit(stage: Stage) -
     (one,) = [one for one in record.checks if one["id"] == "rollback_1.time_to_effect"]
     assert (one["verdict"], one["facts"]["seconds_to_set"], one["facts"]["seconds_to_effect"]) == ("PASS", 4, 64)
     assert (record.decision, outcome.decision, record.moment) == ("PROMOTE", "PROMOTE", "rollback_1")
+    assert "async is off, in effect 64 s after the decision (limit 5 min)" in outcome.reason, "in the first screen"
 
 
 def test_a_later_run_goes_on_with_the_clock_of_the_first(stage: Stage) -> None:
@@ -162,6 +163,7 @@ def test_people_are_told_once_for_what_was_done(stage: Stage) -> None:
     assert "everything fails" in stage.sns.sent[0]["Message"]
     again = acted(Incident(stage.run()))
     assert first.run_id in str(again.tell("async is off"))
+    assert again.run.checks["rollback_1.notified"].ok, "the last record says it as well"
     assert len(stage.sns.sent) == 2
     acted(Incident(stage.run()), key="9").tell("async is off")
     assert len(stage.sns.sent) == 3
@@ -176,11 +178,18 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
     run = stage.run("everything fails")
     incident = acted(Incident(run))
     incident.conclude(acted=True, would="", done="async is off", then="find the cause")
+    run.guard.change(
+        "switch off", before={"number": 1}, after={"number": 2}, undo="", do=lambda: None,
+        read_back=lambda: {"number": 2}, raises=False,
+    )  # fmt: skip
     incident.post_mortem({"Failures": ["- LLM 529"]})
     record = stage.seal(run)
     text = next(stage.archive.records()[0].folder.glob("post-mortem.md")).read_text()
     assert "post-mortem.md" in record.files
-    for wanted in ("everything fails", "LLM 529", "decided to roll back", "set, 4 s after the decision"):
+    for wanted in (
+        "everything fails", "LLM 529", "decided to roll back", "set, 4 s after the decision",
+        "switch off (number 1 -> 2)", "rollback_1_async_failing @ prod: PROMOTE",
+    ):  # fmt: skip
         assert wanted in text
 
 

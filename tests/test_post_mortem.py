@@ -42,6 +42,28 @@ def test_times_and_timeline_are_filled_in_in_order() -> None:
     assert "pager was slow" in told and "weight in prod: 0 %" in told
 
 
+def test_the_same_decision_again_and_again_is_one_row() -> None:
+    told = post_mortem(
+        facts(), story(*(decided(hours, "still 8 jobs a minute") for hours in (0, 1, 2)), decided(3, "x"))
+    )
+    rows = [line for line in told.splitlines() if "still 8 jobs" in line]
+    assert len(rows) == 1
+    assert rows[0].startswith("| 2026-11-23T03:12:00Z") and "(and 2 times more, until 2026-11-23T05:12:00Z)" in rows[0]
+
+
+def test_what_lies_after_now_belongs_to_another_story() -> None:
+    told = post_mortem(
+        facts(until=AT + dt.timedelta(hours=1)), story(decided(1, "now"), decided(72, "taken as passed"))
+    )
+    assert "SOAK: now" in told and "taken as passed" not in told
+
+
+def test_changes_stand_in_the_timeline() -> None:
+    changes = ((AT + dt.timedelta(minutes=1), "switch off", "run1"),)
+    told = post_mortem(facts(), Story({}, (), (), changes))
+    assert "| 2026-11-23T03:13:00Z | switch off | run1 |" in told
+
+
 def test_what_nobody_knows_is_asked_for_and_not_made_up() -> None:
     told = post_mortem(facts(), story())
     for heading in TO_FILL_IN:

@@ -68,6 +68,25 @@ def test_decisions_troubles_and_notes() -> None:
     assert told.notes == ((BEGAN + 15 * HOUR, "Ana", "The queue alarm was loud."),), "an approval is no issue"
 
 
+def changed(what: str, hours: float, ok: bool | None = True, **facts: Any) -> dict[str, Any]:
+    intent = {"what": what, "aws_at": at(hours), "before": facts.get("before"), "after": facts.get("after")}
+    return {"intent": intent, "outcome": None if ok is None else {"ok": ok}}
+
+
+def test_what_was_changed_is_told_with_its_numbers_and_how_it_ended() -> None:
+    changes = [
+        changed("the workers", 2, before={"reserved": 5, "on": True}, after={"reserved": 10, "on": False}),
+        changed("the dial", 1, ok=False),
+        changed("the table", 3, ok=None),
+    ]
+    record_ = Record.model_validate({"notebook": "rollback_2", "as_of": at(1), "run_id": "r", "changes": changes})
+    assert story([record_]).changes == (
+        (BEGAN + HOUR, "the dial: did not read back", "r"),
+        (BEGAN + 2 * HOUR, "the workers (reserved 5 -> 10)", "r"),
+        (BEGAN + 3 * HOUR, "the table: begun, and how it ended is not known", "r"),
+    )
+
+
 def test_a_record_without_a_time_is_left_out() -> None:
     assert story([Record(notebook="01_preflight", decision="PROMOTE")]).decisions == ()
     assert story([]).began is None

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.statistics import poisson_interval
 
 Points = Sequence[tuple[float, float]]
 """(seconds, jobs) in the order of time."""
@@ -72,6 +73,15 @@ class Forecast(Frozen):
     def level(self, after_s: float) -> float:
         """Jobs waiting `after_s` seconds from now; never negative."""
         return max(0.0, self.waiting + (self.arrivals_per_s - self.capacity_per_s) * max(0.0, after_s))
+
+
+def most_arrivals_per_s(arrived: int, seconds: float, confidence: float) -> float:
+    """The most jobs a second that may arrive where `arrived` came in `seconds`: the exact one-sided Poisson bound.
+
+    What arrives in ten minutes is chance by some sqrt(arrived) jobs; workers that are taken away on a quiet ten minutes
+    are missing in the next.
+    """
+    return poisson_interval(arrived, 2 * confidence - 1)[1] / seconds
 
 
 def capacity_per_s(workers: int, service_s: float, llm_slots: float | None = None) -> float:

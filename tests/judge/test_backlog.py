@@ -9,7 +9,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runbook_lib.judge.backlog import Load, Option, capacity_per_s, curve, forecast, options, turn
+from runbook_lib.judge.backlog import (
+    Load,
+    Option,
+    capacity_per_s,
+    curve,
+    forecast,
+    most_arrivals_per_s,
+    options,
+    turn,
+)
 
 loads = st.builds(
     Load,
@@ -26,6 +35,11 @@ def _at(load: Load, workers: int, **more: float) -> float:
 
 def test_five_workers_at_45_s_finish_9600_a_day() -> None:
     assert capacity_per_s(5, 45) * 86400 == pytest.approx(9600)
+
+
+@pytest.mark.parametrize(("arrived", "most"), [(0, 2.9957), (1, 4.7439), (10, 16.9622)])
+def test_the_most_that_may_arrive_is_the_published_poisson_bound(arrived: int, most: float) -> None:
+    assert most_arrivals_per_s(arrived, 600, 0.95) * 600 == pytest.approx(most, abs=1e-4)
 
 
 def test_by_hand() -> None:
