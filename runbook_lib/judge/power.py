@@ -134,7 +134,7 @@ def _seen(known: Power) -> str:
 
 def _strength(known: Power, gate: Gate, power: float) -> str:
     if gate.kind == "amount":
-        return f"{words.title(gate)} is judged by its value, from {words.count(known.needed or 0, 'report')} on"
+        return f"{words.title(gate)} is judged by its value, from {words.count(gate.min_samples, 'report')} on"
     sure = f"with {words.sure(power)} certainty"
     if gate.kind == "split":
         seen = words.number(known.detects, "ratio", known.percent / 100)
@@ -161,13 +161,11 @@ def fewest(gate: Gate, look: Look) -> int | None:
 def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
     """For a rate or a quantile with `n` samples."""
     found: dict[str, object] = {"needed": fewest(gate, look)}
-    if n < 1:
-        return found
     if _verdict(gate, look, 0, n) is Verdict.PASS:
         # The first count that no longer passes; all of n bad never does.
-        allowed = (_first(lambda k: _verdict(gate, look, k, n) is not Verdict.PASS, 0, n) or 1) - 1
+        allowed = (_first(lambda k: _verdict(gate, look, k, n) is not Verdict.PASS, 1, n) or 1) - 1
         found |= {"allowed": allowed, "passes_at": statistics.lower_bound(allowed + 1, n, 1 - power)}
-    fails = _first(lambda k: _verdict(gate, look, k, n) is Verdict.FAIL, 0, n)
+    fails = _first(lambda k: _verdict(gate, look, k, n) is Verdict.FAIL, 1, n)
     if fails is None:
         return found
     detects = statistics.upper_bound(fails - 1, n, 1 - power)
@@ -188,12 +186,12 @@ def _split(n: int, weight: float, gate: Gate, look: Look, power: float) -> dict[
         )
         return judge(gate, evidence, look=look).verdict is Verdict.FAIL
 
-    found: dict[str, object] = {"needed": _first(lambda m: wrong(0, m), 1) if weight > 0 else None}
-    if n < 1 or not wrong(0, n):
+    found: dict[str, object] = {"needed": _first(lambda m: wrong(0, m), 1)}
+    if not wrong(0, n):
         return found
     # Up to the weight itself: beyond it, too many are wrong again.
-    fits = _first(lambda k: not wrong(k, n), 0, math.floor(weight * n))
-    return {**found, "detects": statistics.lower_bound(fits or 0, n, 1 - power)}
+    fits = _first(lambda k: not wrong(k, n), 1, math.floor(weight * n))
+    return {**found, "detects": statistics.lower_bound(fits or 1, n, 1 - power)}
 
 
 def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:
@@ -201,13 +199,14 @@ def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:
     found: dict[str, object] = {"bad": k, "n": n}
     if gate.kind == "quantile":
         line, q = bad_side(gate).limit, gate.quantile or 0.5
-        beyond = k > n - math.ceil(q * n)
+        rank = math.ceil(q * n)
+        beyond = k >= rank if gate.higher_is_better else k > n - rank
         outside = line / 2 if gate.higher_is_better else line * 2
         inside = gate.target.limit * 2 if gate.higher_is_better else gate.target.limit / 2
         found["value"] = outside if beyond else inside
     evidence = Evidence.model_validate({"measure": gate.measure, "kind": gate.kind, **_WINDOW, **found})
     plain = gate.model_copy(update={"implausible": None})
-    return judge(plain, evidence, look=look, looks=(look,), confidence=1 - look.alpha).verdict
+    return judge(plain, evidence, look=look).verdict
 
 
 def _first(holds: Callable[[int], bool], start: int, stop: int = _TOO_MANY) -> int | None:

@@ -82,6 +82,93 @@ def test_a_quantile_is_a_share_beyond_its_limit(policy: Policy) -> None:
     assert "beyond 5 s" in found.reason
 
 
+def throughput(**more: Any) -> Gate:
+    return Gate.model_validate(
+        {
+            "id": "throughput", "title": "P5 throughput", "kind": "quantile", "quantile": 0.05, "measure": "t",
+            "unit": "requests", "target": "> 10", "alert": "< 5", "why": "test", **more,
+        }
+    )  # fmt: skip
+
+
+def test_a_quantile_that_should_be_high_is_no_different(policy: Policy) -> None:
+    """p5 above 5 is the mirror of p95 below 5: the same shares beyond the limit pass, and are detected."""
+    low = one(changed(policy, "submit_latency", min_samples=1), 125)
+    high = one(throughput(), 125)
+    assert (high.needed, high.allowed) == (low.needed, low.allowed) == (59, 8)
+    assert (high.passes_at, high.detects) == (low.passes_at, low.detects)
+    assert high.detects == pytest.approx(0.1027, abs=1e-4)
+
+
+@pytest.mark.parametrize("high", [False, True])
+def test_the_point_of_a_quantile_is_the_sample_of_its_rank(policy: Policy, high: bool) -> None:
+    """Of 300, p95 is the 285th: fifteen may be beyond. p5 is the 15th from below: fourteen may be."""
+    gate = throughput(evidence="point") if high else changed(policy, "submit_latency", evidence="point")
+    assert one(gate, 125).allowed == (14 if high else 15)
+
+
+def test_what_a_gate_does_not_believe_is_no_question_of_traffic(policy: Policy) -> None:
+    usual, doubting = (one(changed(policy, "submit_latency", implausible=limit), 125) for limit in ("< 0.005", "> 5.5"))
+    assert doubting == usual and doubting.detects is not None
+
+
+def test_few_samples_to_the_last_of_them(policy: Policy) -> None:
+    """Two bad of two are proof that more than 2 % are, and so is one: P(X >= 1 | 2, 2 %) = 0.04. Of three: 0.059."""
+    found = one(changed(policy, "success_rate", min_samples=1), 1, percent=100, looks=(Look(hours=2, alpha=0.05),))
+    assert (found.expected, found.needed, found.allowed) == (2, 149, None)
+    # Called FAIL by one of two with 95 %: 1 - (1 - p)^2; by two of three, where one would not do: p = 0.8647.
+    assert stats.binom.sf(1, 3, found.detects) == pytest.approx(0.95)
+
+
+def test_one_good_sample_is_enough_where_the_value_alone_counts(policy: Policy) -> None:
+    gate = changed(policy, "success_rate", evidence="point", min_samples=1)
+    assert fewest(gate, AT5) == 1
+    found = one(gate, 1, percent=100, looks=(Look(hours=1, alpha=0.05),))
+    assert (found.expected, found.decides, found.allowed) == (1, True, 0)
+    # One bad of one shows at 5 % that more than 2 % are bad; 0.95 of soaks with a rate of 5 % have none.
+    assert found.passes_at == pytest.approx(0.05) and found.detects is not None
+
+
+def test_a_loose_limit_is_broken_by_nearly_all_of_few(policy: Policy) -> None:
+    """Ten samples against 60 %: P(X >= 9) = 10 x 0.6^9 x 0.4 + 0.6^10 = 0.046, P(X >= 8) = 0.167."""
+    gate = changed(policy, "error_rate", target="< 0.5", alert="> 0.6", min_samples=1, collapse=None)
+    found = one(gate, 10, percent=100, looks=(Look(hours=1, alpha=0.05),))
+    assert found.expected == 10 and found.detects is not None
+    assert stats.binom.sf(8, 10, found.detects) >= 0.95
+
+
+def test_spotless_or_nothing(policy: Policy) -> None:
+    """168 samples: one failure would want 236. A rate that passes with 95 %: (1 - p)^168 = 0.95."""
+    found = one(policy.gate("success_rate"), 70)
+    assert (found.expected, found.allowed) == (168, 0)
+    assert found.passes_at == pytest.approx(1 - 0.95 ** (1 / 168))
+
+
+def test_exactly_as_many_as_are_needed_decide(policy: Policy) -> None:
+    looks = (Look(hours=1, alpha=0.05), Look(hours=2, alpha=0.05))
+    enough, short = (one(policy.gate("success_rate"), rate, percent=100, looks=looks) for rate in (149, 74.5))
+    assert (enough.expected, enough.decides) == (149, True)
+    assert (short.expected, short.decides, short.later) == (74, False, 2)
+
+
+@pytest.mark.parametrize(
+    ("gate", "per_hour", "hours"),
+    [("success_rate", 60, [24, 26, 29]), ("submit_latency", 25, [23, 24, 28])],
+)
+def test_a_later_look_is_held_to_its_own_share_of_alpha(
+    policy: Policy, gate: str, per_hour: float, hours: list[int]
+) -> None:
+    """At 5 % 149 and 59 samples would do; at the later looks' 3 % it is 174 and 69 (ln 0.03 / ln 0.95 = 68.3)."""
+    looks = tuple(Look(hours=at, alpha=0.05 if at == hours[0] else 0.03) for at in hours)
+    found = one(changed(policy, gate, min_samples=1), per_hour, looks=looks)
+    assert (found.decides, found.later) == (False, hours[2])
+
+
+def test_traffic_of_less_than_a_soak_has_no_quietest_stretch(policy: Policy) -> None:
+    (found,) = powers(week(125)[:10], [policy.gate("dlq")], phase="p", percent=10, looks=[AT5], samples={})
+    assert found.quietest is None and found.expected == 300
+
+
 def test_a_gate_that_cannot_be_decided_says_how_long_a_soak_could(policy: Policy) -> None:
     looks = (Look(hours=24, alpha=0.05), Look(hours=30, alpha=0.05), Look(hours=72, alpha=0.05))
     found = one(policy.gate("success_rate"), 40, looks=looks)
@@ -117,6 +204,25 @@ def test_the_split_it_detects_is_called_wrong_with_95_percent(policy: Policy) ->
     assert found.detects is not None
     most = max(k for k in range(1500) if 2 * stats.binom.cdf(k, 3000, 0.5) < 0.001)
     assert stats.binom.cdf(most, 3000, found.detects) == pytest.approx(0.95, abs=1e-6)
+
+
+def test_a_split_that_few_requests_just_show(policy: Policy) -> None:
+    """At 73 requests and 10 %, none to async is wrong and one is not: none come with 95 % where (1 - p)^73 = 0.95."""
+    gate, day = policy.gate("observed_split"), (Look(hours=1, alpha=0.05),)
+    assert one(gate, 72, looks=day).detects is None
+    assert one(gate, 73, looks=day).detects == pytest.approx(1 - 0.95 ** (1 / 73))
+    whole = one(gate, 1, percent=100, looks=day)
+    assert (whole.needed, whole.detects) == (1, pytest.approx(0.05))
+    nothing = one(gate, 125, percent=0)
+    assert (nothing.needed, nothing.detects, nothing.decides) == (None, None, False)
+    quiet = one(gate, 0)
+    assert (quiet.needed, quiet.detects) == (73, None)
+
+
+def test_a_share_close_to_the_weight_is_told_apart_from_it(policy: Policy) -> None:
+    """Of thirty million, 3.29 + 1.645 standard errors of 0.0055 % below 10 %."""
+    found = one(policy.gate("observed_split"), 1_250_000)
+    assert "a share of async requests of 9.97 % or less" in found.reason
 
 
 def test_samples_of_a_request_are_the_policys(policy: Policy) -> None:
