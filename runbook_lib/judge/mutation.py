@@ -48,21 +48,22 @@ class Trial:
 def healthy(gate: Gate) -> Evidence:
     """Evidence of a day on which all is well, far on the right side of the gate's own target."""
     base = {"measure": gate.measure, "kind": gate.kind, "start": START, "end": END, "query": "made up for the trial"}
-    target = gate.target.limit
+    good = gate.target.limit * 2 if gate.higher_is_better else gate.target.limit / 2
     match gate.kind:
         case "rate":
             return Evidence.model_validate({**base, "bad": 1, "n": SAMPLES})
         case "split":
             return Evidence.model_validate({**base, "bad": SAMPLES // 10, "n": SAMPLES, "weight": 0.1})
         case "quantile":
-            value = target / 2
-            bounds = {"low": value * 0.98, "upper": value * 1.02}
-            return Evidence.model_validate({**base, "value": value, "n": SAMPLES, "bad": 1, **bounds})
+            bounds = {"low": good * 0.98, "upper": good * 1.02}
+            return Evidence.model_validate({**base, "value": good, "n": SAMPLES, "bad": 1, **bounds})
         case "gauge":
-            values = [float(place % 2) if gate.target.holds(1.0) else 0.0 for place in range(POINTS)]
-            return Evidence.model_validate({**base, "values": values, "expected": POINTS, "live": 0.0})
+            least = float(math.ceil(good)) if gate.higher_is_better else 0.0
+            step = 1.0 if gate.target.holds(least + 1) else 0.0
+            values = [least, least + step] * (POINTS // 2)
+            return Evidence.model_validate({**base, "values": values, "expected": POINTS, "live": least})
         case "amount":
-            return Evidence.model_validate({**base, "value": target / 2, "n": SAMPLES})
+            return Evidence.model_validate({**base, "value": good, "n": SAMPLES})
 
 
 def _with(**fields: object) -> Spoil:
@@ -72,7 +73,7 @@ def _with(**fields: object) -> Spoil:
 def _scaled(factor: float) -> Spoil:
     def spoil(gate: Gate, evidence: Evidence) -> Evidence:
         given = evidence.model_dump()
-        for name in ("value", "low", "upper", "high"):
+        for name in ("value", "low", "upper", "high", "live"):
             if given[name] is not None:
                 given[name] *= factor
         given["values"] = [value * factor for value in given["values"]]
@@ -100,7 +101,9 @@ def _other_side(_gate: Gate, evidence: Evidence) -> Evidence:
 
 
 def _stuck(_gate: Gate, evidence: Evidence) -> Evidence:
-    return Evidence.model_validate({**evidence.model_dump(), "values": [1.0] * (STUCK_POINTS * 4), "expected": 120})
+    """At a level that is in order, where there is one beside 0: nothing else is wrong with it."""
+    values = [max(evidence.values) or 1.0] * (STUCK_POINTS * 4)
+    return Evidence.model_validate({**evidence.model_dump(), "values": values, "expected": len(values)})
 
 
 _NAN = math.nan
@@ -150,7 +153,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "unit_too_large",
         "a unit off by 1000, upwards",
         {
-            "rate": _counts_scaled(FACTOR * SAMPLES),
+            "rate": _counts_scaled(FACTOR),
             "split": _counts_scaled(FACTOR),
             **dict.fromkeys(("quantile", "gauge", "amount"), _scaled(FACTOR)),
         },
