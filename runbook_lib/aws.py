@@ -84,9 +84,13 @@ def instant(value: Any) -> dt.datetime:
 
 
 class Aws:
-    """Clients of one region, made once each."""
+    """Clients of one region, made once each.
 
-    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+    Args:
+        answer_s: seconds that an answer may take, before the question is asked again (four times at most).
+    """
+
+    def __init__(self, region: str, endpoint_url: str | None = None, *, answer_s: float = 60.0) -> None:
         import boto3
         from botocore.config import Config
         from botocore.session import get_session
@@ -96,7 +100,7 @@ class Aws:
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 4},
             connect_timeout=5,
-            read_timeout=60,
+            read_timeout=answer_s,
             max_pool_connections=16,
         )
         session = get_session()

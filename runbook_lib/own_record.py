@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Self
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, Identity
+from runbook_lib.errors import ArchiveError
 from runbook_lib.params import Params, project_root
-from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import new_run_id
 from runbook_lib.record.record import Status
@@ -16,6 +18,9 @@ from runbook_lib.record.record import Status
 
 class OwnRecord:
     """The record while the command is at work; what goes wrong inside it is in the record, and goes on to the caller.
+
+    What commands before it left open, because they were killed, is closed first. Leaving it raises ArchiveError where
+    the record cannot be sealed: its journal stays.
 
     Args:
         name: of the chain that such records are in, beside those of the notebooks.
@@ -26,6 +31,7 @@ class OwnRecord:
 
     def __init__(self, params: Params, name: str, aws: Aws, identity: Identity) -> None:
         self.archive, self.run_id = Archive(project_root() / params.archive), new_run_id()
+        self.archive.sweep()
         self.staging = self.archive.stage(params.env, params.release, name, self.run_id, "command")
         self.journal = Journal(self.staging)
         self.guard = Guard(params, identity, self.journal)
@@ -53,4 +59,10 @@ class OwnRecord:
             status = "failed"
             self.journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
         said = str(error) if error is not None else None
-        self.folder = str(seal_staged(self.archive, self.staging, status=status, error=said).folder)
+        try:
+            self.folder = str(seal_staged(self.archive, self.staging, status=status, error=said).folder)
+        except (ArchiveError, OSError) as trouble:
+            told = not_sealed(trouble, self.staging)
+            if error is None:
+                raise ArchiveError(f"it was done, but {told}") from None
+            print(told, file=sys.stderr, flush=True)  # what went wrong first is what the caller must hear

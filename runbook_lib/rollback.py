@@ -214,12 +214,14 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
 
 
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
-    from runbook_lib.record.archive import Archive, seal_staged
+    from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 
+    archive = Archive(effect.root)
     try:
-        return str(seal_staged(Archive(effect.root), effect.staging, status=status, error=error).folder)
+        archive.sweep()
+        return str(seal_staged(archive, effect.staging, status=status, error=error).folder)
     except (ArchiveError, OSError) as trouble:
-        print(f"{trouble}; the journal is kept in {effect.staging}", file=sys.stderr, flush=True)
+        print(not_sealed(trouble, effect.staging), file=sys.stderr, flush=True)
         return None
 
 

@@ -23,7 +23,7 @@ from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params import FLAT_NAMES, Params, load, project_root
-from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.record import Status
 from runbook_lib.redact import redact
@@ -52,6 +52,7 @@ class Run:
         self.identity: Identity
         self.now: dt.datetime
         self.guard: Guard
+        self._closed = False
         self.checks: dict[str, Check] = {}
         self.case: dict[str, Any] | None = None
         """What the last verdict was made of (`made_of`)."""
@@ -128,9 +129,13 @@ class Run:
     def _abandon(cls) -> None:
         """Run All once more in the same kernel: the run before, never closed, is sealed as cancelled."""
         before, cls._open = cls._open, None
-        if before is not None and before.origin == "interactive" and before.staging.exists():
-            before.journal.append("warning", text="never closed: the notebook was run again in the same kernel")
-            before._seal("cancelled")
+        if before is None or before.origin != "interactive" or not before.staging.exists():
+            return
+        if before._closed:  # it could not be sealed then
+            before._seal("completed")
+            return
+        before.journal.append("warning", text="never closed: the notebook was run again in the same kernel")
+        before._seal("cancelled")
 
     def _seal(self, status: Status, error: str | None = None) -> str | None:
         """Seals the run, where no engine does; the record's folder.
@@ -141,17 +146,22 @@ class Run:
         try:
             return str(seal_staged(self.archive, self.staging, status=status, error=error).folder)
         except (ArchiveError, OSError) as trouble:
+            sentence = not_sealed(trouble, self.staging)
             if not self.journal.lenient:
-                raise
-            print(f"{trouble}; the journal is kept in {self.staging}", file=sys.stderr, flush=True)
+                raise ArchiveError(sentence) from None
+            print(sentence, file=sys.stderr, flush=True)
             return None
 
     def fail(self, error: RunbookError) -> None:
-        """Notes the error; where no engine watches, seals the run as failed."""
-        self.journal.append("error", type=type(error).__name__, text=str(error), exit_code=int(error.exit_code))
+        """Notes the error; where no engine watches, seals the run as failed. What cannot be kept is said on stderr."""
+        facts = {"type": type(error).__name__, "text": str(error), "exit_code": int(error.exit_code)}
+        self.journal.append_or_stderr("error", **facts)
         if self.origin == "interactive":
-            type(self)._open = None
-            self._seal("failed", str(error))
+            try:
+                self._seal("failed", str(error))
+                type(self)._open = None
+            except ArchiveError as trouble:
+                print(trouble, file=sys.stderr, flush=True)
 
     @property
     def applying(self) -> bool:
@@ -279,6 +289,7 @@ class Run:
 
         Raises:
             RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
+        ArchiveError: the record cannot be sealed; the journal stays, and the next run of the notebook seals it.
         """
         from runbook_lib.record.attach import MIME, stamp
         from runbook_lib.show.parts import show
@@ -286,10 +297,11 @@ class Run:
 
         self.keep_case()
         self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
-        type(self)._open = None
+        self._closed = True
         where = None
         if self.origin == "interactive":
             where = self._seal("completed")
+        type(self)._open = None
         note = closing_note(self.run_id, outcome, where)
         gates = plain(outcome.results)
         show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})

@@ -329,12 +329,12 @@ def _cell_error(nb: Any) -> Problem | None:
 
 def _seal(run: Staged, nb: Any, ending: tuple[Status, Problem | None]) -> RecordRef | None:
     """The sealed record; None, with a sentence on stderr, if the archive does not take it."""
-    from runbook_lib.record.archive import seal_staged
+    from runbook_lib.record.archive import not_sealed, seal_staged
 
     try:
         return seal_staged(run.archive, run.staging, status=ending[0], notebook=nb, error=ending[1])
     except (ArchiveError, OSError) as error:
-        print(f"{error}; the journal is kept in {run.staging}", file=sys.stderr, flush=True)
+        print(not_sealed(error, run.staging), file=sys.stderr, flush=True)
         return None
 
 

@@ -94,7 +94,12 @@ class Journal:
         if self.lenient:
             return self.append_or_stderr(event, **data)
         with self._lock:
-            return self._append(self._entry(event, data))
+            try:
+                return self._append(self._entry(event, data))
+            except ArchiveError as error:
+                there = f"what is in {self.folder} is kept: mend that, then run it again"
+                told = there if self.folder.exists() else "its record was sealed meanwhile: run it again"
+                raise ArchiveError(f"{error}; {told}") from None
 
     def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
         """As `append`, but never in the way, for actions that lower exposure: nothing may hold those up.

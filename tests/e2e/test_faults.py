@@ -6,21 +6,37 @@ record for each run.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import json
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runbook_lib.errors import ArchiveError, Refused
+from runbook_lib.record import journal, seal
 from runbook_lib.record.record import Record
 from tests.e2e import wire
+from tests.e2e.conftest import NOTEBOOK
 from tests.e2e.test_killed import with_cell
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 HERE = Path(__file__).with_name("wire.py")
 EVERY = range(1, len(wire.WRITES) + 1)
+ONCE = (wire.throttled, wire.server_error, wire.lost, wire.unreached, wire.too_late)
 FOR_EVER = 1000
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore waits up to seconds before it tries again, which shows nothing more."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
 
 
 def by_hand(rollout: Any) -> Record:
@@ -53,7 +69,7 @@ def assert_it_goes_on(rollout: Any, first: Record) -> None:
 
 
 @pytest.mark.parametrize("nth", EVERY, ids=wire.WRITES)
-@pytest.mark.parametrize("fault", [wire.throttled, wire.server_error, wire.lost], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", ONCE, ids=lambda fault: fault.__name__)
 def test_a_write_that_meets_trouble_once_is_made_once(rollout: Any, fault: wire.Fault, nth: int) -> None:
     rollout.quiet()
     with wire.wire(fault, nth) as met:
@@ -67,6 +83,20 @@ def test_a_write_that_meets_trouble_once_is_made_once(rollout: Any, fault: wire.
         assert mine == [10, 0], "each step is deployed once"
     else:
         assert_it_goes_on(rollout, done)
+
+
+@pytest.mark.parametrize("fault", [wire.unreached, wire.too_late], ids=lambda fault: fault.__name__)
+def test_every_question_that_times_out_once_is_asked_again(rollout: Any, fault: wire.Fault) -> None:
+    rollout.quiet()
+    with wire.every_question(fault) as met:
+        done = by_hand(rollout)
+    services = {
+        word for word in ("appconfig", "deployments", "DescribeAlarms", "GetCallerIdentity") if word in str(met)
+    }
+    assert len(met) > 20 and {"deployments", "GetCallerIdentity"} <= services, met
+    assert (done.decision, rollout.state().weight) == ("SOAK", 10)
+    assert rollout.records() == [done]
+    assert [change.outcome["ok"] for change in done.changes if change.outcome] == [True, True]
 
 
 @pytest.mark.parametrize("nth", EVERY, ids=wire.WRITES)
@@ -102,22 +132,161 @@ def test_killed_between_intent_and_record(rollout: Any, tmp_path: Path, how: str
     assert_it_goes_on(rollout, died)
 
 
-def test_a_full_disk_makes_no_raise_and_is_said(rollout: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+DIES_AFTER = """
+import os, signal
+from runbook_lib.record import journal
+
+write, left = journal.Journal._append, [{times}]
+
+def append(self, entry):
+    written = write(self, entry)
+    left[0] -= entry["event"] == {event!r}
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return written
+
+journal.Journal._append = append
+"""
+DIES_SEALING = """
+import json, os, signal, sys
+from pathlib import Path
+from runbook_lib.launch import launch
+from runbook_lib.record import archive
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+steps = {
+    "before": (archive, "write_folder"),
+    "behind": (archive.Chain, "advance"),
+    "tidy": (archive.owner, "remove"),
+}
+setattr(*steps[sys.argv[1]], die)
+launch(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]), root=Path.cwd())
+"""
+
+
+def assert_the_soak_goes_on(rollout: Any, died: Record) -> None:
+    """Everything was done when it died: the next run finds the soak, and changes nothing."""
+    assert died.open_changes == () and claimed(died) == 10
+    assert rollout.state().weight == 10
+    assert_it_goes_on(rollout, died)
+    assert rollout.records()[-1].changes == ()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("event", "times"), [("outcome", 2), ("decision", 1), ("closed", 1)], ids=["the outcome", "the verdict", "the end"]
+)
+def test_killed_between_the_outcome_and_the_seal(rollout: Any, tmp_path: Path, event: str, times: int) -> None:
     rollout.quiet()
-    from runbook_lib.record import journal
+    cell = DIES_AFTER.format(event=event, times=times)
+    finished = rollout.run(with_cell(tmp_path, cell, after="phase.plan()"), **rollout.apply)
+    (died,) = rollout.records()
+    assert (died.status, died.error.type, finished.exit_code) == ("died", "DeadKernelError", 1)
+    assert_the_soak_goes_on(rollout, died)
 
-    real = journal.Journal.append
 
-    def full(self: Any, event: str, **data: Any) -> Any:
-        if event == "intent":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(self, event, **data)
+@pytest.mark.kernel
+@pytest.mark.parametrize(("when", "status"), [("before", "died"), ("behind", "completed"), ("tidy", "completed")])
+def test_killed_while_the_record_is_sealed(rollout: Any, when: str, status: str) -> None:
+    rollout.quiet()
+    values = json.dumps({**rollout.values, **rollout.apply})
+    killed = subprocess.run(
+        [sys.executable, "-c", DIES_SEALING, when, str(NOTEBOOK), str(rollout.file), values],
+        env=rollout.aws.environ(), cwd=NOTEBOOK.parents[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (staged,) = [path for path in rollout.archive.staging.iterdir() if not path.name.startswith(".")]
+    assert '"event":"closed"' in (staged / "journal.jsonl").read_text()
+    rollout.archive.sweep()
+    (died,) = rollout.records()
+    assert (died.run_id, died.status) == (staged.name, status)
+    assert_the_soak_goes_on(rollout, died)
 
-    with monkeypatch.context() as disk:
-        disk.setattr(journal.Journal, "append", full)
+
+NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextlib.contextmanager
+def full_disk(archive: Path, event: str, nth: int = 1, *, only: bool = False) -> Iterator[None]:
+    """No space on the archive's disk from the nth line about `event` on, or for these lines alone; "seal" has none."""
+    write, folder, seen = journal._write, seal.write_folder, [nth - 1 if event == "seal" else 0]
+
+    def no_line(path: Path, text: str) -> None:
+        hit = f'"event":"{event}"' in text
+        seen[0] += hit
+        if archive in path.parents and seen[0] >= nth and (hit or not only):
+            raise NO_SPACE
+        write(path, text)
+
+    def no_folder(final: Path, *given: Any) -> None:
+        full = event == "seal" or (seen[0] >= nth and not only)
+        if full and archive in final.parents and ".staging" not in final.parts:
+            raise ArchiveError(f"{final} cannot be written ({NO_SPACE.strerror})")
+        folder(final, *given)
+
+    with pytest.MonkeyPatch.context() as disk:
+        disk.setattr(journal, "_write", no_line)
+        disk.setattr("runbook_lib.record.archive.write_folder", no_folder)
+        yield
+
+
+def test_a_full_disk_makes_no_raise_and_is_said(rollout: Any) -> None:
+    rollout.quiet()
+    with full_disk(rollout.folder, "intent", only=True):
         refused = by_hand(rollout)
     assert refused.status == "failed" and refused.error is not None
     assert "the intent cannot be recorded" in refused.error.sentence
     assert "No space left on device" in refused.error.sentence
     assert rollout.state().dial_percent == 0 and refused.changes == ()
     assert_it_goes_on(rollout, refused)
+
+
+def test_an_outcome_that_finds_no_room_is_said_and_the_record_has_it_open(rollout: Any, capsys: Any) -> None:
+    rollout.quiet()
+    with full_disk(rollout.folder, "outcome", only=True):
+        done = by_hand(rollout)
+    said = capsys.readouterr().err
+    assert said.count("No space left on device") == 2 and said.count('"event":"outcome"') == 2
+    assert (done.status, done.decision) == ("completed", "SOAK")
+    assert len(done.open_changes) == 2 and any("lacks event" in warning for warning in done.warnings)
+    assert_it_goes_on(rollout, done)
+
+
+@pytest.mark.parametrize(("nth", "percent", "error"), [(1, 0, Refused), (2, 10, ArchiveError)], ids=wire.WRITES)
+def test_a_disk_that_is_full_from_the_outcome_on_loses_nothing(
+    rollout: Any, capsys: Any, nth: int, percent: float, error: type[Exception]
+) -> None:
+    rollout.quiet()
+    with full_disk(rollout.folder, "outcome", nth), pytest.raises(error) as told:
+        rollout.by_hand_unchecked(**rollout.apply)
+    assert_says_where_it_is(rollout, str(told.value))
+    assert f'"percent":{percent}' in capsys.readouterr().err
+    assert_the_next_run_seals_it(rollout, "cancelled", percent)
+
+
+def test_a_seal_that_finds_no_room_is_said_and_the_journal_stays(rollout: Any) -> None:
+    rollout.quiet()
+    with full_disk(rollout.folder, "seal"), pytest.raises(ArchiveError) as told:
+        rollout.by_hand_unchecked(**rollout.apply)
+    assert_says_where_it_is(rollout, str(told.value))
+    assert_the_next_run_seals_it(rollout, "completed", 10)
+
+
+def assert_says_where_it_is(rollout: Any, sentence: str) -> None:
+    """One sentence: no room, where the journal is kept, what to do."""
+    (staged,) = rollout.archive.staging.iterdir()
+    assert "\n" not in sentence
+    for word in ("No space left on device", str(staged), "run it again"):
+        assert word in sentence
+
+
+def assert_the_next_run_seals_it(rollout: Any, status: str, percent: float) -> None:
+    """In the same kernel: what could not be sealed is, and then the rollout goes on."""
+    assert rollout.state().weight == percent and rollout.refs() == []
+    rollout.by_hand(**rollout.apply)
+    first, _ = rollout.records()
+    assert first.status == status
+    assert claimed(first) in (None, percent)
+    assert rollout.state().weight == 10

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
 Send = Callable[[Any], Any]
@@ -50,6 +50,16 @@ def timeout(request: Any, _: Send) -> Any:
     raise ReadTimeoutError(endpoint_url=request.url)
 
 
+def unreached(request: Any, _: Send) -> Any:
+    raise ConnectTimeoutError(endpoint_url=request.url)
+
+
+def too_late(request: Any, send: Send) -> Any:
+    """AWS has done it, and answered when nobody listened any more."""
+    send(request)
+    raise ReadTimeoutError(endpoint_url=request.url)
+
+
 def lost(request: Any, send: Send) -> Any:
     """AWS has done it, and the answer never came."""
     send(request)
@@ -73,7 +83,7 @@ def install(fault: Fault, nth: int, times: int = 1) -> tuple[list[int], Callable
     real, seen, met = URLLib3Session.send, [0], list[int]()
 
     def send(self: URLLib3Session, request: Any) -> Any:
-        if request.method == "POST" and WRITE.fullmatch(urlsplit(request.url).path.rstrip("/")):
+        if _is_write(request):
             seen[0] += 1
             if nth <= seen[0] < nth + times:
                 met.append(seen[0])
@@ -86,6 +96,29 @@ def install(fault: Fault, nth: int, times: int = 1) -> tuple[list[int], Callable
         URLLib3Session.send = real
 
     return met, remove
+
+
+def _is_write(request: Any) -> bool:
+    return request.method == "POST" and bool(WRITE.fullmatch(urlsplit(request.url).path.rstrip("/")))
+
+
+@contextlib.contextmanager
+def every_question(fault: Fault) -> Iterator[set[str]]:
+    """Every question, each the first time that it is asked, meets `fault`; gives those that met it."""
+    real, met = URLLib3Session.send, set[str]()
+
+    def send(self: URLLib3Session, request: Any) -> Any:
+        asked = f"{request.method} {request.url} {request.headers.get('X-Amz-Target')} {request.body!r}"
+        if _is_write(request) or asked in met:
+            return real(self, request)
+        met.add(asked)
+        return fault(request, lambda given: real(self, given))
+
+    URLLib3Session.send = send
+    try:
+        yield met
+    finally:
+        URLLib3Session.send = real
 
 
 @contextlib.contextmanager
