@@ -70,6 +70,8 @@ class Backlog(BacklogSeen):
     def _done(self) -> str:
         if self.over:
             return "the backlog was drained, and the workers are what the code says"
+        if self.returning:
+            return f"the workers are being put back to {self.was}"
         kept = f"; the queue is drained, but {self.missing_back}" if self.drained and self.missing_back else ""
         return f"{self.policy.workers} workers run{kept}"
 
@@ -89,12 +91,14 @@ class Backlog(BacklogSeen):
         ok = not self.open or found.facts() == {"reserved": wanted, "maximum": wanted}
         told = f"reserved {found.reserved}, maximum {found.maximum}"
         if self.open and not ok:
-            told += f"; begun and not completed: apply again to bring both to {wanted}"
-        return check(
+            to = f"{self.was} again" if self.returning else wanted
+            told += f"; begun and not completed: apply again to bring both to {to}"
+        made = check(
             "rollback_2.workers", "Reserved concurrency and MaximumConcurrency raised together", ok, told,
             expected=f"{wanted} each, while the deviation is open", found=told, reserved=found.reserved,
             maximum=found.maximum,
         )  # fmt: skip
+        return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if self.returning and not made.ok else made
 
     def _undone(self) -> Check:
         made = check(
@@ -111,7 +115,8 @@ class Backlog(BacklogSeen):
     @property
     def planned(self) -> act.Plan:
         """What is to be done now."""
-        if self.raised and self.workers.maximum == self.policy.workers and (not self.missing_back or self.llm_fails):
+        whole = self.workers.maximum == self.policy.workers or self.returning
+        if self.raised and whole and (not self.missing_back or self.llm_fails):
             was = (self.open.get(MAXIMUM), self.was)
             return act.plan_lower(self.workers, self.was, was[0].was if was[0] else was[1])
         return act.plan_raise(
@@ -222,7 +227,7 @@ class Backlog(BacklogSeen):
 
     def _forget(self) -> None:
         """What follows from the state is looked at anew."""
-        for name in ("turned", "limited", "decided_seen"):
+        for name in ("turned", "limited", "decided_seen", "returning"):
             self.__dict__.pop(name, None)
 
     def proof(self) -> Any:

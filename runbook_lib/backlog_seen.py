@@ -59,8 +59,21 @@ class BacklogSeen(Mitigation):
 
     @property
     def raised(self) -> bool:
-        """The workers are more, by this scenario and on record."""
-        return bool(self.open) and self.workers.reserved == self.policy.workers
+        """The workers are more, by this scenario and on record; or they were, and are not wholly put back yet."""
+        return bool(self.open) and (self.workers.reserved == self.policy.workers or self.returning)
+
+    @cached_property
+    def returning(self) -> bool:
+        """Putting back was begun by a run that did not live to close the deviation: the record's last word on it."""
+        if not self.open:
+            return False
+        since = min(dt.datetime.fromisoformat(one.at) for one in self.open.values())
+        intents = [change.intent for record in self.earlier for change in record.changes]
+        ours = [
+            one for one in intents
+            if {"reserved", "maximum"} & set(one["after"]) and dt.datetime.fromisoformat(one["aws_at"]) >= since
+        ]  # fmt: skip
+        return bool(ours) and not ours[-1]["raises"]
 
     @property
     def over(self) -> bool:
@@ -81,7 +94,9 @@ class BacklogSeen(Mitigation):
 
         found, since = self.workers, next((one.at for one in self.open.values()), "")
         told = "nothing was done yet"
-        if self.raised:
+        if self.returning:
+            told = f"raised since {since}; putting back was begun, and not completed"
+        elif self.raised:
             told = f"raised to {self.policy.workers} workers, decided at {since}"
         elif self.open:
             told = f"on record since {since}, but {found.reserved} workers are reserved: begun, and not completed"

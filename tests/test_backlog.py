@@ -195,6 +195,29 @@ def test_killed_in_the_middle_the_next_run_goes_on_with_the_same_clock(
     assert done.decision == "SOAK"
 
 
+@pytest.mark.parametrize("after", ["maximum", "reserved"])
+def test_killed_while_it_is_put_back_the_next_run_completes_that_and_does_not_raise_again(
+    place: Made, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    here = place(spike(2.6, end=1))
+    here.pass_time(minutes=50)
+    here.run(**APPLY)
+    here.pass_time(minutes=80)
+    with monkeypatch.context() as meddled, pytest.raises(_Killed):
+        _kill(meddled, {"maximum": "update_event_source_mapping", "reserved": "put_function_concurrency"}[after])
+        here.run(**APPLY)
+    assert workers_of(here) == {"reserved": 5 if after == "reserved" else 10, "maximum": 5}
+    here.pass_time(minutes=5)
+    planned = here.run()
+    assert planned.decision == "SOAK", reason(planned)
+    assert "workers back" in str((planned.outcome or {})["next"])
+    assert not here.namespace["incident"].planned.raises
+    completed = here.run(**APPLY)
+    assert (completed.decision, workers_of(here)) == ("PROMOTE", {"reserved": 5, "maximum": 5}), reason(completed)
+    assert not [change for change in completed.changes if change.intent["raises"]]
+    assert not deviations.open_deviations(here.archive, "prod")
+
+
 def _kill(meddled: pytest.MonkeyPatch, after: str) -> None:
     """The process dies right after that step."""
     if after == "open_all":

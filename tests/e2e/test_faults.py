@@ -6,22 +6,18 @@ record for each run.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runbook_lib.errors import ArchiveError, Refused
-from runbook_lib.record import journal, seal
 from runbook_lib.record.record import Record
+from tests.disk import full_disk
 from tests.e2e import wire
 from tests.e2e.conftest import NOTEBOOK
 from tests.e2e.test_killed import with_cell
@@ -88,7 +84,7 @@ def test_a_write_that_meets_trouble_once_is_made_once(rollout: Any, fault: wire.
 @pytest.mark.parametrize("fault", [wire.unreached, wire.too_late], ids=lambda fault: fault.__name__)
 def test_every_question_that_times_out_once_is_asked_again(rollout: Any, fault: wire.Fault) -> None:
     rollout.quiet()
-    with wire.every_question(fault) as met:
+    with wire.each_once(fault, lambda request: not wire.is_shift(request)) as met:
         done = by_hand(rollout)
     services = {
         word for word in ("appconfig", "deployments", "DescribeAlarms", "GetCallerIdentity") if word in str(met)
@@ -203,33 +199,6 @@ def test_killed_while_the_record_is_sealed(rollout: Any, when: str, status: str)
     (died,) = rollout.records()
     assert (died.run_id, died.status) == (staged.name, status)
     assert_the_soak_goes_on(rollout, died)
-
-
-NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@contextlib.contextmanager
-def full_disk(archive: Path, event: str, nth: int = 1, *, only: bool = False) -> Iterator[None]:
-    """No space on the archive's disk from the nth line about `event` on, or for these lines alone; "seal" has none."""
-    write, folder, seen = journal._write, seal.write_folder, [nth - 1 if event == "seal" else 0]
-
-    def no_line(path: Path, text: str) -> None:
-        hit = f'"event":"{event}"' in text
-        seen[0] += hit
-        if archive in path.parents and seen[0] >= nth and (hit or not only):
-            raise NO_SPACE
-        write(path, text)
-
-    def no_folder(final: Path, *given: Any) -> None:
-        full = event == "seal" or (seen[0] >= nth and not only)
-        if full and archive in final.parents and ".staging" not in final.parts:
-            raise ArchiveError(f"{final} cannot be written ({NO_SPACE.strerror})")
-        folder(final, *given)
-
-    with pytest.MonkeyPatch.context() as disk:
-        disk.setattr(journal, "_write", no_line)
-        disk.setattr("runbook_lib.record.archive.write_folder", no_folder)
-        yield
 
 
 def test_a_full_disk_makes_no_raise_and_is_said(rollout: Any) -> None:
