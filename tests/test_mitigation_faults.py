@@ -141,10 +141,8 @@ def test_a_table_that_is_busy_with_what_was_asked_for_is_waited_for(aws: Embedde
     made.reset()
 
 
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize(("scenario", "nth"), [("workers", 1), ("workers", 2), ("capacity", 1)], indirect=["scenario"])
 def test_refused_in_the_middle_it_says_so_and_the_next_run_completes_it(scenario: Scenario, nth: int) -> None:
-    if nth > len(scenario.writes):
-        pytest.skip("one write only")
     with wire.wire(wire.denied, nth, FOR_EVER, wire.calls(*scenario.writes)):
         broken = scenario.run()
     assert broken.status == "failed" and broken.error is not None
