@@ -301,7 +301,7 @@ class Aftermath(Incident):
 
         panels = [panel for panel in SERIES if panel.title in ("Requests", "Jobs", "Queue and DLQ depth")]
         window = Window(self.decided_at - LOOK_BACK / 2, self.now)
-        period = 60 * max(1, math.ceil(window.seconds / 60 / 240))
+        period = 300 * max(1, math.ceil(window.seconds / 300 / 60))
         lines = {line.label: line for panel in panels for line in panel.lines}
         asked = [
             fetch.Ask(one.metric, window, stat=one.stat, period_s=period, label=label) for label, one in lines.items()
@@ -311,5 +311,7 @@ class Aftermath(Incident):
         gates = {gate.id: gate for gate in self.params.policy.gates}
         minutes = f"{period // 60} min"
         shown = [drawn(panel, answers, gates, {}) | {"unit": panel.unit.replace("15 min", minutes)} for panel in panels]
+        for one in shown[:2]:
+            one["kind"] = "bar"  # a count has no point where nothing came: a line would go on at the last one
         marks = [(parse(self.clock.set_at), "async off")] if self.clock and self.clock.set_at else []
         return timelines(shown, marks=marks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,13 +14,23 @@ from runbook_lib.judge.capacity import Units, Watch, wanted, watch
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Verdict
 from runbook_lib.mitigation import Mitigation
-from runbook_lib.observe import billing, logs, throttling
+from runbook_lib.observe import billing, logs, questions, throttling
+from runbook_lib.observe.throttling import PARTS
 from runbook_lib.observe.window import Window
 from runbook_lib.policy import Throttling as Policy
 from runbook_lib.run import Run
 
 FAILED_UPDATE = ("Throttl", "ProvisionedThroughputExceeded")
 """How the handlers' logs call a write that DynamoDB turned away (its error codes)."""
+
+
+def _summed(points: Sequence[tuple[float, float]], period_s: int) -> list[tuple[dt.datetime, float]]:
+    """(epoch seconds, value) as sums of each period, oldest first."""
+    sums: dict[float, float] = {}
+    for at, value in points:
+        start = at // period_s * period_s
+        sums[start] = sums.get(start, 0.0) + value
+    return [(dt.datetime.fromtimestamp(at, dt.UTC), value) for at, value in sorted(sums.items())]
 
 
 class ThrottlingSeen(Mitigation):
@@ -170,20 +181,37 @@ class ThrottlingSeen(Mitigation):
         )
 
     def charts(self) -> Any:
-        """Throttle events and consumed writes, with the moments of the change."""
+        """Throttle events and consumed units, with the moments of the change."""
         from runbook_lib.show.charts import timelines
 
-        def drawn(points: list[tuple[float, float]]) -> list[tuple[dt.datetime, float]]:
-            return [(dt.datetime.fromtimestamp(at, dt.UTC), value) for at, value in points]
-
-        events = {name: drawn(points) for name, points in self.pressure.series().items()}
-        writes = {words: drawn(self.pressure.points(f"{part}_writes")) for part, words in throttling.PARTS.items()}
-        groups = [
-            {"series": events, "title": "Throttle events", "unit": "events a minute"},
-            {"series": writes, "title": "Write units consumed", "unit": "units a minute"},
+        gate = next((one for one in self.params.policy.gates if one.measure == "throttle_events"), None)
+        groups: list[dict[str, Any]] = [
+            {
+                "series": self._events(),
+                "title": "Throttle events",
+                "unit": "events / 5 min",
+                "kind": "bar",
+                "gate": gate,
+            }
         ]
+        for side in throttling.SIDES:
+            used = {words: _summed(self.pressure.points(f"{part}_{side}"), 60) for part, words in PARTS.items()}
+            title = f"{side.removesuffix('s').capitalize()} units consumed{self._provisioned(side)}"
+            groups.append({"series": used, "title": title, "unit": "units a minute"})
         marks = [(at, word) for at, word in ((self.decided_time(), "decided"), (self.active_at, "ACTIVE")) if at]
         return timelines(groups, marks=marks)
+
+    def _events(self) -> dict[str, list[tuple[dt.datetime, float]]]:
+        """Throttle events in the periods of their gate; none where the table was used and no event was published."""
+        period = questions.GAUGE_PERIOD_S
+        zero = [(at, 0.0) for at, value in self.pressure.points("table_writes") if value > 0]
+        found = {name: _summed([*points, *zero], period) for name, points in self.pressure.series().items() if points}
+        return found or {"table and index": _summed(zero, period)}
+
+    def _provisioned(self, side: str) -> str:
+        """What there is of that side, in the chart's unit; empty on demand."""
+        found = {getattr(one, side.removesuffix("s")) * 60 for one in self.billing.units.values()}
+        return f", of {' and '.join(f'{each:,}' for each in sorted(found))} provisioned" if found else ""
 
     # What comes of it
 

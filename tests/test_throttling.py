@@ -57,6 +57,11 @@ def test_planned_provisioned_watched_and_kept(place: Made, scenario: str) -> Non
     assert verdicts(early)["rollback_3.watch"] == "INCONCLUSIVE"
     here.pass_time(minutes=20)
     over = here.run(**APPLY)
+    drawn = str(here.namespace["incident"].charts())
+    assert "Throttle events (events / 5 min)" in drawn and "last 0" in drawn, (
+        "none is a bar of 0, not a line that goes on"
+    )
+    assert "alert >= 10" in drawn and "of 6,000 provisioned" in drawn
     assert (over.decision, verdicts(over)["rollback_3.watch"]) == ("PROMOTE", "PASS")
     assert billed(here).mode == "PROVISIONED", "resolved, so it is kept"
     assert "adopt" in (over.outcome or {})["next"]
