@@ -232,11 +232,13 @@ class Migration(Phase):
     def _way_back(self, outcome: Outcome) -> Outcome:
         if not self.state.migrated:
             return super()._way_back(outcome)
+        env = self.params.env
         said = (
-            "The switch has no effect any more: the way back is the infrastructure's own command, with the step before "
-            f"or the template kept in the record. The command: {deploy_command(self.params, 'async')}"
+            "Run rollback_1. The switch has no effect any more, so it has the infrastructure's own command deploy the "
+            f"step before ({deploy_command(self.params, 'async')}) and holds the stack against the template kept in "
+            f"the record. The command: runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
         )
-        return outcome.model_copy(update={"next": said, "scenario": None})
+        return outcome.model_copy(update={"next": said})
 
     def plan(self) -> Any:
         """What applying would do now: the shift, the move of `/api/vpr`, or the removal of the temporary route."""

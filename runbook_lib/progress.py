@@ -237,14 +237,19 @@ class Rollout:
         return f"{run}   (read the plan, then add {apply})"
 
     def _held(self, notebook: str, env: str, decided: Record | None, run: str) -> str:
-        """What to do about a hold. Async is turned off only where that still turns anything off (trap 19)."""
+        """What to do about a hold. Async is turned off only where that still turns anything off (trap 19).
+
+        After the migration rollback 1 has the infrastructure bring the synchronous route back: for the last phase only,
+        since whatever an earlier one said is over by then.
+        """
         here, rolled_back = env == self.params.env, decided is not None and decided.decision == "ROLLBACK"
         if rolled_back and not here:
             return f"runbook status --params {self._file(env)}   ({notebook} says ROLLBACK; see the weight there)"
         scenario = str((decided.outcome or {}).get("scenario") or "") if decided and rolled_back else ""
         if scenario not in ("", "rollback_1"):
             return f"{run}   (it answered {scenario}, not by turning async off; see its record first)"
-        if rolled_back and self.state.weight > 0 and not self.state.migrated:
+        last = notebook == list(self.params.policy.phases)[-1]
+        if rolled_back and self.state.weight > 0 and (last or not self.state.migrated):
             return f"runbook rollback 1 --params {self._file(env)} --apply --confirm {env}"
         moment = self.seen.get(notebook) if here else None
         if rolled_back or (moment and moment.name in ("taken_back", "void")):

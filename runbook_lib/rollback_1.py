@@ -27,14 +27,13 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.observe import traffic
 from runbook_lib.observe.window import iso, parse
 from runbook_lib.params import project_root
-from runbook_lib.record.record import Record
+from runbook_lib.rollback_1_baseline import BACK, MIGRATE
 from runbook_lib.rollback_1_seen import Aftermath
 from runbook_lib.run import Run
 from runbook_lib.way_back import DEPRECATE, STEP, deploy_command, gone_words, sync_gone
 
 CALM = dt.timedelta(minutes=15)
 """When to try again to bring the dial to 0, where an alarm still fires."""
-MIGRATE = "08_phase3_100_percent"
 THEN = (
     "find the cause (failures and dead letters are in this record), mend it and redeploy from dev on; then raise "
     "`attempt` and shift again"
@@ -49,8 +48,6 @@ class AsyncFailing(Aftermath):
         self.come_back: list[dt.datetime] = []
         self.client = run.aws.client("appconfig")
         self.switched: Off | None = None
-        self.restored = False
-        """This run has had the infrastructure's command bring the synchronous route back."""
         self.deployed = True
 
     # Action
@@ -143,7 +140,7 @@ class AsyncFailing(Aftermath):
                 raise AwsError(f"the way back failed: `{ran.line}`: {ran.said}{by_hand}")
 
         self.run.guard.change(
-            f"deploy step '{STEP}' of the infrastructure code in {flat.env}: back to the synchronous route",
+            f"deploy step '{STEP}' of the infrastructure code in {flat.env}: {BACK}",
             before={"migrated": True},
             after={"migrated": False},
             undo="migrate again with 08_phase3_100_percent, when the cause is mended",
@@ -179,10 +176,6 @@ class AsyncFailing(Aftermath):
         same = _parsed(body) == _parsed(kept)
         reason = f"{name} is {'what' if same else 'not what'} run {run_id} kept in {PREVIOUS} before the migration"
         return check(f"{self.id}.template", title, same, reason, required=False, run_id=run_id)
-
-    def _of(self, notebook: str) -> list[Record]:
-        flat = self.params.flat
-        return self._loaded(self.run.archive.records(env=flat.env, release=flat.release, notebook=notebook))
 
     @property
     def no_way(self) -> str | None:

@@ -12,26 +12,24 @@ from typing import Any
 
 from runbook_lib import moment as moments
 from runbook_lib.errors import RunbookError
-from runbook_lib.incident import Incident, Symptom
-from runbook_lib.judge import statistics, words
+from runbook_lib.incident import Symptom
+from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe import aftermath, census, dlq, fetch, logs, traffic
 from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.rollback_1_baseline import WayBackTo
 
 LOOK_BACK = dt.timedelta(hours=6)
 """So long before the decision symptoms and failures are looked for."""
-BASELINE = dt.timedelta(hours=24)
 MINUTE = dt.timedelta(minutes=1)
 PROBES = 3
 """Requests to the synchronous endpoint: each is a whole report, and is paid for."""
 EXAMPLES = 8
 
 
-class Aftermath(Incident):
+class Aftermath(WayBackTo):
     """What an async pipeline that fails looks like, before and after it is turned off."""
-
-    state: traffic.TrafficState
 
     def later(self, id: str, title: str, ok: bool | None, reason: str, at: dt.datetime | None, **more: Any) -> Check:
         """A check that time answers: INCONCLUSIVE, and looked at again at `at`, where `ok` is None."""
@@ -49,11 +47,6 @@ class Aftermath(Incident):
             return look()
         except RunbookError as error:
             return self.note(check(f"{self.id}.{id}", title, None, str(error), required=required))
-
-    @property
-    def decided_at(self) -> dt.datetime:
-        """When it was decided to act; in a plan, now."""
-        return parse(self.clock.decided_at) if self.clock else self.run.now
 
     @property
     def effective_at(self) -> dt.datetime | None:
@@ -93,10 +86,13 @@ class Aftermath(Incident):
         return Window(self.decided_at - LOOK_BACK, self.decided_at)
 
     def _error_rate(self) -> tuple[bool | None, str]:
-        window = self._before().inward(60)
-        asked = [fetch.Ask(name, window, "Sum", label=name) for name in ("async_requests", "async_5xx")]
+        window, route = self._before(), "async"
+        if self.async_since is not None:
+            window, route = window.since(self.async_since), "sync"  # that route was asynchronous itself
+        window = window.inward(60)
+        asked = [fetch.Ask(f"{route}_{what}", window, "Sum", label=what) for what in ("requests", "5xx")]
         answers = fetch.fetch(self.run.aws.client("cloudwatch"), self.params, asked, self.now)
-        requests, bad = answers.total("async_requests"), answers.total("async_5xx") or 0.0
+        requests, bad = answers.total("requests"), answers.total("5xx") or 0.0
         if not requests:
             return None, "no async request was counted in the hours before"
         gate = self.params.policy.gate("error_rate")
@@ -175,7 +171,7 @@ class Aftermath(Incident):
         return self.looked("sync_verified", title, lambda: self.note(self._sync_check(title)), required=True)
 
     def _sync_check(self, title: str) -> Check:
-        measured = self._measured()
+        measured = self.baseline_words()
         if not self.run.applying:
             return self.later(
                 "sync_verified", title, None, f"no probe is sent by a plan; {measured}", self.now, expected="an answer"
@@ -198,22 +194,6 @@ class Aftermath(Incident):
         url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
         with ThreadPoolExecutor(PROBES) as pool:
             return list(pool.map(lambda n: sync_answer(url, path, f"rollback-{self.run.run_id}-{n}"), range(PROBES)))
-
-    def _measured(self) -> str:
-        """The measured success of the synchronous endpoint before the decision, in words."""
-        start = self.decided_at - BASELINE
-        seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, start, self.decided_at)
-        total, bad = seen.synchronous, seen.errors
-        if not total or bad is None:
-            return "how often it succeeds is not known: hardly a request was synchronous in the day before"
-        good, n = round(total - bad), round(total)
-        low, high = statistics.clopper_pearson(good, n, self.params.policy.confidence)
-        share = words.number(good / n, "ratio")
-        told = f"in the day before the decision {share} of {n:,} users' requests succeeded there"
-        told += f" ({words.interval(low, high, 'ratio')})"
-        gate = self.params.policy.gate("success_rate")
-        broken = gate.alert is not None and gate.alert.holds(high)
-        return told + ("; it is broken: this stops the new harm and restores nothing" if broken else "")
 
     def failures(self) -> Any:
         """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""

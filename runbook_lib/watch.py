@@ -244,6 +244,7 @@ class Watch:
             and outcome is not None
             and outcome.decision is Decision.ROLLBACK
             and outcome.scenario == "rollback_1"
+            and not one.migrated  # the switch has no effect any more
         )
 
     def _switch_off(self, look: Look) -> dict[str, str]:

@@ -127,6 +127,8 @@ class OneLook:
         self.sealed: str | None = None
         self.outcome: Outcome | None = None
         self.moment: Moment | None = None
+        self.migrated = False
+        """`/api/vpr` itself is asynchronous."""
         self.results: tuple[GateResult, ...] = ()
         archive, staging, self.trouble = _stage(Archive(project_root() / self.params.archive), self.params, notebook)
         self.journal = Held(staging)
@@ -145,7 +147,7 @@ class OneLook:
             RunbookError: something could not be seen, or judged.
         """
         phase = _phase(self.run)
-        self.moment = phase.moment
+        self.moment, self.migrated = phase.moment, phase.state.migrated
         notebook = f"runbook run {self.run.notebook} --params params/{self.params.env}.yaml"
         if phase.moment.name in IDLE:
             reason = f"PLANNED: nothing to watch: {phase.moment.words}"

@@ -237,6 +237,15 @@ def test_a_rollback_is_proposed_only_where_it_turns_something_off(
     assert stage.next().startswith(command)
 
 
+def test_after_the_migration_rollback_1_is_still_the_answer_to_the_last_phase(stage: Stage) -> None:
+    stage.passed("08_phase3_100_percent@prod")
+    stage.seal("08_phase3_100_percent@prod", "ROLLBACK", scenario="rollback_1")
+    stage.weight, stage.migrated = 100.0, True
+    assert stage.next().startswith(f"runbook rollback 1 --params {FILE} --apply --confirm prod")
+    stage.weight, stage.migrated = 0.0, False
+    assert stage.next().startswith(f"runbook run 08_phase3_100_percent --params {FILE} --set attempt=2")
+
+
 @pytest.mark.parametrize("scenario", ["rollback_2", "rollback_3"])
 def test_a_backlog_or_throttling_is_not_answered_by_turning_async_off(stage: Stage, scenario: str) -> None:
     stage.passed("07_phase2_50_percent@prod")

@@ -65,6 +65,7 @@ class FakeLook:
         self.trouble = ""
         self.outcome: Outcome | None = None
         self.moment: Any = None
+        self.migrated = False
 
     def take(self) -> Look:
         self.world.taken.append((self.at, self.back_filled))
@@ -240,6 +241,22 @@ def test_a_rollback_by_another_scenario_is_left_to_people(
         return self.told()
 
     monkeypatch.setattr(FakeLook, "take", backlog)
+    one = make(auto=True, confirm="prod")
+    list(one.looks())
+    assert (world.switched, exit_code(one.last)) == ([], 4)
+
+
+def test_after_the_migration_no_watch_turns_a_switch_that_has_no_effect(
+    world: World, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.script = lambda at: "ROLLBACK"
+    take = FakeLook.take
+
+    def migrated(self: FakeLook) -> Look:
+        self.migrated = True
+        return take(self)
+
+    monkeypatch.setattr(FakeLook, "take", migrated)
     one = make(auto=True, confirm="prod")
     list(one.looks())
     assert (world.switched, exit_code(one.last)) == ([], 4)

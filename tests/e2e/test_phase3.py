@@ -9,12 +9,13 @@ import pytest
 
 from runbook_lib.rehearse.sandbox import deploy
 
-from .conftest import PHASE3
+from .conftest import PHASE3, ROOT
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 
 NAME = "08_phase3_100_percent"
 ROLE = "product team"
+ROLLBACK_1 = ROOT / "notebooks" / "rollback_1_async_failing.ipynb"
 
 
 @pytest.fixture
@@ -107,15 +108,35 @@ def test_without_the_approval_of_the_product_team_nothing_is_shifted(rollout: An
     assert "the product team has not approved" in held.outcome["reason"]
 
 
-def test_a_soak_that_fails_after_the_migration_does_not_point_to_the_switch(phase3: Any) -> None:
+def test_a_soak_that_fails_after_the_migration_is_answered_by_the_infrastructure_not_by_the_switch(phase3: Any) -> None:
     rollout = phase3
+    span = {"start": "2025-06-14T12:00:00Z", "end": "2025-06-15T12:00:00Z", "query": ""}
+    seen = {"measure": "baseline_success", "kind": "rate", "bad": 380.0, "n": 400, **span}
+    evidence = {"window": ["", ""], "live": {}, "evidence": {"baseline_success": seen}}
+    rollout.seal("07_phase2_50_percent", evidence=evidence)
     deploy(rollout.aws, rollout.params, "remove_temporary")
     rollout.dial(0)
     world = rollout.world("async_failing")
     world.advance_by(hours=8)
     failed = rollout.by_hand(PHASE3, **rollout.apply)
     assert (failed.decision, failed.changes) == ("ROLLBACK", ())
-    assert failed.outcome["scenario"] is None
-    assert "The switch has no effect any more" in failed.outcome["next"]
-    assert "--step async" in failed.outcome["next"]
+    assert failed.outcome["scenario"] == "rollback_1"
+    said = failed.outcome["next"]
+    assert "The switch has no effect any more" in said and "--step async" in said
+    assert "runbook rollback 1 --params params/prod.yaml --apply --confirm prod" in said
     assert rollout.state().switch_on
+
+    answered = rollout.by_hand(ROLLBACK_1, **rollout.apply, reason="decided by the phase")
+    state = rollout.state()
+    assert (state.migrated, state.weight, state.temporary_route) == (False, 0, True)
+    assert any("back to the synchronous route" in change.intent["what"] for change in answered.changes)
+    (sync,) = [one for one in answered.checks if one["id"] == "rollback_1.sync_verified"]
+    assert "in the hours to 2025-06-15T12:00:00Z, the last that saw enough of them" in sync["reason"]
+    assert "5.0 % of 400 users' requests succeeded there" in sync["reason"]
+    assert "100.0 %" not in sync["reason"], "what the submit Lambda answered is no success of it"
+    assert "it is broken" in sync["reason"]
+    world.advance_by(minutes=20)
+    since = rollout.aws.now().timestamp() - 900
+    assert (world.truth.between(since).submitted, world.truth.between(since).refused) == (0, 0), "the curve turns"
+    assert world.truth.between(since).sync > 0
+    rollout.on_again()
