@@ -287,7 +287,7 @@ class Incident:
             sections: what this scenario knows beside it: heading to Markdown lines.
         """
         from runbook_lib.post_mortem import FILE, Facts, post_mortem
-        from runbook_lib.show.console import folded
+        from runbook_lib.show.parts import within
         from runbook_lib.timeline import story
 
         refs = self.run.archive.records(release=self.params.release)[-ENOUGH:]
@@ -316,7 +316,7 @@ class Incident:
                 sha256=digest,
             )
         )  # fmt: skip
-        return folded(f"{FILE}, in the record", text.splitlines())
+        return within(text)
 
     def _so_far(self) -> list[Record]:
         """This run as far as it has come; none where its journal cannot be read."""

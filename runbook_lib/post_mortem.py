@@ -96,7 +96,7 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
     for env, points in told.weights.items():
         rows += [(at, f"weight in {env}: {weight:g} %", "traffic") for at, weight in points]
     kept = sorted(row for row in rows if begin is None or row[0] >= begin)
-    return [f"| {iso(at)} | {_cell(words)} | {_cell(where)} |" for at, words, where in kept]
+    return [f"| {at:%Y-%m-%d %H:%M:%S} | {_cell(words)} | {_cell(where)} |" for at, words, where in kept]
 
 
 def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:

@@ -289,7 +289,9 @@ class AsyncFailing(Aftermath):
             if one.started_at:
                 rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
             if one.taken_back_at:
-                who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(one.taken_back_by or "", "a person")
+                who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(
+                    one.taken_back_by or "", "a call of StopDeployment"
+                )
                 rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
         return rows
 

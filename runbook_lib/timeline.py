@@ -84,7 +84,11 @@ def story(records: Iterable[Record]) -> Story:
 def change_words(change: Change) -> str:
     """A change in one line: what, from and to where those are numbers or names, and whether it is there."""
     before, after = (change.intent.get(key) or {} for key in ("before", "after"))
-    moved = [f"{key} {before[key]} -> {value}" for key, value in after.items() if key in before and _said(value)]
+    moved = [
+        f"{key} {before[key]} -> {value}"
+        for key, value in after.items()
+        if key in before and _said(value) and value != before[key] and "->" not in str(change.intent.get("what"))
+    ]
     told = str(change.intent.get("what", "")) + (f" ({', '.join(moved)})" if moved else "")
     if change.outcome is None:
         return f"{told}: begun, and how it ended is not known"

@@ -182,7 +182,8 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
         "switch off", before={"number": 1}, after={"number": 2}, undo="", do=lambda: None,
         read_back=lambda: {"number": 2}, raises=False,
     )  # fmt: skip
-    incident.post_mortem({"Failures": ["- LLM 529"]})
+    shown = incident.post_mortem({"Failures": ["- LLM 529"]})
+    assert "#### Post-mortem" in shown._repr_markdown_() and "LLM 529" in str(shown), "rendered, not folded away"
     record = stage.seal(run)
     text = next(stage.archive.records()[0].folder.glob("post-mortem.md")).read_text()
     assert "post-mortem.md" in record.files

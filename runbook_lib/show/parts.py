@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,15 @@ class Page:
         return self._text
 
     __repr__ = __str__
+
+
+def within(text: str) -> Page:
+    """A page of Markdown as a part of a report: its headings come below the report's own, and what stands in it, such
+    as a line of a log, is never read as HTML.
+    """
+    parts = re.split(r"(`[^`\n]*`)", text)
+    plain = (part if part.startswith("`") else html.escape(part, quote=False) for part in parts)
+    return Page(re.sub(r"^(#+ )", r"###\1", "".join(plain), flags=re.MULTILINE))
 
 
 def show(shown: Shown, more: Mapping[str, Any] | None = None) -> None:

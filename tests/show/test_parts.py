@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.model import Evidence
-from runbook_lib.show.parts import Page, evidence_table, line, proof_table, seen
+from runbook_lib.show.parts import Page, evidence_table, line, proof_table, seen, within
 
 WINDOW = {"start": "2026-11-02T03:00:00Z", "end": "2026-11-03T03:00:00Z", "query": "asked <so>"}
 
@@ -57,3 +57,10 @@ def test_the_proof_shows_before_and_after() -> None:
 def test_a_page_is_markdown_for_a_notebook_and_itself_for_a_terminal() -> None:
     page = Page("# Sign here")
     assert (page._repr_markdown_(), str(page), repr(page)) == ("# Sign here",) * 3
+
+
+def test_a_page_within_a_report_has_lower_headings_and_no_html() -> None:
+    page = within("# One\n\n## Two\n\n| `a <n> b` | <script>x & y</script> # 3 |\n")
+    assert page._repr_markdown_() == (
+        "#### One\n\n##### Two\n\n| `a <n> b` | &lt;script&gt;x &amp; y&lt;/script&gt; # 3 |\n"
+    )
