@@ -14,6 +14,7 @@ from runbook_lib import deviations
 from runbook_lib.act import concurrency
 from runbook_lib.judge.backlog import Turn
 from runbook_lib.observe import workers
+from runbook_lib.observe.window import Window
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.scenario import Fault, Scenario, load
 from runbook_lib.rehearse.stage import only
@@ -100,7 +101,8 @@ def test_workers_are_not_taken_away_for_a_quiet_ten_minutes(place: Made, sent: i
     incident = here.namespace["incident"]
     incident.turned = Turn(peak=120, peak_s=0, last=0, last_s=600, turned_s=60, drained=True)
     # Ten minutes in which 60 jobs came where five workers finish 66.7: chance gives as many where 70 come.
-    facts = {"sent": sent, "invocations": 60, "duration_ms": 60 * 45_000.0}
+    window = Window(incident.run.now - dt.timedelta(minutes=10), incident.run.now)
+    facts = {"sent": sent, "invocations": 60, "duration_ms": 60 * 45_000.0, "window": window}
     incident.now_seen = dataclasses.replace(incident.now_seen, **facts)
     assert (says in incident.missing_back) if says else not incident.missing_back
 
