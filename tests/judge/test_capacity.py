@@ -21,6 +21,11 @@ def test_twice_the_busiest_minute_by_hand() -> None:
     assert wanted(quiet, busy, at_least=100, times_peak=2) == Units(read=100, write=300)
 
 
+def test_the_greater_of_each_side() -> None:
+    assert Units(read=100, write=20).most(Units(read=30, write=200)) == Units(read=100, write=200)
+    assert Units(read=30, write=200).most(Units(read=100, write=20)) == Units(read=100, write=200)
+
+
 def test_what_was_turned_away_was_wanted_too() -> None:
     found = peak([(0, 6000), (60, 3000)], [(60, 6000)])
     assert (found.at, found.per_s, found.consumed_per_s, found.throttled) == (60, 150, 50, 6000)

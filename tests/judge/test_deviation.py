@@ -31,6 +31,14 @@ def test_opened_again_it_goes_back_to_what_the_code_says() -> None:
     assert (found["a"].was, found["a"].value) == (5, 20)
 
 
+def test_opened_again_what_was_there_before_is_the_first_ones_and_the_rest_its_own() -> None:
+    """The index's units go back with the table's; how the second one is undone otherwise is its own."""
+    first = _one().model_copy(update={"facts": {"index_before": 5, "mode": "first"}})
+    second = _one(was=10, value=20).model_copy(update={"facts": {"index_before": 10, "mode": "second", "more": 1}})
+    found = still_open([_said("opened", first), _said("opened", second)])["a"]
+    assert found == second.model_copy(update={"was": 5, "facts": {"index_before": 5, "mode": "second", "more": 1}})
+
+
 def test_closing_what_is_not_open_does_no_harm() -> None:
     assert not still_open([_said("undone", _one())])
 
