@@ -16,24 +16,25 @@ from runbook_lib.judge.backlog import Turn
 from runbook_lib.observe import workers
 from runbook_lib.observe.window import Window
 from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.scenario import Fault, Scenario, load
+from runbook_lib.rehearse.scenario import Behaviour, Fault, Scenario
 from runbook_lib.rehearse.stage import only
 from tests.rollbacks import APPLY, START, Place, reason, verdicts
 
 NOTEBOOK = "rollback_2_queue_backlog"
 Made = Callable[..., Place]
+ALL_DAY = Scenario(name="all_day", title="6,000 requests, as many by night", requests_per_day=6000, profile=(1.0,) * 24)
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Made]:
     with EmbeddedAws(START) as aws, only(aws.env):
-        yield lambda scenario="backlog_spike": Place(aws, tmp_path, NOTEBOOK, scenario)
+        yield lambda scenario: Place(aws, tmp_path, NOTEBOOK, scenario)
 
 
-def spike(times: float, end: float | None = None, **behaviour: float) -> Scenario:
-    base = load("backlog_spike")
+def spike(times: float = 2.2, end: float | None = None, **behaviour: float) -> Scenario:
+    """So many times the traffic from the beginning: 2.2 is more than five workers can write, and not more than ten."""
     fault = Fault(name="spike", start=0, end=end, times={"traffic": times})
-    return base.model_copy(update={"faults": (fault,), "behaviour": base.behaviour.model_copy(update=behaviour)})
+    return ALL_DAY.model_copy(update={"faults": (fault,), "behaviour": Behaviour(**behaviour)})
 
 
 def workers_of(place: Place) -> dict[str, int | None]:
@@ -80,7 +81,7 @@ def test_planned_raised_turned_drained_and_put_back(place: Made) -> None:
 
 
 def test_while_more_arrive_than_the_old_workers_finish_the_new_ones_stay(place: Made) -> None:
-    here = place("backlog_spike")
+    here = place(spike())
     here.pass_time(minutes=40)
     here.run(**APPLY)
     here.pass_time(hours=1)
@@ -95,7 +96,7 @@ def test_while_more_arrive_than_the_old_workers_finish_the_new_ones_stay(place: 
 
 @pytest.mark.parametrize(("sent", "says"), [(80, "would grow again"), (60, "could grow again"), (40, "")])
 def test_workers_are_not_taken_away_for_a_quiet_ten_minutes(place: Made, sent: int, says: str) -> None:
-    here = place("backlog_spike")
+    here = place(spike())
     here.pass_time(minutes=40)
     here.run(**APPLY)
     incident = here.namespace["incident"]
@@ -128,7 +129,7 @@ def test_a_curve_that_does_not_turn_falls_through_to_scenario_1(place: Made) -> 
 
 
 def test_a_cure_that_the_llm_does_not_bear_is_taken_back(place: Made) -> None:
-    here = place("backlog_llm_limited")
+    here = place(spike(llm_slots=6))
     here.pass_time(minutes=60)
     assert verdicts(here.run(**APPLY))["rollback_2.llm"] == "PASS"
     here.pass_time(minutes=16)
@@ -165,7 +166,7 @@ def test_without_a_symptom_a_reason_is_wanted(place: Made) -> None:
 
 
 def test_too_few_executions_left_in_the_account_block_it(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = place("backlog_spike")
+    here = place(spike())
     here.pass_time(minutes=40)
     read = workers.read
     monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
@@ -182,7 +183,7 @@ class _Killed(BaseException):
 def test_killed_in_the_middle_the_next_run_goes_on_with_the_same_clock(
     place: Made, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
-    here = place("backlog_spike")
+    here = place(spike())
     here.pass_time(minutes=40)
     with monkeypatch.context() as meddled, pytest.raises(_Killed):
         _kill(meddled, after)
@@ -266,7 +267,7 @@ def test_two_operators_the_second_is_refused(place: Made, monkeypatch: pytest.Mo
 def test_the_inventory_honours_it_and_reminds(place: Made) -> None:
     from runbook_lib.observe.inventory import inspect
 
-    here = place("backlog_spike")
+    here = place(spike())
     here.pass_time(minutes=40)
     here.run(**APPLY)
     known = deviations.open_deviations(here.archive, "prod")

@@ -86,10 +86,13 @@ def test_scenarios_are_listed_with_what_they_do() -> None:
     done = call("rehearse", "--list")
     assert done.returncode == 0
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
-    told = {name: (what, expected) for name, what, expected in rows if name}
-    assert told["healthy"] == ("A healthy rollout", "PROMOTE")
-    assert told["async_failing"][1].startswith("ROLLBACK 1")
-    assert all(what and expected for what, expected in told.values())
+    told = {name: tuple(cells) for name, *cells in rows if name}
+    assert told["healthy"] == ("06", "A healthy rollout", "PROMOTE")
+    assert told["backlog_by_spike"][0] == "07"
+    assert told["async_failing"][2].startswith("ROLLBACK 1")
+    assert all(what and expected for _, what, expected in told.values())
+    for word in ("PROMOTE", "HOLD", "ROLLBACK N", "in 06", "Guards", "The baseline", "--start-phase"):
+        assert word in done.stdout[: done.stdout.index("┏")], "explained before the table"
 
 
 def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,10 @@
 
 For many seeds. The same from the rehearsal with notebooks: the world (`Service`, `Outbox`), the questions and the
 evidence (`observe`), the moment, the case, the gates and the decision. Stood in for: CloudWatch and the jobs table
-(`local_aws`), AppConfig and the guard alarms (`local_flags`), SQS's and Lambda's live figures (the world's own). Left
-out: preflight to staging, approvals and checks of the inventory, the migration with its 48 h, and the rollback
-notebooks, of which only the effect is made (switch off; ten workers; provisioned units), to see the curve turn.
+(`local_aws`), AppConfig and the guard alarms (`local_flags`), SQS's and Lambda's live figures (the world's own). Of the
+migration and of the rollback notebooks only the effect is made (`/api/vpr` moved, the dial at 0, the temporary route
+gone; switch off or the route back, ten workers, provisioned units), to judge the 48 h after the one, and to see the
+curve turn after the other. Left out: preflight to staging, approvals and checks of the inventory, the first week.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 from runbook_lib import moment as moments
 from runbook_lib.act.traffic import describe
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome
-from runbook_lib.observe import census, fetch, measure
-from runbook_lib.observe.window import Window
+from runbook_lib.observe import census, fetch, measure, traffic
+from runbook_lib.observe.window import Window, parse
 from runbook_lib.params import Params
 from runbook_lib.phase_case import case_of
 from runbook_lib.rehearse import publish
+from runbook_lib.rehearse.jobs import RATE_LIMITED
 from runbook_lib.rehearse.local_aws import LocalMetrics, LocalTable
 from runbook_lib.rehearse.local_flags import LocalFlags, LocalGuards
 from runbook_lib.rehearse.outbox import Outbox
@@ -72,6 +74,7 @@ class Local:
         end = until.timestamp()
         while self.service.now < end:
             self.service.set_weight(self.flags.weight / 100)
+            self.service.set_routes(migrated=self.flags.migrated, temporary=self.flags.temporary)
             step = self.service.run(min(end, (self.service.now // STEP_S + 1) * STEP_S))
             self.truth.add(step)
             self.table.put(step.jobs)
@@ -105,13 +108,12 @@ class InProcess:
     def play(self) -> Ended:
         """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
         self.world.live(START + HISTORY)
-        first = min((fault.after or "06" for fault in self.scenario.faults), default="06")
-        outcome, by, notebook = None, "look", PHASES[0]
-        for notebook in (name for name in PHASES if name >= first):
-            outcome, by = _Soak(self, notebook).walk()
+        soaks = [_Soak(self, name) for name in PHASES if name >= self.scenario.first_phase]
+        for soak in (*soaks, _AfterMigration(self, PHASES[-1])):
+            outcome, by = soak.walk()
             if outcome.decision is not Decision.PROMOTE:
                 break
-        assert outcome is not None  # noqa: S101
+        notebook = soak.notebook
         promoted = outcome.decision is Decision.PROMOTE
         return Ended(
             scenario=self.scenario.name,
@@ -133,7 +135,8 @@ class InProcess:
     def recovered(self, outcome: Outcome) -> bool:
         """The action is made, and the curve is seen to turn; if more workers do not turn it, async goes off after all.
 
-        True where at the end no request goes to async, or the queue is drained and nothing is throttled.
+        True where at the end no request goes to async, or the queue is drained and nothing is throttled. Workers whom
+        the LLM's rate limit refuses are no cure, as rollback 2 has it.
         """
         world = self.world
         begun = world.now
@@ -142,13 +145,25 @@ class InProcess:
         elif outcome.scenario == "rollback_3":
             world.service.set_units(table=ENOUGH_UNITS, index=ENOUGH_UNITS)
         else:
-            world.flags.switch_off(begun)
-        if self._turned(begun):
+            self._async_off()
+        if self._turned(begun) and not self._refused(begun):
             return True
         # Neither more workers nor more capacity cured it: scenario 1.
-        begun = world.now
-        world.flags.switch_off(begun)
+        begun, world.service.workers = world.now, self.params.service.workers
+        self._async_off()
         return self._turned(begun)
+
+    def _refused(self, since: dt.datetime) -> bool:
+        """The LLM's rate limit refuses more of the jobs than rollback 2 bears."""
+        limits = (spec.backlog for spec in self.params.policy.rollbacks.values() if spec.backlog is not None)
+        jobs = [job for job in self.world.truth.jobs.values() if job.created >= since.timestamp()]
+        share = sum(job.error == RATE_LIMITED for job in jobs) / max(1, len(jobs))
+        return any(limit.llm_limited.holds(share) for limit in limits)
+
+    def _async_off(self) -> None:
+        """Scenario 1: the switch; and where it has no effect any more, the infrastructure's step before."""
+        self.world.flags.switch_off(self.world.now)
+        self.world.flags.move_back()
 
     def _turned(self, begun: dt.datetime) -> bool:
         world, end = self.world, begun + PATIENCE
@@ -167,13 +182,19 @@ class _Soak:
         self.play, self.world, self.params, self.notebook = play, play.world, play.params, notebook
         self.spec = play.params.policy.phases[notebook]
         self.counted: list[census.Segment] = []
+        self.about = describe(release=play.params.release, notebook=notebook, attempt=play.params.attempt, run="bench")
 
     def walk(self) -> tuple[Outcome, str]:
         """The decision that ends the phase, and by whom it was caught: `watch`, `look` or `AppConfig`."""
-        world, params = self.world, self.params
-        about = describe(release=params.release, notebook=self.notebook, attempt=params.attempt, run="bench")
-        world.flags.shift(self.spec.percent, world.now, about)
+        world = self.world
+        over = self.spec.before_percent if self.play.scenario.by_hand else 0.0
+        world.flags.shift(self.spec.percent, world.now, self.about, over=over)
         world.service.live_by(world.service.scenario.begun(self.notebook, world.service.hour))
+        return self.looks()
+
+    def looks(self) -> tuple[Outcome, str]:
+        """Looks, from now on until one decides."""
+        world = self.world
         begun, extended = world.now, self.moment().come_back_at
         while True:
             every = dt.timedelta(minutes=self.play.scenario.watch_min)
@@ -185,9 +206,9 @@ class _Soak:
             if outcome.decision is not Decision.SOAK:
                 return outcome, "look" if self.moment().look is not None else "watch"
             extended = self.moment().come_back_at
-            if self.moment().name == "after" and not world.flags.baking:
+            if self.moment().name == "after" and not world.flags.baking and not world.flags.migrated:
                 # An extended soak is watched again, as the notebook does it when it is applied.
-                world.flags.shift(self.spec.percent, world.now, about)
+                world.flags.shift(self.spec.percent, world.now, self.about)
 
     def moment(self) -> moments.Moment:
         """Where the phase stands."""
@@ -202,7 +223,7 @@ class _Soak:
         outcome = case_of(self.params, self.spec, now, evidence, now.look, back=now.come_back_at).verdict()
         if now.name == "after" and outcome.decision is Decision.SOAK:
             outcome = self._since(now) or outcome
-        if outcome.decision is Decision.PROMOTE:
+        if outcome.decision is Decision.PROMOTE and (evidence[BASELINE].n or 0) >= FEW:
             self.play.kept = evidence[BASELINE]
         return outcome
 
@@ -215,7 +236,8 @@ class _Soak:
 
     def evidence(self, window: Window, look: Look | None, *, keep: bool) -> dict[str, Evidence]:
         """Everything asked over `window`, made into evidence by `observe`."""
-        world, params, now = self.world, self.params, self.world.now
+        world, now, state = self.world, self.world.now, self.world.flags.state()
+        params = traffic.as_routed(self.params, state)
         earlier = [one for one in self.counted if one.end_settled <= window.end]
         start = max((one.end_settled for one in earlier), default=window.start)
         fresh = census.take(world.table, params, Window(start, max(start, window.end)), now)
@@ -225,8 +247,33 @@ class _Soak:
         first = fetch.fetch(world.metrics, params, measure.asks(params, window, now), now)
         bounds = measure.asks_bounds(first, params, window, now, look)
         answers = first + fetch.fetch(world.metrics, params, bounds, now)
-        state = world.flags.state()
         found = measure.measure(answers, segment, world.live_levels(), state, params, window, now, look)
-        if self.play.kept is not None and (found[BASELINE].n or 0) < FEW:
-            found[BASELINE] = self.play.kept
+        found[BASELINE] = self._baseline(found[BASELINE])
         return found
+
+    def _baseline(self, own: Evidence) -> Evidence:
+        """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last."""
+        if not self.world.flags.migrated and ((own.n or 0) >= FEW or self.play.kept is None):
+            return own
+        return self.play.kept or own.model_copy(update={"bad": None, "n": None})
+
+
+class _AfterMigration(_Soak):
+    """The rest of the last phase: `/api/vpr` is moved, the temporary route goes, and all is asynchronous for 48 h."""
+
+    def walk(self) -> tuple[Outcome, str]:
+        """The decision that ends the rollout, and by whom it was caught."""
+        world, service = self.world, self.params.service
+        world.flags.move(world.now, self.about)
+        world.service.live_by(world.service.scenario.begun("migration", world.service.hour))
+        # As long as clients may hold the old weight and poll (`migration.py`).
+        silent = 2 * service.traffic.client_poll_s + service.job_deadline_s + self.params.policy.metric_delay_s
+        world.live(world.now + dt.timedelta(seconds=silent))
+        world.flags.remove_temporary(world.now)
+        return self.looks()
+
+    def moment(self) -> moments.Moment:
+        """Where the soak after the migration stands."""
+        state, since = self.world.flags.state(), self.world.flags.migrated_since
+        assert since is not None  # noqa: S101
+        return moments.after_migration(state, self.params, self.spec, parse(since), self.world.now)

@@ -133,6 +133,9 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
             ("d_paid_async_input", end, end, float(job.input_tokens)),
             ("d_paid_async_output", end, end, float(job.output_tokens)),
         ]
+    # Its first and its last write, each throttled once by another part of the same number.
+    retried = [when for when, u in ((at, 1 - job.u_crash), (end, 1 - job.u_failed)) if u < now.writes_retried]
+    one += [("table_write_throttles", when, when, 1.0) for when in retried]
     again = None
     if crash:
         one.append(("d_in_flight", hidden_until, hidden_until, -1.0))

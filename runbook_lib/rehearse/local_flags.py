@@ -31,6 +31,12 @@ class LocalFlags:
     switch_since: str | None = None
     deployments: list[Deployment] = field(default_factory=list)
     """The dial's, oldest first."""
+    migrated: bool = False
+    """`/api/vpr` is asynchronous: dial and switch move nothing, and AppConfig guards nothing."""
+    temporary: bool = True
+    """The temporary route is there."""
+    migrated_since: str | None = None
+    """Since when the migration is complete."""
 
     @property
     def percent(self) -> float:
@@ -47,16 +53,41 @@ class LocalFlags:
         """AppConfig watches the guards."""
         return bool(self.deployments) and self.deployments[-1].state == "BAKING"
 
-    def shift(self, percent: float, now: dt.datetime, description: str) -> None:
-        """Steps over 0 and bakes at `percent`."""
-        self.tick(now)
+    def shift(self, percent: float, now: dt.datetime, description: str, *, over: float = 0) -> None:
+        """Steps over `over` (0, where it is not done by hand) and bakes at `percent`."""
+        self.set(over, now, description)
         number = len(self.deployments) + 1
-        common: dict[str, Any] = {"description": description, "started_at": iso(now)}
         bake = BAKE.total_seconds() / 60
-        self.deployments += [
-            Deployment(number=number, state="COMPLETE", percent=0.0, **common, completed_at=iso(now)),
-            Deployment(number=number + 1, state="BAKING", percent=percent, bake_minutes=bake, **common),
-        ]
+        self.deployments.append(
+            Deployment(
+                number=number, state="BAKING", percent=percent, bake_minutes=bake, description=description,
+                started_at=iso(now),
+            )
+        )  # fmt: skip
+
+    def set(self, percent: float, now: dt.datetime, description: str) -> None:
+        """The dial at once, without a bake."""
+        self.tick(now)
+        number, at = len(self.deployments) + 1, iso(now)
+        self.deployments.append(
+            Deployment(
+                number=number, state="COMPLETE", percent=percent, description=description, started_at=at,
+                completed_at=at,
+            )
+        )  # fmt: skip
+
+    def move(self, now: dt.datetime, description: str) -> None:
+        """`/api/vpr` becomes asynchronous, and the dial goes to 0."""
+        self.migrated = True
+        self.set(0, now, description)
+
+    def move_back(self) -> None:
+        """The infrastructure's step before: the synchronous route and the temporary one are there again."""
+        self.migrated, self.temporary = False, True
+
+    def remove_temporary(self, now: dt.datetime) -> None:
+        """The last step of the migration."""
+        self.temporary, self.migrated_since = False, iso(now)
 
     def tick(self, now: dt.datetime) -> None:
         """A bake whose time is over is complete."""
@@ -84,7 +115,10 @@ class LocalFlags:
         return TrafficState(
             dial_percent=self.percent,
             switch_on=self.switch_on,
-            weight=self.weight,
+            weight=100.0 if self.migrated else self.weight,
+            migrated=self.migrated,
+            migrated_since=self.migrated_since,
+            temporary_route=self.temporary,
             dial_deployment=newest,
             history=tuple(reversed(self.deployments)),
             dial_since=since,

@@ -23,7 +23,7 @@ from runbook_lib.rehearse.director import Rehearsal, Rehearsed, Scene, curtain
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.matrix import expected_words, found_words
 from runbook_lib.rehearse.played import DRAIN, PATIENCE, Ended, detected_s, turned
-from runbook_lib.rehearse.rollout import PHASE1, PHASE2, PHASE3, Rollout, Stopped
+from runbook_lib.rehearse.rollout import DEPRECATE, PHASE1, PHASE2, PHASE3, WEEK, Rollout, Stopped
 from runbook_lib.rehearse.scenario import Scenario, played
 from runbook_lib.rehearse.scenario import load as scenario_of
 from runbook_lib.rehearse.stage import only, overlaid, shown, take_as_passed
@@ -66,16 +66,27 @@ class Play(Rollout):
         if before:
             self._dial(before)
             self.shift_at = self.aws.now()
-            stage.soak(self.aws.now() + dt.timedelta(hours=1), f" at {before:g} %")
+            # Whoever shifts by hand waits for the end of the bake, which AppConfig would refuse to interrupt.
+            hours = 25 if self.scenario.by_hand else 1
+            stage.soak(self.aws.now() + dt.timedelta(hours=hours), f" at {before:g} %")
 
-    def _dial(self, percent: float) -> None:
-        """Sets the dial as the phase before would have, without its notebook and without a record."""
+    def _dial(self, percent: float, *, notebook: str = "") -> None:
+        """Sets the dial without a notebook and without a record.
+
+        Args:
+            notebook: a phase in whose name somebody does it at the console, with a bake and no step over 0; empty: as
+                the phase before would have.
+        """
         params = load({**overlaid("prod", self.stage.release), "mode": "apply", "confirm": "prod"})
         journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
         identity = SimpleNamespace(account=params.account_id, arn="arn:aws:iam::rehearsal", now=self.aws.now())
-        client = self.aws.client("appconfig")
-        about = "taken as passed, for practice"
-        plan = act.plan_shift(traffic.read(client, params), percent, params, soak_hours=0, description=about)
+        client, about, hours = self.aws.client("appconfig"), "taken as passed, for practice", 0.0
+        if notebook:
+            about = act.describe(release=params.release, notebook=notebook, attempt=params.attempt, run="by-hand")
+            hours = params.policy.phases[notebook].soak_hours
+        plan = act.plan_shift(traffic.read(client, params), percent, params, soak_hours=hours, description=about)
+        if notebook:
+            plan = plan.model_copy(update={"steps": plan.steps[-1:]})
         act.apply(plan, client, Guard(params, identity, journal), params)
 
     def _phases(self) -> Finished:
@@ -85,12 +96,24 @@ class Play(Rollout):
             last = self._phase(notebook)
             if last.decision != "PROMOTE":
                 return last
-        return last
+        if not self.scenario.notebooks_only:
+            return last
+        self.sign(f"{PHASE3}@prod")
+        return self.first_week()
+
+    def first_week(self) -> Finished:
+        """As in the rollout; its faults have their time from now on."""
+        self.stage.worlds["prod"].begin(DEPRECATE)
+        return super().first_week()
 
     def _phase(self, notebook: str) -> Finished:
         """One phase: the shift, and looks until it is decided."""
         stage, weight = self.stage, self.stage.params["prod"].policy.phases[notebook].percent
-        last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
+        by_hand = self.scenario.by_hand and notebook[:2] == self.scenario.first_phase
+        if by_hand:
+            self._dial(weight, notebook=notebook)
+        what = "look: the shift was made by hand" if by_hand else f"shift to {weight:g} %"
+        last = stage.run(Scene(notebook, what=what))
         if last.decision == "PLANNED":
             # The first run of a release may find something to deploy; then the next one shifts.
             last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
@@ -213,7 +236,9 @@ def _rows(rehearsal: Rehearsal, start_phase: str) -> list[tuple[str, str]]:
         (f"{name}@prod", policy.steps[name].title) for number, name in PHASES.items() if number >= (start_phase or "06")
     ]
     before = [] if start_phase else [row for row in Rollout.steps(rehearsal) if row[0][:2] < "06"]
-    return [*before, *phases, *((f"{name}@prod", one.title) for name, one in policy.rollbacks.items())]
+    after = [DEPRECATE, WEEK] if scenario_of(rehearsal.scenario).notebooks_only else []
+    week = [(f"{name}@prod", policy.steps[name].title) for name in after]
+    return [*before, *phases, *week, *((f"{name}@prod", one.title) for name, one in policy.rollbacks.items())]
 
 
 def _summary(rehearsal: Rehearsal, scenario: Scenario, ended: Ended, wrong: list[str]) -> None:

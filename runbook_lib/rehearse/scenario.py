@@ -15,8 +15,11 @@ from runbook_lib.rehearse.rows import ID
 FAILURE = "LLMError: the answer is not valid JSON"
 """What the few jobs say that fail on a healthy day."""
 FOLDER = Path(__file__).parent / "scenarios"
-Phase = Literal["06", "07", "08"]
-"""A phase of the rollout by the number of its notebook."""
+Begin = Literal["06", "07", "08", "migration", "09"]
+"""What a fault can wait for: a phase's weight by the number of its notebook; `migration`: `/api/vpr` is asynchronous;
+`09`: the old handler is gone, and the first week has begun."""
+Caught = Literal["06", "07", "08", "10"]
+"""Number of the notebook that finds it; `10`: in the first week."""
 
 
 class Behaviour(Frozen):
@@ -44,6 +47,8 @@ class Behaviour(Frozen):
     """Share of requests that the jobs table turns away, every retry included: no job, or a job that fails."""
     index_throttled: float = Field(default=0.0, ge=0, le=1)
     """The same for the idempotency index, whose throttling holds up the table's writes."""
+    writes_retried: float = Field(default=0.0, ge=0, le=1)
+    """Share of the table's writes that it throttles once; the SDK's next try gets through, and nobody notices."""
     units_needed: float = Field(default=60.0, ge=0)
     """Provisioned units a second, of the table and of the index each, from which on neither turns anything away."""
     poison: float = Field(default=0.0, ge=0, le=1)
@@ -61,14 +66,13 @@ class Behaviour(Frozen):
 class Fault(Frozen):
     """From hour `start` to hour `end` (None: for ever) numbers of `Behaviour` are other ones.
 
-    The hours are those of the world's life; with `after`, those since that phase set its weight, and before that the
-    fault is off.
+    The hours are those of the world's life; with `after`, those since that came about: before, the fault is off.
     """
 
     name: str
     start: float = Field(default=0.0, ge=0)
     end: float | None = None
-    after: Phase | None = None
+    after: Begin | None = None
     silent: tuple[str, ...] = ()
     """Signals (`rows.SIGNALS`) that CloudWatch is never told."""
     set: dict[str, float] = Field(default_factory=dict)
@@ -101,7 +105,7 @@ class Expected(Frozen):
     """How a scenario should end. Where chance has a say, several ends are right, and all of them are named."""
 
     decisions: tuple[Literal["PROMOTE", "HOLD", "ROLLBACK"], ...] = Field(min_length=1)
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[Caught, ...] = ()
     """Where it is caught; empty: nowhere, the rollout goes through."""
     rollback: tuple[Literal[1, 2, 3], ...] = ()
     """The rollback scenarios that a ROLLBACK may name."""
@@ -134,6 +138,8 @@ class Scenario(Frozen):
         *(1.6, 1.7, 1.7, 1.6, 1.5, 1.4, 1.2, 1.1, 0.9, 0.7, 0.5, 0.4),
     )
     """Weight of each hour of the day (UTC); only the proportions count."""
+    by_hand: bool = False
+    """The shift is made at AppConfig's console in the phase's name, with no step over 0; else by the notebook."""
     idle_queue_hours: float = Field(default=6.0, ge=0)
     """SQS stops publishing for a queue that nothing touched for so long (the DLQ, on healthy days)."""
     behaviour: Behaviour = Behaviour()
@@ -150,12 +156,27 @@ class Scenario(Frozen):
             self.at(hour)
         return self
 
+    @property
+    def first_phase(self) -> str:
+        """Number of the phase before which nothing of it happens."""
+        waits = [fault.after or "06" for fault in self.faults]
+        return min(("08" if one in ("migration", "09") else one for one in waits), default="06")
+
+    @property
+    def notebooks_only(self) -> bool:
+        """It is found after phase 3, and what comes then is in the notebooks alone."""
+        return self.expected is not None and "10" in self.expected.phases
+
+    def waits_for(self, begin: str) -> bool:
+        """Whether a fault begins with that."""
+        return any(fault.after is not None and begin.startswith(fault.after) for fault in self.faults)
+
     def per_hour(self, hour_of_day: int) -> float:
         """Expected arrivals in that hour of the day, before any fault."""
         return self.requests_per_day * self.profile[hour_of_day] / sum(self.profile)
 
     def begun(self, phase: str, hour: float) -> Scenario:
-        """The same world once `phase` (a notebook) has set its weight at `hour`: its faults have their time now."""
+        """The same world once `phase` (a notebook, or `migration`) has come about at `hour`: its faults begin now."""
         due = [fault.after is not None and phase.startswith(fault.after) for fault in self.faults]
         faults = [f.counted_from(hour) if now else f for f, now in zip(self.faults, due, strict=True)]
         return self.model_copy(update={"faults": tuple(faults)})

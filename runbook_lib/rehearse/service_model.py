@@ -312,6 +312,8 @@ class Service:
         at_table = turned_away & (who.u_submit_5xx < by_table)
         self._emit("table_write_throttles", who.at[at_table], THROTTLED_TRIES)
         self._emit("gsi_write_throttles", who.at[turned_away & ~at_table], THROTTLED_TRIES)
+        retried = who.u_submit_5xx > 1 - self._knob("writes_retried", who.at)
+        self._emit("table_write_throttles", who.at[retried], 1.0)
         return np.asarray(who.u_submit_5xx < by_index)
 
     def _throttled(self, part: Literal["table", "index"], at: Floats) -> Floats:

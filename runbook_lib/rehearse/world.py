@@ -101,10 +101,13 @@ class World:
         self.service.set_routes(migrated=knobs.migrated, temporary=knobs.temporary)
         self.service.workers = knobs.workers
         self.service.set_units(table=knobs.table_units, index=knobs.index_units)
+        if knobs.migrated:
+            self.begin("migration")
 
     def begin(self, phase: str) -> None:
-        """`phase` (a notebook) has set its weight: the faults that come with it have their time from now on."""
-        self.service.live_by(self.service.scenario.begun(phase, self.service.hour))
+        """`phase` (a notebook) has set its weight, or `migration` has come about: the faults that wait for it begin."""
+        if self.service.scenario.waits_for(phase):
+            self.service.live_by(self.service.scenario.begun(phase, self.service.hour))
 
     def horizon(self, end: float) -> float:
         """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""

@@ -2,25 +2,24 @@
 
     bench_scenarios.py [--seeds 20] [--only NAME ...] [--notebooks] [--write]
 
-What is measured is kept in `docs/scenarios.json`, scenario by scenario; `--write` makes `docs/scenarios.md` of it.
+`--write` keeps what is measured in `docs/scenarios.json`, play by play and beside what others write at the same time,
+and makes `docs/scenarios.md` of it. Through the notebooks a play begins at the phase in which its fault does.
 `--seeds 0 --write` makes the page again from what is kept. Ends with 1 if anything did not end as declared.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from runbook_lib.rehearse.in_process import InProcess
+from runbook_lib.rehearse.kept import keep
 from runbook_lib.rehearse.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.played import Ended
-from runbook_lib.rehearse.scenario import load, played
+from runbook_lib.rehearse.scenario import Scenario, load, played
 from runbook_lib.rehearse.stage import params_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -43,56 +42,51 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     every = played()
+    known = [scenario.name for scenario in every]
     chosen = [scenario for scenario in every if not given.only or scenario.name in given.only]
-    kept: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.is_file() else {"in_process": [], "notebooks": []}
     wrong = 0
     with ProcessPoolExecutor(2) as pool:
-        jobs = [(s, seed, pool.submit(one, s.name, seed)) for s in chosen for seed in range(1, given.seeds + 1)]
-        for scenario, seed, job in jobs:
+        jobs = [
+            (scenario, seed, pool.submit(one, scenario.name, seed))
+            for scenario in chosen
+            if not scenario.notebooks_only
+            for seed in range(1, given.seeds + 1)
+        ]
+        for scenario, _seed, job in jobs:
             end, seconds = job.result()
-            wrong += bool(found := end.wrong(scenario))
-            assert scenario.expected is not None
-            minutes = "" if end.detect_s is None else f"{end.detect_s / 60:6.0f} min"
-            mark = "✘ " + "; ".join(found) if found else "✔"
-            print(
-                f"{scenario.name:20} seed {seed:2} {found_words(end):17} {end.by:9} {minutes:10} "
-                f"({expected_words(scenario.expected)}) {seconds:5.1f} s {mark}",
-                flush=True,
-            )
-            _keep(kept["in_process"], end)
+            wrong += _said(scenario, end, seconds)
             if given.write:
-                KEPT.write_text(_text(kept))
+                keep(KEPT, "in_process", [end], known)
     if given.notebooks:
         from runbook_lib.rehearse.play import play
 
         for scenario in chosen:
-            first = min((fault.after or "06" for fault in scenario.faults), default="06")
-            end = play(scenario.name, seed=SEED, start_phase=first, quiet=True).ended
-            if end is not None:
-                wrong += bool(end.wrong(scenario))
-                kept["notebooks"] = [old for old in kept["notebooks"] if old["scenario"] != end.scenario]
-                _keep(kept["notebooks"], end)
-                KEPT.write_text(_text(kept))
+            begun = time.monotonic()
+            end = play(scenario.name, seed=SEED, start_phase=scenario.first_phase, quiet=True).ended
+            assert end is not None
+            wrong += _said(scenario, end, time.monotonic() - begun)
+            if given.write:
+                keep(KEPT, "notebooks", [end], known)
     if given.write:
-        KEPT.write_text(_text(kept))
-        ended = [Ended(**raw) for raw in kept["in_process"]]
-        PAGE.write_text(matrix(every, ended, {raw["scenario"]: Ended(**raw) for raw in kept["notebooks"]}))
+        keep(
+            KEPT, "in_process", [], known,
+            then=lambda kept: PAGE.write_text(matrix(every, kept.in_process, kept.through)),
+        )  # fmt: skip
     return int(wrong > 0)
 
 
-def _keep(where: list[dict[str, Any]], end: Ended) -> None:
-    where[:] = [old for old in where if (old["scenario"], old["seed"]) != (end.scenario, end.seed)] + [asdict(end)]
-
-
-def _text(kept: dict[str, Any]) -> str:
-    """One line for each play, so that a difference can be read."""
-    parts = [
-        f' "{part}": [\n'
-        + ",\n".join(f"  {json.dumps(one)}" for one in sorted(rows, key=lambda r: (r["scenario"], r["seed"])))
-        + "\n ]"
-        for part, rows in kept.items()
-    ]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+def _said(scenario: Scenario, end: Ended, seconds: float) -> bool:
+    """Prints one play; whether it did not end as declared."""
+    assert scenario.expected is not None
+    found = end.wrong(scenario)
+    minutes = "" if end.detect_s is None else f"{end.detect_s / 60:6.0f} min"
+    mark = "✘ " + "; ".join(found) if found else "✔"
+    print(
+        f"{end.scenario:23} seed {end.seed:2} {found_words(end):17} {end.by:9} {minutes:10} "
+        f"({expected_words(scenario.expected)}) {seconds:5.1f} s {mark}",
+        flush=True,
+    )
+    return bool(found)
 
 
 if __name__ == "__main__":

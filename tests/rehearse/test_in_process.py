@@ -18,7 +18,15 @@ from runbook_lib.rehearse.stage import only, params_of
 from runbook_lib.rehearse.world import World
 
 PARAMS = params_of("prod", "test")
-QUICK = ("async_failing", "async_crashing", "heals_by_itself", "submit_latency", "taken_back_at_night", "two_faults")
+QUICK = (
+    "async_failing",
+    "async_crashing",
+    "fails_at_full_weight",
+    "heals_by_itself",
+    "submit_latency",
+    "taken_back_at_night",
+    "two_faults",
+)
 """Scenarios that end within a few virtual hours."""
 
 
@@ -30,9 +38,51 @@ def test_a_scenario_ends_as_declared(name: str) -> None:
     assert ended.detect_s is not None and 0 < ended.detect_s < 12 * 3600
 
 
+def test_taken_back_to_10_is_a_fail_that_says_who_when_to_which_weight_and_on_which_alarm() -> None:
+    scenario = load("taken_back_to_10")
+    play = InProcess(PARAMS, scenario, 2)
+    ended = play.play()
+    assert ended.wrong(scenario) == [], ended.reason
+    at = play.world.flags.deployments[-1].taken_back_at
+    assert (
+        f"AppConfig took the weight back to 10 % by itself when alarm careervp-vpr-failed-jobs-guard-prod fired at {at}"
+        in (ended.reason)
+    )
+    assert play.world.flags.percent == 10, "it is the switch that finishes the job"
+    assert play.world.flags.weight == 0
+
+
+def test_a_shift_by_the_notebook_is_taken_back_to_0() -> None:
+    play = InProcess(PARAMS, load("taken_back_to_10").model_copy(update={"by_hand": False}), 2)
+    assert "took the weight back to 0 % by itself" in play.play().reason
+
+
+def test_workers_whom_the_llm_refuses_are_no_cure() -> None:
+    scenario = load("backlog_llm_limited")
+    play = InProcess(PARAMS, scenario, 2)
+    ended = play.play()
+    assert (ended.wrong(scenario), ended.rollback) == ([], 2), ended.reason
+    assert (play.world.flags.switch_on, play.world.service.workers) == (False, PARAMS.service.workers)
+    cured = InProcess(PARAMS, load("backlog_by_spike"), 2)
+    assert cured.play().recovered
+    assert (cured.world.flags.switch_on, cured.world.service.workers) == (True, 10)
+
+
+@pytest.mark.slow
+def test_a_fault_after_the_migration_is_answered_by_the_step_before() -> None:
+    scenario = load("fails_after_migration")
+    play = InProcess(PARAMS, scenario, 2)
+    ended = play.play()
+    assert ended.wrong(scenario) == [], ended.reason
+    assert ended.by == "watch", "AppConfig guards nothing any more"
+    assert not play.world.flags.migrated
+
+
 @pytest.mark.slow
 def test_a_healthy_rollout_goes_through_with_nobody_taking_anything_back() -> None:
-    ended = InProcess(PARAMS, load("healthy"), 2).play()
+    play = InProcess(PARAMS, load("healthy"), 2)
+    ended = play.play()
+    assert play.world.flags.migrated, "the 48 h after the migration are judged, too"
     assert (ended.decision, ended.phase, ended.by, ended.detect_s) == ("PROMOTE", "", "", None), ended.reason
 
 

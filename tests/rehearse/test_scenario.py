@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.errors import UsageError
-from runbook_lib.rehearse.scenario import FAILURE, Behaviour, Fault, Scenario, load, names
+from runbook_lib.rehearse.scenario import FAILURE, Begin, Behaviour, Fault, Scenario, load, names
 
 
 @pytest.mark.parametrize("name", names())
@@ -34,6 +34,23 @@ def test_a_fault_holds_from_its_start_up_to_its_end() -> None:
     assert scenario.at(3).llm_time == 3.0
     assert [scenario.reason(hour) for hour in (1, 3, 5)] == [FAILURE, "quota", FAILURE]
     assert scenario.edges() == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("afters", "first"),
+    [((), "06"), ((None,), "06"), (("08", "07"), "07"), (("migration",), "08"), (("09",), "08"), (("08", None), "06")],
+)
+def test_before_its_first_phase_nothing_of_a_scenario_happens(afters: tuple[Begin | None, ...], first: str) -> None:
+    faults = tuple(Fault(name="f", after=after) for after in afters)
+    assert Scenario(name="s", title="t", faults=faults).first_phase == first
+
+
+def test_a_fault_after_the_migration_waits_for_it_and_not_for_the_weight() -> None:
+    scenario = Scenario(name="s", title="t", faults=(Fault(name="f", after="migration", start=5, set={"quick": 1.0}),))
+    assert scenario.waits_for("migration") and not scenario.waits_for("08_phase3_100_percent")
+    assert scenario.begun("08_phase3_100_percent", 10.0) == scenario
+    begun = scenario.begun("migration", 40.0)
+    assert (begun.at(44.9).quick, begun.at(45).quick, begun.waits_for("migration")) == (0.04, 1.0, False)
 
 
 def test_later_faults_lie_over_earlier_ones() -> None:

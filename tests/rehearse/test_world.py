@@ -350,3 +350,15 @@ def test_the_migration_in_its_order_refuses_nobody_and_a_hasty_one_does(aws: Emb
     dial.set(0, bake=False)
     world.advance_by(minutes=30)
     assert world.truth.between(aws.now().timestamp() - 900).refused == 0
+
+
+def test_a_fault_that_waits_for_the_migration_begins_with_it(aws: EmbeddedAws) -> None:
+    fault = Fault(name="late", after="migration", start=1, set={"job_failed": 1.0})
+    world = World(aws, PARAMS, Scenario(name="s", title="t", faults=(fault,)), seed=2)
+    world.advance_by(minutes=30)
+    assert world.service.scenario.waits_for("migration")
+    deploy(aws, PARAMS, "migrate")
+    world.advance_by(minutes=10)
+    (known,) = world.service.scenario.faults
+    assert known.after is None
+    assert known.start == pytest.approx(1.5, abs=0.1), "an hour after /api/vpr was moved"
