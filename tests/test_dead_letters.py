@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import os
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +18,15 @@ import yaml
 from botocore.exceptions import ClientError
 
 from runbook_lib import dead_letters
-from runbook_lib.errors import AwsError, UsageError
+from runbook_lib.errors import AwsError, Refused, UsageError
 from runbook_lib.observe import dlq
 from runbook_lib.params import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.stage import only
+from tests.disk import full_disk
+from tests.e2e import wire
 
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[1]
@@ -187,3 +194,124 @@ def test_a_refusal_in_the_middle_loses_nothing_and_running_again_completes(
     again = dead_letters.redrive(file, APPLY, (), 1000)
     assert sorted([*sent, *again.jobs]) == sorted(jobs)
     assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (0, 4)
+
+
+ONCE = (wire.throttled, wire.server_error, wire.unreached, wire.lost, wire.too_late)
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore waits up to seconds before it tries again, which shows nothing more."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("fault", ONCE, ids=lambda fault: fault.__name__)
+def test_sending_and_deleting_that_meet_trouble_once_lose_nothing(
+    aws: EmbeddedAws, file: Path, send: Any, fault: wire.Fault
+) -> None:
+    """Where the answer to a message was lost it is sent twice: a report too many, as SQS itself may deliver one."""
+    jobs = [send() for _ in range(3)]
+    with wire.each_once(fault, wire.calls("SendMessage", "DeleteMessage")) as met:
+        told = dead_letters.redrive(file, APPLY, (), 1000)
+    assert len(met) == 6
+    assert sorted(told.jobs) == sorted(jobs)
+    (record,) = records()
+    assert (record.status, record.changes[0].outcome["ok"]) == ("completed", True)  # type: ignore[index]
+    twice = 2 if fault in (wire.lost, wire.too_late) else 1
+    assert (depth(aws, file, "dlq"), bodies(aws, file, "queue")) == (0, sorted(jobs * twice))
+    assert dead_letters.redrive(file, APPLY, (), 1000).jobs == ()
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("operation", ["SendMessage", "DeleteMessage"])
+def test_what_is_neither_here_nor_there_is_named_in_the_record(
+    aws: EmbeddedAws, file: Path, send: Any, operation: str
+) -> None:
+    """No answer at all to the second of three: nobody knows of it, and the record says of which."""
+    jobs = [send() for _ in range(3)]
+    with wire.wire(wire.too_late, 2, 1000, wire.calls(operation)), pytest.raises(AwsError, match="does not answer"):
+        dead_letters.redrive(file, APPLY, (), 1000)
+    (record,) = records()
+    outcome: Any = record.changes[0].outcome
+    assert (record.status, outcome["ok"]) == ("failed", False)
+    (sent,), (doubt,) = outcome["read_back"]["jobs"], outcome["read_back"]["in_doubt"]
+    assert sent != doubt
+    queued = bodies(aws, file, "queue")
+    assert set(queued) == {sent, doubt}
+    left = set(jobs) - ({sent} if operation == "SendMessage" else {sent, doubt})
+    again = dead_letters.redrive(file, APPLY, (), 1000)
+    assert set(again.jobs) == left
+    assert {sent, doubt, *again.jobs} == set(jobs), "nothing is lost"
+    assert [one.status for one in records()] == ["failed", "completed"]
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_what_cannot_be_shown_again_at_once_takes_nothing_back(aws: EmbeddedAws, file: Path, send: Any) -> None:
+    job, done = send(), send("COMPLETED")
+    with wire.wire(wire.denied, 1, 1000, wire.calls("ChangeMessageVisibilityBatch")):
+        told = dead_letters.redrive(file, APPLY, (), 1000)
+    assert told.jobs == (job,)
+    (record,) = records()
+    assert record.status == "completed" and done not in str(record.changes)
+    assert any("shows again in 60 s" in warning for warning in record.warnings)
+
+
+def test_without_room_for_the_intent_nothing_is_sent(aws: EmbeddedAws, file: Path, send: Any) -> None:
+    job = send()
+    with full_disk(Path("archive").absolute(), "intent", only=True), pytest.raises(Refused, match="No space left"):
+        dead_letters.redrive(file, APPLY, (), 1000)
+    assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (1, 0), "it shows again at once"
+    (record,) = records()
+    assert (record.status, record.changes) == ("failed", ())
+    assert dead_letters.redrive(file, APPLY, (), 1000).jobs == (job,)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from runbook_lib import dead_letters
+from tests.e2e import wire
+
+wire.install(getattr(wire, sys.argv[1]), int(sys.argv[2]), hits=wire.calls(sys.argv[3]))
+dead_letters.redrive(Path(sys.argv[4]), {"mode": "apply", "confirm": "prod"}, (), 1000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "nth", "operation", "left"),
+    [
+        ("killed_before", 1, "SendMessage", 3),
+        ("killed_after", 2, "SendMessage", 2),
+        ("killed_after", 3, "DeleteMessage", 0),
+    ],
+)
+def test_killed_between_intent_and_outcome_nothing_is_lost(
+    aws: EmbeddedAws, file: Path, send: Any, how: str, nth: int, operation: str, left: int
+) -> None:
+    jobs = [send() for _ in range(3)]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, how, str(nth), operation, str(file)],
+        env={**os.environ, **aws.env, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    aws.move_to(aws.now() + dt.timedelta(seconds=dlq.HIDDEN_S + 1))  # what it had received shows again by itself
+    again = dead_letters.redrive(file, APPLY, (), 1000)
+    died, done = records()
+    assert (died.status, done.status, done.previous) == ("died", "completed", died.hash)
+    assert [change.open for change in died.changes] == [True]
+    assert sorted(died.changes[0].intent["before"]["jobs"]) == sorted(jobs), "who could be concerned"
+    queued = bodies(aws, file, "queue")
+    assert (depth(aws, file, "dlq"), set(queued)) == (0, set(jobs))
+    assert len(queued) == 3 + ((how, operation) == ("killed_after", "SendMessage")), "one twice at most"
+    assert len(again.jobs) == left
+
+
+def records() -> list[Any]:
+    """Of the chain, each verified; nothing is left unsealed."""
+    archive = Archive(Path("archive"))
+    refs = archive.records(notebook="dlq")
+    for ref in refs:
+        archive.verify(ref)
+    assert [path.name for path in archive.staging.glob("*")] == []
+    return [archive.load(ref) for ref in refs]

@@ -11,9 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runbook_lib.act.flag_store import code
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import Aws, aws_errors
-from runbook_lib.observe.dlq import job_of, show_again, statuses, waiting
+from runbook_lib.observe.dlq import HIDDEN_S, job_of, show_again, statuses, waiting
 from runbook_lib.params import Params
 
 
@@ -53,7 +56,10 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
                 if wanted:
                     _batch(sqs, guard, params, dlq, queue, wanted, held, done)
         finally:
-            show_again(sqs, dlq, held)
+            try:
+                show_again(sqs, dlq, held)
+            except (ClientError, BotoCoreError) as error:  # it must not hide what was done, or what went wrong first
+                guard.warn(f"what was left in {params.name('dlq')} shows again in {HIDDEN_S} s only: {error}")
     return done
 
 
@@ -86,14 +92,20 @@ def _batch(
     held: list[dict[str, Any]],
     done: Redriven,
 ) -> None:
+    begun: list[str] = []
     gone: list[str] = []
 
     def move() -> None:
         for job, one in wanted:
+            begun.append(job)
             sqs.send_message(QueueUrl=queue, MessageBody=one["Body"])
-            sqs.delete_message(QueueUrl=dlq, ReceiptHandle=one["ReceiptHandle"])
+            _delete(sqs, dlq, one["ReceiptHandle"])
             held.remove(one)
             gone.append(job)
+
+    def read_back() -> dict[str, Any]:
+        """SQS cannot be asked where a message is: what was answered counts, and one that was not is in doubt."""
+        return {"sent": len(gone), "jobs": list(gone), "in_doubt": begun[len(gone) :]}
 
     try:
         guard.change(
@@ -102,8 +114,17 @@ def _batch(
             after={"sent": len(wanted)},
             undo="none: a job that fails again comes back by itself",
             do=move,
-            read_back=lambda: {"sent": len(gone), "jobs": list(gone)},
+            read_back=read_back,
             raises=True,
         )
     finally:
         done.sent += gone
+
+
+def _delete(sqs: Any, dlq: str, handle: str) -> None:
+    """Takes a message out; one that is gone already is (botocore asks again where the answer was lost)."""
+    try:
+        sqs.delete_message(QueueUrl=dlq, ReceiptHandle=handle)
+    except ClientError as error:
+        if code(error) != "ReceiptHandleIsInvalid":
+            raise
