@@ -37,6 +37,8 @@ class Infra:
         """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
         self.deployed = False
         """This run has deployed."""
+        self.ran = False
+        """Whether the command that deploys was run, by this run, however it ended."""
         self.whole: list[str] = []
         """Names of the files in the record that hold the diffs too long to be shown whole."""
 
@@ -68,6 +70,14 @@ class Infra:
         if not self.differs:
             return line(f"Nothing to deploy: AWS is at step '{self.step}' already.")
         return line(f"Applying would run: {self.line()}. The way back: the step before, by the same command.")
+
+    @property
+    def unproven(self) -> str:
+        """Why it is not shown that the step is deployed, where `deploy` raised nothing and `differs` is not False."""
+        if not self.ran:
+            return f"step '{self.step}' was not deployed: the diff cannot be made, so nobody can say what would change"
+        why = "yet the code still differs" if self.differs else "but the diff that would prove it cannot be made"
+        return f"step '{self.step}' was deployed, {why}; look at the stack, then run this notebook again"
 
     def line(self) -> str:
         """The deployment's command line, for the reader."""
@@ -102,6 +112,7 @@ class Infra:
         done: list[Ran] = []
 
         def act() -> None:
+            self.ran = True
             ran = run_command(command, root=project_root(), values=self.values(), out=live)
             done.append(ran)
             if not ran.ok:

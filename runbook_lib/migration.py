@@ -311,7 +311,7 @@ class Migration(Phase):
         """Deploys a step of the infrastructure code, the stack as it was kept before.
 
         Raises:
-            AwsError: it is not deployed: its command failed, or nobody can say what it would change.
+            AwsError: it is not deployed, or that is not proven: its command failed, or nobody can say what differs.
         """
         from runbook_lib.show.parts import show
 
@@ -319,9 +319,7 @@ class Migration(Phase):
         show(infra.previous_template())
         show(infra.deploy())
         if infra.differs is not False:
-            raise AwsError(
-                f"step '{step}' was not deployed: the diff cannot be made, so nobody can say what would change"
-            )
+            raise AwsError(infra.unproven)
         with contextlib.suppress(AwsError):  # advisory: the dial must not wait for it
             infra.watched()
 

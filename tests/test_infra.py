@@ -24,6 +24,7 @@ from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.stage import only, overlaid, params_of
 from runbook_lib.run import Run
+from tests.disk import full_disk
 
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,6 +156,47 @@ def test_a_failed_deployment_is_an_error_with_the_end_of_its_output(aws: Embedde
     found = _check(run, "infra.deploy")
     assert (found.verdict, found.facts["tail"]) == (Verdict.FAIL, ["no space left"])
     assert not infra.deployed
+
+
+DEPLOYS = (
+    "import os, signal, subprocess, sys; "
+    "subprocess.run([sys.executable, '-m', 'runbook_lib.rehearse.iac', 'deploy', '--env', 'dev', '--step', 'migrate'])"
+)
+DIES = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    ("program", "done"),
+    [(f"{DEPLOYS}; sys.exit(1)", True), (f"{DEPLOYS}; {DIES}", True), (DIES, False)],
+    ids=["fails when it is done", "killed when it is done", "killed before"],
+)
+def test_what_the_diff_says_after_it_counts_and_not_how_the_command_ended(
+    aws: EmbeddedAws, runs: Any, program: str, done: bool
+) -> None:
+    run = runs()
+    infra = _infra(run, deploy={"run": f'python -c "{program}"'})
+    infra.diff()
+    with contextlib.nullcontext() if done else pytest.raises(AwsError, match="exit status -9"):
+        infra.deploy()
+    assert (_step(aws, "migrate"), infra.deployed, _check(run, "infra.deploy").ok) == (done, done, done)
+    outcome = next(event for event in read(run.staging) if event["event"] == "outcome")
+    assert (outcome["ok"], outcome["read_back"]) == (done, {"differs": not done})
+    assert "the deployment failed" in outcome["error"]
+    again = runs()
+    infra = _infra(again)
+    assert ("Nothing to deploy" in str(infra.deploy())) is done
+    assert _step(aws, "migrate")
+
+
+def test_without_room_for_the_intent_nothing_is_deployed(aws: EmbeddedAws, runs: Any, tmp_path: Path) -> None:
+    run = runs()
+    infra = _infra(run)
+    infra.diff()
+    with full_disk(tmp_path, "intent", only=True), pytest.raises(Refused, match="No space left on device"):
+        infra.deploy()
+    assert _step(aws, "async")
+    infra.deploy()
+    assert _step(aws, "migrate")
 
 
 def test_a_deployment_that_changes_nothing_does_not_pass(aws: EmbeddedAws, runs: Any) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.act.traffic import plan_shift
+from runbook_lib.errors import AwsError
+from runbook_lib.infra import Infra
 from runbook_lib.judge.checks import unmet
 from runbook_lib.judge.model import Decision
 from runbook_lib.migration import MIGRATE, REMOVE, Migration, Silence
@@ -163,6 +165,39 @@ def test_when_it_was_done_is_what_the_records_say() -> None:
     assert made.done_at(REMOVE) == dt.datetime(2026, 11, 10, 5, tzinfo=dt.UTC)
     assert made.done_at(MIGRATE) == dt.datetime(2026, 11, 10, 3, tzinfo=dt.UTC)
     assert migration(traffic(), earlier=records[:1]).done_at(REMOVE) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (None, None, "was not deployed: the diff cannot be made, so nobody can say what would change"),
+        (True, None, "was deployed, but the diff that would prove it cannot be made"),
+        (True, True, "was deployed, yet the code still differs"),
+    ],
+)
+def test_a_step_that_is_not_proven_is_an_error_that_says_what_was_done(
+    monkeypatch: pytest.MonkeyPatch, before: Any, after: Any, words: str
+) -> None:
+    """And the dial stays where it is: nobody knows where /api/vpr leads to."""
+
+    class Unproven(Infra):
+        def __init__(self, _: Any, step: str) -> None:
+            self.step, self.differs, self.ran = step, before, False
+
+        def previous_template(self) -> str:
+            return ""
+
+        def deploy(self) -> str:
+            self.ran, self.differs = before is True, after
+            return ""
+
+    made = migration(traffic(100, migrated=False), "after")
+    lowered: list[str] = []
+    monkeypatch.setattr("runbook_lib.migration.Infra", Unproven)
+    monkeypatch.setattr(made, "_dial_to_zero", lambda: lowered.append("0"))
+    with pytest.raises(AwsError, match=words):
+        made._migrate()
+    assert not lowered
 
 
 @pytest.mark.parametrize("percent", [1, 10, 100])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from runbook_lib import infra
 from runbook_lib.rehearse.sandbox import deploy
 
 from .conftest import PHASE3, ROOT
@@ -97,6 +100,78 @@ def test_a_run_that_ended_between_the_move_and_the_dial_is_taken_up_where_it_sto
     assert world.truth.between().refused == 0
     # Nobody has shown the soak at dial 100, so this can never promote.
     assert checks(removed)["migrate.shifted"] == "INCONCLUSIVE"
+
+
+class _Killed(BaseException):
+    """As SIGKILL: nothing of ours runs after it."""
+
+
+@contextlib.contextmanager
+def deploying(how: str) -> Iterator[list[str]]:
+    """The command that deploys fails, or the run is killed right before or behind it; gives the steps of those run."""
+    real, ran = infra.run_command, list[str]()
+
+    def run(command: Any, **given: Any) -> Any:
+        if command.id != "infra.deploy":
+            return real(command, **given)
+        if how == "fails":
+            return real(command.model_copy(update={"run": "python -c 'raise SystemExit(3)'"}), **given)
+        if how == "killed before":
+            raise _Killed
+        ran.append(given["values"]["step"])
+        done = real(command, **given)
+        if how == "killed behind":
+            raise _Killed
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infra, "run_command", run)
+        yield ran
+
+
+def test_a_deployment_that_fails_or_is_killed_is_taken_up_by_the_next_run(phase3: Any) -> None:
+    """Both of the migration's deployments, each failed, then killed before and behind its command; then let through."""
+    rollout, ran = phase3, list[str]()
+    world = rollout.world()
+    world.advance_by(minutes=10)
+    look = rollout.by_hand(PHASE3, **rollout.apply)
+    while look.decision == "SOAK":
+        world.advance(dt.datetime.fromisoformat(look.outcome["come_back_at"]) + dt.timedelta(seconds=30))
+        look = rollout.by_hand(PHASE3)
+    assert look.decision == "PLANNED", look.outcome
+    looks = len(rollout.records())
+
+    def state() -> tuple[bool, bool, float]:
+        found = rollout.state()
+        return found.migrated, found.temporary_route, found.dial_percent
+
+    for step, before, behind in (
+        ("migrate", (False, True, 100), (True, True, 100)),
+        ("remove_temporary", (True, True, 0), (True, False, 0)),
+    ):
+        if step == "remove_temporary":
+            world.advance(dt.datetime.fromisoformat(look.outcome["come_back_at"]) + dt.timedelta(seconds=30))
+        with deploying("fails"):
+            failed = rollout.by_hand_or_failed(PHASE3, **rollout.apply)
+        assert failed.status == "failed" and "exit status 3" in failed.error.sentence
+        assert failed.changes[-1].outcome["read_back"] == {"differs": True}
+        assert state() == before
+        for how, left in (("killed before", before), ("killed behind", behind)):
+            with deploying(how) as steps, pytest.raises(_Killed):
+                rollout.by_hand(PHASE3, **rollout.apply)
+            ran += steps
+            assert state() == left
+        with deploying("") as steps:
+            look = rollout.by_hand(PHASE3, **rollout.apply)
+        assert (steps, look.decision) == ([], "SOAK"), look.outcome
+        assert state() == (*behind[:2], 0)
+        died = rollout.records()[-2]
+        assert [f"deploy step '{step}'" in change.intent["what"] for change in died.open_changes] == [True]
+    assert ran == ["migrate", "remove_temporary"], "each was deployed once"
+    records = rollout.records()
+    assert [one.previous for one in records[1:]] == [one.hash for one in records[:-1]]
+    assert len({one.run_id for one in records}) == len(records) == looks + 8
+    assert world.truth.between().refused == 0
 
 
 def test_without_the_approval_of_the_product_team_nothing_is_shifted(rollout: Any) -> None:
