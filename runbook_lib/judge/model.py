@@ -108,6 +108,8 @@ class Gate(Frozen):
 
     @model_validator(mode="after")
     def _sides(self) -> Gate:
+        if self.kind == "quantile" and self.quantile is None:
+            raise ValueError("a gate of kind quantile needs its `quantile`")
         if self.alert is None:
             return self
         up = self.target.op in (">", ">=")
@@ -119,8 +121,6 @@ class Gate(Frozen):
             self.collapse.limit > self.alert.limit if up else self.collapse.limit < self.alert.limit
         ):
             raise ValueError(f"collapse {self.collapse} is milder than the alert limit {self.alert}")
-        if self.kind == "quantile" and self.quantile is None:
-            raise ValueError("a gate of kind quantile needs its `quantile`")
         return self
 
     @property

@@ -10,25 +10,10 @@ from runbook_lib.judge import load
 from runbook_lib.judge.checks import Check
 from runbook_lib.judge.load import Drain, Job, Met
 from runbook_lib.judge.model import Gate
+from tests.judge.test_load import SUBMIT, user
 
-SUBMIT = Gate.model_validate(
-    {
-        "id": "submit_latency", "title": "P95 submit latency", "kind": "quantile", "quantile": 0.95,
-        "measure": "submit_latency", "unit": "s", "target": "< 3", "alert": "> 5", "implausible": "< 0.005",
-        "why": "test",
-    }
-)  # fmt: skip
 THROTTLED = {"submit_status": 429, "outcome": "", "job_id": "", "downloaded": False}
 DONE = Job(status="COMPLETED", created=0.0, started=0.0, completed=45.0, stored=45.0)
-
-
-def user(n: int, **changes: Any) -> Met:
-    return Met.model_validate(
-        {
-            "at": n * 0.01, "job_id": f"job-{n}", "submit_s": 0.2, "submit_status": 202, "poll_status": 200,
-            "polls": 1, "outcome": "COMPLETED", "waited_s": 5.0, "downloaded": True, **changes,
-        }
-    )  # fmt: skip
 
 
 def users(n: int, *others: dict[str, Any], **every: Any) -> list[Met]:

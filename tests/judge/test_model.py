@@ -22,6 +22,7 @@ GATE: dict[str, Any] = {
         ({"alert": "< 0.98", "collapse": "< 0.985"}, "milder"),
         ({"target": "< 3", "alert": "> 5", "collapse": "> 4"}, "milder"),
         ({"kind": "quantile", "alert": "< 0.98"}, "needs its `quantile`"),
+        ({"kind": "quantile"}, "needs its `quantile`"),
         ({"target": "about 3"}, "not a comparison"),
         ({"tagret": "> 3"}, "Extra inputs"),
     ],
