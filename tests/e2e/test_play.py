@@ -54,6 +54,19 @@ def test_another_end_than_the_declared_one_ends_with_3(archive: Archive, monkeyp
     assert (done.exit_code, done.ended is not None and done.ended.phase) == (3, "06")
 
 
+def test_taken_back_from_50_to_10_the_record_says_all_of_it_and_rollback_1_finishes_the_job(archive: Archive) -> None:
+    done = play.play("taken_back_to_10", seed=7, start_phase="07", quiet=True)
+    assert done.ended is not None and done.exit_code == 0, done.ended
+    assert (done.ended.decision, done.ended.by, done.ended.recovered) == ("ROLLBACK", "AppConfig", True)
+    record = archive.load(archive.records(notebook="07_phase2_50_percent")[-1])
+    assert (record.moment, record.decision) == ("taken_back", "ROLLBACK")
+    taken = "AppConfig took the weight back to 10 % by itself when alarm careervp-vpr-failed-jobs-guard-prod fired at"
+    assert taken in (record.outcome or {})["reason"]
+    finished = archive.load(archive.records(notebook="rollback_1_async_failing")[-1])
+    assert finished.decision == "PROMOTE"
+    assert {one["id"]: one["verdict"] for one in finished.checks}["rollback_1.dial_zero"] == "PASS"
+
+
 @pytest.mark.parametrize(
     ("name", "phase", "said"),
     [("staging", "", "does not say how it should end"), ("async_failing", "6", "wants one of")],
