@@ -205,7 +205,7 @@ class Backlog(BacklogSeen):
         except Refused:
             self.workers = workers.read(self.client, self.params)
             if wanted not in self.workers.facts().values():
-                self.close_deviations("withdrawn")
+                self.withdraw()
             raise
         self.was_set(self.aws_now, FOLLOWS_S, self.key)
         self._forget()

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from runbook_lib import deviations
 from runbook_lib.act import traffic as act
+from runbook_lib.errors import ArchiveError
 from runbook_lib.incident import Incident, Symptom
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.deviation import Act, Deviation
@@ -106,6 +107,15 @@ class Mitigation(Incident):
             by=self.run.guard.who, at=iso(self.aws_now), arn=self.run.identity.arn,
         )  # fmt: skip
         self.closed, self.open = {} if how == "withdrawn" else self.open, {}
+
+    def withdraw(self) -> None:
+        """The change was refused, so there is no deviation. Why it was refused must be heard, even where this cannot be
+        written: the next run finds the deviation open then, and goes on.
+        """
+        try:
+            self.close_deviations("withdrawn")
+        except (ArchiveError, OSError) as error:
+            self.run.guard.warn(f"a deviation that was never made is still on record: {error}")
 
     def deviation(self, id: str, title: str, was: Any, value: Any, **facts: Any) -> Deviation:
         """A deviation of this incident, decided now."""

@@ -140,7 +140,7 @@ class Throttling(ThrottlingSeen):
             self.billing = act.apply(plan, self.client, self.run.guard, self.params, wait_s=max(left, 60.0), out=live)
         except Refused:
             if billing.read(self.client, self.params).units != plan.units:
-                self.close_deviations("withdrawn")
+                self.withdraw()
             raise
         finally:
             live.close()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from runbook_lib import deviations
+from runbook_lib.errors import ArchiveError
 from runbook_lib.observe import billing, workers
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.embedded import EmbeddedAws
@@ -84,12 +85,15 @@ class Scenario:
         last = outcomes(record)[-1]
         assert last["read_back"] in (None, self.facts())
 
-    def assert_it_completes(self, first: Record) -> None:
+    def assert_it_completes(self, first: Record, *, withdrawn: bool = False) -> None:
         """One more run brings it about, once more changes nothing; each deviation was said once, each run has one
         record."""
         self.place.pass_time(minutes=1)
         completed = self.run()
         assert (completed.decision, self.done) == ("SOAK", True), reason(completed)
+        assert first.incident is not None and completed.incident is not None
+        same = completed.incident["decided_at"] == first.incident["decided_at"]
+        assert same is not withdrawn, "the time counts from the first decision, unless nothing came of that"
         self.place.pass_time(minutes=1)
         again = self.run()
         assert (again.decision, again.changes) == ("SOAK", ())
@@ -175,4 +179,18 @@ def test_without_room_for_the_intent_nothing_is_changed_and_nobody_is_reminded(s
     assert "No space left on device" in refused.error.sentence
     assert (scenario.facts(), refused.changes) == (before, ())
     assert not deviations.open_deviations(scenario.place.archive, "prod")
+    scenario.assert_it_completes(refused, withdrawn=True)
+
+
+def test_why_it_was_refused_is_heard_though_the_deviation_cannot_be_withdrawn(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise ArchiveError("no room for a word")
+
+    with monkeypatch.context() as disk, full_disk(scenario.place.folder, "intent", only=True):
+        disk.setattr(deviations, "close", full)
+        refused = scenario.run()
+    assert refused.error is not None and "the intent cannot be recorded" in refused.error.sentence
+    assert any("no room for a word" in warning for warning in refused.warnings)
     scenario.assert_it_completes(refused)

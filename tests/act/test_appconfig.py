@@ -234,6 +234,42 @@ def test_other_refusals_of_a_shift_are_a_sentence(home: Any) -> None:
         home.shift(10)
 
 
+class _Killed(BaseException):
+    """As SIGKILL: nothing of ours runs after it."""
+
+
+@pytest.mark.parametrize(
+    ("when", "trouble", "told", "dial"),
+    [
+        ("after", ConnectionClosedError(endpoint_url="http://x"), None, 10),
+        ("before", refusal("AccessDeniedException", "StopDeployment"), "stopping deployment 2: AWS answered Acc", 10),
+        ("before", ConnectionClosedError(endpoint_url="http://x"), "stopping deployment 2: http://x does not", 10),
+        ("before", _Killed(), "^$", 10),
+        ("after", _Killed(), "^$", 0),
+    ],
+    ids=["answer lost", "denied", "request lost", "killed before", "killed behind"],
+)
+def test_trouble_while_a_bake_is_stopped(home: Any, when: str, trouble: Any, told: str | None, dial: float) -> None:
+    """The first write of a renewal: the dial is where the record says, and the next renewal goes through."""
+    home.shift(10)
+    getattr(home.client, when)["stop_deployment"] = once(trouble)
+    if told is None:
+        assert home.shift(10).weight == 10
+    else:
+        with pytest.raises((AwsError, _Killed), match=told):
+            home.shift(10)
+    stops = [one["id"] for one in home.journal.of("intent") if one["what"] == "stop deployment 2"]
+    outcomes = [one["ok"] for one in home.journal.of("outcome") if one["intent"] in stops]
+    assert outcomes == ([] if isinstance(trouble, _Killed) else [told is None])
+    assert home.state().dial_percent == dial
+    home.client.before.clear()
+    home.client.after.clear()
+    again = home.shift(10)
+    assert again.weight == 10
+    assert [state for _, percent, state in history(again) if percent == 10][-1] == "BAKING"
+    assert len([state for *_, state in history(again) if state == "BAKING"]) == 1
+
+
 def test_without_a_journal_there_is_no_shift(home: Any) -> None:
     home.journal.broken = True
     with pytest.raises(Refused, match=r"intent cannot be recorded"):
