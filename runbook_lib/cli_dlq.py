@@ -33,8 +33,11 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         return
     for one in found:
         sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}" if one.sent_at else "at an unknown time"
-        typer.secho(f"{one.job_id or one.message_id}: {one.status or 'no such job'}, sent {sent}", bold=True)
-        typer.echo(f"  {one.error or 'the job says nothing of an error'}")
+        state = (one.status or "no such job") if one.job_id else "no message of this service"
+        typer.secho(f"{one.job_id or one.message_id}: {state}, sent {sent}", bold=True)
+        told = one.error or ("the job says nothing of an error" if one.status else "")
+        if told:
+            typer.echo(f"  {told}")
     typer.echo(f"{len(found)} in the queue")
 
 

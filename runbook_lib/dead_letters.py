@@ -73,13 +73,14 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
     """
     params, aws, identity = _caller(file, values)
     if params.mode != "apply":
-        due = [one for one in letters(aws, params) if one.job_id and one.status != "COMPLETED"]
+        there = letters(aws, params)
+        due = [one for one in there if one.job_id and one.status != "COMPLETED"]
         ids = tuple(str(one.job_id) for one in due if not jobs or one.job_id in jobs)[:most]
         told = f"nothing was changed; apply would drive {words.count(len(ids), 'message')} again"
-        return Driven(False, told, ids, None)
+        return Driven(False, told + _absent(jobs, {one.job_id for one in there}), ids, None)
     with OwnRecord(params, NOTEBOOK, aws, identity) as record:
         done = act.redrive(aws, record.guard, params, jobs, most)
-        told = _told(done)
+        told = _told(done) + _absent(jobs, done.seen)
         record.say(told)
     return Driven(True, told, tuple(done.sent), record.folder)
 
@@ -90,9 +91,16 @@ def _told(done: act.Redriven) -> str:
         (done.completed, "whose job is done"),
         (done.foreign, "not of this service"),
         (done.others, "not asked for"),
+        (done.beyond, "more than were to be driven"),
     )
     parts += [f"{len(some)} left, {why}" for some, why in left if some]
     return "; ".join(parts)
+
+
+def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
+    """Names the jobs that were asked for and are not there, a mistyped one for instance."""
+    missing = [job for job in jobs if job not in seen]
+    return f"; not in the queue: {', '.join(missing)}" if missing else ""
 
 
 def _caller(file: Path, values: Mapping[str, Any]) -> tuple[Params, Aws, Identity]:

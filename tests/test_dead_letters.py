@@ -17,7 +17,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from runbook_lib import dead_letters
+from runbook_lib import cli_dlq, dead_letters
 from runbook_lib.errors import AwsError, Refused, UsageError
 from runbook_lib.observe import dlq
 from runbook_lib.params import load_file, read_yaml
@@ -157,8 +157,28 @@ def test_only_the_jobs_that_are_asked_for_and_so_many_at_most(aws: EmbeddedAws, 
     jobs = [send() for _ in range(5)]
     told = dead_letters.redrive(file, APPLY, [jobs[3]], 1000)
     assert told.jobs == (jobs[3],) and "4 left, not asked for" in told.sentence
-    assert len(dead_letters.redrive(file, APPLY, (), 2).jobs) == 2
+    two = dead_letters.redrive(file, APPLY, (), 2)
+    assert (len(two.jobs), two.sentence) == (2, "2 messages driven again; 2 left, more than were to be driven")
     assert depth(aws, file, "dlq") == 2
+
+
+def test_a_job_that_is_not_there_is_named(aws: EmbeddedAws, file: Path, send: Any) -> None:
+    job = send()
+    for values in ({}, APPLY):
+        told = dead_letters.redrive(file, values, [job, "mistyped"], 1000)
+        assert told.jobs == (job,)
+        assert told.sentence.endswith("not in the queue: mistyped")
+
+
+def test_the_list_tells_a_message_of_nobody_from_a_job(
+    aws: EmbeddedAws, file: Path, send: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = send()
+    aws.client("sqs").send_message(QueueUrl=url(aws, file, "dlq"), MessageBody="not ours")
+    cli_dlq.list_(file)
+    told = capsys.readouterr().out
+    assert f"{job}: FAILED, sent 20" in told and "refused" in told
+    assert "no message of this service, sent 20" in told and told.count("the job says nothing") == 0
 
 
 def test_without_the_confirmation_nothing_is_driven(aws: EmbeddedAws, file: Path, send: Any) -> None:

@@ -17,6 +17,9 @@ from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.workers import Workers, read
 from runbook_lib.params import Params
 
+TRIES = 3
+"""How often a step back is made where somebody else writes the same setting."""
+
 
 class Plan(Frozen):
     """What would be set, and the state that it is conditional on."""
@@ -118,8 +121,21 @@ def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> Workers:
             "again and look at the new plan; nothing was changed"
         )
     for setting in plan.model_copy(update={"before": now}).todo:
-        now = _set(setting, plan, now, client, guard, params)
+        now = (_set if plan.raises else _insist)(setting, plan, now, client, guard, params)
     return now
+
+
+def _insist(
+    setting: Literal["reserved", "maximum"], plan: Plan, now: Workers, client: Any, guard: Guard, params: Params
+) -> Workers:
+    """A step back is not refused for what somebody else writes at the same moment: it is made again."""
+    for _ in range(TRIES - 1):
+        try:
+            return _set(setting, plan, now, client, guard, params)
+        except Refused as error:
+            guard.warn(f"{error}; it is a step back, and is tried again")
+            now = read(client, params)
+    return _set(setting, plan, now, client, guard, params)
 
 
 def _set(

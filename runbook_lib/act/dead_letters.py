@@ -32,6 +32,13 @@ class Redriven:
     """Left, for they are no message of this service."""
     others: list[str] = field(default_factory=list)
     """Left, for they were not asked for."""
+    beyond: list[str] = field(default_factory=list)
+    """Left, for so many were not to be driven."""
+
+    @property
+    def seen(self) -> set[str]:
+        """Everything that was in the queue."""
+        return {*self.sent, *self.completed, *self.foreign, *self.others, *self.beyond}
 
 
 def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), most: int = 1000) -> Redriven:
@@ -52,7 +59,10 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
         try:
             for batch in waiting(sqs, dlq):
                 held += batch
-                wanted = _chosen(aws, params, batch, jobs, done)[: max(0, most - len(done.sent))]
+                chosen = _chosen(aws, params, batch, jobs, done)
+                room = max(0, most - len(done.sent))
+                wanted = chosen[:room]
+                done.beyond += [job for job, _ in chosen[room:]]
                 if wanted:
                     _batch(sqs, guard, params, dlq, queue, wanted, held, done)
         finally:

@@ -152,6 +152,28 @@ def test_a_step_back_is_not_held_up_by_a_second_operator(place: _Place) -> None:
     assert place.apply(plan).facts() == {"reserved": 5, "maximum": 5}
 
 
+def test_a_step_back_is_made_again_where_somebody_writes_right_behind_it(place: _Place) -> None:
+    place.apply(place.plan())
+    other, name, once = place.aws.client("lambda"), place.params.name("worker"), [8]
+    place.client.after["put_function_concurrency"] = lambda _: (
+        other.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=once.pop()) if once else None
+    )
+    assert place.apply(act.plan_lower(place.read(), 5, 5)).facts() == {"reserved": 5, "maximum": 5}
+    assert not once, "the other operator did write"
+    assert place.client.writes[-2:] == ["put_function_concurrency"] * 2
+
+
+def test_a_step_back_does_not_fight_for_ever(place: _Place) -> None:
+    place.apply(place.plan())
+    other, name = place.aws.client("lambda"), place.params.name("worker")
+    place.client.after["put_function_concurrency"] = lambda _: other.put_function_concurrency(
+        FunctionName=name, ReservedConcurrentExecutions=8
+    )
+    with pytest.raises(Refused, match="reads back as 8, 5 was written"):
+        place.apply(act.plan_lower(place.read(), 5, 5))
+    assert place.client.writes.count("put_function_concurrency") == 1 + act.TRIES
+
+
 class _Killed(BaseException):
     """As SIGKILL: nothing of ours runs after it."""
 
