@@ -89,6 +89,10 @@ class Failure(NamedTuple):
     reason: str
 
 
+Row = tuple[str, float, float, float]
+"""A signal, the time at which it is told, the one that it is about, and its number."""
+
+
 class Attempt(NamedTuple):
     """What one delivery leaves behind."""
 
@@ -96,7 +100,7 @@ class Attempt(NamedTuple):
     end: float
     """When the worker is free again."""
     again: float | None
-    """When the message can be received again, if the worker crashed and deliveries are left."""
+    """When the message can be received again, if it was not worked off and deliveries are left."""
 
 
 def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, settings: Settings) -> Attempt:
@@ -107,18 +111,14 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
         reason: what the job says if it fails.
         busy: workers at work, this one included.
     """
-    job.receives += 1
     job.started = at
     limited = busy > now.llm_slots
     took = round(REFUSED_S if limited else job.llm_s * now.llm_time + 0.6, 3)
     crash = job.poison or took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
     took = min(took, WORKER_TIMEOUT_S)
     end = at + took
-    hidden_until = at + settings.visibility_timeout_s
-    one: list[tuple[str, float, float, float]] = [
-        ("queue_received", at, at, 1.0),
-        ("d_visible", at, at, -1.0),
-        ("d_in_flight", at, at, 1.0),
+    one = [
+        *_received(job, at),
         ("table_writes", at, at, 1.0),
         ("gsi_writes", at, at, 1.0),
         ("worker_invocations", end, at, 1.0),
@@ -138,13 +138,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
     one += [("table_write_throttles", when, when, 1.0) for when in retried]
     again = None
     if crash:
-        one.append(("d_in_flight", hidden_until, hidden_until, -1.0))
-        if job.receives < settings.max_receives:
-            one.append(("d_visible", hidden_until, hidden_until, 1.0))
-            again = hidden_until
-        else:
-            one.append(("d_dlq", hidden_until, hidden_until, 1.0))
-            job.gone = hidden_until
+        again = _returned(job, at, one, settings)
     else:
         job.finished = job.gone = round(end, 3)
         # The same number decides: its lowest part fails by itself, the next by the table, the next by the index.
@@ -167,6 +161,34 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
                 ("output_tokens", end, end, float(job.output_tokens)),
             ]
     return Attempt(Rows.many(one), end, again)
+
+
+def throttled(job: Job, at: float, settings: Settings) -> Attempt:
+    """Receive `job`'s message at `at` with no concurrency to run it: the receive counts, and the job is not begun.
+
+    Lambda's own throttle is no invocation (AWS Lambda developer guide, "Types of metrics for Lambda functions").
+    """
+    one = [*_received(job, at), ("worker_throttles", at, at, 1.0)]
+    again = _returned(job, at, one, settings)
+    return Attempt(Rows.many(one), at, again)
+
+
+def _received(job: Job, at: float) -> list[Row]:
+    """The receive of its message, counted."""
+    job.receives += 1
+    return [("queue_received", at, at, 1.0), ("d_visible", at, at, -1.0), ("d_in_flight", at, at, 1.0)]
+
+
+def _returned(job: Job, at: float, one: list[Row], settings: Settings) -> float | None:
+    """The message was not deleted: after the visibility timeout it is there again (when, is returned), or dead."""
+    hidden_until = at + settings.visibility_timeout_s
+    one.append(("d_in_flight", hidden_until, hidden_until, -1.0))
+    if job.receives < settings.max_receives:
+        one.append(("d_visible", hidden_until, hidden_until, 1.0))
+        return hidden_until
+    one.append(("d_dlq", hidden_until, hidden_until, 1.0))
+    job.gone = hidden_until
+    return None
 
 
 def polls(jobs: Iterable[Job], until: float, settings: Settings) -> list[Rows]:

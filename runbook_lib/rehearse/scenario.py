@@ -55,6 +55,8 @@ class Behaviour(Frozen):
     """Share of submissions whose message crashes every worker that it is delivered to."""
     worker_limit: float = Field(default=1000.0, ge=0)
     """Workers that take messages at most, whatever concurrency is reserved; 0: the event source is off."""
+    concurrency: float = Field(default=1000.0, ge=0)
+    """Concurrency that the worker has at most, whatever is reserved; 0: each receive is throttled, and counts."""
     written_units: float = Field(default=1.0, ge=0)
     """Write units, of the table and of the index each, that the worker spends on a job's end."""
     metrics_late_s: float = Field(default=0.0, ge=0)

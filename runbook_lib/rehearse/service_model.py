@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from runbook_lib.rehearse.arrivals import HOUR_S, Arrivals, Floats, draw
 from runbook_lib.rehearse.calls import invocations, responses
 from runbook_lib.rehearse.gauges import Gauges
-from runbook_lib.rehearse.jobs import THROTTLED_TRIES, Failure, Job, Settings, attempt, polls
+from runbook_lib.rehearse.jobs import THROTTLED_TRIES, Attempt, Failure, Job, Settings, attempt, polls, throttled
 from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Behaviour, Scenario
 
@@ -334,15 +334,22 @@ class Service:
         """Give messages to free workers, first come first served, while one can start before `until`."""
         state = self._state
         waiting, running, floor = state.waiting, state.running, state.now
-        while waiting and self.workers > 0:
+        while waiting:
             at = max(waiting[0][0], floor)
-            limit = self._behaviours[bisect_right(self._edges, (at - self.origin) / HOUR_S)].worker_limit
-            workers = int(min(self.workers, limit))
-            if not workers:
+            now = self._behaviours[bisect_right(self._edges, (at - self.origin) / HOUR_S)]
+            if not now.worker_limit:
                 floor = self._edge_after(at)
                 if floor >= until:
                     break
                 continue
+            concurrency = min(self.workers, now.concurrency)
+            if concurrency < 1:
+                if at >= until:
+                    break
+                _, number, job = heapq.heappop(waiting)
+                self._back(number, job, throttled(job, at, self.settings))
+                continue
+            workers = int(min(concurrency, now.worker_limit))
             free = sum(end <= at for end in running)
             if (short := len(running) - free - workers + 1) > 0:
                 at = heapq.nsmallest(free + short, running)[-1]
@@ -353,13 +360,17 @@ class Service:
             _, number, job = heapq.heappop(waiting)
             hour = (at - self.origin) / HOUR_S
             now, reason = self._behaviours[bisect_right(self._edges, hour)], self.scenario.reason(hour)
-            rows, end, again = attempt(job, at, self._eased(now), reason, len(running) + 1, self.settings)
-            self._out.append(rows)
-            heapq.heappush(running, end)
+            made = attempt(job, at, self._eased(now), reason, len(running) + 1, self.settings)
+            heapq.heappush(running, made.end)
             if job.failed:
                 state.failures.append(Failure(job.finished, job.job_id, job.error))
-            if again is not None:
-                heapq.heappush(waiting, (again, number, job))
+            self._back(number, job, made)
+
+    def _back(self, number: int, job: Job, made: Attempt) -> None:
+        """What a delivery leaves behind, and its message in the queue again if it is not done with."""
+        self._out.append(made.rows)
+        if made.again is not None:
+            heapq.heappush(self._state.waiting, (made.again, number, job))
 
     def _edge_after(self, at: float) -> float:
         """The next moment after `at` at which the behaviour changes; infinite if it does not any more."""

@@ -106,7 +106,7 @@ FAULTS = {
     "low traffic, no traffic": ("low_traffic", "no_traffic"),
     "missing metric, late metrics": ("missing_metric", "late_metrics"),
     "traffic not shifted": ("traffic_not_shifted",),
-    "worker concurrency removed": ("workers_gone",),
+    "worker concurrency removed": ("concurrency_removed", "workers_gone"),
     "poison message": ("poison_message",),
     "baseline broken, baseline healthy": ("baseline_broken", "baseline_healthy"),
     "two faults at once": ("two_faults",),

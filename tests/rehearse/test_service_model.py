@@ -366,6 +366,34 @@ def test_where_the_event_source_is_off_for_an_hour_jobs_wait_for_its_end() -> No
     assert rows_of(steps).only("queue_visible").value.max() > 30
 
 
+@pytest.mark.parametrize("how", ["a fault", "nothing reserved for the worker"])
+def test_without_concurrency_each_receive_is_throttled_and_counts_until_healthy_messages_are_dead(how: str) -> None:
+    """DOMAIN.md, trap 21: three receives of 660 s, no invocation, the job not begun."""
+    made = service(behaving(concurrency=0) if how == "a fault" else behaving(), share=0.5)
+    made.workers = made.workers if how == "a fault" else 0
+    steps = [made.run(START + 2 * HOUR), made.run(START + 6 * HOUR)]
+    jobs, told = list(last_seen(steps).values()), rows_of(steps)
+    assert len(jobs) > 50 and {job.status(made.now) for job in jobs} == {"PENDING"}
+    receives = [min(3, 1 + int((made.now - job.enqueued) // 660)) for job in jobs if job.enqueued < made.now]
+    assert told.total("worker_throttles") == told.total("queue_received") == sum(receives)
+    assert told.total("worker_invocations") == 0
+    level = told.only("dlq_visible")
+    last = level.stamp.max()
+    assert level.value.max() == sum(job.enqueued + 3 * 660 <= last for job in jobs) > 50
+
+
+def test_concurrency_that_comes_back_works_off_what_is_not_dead_yet() -> None:
+    gone = Fault(name="gone", start=12, end=12.25, set={"concurrency": 0})
+    made = service(Scenario(name="s", title="t", faults=(gone,)), share=0.5)
+    steps = [made.run(START + 15 * HOUR)]
+    met = [job for job in last_seen(steps).values() if 12 <= (job.enqueued - START) / HOUR < 12.25]
+    assert len(met) > 5 and all(job.status(made.now) in ("COMPLETED", "FAILED") for job in met)
+    assert all(job.receives > 1 and job.started >= START + 12.25 * HOUR for job in met)
+    told = rows_of(steps)
+    assert told.total("worker_throttles") >= len(met)
+    assert told.only("dlq_visible").value.max(initial=0) == 0
+
+
 def test_the_units_that_a_job_s_end_costs_are_a_knob() -> None:
     plain, dear = (service(behaving(written_units=units), share=0.5) for units in (1, 100))
     usual, many = (rows_of([one.run(START + 6 * HOUR)]).total("table_writes") for one in (plain, dear))
