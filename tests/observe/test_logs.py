@@ -113,6 +113,13 @@ def test_failures_are_grouped_and_counted_once(params: Params) -> None:
     assert request["endTime"] == int(WINDOW.end.timestamp() * 1000) - 1
 
 
+def test_an_example_shows_no_secret(params: Params) -> None:
+    logs = Logs((1, json.dumps({"level": "ERROR", "message": "LLM Exception: api_key=sk-notreal-0123456789 refused"})))
+    (found,) = failures(logs, params, WINDOW)
+    assert "notreal" not in found.example + found.text
+    assert found.example == "LLM Exception: api_key=[redacted] refused"
+
+
 def test_no_log_group_no_failures(params: Params) -> None:
     assert failures(Logs(missing=True), params, WINDOW) == []
     assert failures(Logs((1, "ERROR x")), params, Window(T, T)) == []
