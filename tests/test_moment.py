@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.moment import after_migration, tags, which
+from runbook_lib.moment import after_migration, own_rollback, tags, which
 from runbook_lib.observe.traffic import Deployment, Event, TrafficState
 from runbook_lib.observe.window import iso
 from runbook_lib.params import load_file
@@ -104,6 +104,20 @@ def test_appconfig_took_it_back_by_itself() -> None:
     assert moment.alarm == "careervp-vpr-failed-jobs-guard-prod"
     assert moment.taken_back_at == T0 + dt.timedelta(hours=5)
     assert "by itself" in moment.words and "2026-11-02 08:00" in moment.words
+
+
+def test_an_own_rollback_is_told_apart_from_a_stop_and_from_what_is_in_force() -> None:
+    def event(by: str) -> Event:
+        said = "arn:aws:cloudwatch:us-east-1:000000000103:alarm:careervp-vpr-failed-jobs-guard-prod"
+        return Event(type="ROLLBACK_STARTED", triggered_by=by, description=said, at=iso(T0 + dt.timedelta(hours=5)))
+
+    def told(by: str, name: str = "ROLLED_BACK") -> str | None:
+        return own_rollback(state(START, deployment(2, 0), deployment(3, 10, name, events=(event(by),))))
+
+    words = told("CLOUDWATCH_ALARM") or ""
+    assert words.startswith("AppConfig took the weight back by itself")
+    assert "on alarm careervp-vpr-failed-jobs-guard-prod; the weight now is 0 %" in words
+    assert (told("USER"), told("CLOUDWATCH_ALARM", "COMPLETE"), own_rollback(state(START))) == (None, None, None)
 
 
 def test_a_person_who_stopped_it_is_not_called_appconfig() -> None:
