@@ -112,26 +112,29 @@ class RunbookEngine:
         )
         manager.notebook_start()
         ending: tuple[Status, Problem | None]
+        stopped = False
         with _deferring_signals() as interruptible:
             try:
                 with interruptible():
                     _execute(manager, kernel_name, warm, run, logger, log_output, kwargs)
                 ending = outcome_of(nb, run.staging)
             except BaseException as error:
-                ending = cut_short(nb, error)
+                ending, stopped = cut_short(nb, error), True
                 raise
             finally:
                 redact_notebook(nb)
                 manager.cleanup_pbar()
                 manager.notebook_complete()
-                ref = _seal(run, nb, ending)
+                ref, trouble = _seal(run, nb, ending)
+                if stopped and trouble:
+                    print(trouble, file=sys.stderr, flush=True)
                 if ref is not None:
                     nb.metadata["runbook"]["record"] = str(ref.folder)
                     logger.info(f"Record:          {ref.folder}")
                     if on_sealed is not None:
                         on_sealed(ref)
         if ref is None:
-            raise ArchiveError(f"the record could not be sealed; its journal is kept in {run.staging}")
+            raise ArchiveError(f"the record could not be sealed: {trouble}")
         return manager.nb
 
     @staticmethod
@@ -327,15 +330,14 @@ def _cell_error(nb: Any) -> Problem | None:
     return None
 
 
-def _seal(run: Staged, nb: Any, ending: tuple[Status, Problem | None]) -> RecordRef | None:
-    """The sealed record; None, with a sentence on stderr, if the archive does not take it."""
+def _seal(run: Staged, nb: Any, ending: tuple[Status, Problem | None]) -> tuple[RecordRef | None, str]:
+    """The sealed record; None, and why in a sentence, if the archive does not take it."""
     from runbook_lib.record.archive import not_sealed, seal_staged
 
     try:
-        return seal_staged(run.archive, run.staging, status=ending[0], notebook=nb, error=ending[1])
+        return seal_staged(run.archive, run.staging, status=ending[0], notebook=nb, error=ending[1]), ""
     except (ArchiveError, OSError) as error:
-        print(not_sealed(error, run.staging), file=sys.stderr, flush=True)
-        return None
+        return None, not_sealed(error, run.staging)
 
 
 @contextlib.contextmanager

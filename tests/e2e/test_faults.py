@@ -243,6 +243,58 @@ def test_a_seal_that_finds_no_room_is_said_and_the_journal_stays(rollout: Any) -
     assert_the_next_run_seals_it(rollout, "completed", 10)
 
 
+FULL = """
+import sys
+from runbook_lib.entry import main
+from runbook_lib.errors import ArchiveError
+from runbook_lib.record import archive
+
+def full(final, *_):
+    raise ArchiveError(f"{final} cannot be written (No space left on device)")
+
+archive.write_folder = full
+sys.argv[:1] = ["runbook"]
+main()
+"""
+FULL_IN_THE_KERNEL = """
+import errno, os
+from runbook_lib.record import journal
+
+write, seen = journal._write, []
+
+def full(path, text):
+    seen.extend(['"event":"outcome"'] * ('"event":"outcome"' in text))
+    if len(seen) > 1 and path.name == journal.FILE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    write(path, text)
+
+journal._write = full
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("since", ["seal", "outcome"])
+def test_the_command_says_that_the_disk_is_full_and_the_next_run_goes_on(
+    rollout: Any, tmp_path: Path, since: str
+) -> None:
+    rollout.quiet()
+    notebook = NOTEBOOK if since == "seal" else with_cell(tmp_path, FULL_IN_THE_KERNEL, after="phase.plan()")
+    run = ["run", str(notebook), *rollout.settings(), "--apply", "--confirm", "prod"]
+    told = subprocess.run(
+        [sys.executable, "-c", FULL, *run],
+        env=rollout.aws.environ(), cwd=NOTEBOOK.parents[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (told.returncode, "Traceback" in told.stdout + told.stderr) == (1, False), told.stderr
+    assert told.stderr.count("No space left on device") == 1, "said once"
+    assert_says_where_it_is(rollout, told.stderr.replace("\n", " "))
+    rollout.archive.sweep()
+    (died,) = rollout.records()
+    assert died.status == "died"
+    assert [change.open for change in died.changes] == [False, since == "outcome"]
+    assert rollout.state().weight == 10
+    assert_it_goes_on(rollout, died)
+
+
 def assert_says_where_it_is(rollout: Any, sentence: str) -> None:
     """One sentence: no room, where the journal is kept, what to do."""
     (staged,) = rollout.archive.staging.iterdir()

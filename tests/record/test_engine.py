@@ -255,6 +255,8 @@ def test_an_archive_that_cannot_be_written_does_not_hold_up_the_run(
 def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from nbclient.exceptions import DeadKernelError
+
     import runbook_lib.record.archive as module
     from runbook_lib.errors import ArchiveError
 
@@ -262,10 +264,13 @@ def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
         raise ArchiveError("no room")
 
     monkeypatch.setattr(module, "seal_staged", full)
-    with pytest.raises(ArchiveError, match="could not be sealed; its journal is kept in"):
+    with pytest.raises(ArchiveError, match=r"could not be sealed: no room; the journal is kept in .*run it again"):
         project.run(OPEN, CLOSE)
-    assert "no room" in capsys.readouterr().err
+    assert "no room" not in capsys.readouterr().err, "said once"
     assert len(list(project.archive.staging.glob("*/journal.jsonl"))) == 1
+    with pytest.raises(DeadKernelError):
+        project.run(OPEN, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert "no room" in capsys.readouterr().err, "beside what ended it"
 
 
 @pytest.mark.kernel
