@@ -19,6 +19,7 @@ from runbook_lib.moment import Moment
 from runbook_lib.observe.traffic import TrafficState, as_routed
 from runbook_lib.observe.window import iso
 from runbook_lib.params import load_file
+from runbook_lib.show.parts import line
 from runbook_lib.way_back import deploy_command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,12 +185,12 @@ def test_a_step_that_is_not_proven_is_an_error_that_says_what_was_done(
         def __init__(self, _: Any, step: str) -> None:
             self.step, self.differs, self.ran = step, before, False
 
-        def previous_template(self) -> str:
-            return ""
+        def previous_template(self) -> Any:
+            return line("kept")
 
-        def deploy(self) -> str:
+        def deploy(self) -> Any:
             self.ran, self.differs = before is True, after
-            return ""
+            return line("ran")
 
     made = migration(traffic(100, migrated=False), "after")
     lowered: list[str] = []
