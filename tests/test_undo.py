@@ -13,13 +13,14 @@ from typer.testing import CliRunner, Result
 
 from runbook_lib import deviations
 from runbook_lib.cli import app
-from runbook_lib.errors import Refused, UsageError
+from runbook_lib.errors import AwsError, Refused, UsageError
 from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe import billing, workers
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.stage import only
 from runbook_lib.status import rollout_status
 from runbook_lib.undo import undo
+from tests.e2e import wire
 from tests.rollbacks import APPLY, FILE, START, Place, reason, verdicts
 
 RESERVED, BILLING = "inventory.worker.reserved_concurrency", "inventory.table.billing"
@@ -67,6 +68,41 @@ def test_undo_says_what_it_would_do_does_it_and_closes_the_deviation(place: Plac
     assert [change.intent["after"] for change in record.changes] == [{"maximum": 5}, {"reserved": 5}]
     with pytest.raises(UsageError, match="it is not open; open are: none"):
         undo(FILE, values(place, **APPLY), RESERVED)
+
+
+def test_an_undo_that_is_refused_in_the_middle_is_completed_by_the_next(place: Place) -> None:
+    """The maximum is put back, the reserve is not: the record says both, and the deviation stays open till it is."""
+    client = place.aws.client("lambda")
+    denied = wire.wire(wire.denied, 1, 1000, wire.calls("PutFunctionConcurrency"))
+    with denied, pytest.raises(AwsError, match="AccessDenied"):
+        undo(FILE, values(place, **APPLY), RESERVED)
+    assert workers.read(client, place.params).facts() == {"reserved": 10, "maximum": 5}
+    assert RESERVED in deviations.open_deviations(place.archive, "prod")
+    undo(FILE, values(place, **APPLY), RESERVED)
+    assert workers.read(client, place.params).facts() == {"reserved": 5, "maximum": 5}
+    assert not deviations.open_deviations(place.archive, "prod")
+    failed, done = (place.archive.load(ref) for ref in place.archive.records(notebook="deviation"))
+    assert (failed.status, done.status, done.previous) == ("failed", "completed", failed.hash)
+    assert [one.outcome["ok"] for one in (*failed.changes, *done.changes) if one.outcome] == [True, False, True]
+
+
+def test_an_undo_that_is_killed_before_its_last_word_says_it_the_next_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As SIGKILL: nothing of ours runs after it."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as meddled, pytest.raises(Killed):
+        meddled.setattr(deviations, "close", kill)
+        undo(FILE, values(place, **APPLY), RESERVED)
+    assert RESERVED in deviations.open_deviations(place.archive, "prod")
+    undo(FILE, values(place, **APPLY), RESERVED)
+    assert not deviations.open_deviations(place.archive, "prod")
+    last = place.archive.load(place.archive.records(notebook="deviation")[-1])
+    assert (last.status, last.changes) == ("completed", ()), "what is back already is not written again"
 
 
 def test_an_undo_that_is_not_confirmed_changes_nothing_and_leaves_a_record(place: Place) -> None:
