@@ -18,7 +18,7 @@ from runbook_lib.errors import ArchiveError
 from runbook_lib.incident import Incident, Symptom
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.deviation import Act, Deviation
-from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.observe import traffic
 from runbook_lib.observe.owner import owner
 from runbook_lib.observe.window import iso
@@ -201,6 +201,26 @@ class Mitigation(Incident):
         todo = "" if self.fell else f"runbook rollback 1 --params params/{self.params.env}.yaml --apply --confirm "
         todo = f"{todo}{self.params.env}; " if todo else "run rollback_1_async_failing: it verifies and records; "
         return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
+
+    def conclude(self, **told: Any) -> Outcome:
+        """The same; what is planned says what applying wants, for it raises something."""
+        outcome = super().conclude(**told)
+        return self.say_next(outcome, self._to_apply()) if outcome.decision is Decision.PLANNED else outcome
+
+    def _to_apply(self) -> str:
+        if self.planned.blockers:
+            return "Put right what blocks it, then run this notebook again; applying it as things are is refused."
+        if not self.confirmed:
+            return "Leave it. To do it all the same, apply it with a `reason`; without one it is refused."
+        return (
+            f"Run it again with mode='apply' and confirm='{self.params.env}'; it is refused if anybody changes the "
+            "settings meanwhile."
+        )
+
+    @property
+    def planned(self) -> Any:
+        """What is to be done now, with its `blockers`: each scenario's own."""
+        raise NotImplementedError
 
     def say_next(self, outcome: Outcome, then: str) -> Outcome:
         """The same decision with another next step."""

@@ -21,7 +21,7 @@ from runbook_lib.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.params import Params, load_file, project_root
 from runbook_lib.record.journal import Journal
 from runbook_lib.versions import versions
-from runbook_lib.way_back import instead
+from runbook_lib.way_back import instead, sync_gone
 
 AFTER = (
     "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
@@ -68,8 +68,10 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
         _command(file, params.env, values),
     )
+    gone = False
     if state.migrated:
-        told, then = instead(aws, params)
+        (told, by_hand), gone = instead(aws, params), sync_gone(aws, params)
+        then = by_hand if gone else f"{then}, whose notebook runs {by_hand}"
     elif not state.switch_on:
         told = f"async is off already, by {whose(state.switch_deployment)}"
         then = f"to have it verified and recorded: {then}"
@@ -79,7 +81,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         sentence=f"nothing was changed; {told}",
         next=then,
         record=None,
-        exit_code=int(Exit.HOLD if state.migrated else Exit.OK),
+        exit_code=int(Exit.HOLD if gone else Exit.OK),
     )
 
 

@@ -46,6 +46,7 @@ def test_planned_raised_turned_drained_and_put_back(place: Made) -> None:
     here.pass_time(minutes=50)
     planned = here.run()
     assert (planned.decision, planned.changes) == ("PLANNED", ())
+    assert "confirm='prod'; it is refused if anybody changes" in (planned.outcome or {})["next"]
     assert workers_of(here) == {"reserved": 5, "maximum": 5}
     raised = here.run(**APPLY)
     assert raised.decision == "SOAK"
@@ -154,7 +155,9 @@ def test_an_llm_that_refuses_already_is_no_case_for_more_workers(place: Made) ->
 def test_without_a_symptom_a_reason_is_wanted(place: Made) -> None:
     here = place("healthy")
     here.pass_time(minutes=30)
-    assert "no symptom was seen" in reason(here.run())
+    planned = here.run()
+    assert "no symptom was seen" in reason(planned)
+    assert (planned.outcome or {})["next"].startswith("Leave it. To do it all the same, apply it with a `reason`")
     refused = here.run(**APPLY)
     assert "give a reason" in reason(refused)
     assert workers_of(here)["reserved"] == 5
@@ -170,7 +173,9 @@ def test_too_few_executions_left_in_the_account_block_it(place: Made, monkeypatc
     here.pass_time(minutes=40)
     read = workers.read
     monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
-    assert "blocked: 10 workers would leave 96 unreserved" in reason(here.run())
+    planned = here.run()
+    assert "blocked: 10 workers would leave 96 unreserved" in reason(planned)
+    assert (planned.outcome or {})["next"].startswith("Put right what blocks it")
     assert "at least 100 must stay" in reason(here.run(**APPLY))
     assert workers_of(here)["reserved"] == 5
 

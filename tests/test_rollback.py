@@ -190,7 +190,11 @@ def test_after_the_migration_it_does_not_claim_that_the_switch_helps(
     for said in (planned, done):
         assert "the switch has no effect" in said.sentence
         assert "--step async" in said.next
-        assert said.exit_code == Exit.HOLD, "requests are asynchronous yet"
+    assert done.exit_code == Exit.HOLD, "requests are asynchronous yet"
+    assert planned.exit_code == Exit.OK
+    assert planned.next.startswith(
+        "runbook rollback 1 --env prod --apply --confirm prod, whose notebook runs the command:"
+    )
     assert planned.weight_before == 100
 
 
