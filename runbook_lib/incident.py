@@ -249,7 +249,8 @@ class Incident:
         """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`)."""
         if acted:
             self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
-            done = f"{done}{self._in_effect()}"
+            first, mark, rest = done.partition("; ")
+            done = f"{first}{self._in_effect()}{mark}{rest}"
         case = RollbackCase(
             checks=tuple(self.run.checks.values()),
             acted=acted,

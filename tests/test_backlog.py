@@ -90,7 +90,9 @@ def test_while_more_arrive_than_the_old_workers_finish_the_new_ones_stay(place: 
     assert (still.decision, workers_of(here)["reserved"]) == ("SOAK", 10)
     undone = next(one for one in still.checks if one["id"] == "rollback_2.undone")
     assert "the queue would grow again" in undone["reason"]
-    assert "the queue is drained, but" in reason(still) and "the queue would grow again" in reason(still)
+    assert "(limit 10 min); the queue is drained, but" in reason(still) and "the queue would grow again" in reason(
+        still
+    )
     back = dt.datetime.fromisoformat((still.outcome or {})["come_back_at"])
     assert back - here.aws.now() > dt.timedelta(minutes=55), "nobody is called every five minutes for hours"
 
