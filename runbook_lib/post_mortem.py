@@ -115,7 +115,7 @@ def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
 
 def _decision(same: Sequence[Decided]) -> str:
     one, again = same[0], f" (and {len(same) - 1} times more, until {iso(same[-1].at)})" if len(same) > 1 else ""
-    return f"{one.notebook} @ {one.env}: {one.decision}: {one.reason}{again}"
+    return f"{one.notebook} @ {one.env}: {one.told}{again}"
 
 
 def _cell(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.judge import words
 from runbook_lib.observe.window import parse
 from runbook_lib.record.entry import NOTEBOOK as ENTRY
 from runbook_lib.record.record import Change, Record
@@ -29,6 +30,12 @@ class Decided:
     mode: str
     run_id: str
     reason: str
+
+    @property
+    def told(self) -> str:
+        """The decision as people read it, and its reason."""
+        word = words.word(self.reason, self.decision)
+        return f"{word}: {self.reason.removeprefix(f'{word}: ')}"
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
     assert "post-mortem.md" in record.files
     for wanted in (
         "everything fails", "LLM 529", "decided to roll back", "set, 4 s after the decision",
-        "switch off (number 1 -> 2)", "rollback_1_async_failing @ prod: PROMOTE",
+        "switch off (number 1 -> 2)", "rollback_1_async_failing @ prod: DONE: the rollback",
     ):  # fmt: skip
         assert wanted in text
 

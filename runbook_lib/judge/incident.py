@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
+from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
 
@@ -95,9 +96,10 @@ def decide_rollback(
 ) -> Outcome:
     """The decision of a rollback run.
 
-    PLANNED while nothing was done; SOAK while it is in force and not everything could be seen yet; PROMOTE once all
-    required checks pass (the rollback is complete, the rollout is not); HOLD where one of them fails, or where there is
-    no way back; ROLLBACK where a mitigation did not cure it and another scenario is the answer.
+    PLANNED while nothing was done; SOAK while it is in force and not everything could be seen yet; PROMOTE, which
+    people read as DONE, once all required checks pass (the rollback is complete, the rollout is not); HOLD where one of
+    them fails, or where there is no way back; ROLLBACK where a mitigation did not cure it and another
+    scenario is the answer.
 
     Args:
         checks: of this run; only required ones decide.
@@ -133,7 +135,7 @@ def decide_rollback(
     if wrong:
         return Outcome(decision=Decision.HOLD, reason=f"HOLD: {done}, but {wrong[0].reason}{_more(wrong)}", next=again)
     passed = sum(one.required for one in checks)
-    reason = f"PROMOTE: the rollback is complete: {done}; all {passed} required checks passed"
+    reason = f"{words.DONE}: the rollback is complete: {done}; all {passed} required checks passed"
     return Outcome(decision=Decision.PROMOTE, reason=reason, next=_sentence(then))
 
 

@@ -7,6 +7,8 @@ import math
 
 from runbook_lib.judge.model import Gate, Threshold
 
+DONE = "DONE"
+"""Before the reason of a rollback run that is complete; in the record its decision is PROMOTE, as of any run."""
 _MORE_DIGITS = 4
 
 
@@ -117,6 +119,11 @@ def instant(at: object) -> str:
         return str(at)
     late = moment.astimezone(dt.UTC) + dt.timedelta(seconds=59, microseconds=999_999)
     return f"{late:%Y-%m-%d %H:%M} UTC"
+
+
+def word(reason: str, decision: str) -> str:
+    """The word that people read for a decision: a rollback that is complete is DONE, and promotes nothing."""
+    return DONE if reason.startswith(f"{DONE}: ") else decision
 
 
 def shown(reason: str, decision: str) -> str:

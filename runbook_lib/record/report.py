@@ -89,9 +89,10 @@ def headline(record: Record) -> Headline:
         reason = f"{lead}: {record.error.sentence}." if record.error else f"{lead}."
         aside = f"Before that it had decided {record.decision}: {outcome.get('reason', '')}" if record.decision else ""
         return Headline(word, *badge, reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside)
-    word = record.decision or "CLOSED"
+    told = str(outcome.get("reason") or "The run was closed without a decision.")
+    word = words.word(told, record.decision or "CLOSED")
     badge = BADGES.get(word, Badge("•", GREY))
-    reason = words.shown(str(outcome.get("reason") or "The run was closed without a decision."), word)
+    reason = words.shown(told, word)
     then, back = str(outcome.get("next") or ""), words.instant(outcome.get("come_back_at"))
     aside = f"Come back at {back}." if back and back not in then else ""
     return Headline(word, *badge, reason, then, aside)

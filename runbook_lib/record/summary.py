@@ -16,6 +16,7 @@ _ICONS = {
     "PLANNED": "📋",
     "SOAK": "⏳",
     "PROMOTE": "✅",
+    "DONE": "✅",
     "HOLD": "✋",
     "ROLLBACK": "⏪",
 }
@@ -24,8 +25,9 @@ _ICONS = {
 def markdown(record: Record) -> str:
     """The decision with its reason, the gates, and the checks that do not pass (all are counted)."""
     outcome = record.outcome or {}
-    said = record.decision if record.status == "completed" and record.decision else record.status
     reason = str(outcome.get("reason") or (record.error.sentence if record.error else "no decision"))
+    decided = record.status == "completed" and record.decision
+    said = words.word(reason, record.decision or "") if decided else record.status
     lines = [
         f"## {_ICONS.get(said, '❌')} {said}: {record.notebook} in {record.env}",
         "",

@@ -89,20 +89,21 @@ def _tally(results: Sequence[GateResult], soaking: bool) -> str:
 
 def verdict_banner(outcome: Outcome) -> Shown:
     """The decision, why, and what to do next, before anything else is read."""
-    icon, colour = BADGES[outcome.decision]
-    lines = [("Why", words.shown(outcome.reason, outcome.decision)), ("Next", outcome.next)]
+    word = words.word(outcome.reason, outcome.decision)
+    icon, colour = BADGES[word]
+    lines = [("Why", words.shown(outcome.reason, word)), ("Next", outcome.next)]
     back = words.instant(outcome.come_back_at)
     if back and back not in outcome.next:
         lines.append(("Come back", back))
     if outcome.scenario:
         lines.append(("Runbook", f"notebooks/{outcome.scenario}*.ipynb"))
     rows = "".join(f"<div><b>{name}:</b> {html.escape(text)}</div>" for name, text in lines)
-    head = f'<div style="font-size:20px;font-weight:800;letter-spacing:.02em">{icon} {outcome.decision}</div>'
+    head = f'<div style="font-size:20px;font-weight:800;letter-spacing:.02em">{icon} {word}</div>'
     markup = (
         f'<div role="status" style="{FONT};background:{colour};color:{BLACK};border-radius:6px;padding:10px 16px;'
         f'margin:6px 0 12px;font-size:14px;line-height:1.5;max-width:1132px">{head}{rows}</div>'
     )
-    return Shown(markup, "\n".join([f"{icon} {outcome.decision}", *(f"  {name}: {text}" for name, text in lines)]))
+    return Shown(markup, "\n".join([f"{icon} {word}", *(f"  {name}: {text}" for name, text in lines)]))
 
 
 def findings_table(findings: Iterable[Any], caption: str = "") -> Shown:
@@ -155,5 +156,6 @@ def closing_note(run_id: str, outcome: Outcome, where: str | None) -> Shown:
     sealed = (
         f"Record {run_id} sealed: {where}" if where else f"Record {run_id}: sealed by the engine when the notebook ends"
     )
-    icon, colour = BADGES[outcome.decision]
-    return stack(edged(f"{icon} {outcome.decision}. Next: {outcome.next}", colour), edged(sealed))
+    word = words.word(outcome.reason, outcome.decision)
+    icon, colour = BADGES[word]
+    return stack(edged(f"{icon} {word}. Next: {outcome.next}", colour), edged(sealed))

@@ -126,7 +126,7 @@ TOLD: list[tuple[list[Check], dict[str, Any], str, str]] = [
     ),
     (
         [one("a", True), one("b", True), one("c", None, required=False)], {"come_back_at": AT},
-        "PROMOTE: the rollback is complete: async is off; all 2 required checks passed", "Find the cause.",
+        "DONE: the rollback is complete: async is off; all 2 required checks passed", "Find the cause.",
     ),
     (
         [one("a", None), one("b", None)], {"come_back_at": AT},

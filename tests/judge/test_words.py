@@ -111,3 +111,11 @@ def test_a_time_to_come_back_is_utc_wherever_it_is_read(monkeypatch: pytest.Monk
 )
 def test_a_reason_stands_alone_as_a_sentence(reason: str, text: str) -> None:
     assert words.shown(reason, "SOAK") == text
+
+
+def test_a_rollback_that_is_complete_reads_done_and_nothing_else_does() -> None:
+    done = f"{words.DONE}: the rollback is complete"
+    assert words.word(done, "PROMOTE") == "DONE"
+    assert words.shown(done, words.word(done, "PROMOTE")) == "The rollback is complete."
+    assert words.word("all 10 required gates passed", "PROMOTE") == "PROMOTE"
+    assert words.word("PROMOTE: what was DONE: all", "PROMOTE") == "PROMOTE"

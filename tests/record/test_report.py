@@ -317,6 +317,12 @@ def test_the_time_to_come_back_is_said_once(record: Record) -> None:
     assert (said.reason, said.aside) == ("Ok.", "")
 
 
+def test_a_complete_rollback_reads_done(record: Record) -> None:
+    outcome = {"reason": "DONE: the rollback is complete: async is off", "next": "Find the cause."}
+    said = headline(record.model_copy(update={"status": "completed", "decision": "PROMOTE", "outcome": outcome}))
+    assert (said.word, said.reason) == ("DONE", "The rollback is complete: async is off.")
+
+
 def test_markdown_that_a_cell_shows_is_a_page() -> None:
     nb = notebook(
         code("page", {"output_type": "display_data", "data": {"text/markdown": "# Sign here", "text/plain": "x"}})

@@ -32,6 +32,16 @@ def test_the_decision_and_why_come_first() -> None:
     assert "**Next:** Ask for it." in lines
 
 
+def test_a_complete_rollback_promotes_nothing_in_words() -> None:
+    outcome = {
+        "decision": "PROMOTE",
+        "reason": "DONE: the rollback is complete: async is off",
+        "next": "Find the cause.",
+    }
+    lines = markdown(record(decision="PROMOTE", outcome=outcome)).splitlines()
+    assert lines[0].startswith("## ✅ DONE: ") and lines[2] == "the rollback is complete: async is off"
+
+
 def test_a_run_that_failed_says_why() -> None:
     text = markdown(
         record(status="failed", decision=None, outcome=None, error={"type": "AwsError", "sentence": "no credentials"})

@@ -150,7 +150,13 @@ def test_the_banner_says_why_next_and_which_runbook(outcome: Outcome) -> None:
     assert parsed(verdicts.verdict_banner(outcome)).tags >= {"div"}
 
 
-@pytest.mark.parametrize("word", [*Verdict, *Decision])
+def test_a_complete_rollback_reads_done(outcome: Outcome) -> None:
+    done = outcome.model_copy(update={"decision": Decision.PROMOTE, "reason": "DONE: the rollback is complete"})
+    assert str(verdicts.verdict_banner(done)).startswith("✔ DONE\n  Why: The rollback is complete.")
+    assert "✔ DONE. Next: " in str(verdicts.closing_note("r1", done, None))
+
+
+@pytest.mark.parametrize("word", [*Verdict, *Decision, "DONE"])
 def test_every_verdict_and_decision_has_icon_word_and_readable_colours(word: str) -> None:
     icon, colour = BADGES[word]
     light, dark = sorted((luminance(colour), luminance(BLACK)), reverse=True)
