@@ -206,6 +206,11 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
         raise UsageError(f"scenario '{name}' does not say how it should end; these do: {known}")
     if start_phase not in ("", *PHASES):
         raise UsageError(f"start phase '{start_phase}': wants one of {', '.join(PHASES)}")
+    if start_phase > scenario.last_start:
+        raise UsageError(
+            f"start phase '{start_phase}': what goes wrong in '{name}' comes with phase {scenario.last_start}; "
+            f"start there or before"
+        )
     board = Board(quiet)
     with board.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))

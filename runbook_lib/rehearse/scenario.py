@@ -161,8 +161,12 @@ class Scenario(Frozen):
     @property
     def first_phase(self) -> str:
         """Number of the phase before which nothing of it happens."""
-        waits = [fault.after or "06" for fault in self.faults]
-        return min(("08" if one in ("migration", "09") else one for one in waits), default="06")
+        return min((_within(fault.after) if fault.after else "06" for fault in self.faults), default="06")
+
+    @property
+    def last_start(self) -> str:
+        """Number of the last phase to start from: later, a fault that comes with a phase would never begin."""
+        return min((_within(fault.after) for fault in self.faults if fault.after), default="08")
 
     @property
     def notebooks_only(self) -> bool:
@@ -208,6 +212,11 @@ class Scenario(Frozen):
         """What a job that fails at `hour` says."""
         said = [fault.reason for fault in self.faults if fault.reason and fault.on(hour)]
         return said[-1] if said else FAILURE
+
+
+def _within(begin: Begin) -> str:
+    """Number of the phase to start from, for that to come about."""
+    return "08" if begin in ("migration", "09") else begin
 
 
 def _with(values: dict[str, float], fault: Fault) -> dict[str, float]:

@@ -69,7 +69,11 @@ def test_taken_back_from_50_to_10_the_record_says_all_of_it_and_rollback_1_finis
 
 @pytest.mark.parametrize(
     ("name", "phase", "said"),
-    [("staging", "", "does not say how it should end"), ("async_failing", "6", "wants one of")],
+    [
+        ("staging", "", "does not say how it should end"),
+        ("async_failing", "6", "wants one of"),
+        ("throttling_table", "07", "comes with phase 06; start there or before"),
+    ],
 )
 def test_what_cannot_be_played_is_said_before_anything_starts(name: str, phase: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
