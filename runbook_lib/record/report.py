@@ -23,6 +23,7 @@ from runbook_lib.record import cells
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact import redact_text
 from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge, unfinished
+from runbook_lib.show.tables import inline
 
 _ENDED = {
     "failed": ("FAILED", Badge("✘", VERMILLION), "The run failed"),
@@ -255,12 +256,15 @@ def _when(instant: Any) -> str:
 @functools.cache
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     folder = Path(__file__).parent / "templates"
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["inline"] = lambda text: Markup(inline(text))  # noqa: S704 - inline escapes
+    return made

@@ -111,12 +111,12 @@ def table(
     else:
         parts.append("<div>nothing to show</div>")
     if note:
-        parts.append(f'<div style="opacity:.8;font-size:12px;margin-top:4px">{_inline(note)}</div>')
+        parts.append(f'<div style="opacity:.8;font-size:12px;margin-top:4px">{inline(note)}</div>')
     parts.append("</div>")
     return Shown("".join(parts), _plain(head, cells, caption, note))
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     """Escaped; what stands between backticks is a command."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 

@@ -9,7 +9,7 @@ from typing import Any
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Outcome
 from runbook_lib.show.style import BADGES, BLACK, unfinished
-from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, mark, stack, table, window
+from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:
@@ -97,7 +97,7 @@ def verdict_banner(outcome: Outcome) -> Shown:
         lines.append(("Come back", back))
     if outcome.scenario:
         lines.append(("Runbook", f"notebooks/{outcome.scenario}*.ipynb"))
-    rows = "".join(f"<div><b>{name}:</b> {html.escape(text)}</div>" for name, text in lines)
+    rows = "".join(f"<div><b>{name}:</b> {inline(text)}</div>" for name, text in lines)
     head = f'<div style="font-size:20px;font-weight:800;letter-spacing:.02em">{icon} {word}</div>'
     markup = (
         f'<div role="status" style="{FONT};background:{colour};color:{BLACK};border-radius:6px;padding:10px 16px;'

@@ -323,6 +323,12 @@ def test_a_complete_rollback_reads_done(record: Record) -> None:
     assert (said.word, said.reason) == ("DONE", "The rollback is complete: async is off.")
 
 
+def test_a_command_in_the_banner_reads_as_one_and_nothing_else_becomes_markup(record: Record) -> None:
+    outcome = {"reason": "HOLD: <b> & `runbook status`", "next": "Run `runbook dlq list`."}
+    html = report_html(None, record.model_copy(update={"decision": "HOLD", "outcome": outcome}))
+    assert "<code>runbook dlq list</code>" in html and "&lt;b&gt; &amp; <code>runbook status</code>" in html
+
+
 def test_markdown_that_a_cell_shows_is_a_page() -> None:
     nb = notebook(
         code("page", {"output_type": "display_data", "data": {"text/markdown": "# Sign here", "text/plain": "x"}})

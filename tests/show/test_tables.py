@@ -150,6 +150,11 @@ def test_the_banner_says_why_next_and_which_runbook(outcome: Outcome) -> None:
     assert parsed(verdicts.verdict_banner(outcome)).tags >= {"div"}
 
 
+def test_the_banner_shows_commands_as_commands(outcome: Outcome) -> None:
+    told = outcome.model_copy(update={"next": "Run `runbook status` <now>."})
+    assert "<code>runbook status</code> &lt;now&gt;." in verdicts.verdict_banner(told)._repr_html_()
+
+
 def test_a_complete_rollback_reads_done(outcome: Outcome) -> None:
     done = outcome.model_copy(update={"decision": Decision.PROMOTE, "reason": "DONE: the rollback is complete"})
     assert str(verdicts.verdict_banner(done)).startswith("✔ DONE\n  Why: The rollback is complete.")
