@@ -291,7 +291,7 @@ class Incident:
         from runbook_lib.show.parts import within
         from runbook_lib.timeline import story
 
-        refs = self.run.archive.records(release=self.params.release)[-ENOUGH:]
+        now, refs = self.aws_now, self.run.archive.records(release=self.params.release)[-ENOUGH:]
         facts = Facts(
             title=self.spec.title,
             env=self.params.env,
@@ -303,12 +303,12 @@ class Incident:
             clock=self.clock,
             limit_min=self.spec.limit_min,
             decision=self.outcome.reason if self.outcome else "",
-            until=self.aws_now,
+            until=now,
             own=self.happened(),
             checks=list(self.run.checks.values()),
             sections=sections or {},
         )
-        text = post_mortem(facts, story([*self._loaded(refs), *self._so_far()]))
+        text = post_mortem(facts, story([*self._loaded(refs), *self._so_far(now)]))
         digest = self.run.journal.attach(FILE, text)
         self.run.check(
             check(
@@ -319,11 +319,11 @@ class Incident:
         )  # fmt: skip
         return within(text)
 
-    def _so_far(self) -> list[Record]:
-        """This run as far as it has come; none where its journal cannot be read."""
+    def _so_far(self, now: dt.datetime) -> list[Record]:
+        """This run as far as it has come by `now`; none where its journal cannot be read."""
         try:
             found = from_journal(read(self.run.staging), status="completed")
-            return [found.model_copy(update={"sealed_at": iso(self.aws_now)})]
+            return [found.model_copy(update={"sealed_at": iso(now)})]
         except (ArchiveError, OSError) as error:
             self.run.guard.warn(f"this run's own changes are not in the timeline: {error}")
             return []

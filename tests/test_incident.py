@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -192,6 +193,16 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
         "switch off (number 1 -> 2)", "rollback_1_async_failing @ prod: DONE: the rollback",
     ):  # fmt: skip
         assert wanted in text
+
+
+def test_the_post_mortem_has_this_runs_own_decision_however_long_it_takes_to_write(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = acted(Incident(stage.run("everything fails")))
+    incident.conclude(acted=True, would="", done="async is off", then="find the cause")
+    seconds = itertools.count()
+    monkeypatch.setattr(Guard, "now", property(lambda _: NOW + dt.timedelta(minutes=5, seconds=next(seconds))))
+    assert "@ prod: DONE: the rollback" in str(incident.post_mortem())
 
 
 def test_planned_says_what_it_would_do(stage: Stage) -> None:
