@@ -289,7 +289,7 @@ class Run:
 
         Raises:
             RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
-        ArchiveError: the record cannot be sealed; the journal stays, and the next run of the notebook seals it.
+            ArchiveError: the record cannot be sealed; the journal stays, and the next run of the notebook seals it.
         """
         from runbook_lib.record.attach import MIME, stamp
         from runbook_lib.show.parts import show

@@ -26,6 +26,14 @@ from tests.rollbacks import APPLY, FILE, START, Place, reason, verdicts
 RESERVED, BILLING = "inventory.worker.reserved_concurrency", "inventory.table.billing"
 
 
+class Killed(BaseException):
+    """As SIGKILL: nothing of ours runs after it."""
+
+
+def kill(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
 @pytest.fixture(scope="module")
 def aws() -> Iterator[EmbeddedAws]:
     with EmbeddedAws(START) as embedded, only(embedded.env):
@@ -89,12 +97,6 @@ def test_an_undo_that_is_refused_in_the_middle_is_completed_by_the_next(place: P
 def test_an_undo_that_is_killed_before_its_last_word_says_it_the_next_time(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        """As SIGKILL: nothing of ours runs after it."""
-
-    def kill(*_: Any, **__: Any) -> None:
-        raise Killed
-
     with monkeypatch.context() as meddled, pytest.raises(Killed):
         meddled.setattr(deviations, "close", kill)
         undo(FILE, values(place, **APPLY), RESERVED)
@@ -189,12 +191,6 @@ def test_a_table_that_was_provisioned_goes_back_to_its_own_units(provisioned: Pl
 def test_killed_between_the_word_and_the_capacity_of_a_provisioned_table_it_is_not_taken_for_done(
     provisioned: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        """As SIGKILL: nothing of ours runs after it."""
-
-    def kill(*_: Any, **__: Any) -> None:
-        raise Killed
-
     here, dynamodb = provisioned, provisioned.aws.client("dynamodb")
     here.pass_time(minutes=60)
     with monkeypatch.context() as meddled, pytest.raises(Killed):

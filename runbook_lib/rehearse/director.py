@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,6 +174,35 @@ class Rehearsal:
         reports = [run.report for run in self.runs if run.report]
         return Path(reports[-1]) if reports else None
 
+    def done(self, exit_code: int, hours: float, ended: Ended | None = None) -> Rehearsed:
+        """How it ended, after so many virtual hours."""
+        return Rehearsed(
+            release=self.release,
+            scenario=self.scenario,
+            seed=self.seed,
+            runs=tuple(self.runs),
+            virtual_hours=round(hours, 1),
+            seconds=round(self.board.elapsed, 1),
+            exit_code=exit_code,
+            ended=ended,
+        )
+
+
+@contextlib.contextmanager
+def raised(scenario: str, seed: int, board: Board) -> Iterator[Rehearsal]:
+    """A rehearsal on an embedded AWS of its own, which ends with it.
+
+    Raises:
+        AwsError: the embedded AWS does not start or does not do what AWS does.
+    """
+    with board.step("embedded AWS") as said:
+        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
+        said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
+    with aws, only(aws.env):
+        rehearsal = Rehearsal(aws, scenario, seed, board)
+        with rehearsal.nursery:
+            yield rehearsal
+
 
 def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -> Rehearsed:
     """The whole rollout, from preflight to acceptance, on the embedded AWS.
@@ -192,22 +222,9 @@ def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -
     if scenario not in names():
         raise UsageError(f"scenario '{scenario}': there is none of that name; there are: {', '.join(names())}")
     board = Board(quiet)
-    with board.step("embedded AWS") as said:
-        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
-        said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
-    with aws, only(aws.env):
-        began = aws.now()
-        rehearsal = Rehearsal(aws, scenario, seed, board)
-        with rehearsal.nursery, board.showing(Rollout.steps(rehearsal), aws.now):
+    with raised(scenario, seed, board) as rehearsal:
+        began = rehearsal.aws.now()
+        with board.showing(Rollout.steps(rehearsal), rehearsal.aws.now):
             last = Rollout(rehearsal).walk()
-        hours = (aws.now() - began).total_seconds() / 3600
-    exit_code = summary(rehearsal, last, hours)
-    return Rehearsed(
-        release=rehearsal.release,
-        scenario=scenario,
-        seed=seed,
-        runs=tuple(rehearsal.runs),
-        virtual_hours=round(hours, 1),
-        seconds=round(board.elapsed, 1),
-        exit_code=exit_code,
-    )
+        hours = (rehearsal.aws.now() - began).total_seconds() / 3600
+    return rehearsal.done(summary(rehearsal, last, hours), hours)

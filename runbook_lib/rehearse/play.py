@@ -19,14 +19,14 @@ from runbook_lib.params import load
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.board import Board
-from runbook_lib.rehearse.director import Rehearsal, Rehearsed, Scene, curtain
+from runbook_lib.rehearse.director import Rehearsal, Rehearsed, Scene, raised
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.matrix import expected_words, found_words
 from runbook_lib.rehearse.played import DRAIN, PATIENCE, Ended, detected_s, turned
 from runbook_lib.rehearse.rollout import DEPRECATE, PHASE1, PHASE2, PHASE3, WEEK, Rollout, Stopped
 from runbook_lib.rehearse.scenario import Scenario, played
 from runbook_lib.rehearse.scenario import load as scenario_of
-from runbook_lib.rehearse.stage import only, overlaid, shown, take_as_passed
+from runbook_lib.rehearse.stage import overlaid, shown, take_as_passed
 
 PHASES = {"06": PHASE1, "07": PHASE2, "08": PHASE3}
 HISTORY_H = 24
@@ -212,36 +212,23 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
             f"start there or before"
         )
     board = Board(quiet)
-    with board.step("embedded AWS") as said:
-        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
-        said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
-    with aws, only(aws.env):
-        began = aws.now()
-        rehearsal = Rehearsal(aws, name, seed, board)
-        with rehearsal.nursery, board.showing(_rows(rehearsal, start_phase), aws.now):
+    with raised(name, seed, board) as rehearsal:
+        began = rehearsal.aws.now()
+        with board.showing(_rows(rehearsal, scenario, start_phase), rehearsal.aws.now):
             ended = Play(rehearsal, scenario, start_phase).play()
-        hours = (aws.now() - began).total_seconds() / 3600
+        hours = (rehearsal.aws.now() - began).total_seconds() / 3600
     wrong = ended.wrong(scenario)
     _summary(rehearsal, scenario, ended, wrong)
-    return Rehearsed(
-        release=rehearsal.release,
-        scenario=name,
-        seed=seed,
-        runs=tuple(rehearsal.runs),
-        virtual_hours=round(hours, 1),
-        seconds=round(board.elapsed, 1),
-        exit_code=3 if wrong else 0,
-        ended=ended,
-    )
+    return rehearsal.done(3 if wrong else 0, hours, ended)
 
 
-def _rows(rehearsal: Rehearsal, start_phase: str) -> list[tuple[str, str]]:
+def _rows(rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> list[tuple[str, str]]:
     policy = rehearsal.params["prod"].policy
     phases = [
         (f"{name}@prod", policy.steps[name].title) for number, name in PHASES.items() if number >= (start_phase or "06")
     ]
     before = [] if start_phase else [row for row in Rollout.steps(rehearsal) if row[0][:2] < "06"]
-    after = [DEPRECATE, WEEK] if scenario_of(rehearsal.scenario).notebooks_only else []
+    after = [DEPRECATE, WEEK] if scenario.notebooks_only else []
     week = [(f"{name}@prod", policy.steps[name].title) for name in after]
     return [*before, *phases, *week, *((f"{name}@prod", one.title) for name, one in policy.rollbacks.items())]
 
