@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from runbook_lib.judge import reading, sequential, statistics, words
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
@@ -53,12 +54,22 @@ def judge(
         odd = words.number(result.value, gate.unit, gate.implausible.limit)
         doubt = f"{words.comparison(gate.implausible, gate.unit)} is not believed"
         return _no_data(gate, evidence, f"{odd} is not plausible ({doubt}): is the unit right?")
-    if evidence.partial and result.verdict is Verdict.PASS:
-        doubt = "but part of the window could not be seen, and partial data never passes"
-        return result.model_copy(
-            update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(f"{result.reason.rstrip('.')}, {doubt}")}
-        )
-    return result
+    return _whole(result, evidence, look)
+
+
+def _whole(result: GateResult, evidence: Evidence, look: Look | None) -> GateResult:
+    """Partial data never passes; and where it leaves the gate open, what is missing is the first thing said."""
+    if not evidence.partial or result.verdict not in (Verdict.PASS, Verdict.INCONCLUSIVE):
+        return result
+    told = result.reason.rstrip(".")
+    if evidence.unseen and (look is not None or result.verdict is Verdict.PASS):
+        reason = f"{words.title(result.gate)}: {evidence.unseen}; what was seen: {told.partition('; ')[0]}"
+        open_: dict[str, object] = {"needed": None, "needed_hours": None}
+    elif result.verdict is Verdict.PASS:
+        reason, open_ = f"{told}, but part of the window could not be seen, and partial data never passes", {}
+    else:
+        return result
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(reason), **open_})
 
 
 def judge_all(
@@ -145,6 +156,47 @@ def _from_reading(reader: Reader) -> Judge:
         return _no_data(gate, evidence, read)
 
     return judged
+
+
+_WORST = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+    """A rate; of several sources each is judged by itself and the worst decides, so that no large one hides a small.
+
+    The chance of a false FAIL is split over the sources (Bonferroni); a PASS wants all of them, and costs nothing.
+    """
+    used = [part for part in evidence.parts if part.n]
+    if not used:
+        return _sure(gate, evidence, rules)
+    each = replace(rules, alpha_early=rules.alpha_early / len(used))
+    results = []
+    for part in used:
+        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
+        own = evidence.model_copy(update={"bad": part.bad, "n": part.n, "parts": (), "doubtful": 0})
+        results.append(_sure(named, own, each))
+    worst = min(results, key=lambda one: (_WORST.index(one.verdict), _health(gate, one)))
+    return worst.model_copy(update={"gate": gate, "evidence": evidence})
+
+
+def _health(gate: Gate, result: GateResult) -> float:
+    """Larger is better, whichever side the gate is on; without a value it is the worst."""
+    if result.value is None:
+        return -math.inf
+    return result.value if gate.higher_is_better else -result.value
+
+
+def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+    """A rate of which some failures are doubtful: they keep it from passing, and do not fail it."""
+    result = _PLAIN_RATE(gate, evidence, rules)
+    if not evidence.doubtful or result.verdict is not Verdict.FAIL or evidence.bad is None:
+        return result
+    sure = _PLAIN_RATE(gate, evidence.model_copy(update={"bad": evidence.bad - evidence.doubtful}), rules)
+    if sure.verdict is Verdict.FAIL:
+        return sure.model_copy(update={"evidence": evidence})
+    why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
+    reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False})
 
 
 def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> GateResult:  # noqa: PLR0911 (a table of cases)
@@ -304,8 +356,9 @@ def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
     return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
 
 
+_PLAIN_RATE = _from_reading(reading.rate)
 _KINDS: dict[str, Judge] = {
-    "rate": _from_reading(reading.rate),
+    "rate": _rate,
     "quantile": _from_reading(reading.quantile),
     "amount": _from_reading(reading.amount),
     "gauge": _gauge,

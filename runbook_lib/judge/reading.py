@@ -85,6 +85,13 @@ def _early_words(bad: int, n: int, what: str, log_e: float, rules: Rules) -> str
     return f"{bad:,} of {n:,} {what}, shown at {level} by the test that holds at every look"
 
 
+def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
+    """A bound that can be one: a number on its side of the value. What cannot be is absent, and shows nothing."""
+    if bound is None or math.isnan(bound) or (bound > value if below else bound < value):
+        return None
+    return bound
+
+
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     """`bad` of `n`, read as the gate's own rate (of successes, or of failures); a string says why it is no data."""
     bad, n = evidence.bad, evidence.n
@@ -123,7 +130,8 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     if value < 0 or math.isinf(value) or n is None or n < 0:
         return f"a quantile of {value} over {n} samples cannot be"
     line, up = bad_side(gate), gate.higher_is_better
-    worst, best = (evidence.low, evidence.upper) if up else (evidence.upper, evidence.low)
+    low, upper = _bound(evidence.low, value, below=True), _bound(evidence.upper, value, below=False)
+    worst, best = (low, upper) if up else (upper, low)
     share = q if up else 1 - q
     beyond = f"beyond {words.limit(line.limit, gate.unit)}"
     early: str | None = None
@@ -144,7 +152,7 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
         least = statistics.needed(0, share, rules.next_alpha)
         more = least - n if least is not None and n < least else None
     return Reading(
-        value=value, low=evidence.low, high=evidence.upper, n=n, worst=worst, best=best,
+        value=value, low=low, high=upper, n=n, worst=worst, best=best,
         clears_limit=clears, breaks_limit=breaks, clears_target=worst is not None and gate.target.holds(worst),
         early=early, needed=more, noun="sample",
     )  # fmt: skip
@@ -157,15 +165,17 @@ def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
         return "no amount could be computed for the window"
     if value < 0:
         return f"an amount of {value} cannot be"
-    low = value if evidence.low is None or math.isnan(evidence.low) else evidence.low
-    high = value if evidence.high is None or math.isnan(evidence.high) else evidence.high
+    under, over = _bound(evidence.low, value, below=True), _bound(evidence.high, value, below=False)
+    spread = under is not None and over is not None
+    low, high = (value, value) if under is None or over is None else (under, over)
     worst, best = (low, high) if gate.higher_is_better else (high, low)
     line = bad_side(gate)
     breaks = line.holds(best)
     # Only an interval can fail early: the first minutes of a soak spread fixed costs over next to nothing.
-    early = breaks and evidence.low is not None and math.isfinite(value) and (evidence.n or 0) >= gate.min_samples
+    early = breaks and spread and math.isfinite(value) and (evidence.n or 0) >= gate.min_samples
     return Reading(
-        value=value, low=evidence.low, high=evidence.high, n=evidence.n or 0, worst=worst, best=best,
+        value=value, low=low if spread else None, high=high if spread else None, n=evidence.n or 0,
+        worst=worst, best=best,
         clears_limit=not line.holds(worst), breaks_limit=breaks, clears_target=gate.target.holds(worst),
         early=f"even its lower end {words.number(best, gate.unit)} is" if early else None, noun="VPR",
     )  # fmt: skip
