@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import RULES, Evidence, Look
 from runbook_lib.moment import Moment, Name
 from runbook_lib.observe.window import iso
 from runbook_lib.params import Params
@@ -34,6 +34,7 @@ def case_of(
     """
     policy = params.policy
     return Case(
+        rules=RULES,
         gates=policy.gates if now.effective_at is not None else (),
         evidence=dict(evidence),
         look=look,

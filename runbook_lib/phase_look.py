@@ -160,7 +160,9 @@ class Looking:
             if window.start <= segment.start and segment.end_settled <= window.end
         ]
         start = max((segment.end_settled for segment in earlier), default=window.start)
-        fresh = census.take(run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now)
+        fresh = census.take(
+            run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now, since=self.moment.effective_at
+        )
         run.journal.append("census", segment=fresh.model_dump(mode="json"))
         return census.merge([*earlier, fresh])
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.llm import PATTERN
 from runbook_lib.observe.logs import signature
 from runbook_lib.observe.window import Window, iso, parse, utc
 from runbook_lib.params import Params
@@ -56,6 +57,14 @@ class Segment(Frozen):
     """What the census itself consumed."""
     errors: dict[str, int] = Field(default_factory=dict)
     """Failures by signature."""
+    quota: int = 0
+    """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
+    untold: int = 0
+    """COMPLETED jobs that do not say how many tokens they took."""
+    vanished: int = 0
+    """Unfinished for longer than every delivery of their message takes, of all jobs since `since`."""
+    vanished_of: int = 0
+    """Jobs that are as old, finished or not."""
     gaps: tuple[Gap, ...] = ()
     """Times within [start, end_settled) that nobody looked at, or whose items may have been deleted by their TTL."""
 
@@ -71,12 +80,22 @@ class Segment(Frozen):
 
 
 def take(
-    dynamodb: Any, params: Params, window: Window, now: dt.datetime, *, sleep: Callable[[float], None] = time.sleep
+    dynamodb: Any,
+    params: Params,
+    window: Window,
+    now: dt.datetime,
+    *,
+    since: dt.datetime | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Segment:
     """One census of the jobs table; reads at most `census_reads_per_s` units a second, on the average.
 
     Items older than their TTL may be gone, the bad and the good alike: that part of the window is a gap, and not
     counted.
+
+    Args:
+        since: from when on jobs are looked for that were lost for good; None: from the window's start. The scan reads
+            the whole table either way.
 
     Raises:
         AwsError: DynamoDB refused or did not answer.
@@ -84,20 +103,25 @@ def take(
     settled = window.settled(now, params.service.job_deadline_s)
     alive = utc(now) - dt.timedelta(seconds=params.service.job_ttl_s)
     seen = settled.since(alive)
+    first = min(seen.start, max(alive, utc(since))) if since else seen.start
     units = 0.0
 
     def items() -> Iterator[dict[str, Any]]:
         nonlocal units
-        for page in _pages(dynamodb, params, Window(seen.start, max(window.end, seen.start))):
+        for page in _pages(dynamodb, params, Window(first, max(window.end, seen.start))):
             consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
             units += consumed
             yield from (_plain(item) for item in page.get("Items", []))
             if "LastEvaluatedKey" in page:
                 sleep(consumed / params.policy.census_reads_per_s)
 
-    counted = count(items(), Window(seen.start, window.end), seen.end, params.service.job_deadline_s)
+    service, jobs = params.service, list(items())
+    counted = count(jobs, Window(seen.start, window.end), seen.end, service.job_deadline_s)
     gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
-    return counted.model_copy(update={"start": settled.start, "read_units": units, "gaps": gaps})
+    over = utc(now) - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
+    gone, of = vanished(jobs, Window(first, max(first, min(over, window.end))))
+    more = {"start": settled.start, "read_units": units, "gaps": gaps, "vanished": gone, "vanished_of": of}
+    return counted.model_copy(update=more)
 
 
 def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
@@ -127,9 +151,11 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
             times.append(seconds)
         if error is not None:
             errors[signature(error)] += 1
+            counts["quota"] += bool(PATTERN.search(error))
         if key := job.get("idempotency_key"):
             keys[str(key)] += 1
         usage = job.get("token_usage")
+        counts["untold"] += fate in ("completed", "late") and not isinstance(usage, dict)
         if isinstance(usage, dict):
             for side in ("input", "output"):
                 counts[f"{side}_tokens"] += int(usage.get(side) or 0)
@@ -142,6 +168,18 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         **counts,
     )
+
+
+def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
+    """Jobs created in `window` that neither completed nor failed, and all jobs created in it; probes left out."""
+    gone = of = 0
+    for job in jobs:
+        created = _time(job.get("created_at"))
+        if created is None or not window.start <= created < window.end or _is_probe(job):
+            continue
+        of += 1
+        gone += job.get("status") not in ("COMPLETED", "FAILED")
+    return gone, of
 
 
 def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> tuple[str, float | None, str | None]:
@@ -245,6 +283,8 @@ def merge(segments: Sequence[Segment]) -> Segment:
         "probes",
         "probes_bad",
         "duplicates",
+        "quota",
+        "untold",
         "input_tokens",
         "output_tokens",
     )
@@ -253,6 +293,8 @@ def merge(segments: Sequence[Segment]) -> Segment:
         end=newest.end,
         end_settled=end_settled,
         in_flight=newest.in_flight,
+        vanished=newest.vanished,
+        vanished_of=newest.vanished_of,
         generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
         read_units=sum(part.read_units for part in segments),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
