@@ -215,14 +215,15 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
             gate, evidence, verdict, reason + text,
             value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
             needed=needed if text else None, needed_hours=wait,
-            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(read.value)),
+            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(_now(gate, read))),
         )  # fmt: skip
 
     if math.isinf(read.value):
         paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"
         return result(Verdict.INCONCLUSIVE if rules.look is None else Verdict.FAIL, paid)
-    if read.early is not None and bad:
-        return result(Verdict.FAIL, f"{measured} is {side}: {read.early}", read.best)
+    if read.early is not None and (bad or read.since):
+        told = f"{measured} is {side}" if read.since is None else f"{measured} hides a change"
+        return result(Verdict.FAIL, f"{told}: {read.early}", read.best)
     if rules.look is None:
         return result(
             Verdict.INCONCLUSIVE, _so_far(measured, side, target, bad=bad, met=met), needed=_still(gate, read, met)
@@ -250,6 +251,14 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
         return result(Verdict.PASS, f"{measured} meets the target {target}, and {proof}")
     doubt = f"{bound} does not clear {what}" if bound else "there are too few samples for a bound"
     return result(Verdict.INCONCLUSIVE, f"{measured} meets the target {target}, but {doubt}", needed=read.needed)
+
+
+def _now(gate: Gate, read: Reading) -> float:
+    """The value that a collapse is judged by: since the change, where one was found."""
+    if read.since is None:
+        return read.value
+    failing = read.since[1] / read.since[2]
+    return 1 - failing if gate.higher_is_better else failing
 
 
 def _still(gate: Gate, read: Reading, met: bool) -> int | None:

@@ -179,6 +179,9 @@ class Evidence(Frozen):
     weight: float | None = None
     in_flight: int = 0
     parts: tuple[Part, ...] = ()
+    blocks: tuple[tuple[str, int, int], ...] = ()
+    """Rates: (start, bad, n) of each quarter of an hour in which something was counted, in order; for a change that
+    came late. They may say less than `bad` and `n`, never more."""
     doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""

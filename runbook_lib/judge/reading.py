@@ -58,6 +58,8 @@ class Reading:
     breaks_limit: bool
     """The opposite is excluded: it is that bad."""
     clears_target: bool
+    since: tuple[str, int, int] | None = None
+    """(start, bad, n) of the time since a change, where that is what fails the gate."""
     early: str | None = None
     """What the time-uniform test says, in words, if it fails the gate."""
     needed: int | None = None
@@ -92,6 +94,22 @@ def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
     return bound
 
 
+def _change(evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
+    """The time since a change for the worse, and what shows it, in words; None while nothing does."""
+    if len(evidence.blocks) < 2:
+        return None
+    bad, n = [one[1] for one in evidence.blocks], [one[2] for one in evidence.blocks]
+    log_e, first, own = sequential.change_log_e(bad, n, limit, rules.prior)
+    if log_e < -math.log(rules.alpha_early) or not math.isfinite(own):
+        return None
+    since = evidence.blocks[first][0], sum(bad[first:]), sum(n[first:])
+    if since[1] <= limit * since[2]:
+        return None
+    level = words.sure(1 - rules.alpha_early)
+    told = f"since {words.instant(since[0])} {since[1]:,} of {since[2]:,} failed, shown at {level} by the test for a"
+    return since, f"{told} change that holds at every look"
+
+
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     """`bad` of `n`, read as the gate's own rate (of successes, or of failures); a string says why it is no data."""
     bad, n = evidence.bad, evidence.n
@@ -110,10 +128,12 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
 
     aim = gate.target if gate.evidence == "target" else line
     log_e = sequential.early_fail_log_e(bad, n, failures(line.limit), rules.prior)
+    early = _early_words(bad, n, "failed", log_e, rules)
+    changed = _change(evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
     return Reading(
         value=k / n, low=low, high=high, n=n, worst=worst, best=best,
         clears_limit=not line.holds(worst), breaks_limit=line.holds(best), clears_target=gate.target.holds(worst),
-        early=_early_words(bad, n, "failed", log_e, rules),
+        early=changed[1] if changed else early, since=changed[0] if changed else None,
         needed=statistics.more_needed(bad, n, failures(aim.limit), rules.next_alpha),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -24,6 +24,8 @@ from runbook_lib.observe.logs import signature
 from runbook_lib.observe.window import Window, iso, parse, utc
 from runbook_lib.params import Params
 
+BLOCK_S = 900
+"""A quarter of an hour: how finely it is kept when the failures came."""
 Gap = tuple[dt.datetime, dt.datetime]
 _FIELDS = ("status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
 
@@ -57,6 +59,8 @@ class Segment(Frozen):
     """What the census itself consumed."""
     errors: dict[str, int] = Field(default_factory=dict)
     """Failures by signature."""
+    blocks: tuple[tuple[int, int, int], ...] = ()
+    """(number of the quarter of an hour since the epoch, jobs that were no success, jobs), in order."""
     quota: int = 0
     """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
     untold: int = 0
@@ -133,6 +137,7 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
     counts: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     keys: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
     times: list[float] = []
     for job in jobs:
         created = _time(job.get("created_at"))
@@ -147,6 +152,9 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
             counts["probes_bad"] += fate != "completed"
             continue
         counts[fate] += 1
+        block = blocks[int(created.timestamp() // BLOCK_S)]
+        block[0] += fate != "completed"
+        block[1] += 1
         if seconds is not None:
             times.append(seconds)
         if error is not None:
@@ -163,6 +171,7 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
         start=window.start,
         end=window.end,
         end_settled=end_settled,
+        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
         duplicates=sum(same - 1 for same in keys.values()),
         generation_s=tuple(sorted(times)),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
@@ -273,8 +282,12 @@ def merge(segments: Sequence[Segment]) -> Segment:
         gaps += part.gaps
         at = max(at, part.end_settled)
     errors: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
     for part in parts:
         errors.update(part.errors)
+        for place, bad, n in part.blocks:
+            blocks[place][0] += bad
+            blocks[place][1] += n
     added = (
         "completed",
         "late",
@@ -299,6 +312,7 @@ def merge(segments: Sequence[Segment]) -> Segment:
         read_units=sum(part.read_units for part in segments),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         gaps=tuple(gaps),
+        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
         **{name: sum(getattr(part, name) for part in parts) for name in added},
     )
 

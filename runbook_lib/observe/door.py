@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.judge.statistics import lower_bound, upper_bound
+from runbook_lib.observe.census import BLOCK_S
 from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.questions import label
 from runbook_lib.observe.seen import Seen
@@ -219,6 +220,23 @@ def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) ->
     if at < window.end:
         found.append(Window(at, window.end).inward(60))
     return [one for one in found if not one.empty]
+
+
+def blocks(seen: Seen, spans: Sequence[Window], door: Door) -> dict[int, tuple[int, int]]:
+    """Failures at the door by the quarter of an hour since the epoch: 5xx, and refusals that the access log names."""
+    found = dict[int, float]()
+    for when, value in seen.answers.points(label("async_5xx")):
+        if any(span.start <= when < span.end for span in spans):
+            place = int(when.timestamp() // BLOCK_S)
+            found[place] = found.get(place, 0.0) + value
+    if door.types:
+        own = set(seen.params.policy.door.mistakes)
+        for at, status, _, count in seen.live["door"]["counts"]:
+            when = parse(at)
+            if 400 <= status < 500 and status not in own and any(span.start <= when < span.end for span in spans):
+                place = int(when.timestamp() // BLOCK_S)
+                found[place] = found.get(place, 0.0) + count
+    return {place: (round(value), round(value)) for place, value in found.items() if round(value)}
 
 
 def labels() -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe import door, questions
-from runbook_lib.observe.census import Segment
+from runbook_lib.observe.census import BLOCK_S, Segment
 from runbook_lib.observe.questions import FUNCTIONS, label
 from runbook_lib.observe.seen import Seen, census_window, counts_of, summed, unseen
-from runbook_lib.observe.window import parse, period_for
+from runbook_lib.observe.window import iso, parse, period_for
 
 GATEWAY_TIMEOUT_S = 29
 """A request is counted when it is answered, so the last one to the old route counts so much later (API Gateway quotas:
@@ -45,7 +45,8 @@ def success(seen: Seen) -> Evidence:
     return seen.evidence(
         "success", "rate", query, window, door.labels(),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
-        in_flight=segment.in_flight, doubtful=min(met.doubtful, turned) if met else 0, unseen=cause,
+        in_flight=segment.in_flight, blocks=_blocks(segment, door.blocks(seen, spans, met) if met else {}),
+        doubtful=min(met.doubtful, turned) if met else 0, unseen=cause,
         extra={
             "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
             "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
@@ -54,6 +55,17 @@ def success(seen: Seen) -> Evidence:
             "census_read_units": segment.read_units, "ledger": ledger.as_dict() if ledger else None,
         },
     )  # fmt: skip
+
+
+def _blocks(segment: Segment, at_door: dict[int, tuple[int, int]]) -> tuple[tuple[str, int, int], ...]:
+    """Failures and requests by quarters of an hour: of the jobs, and of what was turned away at the door."""
+    counts = {place: (bad, n) for place, bad, n in segment.blocks}
+    for place, (bad, n) in at_door.items():
+        had = counts.get(place, (0, 0))
+        counts[place] = (had[0] + bad, had[1] + n)
+    return tuple(
+        (iso(dt.datetime.fromtimestamp(place * BLOCK_S, dt.UTC)), bad, n) for place, (bad, n) in sorted(counts.items())
+    )
 
 
 def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
