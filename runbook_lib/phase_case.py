@@ -35,7 +35,7 @@ def case_of(
     policy = params.policy
     return Case(
         rules=RULES,
-        gates=policy.gates if now.effective_at is not None else (),
+        gates=policy.gates if now.effective_at is not None or moment == "during" else (),
         evidence=dict(evidence),
         look=look,
         looks=now.looks or spec.looks,
@@ -44,7 +44,7 @@ def case_of(
         alpha_early=policy.alpha_early,
         prior=policy.early_prior,
         moment=moment or now.name,  # `over` and `migrating` are not judged
-        percent=spec.percent if now.name == "before" else now.percent,
+        percent=spec.percent if (moment or now.name) == "before" else now.percent,
         last_look=now.last_look,
         come_back_at=iso(back) if back else None,
         baseline=evidence.get(BASELINE),

@@ -96,10 +96,15 @@ class Looking:
         tables = [evidence_table(seen.evidence)]
         return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
 
-    def look(self, window: Window, look: Look | None) -> Seen:
-        """One look at `window`: everything asked, kept raw, and turned into evidence."""
+    def look(self, window: Window, look: Look | None, *, census: bool | None = None) -> Seen:
+        """One look at `window`: everything asked, kept raw, and turned into evidence.
+
+        Args:
+            census: whether jobs are counted; None: where a soak of this phase is under way.
+        """
         run = self.run
-        segment = self._census(window)
+        counted = self.moment.effective_at is not None if census is None else census
+        segment = self._census(window) if counted else None
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params) if self.deployed else {}
         levels["configured"] = configured.read(
             run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
@@ -149,10 +154,8 @@ class Looking:
                     self._before_this = self.run.archive.load(self.run.archive.find(finding.record))
         return self._before_this
 
-    def _census(self, window: Window) -> census.Segment | None:
+    def _census(self, window: Window) -> census.Segment:
         """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
-        if self.moment.effective_at is None:
-            return None
         run = self.run
         earlier = [
             segment
