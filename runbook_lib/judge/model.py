@@ -99,6 +99,8 @@ class Gate(Frozen):
     """A value for which this holds is not data (a unit off by 1000 would otherwise pass)."""
     always_rollback: bool = False
     """Data loss, an exhausted LLM quota: a FAIL rolls back however bad the baseline is (DOMAIN.md, trap 13)."""
+    failing: str = "failed"
+    """What the failures of a rate did, for its reason: `lost`, `refused`."""
     response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""

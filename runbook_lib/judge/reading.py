@@ -94,7 +94,7 @@ def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
     return bound
 
 
-def _change(evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
+def _change(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
     """The time since a change for the worse, and what shows it, in words; None while nothing does."""
     if len(evidence.blocks) < 2:
         return None
@@ -106,8 +106,8 @@ def _change(evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, 
     if since[1] <= limit * since[2]:
         return None
     level = words.sure(1 - rules.alpha_early)
-    told = f"since {words.instant(since[0])} {since[1]:,} of {since[2]:,} failed, shown at {level} by the test for a"
-    return since, f"{told} change that holds at every look"
+    told = f"since {words.instant(since[0])} {since[1]:,} of {since[2]:,} {gate.failing}"
+    return since, f"{told}, shown at {level} by the test for a change that holds at every look"
 
 
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
@@ -128,8 +128,8 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
 
     aim = gate.target if gate.evidence == "target" else line
     log_e = sequential.early_fail_log_e(bad, n, failures(line.limit), rules.prior)
-    early = _early_words(bad, n, "failed", log_e, rules)
-    changed = _change(evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
+    early = _early_words(bad, n, gate.failing, log_e, rules)
+    changed = _change(gate, evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
     return Reading(
         value=k / n, low=low, high=high, n=n, worst=worst, best=best,
         clears_limit=not line.holds(worst), breaks_limit=line.holds(best), clears_target=gate.target.holds(worst),
