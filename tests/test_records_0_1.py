@@ -1,4 +1,4 @@
-"""Records that version 0.1 sealed: whatever changes, they stay readable, verifiable and replayable by their own rules."""
+"""Records that version 0.1 sealed stay readable, verifiable and replayable, each by the rules it was made with."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import datetime as dt
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ from runbook_lib.params import Params
 BLOCK_S = 900
 """A quarter of an hour: how finely it is kept when the failures came."""
 Gap = tuple[dt.datetime, dt.datetime]
-_FIELDS = ("status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
+_FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
 
 
 class Segment(Frozen):
@@ -132,57 +132,89 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
     """Counts jobs (plain mappings with the table's attributes) created in `window`. Pure.
 
     An item that nobody can vouch for is no success: COMPLETED without a readable `completed_at`, or before its
-    creation.
+    creation. An item that a scan hands out twice counts once; items under one idempotency key are one user, who is
+    served if any of them is.
     """
     counts: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
-    keys: Counter[str] = Counter()
-    blocks = defaultdict[int, list[int]](lambda: [0, 0])
-    times: list[float] = []
-    for job in jobs:
+    users: dict[str, _Fate] = {}
+    for place, job in enumerate(once(jobs)):
         created = _time(job.get("created_at"))
         if created is None or not window.start <= created < window.end:
             continue
-        fate, seconds, error = _fate(job, created, deadline_s)
+        fate = _fate(job, created, deadline_s)
         if created >= end_settled:
-            counts["in_flight"] += fate == "lost" and not _is_probe(job)
+            counts["in_flight"] += fate.name == "lost" and not _is_probe(job)
             continue
         if _is_probe(job):
             counts["probes"] += 1
-            counts["probes_bad"] += fate != "completed"
+            counts["probes_bad"] += fate.name != "completed"
             continue
-        counts[fate] += 1
-        block = blocks[int(created.timestamp() // BLOCK_S)]
-        block[0] += fate != "completed"
-        block[1] += 1
-        if seconds is not None:
-            times.append(seconds)
-        if error is not None:
-            errors[signature(error)] += 1
-            counts["quota"] += bool(PATTERN.search(error))
-        if key := job.get("idempotency_key"):
-            keys[str(key)] += 1
         usage = job.get("token_usage")
-        counts["untold"] += fate in ("completed", "late") and not isinstance(usage, dict)
+        counts["untold"] += fate.name in ("completed", "late") and not isinstance(usage, dict)
         if isinstance(usage, dict):
             for side in ("input", "output"):
                 counts[f"{side}_tokens"] += int(usage.get(side) or 0)
+        key = str(job.get("idempotency_key") or f"item {place}")
+        before = users.get(key)
+        counts["duplicates"] += before is not None
+        users[key] = fate if before is None else before.joined(fate)
+    errors: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
+    for fate in users.values():
+        counts[fate.name] += 1
+        block = blocks[int(fate.created.timestamp() // BLOCK_S)]
+        block[0] += fate.name != "completed"
+        block[1] += 1
+        if fate.error is not None:
+            errors[signature(fate.error)] += 1
+            counts["quota"] += bool(PATTERN.search(fate.error))
     return Segment(
         start=window.start,
         end=window.end,
         end_settled=end_settled,
         blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
-        duplicates=sum(same - 1 for same in keys.values()),
-        generation_s=tuple(sorted(times)),
+        generation_s=tuple(sorted(fate.seconds for fate in users.values() if fate.seconds is not None)),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         **counts,
     )
 
 
+def once(jobs: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each item once, however often the scan's pages have it."""
+    seen: set[str] = set()
+    for job in jobs:
+        id = job.get("job_id")
+        if id is None:
+            yield job
+        elif str(id) not in seen:
+            seen.add(str(id))
+            yield job
+
+
+_BETTER = ("completed", "late", "failed", "lost")
+
+
+class _Fate(NamedTuple):
+    """What became of one item, or of all items of one user."""
+
+    name: str
+    """completed | late | failed | lost"""
+    seconds: float | None
+    """To completion."""
+    error: str | None
+    created: dt.datetime
+    """Of the first item."""
+
+    def joined(self, other: _Fate) -> _Fate:
+        """The better of two items of one user."""
+        best = min(self, other, key=lambda one: _BETTER.index(one.name))
+        return best._replace(created=min(self.created, other.created))
+
+
 def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
     """Jobs created in `window` that neither completed nor failed, and all jobs created in it; probes left out."""
     gone = of = 0
-    for job in jobs:
+    for job in once(jobs):
         created = _time(job.get("created_at"))
         if created is None or not window.start <= created < window.end or _is_probe(job):
             continue
@@ -191,17 +223,16 @@ def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
     return gone, of
 
 
-def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> tuple[str, float | None, str | None]:
-    """(completed | late | failed | lost, seconds to completion, error)."""
+def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> _Fate:
     if job.get("status") == "FAILED":
-        return "failed", None, str(job.get("error") or "FAILED without an error")
+        return _Fate("failed", None, str(job.get("error") or "FAILED without an error"), created)
     if job.get("status") != "COMPLETED":
-        return "lost", None, None
+        return _Fate("lost", None, None, created)
     done = _time(job.get("completed_at"))
     if done is None or done < created:
-        return "failed", None, "COMPLETED at a time that cannot be (none, or before its creation)"
+        return _Fate("failed", None, "COMPLETED at a time that cannot be (none, or before its creation)", created)
     seconds = (done - created).total_seconds()
-    return ("completed" if seconds <= deadline_s else "late"), seconds, None
+    return _Fate("completed" if seconds <= deadline_s else "late", seconds, None, created)
 
 
 def _is_probe(job: dict[str, Any]) -> bool:

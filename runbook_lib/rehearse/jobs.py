@@ -59,6 +59,11 @@ class Job:
     u_poll: float
     input_tokens: int
     output_tokens: int
+    number: int = 0
+    """Of the submission that made it, from 1 on."""
+    u_quota: float = 1.0
+    untold: bool = False
+    """Its item does not say how many tokens it took."""
     poison: bool = False
     """Its message crashes whatever worker it is delivered to."""
     started: float = math.inf
@@ -89,6 +94,17 @@ class Failure(NamedTuple):
     reason: str
 
 
+class Answer(NamedTuple):
+    """A request that was answered 4xx or 5xx, as the gateway's access log has it."""
+
+    at: float
+    path: str
+    """`submit` or `sync`."""
+    status: int
+    kind: str
+    """`$context.error.responseType`: THROTTLED, WAF_FILTERED, DEFAULT_5XX; empty for a Lambda's own answer."""
+
+
 Row = tuple[str, float, float, float]
 """A signal, the time at which it is told, the one that it is about, and its number."""
 
@@ -112,7 +128,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
         busy: workers at work, this one included.
     """
     job.started = at
-    limited = busy > now.llm_slots
+    limited = busy > now.llm_slots or job.u_quota < now.llm_quota
     took = round(REFUSED_S if limited else job.llm_s * now.llm_time + 0.6, 3)
     crash = job.poison or took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
     took = min(took, WORKER_TIMEOUT_S)

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runbook_lib.rehearse.jobs import Job
-from runbook_lib.rehearse.service_model import Requests, Step
+from runbook_lib.rehearse.rows import Floats
+from runbook_lib.rehearse.service_model import NOBODY, REPEATED, Requests, Step
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,30 @@ class Truth:
     def requests(self) -> Requests:
         """All requests, in order of arrival."""
         if not self._requests:
-            nobody = np.empty(0, dtype=bool)
-            return Requests(np.empty(0), nobody, nobody, nobody)
+            return NOBODY
         return Requests(*(np.concatenate(column) for column in zip(*self._requests, strict=True)))
+
+    def served(self, start: float = -math.inf, end: float = math.inf) -> tuple[Floats, NDArray[np.bool_]]:
+        """Users who arrive in [start, end), in order: (n,) epoch seconds, and whether each got a report in time.
+
+        A user is a request that took the asynchronous path and is no mistake of the caller's own; a refused one is
+        a user too. One that is still waited for counts as not served.
+        """
+        seen = self.requests()
+        mine = (seen.at >= start) & (seen.at < end) & seen.is_async & ~seen.mistake
+        at, number, status = seen.at[mine], seen.number[mine], seen.status[mine]
+        size = int(number.max(initial=0)) + 1
+        good = np.zeros(size, dtype=bool)
+        for job in self.jobs.values():
+            if job.number < size:
+                good[job.number] = not job.failed and job.finished - job.created <= self.job_deadline_s
+        good[0] = False
+        return at, good[number] | (status == REPEATED)
+
+    def users(self, start: float = -math.inf, end: float = math.inf) -> tuple[int, int]:
+        """(submitted, succeeded) of [start, end)."""
+        at, ok = self.served(start, end)
+        return len(at), int(ok.sum())
 
     def used(self, start: float = -math.inf, end: float = math.inf) -> dict[str, float]:
         """What was used in the steps that lie wholly in [start, end): signal to the sum of its values.
