@@ -11,7 +11,7 @@ from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import beside
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.moment import Moment
-from runbook_lib.observe import alarms, census, configured, fetch, live, traffic
+from runbook_lib.observe import access_log, alarms, census, configured, fetch, live, traffic
 from runbook_lib.observe.window import Window, parse
 from runbook_lib.policy import Phase as Spec
 from runbook_lib.record.chain import predecessors
@@ -109,6 +109,9 @@ class Looking:
         levels["configured"] = configured.read(
             run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
         )
+        if counted:
+            routed = traffic.as_routed(self.params, self.state)
+            levels["door"] = access_log.read(run.aws.client("logs"), routed, window)
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         more = [*asks(chart), *self.more_asks(window)]
         return take(run, self.state, window, look, segment, levels, more=more, baseline=self._baseline)

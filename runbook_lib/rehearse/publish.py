@@ -375,8 +375,8 @@ def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
 def access_line(answer: Answer, paths: dict[str, str]) -> str:
     """One line of the access log, with the fields of `$context` that the inventory wants."""
     at = int(answer.at * 1000)
-    said = {"requestId": f"{at:x}", "requestTimeEpoch": at, "httpMethod": "POST", "resourcePath": paths[answer.path]}
-    return json.dumps({**said, "status": answer.status, "responseType": answer.kind})
+    said = {"request_id": f"{at:x}", "time": at, "method": "POST", "path": paths[answer.path]}
+    return json.dumps({**said, "status": answer.status, "response_type": answer.kind or "-"})
 
 
 def log_line(failure: Failure, service: str) -> str:
