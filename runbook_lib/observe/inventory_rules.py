@@ -20,10 +20,12 @@ StepName = Literal["baseline", "async", "migrate", "remove_temporary", "remove_s
 STEPS: tuple[StepName, ...] = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
 FIX = "change it in the infrastructure code and deploy"
 _HOUR_S, _DAY_S = 3600, 86400
+_WAYS = ("equals", "includes", "at_least", "one_of", "holds", "shown")
+"""In which a setting may be expected."""
 
 
 class Setting(Frozen):
-    """One setting and how it is expected: exactly one of `equals`, `includes`, `at_least`, `one_of`, `holds`.
+    """One setting and how it is expected: exactly one of `equals`, `includes`, `at_least`, `one_of`, `holds`, `shown`.
 
     A string that is wholly one `{field}` is looked up in `fields()`; in `why`, fields are filled in.
     """
@@ -33,6 +35,8 @@ class Setting(Frozen):
     at_least: float | str | None = None
     one_of: tuple[str, ...] = ()
     holds: bool | None = None
+    shown: bool | None = None
+    """Nothing is expected: the reader is told what is there."""
     unit: str = ""
     expected: str = ""
     """Better words for what is expected."""
@@ -43,9 +47,9 @@ class Setting(Frozen):
 
     @model_validator(mode="after")
     def _one_way(self) -> Setting:
-        said = self.model_fields_set & {"equals", "includes", "at_least", "one_of", "holds"}
+        said = self.model_fields_set & set(_WAYS)
         if len(said) != 1:
-            raise ValueError(f"wants one of equals, includes, at_least, one_of, holds; has {sorted(said) or 'none'}")
+            raise ValueError(f"wants one of {', '.join(_WAYS)}; has {sorted(said) or 'none'}")
         return self
 
 
@@ -178,6 +182,8 @@ def shown(value: Any, unit: str = "") -> str:
 
 
 def _holds(rule: Setting, wanted: Any, found: Any) -> bool:
+    if rule.shown:
+        return True
     if rule.at_least is not None:
         return isinstance(found, (int, float)) and found >= wanted
     if rule.one_of:
@@ -200,9 +206,9 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
     """
     what = id.rpartition(".")[2].replace("_", " ")
     wanted = _resolved(_declared(rule), known)
-    words = rule.expected or _expected(rule, wanted)
+    words = _filled(rule.expected, known) or _expected(rule, wanted)
     why = _filled(rule.why, known)
-    title, required = f"{resource.title}: {what}", not rule.advisory
+    title, required = f"{resource.title}: {what}", not (rule.advisory or rule.shown)
     if isinstance(found, Trouble):
         reason = f"{place}: {what} could not be seen: {found.sentence}"
         return check(f"inventory.{id}", title, None, reason, required=required, expected=words, resource=place, why=why)
@@ -226,11 +232,13 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
 
 
 def _declared(rule: Setting) -> Any:
-    (way,) = rule.model_fields_set & {"equals", "includes", "at_least", "one_of", "holds"}
+    (way,) = rule.model_fields_set & set(_WAYS)
     return getattr(rule, way)
 
 
 def _expected(rule: Setting, wanted: Any) -> str:
+    if rule.shown:
+        return "shown"
     if rule.one_of:
         return " or ".join(rule.one_of)
     return ("at least " if rule.at_least is not None else "") + shown(wanted, rule.unit)
