@@ -33,9 +33,10 @@ from runbook_lib.observe.inventory_rules import (
     judged,
 )
 from runbook_lib.observe.inventory_storage import ALARM, BUCKET, FLAGS, KPI, QUEUE, STACK, TABLE, TOPIC
+from runbook_lib.observe.inventory_wanted import wanted
 from runbook_lib.params import Params
 
-__all__ = ["inspect", "integration_hash", "rules"]
+__all__ = ["inspect", "integration_hash", "rules", "wanted"]
 CALLS: dict[str, tuple[Call, ...]] = {
     "alarm": ALARM,
     "api": (*API, *DOOR),

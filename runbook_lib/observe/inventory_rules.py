@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
@@ -44,6 +44,19 @@ class Setting(Frozen):
     why: str
     """What goes wrong where it does not hold."""
     fix: str = FIX
+    property: tuple[str, ...] = ()
+    """What brings it about in a template, any of these: `Timeout`, `RedrivePolicy.maxReceiveCount`, or with the type of
+    another resource in front, `AWS::Logs::LogGroup RetentionInDays`. Empty: no template can.
+    """
+    as_told: dict[str, str] = Field(default_factory=dict)
+    """Values of the property that this setting has another word for; `*` is any other."""
+    logical: str = ""
+    """As that of the resource, for a resource of another type."""
+
+    @field_validator("property", mode="before")
+    @classmethod
+    def _several(cls, said: Any) -> Any:
+        return (said,) if isinstance(said, str) else said
 
     @model_validator(mode="after")
     def _one_way(self) -> Setting:
@@ -65,6 +78,12 @@ class Resource(Frozen):
     route: Literal["sync", "submit", "status", ""] = ""
     method: str = ""
     alarm: str = ""
+    made_as: tuple[str, ...] = ()
+    """CloudFormation types that it may be made as, where `type` does not say it."""
+    logical: str = ""
+    """Regular expression for what the team's code calls it: a step of its construct path, or its logical id, in lower
+    case, letters and digits only. Beside its name, this tells which resource a diff speaks of.
+    """
     exists: bool = True
     """Whether it is a thing that can be missing."""
     advisory: bool = False
@@ -152,7 +171,7 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
     }
 
 
-def _resolved(value: Any, known: Mapping[str, Any]) -> Any:
+def resolved(value: Any, known: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value.startswith("{") and value.endswith("}"):
         if value[1:-1] not in known:
             raise UsageError(f"params/inventory.yaml: '{value}' is no field; known are {', '.join(sorted(known))}")
@@ -181,7 +200,7 @@ def shown(value: Any, unit: str = "") -> str:
     return str(value)
 
 
-def _holds(rule: Setting, wanted: Any, found: Any) -> bool:
+def holds(rule: Setting, wanted: Any, found: Any) -> bool:
     if rule.shown:
         return True
     if rule.at_least is not None:
@@ -205,7 +224,7 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
         UsageError: the rule names an unknown field.
     """
     what = id.rpartition(".")[2].replace("_", " ")
-    wanted = _resolved(_declared(rule), known)
+    wanted = resolved(declared(rule), known)
     words = _filled(rule.expected, known) or _expected(rule, wanted)
     why = _filled(rule.why, known)
     title, required = f"{resource.title}: {what}", not (rule.advisory or rule.shown)
@@ -213,7 +232,7 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
         reason = f"{place}: {what} could not be seen: {found.sentence}"
         return check(f"inventory.{id}", title, None, reason, required=required, expected=words, resource=place, why=why)
     value, told = (found.value, found.words) if isinstance(found, Said) else (found, shown(found, rule.unit))
-    ok = _holds(rule, wanted, value)
+    ok = holds(rule, wanted, value)
     says = told if isinstance(found, Said) else f"{what} {told}"
     missed = f"{says} ({why})" if rule.holds is not None else f"{says}, wants {words} ({why})"
     reason = f"{place}: {says}" if ok else f"{place}: {missed}; {rule.fix}"
@@ -231,7 +250,7 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
     )
 
 
-def _declared(rule: Setting) -> Any:
+def declared(rule: Setting) -> Any:
     (way,) = rule.model_fields_set & set(_WAYS)
     return getattr(rule, way)
 

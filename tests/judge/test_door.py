@@ -134,9 +134,7 @@ def test_the_verdict_follows_the_factor(limits: Limits, peak: Peak, percent: flo
     for one in judged(limits, percent, peak).values():
         factor = one.facts["factor"]
         assume(factor is None or min(abs(factor - 1), abs(factor - 2)) > 0.001)
-        wanted = (
-            Verdict.PASS if factor is None or factor > 2 else Verdict.FAIL if factor < 1 else Verdict.INCONCLUSIVE
-        )
+        wanted = Verdict.PASS if factor is None or factor > 2 else Verdict.FAIL if factor < 1 else Verdict.INCONCLUSIVE
         assert (one.verdict, one.required) == (wanted, wanted is not Verdict.INCONCLUSIVE)
 
 
