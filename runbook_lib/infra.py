@@ -13,9 +13,12 @@ from runbook_lib.aws import aws_errors
 from runbook_lib.deviations import open_deviations
 from runbook_lib.errors import AwsError
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.diff import Diff, parse
+from runbook_lib.judge.mending import Wanted, mended
 from runbook_lib.judge.model import Verdict
+from runbook_lib.observe import change_sets
 from runbook_lib.observe.alarms import alarm_arn
-from runbook_lib.observe.inventory import inspect
+from runbook_lib.observe.inventory import inspect, wanted
 from runbook_lib.params import project_root
 from runbook_lib.redact import redact_text
 from runbook_lib.run import Run
@@ -35,6 +38,8 @@ class Infra:
         self.commands = run.params.extra(run.params.commands, Commands)  # noqa: S610 (no Django here)
         self.differs: bool | None = None
         """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
+        self.named = Diff()
+        """What the diff names: resources and properties."""
         self.deployed = False
         """This run has deployed."""
         self.ran = False
@@ -54,8 +59,11 @@ class Infra:
             check(
                 "infra.diff", self.commands.diff.title, made if ran.code is not None else None, reason,
                 expected="the diff can be made", found=said, **ran.facts(), step=self.step, differs=self.differs,
+                read_as=self.named.kind, names=[one.words for one in self.named.changes],
             )
         )  # fmt: skip
+        if made:
+            self.run.check(stack_check(self.named, self.params.name("stack")))
         above = [f"(its end; the whole of it is in the record: {name})" for name in self.whole[-1:]]
         return folded(f"{ran.line}: {said} ({ran.seconds:.1f} s)", [*above, *ran.tail], opened=bool(self.differs))
 
@@ -156,13 +164,23 @@ class Infra:
         )
 
     def inspect(self) -> list[Check]:
-        """The inventory as checks, not noted yet. What could not be seen is nothing that a deployment mends."""
-        mends = bool(self.differs) and not self.deployed
+        """The inventory as checks, not noted yet.
+
+        A failing one is mended by the deployment only if the diff names its resource and property; what could not be
+        seen is nothing that a deployment mends.
+        """
         known = open_deviations(self.run.archive, self.params.env)
         found = inspect(self.run.aws, self.params, self.step, deviations=known)
-        return [
-            one.model_copy(update={"mends": True}) if mends and one.verdict is Verdict.FAIL else one for one in found
-        ]
+        if not self.differs or self.deployed:
+            return found
+        wants = wanted(self.params, self.step)
+        return [self._mended(one, wants.get(one.id)) if one.verdict is Verdict.FAIL else one for one in found]
+
+    def _mended(self, one: Check, wants: Wanted | None) -> Check:
+        said = mended(wants, self.named, self.params.name("stack"))
+        reason = one.reason if said.ok else f"{one.reason}; {said.words}"
+        facts = {**one.facts, "diff": said.words}
+        return one.model_copy(update={"mends": said.ok, "reason": reason, "facts": facts})
 
     def verify(self) -> Any:
         """The team's own look at AWS after a deployment; nothing where none is configured."""
@@ -224,13 +242,38 @@ class Infra:
 
     def _diff(self) -> Ran:
         command, lines = self.commands.diff, list[str]()
+        before = self._change_sets()
         ran = run_command(command, root=project_root(), values=self.values(), out=lines.append)
         self.differs = ran.differs
+        self.named = self._read("\n".join(lines), before) if self.differs is not None else Diff()
         if len(lines) > len(ran.tail):
             name = f"diff-{self.step}-{len(self.whole) + 1}.txt"
             self.run.journal.attach(name, "\n".join(lines) + "\n")
             self.whole.append(name)
         return ran
+
+    def _change_sets(self) -> dict[str, Any]:
+        """Change sets of the stack by id; none where the diff is not read from them, or they cannot be seen."""
+        if self.commands.diff_kind not in ("auto", "change-set"):
+            return {}
+        try:
+            return change_sets.ready(self.run.aws.client("cloudformation"), self.params.name("stack"))
+        except AwsError:
+            return {}  # no such stack yet, or no right to list them: what the command prints is read
+
+    def _read(self, text: str, before: dict[str, Any]) -> Diff:
+        """What the diff names: by the change set that the command has left in the stack, else by what it printed."""
+        client, stack = self.run.aws.client("cloudformation"), self.params.name("stack")
+        new = {id: at for id, at in self._change_sets().items() if id not in before} if self.differs else {}
+        try:
+            found = change_sets.described(client, max(new, key=lambda id: new[id])) if new else None
+        except AwsError:
+            found = None
+        named = found or parse(text, self.commands.diff_kind)
+        try:
+            return named.resolved(change_sets.resources(client, stack), stack) if named.changes else named
+        except AwsError:
+            return named  # a stack that is yet to be made has no resources
 
     def values(self) -> dict[str, str]:
         """Of the commands' placeholders."""
@@ -254,6 +297,23 @@ class Infra:
         if mends:
             found = found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
         self.run.check(found)
+
+
+def stack_check(named: Diff, stack: str) -> Check:
+    """Whether the diff speaks of the stack that the rollout is about; of several, it must be one."""
+    id, title = "infra.diff_stack", "The diff is of the rollout's stack"
+    if not named.stacks:
+        reason = f"the diff does not say which stack it is of; make sure that it is {stack}"
+        made = check(id, title, None, reason, required=False, expected=stack, found="no stack")
+        return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+    told = ", ".join(named.stacks)
+    if stack in named.stacks:
+        return check(id, title, True, f"the diff speaks of {told}", expected=stack, found=told)
+    reason = (
+        f"the diff speaks of {told}, and names.stack is {stack}: the command looks at another environment, or "
+        "service.yaml names another stack; put either right"
+    )
+    return check(id, title, False, reason, expected=stack, found=told)
 
 
 def watched_by(stack: str, configuration: dict[str, Any], guards: str) -> Check:

@@ -21,12 +21,28 @@ class Routes(Frozen):
     status: str
 
 
+class AccessLogFields(Frozen):
+    """JSON key under which a line of the API's access log holds each fact (`$context` variables in brackets)."""
+
+    status: str = "status"
+    """HTTP status that the caller got (`status`)."""
+    response_type: str = "response_type"
+    """Why the gateway itself refused: THROTTLED, WAF_FILTERED, ... (`error.responseType`); `-` where it did not."""
+    method: str = "method"
+    """HTTP method (`httpMethod`)."""
+    path: str = "path"
+    """The route's path (`resourcePath`); HTTP APIs have the route key (`routeKey`)."""
+    time: str = "time"
+    """When the request came, in milliseconds since 1970 (`requestTimeEpoch`)."""
+
+
 class Api(Frozen):
     """The API in front; metrics differ by kind (DOMAIN.md, trap 4)."""
 
     kind: Literal["rest", "http"]
     stage: str
     routes: Routes
+    access_log_fields: AccessLogFields = AccessLogFields()
 
 
 class Traffic(Frozen):
@@ -217,6 +233,14 @@ class Baseline(Frozen):
     """Taken for the traffic where none has been seen yet."""
     samples: dict[str, float] = Field(default_factory=dict)
     """Samples of each measure for one async request, at least; a measure that is not named has one."""
+    burst: float = Field(default=3, ge=1)
+    """The peak second holds this many times the mean second of the peak minute."""
+    headroom: float = Field(default=2, ge=1)
+    """A limit in front of the functions that leaves a smaller factor than this is advice; below 1 it is FAIL."""
+    generation_s: float = Field(default=45, gt=0)
+    """Seconds from a submission to its report, on the mean: for so long the client polls, and a worker is busy."""
+    handler_s: dict[str, float] = Field(default_factory=lambda: {"submit": 1.0, "status": 0.3, "sync": 60.0})
+    """Seconds that one request keeps each function in front busy, for its concurrency."""
 
 
 class Alarm(Frozen):

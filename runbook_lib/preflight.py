@@ -14,11 +14,14 @@ from runbook_lib.attest import attestation_checks, wanted_by
 from runbook_lib.infra import Infra
 from runbook_lib.judge import weekly, words
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.door import LIMITS, Manner, door_checks
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.judge.mutation import TITLES, Trial, trial
 from runbook_lib.judge.power import Power, powers
 from runbook_lib.observe import baseline_traffic
-from runbook_lib.params import project_root
+from runbook_lib.observe import peak as peak_traffic
+from runbook_lib.observe.inventory_door import read_limits
+from runbook_lib.params import Params, project_root
 from runbook_lib.run import Run
 from runbook_lib.step import Step
 
@@ -140,6 +143,35 @@ class Preflight(Step):
         )
         return power_table(self.found, policy.baseline.power)
 
+    @cached_property
+    def peak(self) -> peak_traffic.PeakTraffic:
+        """The heaviest minute before the rollout, asked once; the raw answers go into the record."""
+        seen = peak_traffic.read(self.run.aws.client("cloudwatch"), self.params, self.run.now)
+        self.run.journal.attach("peak-traffic.json", json.dumps(seen.answers.raw).encode())
+        return seen
+
+    def door(self) -> Any:
+        """For each limit in front of the functions: whether the peak of each coming phase fits, and how often."""
+        from runbook_lib.show.power import door_table
+
+        limits = read_limits(self.run.aws, self.params)
+        self.run.journal.append("limits", limits=limits.model_dump(mode="json"))
+        phases = self._phases()
+        found = {
+            name: door_checks(limits, self.peak.peak, percent, manner(self.params), prefix=f"door.{name}")
+            for name, percent in phases.items()
+        }
+        self.run.check(*(one for checks in found.values() for one in checks))
+        notes = [self.peak.peak.words] if self.peak.peak else []
+        return door_table(found, phases, "; ".join([*notes, *self.peak.notes]))
+
+    def _phases(self) -> dict[str, float]:
+        """The coming phases of this environment with their weights, in percent."""
+        policy = self.params.policy
+        return {
+            name: phase.percent for name, phase in policy.phases.items() if self.params.env in policy.steps[name].envs
+        }
+
     def quiet(self) -> Any:
         """The quietest hours of the week, in which to shift; UTC."""
         from runbook_lib.show.power import quiet_table
@@ -192,7 +224,8 @@ class Preflight(Step):
             for gate in policy.gates
         ]
         tried = [f"gates.{gate.id}" for gate in policy.gates]
-        return [*commands, REVIEWED, *people, *soaks, *tried]
+        doors = [f"door.{name}.{id}" for name in self._phases() for id in LIMITS]
+        return [*commands, REVIEWED, *people, *soaks, *doors, *tried]
 
     def plan(self) -> Any:
         """What applying would do: nothing to AWS."""
@@ -223,6 +256,20 @@ class Preflight(Step):
             "env": flat.env, "region": flat.region, "account_id": flat.account_id, "release": flat.release,
             "step": "async",
         }  # fmt: skip
+
+
+def manner(params: Params, *, migrated: bool = False) -> Manner:
+    """How submissions become load on the limits in front of the functions, by the parameters."""
+    baseline, service = params.policy.baseline, params.service
+    return Manner(
+        burst=baseline.burst,
+        headroom=baseline.headroom,
+        generation_s=baseline.generation_s,
+        poll_every_s=service.poll_every_s,
+        handler_s=baseline.handler_s,
+        workers=service.workers,
+        migrated=migrated,
+    )
 
 
 def trial_checks(trials: Sequence[Trial]) -> list[Check]:

@@ -15,6 +15,7 @@ from runbook_lib.act.command import Commands
 from runbook_lib.errors import AwsError, Refused, UsageError
 from runbook_lib.infra import PREVIOUS, Infra, watched_by
 from runbook_lib.judge.checks import Check
+from runbook_lib.judge.diff import parse
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.alarms import alarm_name
 from runbook_lib.params import project_root
@@ -240,11 +241,19 @@ def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monke
     from runbook_lib import infra as room
     from runbook_lib.judge.checks import check
 
-    given = [check("inventory.a", "a", None, "denied"), check("inventory.b", "b", False, "other"),
-             check("inventory.c", "c", True, "as it should be")]  # fmt: skip
+    given = [
+        check("inventory.queue.retention", "a", None, "denied"),
+        check("inventory.queue.long_poll", "b", False, "other"),
+        check("inventory.queue.exists", "c", True, "as it should be"),
+    ]
     monkeypatch.setattr(room, "inspect", lambda *_, **__: given)
     infra = _infra(runs("plan"))
     infra.differs = True
+    infra.named = parse(
+        "Stack careervp-vpr-stack-dev\nResources\n[~] AWS::SQS::Queue VprJobsQueue VprJobsQueue0A1B2C3D\n"
+        " ├─ [+] MessageRetentionPeriod\n │   └─ 14400\n"
+        " └─ [~] ReceiveMessageWaitTimeSeconds\n     ├─ [-] 0\n     └─ [+] 20\n"
+    )
     assert [one.mends for one in infra.inspect()] == [False, True, False]
     infra.deployed = True
     assert not any(one.mends for one in infra.inspect()), "after the deployment nothing will mend it any more"

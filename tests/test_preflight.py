@@ -258,6 +258,10 @@ def test_all_given_promotes_when_applied_and_is_planned_before(stage: Stage) -> 
     assert "+ queue" in checks["infra.diff_reviewed"]["facts"]["tail"]
     assert checks["prereq.tasks_7_1_to_7_7"]["attested"] is True
     assert "power.06_phase1_10_percent.success_rate" in checks
+    assert checks["door.08_phase3_100_percent.stage"]["facts"]["factor"] > 100
+    peak = checks["door.08_phase3_100_percent.stage"]["facts"]["peak"]
+    assert peak["period_s"] == 60 and 3 < peak["per_minute"] < 30, "125 an hour on the mean"
+    assert peak["per_minute"] < peak["per_hour"] < peak["per_day"]
     assert {name.partition(".")[0] for name in record.files} >= {"baseline-traffic", "journal"}
 
 
@@ -280,12 +284,38 @@ def test_a_failing_command_is_a_hold_with_its_last_words(stage: Stage) -> None:
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("cell", ["preflight.commands()", "preflight.diff()", "preflight.power()"])
+@pytest.mark.parametrize("cell", ["preflight.commands()", "preflight.diff()", "preflight.power()", "preflight.door()"])
 def test_what_was_not_looked_at_is_a_hold(stage: Stage, cell: str) -> None:
     stage.vouch()
     record = stage.run(leave_out=cell, **APPLY)
     assert record.decision == "HOLD" and record.outcome is not None
     assert "was not looked at" in record.outcome["reason"]
+
+
+@pytest.mark.emulator
+def test_a_door_too_narrow_for_a_phase_is_a_hold_that_names_it(stage: Stage) -> None:
+    """The stage lets 1 request a second through: enough for 10 %, not for the polls of 100 %."""
+    gateway, params = stage.aws.client("apigateway"), stage.params()
+    api = next(one["id"] for one in gateway.get_rest_apis()["items"] if one["name"] == params.name("api"))
+
+    def throttle(rate: float, burst: int) -> None:
+        limits = {"rateLimit": str(rate), "burstLimit": str(burst)}
+        gateway.update_stage(restApiId=api, stageName=params.service.api.stage, patchOperations=[
+            {"op": "replace", "path": f"/*/*/throttling/{key}", "value": value} for key, value in limits.items()
+        ])  # fmt: skip
+
+    stage.vouch()
+    throttle(1, 1)
+    try:
+        record = stage.run(**APPLY)
+    finally:
+        throttle(10_000, 5000)
+    assert record.decision == "HOLD" and record.outcome is not None
+    checks = {check["id"]: check for check in record.checks}
+    assert checks["door.06_phase1_10_percent.stage"]["verdict"] != "FAIL"
+    assert checks["door.08_phase3_100_percent.stage"]["verdict"] == "FAIL"
+    assert "The stage's throttle: 1 requests/s, burst 1" in record.outcome["reason"]
+    assert "raise the limit before the shift" in record.outcome["reason"]
 
 
 @pytest.mark.emulator

@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.diff import Kind
 from runbook_lib.judge.model import Frozen
 from runbook_lib.redact import MASK, redact_text
 
@@ -83,6 +84,11 @@ class Commands(Frozen):
     checks: tuple[Command, ...]
     diff: Command
     deploy: Command
+    diff_kind: Kind = "auto"
+    """How the diff is read. `change-set`: a CloudFormation change set, printed as JSON or left in the stack; `cdk`: the
+    text of `cdk diff`; `auto`: a change set if there is one, else cdk's text; `none`: it cannot be read, so nothing
+    counts as about to be mended.
+    """
     verify: Command | None = None
     """Asks, after a deployment, whether AWS is as the team's own tool wants it."""
 

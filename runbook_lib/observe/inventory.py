@@ -1,8 +1,8 @@
 """The inventory: every resource and every setting that must hold, verified against AWS.
 
 What must hold is data (`params/inventory.yaml`), what AWS says is asked by tables of calls (`inventory_storage`,
-`inventory_functions`, `inventory_api`), and one function compares the two (`inventory_rules`). Check ids are
-`inventory.<resource>.<setting>`.
+`inventory_functions`, `inventory_api`, `inventory_door`), and one function compares the two (`inventory_rules`). Check
+ids are `inventory.<resource>.<setting>`.
 
 How many checks there are follows from `params/inventory.yaml` and the step alone, but for one case: a resource that
 does not exist is ONE failing `inventory.<resource>.exists`, and its settings are not looked at (`facts["skipped"]`
@@ -20,6 +20,7 @@ from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.deviation import Deviation
 from runbook_lib.observe.inventory_api import API, ROUTE, integration_hash
 from runbook_lib.observe.inventory_calls import Call, Clients, Place, Spot, asked
+from runbook_lib.observe.inventory_door import CONCURRENCY, DOOR, ROUTE_DOOR
 from runbook_lib.observe.inventory_functions import EVENT_SOURCE, FUNCTION, METRIC_FILTER, WORKER
 from runbook_lib.observe.inventory_rules import (
     STEPS,
@@ -32,20 +33,21 @@ from runbook_lib.observe.inventory_rules import (
     judged,
 )
 from runbook_lib.observe.inventory_storage import ALARM, BUCKET, FLAGS, KPI, QUEUE, STACK, TABLE, TOPIC
+from runbook_lib.observe.inventory_wanted import wanted
 from runbook_lib.params import Params
 
-__all__ = ["inspect", "integration_hash", "rules"]
+__all__ = ["inspect", "integration_hash", "rules", "wanted"]
 CALLS: dict[str, tuple[Call, ...]] = {
     "alarm": ALARM,
-    "api": API,
+    "api": (*API, *DOOR),
     "bucket": BUCKET,
     "event_source": EVENT_SOURCE,
     "flags": FLAGS,
-    "function": FUNCTION,
+    "function": (*FUNCTION, *CONCURRENCY),
     "kpi": KPI,
     "metric_filter": METRIC_FILTER,
     "queue": QUEUE,
-    "route": ROUTE,
+    "route": (*ROUTE, *ROUTE_DOOR),
     "stack": STACK,
     "table": TABLE,
     "topic": TOPIC,

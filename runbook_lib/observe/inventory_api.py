@@ -27,17 +27,18 @@ _GIVEN_ANEW = {"cacheNamespace", "RouteId", "IntegrationId", "Target", "ApiGatew
 """Ids that differ for the same thing made again; `cacheNamespace` is the id of the resource."""
 
 
-def _http(params: Params) -> bool:
+def is_http(params: Params) -> bool:
+    """Whether the API in front is an HTTP API."""
     return params.service.api.kind == "http"
 
 
-def _api(place: Place) -> dict[str, Any]:
+def api_of(place: Place) -> dict[str, Any]:
     """The API by its name: `id` and `name`; an HTTP API that `names.api_id` names by its id."""
     params = place.params
 
     def ask() -> dict[str, Any]:
         wanted = params.name("api")
-        if _http(params):
+        if is_http(params):
             found = pages(place.client("apigatewayv2"), "get_apis", "Items")
             id = params.service.names.get("api_id", "").format(env=params.env)
             named = [one for one in found if (one["ApiId"] == id if id else one["Name"] == wanted)]
@@ -51,14 +52,14 @@ def _api(place: Place) -> dict[str, Any]:
     return found
 
 
-def _stage(place: Place) -> dict[str, Any]:
+def stage_of(place: Place) -> dict[str, Any]:
     """The stage as AWS answers it; Absent if there is none."""
     params = place.params
-    id, name = _api(place)["id"], params.service.api.stage
+    id, name = api_of(place)["id"], params.service.api.stage
 
     def ask() -> dict[str, Any]:
         answer: dict[str, Any]
-        if _http(params):
+        if is_http(params):
             answer = place.client("apigatewayv2").get_stage(ApiId=id, StageName=name)
         else:
             answer = place.client("apigateway").get_stage(restApiId=id, stageName=name)
@@ -70,8 +71,8 @@ def _stage(place: Place) -> dict[str, Any]:
 
 def routes(place: Place) -> Routes:
     """Every route of the API, in one form for both kinds."""
-    id = _api(place)["id"]
-    ask = _http_routes if _http(place.params) else _rest_routes
+    id = api_of(place)["id"]
+    ask = _http_routes if is_http(place.params) else _rest_routes
     found: Routes = place.once("routes", lambda: ask(place, id))
     return found
 
@@ -115,23 +116,29 @@ def function_of(route: dict[str, Any]) -> str:
 
 def _metrics(place: Place) -> list[str]:
     """The routes of service.yaml that publish no metrics of their own at this step."""
-    stage, params = _stage(place), place.params
+    stage, params = stage_of(place), place.params
     table = (("POST", params.service.api.routes.sync), ("POST", params.service.api.routes.submit))
     wanted = [*table, ("GET", params.service.api.routes.status)]
     there = routes(place)
     return [
         f"{method} {path}"
         for method, path in wanted
-        if (method, path) in there and not _on(stage, method, path, _http(params))
+        if (method, path) in there and not _on(stage, method, path, is_http(params))
     ]
+
+
+def method_keys(path: str, method: str) -> tuple[str, ...]:
+    """How a route may be called in a REST stage's `methodSettings`: with its slashes, or with `~1` for each."""
+    bare = path.lstrip("/")
+    escaped = bare.replace("/", "~1")
+    return f"{escaped}/{method}", f"~1{escaped}/{method}", f"{bare}/{method}", f"/{bare}/{method}"
 
 
 def _on(stage: dict[str, Any], method: str, path: str, http: bool) -> bool:
     """Whether detailed metrics are on for a route: its own setting, else the stage's."""
     if not http:
         settings = stage.get("methodSettings") or {}
-        escaped = path.lstrip("/").replace("/", "~1")
-        for key in (f"{escaped}/{method}", f"~1{escaped}/{method}", f"{path.lstrip('/')}/{method}"):
+        for key in method_keys(path, method):
             if key in settings:
                 return bool(settings[key].get("metricsEnabled"))
         return bool(settings.get("*/*", {}).get("metricsEnabled"))
@@ -144,12 +151,12 @@ def _on(stage: dict[str, Any], method: str, path: str, http: bool) -> bool:
 API = (
     Call(
         "looking up the API (apigateway:GET on /restapis or /v2/apis)",
-        lambda spot: _api(spot.place),
+        lambda spot: api_of(spot.place),
         {"exists": there, "name": lambda api: api["name"]},
     ),
     Call(
         "reading the API's stage (apigateway:GET on the stage)",
-        lambda spot: _stage(spot.place),
+        lambda spot: stage_of(spot.place),
         {"stage": lambda stage: stage.get("stageName") or stage.get("StageName")},
         absent={"stageName": "missing"},
     ),
@@ -171,7 +178,7 @@ def _permission(spot: Spot) -> dict[str, Any]:
     place, params, resource = spot.place, spot.params, spot.resource
     path = getattr(params.service.api.routes, resource.route)
     called = re.sub(r"\{[^}]*\}", "x", path)
-    id, stage = _api(place)["id"], params.service.api.stage
+    id, stage = api_of(place)["id"], params.service.api.stage
     caller = f":execute-api:{params.region}:{params.account_id}:{id}/{stage}/{resource.method}{called}"
     target = params.name(resource.target[place.step])  # type: ignore[index]
 
@@ -219,13 +226,13 @@ def _after_partition(arn: str) -> str:
 
 def _deployed(spot: Spot) -> Any:
     """Whether the deployment that the stage serves knows the route (a REST method takes effect with a deployment)."""
-    place, stage = spot.place, _stage(spot.place)
+    place, stage = spot.place, stage_of(spot.place)
     path = getattr(spot.params.service.api.routes, spot.resource.route)
-    if _http(spot.params):
+    if is_http(spot.params):
         if not stage.get("AutoDeploy"):
             raise AwsError("the stage does not deploy by itself, and AWS does not tell what a deployment holds")
         return Said(True, "the stage deploys by itself")
-    id = _api(place)["id"]
+    id = api_of(place)["id"]
 
     def ask() -> dict[str, Any]:
         client = place.client("apigateway")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.checks import Check, check
@@ -20,10 +20,12 @@ StepName = Literal["baseline", "async", "migrate", "remove_temporary", "remove_s
 STEPS: tuple[StepName, ...] = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
 FIX = "change it in the infrastructure code and deploy"
 _HOUR_S, _DAY_S = 3600, 86400
+_WAYS = ("equals", "includes", "at_least", "one_of", "holds", "shown")
+"""In which a setting may be expected."""
 
 
 class Setting(Frozen):
-    """One setting and how it is expected: exactly one of `equals`, `includes`, `at_least`, `one_of`, `holds`.
+    """One setting and how it is expected: exactly one of `equals`, `includes`, `at_least`, `one_of`, `holds`, `shown`.
 
     A string that is wholly one `{field}` is looked up in `fields()`; in `why`, fields are filled in.
     """
@@ -33,6 +35,8 @@ class Setting(Frozen):
     at_least: float | str | None = None
     one_of: tuple[str, ...] = ()
     holds: bool | None = None
+    shown: bool | None = None
+    """Nothing is expected: the reader is told what is there."""
     unit: str = ""
     expected: str = ""
     """Better words for what is expected."""
@@ -40,12 +44,25 @@ class Setting(Frozen):
     why: str
     """What goes wrong where it does not hold."""
     fix: str = FIX
+    property: tuple[str, ...] = ()
+    """What brings it about in a template, any of these: `Timeout`, `RedrivePolicy.maxReceiveCount`, or with the type of
+    another resource in front, `AWS::Logs::LogGroup RetentionInDays`. Empty: no template can.
+    """
+    as_told: dict[str, str] = Field(default_factory=dict)
+    """Values of the property that this setting has another word for; `*` is any other."""
+    logical: str = ""
+    """As that of the resource, for a resource of another type."""
+
+    @field_validator("property", mode="before")
+    @classmethod
+    def _several(cls, said: Any) -> Any:
+        return (said,) if isinstance(said, str) else said
 
     @model_validator(mode="after")
     def _one_way(self) -> Setting:
-        said = self.model_fields_set & {"equals", "includes", "at_least", "one_of", "holds"}
+        said = self.model_fields_set & set(_WAYS)
         if len(said) != 1:
-            raise ValueError(f"wants one of equals, includes, at_least, one_of, holds; has {sorted(said) or 'none'}")
+            raise ValueError(f"wants one of {', '.join(_WAYS)}; has {sorted(said) or 'none'}")
         return self
 
 
@@ -61,6 +78,12 @@ class Resource(Frozen):
     route: Literal["sync", "submit", "status", ""] = ""
     method: str = ""
     alarm: str = ""
+    made_as: tuple[str, ...] = ()
+    """CloudFormation types that it may be made as, where `type` does not say it."""
+    logical: str = ""
+    """Regular expression for what the team's code calls it: a step of its construct path, or its logical id, in lower
+    case, letters and digits only. Beside its name, this tells which resource a diff speaks of.
+    """
     exists: bool = True
     """Whether it is a thing that can be missing."""
     advisory: bool = False
@@ -148,7 +171,7 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
     }
 
 
-def _resolved(value: Any, known: Mapping[str, Any]) -> Any:
+def resolved(value: Any, known: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value.startswith("{") and value.endswith("}"):
         if value[1:-1] not in known:
             raise UsageError(f"params/inventory.yaml: '{value}' is no field; known are {', '.join(sorted(known))}")
@@ -177,7 +200,9 @@ def shown(value: Any, unit: str = "") -> str:
     return str(value)
 
 
-def _holds(rule: Setting, wanted: Any, found: Any) -> bool:
+def holds(rule: Setting, wanted: Any, found: Any) -> bool:
+    if rule.shown:
+        return True
     if rule.at_least is not None:
         return isinstance(found, (int, float)) and found >= wanted
     if rule.one_of:
@@ -199,15 +224,15 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
         UsageError: the rule names an unknown field.
     """
     what = id.rpartition(".")[2].replace("_", " ")
-    wanted = _resolved(_declared(rule), known)
-    words = rule.expected or _expected(rule, wanted)
+    wanted = resolved(declared(rule), known)
+    words = _filled(rule.expected, known) or _expected(rule, wanted)
     why = _filled(rule.why, known)
-    title, required = f"{resource.title}: {what}", not rule.advisory
+    title, required = f"{resource.title}: {what}", not (rule.advisory or rule.shown)
     if isinstance(found, Trouble):
         reason = f"{place}: {what} could not be seen: {found.sentence}"
         return check(f"inventory.{id}", title, None, reason, required=required, expected=words, resource=place, why=why)
     value, told = (found.value, found.words) if isinstance(found, Said) else (found, shown(found, rule.unit))
-    ok = _holds(rule, wanted, value)
+    ok = holds(rule, wanted, value)
     says = told if isinstance(found, Said) else f"{what} {told}"
     missed = f"{says} ({why})" if rule.holds is not None else f"{says}, wants {words} ({why})"
     reason = f"{place}: {says}" if ok else f"{place}: {missed}; {rule.fix}"
@@ -225,12 +250,14 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
     )
 
 
-def _declared(rule: Setting) -> Any:
-    (way,) = rule.model_fields_set & {"equals", "includes", "at_least", "one_of", "holds"}
+def declared(rule: Setting) -> Any:
+    (way,) = rule.model_fields_set & set(_WAYS)
     return getattr(rule, way)
 
 
 def _expected(rule: Setting, wanted: Any) -> str:
+    if rule.shown:
+        return "shown"
     if rule.one_of:
         return " or ".join(rule.one_of)
     return ("at least " if rule.at_least is not None else "") + shown(wanted, rule.unit)

@@ -18,14 +18,16 @@ import re
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.errors import RunbookError, UsageError
+from runbook_lib.observe.alarms import alarm_name
 from runbook_lib.params import Params
 from runbook_lib.rehearse import sandbox, template
+from runbook_lib.rehearse.cdk_text import differences, resolved
 from runbook_lib.rehearse.stage import params_of
 
 _WATCHED = ("migrate", "remove_temporary")
@@ -64,32 +66,21 @@ def deployed(aws: Remote, params: Params) -> dict[str, Any]:
     return found
 
 
-def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """One line for each resource that is added, removed or changed, with its changed properties."""
-    for id in sorted(set(before) | set(after)):
-        old, new = before.get(id), after.get(id)
-        if old == new:
-            continue
-        kind = (new or old or {}).get("Type", "?")
-        if old is None or new is None:
-            yield f"[{'+' if old is None else '-'}] {kind} {id}"
-            continue
-        yield f"[~] {kind} {id}"
-        was, now = old.get("Properties", {}), new.get("Properties", {})
-        for name in sorted(set(was) | set(now)):
-            if was.get(name) != now.get(name):
-                yield f"     {name}: {_short(was.get(name))} -> {_short(now.get(name))}"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return text if len(text) <= 100 else f"{text[:97]}..."
-
-
 def diff(aws: Remote, params: Params, step: str) -> list[str]:
-    """What deploying `step` would change."""
-    wanted = json.loads(json.dumps(sandbox.embedded_template(params, step)["Resources"]))
-    return list(differences(deployed(aws, params), wanted))
+    """What deploying `step` would change, as `cdk diff` writes it."""
+    wanted = json.loads(json.dumps(sandbox.embedded_template(params, step)))
+    defaults = {name: str(one.get("Default", "")) for name, one in wanted["Parameters"].items()}
+    lines = list(differences(deployed(aws, params), wanted["Resources"], {**template.defaults(params), **defaults}))
+    return [*lines, *_made_apart(aws, params)] if step != "baseline" else lines
+
+
+def _made_apart(aws: Remote, params: Params) -> list[str]:
+    """Alarms of the stack that `sandbox.deploy` makes by API, and that are missing."""
+    wanted = {alarm_name(one, params): one for one in params.policy.alarms if one.owner == "stack" and not one.metric}
+    found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(wanted)) if wanted else {"MetricAlarms": []}
+    there = {one["AlarmName"] for one in found["MetricAlarms"]}
+    missing = [(name, one) for name, one in wanted.items() if name not in there]
+    return [f"[+] AWS::CloudWatch::Alarm {name} {template.alarm_id(one.id)}" for name, one in missing]
 
 
 def violations(params: Params) -> list[str]:
@@ -103,21 +94,10 @@ def violations(params: Params) -> list[str]:
         for key, value in resource.get("Properties", {}).items():
             if not _NAMED.fullmatch(key):
                 continue
-            name = _resolved(value, defaults)
+            name = resolved(value, defaults)
             if name and not naming.fits(resource["Type"], name, params.env):
                 found.append(f"{id}: {key} is '{name}'")
     return found
-
-
-def _resolved(value: object, defaults: dict[str, str]) -> str | None:
-    """The name behind a parameter or a substitution; None for what only AWS knows."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and isinstance(value.get("Ref"), str):
-        return defaults.get(value["Ref"])
-    if isinstance(value, dict) and isinstance(value.get("Fn::Sub"), str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: defaults.get(match[1], match[0]), value["Fn::Sub"])
-    return None
 
 
 def _deploy(aws: Remote, params: Params, step: str, guards: Sequence[str]) -> int:
@@ -191,7 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
     match given.what:
         case "diff":
             lines = diff(aws, params, given.step or "async")
-            print("\n".join(lines) or "There were no differences")
+            print(f"Stack {params.name('stack')}")
+            print("\n".join(["Resources", *lines]) if lines else "There were no differences")
             print(f"Number of stacks with differences: {bool(lines):d}")
             return 1 if lines and given.fail else 0
         case "deploy":

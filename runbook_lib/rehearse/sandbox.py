@@ -1,7 +1,8 @@
 """Deploys the sandbox on the embedded AWS with CloudFormation, and does by API what its CloudFormation cannot.
 
 What it cannot (ministack 1.5.33; `tests/rehearse/test_sandbox.py` names each): metric-math alarms are refused, a
-function's reserved concurrency, a table's TTL and a bucket's lifecycle are dropped, and so are rollback triggers.
+function's reserved concurrency, a table's TTL, a bucket's lifecycle and a stage's access logs are dropped, and so are
+rollback triggers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.observe.alarms import realise
 from runbook_lib.params import Params
-from runbook_lib.rehearse.template import alarm_id, bucket_name, build
+from runbook_lib.rehearse.template import access_log_format, alarm_id, bucket_name, build
 
 MONITORING_MIN = 180
 """For so long CloudFormation watches the guards after an update: the longest it offers."""
@@ -123,6 +124,7 @@ def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
         raise AwsError(f"stack {name}: {_first_failure(cloudformation, name)}") from None
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    _log_access(aws, params, outputs["ApiId"])
     if step != "baseline":
         _fill_gaps(aws, params)
         outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
@@ -170,6 +172,19 @@ def _fill_gaps(aws: Place, params: Params) -> None:
     ]
     aws.client("s3").put_bucket_lifecycle_configuration(
         Bucket=bucket_name(params), LifecycleConfiguration={"Rules": rules}
+    )
+
+
+def _log_access(aws: Place, params: Params, api_id: str) -> None:
+    """Gives the stage its access logs, which the embedded CloudFormation leaves out."""
+    group = f"arn:aws:logs:{params.region}:{params.account_id}:log-group:{params.name('access_log')}"
+    values = {"destinationArn": group, "format": access_log_format(params)}
+    aws.client("apigateway").update_stage(
+        restApiId=api_id,
+        stageName=params.service.api.stage,
+        patchOperations=[
+            {"op": "replace", "path": f"/accessLogSettings/{key}", "value": value} for key, value in values.items()
+        ],
     )
 
 

@@ -17,6 +17,7 @@ import yaml
 from runbook_lib.act import flags
 from runbook_lib.errors import UsageError
 from runbook_lib.observe.alarms import to_cloudformation
+from runbook_lib.observe.inventory_door import FACTS
 from runbook_lib.params import Params
 
 _HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ STEPS = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
 to the submit Lambda; `remove_temporary` takes `/api/vpr-async` away; `remove_sync` the old Lambda.
 """
 _SYNC = ("Sync", "SyncLogs", "SyncRole")
-_BASELINE = (*_SYNC, "Api", "ApiStage")
+_BASELINE = (*_SYNC, "Api", "ApiLogs", "ApiStage")
 _ROUTES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "baseline": (("POST", "sync", "Sync"),),
     "async": (("POST", "sync", "Sync"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
@@ -120,6 +121,11 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     # Not by a parameter: its value would be a string, and the embedded AWS compares it with numbers.
     resources["Worker"]["Properties"]["ReservedConcurrentExecutions"] = params.service.workers
     resources["WorkerSource"]["Properties"]["ScalingConfig"] = {"MaximumConcurrency": params.service.workers}
+    resources["ApiLogs"]["Properties"]["LogGroupName"] = params.name("access_log")
+    resources["ApiStage"]["Properties"]["AccessLogSetting"] = {
+        "DestinationArn": {"Fn::GetAtt": ["ApiLogs", "Arn"]},
+        "Format": access_log_format(params),
+    }
     if step == "baseline":
         template["Resources"] = resources = {id: resources[id] for id in _BASELINE}
         template["Outputs"] = {"ApiId": template["Outputs"]["ApiId"]}
@@ -136,6 +142,12 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     text = json.dumps(resources)
     used = {name: one for name, one in template["Parameters"].items() if f'"{name}"' in text or f"${{{name}}}" in text}
     return {**template, "Parameters": used}
+
+
+def access_log_format(params: Params) -> str:
+    """The stage's access log format: every fact of `api.access_log_fields`, each as a JSON string."""
+    fields = params.service.api.access_log_fields.model_dump()
+    return json.dumps({key: FACTS[fact][0] for fact, key in fields.items()})
 
 
 def alarm_id(id: str) -> str:

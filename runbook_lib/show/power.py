@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.judge import words
+from runbook_lib.judge.checks import Check
+from runbook_lib.judge.door import LIMITS
+from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.mutation import TITLES, Trial
 from runbook_lib.judge.power import Power
 from runbook_lib.judge.weekly import DAYS, HOURS, Quiet
@@ -14,6 +17,7 @@ from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing
 from runbook_lib.show.tables import Cell, Shown, mark, table
 
+_ORDER = {Verdict.FAIL: 0, Verdict.NO_DATA: 1, Verdict.INCONCLUSIVE: 2, Verdict.PASS: 3}
 _TOLD = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "undecided", "NO_DATA": "no data"}
 
 
@@ -43,6 +47,24 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
         f"the first declared look calls wrong in {level} of soaks. Quietest: the quietest stretch as long as the soak."
     )
     return table(head, rows, caption="What the planned soaks can decide", note=note)
+
+
+def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float], note: str) -> Shown:
+    """A line for each limit in front of the functions, a column for each phase: how many times its peak fits."""
+    by_id = {(name, one.id.rpartition(".")[2]): one for name, checks in found.items() for one in checks}
+    rows: list[list[object]] = []
+    for id, title in LIMITS.items():
+        checks = [by_id[name, id] for name in phases if (name, id) in by_id]
+        worst = min(checks, key=lambda one: _ORDER[one.verdict], default=None)
+        rows.append(
+            [
+                Cell(title, f"<b>{html.escape(title)}</b>"),
+                *(mark(one.ok, (one.found, one.found or "no data", "")) for one in checks),
+                "" if worst is None or (worst.ok and worst.found == "no limit here") else worst.reason,
+            ]
+        )
+    head = ("Limit", *(f"{name.partition('_')[0]} at {percent:g} %" for name, percent in phases.items()), "Note")
+    return table(head, rows, caption="Whether the peak fits through the door", note=note)
 
 
 def trials_table(trials: Sequence[Trial]) -> Shown:

@@ -25,6 +25,7 @@ from runbook_lib.observe.inventory_rules import Setting, shown
 from runbook_lib.params import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox import Sandbox, deploy
+from runbook_lib.rehearse.template import access_log_format
 
 pytestmark = pytest.mark.emulator
 Verdicts = dict[str, Verdict]
@@ -156,6 +157,51 @@ class Stage:
     def forbid(self, which: str) -> None:
         self.lambda_.remove_permission(FunctionName=self.name(which), StatementId=self.sid(which))
 
+    def stage(self, *changes: dict[str, str]) -> None:
+        self.apigateway.update_stage(restApiId=self.api, stageName="prod", patchOperations=list(changes))
+
+    def log(self, **changes: str) -> None:
+        whole = {
+            "destinationArn": ELSEWHERE.replace("else", "core-api-prod"),
+            "format": access_log_format(self.params),
+        } | changes
+        self.stage(
+            *({"op": "replace", "path": f"/accessLogSettings/{key}", "value": value} for key, value in whole.items())
+        )
+
+    def throttle(self, key: str, **limits: str) -> None:
+        self.stage(
+            *(
+                {"op": "replace", "path": f"/{key}/throttling/{limit}", "value": value}
+                for limit, value in limits.items()
+            )
+        )
+
+    def shut(self, key: str) -> None:
+        self.throttle(key, rateLimit="0")
+        self.metrics(key, True)
+
+    def free(self, key: str) -> None:
+        self.stage({"op": "remove", "path": f"/{key}"})
+
+    def keyed(self, on: bool) -> None:
+        for path, method, _ in ROUTES.values():
+            self.apigateway.update_method(
+                restApiId=self.api,
+                resourceId=self.resource(path),
+                httpMethod=method,
+                patchOperations=[{"op": "replace", "path": "/apiKeyRequired", "value": str(on).lower()}],
+            )
+
+    def plan(self, **limits: Any) -> None:
+        self.apigateway.create_usage_plan(name="callers", apiStages=[{"apiId": self.api, "stage": "prod"}], **limits)
+        self.keyed(True)
+
+    def unplan(self) -> None:
+        for one in self.apigateway.get_usage_plans()["items"]:
+            self.apigateway.delete_usage_plan(usagePlanId=one["id"])
+        self.keyed(False)
+
     def metrics(self, key: str, on: bool) -> None:
         change = {"op": "replace", "path": f"/{key}/metrics/enabled", "value": str(on).lower()}
         self.apigateway.update_stage(restApiId=self.api, stageName="prod", patchOperations=[change])
@@ -185,6 +231,7 @@ class Stage:
 
 
 Move = Callable[[Stage], Any]
+ELSEWHERE = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/apigateway/careervp-else"
 ROLE = "arn:aws:iam::000000000000:role/careervp-vpr-{}-role-prod"
 MEMORY = {"submit": 256, "worker": 1024, "status": 256, "sync": 512}
 TIMEOUT = {"submit": 10, "worker": 300, "status": 10, "sync": 60}
@@ -368,6 +415,30 @@ CASES: list[tuple[str, Move, Move]] = [
     ("failed_jobs_filter.dimensions", lambda at: at.filter(dimensions={}), lambda at: at.filter()),
     ("failed_jobs_filter.pattern", lambda at: at.filter(pattern="ERROR"), lambda at: at.filter()),
     ("api.detailed_metrics", lambda at: at.metrics("*/*", False), lambda at: at.metrics("*/*", True)),
+    ("api.access_logs", lambda at: at.log(destinationArn=""), lambda at: at.log()),
+    ("api.access_logs", lambda at: at.log(destinationArn=ELSEWHERE), lambda at: at.log()),
+    ("api.access_logs", lambda at: at.log(format="$context.identity.sourceIp $context.status"), lambda at: at.log()),
+    ("api.access_logs", lambda at: at.log(format='{"status": "$context.status"}'), lambda at: at.log()),
+    ("api.throttle", lambda at: at.throttle("*/*", rateLimit="0"), lambda at: at.throttle("*/*", rateLimit="10000")),
+    ("api.throttle", lambda at: at.throttle("*/*", burstLimit="0"), lambda at: at.throttle("*/*", burstLimit="5000")),
+    *(
+        (f"route_{which}.throttle", lambda at, key=key: at.shut(key), lambda at, key=key: at.free(key))
+        for which, (path, method, _) in ROUTES.items()
+        for key in (f"{path.replace('/', '~1')}/{method}",)
+    ),
+    *(
+        (
+            f"{which}.concurrency",
+            lambda at, which=which: at.lambda_.put_function_concurrency(
+                FunctionName=at.name(which), ReservedConcurrentExecutions=0
+            ),
+            lambda at, which=which: at.lambda_.delete_function_concurrency(FunctionName=at.name(which)),
+        )
+        for which in ("submit", "status", "sync")
+    ),
+    ("api.usage_plans", lambda at: at.plan(quota={"limit": 29_999, "period": "DAY"}), lambda at: at.unplan()),
+    ("api.usage_plans", lambda at: at.plan(quota={"limit": 209_000, "period": "WEEK"}), lambda at: at.unplan()),
+    ("api.usage_plans", lambda at: at.plan(throttle={"rateLimit": 0, "burstLimit": 9}), lambda at: at.unplan()),
     *_routes(),
     ("alarm_dlq.actions", lambda at: at.alarm("dlq", AlarmActions=[]), lambda at: at.alarm("dlq")),
     ("alarm_dlq.actions_enabled", lambda at: at.alarm("dlq", ActionsEnabled=False), lambda at: at.alarm("dlq")),
@@ -584,7 +655,8 @@ STUBBED: list[tuple[str, str, str, Callable[[Any], Any]]] = [
         lambda answer: answer | {"apiSummary": {"/api/vpr-async": {"POST": {}}}},
     ),
     (
-        "api.stage api.detailed_metrics route_sync.deployed route_submit.deployed route_status.deployed",
+        "api.stage api.detailed_metrics api.throttle api.access_logs route_sync.deployed route_submit.deployed "
+        "route_status.deployed route_sync.throttle route_submit.throttle route_status.throttle",
         "apigateway",
         "get_stage",
         _refuse("NotFoundException", "GetStage"),
@@ -594,6 +666,12 @@ STUBBED: list[tuple[str, str, str, Callable[[Any], Any]]] = [
         "apigateway",
         "get_stage",
         lambda s: s | {"methodSettings": s["methodSettings"] | {"api/vpr-async/POST": {"metricsEnabled": False}}},
+    ),
+    (
+        "api.account_throttle",
+        "apigateway",
+        "get_account",
+        lambda answer: answer | {"throttleSettings": {"rateLimit": 0.0, "burstLimit": 5000}},
     ),
     (
         "kpi.isolation",
@@ -636,7 +714,8 @@ def test_every_declared_setting_has_a_test(prod: Sandbox, healthy: Verdicts) -> 
     declared = {
         f"{id}.{setting}" for id, resource in rules(prod.params).resources.items() for setting in resource.settings
     }
-    assert {one for one in declared - tested if one.partition(".")[2] not in alike} <= {"worker.unreserved"}
+    told = {"api.waf", "submit.provisioned", "status.provisioned", "sync.provisioned"}  # shown, never wrong
+    assert {one for one in declared - tested if one.partition(".")[2] not in alike} <= {"worker.unreserved", *told}
     assert {f"inventory.{one}" for one in declared} <= set(healthy)
 
 
@@ -645,7 +724,13 @@ def test_every_declared_setting_has_a_test(prod: Sandbox, healthy: Verdicts) -> 
     [
         ("dynamodb", "describe_time_to_live", {"table.ttl"}),
         ("s3", "get_public_access_block", {"bucket.public_access_block"}),
-        ("lambda", "get_account_settings", {"worker.unreserved"}),
+        (
+            "lambda",
+            "get_account_settings",
+            {"worker.unreserved", "submit.concurrency", "status.concurrency", "sync.concurrency"},
+        ),
+        ("apigateway", "get_account", {"api.account_throttle"}),
+        ("apigateway", "get_usage_plans", {"api.usage_plans"}),
         ("lambda", "get_policy", {f"route_{one}.permission" for one in ROUTES}),
         ("iam", "get_role_policy", {f"{one}.role_narrow" for one in MEMORY}),
         ("sns", "get_topic_attributes", {"topic.exists", "topic.name", "topic.subscriptions"}),

@@ -252,7 +252,7 @@ LACKS = {
         "immediate_strategy",
         "soak_strategy",
     )
-}
+} | {f"inventory.{one}.concurrency" for one in ("submit", "status", "sync")}  # it does not tell the account's limits
 
 
 def test_what_is_healthy_passes_on_moto_too(made: Made) -> None:

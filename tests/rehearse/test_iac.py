@@ -13,27 +13,32 @@ import pytest
 
 from runbook_lib.errors import UsageError
 from runbook_lib.rehearse import iac, template
+from runbook_lib.rehearse.cdk_text import differences
 from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.iac import Remote, differences, main, violations
+from runbook_lib.rehearse.iac import Remote, main, violations
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.stage import only, params_of
 
 QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "a", "VisibilityTimeout": 30}}
-NO_DIFFERENCES = "There were no differences\nNumber of stacks with differences: 0\n"
+NO_DIFFERENCES = "Stack careervp-vpr-stack-dev\nThere were no differences\nNumber of stacks with differences: 0\n"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "lines"),
     [
         ({"Q": QUEUE}, {"Q": QUEUE}, []),
-        ({}, {"Q": QUEUE}, ["[+] AWS::SQS::Queue Q"]),
-        ({"Q": QUEUE}, {}, ["[-] AWS::SQS::Queue Q"]),
+        ({}, {"Q": QUEUE}, ["[+] AWS::SQS::Queue a Q"]),
+        ({"Q": QUEUE}, {}, ["[-] AWS::SQS::Queue a Q"]),
         (
             {"Q": QUEUE},
             {"Q": {**QUEUE, "Properties": {"QueueName": "a", "VisibilityTimeout": 60}}},
-            ["[~] AWS::SQS::Queue Q", "     VisibilityTimeout: 30 -> 60"],
+            ["[~] AWS::SQS::Queue a Q", " └─ [~] VisibilityTimeout", "     ├─ [-] 30", "     └─ [+] 60"],
         ),
-        ({"Q": QUEUE}, {"Q": {**QUEUE, "DependsOn": "B"}}, ["[~] AWS::SQS::Queue Q"]),
+        (
+            {"Q": QUEUE},
+            {"Q": {**QUEUE, "DependsOn": "B"}},
+            ["[~] AWS::SQS::Queue a Q", " └─ [+] DependsOn", "     └─ B"],
+        ),
     ],
 )
 def test_differences(before: dict[str, Any], after: dict[str, Any], lines: list[str]) -> None:
@@ -109,7 +114,10 @@ def test_from_the_first_diff_to_the_deployed_step_and_back(
 ) -> None:
     assert main(["diff", "--env", "dev", "--step", "baseline", "--fail"]) == 0
     assert capsys.readouterr().out == NO_DIFFERENCES
-    for step, sign in (("async", "[+] AWS::SQS::Queue Queue"), ("migrate", "[~] AWS::ApiGateway::Method SyncMethod")):
+    for step, sign in (
+        ("async", "[+] AWS::SQS::Queue careervp-vpr-jobs-queue-dev Queue"),
+        ("migrate", "[~] AWS::ApiGateway::Method api/vpr/POST SyncMethod"),
+    ):
         assert main(["diff", "--env", "dev", "--step", step]) == 0, "without --fail it only tells"
         assert main(["diff", "--env", "dev", "--step", step, "--fail"]) == 1
         told = capsys.readouterr().out
