@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbook_lib.rehearse.kept import read
 from runbook_lib.rehearse.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.quick.kept import read
 from runbook_lib.rehearse.scenario import Expected, Fault, Scenario, load, names, played
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
