@@ -63,6 +63,8 @@ class Local:
         self.metrics = LocalMetrics(publish.targets(self.params))
         self.table = LocalTable(self.params)
         self.guards = LocalGuards(self.params, self.metrics)
+        self.most_waiting, self.throttled = 0, 0.0
+        """The longest that the queue ever was, and throttled requests so far: symptoms that a remedy is for."""
         self.answered: list[Answer] = []
         """What the access log has."""
         self.levels: dict[str, int] = {"queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0}
@@ -81,6 +83,7 @@ class Local:
             step = self.service.run(min(end, (self.service.now // STEP_S + 1) * STEP_S))
             self.truth.add(step)
             self.answered += step.answers
+            self.throttled += sum(step.used.get(f"{part}_write_throttles", 0.0) for part in ("table", "gsi"))
             self.table.put(step.jobs)
             told = self.outbox.send(step.rows, self.service.scenario, self.service.origin, step.end)
             self.metrics.put(told)
@@ -93,6 +96,8 @@ class Local:
         for name in self.levels:
             if len(shown := rows.only(name)):
                 self.levels[name] = int(shown.value[shown.emit.argmax()])
+                if name == "queue_visible":
+                    self.most_waiting = max(self.most_waiting, int(shown.value.max()))
 
     def access_log(self, params: Params, window: Window) -> dict[str, Any] | None:
         """As `observe.access_log.read` answers."""
