@@ -59,17 +59,21 @@ def judge(
 
 def _whole(result: GateResult, evidence: Evidence, look: Look | None) -> GateResult:
     """Partial data never passes; and where it leaves the gate open, what is missing is the first thing said."""
-    if not evidence.partial or result.verdict not in (Verdict.PASS, Verdict.INCONCLUSIVE):
+    open_or_passed = result.verdict is Verdict.INCONCLUSIVE or (evidence.partial and result.verdict is Verdict.PASS)
+    if not open_or_passed or not (evidence.partial or evidence.doubtful):
         return result
     told = result.reason.rstrip(".")
     if evidence.unseen and (look is not None or result.verdict is Verdict.PASS):
         reason = f"{words.title(result.gate)}: {evidence.unseen}; what was seen: {told.partition('; ')[0]}"
-        open_: dict[str, object] = {"needed": None, "needed_hours": None}
+        more: dict[str, object] = {"needed": None, "needed_hours": None}
     elif result.verdict is Verdict.PASS:
-        reason, open_ = f"{told}, but part of the window could not be seen, and partial data never passes", {}
+        reason, more = (
+            f"{told}, but part of the window could not be seen, and partial data never passes",
+            dict[str, object](),
+        )
     else:
         return result
-    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(reason), **open_})
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(reason), **more})
 
 
 def judge_all(

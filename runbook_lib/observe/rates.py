@@ -34,7 +34,7 @@ def success(seen: Seen) -> Evidence:
     kpi = seen.sum("jobs_created", window)
     jobs = segment.n + segment.probes
     ledger = door.ledger(seen, met, jobs, spans) if met else None
-    cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "") or (met.suspect if met else "")
+    cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "")
     turned = met.broken + met.refused if met else 0
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
     if kpi is None and jobs:
@@ -46,7 +46,7 @@ def success(seen: Seen) -> Evidence:
         "success", "rate", query, window, door.labels(),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
         in_flight=segment.in_flight, blocks=_blocks(segment, door.blocks(seen, spans, met) if met else {}),
-        doubtful=min(met.doubtful, turned) if met else 0, unseen=cause,
+        doubtful=min(met.doubtful, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
         extra={
             "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
             "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
