@@ -36,8 +36,8 @@ MODELS: tuple[type[BaseModel], ...] = (Scenario, Fault, Behaviour)
 
 def words(model: type[BaseModel]) -> dict[str, str]:
     """Field to what is said of it: the string under it in the code, or `WORDS`; empty where nothing is."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
-    assert isinstance(body, ast.ClassDef)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     said = {name: WORDS.get(f"{model.__name__}.{name}", "") for name in model.model_fields}
     for field, text in zip(body.body, body.body[1:], strict=False):
         match field, text:
