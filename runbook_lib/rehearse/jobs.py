@@ -112,7 +112,7 @@ Row = tuple[str, float, float, float]
 class Attempt(NamedTuple):
     """What one delivery leaves behind."""
 
-    rows: Rows
+    rows: list[Row]
     end: float
     """When the worker is free again."""
     again: float | None
@@ -176,7 +176,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
                 ("input_tokens", end, end, float(job.input_tokens)),
                 ("output_tokens", end, end, float(job.output_tokens)),
             ]
-    return Attempt(Rows.many(one), end, again)
+    return Attempt(one, end, again)
 
 
 def throttled(job: Job, at: float, settings: Settings) -> Attempt:
@@ -186,7 +186,7 @@ def throttled(job: Job, at: float, settings: Settings) -> Attempt:
     """
     one = [*_received(job, at), ("worker_throttles", at, at, 1.0)]
     again = _returned(job, at, one, settings)
-    return Attempt(Rows.many(one), at, again)
+    return Attempt(one, at, again)
 
 
 def _received(job: Job, at: float) -> list[Row]:

@@ -19,6 +19,9 @@ class Outbox:
     def __init__(self) -> None:
         self._held = Rows.empty()
         self._first: dict[tuple[str, str], float] = {}
+        self._known: Scenario | None = None
+        self._edges: tuple[float, ...] = ()
+        self._late: Floats = np.zeros(1)
 
     def send(self, rows: Rows, scenario: Scenario, origin: float, until: float) -> Rows:
         """Of `rows` and of those that waited, the ones that CloudWatch knows by `until` (epoch seconds).
@@ -37,8 +40,10 @@ class Outbox:
                 for name, share in fault.dropped.items():
                     minute = rows.stamp // 60
                     told &= ~(on & (rows.signal == ID[name]) & ((minute * GOLDEN) % 1.0 < share))
-        edges = scenario.edges()
-        late = np.array([scenario.at(at).metrics_late_s for at in (0.0, *edges)])
+        if scenario is not self._known:
+            self._known, self._edges = scenario, scenario.edges()
+            self._late = np.array([scenario.at(at).metrics_late_s for at in (0.0, *self._edges)])
+        edges, late = self._edges, self._late
         if late.any():
             due = rows.emit + late[np.searchsorted(edges, hour, side="right")]
             rows = dataclasses.replace(rows, emit=due)

@@ -27,6 +27,7 @@ from runbook_lib.rehearse.jobs import (
     Attempt,
     Failure,
     Job,
+    Row,
     Settings,
     attempt,
     polls,
@@ -123,6 +124,7 @@ class Service:
         self._units: tuple[float | None, float | None] = (None, None)
         self._state = _State(now=start, gauges=Gauges(start, scenario.idle_queue_hours * HOUR_S))
         self._out: list[Rows] = []
+        self._told: list[Row] = []
         self._answers: list[Answer] = []
         self.live_by(scenario)
 
@@ -156,6 +158,7 @@ class Service:
         self.scenario, self._edges = scenario, scenario.edges()
         self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
         self._hours: dict[int, Arrivals] = {}
+        self._values: dict[str, Floats] = {}
 
     def set_weight(self, share: float) -> None:
         """From now on the flags say `share` (0 to 1); each client sees it when it reads them next."""
@@ -177,7 +180,7 @@ class Service:
         twin = copy.copy(self)
         twin._state = copy.deepcopy(self._state)
         twin._weights = list(self._weights)
-        twin._out, twin._answers = [], []
+        twin._out, twin._told, twin._answers = [], [], []
         return twin
 
     def run(self, until: float) -> Step:
@@ -185,6 +188,10 @@ class Service:
         state, start = self._state, self._state.now
         requests = self._arrive(start, until)
         self._work(until)
+        if self._told:
+            # All deliveries at once: an array for each would cost more than the delivery itself.
+            self._out.append(Rows.many(self._told))
+            self._told = []
         self._out += polls(state.active, until, self.settings)
         rows = Rows.concatenate([state.pending, *self._out])
         self._out = []
@@ -215,7 +222,11 @@ class Service:
             self._out.append(Rows.of(signal, emit, value, stamp))
 
     def _knob(self, name: str, at: Floats) -> Floats:
-        values = np.array([getattr(behaviour, name) for behaviour in self._behaviours])
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = np.array([getattr(behaviour, name) for behaviour in self._behaviours])
+        if len(values) == 1:
+            return np.repeat(values, len(at))
         return values[np.searchsorted(self._edges, (at - self.origin) / HOUR_S, side="right")]
 
     def _arrive(self, start: float, until: float) -> Requests:
@@ -385,25 +396,30 @@ class Service:
         poisoned = who.u_crash < self._knob("poison", who.at)
         number = np.zeros(len(who), dtype=np.int64)
         quota, untold = _second(who, 2), _second(who, 3) < self._knob("no_token_usage", who.at)
-        twice = [(i, 0) for i in np.flatnonzero(made)]
+        twice = [(i, 0) for i in np.flatnonzero(made).tolist()]
         if (status == DOUBLED).any():
-            twice = sorted([*twice, *((i, 1) for i in np.flatnonzero(status == DOUBLED))])
+            twice = sorted([*twice, *((i, 1) for i in np.flatnonzero(status == DOUBLED).tolist())])
+        # Plain Python from here: element access to numpy arrays would cost more than the jobs themselves.
+        keys, begun, sent, seconds, ins, outs = (
+            column.tolist() for column in (who.key, created, answered, llm, read, written)
+        )
+        u_failed, u_crash, u_poll = who.u_failed.tolist(), who.u_crash.tolist(), who.u_poll.tolist()
         for i, copied in twice:
-            high, low = int(who.key[i, 0]), int(who.key[i, 1])
+            high, low = keys[i]
             job = Job(
                 job_id=str(uuid.UUID(int=(high ^ copied) << 64 | low, version=4)),
                 idempotency_key=f"{low:016x}{high:016x}",
-                created=float(created[i]),
-                enqueued=float(answered[i]),
-                llm_s=float(llm[i]),
-                u_failed=float(who.u_failed[i]),
-                u_crash=float(who.u_crash[i]),
-                u_poll=float(who.u_poll[i]),
+                created=begun[i],
+                enqueued=sent[i],
+                llm_s=seconds[i],
+                u_failed=u_failed[i],
+                u_crash=u_crash[i],
+                u_poll=u_poll[i],
                 poison=bool(poisoned[i]),
                 u_quota=float(quota[i]),
                 untold=bool(untold[i]),
-                input_tokens=int(read[i]),
-                output_tokens=int(written[i]),
+                input_tokens=int(ins[i]),
+                output_tokens=int(outs[i]),
             )
             self._state.jobs += 1
             job.number = self._state.jobs
@@ -481,7 +497,7 @@ class Service:
 
     def _back(self, number: int, job: Job, made: Attempt) -> None:
         """What a delivery leaves behind, and its message in the queue again if it is not done with."""
-        self._out.append(made.rows)
+        self._told += made.rows
         if made.again is not None:
             heapq.heappush(self._state.waiting, (made.again, number, job))
 

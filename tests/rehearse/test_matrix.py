@@ -118,7 +118,11 @@ FAULTS = {
         *("fails_at_full_weight", "fails_after_migration"),
         "fails_in_the_first_week",
     ),
-    "none": ("healthy", "throttled_and_retried"),
+    "refused by the gateway": ("refused_429", "refused_5xx_2_percent", "refused_5xx_after_migration"),
+    "jobs lost, and never written": ("jobs_lost", "accepted_lost"),
+    "the LLM's quota": ("llm_quota",),
+    "faults with a shape": ("slow_ramp", "nightly_dip"),
+    "none": ("healthy", "throttled_and_retried", "duplicates", "callers_mistakes"),
 }
 
 
