@@ -132,6 +132,11 @@ class Fault(Frozen):
         if unknown:
             raise ValueError(f"fault '{self.name}' turns unknown knob '{unknown[0]}'")
         named = {*self.silent, *self.dropped, *self.scaled, *self.stuck}
+        for name, share in self.dropped.items():
+            if not 0 <= share <= 1:
+                raise ValueError(
+                    f"fault '{self.name}' drops {share:g} of the minutes of '{name}': wants a share, 0 to 1"
+                )
         if strangers := sorted(named - set(ID)):
             raise ValueError(f"fault '{self.name}' silences unknown signal '{strangers[0]}'")
         if self.shape == "nightly" and self.to_hour <= self.from_hour:
@@ -146,7 +151,7 @@ class Fault(Frozen):
 
     def on(self, hour: float) -> bool:
         """Whether it is on at `hour`; the end is not included."""
-        return self.after is None and self.start <= hour and (self.end is None or hour < self.end)
+        return self.level(hour) > 0
 
     @cached_property
     def pieces(self) -> tuple[tuple[float, float, float], ...]:
@@ -180,7 +185,9 @@ class Fault(Frozen):
     def counted_from(self, hour: float) -> Fault:
         """The same fault, its hours counted from `hour` of the world's life."""
         end = None if self.end is None else self.end + hour
-        return self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
+        moved = self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
+        moved.__dict__.pop("pieces", None)  # a copy carries what was reckoned of the original
+        return moved
 
 
 class Expected(Frozen):

@@ -422,7 +422,7 @@ class Service:
                 output_tokens=int(outs[i]),
             )
             self._state.jobs += 1
-            job.number = self._state.jobs
+            job.number = int(number[i]) or self._state.jobs
             number[i] = number[i] or job.number
             if lost[i] and not copied:
                 job.gone = job.enqueued

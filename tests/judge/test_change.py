@@ -37,8 +37,10 @@ def found_after(rng: np.random.Generator, good: int, share: float, then: int) ->
     ],
 )  # fmt: skip
 def test_good_hours_do_not_hide_a_change(good: int, share: float, most: int) -> None:
-    """Medians of 41 soaks; a test from the start alone takes 1,108 and 476 requests for the last two, and misses 5 % after
-    2,904 good requests in most soaks."""
+    """Medians of 41 soaks.
+
+    A test from the start alone takes 1,108 and 476 requests for the last two, and misses the third in most soaks.
+    """
     rng = np.random.default_rng(7)
     times = [found_after(rng, good, share, 1800) for _ in range(41)]
     assert np.median(times) <= most
