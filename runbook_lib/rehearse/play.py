@@ -25,7 +25,7 @@ from runbook_lib.rehearse.matrix import expected_words, found_words
 from runbook_lib.rehearse.played import DRAIN, PATIENCE, Ended, detected_s, turned
 from runbook_lib.rehearse.rollout import DEPRECATE, PHASE1, PHASE2, PHASE3, WEEK, Rollout, Stopped
 from runbook_lib.rehearse.scenario import Scenario, played
-from runbook_lib.rehearse.scenario import load as scenario_of
+from runbook_lib.rehearse.scenario import find as scenario_of
 from runbook_lib.rehearse.stage import overlaid, shown, take_as_passed
 
 PHASES = {"06": PHASE1, "07": PHASE2, "08": PHASE3}
@@ -124,7 +124,8 @@ class Play(Rollout):
         while last.decision == "SOAK" and last.come_back_at:
             looks = [begun + dt.timedelta(hours=hours) for hours in self.scenario.looks_h]
             due = [at for at in looks if at > self.aws.now() + dt.timedelta(minutes=2)]
-            stage.soak(min([parse(last.come_back_at), *due]))
+            late = dt.timedelta(hours=self.scenario.late_h)
+            stage.soak(min([parse(last.come_back_at) + late, *due]))
             last = stage.run(Scene(notebook, what="look"))
         return last
 
@@ -204,13 +205,7 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
     if scenario.expected is None:
         known = ", ".join(one.name for one in played())
         raise UsageError(f"scenario '{name}' does not say how it should end; these do: {known}")
-    if start_phase not in ("", *PHASES):
-        raise UsageError(f"start phase '{start_phase}': wants one of {', '.join(PHASES)}")
-    if start_phase > scenario.last_start:
-        raise UsageError(
-            f"start phase '{start_phase}': what goes wrong in '{name}' comes with phase {scenario.last_start}; "
-            f"start there or before"
-        )
+    scenario.starts_at(start_phase)
     board = Board(quiet)
     with raised(name, seed, board) as rehearsal:
         began = rehearsal.aws.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).parent / "scenarios"
 Begin = Literal["06", "07", "08", "migration", "09"]
 """What a fault can wait for: a phase's weight by the number of its notebook; `migration`: `/api/vpr` is asynchronous;
 `09`: the old handler is gone, and the first week has begun."""
+_PHASES = ("06", "07", "08")
 Caught = Literal["06", "07", "08", "10"]
 """Number of the notebook that finds it; `10`: in the first week."""
 
@@ -264,6 +266,20 @@ class Scenario(Frozen):
         """It is found after phase 3, and what comes then is in the notebooks alone."""
         return self.expected is not None and "10" in self.expected.phases
 
+    def starts_at(self, phase: str) -> None:
+        """Whether it can be played from `phase` on (06, 07, 08; empty: from the beginning).
+
+        Raises:
+            UsageError: no such phase, or its fault would never begin.
+        """
+        if phase not in ("", *_PHASES):
+            raise UsageError(f"start phase '{phase}': wants one of {', '.join(_PHASES)}")
+        if phase > self.last_start:
+            raise UsageError(
+                f"start phase '{phase}': what goes wrong in '{self.name}' comes with phase {self.last_start}; "
+                f"start there or before"
+            )
+
     def waits_for(self, begin: str) -> bool:
         """Whether a fault begins with that."""
         return any(fault.after is not None and begin.startswith(fault.after) for fault in self.faults)
@@ -327,8 +343,21 @@ def load(name: str | Path) -> Scenario:
     """
     path = name if isinstance(name, Path) else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise UsageError(f"no scenario '{name}'; there are {', '.join(names())}")
+        if isinstance(name, Path):
+            raise UsageError(f"--scenario: there is no file '{name}'")
+        close = get_close_matches(str(name), names(), n=1)
+        guess = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(names())}"
+        raise UsageError(f"no scenario '{name}'{guess}")
     return validated(Scenario, read_yaml(path), path.name)
+
+
+def find(name: str) -> Scenario:
+    """The scenario of that name, or of the YAML file that `name` is the path of.
+
+    Raises:
+        UsageError: there is none, or it is wrong.
+    """
+    return load(Path(name) if name.endswith((".yaml", ".yml")) else name)
 
 
 def names() -> list[str]:

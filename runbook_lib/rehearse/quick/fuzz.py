@@ -79,14 +79,12 @@ def run(drawn: Play, params: Params) -> Played:
     soak = (_AfterMigration if drawn.where == "migration" else _Soak)(player, notebook)
     outcome, by = soak.walk()
     begun = soak.moment().effective_at or world.now
-    return _told(drawn, params, player, soak, outcome, by, begun)
+    return _told(drawn, params, player, outcome, by, begun)
 
 
-def _told(
-    drawn: Play, params: Params, player: InProcess, soak: _Soak, outcome: Outcome, by: str, begun: dt.datetime
-) -> Played:
+def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: str, begun: dt.datetime) -> Played:
     world = player.world
-    judged = getattr(soak, "judged", Window(begun, max(begun, world.now)))
+    judged = player.judged if player.judged.end > player.judged.start else Window(begun, max(begun, world.now))
     deadline = params.service.job_deadline_s
     now = world.now.timestamp() - deadline
     since = max(judged.end.timestamp(), begun.timestamp())

@@ -118,18 +118,23 @@ class Local:
 class InProcess:
     """One scenario with one seed, phase after phase, until it is caught or has gone through."""
 
-    def __init__(self, params: Params, scenario: Scenario, seed: int) -> None:
+    def __init__(self, params: Params, scenario: Scenario, seed: int, start_phase: str = "") -> None:
         self.params, self.scenario, self.seed = params, scenario, seed
+        self.start_phase = start_phase or scenario.first_phase
         self.world = Local(params, scenario, seed)
+        self.judged = Window(START, START)
+        """The hours that the last look judged."""
+        self.decided_at = START
         self.kept: Evidence | None = None
         """The baseline's success as the phase before saw it last."""
 
     def play(self) -> Ended:
         """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
         self.world.live(START + HISTORY)
-        soaks = [_Soak(self, name) for name in PHASES if name >= self.scenario.first_phase]
+        soaks = [_Soak(self, name) for name in PHASES if name >= self.start_phase]
         for soak in (*soaks, _AfterMigration(self, PHASES[-1])):
             outcome, by = soak.walk()
+            self.decided_at = self.world.now
             if outcome.decision is not Decision.PROMOTE:
                 break
         notebook = soak.notebook
@@ -241,7 +246,7 @@ class _Soak:
         window = Window(now.effective_at, max(now.effective_at, now.window_end(self.world.now)))
         evidence = self.evidence(window, now.look, keep=True)
         outcome = case_of(self.params, self.spec, now, evidence, now.look, back=now.come_back_at).verdict()
-        self.judged = window
+        self.play.judged = window
         if now.name == "after" and outcome.decision in (Decision.SOAK, Decision.PROMOTE):
             outcome = self._stands(outcome, window, evidence.get("success"))
         if outcome.decision is Decision.PROMOTE and (evidence[BASELINE].n or 0) >= FEW:

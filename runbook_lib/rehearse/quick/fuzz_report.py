@@ -1,0 +1,73 @@
+"""docs/fuzz.md: what the fuzzer demanded, how often it was met, and in which strata it was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from runbook_lib.rehearse.quick.draw import BLIND, HARM, HARMLESS, MOST_JOBS
+from runbook_lib.rehearse.quick.fuzz import Played
+from runbook_lib.rehearse.quick.fuzz_rules import Counted, table
+
+WORST = 40
+"""Strata that the page lists at most: those that broke a rule, then those with the most plays."""
+
+HEAD = """# Nature against the judge
+
+Made by `make fuzz-judge PLAYS={plays} SEED={seed}`; do not edit. Each play is one soak of one phase in a world drawn at
+random: 20 to 300,000 requests a day (at most {most:,.0f} asynchronous ones, so the highest traffic is drawn for phase 1
+alone), a day curve that is flat or steep, none to three faults of any kind the world knows, of any size, start, length
+and shape, looks at any time and up to 30 h late, a baseline from broken to healthy, callers' own mistakes, with and
+without an access log. The world knows what became of each user; the judge sees CloudWatch, the table and the log.
+
+- Faults that users feel: {harm}.
+- Faults of what is seen: {blind}.
+- Others: {harmless}.
+
+A rule holds in a stratum (kind of fault, phase, in time or late) if its lower 95 % bound (Clopper-Pearson) is not above
+what is allowed: there is no proof of a break. "Long enough" is three times Wald's expected number of requests since the
+fault began (`fuzz_rules.wald`).
+"""
+
+
+def page(found: Sequence[Played], seed: int) -> str:
+    """The page."""
+    rows = table(found)
+    whole, parts = [one for one in rows if one.stratum == "all"], [one for one in rows if one.stratum != "all"]
+    broken = [one for one in parts if not one.holds]
+    decided = Counter(one.decision for one in found)
+    ended = ", ".join(f"{name} {count:,}" for name, count in decided.most_common())
+    lines = [
+        HEAD.format(plays=len(found), seed=seed, most=MOST_JOBS, harm=", ".join(HARM), blind=", ".join(BLIND),
+                    harmless=", ".join(HARMLESS)),
+        f"**{len(found):,} plays**: {ended}.",
+        "",
+        "| rule | at most | broken | of | share, 95 % bounds | holds |",
+        "|---|---|---|---|---|---|",
+        *(_row(one) for one in whole),
+        "",
+        f"## Strata: {len(parts):,}, of which {len(broken)} break a rule",
+        "",
+        "| rule | stratum | broken | of | share, 95 % bounds | holds | seeds |",
+        "|---|---|---|---|---|---|---|",
+        *(_stratum(one) for one in sorted(parts, key=lambda one: (one.holds, -one.broken, -one.plays))[:WORST]),
+        "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _share(one: Counted) -> str:
+    if not one.plays:
+        return "–"
+    low, high = one.bounds
+    return f"{one.broken / one.plays:.1%} ({low:.1%}-{high:.1%})"
+
+
+def _row(one: Counted) -> str:
+    holds = "yes" if one.holds else "**no**"
+    return f"| {one.rule.title} | {one.rule.most:.0%} | {one.broken} | {one.plays:,} | {_share(one)} | {holds} |"
+
+
+def _stratum(one: Counted) -> str:
+    holds, seeds = "yes" if one.holds else "**no**", ", ".join(map(str, one.seeds[:6]))
+    return f"| {one.rule.id} | {one.stratum} | {one.broken} | {one.plays} | {_share(one)} | {holds} | {seeds} |"

@@ -1,0 +1,96 @@
+"""One scenario many times over in one process each: what `runbook rehearse --quick` shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from runbook_lib.params import Params
+from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.quick.player import InProcess
+from runbook_lib.rehearse.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class QuickPlay:
+    """One play: how it ended, and what was true of the users."""
+
+    ended: Ended
+    submitted: int
+    """Users on async from the first shift to the decision."""
+    succeeded: int
+    success_while_judged: float | None
+    """Share served in the hours that the last look judged; None: nobody came."""
+    success_since: float | None
+    """The same since then, as far as it had settled."""
+    wrong: tuple[str, ...]
+    """In which points it did not end as the scenario expects."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        one = self.ended
+        minutes = None if one.detect_s is None else round(one.detect_s / 60, 1)
+        truth = {
+            "submitted": self.submitted, "succeeded": self.succeeded,
+            "success_while_judged": self.success_while_judged, "success_since": self.success_since,
+        }  # fmt: skip
+        return {
+            "seed": one.seed, "decision": one.decision, "rollback": one.rollback, "phase": one.phase,
+            "caught_by": one.by, "minutes_to_detect": minutes, "truth": truth,
+        }  # fmt: skip
+
+
+def play(seed: int, *, params: Params, scenario: Scenario, start_phase: str = "") -> QuickPlay:
+    """Plays `scenario` once, from `start_phase` (06, 07, 08) on; empty: from the phase of its first fault."""
+    player = InProcess(params, scenario, seed, start_phase)
+    ended, truth = player.play(), player.world.truth
+    first = player.world.flags.deployments[0].started_at or ""
+    now = player.decided_at.timestamp() - params.service.job_deadline_s
+    submitted, succeeded = truth.users(_epoch(first), now)
+    judged = player.judged
+    wrong = tuple(ended.wrong(scenario)) if scenario.expected is not None else ()
+    return QuickPlay(
+        ended, submitted, succeeded,
+        _share(*truth.users(judged.start.timestamp(), min(now, judged.end.timestamp()))),
+        _share(*truth.users(judged.end.timestamp(), now)) if now > judged.end.timestamp() else None, wrong,
+    )  # fmt: skip
+
+
+def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "") -> Iterator[QuickPlay]:
+    """One play for each seed, over the cores, in the order of the seeds."""
+    work = partial(play, params=params, scenario=scenario, start_phase=start_phase)
+    if len(seeds) == 1:
+        yield work(seeds[0])
+        return
+    with ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1)) as pool:
+        yield from pool.map(work, seeds)
+
+
+def table(scenario: Scenario, found: list[QuickPlay]) -> Any:
+    """The plays as a table for the terminal."""
+    from rich.table import Table
+
+    shown = Table(title=f"{scenario.title} ({scenario.name})", title_justify="left")
+    for column in ("seed", "decision", "in", "by", "minutes", "users served", "as expected"):
+        shown.add_column(column, no_wrap=column != "as expected")
+    for one in found:
+        end = one.ended
+        minutes = "" if end.detect_s is None else f"{end.detect_s / 60:.0f}"
+        word = f"{end.decision} {end.rollback}" if end.rollback else end.decision
+        said = "; ".join(one.wrong) if one.wrong else "yes" if scenario.expected else "–"
+        shown.add_row(str(end.seed), word, end.phase, end.by, minutes, f"{one.succeeded:,}/{one.submitted:,}", said)
+    return shown
+
+
+def _epoch(text: str) -> float:
+    from runbook_lib.observe.window import parse
+
+    return parse(text).timestamp()
+
+
+def _share(submitted: int, succeeded: int) -> float | None:
+    return succeeded / submitted if submitted else None

@@ -1,0 +1,56 @@
+"""`make fuzz-judge`: worlds drawn at random against the judge; exit 1 if a rule breaks, with the smallest such worlds."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from runbook_lib.params import Params, load_file
+from runbook_lib.rehearse.quick import fuzz, shrink
+from runbook_lib.rehearse.quick.draw import play
+from runbook_lib.rehearse.quick.fuzz import Played
+from runbook_lib.rehearse.quick.fuzz_report import page
+from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def one(seed: int, params: Params) -> Played:
+    return fuzz.run(play(seed), params)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plays", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=1, help="of the first play; the others follow")
+    parser.add_argument("--write", action="store_true", help="write docs/fuzz.md")
+    parser.add_argument("--out", type=Path, help="folder for the smallest worlds that break a rule")
+    parser.add_argument("--most", type=int, default=3, help="breaking plays of each rule to make smaller")
+    asked = parser.parse_args()
+    params = load_file(ROOT / "params" / "prod.yaml", {})
+    began, found = time.monotonic(), []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        seeds = range(asked.seed, asked.seed + asked.plays)
+        for done, played in enumerate(pool.map(partial(one, params=params), seeds, chunksize=8), 1):
+            found.append(played)
+            if done % 250 == 0:
+                print(f"{done:,} of {asked.plays:,} plays, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    text = page(found, asked.seed)
+    print(text)
+    if asked.write:
+        (ROOT / "docs" / "fuzz.md").write_text(text, encoding="utf-8")
+    for rule in RULES if asked.out else ():
+        for played in [one for one in found if about(rule.id, one)][: asked.most]:
+            path = shrink.write(shrink.shrink(played.play, rule.id, params), rule.id, asked.out)
+            print(f"{rule.id}, seed {played.play.seed}: {path}\n  {played.reason}", file=sys.stderr)
+    whole = [count(rule, found) for rule in RULES]
+    return 1 if not all(row.holds for row in [*whole, *table(found)]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
