@@ -198,6 +198,8 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
         from rich.console import Console
 
         Console().print(many.table(known, found))
+        for line in many.remarks(found):
+            typer.echo(line)
     raise typer.Exit(int(Exit.HOLD) if any(one.wrong for one in found) else int(Exit.OK))
 
 

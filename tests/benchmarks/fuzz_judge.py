@@ -1,4 +1,4 @@
-"""`make fuzz-judge`: worlds drawn at random against the judge; exit 1 if a rule breaks, with the smallest such worlds."""
+"""`make fuzz-judge`: worlds drawn at random against the judge; exit 1 if a rule breaks."""
 
 from __future__ import annotations
 

@@ -76,14 +76,19 @@ def table(scenario: Scenario, found: list[QuickPlay]) -> Any:
 
     shown = Table(title=f"{scenario.title} ({scenario.name})", title_justify="left")
     for column in ("seed", "decision", "in", "by", "minutes", "users served", "as expected"):
-        shown.add_column(column, no_wrap=column != "as expected")
+        shown.add_column(column, no_wrap=True)
     for one in found:
         end = one.ended
         minutes = "" if end.detect_s is None else f"{end.detect_s / 60:.0f}"
         word = f"{end.decision} {end.rollback}" if end.rollback else end.decision
-        said = "; ".join(one.wrong) if one.wrong else "yes" if scenario.expected else "–"
+        said = "no" if one.wrong else "yes" if scenario.expected else "–"
         shown.add_row(str(end.seed), word, end.phase, end.by, minutes, f"{one.succeeded:,}/{one.submitted:,}", said)
     return shown
+
+
+def remarks(found: list[QuickPlay]) -> list[str]:
+    """What did not end as expected, one sentence a play."""
+    return [f"seed {one.ended.seed}: {'; '.join(one.wrong)}. {one.ended.reason}" for one in found if one.wrong]
 
 
 def _epoch(text: str) -> float:

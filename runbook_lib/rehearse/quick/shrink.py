@@ -21,9 +21,9 @@ def simpler(drawn: Play) -> Iterator[Play]:
     for place in range(len(drawn.faults)):
         yield drawn.model_copy(update={"faults": drawn.faults[:place] + drawn.faults[place + 1 :]})
     plain = {"late_h": 0.0, "caller": 0.0, "peak": 1.0, "watch_min": 0.0}
-    for name, value in plain.items():
-        if getattr(drawn, name) != value:
-            yield drawn.model_copy(update={name: value})
+    for name, usual in plain.items():
+        if getattr(drawn, name) != usual:
+            yield drawn.model_copy(update={name: usual})
     for place, one in enumerate(drawn.faults):
         for change in ({"shape": "step"}, {"length": None}, {"start": 0.0}, {"size": float(f"{one.size:.1g}")}):
             name, value = next(iter(change.items()))

@@ -1,0 +1,107 @@
+"""The fuzzer's own arithmetic, and five hundred worlds that nobody chose."""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.params import load_file
+from runbook_lib.rehearse.quick import fuzz, fuzz_rules, shrink
+from runbook_lib.rehearse.quick.draw import KINDS, MOST_JOBS, WEIGHT, play
+from runbook_lib.rehearse.quick.fuzz import Played, Truth
+from runbook_lib.rehearse.quick.fuzz_report import page
+from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
+
+PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
+PLAYS = 500
+
+
+def test_the_limits_are_the_policys() -> None:
+    gate = PARAMS.policy.gate("success_rate")
+    assert gate.alert is not None and gate.collapse is not None
+    assert (
+        gate.alert.limit, gate.target.limit, gate.collapse.limit
+    ) == (fuzz_rules.ALERT, fuzz_rules.TARGET, fuzz_rules.COLLAPSE)  # fmt: skip
+
+
+@given(st.integers(0, 100_000))
+def test_a_seed_draws_the_same_world_each_time_and_it_can_be_played(seed: int) -> None:
+    drawn = play(seed)
+    assert drawn == play(seed)
+    assert drawn.requests_per_day * WEIGHT[drawn.where] <= MOST_JOBS * 1.001
+    assert set(drawn.kinds) <= set(KINDS)
+    drawn.scenario().at(12.0)
+
+
+def test_wald_takes_fewer_requests_for_a_worse_share() -> None:
+    assert wald(0.02) == math.inf
+    found = [wald(share) for share in (0.05, 0.1, 0.2, 0.5, 1.0)]
+    assert found == sorted(found, reverse=True)
+    assert 50 < wald(0.1) < 60, "ln 100 / KL(0.1, 0.02) = 54.6"
+
+
+def ended(
+    decision: str, judged: float, since: float | None = None, rollback: int | None = None, n: int = 1000
+) -> Played:
+    later = Truth(0, 0) if since is None else Truth(n, round(n * since))
+    return Played(
+        play=play(1).model_copy(update={"faults": ()}), decision=decision, by="look", rollback=rollback, reason="",
+        first_gate="", hours=24, judged=Truth(n, round(n * judged)), since=later, settled_since_fault=n,
+        backlog=False, throttled=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "one", "broken"),
+    [
+        ("promoted_bad", ended("PROMOTE", 0.97), True),
+        ("promoted_bad", ended("HOLD", 0.97), False),
+        ("promoted_bad", ended("PROMOTE", 0.985), None),
+        ("promoted_collapsed", ended("PROMOTE", 0.89), True),
+        ("promoted_bad_since", ended("PROMOTE", 1.0, 0.9), True),
+        ("promoted_bad_since", ended("PROMOTE", 1.0, 0.9, n=100), None),
+        ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1), True),
+        ("taken_back_good", ended("ROLLBACK", 0.985, rollback=1), None),
+        ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=2), True),
+        ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=1), False),
+    ],
+)
+def test_what_breaks_a_rule(rule: str, one: Played, broken: bool | None) -> None:
+    assert about(rule, one) is broken
+
+
+def test_the_page_says_what_broke() -> None:
+    text = page([ended("PROMOTE", 0.97)] * 3 + [ended("PROMOTE", 1.0)], seed=1)
+    assert "| promoted while the judged hours were worse than the alert limit | 5% | 3 | 3 |" in text
+    assert "**no**" in text
+
+
+def test_a_broken_play_is_made_smaller_and_written_as_a_scenario(tmp_path: Path) -> None:
+    """A world whose only sin is that it was promoted, under a rule made for it."""
+    drawn = play(1).model_copy(update={"faults": (), "late_h": 3.0, "requests_per_day": 1500.0, "where": "06"})
+    smallest = shrink.shrink(drawn, "wrong_remedy", PARAMS)
+    assert smallest == drawn, "what does not break the rule is left as it is"
+    path = shrink.write(drawn, "wrong_remedy", tmp_path)
+    from runbook_lib.rehearse.scenario import load
+
+    assert load(path).late_h == 3.0
+
+
+@pytest.mark.slow
+def test_five_hundred_worlds_break_no_rule() -> None:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(partial(_one), range(PLAYS), chunksize=5))
+    rows = {rule.id: count(rule, found) for rule in RULES}
+    assert {id: (row.broken, row.plays, row.seeds) for id, row in rows.items() if not row.holds} == {}
+    assert rows["promoted_bad"].plays > 30 and rows["taken_back_good"].plays > 100, "the rules were about something"
+
+
+def _one(seed: int) -> Played:
+    return fuzz.run(play(seed), PARAMS)

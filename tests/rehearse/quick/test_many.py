@@ -1,0 +1,126 @@
+"""`runbook rehearse --quick`: a scenario by name or of one's own, many times over, held against the users' truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from runbook_lib.cli import app
+from runbook_lib.errors import UsageError
+
+OURS = """
+name: ours
+title: One in five is refused by the gateway
+faults:
+  - {name: throttle, after: "06", set: {gateway_4xx: 0.2}}
+expected: {decisions: [ROLLBACK], phases: ["06"], rollback: [1]}
+"""
+
+
+def call(*words: str | Path) -> Result:
+    done = CliRunner().invoke(app, ["rehearse", *map(str, words)], env={"COLUMNS": "80"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Path:
+    path = tmp_path / "ours.yaml"
+    path.write_text(OURS)
+    return path
+
+
+def test_a_file_is_played_once_a_seed_and_told_as_json(ours: Path) -> None:
+    done = call("--scenario", ours, "--quick", "--seeds", "2", "--seed", "11", "--json")
+    assert done.exit_code == 0
+    rows = json.loads(done.stdout)
+    assert [row["seed"] for row in rows] == [11, 12]
+    for row in rows:
+        assert set(row) == {"seed", "decision", "rollback", "phase", "caught_by", "minutes_to_detect", "truth"}
+        assert (row["decision"], row["rollback"], row["phase"]) == ("ROLLBACK", 1, "06")
+        truth = row["truth"]
+        assert set(truth) == {"submitted", "succeeded", "success_while_judged", "success_since"}
+        assert 0 < truth["succeeded"] < truth["submitted"]
+        assert truth["success_while_judged"] < 0.95
+
+
+def test_the_same_seed_ends_the_same_each_time(ours: Path) -> None:
+    first, again = (call("--scenario", ours, "--quick", "--json").stdout for _ in range(2))
+    assert first == again
+
+
+def test_a_play_that_ends_otherwise_than_expected_exits_with_3(ours: Path) -> None:
+    ours.write_text(OURS.replace('[ROLLBACK], phases: ["06"], rollback: [1]', "[PROMOTE]"))
+    done = call("--scenario", ours, "--quick")
+    assert done.exit_code == 3
+    assert "instead of PROMOTE" in " ".join(done.stdout.split())
+
+
+def test_a_file_that_expects_nothing_exits_with_0(ours: Path) -> None:
+    ours.write_text(OURS.partition("expected")[0])
+    assert call("--scenario", ours, "--quick").exit_code == 0
+
+
+def test_the_table_is_whole_at_80_columns(ours: Path) -> None:
+    shown = call("--scenario", ours, "--quick").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "ROLLBACK 1" in shown and "users served" in shown
+
+
+def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
+    """Gates beside the parameter file that mind neither refusals nor success let the same world through phase 1."""
+    import shutil
+
+    import yaml
+
+    from runbook_lib.files import params_dir
+
+    folder = tmp_path / "params"
+    shutil.copytree(params_dir(), folder)
+    gates = yaml.safe_load((folder / "gates.yaml").read_text())
+    for gate in gates["gates"]:
+        gate["required"] = gate["id"] not in ("success_rate", "refused")
+    (folder / "gates.yaml").write_text(yaml.safe_dump(gates, allow_unicode=True))
+    found = json.loads(call("--scenario", ours, "--quick", "--params", folder / "prod.yaml", "--json").stdout)
+    assert found[0]["decision"] != "ROLLBACK"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--scenario", "refusd_429", "--quick"), "did you mean 'refused_429'"),
+        (("--scenario", "nope.yaml", "--quick"), "there is no file 'nope.yaml'"),
+        (("--seeds", "3"), "go with --quick"),
+        (("--params", "x.yaml"), "go with --quick"),
+        (("--scenario", "refused_429", "--quick", "--start-phase", "05"), "wants one of 06, 07, 08"),
+        (("--scenario", "refused_429", "--quick", "--start-phase", "08"), "start there or before"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        call(*words)
+
+
+def test_a_late_look_looks_at_the_present() -> None:
+    """All is well for 25 hours, then every job fails: a look four hours late must not promote."""
+    import yaml
+
+    from runbook_lib.params import load_file
+    from runbook_lib.rehearse.quick.many import play
+    from runbook_lib.rehearse.scenario import Scenario
+
+    raw = yaml.safe_load("""
+    name: late
+    title: All fail after the judged hours
+    late_h: 4
+    watch_min: 0
+    faults: [{name: f, after: "06", start: 25, set: {job_failed: 1.0}}]
+    """)
+    params = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
+    found = play(3, params=params, scenario=Scenario.model_validate(raw))
+    assert (found.ended.decision, found.ended.phase) == ("ROLLBACK", "06")
+    assert found.success_while_judged is not None and found.success_while_judged > 0.98
