@@ -41,6 +41,8 @@ class Place:
     """Paths or logical ids in the code that follow from its name."""
     route: tuple[str, ...] = ()
     """Parts of an API's path, and its method last."""
+    beside: bool = False
+    """A resource of its own that gives another one the setting, such as a permission: making it is enough."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def _about(wanted: Wanted, diff: Diff, stack: str) -> list[Mended]:
         for place, path in wanted.places:
             if change.type != place.type or not concerns(change, place):
                 continue
-            one = _of_setting(wanted, change, path) if wanted.kind == "setting" else _of_resource(wanted, change)
+            setting = wanted.kind == "setting"
+            one = _of_setting(wanted, place, change, path) if setting else _of_resource(wanted, change)
             if one is not None:
                 said.append(one)
     return said
@@ -112,20 +115,25 @@ def _of_resource(wanted: Wanted, change: Change) -> Mended | None:
     return Mended(True, f"the diff creates {change.words}")
 
 
-def _of_setting(wanted: Wanted, change: Change, path: tuple[str, ...]) -> Mended | None:
-    """None where the change does not touch the setting."""
+def _of_setting(wanted: Wanted, place: Place, change: Change, path: tuple[str, ...]) -> Mended | None:
+    """None where the change does not touch the setting.
+
+    A resource that exists cannot be made again under its name, so its own making mends no setting of it.
+    """
     name = ".".join(path)
     if change.action in ("remove", "orphan"):
-        return Mended(False, f"the diff removes {change.words}") if path else None
+        return Mended(False, f"the diff removes {change.words}")
     if change.action == "add":
-        told = _told(change.after, path) if path else None
+        if not place.beside:
+            return None
+        told = _told(change.after, path)
         if told is not None and wanted.holds(told) is False:
             return Mended(False, f"the diff creates {change.words} with {name} {_short(told)}")
         return Mended(True, f"the diff creates {change.words}")
     said = [
         _of_property(wanted, change, name, *touched, _told(change.after, path))
         for one in change.properties
-        if path and (touched := _touches(one, path)) is not None
+        if (touched := _touches(one, path)) is not None
     ]
     return min(said, key=lambda one: one.ok, default=None)
 
