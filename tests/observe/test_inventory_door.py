@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.judge.door import Plan, Throttle
+from runbook_lib.observe.inventory_access_log import FACTS, missing_facts
 from runbook_lib.observe.inventory_api import method_keys
-from runbook_lib.observe.inventory_door import FACTS, missing_facts, read_limits, route_throttle, stage_throttle
+from runbook_lib.observe.inventory_door import read_limits, route_throttle, stage_throttle
 from runbook_lib.params import Params
 from runbook_lib.rehearse.template import access_log_format
 
