@@ -16,6 +16,7 @@ import yaml
 
 from runbook_lib import door
 from runbook_lib.errors import RedVerdict
+from runbook_lib.judge.checks import check
 from runbook_lib.judge.door import LIMITS
 from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.mutation import trial
@@ -23,7 +24,7 @@ from runbook_lib.judge.power import Power, powers
 from runbook_lib.judge.weekly import mean
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.params import Params, load_file, read_yaml
-from runbook_lib.preflight import power_checks, trial_checks
+from runbook_lib.preflight import later, power_checks, trial_checks
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.record import Record
@@ -292,6 +293,12 @@ def test_what_was_not_looked_at_is_a_hold(stage: Stage, cell: str) -> None:
     record = stage.run(leave_out=cell, **APPLY)
     assert record.decision == "HOLD" and record.outcome is not None
     assert "was not looked at" in record.outcome["reason"]
+
+
+def test_too_few_workers_for_a_later_phase_are_advice() -> None:
+    failing = {id: check(f"door.08.{id}", "t", False, "r") for id in ("workers", "stage", "account", "lambda_pool")}
+    assert {id for id, one in failing.items() if later(one).required} == {"stage", "account", "lambda_pool"}
+    assert later(failing["workers"]).verdict is Verdict.FAIL
 
 
 @pytest.mark.emulator
