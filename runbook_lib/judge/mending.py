@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runbook_lib.judge.diff import Change, Diff, Property
+from runbook_lib.redact import MASK
 
 _HASH = re.compile(r"[0-9A-F]{8}$")
-_UNKNOWN = re.compile(r"\$\{|\"?Ref\"?\s*:|Fn::|\{\{|KNOWN_AFTER_APPLY|\.\.\.$")
-"""In a value that only the deployment knows: references, dynamic references, cut values."""
+_UNKNOWN = re.compile(rf"\$\{{|\"?Ref\"?\s*:|Fn::|\{{\{{|KNOWN_AFTER_APPLY|\.\.\.$|{re.escape(MASK)}")
+"""In a value that only the deployment knows: references, dynamic references, cut values, what was taken out."""
 
 
 @dataclass(frozen=True)
@@ -159,20 +160,34 @@ def _touches(one: Property, path: tuple[str, ...]) -> tuple[bool, Any] | None:
         return True, None
     # A whole block is shown: the setting changes only if it does within it.
     inner = path[len(one.path) :]
-    new, old = value(one.new), value(one.old)
-    if not isinstance(new, dict):
+    new, old = _block(one.new), _block(one.old)
+    if new is None:
         return False, None
-    after, before = _told(new, inner), _told(old, inner) if isinstance(old, dict) else None
-    return None if after == before else (after is None, after)
+    after, before = _at(new, inner), _at(old, inner)
+    return None if after == before else (after is None, value(after))
 
 
-def _told(properties: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path; None: nothing, or what only the deployment knows."""
+def _block(told: str | None) -> Any:
+    """A block of properties as a diff writes it; None for anything else."""
+    try:
+        found = json.loads(told) if told else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _at(properties: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path, unread; None: nothing."""
     for key in path:
         if not isinstance(properties, dict) or key not in properties:
             return None
         properties = properties[key]
-    return value(properties)
+    return properties
+
+
+def _told(properties: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path; None: nothing, or what only the deployment knows."""
+    return value(_at(properties, path))
 
 
 def value(told: Any) -> Any:

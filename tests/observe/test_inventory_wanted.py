@@ -130,6 +130,25 @@ def test_another_stack_mends_nothing() -> None:
     assert set(mends(recorded("two-stacks.txt"))) == {"queue.long_poll"}
 
 
+@pytest.mark.parametrize(
+    ("count", "ok", "words"),
+    [(3, True, "to 3"), (5, False, "to 5"), (None, False, "takes RedrivePolicy.maxReceiveCount")],
+)
+def test_a_block_with_references_tells_what_stands_beside_them(count: int | None, ok: bool, words: str) -> None:
+    new: dict[str, Any] = {"deadLetterTargetArn": {"Fn::GetAtt": ["VprJobsDlq55667788", "Arn"]}}
+    new |= {} if count is None else {"maxReceiveCount": count}
+    old = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:1:other", "maxReceiveCount": 4})
+    text = (
+        f"Stack {STACK}\nResources\n[~] AWS::SQS::Queue VprJobsQueue VprJobsQueue0A1B2C3D\n"
+        f" └─ [~] RedrivePolicy\n     ├─ [-] {old}\n     └─ [+] {json.dumps(new)}\n"
+    )
+    diff = parse(text)
+    assert says(diff, "queue.max_receives").ok is ok
+    assert words in says(diff, "queue.max_receives").words
+    target = says(diff, "queue.redrive_target")
+    assert target.ok and "it does not tell in full" in target.words
+
+
 def test_an_unknown_text_says_why_nothing_is_mended() -> None:
     assert "in no format that is understood" in says(recorded("unknown.txt"), "queue.visibility_timeout").words
 
