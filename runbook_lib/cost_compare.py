@@ -82,8 +82,9 @@ def _cells(facts: dict[str, Any]) -> list[str]:
     whole = each["infrastructure", "", False]
     mine = [usd for (scope, service, fixed), usd in each.items() if scope == "infrastructure" and service and fixed]
     fixed = sum(mine, Decimal(0))
-    cells = (whole, fixed, whole - fixed, each["tokens", "", False], each["both", "", False])
-    return [*(f"{usd:,f}" for usd in cells), *tail]
+    told = facts.get("llm") is not None
+    cells = (whole, fixed, whole - fixed, *((each["tokens", "", False], each["both", "", False]) if told else ()))
+    return [*(f"{usd:,f}" for usd in cells), *([] if told else ["not known"] * 2), *tail]
 
 
 def _words(facts: dict[str, Any]) -> str:

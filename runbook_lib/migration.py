@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib import moment as moments
+from runbook_lib import present
 from runbook_lib.act import traffic as act
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
@@ -221,6 +222,9 @@ class Migration(Phase):
             what = f"{routes.sync} is asynchronous and the dial still says {state.dial_percent:g} %"
             return planned_because(f"{what}; applying brings it to 0", "Run again with mode=apply and confirm, now.")
         silent = self.run.checks["migrate.silent"]
+        failing = self._since_the_move()
+        if failing is not None:
+            return failing
         if silent.ok:
             what = f"{silent.reason}; applying removes POST {routes.submit}"
             return planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
@@ -228,6 +232,19 @@ class Migration(Phase):
         missing = dt.timedelta(seconds=max(0.0, self._quiet_s() - (found.seconds if found else 0)))
         at = now + missing + MINUTE if missing else now + AGAIN
         return _wait(f"{routes.sync} is asynchronous; {silent.reason}", at)
+
+    def _since_the_move(self) -> Outcome | None:
+        """What came since `/api/vpr` became asynchronous; None: nothing that stops the next step."""
+        moved = self.done_at(MIGRATE) or (parse(self.state.dial_since) if self.state.dial_since else self.run.now)
+        own = self.run.case
+        found = self._present(present.since_of(moved, self.run.now), None, None)
+        self.run.check(present.told(found))
+        waiting = planned_because("nothing fails since the move", "Go on.")
+        stood = present.stands(waiting, found)
+        if stood is not waiting:
+            return stood
+        self.run.case = own
+        return None
 
     def _way_back(self, outcome: Outcome) -> Outcome:
         if not self.state.migrated:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import RULES, Evidence, Look
 from runbook_lib.moment import Moment, Name
 from runbook_lib.observe.window import iso
 from runbook_lib.params import Params
@@ -34,7 +34,8 @@ def case_of(
     """
     policy = params.policy
     return Case(
-        gates=policy.gates if now.effective_at is not None else (),
+        rules=RULES,
+        gates=policy.gates if now.effective_at is not None or moment == "during" else (),
         evidence=dict(evidence),
         look=look,
         looks=now.looks or spec.looks,
@@ -43,7 +44,7 @@ def case_of(
         alpha_early=policy.alpha_early,
         prior=policy.early_prior,
         moment=moment or now.name,  # `over` and `migrating` are not judged
-        percent=spec.percent if now.name == "before" else now.percent,
+        percent=spec.percent if (moment or now.name) == "before" else now.percent,
         last_look=now.last_look,
         come_back_at=iso(back) if back else None,
         baseline=evidence.get(BASELINE),

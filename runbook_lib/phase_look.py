@@ -11,7 +11,7 @@ from runbook_lib.errors import ArchiveError
 from runbook_lib.judge import beside
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.moment import Moment
-from runbook_lib.observe import alarms, census, configured, fetch, live, traffic
+from runbook_lib.observe import access_log, alarms, census, configured, fetch, live, traffic
 from runbook_lib.observe.window import Window, parse
 from runbook_lib.policy import Phase as Spec
 from runbook_lib.record.chain import predecessors
@@ -96,14 +96,22 @@ class Looking:
         tables = [evidence_table(seen.evidence)]
         return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
 
-    def look(self, window: Window, look: Look | None) -> Seen:
-        """One look at `window`: everything asked, kept raw, and turned into evidence."""
+    def look(self, window: Window, look: Look | None, *, census: bool | None = None) -> Seen:
+        """One look at `window`: everything asked, kept raw, and turned into evidence.
+
+        Args:
+            census: whether jobs are counted; None: where a soak of this phase is under way.
+        """
         run = self.run
-        segment = self._census(window)
+        counted = self.moment.effective_at is not None if census is None else census
+        segment = self._census(window) if counted else None
         levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params) if self.deployed else {}
         levels["configured"] = configured.read(
             run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
         )
+        if counted:
+            routed = traffic.as_routed(self.params, self.state)
+            levels["door"] = access_log.read(run.aws.client("logs"), routed, window)
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         more = [*asks(chart), *self.more_asks(window)]
         return take(run, self.state, window, look, segment, levels, more=more, baseline=self._baseline)
@@ -149,10 +157,8 @@ class Looking:
                     self._before_this = self.run.archive.load(self.run.archive.find(finding.record))
         return self._before_this
 
-    def _census(self, window: Window) -> census.Segment | None:
+    def _census(self, window: Window) -> census.Segment:
         """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
-        if self.moment.effective_at is None:
-            return None
         run = self.run
         earlier = [
             segment
@@ -160,7 +166,9 @@ class Looking:
             if window.start <= segment.start and segment.end_settled <= window.end
         ]
         start = max((segment.end_settled for segment in earlier), default=window.start)
-        fresh = census.take(run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now)
+        fresh = census.take(
+            run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now, since=self.moment.effective_at
+        )
         run.journal.append("census", segment=fresh.model_dump(mode="json"))
         return census.merge([*earlier, fresh])
 

@@ -6,6 +6,7 @@ import datetime as dt
 
 from runbook_lib import moment as moments
 from runbook_lib import phase_before as first
+from runbook_lib import present
 from runbook_lib.act import traffic as act
 from runbook_lib.attest import approval_checks
 from runbook_lib.infra import Infra
@@ -13,7 +14,8 @@ from runbook_lib.judge import words
 from runbook_lib.judge.case import Case, settled
 from runbook_lib.judge.checks import Check, unmet
 from runbook_lib.judge.decide import USER_SUCCESS
-from runbook_lib.judge.model import Decision, Look, Outcome, Verdict
+from runbook_lib.judge.model import Decision, Evidence, Look, Outcome, Verdict
+from runbook_lib.observe import alarms
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.phase_case import case_of
 from runbook_lib.phase_look import Looking
@@ -21,8 +23,6 @@ from runbook_lib.record.chain import predecessors
 from runbook_lib.run import Run
 from runbook_lib.sight import Seen
 
-AFTERWARDS = dt.timedelta(hours=1)
-"""So long after a declared look, what came since is looked at as well."""
 MARGIN = dt.timedelta(minutes=30)
 """So long before jobs begin to disappear from the table the next look is due."""
 
@@ -67,8 +67,8 @@ class Judging(Looking):
         outcome = self._decide(seen, moment.look)
         if moment.name == "before":
             outcome = self._before(outcome, seen)
-        if moment.name == "after" and outcome.decision is Decision.SOAK:
-            outcome = self._since_then() or outcome
+        if moment.name == "after" and outcome.decision in (Decision.SOAK, Decision.PROMOTE):
+            outcome = self._up_to_now(outcome, seen)
         if outcome.decision is Decision.PROMOTE:
             outcome = self._promoted(outcome)
         outcome = self._offered(outcome)
@@ -98,6 +98,9 @@ class Judging(Looking):
         self._approvals()
         if self.deployed:
             self._note_flags(seen)
+        stood = self._since_the_phase_before(outcome)
+        if stood is not None:
+            return stood
         stuck = [one.reason for one in unmet(self.run.checks.values()) if not one.mends]
         if stuck:
             return hold_because(stuck[0])
@@ -110,6 +113,21 @@ class Judging(Looking):
             return self._deployed()
         blocked = self.blockers()
         return hold_because(blocked[0]) if blocked else outcome
+
+    def _since_the_phase_before(self, outcome: Outcome) -> Outcome | None:
+        """What came under the weight in force since the phase before was judged; None: nothing that stops the shift."""
+        before = self.before_this() if self.state.weight and self.spec.before_percent else None
+        kept = before.evidence.get(USER_SUCCESS) if before else None
+        if before is None or kept is None:
+            return None
+        judged, own = Evidence.model_validate(kept), self.run.case
+        found = self._present(present.since_of(parse(judged.end), self.run.now), None, judged)
+        self.run.check(present.told(found))
+        stood = present.stands(outcome, found)
+        if stood is outcome or stood.decision is outcome.decision:
+            self.run.case = own
+            return None
+        return stood
 
     def _note_flags(self, seen: Seen) -> None:
         """That clients read the flags, from the time that the weight has been 0."""
@@ -173,17 +191,40 @@ class Judging(Looking):
             }
         )
 
-    def _since_then(self) -> Outcome | None:
-        """While a soak is extended: whether what came after the declared look fails a gate by itself."""
-        window = self.looked().window
-        if self.run.now - window.end < AFTERWARDS:
-            return None
-        declared = self.run.case
-        outcome = self._decide(self.look(Window(window.start, self.run.now), None), None, "during")
-        if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
+    def _up_to_now(self, outcome: Outcome, seen: Seen) -> Outcome:
+        """The verdict on the declared hours, if the time since and the guards bear it out (`present.py`)."""
+        window = present.since_of(seen.window.end, self.run.now)
+        if outcome.decision is Decision.SOAK and not present.worth_looking(window, self.params):
             return outcome
-        self.run.case = declared
-        return None
+        declared = self.run.case
+        found = self._present(window, seen.window.start, seen.evidence.get(USER_SUCCESS))
+        self.run.check(present.told(found))
+        stood = present.stands(outcome, found)
+        if stood.decision in (Decision.SOAK, Decision.PROMOTE) or not stood.results or stood.results == outcome.results:
+            self.run.case = declared
+        return stood
+
+    def _present(self, window: Window, start: dt.datetime | None, judged: Evidence | None) -> present.Present:
+        """What was seen since the judged hours.
+
+        Args:
+            start: of the judged hours, where they are this notebook's own; None: only the time since is looked at.
+        """
+        whole = since = None
+        if present.worth_looking(window, self.params):
+            if start is not None:
+                whole = self._interim(Window(start, window.end))
+            if whole is None or whole.decision not in (Decision.HOLD, Decision.ROLLBACK):
+                since = self._interim(window)
+        states = alarms.states(self.run.aws.client("cloudwatch"), self.params)
+        self.run.journal.append("guards_now", states=states)
+        return present.Present(
+            window, whole, since, present.first_wrong(states), present.owed(judged, window, self.params)
+        )
+
+    def _interim(self, window: Window) -> Outcome:
+        """An interim look at `window`: only a FAIL in it can be final."""
+        return self._decide(self.look(window, None, census=True), None, "during")
 
     def blockers(self) -> list[str]:
         """Why the shift must not be made, one sentence each."""

@@ -297,6 +297,17 @@ class AlarmMath(Frozen):
     """Hours of INSUFFICIENT_DATA after which an alarm counts as one that does not work."""
 
 
+class Door(Frozen):
+    """How submissions that never became a job are told apart (`observe/door.py`)."""
+
+    mistakes: tuple[int, ...] = (400, 401, 404, 405, 409, 410, 415, 422)
+    """Statuses by which the service names a mistake of the caller; every other 4xx is a refusal of ours."""
+    caller_share: float = Field(default=0.05, ge=0, le=1)
+    """Without an access log: share of the submissions that is believed to be callers' mistakes, at most."""
+    repeats: float = Field(default=0.01, ge=0, le=1)
+    """Share of the submissions that may repeat an earlier one under its idempotency key, and so make no job."""
+
+
 class Policy(Frozen):
     """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
 
@@ -321,6 +332,7 @@ class Policy(Frozen):
     attestations: tuple[Attestation, ...] = ()
     baseline: Baseline = Baseline()
     beside: Beside = Beside()
+    door: Door = Door()
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath

@@ -21,6 +21,7 @@ from runbook_lib.judge.mutation import TITLES, Trial, trial
 from runbook_lib.judge.power import Power, powers
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.params import project_root
+from runbook_lib.policy import Policy
 from runbook_lib.run import Run
 from runbook_lib.step import Step
 
@@ -137,9 +138,7 @@ class Preflight(Step):
                 samples=policy.baseline.samples, power=policy.baseline.power,
             )
         )  # fmt: skip
-        self.run.check(
-            *power_checks(self.found, {gate.id: gate.kind for gate in policy.gates}, bool(self.traffic.points))
-        )
+        self.run.check(*power_checks(self.found, proving(policy), bool(self.traffic.points)))
         return power_table(self.found, policy.baseline.power)
 
     def door(self) -> Any:
@@ -279,13 +278,18 @@ def trial_checks(trials: Sequence[Trial]) -> list[Check]:
     return found
 
 
+def proving(policy: Policy) -> dict[str, str]:
+    """Kind of each gate; `point` for one that takes its value literally, which few requests are enough for."""
+    return {gate.id: "point" if gate.evidence == "point" else gate.kind for gate in policy.gates}
+
+
 def power_checks(found: Sequence[Power], kinds: dict[str, str], seen: bool) -> list[Check]:
     """One check a gate and phase (`power.<phase>.<gate>`). Advice: an undecided soak is extended, not waved through.
 
     Required where no rate and no quantile of the phase can be decided: such a soak would prove nothing.
 
     Args:
-        kinds: kind of each gate.
+        kinds: of `proving`.
         seen: whether there was any traffic to count on.
     """
     counted = [one for one in found if kinds[one.gate] in ("rate", "quantile")]

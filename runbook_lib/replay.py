@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from runbook_lib.errors import ArchiveError
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.checks import Check
-from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome
+from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome
 from runbook_lib.params import Flat, Params
 from runbook_lib.policy import Policy, Service
 from runbook_lib.prices import Prices
@@ -107,7 +107,7 @@ def replay(archive: Archive, ref: RecordRef, policy: Policy | None = None) -> Re
         answers = _answers(ref, kept["seen"], record) if kept["seen"] else None
         if policy is not None:
             return _otherwise(about, case, record, kept["seen"], answers, own, policy)
-        evidence = remade(kept["seen"], answers, own, case.look) if answers is not None else {}
+        evidence = remade(kept["seen"], answers, own, case.look, case.rules) if answers is not None else {}
         return _again(about, case, sealed, record, evidence, tuple(case.evidence) if answers is not None else ())
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         said = str(error).splitlines()[0]
@@ -174,12 +174,19 @@ def _again(
         for name in measures
         if not _same(evidence.get(name), case.evidence[name])  # type: ignore[union-attr]
     ]
-    verdict = case.verdict()
-    if not _same(verdict, sealed):
-        said.append("the verdict is not what evidence and policy give")
-    if verdict.results and not _same(verdict.results, record.gates):
-        said.append("the gates in the record are not what evidence and policy give")
-    was = Outcome.model_validate(sealed)
+    verdict, was = case.verdict(), Outcome.model_validate(sealed)
+    kept = tuple(GateResult.model_validate(one) for one in record.gates)
+    if isinstance(case, Case) and case.rules < RULES:
+        # The words of version 0.1 are gone; what it judged and decided must come out.
+        if _judged(verdict) != _judged(was):
+            said.append("the verdict is not what evidence and policy give")
+        if verdict.results and _judged(verdict)[2:] != _judged(was.model_copy(update={"results": kept}))[2:]:
+            said.append("the gates in the record are not what evidence and policy give")
+    else:
+        if not _same(verdict, was):
+            said.append("the verdict is not what evidence and policy give")
+        if verdict.results and not _same(verdict.results, kept):
+            said.append("the gates in the record are not what evidence and policy give")
     final = _final(verdict, case, record)
     if not _follows(was, final, record):
         said.append(f"the run decided {record.decision}, its verdict and checks give {final.decision}")
@@ -188,6 +195,13 @@ def _again(
         about, now=as_sealed, now_reason=final.reason, identical=not said, differences=tuple(said),
         turned=_turned(was.results, verdict.results), measures=len(measures), gates=len(verdict.results),
     )  # fmt: skip
+
+
+def _judged(outcome: Outcome) -> tuple[Any, ...]:
+    """What an outcome says without its words."""
+    fields = ("verdict", "value", "low", "high", "n", "bound", "alpha", "collapsed")
+    gates = [(one.gate.id, *(getattr(one, field) for field in fields), one.evidence) for one in outcome.results]
+    return outcome.decision, outcome.scenario, *gates
 
 
 def _final(verdict: Outcome, case: AnyCase, record: Record) -> Outcome:
@@ -221,7 +235,7 @@ def _otherwise(
     """What another policy would have decided on the same answers."""
     look, looks, last, note = _look(case, record, own.policy, policy)
     params = own.model_copy(update={"policy": policy})
-    evidence = case.evidence if seen is None or answers is None else remade(seen, answers, params, look)
+    evidence = case.evidence if seen is None or answers is None else remade(seen, answers, params, look, case.rules)
     other = case.model_copy(
         update={
             "gates": policy.gates if case.gates else (), "evidence": evidence, "look": look, "looks": looks,

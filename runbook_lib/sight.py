@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.judge.model import Evidence, Look
-from runbook_lib.observe import census, fetch, measure, traffic
+from runbook_lib.observe import census, door, fetch, measure, traffic
 from runbook_lib.observe.window import Window, iso, parse
 from runbook_lib.params import Params
 from runbook_lib.run import Run
@@ -71,7 +71,8 @@ def take(
     """
     params = traffic.as_routed(run.params, state)
     cloudwatch = run.aws.client("cloudwatch")
-    first = fetch.fetch(cloudwatch, params, [*measure.asks(params, window, run.now), *more], run.now)
+    asked = [*measure.asks(params, window, run.now), *door.asks(params, state, window), *more]
+    first = fetch.fetch(cloudwatch, params, asked, run.now)
     bounds = measure.asks_bounds(first, params, window, run.now, look)
     answers = first + fetch.fetch(cloudwatch, params, bounds, run.now)
     evidence = measure.measure(answers, segment, levels, state, params, window, run.now, look)
@@ -92,7 +93,7 @@ def take(
 
 
 def remade(
-    seen: Mapping[str, Any], raw: list[dict[str, Any]], params: Params, look: Look | None
+    seen: Mapping[str, Any], raw: list[dict[str, Any]], params: Params, look: Look | None, rules: int
 ) -> dict[str, Evidence]:
     """The evidence once more, from what `Seen.as_dict` kept and the raw answers; asks nobody.
 
@@ -101,6 +102,7 @@ def remade(
         raw: the answers, of the file whose hash `seen` names.
         params: the record's own, or with another policy.
         look: the declared look that is judged.
+        rules: by which the record was judged.
 
     Raises:
         ValueError: the record holds something else than this version writes.
@@ -110,6 +112,6 @@ def remade(
     start, end = map(parse, seen["window"])
     evidence = measure.measure(
         fetch.Answers.from_raw(raw), segment, dict(seen["live"]), state, traffic.as_routed(params, state),
-        Window(start, end), dt.datetime.fromisoformat(seen["now"]), look,
+        Window(start, end), dt.datetime.fromisoformat(seen["now"]), look, rules,
     )  # fmt: skip
     return evidence | {name: Evidence.model_validate(one) for name, one in seen["kept"].items()}

@@ -12,7 +12,7 @@ from runbook_lib.judge import cadence, words
 from runbook_lib.judge.cadence import Slot
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.model import Decision, GateResult, Look, Outcome, Verdict
+from runbook_lib.judge.model import RULES, Decision, GateResult, Look, Outcome, Verdict
 from runbook_lib.judge.statistics import poisson_interval
 from runbook_lib.observe import census, configured, live, traffic
 from runbook_lib.observe.fetch import Ask
@@ -190,6 +190,7 @@ class Week:
         policy = self.params.policy
         following = cadence.upcoming(slot for slot in self.slots if slot.state == "to come")
         return Case(
+            rules=RULES,
             gates=policy.gates,
             evidence=self._looked().evidence,
             look=self._look(),

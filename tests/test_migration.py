@@ -17,8 +17,9 @@ from runbook_lib.judge.model import Decision
 from runbook_lib.migration import MIGRATE, REMOVE, Migration, Silence
 from runbook_lib.moment import Moment
 from runbook_lib.observe.traffic import TrafficState, as_routed
-from runbook_lib.observe.window import iso
+from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import load_file
+from runbook_lib.present import Present
 from runbook_lib.show.parts import line
 from runbook_lib.way_back import deploy_command
 
@@ -51,12 +52,15 @@ def migration(state: TrafficState, name: str = "migrating", earlier: tuple[Any, 
         params=PARAMS,
         journal=journal,
         checks=checks,
+        case=None,
         check=lambda *given: checks.update({one.id: one for one in given}),
         aws=SimpleNamespace(client=lambda _: CloudWatch(points)),
     )
     made.params, made.spec, made.state = PARAMS, PARAMS.policy.phases[NOTEBOOK], state
     made.moment, made.silence, made.outcome = Moment(name, "", 100), None, None  # type: ignore[arg-type]
     made.__dict__["earlier"] = list(earlier)
+    calm = Present(Window(T0, made.run.now), None, None, (), 0.0)
+    made._present = lambda *_: calm  # type: ignore[method-assign]
     return made
 
 

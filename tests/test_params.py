@@ -83,6 +83,10 @@ def test_a_missing_parameter_is_named(folder: Path) -> None:
     assert "'region' is missing" in sentence(file)
 
 
+def _gate(policy: dict[str, Any], id: str) -> dict[str, Any]:
+    return next(gate for gate in policy["gates"] if gate["id"] == id)
+
+
 def edit(file: Path, change: Any) -> None:
     loaded = yaml.safe_load(file.read_text())
     change(loaded)
@@ -92,11 +96,11 @@ def edit(file: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        (lambda p: p["gates"][0].update(target="> 0.97"), ["gates.yaml", "success_rate", "wrong side"]),
-        (lambda p: p["gates"][0].update(alert="> 0.98"), ["gates.yaml", "same way"]),
-        (lambda p: p["gates"][0].update(collapse="< 0.995"), ["gates.yaml", "milder"]),
-        (lambda p: p["gates"][2].update(target="under 3"), ["gates.yaml", "gates.2.target", "under 3"]),
-        (lambda p: p["gates"].append(p["gates"][0]), ["gates.yaml", "success_rate", "twice"]),
+        (lambda p: _gate(p, "success_rate").update(target="> 0.97"), ["gates.yaml", "success_rate", "wrong side"]),
+        (lambda p: _gate(p, "success_rate").update(alert="> 0.98"), ["gates.yaml", "same way"]),
+        (lambda p: _gate(p, "success_rate").update(collapse="< 0.995"), ["gates.yaml", "milder"]),
+        (lambda p: _gate(p, "submit_latency").update(target="under 3"), ["gates.yaml", "gates.5.target", "under 3"]),
+        (lambda p: p["gates"].append(_gate(p, "success_rate")), ["gates.yaml", "success_rate", "twice"]),
         (lambda p: p.update(confidance=0.9), ["gates.yaml", "confidance", "did you mean 'confidence'"]),
         (lambda p: p["alarms"][0].update(gate="nope"), ["gates.yaml", "nope", "no alert limit"]),
         (lambda p: p["alarms"][2].update(gate="dlq"), ["gates.yaml", "either `gate` or `threshold`"]),

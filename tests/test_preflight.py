@@ -24,7 +24,7 @@ from runbook_lib.judge.power import Power, powers
 from runbook_lib.judge.weekly import mean
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.params import Params, load_file, read_yaml
-from runbook_lib.preflight import later, power_checks, trial_checks
+from runbook_lib.preflight import later, power_checks, proving, trial_checks
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.record import Record
@@ -129,7 +129,7 @@ def test_every_configured_gate_notices_bad_input_and_one_that_does_not_is_named(
     assert found["gates.success_rate"].ok
 
 
-KINDS = {gate.id: gate.kind for gate in PRODUCTION.policy.gates}
+KINDS = proving(PRODUCTION.policy)
 
 
 def test_enough_traffic_decides_every_gate() -> None:

@@ -38,6 +38,9 @@ def evidence(n: int = 5000, bad: int = 5, **changed: dict[str, Any]) -> dict[str
     """A healthy day; `changed`: fields of single measures."""
     fields: dict[str, dict[str, Any]] = {
         "success": {"kind": "rate", "bad": bad, "n": n},
+        "lost_jobs": {"kind": "rate", "bad": 0, "n": n},
+        "llm_quota": {"kind": "rate", "bad": 0, "n": n},
+        "refused": {"kind": "rate", "bad": 0, "n": n},
         "async_5xx": {"kind": "rate", "bad": 0, "n": n},
         "submit_latency": {"kind": "quantile", "value": 0.4, "upper": 0.5, "low": 0.3, "n": n},
         "generation_time": {"kind": "quantile", "value": 60, "upper": 62, "low": 58, "n": n},
@@ -265,7 +268,7 @@ def test_the_seven_key_metrics_are_drawn_with_their_limits(made: Made) -> None:
         "P95 VPR generation time (s)": "target < 90 s; alert > 120 s",
         "Queue depth (messages)": "target < 10; alert > 50",
         "DLQ depth (messages)": "target <= 0; alert >= 1",
-        "Lambda errors (submit, worker, status) (%)": "target < 1 %; alert > 5 %",
+        "Lambda errors (each of submit, worker, status) (%)": "target < 1 %; alert > 5 %",
         "Cost per VPR (USD)": "target < $0.01; alert > $0.05",
     }.items():
         assert limits in told.partition(title)[2].partition(" UTC.")[0], title

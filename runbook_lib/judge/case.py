@@ -22,6 +22,8 @@ class Case(Frozen):
     """Gates, evidence and situation of one look at a phase: the arguments of `judge_all` and `decide`."""
 
     kind: Literal["gates"] = "gates"
+    rules: int = 1
+    """By which evidence and verdict were made (`judge.model.RULES`)."""
     gates: tuple[Gate, ...] = ()
     """Empty where nothing is in force yet: there is nothing to judge."""
     evidence: dict[str, Evidence] = Field(default_factory=dict)

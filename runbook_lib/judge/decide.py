@@ -197,8 +197,9 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
 
     acting = [fail for fail in fails if fail.gate.response != "hold" and not spared(fail)]
     if acting:
-        # A collapse outranks severity: it is why a broken baseline is no reason to stay.
-        first = next((fail for fail in acting if fail.collapsed), acting[0])
+        # What is lost or used up is the cause, and comes first; then a collapse, which no broken baseline outweighs.
+        causes = [fail for fail in acting if fail.gate.always_rollback]
+        first = (causes or [fail for fail in acting if fail.collapsed] or acting)[0]
         scenario = _SCENARIOS[first.gate.response]
         others = [fail for fail in fails if fail is not first]
         collapse = first.gate.collapse if first.collapsed else None
@@ -278,8 +279,10 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
         if last_look:
             return _outcome(
                 Decision.HOLD,
-                f"the last look of the soak is not conclusive: {_told(open_[0])}{others}",
-                f"{_weight(now)} stays; a human decides: soak again, or go back",
+                f"the last look of the soak is not conclusive: {_told(open_[0])}{others}; "
+                f"{_baseline_words(counted, now)}",
+                f"{_weight(now)} stays; a human decides: soak again with the next attempt (attempt + 1), or go back "
+                f"({_REMEDIES['rollback_1']})",
             )
         return _outcome(
             Decision.SOAK,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from runbook_lib.judge import reading, sequential, statistics, words
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
@@ -53,12 +54,26 @@ def judge(
         odd = words.number(result.value, gate.unit, gate.implausible.limit)
         doubt = f"{words.comparison(gate.implausible, gate.unit)} is not believed"
         return _no_data(gate, evidence, f"{odd} is not plausible ({doubt}): is the unit right?")
-    if evidence.partial and result.verdict is Verdict.PASS:
-        doubt = "but part of the window could not be seen, and partial data never passes"
-        return result.model_copy(
-            update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(f"{result.reason.rstrip('.')}, {doubt}")}
+    return _whole(result, evidence, look)
+
+
+def _whole(result: GateResult, evidence: Evidence, look: Look | None) -> GateResult:
+    """Partial data never passes; and where it leaves the gate open, what is missing is the first thing said."""
+    open_or_passed = result.verdict is Verdict.INCONCLUSIVE or (evidence.partial and result.verdict is Verdict.PASS)
+    if not open_or_passed or not (evidence.partial or evidence.doubtful):
+        return result
+    told = result.reason.rstrip(".")
+    if evidence.unseen and (look is not None or result.verdict is Verdict.PASS):
+        reason = f"{words.title(result.gate)}: {evidence.unseen}; what was seen: {told.partition('; ')[0]}"
+        more: dict[str, object] = {"needed": None, "needed_hours": None}
+    elif result.verdict is Verdict.PASS:
+        reason, more = (
+            f"{told}, but part of the window could not be seen, and partial data never passes",
+            dict[str, object](),
         )
-    return result
+    else:
+        return result
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(reason), **more})
 
 
 def judge_all(
@@ -147,6 +162,47 @@ def _from_reading(reader: Reader) -> Judge:
     return judged
 
 
+_WORST = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+    """A rate; of several sources each is judged by itself and the worst decides, so that no large one hides a small.
+
+    The chance of a false FAIL is split over the sources (Bonferroni); a PASS wants all of them, and costs nothing.
+    """
+    used = [part for part in evidence.parts if part.n]
+    if not used:
+        return _sure(gate, evidence, rules)
+    each = replace(rules, alpha_early=rules.alpha_early / len(used))
+    results = []
+    for part in used:
+        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
+        own = evidence.model_copy(update={"bad": part.bad, "n": part.n, "parts": (), "doubtful": 0})
+        results.append(_sure(named, own, each))
+    worst = min(results, key=lambda one: (_WORST.index(one.verdict), _health(gate, one)))
+    return worst.model_copy(update={"gate": gate, "evidence": evidence})
+
+
+def _health(gate: Gate, result: GateResult) -> float:
+    """Larger is better, whichever side the gate is on; without a value it is the worst."""
+    if result.value is None:
+        return -math.inf
+    return result.value if gate.higher_is_better else -result.value
+
+
+def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+    """A rate of which some failures are doubtful: they keep it from passing, and do not fail it."""
+    result = _PLAIN_RATE(gate, evidence, rules)
+    if not evidence.doubtful or result.verdict is not Verdict.FAIL or evidence.bad is None:
+        return result
+    sure = _PLAIN_RATE(gate, evidence.model_copy(update={"bad": evidence.bad - evidence.doubtful}), rules)
+    if sure.verdict is Verdict.FAIL:
+        return sure.model_copy(update={"evidence": evidence})
+    why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
+    reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False})
+
+
 def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> GateResult:  # noqa: PLR0911 (a table of cases)
     """The table of verdicts for rates, quantiles and amounts (trap 12)."""
     measured, side = _measured(gate, read, rules), _side(gate)
@@ -163,14 +219,15 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
             gate, evidence, verdict, reason + text,
             value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
             needed=needed if text else None, needed_hours=wait,
-            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(read.value)),
+            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(_now(gate, read))),
         )  # fmt: skip
 
     if math.isinf(read.value):
         paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"
         return result(Verdict.INCONCLUSIVE if rules.look is None else Verdict.FAIL, paid)
-    if read.early is not None and bad:
-        return result(Verdict.FAIL, f"{measured} is {side}: {read.early}", read.best)
+    if read.early is not None and (bad or read.since):
+        told = f"{measured} is {side}" if read.since is None else f"{measured} hides a change"
+        return result(Verdict.FAIL, f"{told}: {read.early}", read.best)
     if rules.look is None:
         return result(
             Verdict.INCONCLUSIVE, _so_far(measured, side, target, bad=bad, met=met), needed=_still(gate, read, met)
@@ -198,6 +255,14 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
         return result(Verdict.PASS, f"{measured} meets the target {target}, and {proof}")
     doubt = f"{bound} does not clear {what}" if bound else "there are too few samples for a bound"
     return result(Verdict.INCONCLUSIVE, f"{measured} meets the target {target}, but {doubt}", needed=read.needed)
+
+
+def _now(gate: Gate, read: Reading) -> float:
+    """The value that a collapse is judged by: since the change, where one was found."""
+    if read.since is None:
+        return read.value
+    failing = read.since[1] / read.since[2]
+    return 1 - failing if gate.higher_is_better else failing
 
 
 def _still(gate: Gate, read: Reading, met: bool) -> int | None:
@@ -304,8 +369,9 @@ def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
     return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
 
 
+_PLAIN_RATE = _from_reading(reading.rate)
 _KINDS: dict[str, Judge] = {
-    "rate": _from_reading(reading.rate),
+    "rate": _rate,
     "quantile": _from_reading(reading.quantile),
     "amount": _from_reading(reading.amount),
     "gauge": _gauge,

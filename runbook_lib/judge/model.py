@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+RULES = 2
+"""Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1."""
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -97,6 +99,8 @@ class Gate(Frozen):
     """A value for which this holds is not data (a unit off by 1000 would otherwise pass)."""
     always_rollback: bool = False
     """Data loss, an exhausted LLM quota: a FAIL rolls back however bad the baseline is (DOMAIN.md, trap 13)."""
+    failing: str = "failed"
+    """What the failures of a rate did, for its reason: `lost`, `refused`."""
     response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""
@@ -136,10 +140,19 @@ class Look(Frozen):
     alpha: float = Field(gt=0, lt=1)
 
 
+class Part(Frozen):
+    """One source of a rate: a route, a function. Each has its own rate, and the worst decides."""
+
+    name: str
+    bad: int
+    n: int
+
+
 class Evidence(Frozen):
     """What was seen for one measure. Exactly the fields of its kind are set; counts are whole numbers.
 
-    rate      `bad` of `n` (for a success rate: `bad` are the failures)
+    rate      `bad` of `n` (for a success rate: `bad` are the failures); `parts` where several sources are judged, each
+              by itself; `doubtful` of `bad` may be no failures at all: they can keep a gate from passing, not fail it
     quantile  `value` (the measured quantile), `n`, and any of: `bad` (samples beyond the alert limit, exact);
               `upper`, its one-sided upper bound, and `low`, its lower bound: other percentiles of the same data
               (`statistics.quantile_rank`, `quantile_low_rank`; interim `sequential.early_rank` for `low`)
@@ -167,8 +180,15 @@ class Evidence(Frozen):
     live: float | None = None
     weight: float | None = None
     in_flight: int = 0
+    parts: tuple[Part, ...] = ()
+    blocks: tuple[tuple[str, int, int], ...] = ()
+    """Rates: (start, bad, n) of each quarter of an hour in which something was counted, in order; for a change that
+    came late. They may say less than `bad` and `n`, never more."""
+    doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""
+    unseen: str = ""
+    """What could not be seen or does not add up, in words: the first cause of a verdict that is open for it."""
     proven_zero_by: str | None = None
     """Why absence of data is zero here (for example 'no invocations'), else None: absence is NO_DATA."""
     notes: tuple[str, ...] = ()

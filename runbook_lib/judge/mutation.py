@@ -51,7 +51,8 @@ def healthy(gate: Gate) -> Evidence:
     good = gate.target.limit * 2 if gate.higher_is_better else gate.target.limit / 2
     match gate.kind:
         case "rate":
-            return Evidence.model_validate({**base, "bad": 1, "n": SAMPLES})
+            few = 1 if gate.higher_is_better or gate.target.holds(1 / SAMPLES) else 0
+            return Evidence.model_validate({**base, "bad": few, "n": SAMPLES})
         case "split":
             return Evidence.model_validate({**base, "bad": SAMPLES // 10, "n": SAMPLES, "weight": 0.1})
         case "quantile":

@@ -58,6 +58,8 @@ class Reading:
     breaks_limit: bool
     """The opposite is excluded: it is that bad."""
     clears_target: bool
+    since: tuple[str, int, int] | None = None
+    """(start, bad, n) of the time since a change, where that is what fails the gate."""
     early: str | None = None
     """What the time-uniform test says, in words, if it fails the gate."""
     needed: int | None = None
@@ -85,6 +87,29 @@ def _early_words(bad: int, n: int, what: str, log_e: float, rules: Rules) -> str
     return f"{bad:,} of {n:,} {what}, shown at {level} by the test that holds at every look"
 
 
+def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
+    """A bound that can be one: a number on its side of the value. What cannot be is absent, and shows nothing."""
+    if bound is None or math.isnan(bound) or (bound > value if below else bound < value):
+        return None
+    return bound
+
+
+def _change(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
+    """The time since a change for the worse, and what shows it, in words; None while nothing does."""
+    if len(evidence.blocks) < 2:
+        return None
+    bad, n = [one[1] for one in evidence.blocks], [one[2] for one in evidence.blocks]
+    log_e, first, own = sequential.change_log_e(bad, n, limit, rules.prior)
+    if log_e < -math.log(rules.alpha_early) or not math.isfinite(own):
+        return None
+    since = evidence.blocks[first][0], sum(bad[first:]), sum(n[first:])
+    if since[1] <= limit * since[2]:
+        return None
+    level = words.sure(1 - rules.alpha_early)
+    told = f"since {words.instant(since[0])} {since[1]:,} of {since[2]:,} {gate.failing}"
+    return since, f"{told}, shown at {level} by the test for a change that holds at every look"
+
+
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     """`bad` of `n`, read as the gate's own rate (of successes, or of failures); a string says why it is no data."""
     bad, n = evidence.bad, evidence.n
@@ -103,10 +128,12 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
 
     aim = gate.target if gate.evidence == "target" else line
     log_e = sequential.early_fail_log_e(bad, n, failures(line.limit), rules.prior)
+    early = _early_words(bad, n, gate.failing, log_e, rules)
+    changed = _change(gate, evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
     return Reading(
         value=k / n, low=low, high=high, n=n, worst=worst, best=best,
         clears_limit=not line.holds(worst), breaks_limit=line.holds(best), clears_target=gate.target.holds(worst),
-        early=_early_words(bad, n, "failed", log_e, rules),
+        early=changed[1] if changed else early, since=changed[0] if changed else None,
         needed=statistics.more_needed(bad, n, failures(aim.limit), rules.next_alpha),
     )  # fmt: skip
 
@@ -123,7 +150,8 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     if value < 0 or math.isinf(value) or n is None or n < 0:
         return f"a quantile of {value} over {n} samples cannot be"
     line, up = bad_side(gate), gate.higher_is_better
-    worst, best = (evidence.low, evidence.upper) if up else (evidence.upper, evidence.low)
+    low, upper = _bound(evidence.low, value, below=True), _bound(evidence.upper, value, below=False)
+    worst, best = (low, upper) if up else (upper, low)
     share = q if up else 1 - q
     beyond = f"beyond {words.limit(line.limit, gate.unit)}"
     early: str | None = None
@@ -144,7 +172,7 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
         least = statistics.needed(0, share, rules.next_alpha)
         more = least - n if least is not None and n < least else None
     return Reading(
-        value=value, low=evidence.low, high=evidence.upper, n=n, worst=worst, best=best,
+        value=value, low=low, high=upper, n=n, worst=worst, best=best,
         clears_limit=clears, breaks_limit=breaks, clears_target=worst is not None and gate.target.holds(worst),
         early=early, needed=more, noun="sample",
     )  # fmt: skip
@@ -157,15 +185,17 @@ def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
         return "no amount could be computed for the window"
     if value < 0:
         return f"an amount of {value} cannot be"
-    low = value if evidence.low is None or math.isnan(evidence.low) else evidence.low
-    high = value if evidence.high is None or math.isnan(evidence.high) else evidence.high
+    under, over = _bound(evidence.low, value, below=True), _bound(evidence.high, value, below=False)
+    spread = under is not None and over is not None
+    low, high = (value, value) if under is None or over is None else (under, over)
     worst, best = (low, high) if gate.higher_is_better else (high, low)
     line = bad_side(gate)
     breaks = line.holds(best)
     # Only an interval can fail early: the first minutes of a soak spread fixed costs over next to nothing.
-    early = breaks and evidence.low is not None and math.isfinite(value) and (evidence.n or 0) >= gate.min_samples
+    early = breaks and spread and math.isfinite(value) and (evidence.n or 0) >= gate.min_samples
     return Reading(
-        value=value, low=evidence.low, high=evidence.high, n=evidence.n or 0, worst=worst, best=best,
+        value=value, low=low if spread else None, high=high if spread else None, n=evidence.n or 0,
+        worst=worst, best=best,
         clears_limit=not line.holds(worst), breaks_limit=breaks, clears_target=gate.target.holds(worst),
         early=f"even its lower end {words.number(best, gate.unit)} is" if early else None, noun="VPR",
     )  # fmt: skip

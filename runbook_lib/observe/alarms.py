@@ -141,6 +141,18 @@ def guard_findings(cloudwatch: Any, appconfig: Any, params: Params) -> list[Find
     return findings
 
 
+def states(cloudwatch: Any, params: Params) -> list[tuple[str, str]]:
+    """(name, state) of each declared guard at this moment, whether or not AppConfig watches it; state `missing` where
+    there is none.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer.
+    """
+    names = [alarm_name(alarm, params) for alarm in params.policy.alarms if alarm.guard]
+    found = _described(cloudwatch, names)
+    return [(name, str((found.get(name) or {}).get("StateValue", "missing"))) for name in names]
+
+
 def _described(cloudwatch: Any, names: list[str]) -> dict[str, dict[str, Any]]:
     with aws_errors("reading the guard alarms (cloudwatch:DescribeAlarms)"):
         pages = cloudwatch.get_paginator("describe_alarms").paginate(

@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.llm import PATTERN
 from runbook_lib.observe.logs import signature
 from runbook_lib.observe.window import Window, iso, parse, utc
 from runbook_lib.params import Params
 
+BLOCK_S = 900
+"""A quarter of an hour: how finely it is kept when the failures came."""
 Gap = tuple[dt.datetime, dt.datetime]
-_FIELDS = ("status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
+_FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
 
 
 class Segment(Frozen):
@@ -56,6 +59,16 @@ class Segment(Frozen):
     """What the census itself consumed."""
     errors: dict[str, int] = Field(default_factory=dict)
     """Failures by signature."""
+    blocks: tuple[tuple[int, int, int], ...] = ()
+    """(number of the quarter of an hour since the epoch, jobs that were no success, jobs), in order."""
+    quota: int = 0
+    """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
+    untold: int = 0
+    """COMPLETED jobs that do not say how many tokens they took."""
+    vanished: int = 0
+    """Unfinished for longer than every delivery of their message takes, of all jobs since `since`."""
+    vanished_of: int = 0
+    """Jobs that are as old, finished or not."""
     gaps: tuple[Gap, ...] = ()
     """Times within [start, end_settled) that nobody looked at, or whose items may have been deleted by their TTL."""
 
@@ -71,12 +84,22 @@ class Segment(Frozen):
 
 
 def take(
-    dynamodb: Any, params: Params, window: Window, now: dt.datetime, *, sleep: Callable[[float], None] = time.sleep
+    dynamodb: Any,
+    params: Params,
+    window: Window,
+    now: dt.datetime,
+    *,
+    since: dt.datetime | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Segment:
     """One census of the jobs table; reads at most `census_reads_per_s` units a second, on the average.
 
     Items older than their TTL may be gone, the bad and the good alike: that part of the window is a gap, and not
     counted.
+
+    Args:
+        since: from when on jobs are looked for that were lost for good; None: from the window's start. The scan reads
+            the whole table either way.
 
     Raises:
         AwsError: DynamoDB refused or did not answer.
@@ -84,77 +107,132 @@ def take(
     settled = window.settled(now, params.service.job_deadline_s)
     alive = utc(now) - dt.timedelta(seconds=params.service.job_ttl_s)
     seen = settled.since(alive)
+    first = min(seen.start, max(alive, utc(since))) if since else seen.start
     units = 0.0
 
     def items() -> Iterator[dict[str, Any]]:
         nonlocal units
-        for page in _pages(dynamodb, params, Window(seen.start, max(window.end, seen.start))):
+        for page in _pages(dynamodb, params, Window(first, max(window.end, seen.start))):
             consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
             units += consumed
             yield from (_plain(item) for item in page.get("Items", []))
             if "LastEvaluatedKey" in page:
                 sleep(consumed / params.policy.census_reads_per_s)
 
-    counted = count(items(), Window(seen.start, window.end), seen.end, params.service.job_deadline_s)
+    service, jobs = params.service, list(items())
+    counted = count(jobs, Window(seen.start, window.end), seen.end, service.job_deadline_s)
     gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
-    return counted.model_copy(update={"start": settled.start, "read_units": units, "gaps": gaps})
+    over = utc(now) - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
+    gone, of = vanished(jobs, Window(first, max(first, min(over, window.end))))
+    more = {"start": settled.start, "read_units": units, "gaps": gaps, "vanished": gone, "vanished_of": of}
+    return counted.model_copy(update=more)
 
 
 def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
     """Counts jobs (plain mappings with the table's attributes) created in `window`. Pure.
 
     An item that nobody can vouch for is no success: COMPLETED without a readable `completed_at`, or before its
-    creation.
+    creation. An item that a scan hands out twice counts once; items under one idempotency key are one user, who is
+    served if any of them is.
     """
     counts: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
-    keys: Counter[str] = Counter()
-    times: list[float] = []
-    for job in jobs:
+    users: dict[str, _Fate] = {}
+    for place, job in enumerate(once(jobs)):
         created = _time(job.get("created_at"))
         if created is None or not window.start <= created < window.end:
             continue
-        fate, seconds, error = _fate(job, created, deadline_s)
+        fate = _fate(job, created, deadline_s)
         if created >= end_settled:
-            counts["in_flight"] += fate == "lost" and not _is_probe(job)
+            counts["in_flight"] += fate.name == "lost" and not _is_probe(job)
             continue
         if _is_probe(job):
             counts["probes"] += 1
-            counts["probes_bad"] += fate != "completed"
+            counts["probes_bad"] += fate.name != "completed"
             continue
-        counts[fate] += 1
-        if seconds is not None:
-            times.append(seconds)
-        if error is not None:
-            errors[signature(error)] += 1
-        if key := job.get("idempotency_key"):
-            keys[str(key)] += 1
         usage = job.get("token_usage")
+        counts["untold"] += fate.name in ("completed", "late") and not isinstance(usage, dict)
         if isinstance(usage, dict):
             for side in ("input", "output"):
                 counts[f"{side}_tokens"] += int(usage.get(side) or 0)
+        key = str(job.get("idempotency_key") or f"item {place}")
+        before = users.get(key)
+        counts["duplicates"] += before is not None
+        users[key] = fate if before is None else before.joined(fate)
+    errors: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
+    for fate in users.values():
+        counts[fate.name] += 1
+        block = blocks[int(fate.created.timestamp() // BLOCK_S)]
+        block[0] += fate.name != "completed"
+        block[1] += 1
+        if fate.error is not None:
+            errors[signature(fate.error)] += 1
+            counts["quota"] += bool(PATTERN.search(fate.error))
     return Segment(
         start=window.start,
         end=window.end,
         end_settled=end_settled,
-        duplicates=sum(same - 1 for same in keys.values()),
-        generation_s=tuple(sorted(times)),
+        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
+        generation_s=tuple(sorted(fate.seconds for fate in users.values() if fate.seconds is not None)),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         **counts,
     )
 
 
-def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> tuple[str, float | None, str | None]:
-    """(completed | late | failed | lost, seconds to completion, error)."""
+def once(jobs: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each item once, however often the scan's pages have it."""
+    seen: set[str] = set()
+    for job in jobs:
+        id = job.get("job_id")
+        if id is None:
+            yield job
+        elif str(id) not in seen:
+            seen.add(str(id))
+            yield job
+
+
+_BETTER = ("completed", "late", "failed", "lost")
+
+
+class _Fate(NamedTuple):
+    """What became of one item, or of all items of one user."""
+
+    name: str
+    """completed | late | failed | lost"""
+    seconds: float | None
+    """To completion."""
+    error: str | None
+    created: dt.datetime
+    """Of the first item."""
+
+    def joined(self, other: _Fate) -> _Fate:
+        """The better of two items of one user."""
+        best = min(self, other, key=lambda one: _BETTER.index(one.name))
+        return best._replace(created=min(self.created, other.created))
+
+
+def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
+    """Jobs created in `window` that neither completed nor failed, and all jobs created in it; probes left out."""
+    gone = of = 0
+    for job in once(jobs):
+        created = _time(job.get("created_at"))
+        if created is None or not window.start <= created < window.end or _is_probe(job):
+            continue
+        of += 1
+        gone += job.get("status") not in ("COMPLETED", "FAILED")
+    return gone, of
+
+
+def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> _Fate:
     if job.get("status") == "FAILED":
-        return "failed", None, str(job.get("error") or "FAILED without an error")
+        return _Fate("failed", None, str(job.get("error") or "FAILED without an error"), created)
     if job.get("status") != "COMPLETED":
-        return "lost", None, None
+        return _Fate("lost", None, None, created)
     done = _time(job.get("completed_at"))
     if done is None or done < created:
-        return "failed", None, "COMPLETED at a time that cannot be (none, or before its creation)"
+        return _Fate("failed", None, "COMPLETED at a time that cannot be (none, or before its creation)", created)
     seconds = (done - created).total_seconds()
-    return ("completed" if seconds <= deadline_s else "late"), seconds, None
+    return _Fate("completed" if seconds <= deadline_s else "late", seconds, None, created)
 
 
 def _is_probe(job: dict[str, Any]) -> bool:
@@ -235,8 +313,12 @@ def merge(segments: Sequence[Segment]) -> Segment:
         gaps += part.gaps
         at = max(at, part.end_settled)
     errors: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
     for part in parts:
         errors.update(part.errors)
+        for place, bad, n in part.blocks:
+            blocks[place][0] += bad
+            blocks[place][1] += n
     added = (
         "completed",
         "late",
@@ -245,6 +327,8 @@ def merge(segments: Sequence[Segment]) -> Segment:
         "probes",
         "probes_bad",
         "duplicates",
+        "quota",
+        "untold",
         "input_tokens",
         "output_tokens",
     )
@@ -253,10 +337,13 @@ def merge(segments: Sequence[Segment]) -> Segment:
         end=newest.end,
         end_settled=end_settled,
         in_flight=newest.in_flight,
+        vanished=newest.vanished,
+        vanished_of=newest.vanished_of,
         generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
         read_units=sum(part.read_units for part in segments),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         gaps=tuple(gaps),
+        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
         **{name: sum(getattr(part, name) for part in parts) for name in added},
     )
 

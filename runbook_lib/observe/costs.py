@@ -13,6 +13,7 @@ from runbook_lib.observe.questions import label
 from runbook_lib.observe.seen import Seen, unseen
 
 MEASURE, SYNC = "cost_per_vpr", "cost_per_vpr_sync"
+_NO_TOKENS = "neither the table nor a KPI says how many tokens the jobs took: what the LLM costs is not known"
 _INFINITE = "money was spent and there is no success to spread it over: infinite"
 
 
@@ -30,8 +31,11 @@ def async_cost(seen: Seen) -> Evidence:
         empty = {"n": 0, "proven_zero_by": quiet} if quiet else {}
         return seen.evidence(MEASURE, "amount", query, window, labels, notes=(counts,), **empty)
     missed, words, _ = unseen(seen)
-    uncounted = usage.tokens(seen).uncounted
-    notes = [*words, *usage.assumed(seen)]
+    used = usage.tokens(seen)
+    uncounted = used.uncounted
+    if used.unknown and scope == "total":
+        return seen.evidence(MEASURE, "amount", query, window, labels, notes=(*words, _NO_TOKENS))
+    notes = [*words, *usage.assumed(seen), *([_NO_TOKENS] if used.unknown else [])]
     if seen.segment.probes:
         notes.append(f"{seen.segment.probes:,} requests of our own are in the infrastructure's usage, and no successes")
     if uncounted:
@@ -39,7 +43,7 @@ def async_cost(seen: Seen) -> Evidence:
             f"{uncounted:,.0f} runs called the LLM and left no count of tokens: paid all the same, as the mean"
         )
     return _evidence(
-        seen, MEASURE, query, labels, counts, usage.async_hours(seen), notes, partial=missed,
+        seen, MEASURE, query, labels, counts, usage.async_hours(seen), notes, partial=missed, tokens=not used.unknown,
         more={
             "runbook": _lines(usage.runbook_counts(seen).usage(), seen),
             "consumed": usage.consumed(seen, seen.whole),
@@ -68,6 +72,7 @@ def _evidence(
     notes: list[str],
     *,
     partial: bool = False,
+    tokens: bool = True,
     more: dict[str, Any] | None = None,
 ) -> Evidence:
     policy, prices = seen.params.policy, seen.params.prices
@@ -81,8 +86,8 @@ def _evidence(
         extra={
             "infinite": infinite, "scope": amount.scope, "method": amount.method, "usd": amount.usd,
             "hours": counts.hours, "requests": round(requests), "stale": prices.stale(seen.now.date()),
-            **_parts(amount, infinite=infinite),
-            "lines": [line.model_dump(mode="json") for line in amount.lines],
+            **_parts(amount, infinite=infinite), **({} if tokens else {"llm": None}),
+            "lines": [line.model_dump(mode="json") for line in amount.lines if tokens or not line.llm],
             **(more or {}),
         },
     )  # fmt: skip

@@ -81,7 +81,7 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
             raise UsageError(f"two questions to CloudWatch under one label, '{ask.label}'")
     for ask in seen.values():
         if not ask.window.empty:
-            by_window[ask.window.start, ask.window.end].append(_query(ask, params, now))
+            by_window[ask.window.start, ask.window.end].append(query_of(ask, params, now))
     raw: list[dict[str, Any]] = []
     for (start, end), queries in by_window.items():
         for batch in _batches(queries):
@@ -89,7 +89,8 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
     return Answers.from_raw(raw)
 
 
-def _query(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
+def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
+    """The question as it is kept beside its answer: label, metric, statistic, period in seconds, address."""
     finest = max(period_for(ask.window, now), metric(ask.metric_id).period_s)
     whole = ask.period_s == "window"
     period = one_bucket(ask.window, finest) if whole else max(int(ask.period_s or 0), finest)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from runbook_lib.judge.model import Evidence, Look
-from runbook_lib.observe import costs, levels, rates
+from runbook_lib.judge.model import RULES, Evidence, Look
+from runbook_lib.observe import costs, levels, rates, rules_1
 from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
 from runbook_lib.observe.questions import asks, asks_bounds
@@ -32,6 +32,7 @@ def measure(
     window: Window,
     now: dt.datetime,
     look: Look | None = None,
+    rules: int = RULES,
 ) -> dict[str, Evidence]:
     """The evidence for every measure, by its name.
 
@@ -44,17 +45,20 @@ def measure(
         window: the window that is judged (such as the soak), unsettled.
         now: AWS's clock when the answers were given.
         look: the declared look, as in `asks_bounds`.
+        rules: by which evidence is made; 1 are those of records of version 0.1.
     """
-    seen = Seen(answers, segment, live, traffic, params, window, now, look)
+    seen = Seen(answers, segment, live, traffic, params, window, now, look, rules)
+    own = rules_1 if rules < RULES else rates
     found = (
-        rates.success(seen),
-        rates.async_5xx(seen),
+        own.success(seen),
+        own.async_5xx(seen),
+        *((rates.refused(seen), rates.lost_jobs(seen), rates.llm_quota(seen)) if rules >= RULES else ()),
         levels.submit_latency(seen),
         levels.generation_time(seen),
         levels.queue_depth(seen),
         levels.dlq_depth(seen),
         levels.throttle_events(seen),
-        rates.lambda_errors(seen),
+        own.lambda_errors(seen),
         costs.async_cost(seen),
         costs.sync_cost(seen),
         rates.observed_split(seen),

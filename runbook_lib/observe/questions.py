@@ -17,7 +17,7 @@ LATENCY = "submit_latency"
 LATENCY_N, LATENCY_UPPER, LATENCY_LOW = f"{LATENCY}:n", f"{LATENCY}:upper", f"{LATENCY}:low"
 
 _COUNTED = (
-    *("async_requests", "async_5xx", "status_requests", "status_5xx", "sync_requests", "sync_5xx"),
+    *(f"{route}_{what}" for route in ("async", "status", "sync") for what in ("requests", "5xx", "4xx")),
     *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "errors")),
     *("sync_fn_invocations", "sync_fn_duration", "vpr_generated", "vpr_cost_usd"),
     *(f"{name}_log_bytes" for name in (*FUNCTIONS, "sync_fn")),

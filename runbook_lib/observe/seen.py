@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import RULES, Evidence, Look
 from runbook_lib.observe import questions
 from runbook_lib.observe.census import Segment
 from runbook_lib.observe.fetch import Answers
@@ -30,6 +30,7 @@ class Seen:
     window: Window
     now: dt.datetime
     look: Look | None
+    rules: int = RULES
 
     @property
     def whole(self) -> Window:

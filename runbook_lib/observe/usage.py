@@ -15,9 +15,11 @@ from typing import Any
 
 from runbook_lib.judge.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
 from runbook_lib.judge.cost import Usage
+from runbook_lib.judge.model import RULES
+from runbook_lib.observe.census import Segment
 from runbook_lib.observe.llm import PATTERN
 from runbook_lib.observe.questions import FUNCTIONS, label
-from runbook_lib.observe.seen import Seen
+from runbook_lib.observe.seen import Seen, unseen
 from runbook_lib.observe.window import Window, parse
 
 _KB_A_GB = 1e6
@@ -31,6 +33,8 @@ class Tokens:
 
     input: float
     output: float
+    unknown: bool = False
+    """Jobs completed, and neither the table nor a KPI tells what they took: no figure at all, which is not 0."""
     uncounted: float = 0.0
     """Runs that called the LLM and left no count: failed, crashed, cut off. At the mean of those that did."""
 
@@ -50,7 +54,19 @@ def async_counts(seen: Seen) -> AsyncCounts | str:
     if absent:
         return f"no data for {', '.join(absent)}"
     of = {name: seen.sum(name, span) or 0.0 for name in _COUNTED}
-    return _async(seen, of, span, segment.completed + segment.late, segment.completed, tokens(seen))
+    more = _uncensused(seen)
+    if more is None:
+        return "no census of part of the window, and no KPI that tells what completed in it"
+    done = segment.completed + more
+    return _async(seen, of, span, done + segment.late, done, tokens(seen))
+
+
+def _uncensused(seen: Seen) -> int | None:
+    """Jobs that completed where no census was taken, by the KPIs; None: nothing tells. What is not seen is not 0."""
+    _, _, gaps = unseen(seen) if seen.rules >= RULES else (False, (), [])
+    if any(one["created"] is None or one["completed"] is None for one in gaps):
+        return None
+    return sum(round(float(one["completed"])) for one in gaps)
 
 
 BILLED = (
@@ -80,11 +96,28 @@ def tokens(seen: Seen) -> Tokens:
     refused = sum(count for text, count in segment.errors.items() if PATTERN.search(text))
     uncounted = max(0, segment.failed - refused) + (seen.sum("worker_errors", seen.whole) or 0.0)
     mean: tuple[float, float] = (service.input_tokens, service.output_tokens)
+    if seen.rules >= RULES:
+        return _told(seen, segment, done, uncounted, mean)
     if done and segment.input_tokens:
         mean = (segment.input_tokens / done, segment.output_tokens / done)
     return Tokens(
         segment.input_tokens + uncounted * mean[0], segment.output_tokens + uncounted * mean[1], uncounted=uncounted
     )
+
+
+def _told(seen: Seen, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
+    """The tokens of all finished jobs: those that say nothing took as many as those that do, or as the KPIs count."""
+    told = done - segment.untold
+    sums = [seen.sum(name, seen.whole) for name in ("input_tokens", "output_tokens")]
+    more = _uncensused(seen) or 0
+    if told and segment.input_tokens:
+        mean = (segment.input_tokens / told, segment.output_tokens / told)
+    elif done + more and None not in sums and (finished := seen.sum("jobs_completed", seen.whole)):
+        mean = ((sums[0] or 0.0) / finished, (sums[1] or 0.0) / finished)
+    elif done + more:
+        return Tokens(0.0, 0.0, unknown=True)
+    runs = segment.untold + more + uncounted
+    return Tokens(segment.input_tokens + runs * mean[0], segment.output_tokens + runs * mean[1], uncounted=uncounted)
 
 
 def async_hours(seen: Seen) -> list[Usage]:

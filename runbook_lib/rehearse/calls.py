@@ -13,12 +13,14 @@ LOG_BYTES = 1800.0
 """What an invocation writes to its log: the platform's START, END and REPORT, and some structured lines."""
 
 
-def responses(route: str, at: Floats, waited: Floats, broken: NDArray[np.bool_]) -> list[Rows]:
-    """Answers given at `at` after `waited` seconds; those `broken` are 5xx. Shape (n,) each."""
+def responses(
+    route: str, at: Floats, waited: Floats, broken: NDArray[np.bool_], wrong: NDArray[np.bool_] | None = None
+) -> list[Rows]:
+    """Answers given at `at` after `waited` seconds; those `broken` are 5xx, those `wrong` 4xx. Shape (n,) each."""
     ms = np.round(waited * 1000)
     return [
         Rows.of(f"{route}_count", at, 1.0),
-        Rows.of(f"{route}_4xx", at, 0.0),
+        Rows.of(f"{route}_4xx", at, 0.0 if wrong is None else wrong.astype(float)),
         Rows.of(f"{route}_5xx", at, broken.astype(float)),
         Rows.of(f"{route}_latency", at, ms),
         Rows.of(f"{route}_integration", at, np.maximum(ms - GATEWAY_MS, 1.0)),

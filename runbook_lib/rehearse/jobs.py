@@ -59,6 +59,11 @@ class Job:
     u_poll: float
     input_tokens: int
     output_tokens: int
+    number: int = 0
+    """Of the submission that made it, from 1 on."""
+    u_quota: float = 1.0
+    untold: bool = False
+    """Its item does not say how many tokens it took."""
     poison: bool = False
     """Its message crashes whatever worker it is delivered to."""
     started: float = math.inf
@@ -89,6 +94,17 @@ class Failure(NamedTuple):
     reason: str
 
 
+class Answer(NamedTuple):
+    """A request that was answered 4xx or 5xx, as the gateway's access log has it."""
+
+    at: float
+    path: str
+    """`submit` or `sync`."""
+    status: int
+    kind: str
+    """`$context.error.responseType`: THROTTLED, WAF_FILTERED, DEFAULT_5XX; empty for a Lambda's own answer."""
+
+
 Row = tuple[str, float, float, float]
 """A signal, the time at which it is told, the one that it is about, and its number."""
 
@@ -96,7 +112,7 @@ Row = tuple[str, float, float, float]
 class Attempt(NamedTuple):
     """What one delivery leaves behind."""
 
-    rows: Rows
+    rows: list[Row]
     end: float
     """When the worker is free again."""
     again: float | None
@@ -112,7 +128,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
         busy: workers at work, this one included.
     """
     job.started = at
-    limited = busy > now.llm_slots
+    limited = busy > now.llm_slots or job.u_quota < now.llm_quota
     took = round(REFUSED_S if limited else job.llm_s * now.llm_time + 0.6, 3)
     crash = job.poison or took > WORKER_TIMEOUT_S or (job.u_crash + GOLDEN * job.receives) % 1.0 < now.job_crash
     took = min(took, WORKER_TIMEOUT_S)
@@ -160,7 +176,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
                 ("input_tokens", end, end, float(job.input_tokens)),
                 ("output_tokens", end, end, float(job.output_tokens)),
             ]
-    return Attempt(Rows.many(one), end, again)
+    return Attempt(one, end, again)
 
 
 def throttled(job: Job, at: float, settings: Settings) -> Attempt:
@@ -170,7 +186,7 @@ def throttled(job: Job, at: float, settings: Settings) -> Attempt:
     """
     one = [*_received(job, at), ("worker_throttles", at, at, 1.0)]
     again = _returned(job, at, one, settings)
-    return Attempt(Rows.many(one), at, again)
+    return Attempt(one, at, again)
 
 
 def _received(job: Job, at: float) -> list[Row]:

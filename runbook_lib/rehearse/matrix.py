@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from textwrap import fill
 
+from runbook_lib.rehearse.knob_page import section
 from runbook_lib.rehearse.played import Ended
 from runbook_lib.rehearse.scenario import Expected, Scenario, played
 
@@ -62,7 +63,7 @@ def matrix(scenarios: Sequence[Scenario], ended: Iterable[Ended], played: Mappin
     lines += [_row(one, by_name[one.name]) for one in scenarios]
     lines += ["", "## What happens in each", ""]
     lines += [f"- `{one.name}`: {one.explanation or one.title}" for one in scenarios]
-    lines += ["", "## Through the notebooks", "", _notebooks(scenarios, played), ""]
+    lines += ["", "## Through the notebooks", "", _notebooks(scenarios, played), "", section()]
     return "\n".join(lines)
 
 

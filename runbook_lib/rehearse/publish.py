@@ -22,7 +22,7 @@ import numpy as np
 from runbook_lib.errors import AwsError
 from runbook_lib.params import Params
 from runbook_lib.rehearse import inbox as bulk
-from runbook_lib.rehearse.jobs import Failure, Job
+from runbook_lib.rehearse.jobs import Answer, Failure, Job
 from runbook_lib.rehearse.rows import ID, Rows
 
 MINUTE_S = 60
@@ -307,6 +307,8 @@ def item(job: Job, params: Params) -> dict[str, Any]:
     found["completed_at"] = {"S": iso(job.finished)}
     if job.written == "FAILED":
         return found | {"error": {"S": job.error}}
+    if job.untold:
+        return found | {"result_key": {"S": f"results/{job.job_id}.json"}}
     used = {"input": {"N": str(job.input_tokens)}, "output": {"N": str(job.output_tokens)}}
     return found | {"result_key": {"S": f"results/{job.job_id}.json"}, "token_usage": {"M": used}}
 
@@ -353,6 +355,28 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
         events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, service)} for failure in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
     return len(failures)
+
+
+def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
+    """Write the gateway's access log of refused and failed requests; how many lines. None where no log is declared."""
+    if not answers or "access_log" not in params.service.names:
+        return 0
+    group = params.name("access_log")
+    _unless_there(client, lambda: client.create_log_group(logGroupName=group))
+    _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
+    routes = params.service.api.routes
+    paths = {"submit": routes.submit, "sync": routes.sync}
+    for part in _parts(sorted(answers), EVENTS_A_CALL):
+        events = [{"timestamp": int(one.at * 1000), "message": access_line(one, paths)} for one in part]
+        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
+    return len(answers)
+
+
+def access_line(answer: Answer, paths: dict[str, str]) -> str:
+    """One line of the access log, with the fields of `$context` that the inventory wants."""
+    at = int(answer.at * 1000)
+    said = {"request_id": f"{at:x}", "time": at, "method": "POST", "path": paths[answer.path]}
+    return json.dumps({**said, "status": answer.status, "response_type": answer.kind or "-"})
 
 
 def log_line(failure: Failure, service: str) -> str:

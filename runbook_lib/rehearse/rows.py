@@ -58,7 +58,7 @@ class Rows:
     def of(signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> Rows:
         """Rows of one signal; `value` may be one number for all."""
         emit = np.asarray(emit, dtype=float)
-        filled = np.broadcast_to(np.asarray(value, dtype=float), emit.shape)
+        filled = value if isinstance(value, np.ndarray) and value.dtype == float else np.full(len(emit), value, float)
         return Rows(np.full(len(emit), ID[signal]), emit, emit if stamp is None else stamp, filled)
 
     @staticmethod

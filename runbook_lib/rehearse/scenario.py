@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -61,8 +63,36 @@ class Behaviour(Frozen):
     """Write units, of the table and of the index each, that the worker spends on a job's end."""
     metrics_late_s: float = Field(default=0.0, ge=0)
     """Metrics reach CloudWatch so much later than they should, under the time that they are about."""
+    gateway_4xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of the asynchronous submissions that our own gateway refuses (429): counted, and no job."""
+    gateway_403: float = Field(default=0.0, ge=0, le=1)
+    """Share of them that the WAF forbids (403)."""
+    gateway_5xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of them that the gateway answers 5xx without calling the submit Lambda."""
+    sync_4xx_gateway: float = Field(default=0.0, ge=0, le=1)
+    """Share of the synchronous requests that the gateway refuses (429)."""
+    caller_4xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of the requests at both routes that are the callers' own mistakes (400): no job, and no failure."""
+    accepted_lost: float = Field(default=0.0, ge=0, le=1)
+    """Share of the submissions answered 202 of which no job is ever written."""
+    resubmitted: float = Field(default=0.0, ge=0, le=1)
+    """Share of the submissions that repeat an earlier one: answered 200, no job of their own, their users served."""
+    job_lost: float = Field(default=0.0, ge=0, le=1)
+    """Share of the jobs whose message vanishes: the item stays PENDING for ever."""
+    job_duplicated: float = Field(default=0.0, ge=0, le=1)
+    """Share of the submissions that make a second job under the same idempotency key."""
+    llm_quota: float = Field(default=0.0, ge=0, le=1)
+    """Share of the jobs that the LLM refuses with 429, and that fail."""
+    no_token_usage: float = Field(default=0.0, ge=0, le=1)
+    """Share of the jobs whose item does not say how many tokens they took."""
     llm_slots: float = Field(default=1000.0, ge=0)
     """Jobs at a time that the LLM's rate limit lets through; one more is refused at once, and its job fails."""
+
+
+RAMP_STEPS = 12
+"""Pieces of equal length that a ramp is made of."""
+HORIZON_H = 400.0
+"""How far ahead pulses and nights are laid out, in hours from the fault's start."""
 
 
 class Fault(Frozen):
@@ -75,8 +105,22 @@ class Fault(Frozen):
     start: float = Field(default=0.0, ge=0)
     end: float | None = None
     after: Begin | None = None
+    shape: Literal["step", "ramp", "pulse", "nightly"] = "step"
+    """`ramp` grows evenly over `ramp_h` hours; `pulse` is on for `pulse_min` minutes every `every_h` hours; `nightly`
+    is on from `from_hour` to `to_hour` of each day of the world's life."""
+    ramp_h: float = Field(default=12.0, gt=0)
+    pulse_min: float = Field(default=30.0, gt=0)
+    every_h: float = Field(default=4.0, gt=0)
+    from_hour: float = Field(default=0.0, ge=0, lt=24)
+    to_hour: float = Field(default=6.0, gt=0, le=24)
     silent: tuple[str, ...] = ()
     """Signals (`rows.SIGNALS`) that CloudWatch is never told."""
+    dropped: dict[str, float] = Field(default_factory=dict)
+    """Signal to the share of its minutes that never arrive."""
+    scaled: dict[str, float] = Field(default_factory=dict)
+    """Signal to the factor by which its values are wrong."""
+    stuck: tuple[str, ...] = ()
+    """Signals that go on saying what they said first."""
     set: dict[str, float] = Field(default_factory=dict)
     times: dict[str, float] = Field(default_factory=dict)
     reason: str = ""
@@ -87,8 +131,15 @@ class Fault(Frozen):
         unknown = sorted((set(self.set) | set(self.times)) - set(Behaviour.model_fields))
         if unknown:
             raise ValueError(f"fault '{self.name}' turns unknown knob '{unknown[0]}'")
-        if strangers := sorted(set(self.silent) - set(ID)):
+        named = {*self.silent, *self.dropped, *self.scaled, *self.stuck}
+        if strangers := sorted(named - set(ID)):
             raise ValueError(f"fault '{self.name}' silences unknown signal '{strangers[0]}'")
+        if self.shape == "nightly" and self.to_hour <= self.from_hour:
+            raise ValueError(f"fault '{self.name}': to_hour {self.to_hour:g} is not after from_hour {self.from_hour:g}")
+        if self.shape == "pulse" and self.pulse_min >= 60 * self.every_h:
+            raise ValueError(
+                f"fault '{self.name}': a pulse of {self.pulse_min:g} min every {self.every_h:g} h never ends"
+            )
         if self.end is not None and self.end <= self.start:
             raise ValueError(f"fault '{self.name}' ends at hour {self.end}, before its start {self.start}")
         return self
@@ -96,6 +147,35 @@ class Fault(Frozen):
     def on(self, hour: float) -> bool:
         """Whether it is on at `hour`; the end is not included."""
         return self.after is None and self.start <= hour and (self.end is None or hour < self.end)
+
+    @cached_property
+    def pieces(self) -> tuple[tuple[float, float, float], ...]:
+        """(from hour, to hour, how much of it: 0 to 1) of its life, in order."""
+        end = math.inf if self.end is None else self.end
+        last = min(end, self.start + HORIZON_H)
+        match self.shape:
+            case "step":
+                return ((self.start, end, 1.0),)
+            case "ramp":
+                width = self.ramp_h / RAMP_STEPS
+                steps = [(self.start + width * k, self.start + width * (k + 1), (k + 1) / RAMP_STEPS)
+                         for k in range(RAMP_STEPS - 1)]  # fmt: skip
+                found = [*steps, (self.start + width * (RAMP_STEPS - 1), end, 1.0)]
+            case "pulse":
+                count = math.ceil((last - self.start) / self.every_h)
+                begins = [self.start + self.every_h * k for k in range(count)]
+                found = [(at, at + self.pulse_min / 60, 1.0) for at in begins]
+            case "nightly":
+                days = range(int(self.start // 24), int(last // 24) + 1)
+                found = [(24.0 * day + self.from_hour, 24.0 * day + self.to_hour, 1.0) for day in days]
+        cut = [(max(low, self.start), min(high, end), level) for low, high, level in found]
+        return tuple(piece for piece in cut if piece[0] < piece[1])
+
+    def level(self, hour: float) -> float:
+        """How much of it is in force at `hour`: 0 to 1."""
+        if self.after is not None:
+            return 0.0
+        return next((level for low, high, level in self.pieces if low <= hour < high), 0.0)
 
     def counted_from(self, hour: float) -> Fault:
         """The same fault, its hours counted from `hour` of the world's life."""
@@ -140,6 +220,10 @@ class Scenario(Frozen):
         *(1.6, 1.7, 1.7, 1.6, 1.5, 1.4, 1.2, 1.1, 0.9, 0.7, 0.5, 0.4),
     )
     """Weight of each hour of the day (UTC); only the proportions count."""
+    access_log: bool = False
+    """The stage writes access logs, so that refusals can be told from the callers' own mistakes."""
+    late_h: float = Field(default=0.0, ge=0)
+    """Hours by which the declared looks are taken late."""
     by_hand: bool = False
     """The shift is made at AppConfig's console in the phase's name, with no step over 0; else by the notebook."""
     idle_queue_hours: float = Field(default=6.0, ge=0)
@@ -194,7 +278,7 @@ class Scenario(Frozen):
     def edges(self) -> tuple[float, ...]:
         """Hours at which a fault starts or ends, in order."""
         known = [fault for fault in self.faults if fault.after is None]
-        return tuple(sorted({x for f in known for x in (f.start, f.end) if x is not None}))
+        return tuple(sorted({x for f in known for low, high, _ in f.pieces for x in (low, high) if x < math.inf}))
 
     def at(self, hour: float) -> Behaviour:
         """The behaviour at `hour` of the world's life; later faults of the list lie over earlier ones.
@@ -204,8 +288,8 @@ class Scenario(Frozen):
         """
         values = self.behaviour.model_dump()
         for fault in self.faults:
-            if fault.on(hour):
-                values = _with(values, fault)
+            if level := fault.level(hour):
+                values = _with(values, fault, level)
         return Behaviour.model_validate(values)
 
     def reason(self, hour: float) -> str:
@@ -219,10 +303,13 @@ def _within(begin: Begin) -> str:
     return "08" if begin in ("migration", "09") else begin
 
 
-def _with(values: dict[str, float], fault: Fault) -> dict[str, float]:
-    """`values` under `fault`."""
-    values = {**values, **fault.set}
-    return {**values, **{knob: values[knob] * factor for knob, factor in fault.times.items()}}
+def _with(values: dict[str, float], fault: Fault, level: float = 1.0) -> dict[str, float]:
+    """`values` under so much of `fault`."""
+    if level == 1.0:
+        values = {**values, **fault.set}
+        return {**values, **{knob: values[knob] * factor for knob, factor in fault.times.items()}}
+    whole = _with(values, fault)
+    return {knob: value + level * (whole[knob] - value) for knob, value in values.items()}
 
 
 def load(name: str | Path) -> Scenario:

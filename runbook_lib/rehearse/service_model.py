@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 from runbook_lib.rehearse.arrivals import HOUR_S, Arrivals, Floats, draw
 from runbook_lib.rehearse.calls import invocations, responses
 from runbook_lib.rehearse.gauges import Gauges
-from runbook_lib.rehearse.jobs import THROTTLED_TRIES, Attempt, Failure, Job, Settings, attempt, polls, throttled
+from runbook_lib.rehearse.jobs import (
+    THROTTLED_TRIES,
+    Answer,
+    Attempt,
+    Failure,
+    Job,
+    Row,
+    Settings,
+    attempt,
+    polls,
+    throttled,
+)
 from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Behaviour, Scenario
 
@@ -29,6 +40,15 @@ GATEWAY_TIMEOUT_S = 29.0
 SYNC_TIMEOUT_S = 60.0
 SUBMIT_SIGMA = 0.485  # p95 / median = exp(1.645 * 0.485) = 2.2
 TOKEN_SIGMA = 0.08
+CALLERS_OWN, GATEWAY_BROKEN, DOUBLED = 400, 503, 207
+"""Statuses: a caller's mistake, the gateway's own 5xx; and, inside, a submission that makes two jobs."""
+SWALLOWED, REPEATED = 299, 200
+"""Accepted, and no job is written; a repeated submission, answered with the job that there is."""
+_AT_THE_DOOR = (
+    ("gateway_4xx", 429), ("gateway_403", 403), ("gateway_5xx", GATEWAY_BROKEN), ("caller_4xx", CALLERS_OWN),
+    ("accepted_lost", SWALLOWED), ("resubmitted", REPEATED), ("job_duplicated", DOUBLED),
+)  # fmt: skip
+_KINDS = {429: "THROTTLED", 403: "WAF_FILTERED", GATEWAY_BROKEN: "DEFAULT_5XX", 504: "INTEGRATION_TIMEOUT"}
 
 
 class Requests(NamedTuple):
@@ -40,6 +60,12 @@ class Requests(NamedTuple):
     """Sync: answered within the gateway's patience. Async: the submission was accepted."""
     refused: NDArray[np.bool_]
     """The route was not there any more: 403."""
+    status: NDArray[np.int64]
+    """What the gateway answered."""
+    number: NDArray[np.int64]
+    """Of the job that it made; 0: none."""
+    mistake: NDArray[np.bool_]
+    """The caller's own: no user of the service."""
 
 
 @dataclass
@@ -53,6 +79,8 @@ class Step:
     """Copies of the jobs whose status at `end` is another one than in the step before."""
     failures: list[Failure]
     requests: Requests
+    answers: list[Answer] = field(default_factory=list)
+    """Requests answered 4xx or 5xx, where the world writes an access log."""
     used: dict[str, float] = field(default_factory=dict)
     """Signal to the sum of its values: what was used, whether AWS is told or not."""
 
@@ -96,6 +124,8 @@ class Service:
         self._units: tuple[float | None, float | None] = (None, None)
         self._state = _State(now=start, gauges=Gauges(start, scenario.idle_queue_hours * HOUR_S))
         self._out: list[Rows] = []
+        self._told: list[Row] = []
+        self._answers: list[Answer] = []
         self.live_by(scenario)
 
     @property
@@ -128,6 +158,7 @@ class Service:
         self.scenario, self._edges = scenario, scenario.edges()
         self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
         self._hours: dict[int, Arrivals] = {}
+        self._values: dict[str, Floats] = {}
 
     def set_weight(self, share: float) -> None:
         """From now on the flags say `share` (0 to 1); each client sees it when it reads them next."""
@@ -149,7 +180,7 @@ class Service:
         twin = copy.copy(self)
         twin._state = copy.deepcopy(self._state)
         twin._weights = list(self._weights)
-        twin._out = []
+        twin._out, twin._told, twin._answers = [], [], []
         return twin
 
     def run(self, until: float) -> Step:
@@ -157,6 +188,10 @@ class Service:
         state, start = self._state, self._state.now
         requests = self._arrive(start, until)
         self._work(until)
+        if self._told:
+            # All deliveries at once: an array for each would cost more than the delivery itself.
+            self._out.append(Rows.many(self._told))
+            self._told = []
         self._out += polls(state.active, until, self.settings)
         rows = Rows.concatenate([state.pending, *self._out])
         self._out = []
@@ -179,14 +214,19 @@ class Service:
         published = state.gauges.show(done, start, until, ages)
         state.now = until
         used = done.totals() | {"queue_empty": published.total("queue_empty")}
-        return Step(start, until, published, changed, failures, requests, used)
+        answers, self._answers = self._answers, []
+        return Step(start, until, published, changed, failures, requests, answers, used)
 
     def _emit(self, signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> None:
         if len(emit):
             self._out.append(Rows.of(signal, emit, value, stamp))
 
     def _knob(self, name: str, at: Floats) -> Floats:
-        values = np.array([getattr(behaviour, name) for behaviour in self._behaviours])
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = np.array([getattr(behaviour, name) for behaviour in self._behaviours])
+        if len(values) == 1:
+            return np.repeat(values, len(at))
         return values[np.searchsorted(self._edges, (at - self.origin) / HOUR_S, side="right")]
 
     def _arrive(self, start: float, until: float) -> Requests:
@@ -198,7 +238,7 @@ class Service:
                 self._hours = {h: a for h, a in self._hours.items() if h >= first - 1}
                 self._hours[hour] = draw(self.scenario, self.seed, hour, self.origin)
             seen.append(self._serve(self._hours[hour].between(start, until)))
-        return Requests(*(np.concatenate(column) for column in zip(*seen, strict=True))) if seen else _NOBODY
+        return Requests(*(np.concatenate(column) for column in zip(*seen, strict=True))) if seen else NOBODY
 
     def _serve(self, who: Arrivals) -> Requests:
         """Split the arrivals as the clients do: by the flags as each of them saw them last.
@@ -214,21 +254,64 @@ class Service:
         refused = elsewhere & (not temporary)
         is_async = elsewhere | migrated
         paths = [(elsewhere & ~refused, "submit"), *([(~elsewhere, "sync")] if migrated else [])]
-        ok = np.zeros(len(who), dtype=bool)
+        n = len(who)
+        ok, status, number = np.zeros(n, dtype=bool), np.full(n, 200), np.zeros(n, dtype=np.int64)
+        status[refused] = 403
         if not migrated:
-            ok[~elsewhere] = self._sync(_take(who, ~elsewhere))
+            ok[~elsewhere], status[~elsewhere] = self._sync(_take(who, ~elsewhere))
         for mask, path in paths:
-            ok[mask] = self._submit(_take(who, mask), path)
+            ok[mask], status[mask], number[mask] = self._submit(_take(who, mask), path)
         self._emit("nowhere_count", who.at[refused], 1.0)
         self._emit("nowhere_4xx", who.at[refused], 1.0)
-        return Requests(who.at, is_async, ok, refused)
+        return Requests(who.at, is_async, ok, refused, status, number, status == CALLERS_OWN)
 
     def _llm_s(self, who: Arrivals) -> Floats:
         quick = who.u_quick < self._knob("quick", who.at)
         return np.where(quick, 18 + 10 * who.u_llm, 30 + 30 * who.u_llm)
 
-    def _sync(self, who: Arrivals) -> NDArray[np.bool_]:
+    def _note(self, at: Floats, path: str, status: NDArray[np.int64]) -> None:
+        """The access log's lines of what was answered 4xx or 5xx."""
+        if not self.scenario.access_log:
+            return
+        for k in np.flatnonzero(status >= 400):
+            code = int(status[k])
+            self._answers.append(Answer(float(at[k]), path, code, _KINDS.get(code, "")))
+
+    def _turned_away(self, who: Arrivals, path: str, status: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which the gateway answers by itself: counted, and no Lambda is called."""
+        away = np.isin(status, (429, 403, GATEWAY_BROKEN))
+        if away.any():
+            waited = np.full(int(away.sum()), 0.004)
+            code = status[away]
+            self._out += responses(path, who.at[away] + waited, waited, code >= 500, code < 500)
+        return np.asarray(away)
+
+    def _sync(self, who: Arrivals) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """The gateway gives up after 29 s; the Lambda goes on, is paid for, and so are its tokens."""
+        n = len(who)
+        ok, status = np.zeros(n, dtype=bool), np.full(n, 200)
+        if not n:
+            return ok, status
+        u = _second(who, 0)
+        refused = self._knob("sync_4xx_gateway", who.at)
+        mistaken = refused + self._knob("caller_4xx", who.at)
+        status[u < mistaken], status[u < refused] = CALLERS_OWN, 429
+        away = self._turned_away(who, "sync", status)
+        mistakes = status == CALLERS_OWN
+        if mistakes.any():
+            took = np.full(int(mistakes.sum()), 0.05)
+            none = np.zeros(len(took), dtype=bool)
+            at = who.at[mistakes]
+            self._out += responses("sync", at + took, took, none, ~none)
+            self._out += invocations("sync", at, took, none, np.ones(len(took)))
+        kept = ~away & ~mistakes
+        ok[kept] = self._generate(_take(who, kept))
+        status[kept & ~ok] = 504
+        self._note(who.at, "sync", status)
+        return ok, status
+
+    def _generate(self, who: Arrivals) -> NDArray[np.bool_]:
+        """The synchronous Lambda at work; which were answered in time."""
         if not len(who):
             return np.zeros(0, dtype=bool)
         wanted = self._llm_s(who) * self._knob("llm_time", who.at) + 0.3
@@ -265,43 +348,89 @@ class Service:
             np.round(self.settings.output_tokens * factor * np.exp(TOKEN_SIGMA * who.z_output)),
         )
 
-    def _submit(self, who: Arrivals, path: str) -> NDArray[np.bool_]:
+    def _submit(self, who: Arrivals, path: str) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+        """What the gateway lets through is accepted, refused by the Lambda, or breaks it: (accepted, status, job)."""
+        n = len(who)
+        ok, status, number = np.zeros(n, dtype=bool), np.full(n, 202), np.zeros(n, dtype=np.int64)
+        if not n:
+            return ok, status, number
+        u, at = _second(who, 0), who.at
+        # One uniform number, cut into pieces; later ones of the list give way where the shares exceed 1.
+        edge = np.zeros(n)
+        for knob, code in _AT_THE_DOOR:
+            low, edge = edge, edge + self._knob(knob, at)
+            status[(u >= low) & (u < edge)] = code
+        away = self._turned_away(who, path, status)
+        kept = ~away
+        if kept.all():
+            ok, status, number = self._accept(who, path, status)
+        elif kept.any():
+            ok[kept], status[kept], number[kept] = self._accept(_take(who, kept), path, status[kept])
+        self._note(at, path, status)
+        return ok, status, number
+
+    def _accept(
+        self, who: Arrivals, path: str, status: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
         """Accepted submissions become jobs; the idempotency key is looked up in the index first."""
-        if not len(who):
-            return np.zeros(0, dtype=bool)
+        status = status.copy()
         waited = np.round(self._knob("submit_latency_s", who.at) * np.exp(SUBMIT_SIGMA * who.z_submit), 3)
-        broken = self._broken(who)
+        mistake = status == CALLERS_OWN
+        broken = self._broken(who) & ~mistake
         answered = who.at + waited
-        self._out += responses(path, answered, waited, broken)
+        self._out += responses(path, answered, waited, broken, mistake)
+        status[broken] = 502
+        made = (status == 202) | (status == DOUBLED)
         self._out += invocations("submit", who.at, waited * 0.85, broken, np.ones(len(who)))
         created = np.round(who.at + waited * 0.6, 3)
         self._emit("gsi_reads", created, 0.5)
-        self._emit("table_writes", created[~broken], 1.0)
-        self._emit("gsi_writes", created[~broken], 1.0)
-        self._emit("jobs_created", created[~broken], 1.0)
-        self._emit("queue_sent", answered[~broken], 1.0)
-        self._emit("d_visible", answered[~broken], 1.0)
+        lost = made & (_second(who, 1) < self._knob("job_lost", who.at))
+        for copies in (made, status == DOUBLED):
+            self._emit("table_writes", created[copies], 1.0)
+            self._emit("gsi_writes", created[copies], 1.0)
+            self._emit("jobs_created", created[copies], 1.0)
+            self._emit("queue_sent", answered[copies], 1.0)
+            self._emit("d_visible", answered[copies], 1.0)
+        self._emit("d_visible", answered[lost], -1.0)
         llm, (read, written) = self._llm_s(who), self._tokens(who)
         poisoned = who.u_crash < self._knob("poison", who.at)
-        for i in np.flatnonzero(~broken):
-            high, low = int(who.key[i, 0]), int(who.key[i, 1])
+        number = np.zeros(len(who), dtype=np.int64)
+        quota, untold = _second(who, 2), _second(who, 3) < self._knob("no_token_usage", who.at)
+        twice = [(i, 0) for i in np.flatnonzero(made).tolist()]
+        if (status == DOUBLED).any():
+            twice = sorted([*twice, *((i, 1) for i in np.flatnonzero(status == DOUBLED).tolist())])
+        # Plain Python from here: element access to numpy arrays would cost more than the jobs themselves.
+        keys, begun, sent, seconds, ins, outs = (
+            column.tolist() for column in (who.key, created, answered, llm, read, written)
+        )
+        u_failed, u_crash, u_poll = who.u_failed.tolist(), who.u_crash.tolist(), who.u_poll.tolist()
+        for i, copied in twice:
+            high, low = keys[i]
             job = Job(
-                job_id=str(uuid.UUID(int=high << 64 | low, version=4)),
+                job_id=str(uuid.UUID(int=(high ^ copied) << 64 | low, version=4)),
                 idempotency_key=f"{low:016x}{high:016x}",
-                created=float(created[i]),
-                enqueued=float(answered[i]),
-                llm_s=float(llm[i]),
-                u_failed=float(who.u_failed[i]),
-                u_crash=float(who.u_crash[i]),
-                u_poll=float(who.u_poll[i]),
+                created=begun[i],
+                enqueued=sent[i],
+                llm_s=seconds[i],
+                u_failed=u_failed[i],
+                u_crash=u_crash[i],
+                u_poll=u_poll[i],
                 poison=bool(poisoned[i]),
-                input_tokens=int(read[i]),
-                output_tokens=int(written[i]),
+                u_quota=float(quota[i]),
+                untold=bool(untold[i]),
+                input_tokens=int(ins[i]),
+                output_tokens=int(outs[i]),
             )
             self._state.jobs += 1
-            heapq.heappush(self._state.waiting, (job.enqueued, self._state.jobs, job))
+            job.number = self._state.jobs
+            number[i] = number[i] or job.number
+            if lost[i] and not copied:
+                job.gone = job.enqueued
+            else:
+                heapq.heappush(self._state.waiting, (job.enqueued, self._state.jobs, job))
             self._state.active.append(job)
-        return np.asarray(~broken)
+        status[status == DOUBLED] = 202
+        return np.asarray(~broken & ~mistake), status, number
 
     def _broken(self, who: Arrivals) -> NDArray[np.bool_]:
         """Submissions that crash the submit Lambda: by themselves, or because table or index turn the write away."""
@@ -368,7 +497,7 @@ class Service:
 
     def _back(self, number: int, job: Job, made: Attempt) -> None:
         """What a delivery leaves behind, and its message in the queue again if it is not done with."""
-        self._out.append(made.rows)
+        self._told += made.rows
         if made.again is not None:
             heapq.heappush(self._state.waiting, (made.again, number, job))
 
@@ -378,9 +507,16 @@ class Service:
         return self.origin + later[0] * HOUR_S if later else math.inf
 
 
+def _second(who: Arrivals, part: int) -> Floats:
+    """Further uniform numbers of each request, from the bits of its key: 32 for each `part`, 0 to 3."""
+    bits = (who.key[:, part // 2] >> np.uint64(32 * (part % 2))) & np.uint64(0xFFFFFFFF)
+    return bits.astype(float) / 2.0**32
+
+
 def _take(who: Arrivals, mask: NDArray[np.bool_]) -> Arrivals:
     return Arrivals(**{name: column[mask] for name, column in vars(who).items()})
 
 
 _NO = np.empty(0, dtype=bool)
-_NOBODY = Requests(np.empty(0), _NO, _NO, _NO)
+_NONE = np.empty(0, dtype=np.int64)
+NOBODY = Requests(np.empty(0), _NO, _NO, _NO, _NONE, _NONE, _NO)

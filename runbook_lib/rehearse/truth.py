@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runbook_lib.rehearse.jobs import Job
-from runbook_lib.rehearse.service_model import Requests, Step
+from runbook_lib.rehearse.rows import Floats
+from runbook_lib.rehearse.service_model import NOBODY, REPEATED, Requests, Step
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,56 @@ class Truth:
     """Job items written so far."""
     _requests: list[Requests] = field(default_factory=list)
     _used: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
+    _good: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1024, dtype=bool))
+    """By number of the submission: whether a job of it ended in a report in time. 0 is no job's number."""
+    _users: list[tuple[Floats, NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
+    """Users in order of arrival: when, number, status. Joined into one part when somebody asks."""
 
     def add(self, step: Step) -> None:
         """Take in what came to pass."""
         self._requests.append(step.requests)
         self._used.append((step.start, step.end, step.used))
         self.jobs.update((job.job_id, job) for job in step.jobs)
+        seen = step.requests
+        mine = seen.is_async & ~seen.mistake
+        if mine.any():
+            self._users.append((seen.at[mine], seen.number[mine], seen.status[mine]))
+        top = max((job.number for job in step.jobs), default=0)
+        if top >= len(self._good):
+            self._good = np.concatenate([self._good, np.zeros(top + 1, dtype=bool)])
+        for job in step.jobs:
+            # A job in time stays so, and of two jobs of one submission one that is in time serves its user.
+            if job.number and not job.failed and job.finished - job.created <= self.job_deadline_s:
+                self._good[job.number] = True
 
     def requests(self) -> Requests:
         """All requests, in order of arrival."""
         if not self._requests:
-            nobody = np.empty(0, dtype=bool)
-            return Requests(np.empty(0), nobody, nobody, nobody)
+            return NOBODY
         return Requests(*(np.concatenate(column) for column in zip(*self._requests, strict=True)))
+
+    def served(self, start: float = -math.inf, end: float = math.inf) -> tuple[Floats, NDArray[np.bool_]]:
+        """Users who arrive in [start, end), in order: (n,) epoch seconds, and whether each got a report in time.
+
+        A user is a request that took the asynchronous path and is no mistake of the caller's own; a refused one is
+        a user too. One that is still waited for counts as not served.
+        """
+        if not self._users:
+            return np.zeros(0), np.zeros(0, dtype=bool)
+        if len(self._users) > 1:
+            at, number, status = (np.concatenate(column) for column in zip(*self._users, strict=True))
+            self._users = [(at, number, status)]
+        at, number, status = self._users[0]
+        window = slice(*np.searchsorted(at, [start, end]))
+        number = number[window]
+        # The number of a job that no step has shown yet may lie beyond those known.
+        good = self._good[np.where(number < len(self._good), number, 0)]
+        return at[window], good | (status[window] == REPEATED)
+
+    def users(self, start: float = -math.inf, end: float = math.inf) -> tuple[int, int]:
+        """(submitted, succeeded) of [start, end)."""
+        at, ok = self.served(start, end)
+        return len(at), int(ok.sum())
 
     def used(self, start: float = -math.inf, end: float = math.inf) -> dict[str, float]:
         """What was used in the steps that lie wholly in [start, end): signal to the sum of its values.

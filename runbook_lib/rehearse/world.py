@@ -137,6 +137,7 @@ class World:
         with ThreadPoolExecutor(2) as pool:
             items = pool.submit(self._items.put, step.jobs)
             logs = pool.submit(publish.put_failures, self.aws.client("logs"), self.params, step.failures)
+            publish.put_access(self.aws.client("logs"), self.params, step.answers)
             self.truth.data += self._metrics.put(step.rows)
             self.truth.items += items.result()
             logs.result()

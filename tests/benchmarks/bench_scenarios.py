@@ -15,10 +15,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from runbook_lib.rehearse.in_process import InProcess
-from runbook_lib.rehearse.kept import keep
 from runbook_lib.rehearse.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.quick.kept import keep
+from runbook_lib.rehearse.quick.player import InProcess
 from runbook_lib.rehearse.scenario import Scenario, load, played
 from runbook_lib.rehearse.stage import params_of
 

@@ -62,14 +62,14 @@ def test_everything_comes_out_as_it_was_sealed(soaked: Rollout) -> None:
     assert [one.identical for one in found] == [True] * 4, [one.differences for one in found]
     assert [one.now for one in found] == [one.sealed for one in found] == ["PLANNED", "SOAK", "SOAK", "SOAK"]
     # The evidence is made from the raw answers; a shift that was applied had nothing to judge.
-    assert [one.measures for one in found] == [12, 0, 12, 12]
-    assert [one.gates for one in found] == [0, 0, 10, 10]
+    assert [one.measures for one in found] == [15, 0, 15, 15]
+    assert [one.gates for one in found] == [0, 0, 13, 13]
 
 
 def test_the_command_says_so_and_ends_with_0(soaked: Rollout) -> None:
     done = call(last(soaked).run_id, "--archive", soaked.folder)
     assert done.exit_code == 0
-    assert "identical: 12 measures from the raw answers, the verdict of 10 gates, and the decision SOAK" in done.stdout
+    assert "identical: 15 measures from the raw answers, the verdict of 13 gates, and the decision SOAK" in done.stdout
     every = json.loads(call("--all", "--archive", soaked.folder, "--json").stdout)
     mine = [one for one in every if one["kind"]]
     assert len(mine) == 4 and all(one["identical"] for one in mine)

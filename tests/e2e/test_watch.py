@@ -100,7 +100,7 @@ def test_a_whole_soak_with_a_restart(rollout: Any, watching: Make) -> None:
     assert {record.decision for record in ours} == {None}
     assert {record.status for record in ours} == {"completed"}
     assert ours[-1].moment == "after"
-    assert len(ours[-1].gates) == 10
+    assert len(ours[-1].gates) == len(ours[-1].policy["gates"])
     assert any("back-filled: nobody looked between" in note for record in ours for note in record.notes)
     assert sum(segment["completed"] for record in ours for segment in record.census) > 100
     assert rollout.by_hand().decision == "PROMOTE"

@@ -21,6 +21,9 @@ See = Callable[..., Evidence]
 def evidence(policy: Policy, see: See, n: int, bad: int, cost: float) -> dict[str, Evidence]:
     zeros = {"values": (0.0,) * 288, "expected": 288, "live": 0.0}
     fields: dict[str, dict[str, Any]] = {
+        "lost_jobs": {"n": n, "bad": 0},
+        "llm_quota": {"n": n, "bad": 0},
+        "refused": {"n": n, "bad": 0},
         "success_rate": {"n": n, "bad": min(n, bad)},
         "error_rate": {"n": n, "bad": 0},
         "submit_latency": {"n": n, "value": 1.2, "upper": 1.5},

@@ -191,7 +191,7 @@ def test_a_backlog_is_worked_off_whatever_the_baseline(good: list[GateResult], r
 def test_fails_are_ranked_by_severity(good: list[GateResult], run: Run) -> None:
     bad = _with(good, run("cost", value=0.06, n=300), run("queue_depth", values=(60.0,), expected=1))
     outcome = decide("after", _with(bad, run("error_rate", n=300, bad=30)))
-    assert outcome.reason.startswith("ROLLBACK: error rate (async routes, 5xx) 10.0 %")
+    assert outcome.reason.startswith("ROLLBACK: error rate (each async route, 5xx) 10.0 %")
     assert "also failing: queue depth, cost per VPR" in outcome.reason
 
 

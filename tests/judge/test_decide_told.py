@@ -107,8 +107,10 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
     ),
     (
         "after", [row(id, "INCONCLUSIVE") for id in "abc"], {"percent": 10, "last_look": True},
-        "HOLD", "the last look of the soak is not conclusive: a is INCONCLUSIVE; also undecided: gate b, gate c.",
-        "The weight of 10 % stays; a human decides: soak again, or go back.",
+        "HOLD", "the last look of the soak is not conclusive: a is INCONCLUSIVE; also undecided: gate b, gate c; "
+        "the baseline's own success is not known.",
+        "The weight of 10 % stays; a human decides: soak again with the next attempt (attempt + 1), or go back "
+        "(run rollback_1: it turns async off at once).",
     ),
     (
         "after", [A], {"percent": 10},

@@ -78,7 +78,7 @@ def test_judge_all_leaves_no_gate_out(policy: Policy, see: Callable[..., Evidenc
     gate = policy.gate("success_rate")
     results = judge_all(policy.gates, {"success": see(gate, n=300, bad=0)}, look=at5)
     assert [result.gate.id for result in results] == [gate.id for gate in policy.gates]
-    assert [result.verdict for result in results] == [Verdict.PASS] + [Verdict.NO_DATA] * (len(policy.gates) - 1)
+    assert {result.gate.id for result in results if result.verdict is not Verdict.NO_DATA} == {"success_rate"}
     assert "'cost_per_vpr' was not measured" in next(r for r in results if r.gate.id == "cost").reason
 
 

@@ -228,7 +228,7 @@ def test_a_share_close_to_the_weight_is_told_apart_from_it(policy: Policy) -> No
 def test_samples_of_a_request_are_the_policys(policy: Policy) -> None:
     gates = [policy.gate("error_rate"), policy.gate("lambda_errors")]
     found = powers(week(125), gates, phase="p", percent=10, looks=[AT5], samples=policy.baseline.samples)
-    assert [each.expected for each in found] == [600, 900]
+    assert [each.expected for each in found] == [300, 300]
 
 
 def test_the_quietest_day_is_said_beside_the_mean(policy: Policy) -> None:

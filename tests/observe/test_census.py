@@ -108,7 +108,8 @@ def test_times_tokens_errors_and_duplicates() -> None:
         ),
         job(T, "FAILED", error="RateLimit: request 99 of job 0a0c9f7e-1111-4222-8333-444455556666", token_usage=None),
     )
-    assert segment.generation_s == (30, 60)
+    assert (segment.n, segment.completed, segment.failed) == (3, 1, 2), "items under one key are one user"
+    assert segment.generation_s == (60,)
     assert (segment.input_tokens, segment.output_tokens, segment.duplicates) == (7500, 2000, 1)
     assert segment.errors == {"RateLimit: request <n> of job <id>": 2}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runbook_lib.rehearse.kept import read
 from runbook_lib.rehearse.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.quick.kept import read
 from runbook_lib.rehearse.scenario import Expected, Fault, Scenario, load, names, played
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -118,7 +118,11 @@ FAULTS = {
         *("fails_at_full_weight", "fails_after_migration"),
         "fails_in_the_first_week",
     ),
-    "none": ("healthy", "throttled_and_retried"),
+    "refused by the gateway": ("refused_429", "refused_5xx_2_percent", "refused_5xx_after_migration"),
+    "jobs lost, and never written": ("jobs_lost", "accepted_lost"),
+    "the LLM's quota": ("llm_quota",),
+    "faults with a shape": ("slow_ramp", "nightly_dip"),
+    "none": ("healthy", "throttled_and_retried", "duplicates", "callers_mistakes"),
 }
 
 

@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import poisson
 
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
-from runbook_lib.rehearse.in_process import HISTORY, PHASES, START, InProcess, _Soak
 from runbook_lib.rehearse.jobs import THROTTLED_TRIES
+from runbook_lib.rehearse.quick.player import HISTORY, PHASES, START, InProcess, _Soak
 from runbook_lib.rehearse.scenario import load
 from runbook_lib.rehearse.stage import params_of
 

@@ -18,7 +18,7 @@ from runbook_lib.observe.traffic import Deployment, Event, TrafficState
 from runbook_lib.observe.window import iso
 from runbook_lib.params import Params
 from runbook_lib.rehearse import alarm_clock
-from runbook_lib.rehearse.local_aws import LocalMetrics, key_of, statistics
+from runbook_lib.rehearse.quick.local_aws import LocalMetrics, key_of, statistics
 
 BAKE = dt.timedelta(hours=24)
 

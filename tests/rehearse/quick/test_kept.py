@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from runbook_lib.rehearse.kept import Kept, keep, read
 from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.quick.kept import Kept, keep, read
 
 KNOWN = ("bad", "well")
 

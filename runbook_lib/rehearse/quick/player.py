@@ -15,18 +15,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib import moment as moments
+from runbook_lib import present
 from runbook_lib.act.traffic import describe
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome
-from runbook_lib.observe import census, fetch, measure, traffic
+from runbook_lib.observe import access_log, census, door, measure, traffic
 from runbook_lib.observe.window import Window, parse
 from runbook_lib.params import Params
 from runbook_lib.phase_case import case_of
 from runbook_lib.rehearse import publish
-from runbook_lib.rehearse.jobs import RATE_LIMITED
-from runbook_lib.rehearse.local_aws import LocalMetrics, LocalTable
-from runbook_lib.rehearse.local_flags import LocalFlags, LocalGuards
+from runbook_lib.rehearse.jobs import RATE_LIMITED, Answer
 from runbook_lib.rehearse.outbox import Outbox
 from runbook_lib.rehearse.played import DRAIN, PATIENCE, Ended, Seconds, detected_s, turned
+from runbook_lib.rehearse.quick.local_aws import LocalMetrics, LocalTable
+from runbook_lib.rehearse.quick.local_flags import LocalFlags, LocalGuards
 from runbook_lib.rehearse.rows import Rows
 from runbook_lib.rehearse.scenario import Scenario
 from runbook_lib.rehearse.service_model import Service
@@ -62,6 +63,10 @@ class Local:
         self.metrics = LocalMetrics(publish.targets(self.params))
         self.table = LocalTable(self.params)
         self.guards = LocalGuards(self.params, self.metrics)
+        self.most_waiting, self.throttled = 0, 0.0
+        """The longest that the queue ever was, and throttled requests so far: symptoms that a remedy is for."""
+        self.answered: list[Answer] = []
+        """What the access log has."""
         self.levels: dict[str, int] = {"queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0}
 
     @property
@@ -77,6 +82,8 @@ class Local:
             self.service.set_routes(migrated=self.flags.migrated, temporary=self.flags.temporary)
             step = self.service.run(min(end, (self.service.now // STEP_S + 1) * STEP_S))
             self.truth.add(step)
+            self.answered += step.answers
+            self.throttled += sum(step.used.get(f"{part}_write_throttles", 0.0) for part in ("table", "gsi"))
             self.table.put(step.jobs)
             told = self.outbox.send(step.rows, self.service.scenario, self.service.origin, step.end)
             self.metrics.put(told)
@@ -89,6 +96,18 @@ class Local:
         for name in self.levels:
             if len(shown := rows.only(name)):
                 self.levels[name] = int(shown.value[shown.emit.argmax()])
+                if name == "queue_visible":
+                    self.most_waiting = max(self.most_waiting, int(shown.value.max()))
+
+    def access_log(self, params: Params, window: Window) -> dict[str, Any] | None:
+        """As `observe.access_log.read` answers."""
+        if not self.scenario.access_log:
+            return None
+        paths = {"submit": params.service.api.routes.submit, "sync": params.service.api.routes.sync}
+        if self.flags.migrated:  # the parameters are as routed: jobs are submitted at what was the synchronous route
+            paths = {"sync": paths["submit"], "submit": paths["sync"]}
+        lines = (publish.access_line(one, paths) for one in self.answered)
+        return {"counts": access_log.counted(lines, params, window), "cut": False}
 
     def live_levels(self) -> dict[str, Any]:
         """As `observe.live.read` answers."""
@@ -198,7 +217,8 @@ class _Soak:
         begun, extended = world.now, self.moment().come_back_at
         while True:
             every = dt.timedelta(minutes=self.play.scenario.watch_min)
-            wanted = [world.now + every if every else begun + LAST_INTERIM, extended]
+            late = dt.timedelta(hours=self.play.scenario.late_h)
+            wanted = [world.now + every if every else begun + LAST_INTERIM, extended + late if extended else None]
             world.live(min(at for at in wanted if at is not None and at > world.now))
             outcome = self.look()
             if self.moment().name == "taken_back":
@@ -221,18 +241,30 @@ class _Soak:
         window = Window(now.effective_at, max(now.effective_at, now.window_end(self.world.now)))
         evidence = self.evidence(window, now.look, keep=True)
         outcome = case_of(self.params, self.spec, now, evidence, now.look, back=now.come_back_at).verdict()
-        if now.name == "after" and outcome.decision is Decision.SOAK:
-            outcome = self._since(now) or outcome
+        self.judged = window
+        if now.name == "after" and outcome.decision in (Decision.SOAK, Decision.PROMOTE):
+            outcome = self._stands(outcome, window, evidence.get("success"))
         if outcome.decision is Decision.PROMOTE and (evidence[BASELINE].n or 0) >= FEW:
             self.play.kept = evidence[BASELINE]
         return outcome
 
-    def _since(self, now: moments.Moment) -> Outcome | None:
-        """What came after the declared look, while the soak is extended."""
-        assert now.effective_at is not None  # noqa: S101
-        evidence = self.evidence(Window(now.effective_at, self.world.now), None, keep=False)
-        outcome = case_of(self.params, self.spec, now, evidence, None, moment="during").verdict()
-        return outcome if outcome.decision in (Decision.HOLD, Decision.ROLLBACK) else None
+    def _stands(self, outcome: Outcome, judged: Window, users: Evidence | None) -> Outcome:
+        """The outcome, if the time since the judged hours bears it out, as the notebook has it (`present.py`)."""
+        window = present.since_of(judged.end, self.world.now)
+        whole = since = None
+        if present.worth_looking(window, self.params):
+            whole = self._interim(Window(judged.start, window.end))
+            if whole.decision not in (Decision.HOLD, Decision.ROLLBACK):
+                since = self._interim(window)
+        elif outcome.decision is Decision.SOAK:
+            return outcome
+        firing = present.first_wrong([(name, "ALARM") for name in self.world.guards.firing(self.world.service.now)])
+        owed = present.owed(users, window, self.params)
+        return present.stands(outcome, present.Present(window, whole, since, firing, owed))
+
+    def _interim(self, window: Window) -> Outcome:
+        evidence = self.evidence(window, None, keep=False)
+        return case_of(self.params, self.spec, self.moment(), evidence, None, moment="during").verdict()
 
     def evidence(self, window: Window, look: Look | None, *, keep: bool) -> dict[str, Evidence]:
         """Everything asked over `window`, made into evidence by `observe`."""
@@ -240,14 +272,16 @@ class _Soak:
         params = traffic.as_routed(self.params, state)
         earlier = [one for one in self.counted if one.end_settled <= window.end]
         start = max((one.end_settled for one in earlier), default=window.start)
-        fresh = census.take(world.table, params, Window(start, max(start, window.end)), now)
+        asked = Window(start, max(start, window.end))
+        fresh = census.take(world.table, params, asked, now, since=self.moment().effective_at)
         if keep and fresh.end_settled > fresh.start:
             self.counted.append(fresh)
         segment = census.merge([*earlier, fresh])
-        first = fetch.fetch(world.metrics, params, measure.asks(params, window, now), now)
-        bounds = measure.asks_bounds(first, params, window, now, look)
-        answers = first + fetch.fetch(world.metrics, params, bounds, now)
-        found = measure.measure(answers, segment, world.live_levels(), state, params, window, now, look)
+        asks = [*measure.asks(params, window, now), *door.asks(params, state, window)]
+        first = world.metrics.answers(params, asks, now)
+        answers = first + world.metrics.answers(params, measure.asks_bounds(first, params, window, now, look), now)
+        levels = {**world.live_levels(), "door": world.access_log(params, window)}
+        found = measure.measure(answers, segment, levels, state, params, window, now, look)
         found[BASELINE] = self._baseline(found[BASELINE])
         return found
 

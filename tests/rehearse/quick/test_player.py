@@ -11,7 +11,7 @@ from runbook_lib.act import flags
 from runbook_lib.observe import census, fetch, measure, traffic
 from runbook_lib.observe.window import Window
 from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.in_process import START, InProcess, Local
+from runbook_lib.rehearse.quick.player import START, InProcess, Local
 from runbook_lib.rehearse.sandbox import deploy
 from runbook_lib.rehearse.scenario import load
 from runbook_lib.rehearse.stage import only, params_of

@@ -1,0 +1,249 @@
+"""What users met at the door: every submission once, told apart by how it was answered. Pure.
+
+A user's request is one POST at the submit route. Refused by our own gateway or WAF (429, 403, 413), or answered 5xx, it
+never becomes a job, so no rate of jobs knows of it. The caller's own mistakes (400, 422) are no failure of the service;
+CloudWatch's `4XXError` does not tell the two apart. Access logs do. Without them the share of 4xx is compared with that
+of the synchronous route, at the same time and before the rollout: as many are taken for the callers' own, and what goes
+beyond that for refusals. (DOMAIN.md, trap 26.)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.judge.statistics import lower_bound, upper_bound
+from runbook_lib.observe.census import BLOCK_S
+from runbook_lib.observe.fetch import Ask
+from runbook_lib.observe.questions import label
+from runbook_lib.observe.seen import Seen
+from runbook_lib.observe.traffic import TrafficState
+from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.params import Params
+
+REFERENCE = "reference:"
+"""Begin of the labels under which the synchronous route's traffic before the rollout is asked."""
+REFERENCE_PERIOD_S = 3600
+FEW = 100
+"""Requests below which a route's share of 4xx is compared with nothing."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Submissions of one span by how they were answered; whole numbers."""
+
+    requests: int
+    broken: int
+    """Answered 5xx."""
+    refused: int
+    """Answered 4xx by the service's own doing, as far as can be told."""
+    doubtful: int
+    """Of `refused`: may be the callers' own mistakes."""
+    mistakes: int
+    """Answered 4xx by the callers' own doing."""
+    how: str
+    """How the two were told apart, in words; empty: there was no 4xx."""
+    types: dict[str, int]
+    """Refusals by status and type, from the access log."""
+    suspect: str = ""
+    """Why doubtful refusals are doubtful, in words."""
+
+    @property
+    def answerable(self) -> int:
+        """Submissions that the service had to answer."""
+        return max(0, self.requests - self.mistakes)
+
+
+def asks(params: Params, state: TrafficState, window: Window) -> list[Ask]:
+    """The synchronous route before the rollout: what share of 4xx is the callers' own."""
+    span = reference(params, state, window)
+    return [
+        Ask(metric, span, "Sum", REFERENCE_PERIOD_S, label=f"{REFERENCE}{metric}")
+        for metric in (("async_requests", "async_4xx") if state.migrated else ("sync_requests", "sync_4xx"))
+    ]
+
+
+def reference(params: Params, state: TrafficState, window: Window) -> Window:
+    """The `baseline.days` before any request could go to async, in whole hours."""
+    shifts = [parse(one.started_at) for one in state.history if one.percent and one.started_at]
+    end = min([window.start, *shifts])
+    return Window(end - dt.timedelta(days=params.policy.baseline.days), end).inward(REFERENCE_PERIOD_S)
+
+
+def read(seen: Seen, spans: Sequence[Window]) -> Door | None:
+    """The submissions within `spans`; None where CloudWatch knows of none."""
+    requests = _sum(seen, "async_requests", spans)
+    if requests is None:
+        return None
+    total = round(requests)
+    broken = min(total, round(_sum(seen, "async_5xx", spans) or 0.0))
+    wrong = min(total - broken, round(_sum(seen, "async_4xx", spans) or 0.0))
+    if not wrong:
+        return Door(total, broken, 0, 0, 0, "", {})
+    logged = _logged(seen, spans)
+    if logged is not None:
+        refused, mistakes, types = logged
+        if refused + mistakes >= wrong - _slack(wrong):
+            # The log's minute and CloudWatch's differ at the edges; the share is what counts.
+            kept = min(wrong, refused)
+            return Door(total, broken, kept, 0, wrong - kept, "told apart by the access log", types)
+    return _compared(seen, spans, total, broken, wrong)
+
+
+def _slack(count: int) -> float:
+    return max(2.0, 0.1 * count)
+
+
+def _sum(seen: Seen, metric: str, spans: Iterable[Window]) -> float | None:
+    found = [value for span in spans if (value := seen.sum(metric, span)) is not None]
+    return math.fsum(found) if found else None
+
+
+def _logged(seen: Seen, spans: Sequence[Window]) -> tuple[int, int, dict[str, int]] | None:
+    """Refusals, mistakes and the refusals' kinds by the access log; None where there is none, or not all of it."""
+    kept: dict[str, Any] | None = seen.live.get("door")
+    if not kept or kept.get("cut"):
+        return None
+    own = set(seen.params.policy.door.mistakes)
+    refused, mistakes, types = 0, 0, dict[str, int]()
+    for at, status, kind, count in kept["counts"]:
+        when = parse(at)
+        if not 400 <= status < 500 or not any(span.start <= when < span.end for span in spans):
+            continue
+        if status in own:
+            mistakes += count
+        else:
+            refused += count
+            name = f"{status} {kind}".strip()
+            types[name] = types.get(name, 0) + count
+    return refused, mistakes, types
+
+
+def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wrong: int) -> Door:
+    """4xx beyond what the synchronous route's share explains are refusals; the strictest reference counts."""
+    found = _references(seen, spans)
+    allowed = seen.params.policy.door.caller_share
+    if not found:
+        why = f"{wrong:,} of {total:,} submissions were answered 4xx, and there is neither an access log nor a route"
+        suspect = f"{why} to compare with: refusals cannot be told from the callers' own mistakes"
+        return Door(total, broken, wrong, wrong, 0, "nothing to compare with", {}, suspect)
+    alpha = 1 - seen.params.policy.confidence
+    name, k, n = min(found, key=lambda one: one[1] / one[2])
+    likely = min(k / n, allowed)
+    refused = max(0, math.ceil(wrong - total * likely))
+    certain = max(0, math.floor(wrong - total * upper_bound(k, n, alpha)))
+    # By chance alone a route gets more 4xx than its share: only what that does not explain is certain.
+    if lower_bound(wrong, total, alpha) <= upper_bound(k, n, alpha):
+        certain = 0
+    doubtful = max(0, refused - certain)
+    how = f"compared with {k:,} of {n:,} on {name}"
+    suspect = ""
+    if doubtful:
+        suspect = (
+            f"{wrong:,} of {total:,} submissions were answered 4xx, {how}: without an access log refusals cannot be "
+            "told from the callers' own mistakes"
+        )
+    return Door(total, broken, refused, doubtful, wrong - refused, how, {}, suspect)
+
+
+def _references(seen: Seen, spans: Sequence[Window]) -> list[tuple[str, int, int]]:
+    """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
+    before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen)]
+    beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]
+    places = (("the synchronous route before the rollout", before), ("the synchronous route meanwhile", beside))
+    return [
+        (name, min(round(wrong or 0.0), round(requests)), round(requests))
+        for name, (requests, wrong) in places
+        if requests and requests >= FEW
+    ]
+
+
+def _reference_metrics(seen: Seen) -> tuple[str, str]:
+    return ("async_requests", "async_4xx") if seen.traffic.migrated else ("sync_requests", "sync_4xx")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """`requests = jobs + repeats + refused + mistakes + 5xx + unexplained`, over the settled part of a census."""
+
+    door: Door
+    jobs: int
+    repeats: int
+    """Accepted and no job of their own: taken for repeated submissions, as far as these are allowed for."""
+    unexplained: int
+    """Beyond that: accepted and no job (positive), or jobs that no request asked for (negative)."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the gate's detail."""
+        door = self.door
+        return {
+            "requests": door.requests, "accepted": self.jobs, "repeats": self.repeats, "refused": door.refused,
+            "callers_mistakes": door.mistakes, "5xx": door.broken, "unexplained": self.unexplained,
+            "doubtful": door.doubtful, "told_apart": door.how, "refusals": dict(door.types),
+        }  # fmt: skip
+
+    @property
+    def words(self) -> str:
+        """What does not add up, in words; empty where it does."""
+        door = self.door
+        whole = (
+            f"{door.requests:,} submissions = {self.jobs:,} jobs + {self.repeats:,} repeats + {door.refused:,} refused "
+            f"+ {door.mistakes:,} callers' mistakes + {door.broken:,} 5xx"
+        )
+        if self.unexplained > 0:
+            return f"the ledger does not add up: {whole}, and {self.unexplained:,} that nothing explains"
+        if self.unexplained < 0:
+            return f"the ledger does not add up: {whole}, which is {-self.unexplained:,} more than came"
+        return ""
+
+
+def ledger(seen: Seen, door: Door, jobs: int, spans: Sequence[Window]) -> Ledger:
+    """Requests against jobs; a minute's worth at each edge, and the declared share of repeats, are no contradiction."""
+    left = door.requests - door.broken - door.refused - door.mistakes - jobs
+    minutes = max(1.0, sum(span.seconds for span in spans) / 60)
+    edge = math.ceil(2 + 3 * math.sqrt(door.requests / minutes) + door.requests / minutes)
+    repeats = max(0, min(left, math.ceil(edge + seen.params.policy.door.repeats * door.requests)))
+    unexplained = left - repeats if left > 0 else (left if left < -edge else 0)
+    return Ledger(door, jobs, repeats, unexplained)
+
+
+def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) -> list[Window]:
+    """`window` without `gaps`, in whole minutes."""
+    found, at = [], window.start
+    for start, end in sorted(gaps):
+        if start > at:
+            found.append(Window(at, min(start, window.end)).inward(60))
+        at = max(at, end)
+    if at < window.end:
+        found.append(Window(at, window.end).inward(60))
+    return [one for one in found if not one.empty]
+
+
+def blocks(seen: Seen, spans: Sequence[Window], door: Door) -> dict[int, tuple[int, int]]:
+    """Failures at the door by the quarter of an hour since the epoch: 5xx, and refusals that the access log names."""
+    found = dict[int, float]()
+    for when, value in seen.answers.points(label("async_5xx")):
+        if any(span.start <= when < span.end for span in spans):
+            place = int(when.timestamp() // BLOCK_S)
+            found[place] = found.get(place, 0.0) + value
+    if door.types:
+        own = set(seen.params.policy.door.mistakes)
+        for at, status, _, count in seen.live["door"]["counts"]:
+            when = parse(at)
+            if 400 <= status < 500 and status not in own and any(span.start <= when < span.end for span in spans):
+                place = int(when.timestamp() // BLOCK_S)
+                found[place] = found.get(place, 0.0) + count
+    return {place: (round(value), round(value)) for place, value in found.items() if round(value)}
+
+
+def labels() -> tuple[str, ...]:
+    """The series that the door is read from."""
+    return tuple(label(f"async_{what}") for what in ("requests", "4xx", "5xx"))
+
+
+def shown(spans: Sequence[Window]) -> str:
+    """The time that was counted, in words."""
+    return " and ".join(f"{iso(one.start)} to {iso(one.end)}" for one in spans)

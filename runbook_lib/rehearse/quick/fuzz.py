@@ -1,0 +1,109 @@
+"""Nature against the judge: one soak of a drawn world, and what was true of its users when the decision fell."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+from runbook_lib.judge.model import Decision, Evidence, Outcome
+from runbook_lib.observe.window import Window, iso
+from runbook_lib.params import Params
+from runbook_lib.rehearse.quick.draw import WEIGHT, Play
+from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _AfterMigration, _Soak
+from runbook_lib.rehearse.scenario import Scenario
+
+NOTEBOOKS = {
+    "06": "06_phase1_10_percent", "07": "07_phase2_50_percent", "08": "08_phase3_100_percent",
+    "migration": "08_phase3_100_percent",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Users of one span: who came, and who got a report in time."""
+
+    submitted: int
+    succeeded: int
+
+    @property
+    def success(self) -> float | None:
+        """Share that was served; None where nobody came."""
+        return self.succeeded / self.submitted if self.submitted else None
+
+
+@dataclass(frozen=True)
+class Played:
+    """How one play ended, and what was true."""
+
+    play: Play
+    decision: str
+    by: str
+    rollback: int | None
+    reason: str
+    first_gate: str
+    """Id of the gate that the reason names first; empty: none."""
+    hours: float
+    """From the shift to the decision."""
+    judged: Truth
+    since: Truth
+    """Since the judged hours, as far as it had settled when the decision fell."""
+    settled_since_fault: int
+    """Requests since the first fault that users feel began, settled by then."""
+    backlog: bool
+    throttled: bool
+    """Whether the world ever had more than ten messages waiting, or a throttled request."""
+
+
+class _One(InProcess):
+    """One soak; what comes before is taken as passed."""
+
+    def __init__(self, params: Params, scenario: Scenario, seed: int, baseline: float) -> None:
+        super().__init__(params, scenario, seed)
+        n = 2000
+        self.kept = Evidence(
+            measure="baseline_success", kind="rate", start=iso(START), end=iso(START + HISTORY), query="taken as known",
+            bad=round(n * (1 - baseline)), n=n,
+        )  # fmt: skip
+
+
+def run(drawn: Play, params: Params) -> Played:
+    """Plays it."""
+    player = _One(params, drawn.scenario(), drawn.seed, drawn.quick)
+    world = player.world
+    world.live(START + HISTORY)
+    notebook = NOTEBOOKS[drawn.where]
+    if drawn.where == "migration":
+        world.flags.shift(100, world.now, "release=other notebook=before attempt=1")
+        world.live(world.now + dt.timedelta(minutes=10))
+    soak = (_AfterMigration if drawn.where == "migration" else _Soak)(player, notebook)
+    outcome, by = soak.walk()
+    begun = soak.moment().effective_at or world.now
+    return _told(drawn, params, player, soak, outcome, by, begun)
+
+
+def _told(
+    drawn: Play, params: Params, player: InProcess, soak: _Soak, outcome: Outcome, by: str, begun: dt.datetime
+) -> Played:
+    world = player.world
+    judged = getattr(soak, "judged", Window(begun, max(begun, world.now)))
+    deadline = params.service.job_deadline_s
+    now = world.now.timestamp() - deadline
+    since = max(judged.end.timestamp(), begun.timestamp())
+    felt = min((one.start for one in drawn.faults), default=math.inf)
+    at = begun.timestamp() + felt * 3600 if felt < math.inf else math.inf
+    first = next((one.gate.id for one in outcome.results if one.verdict != "PASS"), "")
+    return Played(
+        play=drawn, decision=str(outcome.decision), by=by,
+        rollback=int(outcome.scenario[-1]) if outcome.scenario and outcome.decision is Decision.ROLLBACK else None,
+        reason=outcome.reason, first_gate=first, hours=(world.now - begun).total_seconds() / 3600,
+        judged=Truth(*world.truth.users(begun.timestamp(), min(judged.end.timestamp(), now))),
+        since=Truth(*world.truth.users(since, now)) if now > since else Truth(0, 0),
+        settled_since_fault=world.truth.users(max(at, begun.timestamp()), now)[0] if at < now else 0,
+        backlog=world.most_waiting > 10, throttled=world.throttled > 0,
+    )  # fmt: skip
+
+
+def weight(drawn: Play) -> float:
+    """Share of the requests that the play's phase sends to async."""
+    return WEIGHT[drawn.where]

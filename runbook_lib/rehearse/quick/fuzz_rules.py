@@ -1,0 +1,127 @@
+"""What the fuzzer demands of the judge, and how sure it is of it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runbook_lib.judge.statistics import lower_bound, upper_bound
+from runbook_lib.rehearse.quick.draw import HARM, Play
+from runbook_lib.rehearse.quick.fuzz import Played
+
+ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
+"""The policy's limits of the success rate; a test holds them against `gates.yaml`."""
+ALPHA = 0.05
+OTHER = ("slow_llm", "backlog", "cost", "throttled_table", "throttled_index", "loss", "quota", "crash", "accepted_lost")
+"""Faults of another gate than the users' success: a rollback for them is right whatever the success is."""
+
+
+def wald(share: float, limit: float = 1 - ALERT, alpha: float = 0.01) -> float:
+    """Requests that Wald's sequential test takes on the mean to tell a failure share of `share` from `limit`.
+
+    E[n] = ln(1/alpha) / KL(share, limit), for a test that is never wrong the other way (Wald 1947, "Sequential
+    Analysis", sec. 3.4). Infinite where the share is not worse.
+    """
+    if share <= limit:
+        return math.inf
+    if share >= 1:
+        return math.log(1 / alpha) / math.log(1 / limit)
+    kl = share * math.log(share / limit) + (1 - share) * math.log((1 - share) / (1 - limit))
+    return math.log(1 / alpha) / kl
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One demand: of the plays that it is about, at most this share may break it."""
+
+    id: str
+    title: str
+    most: float
+
+
+RULES = (
+    Rule("promoted_bad", "promoted while the judged hours were worse than the alert limit", 0.05),
+    Rule("promoted_collapsed", "promoted while the judged hours were worse than 90 %", 0.0),
+    Rule("promoted_bad_since", "promoted while the time since was worse than the alert limit, long enough", 0.05),
+    Rule("promoted_collapsed_since", "the same, worse than 90 %", 0.0),
+    Rule("taken_back_good", "taken back while the truth met the target throughout", 0.01),
+    Rule("wrong_remedy", "a remedy whose symptom is not in the world", 0.0),
+)
+
+
+def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of rules)
+    """Whether the play breaks the rule; None: the rule is not about it."""
+    promoted, taken = one.decision == "PROMOTE", one.decision == "ROLLBACK"
+    judged, since = one.judged.success, one.since.success
+    seen = since is not None and one.settled_since_fault >= 3 * wald(1 - since)
+    match rule:
+        case "promoted_bad":
+            return promoted if judged is not None and judged < ALERT else None
+        case "promoted_collapsed":
+            return promoted if judged is not None and judged < COLLAPSE else None
+        case "promoted_bad_since":
+            return promoted if since is not None and since < ALERT and seen else None
+        case "promoted_collapsed_since":
+            return promoted if since is not None and since < COLLAPSE and seen else None
+        case "taken_back_good":
+            well = all(share is None or share >= TARGET for share in (judged, since))
+            return taken if well and not set(one.play.kinds) & set(OTHER) else None
+        case "wrong_remedy":
+            if one.rollback not in (2, 3):
+                return False
+            return not (one.backlog if one.rollback == 2 else one.throttled)
+    raise ValueError(f"the fuzzer has no rule '{rule}'")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One rule in one stratum."""
+
+    rule: Rule
+    stratum: str
+    broken: int
+    plays: int
+    seeds: tuple[int, ...]
+    """Of the plays that break it."""
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """One-sided bounds of the share, each at 95 %."""
+        return lower_bound(self.broken, self.plays, ALPHA), upper_bound(self.broken, self.plays, ALPHA)
+
+    @property
+    def holds(self) -> bool:
+        """No proof that the rule is broken: the lower bound is not above what it allows. None at all means none."""
+        return self.broken == 0 if self.rule.most == 0 else self.bounds[0] <= self.rule.most
+
+
+def strata(drawn: Play) -> list[str]:
+    """The strata of a play: kind of fault x phase x lateness, one for each fault."""
+    late = "late" if drawn.late_h > 1 else "in time"
+    return [f"{kind}, {drawn.where}, {late}" for kind in (drawn.kinds or ("none",))]
+
+
+def count(rule: Rule, plays: Iterable[Played], stratum: str = "all") -> Counted:
+    """How often the rule was broken."""
+    found = [(one, broken) for one in plays if (broken := about(rule.id, one)) is not None]
+    seeds = tuple(one.play.seed for one, broken in found if broken)
+    return Counted(rule, stratum, len(seeds), len(found), seeds)
+
+
+def table(plays: Sequence[Played]) -> list[Counted]:
+    """Every rule over all plays, then in each stratum that it is about."""
+    found = [count(rule, plays) for rule in RULES]
+    by: dict[str, list[Played]] = {}
+    for one in plays:
+        for name in strata(one.play):
+            by.setdefault(name, []).append(one)
+    for rule in RULES:
+        rows = [count(rule, some, name) for name, some in sorted(by.items())]
+        found += [row for row in rows if row.plays]
+    return found
+
+
+def harmful(drawn: Play) -> bool:
+    """Whether a fault that users feel is in it."""
+    return bool(set(drawn.kinds) & set(HARM))
