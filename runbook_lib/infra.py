@@ -80,6 +80,11 @@ class Infra:
         return line(f"Applying would run: {self.line()}. The way back: the step before, by the same command.")
 
     @property
+    def changes_something(self) -> bool:
+        """The diff names at least one change of the rollout's stack."""
+        return any(one.stack in ("", self.params.name("stack")) for one in self.named.changes)
+
+    @property
     def unproven(self) -> str:
         """Why it is not shown that the step is deployed, where `deploy` raised nothing and `differs` is not False."""
         if not self.ran:
@@ -193,7 +198,7 @@ class Infra:
         ran = run_command(command, root=project_root(), values=self.values())
         found = command_check(ran)
         if self.differs and not self.deployed and found.verdict is Verdict.FAIL:
-            found = found.model_copy(update={"mends": True})
+            found = found.model_copy(update={"mends": self.changes_something})
         self.run.check(found)
         return folded(f"{ran.line}: {ran.said}", ran.tail, opened=not ran.ok)
 

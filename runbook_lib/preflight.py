@@ -9,19 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
+from runbook_lib import door
 from runbook_lib.act.command import Command, Ran, command_check, run_command
 from runbook_lib.attest import attestation_checks, wanted_by
 from runbook_lib.infra import Infra
 from runbook_lib.judge import weekly, words
 from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.door import LIMITS, Manner, door_checks
+from runbook_lib.judge.door import LIMITS, door_checks
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.judge.mutation import TITLES, Trial, trial
 from runbook_lib.judge.power import Power, powers
 from runbook_lib.observe import baseline_traffic
-from runbook_lib.observe import peak as peak_traffic
-from runbook_lib.observe.inventory_door import read_limits
-from runbook_lib.params import Params, project_root
+from runbook_lib.params import project_root
 from runbook_lib.policy import Policy
 from runbook_lib.run import Run
 from runbook_lib.step import Step
@@ -142,27 +141,23 @@ class Preflight(Step):
         self.run.check(*power_checks(self.found, proving(policy), bool(self.traffic.points)))
         return power_table(self.found, policy.baseline.power)
 
-    @cached_property
-    def peak(self) -> peak_traffic.PeakTraffic:
-        """The heaviest minute before the rollout, asked once; the raw answers go into the record."""
-        seen = peak_traffic.read(self.run.aws.client("cloudwatch"), self.params, self.run.now)
-        self.run.journal.attach("peak-traffic.json", json.dumps(seen.answers.raw).encode())
-        return seen
-
     def door(self) -> Any:
         """For each limit in front of the functions: whether the peak of each coming phase fits, and how often."""
         from runbook_lib.show.power import door_table
 
-        limits = read_limits(self.run.aws, self.params)
+        limits, seen = door.ask(self.run.aws, self.params, self.run.now)
         self.run.journal.append("limits", limits=limits.model_dump(mode="json"))
+        self.run.journal.attach("peak-traffic.json", json.dumps(seen.answers.raw).encode())
         phases = self._phases()
         found = {
-            name: door_checks(limits, self.peak.peak, percent, manner(self.params), prefix=f"door.{name}")
+            name: [
+                later(one) if name != next(iter(phases)) else one
+                for one in door_checks(limits, seen.peak, percent, door.manner(self.params), prefix=f"door.{name}")
+            ]
             for name, percent in phases.items()
         }
         self.run.check(*(one for checks in found.values() for one in checks))
-        notes = [self.peak.peak.words] if self.peak.peak else []
-        return door_table(found, phases, "; ".join([*notes, *self.peak.notes]))
+        return door_table(found, phases, "; ".join([*([seen.peak.words] if seen.peak else []), *seen.notes]))
 
     def _phases(self) -> dict[str, float]:
         """The coming phases of this environment with their weights, in percent."""
@@ -257,18 +252,13 @@ class Preflight(Step):
         }  # fmt: skip
 
 
-def manner(params: Params, *, migrated: bool = False) -> Manner:
-    """How submissions become load on the limits in front of the functions, by the parameters."""
-    baseline, service = params.policy.baseline, params.service
-    return Manner(
-        burst=baseline.burst,
-        headroom=baseline.headroom,
-        generation_s=baseline.generation_s,
-        poll_every_s=service.poll_every_s,
-        handler_s=baseline.handler_s,
-        workers=service.workers,
-        migrated=migrated,
-    )
+def later(one: Check) -> Check:
+    """A limit of a phase that is not the next one: too few workers are advice until then.
+
+    What the gateway or Lambda refuses is lost at once, and raising their limits is cheap. Workers cost the LLM's quota,
+    and until a later phase its generation time is known better.
+    """
+    return one.model_copy(update={"required": False}) if one.id.endswith(".workers") else one
 
 
 def trial_checks(trials: Sequence[Trial]) -> list[Check]:

@@ -14,7 +14,7 @@ import pytest
 from runbook_lib.act.command import Commands
 from runbook_lib.errors import AwsError, Refused, UsageError
 from runbook_lib.infra import PREVIOUS, Infra, watched_by
-from runbook_lib.judge.checks import Check
+from runbook_lib.judge.checks import Check, decide_checks
 from runbook_lib.judge.diff import parse
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.alarms import alarm_name
@@ -89,6 +89,8 @@ def test_a_plan_says_what_would_run_and_changes_nothing(aws: EmbeddedAws, runs: 
     wrong = [one for one in run.checks.values() if one.id.startswith("inventory.") and one.verdict is Verdict.FAIL]
     assert "inventory.route_sync.integration" in {one.id for one in wrong}
     assert all(one.mends for one in wrong), "the deployment would mend it"
+    assert all("the diff " in one.facts["diff"] for one in wrong)
+    assert _check(run, "infra.diff_stack").ok
     infra.verify()
     assert (_check(run, "infra.verify").verdict, _check(run, "infra.verify").mends) == (Verdict.FAIL, True)
     assert _step(aws, "async")
@@ -257,6 +259,131 @@ def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monke
     assert [one.mends for one in infra.inspect()] == [False, True, False]
     infra.deployed = True
     assert not any(one.mends for one in infra.inspect()), "after the deployment nothing will mend it any more"
+
+
+def _says(tmp_path: Path, text: str) -> dict[str, Any]:
+    """A diff command that prints this and ends as `cdk diff --fail` does."""
+    file = tmp_path / "said.py"
+    file.write_text(f"import sys\nprint({text!r})\nprint('Number of stacks with differences: 1')\nsys.exit(1)\n")
+    return {"run": f"python {file}"}
+
+
+@pytest.fixture
+def short_queue(aws: EmbeddedAws, runs: Any) -> Iterator[None]:
+    """The job queue's visibility timeout is 30 s: one required setting of dev is wrong."""
+    url = aws.client("sqs").get_queue_url(QueueName="careervp-vpr-jobs-queue-dev")["QueueUrl"]
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30"})
+    yield
+    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "660"})
+
+
+QUEUE = (
+    "Stack careervp-vpr-stack-dev\nResources\n[~] AWS::SQS::Queue Jobs Queue\n"
+    " └─ [~] {}\n     ├─ [-] 30\n     └─ [+] {}"
+)
+SETS = "the diff sets VisibilityTimeout of AWS::SQS::Queue Jobs to"
+TIMEOUT = "inventory.queue.visibility_timeout"
+
+
+@pytest.mark.usefixtures("short_queue")
+@pytest.mark.parametrize(
+    ("text", "mends", "words"),
+    [
+        (QUEUE.format("VisibilityTimeout", "660"), True, f"{SETS} 660"),
+        (QUEUE.format("VisibilityTimeout", "60"), False, f"{SETS} 60"),
+        (QUEUE.format("DelaySeconds", "660"), False, "the diff does not name it"),
+        (QUEUE.format("VisibilityTimeout", "660").replace("Queue\n", "Dlq\n"), False, "the diff does not name it"),
+        (QUEUE.format("VisibilityTimeout", "660").replace("-dev", "-prod"), False, "not of careervp-vpr-stack-dev"),
+        ("some other tool: 1 to change", False, "in no format that is understood"),
+    ],
+    ids=["right", "wrong value", "other property", "other resource", "other stack", "other tool"],
+)
+def test_only_what_the_diff_names_is_about_to_be_mended(
+    aws: EmbeddedAws, runs: Any, tmp_path: Path, text: str, mends: bool, words: str
+) -> None:
+    run = runs("plan")
+    infra = _infra(run, "async", diff=_says(tmp_path, text))
+    infra.diff()
+    infra.inventory("Before")
+    found = _check(run, TIMEOUT)
+    assert (found.verdict, found.mends) == (Verdict.FAIL, mends)
+    assert words in found.facts["diff"]
+    assert mends or words in found.reason
+    inventory = [one for one in run.checks.values() if one.id.startswith("inventory.")]
+    assert [one.id for one in inventory if one.required and not one.ok] == [TIMEOUT]
+    outcome = decide_checks(inventory, applied=False, done="", then="")
+    assert (outcome.decision == "PLANNED") is mends
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict", "required", "words"),
+    [
+        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "speaks of careervp-vpr-stack-dev"),
+        ("Stack Dev/Vpr (careervp-vpr-stack-dev)\nStack other", Verdict.PASS, True, "careervp-vpr-stack-dev, other"),
+        ("Stack careervp-vpr-stack-prod", Verdict.FAIL, True, "names.stack is careervp-vpr-stack-dev"),
+        ("1 to change", Verdict.INCONCLUSIVE, False, "does not say which stack"),
+    ],
+)
+def test_the_stack_that_the_diff_speaks_of(
+    aws: EmbeddedAws, runs: Any, tmp_path: Path, text: str, verdict: Verdict, required: bool, words: str
+) -> None:
+    run = runs("plan")
+    _infra(run, "async", diff=_says(tmp_path, text)).diff()
+    found = _check(run, "infra.diff_stack")
+    assert (found.verdict, found.required) == (verdict, required)
+    assert words in found.reason
+    assert found.expected == "careervp-vpr-stack-dev"
+
+
+MAKES = """
+import json, sys, boto3
+from runbook_lib.rehearse.sandbox import embedded_template
+from runbook_lib.rehearse.stage import params_of
+params = params_of("dev", "x")
+template = embedded_template(params, "async")
+template["Resources"]["Queue"]["Properties"]["VisibilityTimeout"] = 661
+boto3.client("cloudformation").create_change_set(
+    StackName=params.name("stack"), ChangeSetName=sys.argv[1], TemplateBody=json.dumps(template),
+    Capabilities=["CAPABILITY_NAMED_IAM"],
+)
+print("Stack", params.name("stack"))
+print("Number of stacks with differences: 1")
+sys.exit(1)
+"""
+
+
+@pytest.mark.usefixtures("short_queue")
+def test_a_change_set_that_the_command_leaves_is_read_and_an_old_one_is_not(
+    aws: EmbeddedAws, runs: Any, tmp_path: Path
+) -> None:
+    """The embedded CloudFormation names properties without their values, as AWS does where it is not asked for them."""
+    file = tmp_path / "makes.py"
+    file.write_text(MAKES)
+    run = runs("plan")
+    infra = _infra(run, "async", diff={"run": f"python {file} review"})
+    infra.diff()
+    assert infra.named.kind == "change-set"
+    assert [one.name for change in infra.named.changes for one in change.properties] == ["VisibilityTimeout"]
+    assert _check(run, "infra.diff").facts["read_as"] == "change-set"
+    infra.inventory("Before")
+    assert _check(run, TIMEOUT).mends
+    assert "to what, it does not tell in full" in _check(run, TIMEOUT).facts["diff"]
+
+    again = runs("plan")
+    infra = _infra(again, "async", diff=_says(tmp_path, "Stack careervp-vpr-stack-dev"))
+    infra.diff()
+    infra.inventory("Before")
+    assert (infra.named.kind, _check(again, TIMEOUT).mends) == ("cdk", False)
+
+
+@pytest.mark.usefixtures("short_queue")
+def test_what_cannot_be_read_mends_nothing_if_so_configured(aws: EmbeddedAws, runs: Any, tmp_path: Path) -> None:
+    run = runs("plan")
+    infra = _infra(run, "async", diff=_says(tmp_path, QUEUE.format("VisibilityTimeout", "660")))
+    infra.commands = infra.commands.model_copy(update={"diff_kind": "none"})
+    infra.diff()
+    infra.inventory("Before")
+    assert not _check(run, TIMEOUT).mends
 
 
 def test_the_previous_template_is_kept_as_it_was(aws: EmbeddedAws, runs: Any) -> None:

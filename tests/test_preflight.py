@@ -14,14 +14,17 @@ from typing import Any
 import pytest
 import yaml
 
+from runbook_lib import door
 from runbook_lib.errors import RedVerdict
+from runbook_lib.judge.checks import check
+from runbook_lib.judge.door import LIMITS
 from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.mutation import trial
 from runbook_lib.judge.power import Power, powers
 from runbook_lib.judge.weekly import mean
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.params import Params, load_file, read_yaml
-from runbook_lib.preflight import power_checks, proving, trial_checks
+from runbook_lib.preflight import later, power_checks, proving, trial_checks
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.record import Record
@@ -290,6 +293,28 @@ def test_what_was_not_looked_at_is_a_hold(stage: Stage, cell: str) -> None:
     record = stage.run(leave_out=cell, **APPLY)
     assert record.decision == "HOLD" and record.outcome is not None
     assert "was not looked at" in record.outcome["reason"]
+
+
+def test_too_few_workers_for_a_later_phase_are_advice() -> None:
+    failing = {id: check(f"door.08.{id}", "t", False, "r") for id in ("workers", "stage", "account", "lambda_pool")}
+    assert {id for id, one in failing.items() if later(one).required} == {"stage", "account", "lambda_pool"}
+    assert later(failing["workers"]).verdict is Verdict.FAIL
+
+
+@pytest.mark.emulator
+def test_a_phase_can_ask_by_itself_before_its_shift(lived: tuple[EmbeddedAws, World]) -> None:
+    aws, now = lived[0], START + dt.timedelta(hours=36, minutes=10)
+    with only(aws.env):
+        ten, raw = door.phase_checks(aws, PRODUCTION, 10, now)
+        all_, _ = door.phase_checks(aws, PRODUCTION, 100, now)
+        moved, _ = door.phase_checks(aws, PRODUCTION, 0, now, migrated=True)
+    assert [one.id for one in ten] == [f"door.{id}" for id in LIMITS]
+    factor = [{one.id: one.facts.get("factor") for one in found} for found in (ten, all_, moved)]
+    assert factor[0]["door.workers"] == pytest.approx(10 * factor[1]["door.workers"], rel=0.01)
+    assert factor[1]["door.stage"] == pytest.approx(factor[2]["door.stage"]), "the polls are the same"
+    assert factor[1]["door.lambda_pool"] == pytest.approx(factor[2]["door.lambda_pool"]), "one handler, either route"
+    assert json.dumps(raw)
+    assert raw["limits"]["unreserved"] > 0
 
 
 @pytest.mark.emulator

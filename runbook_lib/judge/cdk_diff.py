@@ -114,7 +114,7 @@ def parse_cdk(text: str) -> Diff:
         list(_changes(text)),
         [_name(found) for line in text.splitlines() if (found := _STACK.match(line))],
     )
-    if not changes and not _SAYS.search(text):
+    if not changes and not (stacks and _SAYS.search(text)):
         return Diff()
     return Diff(kind="cdk", stacks=tuple(dict.fromkeys(stacks)), changes=tuple(changes))
 

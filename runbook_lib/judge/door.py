@@ -6,7 +6,8 @@ is the peak minute before the rollout, split by the phase's weight:
 - submissions a second: peak minute / 60; the peak second holds `burst` times that.
 - polls a second: every job in flight polls each `poll_every_s`. Jobs in flight = submissions a second x seconds from
   submission to report (Little 1961, L = lambda W).
-- busy executions of a function: its requests in the peak second x seconds that each keeps it busy (Little again).
+- busy executions of a function: what arrives within the seconds that one request keeps it busy (Little again): the
+  peak second, and the mean of the peak minute for the rest of them.
 - busy workers: by the peak hour, for the queue carries what is shorter.
 
 API Gateway throttles with a token bucket: `rate` tokens a second, at most `burst` of them kept (API Gateway developer
@@ -274,9 +275,10 @@ def _plans(limits: Limits, peak: Peak, load: Mapping[str, float], manner: Manner
 
 
 def _busy(names: list[str], load: Mapping[str, float], manner: Manner) -> float:
-    """Executions of these functions that are busy in the peak second."""
+    """Executions of these functions that are busy at once, at the peak."""
     behind = {**load, "submit": load["sync"], "sync": 0.0} if manner.migrated else load
-    return sum(behind[name] * manner.burst * manner.handler_s.get(name, 1.0) for name in names)
+    busy_s = {name: manner.handler_s.get(name, 1.0) for name in names}
+    return sum(behind[name] * (took + (manner.burst - 1) * min(took, 1.0)) for name, took in busy_s.items())
 
 
 def _reserve(name: str, limits: Limits, load: Mapping[str, float], manner: Manner) -> Fit:
@@ -284,7 +286,7 @@ def _reserve(name: str, limits: Limits, load: Mapping[str, float], manner: Manne
     if slots is None:
         return None, "none, it takes from the account's unreserved concurrency"
     busy = _busy([name], load, manner)
-    told = f"{slots} executions at once, {busy:,.1f} busy in the peak second"
+    told = f"{slots} executions at once, {busy:,.1f} busy at once"
     return (slots / busy if busy > 0 else None), told
 
 
@@ -295,4 +297,4 @@ def _pool(limits: Limits, load: Mapping[str, float], manner: Manner) -> Fit:
     told = (
         f"{slots:,} executions at once for all functions without a reserve; ours ({', '.join(names) or 'none'}) keep "
     )
-    return (slots / busy if busy > 0 else None), f"{told}{busy:,.1f} busy in the peak second"
+    return (slots / busy if busy > 0 else None), f"{told}{busy:,.1f} busy at once"

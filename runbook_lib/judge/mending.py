@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from runbook_lib.judge.diff import Change, Diff, Property
+from runbook_lib.redact import MASK
 
 _HASH = re.compile(r"[0-9A-F]{8}$")
-_UNKNOWN = re.compile(r"\$\{|\"?Ref\"?\s*:|Fn::|\{\{|KNOWN_AFTER_APPLY|\.\.\.$")
-"""In a value that only the deployment knows: references, dynamic references, cut values."""
+_UNKNOWN = re.compile(rf"\$\{{|\"?Ref\"?\s*:|Fn::|\{{\{{|KNOWN_AFTER_APPLY|\.\.\.$|{re.escape(MASK)}")
+"""In a value that only the deployment knows: references, dynamic references, cut values, what was taken out."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Place:
     """Paths or logical ids in the code that follow from its name."""
     route: tuple[str, ...] = ()
     """Parts of an API's path, and its method last."""
+    beside: bool = False
+    """A resource of its own that gives another one the setting, such as a permission: making it is enough."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def _about(wanted: Wanted, diff: Diff, stack: str) -> list[Mended]:
         for place, path in wanted.places:
             if change.type != place.type or not concerns(change, place):
                 continue
-            one = _of_setting(wanted, change, path) if wanted.kind == "setting" else _of_resource(wanted, change)
+            setting = wanted.kind == "setting"
+            one = _of_setting(wanted, place, change, path) if setting else _of_resource(wanted, change)
             if one is not None:
                 said.append(one)
     return said
@@ -112,20 +116,25 @@ def _of_resource(wanted: Wanted, change: Change) -> Mended | None:
     return Mended(True, f"the diff creates {change.words}")
 
 
-def _of_setting(wanted: Wanted, change: Change, path: tuple[str, ...]) -> Mended | None:
-    """None where the change does not touch the setting."""
+def _of_setting(wanted: Wanted, place: Place, change: Change, path: tuple[str, ...]) -> Mended | None:
+    """None where the change does not touch the setting.
+
+    A resource that exists cannot be made again under its name, so its own making mends no setting of it.
+    """
     name = ".".join(path)
     if change.action in ("remove", "orphan"):
-        return Mended(False, f"the diff removes {change.words}") if path else None
+        return Mended(False, f"the diff removes {change.words}")
     if change.action == "add":
-        told = _told(change.after, path) if path else None
+        if not place.beside:
+            return None
+        told = _told(change.after, path)
         if told is not None and wanted.holds(told) is False:
             return Mended(False, f"the diff creates {change.words} with {name} {_short(told)}")
         return Mended(True, f"the diff creates {change.words}")
     said = [
         _of_property(wanted, change, name, *touched, _told(change.after, path))
         for one in change.properties
-        if path and (touched := _touches(one, path)) is not None
+        if (touched := _touches(one, path)) is not None
     ]
     return min(said, key=lambda one: one.ok, default=None)
 
@@ -151,20 +160,34 @@ def _touches(one: Property, path: tuple[str, ...]) -> tuple[bool, Any] | None:
         return True, None
     # A whole block is shown: the setting changes only if it does within it.
     inner = path[len(one.path) :]
-    new, old = value(one.new), value(one.old)
-    if not isinstance(new, dict):
+    new, old = _block(one.new), _block(one.old)
+    if new is None:
         return False, None
-    after, before = _told(new, inner), _told(old, inner) if isinstance(old, dict) else None
-    return None if after == before else (after is None, after)
+    after, before = _at(new, inner), _at(old, inner)
+    return None if after == before else (after is None, value(after))
 
 
-def _told(properties: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path; None: nothing, or what only the deployment knows."""
+def _block(told: str | None) -> Any:
+    """A block of properties as a diff writes it; None for anything else."""
+    try:
+        found = json.loads(told) if told else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _at(properties: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path, unread; None: nothing."""
     for key in path:
         if not isinstance(properties, dict) or key not in properties:
             return None
         properties = properties[key]
-    return value(properties)
+    return properties
+
+
+def _told(properties: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path; None: nothing, or what only the deployment knows."""
+    return value(_at(properties, path))
 
 
 def value(told: Any) -> Any:

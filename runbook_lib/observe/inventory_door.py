@@ -1,4 +1,4 @@
-"""The inventory's questions about what stands in front of the functions: throttles, usage plans, WAF, access logs,
+"""The inventory's questions about what stands in front of the functions: throttles, usage plans, WAF,
 concurrency; and the same answers as `Limits`, for the peak of a coming phase.
 
 REST (API Gateway API reference, GetStage): `methodSettings` holds `*/*` for the stage, and `path/METHOD` for a route,
@@ -8,8 +8,6 @@ key. A rate or burst below 0 turns the throttle off. Usage plans, API keys and w
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -19,20 +17,13 @@ from botocore.exceptions import ClientError
 from runbook_lib.aws import aws_errors
 from runbook_lib.errors import AwsError
 from runbook_lib.judge.door import ROUTES, Limits, Plan, Throttle
+from runbook_lib.observe.inventory_access_log import access_logs
 from runbook_lib.observe.inventory_api import api_of, is_http, method_keys, routes, stage_of
 from runbook_lib.observe.inventory_calls import Absent, Call, Clients, Place, Spot, pages
 from runbook_lib.observe.inventory_rules import Said
 from runbook_lib.params import Params
 
 METHODS = {"sync": "POST", "submit": "POST", "status": "GET"}
-FACTS = {
-    "status": ("$context.status",),
-    "response_type": ("$context.error.responseType",),
-    "method": ("$context.httpMethod",),
-    "path": ("$context.resourcePath", "$context.routeKey"),
-    "time": ("$context.requestTimeEpoch",),
-}
-"""What each fact of an access log line is written from; one of them suffices."""
 
 
 def _path(params: Params, route: str) -> str:
@@ -165,43 +156,6 @@ def _waf(stage: Mapping[str, Any]) -> Said:
     return Said(bool(acl), f"web ACL {name}: what it blocks is 403 at the gateway" if acl else "no web ACL")
 
 
-def _access_logs(spot: Spot) -> Said:
-    """Whether the stage writes access logs to the group of service.yaml, with every fact that is read from them."""
-    params, stage = spot.params, stage_of(spot.place)
-    settings = stage.get("accessLogSettings") or stage.get("AccessLogSettings") or {}
-    destination = str(settings.get("destinationArn") or settings.get("DestinationArn") or "")
-    if not destination:
-        return Said(False, "the stage writes no access logs")
-    group, wanted = destination.removesuffix(":*").rpartition(":log-group:")[2], params.name("access_log")
-    lacking = missing_facts(str(settings.get("format") or settings.get("Format") or ""), params)
-    wrong = [f"they go to {group or destination}, not to {wanted}"] if group != wanted else []
-    wrong += [f"their format lacks {', '.join(lacking)}"] if lacking else []
-    return Said(not wrong, "; ".join(wrong) or f"access logs in {group}, with every fact")
-
-
-def missing_facts(format: str, params: Params) -> list[str]:
-    """Facts that an access log format does not write under the keys of `api.access_log_fields`, each in words.
-
-    >>> from runbook_lib.params import load_file, params_dir
-    >>> missing_facts('{"status": "$context.status"}', load_file(params_dir() / "prod.yaml"))[0]
-    '"response_type": $context.error.responseType'
-    """
-    fields = params.service.api.access_log_fields.model_dump()
-    # A number may stand without quotes, which is no JSON before it is filled in.
-    quoted = re.sub(r"(:\s*)(\$context[\w.]+)", r'\1"\2"', format)
-    try:
-        written = json.loads(quoted)
-    except ValueError:
-        written = None
-    if not isinstance(written, dict):
-        return [f'"{fields[fact]}": {sources[0]} (the format is not JSON)' for fact, sources in FACTS.items()]
-    return [
-        f'"{fields[fact]}": {" or ".join(sources)}'
-        for fact, sources in FACTS.items()
-        if str(written.get(fields[fact], "")) not in sources
-    ]
-
-
 def _own_throttle(spot: Spot) -> Said:
     resource, stage, http = spot.resource, stage_of(spot.place), is_http(spot.params)
     own = route_throttle(stage, _path(spot.params, resource.route), resource.method, http=http)
@@ -222,7 +176,7 @@ DOOR = (
         },
         absent=(),
     ),
-    Call(_STAGE, _access_logs, {"access_logs": lambda said: said}, absent=_NO_STAGE),
+    Call(_STAGE, access_logs, {"access_logs": lambda said: said}, absent=_NO_STAGE),
     Call(
         "reading the usage plans (apigateway:GET on /usageplans)",
         _usage,

@@ -70,7 +70,7 @@ def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: 
     resource, params, naming = spot.resource, spot.params, known.naming
     if resource.route and type in _OF_A_ROUTE:
         parts = getattr(params.service.api.routes, resource.route).strip("/").split("/")
-        return Place(type, route=(*parts, resource.method))
+        return Place(type, route=(*parts, resource.method), beside=bool(setting))
     name = spot.name
     if setting and hasattr(params.service.traffic, setting):
         name = getattr(params.service.traffic, setting).format(env=params.env)
@@ -83,6 +83,7 @@ def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: 
         named=type in (naming.types.keys() | naming.own.keys()) and type not in _GO_BY_ID,
         logical=logical or resource.logical,
         keys=_keys(name, params.env),
+        beside=bool(setting),
     )
 
 

@@ -17,7 +17,7 @@ import yaml
 from runbook_lib.act import flags
 from runbook_lib.errors import UsageError
 from runbook_lib.observe.alarms import to_cloudformation
-from runbook_lib.observe.inventory_door import FACTS
+from runbook_lib.observe.inventory_access_log import FACTS
 from runbook_lib.params import Params
 
 _HERE = Path(__file__).parent

@@ -59,10 +59,10 @@ def test_a_wide_door_passes_and_shows_each_limit() -> None:
 
 
 def test_the_pool_is_shared_by_those_without_a_reserve() -> None:
-    # 0.18 a second x 3 in the peak second x 60 s, and what the short handlers take.
-    busy = 3 * (0.18 * 60 + 0.02 * 1 + 0.18 * 0.3)
+    # 0.18 a second for 60 s with one second of three times as many; the short handlers see the peak second alone.
+    busy = 0.18 * (60 + 2) + 3 * (0.02 * 1 + 0.18 * 0.3)
     assert judged(WIDE, 10)["lambda_pool"].facts["factor"] == pytest.approx(900 / busy, 0.001)
-    kept = WIDE.model_copy(update={"reserved": {**WIDE.reserved, "sync": 30}})
+    kept = WIDE.model_copy(update={"reserved": {**WIDE.reserved, "sync": 10}})
     assert judged(kept, 10)["lambda_sync"].verdict is Verdict.FAIL
     assert judged(kept, 10)["lambda_pool"].facts["factor"] > 900
 

@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.judge.door import Plan, Throttle
+from runbook_lib.observe.inventory import rules
+from runbook_lib.observe.inventory_access_log import FACTS, access_logs, missing_facts
 from runbook_lib.observe.inventory_api import method_keys
-from runbook_lib.observe.inventory_door import FACTS, missing_facts, read_limits, route_throttle, stage_throttle
+from runbook_lib.observe.inventory_calls import Place, Spot
+from runbook_lib.observe.inventory_door import read_limits, route_throttle, stage_throttle
 from runbook_lib.params import Params
 from runbook_lib.rehearse.template import access_log_format
 
@@ -174,3 +177,20 @@ def test_without_the_api_its_limits_are_unseen(params: Params) -> None:
     seen = read_limits(Gateway(_answers(params) | {"get_rest_apis": {"items": []}}), params)
     assert {"stage", "usage_plans"} <= set(seen.unseen)
     assert all(params.name("api") in why for why in seen.unseen.values())
+
+
+@pytest.mark.parametrize(
+    ("named", "ok"), [("/aws/apigateway/theirs", True), ("/aws/apigateway/other", False), ("", True)]
+)
+def test_the_group_that_service_yaml_names(params: Params, named: str, ok: bool) -> None:
+    names = {key: value for key, value in params.service.names.items() if key != "access_log"}
+    names |= {"access_log": named} if named else {}
+    mine = params.model_copy(update={"service": params.service.model_copy(update={"names": names})})
+    settings = {
+        "destinationArn": "arn:aws:logs:us-east-1:1:log-group:/aws/apigateway/theirs:*",
+        "format": access_log_format(params),
+    }
+    answers = _answers(mine)
+    answers["get_stage"] = {**answers["get_stage"], "accessLogSettings": settings}
+    spot = Spot(Place(Gateway(answers), mine, "async"), "api", rules(mine).resources["api"])
+    assert access_logs(spot).value is ok

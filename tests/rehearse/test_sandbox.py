@@ -249,6 +249,27 @@ def test_gap_cloudformation_drops_a_buckets_lifecycle(aws: EmbeddedAws) -> None:
         aws.client("s3").get_bucket_lifecycle_configuration(Bucket="gap")
 
 
+def test_gap_cloudformation_drops_a_stages_access_logs(aws: EmbeddedAws) -> None:
+    """ministack 1.5.33. When this fails, `sandbox._log_access` can go."""
+    made = {
+        "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "gap"}},
+        "Deployment": {"Type": "AWS::ApiGateway::Deployment", "Properties": {"RestApiId": {"Ref": "Api"}}},
+        "Stage": {
+            "Type": "AWS::ApiGateway::Stage",
+            "Properties": {
+                "RestApiId": {"Ref": "Api"},
+                "DeploymentId": {"Ref": "Deployment"},
+                "StageName": "gap",
+                "AccessLogSetting": {"DestinationArn": "arn:aws:logs:us-east-1:1:log-group:gap", "Format": "{}"},
+            },
+        },
+    }
+    _deploy_raw(aws, "gap-access-logs", {"Resources": made})
+    gateway = aws.client("apigateway")
+    api = next(one["id"] for one in gateway.get_rest_apis()["items"] if one["name"] == "gap")
+    assert not gateway.get_stage(restApiId=api, stageName="gap").get("accessLogSettings")
+
+
 def test_gap_cloudformation_forgets_rollback_triggers(aws: EmbeddedAws) -> None:
     """ministack 1.5.33. When this fails, the rehearsal's record can show them as found (`Infra.watched`)."""
     stack = "gap-triggers"

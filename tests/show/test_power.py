@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from runbook_lib.judge.door import LIMITS, Limits, Manner, Peak, Throttle, door_checks
 from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.mutation import Trial
-from runbook_lib.show.power import trials_table
+from runbook_lib.show.power import door_table, trials_table
 
 
 def test_a_line_a_bad_input_a_column_a_gate_and_what_is_wrong_stands_out() -> None:
@@ -21,3 +22,18 @@ def test_a_line_a_bad_input_a_column_a_gate_and_what_is_wrong_stands_out() -> No
     assert lines["a healthy day"].count("pass") == 2 and "✘" not in lines["a healthy day"]
     assert "no data" in lines["an empty answer"] and "–" in lines["an empty answer"]
     assert "✘ pass" in lines["a unit off by 1000, downwards"]
+
+
+def test_each_limit_is_a_line_each_phase_a_column_and_what_does_not_fit_stands_out() -> None:
+    manner = Manner(burst=3, headroom=2, generation_s=45, poll_every_s=5, handler_s={}, workers=5)
+    limits = Limits(stage=Throttle(rate=2, burst=10), account=Throttle(rate=1e4, burst=5e3), unreserved=900)
+    phases, peak = {"06_phase1": 10.0, "08_phase3": 100.0}, Peak(per_minute=24, per_hour=480, per_day=6000)
+    found = {name: door_checks(limits, peak, percent, manner) for name, percent in phases.items()}
+    shown = str(door_table(found, phases, "24 in the peak minute"))
+    assert "06 at 10 %" in shown and "08 at 100 %" in shown and "24 in the peak minute" in shown
+    assert all(title in shown for title in LIMITS.values())
+    stage = next(line for line in shown.splitlines() if line.strip().startswith("The stage's throttle"))
+    assert "✔ 5.56 times the peak" in stage and "✘ 0.56 times the peak" in stage
+    assert "raise the limit before the shift" in " ".join(shown.split())
+    own = next(line for line in shown.splitlines() if line.strip().startswith("The throttle of the submit route"))
+    assert own.count("✔ no limit here") == 2
