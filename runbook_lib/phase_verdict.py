@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+from runbook_lib import door, present
 from runbook_lib import moment as moments
 from runbook_lib import phase_before as first
-from runbook_lib import present
 from runbook_lib.act import traffic as act
 from runbook_lib.attest import approval_checks
 from runbook_lib.infra import Infra
@@ -98,6 +98,9 @@ class Judging(Looking):
         self._approvals()
         if self.deployed:
             self._note_flags(seen)
+            checks, raw = door.phase_checks(self.run.aws, self.params, self.spec.percent, self.run.now)
+            self.run.check(*checks)
+            self.run.journal.append("door", **raw)
         stood = self._since_the_phase_before(outcome)
         if stood is not None:
             return stood
