@@ -353,8 +353,14 @@ def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
     share = words.number(k / n, "ratio")
     seen = f"{words.title(gate)}: {share} async ({words.sure(rules.confidence)} {extent}, {k:,} of {n:,})"
     claim = f"the weight in force, {words.limit(weight, 'ratio')}"
-    p = statistics.binomial_p(k, n, weight)
-    against = sequential.split_log_e(k, n, weight)
+    allowed, least = _stragglers(gate, weight)
+    # So many old clients are forgiven, but never more than it takes to agree.
+    forgiven = k if k >= weight * n else min(k + allowed, math.floor(weight * n))
+    p = statistics.binomial_p(forgiven, n, min(weight, max(least, forgiven / n)))
+    against = sequential.split_log_e(forgiven, n, weight, least=least)
+    missing = round(weight * n) - k
+    if allowed and missing > 0 and (weight == 1 or least < weight):
+        claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
     wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(SPLIT_ALPHA)
 
     def result(verdict: Verdict, reason: str) -> GateResult:
@@ -367,6 +373,15 @@ def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
     if n < gate.min_samples:
         return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
     return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
+
+
+def _stragglers(gate: Gate, weight: float) -> tuple[int, float]:
+    """(requests of old clients forgiven, the smallest share of async that still agrees) at a weight of 0 to 1."""
+    reached = [one for one in gate.stragglers if one.from_percent <= 100 * weight]
+    if not reached or not weight:
+        return 0, weight
+    last = max(reached, key=lambda one: one.from_percent)
+    return last.count, weight * (1 - last.share)
 
 
 _PLAIN_RATE = _from_reading(reading.rate)

@@ -72,6 +72,16 @@ def _threshold(raw: object) -> object:
 Comparison = Annotated[Threshold, BeforeValidator(_threshold), PlainSerializer(str)]
 
 
+class Stragglers(Frozen):
+    """Old clients that do not follow the weight: what is allowed for them from a weight on."""
+
+    from_percent: float = Field(ge=0, le=100)
+    share: float = Field(ge=0, lt=1)
+    """Of the requests that should be asynchronous, at most this share may not be."""
+    count: int = Field(default=0, ge=0)
+    """And this many beside."""
+
+
 class Gate(Frozen):
     """One criterion of the rollout, declared once in `params/gates.yaml`.
 
@@ -95,6 +105,8 @@ class Gate(Frozen):
     quantile: float | None = Field(default=None, gt=0, lt=1)
     steady: float | None = Field(default=None, gt=0, le=1)
     """Gauges: the share of points that must meet the target (steady state); None: all. `alert` is for the peak."""
+    stragglers: tuple[Stragglers, ...] = ()
+    """Splits: the allowance for old clients by weight; the last that the weight reaches counts."""
     implausible: Comparison | None = None
     """A value for which this holds is not data (a unit off by 1000 would otherwise pass)."""
     always_rollback: bool = False

@@ -119,15 +119,23 @@ def early_rank(n: int, q: float, alpha: float, prior: tuple[float, float]) -> in
     return None if k > n else n + 1 - k
 
 
-def split_log_e(k: int, n: int, weight: float, concentration: float = SPLIT_CONCENTRATION) -> float:
+def split_log_e(
+    k: int, n: int, weight: float, concentration: float = SPLIT_CONCENTRATION, *, least: float | None = None
+) -> float:
     """Log of the Bayes factor against "each request is async with probability `weight`", for `k` async of `n`.
 
-    With weight 0 or 1, one request on the wrong side is proof: +inf (and nothing else ever is: 0).
+    With `least`, against "with some probability from `least` to `weight`": the mixture is held against the likeliest of
+    them, so the factor is at most that against the true one, and stays a supermartingale (Wasserman, Ramdas &
+    Balakrishnan 2020, "Universal inference"). With weight 0, or 1 without an allowance, one request on the wrong side
+    is proof: +inf (and nothing else ever is: 0).
     """
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is no count")
-    if weight in (0.0, 1.0):
+    low = weight if least is None else min(least, weight)
+    if weight == 0.0 or low == 1.0:
         return math.inf if k != weight * n else 0.0
-    a, b = concentration * weight, concentration * (1 - weight)
+    centre = weight if weight < 1 else low
+    a, b = concentration * centre, concentration * (1 - centre)
     mixture = float(special.betaln(a + k, b + n - k) - special.betaln(a, b))
-    return mixture - k * math.log(weight) - (n - k) * math.log1p(-weight)
+    likeliest = min(weight, max(low, k / n)) if n else weight
+    return mixture - float(special.xlogy(k, likeliest) + special.xlog1py(n - k, -likeliest))
