@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.rehearse.jobs import Job
 from runbook_lib.rehearse.rows import Floats
-from runbook_lib.rehearse.service_model import NOBODY, REPEATED, Requests, Step
+from runbook_lib.rehearse.service_model import GATEWAY_BROKEN, NOBODY, REPEATED, Requests, Step
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,28 @@ class Tally:
         return self.completed / self.created if self.created else math.nan
 
 
+class Users(NamedTuple):
+    """What became of the users of one window: `submitted` is the sum of the five ends."""
+
+    submitted: int
+    succeeded: int
+    refused: int
+    """By the gateway, before the submit Lambda was called: 429, 403, or its own 5xx."""
+    failed: int
+    """The submit Lambda broke, or the job was marked FAILED."""
+    late: int
+    """A report came, after the client had given up."""
+    lost: int
+    """Accepted, and no end to be seen: lost, or still under way."""
+    own_mistakes: int
+    """Not users of the service, and not in `submitted`."""
+
+
+_FAILED, _LATE, _GOOD = 1, 2, 3
+"""How a submission's jobs ended; of two jobs the better end counts. 0: no end yet."""
+_TURNED_AWAY = (429, 403, GATEWAY_BROKEN)
+
+
 @dataclass
 class Truth:
     """Grows with every step."""
@@ -59,8 +82,8 @@ class Truth:
     """Job items written so far."""
     _requests: list[Requests] = field(default_factory=list)
     _used: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
-    _good: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1024, dtype=bool))
-    """By number of the submission: whether a job of it ended in a report in time. 0 is no job's number."""
+    _end: NDArray[np.int8] = field(default_factory=lambda: np.zeros(1024, dtype=np.int8))
+    """By number of the submission: the best end of its jobs. 0 is no job's number."""
     _users: list[tuple[Floats, NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
     """Users in order of arrival: when, number, status. Joined into one part when somebody asks."""
 
@@ -74,12 +97,13 @@ class Truth:
         if mine.any():
             self._users.append((seen.at[mine], seen.number[mine], seen.status[mine]))
         top = max((job.number for job in step.jobs), default=0)
-        if top >= len(self._good):
-            self._good = np.concatenate([self._good, np.zeros(top + 1, dtype=bool)])
+        if top >= len(self._end):
+            self._end = np.concatenate([self._end, np.zeros(top + 1, dtype=np.int8)])
         for job in step.jobs:
-            # A job in time stays so, and of two jobs of one submission one that is in time serves its user.
-            if job.number and not job.failed and job.finished - job.created <= self.job_deadline_s:
-                self._good[job.number] = True
+            if job.number and job.finished < math.inf:
+                timely = job.finished - job.created <= self.job_deadline_s
+                end = _FAILED if job.failed else _GOOD if timely else _LATE
+                self._end[job.number] = max(self._end[job.number], end)
 
     def requests(self) -> Requests:
         """All requests, in order of arrival."""
@@ -93,22 +117,37 @@ class Truth:
         A user is a request that took the asynchronous path and is no mistake of the caller's own; a refused one is
         a user too. One that is still waited for counts as not served.
         """
+        at, end_of, status = self._window(start, end)
+        return at, (end_of == _GOOD) | (status == REPEATED)
+
+    def _window(self, start: float, end: float) -> tuple[Floats, NDArray[np.int8], NDArray[np.int64]]:
+        """Users who arrive in [start, end), in order: when, how their jobs ended, and what the gateway answered."""
         if not self._users:
-            return np.zeros(0), np.zeros(0, dtype=bool)
+            return np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64)
         if len(self._users) > 1:
-            at, number, status = (np.concatenate(column) for column in zip(*self._users, strict=True))
-            self._users = [(at, number, status)]
+            self._users = [tuple(np.concatenate(column) for column in zip(*self._users, strict=True))]  # type: ignore[list-item]
         at, number, status = self._users[0]
         window = slice(*np.searchsorted(at, [start, end]))
         number = number[window]
         # The number of a job that no step has shown yet may lie beyond those known.
-        good = self._good[np.where(number < len(self._good), number, 0)]
-        return at[window], good | (status[window] == REPEATED)
+        return at[window], self._end[np.where(number < len(self._end), number, 0)], status[window]
 
     def users(self, start: float = -math.inf, end: float = math.inf) -> tuple[int, int]:
         """(submitted, succeeded) of [start, end)."""
         at, ok = self.served(start, end)
         return len(at), int(ok.sum())
+
+    def account(self, start: float = -math.inf, end: float = math.inf) -> Users:
+        """What became of each user of [start, end)."""
+        at, end_of, status = self._window(start, end)
+        good = (end_of == _GOOD) | (status == REPEATED)
+        refused = np.isin(status, _TURNED_AWAY)
+        failed = (status == 502) | (end_of == _FAILED)
+        late = end_of == _LATE
+        lost = ~(good | refused | failed | late)
+        seen = self.requests()
+        mine = seen.mistake & seen.is_async & (seen.at >= start) & (seen.at < end)
+        return Users(len(at), *(int(which.sum()) for which in (good, refused, failed, late, lost, mine)))
 
     def used(self, start: float = -math.inf, end: float = math.inf) -> dict[str, float]:
         """What was used in the steps that lie wholly in [start, end): signal to the sum of its values.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.rehearse.jobs import Settings
 from runbook_lib.rehearse.scenario import Behaviour, Scenario
@@ -52,3 +54,56 @@ def test_an_empty_window_has_no_rate() -> None:
     nothing = Truth().between()
     assert math.isnan(nothing.split)
     assert math.isnan(nothing.success)
+
+
+SHARE = 0.2
+KNOBS = {
+    "gateway_4xx": "refused", "gateway_403": "refused", "gateway_5xx": "refused", "submit_5xx": "failed",
+    "job_failed": "failed", "llm_quota": "failed", "accepted_lost": "lost", "job_lost": "lost",
+}  # fmt: skip
+"""Knob to the end that it brings its users to."""
+
+
+def quiet(knobs: dict[str, float], hours: int = 8, seed: int = 5) -> Truth:
+    """So little traffic that no user waits for a worker."""
+    scenario = Scenario(name="s", title="t", requests_per_day=3000, behaviour=Behaviour(**{"job_failed": 0.0} | knobs))
+    service, truth = Service(scenario, Settings(), seed, START, workers=50), Truth()
+    service.set_weight(1)
+    for hour in range(1, hours + 1):
+        truth.add(service.run(START + hour * 3600))
+    return truth
+
+
+@pytest.mark.parametrize("knob", KNOBS)
+def test_a_knob_brings_its_share_of_the_users_to_its_own_end(knob: str) -> None:
+    users = quiet({knob: SHARE}).account(START, START + 7 * 3600)
+    ends = users._asdict()
+    assert ends[KNOBS[knob]] / users.submitted == pytest.approx(SHARE, abs=0.08)
+    assert users.succeeded + ends[KNOBS[knob]] == users.submitted
+
+
+def test_the_callers_own_mistakes_are_no_users() -> None:
+    plain, users = quiet({}).account(), quiet({"caller_4xx": SHARE}).account()
+    assert users.submitted + users.own_mistakes == plain.submitted
+    assert users.own_mistakes / plain.submitted == pytest.approx(SHARE, abs=0.08)
+
+
+@pytest.mark.parametrize("knob", ["resubmitted", "job_duplicated", "no_token_usage"])
+def test_what_harms_no_user_leaves_every_user_served(knob: str) -> None:
+    users = quiet({knob: SHARE}).account(START, START + 7 * 3600)
+    assert users.succeeded == users.submitted > 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    knobs=st.dictionaries(
+        st.sampled_from([*KNOBS, "caller_4xx", "resubmitted", "job_duplicated", "job_crash"]), st.floats(0, 1)
+    ),
+    seed=st.integers(0, 99),
+)
+def test_every_user_has_one_end(knobs: dict[str, float], seed: int) -> None:
+    truth = quiet(knobs, 2, seed)
+    users = truth.account()
+    assert sum(users[1:6]) == users.submitted
+    assert truth.users() == users[:2]
+    assert users.submitted + users.own_mistakes == int(truth.requests().is_async.sum())
