@@ -60,8 +60,8 @@ def test_stragglers_within_the_allowance_fail_next_to_no_soak_however_often_one_
     policy: Policy, weight: float
 ) -> None:
     gate = policy.gate("observed_split")
-    share = max(one.share for one in gate.stragglers if one.from_percent <= 100 * weight and
-                one.from_percent == max(x.from_percent for x in gate.stragglers if x.from_percent <= 100 * weight))  # fmt: skip
+    reached = [one for one in gate.stragglers if one.from_percent <= 100 * weight]
+    share = max(reached, key=lambda one: one.from_percent).share
     rng = np.random.default_rng(5)
     wrong = 0
     for _ in range(300):
