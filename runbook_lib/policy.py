@@ -11,6 +11,7 @@ from runbook_lib.judge.beside import Beside
 from runbook_lib.judge.cadence import Cadence
 from runbook_lib.judge.charges import Sizes
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
+from runbook_lib.judge.remedies import Remedy
 
 
 class Routes(Frozen):
@@ -333,6 +334,8 @@ class Policy(Frozen):
     baseline: Baseline = Baseline()
     beside: Beside = Beside()
     door: Door = Door()
+    remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
+    """Response to the symptom that it needs; one that is not named here needs none."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
@@ -350,6 +353,15 @@ class Policy(Frozen):
                 notebook, _, env = wanted.partition("@")
                 if notebook not in self.steps or env not in self.steps[notebook].envs:
                     raise ValueError(f"step '{name}' requires '{wanted}', which is no step of the rollout")
+        gauges = {gate.measure for gate in self.gates if gate.kind == "gauge"}
+        for response, remedy in self.remedies.items():
+            for sign in remedy.symptoms:
+                if sign.measure not in gauges:
+                    known = ", ".join(sorted(gauges))
+                    raise ValueError(f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate ({known})")
+            for gate in remedy.gates:
+                if gate not in ids:
+                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared ({', '.join(ids)})")
         asks = [(name, f"attestation '{item.id}'") for item in self.attestations for name in item.notebooks]
         for name, who in (*asks, *((name, f"phase '{name}'") for name in self.phases)):
             if name not in self.steps:
