@@ -156,6 +156,8 @@ class Backlog(Frozen):
     """Share of the jobs ended that the LLM's rate limit may refuse: beyond it the cure is the disease."""
     steady: int = Field(gt=1)
     """Points in a row by which the curve is said to have turned, or to be drained."""
+    enough_jobs: int = Field(default=20, gt=0)
+    """Jobs that must have ended since the queue was drained before their time is judged."""
 
 
 class Throttling(Frozen):
@@ -353,15 +355,6 @@ class Policy(Frozen):
                 notebook, _, env = wanted.partition("@")
                 if notebook not in self.steps or env not in self.steps[notebook].envs:
                     raise ValueError(f"step '{name}' requires '{wanted}', which is no step of the rollout")
-        gauges = {gate.measure for gate in self.gates if gate.kind == "gauge"}
-        for response, remedy in self.remedies.items():
-            for sign in remedy.symptoms:
-                if sign.measure not in gauges:
-                    known = ", ".join(sorted(gauges))
-                    raise ValueError(f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate ({known})")
-            for gate in remedy.gates:
-                if gate not in ids:
-                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared ({', '.join(ids)})")
         asks = [(name, f"attestation '{item.id}'") for item in self.attestations for name in item.notebooks]
         for name, who in (*asks, *((name, f"phase '{name}'") for name in self.phases)):
             if name not in self.steps:
@@ -374,6 +367,20 @@ class Policy(Frozen):
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
             raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    @model_validator(mode="after")
+    def _remedies_exist(self) -> Policy:
+        ids = [gate.id for gate in self.gates]
+        gauges = {gate.measure for gate in self.gates if gate.kind == "gauge"}
+        for response, remedy in self.remedies.items():
+            for sign in remedy.symptoms:
+                if sign.measure not in gauges:
+                    known = ", ".join(sorted(gauges))
+                    raise ValueError(f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate ({known})")
+            for gate in remedy.gates:
+                if gate not in ids:
+                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared ({', '.join(ids)})")
         return self
 
     @model_validator(mode="after")

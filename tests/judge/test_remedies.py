@@ -28,7 +28,9 @@ def test_slow_reports_with_a_short_queue_hold_and_say_why(policy: Policy, run: R
     found = [run("generation_time", **SLOW), run("queue_depth", **depth(0.0, 1.0, 0.0, live=0))]
     outcome = decide("after", found, percent=10, remedies=policy.remedies)
     assert (outcome.decision, outcome.scenario) == (Decision.HOLD, "rollback_1")
-    assert "no remedy of this runbook cures it: more workers would not cure it: the queue's depth is 0" in outcome.reason
+    assert (
+        "no remedy of this runbook cures it: more workers would not cure it: the queue's depth is 0" in outcome.reason
+    )
     assert "one command away: run rollback_1" in outcome.next
 
 
@@ -48,7 +50,11 @@ def test_a_backlog_that_was_worked_off_is_not_worked_off_again(policy: Policy, r
 
 
 def test_what_fails_users_is_rolled_back_whatever_else_no_remedy_fits(policy: Policy, run: Run) -> None:
-    found = [run("generation_time", **SLOW), run("queue_depth", **depth(0.0, live=0)), run("success_rate", n=300, bad=90)]
+    found = [
+        run("generation_time", **SLOW),
+        run("queue_depth", **depth(0.0, live=0)),
+        run("success_rate", n=300, bad=90),
+    ]
     assert decide("after", found, percent=10, remedies=policy.remedies).scenario == "rollback_1"
 
 
@@ -77,7 +83,9 @@ def _evidence(policy: Policy, draw: Any) -> dict[str, Evidence]:
         found[name] = (values, live)
     window = {"start": "2026-11-23T00:00:00Z", "end": "2026-11-24T00:00:00Z", "query": "by hand"}
     return {
-        name: Evidence(measure=name, kind="gauge", values=tuple(values), expected=max(1, len(values)), live=live, **window)
+        name: Evidence(
+            measure=name, kind="gauge", values=tuple(values), expected=max(1, len(values)), live=live, **window
+        )
         for name, (values, live) in found.items()
     } | {
         "generation_time": Evidence(
@@ -91,7 +99,9 @@ def _evidence(policy: Policy, draw: Any) -> dict[str, Evidence]:
 def test_a_proposed_remedy_has_its_symptom_in_the_evidence(policy: Policy, data: st.DataObject) -> None:
     evidence = _evidence(policy, data.draw)
     gates = [gate for gate in policy.gates if gate.measure in evidence]
-    results = [judge(gate, evidence[gate.measure], look=policy.phases["06_phase1_10_percent"].looks[0]) for gate in gates]
+    results = [
+        judge(gate, evidence[gate.measure], look=policy.phases["06_phase1_10_percent"].looks[0]) for gate in gates
+    ]
     moment: Moment = data.draw(st.sampled_from(["during", "after", "void"]))
     outcome = decide(moment, results, percent=10, remedies=policy.remedies)
     depth, events = evidence["queue_depth"], evidence["throttle_events"]
