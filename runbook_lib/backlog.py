@@ -57,7 +57,9 @@ class Backlog(BacklogSeen):
             besides=f"the queue is drained, but {self.missing_back}" if self._kept else "",
             then=self.after_the_fall
             if failed or self.fell
-            else "find out why the queue grew, then go on with the phase",
+            else "find out why the queue grew, then go on with the phase"
+            if self.symptom_seen()
+            else "go on with the phase",
             come_back_at=self._come_back(),
             falls_to="rollback_1" if failed or self.fell else None,
         )

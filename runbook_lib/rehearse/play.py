@@ -174,7 +174,7 @@ class Play(Rollout):
         notebook = next(name for name in rollbacks if name.startswith(f"{named}_"))
         for count in range(ANSWER_RUNS):
             last = stage.run(Scene(notebook, what="rollback" if not count else "once more"))
-            if last.decision is None and self._no_symptom(last):
+            if not count and last.decision is None and self._no_symptom(last):
                 return  # nothing was changed, and there was nothing to cure
             if last.decision in (None, "ROLLBACK") and not notebook.startswith("rollback_1"):
                 self._answer("rollback_1")
