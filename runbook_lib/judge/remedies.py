@@ -27,16 +27,16 @@ class Sign(Frozen):
     shows: Comparison
     """Holds for a level at which the symptom is there."""
     periods: int | None = Field(default=None, ge=1)
-    """The newest this many periods of the window are looked at, where the level was not read live; None: all."""
+    """The newest this many periods of the window are looked at, beside what was read live; None: all."""
     title: str
     """What the level is, in words."""
 
     def level(self, seen: Evidence | None) -> float | None:
-        """The level that is compared: read live, else the highest of the newest periods; None: nothing was seen."""
-        if seen is None or seen.live is not None:
-            return None if seen is None else seen.live
+        """The level that is compared: the highest of the newest periods and of what was read live; None: nothing."""
+        if seen is None:
+            return None
         newest = seen.values[-self.periods :] if self.periods else seen.values
-        return max(newest, default=None)
+        return max((*newest, *(() if seen.live is None else (seen.live,))), default=None)
 
     def present(self, seen: Evidence | None) -> bool:
         """Whether the symptom is seen; what was not seen is not there."""

@@ -29,7 +29,7 @@ def test_slow_reports_with_a_short_queue_hold_and_say_why(policy: Policy, run: R
     outcome = decide("after", found, percent=10, remedies=policy.remedies)
     assert (outcome.decision, outcome.scenario) == (Decision.HOLD, "rollback_1")
     assert (
-        "no remedy of this runbook cures it: more workers would not cure it: the queue's depth is 0" in outcome.reason
+        "no remedy of this runbook cures it: more workers would not cure it: the queue's depth is 1" in outcome.reason
     )
     assert "one command away: run rollback_1" in outcome.next
 
@@ -106,8 +106,8 @@ def test_a_proposed_remedy_has_its_symptom_in_the_evidence(policy: Policy, data:
     outcome = decide(moment, results, percent=10, remedies=policy.remedies)
     depth, events = evidence["queue_depth"], evidence["throttle_events"]
     if outcome.scenario == "rollback_2":
-        newest = [depth.live] if depth.live is not None else list(depth.values[-3:])
-        assert max(newest) > 15
+        newest = [*depth.values[-3:], *([] if depth.live is None else [depth.live])]
+        assert max(newest) >= 5
     if outcome.scenario == "rollback_3":
         assert max(events.values[-12:]) > 0
     if outcome.scenario in ("rollback_2", "rollback_3"):
