@@ -12,11 +12,15 @@ from runbook_lib.act import concurrency as act
 from runbook_lib.backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, BacklogSeen
 from runbook_lib.errors import Refused
 from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.mitigation import Setting
 from runbook_lib.observe import workers
 from runbook_lib.observe.window import iso
 
+SLOW = (
+    "More workers do not cure it. Call people: find out why reports are slow (the LLM's own time), then run the "
+    "notebook of the phase again; the workers are put back once the arrivals allow it."
+)
 DRAINED = dt.timedelta(hours=1)
 """When to look again where the queue is drained and the workers are needed yet."""
 
@@ -33,12 +37,14 @@ class Backlog(BacklogSeen):
             return self.llm_check().reason
         turned = self.turned is not None and self.turned.turned_s is not None
         curve = self.curve_check()
-        return curve.reason if self.raised and not turned and curve.verdict is Verdict.FAIL else ""
+        if self.raised and not turned and curve.verdict is Verdict.FAIL:
+            return curve.reason
+        return self.not_cured if self.raised else ""
 
     def judge(self) -> Outcome:
         """The decision by what is true now; after the action it is judged anew."""
         if self.raised or self.closed:
-            self.run.check(self._raised(), self.curve_check(), self._undone())
+            self.run.check(self._raised(), self.curve_check(), self._undone(), self.gates_check())
             if self.turned is not None and self.turned.turned_s is not None and self.clock and self.clock.set_at:
                 set_at = dt.datetime.fromisoformat(self.clock.set_at)
                 ahead = (set_at - dt.datetime.fromisoformat(self.clock.decided_at)).total_seconds()
@@ -48,12 +54,17 @@ class Backlog(BacklogSeen):
             acted=self.raised or self.over or self.fell or bool(failed),
             would=self._would(),
             done=self._done(),
+            besides=f"the queue is drained, but {self.missing_back}" if self._kept else "",
             then=self.after_the_fall
             if failed or self.fell
-            else "find out why the queue grew, then go on with the phase",
+            else "find out why the queue grew, then go on with the phase"
+            if self.symptom_seen()
+            else "go on with the phase",
             come_back_at=self._come_back(),
             falls_to="rollback_1" if failed or self.fell else None,
         )
+        if outcome.decision is Decision.HOLD and self.run.checks["rollback_2.gates"].verdict is Verdict.FAIL:
+            return self.say_next(outcome, SLOW)
         if self.raised and not self.missing_back and not failed:
             back = f"Apply this notebook once more: the queue is drained, and it puts {self.was} workers back."
             return self.say_next(outcome, back)
@@ -69,11 +80,16 @@ class Backlog(BacklogSeen):
 
     def _done(self) -> str:
         if self.over:
-            return "the backlog was drained, and the workers are what the code says"
+            drained = "the backlog was drained" if self.symptom_seen() else "no symptom was seen when it was decided"
+            return f"{drained}, and the workers are what the code says"
         if self.returning:
             return f"the workers are being put back to {self.was}"
-        kept = f"; the queue is drained, but {self.missing_back}" if self.drained and self.missing_back else ""
-        return f"{self.policy.workers} workers run{kept}"
+        return f"{self.policy.workers} workers run"
+
+    @property
+    def _kept(self) -> bool:
+        """The queue is drained, and the workers are needed yet."""
+        return self.raised and not self.returning and self.drained and bool(self.missing_back)
 
     def _come_back(self) -> dt.datetime:
         """When there is more to see: the limit, then the forecast's end."""
@@ -82,6 +98,8 @@ class Backlog(BacklogSeen):
             return due
         if self.drained and self.missing_back:
             return now + DRAINED  # what keeps the workers is the arrivals, and those change with the hours
+        if self.over or (self.drained and not self.missing_back):
+            return now + self.until_judged()
         found = {one.option.id: one for one in self.forecasts(self.now_seen)}
         ahead = found["workers"].drain_s if found and found["workers"].drains else 900.0
         return now + dt.timedelta(seconds=min(max(ahead, 300.0), 3600.0))
@@ -140,7 +158,7 @@ class Backlog(BacklogSeen):
         plan = self.planned
         self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
         if self.over:
-            return line("Nothing to do: the backlog is drained and the workers are what the code says.")
+            return line(f"Nothing to do: {self._done()}.")
         shown = [folded(plan.text().splitlines()[0], plan.text().splitlines(), opened=True)]
         if self.failed:
             shown.insert(0, self.fall_line())
@@ -227,7 +245,7 @@ class Backlog(BacklogSeen):
 
     def _forget(self) -> None:
         """What follows from the state is looked at anew."""
-        for name in ("turned", "limited", "decided_seen", "returning"):
+        for name in ("turned", "limited", "decided_seen", "returning", "orders"):
             self.__dict__.pop(name, None)
 
     def proof(self) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -15,10 +16,11 @@ from runbook_lib.judge import words
 from runbook_lib.judge.backlog import Forecast, Turn, capacity_per_s, forecast, most_arrivals_per_s, options, turn
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.incident import spell
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.judge.remedies import Order, in_order
 from runbook_lib.mitigation import Mitigation
 from runbook_lib.observe import backlog as queue
-from runbook_lib.observe import llm, workers
+from runbook_lib.observe import census, llm, workers
 from runbook_lib.observe.window import Window
 from runbook_lib.policy import Backlog as Policy
 from runbook_lib.run import Run
@@ -41,6 +43,7 @@ class BacklogSeen(Mitigation):
     """
 
     SETTINGS: ClassVar[tuple[str, ...]] = (RESERVED, MAXIMUM)
+    RESPONSE = "backlog"
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
@@ -245,6 +248,47 @@ class BacklogSeen(Mitigation):
     def drained(self) -> bool:
         """The queue is down to its target, and has stayed there."""
         return self.turned is not None and self.turned.drained
+
+    @property
+    def drained_at(self) -> dt.datetime | None:
+        """Since when the queue has been at its target; None: it is not drained, or was not seen."""
+        begun = self.clock and (self.clock.effective_at or self.clock.decided_at)
+        if not self.drained or not begun:
+            return None
+        start, few = dt.datetime.fromisoformat(begun), self.params.policy.gate("queue_depth").target.limit - 1
+        deep = [when for when, level in self.now_seen_levels if when >= start and level > few]
+        after = [when for when, _ in self.now_seen_levels if when > max(deep, default=start)]
+        return max(start, min(after)) if after else None
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """The gates that call for more workers, since the queue was drained: what waited in it was late anyhow."""
+        since = self.drained_at
+        return [self._order(gate, since) for gate in self.calling]
+
+    def _order(self, gate: Gate, since: dt.datetime | None) -> Order:
+        if since is None:
+            told = f"{words.title(gate)}: the queue is not drained yet"
+            return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=told)
+        if gate.measure == "queue_depth":
+            levels = [level for when, level in self.now_seen_levels if when >= since]
+            return in_order(gate, levels=levels, at_least=self.policy.steady)
+        if gate.measure == "generation_time":
+            times = census.take(
+                self.run.aws.client("dynamodb"), self.params, Window(since, self.run.now), self.run.now
+            ).generation_s
+            # The nearest rank, as `observe.levels.generation_time` has it.
+            rank = max(1, math.ceil(round((gate.quantile or 1.0) * len(times), 9)))
+            value = times[rank - 1 : rank]
+            return in_order(gate, levels=value, n=len(times), at_least=self.policy.enough_jobs)
+        told = f"{words.title(gate)} is not measured by this notebook: the phase judges it"
+        return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=told)
+
+    def until_judged(self) -> dt.timedelta:
+        """How long until enough jobs have ended, at the rate of arrivals seen; five minutes to an hour."""
+        rate = (self.now_seen.sent or 0.0) / max(self.now_seen.window.seconds, 1.0)
+        wait = self.policy.enough_jobs / rate + self.params.service.job_deadline_s if rate else 3600.0
+        return dt.timedelta(seconds=min(max(wait, 300.0), 3600.0))
 
     @property
     def missing_back(self) -> str:

@@ -179,8 +179,8 @@ class Incident:
         if not self.confirmed:
             title = self.spec.title
             raise Refused(
-                f"no symptom of '{title}' was seen: give a reason (parameter `reason`) to go on without; "
-                "nothing was changed"
+                f"no symptom of '{title}' was seen: nothing to do, and nothing was changed; give a reason (parameter "
+                "`reason`) to go on without"
             )
 
     # Telling people
@@ -245,12 +245,16 @@ class Incident:
         come_back_at: dt.datetime | None = None,
         no_way: str | None = None,
         falls_to: Scenario | None = None,
+        besides: str = "",
     ) -> Outcome:
-        """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`)."""
+        """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`).
+
+        Args:
+            besides: what is to be known beside `done`; it follows the time to the effect.
+        """
         if acted:
             self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
-            first, mark, rest = done.partition("; ")
-            done = f"{first}{self._in_effect()}{mark}{rest}"
+            done = f"{done}{self._in_effect()}{f'; {besides}' if besides else ''}"
         case = RollbackCase(
             checks=tuple(self.run.checks.values()),
             acted=acted,

@@ -10,7 +10,7 @@ import datetime as dt
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from runbook_lib import deviations
 from runbook_lib.act import traffic as act
@@ -18,11 +18,15 @@ from runbook_lib.errors import ArchiveError
 from runbook_lib.incident import Incident, Symptom
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.deviation import Act, Deviation
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Decision, Gate, Outcome, Verdict
+from runbook_lib.judge.remedies import Order
 from runbook_lib.observe import traffic
 from runbook_lib.observe.owner import owner
 from runbook_lib.observe.window import iso
 from runbook_lib.run import Run
+
+SYMPTOM = "symptom"
+"""Key of a deviation's facts: a symptom was seen when it was decided; False: the operator's reason overrode that."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Mitigation(Incident):
 
     SETTINGS: ClassVar[tuple[str, ...]]
     """Ids of the inventory's checks that the mitigation makes deviate."""
+    RESPONSE: ClassVar[Literal["backlog", "throttling"]]
+    """The response of the gates that call for it."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
@@ -120,6 +126,7 @@ class Mitigation(Incident):
     def deviation(self, id: str, title: str, was: Any, value: Any, **facts: Any) -> Deviation:
         """A deviation of this incident, decided now."""
         why = self.params.reason or "; ".join(one.words for one in self.found if one.present) or self.spec.title
+        facts[SYMPTOM] = any(one.present for one in self.found)
         return Deviation(
             check=id, title=title, was=was, value=value, by=self.run.guard.who, at=self.decided().decided_at, why=why,
             incident=f"{self.run.notebook} run {self.run.run_id}", facts=facts,
@@ -216,6 +223,47 @@ class Mitigation(Incident):
             f"Run it again with mode='apply' and confirm='{self.params.env}'; it is refused if anybody changes the "
             "settings meanwhile."
         )
+
+    # The gates that called for it
+
+    @property
+    def calling(self) -> list[Gate]:
+        """The gates whose failure calls for this mitigation."""
+        gates = self.params.policy.gates
+        return [gate for gate in gates if gate.response == self.RESPONSE and gate.required and not gate.muted]
+
+    @property
+    def orders(self) -> Sequence[Order]:
+        """Each of them, judged afresh by what was measured since the action; each scenario's own."""
+        raise NotImplementedError
+
+    def gates_check(self) -> Check:
+        """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while it cannot be told."""
+        found = list(self.orders)
+        bad = [one for one in found if one.verdict is Verdict.FAIL]
+        open_ = [one for one in found if one.verdict is Verdict.INCONCLUSIVE]
+        told = "; ".join(one.words for one in (bad or open_ or found)) or "no gate calls for it"
+        made = check(
+            f"{self.id}.gates", "The gates that called for it are in order since", not bad, told,
+            expected="within their alert limits", found=f"{len(found) - len(bad) - len(open_)} of {len(found)}",
+            gates={one.gate: one.verdict.value for one in found},
+        )  # fmt: skip
+        return made if bad or not open_ else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+    @property
+    def not_cured(self) -> str:
+        """Why another remedy is the answer: a gate is out of order since, and the table names scenario 1 for it."""
+        remedy = self.params.policy.remedies.get(self.RESPONSE)
+        if remedy is None:
+            return ""
+        bad = [one for one in self.orders if one.verdict is Verdict.FAIL]
+        answers = [one for one in bad if remedy.gates.get(one.gate, remedy.otherwise) == "switch_off"]
+        return f"{answers[0].words}: this did not cure it" if answers else ""
+
+    def symptom_seen(self) -> bool:
+        """Whether a symptom was there when it was decided to act, by the deviation; those of version 0.1 do not say."""
+        found = self.open or self.closed
+        return all(one.facts.get(SYMPTOM, True) for one in found.values())
 
     @property
     def planned(self) -> Any:

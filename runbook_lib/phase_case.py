@@ -53,4 +53,5 @@ def case_of(
         alarm_at=iso(now.taken_back_at) if now.taken_back_at else None,
         taken_back=now.words if now.name == "taken_back" and not now.by_itself else None,
         void=now.words if now.name == "void" else None,
+        remedies=policy.remedies,
     )

@@ -11,6 +11,7 @@ from runbook_lib.judge.beside import Beside
 from runbook_lib.judge.cadence import Cadence
 from runbook_lib.judge.charges import Sizes
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
+from runbook_lib.judge.remedies import Remedy
 
 
 class Routes(Frozen):
@@ -155,6 +156,8 @@ class Backlog(Frozen):
     """Share of the jobs ended that the LLM's rate limit may refuse: beyond it the cure is the disease."""
     steady: int = Field(gt=1)
     """Points in a row by which the curve is said to have turned, or to be drained."""
+    enough_jobs: int = Field(default=20, gt=0)
+    """Jobs that must have ended since the queue was drained before their time is judged."""
 
 
 class Throttling(Frozen):
@@ -333,6 +336,8 @@ class Policy(Frozen):
     baseline: Baseline = Baseline()
     beside: Beside = Beside()
     door: Door = Door()
+    remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
+    """Response to the symptom that it needs; one that is not named here needs none."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
@@ -362,6 +367,20 @@ class Policy(Frozen):
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
             raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    @model_validator(mode="after")
+    def _remedies_exist(self) -> Policy:
+        ids = [gate.id for gate in self.gates]
+        gauges = {gate.measure for gate in self.gates if gate.kind == "gauge"}
+        for response, remedy in self.remedies.items():
+            for sign in remedy.symptoms:
+                if sign.measure not in gauges:
+                    known = ", ".join(sorted(gauges))
+                    raise ValueError(f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate ({known})")
+            for gate in remedy.gates:
+                if gate not in ids:
+                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared ({', '.join(ids)})")
         return self
 
     @model_validator(mode="after")

@@ -26,13 +26,15 @@ class Throttling(ThrottlingSeen):
     def failed(self) -> str:
         """Why capacity is no cure; empty: it may be."""
         found = self.watched
-        return found.words if found is not None and found.state == "throttled" and self.open else ""
+        if found is not None and found.state == "throttled" and self.open:
+            return found.words
+        return self.not_cured if self.in_force else ""
 
     def judge(self) -> Outcome:
         """The decision by what is true now; after the action it is judged anew."""
         done_before = bool(self.closed) and not self.lately
         if self.provisioned or done_before:
-            self.run.check(self.capacity_check(), self.watch_check())
+            self.run.check(self.capacity_check(), self.watch_check(), self.gates_check())
         failed = self.failed
         return self.conclude(
             acted=self.provisioned or done_before or self.fell,

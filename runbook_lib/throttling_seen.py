@@ -12,7 +12,8 @@ from runbook_lib.deviations import BILLING, UNITS
 from runbook_lib.incident import Symptom
 from runbook_lib.judge.capacity import Units, Watch, wanted, watch
 from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.judge.remedies import Order, in_order
 from runbook_lib.mitigation import Mitigation
 from runbook_lib.observe import billing, logs, questions, throttling
 from runbook_lib.observe.throttling import PARTS
@@ -41,6 +42,7 @@ class ThrottlingSeen(Mitigation):
     """
 
     SETTINGS: ClassVar[tuple[str, ...]] = (BILLING,)
+    RESPONSE = "throttling"
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
@@ -246,6 +248,27 @@ class ThrottlingSeen(Mitigation):
         )  # fmt: skip
         waiting = found is None or found.state == "watching"
         return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if waiting else made
+
+    @property
+    def orders(self) -> list[Order]:
+        """The gates that call for capacity, since it is in force: throttle events by period, to this moment."""
+        return [self._order(gate) for gate in self.calling]
+
+    def _order(self, gate: Gate) -> Order:
+        at, period = self.active_at, questions.GAUGE_PERIOD_S
+        if at is None or gate.measure != "throttle_events":
+            told = "the capacity is not in force yet" if at is None else "the phase judges it"
+            return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=f"{gate.title}: {told}")
+        since = at + dt.timedelta(minutes=self.policy.settle_min)
+        until = self.run.now - dt.timedelta(seconds=self.params.policy.metric_delay_s)
+        sums: dict[float, float] = {}
+        for points in self.pressure.series().values():
+            for when, value in points:
+                if since.timestamp() <= when < until.timestamp():
+                    sums[when // period] = sums.get(when // period, 0.0) + value
+        if not sums and since < until and self.pressure.used(since, until):
+            sums = {0.0: 0.0}  # no event is published where none happened
+        return in_order(gate, levels=list(sums.values()), at_least=1)
 
     def capacity_check(self) -> Check:
         """`rollback_3.capacity`: PROVISIONED and ACTIVE; INCONCLUSIVE while UPDATING."""

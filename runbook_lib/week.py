@@ -201,6 +201,7 @@ class Week:
             percent=self.state.weight,
             come_back_at=following.due if following else iso(self.run.now + AGAIN),
             way_back=False,
+            remedies=policy.remedies,
         )
 
     def _complete(self, outcome: Outcome) -> Outcome:

@@ -285,3 +285,45 @@ def test_the_inventory_honours_it_and_reminds(place: Made) -> None:
     assert "recorded deviation (ana" in one.reason
     drift = next(c for c in inspect(here.aws, here.params) if c.id == "inventory.worker.reserved_concurrency")
     assert drift.required
+
+
+def slow() -> Scenario:
+    """Few requests, and an LLM that takes 2.6 times as long: p95 is about 150 s, and nothing waits in the queue."""
+    fault = Fault(name="a slow LLM", start=0, set={"llm_time": 2.6})
+    return ALL_DAY.model_copy(update={"requests_per_day": 960, "faults": (fault,)})
+
+
+def test_a_slow_llm_is_no_backlog_and_more_workers_with_a_reason_are_not_done(place: Made) -> None:
+    here = place(slow())
+    here.pass_time(minutes=40)
+    assert "no symptom" in reason(here.run())
+    refused = here.run(**APPLY)
+    assert "nothing to do" in reason(refused)
+    assert workers_of(here)["reserved"] == 5
+    here.run(**APPLY, reason="more workers might help")
+    assert workers_of(here)["reserved"] == 10
+    here.pass_time(minutes=70)
+    looked = here.run(**APPLY)
+    assert looked.decision == "HOLD", reason(looked)
+    assert "P95 VPR generation time since is" in reason(looked)
+    assert "More workers do not cure it" in (looked.outcome or {})["next"]
+    assert workers_of(here)["reserved"] == 5, "they are put back all the same"
+    here.pass_time(minutes=5)
+    again = here.run(**APPLY)
+    assert again.decision == "HOLD"
+    assert "the backlog was drained" not in reason(again)
+
+
+def test_a_raise_for_nothing_does_not_say_that_a_backlog_was_drained(place: Made) -> None:
+    here = place(ALL_DAY.model_copy(update={"requests_per_day": 960}))
+    here.pass_time(minutes=30)
+    here.run(**APPLY, reason="a campaign starts in an hour")
+    here.pass_time(minutes=20)
+    early = here.run(**APPLY)
+    assert (early.decision, verdicts(early)["rollback_2.gates"]) == ("SOAK", "INCONCLUSIVE"), reason(early)
+    assert (early.outcome or {})["come_back_at"]
+    here.pass_time(hours=2)
+    over = here.run(**APPLY)
+    assert (over.decision, verdicts(over)["rollback_2.gates"]) == ("PROMOTE", "PASS"), reason(over)
+    assert "no symptom was seen when it was decided" in reason(over)
+    assert "the backlog was drained" not in reason(over)

@@ -16,6 +16,7 @@ from runbook_lib.judge.decide import Moment, decide
 from runbook_lib.judge.gates import judge_all
 from runbook_lib.judge.incident import Scenario, decide_rollback
 from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome
+from runbook_lib.judge.remedies import Remedy
 
 
 class Case(Frozen):
@@ -47,6 +48,8 @@ class Case(Frozen):
     alarm_at: str | None = None
     taken_back: str | None = None
     void: str | None = None
+    remedies: dict[str, Remedy] = Field(default_factory=dict)
+    """Which symptom each response needs; empty: none, as in records of version 0.1."""
 
     def verdict(self) -> Outcome:
         """Every gate's verdict, and the decision that follows."""
@@ -59,7 +62,7 @@ class Case(Frozen):
             percent=self.percent, applied=self.applied, last_look=self.last_look, come_back_at=self.come_back_at,
             baseline=self.baseline, worse_baseline_holds=self.worse_baseline_holds, confidence=self.confidence,
             way_back=self.way_back, alarm=self.alarm, alarm_at=self.alarm_at, taken_back=self.taken_back,
-            void=self.void,
+            void=self.void, remedies=self.remedies,
         )  # fmt: skip
 
 

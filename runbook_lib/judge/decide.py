@@ -6,13 +6,14 @@ moves the decision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from runbook_lib.judge import statistics, words
 from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
 from runbook_lib.judge.reading import bad_side
+from runbook_lib.judge.remedies import Choice, Table, choices
 
 Moment = Literal["before", "during", "after", "taken_back", "void"]
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
@@ -26,6 +27,13 @@ _REMEDIES: dict[Scenario, str] = {
     "rollback_2": "run rollback_2: it works off the backlog",
     "rollback_3": "run rollback_3: it ends the throttling",
 }
+_COSTS: dict[Scenario, str] = {
+    "rollback_2": "async stays on, and more workers are let run until the queue is drained: each calls the LLM, and "
+    "the account has fewer executions left for other functions",
+    "rollback_3": "async stays on, and table and index get provisioned capacity, which is paid for by the hour, used "
+    "or not",
+}
+"""What the mitigations do and cost. They return to no baseline."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,18 @@ class Situation:
     worse_baseline_holds: bool
     confidence: float
     way_back: bool
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    """The response to each failing gate, by its id; empty: as the gate itself says."""
+    by_symptom: bool = False
+    """Responses are chosen by symptoms; False: as in records of version 0.1, words included."""
+
+    def response(self, fail: GateResult) -> str:
+        """The response to a gate that failed."""
+        return self.choices[fail.gate.id].response if fail.gate.id in self.choices else fail.gate.response
+
+    def unfit(self, fail: GateResult) -> str:
+        """Why the remedy that the gate names is not proposed; empty: it is, or there is no table of symptoms."""
+        return self.choices[fail.gate.id].unfit if fail.gate.id in self.choices else ""
 
 
 def decide(
@@ -56,6 +76,7 @@ def decide(
     alarm_at: str | None = None,
     taken_back: str | None = None,
     void: str | None = None,
+    remedies: Table | None = None,
 ) -> Outcome:
     """The decision of a run.
 
@@ -74,8 +95,10 @@ def decide(
         alarm, alarm_at: `taken_back`: the alarm and the time that AppConfig names.
         taken_back: `taken_back`, but not by AppConfig itself: who did it and when, in words.
         void: `void`: why, in words.
+        remedies: which symptom each response needs; empty: none, as in records of version 0.1.
     """
-    now = Situation(percent, baseline, come_back_at, worse_baseline_holds, confidence, way_back)
+    chosen = choices(results, remedies) if remedies else {}
+    now = Situation(percent, baseline, come_back_at, worse_baseline_holds, confidence, way_back, chosen, bool(remedies))
     counted = [result for result in results if result.gate.required and not result.gate.muted]
     match moment:
         case "before":
@@ -193,20 +216,20 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
     worse = now.worse_baseline_holds and _baseline_is_worse(counted, now) and not any(fail.collapsed for fail in fails)
 
     def spared(fail: GateResult) -> bool:
-        return worse and fail.gate.response == "switch_off" and not fail.gate.always_rollback
+        return worse and now.response(fail) == "switch_off" and not fail.gate.always_rollback
 
-    acting = [fail for fail in fails if fail.gate.response != "hold" and not spared(fail)]
+    acting = [fail for fail in fails if now.response(fail) != "hold" and not spared(fail)]
     if acting:
         # What is lost or used up is the cause, and comes first; then a collapse, which no broken baseline outweighs.
         causes = [fail for fail in acting if fail.gate.always_rollback]
         first = (causes or [fail for fail in acting if fail.collapsed] or acting)[0]
-        scenario = _SCENARIOS[first.gate.response]
+        scenario = _SCENARIOS[now.response(first)]
         others = [fail for fail in fails if fail is not first]
         collapse = first.gate.collapse if first.collapsed else None
         past = f", past collapse ({words.comparison(collapse, first.gate.unit)})" if collapse else ""
         return _outcome(
             Decision.ROLLBACK,
-            f"{_told(first)}{past}{_also(others)}; {_baseline_words(counted, now)}",
+            f"{_told(first)}{past}{_unfit(first, now)}{_also(others)}; {_what_it_does(scenario, counted, now)}",
             _REMEDIES[scenario],
             scenario=scenario,
         )
@@ -218,11 +241,30 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
             f"{_weight(now)} is frozen; call people; the rollback is one command away: {_REMEDIES['rollback_1']}",
             scenario="rollback_1",
         )
+    if now.unfit(first):
+        return _outcome(
+            Decision.HOLD,
+            f"{_told(first)}; no remedy of this runbook cures it{_unfit(first, now)}{_also(fails[1:])}; "
+            f"{_baseline_words(counted, now)}",
+            f"{_weight(now)} is frozen; call people: find the cause; the rollback is one command away: "
+            f"{_REMEDIES['rollback_1']}",
+            scenario="rollback_1",
+        )
     return _outcome(
         Decision.HOLD,
         f"{_told(first)}{_also(fails[1:])}",
         f"{_weight(now)} stays as it is; a human decides, since no rollback cures this",
     )
+
+
+def _unfit(fail: GateResult, now: Situation) -> str:
+    return f": {now.unfit(fail)}" if now.unfit(fail) else ""
+
+
+def _what_it_does(scenario: Scenario, counted: Sequence[GateResult], now: Situation) -> str:
+    """What scenario 1 returns to; what the others do, where the case has a table of symptoms."""
+    mitigates = now.by_symptom and scenario in _COSTS
+    return _COSTS[scenario] if mitigates else _baseline_words(counted, now)
 
 
 def _also(others: Sequence[GateResult]) -> str:

@@ -167,18 +167,28 @@ class Play(Rollout):
             stage.soak(self.aws.now() + DRAIN, ": too few jobs to tell yet")
 
     def _answer(self, named: str) -> None:
-        """The rollback's notebook, as often as it wants to be run; where it is no cure, scenario 1's, as it says."""
+        """The rollback's notebook, as often as it wants to be run; where it is no cure, scenario 1's, as it says.
+
+        Nobody gives a reason: what a mitigation does follows from the symptoms that it finds itself.
+        """
         stage, rollbacks = self.stage, self.stage.params["prod"].policy.rollbacks
         notebook = next(name for name in rollbacks if name.startswith(f"{named}_"))
-        why = "rehearsed: decided by the phase"
         for count in range(ANSWER_RUNS):
-            last = stage.run(Scene(notebook, what="rollback" if not count else "once more"), reason=why)
+            last = stage.run(Scene(notebook, what="rollback" if not count else "once more"))
+            if not count and last.decision is None and self._no_symptom(last):
+                return  # nothing was changed, and there was nothing to cure
             if last.decision in (None, "ROLLBACK") and not notebook.startswith("rollback_1"):
                 self._answer("rollback_1")
                 return
             if last.decision != "SOAK" or not last.come_back_at:
                 return
             stage.soak(max(parse(last.come_back_at), self.aws.now() + dt.timedelta(minutes=1)))
+
+    def _no_symptom(self, last: Finished) -> bool:
+        """The run was refused, since it saw no symptom of its scenario."""
+        archive = Archive(self.stage.root / self.stage.archive)
+        checks = archive.load(archive.find(last.run_id)).checks
+        return any(one["id"].endswith(".symptoms") and one["verdict"] != "PASS" for one in checks)
 
 
 def _by(record: Record) -> str:

@@ -1,0 +1,132 @@
+"""Which remedy fits a failing gate: the one that its gate names, where its symptom is seen; else what the table says.
+
+A gate says what is wrong, not why. Reports are late because jobs wait in the queue, which more workers cure, or because
+the LLM is slow, which they do not. So each response that raises capacity declares the symptom that it cures
+(`remedies:` in `params/gates.yaml`), and without that symptom it is not proposed. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Comparison, Evidence, Frozen, Gate, GateResult, Verdict
+
+Response = Literal["switch_off", "backlog", "throttling", "hold"]
+Otherwise = Literal["switch_off", "hold"]
+
+
+class Sign(Frozen):
+    """One symptom as the evidence of a gauge shows it."""
+
+    measure: str
+    """Name of the evidence that shows it."""
+    shows: Comparison
+    """Holds for a level at which the symptom is there."""
+    periods: int | None = Field(default=None, ge=1)
+    """The newest this many periods of the window are looked at, beside what was read live; None: all."""
+    title: str
+    """What the level is, in words."""
+
+    def level(self, seen: Evidence | None) -> float | None:
+        """The level that is compared: the highest of the newest periods and of what was read live; None: nothing."""
+        if seen is None:
+            return None
+        newest = seen.values[-self.periods :] if self.periods else seen.values
+        return max((*newest, *(() if seen.live is None else (seen.live,))), default=None)
+
+    def present(self, seen: Evidence | None) -> bool:
+        """Whether the symptom is seen; what was not seen is not there."""
+        level = self.level(seen)
+        return level is not None and self.shows.holds(level)
+
+    def told(self, seen: Evidence | None) -> str:
+        """What was seen instead, with its number."""
+        level = self.level(seen)
+        found = "was not seen" if level is None else f"is {level:g}"
+        return f"{self.title} {found}, and its symptom is {self.shows}"
+
+
+class Remedy(Frozen):
+    """When a response fits, and what is the answer where it does not."""
+
+    symptoms: tuple[Sign, ...] = Field(min_length=1)
+    """At least one of them must be seen."""
+    otherwise: Otherwise = "hold"
+    """The response where none is."""
+    gates: dict[str, Otherwise] = Field(default_factory=dict)
+    """The same for single gates, by their id."""
+    cures: str
+    """What the remedy would do, for the sentence that says why it is not proposed."""
+
+    def fits(self, evidence: Mapping[str, Evidence]) -> bool:
+        """Whether one of its symptoms is seen."""
+        return any(one.present(evidence.get(one.measure)) for one in self.symptoms)
+
+
+Table = Mapping[str, Remedy]
+"""Response to remedy; a response that is not in it needs no symptom."""
+
+
+class Choice(Frozen):
+    """The response to one failing gate."""
+
+    response: Response
+    unfit: str = ""
+    """Why the remedy that the gate names is not proposed; empty: it is."""
+
+
+def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table) -> Choice:
+    """The response to a gate that failed.
+
+    Args:
+        evidence: what was seen, by measure.
+        table: of the policy; empty: every response is taken as the gate names it.
+    """
+    remedy = table.get(failing.response)
+    if remedy is None or remedy.fits(evidence):
+        return Choice(response=failing.response)
+    told = "; ".join(one.told(evidence.get(one.measure)) for one in remedy.symptoms)
+    return Choice(
+        response=remedy.gates.get(failing.id, remedy.otherwise),
+        unfit=f"{remedy.cures} would not cure it: {told}",
+    )
+
+
+def choices(results: Sequence[GateResult], table: Table) -> dict[str, Choice]:
+    """The response to each failing gate, by its id; the evidence is that of all results."""
+    evidence = {one.gate.measure: one.evidence for one in results}
+    return {one.gate.id: choose(one.gate, evidence, table) for one in results if one.verdict is Verdict.FAIL}
+
+
+class Order(Frozen):
+    """Whether a gate that called for a remedy is in order since the remedy was in effect."""
+
+    gate: str
+    verdict: Verdict
+    words: str
+
+
+def in_order(gate: Gate, *, levels: Sequence[float] = (), n: int | None = None, at_least: int) -> Order:
+    """Judges a gate afresh by what was measured since the remedy took effect: no value may be past the alert limit.
+
+    Quantiles and gauges only, since no other gate calls for a remedy that raises capacity. This is a look at whether
+    the remedy works, by the measured value: the next look of the phase judges the gate with its bounds.
+
+    Args:
+        levels: the measured levels, or the one measured quantile; empty: nothing was seen.
+        n: samples behind them; None: as many as levels.
+        at_least: fewer samples than this leave it open.
+    """
+    title, found = words.title(gate), len(levels) if n is None else n
+    if not levels or found < at_least:
+        told = f"{title}: {words.count(found, 'sample')} since, of {at_least} that tell"
+        return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=told)
+    limit = gate.alert or gate.target
+    bad = [level for level in levels if (limit.holds(level) if gate.alert else not limit.holds(level))]
+    worst = (min if gate.higher_is_better else max)(levels)
+    told = f"{title} since is {words.number(worst, gate.unit)} (alert {limit}, n = {found:,})"
+    return Order(gate=gate.id, verdict=Verdict.FAIL if bad else Verdict.PASS, words=told)
