@@ -14,7 +14,7 @@ import pytest
 from runbook_lib.judge.gates import judge_all
 from runbook_lib.judge.model import Evidence, Look, Verdict
 from runbook_lib.observe.census import Segment
-from runbook_lib.observe.fetch import Answers, Ask, _query
+from runbook_lib.observe.fetch import Answers, Ask, query_of
 from runbook_lib.observe.measure import asks, asks_bounds, measure
 from runbook_lib.observe.questions import label
 from runbook_lib.observe.traffic import TrafficState
@@ -71,7 +71,7 @@ def answered(params: Params, now: dt.datetime) -> Answered:
                 "times": [iso(when) for when, _ in points],
                 "values": [value for _, value in points],
             }
-            query = {**_query(ask, params, now), "id": "q0"}
+            query = {**query_of(ask, params, now), "id": "q0"}
             pages = [{"messages": [], "results": [result]}]
             calls.append(
                 {"start": iso(ask.window.start), "end": iso(ask.window.end), "queries": [query], "pages": pages}
