@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.act import alarms as act
+from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
 from runbook_lib.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
 from runbook_lib.errors import AwsError, Refused
@@ -270,6 +271,33 @@ class Alarms(Step):
         )  # fmt: skip
         self.run.check(*checks, back)
         return checks_table([*checks, back], "Fire drill", keep_order=True)
+
+    def whole_way(self) -> Any:
+        """A failure of our own from the worker's log to the topic, in dev and staging; elsewhere it is never sent."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.parts import line
+
+        titles = {
+            "drill.failure_line": "A failure of our own in the worker's log", "drill.metric": "The metric counts it",
+            "drill.alarm": "The guard fires by itself", "drill.notified": "The topic tells of it",
+        }  # fmt: skip
+        if self.params.env not in drill_way.ENVS:
+            return line(f"In {self.params.env} no failure is ever sent on purpose: dev and staging prove the way.")
+        if not self.run.applying:
+            for id, title in titles.items():
+                later = check(id, title, None, "sent when applied", mends=True)
+                self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
+            return line("No failure is sent in plan mode; applying puts marked lines into the worker's log.")
+        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        wait = self.params.service.notify.way_wait_s
+        try:
+            way = drill_way.send(self.run.aws, self.run.guard, self.params, state, wait_s=wait)
+        except Refused as error:
+            wrong = check("drill.failure_line", titles["drill.failure_line"], False, str(error))
+            return self.note(wrong, caption="The whole way")
+        checks = [check(id, titles[id], ok, said) for id, ok, said in way.steps]
+        self.run.check(*checks)
+        return checks_table(checks, "The whole way of a failure", keep_order=True)
 
     @staticmethod
     def _drilled(one: Planned, done: Drilled) -> Check:

@@ -68,6 +68,9 @@ class Notify(Frozen):
     """Parameter Store name of the pager's https address, which holds its integration key: read, and never shown."""
     drill_wait_s: float = Field(default=20, gt=0)
     """Real seconds that a fire drill listens for the notifications at most."""
+    way_wait_s: float = Field(default=600, gt=0)
+    """Real seconds that a failure of the drill's own may take from the log to the topic (a filter's points and an alarm
+    need some minutes)."""
     webhook_ssm: str = ""
     """Parameter Store name of a chat's webhook, told of every rollback; its address is a secret."""
     webhook_env: str = ""
@@ -99,6 +102,8 @@ class Service(Frozen):
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
     notify: Notify = Notify()
+    failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
+    """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     sizes: Sizes
 
 
