@@ -91,8 +91,8 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
         wait_s: real seconds that they may take from the log to the topic.
 
     Raises:
-        Refused: it is not dev or staging, a deployment of the dial is in progress, the guard is not OK, or the change is
-            not authorised.
+        Refused: it is not dev or staging, a deployment of the dial is in progress, the guard is not OK, or the change
+            is not authorised.
         AwsError: AWS refused or did not answer.
     """
     if why := not_here(params, state):

@@ -6,7 +6,7 @@ itself is left out (its stream), for it publishes the metric too.
 
 Source of the rules: CloudWatch Logs User Guide, "Filter pattern syntax for metric filters". JSON patterns have strings
 (`*` in them stands for anything), numbers, IS TRUE, IS FALSE, IS NULL, NOT EXISTS, `&&`, `||` and parentheses. Of other
-patterns all terms must be in the line, `?term` any of them, `-term` none. Left out: space-delimited patterns, %regexes%.
+patterns all terms must be in the line, `?term` any of them, `-term` none. Left out: space-delimited patterns, regexes.
 """
 
 from __future__ import annotations

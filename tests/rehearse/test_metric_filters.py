@@ -158,9 +158,8 @@ def test_a_dead_filter_is_told_with_the_line(
         "metricTransformations": [transformation],
     }
     found = prove(aws.client("logs"), f"/aws/lambda/{params.name('worker')}", made, params.service.failure_line)
-    told = {
-        "matches": found.matches(), "writes_under": found.writes_under({"service": "careervp"}), "counts": found.counts()
-    }  # fmt: skip
+    under = found.writes_under({"service": "careervp"})
+    told = {"matches": found.matches(), "writes_under": under, "counts": found.counts()}
     assert {name for name, (ok, _) in told.items() if not ok} == set(wrong)
     for name in wrong:
         assert says in told[name][1]
