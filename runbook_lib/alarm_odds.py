@@ -13,7 +13,7 @@ from runbook_lib.observe import baseline_traffic
 from runbook_lib.observe.alarms import threshold
 from runbook_lib.observe.fetch import Ask, fetch
 from runbook_lib.params import Params
-from runbook_lib.policy import Alarm
+from runbook_lib.policy import Alarm, Phase
 
 WEIGHTS = (10, 50, 100)
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
@@ -85,12 +85,16 @@ class AlarmOdds:
         return tuple(one for one in self.params.policy.alarms if one.guard and one.metric in FAILURES)
 
     def of_phases(self) -> dict[tuple[str, str], Figures]:
-        """By guard and phase: its three figures at the phase's share of the traffic seen."""
+        """By guard and phase of this environment: its three figures at the phase's share of the traffic seen."""
         return {
             (alarm.id, name): self._figures(alarm.at(name), phase.percent)
             for alarm in self.counting()
-            for name, phase in self.params.policy.phases.items()
+            for name, phase in self._phases().items()
         }
+
+    def _phases(self) -> dict[str, Phase]:
+        policy, env = self.params.policy, self.params.env
+        return {name: one for name, one in policy.phases.items() if env in policy.steps[name].envs}
 
     def _figures(self, alarm: Alarm, percent: float) -> Figures:
         least = max(1, least_count(alarm.op, threshold(alarm, self.params)))
@@ -101,7 +105,7 @@ class AlarmOdds:
 
     def proposals(self) -> dict[str, Proposal]:
         """By phase: the count that does best at its share of the traffic seen."""
-        phases = self.params.policy.phases
+        phases = self._phases()
         by_weight = {
             percent: propose(self._share(percent), demands(self.params, percent))
             for percent in {phase.percent for phase in phases.values()}

@@ -21,6 +21,7 @@ from runbook_lib.errors import Refused
 from runbook_lib.observe.alarm_plan import described
 from runbook_lib.observe.alarms import alarm_name
 from runbook_lib.observe.catalogue import address, metric
+from runbook_lib.observe.failure_filter import DRILL_STREAM
 from runbook_lib.observe.logs import log_group
 from runbook_lib.observe.traffic import TrafficState
 from runbook_lib.params import Params
@@ -28,7 +29,6 @@ from runbook_lib.policy import Alarm
 
 ENVS = ("dev", "staging")
 METRIC = "jobs_failed"
-STREAM = "runbook-drill"
 _LOOK_S = 5.0
 _LISTEN_S = 20.0
 
@@ -105,7 +105,7 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
         raise Refused(
             f"the guard of failed jobs is {state_now}: a failure of our own would prove nothing; wait until OK"
         )
-    many, stream = math.floor(float(found["Threshold"])) + 1, f"{STREAM}-{uuid.uuid4().hex[:8]}"
+    many, stream = math.floor(float(found["Threshold"])) + 1, f"{DRILL_STREAM}-{uuid.uuid4().hex[:8]}"
     if found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold":
         many = math.ceil(float(found["Threshold"]))
     logs, group, end = aws.client("logs"), log_group(params), time.monotonic() + wait_s

@@ -16,6 +16,8 @@ from runbook_lib.observe.logs import redact
 
 BACK_S = (3600, 86_400, 14 * 86_400)
 """How far before the newest event of the log the newest failure line is looked for, one after the other."""
+DRILL_STREAM = "runbook-drill"
+"""Log streams that begin so hold lines of a drill (`act/drill_way.py`), which are no lines of the worker's own."""
 _MOST_PAGES = 20
 _SHOWN = 240
 _PATH = re.compile(r"\.([\w@-]+)|\[(\d+)\]|\['([^']+)'\]")
@@ -147,7 +149,8 @@ def _last_with(logs: Any, group: str, word: str, start: int, end: int) -> str | 
         page = logs.filter_log_events(**asked)
         for event in page.get("events", []):
             # The embedded AWS matches parts of words too; only the marker itself is meant.
-            if quoted in event["message"] and (newest is None or event["timestamp"] >= newest[0]):
+            own = str(event.get("logStreamName", "")).startswith(DRILL_STREAM)
+            if not own and quoted in event["message"] and (newest is None or event["timestamp"] >= newest[0]):
                 newest = (event["timestamp"], event["message"].strip())
         if not page.get("nextToken"):
             break

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act.drill_way import STREAM, Way, failing_guard, send
+from runbook_lib.act.drill_way import Way, failing_guard, send
 from runbook_lib.act.guard import Guard
 from runbook_lib.errors import Refused
 from runbook_lib.observe.alarms import alarm_name, realise
+from runbook_lib.observe.failure_filter import DRILL_STREAM, newest_like
 from runbook_lib.observe.traffic import Deployment, TrafficState
 from runbook_lib.params import Params
 from runbook_lib.rehearse.embedded import EmbeddedAws
@@ -52,7 +53,7 @@ def guard(aws: EmbeddedAws, params: Params, told: list[Any]) -> Guard:
 def lines(aws: EmbeddedAws, params: Params) -> list[str]:
     group = f"/aws/lambda/{params.name('worker')}"
     found = aws.client("logs").filter_log_events(logGroupName=group)["events"]
-    return [one["message"] for one in found if one["logStreamName"].startswith(STREAM)]
+    return [one["message"] for one in found if one["logStreamName"].startswith(DRILL_STREAM)]
 
 
 def reached(way: Way) -> list[str]:
@@ -65,7 +66,9 @@ def test_it_arrives_and_then_the_guard_comes_back_by_itself(aws: EmbeddedAws, pa
     assert reached(way) == ["drill.failure_line", "drill.metric", "drill.alarm", "drill.notified"]
     assert [event for event, _ in told] == ["intent", "outcome"]
     assert way.sent == way.counted == 7, "the count of 05"
-    assert all('"drill": true' in line and STREAM in line for line in lines(aws, params)), "marked as our own"
+    assert all('"drill": true' in line and DRILL_STREAM in line for line in lines(aws, params)), "marked as our own"
+    group = f"/aws/lambda/{params.name('worker')}"
+    assert newest_like(aws.client("logs"), group, params.service.failure_line) is None, "ours is not the worker's"
     with pytest.raises(Refused, match="is ALARM"):
         send(aws, guard(aws, params, []), params, QUIET, wait_s=1)
     aws.move_to(aws.now() + dt.timedelta(minutes=way.quiet_min + 3))

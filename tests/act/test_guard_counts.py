@@ -102,3 +102,10 @@ def test_plan_mode_writes_nothing(aws: EmbeddedAws, params: Params) -> None:
     with pytest.raises(Refused, match="mode is 'plan'"):
         put_in_force(aws, guard(aws, only_plan, []), only_plan, SECOND)
     assert counts(aws, params, FIRST).ok
+
+
+def test_a_later_step_of_the_infrastructure_leaves_the_counts_in_force(aws: EmbeddedAws, params: Params) -> None:
+    """CloudFormation does not touch a property that its template did not change; the migration comes after 100 %."""
+    assert put_in_force(aws, guard(aws, params, []), params, "08_phase3_100_percent").ok
+    deploy(aws, params, "migrate")
+    assert counts(aws, params, "08_phase3_100_percent").ok

@@ -78,8 +78,10 @@ def table(days: int, requests: float) -> tuple[str, list[str]]:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     wrong = []
-    for phase, count in alarm.phases.items():
-        found = odds.of_phases()[alarm.id, phase]
+    for (id, phase), found in odds.of_phases().items():
+        if id != alarm.id:
+            continue
+        count = alarm.phases[phase]
         share = [one * params.policy.phases[phase].percent / 100 for one in odds.seen.per_s]
         seen = simulated(int(count.threshold), count.period_s // 60, share, found.demands, days=days)
         rows.append(
