@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook_lib.judge.alarm_math import Odds, count_odds, least_count, rate_odds
+from runbook_lib.judge.guard_math import Demands, Figures, Proposal, figures, propose
 from runbook_lib.observe import baseline_traffic
 from runbook_lib.observe.alarms import threshold
 from runbook_lib.observe.fetch import Ask, fetch
 from runbook_lib.params import Params
-from runbook_lib.policy import Alarm
+from runbook_lib.policy import Alarm, Phase
 
 WEIGHTS = (10, 50, 100)
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
@@ -79,29 +80,64 @@ class AlarmOdds:
         rows = {alarm.id: _by_weight(alarm, params, seen) for alarm in params.policy.alarms}
         return AlarmOdds(params, seen, {id: row for id, row in rows.items() if row})
 
-    def _guards(self) -> list[tuple[str, int, Odds]]:
-        guards = [alarm.id for alarm in self.params.policy.alarms if alarm.guard]
-        return [(id, weight, one) for id in guards for weight, one in self.rows.get(id, {}).items()]
+    def counting(self) -> tuple[Alarm, ...]:
+        """The guards that count users' failures."""
+        return tuple(one for one in self.params.policy.alarms if one.guard and one.metric in FAILURES)
 
-    def loud(self) -> list[tuple[str, int, Odds]]:
-        """Guards that fire on too many healthy days: they would take a healthy rollout back."""
-        return [one for one in self._guards() if one[2].per_day > self.params.policy.alarm_math.false_per_day]
+    def of_phases(self) -> dict[tuple[str, str], Figures]:
+        """By guard and phase of this environment: its three figures at the phase's share of the traffic seen."""
+        return {
+            (alarm.id, name): self._figures(alarm.at(name), phase.percent)
+            for alarm in self.counting()
+            for name, phase in self._phases().items()
+        }
 
-    def slow(self) -> list[tuple[str, int, Odds]]:
-        """Guards that take too long on a bad service."""
-        return [one for one in self._guards() if one[2].hours > self.params.policy.alarm_math.detect_within_h]
+    def _phases(self) -> dict[str, Phase]:
+        policy, env = self.params.policy, self.params.env
+        return {name: one for name, one in policy.phases.items() if env in policy.steps[name].envs}
 
-    def loudest(self) -> float:
-        """The largest chance of any guard at any weight to fire on a healthy day."""
-        return max((odds.per_day for _, _, odds in self._guards()), default=0.0)
+    def _figures(self, alarm: Alarm, percent: float) -> Figures:
+        least = max(1, least_count(alarm.op, threshold(alarm, self.params)))
+        return figures(least, alarm.period_s, self._share(percent), demands(self.params, percent))
 
-    def slowest(self) -> float:
-        """The longest hours that any guard takes at any weight."""
-        return max((odds.hours for _, _, odds in self._guards()), default=0.0)
+    def _share(self, percent: float) -> list[float]:
+        return [one * percent / 100 for one in self.seen.per_s]
+
+    def proposals(self) -> dict[str, Proposal]:
+        """By phase: the count that does best at its share of the traffic seen."""
+        phases = self._phases()
+        by_weight = {
+            percent: propose(self._share(percent), demands(self.params, percent))
+            for percent in {phase.percent for phase in phases.values()}
+        }
+        found = {name: by_weight[phase.percent] for name, phase in phases.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+
+def demands(params: Params, percent: float) -> Demands:
+    """What the policy expects of a guard at a weight."""
+    policy, wanted = params.policy, params.policy.alarm_math
+    gate = policy.gate(wanted.gate)
+    within = [minutes for weight, minutes in sorted(wanted.detect_within_min.items()) if weight <= percent]
+    return Demands(
+        target=1 - gate.target.limit,
+        limit=1 - (gate.alert or gate.target).limit,
+        bad=1 - wanted.bad,
+        target_per_day=wanted.false_per_day,
+        limit_per_day=wanted.limit_per_day,
+        within_min=within[-1] if within else max(wanted.detect_within_min.values()),
+        daytime=wanted.daytime,
+        delay_s=policy.metric_delay_s,
+    )
+
+
+def _phase_of(params: Params, weight: float) -> str | None:
+    """The first phase at this weight or a higher one: its guards are in force."""
+    return next((name for name, one in params.policy.phases.items() if one.percent == weight), None)
 
 
 def _by_weight(alarm: Alarm, params: Params, seen: Seen) -> dict[int, Odds]:
-    found = {weight: _odds(alarm, params, seen, weight / 100) for weight in WEIGHTS}
+    found = {weight: _odds(alarm.at(_phase_of(params, weight)), params, seen, weight / 100) for weight in WEIGHTS}
     return {weight: odds for weight, odds in found.items() if odds is not None}
 
 

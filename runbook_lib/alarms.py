@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from runbook_lib.act import alarms as act
+from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
 from runbook_lib.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
 from runbook_lib.errors import AwsError, Refused
 from runbook_lib.judge.alarm_math import Odds
 from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.guard_math import Proposal
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.observe import pager, traffic
 from runbook_lib.observe.alarm_plan import Known, Planned, data_finding, plan
@@ -46,7 +49,8 @@ class Alarms(Step):
     def _deployed(self, one: Planned) -> Check:
         who = f"stack {one.owner.stack}" if one.owner else "the runbook" if one.alarm.owner == "runbook" else "nobody"
         if one.same:
-            reason = f"{one.name}: as declared; owned by {who}. {one.alarm.why}"
+            counts = f" ({one.count})" if one.count else ""
+            reason = f"{one.name}: as declared{counts}; owned by {who}. {one.alarm.why}"
         elif one.exists:
             reason = f"{one.name}: {'; '.join(one.differences)}; owned by {who}"
         else:
@@ -115,36 +119,85 @@ class Alarms(Step):
         note = (
             f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
             f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
-            f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard counts: at weight 10 a "
-            f"service of {math_.bad:.0%} fails as often as one of {1 - (1 - math_.bad) / 10:.1%} at weight 100, so no "
-            "guard can be quicker on the one without firing on the other."
+            f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of "
+            "the weight's phase: one that is quick at 10 % of the traffic fires on a healthy service at all of it."
         )
-        checks = self.note(self._quiet(), self._quick(), caption="The guards' design")
-        return stack(table(head, rows, caption=caption, note=note), checks)
+        return stack(table(head, rows, caption=caption, note=note), self._designed())
 
-    def _quiet(self) -> Check:
-        limit = self.params.policy.alarm_math.false_per_day
-        wrong = [f"{id} fires on {_percent(one.per_day)} of them at {weight} %" for id, weight, one in self.odds.loud()]
-        said = "; ".join(wrong) + "; raise its threshold or shorten its period in gates.yaml" if wrong else (
-            f"no guard fires on more than {_percent(self.odds.loudest())} of healthy days, at any weight"
+    def _designed(self) -> Any:
+        """The three figures of each guard in each phase, and the count that would do better where one does not hold."""
+        from runbook_lib.show.tables import Cell, stack, table
+
+        policy, proposed = self.params.policy, self.proposals
+        rows: list[list[object]] = []
+        for (id, phase), found in self.odds.of_phases().items():
+            alarm, best = next(one for one in policy.alarms if one.id == id).at(phase), proposed.get(phase)
+            rows.append([
+                Cell(id, nowrap=True), phase, f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
+                _percent(found.at_target), _percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
+                "as declared" if not found.gives or best is None else best.words,
+            ])  # fmt: skip
+        math_, gate = policy.alarm_math, policy.gate(policy.alarm_math.gate)
+        limit = (gate.alert or gate.target).limit
+        head = (
+            "Guard", "Phase", "Count", f"{gate.target.limit:.0%}: fires on a day", f"{limit:.0%}: fires on a day",
+            f"{math_.bad:.0%}: noticed after", "within the time", "Would hold",
         )  # fmt: skip
+        first, last = math_.daytime
+        within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
+        note = (
+            f"Wanted: at most {math_.false_per_day:.0%} and {math_.limit_per_day:.0%} of days; noticed, on "
+            f"average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
+            f"{policy.metric_delay_s / 60:.0f} min included. 'Within the time': the share of such faults that are. "
+            "Each guard as if all failures were those it counts. docs/verdicts.md, 'Guards', has them simulated too."
+        )
+        shown = table(head, rows, caption="The guards, phase by phase", note=note)
+        return stack(shown, self.note(self._bears(), self._quick(), caption="The guards' design"))
+
+    @cached_property
+    def proposals(self) -> Mapping[str, Proposal]:
+        """By phase: the count that does best at the traffic seen."""
+        return self.odds.proposals()
+
+    def _bears(self) -> Check:
+        math_ = self.params.policy.alarm_math
+        wrong = []
+        for (id, phase), found in self.odds.of_phases().items():
+            loud = found.at_target > math_.false_per_day or found.at_limit > math_.limit_per_day
+            if loud:
+                wrong.append(f"{id} in {phase} {found.gives[0]}{self._instead(phase)}")
+        said = (
+            "; ".join(wrong) or "every guard bears a service at its target, and one at the alert limit, in each phase"
+        )
         return check(
-            "guards.quiet", "Guards: quiet on a healthy day", not wrong, said,
+            "guards.quiet", "Guards: bear a service at its target", not wrong, said,
             # Before there is traffic to reckon with, nothing is known of the guards here.
-            required=self.odds.seen.known, expected=f"at most {_percent(limit)} of healthy days",
+            required=self.odds.seen.known,
+            expected=f"at most {_percent(math_.false_per_day)} of days at the target, "
+            f"{_percent(math_.limit_per_day)} at the limit",
         )  # fmt: skip
 
     def _quick(self) -> Check:
         """Advisory: at little traffic no count is quick, and the looks are."""
-        limit = self.params.policy.alarm_math.detect_within_h
-        wrong = [f"{id} takes {_duration(one.hours)} at {weight} %" for id, weight, one in self.odds.slow()]
+        wrong = [
+            f"{id} in {phase} {found.gives[-1]}{self._instead(phase)}"
+            for (id, phase), found in self.odds.of_phases().items()
+            if found.minutes > found.demands.within_min
+        ]
         said = "; ".join(wrong) + "; look more often there (runbook watch)" if wrong else (
-            f"every guard fires within {_duration(self.odds.slowest())}, at any weight"
+            "every guard notices a bad service in time, in each phase"
         )  # fmt: skip
         return check(
             "guards.quick", "Guards: quick on a bad service", not wrong, said, required=False,
-            expected=f"within {limit:g} h on average",
+            expected="within the phase's time, on average over the daytime",
         )  # fmt: skip
+
+    def _instead(self, phase: str) -> str:
+        best = self.proposals.get(phase)
+        if best is None:
+            return ""
+        gives = best.figures.gives
+        return f" (at this traffic {best.words} would {'hold' if not gives else 'do best: it ' + gives[0]})"
 
     def charts(self) -> Any:
         """The chance of a false alarm on a good day, alarm by alarm, at each weight."""
@@ -218,6 +271,33 @@ class Alarms(Step):
         )  # fmt: skip
         self.run.check(*checks, back)
         return checks_table([*checks, back], "Fire drill", keep_order=True)
+
+    def whole_way(self) -> Any:
+        """A failure of our own from the worker's log to the topic, in dev and staging; elsewhere it is never sent."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.parts import line
+
+        titles = {
+            "drill.failure_line": "A failure of our own in the worker's log", "drill.metric": "The metric counts it",
+            "drill.alarm": "The guard fires by itself", "drill.notified": "The topic tells of it",
+        }  # fmt: skip
+        if self.params.env not in drill_way.ENVS:
+            return line(f"In {self.params.env} no failure is ever sent on purpose: dev and staging prove the way.")
+        if not self.run.applying:
+            for id, title in titles.items():
+                later = check(id, title, None, "sent when applied", mends=True)
+                self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
+            return line("No failure is sent in plan mode; applying puts marked lines into the worker's log.")
+        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        wait = self.params.service.notify.way_wait_s
+        try:
+            way = drill_way.send(self.run.aws, self.run.guard, self.params, state, wait_s=wait)
+        except Refused as error:
+            wrong = check("drill.failure_line", titles["drill.failure_line"], False, str(error))
+            return self.note(wrong, caption="The whole way")
+        checks = [check(id, titles[id], ok, said) for id, ok, said in way.steps]
+        self.run.check(*checks)
+        return checks_table(checks, "The whole way of a failure", keep_order=True)
 
     @staticmethod
     def _drilled(one: Planned, done: Drilled) -> Check:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbook_lib import phase_before as first
+from runbook_lib import phase_guards
 from runbook_lib.act import traffic as act
 from runbook_lib.errors import Refused
 from runbook_lib.infra import Infra
@@ -108,9 +109,12 @@ class Phase(Judging):
     def plan(self) -> Any:
         """What applying would do now."""
         from runbook_lib.show.parts import line
+        from runbook_lib.show.tables import stack
         from runbook_lib.show.users import plan_table
 
         outcome, moment, run = self.decided(), self.moment, self.run
+        moves = moment.name in ("before", "after") and self.deployed and not self.state.migrated
+        guards = phase_guards.planned(run) if moves else None
         planned = moment.name == "before" and outcome.decision is Decision.PLANNED
         shift = planned and self.deployed and not self.blockers()
         renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
@@ -118,11 +122,14 @@ class Phase(Judging):
             until = self._first_look(run.now) if shift else moment.come_back_at
             self.planned = self._shift(until)
             run.journal.append("plan", plan=self.planned.model_dump(mode="json"), text=self.planned.text())
-            return plan_table(self.planned)
+            shown = plan_table(self.planned)
+            return stack(phase_guards.shown(guards), shown) if guards else shown
         if self._takes_back():
             return line(
                 "Plan: turn the switch off. Every request goes to the synchronous endpoint again, within a minute."
             )
+        if planned and guards is not None and guards.refusal:
+            return phase_guards.shown(guards)
         return line(f"Nothing to do: {outcome.next}")
 
     def _takes_back(self) -> bool:
@@ -150,6 +157,7 @@ class Phase(Judging):
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
                 raise Refused(f"{blocked[0]}; nothing was changed")
+            phase_guards.put_in_force(run)  # before the weight moves
             after = act.apply(self.planned, client, run.guard, self.params)
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now

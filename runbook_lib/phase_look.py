@@ -75,7 +75,9 @@ class Looking:
         """The findings about the guards, asked once a run."""
         if self.findings is None:
             clients = self.run.aws
-            found = alarms.guard_findings(clients.client("cloudwatch"), clients.client("appconfig"), self.params)
+            found = alarms.guard_findings(
+                clients.client("cloudwatch"), clients.client("appconfig"), self.params, self.run.notebook
+            )
             self.findings = list(found)
             self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in self.findings])
         return self.findings

@@ -236,7 +236,7 @@ class Judging(Looking):
         self._approvals()
         said = [one.reason for one in unmet(self.run.checks.values()) if not one.mends]
         said += self.run.missing_to_shift
-        said += [finding.sentence for finding in self.guards() if not finding.ok]
+        said += [finding.sentence for finding in self.guards() if not finding.ok and not finding.mends]
         if self.state.weight != self.spec.before_percent:
             said.append(
                 f"the weight in force is {self.state.weight:g} %, but this phase starts from "

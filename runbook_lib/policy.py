@@ -69,6 +69,9 @@ class Notify(Frozen):
     """Parameter Store name of the pager's https address, which holds its integration key: read, and never shown."""
     drill_wait_s: float = Field(default=20, gt=0)
     """Real seconds that a fire drill listens for the notifications at most."""
+    way_wait_s: float = Field(default=600, gt=0)
+    """Real seconds that a failure of the drill's own may take from the log to the topic (a filter's points and an alarm
+    need some minutes)."""
     webhook_ssm: str = ""
     """Parameter Store name of a chat's webhook, told of every rollback; its address is a secret."""
     webhook_env: str = ""
@@ -100,6 +103,8 @@ class Service(Frozen):
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
     notify: Notify = Notify()
+    failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
+    """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     sizes: Sizes
 
 
@@ -246,6 +251,19 @@ class Baseline(Frozen):
     """Seconds that one request keeps each function in front busy, for its concurrency."""
 
 
+class GuardCount(Frozen):
+    """What a guard counts to in one phase: this many failures within one sliding period."""
+
+    threshold: float = Field(gt=0)
+    period_s: int = Field(gt=0, le=86_400, multiple_of=60)
+    """CloudWatch takes multiples of 60 s, and a day at most for an alarm that is evaluated every minute."""
+
+    @property
+    def words(self) -> str:
+        """As a reader says it: `4 in 90 min`."""
+        return f"{self.threshold:g} in {self.period_s / 60:g} min"
+
+
 class Alarm(Frozen):
     """An alarm as data. The threshold is its own, or that of a gate's alert limit (`gate: id`), never both."""
 
@@ -270,7 +288,16 @@ class Alarm(Frozen):
     """Watched by AppConfig: going to ALARM takes the weight back."""
     pager: bool = False
     """Its notification goes to the pager too."""
+    phases: dict[str, GuardCount] = Field(default_factory=dict)
+    """A guard's count in each phase of the rollout; empty: one count serves all weights."""
     why: str
+
+    def at(self, phase: str | None) -> Alarm:
+        """The alarm as it is in force in `phase`; unchanged where nothing is declared for that phase."""
+        count = self.phases.get(phase or "")
+        if count is None:
+            return self
+        return self.model_copy(update={"threshold": count.threshold, "period_s": count.period_s})
 
     @model_validator(mode="after")
     def _one_threshold(self) -> Alarm:
@@ -282,6 +309,8 @@ class Alarm(Frozen):
             raise ValueError("a guard belongs to the stack: AppConfig's environment refers to it")
         if self.guard and self.metric is None:
             raise ValueError("a guard watches one metric; metric math cannot be a guard")
+        if self.phases and (not self.guard or self.gate is not None or self.periods != 1):
+            raise ValueError("`phases` is for a guard with a `threshold` of its own and one period")
         return self
 
 
@@ -294,8 +323,17 @@ class AlarmMath(Frozen):
     """Success rate of one that must be noticed."""
     false_per_day: float = Field(gt=0, lt=1)
     """A guard may fire on a healthy day with at most this chance, at every weight."""
-    detect_within_h: float = Field(gt=0)
-    """A guard fires on a bad service within so many hours, at every weight of the rollout."""
+    detect_within_h: float = Field(default=5, gt=0)
+    """A guard fires on a bad service within so many hours, at the mean rate of the whole day; no check since 0.2."""
+    limit_per_day: float = Field(default=0.10, gt=0, lt=1)
+    """A guard may fire with at most this chance on a day of a service exactly at the success gate's alert limit."""
+    detect_within_min: dict[int, float] = Field(default_factory=lambda: {10: 120.0, 50: 30.0, 100: 30.0})
+    """By weight in percent: minutes within which a guard fires on a bad service, on average over a fault that begins at
+    any time of `daytime`."""
+    daytime: tuple[int, int] = (7, 20)
+    """From the first hour (UTC) up to the second, exclusive."""
+    gate: str = "success_rate"
+    """The gate whose target and alert limit a guard must bear."""
     insufficient_h: float = Field(default=6, gt=0)
     """Hours of INSUFFICIENT_DATA after which an alarm counts as one that does not work."""
 
@@ -341,6 +379,9 @@ class Policy(Frozen):
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
+    guards_of_a_stack: Literal["write", "refuse"] = "refuse"
+    """What a shift does where a CloudFormation stack owns a guard with another phase's count (DOMAIN.md, trap 23):
+    writes the count, with the undo on record, or refuses and shows what the template must say."""
 
     @model_validator(mode="after")
     def _whole(self) -> Policy:
@@ -395,9 +436,31 @@ class Policy(Frozen):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _counts(self) -> Policy:
+        """A guard that counts by phase does so in every phase, and in no other."""
+        judged = [gate for gate in self.gates if gate.id == self.alarm_math.gate and gate.alert is not None]
+        if any(alarm.phases for alarm in self.alarms) and not judged:
+            raise ValueError(f"alarm_math: gate '{self.alarm_math.gate}' has no target and alert limit")
+        for alarm in self.alarms:
+            for name in alarm.phases.keys() ^ self.phases.keys() if alarm.phases else ():
+                wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
+                raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'")
+        return self
+
     def gate(self, id: str) -> Gate:
         """The gate called `id`."""
         return next(gate for gate in self.gates if gate.id == id)
+
+    def first_phase(self, env: str) -> str | None:
+        """The phase that begins the rollout of an environment; None: it has no phase."""
+        return next((name for name in self.phases if env in self.steps[name].envs), None)
+
+    def guard_phase(self, env: str, percent: float) -> str | None:
+        """The phase whose guards belong to a weight: the first of this environment that reaches it."""
+        own = [name for name in self.phases if env in self.steps[name].envs]
+        reached = [name for name in own if self.phases[name].percent >= percent]
+        return reached[0] if reached else (own[-1] if own else None)
 
     def threshold(self, alarm: Alarm) -> float:
         """The number an alarm compares with, wherever it was declared."""

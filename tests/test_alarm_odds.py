@@ -4,34 +4,59 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from runbook_lib.alarm_odds import AlarmOdds, Seen
 from runbook_lib.params import load_file, params_dir
+from runbook_lib.policy import Alarm, GuardCount
+from runbook_lib.rehearse.scenario import Scenario
 
 PARAMS = load_file(params_dir(Path(__file__).parent) / "prod.yaml")
+DAY = np.array(Scenario.model_fields["profile"].default)
 FLAT = Seen((3000 / 86_400,), 0.52, known=True)
 
 
-def test_the_guards_as_declared_are_quiet_and_quick_at_every_weight() -> None:
-    odds = AlarmOdds.of(PARAMS, FLAT)
-    assert odds.loud() == []
-    assert odds.slow() == []
-    assert 0 < odds.loudest() <= PARAMS.policy.alarm_math.false_per_day
-    assert 0 < odds.slowest() <= PARAMS.policy.alarm_math.detect_within_h
+def day(requests: float) -> Seen:
+    """The world's default day."""
+    return Seen(tuple(DAY / DAY.sum() * requests / 3600), 0.52, known=True)
 
 
-def test_a_threshold_too_low_is_loud_and_one_too_high_is_slow() -> None:
-    def bent(threshold: float) -> AlarmOdds:
-        alarms = tuple(
-            one.model_copy(update={"threshold": threshold}) if one.id == "guard_failed_jobs" else one
-            for one in PARAMS.policy.alarms
-        )
-        policy = PARAMS.policy.model_copy(update={"alarms": alarms})
-        return AlarmOdds.of(PARAMS.model_copy(update={"policy": policy}), FLAT)
+def test_the_guards_as_declared_hold_all_three_in_every_phase() -> None:
+    found = AlarmOdds.of(PARAMS, day(3000)).of_phases()
+    assert {phase[:2] for _, phase in found} == {"06", "07", "08"}
+    assert len(found) == 9
+    assert {key: one.gives for key, one in found.items() if one.gives} == {}
+    for one in found.values():
+        assert 0 < one.at_target < one.at_limit <= 0.10
 
-    assert ("guard_failed_jobs", 100) in [(id, weight) for id, weight, _ in bent(2).loud()]
-    assert ("guard_failed_jobs", 10) in [(id, weight) for id, weight, _ in bent(9).slow()]
+
+def test_one_count_for_all_weights_gives() -> None:
+    """Five in an hour, as it was: at 100 % it takes back a service at its target."""
+    old = GuardCount(threshold=5, period_s=3600)
+
+    def bent(alarm: Alarm) -> Alarm:
+        return alarm.model_copy(update={"phases": dict.fromkeys(alarm.phases, old)})
+
+    policy = PARAMS.policy.model_copy(update={"alarms": tuple(map(bent, PARAMS.policy.alarms))})
+    odds = AlarmOdds.of(PARAMS.model_copy(update={"policy": policy}), day(3000))
+    found = odds.of_phases()["guard_failed_jobs", "08_phase3_100_percent"]
+    assert found.at_target == pytest.approx(0.78, abs=0.03)
+    assert "fires on" in found.gives[0]
+
+
+@pytest.mark.parametrize("requests", [300, 1000, 10_000, 100_000])
+def test_far_from_the_traffic_they_were_designed_for_another_count_is_proposed(requests: float) -> None:
+    odds = AlarmOdds.of(PARAMS, day(requests))
+    assert any(one.gives for one in odds.of_phases().values())
+    for one in odds.proposals().values():
+        assert one.figures.at_target <= 0.01
+        assert one.figures.at_limit <= 0.10
+        assert one.figures.gives == () or requests < 3000, "at little traffic it is the time that gives"
+
+
+def test_without_traffic_nothing_is_proposed() -> None:
+    assert AlarmOdds.of(PARAMS, Seen((0.0,), None, known=True)).proposals() == {}
 
 
 def test_a_busy_hour_makes_a_guard_louder_than_the_mean_says() -> None:

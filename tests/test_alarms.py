@@ -129,7 +129,7 @@ def test_an_alarm_that_a_stack_owns_holds_the_rollout_and_is_not_written(staging
     try:
         record = staging.run(**APPLY)
         assert record.decision == "HOLD"
-        assert "Threshold is 77.0, declared 5" in by_id(record)["alarm.guard_submit_5xx"]["reason"]
+        assert "Threshold is 77.0, declared 7" in by_id(record)["alarm.guard_submit_5xx"]["reason"]
         still = next(one for one in plan(staging.aws, staging.params) if one.alarm.id == "guard_submit_5xx")
         assert not still.same
     finally:

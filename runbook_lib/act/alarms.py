@@ -1,16 +1,24 @@
-"""Writes the alarms that belong to the runbook; what a stack owns is the team's code, and left alone."""
+"""Writes the alarms that belong to the runbook, and the guards' counts of a phase.
+
+What a stack owns is the team's code, and left alone, but for those counts where the policy says so
+(`guards_of_a_stack`).
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.aws import aws_errors
+from runbook_lib.errors import Refused
+from runbook_lib.judge.model import Frozen
 from runbook_lib.observe import pager
-from runbook_lib.observe.alarm_plan import Planned, plan
-from runbook_lib.observe.alarms import realise, topic_arn
+from runbook_lib.observe.alarm_plan import KIND, Planned, described, plan
+from runbook_lib.observe.alarms import alarm_name, count_words, has_count, realise, to_cloudformation, topic_arn
+from runbook_lib.observe.owner import owners
 from runbook_lib.params import Params
 
 
@@ -51,6 +59,108 @@ def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> lis
         raises=True,
     )
     return names
+
+
+class Counts(Frozen):
+    """The guards' counts of one phase, against those in force."""
+
+    phase: str
+    wanted: dict[str, str]
+    """By alarm: the phase's count."""
+    before: dict[str, str]
+    """By alarm whose count is another: the one in force, or `missing`."""
+    templates: dict[str, str]
+    """By alarm of a stack that the policy leaves to the stack: the resource as its template must have it."""
+    sentence: str
+
+    @property
+    def ok(self) -> bool:
+        """All are in force."""
+        return not self.before
+
+    @property
+    def refusal(self) -> str:
+        """Why the shift may not put them in force; empty: it may, or has nothing to do."""
+        gone = [name for name, count in self.before.items() if count == "missing"]
+        if gone:
+            return f"guard {gone[0]} does not exist: deploy the infrastructure code"
+        if not self.templates:
+            return ""
+        many = f"{len(self.templates)} guards of a stack count as another phase's do: {', '.join(self.templates)}"
+        return f"{many}; deploy the template with the counts of {self.phase} first (policy: guards_of_a_stack)"
+
+
+def counts(aws: Any, params: Params, phase: str) -> Counts:
+    """The guards' counts of `phase` against CloudWatch; guards that are the same in every phase are left out.
+
+    Raises:
+        AwsError: CloudWatch or CloudFormation refused or did not answer.
+    """
+    guards = {alarm_name(one, params): one for one in params.policy.alarms if one.guard and phase in one.phases}
+    wanted = {name: realise(one, params, phase) for name, one in guards.items()}
+    found = described(aws.client("cloudwatch"), list(guards))
+    wrong = [name for name, one in wanted.items() if not has_count(found.get(name, {}), one)]
+    before = {name: count_words(found[name]) if name in found else "missing" for name in wrong}
+    left = owners(aws, wrong, KIND) if wrong and params.policy.guards_of_a_stack == "refuse" else {}
+    templates = {
+        name: json.dumps({one.logical_id: to_cloudformation(guards[name], params, phase=phase)}, indent=2)
+        for name, one in left.items()
+    }
+    words = {name: count_words(one) for name, one in wanted.items()}
+    told = ", ".join(f"{name} {words[name]}" + (f" (now {before[name]})" if name in before else "") for name in words)
+    return Counts(
+        phase=phase, wanted=words, before=before, templates=templates,
+        sentence=f"guards of this phase: {told or 'the same in every phase'}",
+    )  # fmt: skip
+
+
+def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:
+    """Gives the guards the counts of `phase`, before the weight moves; as read back. A second time changes nothing.
+
+    Everything else of each alarm stays as declared; CloudWatch keeps an alarm's state when it is written anew.
+
+    Raises:
+        Refused: the change is not authorised, a stack owns them and the policy leaves them to it, or they were read
+            back otherwise.
+        AwsError: CloudWatch or CloudFormation refused or did not answer.
+    """
+    now = counts(aws, params, phase)
+    if now.ok:
+        return now
+    if now.refusal:
+        raise Refused(f"{now.refusal}; nothing was changed")
+    cloudwatch = aws.client("cloudwatch")
+    guards = {alarm_name(one, params): one for one in params.policy.alarms if one.guard}
+    changed = {name: realise(guards[name], params, phase) for name in now.before}
+    was = described(cloudwatch, list(changed))
+
+    def write() -> None:
+        with aws_errors("putting the guards of the phase in force (cloudwatch:PutMetricAlarm)"):
+            for name, one in changed.items():
+                # Further actions are the team's own.
+                actions = dict.fromkeys([*one["AlarmActions"], *was[name].get("AlarmActions", ())])
+                cloudwatch.put_metric_alarm(**{**one, "AlarmActions": list(actions)})
+
+    def read_back() -> dict[str, str]:
+        found = described(cloudwatch, list(changed))
+        return {name: count_words(found[name]) if name in found else "missing" for name in changed}
+
+    done = guard.change(
+        f"put the guards of {phase} in force",
+        before=now.before,
+        after={name: now.wanted[name] for name in changed},
+        undo="; ".join(
+            f"{name}: Threshold {was[name]['Threshold']:g}, Period {was[name]['Period']} again "
+            "(aws cloudwatch put-metric-alarm)"
+            for name in changed
+        ),
+        do=write,
+        read_back=read_back,
+        raises=True,
+    )
+    if not done.ok:
+        raise Refused(f"the guards of {phase} were read back as {dict(done.seen)}; the weight was not moved")
+    return counts(aws, params, phase)
 
 
 def page(aws: Any, guard: Guard, params: Params) -> bool:

@@ -75,12 +75,12 @@ def drill(
 
     def act() -> None:
         nonlocal listened
-        with _inbox(aws, params) as inbox, aws_errors("the fire drill (cloudwatch:SetAlarmState, sqs:ReceiveMessage)"):
+        with inbox(aws, params) as box, aws_errors("the fire drill (cloudwatch:SetAlarmState, sqs:ReceiveMessage)"):
             try:
                 for _ in range(2):
                     missing = set(before) - heard
                     _set_off(cloudwatch, sorted(missing), now)
-                    heard.update(_listen(sqs, inbox, missing, wait_s / 2))
+                    heard.update(listen(sqs, box, missing, wait_s / 2))
                     if heard >= set(before):
                         break
                 listened = True
@@ -134,7 +134,7 @@ def _put_back(cloudwatch: Any, before: Mapping[str, str], now: Mapping[str, str]
 
 
 @contextlib.contextmanager
-def _inbox(aws: Any, params: Params) -> Iterator[str]:
+def inbox(aws: Any, params: Params) -> Iterator[str]:
     """A queue that the alarms' topic may send to, for the time of the drill: its URL.
 
     Its name is new each time: SQS does not give a deleted queue's name again for a minute. The policy comes with its
@@ -188,7 +188,7 @@ def _age_s(answer: Mapping[str, Any]) -> float:
     return parsedate_to_datetime(date).timestamp() - float(answer["Attributes"]["CreatedTimestamp"]) if date else 0.0
 
 
-def _listen(sqs: Any, url: str, wanted: set[str], wait_s: float) -> set[str]:
+def listen(sqs: Any, url: str, wanted: set[str], wait_s: float) -> set[str]:
     """Names of the alarms whose notification of ALARM came within `wait_s` seconds."""
     heard: set[str] = set()
     end = time.monotonic() + wait_s

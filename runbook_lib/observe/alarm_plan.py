@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.aws import aws_errors
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.alarms import alarm_name, realise
+from runbook_lib.observe.alarms import alarm_name, count_words, has_count, variants
 from runbook_lib.observe.owner import Owner, owners
 from runbook_lib.params import Params
 from runbook_lib.policy import Alarm
@@ -48,6 +48,8 @@ class Planned(Frozen):
     sources: tuple[Source, ...] = ()
     """What the deployed alarm looks at; where there is none yet, what the declared one would."""
     owner: Owner | None = None
+    count: str = ""
+    """What a guard counts to, and of which phase that is."""
 
     @property
     def exists(self) -> bool:
@@ -75,12 +77,18 @@ def plan(aws: Any, params: Params) -> list[Planned]:
     found = described(aws.client("cloudwatch"), names)
     owned = owners(aws, names, KIND)
     return [
-        _planned(alarm, realise(alarm, params), found.get(name), owned.get(name))
+        _planned(alarm, variants(alarm, params), found.get(name), owned.get(name))
         for alarm, name in zip(params.policy.alarms, names, strict=True)
     ]
 
 
-def _planned(alarm: Alarm, wanted: dict[str, Any], found: dict[str, Any] | None, owner: Owner | None) -> Planned:
+def _planned(
+    alarm: Alarm, known: Mapping[str | None, dict[str, Any]], found: dict[str, Any] | None, owner: Owner | None
+) -> Planned:
+    """Args: known: the declaration in each phase. Whichever phase's count is in force, it is as declared."""
+    first = next(iter(known))
+    phase = next((name for name, one in known.items() if found is not None and has_count(found, one)), first)
+    wanted = known[phase]
     sources = tuple(_sources(wanted))
     if found is None:
         return Planned(alarm=alarm, name=wanted["AlarmName"], sources=sources, owner=owner)
@@ -93,6 +101,7 @@ def _planned(alarm: Alarm, wanted: dict[str, Any], found: dict[str, Any] | None,
         # An emulator may forget the metrics of an expression.
         sources=tuple(_sources(found)) or sources,
         owner=owner,
+        count=f"{count_words(found)}, the count of {phase}" if phase and has_count(found, wanted) else "",
     )
 
 

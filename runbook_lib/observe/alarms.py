@@ -69,12 +69,16 @@ def _watched(alarm: Alarm, params: Params) -> dict[str, Any]:
     return {"Metrics": [*queries, result]}
 
 
-def realise(alarm: Alarm, params: Params) -> dict[str, Any]:
+def realise(alarm: Alarm, params: Params, phase: str | None = None) -> dict[str, Any]:
     """The declaration as PutMetricAlarm's arguments (a single metric, or metric math).
+
+    Args:
+        phase: whose count a guard has; None: the first phase of the environment.
 
     Raises:
         UsageError: the metric catalogue does not know a metric that is watched.
     """
+    alarm = alarm.at(phase or params.policy.first_phase(params.env))
     return {
         "AlarmName": alarm_name(alarm, params),
         "AlarmDescription": alarm.why[:_DESCRIPTION_LIMIT],
@@ -89,7 +93,9 @@ def realise(alarm: Alarm, params: Params) -> dict[str, Any]:
     }
 
 
-def to_cloudformation(alarm: Alarm, params: Params, topic: str = "AlarmTopic") -> dict[str, Any]:
+def to_cloudformation(
+    alarm: Alarm, params: Params, topic: str = "AlarmTopic", phase: str | None = None
+) -> dict[str, Any]:
     """The declaration as a CloudFormation resource that notifies the template's own `topic`.
 
     PutMetricAlarm and `AWS::CloudWatch::Alarm` name their fields alike.
@@ -99,8 +105,36 @@ def to_cloudformation(alarm: Alarm, params: Params, topic: str = "AlarmTopic") -
     """
     return {
         "Type": "AWS::CloudWatch::Alarm",
-        "Properties": {**realise(alarm, params), "AlarmActions": [{"Ref": topic}]},
+        "Properties": {**realise(alarm, params, phase), "AlarmActions": [{"Ref": topic}]},
     }
+
+
+COUNT = ("Period", "Threshold")
+"""Fields of an alarm that a phase decides."""
+
+
+def variants(alarm: Alarm, params: Params) -> dict[str | None, dict[str, Any]]:
+    """PutMetricAlarm's arguments for each phase of the environment whose count it may have, the first phase first.
+
+    None is the only key where the alarm is the same in all phases.
+    """
+    phases: list[str | None] = [None]
+    phases += [name for name in params.policy.phases if name in alarm.phases and params.env in _envs(params, name)]
+    return {name: realise(alarm, params, name) for name in phases[1:] or phases}
+
+
+def _envs(params: Params, phase: str) -> tuple[str, ...]:
+    return tuple(params.policy.steps[phase].envs)
+
+
+def has_count(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether an alarm counts as `wanted` does."""
+    return all(found.get(field) == wanted.get(field) for field in COUNT)
+
+
+def count_words(alarm: dict[str, Any]) -> str:
+    """`4 in 90 min`, of PutMetricAlarm's arguments or DescribeAlarms' answer."""
+    return f"{alarm['Threshold']:g} in {alarm['Period'] / 60:g} min"
 
 
 class Finding(Frozen):
@@ -109,11 +143,16 @@ class Finding(Frozen):
     alarm: str
     ok: bool
     sentence: str
+    mends: bool = False
+    """Only its count is that of another phase: the shift puts the right one in force first."""
 
 
-def guard_findings(cloudwatch: Any, appconfig: Any, params: Params) -> list[Finding]:
+def guard_findings(cloudwatch: Any, appconfig: Any, params: Params, phase: str | None = None) -> list[Finding]:
     """One finding for each declared guard, one for the number of monitors, and one for every monitor that was not
     declared.
+
+    Args:
+        phase: whose count each guard must have; None: that of any phase of this environment will do.
 
     A guard protects if it exists, is OK, has its actions enabled, treats missing data as not breaching (or a quiet
     metric takes a healthy rollout back), watches the declared metric and is a monitor of the dial's environment.
@@ -131,14 +170,29 @@ def guard_findings(cloudwatch: Any, appconfig: Any, params: Params) -> list[Find
     declared = {alarm_name(alarm, params): alarm for alarm in guards}
     findings = []
     for name in names:
-        alarm = declared.get(name)
-        wrong = _wrong(found.get(name), name in watched, realise(alarm, params) if alarm else None)
-        sentence = f"{name}: {'; '.join(wrong)}" if wrong else f"{name}: can protect a shift"
-        findings.append(Finding(alarm=name, ok=not wrong, sentence=sentence))
+        findings.append(_finding(name, found.get(name), name in watched, declared.get(name), params, phase))
     many = len(watched)
     said = f"{many} alarms watch the dial's environment; AppConfig takes {MAX_MONITORS} at most"
     findings.append(Finding(alarm="monitors", ok=0 < many <= MAX_MONITORS, sentence=said))
     return findings
+
+
+def _finding(
+    name: str, found: dict[str, Any] | None, watched: bool, alarm: Alarm | None, params: Params, phase: str | None
+) -> Finding:
+    """About one guard: `alarm` is its declaration, None for a monitor that was not declared."""
+    known = variants(alarm, params) if alarm else {}
+    counted = next((own for own, one in known.items() if found is not None and has_count(found, one)), None)
+    if phase in known and found is not None and has_count(found, known[phase]):
+        counted = phase
+    wanted = known.get(counted) or next(iter(known.values()), None)
+    wrong = _wrong(found, watched, wanted)
+    if wrong:
+        return Finding(alarm=name, ok=False, sentence=f"{name}: {'; '.join(wrong)}")
+    if phase not in known or counted == phase or found is None:
+        return Finding(alarm=name, ok=True, sentence=f"{name}: can protect a shift")
+    said = f"counts {count_words(found)}, which is for {counted}; {phase} wants {count_words(known[phase])}"
+    return Finding(alarm=name, ok=False, sentence=f"{name}: {said}; the shift puts it in force first", mends=True)
 
 
 def states(cloudwatch: Any, params: Params) -> list[tuple[str, str]]:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
+from runbook_lib.observe.catalogue import address, metric
+from runbook_lib.observe.failure_filter import Proof, prove
 from runbook_lib.observe.inventory_calls import Absent, Call, Spot, pages, there
 from runbook_lib.observe.inventory_rules import Said
 from runbook_lib.observe.inventory_storage import functions
@@ -181,6 +183,13 @@ def _metric_of(made: dict[str, Any]) -> str:
     return f"{first['metricNamespace']}/{first['metricName']}"
 
 
+def _proof(spot: Spot) -> tuple[Proof, dict[str, str]]:
+    """The filter on the worker's own failure line, and the dimensions that the guard alarm watches."""
+    wanted = {one["Name"]: one["Value"] for one in address(metric("jobs_failed"), spot.params)["Dimensions"]}
+    group = f"/aws/lambda/{spot.name}"
+    return prove(spot.client("logs"), group, _filter(spot), spot.params.service.failure_line), wanted
+
+
 METRIC_FILTER = (
     Call(
         "reading the metric filters of the worker's log (logs:DescribeMetricFilters)",
@@ -192,6 +201,15 @@ METRIC_FILTER = (
             "pattern": lambda f: Said(
                 FAILED in f.get("filterPattern", ""), f"counts {f.get('filterPattern') or 'every line'}"
             ),
+        },
+    ),
+    Call(
+        "trying the metric filter on a failure line (logs:TestMetricFilter, logs:FilterLogEvents)",
+        _proof,
+        {
+            "matches": lambda told: Said(*told[0].matches()),
+            "dimension_values": lambda told: Said(*told[0].writes_under(told[1])),
+            "value": lambda told: Said(*told[0].counts()),
         },
     ),
 )

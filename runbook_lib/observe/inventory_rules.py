@@ -168,6 +168,7 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
         "longest_gap_s": max(service.job_ttl_s, round(max(gaps, default=0) * _HOUR_S)),
         "metric.jobs_failed": f"{failed['Namespace']}/{failed['MetricName']}",
         "metric.dimensions": sorted(one["Name"] for one in failed["Dimensions"]),
+        "metric.dimension_values": ", ".join(f"{one['Name']}={one['Value']}" for one in failed["Dimensions"]),
     }
 
 

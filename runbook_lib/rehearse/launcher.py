@@ -53,13 +53,14 @@ def main(epoch: float) -> None:
     coordinates = time_machine.travel(epoch, tick=True).start()
     del sys.modules["pytest"]
 
-    from runbook_lib.rehearse import alarm_clock, inbox, lambda_pool, queue_gauge, reaper, remembered
+    from runbook_lib.rehearse import alarm_clock, inbox, lambda_pool, metric_filters, queue_gauge, reaper, remembered
 
     # Weeks of metrics are millions of small objects without cycles: going through them again and again finds nothing.
     gc.set_threshold(200_000, 50, 1_000)
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)
     lambda_pool.install()
+    metric_filters.install(evaluate_alarms)
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()
     reap = reaper.install()

@@ -76,7 +76,16 @@ class LookAhead:
     @staticmethod
     def of(params: Params) -> LookAhead:
         """From the alarms declared in `gates.yaml`."""
-        alarms = [alarm for alarm in params.policy.alarms if alarm.guard]
+        # Every count that any phase may put in force: time is moved too finely at worst.
+        counts = [None, *params.policy.phases]
+        alarms = list(
+            {
+                (one.id, one.threshold, one.period_s): one
+                for alarm in params.policy.alarms
+                if alarm.guard
+                for one in map(alarm.at, counts[1:] if alarm.phases else counts[:1])
+            }.values()
+        )
         known = [alarm for alarm in alarms if alarm.metric in SIGNAL and alarm.op in (">", ">=")]
         guards = [
             Guard(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from runbook_lib.act import drill_way
 from runbook_lib.errors import AwsError, Exit
 from runbook_lib.judge import cadence
 from runbook_lib.judge.checks import Check, unmet
@@ -146,6 +147,10 @@ class Rollout:
         self.stage.soak(self.aws.now() + dt.timedelta(minutes=20))
         for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
             self._must(finished, "PROMOTE")
+        guard = drill_way.failing_guard(self.stage.params[env])
+        if guard is not None and env in drill_way.ENVS:  # its own failures have to leave the guard's period
+            period = guard.at(self.stage.params[env].policy.first_phase(env)).period_s
+            self.stage.soak(self.aws.now() + dt.timedelta(seconds=period, minutes=5))
 
     def through(self, scene: Scene, last: Finished | None = None) -> Finished:
         """Run again whenever it says so, until it promotes; an undecided soak is extended by the notebook itself.

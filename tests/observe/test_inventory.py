@@ -412,7 +412,22 @@ CASES: list[tuple[str, Move, Move]] = [
     ),
     ("failed_jobs_filter.metric", lambda at: at.filter(metricNamespace="elsewhere"), lambda at: at.filter()),
     ("failed_jobs_filter.metric", lambda at: at.filter(metricName="JobFailed"), lambda at: at.filter()),
-    ("failed_jobs_filter.dimensions", lambda at: at.filter(dimensions={}), lambda at: at.filter()),
+    (
+        "failed_jobs_filter.dimensions failed_jobs_filter.dimension_values",
+        lambda at: at.filter(dimensions={}),
+        lambda at: at.filter(),
+    ),
+    (
+        "failed_jobs_filter.dimension_values",
+        lambda at: at.filter(dimensions={"service": "$.job_id"}),
+        lambda at: at.filter(),
+    ),
+    ("failed_jobs_filter.value", lambda at: at.filter(metricValue="0"), lambda at: at.filter()),
+    (
+        "failed_jobs_filter.matches",
+        lambda at: at.filter(pattern='{ $.msg = "VPRJobFailed" }'),
+        lambda at: at.filter(),
+    ),
     ("failed_jobs_filter.pattern", lambda at: at.filter(pattern="ERROR"), lambda at: at.filter()),
     ("api.detailed_metrics", lambda at: at.metrics("*/*", False), lambda at: at.metrics("*/*", True)),
     ("api.access_logs", lambda at: at.log(destinationArn=""), lambda at: at.log()),

@@ -48,8 +48,11 @@ def test_of_a_level_one_value_over_the_limit_is_enough() -> None:
 def test_the_guards_are_those_of_the_policy() -> None:
     ahead = LookAhead.of(PARAMS)
     assert not ahead.blind
-    assert len(ahead.guards) == sum(alarm.guard for alarm in PARAMS.policy.alarms)
-    limit = int(next(a for a in PARAMS.policy.alarms if a.id == "guard_failed_jobs").threshold or 0)
+    alarms = [alarm for alarm in PARAMS.policy.alarms if alarm.guard]
+    counts = [len(set(alarm.phases.values())) or 1 for alarm in alarms]
+    assert len(ahead.guards) == sum(counts), "whatever phase is in force"
+    counted = next(a for a in alarms if a.id == "guard_failed_jobs").phases.values()
+    limit = int(min(one.threshold for one in counted))
     assert ahead.breaches(failed(*range(limit - 1))) == math.inf
     assert ahead.breaches(failed(*range(limit))) == limit - 1
 

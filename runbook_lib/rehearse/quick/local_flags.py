@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,12 +131,15 @@ class LocalGuards:
     """The guard alarms of the policy, evaluated by CloudWatch's rules (`alarm_clock`)."""
 
     def __init__(self, params: Params, metrics: LocalMetrics) -> None:
-        self._alarms = [realise(alarm, params) for alarm in params.policy.alarms if alarm.guard]
-        self._metrics = metrics
+        guards = [alarm for alarm in params.policy.alarms if alarm.guard]
+        phases = (None, *params.policy.phases)
+        self._alarms = {phase: [realise(alarm, params, phase) for alarm in guards] for phase in phases}
+        self._phase, self._metrics = partial(params.policy.guard_phase, params.env), metrics
 
-    def firing(self, now: float) -> Sequence[str]:
-        """Names of those in ALARM at `now`, epoch seconds."""
-        return [one["AlarmName"] for one in self._alarms if alarm_clock.state(one, self._values(one, now)) == "ALARM"]
+    def firing(self, now: float, percent: float = 0.0) -> Sequence[str]:
+        """Names of those in ALARM at `now`, epoch seconds, with the counts of the phase of a weight."""
+        alarms = self._alarms[self._phase(percent)]
+        return [one["AlarmName"] for one in alarms if alarm_clock.state(one, self._values(one, now)) == "ALARM"]
 
     def _values(self, alarm: dict[str, Any], now: float) -> list[float | None]:
         """The statistic of each of its periods, newest first."""

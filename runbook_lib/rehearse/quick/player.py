@@ -89,7 +89,7 @@ class Local:
             self.metrics.put(told)
             self._levels(step.rows)
             self.flags.tick(self.now)
-            if self.flags.baking and (firing := self.guards.firing(step.end)):
+            if self.flags.baking and (firing := self.guards.firing(step.end, self.flags.percent)):
                 self.flags.take_back(self.now, firing[0])
 
     def _levels(self, rows: Rows) -> None:
@@ -263,7 +263,9 @@ class _Soak:
                 since = self._interim(window)
         elif outcome.decision is Decision.SOAK:
             return outcome
-        firing = present.first_wrong([(name, "ALARM") for name in self.world.guards.firing(self.world.service.now)])
+        percent = 100.0 if self.world.flags.migrated else self.world.flags.percent
+        names = self.world.guards.firing(self.world.service.now, percent)
+        firing = present.first_wrong([(name, "ALARM") for name in names])
         owed = present.owed(users, window, self.params)
         return present.stands(outcome, present.Present(window, whole, since, firing, owed))
 
