@@ -6,9 +6,12 @@ import datetime as dt
 import math
 from dataclasses import dataclass
 
+from runbook_lib.alarm_odds import demands
+from runbook_lib.judge.guard_math import propose
 from runbook_lib.judge.model import Decision, Evidence, Outcome
 from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params
+from runbook_lib.policy import Alarm
 from runbook_lib.rehearse.quick.draw import WEIGHT, Play
 from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _AfterMigration, _Soak
 from runbook_lib.rehearse.scenario import Scenario
@@ -67,8 +70,29 @@ class _One(InProcess):
         )  # fmt: skip
 
 
+def designed(params: Params, drawn: Play) -> Params:
+    """The parameters with the guards' counts as 04_alarms proposes them for the drawn traffic and phase."""
+    scenario, notebook = drawn.scenario(), NOTEBOOKS[drawn.where]
+    percent = params.policy.phases[notebook].percent
+    per_s = [scenario.per_hour(hour) / 3600 * percent / 100 for hour in range(24)]
+    found = propose(per_s, demands(params, percent))
+    if found is None:
+        return params
+    count = {"threshold": found.least, "period_s": found.period_s}
+
+    def with_count(alarm: Alarm) -> Alarm:
+        if notebook not in alarm.phases:
+            return alarm
+        phases = {**{name: one.model_dump() for name, one in alarm.phases.items()}, notebook: count}
+        return Alarm.model_validate({**alarm.model_dump(), "phases": phases})
+
+    alarms = tuple(map(with_count, params.policy.alarms))
+    return params.model_copy(update={"policy": params.policy.model_copy(update={"alarms": alarms})})
+
+
 def run(drawn: Play, params: Params) -> Played:
     """Plays it."""
+    params = designed(params, drawn)
     player = _One(params, drawn.scenario(), drawn.seed, drawn.quick)
     world = player.world
     world.live(START + HISTORY)
