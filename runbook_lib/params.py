@@ -106,7 +106,11 @@ class Params(Frozen):
             UsageError: it is missing or wrong; the sentence names file, key and value.
         """
         folder = Path(self.source)
-        return validated(model, read_yaml(folder / f"{file}.yaml"), f"{folder.name}/{file}.yaml")
+        found = validated(model, read_yaml(folder / f"{file}.yaml"), f"{folder.name}/{file}.yaml")
+        from runbook_lib.cross_check import check_file  # here: it knows the metrics, which know the parameters
+
+        check_file(file, found, self)
+        return found
 
 
 FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
@@ -166,7 +170,11 @@ def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path 
             f"{where.name}/{priced}.yaml: the prices are those of '{listed}', and {source} runs in '{flat.region}'; "
             f"write its prices into {where.name}/{own}.yaml"
         )
-    return Params.model_validate({"flat": flat, "source": str(where), **parts})
+    params = Params.model_validate({"flat": flat, "source": str(where), **parts})
+    from runbook_lib.cross_check import check  # here: it knows the metrics, which know the parameters
+
+    check(params)
+    return params
 
 
 def load_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:

@@ -370,6 +370,8 @@ class Policy(Frozen):
     """Notebook to scenario; none of them is a step of the rollout."""
     phases: dict[str, Phase]
     cadence: Cadence
+    roles: tuple[str, ...] = ()
+    """Whom approvals and attestations may ask; empty (records of version 0.1): anybody."""
     attestations: tuple[Attestation, ...] = ()
     baseline: Baseline = Baseline()
     beside: Beside = Beside()

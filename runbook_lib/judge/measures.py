@@ -1,0 +1,26 @@
+"""The measures that evidence can be taken of: what a gate may be judged on. `observe.measure` takes them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Kind = Literal["rate", "quantile", "gauge", "amount", "split"]
+
+MEASURES: dict[str, Kind] = {
+    "success": "rate",
+    "refused": "rate",
+    "lost_jobs": "rate",
+    "llm_quota": "rate",
+    "async_5xx": "rate",
+    "lambda_errors": "rate",
+    "baseline_success": "rate",
+    "submit_latency": "quantile",
+    "generation_time": "quantile",
+    "queue_depth": "gauge",
+    "dlq_depth": "gauge",
+    "throttle_events": "gauge",
+    "cost_per_vpr": "amount",
+    "cost_per_vpr_sync": "amount",
+    "observed_split": "split",
+}
+"""Name to the kind of its evidence; a test holds it against what is measured."""
