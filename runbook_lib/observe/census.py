@@ -12,6 +12,7 @@ import datetime as dt
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import Field
@@ -104,22 +105,38 @@ def take(
     Raises:
         AwsError: DynamoDB refused or did not answer.
     """
+
+    def read(span: Window) -> tuple[list[dict[str, Any]], float]:
+        units, jobs = 0.0, list[dict[str, Any]]()
+        for page in _pages(dynamodb, params, span):
+            consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
+            units += consumed
+            jobs += map(plain, page.get("Items", []))
+            if "LastEvaluatedKey" in page:
+                sleep(consumed / params.policy.census_reads_per_s)
+        return jobs, units
+
+    return taken(read, params, window, now, since=since)
+
+
+def taken(
+    read: Callable[[Window], tuple[list[dict[str, Any]], float]],
+    params: Params,
+    window: Window,
+    now: dt.datetime,
+    *,
+    since: dt.datetime | None = None,
+) -> Segment:
+    """The census of `window` from what `read` hands out: plain jobs created in a window (more do no harm), read units.
+
+    Arguments as for `take`.
+    """
     settled = window.settled(now, params.service.job_deadline_s)
     alive = utc(now) - dt.timedelta(seconds=params.service.job_ttl_s)
     seen = settled.since(alive)
     first = min(seen.start, max(alive, utc(since))) if since else seen.start
-    units = 0.0
-
-    def items() -> Iterator[dict[str, Any]]:
-        nonlocal units
-        for page in _pages(dynamodb, params, Window(first, max(window.end, seen.start))):
-            consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
-            units += consumed
-            yield from (_plain(item) for item in page.get("Items", []))
-            if "LastEvaluatedKey" in page:
-                sleep(consumed / params.policy.census_reads_per_s)
-
-    service, jobs = params.service, list(items())
+    service = params.service
+    jobs, units = read(Window(first, max(window.end, seen.start)))
     counted = count(jobs, Window(seen.start, window.end), seen.end, service.job_deadline_s)
     gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
     over = utc(now) - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
@@ -241,9 +258,14 @@ def _is_probe(job: dict[str, Any]) -> bool:
 
 def _time(value: Any) -> dt.datetime | None:
     try:
-        return parse(str(value))
+        return _parsed(str(value))
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=1 << 16)  # each job's creation is read for the count, for what vanished, and again at the next look
+def _parsed(text: str) -> dt.datetime:
+    return parse(text)
 
 
 def _pages(dynamodb: Any, params: Params, window: Window) -> Iterator[dict[str, Any]]:
@@ -269,7 +291,7 @@ def _pages(dynamodb: Any, params: Params, window: Window) -> Iterator[dict[str, 
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def _plain(item: dict[str, Any]) -> dict[str, Any]:
+def plain(item: dict[str, Any]) -> dict[str, Any]:
     """A DynamoDB item without its type tags; numbers become floats."""
     return {name: _value(tagged) for name, tagged in item.items()}
 
@@ -280,7 +302,7 @@ def _value(tagged: dict[str, Any]) -> Any:
         case "N":
             return float(value)
         case "M":
-            return _plain(value)
+            return plain(value)
         case "L":
             return [_value(one) for one in value]
         case "NULL":

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Literal
 
 from runbook_lib.aws import aws_errors
@@ -165,6 +167,14 @@ class Answers:
     def points(self, label: str) -> list[Point]:
         """(time, value) in order of time; empty where there is no data, or it was not asked."""
         return list(self.series[label].points) if label in self.series else []
+
+    def within(self, label: str, window: Window) -> list[float]:
+        """Values of the points in `window`, in order of time."""
+        if label not in self.series:
+            return []
+        points = self.series[label].points
+        low, high = (bisect_left(points, at, key=itemgetter(0)) for at in (window.start, window.end))
+        return [value for _, value in points[low:high]]
 
     def total(self, label: str) -> float | None:
         """Sum of the points; None where there is none: no data is not zero."""

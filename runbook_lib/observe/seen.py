@@ -46,7 +46,7 @@ class Seen:
 
     def sum(self, metric: str, window: Window) -> float | None:
         """Sum of a counted metric within `window`; None where it has no point there."""
-        inside = [value for when, value in self.answers.points(label(metric)) if window.start <= when < window.end]
+        inside = self.answers.within(label(metric), window)
         return math.fsum(inside) if inside else None
 
     def evidence(

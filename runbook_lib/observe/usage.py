@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,13 +272,9 @@ def _untimed(seen: Seen, prefix: str) -> bool:
 
 def _by_hour(seen: Seen, names: tuple[str, ...]) -> list[tuple[Window, dict[str, float]]]:
     """Sums of `names` in each hour of the settled window, counted from its start; the last one may be shorter."""
-    span, sums = seen.whole, defaultdict[int, dict[str, float]](lambda: dict.fromkeys(names, 0.0))
-    for name in names:
-        for when, value in seen.answers.points(label(name)):
-            if span.start <= when < span.end:
-                sums[int((when - span.start).total_seconds() // 3600)][name] += value
-    hours = math.ceil(span.seconds / 3600)
-    return [(_hour(span, k), sums[k]) for k in range(hours)]
+    span = seen.whole
+    hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]
+    return [(hour, {name: sum(seen.answers.within(label(name), hour), 0.0) for name in names}) for hour in hours]
 
 
 def _hour(span: Window, k: int) -> Window:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runbook_lib.observe import census
 from runbook_lib.observe.fetch import Answers, Ask, Series, query_of
 from runbook_lib.observe.window import Window
 from runbook_lib.params import Params
@@ -31,6 +32,31 @@ def key_of(metric: dict[str, Any]) -> Key:
     return metric["Namespace"], metric["MetricName"], frozenset(pairs)
 
 
+class _Column:
+    """Points of one signal in order of time; they come in that order but for those that are told late."""
+
+    def __init__(self) -> None:
+        self._stamp, self._value, self._n = np.empty(256), np.empty(256), 0
+
+    def add(self, stamp: Floats, value: Floats) -> None:
+        """More points; those of one time stay in the order in which they came."""
+        order = np.argsort(stamp, kind="stable")
+        stamp, value, late = stamp[order], value[order], self._n > 0 and stamp.min() < self._stamp[self._n - 1]
+        end = self._n + len(stamp)
+        if end > len(self._stamp):
+            room = np.empty(end)
+            self._stamp, self._value = (np.concatenate([one[: self._n], room]) for one in (self._stamp, self._value))
+        self._stamp[self._n : end], self._value[self._n : end], self._n = stamp, value, end
+        if late:
+            order = np.argsort(self._stamp[:end], kind="stable")
+            self._stamp[:end], self._value[:end] = self._stamp[order], self._value[order]
+
+    @property
+    def parts(self) -> tuple[Floats, Floats]:
+        """Stamps, ascending, and values."""
+        return self._stamp[: self._n], self._value[: self._n]
+
+
 class LocalMetrics:
     """CloudWatch's GetMetricData over rows; `boto3.client("cloudwatch")` as far as `observe.fetch` uses it."""
 
@@ -39,7 +65,9 @@ class LocalMetrics:
         for one in targets:
             key = (one.namespace, one.name, frozenset(one.dimensions))
             self._signals.setdefault(key, []).append(ID[one.signal])
-        self._parts: dict[int, list[tuple[Floats, Floats]]] = {}
+        self._columns: dict[int, _Column] = {}
+        self._grids: dict[tuple[float, int], list[dt.datetime]] = {}
+        """Start of a window and period, to the starts of its buckets as times: looks ask for the same ones again."""
 
     def put(self, rows: Rows) -> None:
         """Take in what CloudWatch is told, filed as `publish.Metrics` files it: by the minute, or by five."""
@@ -51,27 +79,17 @@ class LocalMetrics:
         for number, low, high in zip(found, first, [*first[1:], len(signal)], strict=True):
             step = MINUTE_S * (COARSE_MINUTES if COARSE.search(SIGNALS[number]) else 1)
             at = np.floor(stamp[low:high] / step) * step
-            self._parts.setdefault(int(number), []).append((at, value[low:high]))
+            self._columns.setdefault(int(number), _Column()).add(at, value[low:high])
 
     def series(self, key: Key) -> tuple[Floats, Floats]:
         """Stamps (epoch seconds, ascending) and values of everything published under `key`."""
         signals = self._signals.get(key, [])
-        found = [self._sorted(number) for number in signals]
+        found = [self._columns[number].parts for number in signals if number in self._columns]
         if len(found) <= 1:
             return found[0] if found else _NONE
         stamp, value = (np.concatenate(column) for column in zip(*found, strict=True))
         order = np.argsort(stamp, kind="stable")
         return stamp[order], value[order]
-
-    def _sorted(self, number: int) -> tuple[Floats, Floats]:
-        parts = self._parts.get(number)
-        if not parts:
-            return _NONE
-        if len(parts) > 1:
-            stamp, value = (np.concatenate(column) for column in zip(*parts, strict=True))
-            order = np.argsort(stamp, kind="stable")
-            parts[:] = [(stamp[order], value[order])]
-        return parts[0]
 
     def answers(self, params: Params, asks: Sequence[Ask], now: dt.datetime) -> Answers:
         """What `observe.fetch.fetch` would give for `asks`, without the way through JSON."""
@@ -83,13 +101,23 @@ class LocalMetrics:
             queries.append(query)
             times, values = self._buckets(query["address"], query["period_s"], query["stat"], ask.window)
             good = np.isfinite(values) & (values >= 0)
-            points = tuple((dt.datetime.fromtimestamp(at, dt.UTC), value)
-                           for at, value in zip(times[good].tolist(), values[good].tolist(), strict=True))  # fmt: skip
+            points = tuple(
+                zip(self._times(ask.window, query["period_s"], times[good]), values[good].tolist(), strict=True)
+            )
             series[ask.label] = Series(
                 label=ask.label, metric=ask.metric_id, stat=query["stat"], period_s=query["period_s"],
                 whole=query["whole"], points=points, partial=bool((values < 0).any()), notes=(),
             )  # fmt: skip
         return Answers(raw=[{"queries": queries, "pages": [{}]}] if queries else [], series=series)
+
+    def _times(self, window: Window, period: int, starts: Floats) -> list[dt.datetime]:
+        """`starts`, epoch seconds on the window's grid of `period`, as times."""
+        if not len(starts):
+            return []
+        first = window.start.timestamp()
+        grid, slots = self._grids.setdefault((first, period), []), np.rint((starts - first) / period).astype(int)
+        grid += (dt.datetime.fromtimestamp(first + k * float(period), dt.UTC) for k in range(len(grid), slots[-1] + 1))
+        return [grid[k] for k in slots.tolist()]
 
     def _buckets(self, address: dict[str, Any], period: int, stat: str, window: Window) -> tuple[Floats, Floats]:
         """Start and statistic of each bucket of `window` that has data."""
@@ -145,21 +173,35 @@ def statistics(values: Floats, first: NDArray[np.intp], stat: str) -> Floats:
 
 
 class LocalTable:
-    """The jobs table; `boto3.client("dynamodb")` as far as the census uses it."""
+    """The jobs table, as far as the census reads it; items are not deleted by their TTL."""
 
     def __init__(self, params: Params) -> None:
         self._params = params
-        self._items: dict[str, dict[str, Any]] = {}
-        self._created: dict[str, str] = {}
+        self._place: dict[str, int] = {}
+        self._jobs: list[Job] = []
+        self._plain: list[dict[str, Any] | None] = []
+        """Each job as the census reads it; None: not asked for since it changed last."""
+        self._created = np.empty(1024)
 
     def put(self, jobs: Iterable[Job]) -> None:
         """The jobs' items as their last status has it."""
         for job in jobs:
-            made = item(job, self._params)
-            self._items[job.job_id] = made
-            self._created[job.job_id] = made["created_at"]["S"]
+            place = self._place.setdefault(job.job_id, len(self._jobs))
+            if place == len(self._jobs):
+                self._jobs.append(job)
+                self._plain.append(None)
+                if place == len(self._created):
+                    self._created = np.concatenate([self._created, np.empty(place)])
+            self._jobs[place], self._plain[place], self._created[place] = job, None, job.created
 
-    def scan(self, *, ExpressionAttributeValues: dict[str, dict[str, str]], **_: Any) -> dict[str, Any]:
-        """One page with the items created between `:low` and `:high`; items are not deleted by their TTL."""
-        low, high = (ExpressionAttributeValues[name]["S"] for name in (":low", ":high"))
-        return {"Items": [self._items[id] for id, created in self._created.items() if low <= created < high]}
+    def jobs(self, window: Window) -> tuple[list[dict[str, Any]], float]:
+        """Those created in `window`, and some at its edges; and that nothing was used for reading them."""
+        created = self._created[: len(self._jobs)]
+        low, high = window.start.timestamp() - 1, window.end.timestamp() + 1
+        return [self._item(place) for place in np.flatnonzero((created >= low) & (created < high)).tolist()], 0.0
+
+    def _item(self, place: int) -> dict[str, Any]:
+        found = self._plain[place]
+        if found is None:
+            found = self._plain[place] = census.plain(item(self._jobs[place], self._params))
+        return found

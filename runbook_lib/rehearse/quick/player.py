@@ -280,7 +280,7 @@ class _Soak:
         earlier = [one for one in self.counted if one.end_settled <= window.end]
         start = max((one.end_settled for one in earlier), default=window.start)
         asked = Window(start, max(start, window.end))
-        fresh = census.take(world.table, params, asked, now, since=self.moment().effective_at)
+        fresh = census.taken(world.table.jobs, params, asked, now, since=self.moment().effective_at)
         if keep and fresh.end_settled > fresh.start:
             self.counted.append(fresh)
         segment = census.merge([*earlier, fresh])

@@ -138,8 +138,9 @@ def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None
         world.service = Local(PARAMS, scenario, 5).service  # from START on, not from some seconds later
         world.service.set_weight(0.5)
         world.advance(end)
-        there = _evidence(aws.client("cloudwatch"), aws.client("dynamodb"), here, window, end)
-    mine = _evidence(here.metrics, here.table, here, window, end)
+        segment = census.take(aws.client("dynamodb"), PARAMS, window, end)
+        there = _evidence(aws.client("cloudwatch"), segment, here, window, end)
+    mine = _evidence(here.metrics, census.taken(here.table.jobs, PARAMS, window, end), here, window, end)
     assert mine.keys() == there.keys()
     for name, one in mine.items():
         other = there[name]
@@ -151,9 +152,10 @@ def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None
         ), name
 
 
-def _evidence(cloudwatch: Any, dynamodb: Any, here: Local, window: Window, now: dt.datetime) -> dict[str, Any]:
+def _evidence(
+    cloudwatch: Any, segment: census.Segment, here: Local, window: Window, now: dt.datetime
+) -> dict[str, Any]:
     state = here.flags.state()
-    segment = census.take(dynamodb, PARAMS, window, now)
     first = fetch.fetch(cloudwatch, PARAMS, measure.asks(PARAMS, window, now), now)
     answers = first + fetch.fetch(cloudwatch, PARAMS, measure.asks_bounds(first, PARAMS, window, now, None), now)
     return measure.measure(answers, segment, here.live_levels(), state, PARAMS, window, now, None)
