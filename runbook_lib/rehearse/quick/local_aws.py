@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ from runbook_lib.rehearse.rows import ID, SIGNALS, Floats, Rows
 
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
+
+
+@cache
+def _at(epoch: float) -> dt.datetime:
+    """The moment of an epoch second; asked for the same minutes again and again."""
+    return dt.datetime.fromtimestamp(epoch, dt.UTC)
 
 
 def key_of(metric: dict[str, Any]) -> Key:
@@ -83,8 +90,7 @@ class LocalMetrics:
             queries.append(query)
             times, values = self._buckets(query["address"], query["period_s"], query["stat"], ask.window)
             good = np.isfinite(values) & (values >= 0)
-            points = tuple((dt.datetime.fromtimestamp(at, dt.UTC), value)
-                           for at, value in zip(times[good].tolist(), values[good].tolist(), strict=True))  # fmt: skip
+            points = tuple(zip(map(_at, times[good].tolist()), values[good].tolist(), strict=True))
             series[ask.label] = Series(
                 label=ask.label, metric=ask.metric_id, stat=query["stat"], period_s=query["period_s"],
                 whole=query["whole"], points=points, partial=bool((values < 0).any()), notes=(),
@@ -151,6 +157,8 @@ class LocalTable:
         self._params = params
         self._items: dict[str, dict[str, Any]] = {}
         self._created: dict[str, str] = {}
+        self._over: dict[str, tuple[float, bool]] = {}
+        """Job to (created, epoch seconds; whether it completed or failed)."""
 
     def put(self, jobs: Iterable[Job]) -> None:
         """The jobs' items as their last status has it."""
@@ -158,6 +166,12 @@ class LocalTable:
             made = item(job, self._params)
             self._items[job.job_id] = made
             self._created[job.job_id] = made["created_at"]["S"]
+            self._over[job.job_id] = (round(job.created, 3), job.written in ("COMPLETED", "FAILED"))
+
+    def vanished(self, start: float, end: float) -> tuple[int, int]:
+        """As `observe.census.vanished` counts: jobs created in [start, end) that are not over, and all of them."""
+        mine = [over for created, over in self._over.values() if start <= created < end]
+        return len(mine) - sum(mine), len(mine)
 
     def scan(self, *, ExpressionAttributeValues: dict[str, dict[str, str]], **_: Any) -> dict[str, Any]:
         """One page with the items created between `:low` and `:high`; items are not deleted by their TTL."""

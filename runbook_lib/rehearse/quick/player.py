@@ -280,7 +280,7 @@ class _Soak:
         earlier = [one for one in self.counted if one.end_settled <= window.end]
         start = max((one.end_settled for one in earlier), default=window.start)
         asked = Window(start, max(start, window.end))
-        fresh = census.take(world.table, params, asked, now, since=self.moment().effective_at)
+        fresh = self._with_vanished(census.take(world.table, params, asked, now), asked)
         if keep and fresh.end_settled > fresh.start:
             self.counted.append(fresh)
         segment = census.merge([*earlier, fresh])
@@ -291,6 +291,17 @@ class _Soak:
         found = measure.measure(answers, segment, levels, state, params, window, now, look)
         found[BASELINE] = self._baseline(found[BASELINE])
         return found
+
+    def _with_vanished(self, fresh: census.Segment, asked: Window) -> census.Segment:
+        """`census.take(since=...)` without reading all of the soak's items again at each look."""
+        service, since = self.params.service, self.moment().effective_at
+        if since is None:
+            return fresh
+        over = self.world.now - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
+        alive = self.world.now - dt.timedelta(seconds=service.job_ttl_s)
+        first = min(asked.start, max(alive, since))
+        gone, of = self.world.table.vanished(first.timestamp(), min(over, asked.end).timestamp())
+        return fresh.model_copy(update={"vanished": gone, "vanished_of": of})
 
     def _baseline(self, own: Evidence) -> Evidence:
         """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last."""
