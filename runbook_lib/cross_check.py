@@ -169,7 +169,10 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
         *(f"{{name.{key}}}" for key in params.service.names),
         *(f"{{metric.{key}}}" for key in METRICS),
     }
+    from runbook_lib.observe.inventory import CALLS  # here: what reads them takes the parameters itself
+
     for id, resource in found.resources.items():
+        yield f"resources.{id}.kind", resource.kind, CALLS
         if resource.name:
             yield f"resources.{id}.name", resource.name, params.service.names
         if resource.alarm:

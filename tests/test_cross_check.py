@@ -24,7 +24,7 @@ from runbook_lib.params import load_file
 
 FILES = ("gates", "service", "dashboard", "inventory")
 FREE = re.compile(
-    r"(?:^|\.)(?:title|why|fix|expected|label|muted|note|then|failing|unit|id|logical|chart\.unit|property(?:\.\d+)?|as_told)$"
+    r"(?:^|\.)(?:title|why|fix|expected|label|muted|note|then|failing|unit|id|logical|chart\.unit|check|cures|costs|property(?:\.\d+)?)$|\.as_told(?:\.|$)"
     r"|^service\.(?:names|traffic|kpi_|notify|api\.(?:stage|routes|access_log_fields)|failure_line)"
     r"|^gates\.roles|^gates\.alarms\.\d+\.(?:name|expression)|^dashboard\.(?:name|target_colour|alert_colour)"
     r"|^inventory\.(?:naming|resources\.[^.]+\.(?:type|method|made_as|settings\..*\.(?:equals|one_of|includes|pattern)))"
@@ -103,6 +103,7 @@ def test_any_misspelt_name_is_refused(folder: Path, data: st.DataObject) -> None
     file, path, value = data.draw(st.sampled_from(NAMES))
     wrong = misspelt(data.draw, value)
     same = wrong == value or wrong.strip() == value.strip() or _means_the_same(wrong, value)
+    same = same or wrong in {*METRICS, *MEASURES, *RESOURCES}  # another name that is there cannot be told
     if same:
         return
     edited(folder, file, path, wrong)

@@ -137,10 +137,11 @@ def taken(
     first = min(seen.start, max(alive, utc(since))) if since else seen.start
     service = params.service
     jobs, units = read(Window(first, max(window.end, seen.start)))
-    counted = count(jobs, Window(seen.start, window.end), seen.end, service.job_deadline_s)
+    dated = list(_dated(jobs))
+    counted = _count(dated, Window(seen.start, window.end), seen.end, service.job_deadline_s)
     gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
     over = utc(now) - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
-    gone, of = vanished(jobs, Window(first, max(first, min(over, window.end))))
+    gone, of = _vanished(dated, Window(first, max(first, min(over, window.end))))
     more = {"start": settled.start, "read_units": units, "gaps": gaps, "vanished": gone, "vanished_of": of}
     return counted.model_copy(update=more)
 
@@ -152,11 +153,26 @@ def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.dateti
     creation. An item that a scan hands out twice counts once; items under one idempotency key are one user, who is
     served if any of them is.
     """
+    return _count(_dated(jobs), window, end_settled, deadline_s)
+
+
+_Dated = tuple[dt.datetime, dict[str, Any]]
+"""When a job was created, and the job."""
+
+
+def _dated(jobs: Iterable[dict[str, Any]]) -> Iterator[_Dated]:
+    """Each job once that says when it was created."""
+    for job in once(jobs):
+        created = _time(job.get("created_at"))
+        if created is not None:
+            yield created, job
+
+
+def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
     counts: Counter[str] = Counter()
     users: dict[str, _Fate] = {}
-    for place, job in enumerate(once(jobs)):
-        created = _time(job.get("created_at"))
-        if created is None or not window.start <= created < window.end:
+    for place, (created, job) in enumerate(jobs):
+        if not window.start <= created < window.end:
             continue
         fate = _fate(job, created, deadline_s)
         if created >= end_settled:
@@ -230,14 +246,13 @@ class _Fate(NamedTuple):
 
 def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
     """Jobs created in `window` that neither completed nor failed, and all jobs created in it; probes left out."""
-    gone = of = 0
-    for job in once(jobs):
-        created = _time(job.get("created_at"))
-        if created is None or not window.start <= created < window.end or _is_probe(job):
-            continue
-        of += 1
-        gone += job.get("status") not in ("COMPLETED", "FAILED")
-    return gone, of
+    return _vanished(_dated(jobs), window)
+
+
+def _vanished(jobs: Iterable[_Dated], window: Window) -> tuple[int, int]:
+    start, end = window.start, window.end
+    mine = [job for created, job in jobs if start <= created < end and not _is_probe(job)]
+    return sum(job.get("status") not in ("COMPLETED", "FAILED") for job in mine), len(mine)
 
 
 def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> _Fate:

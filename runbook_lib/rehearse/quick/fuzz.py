@@ -45,7 +45,7 @@ class Played:
     rollback: int | None
     reason: str
     first_gate: str
-    """Id of the gate that the reason names first; empty: none."""
+    """Id of the failed gate that the reason names first; empty: none."""
     hours: float
     """From the shift to the decision."""
     judged: Truth
@@ -114,7 +114,9 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
     since = max(judged.end.timestamp(), begun.timestamp())
     felt = min((one.start for one in drawn.faults), default=math.inf)
     at = begun.timestamp() + felt * 3600 if felt < math.inf else math.inf
-    first = next((one.gate.id for one in outcome.results if one.verdict != "PASS"), "")
+    said = outcome.reason.lower()
+    failed = [(said.find(one.gate.title.lower()), one.gate.id) for one in outcome.results if one.verdict == "FAIL"]
+    first = min((one for one in failed if one[0] >= 0), default=(0, ""))[1]
     return Played(
         play=drawn, decision=str(outcome.decision), by=by,
         rollback=int(outcome.scenario[-1]) if outcome.scenario and outcome.decision is Decision.ROLLBACK else None,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.judge.statistics import lower_bound, upper_bound
-from runbook_lib.rehearse.quick.draw import HARM, Play
+from runbook_lib.rehearse.quick.draw import BLIND, HARM, Play
 from runbook_lib.rehearse.quick.fuzz import Played
 
 ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
@@ -15,6 +15,27 @@ ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
 ALPHA = 0.05
 OTHER = ("slow_llm", "backlog", "cost", "throttled_table", "throttled_index", "loss", "quota", "crash", "accepted_lost")
 """Faults of another gate than the users' success: a rollback for them is right whatever the success is."""
+
+
+_SLOW = ("slow_llm", "backlog")
+CAUSES: dict[str, tuple[str, ...]] = {
+    "lost_jobs": ("loss", "crash", *_SLOW),
+    "llm_quota": ("quota",),
+    "success_rate": HARM,
+    "refused": ("refused_429", "refused_403"),
+    "error_rate": ("gateway_5xx", "submit_crash", "throttled_table", "throttled_index"),
+    "submit_latency": (),
+    "generation_time": (*_SLOW, "crash"),
+    "queue_depth": (*_SLOW, "crash"),
+    "dlq": ("crash", "slow_llm"),
+    "lambda_errors": ("crash", "submit_crash", "throttled_table", "throttled_index", "slow_llm"),
+    "throttling": ("throttled_table", "throttled_index"),
+    "cost": (*HARM, "cost"),
+    "observed_split": (),
+}
+"""Gate to the kinds of fault that may fail it; any that spoils what is seen may, too."""
+_OF_A_BACKLOG = ("success_rate", "generation_time", "queue_depth", "cost", "lost_jobs")
+"""Gates that a queue fails which is long because more come than five workers serve, without any fault."""
 
 
 def wald(share: float, limit: float = 1 - ALERT, alpha: float = 0.01) -> float:
@@ -46,6 +67,7 @@ RULES = (
     Rule("promoted_bad_since", "promoted while the time since was worse than the alert limit, long enough", 0.05),
     Rule("promoted_collapsed_since", "the same, worse than 90 %", 0.0),
     Rule("taken_back_good", "taken back while the truth met the target throughout", 0.01),
+    Rule("wrong_cause", "a reason whose first named cause is not in the world", 0.01),
     Rule("wrong_remedy", "a remedy whose symptom is not in the world", 0.0),
 )
 
@@ -66,7 +88,13 @@ def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of r
             return promoted if since is not None and since < COLLAPSE and seen else None
         case "taken_back_good":
             well = all(share is None or share >= TARGET for share in (judged, since))
-            return taken if well and not set(one.play.kinds) & set(OTHER) else None
+            other = set(one.play.kinds) & set(OTHER) or one.backlog or one.throttled
+            return taken if well and not other else None
+        case "wrong_cause":
+            if not one.first_gate:
+                return None
+            natural = one.backlog and one.first_gate in _OF_A_BACKLOG
+            return not (natural or set(one.play.kinds) & {*CAUSES[one.first_gate], *BLIND})
         case "wrong_remedy":
             if one.rollback not in (2, 3):
                 return False

@@ -33,28 +33,34 @@ def key_of(metric: dict[str, Any]) -> Key:
 
 
 class _Column:
-    """Points of one signal in order of time; they come in that order but for those that are told late."""
+    """Points of one signal; put in order of time when somebody asks."""
 
     def __init__(self) -> None:
         self._stamp, self._value, self._n = np.empty(256), np.empty(256), 0
+        self._new: list[tuple[Floats, Floats]] = []
 
     def add(self, stamp: Floats, value: Floats) -> None:
         """More points; those of one time stay in the order in which they came."""
-        order = np.argsort(stamp, kind="stable")
-        stamp, value, late = stamp[order], value[order], self._n > 0 and stamp.min() < self._stamp[self._n - 1]
-        end = self._n + len(stamp)
-        if end > len(self._stamp):
-            room = np.empty(end)
-            self._stamp, self._value = (np.concatenate([one[: self._n], room]) for one in (self._stamp, self._value))
-        self._stamp[self._n : end], self._value[self._n : end], self._n = stamp, value, end
-        if late:
-            order = np.argsort(self._stamp[:end], kind="stable")
-            self._stamp[:end], self._value[:end] = self._stamp[order], self._value[order]
+        self._new.append((stamp, value))
 
     @property
     def parts(self) -> tuple[Floats, Floats]:
         """Stamps, ascending, and values."""
+        if self._new:
+            self._take(*map(np.concatenate, zip(*self._new, strict=True)))
+            self._new = []
         return self._stamp[: self._n], self._value[: self._n]
+
+    def _take(self, stamp: Floats, value: Floats) -> None:
+        before, end = self._n, self._n + len(stamp)
+        if end > len(self._stamp):
+            room = np.empty(end)
+            self._stamp, self._value = (np.concatenate([one[:before], room]) for one in (self._stamp, self._value))
+        order = np.argsort(stamp, kind="stable")
+        self._stamp[before:end], self._value[before:end], self._n = stamp[order], value[order], end
+        if before and self._stamp[before] < self._stamp[before - 1]:  # told late
+            order = np.argsort(self._stamp[:end], kind="stable")
+            self._stamp[:end], self._value[:end] = self._stamp[order], self._value[order]
 
 
 class LocalMetrics:

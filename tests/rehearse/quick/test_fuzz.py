@@ -31,6 +31,11 @@ def test_the_limits_are_the_policys() -> None:
     ) == (fuzz_rules.ALERT, fuzz_rules.TARGET, fuzz_rules.COLLAPSE)  # fmt: skip
 
 
+def test_every_gate_has_its_causes() -> None:
+    assert set(fuzz_rules.CAUSES) == {gate.id for gate in PARAMS.policy.gates}
+    assert set().union(*fuzz_rules.CAUSES.values()) <= set(KINDS)
+
+
 @given(st.integers(0, 100_000))
 def test_a_seed_draws_the_same_world_each_time_and_it_can_be_played(seed: int) -> None:
     drawn = play(seed)
