@@ -92,10 +92,13 @@ class Looking:
         """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
         from runbook_lib.show.parts import evidence_table
         from runbook_lib.show.tables import stack
-        from runbook_lib.show.users import census_table
+        from runbook_lib.show.users import census_table, ledger_table
 
         self.seen = seen = self.look(self.window(), self.moment.look)
         tables = [evidence_table(seen.evidence)]
+        ledger = seen.evidence["success"].extra.get("ledger")
+        if ledger:
+            tables.append(ledger_table(ledger))
         return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
 
     def look(self, window: Window, look: Look | None, *, census: bool | None = None) -> Seen:

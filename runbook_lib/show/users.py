@@ -71,6 +71,27 @@ def _honest(canary: Evidence, baseline: Evidence, confidence: float) -> str:
     return f"The baseline serves {rate} of its requests; the two sides cannot be told apart at this sample size."
 
 
+def ledger_table(ledger: dict[str, Any]) -> Shown:
+    """Where every submission went: requests = jobs + repeats + refused + callers' mistakes + 5xx + unexplained."""
+    meaning = (
+        ("accepted", "jobs in the table, one for each user"),
+        (
+            "repeats",
+            "accepted and no job of their own: taken for repeated submissions, as far as these are allowed for",
+        ),
+        ("refused", "by our own gateway or WAF (429, 403): failed for the user"),
+        ("callers_mistakes", "400, 401, 404, 422: no failure of the service, and not in the rate"),
+        ("5xx", "failed for the user"),
+        ("unexplained", "what does not add up; not 0 is INCONCLUSIVE"),
+    )
+    rows: list[list[object]] = [["submissions", Cell(f"{ledger['requests']:,}", nowrap=True), "counted at the gateway"]]
+    rows += [[key.replace("_", " "), Cell(f"{ledger[key]:,}", nowrap=True), what] for key, what in meaning]
+    how = ledger.get("told_apart")
+    kinds = ", ".join(f"{name}: {count:,}" for name, count in (ledger.get("refusals") or {}).items())
+    note = "; ".join(one for one in (f"4xx {how}" if how else "", kinds) if one)
+    return table(("", "Requests", "What it means"), rows, caption="Every user once, at the door", note=note)
+
+
 def census_table(segment: Any) -> Shown:
     """What became of every job created in the window; `segment` is an `observe.census.Segment`."""
     created = segment.completed + segment.late + segment.failed + segment.lost
