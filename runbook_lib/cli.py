@@ -186,6 +186,8 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
 
     known = find(name)
     known.starts_at(start_phase)
+    if known.notebooks_only:
+        raise UsageError(f"'{known.name}' is found in the first week after the rollout: play it without --quick")
     policy = load_file(file or params_dir() / "prod.yaml", {})
     found = []
     for one in many.plays(policy, known, seeds, start_phase):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 Floats = NDArray[np.float64]
 DAY_S = 86_400.0
@@ -88,33 +88,34 @@ def least_count(op: str, threshold: float) -> int:
     return math.floor(threshold) + 1 if op == ">" else math.ceil(threshold)
 
 
-def _cdf(n: int, mean: Floats) -> Floats:
-    return np.asarray(stats.poisson.cdf(n, mean))
+def _cdf(n: int | NDArray[np.int64], mean: Floats) -> Floats:
+    """Poisson: chance of at most `n` (0 or more); `scipy.stats` takes ten times as long, for it checks what it gets."""
+    return np.asarray(special.pdtr(n, mean))
 
 
-def _pmf(n: int, mean: Floats) -> Floats:
-    return np.asarray(stats.poisson.pmf(n, mean))
+def _pmf(n: NDArray[np.int64], mean: Floats) -> Floats:
+    """Poisson: chance of exactly `n`."""
+    return np.asarray(np.exp(special.xlogy(n, mean) - special.gammaln(n + 1) - mean))
 
 
 def _quiet(k: int, mean: Floats) -> tuple[Floats, Floats]:
     """Naus: chances of no `k` failures within any window of two, and of three, windows; `mean` failures a window."""
+    counts = np.arange(2 * k)[:, None]
+    cdf, pmf = _cdf(counts, mean), _pmf(counts, mean)
 
-    def cdf(n: int) -> Floats:
-        return _cdf(n, mean)
+    def below(n: int) -> Floats:
+        return cdf[n] if n >= 0 else np.zeros_like(mean)
 
-    def pmf(n: int) -> Floats:
-        return _pmf(n, mean)
-
-    one, at = cdf(k - 1), pmf(k)
-    two = one**2 - (k - 1) * at * pmf(k - 2) - (k - 1 - mean) * at * cdf(k - 3)
-    a1 = 2 * at * one * ((k - 1) * cdf(k - 2) - mean * cdf(k - 3))
-    inner = (k - 1) * (k - 2) * cdf(k - 3) - 2 * (k - 2) * mean * cdf(k - 4) + mean**2 * cdf(k - 5)
+    one, at = cdf[k - 1], pmf[k]
+    two = one**2 - (k - 1) * at * pmf[k - 2] - (k - 1 - mean) * at * below(k - 3)
+    a1 = 2 * at * one * ((k - 1) * cdf[k - 2] - mean * below(k - 3))
+    inner = (k - 1) * (k - 2) * below(k - 3) - 2 * (k - 2) * mean * below(k - 4) + mean**2 * below(k - 5)
     a2 = 0.5 * at**2 * inner
-    a3, a4 = np.zeros_like(mean), np.zeros_like(mean)
-    for r in range(1, k):
-        a3 += pmf(2 * k - r) * cdf(r - 1) ** 2
-    for r in range(2, k):
-        a4 += pmf(2 * k - r) * pmf(r) * ((r - 1) * cdf(r - 2) - mean * cdf(r - 3))
+    # For r = 1 ... k - 1: 2k - r runs from 2k - 1 down to k + 1.
+    beyond = pmf[:k:-1]
+    a3 = np.sum(beyond * cdf[: k - 1] ** 2, axis=0)
+    r, less = np.arange(2, k)[:, None], np.vstack([np.zeros((1, *mean.shape)), cdf[: max(0, k - 3)]])[: max(0, k - 2)]
+    a4 = np.sum(beyond[1:] * pmf[2:k] * ((r - 1) * cdf[: max(0, k - 2)] - mean * less), axis=0)
     return two, one**3 - a1 + a2 + a3 - a4
 
 
@@ -131,7 +132,7 @@ def _count_hazard(k: int, window_s: float, per_s: Floats) -> Floats:
 
 def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
     """Expected seconds to the first alarm, from a window without failures on: the integral of the quiet's chance."""
-    first = float(integrate.quad(lambda t: stats.poisson.cdf(k - 1, per_s * t), 0, window_s)[0])
+    first = float(integrate.quad(lambda t: special.pdtr(k - 1, per_s * t), 0, window_s)[0])
     mean = np.array([per_s * window_s])
     one = float(_cdf(k - 1, mean)[0])
     two = float(_quiet(k, mean)[0][0])

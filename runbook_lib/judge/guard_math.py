@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from runbook_lib.judge.alarm_math import EVALUATION_S, Floats, _count_hazard, _per_day
 
@@ -139,7 +139,7 @@ def _noticed(least: int, window_s: float, failures_per_s: Floats, demands: Deman
     for hour in range(*demands.daytime):
         at = ((hour * 3600 + steps) // 3600 % HOURS).astype(int)
         expected = np.concatenate([[0.0], np.cumsum(failures_per_s[at] * _STEP_S)])[: len(steps)]
-        quiet = np.asarray(stats.poisson.cdf(least - 1, expected))
+        quiet = np.asarray(special.pdtr(least - 1, expected))
         beyond = np.exp(-np.cumsum(np.minimum(hazard[at[window:]], 1.0) * _STEP_S))
         quiet[window:] = quiet[window] * np.concatenate([[1.0], beyond[:-1]])
         means.append((float(np.sum(quiet)) * _STEP_S + late) / 60)

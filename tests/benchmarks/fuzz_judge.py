@@ -49,7 +49,7 @@ def main() -> int:
             path = shrink.write(shrink.shrink(played.play, rule.id, params), rule.id, asked.out)
             print(f"{rule.id}, seed {played.play.seed}: {path}\n  {played.reason}", file=sys.stderr)
     whole = [count(rule, found) for rule in RULES]
-    return 1 if not all(row.holds for row in [*whole, *table(found)]) else 0
+    return 0 if all(row.shown for row in whole) and all(row.holds for row in table(found)) else 1
 
 
 if __name__ == "__main__":

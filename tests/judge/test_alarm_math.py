@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from runbook_lib.judge.alarm_math import DAY_S, EVALUATION_S, _quiet, count_odds, least_count, rate_odds
 
@@ -22,6 +23,30 @@ def simulated(least: int, window_s: float, per_s: float, runs: int = 8000, lengt
     hit = at[:, least - 1 :] - at[:, : length - least + 1] <= window_s
     first = at[np.arange(runs), hit.argmax(axis=1) + least - 1]
     return np.where(hit.any(axis=1), first, np.inf)
+
+
+def naus(k: int, mean: float) -> tuple[float, float]:
+    """Naus' Q(2) and Q(3) term by term, as printed."""
+
+    def cdf(n: int) -> float:
+        return float(stats.poisson.cdf(n, mean))
+
+    def pmf(n: int) -> float:
+        return float(stats.poisson.pmf(n, mean))
+
+    one, at = cdf(k - 1), pmf(k)
+    two = one**2 - (k - 1) * at * pmf(k - 2) - (k - 1 - mean) * at * cdf(k - 3)
+    a1 = 2 * at * one * ((k - 1) * cdf(k - 2) - mean * cdf(k - 3))
+    inner = (k - 1) * (k - 2) * cdf(k - 3) - 2 * (k - 2) * mean * cdf(k - 4) + mean**2 * cdf(k - 5)
+    a3 = sum(pmf(2 * k - r) * cdf(r - 1) ** 2 for r in range(1, k))
+    a4 = sum(pmf(2 * k - r) * pmf(r) * ((r - 1) * cdf(r - 2) - mean * cdf(r - 3)) for r in range(2, k))
+    return two, one**3 - a1 + 0.5 * at**2 * inner + a3 - a4
+
+
+@given(st.integers(2, 60), st.floats(0, 80))
+def test_the_chances_of_quiet_are_those_of_the_printed_formulas(k: int, mean: float) -> None:
+    two, three = _quiet(k, np.array([mean, 1.0]))
+    assert (two[0], three[0]) == pytest.approx(naus(k, mean), abs=1e-12)
 
 
 def test_a_rate_alarm_at_low_traffic_fires_on_45_percent_of_healthy_days() -> None:

@@ -13,17 +13,24 @@ from runbook_lib.rehearse.scenario import Behaviour, Fault, Scenario
 Where = Literal["06", "07", "08", "migration"]
 PHASES: tuple[Where, ...] = ("06", "07", "08", "migration")
 WEIGHT = {"06": 0.1, "07": 0.5, "08": 1.0, "migration": 1.0}
+LEAST_TRAFFIC, MOST_TRAFFIC = 20.0, 300_000.0
+"""Requests a day."""
 MOST_JOBS = 6_000.0
-"""Asynchronous requests a day that a play simulates at most: traffic is drawn up to that, by the phase's weight."""
+"""Asynchronous requests a day that most plays have at most: traffic is drawn up to that, by the phase's weight."""
+GENERATION_S = 45.0
+WORKERS = 5
+"""Of service.yaml."""
+HIGH = 0.02
+"""Share of the plays whose traffic is drawn from there up to the most: each takes as long as dozens of the others."""
 
 HARM = (
-    "refused_429", "refused_403", "gateway_5xx", "submit_crash", "caught", "accepted_lost",
+    "refused_429", "refused_403", "gateway_5xx", "submit_crash", "caught", "accepted_lost", "poison", "llm_slots",
     "crash", "loss", "quota", "slow_llm", "backlog", "throttled_table", "throttled_index",
 )  # fmt: skip
 """Kinds of fault that users feel."""
 BLIND = ("late", "silent", "dropped", "scaled", "stuck", "dead_guard")
 """Kinds that spoil what is seen."""
-HARMLESS = ("duplicate", "cost", "no_tokens")
+HARMLESS = ("duplicate", "cost", "no_tokens", "resubmitted", "slow_submit", "old_clients", "sync_refused")
 KINDS = (*HARM, *BLIND, *HARMLESS)
 
 _SEEN = (
@@ -43,13 +50,33 @@ class Drawn(Frozen):
     length: float | None
     shape: Literal["step", "ramp", "pulse", "nightly"]
     signal: str = ""
+    pulse_min: float = 30.0
+    every_h: float = 4.0
+    from_hour: float = 0.0
+    to_hour: float = 6.0
 
     def fault(self, begin: Where) -> Fault:
         """As the world knows it."""
-        more = _fault(self)
         end = None if self.length is None else self.start + self.length
-        ramp = min(12.0, self.length or 12.0)
-        return Fault(name=self.kind, start=self.start, end=end, after=begin, shape=self.shape, ramp_h=ramp, **more)
+        form = {"pulse_min": self.pulse_min, "every_h": self.every_h, "from_hour": self.from_hour,
+                "to_hour": self.to_hour, "ramp_h": min(12.0, self.length or 12.0)}  # fmt: skip
+        asked = {"pulse": ("pulse_min", "every_h"), "nightly": ("from_hour", "to_hour"), "ramp": ("ramp_h",)}
+        more = _fault(self) | {name: form[name] for name in asked.get(self.shape, ())}
+        return Fault(name=self.kind, start=self.start, end=end, after=begin, shape=self.shape, **more)
+
+
+class Burst(Frozen):
+    """More traffic for some hours."""
+
+    start: float
+    """Hours after the shift."""
+    hours: float
+    times: float
+
+    def fault(self, begin: Where) -> Fault:
+        """As the world knows it."""
+        end = self.start + self.hours
+        return Fault(name="burst", start=self.start, end=end, after=begin, times={"traffic": self.times})
 
 
 class Play(Frozen):
@@ -64,19 +91,25 @@ class Play(Frozen):
     access_log: bool
     late_h: float
     watch_min: float
-    peak: float
-    """How much higher the day's busiest hour is than its quietest."""
+    profile: tuple[float, ...]
+    """Weight of each hour of the day."""
+    bursts: tuple[Burst, ...]
     faults: tuple[Drawn, ...]
 
     def scenario(self) -> Scenario:
         """The world."""
-        hours = [1 + (self.peak - 1) * (1 - math.cos(2 * math.pi * (h - 2) / 24)) / 2 for h in range(24)]
         return Scenario(
             name=f"fuzz-{self.seed}", title="drawn at random", requests_per_day=self.requests_per_day,
-            profile=tuple(hours), behaviour=Behaviour(quick=self.quick, caller_4xx=self.caller),
+            profile=self.profile, behaviour=Behaviour(quick=self.quick, caller_4xx=self.caller),
             access_log=self.access_log, late_h=self.late_h, watch_min=self.watch_min,
-            faults=tuple(one.fault(self.where) for one in self.faults),
+            faults=(*(one.fault(self.where) for one in self.faults), *(one.fault(self.where) for one in self.bursts)),
         )  # fmt: skip
+
+    @property
+    def workers(self) -> int:
+        """Of the service: those of service.yaml, and where the mean traffic takes more, a fifth more than it takes."""
+        busy = self.requests_per_day * WEIGHT[self.where] * GENERATION_S / 86_400
+        return max(WORKERS, math.ceil(1.2 * busy))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -84,13 +117,14 @@ class Play(Frozen):
         return tuple(one.kind for one in self.faults)
 
 
-def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911 (a table of kinds)
+def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911, PLR0912 (a table of kinds)
     size = one.size
     knob = {
         "refused_429": "gateway_4xx", "refused_403": "gateway_403", "gateway_5xx": "gateway_5xx",
         "submit_crash": "submit_5xx", "caught": "job_failed", "crash": "job_crash", "loss": "job_lost",
         "accepted_lost": "accepted_lost", "duplicate": "job_duplicated", "quota": "llm_quota",
         "throttled_table": "table_throttled", "throttled_index": "index_throttled", "no_tokens": "no_token_usage",
+        "poison": "poison", "resubmitted": "resubmitted", "sync_refused": "sync_4xx_gateway",
     }.get(one.kind)  # fmt: skip
     if knob:
         return {"set": {knob: size}}
@@ -99,6 +133,12 @@ def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911 (a table of kinds)
             return {"times": {"llm_time": 1 + 6 * size}}
         case "backlog":
             return {"set": {"worker_limit": math.floor(5 * (1 - size))}}
+        case "llm_slots":
+            return {"set": {"llm_slots": math.floor(5 * (1 - size))}}
+        case "slow_submit":
+            return {"times": {"submit_latency_s": 1 + 20 * size}}
+        case "old_clients":
+            return {"set": {"adoption": 1 - size}}
         case "cost":
             return {"times": {"tokens": 1 + 20 * size}}
         case "late":
@@ -120,22 +160,44 @@ def play(seed: int) -> Play:
     """The play of a seed."""
     rng = np.random.default_rng([20261127, seed])
     where = PHASES[int(rng.integers(len(PHASES)))]
-    most = min(300_000.0, MOST_JOBS / WEIGHT[where])
+    usual = MOST_JOBS / WEIGHT[where]
+    low, high = (usual, MOST_TRAFFIC) if rng.random() < HIGH else (LEAST_TRAFFIC, usual)
+    late = float(rng.choice([0.0, rng.uniform(0, 30)]))
     count = int(rng.choice([0, 1, 2, 3], p=[0.2, 0.5, 0.2, 0.1]))
     names = [str(name) for name in rng.choice(KINDS, size=count, replace=False)]
     return Play(
-        seed=seed, where=where, requests_per_day=float(np.exp(rng.uniform(math.log(20), math.log(most)))),
+        seed=seed, where=where, requests_per_day=_log_uniform(rng, low, high), late_h=late,
         quick=float(rng.choice([0.04, 0.04, 0.5, 0.95, 0.99])), caller=float(rng.choice([0.0, 0.0, 0.01, 0.05])),
-        access_log=bool(rng.random() < 0.5), late_h=float(rng.choice([0.0, 0.0, rng.uniform(0, 30)])),
-        watch_min=float(rng.choice([120.0, 360.0, 720.0, 0.0])), peak=float(rng.uniform(1, 12)),
-        faults=tuple(_drawn(rng, name) for name in names),
+        access_log=bool(rng.random() < 0.5), watch_min=float(rng.choice([60.0, 120.0, 360.0, 720.0, 0.0])),
+        profile=_profile(rng), bursts=tuple(_burst(rng) for _ in range(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])))),
+        faults=tuple(_drawn(rng, name, late) for name in names),
     )  # fmt: skip
 
 
-def _drawn(rng: np.random.Generator, kind: str) -> Drawn:
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
+
+
+def _profile(rng: np.random.Generator) -> tuple[float, ...]:
+    """A day with one busy time, anywhere, up to twelve times the quiet one, and smooth or rough."""
+    peak, at, rough = rng.uniform(1, 12), rng.uniform(0, 24), float(rng.choice([0.0, 0.3, 0.7]))
+    noise = np.exp(rng.normal(0, 1, 24) * rough)
+    hours = (1 + (peak - 1) * (1 + np.cos(2 * math.pi * (np.arange(24) - at) / 24)) / 2) * noise
+    return tuple(round(float(hour), 3) for hour in hours)
+
+
+def _burst(rng: np.random.Generator) -> Burst:
+    return Burst(start=float(rng.uniform(0, 50)), hours=float(rng.integers(1, 4)), times=_log_uniform(rng, 1.5, 10))
+
+
+def _drawn(rng: np.random.Generator, kind: str, late_h: float) -> Drawn:
     shape: Any = "step" if kind in BLIND else str(rng.choice(["step", "step", "ramp", "pulse", "nightly"]))
-    length = None if rng.random() < 0.5 else float(np.exp(rng.uniform(math.log(0.5), math.log(40))))
+    length = None if rng.random() < 0.5 else _log_uniform(rng, 0.5, 40)
+    # From the shift on; at any time; or after the first declared look, for one that is taken late.
+    start = float(rng.choice([0.0, rng.uniform(0, 50), 23 + rng.uniform(0, max(3.0, late_h))]))
+    every, begin = _log_uniform(rng, 1, 12), float(rng.integers(0, 21))
     return Drawn(
-        kind=kind, size=float(np.exp(rng.uniform(math.log(0.001), 0.0))), shape=shape, length=length,
-        start=float(rng.choice([0.0, rng.uniform(0, 50)])), signal=str(rng.choice(_SEEN)),
+        kind=kind, size=_log_uniform(rng, 0.001, 1), shape=shape, length=length, start=start,
+        signal=str(rng.choice(_SEEN)), every_h=every, pulse_min=min(_log_uniform(rng, 5, 240), 45 * every),
+        from_hour=begin, to_hour=min(24.0, begin + float(rng.integers(1, 9))),
     )  # fmt: skip

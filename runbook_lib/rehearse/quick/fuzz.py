@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass
 
 from runbook_lib.alarm_odds import demands
@@ -12,7 +11,7 @@ from runbook_lib.judge.model import Decision, Evidence, Outcome
 from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params
 from runbook_lib.policy import Alarm
-from runbook_lib.rehearse.quick.draw import WEIGHT, Play
+from runbook_lib.rehearse.quick.draw import HARM, WEIGHT, Play
 from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _AfterMigration, _Soak
 from runbook_lib.rehearse.scenario import Scenario
 
@@ -52,7 +51,7 @@ class Played:
     since: Truth
     """Since the judged hours, as far as it had settled when the decision fell."""
     settled_since_fault: int
-    """Requests since the first fault that users feel began, settled by then."""
+    """Requests since the first fault that users feel began (none: since the shift), settled by then."""
     backlog: bool
     throttled: bool
     """Whether the world ever had more than ten messages waiting, or a throttled request."""
@@ -75,6 +74,7 @@ def designed(params: Params, drawn: Play) -> Params:
     scenario, notebook = drawn.scenario(), NOTEBOOKS[drawn.where]
     percent = params.policy.phases[notebook].percent
     per_s = [scenario.per_hour(hour) / 3600 * percent / 100 for hour in range(24)]
+    params = params.model_copy(update={"service": params.service.model_copy(update={"workers": drawn.workers})})
     found = propose(per_s, demands(params, percent))
     if found is None:
         return params
@@ -112,8 +112,8 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
     deadline = params.service.job_deadline_s
     now = world.now.timestamp() - deadline
     since = max(judged.end.timestamp(), begun.timestamp())
-    felt = min((one.start for one in drawn.faults), default=math.inf)
-    at = begun.timestamp() + felt * 3600 if felt < math.inf else math.inf
+    felt = min((one.start for one in drawn.faults if one.kind in HARM), default=0.0)
+    at = begun.timestamp() + felt * 3600
     said = outcome.reason.lower()
     failed = [(said.find(one.gate.title.lower()), one.gate.id) for one in outcome.results if one.verdict == "FAIL"]
     first = min((one for one in failed if one[0] >= 0), default=(0, ""))[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from runbook_lib.rehearse.quick.draw import BLIND, HARM, HARMLESS, MOST_JOBS
+from runbook_lib.rehearse.quick.draw import BLIND, HARM, HARMLESS, HIGH, MOST_JOBS
 from runbook_lib.rehearse.quick.fuzz import Played
 from runbook_lib.rehearse.quick.fuzz_rules import Counted, table
 
@@ -14,19 +14,23 @@ WORST = 40
 
 HEAD = """# Nature against the judge
 
-Made by `make fuzz-judge PLAYS={plays} SEED={seed}`; do not edit. Each play is one soak of one phase in a world drawn at
-random: 20 to 300,000 requests a day (at most {most:,.0f} asynchronous ones, so the highest traffic is drawn for phase 1
-alone), a day curve that is flat or steep, none to three faults of any kind the world knows, of any size, start, length
-and shape, looks at any time and up to 30 h late, a baseline from broken to healthy, callers' own mistakes, with and
-without an access log. The world knows what became of each user; the judge sees CloudWatch, the table and the log.
+Made by `make fuzz-judge PLAYS={plays} SEED={seed}`; do not edit. Each play is one soak of one phase in a world drawn
+at random: 20 to 300,000 requests a day (log-uniform up to {most:,.0f} asynchronous ones in {usual:.0%} of the plays,
+from there on in the others, with as many workers as the mean traffic takes and a fifth more), day curves flat or
+steep, smooth or rough, with bursts; none to three faults of any kind the world knows, of any size (0.1 to 100 %),
+start, length and shape (step, ramp, pulse, nightly); looks at any time and up to 30 h late; a baseline from broken to
+healthy; callers' own mistakes; with and without an access log. The phases before are taken as passed, and the guards'
+counts are those that 04 proposes for the traffic. The world knows what became of each user; the judge sees
+CloudWatch, the table, the log.
 
 - Faults that users feel: {harm}.
 - Faults of what is seen: {blind}.
 - Others: {harmless}.
 
-A rule holds in a stratum (kind of fault, phase, in time or late) if its lower 95 % bound (Clopper-Pearson) is not above
-what is allowed: there is no proof of a break. "Long enough" is three times Wald's expected number of requests since the
-fault began (`fuzz_rules.wald`).
+Over all plays a rule holds if the upper one-sided 95 % bound of the share that breaks it (Clopper-Pearson) is within
+what is allowed; in a stratum (kind of fault, phase, in time or late), which has fewer plays, if the lower one is: there
+is no proof of a break. Of what is never allowed, no play may break it. "Long enough": since the fault began three times
+as many requests have settled as Wald's sequential test takes on the mean (`fuzz_rules.wald`).
 """
 
 
@@ -38,8 +42,8 @@ def page(found: Sequence[Played], seed: int) -> str:
     decided = Counter(one.decision for one in found)
     ended = ", ".join(f"{name} {count:,}" for name, count in decided.most_common())
     lines = [
-        HEAD.format(plays=len(found), seed=seed, most=MOST_JOBS, harm=", ".join(HARM), blind=", ".join(BLIND),
-                    harmless=", ".join(HARMLESS)),
+        HEAD.format(plays=len(found), seed=seed, most=MOST_JOBS, usual=1 - HIGH, harm=", ".join(HARM),
+                    blind=", ".join(BLIND), harmless=", ".join(HARMLESS)),
         f"**{len(found):,} plays**: {ended}.",
         "",
         "| rule | at most | broken | of | share, 95 % bounds | holds |",
@@ -64,7 +68,7 @@ def _share(one: Counted) -> str:
 
 
 def _row(one: Counted) -> str:
-    holds = "yes" if one.holds else "**no**"
+    holds = "yes" if one.shown else "not shown" if one.holds else "**no**"
     return f"| {one.rule.title} | {one.rule.most:.0%} | {one.broken} | {one.plays:,} | {_share(one)} | {holds} |"
 
 

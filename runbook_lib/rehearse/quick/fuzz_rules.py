@@ -13,25 +13,28 @@ from runbook_lib.rehearse.quick.fuzz import Played
 ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
 """The policy's limits of the success rate; a test holds them against `gates.yaml`."""
 ALPHA = 0.05
-OTHER = ("slow_llm", "backlog", "cost", "throttled_table", "throttled_index", "loss", "quota", "crash", "accepted_lost")
+OTHER = (
+    "slow_llm", "backlog", "cost", "throttled_table", "throttled_index", "loss", "quota", "crash", "accepted_lost",
+    "poison", "llm_slots", "slow_submit",
+)  # fmt: skip
 """Faults of another gate than the users' success: a rollback for them is right whatever the success is."""
 
 
 _SLOW = ("slow_llm", "backlog")
 CAUSES: dict[str, tuple[str, ...]] = {
-    "lost_jobs": ("loss", "crash", *_SLOW),
-    "llm_quota": ("quota",),
+    "lost_jobs": ("loss", "crash", "poison", *_SLOW),
+    "llm_quota": ("quota", "llm_slots"),
     "success_rate": HARM,
     "refused": ("refused_429", "refused_403"),
     "error_rate": ("gateway_5xx", "submit_crash", "throttled_table", "throttled_index"),
-    "submit_latency": (),
+    "submit_latency": ("slow_submit",),
     "generation_time": (*_SLOW, "crash"),
-    "queue_depth": (*_SLOW, "crash"),
-    "dlq": ("crash", "slow_llm"),
-    "lambda_errors": ("crash", "submit_crash", "throttled_table", "throttled_index", "slow_llm"),
+    "queue_depth": (*_SLOW, "crash", "poison"),
+    "dlq": ("crash", "poison", "slow_llm"),
+    "lambda_errors": ("crash", "poison", "submit_crash", "throttled_table", "throttled_index", "slow_llm"),
     "throttling": ("throttled_table", "throttled_index"),
     "cost": (*HARM, "cost"),
-    "observed_split": (),
+    "observed_split": ("old_clients",),
 }
 """Gate to the kinds of fault that may fail it; any that spoils what is seen may, too."""
 _OF_A_BACKLOG = ("success_rate", "generation_time", "queue_depth", "cost", "lost_jobs")
@@ -122,6 +125,11 @@ class Counted:
     def holds(self) -> bool:
         """No proof that the rule is broken: the lower bound is not above what it allows. None at all means none."""
         return self.broken == 0 if self.rule.most == 0 else self.bounds[0] <= self.rule.most
+
+    @property
+    def shown(self) -> bool:
+        """Proof that the rule holds: the upper bound, too, is within what it allows. None at all means none."""
+        return self.broken == 0 if self.rule.most == 0 else self.bounds[1] <= self.rule.most
 
 
 def strata(drawn: Play) -> list[str]:

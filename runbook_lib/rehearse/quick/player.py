@@ -106,8 +106,11 @@ class Local:
         paths = {"submit": params.service.api.routes.submit, "sync": params.service.api.routes.sync}
         if self.flags.migrated:  # the parameters are as routed: jobs are submitted at what was the synchronous route
             paths = {"sync": paths["submit"], "submit": paths["sync"]}
-        lines = (publish.access_line(one, paths) for one in self.answered)
-        return {"counts": access_log.counted(lines, params, window), "cut": False}
+        low, high = window.start.timestamp(), window.end.timestamp()
+        mine = [one for one in self.answered if low <= one.at < high and 400 <= one.status < 500]
+        lines = (publish.access_line(one, paths) for one in mine)
+        told = {"counts": access_log.counted(lines, params, window), "cut": len(mine) >= access_log.MAX_LINES}
+        return told if mine else None
 
     def live_levels(self) -> dict[str, Any]:
         """As `observe.live.read` answers."""

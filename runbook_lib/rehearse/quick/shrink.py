@@ -20,7 +20,7 @@ def simpler(drawn: Play) -> Iterator[Play]:
     """Worlds one step simpler: a fault less, no lateness, round numbers, a flat day. In order of what is gained."""
     for place in range(len(drawn.faults)):
         yield drawn.model_copy(update={"faults": drawn.faults[:place] + drawn.faults[place + 1 :]})
-    plain = {"late_h": 0.0, "caller": 0.0, "peak": 1.0, "watch_min": 0.0}
+    plain = {"late_h": 0.0, "caller": 0.0, "bursts": (), "profile": (1.0,) * 24, "watch_min": 0.0}
     for name, usual in plain.items():
         if getattr(drawn, name) != usual:
             yield drawn.model_copy(update={name: usual})

@@ -6,6 +6,7 @@ import math
 import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,16 @@ from hypothesis import strategies as st
 
 from runbook_lib.params import load_file
 from runbook_lib.rehearse.quick import fuzz, fuzz_rules, shrink
-from runbook_lib.rehearse.quick.draw import KINDS, MOST_JOBS, WEIGHT, play
+from runbook_lib.rehearse.quick.draw import (
+    KINDS,
+    LEAST_TRAFFIC,
+    MOST_JOBS,
+    MOST_TRAFFIC,
+    PHASES,
+    WEIGHT,
+    WORKERS,
+    play,
+)
 from runbook_lib.rehearse.quick.fuzz import Played, Truth
 from runbook_lib.rehearse.quick.fuzz_report import page
 from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
@@ -31,6 +41,10 @@ def test_the_limits_are_the_policys() -> None:
     ) == (fuzz_rules.ALERT, fuzz_rules.TARGET, fuzz_rules.COLLAPSE)  # fmt: skip
 
 
+def test_wald_is_reckoned_with_the_alpha_of_an_interim_look() -> None:
+    assert PARAMS.policy.alpha_early == signature(wald).parameters["alpha"].default
+
+
 def test_every_gate_has_its_causes() -> None:
     assert set(fuzz_rules.CAUSES) == {gate.id for gate in PARAMS.policy.gates}
     assert set().union(*fuzz_rules.CAUSES.values()) <= set(KINDS)
@@ -40,9 +54,27 @@ def test_every_gate_has_its_causes() -> None:
 def test_a_seed_draws_the_same_world_each_time_and_it_can_be_played(seed: int) -> None:
     drawn = play(seed)
     assert drawn == play(seed)
-    assert drawn.requests_per_day * WEIGHT[drawn.where] <= MOST_JOBS * 1.001
+    assert LEAST_TRAFFIC <= drawn.requests_per_day <= MOST_TRAFFIC
+    assert drawn.workers == WORKERS or drawn.requests_per_day * WEIGHT[drawn.where] > MOST_JOBS
     assert set(drawn.kinds) <= set(KINDS)
-    drawn.scenario().at(12.0)
+    scenario = drawn.scenario().begun(fuzz.NOTEBOOKS[drawn.where], 1.0)
+    for hour in (1.0, 12.0, 30.0, 60.0):
+        scenario.at(hour)
+
+
+def test_the_draws_reach_every_corner() -> None:
+    """Each kind, phase and shape, traffic above the usual, bursts, and faults that begin after the declared look."""
+    drawn = [play(seed) for seed in range(2000)]
+    assert {kind for one in drawn for kind in one.kinds} == set(KINDS)
+    assert {one.where for one in drawn} == set(PHASES)
+    assert {fault.shape for one in drawn for fault in one.faults} == {"step", "ramp", "pulse", "nightly"}
+    high = [one for one in drawn if one.workers > WORKERS]
+    assert 10 < len(high) < 100
+    assert max(one.requests_per_day for one in high) > 200_000
+    assert min(one.requests_per_day for one in drawn) < 30
+    assert sum(bool(one.bursts) for one in drawn) > 300
+    after = [one for one in drawn if any(24 < fault.start < 24 + one.late_h for fault in one.faults)]
+    assert len(after) > 100
 
 
 def test_wald_takes_fewer_requests_for_a_worse_share() -> None:
@@ -80,6 +112,21 @@ def ended(
 )
 def test_what_breaks_a_rule(rule: str, one: Played, broken: bool | None) -> None:
     assert about(rule, one) is broken
+
+
+@pytest.mark.parametrize(("broken", "plays", "holds", "shown"), [
+    (0, 10, True, False), (0, 100, True, True), (1, 150, True, True), (4, 100, True, False), (12, 100, False, False),
+])  # fmt: skip
+def test_a_rule_is_broken_or_shown_to_hold_by_its_bounds(broken: int, plays: int, holds: bool, shown: bool) -> None:
+    found = count(RULES[0], [ended("PROMOTE", 0.97)] * broken + [ended("HOLD", 0.97)] * (plays - broken))
+    assert (found.broken, found.plays, found.holds, found.shown) == (broken, plays, holds, shown)
+
+
+def test_what_is_never_allowed_is_broken_by_one_play() -> None:
+    rule = next(rule for rule in RULES if rule.id == "promoted_collapsed")
+    found = count(rule, [ended("PROMOTE", 0.5)] + [ended("HOLD", 0.5)] * 999)
+    assert not found.holds and not found.shown
+    assert count(rule, [ended("HOLD", 0.5)]).shown
 
 
 def test_the_page_says_what_broke() -> None:

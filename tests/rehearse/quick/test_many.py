@@ -98,6 +98,7 @@ def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
         (("--params", "x.yaml"), "go with --quick"),
         (("--scenario", "refused_429", "--quick", "--start-phase", "05"), "wants one of 06, 07, 08"),
         (("--scenario", "refused_429", "--quick", "--start-phase", "08"), "start there or before"),
+        (("--scenario", "fails_in_the_first_week", "--quick"), "play it without --quick"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(words: tuple[str, ...], says: str) -> None:
