@@ -52,7 +52,9 @@ def count_odds(
         healthy, bad: share of requests that fail, of a service that is well and of one that is not.
         delay_s: seconds until a metric's points are there.
     """
-    rates = np.asarray(per_s, dtype=float)
+    rates = _rates(per_s, healthy, bad, window_s)
+    if least < 1:
+        raise ValueError(f"an alarm at {least} failures fires always")
     return Odds(
         _per_day(_count_hazard(least, window_s, rates * healthy)),
         _later(_count_wait_s(least, window_s, float(rates.mean()) * bad), delay_s),
@@ -66,10 +68,19 @@ def rate_odds(
 
     Args: as `count_odds`.
     """
-    rates = np.asarray(per_s, dtype=float)
+    rates = _rates(per_s, healthy, bad, window_s)
     hazards = np.array([_rate_hazard(limit, window_s, rate, healthy) for rate in rates])
     hazard = _rate_hazard(limit, window_s, float(rates.mean()), bad)
     return Odds(_per_day(hazards), _later(1 / hazard if hazard > 0 else math.inf, delay_s))
+
+
+def _rates(per_s: Sequence[float], healthy: float, bad: float, window_s: float) -> Floats:
+    rates = np.asarray(per_s, dtype=float)
+    if not len(rates) or not np.all(np.isfinite(rates)) or np.any(rates < 0):
+        raise ValueError("requests a second: wants at least one rate, none negative and each a number")
+    if not (0 <= healthy <= 1 and 0 <= bad <= 1 and 0 < window_s < math.inf):
+        raise ValueError(f"shares {healthy} and {bad} over a window of {window_s} s cannot be")
+    return rates
 
 
 def least_count(op: str, threshold: float) -> int:

@@ -20,8 +20,15 @@ _TOO_MANY = 10_000_000
 
 
 def _checked(k: float, n: float) -> None:
-    if not 0 <= k <= n:
+    if not (0 <= k <= n and math.isfinite(n)):
         raise ValueError(f"{k} of {n} is no count")
+
+
+def _chance(**given: float) -> None:
+    """Each is a probability strictly between 0 and 1."""
+    for name, value in given.items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name} {value} is no probability between 0 and 1")
 
 
 def _invert(function: Any, *at: float) -> float:
@@ -37,6 +44,7 @@ def upper_bound(k: float, n: float, alpha: float) -> float:
     0.0199
     """
     _checked(k, n)
+    _chance(alpha=alpha)
     return 1.0 if k >= n else _invert(special.betaincinv, k + 1, n - k, 1 - alpha)
 
 
@@ -46,6 +54,7 @@ def lower_bound(k: float, n: float, alpha: float) -> float:
     0.0 for k = 0.
     """
     _checked(k, n)
+    _chance(alpha=alpha)
     return 0.0 if k <= 0 else _invert(special.betaincinv, k, n - k + 1, alpha)
 
 
@@ -58,6 +67,7 @@ def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
 def wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
     """Wilson's score interval of a proportion; (0, 1) for n = 0."""
     _checked(k, n)
+    _chance(confidence=confidence)
     if n == 0:
         return 0.0, 1.0
     z = _invert(special.ndtri, (1 + confidence) / 2)
@@ -70,7 +80,13 @@ def wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
 
 
 def poisson_interval(k: int, confidence: float) -> tuple[float, float]:
-    """Exact two-sided interval (Garwood) of the mean behind a count `k`."""
+    """Exact two-sided interval (Garwood) of the mean behind a count `k`.
+
+    Raises:
+        ValueError: `k` is no count, or `confidence` no probability.
+    """
+    _checked(k, k)
+    _chance(confidence=confidence)
     tail = (1 - confidence) / 2
     low = 0.0 if k == 0 else _invert(special.gammaincinv, k, tail)
     return low, _invert(special.gammainccinv, k + 1, tail)
@@ -82,6 +98,8 @@ def binomial_p(k: int, n: int, p: float) -> float:
     The doubled tail is what the Clopper-Pearson interval inverts: p is below alpha where that interval leaves `p` out.
     """
     _checked(k, n)
+    if not 0 <= p <= 1:
+        raise ValueError(f"p {p} is no probability")
     at_most = _invert(special.bdtr, k, n, p)
     at_least = 1.0 if k == 0 else _invert(special.bdtrc, k - 1, n, p)
     return min(1.0, 2 * min(at_most, at_least))
