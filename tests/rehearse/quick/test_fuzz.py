@@ -78,6 +78,8 @@ def test_the_draws_reach_every_corner() -> None:
     assert sum(bool(one.bursts) for one in drawn) > 300
     after = [one for one in drawn if any(24 < fault.start < 24 + one.late_h for fault in one.faults)]
     assert len(after) > 100
+    hidden = [one for one in drawn if {"gateway_5xx", "silent"} <= set(one.kinds)]
+    assert any(fault.signal == "submit_5xx" for one in hidden for fault in one.faults), "one hides the other"
 
 
 def test_wald_takes_fewer_requests_for_a_worse_share() -> None:
