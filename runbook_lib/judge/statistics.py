@@ -19,8 +19,12 @@ _TOO_MANY = 10_000_000
 """Where searches for a sample size give up: nobody waits for so many requests."""
 
 
+_LARGEST = 2.0**53
+"""Beyond it a float is no count any more: the next number is two away."""
+
+
 def _checked(k: float, n: float) -> None:
-    if not (0 <= k <= n and math.isfinite(n)):
+    if not 0 <= k <= n <= _LARGEST:
         raise ValueError(f"{k} of {n} is no count")
 
 
