@@ -1,4 +1,4 @@
-"""`make fuzz-judge`: worlds drawn at random against the judge; exit 1 if a rule breaks."""
+"""`make fuzz-judge`: worlds drawn at random against the judge; exit 1 unless every rule is shown to hold."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ WORKERS = 5
 """Of service.yaml."""
 HIGH = 0.02
 """Share of the plays whose traffic is drawn from there up to the most: each takes as long as dozens of the others."""
+HIDDEN = 0.5
+"""Share of the plays with several faults in which one spoils just the signals that tell of another."""
 
 HARM = (
     "refused_429", "refused_403", "gateway_5xx", "submit_crash", "caught", "accepted_lost", "poison", "llm_slots",
@@ -38,6 +40,19 @@ _SEEN = (
     *(f"{name}_{what}" for name in ("submit", "worker", "status") for what in ("invocations", "errors", "duration")),
     *("queue_visible", "queue_sent", "dlq_visible", "table_writes", "jobs_created", "jobs_completed", "jobs_failed"),
 )
+
+
+_TELLS = {
+    "refused_429": ("submit_4xx", "submit_count"), "refused_403": ("submit_4xx", "submit_count"),
+    "gateway_5xx": ("submit_5xx", "submit_count"), "submit_crash": ("submit_5xx", "submit_errors"),
+    "caught": ("jobs_failed", "jobs_completed"), "accepted_lost": ("jobs_created", "queue_sent"),
+    "poison": ("worker_errors", "dlq_visible"), "llm_slots": ("jobs_failed", "jobs_completed"),
+    "crash": ("worker_errors", "dlq_visible"), "loss": ("queue_sent", "jobs_completed"),
+    "quota": ("jobs_failed", "jobs_completed"), "slow_llm": ("worker_duration", "queue_visible"),
+    "backlog": ("queue_visible", "worker_invocations"), "throttled_table": ("submit_5xx", "submit_errors"),
+    "throttled_index": ("submit_5xx", "submit_errors"),
+}  # fmt: skip
+"""Kind of fault that users feel, to the signals that tell of it: what a second fault would have to spoil to hide it."""
 
 
 class Drawn(Frozen):
@@ -165,12 +180,16 @@ def play(seed: int) -> Play:
     late = float(rng.choice([0.0, rng.uniform(0, 30)]))
     count = int(rng.choice([0, 1, 2, 3], p=[0.2, 0.5, 0.2, 0.1]))
     names = [str(name) for name in rng.choice(KINDS, size=count, replace=False)]
+    hidden = str(rng.choice(HARM)) if count > 1 and rng.random() < HIDDEN else ""
+    if hidden:
+        names[:2] = [hidden, str(rng.choice(("silent", "dropped", "scaled", "stuck")))]
+        names = list(dict.fromkeys(names))
     return Play(
         seed=seed, where=where, requests_per_day=_log_uniform(rng, low, high), late_h=late,
         quick=float(rng.choice([0.04, 0.04, 0.5, 0.95, 0.99])), caller=float(rng.choice([0.0, 0.0, 0.01, 0.05])),
         access_log=bool(rng.random() < 0.5), watch_min=float(rng.choice([60.0, 120.0, 360.0, 720.0, 0.0])),
         profile=_profile(rng), bursts=tuple(_burst(rng) for _ in range(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])))),
-        faults=tuple(_drawn(rng, name, late) for name in names),
+        faults=tuple(_drawn(rng, name, late, _TELLS.get(hidden, _SEEN)) for name in names),
     )  # fmt: skip
 
 
@@ -190,7 +209,7 @@ def _burst(rng: np.random.Generator) -> Burst:
     return Burst(start=float(rng.uniform(0, 50)), hours=float(rng.integers(1, 4)), times=_log_uniform(rng, 1.5, 10))
 
 
-def _drawn(rng: np.random.Generator, kind: str, late_h: float) -> Drawn:
+def _drawn(rng: np.random.Generator, kind: str, late_h: float, signals: tuple[str, ...]) -> Drawn:
     shape: Any = "step" if kind in BLIND else str(rng.choice(["step", "step", "ramp", "pulse", "nightly"]))
     length = None if rng.random() < 0.5 else _log_uniform(rng, 0.5, 40)
     # From the shift on; at any time; or after the first declared look, for one that is taken late.
@@ -198,6 +217,6 @@ def _drawn(rng: np.random.Generator, kind: str, late_h: float) -> Drawn:
     every, begin = _log_uniform(rng, 1, 12), float(rng.integers(0, 21))
     return Drawn(
         kind=kind, size=_log_uniform(rng, 0.001, 1), shape=shape, length=length, start=start,
-        signal=str(rng.choice(_SEEN)), every_h=every, pulse_min=min(_log_uniform(rng, 5, 240), 45 * every),
+        signal=str(rng.choice(signals)), every_h=every, pulse_min=min(_log_uniform(rng, 5, 240), 45 * every),
         from_hour=begin, to_hour=min(24.0, begin + float(rng.integers(1, 9))),
     )  # fmt: skip

@@ -51,7 +51,7 @@ class Played:
     since: Truth
     """Since the judged hours, as far as it had settled when the decision fell."""
     settled_since_fault: int
-    """Requests since the first fault that users feel began (none: since the shift), settled by then."""
+    """Requests since the first fault that users feel began (none: since the judged hours), settled by then."""
     backlog: bool
     throttled: bool
     """Whether the world ever had more than ten messages waiting, or a throttled request."""
@@ -112,8 +112,8 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
     deadline = params.service.job_deadline_s
     now = world.now.timestamp() - deadline
     since = max(judged.end.timestamp(), begun.timestamp())
-    felt = min((one.start for one in drawn.faults if one.kind in HARM), default=0.0)
-    at = begun.timestamp() + felt * 3600
+    felt = [begun.timestamp() + one.start * 3600 for one in drawn.faults if one.kind in HARM]
+    at = min(felt, default=since)
     said = outcome.reason.lower()
     failed = [(said.find(one.gate.title.lower()), one.gate.id) for one in outcome.results if one.verdict == "FAIL"]
     first = min((one for one in failed if one[0] >= 0), default=(0, ""))[1]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.params import load_file
+from runbook_lib.params import Params, load_file
 from runbook_lib.rehearse.quick import fuzz, fuzz_rules, shrink
 from runbook_lib.rehearse.quick.draw import (
     KINDS,
@@ -23,11 +23,14 @@ from runbook_lib.rehearse.quick.draw import (
     PHASES,
     WEIGHT,
     WORKERS,
+    Drawn,
+    Play,
     play,
 )
 from runbook_lib.rehearse.quick.fuzz import Played, Truth
 from runbook_lib.rehearse.quick.fuzz_report import page
 from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
+from runbook_lib.rehearse.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
 PLAYS = 500
@@ -75,6 +78,8 @@ def test_the_draws_reach_every_corner() -> None:
     assert sum(bool(one.bursts) for one in drawn) > 300
     after = [one for one in drawn if any(24 < fault.start < 24 + one.late_h for fault in one.faults)]
     assert len(after) > 100
+    hidden = [one for one in drawn if {"gateway_5xx", "silent"} <= set(one.kinds)]
+    assert any(fault.signal == "submit_5xx" for one in hidden for fault in one.faults), "one hides the other"
 
 
 def test_wald_takes_fewer_requests_for_a_worse_share() -> None:
@@ -135,15 +140,44 @@ def test_the_page_says_what_broke() -> None:
     assert "**no**" in text
 
 
-def test_a_broken_play_is_made_smaller_and_written_as_a_scenario(tmp_path: Path) -> None:
-    """A world whose only sin is that it was promoted, under a rule made for it."""
-    drawn = play(1).model_copy(update={"faults": (), "late_h": 3.0, "requests_per_day": 1500.0, "where": "06"})
-    smallest = shrink.shrink(drawn, "wrong_remedy", PARAMS)
-    assert smallest == drawn, "what does not break the rule is left as it is"
-    path = shrink.write(drawn, "wrong_remedy", tmp_path)
-    from runbook_lib.rehearse.scenario import load
+def blind() -> Params:
+    """The policy of a team that asks for nothing but the split, and has no guards."""
+    gates = tuple(gate.model_copy(update={"required": gate.id == "observed_split"}) for gate in PARAMS.policy.gates)
+    alarms = tuple(alarm.model_copy(update={"guard": False, "phases": {}}) for alarm in PARAMS.policy.alarms)
+    return PARAMS.model_copy(update={"policy": PARAMS.policy.model_copy(update={"gates": gates, "alarms": alarms})})
 
-    assert load(path).late_h == 3.0
+
+def harmed() -> Play:
+    """Three in ten fail all the time, beside two faults that harm nobody."""
+    common = {"length": None, "shape": "step"}
+    return play(1).model_copy(
+        update={
+            "where": "08", "requests_per_day": 700.0, "late_h": 2.0, "watch_min": 0.0, "bursts": (),
+            "faults": (
+                Drawn(kind="resubmitted", size=0.01, start=3.0, **common),
+                Drawn(kind="caught", size=0.31, start=0.0, **common),
+                Drawn(kind="cost", size=0.001, start=0.0, **common),
+            ),
+        }
+    )  # fmt: skip
+
+
+def test_a_judge_that_minds_nothing_is_found_out(tmp_path: Path) -> None:
+    """And the world that finds it out is made as small as it goes, and written as a scenario."""
+    found = fuzz.run(harmed(), blind())
+    assert about("promoted_collapsed", found) is True
+    assert about("promoted_collapsed", fuzz.run(harmed(), PARAMS)) is False
+    smallest = shrink.shrink(harmed(), "promoted_collapsed", blind())
+    assert smallest.kinds == ("caught",) and smallest.late_h == 0 and smallest.profile == (1.0,) * 24
+    scenario = load(shrink.write(smallest, "promoted_collapsed", tmp_path))
+    assert [fault.set for fault in scenario.faults] == [{"job_failed": 0.3}]
+
+
+def test_a_play_that_breaks_no_rule_is_left_as_it_is() -> None:
+    drawn = play(1).model_copy(
+        update={"faults": (), "bursts": (), "late_h": 3.0, "requests_per_day": 40.0, "where": "06"}
+    )
+    assert shrink.shrink(drawn, "wrong_remedy", PARAMS) == drawn
 
 
 @pytest.mark.slow
