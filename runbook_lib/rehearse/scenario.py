@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
@@ -26,7 +26,13 @@ Caught = Literal["06", "07", "08", "10"]
 """Number of the notebook that finds it; `10`: in the first week."""
 
 
-class Behaviour(Frozen):
+class Finite(Frozen):
+    """A declaration whose numbers are numbers: nothing takes infinitely long."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Behaviour(Finite):
     """The service at one moment. A fault sets or multiplies any of these numbers."""
 
     traffic: float = Field(default=1.0, ge=0)
@@ -97,7 +103,7 @@ HORIZON_H = 400.0
 """How far ahead pulses and nights are laid out, in hours from the fault's start."""
 
 
-class Fault(Frozen):
+class Fault(Finite):
     """From hour `start` to hour `end` (None: for ever) numbers of `Behaviour` are other ones.
 
     The hours are those of the world's life; with `after`, those since that came about: before, the fault is off.
@@ -192,7 +198,7 @@ class Fault(Frozen):
         return moved
 
 
-class Expected(Frozen):
+class Expected(Finite):
     """How a scenario should end. Where chance has a say, several ends are right, and all of them are named."""
 
     decisions: tuple[Literal["PROMOTE", "HOLD", "ROLLBACK"], ...] = Field(min_length=1)
@@ -210,7 +216,7 @@ class Expected(Frozen):
         return self
 
 
-class Scenario(Frozen):
+class Scenario(Finite):
     """A world: how much traffic, spread how over the day, behaving how, with which faults."""
 
     name: str

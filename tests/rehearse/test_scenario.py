@@ -86,3 +86,11 @@ def test_a_wrong_scenario_is_one_sentence_that_names_file_and_fault(tmp_path: Pa
 def test_an_unknown_scenario_is_answered_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"no scenario 'helthy'; did you mean 'healthy'"):
         load("helthy")
+
+
+@pytest.mark.parametrize("line", ["late_h: .inf", "requests_per_day: .nan", "behaviour: {traffic: .inf}"])
+def test_what_takes_infinitely_long_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "far.yaml"
+    path.write_text(f"name: far\ntitle: far\n{line}\n")
+    with pytest.raises(UsageError, match=r"far\.yaml: '.*' is (inf|nan)"):
+        load(path)
