@@ -126,7 +126,9 @@ def rollback(
 
 @app.command(epilog=REHEARSAL_EXITS)
 def rehearse(
-    seed: Annotated[int, typer.Option(help="Seed of the simulated world; the same seed gives the same days.")] = 7,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the simulated world; the same seed gives the same days.")
+    ] = 7,
     scenario: Annotated[
         str, typer.Option(help="Scenario of the world by name (see --list), or a YAML file of your own.")
     ] = "healthy",

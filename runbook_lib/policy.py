@@ -345,7 +345,7 @@ class Door(Frozen):
     """Statuses by which the service names a mistake of the caller; every other 4xx is a refusal of ours."""
     caller_share: float = Field(default=0.05, ge=0, le=1)
     """Without an access log: share of the submissions that is believed to be callers' mistakes, at most."""
-    repeats: float = Field(default=0.01, ge=0, le=1)
+    repeats: float = Field(default=0.0, ge=0, le=0.5)
     """Share of the submissions that may repeat an earlier one under its idempotency key, and so make no job."""
 
 

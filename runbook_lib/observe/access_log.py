@@ -18,6 +18,8 @@ from runbook_lib.params import Params
 
 MAX_LINES = 50_000
 """Where reading stops; beyond it the log says nothing that could be trusted (`cut`)."""
+LAST_MS = 4e12
+"""Milliseconds since 1970: the year 2096. A time beyond is none."""
 PATTERN = "{ $.%s = 4* }"
 """FilterLogEvents' pattern for a 4xx in the status field; lines are held against the field again here."""
 
@@ -72,7 +74,9 @@ def counted(lines: Iterable[str], params: Params, window: Window) -> list[list[A
         try:
             entry = json.loads(line)
             status, at = int(entry[fields.status]), float(entry[fields.time])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            continue
+        if not 0 <= at < LAST_MS:
             continue
         path = str(entry.get(fields.path, "")).removeprefix("POST ")
         if path != submit or entry.get(fields.method, "POST") != "POST" or not 400 <= status < 500:

@@ -173,6 +173,8 @@ class Ledger:
     jobs: int
     repeats: int
     """Accepted and no job of their own: taken for repeated submissions, as far as these are allowed for."""
+    unsure: int
+    """Accepted and no job, too few to contradict anything: they keep the success rate from passing, as failures."""
     unexplained: int
     """Beyond that: accepted and no job (positive), or jobs that no request asked for (negative)."""
 
@@ -180,7 +182,8 @@ class Ledger:
         """For the gate's detail."""
         door = self.door
         return {
-            "requests": door.requests, "accepted": self.jobs, "repeats": self.repeats, "refused": door.refused,
+            "requests": door.requests, "accepted": self.jobs, "repeats": self.repeats, "unsure": self.unsure,
+            "refused": door.refused,
             "callers_mistakes": door.mistakes, "5xx": door.broken, "unexplained": self.unexplained,
             "doubtful": door.doubtful, "told_apart": door.how, "refusals": dict(door.types),
         }  # fmt: skip
@@ -205,9 +208,10 @@ def ledger(seen: Seen, door: Door, jobs: int, spans: Sequence[Window]) -> Ledger
     left = door.requests - door.broken - door.refused - door.mistakes - jobs
     minutes = max(1.0, sum(span.seconds for span in spans) / 60)
     edge = math.ceil(2 + 3 * math.sqrt(door.requests / minutes) + door.requests / minutes)
-    repeats = max(0, min(left, math.ceil(edge + seen.params.policy.door.repeats * door.requests)))
-    unexplained = left - repeats if left > 0 else (left if left < -edge else 0)
-    return Ledger(door, jobs, repeats, unexplained)
+    repeats = max(0, min(left, math.ceil(seen.params.policy.door.repeats * door.requests)))
+    rest = left - repeats
+    unexplained = rest if abs(rest) > edge else 0
+    return Ledger(door, jobs, repeats, 0 if unexplained else max(0, rest), unexplained)
 
 
 def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) -> list[Window]:

@@ -35,7 +35,8 @@ def success(seen: Seen) -> Evidence:
     jobs = segment.n + segment.probes
     ledger = door.ledger(seen, met, jobs, spans) if met else None
     cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "")
-    turned = met.broken + met.refused if met else 0
+    unsure = ledger.unsure if ledger else 0
+    turned = (met.broken + met.refused if met else 0) + unsure
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
     if kpi is None and jobs:
         words = (*words, "the KPI VPRJobCreated has no data: the census is held against the requests alone")
@@ -46,7 +47,7 @@ def success(seen: Seen) -> Evidence:
         "success", "rate", query, window, door.labels(),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
         in_flight=segment.in_flight, blocks=_blocks(segment, door.blocks(seen, spans, met) if met else {}),
-        doubtful=min(met.doubtful, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
+        doubtful=min(met.doubtful + unsure, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
         extra={
             "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
             "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
@@ -117,9 +118,10 @@ def llm_quota(seen: Seen) -> Evidence:
     query = f"Scan of {seen.params.name('table')}: FAILED with the LLM's 429 or quota error, of all jobs"
     if segment is None:
         return seen.evidence("llm_quota", "rate", query, window, (), notes=("no census was taken",))
-    missed, words, _ = unseen(seen)
+    missed, words, figures = unseen(seen)
     found = counts_of(segment.quota, segment.n, seen.idle)
-    return seen.evidence("llm_quota", "rate", query, window, (), **found, partial=missed, notes=words)
+    cause = _blind(seen, segment, None, figures) if figures else ""
+    return seen.evidence("llm_quota", "rate", query, window, (), **found, partial=missed, notes=words, unseen=cause)
 
 
 def _gateway(seen: Seen, measure: str, routes: dict[str, str], words: str, idle: str | None) -> Evidence:

@@ -79,6 +79,7 @@ def ledger_table(ledger: dict[str, Any]) -> Shown:
             "repeats",
             "accepted and no job of their own: taken for repeated submissions, as far as these are allowed for",
         ),
+        ("unsure", "accepted and no job, too few to tell: count against the success rate, and fail nothing"),
         ("refused", "by our own gateway or WAF (429, 403): failed for the user"),
         ("callers_mistakes", "400, 401, 404, 422: no failure of the service, and not in the rate"),
         ("5xx", "failed for the user"),

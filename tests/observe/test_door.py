@@ -81,7 +81,10 @@ def test_with_an_access_log_every_user_is_in_the_rate_once(
     assert found.doubtful == 0
     ledger = found.extra["ledger"]
     if ledger is not None:
-        assert ledger["requests"] == ledger["accepted"] + ledger["refused"] + ledger["callers_mistakes"] + ledger["5xx"]
+        assert (
+            ledger["requests"]
+            == ledger["accepted"] + ledger["repeats"] + ledger["refused"] + ledger["callers_mistakes"] + ledger["5xx"]
+        )
 
 
 @settings(max_examples=200, deadline=None)
@@ -137,10 +140,28 @@ def test_accepted_and_no_job_does_not_add_up(n: int, missing: float) -> None:
     assert result.needed is None, "more requests would not decide it"
 
 
-def test_repeats_within_their_share_are_no_contradiction() -> None:
-    found = rates.success(look_at(census(995), requests=1000))
+def test_repeats_are_believed_as_far_as_they_are_declared() -> None:
+    """Of 150, six accepted without a job are 4 %: no PASS where no repeats are declared, one where they are."""
+    found = rates.success(look_at(census(147), requests=150))
+    assert (found.bad, found.doubtful, found.extra["ledger"]["unsure"]) == (3, 3, 3)
+    assert judge(gate("success_rate"), found, look=LOOK).verdict is Verdict.INCONCLUSIVE
+    policy = PARAMS.policy.model_copy(update={"door": PARAMS.policy.door.model_copy(update={"repeats": 0.02})})
+    found = rates.success(look_at(census(490), requests=500, params=PARAMS.model_copy(update={"policy": policy})))
+    assert (found.bad, found.extra["ledger"]["repeats"]) == (0, 10)
     assert judge(gate("success_rate"), found, look=LOOK).verdict is Verdict.PASS
-    assert found.extra["ledger"]["repeats"] == 5
+
+
+ODD = (
+    '{"time": NaN, "status": 429}',
+    '{"time": 1e20, "status": 429}',
+    '{"time": 1, "status": Infinity}',
+    "[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("line_", ODD)
+def test_a_line_that_cannot_be_is_left_out(line_: str) -> None:
+    assert access_log.counted([line_], PARAMS, Window(START, END)) == []
 
 
 def test_jobs_that_cloudwatch_knows_no_request_of_are_said() -> None:
