@@ -1,4 +1,4 @@
-"""The fuzzer's own arithmetic, and five hundred worlds that nobody chose."""
+"""The fuzzer's own arithmetic, and worlds that nobody chose."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
 from runbook_lib.rehearse.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
-PLAYS = 500
+PLAYS = 120
+"""Those of docs/fuzz.md; `make fuzz-judge` plays more."""
 
 
 def test_the_limits_are_the_policys() -> None:
@@ -181,12 +182,12 @@ def test_a_play_that_breaks_no_rule_is_left_as_it_is() -> None:
 
 
 @pytest.mark.slow
-def test_five_hundred_worlds_break_no_rule() -> None:
+def test_drawn_worlds_break_no_rule() -> None:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(partial(_one), range(PLAYS), chunksize=5))
     rows = {rule.id: count(rule, found) for rule in RULES}
     assert {id: (row.broken, row.plays, row.seeds) for id, row in rows.items() if not row.holds} == {}
-    assert rows["promoted_bad"].plays > 30 and rows["taken_back_good"].plays > 100, "the rules were about something"
+    assert rows["promoted_bad"].plays > 10 and rows["taken_back_good"].plays > 40, "the rules were about something"
 
 
 def _one(seed: int) -> Played:
