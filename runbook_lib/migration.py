@@ -236,15 +236,9 @@ class Migration(Phase):
     def _since_the_move(self) -> Outcome | None:
         """What came since `/api/vpr` became asynchronous; None: nothing that stops the next step."""
         moved = self.done_at(MIGRATE) or (parse(self.state.dial_since) if self.state.dial_since else self.run.now)
-        own = self.run.case
-        found = self._present(present.since_of(moved, self.run.now), None, None)
-        self.run.check(present.told(found))
         waiting = planned_because("nothing fails since the move", "Go on.")
-        stood = present.stands(waiting, found)
-        if stood is not waiting:
-            return stood
-        self.run.case = own
-        return None
+        stood = self._borne_out(waiting, present.since_of(moved, self.run.now), None, None)
+        return None if stood is waiting else stood
 
     def _way_back(self, outcome: Outcome) -> Outcome:
         if not self.state.migrated:
@@ -362,8 +356,7 @@ class Migration(Phase):
         if self.state.temporary_route:
             raise AwsError(f"step '{REMOVE}' was deployed, yet POST {self.params.service.api.routes.submit} is there")
         hours = self.spec.after_migration[0].hours
-        settle = max(self.params.policy.metric_delay_s, self.params.service.job_deadline_s)
-        at = self.run.guard.now + dt.timedelta(hours=hours, seconds=settle)
+        at = self.run.guard.now + dt.timedelta(hours=hours) + moments.settle(self.params)
         waiting = _wait(f"the temporary route is gone; the soak of {hours:g} h has begun", at)
         self.outcome = self._before_jobs_are_gone(waiting, None)
         self._noted()

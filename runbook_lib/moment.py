@@ -55,6 +55,11 @@ class Moment:
         return self.taken_back_at or now
 
 
+def settle(params: Params) -> dt.timedelta:
+    """How long after its end a window can be judged: its metrics have arrived, and its last jobs are over."""
+    return dt.timedelta(seconds=max(params.policy.metric_delay_s, params.service.job_deadline_s))
+
+
 def tags(deployment: Deployment) -> dict[str, str]:
     """The `key=value` words of a deployment's description."""
     return dict(re.findall(r"(\w+)=(\S+)", deployment.description or ""))
@@ -208,8 +213,7 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
 
 def _soaking(params: Params, looks: tuple[Look, ...], effective_at: dt.datetime, now: dt.datetime) -> Moment:
     """During or after, and which declared look is due; the caller says the rest."""
-    settle = dt.timedelta(seconds=max(params.policy.metric_delay_s, params.service.job_deadline_s))
-    ready = [effective_at + dt.timedelta(hours=look.hours) + settle for look in looks]
+    ready = [effective_at + dt.timedelta(hours=look.hours) + settle(params) for look in looks]
     due = sum(1 for at in ready if at <= now)
     return Moment(
         "after" if due else "during",

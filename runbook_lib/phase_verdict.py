@@ -123,14 +123,9 @@ class Judging(Looking):
         kept = before.evidence.get(USER_SUCCESS) if before else None
         if before is None or kept is None:
             return None
-        judged, own = Evidence.model_validate(kept), self.run.case
-        found = self._present(present.since_of(parse(judged.end), self.run.now), None, judged)
-        self.run.check(present.told(found))
-        stood = present.stands(outcome, found)
-        if stood is outcome or stood.decision is outcome.decision:
-            self.run.case = own
-            return None
-        return stood
+        judged = Evidence.model_validate(kept)
+        stood = self._borne_out(outcome, present.since_of(parse(judged.end), self.run.now), None, judged)
+        return None if stood is outcome else stood
 
     def _note_flags(self, seen: Seen) -> None:
         """That clients read the flags, from the time that the weight has been 0."""
@@ -199,31 +194,28 @@ class Judging(Looking):
         window = present.since_of(seen.window.end, self.run.now)
         if outcome.decision is Decision.SOAK and not present.worth_looking(window, self.params):
             return outcome
-        declared = self.run.case
-        found = self._present(window, seen.window.start, seen.evidence.get(USER_SUCCESS))
+        return self._borne_out(outcome, window, seen.window.start, seen.evidence.get(USER_SUCCESS))
+
+    def _borne_out(
+        self, outcome: Outcome, window: Window, start: dt.datetime | None, judged: Evidence | None
+    ) -> Outcome:
+        """The outcome, if `window` bears it out; what was seen is noted as a check.
+
+        Args:
+            start, judged: as in `present.looked`.
+        """
+        own, found = self.run.case, self._present(window, start, judged)
         self.run.check(present.told(found))
         stood = present.stands(outcome, found)
-        if stood.decision in (Decision.SOAK, Decision.PROMOTE) or not stood.results or stood.results == outcome.results:
-            self.run.case = declared
+        if stood is not found.whole and stood is not found.since:
+            self.run.case = own  # the look back decided nothing: the case stays the one that was judged
         return stood
 
     def _present(self, window: Window, start: dt.datetime | None, judged: Evidence | None) -> present.Present:
-        """What was seen since the judged hours.
-
-        Args:
-            start: of the judged hours, where they are this notebook's own; None: only the time since is looked at.
-        """
-        whole = since = None
-        if present.worth_looking(window, self.params):
-            if start is not None:
-                whole = self._interim(Window(start, window.end))
-            if whole is None or whole.decision not in (Decision.HOLD, Decision.ROLLBACK):
-                since = self._interim(window)
         states = alarms.states(self.run.aws.client("cloudwatch"), self.params)
         self.run.journal.append("guards_now", states=states)
-        return present.Present(
-            window, whole, since, present.first_wrong(states), present.owed(judged, window, self.params)
-        )
+        guards = present.first_wrong(states)
+        return present.looked(window, self.params, self._interim, start=start, judged=judged, guards=guards)
 
     def _interim(self, window: Window) -> Outcome:
         """An interim look at `window`: only a FAIL in it can be final."""
@@ -245,9 +237,8 @@ class Judging(Looking):
         return [*said, *self._shift(self.run.now).blockers]
 
     def _first_look(self, shift: dt.datetime) -> dt.datetime:
-        service, policy = self.params.service, self.params.policy
-        settle = service.traffic.client_poll_s + max(policy.metric_delay_s, service.job_deadline_s)
-        return shift + dt.timedelta(hours=self.spec.soak_hours, seconds=settle)
+        in_effect = dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
+        return shift + in_effect + dt.timedelta(hours=self.spec.soak_hours) + moments.settle(self.params)
 
     def _shift(self, until: dt.datetime | None, percent: float | None = None) -> act.Plan:
         """The plan to this phase's weight, or to `percent`."""

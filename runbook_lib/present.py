@@ -7,13 +7,14 @@ only if nothing fails up to now, nothing that should be seen is dark, and no gua
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.judge import words
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.decide import USER_SUCCESS
 from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict
+from runbook_lib.moment import settle
 from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params
 
@@ -40,14 +41,37 @@ class Present:
     """Requests that the time since should hold at the rate of the judged hours."""
 
 
-def settle(params: Params) -> dt.timedelta:
-    """How long after its end a window can be judged."""
-    return dt.timedelta(seconds=max(params.policy.metric_delay_s, params.service.job_deadline_s))
-
-
 def worth_looking(window: Window, params: Params) -> bool:
     """Whether enough of the time since has settled to be looked at."""
     return window.end - window.start - settle(params) >= LEAST
+
+
+def looked(
+    window: Window,
+    params: Params,
+    interim: Callable[[Window], Outcome],
+    *,
+    start: dt.datetime | None,
+    judged: Evidence | None,
+    guards: tuple[str, ...],
+) -> Present:
+    """What is seen of the time since the judged hours.
+
+    Args:
+        interim: an interim look at a window, at which only a FAIL can be final.
+        start: of the judged hours; None: they are another notebook's, and only the time since is looked at.
+        judged: the users' evidence of the judged hours.
+        guards: of `first_wrong`.
+    """
+    whole = since = None
+    if worth_looking(window, params):
+        whole = interim(Window(start, window.end)) if start is not None else None
+        since = None if _stops(whole) else interim(window)
+    return Present(window, whole, since, guards, owed(judged, window, params))
+
+
+def _stops(seen: Outcome | None) -> bool:
+    return seen is not None and seen.decision in (Decision.ROLLBACK, Decision.HOLD)
 
 
 def owed(judged: Evidence | None, window: Window, params: Params) -> float:
@@ -65,9 +89,8 @@ def stands(outcome: Outcome, now: Present) -> Outcome:
     A FAIL up to now wins, with the response that it calls for. Then a guard in ALARM holds, and then darkness: a
     required gate without data since the judged hours, while requests came or should have come.
     """
-    for seen in (now.whole, now.since):
-        if seen is not None and seen.decision in (Decision.ROLLBACK, Decision.HOLD):
-            return seen
+    if (stopped := _stopped(now)) is not None:
+        return stopped
     if now.guards:
         return _held(outcome, now.guards[0], "find out what it fires for; run this notebook again when it is OK")
     dark = _dark(now)
@@ -76,16 +99,20 @@ def stands(outcome: Outcome, now: Present) -> Outcome:
     return outcome
 
 
+def _stopped(now: Present) -> Outcome | None:
+    """The look that says HOLD or ROLLBACK, if one does."""
+    return next((seen for seen in (now.whole, now.since) if _stops(seen)), None)
+
+
 def told(now: Present) -> Check:
     """What was seen of the time since, for the record and the reader."""
     hours = words.hours(now.window.seconds / 3600)
     span = f"since {words.instant(iso(now.window.start))} ({hours})"
     users = _users(now.since) or _users(now.whole)
     counted = f", {users}" if users else ""
-    bad = [one for one in (now.whole, now.since) if one and one.decision in (Decision.ROLLBACK, Decision.HOLD)]
-    dark = _dark(now)
-    if bad:
-        reason, ok = f"{span}: {bad[0].reason}", False
+    stopped, dark = _stopped(now), _dark(now)
+    if stopped is not None:
+        reason, ok = f"{span}: {stopped.reason}", False
     elif now.guards:
         reason, ok = f"{span}: {now.guards[0]}", False
     elif dark:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from runbook_lib.observe.fetch import Ask
 from runbook_lib.observe.questions import label
 from runbook_lib.observe.seen import Seen
 from runbook_lib.observe.traffic import TrafficState
-from runbook_lib.observe.window import Window, iso, parse
+from runbook_lib.observe.window import Window, parse
 from runbook_lib.params import Params
 
 REFERENCE = "reference:"
@@ -62,7 +62,7 @@ def asks(params: Params, state: TrafficState, window: Window) -> list[Ask]:
     span = reference(params, state, window)
     return [
         Ask(metric, span, "Sum", REFERENCE_PERIOD_S, label=f"{REFERENCE}{metric}")
-        for metric in (("async_requests", "async_4xx") if state.migrated else ("sync_requests", "sync_4xx"))
+        for metric in _reference_metrics(state)
     ]
 
 
@@ -102,18 +102,23 @@ def _sum(seen: Seen, metric: str, spans: Iterable[Window]) -> float | None:
     return math.fsum(found) if found else None
 
 
+def _lines(seen: Seen, spans: Sequence[Window]) -> Iterator[tuple[dt.datetime, int, str, int, bool]]:
+    """(minute, status, type, count, whether it is the callers' own) of each 4xx that the access log has in `spans`."""
+    own = set(seen.params.policy.door.mistakes)
+    for at, status, kind, count in (seen.live.get("door") or {}).get("counts", ()):
+        when = parse(at)
+        if 400 <= status < 500 and any(span.start <= when < span.end for span in spans):
+            yield when, status, kind, count, status in own
+
+
 def _logged(seen: Seen, spans: Sequence[Window]) -> tuple[int, int, dict[str, int]] | None:
     """Refusals, mistakes and the refusals' kinds by the access log; None where there is none, or not all of it."""
     kept: dict[str, Any] | None = seen.live.get("door")
     if not kept or kept.get("cut"):
         return None
-    own = set(seen.params.policy.door.mistakes)
     refused, mistakes, types = 0, 0, dict[str, int]()
-    for at, status, kind, count in kept["counts"]:
-        when = parse(at)
-        if not 400 <= status < 500 or not any(span.start <= when < span.end for span in spans):
-            continue
-        if status in own:
+    for _, status, kind, count, own in _lines(seen, spans):
+        if own:
             mistakes += count
         else:
             refused += count
@@ -151,7 +156,7 @@ def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wron
 
 def _references(seen: Seen, spans: Sequence[Window]) -> list[tuple[str, int, int]]:
     """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
-    before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen)]
+    before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen.traffic)]
     beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]
     places = (("the synchronous route before the rollout", before), ("the synchronous route meanwhile", beside))
     return [
@@ -161,8 +166,8 @@ def _references(seen: Seen, spans: Sequence[Window]) -> list[tuple[str, int, int
     ]
 
 
-def _reference_metrics(seen: Seen) -> tuple[str, str]:
-    return ("async_requests", "async_4xx") if seen.traffic.migrated else ("sync_requests", "sync_4xx")
+def _reference_metrics(state: TrafficState) -> tuple[str, str]:
+    return ("async_requests", "async_4xx") if state.migrated else ("sync_requests", "sync_4xx")
 
 
 @dataclass(frozen=True)
@@ -233,21 +238,13 @@ def blocks(seen: Seen, spans: Sequence[Window], door: Door) -> dict[int, tuple[i
         if any(span.start <= when < span.end for span in spans):
             place = int(when.timestamp() // BLOCK_S)
             found[place] = found.get(place, 0.0) + value
-    if door.types:
-        own = set(seen.params.policy.door.mistakes)
-        for at, status, _, count in seen.live["door"]["counts"]:
-            when = parse(at)
-            if 400 <= status < 500 and status not in own and any(span.start <= when < span.end for span in spans):
-                place = int(when.timestamp() // BLOCK_S)
-                found[place] = found.get(place, 0.0) + count
+    for when, _, _, count, own in _lines(seen, spans) if door.types else ():
+        if not own:
+            place = int(when.timestamp() // BLOCK_S)
+            found[place] = found.get(place, 0.0) + count
     return {place: (round(value), round(value)) for place, value in found.items() if round(value)}
 
 
 def labels() -> tuple[str, ...]:
     """The series that the door is read from."""
     return tuple(label(f"async_{what}") for what in ("requests", "4xx", "5xx"))
-
-
-def shown(spans: Sequence[Window]) -> str:
-    """The time that was counted, in words."""
-    return " and ".join(f"{iso(one.start)} to {iso(one.end)}" for one in spans)

@@ -11,7 +11,7 @@ from runbook_lib.judge.model import Decision, Evidence, Outcome
 from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params
 from runbook_lib.policy import Alarm
-from runbook_lib.rehearse.quick.draw import HARM, WEIGHT, Play
+from runbook_lib.rehearse.quick.draw import HARM, Play
 from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _AfterMigration, _Soak
 from runbook_lib.rehearse.scenario import Scenario
 
@@ -126,8 +126,3 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
         settled_since_fault=world.truth.users(max(at, begun.timestamp()), now)[0] if at < now else 0,
         backlog=world.most_waiting > 10, throttled=world.throttled > 0,
     )  # fmt: skip
-
-
-def weight(drawn: Play) -> float:
-    """Share of the requests that the play's phase sends to async."""
-    return WEIGHT[drawn.where]

@@ -156,8 +156,3 @@ def table(plays: Sequence[Played]) -> list[Counted]:
         rows = [count(rule, some, name) for name, some in sorted(by.items())]
         found += [row for row in rows if row.plays]
     return found
-
-
-def harmful(drawn: Play) -> bool:
-    """Whether a fault that users feel is in it."""
-    return bool(set(drawn.kinds) & set(HARM))

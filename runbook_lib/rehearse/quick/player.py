@@ -259,18 +259,14 @@ class _Soak:
     def _stands(self, outcome: Outcome, judged: Window, users: Evidence | None) -> Outcome:
         """The outcome, if the time since the judged hours bears it out, as the notebook has it (`present.py`)."""
         window = present.since_of(judged.end, self.world.now)
-        whole = since = None
-        if present.worth_looking(window, self.params):
-            whole = self._interim(Window(judged.start, window.end))
-            if whole.decision not in (Decision.HOLD, Decision.ROLLBACK):
-                since = self._interim(window)
-        elif outcome.decision is Decision.SOAK:
+        if outcome.decision is Decision.SOAK and not present.worth_looking(window, self.params):
             return outcome
         percent = 100.0 if self.world.flags.migrated else self.world.flags.percent
-        names = self.world.guards.firing(self.world.service.now, percent)
-        firing = present.first_wrong([(name, "ALARM") for name in names])
-        owed = present.owed(users, window, self.params)
-        return present.stands(outcome, present.Present(window, whole, since, firing, owed))
+        firing = [(name, "ALARM") for name in self.world.guards.firing(self.world.service.now, percent)]
+        found = present.looked(
+            window, self.params, self._interim, start=judged.start, judged=users, guards=present.first_wrong(firing)
+        )
+        return present.stands(outcome, found)
 
     def _interim(self, window: Window) -> Outcome:
         evidence = self.evidence(window, None, keep=False)
