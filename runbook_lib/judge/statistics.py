@@ -19,6 +19,8 @@ _TOO_MANY = 10_000_000
 """Where searches for a sample size give up: nobody waits for so many requests."""
 
 
+_NOTHING = 1e-9
+"""A fractional count (a rate carried forward) below this is none; the inverse of the beta has no number for it."""
 _LARGEST = 2.0**53
 """Beyond it a float is no count any more: the next number is two away."""
 
@@ -26,6 +28,12 @@ _LARGEST = 2.0**53
 def _checked(k: float, n: float) -> None:
     if not 0 <= k <= n <= _LARGEST:
         raise ValueError(f"{k} of {n} is no count")
+
+
+def _whole(*counts: float) -> None:
+    for one in counts:
+        if not float(one).is_integer():
+            raise ValueError(f"{one} is no count")
 
 
 def _chance(**given: float) -> None:
@@ -59,7 +67,7 @@ def lower_bound(k: float, n: float, alpha: float) -> float:
     """
     _checked(k, n)
     _chance(alpha=alpha)
-    return 0.0 if k <= 0 else _invert(special.betaincinv, k, n - k + 1, alpha)
+    return 0.0 if k <= _NOTHING else _invert(special.betaincinv, k, n - k + 1, alpha)
 
 
 def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
@@ -71,6 +79,7 @@ def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
 def wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
     """Wilson's score interval of a proportion; (0, 1) for n = 0."""
     _checked(k, n)
+    _whole(k, n)
     _chance(confidence=confidence)
     if n == 0:
         return 0.0, 1.0
@@ -90,6 +99,7 @@ def poisson_interval(k: int, confidence: float) -> tuple[float, float]:
         ValueError: `k` is no count, or `confidence` no probability.
     """
     _checked(k, k)
+    _whole(k)
     _chance(confidence=confidence)
     tail = (1 - confidence) / 2
     low = 0.0 if k == 0 else _invert(special.gammaincinv, k, tail)

@@ -85,7 +85,9 @@ def ledger_table(ledger: dict[str, Any]) -> Shown:
         ("unexplained", "what does not add up; not 0 is INCONCLUSIVE"),
     )
     rows: list[list[object]] = [["submissions", Cell(f"{ledger['requests']:,}", nowrap=True), "counted at the gateway"]]
-    rows += [[key.replace("_", " "), Cell(f"{ledger[key]:,}", nowrap=True), what] for key, what in meaning]
+    rows += [
+        [key.replace("callers_", "callers' "), Cell(f"{ledger[key]:,}", nowrap=True), what] for key, what in meaning
+    ]
     how = ledger.get("told_apart")
     kinds = ", ".join(f"{name}: {count:,}" for name, count in (ledger.get("refusals") or {}).items())
     note = "; ".join(one for one in (f"4xx {how}" if how else "", kinds) if one)
