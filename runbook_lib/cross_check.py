@@ -166,7 +166,7 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
             f"{{{key}}}"
             for key in (*numbers, "longest_gap_s", "target", "stage", "metric.dimensions", "metric.dimension_values")
         ),
-        *(f"{{name.{key}}}" for key in params.service.names),
+        *(f"{{name.{key}}}" for key in RESOURCES),
         *(f"{{metric.{key}}}" for key in METRICS),
     }
     from runbook_lib.observe.inventory import CALLS  # here: what reads them takes the parameters itself

@@ -174,9 +174,10 @@ def sync_hours(seen: Seen) -> list[Usage]:
 def _sync(seen: Seen, of: dict[str, float], span: Window) -> SyncCounts:
     service = seen.params.service
     sizes = service.sizes
-    successes = max(0, round(of["sync_requests"] - of["sync_5xx"]))
+    refused = seen.sum("sync_4xx", span) or 0.0  # of the Lambda's own 4xx, none called the LLM
+    successes = max(0, round(of["sync_requests"] - of["sync_5xx"] - refused))
     # Cut off by its own timeout, or crashed: no count of tokens, and the LLM was called.
-    silent = max(0.0, of["sync_fn_invocations"] - of["vpr_generated"])
+    silent = max(0.0, of["sync_fn_invocations"] - of["vpr_generated"] - refused)
     prices = seen.params.prices
     usual = prices.of("llm.input_tokens", service.input_tokens) + prices.of("llm.output_tokens", service.output_tokens)
     each = of["vpr_cost_usd"] / of["vpr_generated"] if of["vpr_generated"] and of["vpr_cost_usd"] else usual

@@ -106,7 +106,7 @@ def test_another_policy_is_told_apart_by_what_flips(soaked: Rollout, tmp_path: P
             gate |= {"required": True, "target": "< 5", "alert": "> 10"}
     strict.write_text(yaml.safe_dump(policy, allow_unicode=True))
     done = json.loads(call(last(soaked).run_id, "--policy", strict, "--archive", soaked.folder, "--json").stdout)
-    assert (done["now"], done["flips"]) == ("ROLLBACK", True)
+    assert (done["now"], done["flips"]) == ("HOLD", True), "slow reports with a short queue: no rollback cures it"
     assert {one["gate"]: one["now"] for one in done["turned"]}["generation_time"] == "FAIL"
 
 

@@ -84,5 +84,5 @@ def test_a_wrong_scenario_is_one_sentence_that_names_file_and_fault(tmp_path: Pa
 
 
 def test_an_unknown_scenario_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"no scenario 'helthy'; there are .*healthy"):
+    with pytest.raises(UsageError, match=r"no scenario 'helthy'; did you mean 'healthy'"):
         load("helthy")

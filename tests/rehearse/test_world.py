@@ -159,9 +159,11 @@ def test_a_silent_failure_fires_the_guard_and_appconfig_takes_the_traffic_back_a
     (begun,) = [e for e in after["EventLog"] if e["EventType"] == "ROLLBACK_STARTED"]
     assert begun["TriggeredBy"] == "CLOUDWATCH_ALARM"
     taken_back = begun["OccurredAt"].timestamp()
-    # In the five minutes in which the fifth job failed.
-    fifth = sorted(job.finished for job in world.truth.jobs.values())[4]
-    assert 0 <= taken_back - fifth <= 300
+    # In the five minutes in which as many jobs had failed as the deployed guard, phase 1's, counts to.
+    guard = next(alarm for alarm in PARAMS.policy.alarms if alarm.id == "guard_failed_jobs")
+    least = int(guard.phases["06_phase1_10_percent"].threshold)
+    last = sorted(job.finished for job in world.truth.jobs.values())[least - 1]
+    assert 0 <= taken_back - last <= 300
     poll = PARAMS.service.traffic.client_poll_s
     assert world.truth.between(taken_back - 240, taken_back).submitted > 0
     assert world.truth.between(taken_back + poll + 5).submitted == 0
