@@ -60,7 +60,9 @@ class Gauges:
             *(Rows.of(f"queue_{what}", grid[full], nothing) for what in ("sent", "received", "deleted")),
             Rows.of("dlq_visible", grid[dlq], levels["dlq"][dlq]),
             Rows.of("dlq_in_flight", grid[dlq], np.zeros(int(dlq.sum()))),
-            Rows.of("dlq_age", grid[dlq], np.where(levels["dlq"] > 0, grid - self.dlq_touched, 0.0)[dlq]),
+            Rows.of(
+                "dlq_age", grid[dlq], np.where(levels["dlq"] > 0, np.maximum(grid - self.dlq_touched, 0.0), 0.0)[dlq]
+            ),
         ]
         return Rows.concatenate([done.public(), *shown])
 

@@ -20,7 +20,7 @@ MOST_JOBS = 6_000.0
 GENERATION_S = 45.0
 WORKERS = 5
 """Of service.yaml."""
-HIGH = 0.02
+HIGH = 0.01
 """Share of the plays whose traffic is drawn from there up to the most: each takes as long as dozens of the others."""
 HIDDEN = 0.5
 """Share of the plays with several faults in which one spoils just the signals that tell of another."""

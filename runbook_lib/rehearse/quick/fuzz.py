@@ -12,7 +12,7 @@ from runbook_lib.observe.window import Window, iso
 from runbook_lib.params import Params
 from runbook_lib.policy import Alarm
 from runbook_lib.rehearse.quick.draw import HARM, Play
-from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _AfterMigration, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, Local, _AfterMigration, _Soak
 from runbook_lib.rehearse.scenario import Scenario
 
 NOTEBOOKS = {
@@ -52,6 +52,8 @@ class Played:
     """Since the judged hours, as far as it had settled when the decision fell."""
     settled_since_fault: int
     """Requests since the first fault that users feel began (none: since the judged hours), settled by then."""
+    harm: float
+    """The largest share of the users that one fault harmed at any moment up to the decision."""
     backlog: bool
     throttled: bool
     """Whether the world ever had more than ten messages waiting, or a throttled request."""
@@ -124,5 +126,14 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
         judged=Truth(*world.truth.users(begun.timestamp(), min(judged.end.timestamp(), now))),
         since=Truth(*world.truth.users(since, now)) if now > since else Truth(0, 0),
         settled_since_fault=world.truth.users(max(at, begun.timestamp()), now)[0] if at < now else 0,
-        backlog=world.most_waiting > 10, throttled=world.throttled > 0,
+        harm=_harm(drawn, world, begun), backlog=world.most_waiting > 10, throttled=world.throttled > 0,
     )  # fmt: skip
+
+
+def _harm(drawn: Play, world: Local, begun: dt.datetime) -> float:
+    """What of each harmful fault was in force between the shift and now, as drawn: its size times its shape's level."""
+    sizes = {one.kind: one.size for one in drawn.faults if one.kind in HARM}
+    low, high = ((at.timestamp() - world.service.origin) / 3600 for at in (begun, world.now))
+    mine = [fault for fault in world.service.scenario.faults if fault.name in sizes and fault.after is None]
+    shares = (sizes[one.name] * level for one in mine for start, end, level in one.pieces if start < high and end > low)
+    return max(shares, default=0.0)

@@ -90,7 +90,8 @@ def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of r
         case "promoted_collapsed_since":
             return promoted if since is not None and since < COLLAPSE and seen else None
         case "taken_back_good":
-            well = all(share is None or share >= TARGET for share in (judged, since))
+            # Throughout: neither the whole nor any moment. A fault of an hour is no chance, though the day was well.
+            well = all(share is None or share >= TARGET for share in (judged, since)) and one.harm <= 1 - TARGET
             other = set(one.play.kinds) & set(OTHER) or one.backlog or one.throttled
             return taken if well and not other else None
         case "wrong_cause":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -27,9 +28,10 @@ from runbook_lib.rehearse.quick.draw import (
     Play,
     play,
 )
-from runbook_lib.rehearse.quick.fuzz import Played, Truth
+from runbook_lib.rehearse.quick.fuzz import Played, Truth, designed
 from runbook_lib.rehearse.quick.fuzz_report import page
 from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
+from runbook_lib.rehearse.quick.player import START
 from runbook_lib.rehearse.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
@@ -91,13 +93,18 @@ def test_wald_takes_fewer_requests_for_a_worse_share() -> None:
 
 
 def ended(
-    decision: str, judged: float, since: float | None = None, rollback: int | None = None, n: int = 1000
+    decision: str,
+    judged: float,
+    since: float | None = None,
+    rollback: int | None = None,
+    n: int = 1000,
+    harm: float = 0.0,
 ) -> Played:
     later = Truth(0, 0) if since is None else Truth(n, round(n * since))
     return Played(
         play=play(1).model_copy(update={"faults": ()}), decision=decision, by="look", rollback=rollback, reason="",
         first_gate="", hours=24, judged=Truth(n, round(n * judged)), since=later, settled_since_fault=n,
-        backlog=False, throttled=False,
+        harm=harm, backlog=False, throttled=False,
     )  # fmt: skip
 
 
@@ -112,6 +119,8 @@ def ended(
         ("promoted_bad_since", ended("PROMOTE", 1.0, 0.9, n=100), None),
         ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1), True),
         ("taken_back_good", ended("ROLLBACK", 0.985, rollback=1), None),
+        ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1, harm=0.8), None),
+        ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1, harm=0.005), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=2), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=1), False),
     ],
@@ -139,6 +148,21 @@ def test_the_page_says_what_broke() -> None:
     text = page([ended("PROMOTE", 0.97)] * 3 + [ended("PROMOTE", 1.0)], seed=1)
     assert "| promoted while the judged hours were worse than the alert limit | 5% | 3 | 3 |" in text
     assert "**no**" in text
+
+
+@pytest.mark.parametrize(("start", "shape", "harm"), [
+    (0.0, "step", 0.3), (1.0, "ramp", 0.3), (30.0, "step", 0.0), (23.0, "ramp", 0.3 / 12),
+])  # fmt: skip
+def test_the_harm_is_that_of_the_time_up_to_the_decision(start: float, shape: str, harm: float) -> None:
+    one = Drawn(kind="resubmitted", size=0.9, start=0.0, length=None, shape="step")
+    fault = Drawn(kind="caught", size=0.3, start=start, length=None, shape=shape)
+    drawn = harmed().model_copy(update={"faults": (one, fault), "requests_per_day": 30.0, "late_h": 0.0})
+    params = designed(PARAMS, drawn)
+    player = fuzz._One(params, drawn.scenario(), 1, 0.04)
+    scenario = drawn.scenario().begun(fuzz.NOTEBOOKS["08"], 2.0)
+    player.world.service.live_by(scenario)
+    player.world.live(START + dt.timedelta(hours=26))
+    assert fuzz._harm(drawn, player.world, START + dt.timedelta(hours=2)) == pytest.approx(harm)
 
 
 def blind() -> Params:
