@@ -283,7 +283,7 @@ def clients_wait(met: Sequence[Met], jobs: int, service_s: float, workers: int, 
     numbers.count(1, workers=workers)
     numbers.finite(0.0, service_s=service_s, deadline_s=deadline_s)
     here = sum(one.outcome == "gave up" for one in met)
-    rounds = math.floor(deadline_s / service_s) if service_s > 0 else None
+    rounds = math.floor(deadline_s / service_s) if service_s >= numbers.SMALLEST else None
     late = 0 if rounds is None else jobs - min(jobs, rounds * workers)
     enough = workers if rounds is None else math.ceil(jobs / rounds) if rounds else None
     total = math.ceil(jobs / workers) * service_s / 60

@@ -119,7 +119,7 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
     few, name = known.needed, words.title(gate)
     if few is not None and known.expected >= few:
         return known.model_copy(update={"reason": words.sentence(f"{_seen(known)}; {_strength(known, gate, power)}")})
-    wait = few / known.per_hour if few is not None and known.per_hour > 0 else None
+    wait = few / known.per_hour if few is not None and known.per_hour >= numbers.SMALLEST else None
     later = [
         one.hours
         for one in looks[1:]

@@ -124,7 +124,7 @@ def break_even(writes: float, reads: float, hours: float, units: float, prices: 
     provisioned = sum(prices.of(item, 2 * units * MONTH_H) for item in (_WRITES[1], _READS[1]))
     scale = MONTH_H / hours
     on_demand = prices.of(_WRITES[0], writes * scale) + prices.of(_READS[0], reads * scale)
-    times = provisioned / on_demand if on_demand else None
+    times = provisioned / on_demand if on_demand >= numbers.SMALLEST else None
     per_second = max(writes, reads) / hours / 3600
     return BreakEven(
         units=units,

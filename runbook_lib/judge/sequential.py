@@ -162,7 +162,8 @@ def split_log_e(
     low = weight if least is None else min(least, weight)
     if weight == 0.0 or low == 1.0:
         return math.inf if k != weight * n else 0.0
-    if weight == 1.0 and low == 0.0:
+    numbers.positive(weight=weight)
+    if weight == 1.0 and low < numbers.SMALLEST:
         return 0.0
     centre = weight if weight < 1 else low
     a, b = concentration * centre, concentration * (1 - centre)

@@ -129,9 +129,10 @@ def needed(k: int, limit: float, alpha: float) -> int | None:
     >>> [needed(k, 0.02, 0.05) for k in (0, 1, 2)]
     [149, 236, 313]
     """
+    _count(k=k)
     if not 0 < limit < 1:
         return None
-    return _first(lambda n: upper_bound(k, n, alpha) < limit, max(k, 1))
+    return _first(lambda n: upper_bound(k, n, alpha) < limit, max(int(k), 1))
 
 
 def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
@@ -140,6 +141,8 @@ def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
     0 where it is shown already; None where it would take beyond all reason (the rate is the limit, or close to it).
     """
     _checked(bad, n)
+    _count(n=n)
+    n = int(n)
     if n == 0 or not 0 < limit < 1:
         return None
     rate = bad / n
@@ -164,6 +167,7 @@ def quantile_rank(n: int, q: float, alpha: float) -> int | None:
     if n < 1:
         return None
     _count(n=n)
+    n = int(n)
     if special.bdtr(n - 1, n, q) < 1 - alpha:
         return None
     low, high = 0, n

@@ -343,6 +343,8 @@ def test_the_table_reaches_behind_the_guards(name: str) -> None:
         (statistics.binomial_p, (1, 10, math.nan)),
         (statistics.quantile_rank, (10, math.nan, 0.05)),
         (statistics.percentile, (0, 0)),
+        (statistics.needed, (1.5, 0.02, 0.05)),
+        (statistics.more_needed, (1, 10.5, 0.02, 0.05)),
         (sequential.log_e, (1, math.nan, 0.02, (1.0, 9.0))),
         (sequential.log_e, (1, 2, math.nan, (1.0, 9.0))),
         (sequential.log_e, (1, 2, 0.9999, (1.0, 1000.0))),
