@@ -39,7 +39,7 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
         ValueError: counts, a limit or a prior that cannot be; a prior that holds no rate worse than `limit` possible.
     """
     k, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
-    if not (np.all(np.isfinite(k)) and np.all(np.isfinite(total))):
+    if not (np.all(np.isfinite(k)) and np.all(total <= numbers.LARGEST)):
         raise ValueError("a count of failures or samples is no number")
     if np.any((k < 0) | (k > total)):
         raise ValueError("more failures than samples, or fewer than none")
