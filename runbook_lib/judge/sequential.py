@@ -115,7 +115,7 @@ def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, f
     """
     numbers.chance(alpha=alpha)
     asked = np.asarray(sizes, dtype=float)
-    if not np.all(np.isfinite(asked) & (asked >= 0) & (asked == np.floor(asked))):
+    if not np.all((asked >= 0) & (asked <= numbers.LARGEST) & (asked == np.floor(asked))):
         raise ValueError("a sample size is a whole number, 0 or more")
     total = asked.astype(np.int64)
     low, high = np.full(total.shape, -1, dtype=np.int64), total + 1

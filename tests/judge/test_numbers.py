@@ -349,6 +349,7 @@ def test_the_table_reaches_behind_the_guards(name: str) -> None:
         (sequential.log_e, (1, 2, math.nan, (1.0, 9.0))),
         (sequential.log_e, (1, 2, 0.9999, (1.0, 1000.0))),
         (sequential.boundary, ([10], 0.02, 0.0, (1.0, 9.0))),
+        (sequential.early_rank, (1e308, 0.95, 0.05, (1.0, 9.0))),
         (sequential.split_log_e, (1, 2, math.nan)),
         (backlog.most_arrivals_per_s, (3, 0.0, 0.95)),
         (backlog.capacity_per_s, (5, math.nan)),
@@ -359,7 +360,7 @@ def test_the_table_reaches_behind_the_guards(name: str) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    with pytest.raises(ValueError, match=r" is no |wants "):
+    with pytest.raises(ValueError, match=r" is no | is a whole number|wants "):
         function(*arguments)
 
 
