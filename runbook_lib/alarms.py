@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,7 @@ from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
 from runbook_lib.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
 from runbook_lib.errors import AwsError, Refused
+from runbook_lib.judge import words
 from runbook_lib.judge.alarm_math import Odds
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.guard_math import Proposal
@@ -353,6 +353,10 @@ class Alarms(Step):
         return self.outcome
 
 
+_NEVER_H = 24 * 365 * 100
+"""A century: nobody calls that a wait."""
+
+
 def _cells(one: Odds | None) -> list[object]:
     return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [_percent(one.per_day), _duration(one.hours)]
 
@@ -362,6 +366,8 @@ def _percent(share: float) -> str:
 
 
 def _duration(hours: float) -> str:
-    if math.isinf(hours) or hours > 24 * 365:
+    if not hours < _NEVER_H:
         return "never"
+    if hours > 24 * 365:
+        return words.hours(hours)
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"

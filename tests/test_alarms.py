@@ -277,3 +277,10 @@ def test_without_a_parameter_nothing_is_asked() -> None:
     params = load_file(FILE, read_yaml(ROOT / "params" / "rehearsal.yaml"))
     found = pager.read(SimpleNamespace(), params)
     assert (found.writes, found.subscription) == (False, "")
+
+
+def test_a_year_until_an_alarm_fires_is_not_never() -> None:
+    from runbook_lib.alarms import _duration
+
+    assert [_duration(hours) for hours in (1.5, 30, 240, 24 * 400)] == ["90 min", "30.0 h", "10 d", "about 400 days"]
+    assert _duration(24 * 365 * 200) == _duration(float("inf")) == "never"

@@ -23,11 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, special, stats
 
+from runbook_lib.judge import numbers
+
 Floats = NDArray[np.float64]
 DAY_S = 86_400.0
 EVALUATION_S = 60.0
 """CloudWatch evaluates an alarm every minute."""
 _TAIL = 1e-12
+_MOST = 1e7
+"""Requests, or failures, in one window: beyond, the sums below do not fit into memory."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,16 @@ def count_odds(
         per_s: requests a second in each equal part of a day (24 hours, or a single number).
         healthy, bad: share of requests that fail, of a service that is well and of one that is not.
         delay_s: seconds until a metric's points are there.
+
+    Raises:
+        ValueError: no rate, or an argument that cannot be.
     """
-    rates = _rates(per_s, healthy, bad, window_s)
+    rates = _rates(per_s, healthy, bad, window_s, delay_s)
     if least < 1:
         raise ValueError(f"an alarm at {least} failures fires always")
+    numbers.count(least=least)
+    if least > _MOST:
+        raise ValueError(f"an alarm at {least} failures cannot be reckoned with")
     return Odds(
         _per_day(_count_hazard(least, window_s, rates * healthy)),
         _later(_count_wait_s(least, window_s, float(rates.mean()) * bad), delay_s),
@@ -67,24 +77,38 @@ def rate_odds(
     """An alarm that fires where failures / requests in a sliding window is above `limit` (0 to 1).
 
     Args: as `count_odds`.
+
+    Raises:
+        ValueError: as `count_odds`.
     """
-    rates = _rates(per_s, healthy, bad, window_s)
+    rates = _rates(per_s, healthy, bad, window_s, delay_s)
+    numbers.finite(0.0, limit=limit)
     hazards = np.array([_rate_hazard(limit, window_s, rate, healthy) for rate in rates])
     hazard = _rate_hazard(limit, window_s, float(rates.mean()), bad)
     return Odds(_per_day(hazards), _later(1 / hazard if hazard > 0 else math.inf, delay_s))
 
 
-def _rates(per_s: Sequence[float], healthy: float, bad: float, window_s: float) -> Floats:
+def _rates(per_s: Sequence[float], healthy: float, bad: float, window_s: float, delay_s: float) -> Floats:
+    numbers.finite(0.0, delay_s=delay_s)
     rates = np.asarray(per_s, dtype=float)
-    if not len(rates) or not np.all(np.isfinite(rates)) or np.any(rates < 0):
+    if not len(rates) or not np.all((rates >= 0) & (rates <= numbers.LARGEST)):
         raise ValueError("requests a second: wants at least one rate, none negative and each a number")
-    if not (0 <= healthy <= 1 and 0 <= bad <= 1 and 0 < window_s < math.inf):
+    if not (0 <= healthy <= 1 and 0 <= bad <= 1 and numbers.SMALLEST <= window_s <= numbers.LARGEST):
         raise ValueError(f"shares {healthy} and {bad} over a window of {window_s} s cannot be")
+    if float(rates.max()) * window_s > _MOST:
+        raise ValueError(f"{float(rates.max()):g} requests a second over {window_s:g} s cannot be reckoned with")
     return rates
 
 
 def least_count(op: str, threshold: float) -> int:
-    """The smallest count for which `count op threshold` holds."""
+    """The smallest count for which `count op threshold` holds.
+
+    Raises:
+        ValueError: another operator than `>` and `>=`, or a threshold that is no finite number.
+    """
+    if op not in (">", ">="):
+        raise ValueError(f"an alarm on `count {op} threshold` is no alarm on a smallest count; > and >= are")
+    numbers.finite(threshold=threshold)
     return math.floor(threshold) + 1 if op == ">" else math.ceil(threshold)
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.statistics import poisson_interval
 
@@ -30,10 +31,10 @@ FEW = 1.0
 class Load(Frozen):
     """The queue as it was measured."""
 
-    waiting: float = Field(ge=0)
+    waiting: float = Field(ge=0, le=numbers.LARGEST)
     """Jobs that wait, those being worked on left out."""
-    arrivals_per_s: float = Field(ge=0)
-    service_s: float = Field(gt=0)
+    arrivals_per_s: float = Field(ge=0, le=numbers.LARGEST)
+    service_s: float = Field(gt=0, le=numbers.LARGEST)
     """Mean seconds of one job on a worker, from the worker's own duration."""
     workers: int = Field(ge=0)
 
@@ -80,7 +81,11 @@ def most_arrivals_per_s(arrived: int, seconds: float, confidence: float) -> floa
 
     What arrives in ten minutes is chance by some sqrt(arrived) jobs; workers that are taken away on a quiet ten minutes
     are missing in the next.
+
+    Raises:
+        ValueError: no count, no time, or a confidence that is not between 0.5 and 1.
     """
+    numbers.positive(seconds=seconds)
     return poisson_interval(arrived, 2 * confidence - 1)[1] / seconds
 
 
@@ -88,10 +93,13 @@ def capacity_per_s(workers: int, service_s: float, llm_slots: float | None = Non
     """Jobs a second that `workers` finish at most, none of them idle; workers beyond `llm_slots` add nothing.
 
     Raises:
-        ValueError: `service_s` is not positive.
+        ValueError: `service_s` or `llm_slots` is not positive, or `workers` negative.
     """
-    if service_s <= 0:
+    if not numbers.SMALLEST <= service_s <= numbers.LARGEST:
         raise ValueError(f"service_s is {service_s}, wants more than 0 s")
+    numbers.count(workers=workers)
+    if llm_slots is not None:
+        numbers.positive(llm_slots=llm_slots)
     busy = float(workers) if llm_slots is None else min(float(workers), llm_slots)
     return busy / service_s
 
@@ -128,7 +136,13 @@ def options(load: Load, raised: int, *, llm_slots: float | None = None) -> tuple
 
 
 def curve(found: Forecast, horizon_s: float, step_s: float = 60.0) -> list[tuple[float, float]]:
-    """(seconds from now, jobs waiting) from 0 to `horizon_s`; the moment at which it is empty is one of them."""
+    """(seconds from now, jobs waiting) from 0 to `horizon_s`; the moment at which it is empty is one of them.
+
+    Raises:
+        ValueError: no horizon or no step.
+    """
+    numbers.finite(0.0, horizon_s=horizon_s)
+    numbers.positive(step_s=step_s)
     times = [step_s * i for i in range(math.ceil(horizon_s / step_s))] + [horizon_s]
     if found.drains and 0 < found.drain_s < horizon_s:
         times = sorted({*times, found.drain_s})
@@ -152,10 +166,12 @@ def turn(points: Points, *, steady: int = 3, few: float = FEW) -> Turn | None:
     """Whether the curve turned: the last `steady` points all lie below the highest one, and it has not come back since.
 
     Args:
-        points: measured levels since the moment of the action, at second 0; None comes of none.
+        points: measured levels since the moment of the action, at second 0; None comes of none. What is no level of
+            a queue was not seen.
         steady: points that must agree: one lower point is noise.
         few: a level up to this counts as drained (a healthy queue is seldom exactly empty).
     """
+    points = [(at, level) for at, level in points if 0 <= level < math.inf]
     if not points:
         return None
     peak = max(level for _, level in points)

@@ -7,6 +7,7 @@ round.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from runbook_lib.judge import words
@@ -83,6 +84,7 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
 
     title = "Submit latency, against the phase before"
     wanted = f"slower in fewer than {words.sure(rule.slower)} of pairs"
+    now, before = ([one for one in arm if math.isfinite(one)] for arm in (now, before))
     if min(len(now), len(before)) < LEAST_PERIODS:
         few = f"{len(now)} and {len(before)} periods, wants {LEAST_PERIODS} of each"
         return _told(LATENCY, title, Verdict.NO_DATA, few, wanted, "not known")

@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Frozen
 
 MINUTE_S = 60.0
@@ -48,7 +49,15 @@ class Demand(Frozen):
 
 
 def peak(consumed: Points, throttled: Points) -> Demand:
-    """The busiest minute by what was consumed and what was turned away together."""
+    """The busiest minute by what was consumed and what was turned away together.
+
+    Raises:
+        ValueError: a point that is no number of units or events.
+    """
+    for points in (consumed, throttled):
+        for at, value in points:
+            numbers.finite(minute=at)
+            numbers.finite(0.0, units=value)
     events, used = dict(throttled), dict(consumed)
     if not events and not used:
         return Demand(per_s=0.0, consumed_per_s=0.0, throttled=0.0, at=None)
@@ -58,7 +67,13 @@ def peak(consumed: Points, throttled: Points) -> Demand:
 
 
 def wanted(read: Demand, write: Demand, *, at_least: int, times_peak: float, now: Units | None = None) -> Units:
-    """The units to provision: max(`at_least`, `times_peak` x peak), never less than what there is `now`."""
+    """The units to provision: max(`at_least`, `times_peak` x peak), never less than what there is `now`.
+
+    Raises:
+        ValueError: a peak, a factor or a least number that is not finite, or negative.
+    """
+    numbers.count(at_least=at_least)
+    numbers.finite(0.0, times_peak=times_peak, read_per_s=read.per_s, write_per_s=write.per_s)
     floor = now or Units(read=0, write=0)
     return Units(
         read=max(at_least, math.ceil(times_peak * read.per_s), floor.read),
@@ -89,7 +104,7 @@ def watch(
     settle_min: float,
     proven: bool,
 ) -> Watch:
-    """Whether throttling ended when the capacity came into force.
+    """Whether throttling ended when the capacity came into force. A point that is no number of events proves nothing.
 
     Args:
         events: throttle events by metric, (epoch seconds of the minute, events).
@@ -98,12 +113,18 @@ def watch(
         minutes: how long to watch.
         settle_min: minutes after `since` that are not judged: retries of what was turned away before.
         proven: other metrics of the table show that it was used, so that no throttle event means none (trap 5).
+
+    Raises:
+        ValueError: a time that is not finite, or a length that is negative.
     """
+    numbers.finite(since=since, seen_until=seen_until)
+    numbers.finite(0.0, minutes=minutes, settle_min=settle_min)
     begin, end = since + settle_min * MINUTE_S, since + minutes * MINUTE_S
     counted = {
-        name: sum(value for at, value in points if begin <= at < min(end, seen_until))
+        name: sum(value for at, value in points if begin <= at < min(end, seen_until) and 0 <= value <= numbers.LARGEST)
         for name, points in events.items()
     }
+    odd = [name for name, points in events.items() if not all(0 <= value <= numbers.LARGEST for _, value in points)]
     covered = max(0.0, (min(seen_until, end) - since) / MINUTE_S)
     hit = {name: count for name, count in counted.items() if count > 0}
     if hit:
@@ -112,6 +133,8 @@ def watch(
         state: State = "throttled"
     elif covered < minutes:
         state, said = "watching", f"no throttle event in {covered:.0f} of {minutes:g} min"
+    elif odd:
+        state, said = "unseen", f"points of {', '.join(odd)} are no number of events: nothing is proven"
     elif not proven:
         state, said = "unseen", "no throttle event, and no sign that the table was used either: nothing is proven"
     else:

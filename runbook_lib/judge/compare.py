@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.statistics import wilson
 
 
@@ -59,7 +60,7 @@ def non_inferior(
     good_canary: int, n_canary: int, good_baseline: int, n_baseline: int, margin: float, alpha: float = 0.05
 ) -> bool:
     """Whether the canary is shown, one-sided at `alpha`, to succeed at most `margin` less often than the baseline."""
-    if margin < 0:
+    if not margin >= 0:
         raise ValueError("a margin is a distance, 0 or more")
     return difference(good_canary, n_canary, good_baseline, n_baseline, 1 - 2 * alpha).low > -margin
 
@@ -71,8 +72,9 @@ def shift(canary: Sequence[float], baseline: Sequence[float], confidence: float 
     overlap at all have no variance: p is 0 then, and the interval is the point.
 
     Raises:
-        ValueError: fewer than two values in an arm, or values that are not finite.
+        ValueError: fewer than two values in an arm, values that are not finite, or a confidence that cannot be.
     """
+    numbers.chance(confidence=confidence)
     x, y = np.asarray(canary, dtype=float), np.asarray(baseline, dtype=float)
     if len(x) < 2 or len(y) < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("wants two finite values or more in each arm")

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Frozen
 
 Scope = Literal["infrastructure", "total"]
@@ -164,7 +165,9 @@ def cost_per_vpr(
 
     Raises:
         KeyError: an item has no price.
+        ValueError: `confidence` is no probability.
     """
+    numbers.chance(confidence=confidence)
     lines = invoice(usage, prices)
     mine = scoped(lines, scope)
     value = _each(_sum(mine), usage.successes)

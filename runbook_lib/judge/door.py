@@ -18,12 +18,13 @@ overrides it; the account's is all requests together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
-from runbook_lib.judge import words
+from runbook_lib.judge import numbers, words
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Frozen, Verdict
 
@@ -149,7 +150,14 @@ class Manner(Frozen):
 
 
 def per_second(peak: Peak, percent: float, manner: Manner) -> dict[str, float]:
-    """Requests a second of each route over the peak minute, at a weight of `percent`."""
+    """Requests a second of each route over the peak minute, at a weight of `percent`.
+
+    Raises:
+        ValueError: a peak, a percentage or a manner that cannot be.
+    """
+    numbers.finite(0.0, per_minute=peak.per_minute, generation_s=manner.generation_s)
+    numbers.share(weight=percent / 100)
+    numbers.positive(poll_every_s=manner.poll_every_s)
     async_, sync = peak.per_minute / 60 * percent / 100, peak.per_minute / 60 * (1 - percent / 100)
     if manner.migrated:
         async_, sync = 0.0, peak.per_minute / 60
@@ -165,7 +173,7 @@ def door_checks(
     Below 1 it is FAIL. Below `headroom` it is INCONCLUSIVE and advice. A limit that could not be seen is NO_DATA;
     without any traffic seen every limit is NO_DATA, as advice.
     """
-    if peak is None or peak.per_minute <= 0:
+    if peak is None or not 0 < peak.per_minute < math.inf:
         why = "no traffic was seen before the rollout, so nobody knows whether its peak fits"
         return [check(f"{prefix}.{id}", title, None, f"{title}: {why}", required=False) for id, title in LIMITS.items()]
     load = per_second(peak, percent, manner)

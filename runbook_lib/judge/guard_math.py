@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 from scipy import special
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.alarm_math import EVALUATION_S, Floats, _count_hazard, _per_day
 
 HOURS = 24
@@ -43,6 +44,21 @@ class Demands:
     """Hours (UTC) in which a fault begins: from the first up to the second, exclusive."""
     delay_s: float = 0.0
     """Seconds until a metric's points are there."""
+
+    def __post_init__(self) -> None:
+        """Refuses shares, times and hours that cannot be.
+
+        Raises:
+            ValueError: with the name and the value.
+        """
+        numbers.share(
+            target=self.target, limit=self.limit, bad=self.bad, target_per_day=self.target_per_day,
+            limit_per_day=self.limit_per_day,
+        )  # fmt: skip
+        numbers.finite(0.0, within_min=self.within_min, delay_s=self.delay_s)
+        first, end = self.daytime
+        if not 0 <= first < end <= HOURS:
+            raise ValueError(f"daytime {first} to {end} is no stretch of hours of one day")
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,12 @@ def figures(least: int, window_s: float, per_s: Sequence[float], demands: Demand
 
     Args:
         per_s: requests a second in each hour of the day (UTC), or one number for all.
+
+    Raises:
+        ValueError: a count, a window or rates that cannot be.
     """
+    numbers.count(1, least=least)
+    numbers.positive(window_s=window_s)
     return _figures(least, float(window_s), tuple(map(float, per_s)), demands)
 
 
@@ -149,7 +170,12 @@ def _noticed(least: int, window_s: float, failures_per_s: Floats, demands: Deman
 
 
 def least_that_bears(period_s: int, per_s: Sequence[float], demands: Demands) -> int:
-    """The smallest count (at least 2) in a period that a service at its target, and one at the limit, may live with."""
+    """The smallest count (at least 2) in a period that a service at its target, and one at the limit, may live with.
+
+    Raises:
+        ValueError: a period or rates that cannot be.
+    """
+    numbers.positive(period_s=period_s)
     rates = _hourly(per_s)
 
     def bears(least: int) -> bool:

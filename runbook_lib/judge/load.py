@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runbook_lib.judge import words
+from runbook_lib.judge import numbers, words
 from runbook_lib.judge.checks import Check, check
 from runbook_lib.judge.model import Frozen, Gate
 from runbook_lib.judge.statistics import quantile_rank
@@ -78,7 +78,14 @@ class Drain:
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The smallest value that at least a share `q` of the values does not exceed."""
+    """The smallest value that at least a share `q` of the values does not exceed.
+
+    Raises:
+        ValueError: no values, one that is no number, or a share that cannot be.
+    """
+    if not len(values) or any(math.isnan(one) for one in values):
+        raise ValueError("a quantile wants at least one value, and each a number")
+    numbers.share(q=q)
     ordered = sorted(values)
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
@@ -200,7 +207,15 @@ def predicted_drain(arrivals: Sequence[float], service_s: float, workers: int) -
 
     >>> predicted_drain([0.0] * 100, 45.0, 5)
     900.0
+
+    Raises:
+        ValueError: no arrival, no worker, or a time that cannot be.
     """
+    if not len(arrivals):
+        raise ValueError("without an arrival there is nothing to drain")
+    numbers.finite(**{f"arrival {place}": at for place, at in enumerate(arrivals)})
+    numbers.finite(0.0, service_s=service_s)
+    numbers.count(1, workers=workers)
     free = [min(arrivals)] * workers
     for arrival in sorted(arrivals):
         heapq.heapreplace(free, max(arrival, free[0]) + service_s)
@@ -260,9 +275,15 @@ def clients_wait(met: Sequence[Met], jobs: int, service_s: float, workers: int, 
 
     The k-th job of a burst is done after ceil(k / workers) service times; a client waits `deadline_s`. Advisory: it is
     a finding about the burst, and the traffic of the soak is no burst.
+
+    Raises:
+        ValueError: no worker, or a time that cannot be.
     """
+    numbers.count(jobs=jobs)
+    numbers.count(1, workers=workers)
+    numbers.finite(0.0, service_s=service_s, deadline_s=deadline_s)
     here = sum(one.outcome == "gave up" for one in met)
-    rounds = math.floor(deadline_s / service_s) if service_s > 0 else None
+    rounds = math.floor(deadline_s / service_s) if service_s >= numbers.SMALLEST else None
     late = 0 if rounds is None else jobs - min(jobs, rounds * workers)
     enough = workers if rounds is None else math.ceil(jobs / rounds) if rounds else None
     total = math.ceil(jobs / workers) * service_s / 60

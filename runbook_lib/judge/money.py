@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
+from runbook_lib.judge.numbers import LARGEST
+
 PLACES = 6
 """Digits behind the point: a millionth of a dollar, less than the cheapest line of a VPR."""
 
@@ -16,13 +18,19 @@ def rounded(usd: float, places: int = PLACES) -> Decimal:
     Raises:
         ValueError: not finite; there is nothing to round.
     """
-    if not math.isfinite(usd):
+    if not abs(usd) <= LARGEST:
         raise ValueError(f"{usd} is no amount of money that could be rounded")
     return exact(usd).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
 
 
 def exact(usd: float | Decimal) -> Decimal:
-    """The shortest decimal that is this float; a Decimal as it is."""
+    """The shortest decimal that is this float; a Decimal as it is.
+
+    Raises:
+        ValueError: not finite.
+    """
+    if not math.isfinite(usd):
+        raise ValueError(f"{usd} is no amount of money")
     return usd if isinstance(usd, Decimal) else Decimal(repr(float(usd)))
 
 
@@ -39,9 +47,9 @@ def parts(amounts: Sequence[float | Decimal], total: Decimal | None = None, plac
         ValueError: an amount is not finite, or `total` is none that rounding could reach.
     """
     unit = Decimal(1).scaleb(-places)
-    known = [exact(amount) for amount in amounts]
-    if not all(one.is_finite() for one in known):
+    if not all(abs(float(amount)) <= LARGEST for amount in amounts):
         raise ValueError(f"{list(amounts)}: not every amount is finite")
+    known = [exact(amount) for amount in amounts]
     wanted = sum(known, Decimal(0)).quantize(unit, ROUND_HALF_EVEN) if total is None else total
     floors = [one.quantize(unit, ROUND_FLOOR) for one in known]
     missing = int((wanted - sum(floors, Decimal(0))) / unit)

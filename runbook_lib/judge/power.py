@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from runbook_lib.judge import statistics, words
+from runbook_lib.judge import numbers, statistics, words
 from runbook_lib.judge.gates import judge
 from runbook_lib.judge.model import Evidence, Frozen, Gate, Look, Verdict
 from runbook_lib.judge.reading import bad_side
@@ -81,7 +81,15 @@ def powers(
         looks: the declared looks; the first one ends the planned soak.
         samples: samples of each measure for one async request; one where it is not named.
         power: with which probability a regression has to be detected.
+
+    Raises:
+        ValueError: no look, or a percentage, a number of samples or a probability that cannot be.
     """
+    if not looks:
+        raise ValueError("a soak without a declared look decides nothing")
+    numbers.share(weight=percent / 100)
+    numbers.chance(power=power)
+    numbers.finite(0.0, **{f"samples of {name}": each for name, each in samples.items()})
     return tuple(_power(points, gate, phase, percent, looks, samples.get(gate.measure, 1.0), power) for gate in gates)
 
 
@@ -111,7 +119,7 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
     few, name = known.needed, words.title(gate)
     if few is not None and known.expected >= few:
         return known.model_copy(update={"reason": words.sentence(f"{_seen(known)}; {_strength(known, gate, power)}")})
-    wait = few / known.per_hour if few is not None and known.per_hour > 0 else None
+    wait = few / known.per_hour if few is not None and known.per_hour >= numbers.SMALLEST else None
     later = [
         one.hours
         for one in looks[1:]
@@ -119,8 +127,10 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
         if ((fewest(gate, one) if gate.kind in ("rate", "quantile") else few) or math.inf)
         <= math.floor(known.per_hour * one.hours)
     ]
-    if few is None or wait is None:
-        why = f"{_seen(known)}: {name} cannot be decided at this traffic"
+    if few is None:
+        why = f"{_seen(known)}: {name} cannot be decided, not even with {_TOO_MANY:,} samples"
+    elif wait is None:
+        why = f"{_seen(known)}: {name} needs {few:,}, and without traffic no soak is long enough"
     else:
         why = f"{_seen(known)}, {name} needs {few:,}: a soak of {words.hours(math.ceil(wait))} could decide it"
         why += f"; the declared look at {later[0]:g} h can" if later else ""

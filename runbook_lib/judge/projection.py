@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.charges import MONTH_H
 from runbook_lib.judge.cost import CostLine
 from runbook_lib.judge.model import Frozen
@@ -74,10 +75,14 @@ def month(lines: Sequence[CostLine], successes: int, hours: float, prices: Month
         times: of its traffic.
 
     Raises:
-        ValueError: a window without length.
+        ValueError: a window without length, or a quantity that is negative or not finite.
     """
-    if hours <= 0:
+    if not numbers.SMALLEST <= hours <= numbers.LARGEST:
         raise ValueError("a window without length says nothing about a month")
+    numbers.count(successes=successes)
+    numbers.finite(0.0, times=times)
+    for line in lines:
+        numbers.finite(0.0, quantity=line.quantity)
     scale = MONTH_H / hours
     quantities: dict[tuple[str, bool, bool], float] = {}
     for line in lines:
@@ -111,14 +116,15 @@ def break_even(writes: float, reads: float, hours: float, units: float, prices: 
         units: provisioned, for reads and writes of table and of index alike.
 
     Raises:
-        ValueError: a window without length.
+        ValueError: a window without length, or a quantity that is negative or not finite.
     """
-    if hours <= 0:
+    if not numbers.SMALLEST <= hours <= numbers.LARGEST:
         raise ValueError("a window without length says nothing about a month")
+    numbers.finite(0.0, writes=writes, reads=reads, units=units)
     provisioned = sum(prices.of(item, 2 * units * MONTH_H) for item in (_WRITES[1], _READS[1]))
     scale = MONTH_H / hours
     on_demand = prices.of(_WRITES[0], writes * scale) + prices.of(_READS[0], reads * scale)
-    times = provisioned / on_demand if on_demand else None
+    times = provisioned / on_demand if on_demand >= numbers.SMALLEST else None
     per_second = max(writes, reads) / hours / 3600
     return BreakEven(
         units=units,

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from runbook_lib.judge import numbers
+
 SPLIT_CONCENTRATION = 10.0
 """How many requests the split's prior is worth: few, since a split that goes wrong goes grossly wrong (0 % or all)."""
 
@@ -32,16 +34,26 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
     log [ B(a+k, b+n-k) * P(Beta(a+k, b+n-k) > limit) / (B(a, b) * P(Beta(a, b) > limit)) / (limit^k (1-limit)^(n-k)) ]
 
     At `limit` 0 a single failure is proof (+inf), and at 1 nothing is (-inf). Rises in `bad`, falls in `n`.
+
+    Raises:
+        ValueError: counts, a limit or a prior that cannot be; a prior that holds no rate worse than `limit` possible.
     """
     k, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
+    if not (np.all(np.isfinite(k)) and np.all(total <= numbers.LARGEST)):
+        raise ValueError("a count of failures or samples is no number")
     if np.any((k < 0) | (k > total)):
         raise ValueError("more failures than samples, or fewer than none")
+    if math.isnan(limit):
+        raise ValueError("a limit of nan is no failure rate")
+    numbers.positive(prior_a=prior[0], prior_b=prior[1])
     if limit <= 0:
         return np.where(k > 0, np.inf, -np.inf)
     if limit >= 1:
         return np.full(k.shape, -np.inf)
     a, b = prior
     good = total - k
+    if special.betaincc(a, b, limit) == 0:
+        raise ValueError(f"the prior Beta({a:g}, {b:g}) is no alternative to {limit:g}: it allows no worse rate")
     with np.errstate(divide="ignore", under="ignore"):
         # The tail underflows to 0 where all speaks for the null: log 0 = -inf is the honest answer there.
         mixture = special.betaln(a + k, b + good) + np.log(special.betaincc(a + k, b + good, limit))
@@ -75,8 +87,13 @@ def change_log_e(
 
     Returns:
         the log of the e-value; the block with which the likeliest change begins; the log of its own e-value.
+
+    Raises:
+        ValueError: no block, not as many failures as requests, or what `log_e` refuses.
     """
     failures, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
+    if not len(total) or len(failures) != len(total) or not np.all((failures >= 0) & (failures <= total)):
+        raise ValueError("wants at least one block, and in each a number of failures from 0 to its requests")
     width = 1
     while len(total) > STARTS:
         pad = len(total) % 2
@@ -96,7 +113,11 @@ def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, f
 
     Bisection over whole arrays: `log_e` rises in the number of failures.
     """
-    total = np.asarray(sizes, dtype=np.int64)
+    numbers.chance(alpha=alpha)
+    asked = np.asarray(sizes, dtype=float)
+    if not np.all((asked >= 0) & (asked <= numbers.LARGEST) & (asked == np.floor(asked))):
+        raise ValueError("a sample size is a whole number, 0 or more")
+    total = asked.astype(np.int64)
     low, high = np.full(total.shape, -1, dtype=np.int64), total + 1
     while np.any(high - low > 1):
         middle = (low + high) // 2
@@ -113,6 +134,7 @@ def early_rank(n: int, q: float, alpha: float, prior: tuple[float, float]) -> in
     1 - q. One more percentile in the same CloudWatch call then does what a count of slow requests would. None: n is too
     small.
     """
+    numbers.chance(q=q, alpha=alpha)
     if n < 1:
         return None
     k = int(boundary(n, 1 - q, alpha, prior))
@@ -127,13 +149,22 @@ def split_log_e(
     With `least`, against "with some probability from `least` to `weight`": the mixture is held against the likeliest of
     them, so the factor is at most that against the true one, and stays a supermartingale (Wasserman, Ramdas &
     Balakrishnan 2020, "Universal inference"). With weight 0, or 1 without an allowance, one request on the wrong side
-    is proof: +inf (and nothing else ever is: 0).
+    is proof: +inf (and nothing else ever is: 0). Where every share from 0 to 1 is allowed, nothing is evidence: 0.
+
+    Raises:
+        ValueError: counts, a weight, an allowance or a concentration that cannot be.
     """
+    numbers.share(weight=weight, least=weight if least is None else least)
+    numbers.positive(concentration=concentration)
+    numbers.count(n=n)
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is no count")
     low = weight if least is None else min(least, weight)
     if weight == 0.0 or low == 1.0:
         return math.inf if k != weight * n else 0.0
+    numbers.positive(weight=weight)
+    if weight == 1.0 and low < numbers.SMALLEST:
+        return 0.0
     centre = weight if weight < 1 else low
     a, b = concentration * centre, concentration * (1 - centre)
     mixture = float(special.betaln(a + k, b + n - k) - special.betaln(a, b))

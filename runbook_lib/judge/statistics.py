@@ -15,32 +15,22 @@ from typing import Any
 
 from scipy import special
 
+from runbook_lib.judge.numbers import LARGEST
+from runbook_lib.judge.numbers import chance as _chance
+from runbook_lib.judge.numbers import count as _count
+from runbook_lib.judge.numbers import share as _share
+
 _TOO_MANY = 10_000_000
 """Where searches for a sample size give up: nobody waits for so many requests."""
 
 
 _NOTHING = 1e-9
 """A fractional count (a rate carried forward) below this is none; the inverse of the beta has no number for it."""
-_LARGEST = 2.0**53
-"""Beyond it a float is no count any more: the next number is two away."""
 
 
 def _checked(k: float, n: float) -> None:
-    if not 0 <= k <= n <= _LARGEST:
+    if not 0 <= k <= n <= LARGEST:
         raise ValueError(f"{k} of {n} is no count")
-
-
-def _whole(*counts: float) -> None:
-    for one in counts:
-        if not float(one).is_integer():
-            raise ValueError(f"{one} is no count")
-
-
-def _chance(**given: float) -> None:
-    """Each is a probability strictly between 0 and 1."""
-    for name, value in given.items():
-        if not 0 < value < 1:
-            raise ValueError(f"{name} {value} is no probability between 0 and 1")
 
 
 def _invert(function: Any, *at: float) -> float:
@@ -79,7 +69,7 @@ def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
 def wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
     """Wilson's score interval of a proportion; (0, 1) for n = 0."""
     _checked(k, n)
-    _whole(k, n)
+    _count(k=k, n=n)
     _chance(confidence=confidence)
     if n == 0:
         return 0.0, 1.0
@@ -99,7 +89,7 @@ def poisson_interval(k: int, confidence: float) -> tuple[float, float]:
         ValueError: `k` is no count, or `confidence` no probability.
     """
     _checked(k, k)
-    _whole(k)
+    _count(k=k)
     _chance(confidence=confidence)
     tail = (1 - confidence) / 2
     low = 0.0 if k == 0 else _invert(special.gammaincinv, k, tail)
@@ -112,8 +102,9 @@ def binomial_p(k: int, n: int, p: float) -> float:
     The doubled tail is what the Clopper-Pearson interval inverts: p is below alpha where that interval leaves `p` out.
     """
     _checked(k, n)
-    if not 0 <= p <= 1:
-        raise ValueError(f"p {p} is no probability")
+    _count(k=k, n=n)
+    _share(p=p)
+    k, n = int(k), int(n)
     at_most = _invert(special.bdtr, k, n, p)
     at_least = 1.0 if k == 0 else _invert(special.bdtrc, k - 1, n, p)
     return min(1.0, 2 * min(at_most, at_least))
@@ -138,9 +129,10 @@ def needed(k: int, limit: float, alpha: float) -> int | None:
     >>> [needed(k, 0.02, 0.05) for k in (0, 1, 2)]
     [149, 236, 313]
     """
+    _count(k=k)
     if not 0 < limit < 1:
         return None
-    return _first(lambda n: upper_bound(k, n, alpha) < limit, max(k, 1))
+    return _first(lambda n: upper_bound(k, n, alpha) < limit, max(int(k), 1))
 
 
 def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
@@ -149,6 +141,8 @@ def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
     0 where it is shown already; None where it would take beyond all reason (the rate is the limit, or close to it).
     """
     _checked(bad, n)
+    _count(n=n)
+    n = int(n)
     if n == 0 or not 0 < limit < 1:
         return None
     rate = bad / n
@@ -169,7 +163,12 @@ def quantile_rank(n: int, q: float, alpha: float) -> int | None:
     >>> quantile_rank(300, 0.95, 0.05)
     292
     """
-    if n < 1 or special.bdtr(n - 1, n, q) < 1 - alpha:
+    _chance(q=q, alpha=alpha)
+    if n < 1:
+        return None
+    _count(n=n)
+    n = int(n)
+    if special.bdtr(n - 1, n, q) < 1 - alpha:
         return None
     low, high = 0, n
     while high - low > 1:
@@ -183,6 +182,7 @@ def quantile_low_rank(n: int, q: float, alpha: float) -> int | None:
 
     By symmetry: the lower bound of the q quantile is the upper bound of the 1 - q quantile, counted from the top.
     """
+    _chance(q=q)
     rank = quantile_rank(n, 1 - q, alpha)
     return None if rank is None else n + 1 - rank
 
@@ -196,6 +196,7 @@ def percentile(rank: int, n: int, *, up: bool = False) -> float:
     >>> percentile(292, 300)
     97.33
     """
+    _count(1, rank=rank, n=n)
     if rank >= n:
         return 100.0
     return (-(-rank * 10_000 // n) if up and n > 10_000 else rank * 10_000 // n) / 100

@@ -6,10 +6,11 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Frozen
 
 Hourly = Sequence[tuple[dt.datetime, float]]
-"""(start of the hour, aware UTC; requests in it), in order of time."""
+"""(start of the hour, aware UTC; requests in it), in order of time. What is no number of requests was not seen."""
 
 HOURS = 168
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -40,13 +41,24 @@ class Quiet(Frozen):
         return begins if begins >= at else begins + dt.timedelta(hours=HOURS)
 
 
+def _seen(points: Hourly) -> Hourly:
+    return [(at, value) for at, value in points if 0 <= value <= numbers.LARGEST]
+
+
 def mean(points: Hourly) -> float:
     """Requests per hour over all hours seen; 0 without any."""
+    points = _seen(points)
     return sum(value for _, value in points) / len(points) if points else 0.0
 
 
 def least(points: Hourly, hours: int) -> float | None:
-    """Requests in the quietest stretch of so many hours, one after another; None if there is none so long."""
+    """Requests in the quietest stretch of so many hours, one after another; None if there is none so long.
+
+    Raises:
+        ValueError: a stretch of less than an hour.
+    """
+    numbers.count(1, hours=hours)
+    points, hours = _seen(points), int(hours)
     found: list[float] = []
     for first in range(len(points) - hours + 1):
         stretch = points[first : first + hours]
@@ -58,7 +70,7 @@ def least(points: Hourly, hours: int) -> float | None:
 def by_hour(points: Hourly) -> dict[int, float]:
     """Mean requests for each hour of the week that was seen."""
     seen: dict[int, list[float]] = defaultdict(list)
-    for start, value in points:
+    for start, value in _seen(points):
         at = start.astimezone(dt.UTC)
         seen[at.weekday() * 24 + at.hour].append(value)
     return {hour: sum(values) / len(values) for hour, values in sorted(seen.items())}
@@ -71,7 +83,11 @@ def quietest(points: Hourly, hours: int, day: int | None = None) -> Quiet | None
 
     Args:
         day: only windows that begin on this day (0 is Monday).
+
+    Raises:
+        ValueError: a window of less than an hour.
     """
+    numbers.count(1, hours=hours)
     week, average = by_hour(points), mean(points)
     found: list[tuple[float, int]] = []
     for start in range(HOURS) if day is None else range(day * 24, day * 24 + 24):

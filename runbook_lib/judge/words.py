@@ -6,10 +6,15 @@ import datetime as dt
 import math
 
 from runbook_lib.judge.model import Gate, Threshold
+from runbook_lib.judge.numbers import LARGEST
 
 DONE = "DONE"
 """Before the reason of a rollback run that is complete; in the record its decision is PROMOTE, as of any run."""
 _MORE_DIGITS = 4
+_ROUGH_DAYS = 30
+"""From so many days on a duration is a whole number of them, and said to be rough."""
+_YEARS, _YEAR_DAYS = 2, 365
+"""From so many years on it is told in years."""
 
 
 def _plain(value: float, digits: int) -> str:
@@ -44,7 +49,7 @@ def number(value: float | None, unit: str, against: float | None = None) -> str:
     """
     if value is None or math.isnan(value):
         return "no value"
-    if math.isinf(value):
+    if abs(value) > LARGEST:
         return "infinite" if value > 0 else "minus infinite"
     text = _render(value, unit, 0)
     if against is None or value == against:
@@ -58,6 +63,8 @@ def number(value: float | None, unit: str, against: float | None = None) -> str:
 
 def limit(value: float, unit: str) -> str:
     """A threshold's number, without needless digits: `99 %`, `3 s`, `$0.01`, `10`."""
+    if not abs(value) <= LARGEST:
+        return number(value, unit)
     match unit:
         case "ratio":
             return f"{value * 100:.10g} %"
@@ -85,7 +92,7 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
 
 def sure(confidence: float) -> str:
     """A confidence as people write it: `95 %`, `99.5 %`."""
-    return f"{confidence * 100:.4g} %"
+    return f"{confidence * 100:.4g} %" if abs(confidence) <= LARGEST else number(confidence, "ratio")
 
 
 def title(gate: Gate) -> str:
@@ -100,10 +107,23 @@ def count(n: int, noun: str) -> str:
 
 
 def hours(value: float) -> str:
-    """A duration in hours for reading: `40 min`, `2.3 h`, `3.5 days`."""
+    """A duration in hours for reading: `40 min`, `2.3 h`, `3.5 days`; a long one as roughly as it is known.
+
+    >>> [hours(h) for h in (2.3, 84, 1080, 32676)]
+    ['2.3 h', '3.5 days', 'about 45 days', 'about 4 years']
+    """
+    if math.isnan(value):
+        return "an unknown time"
+    if abs(value) > LARGEST:
+        return "for ever" if value > 0 else hours(0)
+    days = value / 24
+    if days >= _YEARS * _YEAR_DAYS:
+        return f"about {days / _YEAR_DAYS:,.0f} years"
+    if days >= _ROUGH_DAYS:
+        return f"about {days:.0f} days"
     if value < 1:
         return f"{max(1, math.ceil(value * 60))} min"
-    return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
+    return f"{value:.1f} h" if value < 48 else f"{days:.1f} days"
 
 
 def instant(at: object) -> str:

@@ -186,7 +186,7 @@ def test_a_gate_that_cannot_be_decided_says_how_long_a_soak_could(policy: Policy
 def test_no_traffic_decides_nothing(policy: Policy) -> None:
     found = one(policy.gate("success_rate"), 0)
     assert (found.expected, found.decides, found.soak_hours) == (0, False, None)
-    assert "cannot be decided" in found.reason
+    assert "without traffic no soak is long enough" in found.reason
 
 
 def test_a_level_and_an_amount_do_not_wait_for_traffic(policy: Policy) -> None:
@@ -320,7 +320,14 @@ TOLD: list[tuple[str, float, str]] = [
         "observed_split", 2.1, "about 50 samples in 24 h at 10 %, observed traffic split needs 73: a soak of 35.0 h "
         "could decide it; the declared look at 36 h can.",
     ),
-    ("success_rate", 0, "about 0 samples in 24 h at 10 %: success rate cannot be decided at this traffic."),
+    (
+        "success_rate", 0, "about 0 samples in 24 h at 10 %: success rate needs 149, and without traffic no soak is "
+        "long enough.",
+    ),
+    (
+        "success_rate", 1.5, "about 3 samples in 24 h at 10 %, success rate needs 149: a soak of about 41 days could "
+        "decide it.",
+    ),
 ]  # fmt: skip
 
 
