@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help setup rehearse test test-fast lab lint bench bench-scenarios bench-judge fuzz-judge lock strip clean
+.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge lock strip clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
 
 test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not emulator and not kernel and not browser"
+
+test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
+	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
 
 lab: $(STAMP) ## JupyterLab on the notebooks, with a healthy rollout in the embedded AWS
 	@$(BIN)/runbook lab

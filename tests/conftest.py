@@ -22,8 +22,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast a busy machine draws examples says nothing of the code: timings are for the benchmarks.
-settings.register_profile("runbook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("runbook")
+_CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make test` draws the same examples wherever a commit is tested; `make test-random` draws others each time, and more.
+settings.register_profile("same", _CALM, derandomize=True)
+settings.register_profile("random", _CALM, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # No test may ever reach a real account by accident.
 for _name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
