@@ -6,7 +6,6 @@ otherwise be found at the end of a soak. Each check is a triple (key path, value
 
 from __future__ import annotations
 
-import difflib
 import re
 import string
 from collections.abc import Collection, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.measures import MEASURES
+from runbook_lib.nearest import hint
 from runbook_lib.observe.catalogue import METRICS
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def check_file(file: str, found: Any, params: Params) -> None:
 def _refuse(source: str, names: Iterator[Named]) -> None:
     for key, value, known in names:
         if value not in known:
-            near = difflib.get_close_matches(value, list(known), 1)
-            there = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(sorted(known))}"
+            there = hint(value, known) or f"there are {', '.join(sorted(known))}"
             raise UsageError(f"{source}: '{key}' names '{value}', which is not there; {there}")
 
 

@@ -6,17 +6,17 @@ The flat names are exactly those of the notebooks' parameters cell, so that `pap
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.errors import UsageError
 from runbook_lib.files import params_dir, project_root, read_yaml
 from runbook_lib.judge.model import Frozen
+from runbook_lib.nearest import hint
 from runbook_lib.policy import Policy, Service
 from runbook_lib.prices import Prices
 
@@ -27,8 +27,8 @@ M = TypeVar("M", bound=BaseModel)
 
 def _account(value: str) -> str:
     if not re.fullmatch(r"[0-9]{12}", value):
-        hint = " (a leading zero lost? quote it in YAML, use `-r` with papermill)" if value.isdigit() else ""
-        raise ValueError(f"an AWS account id is a string of 12 digits{hint}")
+        lost = " (a leading zero lost? quote it in YAML, use `-r` with papermill)" if value.isdigit() else ""
+        raise ValueError(f"an AWS account id is a string of 12 digits{lost}")
     return value
 
 
@@ -130,20 +130,43 @@ def validated(model: type[M], values: Mapping[str, Any], source: str) -> M:
 
 def _sentence(error: ValidationError, model: type[BaseModel], source: str) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+    key = ".".join(str(part) for part in first["loc"])
     kind, value = first["type"], first.get("input")
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(first["loc"][-1]), list(model.model_fields), 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        return f"{source}: unknown key '{key}' (value {value!r}){hint}"
+        there = hint(first["loc"][-1], _fields(model, first["loc"][:-1]))
+        return f"{source}: unknown key '{key}' (value {value!r})" + (f"; {there}" if there else "")
     if kind == "missing":
         return f"{source}: '{key}' is missing"
     message = first["msg"].removeprefix("Value error, ")
     if key == "account_id" and isinstance(value, int):
         message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    shown = value.get("id", "…") if isinstance(value, dict) else value
-    return f"{source}: '{key}' is {shown!r}: {message}{more}"
+    if isinstance(value, dict) and "id" in value:
+        value = value["id"]
+    if not key or isinstance(value, dict):
+        return f"{source}: {key and repr(key) + ': '}{message}{more}"  # the message names what is wrong
+    return f"{source}: '{key}' is {value!r}: {message}{more}"
+
+
+def _fields(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
+    """Names of the fields that a model has at `path` within it."""
+    types: list[Any] = [model]
+    for part in path:
+        inside: list[Any] = []
+        for one in _models(types):
+            inside += [one.model_fields[part].annotation] if part in one.model_fields else []
+        types = inside or [inner for one in types for inner in get_args(one)] or types
+    return {name for one in _models(types) for name in one.model_fields}
+
+
+def _models(types: Iterable[Any]) -> list[type[BaseModel]]:
+    """The models among `types`, and within their unions, tuples and dictionaries."""
+    found: list[type[BaseModel]] = []
+    for one in types:
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found.append(one)
+        found += _models(get_args(one))
+    return found
 
 
 def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None) -> Params:
@@ -171,9 +194,10 @@ def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path 
             f"write its prices into {where.name}/{own}.yaml"
         )
     params = Params.model_validate({"flat": flat, "source": str(where), **parts})
-    from runbook_lib.cross_check import check  # here: it knows the metrics, which know the parameters
+    from runbook_lib import cross_check, sane  # here: they know the metrics, which know the parameters
 
-    check(params)
+    cross_check.check(params)
+    sane.check(params)
     return params
 
 

@@ -12,6 +12,7 @@ from runbook_lib.judge.cadence import Cadence
 from runbook_lib.judge.charges import Sizes
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
 from runbook_lib.judge.remedies import Remedy
+from runbook_lib.nearest import hint
 
 
 class Routes(Frozen):
@@ -397,15 +398,19 @@ class Policy(Frozen):
             for wanted in (*step.requires, *step.requires_to_shift):
                 notebook, _, env = wanted.partition("@")
                 if notebook not in self.steps or env not in self.steps[notebook].envs:
-                    raise ValueError(f"step '{name}' requires '{wanted}', which is no step of the rollout")
+                    places = [f"{step}@{env}" for step, one in self.steps.items() for env in one.envs]
+                    raise ValueError(
+                        f"step '{name}' requires '{wanted}', which is no step of the rollout; {hint(wanted, places)}"
+                    )
         asks = [(name, f"attestation '{item.id}'") for item in self.attestations for name in item.notebooks]
         for name, who in (*asks, *((name, f"phase '{name}'") for name in self.phases)):
             if name not in self.steps:
-                raise ValueError(f"{who}: '{name}' is no step of the rollout")
+                raise ValueError(f"{who}: '{name}' is no step of the rollout; {hint(name, self.steps)}")
         for alarm in self.alarms:
             if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
                 raise ValueError(
-                    f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit"
+                    f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit; "
+                    + hint(alarm.gate, [gate.id for gate in self.gates if gate.alert])
                 )
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
@@ -419,11 +424,13 @@ class Policy(Frozen):
         for response, remedy in self.remedies.items():
             for sign in remedy.symptoms:
                 if sign.measure not in gauges:
-                    known = ", ".join(sorted(gauges))
-                    raise ValueError(f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate ({known})")
+                    raise ValueError(
+                        f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate; "
+                        + hint(sign.measure, gauges)
+                    )
             for gate in remedy.gates:
                 if gate not in ids:
-                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared ({', '.join(ids)})")
+                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared; {hint(gate, ids)}")
         return self
 
     @model_validator(mode="after")
@@ -443,11 +450,12 @@ class Policy(Frozen):
         """A guard that counts by phase does so in every phase, and in no other."""
         judged = [gate for gate in self.gates if gate.id == self.alarm_math.gate and gate.alert is not None]
         if any(alarm.phases for alarm in self.alarms) and not judged:
-            raise ValueError(f"alarm_math: gate '{self.alarm_math.gate}' has no target and alert limit")
+            there = hint(self.alarm_math.gate, [gate.id for gate in self.gates if gate.alert])
+            raise ValueError(f"alarm_math: gate '{self.alarm_math.gate}' has no target and alert limit; {there}")
         for alarm in self.alarms:
             for name in alarm.phases.keys() ^ self.phases.keys() if alarm.phases else ():
                 wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
-                raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'")
+                raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'; {hint(name, self.phases)}")
         return self
 
     def gate(self, id: str) -> Gate:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from runbook_lib.judge.charges import UNITS
 from runbook_lib.judge.model import Frozen
+from runbook_lib.nearest import hint
 
 
 class Tier(Frozen):
@@ -60,8 +60,7 @@ class Prices(Frozen):
     def _whole(self) -> Prices:
         for item, price in self.prices.items():
             if item not in UNITS:
-                near = difflib.get_close_matches(item, list(UNITS), 1)
-                raise ValueError(f"nothing is billed as '{item}'" + (f"; did you mean '{near[0]}'?" if near else ""))
+                raise ValueError(f"nothing is billed as '{item}'; {hint(item, UNITS)}".removesuffix("; "))
             if price.unit != UNITS[item]:
                 raise ValueError(f"price '{item}' is per '{price.unit}', an unknown unit: it is billed by the "
                                  f"{UNITS[item]}")  # fmt: skip

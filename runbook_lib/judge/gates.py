@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from runbook_lib.judge import reading, sequential, statistics, words
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
+from runbook_lib.judge.possible import impossible
 from runbook_lib.judge.reading import Reading, Rules, bad_side
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
@@ -49,6 +50,8 @@ def judge(
     rules = Rules(look, tuple(looks), confidence, alpha_early, prior)
     if evidence.kind != gate.kind:
         return _no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
+    if wrong := impossible(gate, evidence):
+        return _no_data(gate, evidence, wrong)
     result = _KINDS[gate.kind](gate, evidence, rules)
     if gate.implausible and result.value is not None and gate.implausible.holds(result.value):
         odd = words.number(result.value, gate.unit, gate.implausible.limit)
@@ -173,13 +176,18 @@ def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
     used = [part for part in evidence.parts if part.n]
     if not used:
         return _sure(gate, evidence, rules)
+    silent = [part.name for part in evidence.parts if not part.n]
     each = replace(rules, alpha_early=rules.alpha_early / len(used))
     results = []
     for part in used:
         named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
-        own = evidence.model_copy(update={"bad": part.bad, "n": part.n, "parts": (), "doubtful": 0})
+        doubtful = min(evidence.doubtful, part.bad)
+        own = evidence.model_copy(update={"bad": part.bad, "n": part.n, "parts": (), "doubtful": doubtful})
         results.append(_sure(named, own, each))
     worst = min(results, key=lambda one: (_WORST.index(one.verdict), _health(gate, one)))
+    if silent and worst.verdict is Verdict.PASS and evidence.proven_zero_by is None:
+        told = f"{worst.reason.rstrip('.')}, but nothing was counted of {', '.join(silent)}"
+        worst = worst.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(told)})
     return worst.model_copy(update={"gate": gate, "evidence": evidence})
 
 
@@ -246,7 +254,7 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
             f"{measured} misses the target {target}, short of the alert limit; more of the same would not decide it"
         )
         return result(Verdict.INCONCLUSIVE, between)
-    if gate.evidence == "point":
+    if gate.evidence == "point" and not (read.worst is not None and math.isinf(read.worst)):
         return result(Verdict.PASS, f"{measured} meets the target {target}")
     cleared = read.clears_target if gate.evidence == "target" else read.clears_limit
     what = "the target" if gate.evidence == "target" else f"the alert limit {words.limit(line, gate.unit)}"
@@ -324,6 +332,8 @@ def _gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
         return result(Verdict.INCONCLUSIVE, f"{name} stood at exactly {still} all the time: stuck? ({facts})")
     if missing > (1 - (gate.steady or GAUGE_COVERAGE)) * expected:
         return result(Verdict.INCONCLUSIVE, f"{name}: {missing:,} of {expected:,} points are missing ({facts})")
+    if evidence.live is not None and live is None:
+        return result(Verdict.INCONCLUSIVE, f"{name}: the level read now, {evidence.live}, cannot be ({facts})")
     proof = f" (absent points are zero, proven by {evidence.proven_zero_by})" if evidence.proven_zero_by else ""
     if gate.steady is None:
         # Every point that was seen must meet the target, the live one too.

@@ -76,21 +76,57 @@ def reference(params: Params, state: TrafficState, window: Window) -> Window:
 def read(seen: Seen, spans: Sequence[Window]) -> Door | None:
     """The submissions within `spans`; None where CloudWatch knows of none."""
     requests = _sum(seen, "async_requests", spans)
-    if requests is None:
+    if requests is None or not math.isfinite(requests):
         return None
     total = round(requests)
     broken = min(total, round(_sum(seen, "async_5xx", spans) or 0.0))
-    wrong = min(total - broken, round(_sum(seen, "async_4xx", spans) or 0.0))
+    logged = _logged(seen, spans)
+    counted = _sum(seen, "async_4xx", spans)
+    if counted is None and logged is not None:
+        counted = logged.refused + logged.mistakes  # no point of the metric: the log is all there is
+    wrong = min(total - broken, round(counted or 0.0))
+    if logged is not None and abs(logged.refused + logged.mistakes - wrong) <= _slack(wrong):
+        return _told_apart(seen, spans, logged, total, broken, wrong)
     if not wrong:
         return Door(total, broken, 0, 0, 0, "", {})
-    logged = _logged(seen, spans)
-    if logged is not None:
-        refused, mistakes, types = logged
-        if refused + mistakes >= wrong - _slack(wrong):
-            # The log's minute and CloudWatch's differ at the edges; the share is what counts.
-            kept = min(wrong, refused)
-            return Door(total, broken, kept, 0, wrong - kept, "told apart by the access log", types)
     return _compared(seen, spans, total, broken, wrong)
+
+
+def _told_apart(seen: Seen, spans: Sequence[Window], logged: _Logged, total: int, broken: int, wrong: int) -> Door:
+    """By the access log. What it lacks of CloudWatch's 4xx (a minute at each edge) is nobody's for sure; and as many
+    mistakes as neither the synchronous route nor the callers' share explain may be ours: a route, a validation.
+    """
+    refused, mistakes = min(wrong, logged.refused), min(wrong, logged.mistakes)
+    missing = max(0, wrong - refused - mistakes)
+    how = "told apart by the access log"
+    beyond, against = _more_mistakes(seen, spans, total, mistakes)
+    doubtful = missing + beyond
+    if not wrong:
+        return Door(total, broken, 0, 0, 0, "", {})
+    suspect = f"the access log lacks {missing:,} of {wrong:,} submissions answered 4xx" if missing else ""
+    if beyond:
+        suspect = (
+            f"{mistakes:,} of {total:,} submissions were answered as mistakes of the callers, {beyond:,} more than "
+            f"{against} explains: they may be the service's own"
+        )
+    return Door(
+        total, broken, min(wrong, refused + doubtful), min(wrong, doubtful), wrong - min(wrong, refused + doubtful),
+        how, logged.types, suspect,
+    )  # fmt: skip
+
+
+def _more_mistakes(seen: Seen, spans: Sequence[Window], total: int, mistakes: int) -> tuple[int, str]:
+    """(mistakes beyond what is known of callers, beside what they were held); 0 where chance explains them."""
+    alpha = 1 - seen.params.policy.confidence
+    allowed = seen.params.policy.door.caller_share
+    found = _references(seen, spans)
+    name, most = f"the share allowed for ({allowed:.0%})", allowed
+    if found:
+        name, k, n = max(found, key=lambda one: one[1] / one[2])
+        name, most = f"{k:,} of {n:,} on {name}", upper_bound(k, n, alpha)
+    if not total or lower_bound(mistakes, total, alpha) <= most:
+        return 0, name
+    return max(0, math.ceil(mistakes - total * most)), name
 
 
 def _slack(count: int) -> float:
@@ -111,8 +147,17 @@ def _lines(seen: Seen, spans: Sequence[Window]) -> Iterator[tuple[dt.datetime, i
             yield when, status, kind, count, status in own
 
 
-def _logged(seen: Seen, spans: Sequence[Window]) -> tuple[int, int, dict[str, int]] | None:
-    """Refusals, mistakes and the refusals' kinds by the access log; None where there is none, or not all of it."""
+@dataclass(frozen=True)
+class _Logged:
+    """4xx by the access log: refusals, the callers' mistakes, and the refusals by status and type."""
+
+    refused: int
+    mistakes: int
+    types: dict[str, int]
+
+
+def _logged(seen: Seen, spans: Sequence[Window]) -> _Logged | None:
+    """What the access log tells; None where there is none, or not all of it."""
     kept: dict[str, Any] | None = seen.live.get("door")
     if not kept or kept.get("cut"):
         return None
@@ -124,18 +169,21 @@ def _logged(seen: Seen, spans: Sequence[Window]) -> tuple[int, int, dict[str, in
             refused += count
             name = f"{status} {kind}".strip()
             types[name] = types.get(name, 0) + count
-    return refused, mistakes, types
+    return _Logged(refused, mistakes, types)
 
 
 def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wrong: int) -> Door:
     """4xx beyond what the synchronous route's share explains are refusals; the strictest reference counts."""
     found = _references(seen, spans)
     allowed = seen.params.policy.door.caller_share
+    alpha = 1 - seen.params.policy.confidence
     if not found:
         why = f"{wrong:,} of {total:,} submissions were answered 4xx, and there is neither an access log nor a route"
         suspect = f"{why} to compare with: refusals cannot be told from the callers' own mistakes"
-        return Door(total, broken, wrong, wrong, 0, "nothing to compare with", {}, suspect)
-    alpha = 1 - seen.params.policy.confidence
+        # No more than the allowed share is ever believed to be the callers' own, and chance is given its due.
+        sure = lower_bound(wrong, total, alpha) > allowed
+        certain = math.floor(wrong - total * allowed) if sure else 0
+        return Door(total, broken, wrong, wrong - certain, 0, "nothing to compare with", {}, suspect)
     name, k, n = min(found, key=lambda one: one[1] / one[2])
     likely = min(k / n, allowed)
     refused = max(0, math.ceil(wrong - total * likely))

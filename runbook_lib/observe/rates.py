@@ -11,6 +11,7 @@ from runbook_lib.observe import door, questions
 from runbook_lib.observe.census import BLOCK_S, Segment
 from runbook_lib.observe.questions import FUNCTIONS, label
 from runbook_lib.observe.seen import Seen, census_window, counts_of, summed, unseen
+from runbook_lib.observe.silence import silent
 from runbook_lib.observe.window import iso, parse, period_for
 
 GATEWAY_TIMEOUT_S = 29
@@ -34,7 +35,7 @@ def success(seen: Seen) -> Evidence:
     kpi = seen.sum("jobs_created", window)
     jobs = segment.n + segment.probes
     ledger = door.ledger(seen, met, jobs, spans) if met else None
-    cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "")
+    cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "") or silent(seen, window)
     unsure = ledger.unsure if ledger else 0
     turned = (met.broken + met.refused if met else 0) + unsure
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)

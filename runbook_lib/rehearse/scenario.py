@@ -6,12 +6,13 @@ import math
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from runbook_lib.errors import UsageError
 from runbook_lib.judge.model import Frozen
+from runbook_lib.nearest import hint
 from runbook_lib.params import read_yaml, validated
 from runbook_lib.rehearse.rows import ID
 
@@ -138,7 +139,9 @@ class Fault(Finite):
     def _whole(self) -> Fault:
         unknown = sorted((set(self.set) | set(self.times)) - set(Behaviour.model_fields))
         if unknown:
-            raise ValueError(f"fault '{self.name}' turns unknown knob '{unknown[0]}'")
+            raise ValueError(
+                f"fault '{self.name}' turns unknown knob '{unknown[0]}'; {hint(unknown[0], Behaviour.model_fields)}"
+            )
         named = {*self.silent, *self.dropped, *self.scaled, *self.stuck}
         for name, share in self.dropped.items():
             if not 0 <= share <= 1:
@@ -146,7 +149,7 @@ class Fault(Finite):
                     f"fault '{self.name}' drops {share:g} of the minutes of '{name}': wants a share, 0 to 1"
                 )
         if strangers := sorted(named - set(ID)):
-            raise ValueError(f"fault '{self.name}' silences unknown signal '{strangers[0]}'")
+            raise ValueError(f"fault '{self.name}' names unknown signal '{strangers[0]}'; {hint(strangers[0], ID)}")
         if self.shape == "nightly" and self.to_hour <= self.from_hour:
             raise ValueError(f"fault '{self.name}': to_hour {self.to_hour:g} is not after from_hour {self.from_hour:g}")
         if self.shape == "pulse" and self.pulse_min >= 60 * self.every_h:
@@ -227,7 +230,7 @@ class Scenario(Finite):
     """None: a world for other tests, not to be played to an end."""
     watch_min: float = Field(default=60.0, ge=0)
     """Minutes between two looks of whoever watches, beside the declared looks; 0: AppConfig is alone with the soak."""
-    looks_h: tuple[float, ...] = (1, 3, 8, 13, 18, 29, 34)
+    looks_h: tuple[Annotated[float, Field(gt=0)], ...] = (1, 3, 8, 13, 18, 29, 34)
     """Hours after each shift at which somebody looks who plays it with the notebooks, beside the declared looks."""
     requests_per_day: float = Field(default=3000.0, ge=0)
     profile: tuple[float, ...] = (
@@ -252,7 +255,12 @@ class Scenario(Finite):
             raise ValueError("profile wants 24 weights, none negative, not all zero")
         for fault in self.faults:
             # Also the faults that no phase has begun yet.
-            Behaviour.model_validate(_with(self.behaviour.model_dump(), fault))
+            try:
+                Behaviour.model_validate(_with(self.behaviour.model_dump(), fault))
+            except ValidationError as error:
+                first = error.errors()[0]
+                what = f"fault '{fault.name}': '{first['loc'][0]}' is {first['input']:g}: {first['msg']}"
+                raise ValueError(what) from None
         for hour in (0.0, *self.edges()):
             self.at(hour)
         return self

@@ -34,6 +34,14 @@ def test_slow_reports_with_a_short_queue_hold_and_say_why(policy: Policy, run: R
     assert "one command away: run rollback_1" in outcome.next
 
 
+def test_a_backlog_that_is_gone_is_no_symptom(policy: Policy, run: Run) -> None:
+    """It peaked a quarter of an hour ago and nothing waits now: rollback 2 would find nothing to do."""
+    found = [run("generation_time", **SLOW), run("queue_depth", **depth(0.0, 99.0, 60.0, live=0))]
+    outcome = decide("after", found, percent=10, remedies=policy.remedies)
+    assert outcome.scenario != "rollback_2"
+    assert "the queue's depth is 99, and 0 now" in outcome.reason
+
+
 def test_slow_reports_behind_a_full_queue_are_a_backlog_and_no_baseline_is_spoken_of(policy: Policy, run: Run) -> None:
     found = [run("generation_time", **SLOW), run("queue_depth", **depth(0.0, 40.0, 45.0, live=45))]
     outcome = decide("after", found, percent=10, remedies=policy.remedies)

@@ -50,5 +50,5 @@ def test_a_fault_that_waits_for_a_phase_silences_nothing_yet() -> None:
 
 
 def test_an_unknown_signal_is_refused() -> None:
-    with pytest.raises(ValueError, match="silences unknown signal 'latency'"):
+    with pytest.raises(ValueError, match="names unknown signal 'latency'"):
         Fault(name="f", silent=("latency",))

@@ -229,7 +229,10 @@ class _Soak:
         while True:
             every = dt.timedelta(minutes=self.play.scenario.watch_min)
             late = dt.timedelta(hours=self.play.scenario.late_h)
-            wanted = [world.now + every if every else begun + LAST_INTERIM, extended + late if extended else None]
+            watched = world.now + every if every else begun + LAST_INTERIM
+            declared = extended + late if extended else None
+            # Nobody looks between a declared look and the hour at which the scenario has it taken.
+            wanted = [declared if extended and declared and extended <= watched < declared else watched, declared]
             world.live(min(at for at in wanted if at is not None and at > world.now))
             outcome = self.look()
             if self.moment().name == "taken_back":

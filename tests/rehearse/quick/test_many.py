@@ -10,6 +10,10 @@ from typer.testing import CliRunner, Result
 
 from runbook_lib.cli import app
 from runbook_lib.errors import UsageError
+from runbook_lib.judge.model import Decision
+from runbook_lib.params import load_file, params_dir
+from runbook_lib.rehearse.quick.player import HISTORY, PHASES, START, InProcess, _Soak
+from runbook_lib.rehearse.scenario import load
 
 OURS = """
 name: ours
@@ -125,3 +129,42 @@ def test_a_late_look_looks_at_the_present() -> None:
     found = play(3, params=params, scenario=Scenario.model_validate(raw))
     assert (found.ended.decision, found.ended.phase) == ("ROLLBACK", "06")
     assert found.success_while_judged is not None and found.success_while_judged > 0.98
+
+
+def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
+    """The hourly watcher does not take the declared look in time, when the file says that it is taken late."""
+    hours = []
+    for late in (0, 5):
+        path = tmp_path / f"late_{late}.yaml"
+        path.write_text(f"{{name: well, title: Well, requests_per_day: 3000, late_h: {late}}}")
+        player = InProcess(load_file(params_dir() / "prod.yaml"), load(path), 3, "06")
+        player.world.live(START + HISTORY)
+        soak = _Soak(player, PHASES[0])
+        outcome, _ = soak.walk()
+        assert outcome.decision is Decision.PROMOTE
+        hours.append((player.world.now - START - HISTORY).total_seconds() / 3600)
+    assert hours[0] < 26 and hours[0] + 4 < hours[1] < hours[0] + 7
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("requests_per_dayy: 5", "unknown key 'requests_per_dayy' (value 5); did you mean 'requests_per_day'?"),
+        ("behaviour: {job_faild: 0.1}", "did you mean 'job_failed'?"),
+        ("faults: [{name: a, set: {gateway_5x: 0.1}}]", "unknown knob 'gateway_5x'; did you mean 'gateway_5xx'?"),
+        ("faults: [{name: a, silent: [jobs_faild]}]", "unknown signal 'jobs_faild'; did you mean 'jobs_failed'?"),
+        ("faults: [{name: a, set: {job_failed: 7}}]", "fault 'a': 'job_failed' is 7: Input should be less than"),
+        ("looks_h: [5, -1]", "'looks_h.1' is -1"),
+        ("looks_h: [.nan]", "'looks_h.0' is nan"),
+        ("profile: [1, 2]", "ours.yaml: profile wants 24 weights"),
+    ],
+)
+def test_a_mistake_in_ones_own_scenario_is_one_sentence_with_the_nearest_name(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(f"name: ours\ntitle: Ours\n{line}\n")
+    with pytest.raises(UsageError) as error:
+        call("--scenario", path, "--quick")
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
