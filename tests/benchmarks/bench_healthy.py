@@ -48,8 +48,8 @@ def page(found: list[Played], per_day: float) -> str:
         [
             "# A service that is well",
             "",
-            f"Made by `make bench-healthy`; do not edit. Soaks at {per_day:,.0f} requests a day of a service that fails",
-            "2 jobs in 1,000, one phase each, looked at once an hour. None may be taken back, and 95 % must promote",
+            f"Made by `make bench-healthy`; do not edit. Soaks at {per_day:,.0f} requests a day of a service that",
+            "fails 2 jobs in 1,000, one phase each, looked at once an hour. None may be taken back, and 95 % must promote",
             "within 36 hours.",
             "",
             *rows,
