@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from runbook_lib.params import Params, load_file, params_dir, read_yaml
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import Sandbox, deploy
+from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 
 PARAMS = params_dir(Path(__file__).parent)
 _EMULATED = {"embedded", "sandbox"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import journal, seal
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -8,17 +8,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.act import flags
-from runbook_lib.errors import RunbookError
-from runbook_lib.observe.traffic import handles
-from runbook_lib.params import load_file, params_dir, read_yaml
+from runbook_lib.act.traffic import flags
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.observe.traffic.state import handles
+from runbook_lib.params.load import load_file, params_dir, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.scenario import Scenario, load
-from runbook_lib.rehearse.world import World
-from runbook_lib.replay import replay
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.rehearse.world.scenario import Scenario, load
+from runbook_lib.rehearse.world.world import World
+from runbook_lib.rollout.replay import replay
 
 ROOT = params_dir(Path(__file__).parent).parent
 FILE = ROOT / "params" / "prod.yaml"

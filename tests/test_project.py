@@ -14,7 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from runbook_lib.params import FLAT_NAMES, Flat, read_yaml
+from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -104,10 +104,19 @@ def test_no_link_is_committed() -> None:
     assert ".venv" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
 
 
-def test_every_module_but_the_command_line_is_kept_from_importing_the_rehearsal() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (kept,) = [one for one in contracts if one["forbidden_modules"] == ["runbook_lib.rehearse"]]
-    here = {path.stem for path in (ROOT / "runbook_lib").iterdir() if path.suffix == ".py" or path.is_dir()}
-    free = {name for name in here if name.startswith(("cli", "entry", "__"))} | {"rehearse"}
-    files = {name for name in here - free if name != "py"}
-    assert {name.removeprefix("runbook_lib.") for name in kept["source_modules"]} == files
+def test_nothing_lies_loose_in_the_library() -> None:
+    here = {path.name for path in (ROOT / "runbook_lib").iterdir() if path.name != "__pycache__"}
+    assert {name for name in here if "." in name} == {"__init__.py", "py.typed"}
+
+
+def test_the_tests_are_the_same_tree() -> None:
+    """Each test file lies in the folder of a module whose name its own begins with."""
+    wrong = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        place = path.relative_to(ROOT / "tests").parent
+        if place.parts[:1] in ((), ("e2e",)):
+            continue
+        there = {one.stem for one in (ROOT / "runbook_lib" / place).glob("*.py")} | {"handlers"}
+        if not any(path.stem.removeprefix("test_").startswith(name) for name in there):
+            wrong.append(str(path.relative_to(ROOT)))
+    assert not wrong

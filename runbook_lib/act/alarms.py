@@ -12,14 +12,21 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import aws_errors
-from runbook_lib.errors import Refused
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import Refused
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe import pager
-from runbook_lib.observe.alarm_plan import KIND, Planned, described, plan
-from runbook_lib.observe.alarms import alarm_name, count_words, has_count, realise, to_cloudformation, topic_arn
-from runbook_lib.observe.owner import owners
-from runbook_lib.params import Params
+from runbook_lib.observe.alarms import pager
+from runbook_lib.observe.alarms.compared import KIND, Planned, described, plan
+from runbook_lib.observe.alarms.declared import (
+    alarm_name,
+    count_words,
+    has_count,
+    realise,
+    to_cloudformation,
+    topic_arn,
+)
+from runbook_lib.observe.resources.owner import owners
+from runbook_lib.params.load import Params
 
 
 def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> list[str]:

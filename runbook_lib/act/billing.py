@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import aws_errors
-from runbook_lib.errors import Refused
-from runbook_lib.judge.capacity import Units
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import Refused
+from runbook_lib.judge.incidents.capacity import Units
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.billing import ON_DEMAND, PROVISIONED, Billing, read
-from runbook_lib.params import Params
+from runbook_lib.observe.resources.billing import ON_DEMAND, PROVISIONED, Billing, read
+from runbook_lib.params.load import Params
 
 ON_DEMAND_START = 4000
 """Write units a second that a new on-demand table takes (Amazon DynamoDB developer guide, "Initial throughput")."""

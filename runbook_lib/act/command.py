@@ -22,11 +22,11 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from runbook_lib.errors import UsageError
-from runbook_lib.judge.checks import Check, check
-from runbook_lib.judge.diff import Kind
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.model import Frozen
-from runbook_lib.redact import MASK, redact_text
 
 TAIL = 40
 """Lines that are kept."""

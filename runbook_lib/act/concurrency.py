@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import aws_errors
-from runbook_lib.errors import Refused
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import Refused
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.workers import Workers, read
-from runbook_lib.params import Params
+from runbook_lib.observe.resources.workers import Workers, read
+from runbook_lib.params.load import Params
 
 TRIES = 3
 """How often a step back is made where somebody else writes the same setting."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import aws_errors
-from runbook_lib.errors import Refused
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import Refused
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.dashboard import encode
-from runbook_lib.observe.dashboard_diff import diff, digest, parsed, read
+from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read
+from runbook_lib.observe.dashboard.declared import encode
 
 
 class Plan(Frozen):

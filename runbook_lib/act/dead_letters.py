@@ -13,11 +13,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runbook_lib.act.flag_store import code
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import Aws, aws_errors
-from runbook_lib.observe.dlq import HIDDEN_S, job_of, show_again, statuses, waiting
-from runbook_lib.params import Params
+from runbook_lib.act.traffic.flag_store import code
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.observe.jobs.dlq import HIDDEN_S, job_of, show_again, statuses, waiting
+from runbook_lib.params.load import Params
 
 
 @dataclass

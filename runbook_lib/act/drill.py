@@ -15,12 +15,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import aws_errors
-from runbook_lib.errors import AwsError, Refused
-from runbook_lib.observe.alarm_plan import described
-from runbook_lib.observe.alarms import topic_arn
-from runbook_lib.observe.traffic import TrafficState
-from runbook_lib.params import Params
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.alarms.compared import described
+from runbook_lib.observe.alarms.declared import topic_arn
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import Params
 
 REASON = "fire drill of the rollout runbook: nothing is wrong"
 STALE_S = 900.0

@@ -16,16 +16,16 @@ from typing import Any
 
 from runbook_lib.act.drill import inbox, listen, refusal
 from runbook_lib.act.guard import Guard
-from runbook_lib.aws import aws_errors
-from runbook_lib.errors import Refused
-from runbook_lib.observe.alarm_plan import described
-from runbook_lib.observe.alarms import alarm_name
-from runbook_lib.observe.catalogue import address, metric
-from runbook_lib.observe.failure_filter import DRILL_STREAM
-from runbook_lib.observe.logs import log_group
-from runbook_lib.observe.traffic import TrafficState
-from runbook_lib.params import Params
-from runbook_lib.policy import Alarm
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import Refused
+from runbook_lib.observe.alarms.compared import described
+from runbook_lib.observe.alarms.declared import alarm_name
+from runbook_lib.observe.inventory.failure_filter import DRILL_STREAM
+from runbook_lib.observe.jobs.logs import log_group
+from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import Params
+from runbook_lib.params.policy import Alarm
 
 ENVS = ("dev", "staging")
 METRIC = "jobs_failed"

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
 
-from runbook_lib.errors import Refused, UsageError
+from runbook_lib.base.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from runbook_lib.params import Params
+    from runbook_lib.params.load import Params
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]

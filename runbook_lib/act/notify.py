@@ -18,9 +18,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.observe.alarms import topic_arn
-from runbook_lib.params import Params
-from runbook_lib.record.redact import redact_text
+from runbook_lib.observe.alarms.declared import topic_arn
+from runbook_lib.params.load import Params
+from runbook_lib.record.redact_notebook import redact_text
 
 TIMEOUT_S = 5.0
 """A webhook that does not answer by then is one that was not reached."""

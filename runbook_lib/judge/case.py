@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from runbook_lib.judge.checks import Check, decide_checks, unmet
-from runbook_lib.judge.decide import Moment, decide
-from runbook_lib.judge.gates import judge_all
-from runbook_lib.judge.incident import Scenario, decide_rollback
+from runbook_lib.judge.gates.checks import Check, decide_checks, unmet
+from runbook_lib.judge.gates.decide import Moment, decide
+from runbook_lib.judge.gates.gates import judge_all
+from runbook_lib.judge.gates.remedies import Remedy
+from runbook_lib.judge.incidents.incident import Scenario, decide_rollback
 from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome
-from runbook_lib.judge.remedies import Remedy
 
 
 class Case(Frozen):

@@ -92,7 +92,7 @@ class Gate(Frozen):
     title: str
     kind: Literal["rate", "quantile", "gauge", "amount", "split"]
     measure: str
-    """Name of the evidence that this gate is judged on (`observe/measure.py`)."""
+    """Name of the evidence that this gate is judged on (`observe/evidence/measure.py`)."""
     unit: Literal["ratio", "s", "messages", "USD", "requests"]
     target: Comparison
     """Holds when all is well."""

@@ -6,13 +6,13 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.aws import aws_errors
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe import fetch
-from runbook_lib.observe.alarms import alarm_name
-from runbook_lib.observe.fetch import Ask
-from runbook_lib.observe.window import Window, parse
-from runbook_lib.params import Params
+from runbook_lib.observe.alarms.declared import alarm_name
+from runbook_lib.observe.metrics import fetch
+from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.params.load import Params
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -76,7 +76,7 @@ class Open(Frozen):
 def unfinished(dynamodb: Any, params: Params, since: dt.datetime, until: dt.datetime) -> list[Open]:
     """Jobs created in [since, until) that are PENDING or PROCESSING now, oldest first.
 
-    Reads the whole table, as every census does (`observe/census.py`).
+    Reads the whole table, as every census does (`observe/jobs/census.py`).
 
     Raises:
         AwsError: DynamoDB refused or did not answer.

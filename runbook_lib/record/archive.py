@@ -17,12 +17,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runbook_lib.errors import ArchiveError, RunbookError
+from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.record import journal, owner
 from runbook_lib.record.chain import NAME, Chain, by_id, read_record
 from runbook_lib.record.place import RecordRef, attachments, safe
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
-from runbook_lib.record.redact import redact_notebook, redact_text
+from runbook_lib.record.redact_notebook import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage

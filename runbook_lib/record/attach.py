@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import ArchiveError, UsageError
+from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record.archive import Archive, notebook_json
 from runbook_lib.record.place import attachments
 from runbook_lib.record.record import Record
-from runbook_lib.record.redact import redact_notebook
+from runbook_lib.record.redact_notebook import redact_notebook
 from runbook_lib.record.seal import gates_digest, record_hash, write_folder
 
 MIME = "application/vnd.runbook+json"

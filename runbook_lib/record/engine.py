@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.errors import ArchiveError, UsageError
+from runbook_lib.base.errors import ArchiveError, UsageError
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -68,7 +68,7 @@ class RunbookEngine:
         from papermill.log import logger
 
         from runbook_lib.record import kernel as kernels
-        from runbook_lib.record.redact import redact_notebook
+        from runbook_lib.record.redact_notebook import redact_notebook
 
         input_path = kwargs.pop("input_path", None)
         on_sealed: Callable[[RecordRef], None] | None = kwargs.pop("on_sealed", None)
@@ -217,7 +217,7 @@ def _literals(source: str) -> dict[str, Any]:
 
 def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
     """The archive that the parameters name, relative to the project of the working folder, or of the notebook."""
-    from runbook_lib.params import project_root
+    from runbook_lib.params.load import project_root
     from runbook_lib.record.archive import Archive
 
     root = Path.cwd()
@@ -319,7 +319,7 @@ def _running(nb: Any) -> tuple[int | None, str]:
 
 def _cell_error(nb: Any) -> Problem | None:
     from runbook_lib.record.record import Problem
-    from runbook_lib.record.redact import redact_text
+    from runbook_lib.record.redact_notebook import redact_text
 
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, start=1):

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.model import Frozen
-from runbook_lib.params import Params
+from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
@@ -40,7 +40,7 @@ class Entry(Frozen):
     """Where the evidence is."""
     text: str = ""
     facts: dict[str, Any] = Field(default_factory=dict)
-    """For machines: what a deviation was and is (`judge/deviation.py`)."""
+    """For machines: what a deviation was and is (`judge/incidents/deviation.py`)."""
 
     @field_validator("by", "role", "item", mode="before")
     @classmethod

@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import ArchiveError
-from runbook_lib.record.redact import redact, redact_text
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.redact_notebook import redact, redact_text
 
 FILE = "journal.jsonl"
 RESERVED = frozenset({FILE, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})

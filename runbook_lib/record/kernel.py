@@ -24,7 +24,7 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 
-from runbook_lib.record.redact import redact_output
+from runbook_lib.record.redact_notebook import redact_output
 
 _SOCKET_PATH = 100
 _OUTPUTS = ("stream", "error", "display_data", "execute_result", "update_display_data")

@@ -21,7 +21,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
 from runbook_lib.record import cells
 from runbook_lib.record.record import Change, Record
-from runbook_lib.record.redact import redact_text
+from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge, unfinished
 from runbook_lib.show.tables import inline
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 
 
 def canonical(value: Any) -> bytes:

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import owner
 from runbook_lib.record.seal import write_folder
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from runbook_lib.judge import words
+from runbook_lib.judge.gates.statistics import clopper_pearson
 from runbook_lib.judge.model import Evidence, Gate
-from runbook_lib.judge.statistics import clopper_pearson
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown, when

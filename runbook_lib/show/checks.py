@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.judge import words
-from runbook_lib.judge.checks import Check
+from runbook_lib.judge.gates.checks import Check
 from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
 
 _ORDER = ("FAIL", "NO_DATA", "INCONCLUSIVE", "PASS")

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from runbook_lib.judge.model import Evidence
-from runbook_lib.judge.projection import BreakEven, Month
-from runbook_lib.judge.statement import Row, statement
-from runbook_lib.show.parts import line
+from runbook_lib.judge.money.projection import BreakEven, Month
+from runbook_lib.judge.money.statement import Row, statement
+from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, Shown, stack, table, when
 
 _HEAD = ("Scope", "Service", "Paid", "USD in the window", "USD per successful VPR", "USD per request")

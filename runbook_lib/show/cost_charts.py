@@ -8,10 +8,10 @@ from typing import Any
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
-from runbook_lib.judge.statement import GROUPS, grouped
+from runbook_lib.judge.money.statement import GROUPS, grouped
 from runbook_lib.show import style
 from runbook_lib.show.charts import Marks, Points, timelines
-from runbook_lib.show.parts import line
+from runbook_lib.show.page import line
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown
 

@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runbook_lib.judge.backlog import Forecast, curve
-from runbook_lib.judge.incident import spell
+from runbook_lib.judge.incidents.backlog import Forecast, curve
+from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.show import style
 from runbook_lib.show.charts import Marks, Points
 from runbook_lib.show.picture import WIDTH_IN, drawing, image

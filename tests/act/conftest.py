@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act import flags
-from runbook_lib.act.appconfig import AppConfigTraffic
-from runbook_lib.act.flag_store import FlagStore
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic import Plan, plan_shift
-from runbook_lib.observe.traffic import TrafficState, handles, read
-from runbook_lib.params import Params, load_file
-from runbook_lib.rehearse.embedded import ACCOUNT, EmbeddedAws
+from runbook_lib.act.traffic import flags
+from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.flag_store import FlagStore
+from runbook_lib.act.traffic.shift import Plan, plan_shift
+from runbook_lib.observe.traffic.state import TrafficState, handles, read
+from runbook_lib.params.load import Params, load_file
+from runbook_lib.rehearse.emulator.embedded import ACCOUNT, EmbeddedAws
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = dt.datetime(2026, 11, 10, 12, 0, tzinfo=dt.UTC)

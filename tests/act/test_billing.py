@@ -9,13 +9,13 @@ import pytest
 
 from runbook_lib.act import billing as act
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import AwsError, Refused
-from runbook_lib.judge.capacity import Units
-from runbook_lib.observe import billing
-from runbook_lib.observe.billing import Billing
-from runbook_lib.params import Params
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import Sandbox
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.judge.incidents.capacity import Units
+from runbook_lib.observe.resources import billing
+from runbook_lib.observe.resources.billing import Billing
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import Sandbox
 
 HUNDRED = Units(read=100, write=100)
 FOUND = Billing(

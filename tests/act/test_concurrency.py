@@ -9,12 +9,12 @@ import pytest
 
 from runbook_lib.act import concurrency as act
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import AwsError, Refused, UsageError
-from runbook_lib.observe import workers
-from runbook_lib.observe.workers import Workers
-from runbook_lib.params import Params
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import Sandbox
+from runbook_lib.base.errors import AwsError, Refused, UsageError
+from runbook_lib.observe.resources import workers
+from runbook_lib.observe.resources.workers import Workers
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import Sandbox
 
 FOUND = Workers(function="w", reserved=5, maximum=5, mapping="m", state="Enabled", unreserved=200)
 

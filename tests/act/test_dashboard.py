@@ -14,8 +14,8 @@ from moto import mock_aws
 
 from runbook_lib.act.dashboard import Plan, apply, plan
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import AwsError, Refused, UsageError
-from runbook_lib.observe.dashboard_diff import digest, parsed, read
+from runbook_lib.base.errors import AwsError, Refused, UsageError
+from runbook_lib.observe.dashboard.compared import digest, parsed, read
 
 _serial = itertools.count(1)
 WANTED = {"start": "-PT24H", "widgets": [{"type": "metric", "x": 0, "properties": {"title": "Queue", "metrics": []}}]}

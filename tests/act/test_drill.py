@@ -13,14 +13,14 @@ from botocore.exceptions import ClientError
 from runbook_lib.act import alarms as act
 from runbook_lib.act.drill import drill
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import AwsError, Refused
-from runbook_lib.observe.alarm_plan import Known, Planned, data_finding, plan
-from runbook_lib.observe.alarms import realise, topic_arn
-from runbook_lib.observe.traffic import Deployment, TrafficState
-from runbook_lib.params import Params
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.stage import params_of
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
+from runbook_lib.observe.alarms.declared import realise, topic_arn
+from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import params_of
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 pytestmark = pytest.mark.emulator
 QUIET = TrafficState(dial_percent=0, switch_on=True, weight=0)

@@ -11,14 +11,14 @@ import pytest
 
 from runbook_lib.act.drill_way import Way, failing_guard, send
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import Refused
-from runbook_lib.observe.alarms import alarm_name, realise
-from runbook_lib.observe.failure_filter import DRILL_STREAM, newest_like
-from runbook_lib.observe.traffic import Deployment, TrafficState
-from runbook_lib.params import Params
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.stage import params_of
+from runbook_lib.base.errors import Refused
+from runbook_lib.observe.alarms.declared import alarm_name, realise
+from runbook_lib.observe.inventory.failure_filter import DRILL_STREAM, newest_like
+from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import params_of
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 pytestmark = pytest.mark.emulator
 QUIET = TrafficState(dial_percent=0, switch_on=True, weight=0)

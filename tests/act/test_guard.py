@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import Exit, Refused, UsageError
+from runbook_lib.base.errors import Exit, Refused, UsageError
 
 NOW = dt.datetime(2026, 11, 10, 12, 0, tzinfo=dt.UTC)
 Make = Callable[..., Guard]

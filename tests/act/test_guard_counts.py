@@ -11,13 +11,13 @@ import pytest
 
 from runbook_lib.act.alarms import counts, put_in_force
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import Refused
-from runbook_lib.observe.alarm_plan import plan
-from runbook_lib.observe.alarms import guard_findings, realise
-from runbook_lib.params import Params
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.stage import params_of
+from runbook_lib.base.errors import Refused
+from runbook_lib.observe.alarms.compared import plan
+from runbook_lib.observe.alarms.declared import guard_findings, realise
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import params_of
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 pytestmark = pytest.mark.emulator
 FIRST, SECOND = "06_phase1_10_percent", "07_phase2_50_percent"

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.notify import notify
-from runbook_lib.errors import Refused
+from runbook_lib.base.errors import Refused
 
 TEXT = "async is off in prod"
 

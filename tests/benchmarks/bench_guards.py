@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runbook_lib.alarm_odds import AlarmOdds, Seen
-from runbook_lib.judge.alarm_math import EVALUATION_S
-from runbook_lib.judge.guard_math import Demands
-from runbook_lib.params import load_file
-from runbook_lib.rehearse.scenario import Scenario
+from runbook_lib.judge.planning.alarm_math import EVALUATION_S
+from runbook_lib.judge.planning.guard_math import Demands
+from runbook_lib.params.load import load_file
+from runbook_lib.rehearse.world.scenario import Scenario
+from runbook_lib.steps.alarm_odds import AlarmOdds, Seen
 
 ROOT = Path(__file__).parents[2]
 MINUTES = 1440

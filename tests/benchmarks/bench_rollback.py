@@ -17,10 +17,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runbook_lib.observe import traffic
-from runbook_lib.params import Params, load_file, params_dir, read_yaml
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 LIMIT = 1.5
 ROUNDS = 3

@@ -15,12 +15,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from runbook_lib.rehearse.matrix import expected_words, found_words, matrix
-from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.play.matrix import expected_words, found_words, matrix
+from runbook_lib.rehearse.play.played import Ended
+from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.quick.kept import keep
 from runbook_lib.rehearse.quick.player import InProcess
-from runbook_lib.rehearse.scenario import Scenario, load, played
-from runbook_lib.rehearse.stage import params_of
+from runbook_lib.rehearse.world.scenario import Scenario, load, played
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEPT, PAGE = DOCS / "scenarios.json", DOCS / "scenarios.md"
@@ -58,7 +58,7 @@ def main() -> int:
             if given.write:
                 keep(KEPT, "in_process", [end], known)
     if given.notebooks:
-        from runbook_lib.rehearse.play import play
+        from runbook_lib.rehearse.play.play import play
 
         for scenario in chosen:
             begun = time.monotonic()

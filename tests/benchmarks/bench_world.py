@@ -14,14 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-from runbook_lib.act import flags
-from runbook_lib.params import Params, load_file, params_dir, read_yaml
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.jobs import Settings
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.scenario import Scenario, load
-from runbook_lib.rehearse.service_model import Service
-from runbook_lib.rehearse.world import World
+from runbook_lib.act.traffic import flags
+from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.rehearse.world.jobs import Settings
+from runbook_lib.rehearse.world.scenario import Scenario, load
+from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.world import World
 
 START = dt.datetime(2025, 6, 16, tzinfo=dt.UTC)
 HOUR_S = 3600.0

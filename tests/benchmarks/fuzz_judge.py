@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from runbook_lib.params import Params, load_file
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick import fuzz, shrink
 from runbook_lib.rehearse.quick.draw import play
 from runbook_lib.rehearse.quick.fuzz import Played

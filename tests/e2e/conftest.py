@@ -18,21 +18,21 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act import traffic as act
 from runbook_lib.act.guard import Guard
-from runbook_lib.errors import RedVerdict, RunbookError
-from runbook_lib.launch import Finished, launch
-from runbook_lib.observe import traffic
-from runbook_lib.params import Params, load_file, read_yaml
+from runbook_lib.act.traffic import shift as act
+from runbook_lib.base.errors import RedVerdict, RunbookError
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params, load_file, read_yaml
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.record.record import Record
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.stage import only
-from runbook_lib.rehearse.world import World
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.rehearse.world.world import World
+from runbook_lib.run.launch import Finished, launch
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
@@ -199,7 +199,7 @@ def command(
 ) -> subprocess.CompletedProcess[str]:
     """A command line of the virtual environment that these tests run in."""
     program, *rest = map(str, arguments)
-    start = [sys.executable, "-m", {"runbook": "runbook_lib.cli"}.get(program, program)]
+    start = [sys.executable, "-m", {"runbook": "runbook_lib.cli.app"}.get(program, program)]
     return subprocess.run(
         [*start, *rest], check=False, env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True
     )

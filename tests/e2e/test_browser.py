@@ -54,7 +54,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     for name in ("params", "notebooks"):
         shutil.copytree(ROOT / name, home / name)
     log = home / "log"
-    command = [sys.executable, "-m", "runbook_lib.cli", "lab", "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "runbook_lib.cli.app", "lab", "--no-browser", "--port", "0"]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=home, stdout=out, stderr=subprocess.STDOUT, text=True)
     try:

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from runbook_lib.cli import app
-from runbook_lib.errors import RunbookError, UsageError
-from runbook_lib.params import read_yaml
-from runbook_lib.rehearse.stage import only
+from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.cli.app import app
+from runbook_lib.params.load import read_yaml
+from runbook_lib.rehearse.play.stage import only
 
 from .conftest import ROOT, Rollout
 

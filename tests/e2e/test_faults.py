@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import ArchiveError, Refused
+from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.record.record import Record
 from tests.disk import full_disk
 from tests.e2e import wire
@@ -146,7 +146,7 @@ journal.Journal._append = append
 DIES_SEALING = """
 import json, os, signal, sys
 from pathlib import Path
-from runbook_lib.launch import launch
+from runbook_lib.run.launch import launch
 from runbook_lib.record import archive
 
 def die(*_, **__):
@@ -245,8 +245,8 @@ def test_a_seal_that_finds_no_room_is_said_and_the_journal_stays(rollout: Any) -
 
 FULL = """
 import sys
-from runbook_lib.entry import main
-from runbook_lib.errors import ArchiveError
+from runbook_lib.cli.entry import main
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import archive
 
 def full(final, *_):

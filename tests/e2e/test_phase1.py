@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import Refused
-from runbook_lib.rehearse.embedded import EmbeddedAws
-from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.base.errors import Refused
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 from .conftest import PHASE2, START, Rollout
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import infra
-from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.steps import infra
 
 from .conftest import PHASE3, ROOT
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import UsageError
+from runbook_lib.base.errors import UsageError
 from runbook_lib.record.archive import Archive
-from runbook_lib.rehearse import director, play, stage
+from runbook_lib.rehearse.play import director, play, stage
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act import flags
-from runbook_lib.observe import traffic
-from runbook_lib.rehearse.sandbox import deploy
+from runbook_lib.act.traffic import flags
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 from .conftest import ROOT
 
@@ -259,7 +259,7 @@ def test_people_are_told_once(stage1: Any) -> None:
 def test_the_command_takes_effect_and_then_runs_the_notebook(stage1: Any, command: Any) -> None:
     rollout = stage1
     rollout.dial(10, PHASE1)
-    arguments = ["runbook_lib.entry", "rollback", "1", *rollout.settings(), "--apply", "--confirm", "prod"]
+    arguments = ["runbook_lib.cli.entry", "rollback", "1", *rollout.settings(), "--apply", "--confirm", "prod"]
     done = command([*arguments, "--reason", "drill"], rollout.aws.environ())
     assert "Traceback" not in done.stdout + done.stderr
     lines = done.stdout.splitlines()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib import deviations
 from runbook_lib.act import concurrency
-from runbook_lib.observe import workers
+from runbook_lib.observe.resources import workers
+from runbook_lib.rollout import deviations
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.commands.watch import Clock, Watch, exit_code
+from runbook_lib.commands.watch_look import ORIGIN, Look
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.journal import read
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.scenario import Fault, Scenario
-from runbook_lib.rehearse.stage import only
-from runbook_lib.watch import Clock, Watch, exit_code
-from runbook_lib.watch_look import ORIGIN, Look
+from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.rehearse.world.scenario import Fault, Scenario
 
 from .conftest import PHASE2, PHASE3
 
@@ -39,7 +39,7 @@ SLOW = Scenario(
     faults=(Fault(name="the worker fails some jobs", start=0, set={"job_failed": 0.4}, reason="LLMError: 500"),),
 )
 COMMAND = (
-    "import runbook_lib.cli as cli, runbook_lib.cli_watch as watch\n"
+    "import runbook_lib.cli.app as cli, runbook_lib.cli.watch as watch\n"
     "if not any(one.callback is watch.watch for one in cli.app.registered_commands): watch.register(cli.app)\n"
     "cli.main()\n"
 )

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.params import load_file
+from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import attach
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.stage import take_as_passed
+from runbook_lib.rehearse.play.stage import take_as_passed
+from runbook_lib.rehearse.sandbox.deploy import deploy
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from runbook_lib.judge.gates import judge
+from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
-from runbook_lib.policy import Policy
+from runbook_lib.params.policy import Policy
 
 Judged = Callable[..., GateResult]
 

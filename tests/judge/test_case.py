@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.case import Case, CheckedCase, RollbackCase, settled
-from runbook_lib.judge.checks import check
+from runbook_lib.judge.gates.checks import check
 from runbook_lib.judge.model import Decision, Evidence, Look
-from runbook_lib.policy import Policy
+from runbook_lib.params.policy import Policy
 
 See = Callable[..., Evidence]
 

@@ -17,26 +17,12 @@ import pytest
 from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge import (
-    alarm_math,
-    backlog,
-    beside,
-    capacity,
-    compare,
-    cost,
-    door,
-    guard_math,
-    load,
-    money,
-    numbers,
-    power,
-    projection,
-    sequential,
-    statistics,
-    weekly,
-    words,
-)
+from runbook_lib.judge import numbers, words
+from runbook_lib.judge.gates import beside, compare, sequential, statistics
+from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.money import cost, money, projection
+from runbook_lib.judge.planning import alarm_math, door, guard_math, load, power, weekly
 
 Args = st.SearchStrategy[Any]
 NASTY = [math.nan, math.inf, -math.inf, -1, 0, 1, -0.5, 0.5, 2, 1e308, -0.0, 5e-324]

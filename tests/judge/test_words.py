@@ -9,7 +9,7 @@ import pytest
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Threshold
-from runbook_lib.policy import Policy
+from runbook_lib.params.policy import Policy
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,8 @@ def test_small_words(policy: Policy) -> None:
 def test_nothing_slow_is_imported() -> None:
     """A verdict must not wait seconds for an import."""
     code = (
-        "import sys; from runbook_lib.judge import compare, cost, decide, gates; "
+        "import sys; from runbook_lib.judge.gates import compare, decide, gates; "
+        "from runbook_lib.judge.money import cost; "
         "print([m for m in ('scipy.stats', 'pandas', 'matplotlib', 'statsmodels', 'boto3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

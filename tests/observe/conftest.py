@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.judge.gates import judge_all
+from runbook_lib.base.window import Window, iso
+from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, Look, Verdict
-from runbook_lib.observe.census import Segment
-from runbook_lib.observe.fetch import Answers, Ask, query_of
-from runbook_lib.observe.measure import asks, asks_bounds, measure
-from runbook_lib.observe.questions import label
-from runbook_lib.observe.traffic import TrafficState
-from runbook_lib.observe.window import Window, iso
-from runbook_lib.params import Params, load_file
+from runbook_lib.observe.evidence.measure import asks, asks_bounds, measure
+from runbook_lib.observe.evidence.questions import label
+from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.metrics.fetch import Answers, Ask, query_of
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import Params, load_file
 
 START = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
 ROOT = Path(__file__).parents[2]

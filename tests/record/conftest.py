@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.model import Evidence, GateResult, Verdict
-from runbook_lib.params import read_yaml
-from runbook_lib.policy import Policy
+from runbook_lib.params.load import read_yaml
+from runbook_lib.params.policy import Policy
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import archive as module
 from runbook_lib.record import owner
 from runbook_lib.record.archive import Archive, list_rows, seal_staged, show_record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.chain import Chain, predecessors, read_record
 from runbook_lib.record.place import RecordRef

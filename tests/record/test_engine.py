@@ -34,7 +34,7 @@ OUTCOME = 'journal.append("outcome", intent="i", ok=True)'
 CLOSE = 'journal.append("closed", decision="PROMOTE", reason="r", next="n")'
 KILL = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
 WAIT = 'open("waiting", "w").close()\nimport time; time.sleep(60)'
-RED = 'from runbook_lib.errors import RedVerdict\nraise RedVerdict("HOLD", "a human is needed")'
+RED = 'from runbook_lib.base.errors import RedVerdict\nraise RedVerdict("HOLD", "a human is needed")'
 
 
 class Project:
@@ -178,7 +178,8 @@ def test_a_bad_parameter_leaves_a_record_too(project: Project) -> None:
 
     with pytest.raises(PapermillExecutionError):
         project.run(
-            "from runbook_lib.errors import UsageError\nraise UsageError(\"env is '../x'\")", parameters={"env": "../x"}
+            "from runbook_lib.base.errors import UsageError\nraise UsageError(\"env is '../x'\")",
+            parameters={"env": "../x"},
         )
     record = project.record()
     assert record.error is not None and record.error.sentence == "env is '../x'"
@@ -258,7 +259,7 @@ def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
     from nbclient.exceptions import DeadKernelError
 
     import runbook_lib.record.archive as module
-    from runbook_lib.errors import ArchiveError
+    from runbook_lib.base.errors import ArchiveError
 
     def full(*_: object, **__: object) -> None:
         raise ArchiveError("no room")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook_lib.errors import ArchiveError
-from runbook_lib.params import Params, load_file
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, book, enter, entries, same_role
 

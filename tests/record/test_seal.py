@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import seal
 from runbook_lib.record.seal import canonical, file_hash, gates_digest, record_hash, replace_file, write_folder
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Outcome, Verdict
-from runbook_lib.params import load_file
-from runbook_lib.policy import Policy
+from runbook_lib.params.load import load_file
+from runbook_lib.params.policy import Policy
 
 NASTY = "<script>alert('x')</script> & \"more\""
 

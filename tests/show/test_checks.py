@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook_lib.judge.checks import Check, check
+from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.show.checks import checks_table
 
 

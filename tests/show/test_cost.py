@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 import yaml
 
-from runbook_lib.judge.charges import AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
-from runbook_lib.judge.cost import cost_per_vpr, invoice
 from runbook_lib.judge.model import Evidence, Gate
-from runbook_lib.judge.projection import break_even, month
-from runbook_lib.judge.statement import GROUPS
-from runbook_lib.prices import Prices
+from runbook_lib.judge.money.charges import AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
+from runbook_lib.judge.money.cost import cost_per_vpr, invoice
+from runbook_lib.judge.money.projection import break_even, month
+from runbook_lib.judge.money.statement import GROUPS
+from runbook_lib.params.prices import Prices
 from runbook_lib.show.cost import as_rows, cost_table, even_words, month_table
 from runbook_lib.show.cost_charts import PARTS, over_time, stacked, waterfall
 
 HERE = Path(__file__).parent
-PRICES = Prices.model_validate(yaml.safe_load((HERE.parent / "judge" / "prices.yaml").read_text(encoding="utf-8")))
+PRICES = Prices.model_validate(
+    yaml.safe_load((HERE.parent / "judge" / "money" / "prices.yaml").read_text(encoding="utf-8"))
+)
 GATE = Gate.model_validate(
     {"id": "cost", "title": "Cost per VPR", "kind": "amount", "measure": "cost_per_vpr", "unit": "USD",
      "evidence": "point", "response": "hold", "severity": 1, "why": "w", "target": "< 0.01", "alert": "> 0.05"}

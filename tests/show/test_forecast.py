@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from runbook_lib.judge.backlog import Load, forecast, options
+from runbook_lib.judge.incidents.backlog import Load, forecast, options
 from runbook_lib.show.forecast import described, forecast_chart, forecast_table
 
 AT = dt.datetime(2026, 11, 25, 3, 0, tzinfo=dt.UTC)

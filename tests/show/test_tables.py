@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict
-from runbook_lib.show import tables, users, verdicts
+from runbook_lib.show import tables, verdicts
+from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK
 
 VOID = {"br", "img"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from runbook_lib.alarm_odds import demands
-from runbook_lib.judge.guard_math import propose
+from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.model import Decision, Evidence, Outcome
-from runbook_lib.observe.window import Window, iso
-from runbook_lib.params import Params
-from runbook_lib.policy import Alarm
+from runbook_lib.judge.planning.guard_math import propose
+from runbook_lib.params.load import Params
+from runbook_lib.params.policy import Alarm
 from runbook_lib.rehearse.quick.draw import HARM, Play
 from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, Local, _AfterMigration, _Soak
-from runbook_lib.rehearse.scenario import Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
+from runbook_lib.steps.alarm_odds import demands
 
 NOTEBOOKS = {
     "06": "06_phase1_10_percent", "07": "07_phase2_50_percent", "08": "08_phase3_100_percent",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from runbook_lib.judge.statistics import lower_bound, upper_bound
+from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 from runbook_lib.rehearse.quick.draw import BLIND, HARM, Play
 from runbook_lib.rehearse.quick.fuzz import Played
 

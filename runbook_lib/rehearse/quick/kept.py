@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.play.played import Ended
 
 Part = Literal["in_process", "notebooks"]
 

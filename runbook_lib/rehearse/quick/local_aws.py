@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runbook_lib.observe import census
-from runbook_lib.observe.fetch import Answers, Ask, Series, query_of
-from runbook_lib.observe.window import Window
-from runbook_lib.params import Params
-from runbook_lib.rehearse.jobs import Job
-from runbook_lib.rehearse.publish import COARSE, COARSE_MINUTES, MINUTE_S, Target, item
-from runbook_lib.rehearse.rows import ID, SIGNALS, Floats, Rows
+from runbook_lib.base.window import Window
+from runbook_lib.observe.jobs import census
+from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.world.jobs import Job
+from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, Target, item
+from runbook_lib.rehearse.world.rows import ID, SIGNALS, Floats, Rows
 
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from runbook_lib.observe.alarms import realise
-from runbook_lib.observe.traffic import Deployment, Event, TrafficState
-from runbook_lib.observe.window import iso
-from runbook_lib.params import Params
-from runbook_lib.rehearse import alarm_clock
+from runbook_lib.base.window import iso
+from runbook_lib.observe.alarms.declared import realise
+from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator import alarm_clock
 from runbook_lib.rehearse.quick.local_aws import LocalMetrics, key_of, statistics
 
 BAKE = dt.timedelta(hours=24)

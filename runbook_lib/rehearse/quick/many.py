@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from runbook_lib.params import Params
-from runbook_lib.rehearse.played import Ended
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.quick.player import InProcess
-from runbook_lib.rehearse.scenario import Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def remarks(found: list[QuickPlay]) -> list[str]:
 
 
 def _epoch(text: str) -> float:
-    from runbook_lib.observe.window import parse
+    from runbook_lib.base.window import parse
 
     return parse(text).timestamp()
 

@@ -14,26 +14,28 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook_lib import moment as moments
-from runbook_lib import present
-from runbook_lib.act.traffic import describe
+from runbook_lib.act.traffic.shift import describe
+from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome
-from runbook_lib.observe import access_log, census, door, measure, traffic
-from runbook_lib.observe.window import Window, parse
-from runbook_lib.params import Params
-from runbook_lib.phase_case import case_of
-from runbook_lib.rehearse import publish
-from runbook_lib.rehearse.jobs import RATE_LIMITED, Answer
-from runbook_lib.rehearse.outbox import Outbox
-from runbook_lib.rehearse.played import DRAIN, PATIENCE, Ended, Seconds, detected_s, turned
+from runbook_lib.observe.evidence import door, measure
+from runbook_lib.observe.jobs import access_log, census
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, Seconds, detected_s, turned
 from runbook_lib.rehearse.quick.local_aws import LocalMetrics, LocalTable
 from runbook_lib.rehearse.quick.local_flags import LocalFlags, LocalGuards
-from runbook_lib.rehearse.rows import Rows
-from runbook_lib.rehearse.scenario import Scenario
-from runbook_lib.rehearse.service_model import Service
-from runbook_lib.rehearse.truth import Truth
-from runbook_lib.rehearse.world import settings
-from runbook_lib.sight import BASELINE
+from runbook_lib.rehearse.world import publish
+from runbook_lib.rehearse.world.jobs import RATE_LIMITED, Answer
+from runbook_lib.rehearse.world.outbox import Outbox
+from runbook_lib.rehearse.world.rows import Rows
+from runbook_lib.rehearse.world.scenario import Scenario
+from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.truth import Truth
+from runbook_lib.rehearse.world.world import settings
+from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout import present
+from runbook_lib.rollout.case import case_of
+from runbook_lib.rollout.look import BASELINE
 
 PHASES = ("06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent")
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
@@ -263,7 +265,7 @@ class _Soak:
         return outcome
 
     def _stands(self, outcome: Outcome, judged: Window, users: Evidence | None) -> Outcome:
-        """The outcome, if the time since the judged hours bears it out, as the notebook has it (`present.py`)."""
+        """The outcome, if the time since the judged hours bears it out, as in the notebook (`rollout/present.py`)."""
         window = present.since_of(judged.end, self.world.now)
         if outcome.decision is Decision.SOAK and not present.worth_looking(window, self.params):
             return outcome
@@ -312,7 +314,7 @@ class _AfterMigration(_Soak):
         world, service = self.world, self.params.service
         world.flags.move(world.now, self.about)
         world.service.live_by(world.service.scenario.begun("migration", world.service.hour))
-        # As long as clients may hold the old weight and poll (`migration.py`).
+        # As long as clients may hold the old weight and poll (`steps/phase/migration.py`).
         silent = 2 * service.traffic.client_poll_s + service.job_deadline_s + self.params.policy.metric_delay_s
         world.live(world.now + dt.timedelta(seconds=silent))
         world.flags.remove_temporary(world.now)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from runbook_lib.params import Params
+from runbook_lib.params.load import Params
 from runbook_lib.rehearse.quick import fuzz
 from runbook_lib.rehearse.quick.draw import Play
 from runbook_lib.rehearse.quick.fuzz_rules import about

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.params import Params, load_file
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick import fuzz, fuzz_rules, shrink
 from runbook_lib.rehearse.quick.draw import (
     KINDS,
@@ -32,7 +32,7 @@ from runbook_lib.rehearse.quick.fuzz import Played, Truth, designed
 from runbook_lib.rehearse.quick.fuzz_report import page
 from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
 from runbook_lib.rehearse.quick.player import START
-from runbook_lib.rehearse.scenario import load
+from runbook_lib.rehearse.world.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
 PLAYS = 120

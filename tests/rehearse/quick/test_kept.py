@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from runbook_lib.rehearse.played import Ended
+from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.quick.kept import Kept, keep, read
 
 KNOWN = ("bad", "well")

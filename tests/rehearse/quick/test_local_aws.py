@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.observe.fetch import Answers, Series
-from runbook_lib.observe.window import Window
+from runbook_lib.base.window import Window
+from runbook_lib.observe.metrics.fetch import Answers, Series
 from runbook_lib.rehearse.quick.local_aws import _Column
 
 START = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from runbook_lib.cli import app
-from runbook_lib.errors import UsageError
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.app import app
 from runbook_lib.judge.model import Decision
-from runbook_lib.params import load_file, params_dir
+from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.rehearse.quick.player import HISTORY, PHASES, START, InProcess, _Soak
-from runbook_lib.rehearse.scenario import load
+from runbook_lib.rehearse.world.scenario import load
 
 OURS = """
 name: ours
@@ -81,7 +81,7 @@ def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
 
     import yaml
 
-    from runbook_lib.files import params_dir
+    from runbook_lib.base.project import params_dir
 
     folder = tmp_path / "params"
     shutil.copytree(params_dir(), folder)
@@ -114,9 +114,9 @@ def test_a_late_look_looks_at_the_present() -> None:
     """All is well for 25 hours, then every job fails: a look four hours late must not promote."""
     import yaml
 
-    from runbook_lib.params import load_file
+    from runbook_lib.params.load import load_file
     from runbook_lib.rehearse.quick.many import play
-    from runbook_lib.rehearse.scenario import Scenario
+    from runbook_lib.rehearse.world.scenario import Scenario
 
     raw = yaml.safe_load("""
     name: late

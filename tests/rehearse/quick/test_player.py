@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act import flags
-from runbook_lib.observe import census, fetch, measure, traffic
-from runbook_lib.observe.window import Window
-from runbook_lib.rehearse.embedded import EmbeddedAws
+from runbook_lib.act.traffic import flags
+from runbook_lib.base.window import Window
+from runbook_lib.observe.evidence import measure
+from runbook_lib.observe.jobs import census
+from runbook_lib.observe.metrics import fetch
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only, params_of
 from runbook_lib.rehearse.quick.player import START, InProcess, Local
-from runbook_lib.rehearse.sandbox import deploy
-from runbook_lib.rehearse.scenario import load
-from runbook_lib.rehearse.stage import only, params_of
-from runbook_lib.rehearse.world import World
+from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.rehearse.world.scenario import load
+from runbook_lib.rehearse.world.world import World
 
 PARAMS = params_of("prod", "test")
 QUICK = (
@@ -92,7 +95,7 @@ def test_the_same_seed_ends_the_same_way() -> None:
 
 
 def test_what_did_not_end_as_declared_is_said() -> None:
-    from runbook_lib.rehearse.played import Ended
+    from runbook_lib.rehearse.play.played import Ended
 
     ended = Ended("submit_latency", 1, "ROLLBACK", "07", "look", 1, 60.0, True)
     assert ended.wrong(load("submit_latency")) == [

@@ -1,0 +1,1 @@
+"""Real HTTP requests to the service."""

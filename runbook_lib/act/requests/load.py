@@ -1,0 +1,162 @@
+"""The load test: locust in a process of its own, and what its users met. gevent never enters this process."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.redact import redact_text
+from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.planning.load import Met
+from runbook_lib.params.policy import Routes
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+PROGRAM = (sys.executable, "-m", "locust")
+_TAIL = 20
+_MARGIN_S = 60.0
+"""locust is given so long to end by itself."""
+_DATA = re.compile(r"^.*\bwindow\.templateArgs = .*$", re.MULTILINE)
+
+
+class LoadError(RunbookError):
+    """The load test could not be carried out, or left no result."""
+
+
+class LoadPlan(Frozen):
+    """`params/load.yaml`."""
+
+    users: int = Field(ge=1)
+    """All of them at the same time, each with one job."""
+    spawn_per_s: float = Field(gt=0)
+    generation_s: float = Field(gt=0)
+    """Seconds that one report takes, about."""
+    warm_up: int = Field(default=4, ge=0)
+    """Requests of each kind at once, before the first user; they make no job."""
+    max_s: float = Field(default=1800, gt=0)
+    drain_factor: float = Field(default=1.2, ge=1)
+    drain_slack_s: float = Field(default=2, ge=0)
+    processes: int = Field(default=0, ge=0)
+    """More than 0: so many locust processes on this machine."""
+    expect_workers: int = Field(default=0, ge=0)
+    """More than 0: a master that waits for so many workers on other machines; goes before `processes`."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of it."""
+
+    met: tuple[Met, ...]
+    began: float
+    """Epoch s of this machine's clock, like all times of the users."""
+    seconds: float
+    statistics: bytes
+    """locust's own report: CSV, one line a request name."""
+    report: str
+    """locust's own report: HTML, secrets taken out; empty where it made none."""
+
+
+def arguments(plan: LoadPlan, host: str, folder: Path, what: Mapping[str, Any]) -> list[str]:
+    """locust's command line (after the program).
+
+    Args:
+        folder: where its report goes: `load.html`.
+        what: the plan of `locustfile.py`; a master hands it on to its workers.
+    """
+    given = [
+        *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--only-summary", "--loglevel", "WARNING"),
+        *("--html", str(folder / "load.html")),
+        *("--users", str(plan.users), "--spawn-rate", f"{plan.spawn_per_s:g}", "--run-time", f"{plan.max_s:g}s"),
+        *("--exit-code-on-error", "0", "--runbook-plan", json.dumps(what)),
+    ]
+    if plan.expect_workers:
+        given += ["--master", "--expect-workers", str(plan.expect_workers)]
+    elif plan.processes:
+        given += ["--processes", str(plan.processes)]
+    return given
+
+
+def run_load(
+    plan: LoadPlan,
+    host: str,
+    routes: Routes,
+    *,
+    probe: str,
+    poll_s: float,
+    max_polls: int,
+    out: Callable[[str], None] | None = None,
+) -> Loaded:
+    """Runs the test to its end, live.
+
+    Args:
+        host: address of the API's stage.
+        probe: marks the jobs, so that no users' figure counts them.
+        poll_s, max_polls: how the client polls, and when it gives up.
+        out: is given progress, a line at a time.
+
+    Raises:
+        LoadError: locust cannot be started, or ended without a result.
+    """
+    with tempfile.TemporaryDirectory(prefix="runbook-load-") as scratch:
+        folder = Path(scratch)
+        what = {
+            "out": str(folder / "met.json"), "statistics": str(folder / "load.csv"), "users": plan.users,
+            "warm_up": plan.warm_up, "probe": probe,
+            "poll_s": poll_s, "max_polls": max_polls, "submit": routes.submit, "status": routes.status,
+        }  # fmt: skip
+        began = time.time()
+        argv = [*PROGRAM, *arguments(plan, host.rstrip("/"), folder, what)]
+        tail = _run(argv, plan.max_s + _MARGIN_S, out)
+        seconds = time.time() - began
+        try:
+            found = json.loads((folder / "met.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            said = next((line for line in reversed(tail) if line.strip()), "it said nothing")
+            raise LoadError(f"the load test left no result: {said}") from None
+        csv, page = folder / "load.csv", folder / "load.html"
+        statistics = csv.read_bytes() if csv.is_file() else b""
+        report = without_secrets(page.read_text(encoding="utf-8")) if page.is_file() else ""
+        return Loaded(tuple(Met.model_validate(one) for one in found), began, seconds, statistics, report)
+
+
+def without_secrets(report: str) -> str:
+    """locust's HTML with secrets taken out of its data; its program, the other lines, is left as it is."""
+    return _DATA.sub(lambda line: redact_text(line[0]), report)
+
+
+def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    timer = threading.Timer(limit_s, process.kill)
+    timer.start()
+    tail: list[str] = []
+    try:
+        assert process.stdout is not None  # noqa: S101
+        for line in process.stdout:
+            tail = [*tail, redact_text(line.rstrip())][-_TAIL:]
+            if out is not None:
+                out(tail[-1])
+        process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            process.kill()
+    return tail
+
+
+def events(met: tuple[Met, ...]) -> bytes:
+    """The users' own events, for the record."""
+    rows: list[dict[str, Any]] = [one.model_dump(mode="json") for one in met]
+    return json.dumps(rows).encode()

@@ -1,0 +1,102 @@
+"""Probes: requests of our own through the real API, one after the other at a steady pace, each as a client makes it.
+
+They are marked, so that the census and every gate of the users' rate leave them out; what they show is told apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+from runbook_lib.act.requests.smoke import Conversation, attempt
+from runbook_lib.params.policy import Routes
+
+STEPS = ("submit", "poll", "download")
+"""What a client does, in order."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What became of one probe."""
+
+    job_id: str
+    ok: bool
+    """Accepted, COMPLETED before the client gives up, and downloaded."""
+    failed_at: str
+    """The step that failed; empty: none."""
+    detail: str
+    submit_s: float
+    """Seconds until the submission was answered."""
+    total_s: float
+    """Seconds until the report was there, or the client gave up."""
+
+
+def probe(
+    api_url: str,
+    routes: Routes,
+    count: int,
+    *,
+    per_minute: float,
+    probe_id: str,
+    deadline_s: float,
+    poll_s: float,
+    done: Callable[[Probe], object] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Probe]:
+    """Sends `count` probes and follows each to its end.
+
+    Args:
+        api_url: address of the API's stage.
+        per_minute: submissions a minute; the time that one takes to answer does not slow down the next.
+        probe_id: goes into each job's `source`, by which the census leaves it out.
+        deadline_s: seconds after which a client stops polling.
+        poll_s: seconds between two polls.
+        done: told of each probe as it ends.
+
+    Returns:
+        One for each probe, in order of their ends. A bad answer or none is a probe that failed, never an error.
+    """
+
+    def one(number: int) -> Probe:
+        return _followed(Conversation(api_url, routes, f"{probe_id}-{number}", deadline_s, poll_s))
+
+    wait = 60 / per_minute
+    at_once = max(1, min(count, int(deadline_s / wait) + 2))
+    pending: list[Future[Probe]] = []
+    found: list[Probe] = []
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            for number in range(count):
+                if number:
+                    sleep(wait)
+                pending.append(pool.submit(one, number + 1))
+            for future in as_completed(pending):
+                found.append(future.result())
+                done(found[-1])
+        except BaseException:
+            for future in pending:
+                future.cancel()
+            raise
+    return found
+
+
+def _followed(conversation: Conversation) -> Probe:
+    taken: list[float] = []
+    for name, act in zip(STEPS, (conversation.submit, conversation.poll, conversation.download), strict=True):
+        step = attempt(name, name, act)
+        taken.append(step.seconds)
+        if not step.ok:
+            return Probe(conversation.job_id, False, name, step.detail, taken[0], sum(taken))
+    return Probe(conversation.job_id, True, "", "", taken[0], sum(taken))
+
+
+def spoilt(probes: Sequence[Probe]) -> dict[str, int]:
+    """Failures by step and what was said, most first."""
+    counts: dict[str, int] = {}
+    for each in probes:
+        if not each.ok:
+            said = f"{each.failed_at}: {each.detail}"
+            counts[said] = counts.get(said, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))

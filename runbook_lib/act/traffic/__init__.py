@@ -1,0 +1,1 @@
+"""The weight and the switch: plans, and AppConfig."""

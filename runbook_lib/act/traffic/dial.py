@@ -1,0 +1,215 @@
+"""AppConfig as the home of the weight: a dial that bakes under alarms, and a switch that nothing stands in the way of.
+
+What AppConfig does, and why it is done so here: DOMAIN.md, "AppConfig: what bites".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flag_store import FlagStore, code
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
+from runbook_lib.act.traffic.shift import MAX_BAKE_H, Plan, Step, Switched, number, whose
+from runbook_lib.act.traffic.switch import Switch, insist
+from runbook_lib.act.traffic.switch import start as start_switch
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.traffic.flag_ids import BUSY
+from runbook_lib.observe.traffic.state import TrafficState, read
+from runbook_lib.params.load import Params
+
+
+class AppConfigTraffic:
+    """Dial and switch of one AppConfig application."""
+
+    def __init__(self, client: Any, guard: Guard, params: Params, store: FlagStore | None = None) -> None:
+        self._client = client
+        self._guard = guard
+        self._params = params
+        self._flag = params.service.traffic.flag
+        self._store = store or FlagStore(client, params)
+
+    def read(self) -> TrafficState:
+        """The state as AppConfig reports it now.
+
+        Raises:
+            AwsError: AppConfig does not answer, or the flags are not there.
+        """
+        return read(self._client, self._params)
+
+    def apply(self, plan: Plan) -> TrafficState:
+        """Carries a plan out, one call at a time, each with its intent and outcome.
+
+        Raises:
+            Refused: not authorised, blocked, changed since the plan, or taken back by AppConfig at once.
+            AwsError: AppConfig refused for another reason, or a lowering did not get through in time.
+        """
+        self._guard.authorise(plan.raises)
+        if plan.blockers:
+            raise Refused(f"{plan.blockers[0]}; nothing was changed")
+        latest = plan.latest
+        if plan.raises:
+            self._refuse_if_changed(plan, self.read())
+            self._refuse_short_bake(plan)
+        elif plan.steps:
+            latest = number(self.read().dial_deployment)
+        for place, step in enumerate(plan.steps, 1):
+            if step.action == "stop":
+                self._stop(plan, step, latest)
+            else:
+                latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
+        return self.read()
+
+    def switch_off(self, description: str) -> Switched:
+        """Async off (`act/traffic/switch.py`).
+
+        Raises:
+            AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
+        """
+        off = Switch(self._guard, self._params, self._store).off(description)
+        return Switched(changed=off.changed, enabled=False, sentence=off.sentence)
+
+    def switch_on(self, description: str) -> Switched:
+        """Async on, at dial 0 only; if the dial is moved meanwhile, off again.
+
+        Raises:
+            Refused: the dial is not at 0, or somebody turned the switch or the dial meanwhile.
+        """
+        self._guard.authorise(raises=True)
+        state = self.read()
+        if state.switch_on:
+            return self._switched(False, True, f"the switch is on already, by {whose(state.switch_deployment)}")
+        if state.dial_percent != 0:
+            raise Refused(
+                f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
+                "bring the dial to 0 first; nothing was changed"
+            )
+        latest, ids = number(state.switch_deployment), self._store.ids
+        with aws_errors("switching on"):
+            try:
+                change = self._guard.change(
+                    "switch on",
+                    before={"enabled": False, "dial_percent": 0},
+                    after={"enabled": True, "description": description[:MAX_DESCRIPTION]},
+                    undo=f"switch off; {self._store.off_by_hand()}",
+                    do=lambda: start_switch(self._store, self._params, True, description, latest),
+                    read_back=lambda: self._store.settled(ids.switch_environment, ids.switch_profile, latest + 1),
+                    raises=True,
+                )
+            except ClientError as error:
+                self._refuse_conflict(error, "switch")
+                raise
+        if not change.ok:
+            raise AwsError(f"the switch was turned on, yet it reads back as {dict(change.seen)}; look before going on")
+        dial = self.read().dial_percent
+        if dial != 0:
+            self.switch_off(description)
+            raise Refused(f"somebody moved the dial to {dial:g} % meanwhile: the switch is off again; plan again")
+        return self._switched(True, True, "the switch is on, the dial at 0: nothing moves yet")
+
+    def _switched(self, changed: bool, enabled: bool, sentence: str) -> Switched:
+        if not changed:
+            sentence += "; nothing was changed"
+            self._guard.note("note", text=sentence)
+        return Switched(changed=changed, enabled=enabled, sentence=sentence)
+
+    def _refuse_if_changed(self, plan: Plan, state: TrafficState) -> None:
+        now = state.dial_deployment.state if state.dial_deployment else ""
+        by_itself = plan.latest_state in BUSY and now == "COMPLETE"
+        if number(state.dial_deployment) != plan.latest or (now != plan.latest_state and not by_itself):
+            raise Refused(
+                f"the dial changed since the plan was made: {whose(state.dial_deployment)} instead of deployment "
+                f"{plan.latest} ({plan.latest_state or 'none'}); look, and plan again; nothing was changed"
+            )
+        if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
+            raise Refused(
+                f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
+                f"{whose(state.switch_deployment)}; look, and plan again; nothing was changed"
+            )
+
+    def _refuse_short_bake(self, plan: Plan) -> None:
+        with aws_errors("reading the soak strategy (appconfig:GetDeploymentStrategy)"):
+            strategy = self._store.strategy(self._store.ids.soak_strategy)
+        bakes, wants = int(strategy.get("FinalBakeTimeInMinutes") or 0), 60 * min(plan.soak_hours, MAX_BAKE_H)
+        if bakes < wants:
+            raise Refused(
+                f"strategy {strategy['Name']} bakes for {bakes} min, the soak wants {wants:g}: AppConfig would stop "
+                "watching before its end; raise FinalBakeTimeInMinutes; nothing was changed"
+            )
+
+    def _refuse_conflict(self, error: ClientError, what: str) -> None:
+        """A conflict as a sentence that names who was faster; other errors are left to the caller."""
+        if code(error) == "ConflictException":
+            state = self.read()
+            theirs = state.dial_deployment if what == "dial" else state.switch_deployment
+            raise Refused(
+                f"somebody else moved the {what} meanwhile: {whose(theirs)}; the dial is at {state.dial_percent:g} %, "
+                f"the switch {'on' if state.switch_on else 'off'}; look, and plan again"
+            ) from None
+
+    def _stop(self, plan: Plan, step: Step, latest: int) -> None:
+        """Ends the bake; the previous version comes back. A bake that ended by itself needs no stop."""
+        store, ids = self._store, self._store.ids
+        with aws_errors(f"stopping deployment {latest}"):
+            if store.settled(ids.dial_environment, ids.dial_profile, latest, unless=())["busy"] is False:
+                self._guard.note("note", text=f"deployment {latest} ended by itself: no stop needed")
+                return
+            self._guard.change(
+                f"stop deployment {latest}",
+                before={"percent": step.before, "busy": True},
+                after={"busy": False},
+                undo="shift again: a stopped deployment cannot be resumed",
+                do=lambda: store.stop(ids.dial_environment, latest),
+                read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, latest),
+                raises=plan.raises,
+            )
+
+    def _deploy(self, plan: Plan, step: Step, latest: int, mark: str) -> int:
+        """One StartDeployment on the dial, and its number; conditional on `latest` if the plan is a raise."""
+        store, ids = self._store, self._store.ids
+        soaks = step.after > 0
+        description = f"{plan.description[: MAX_DESCRIPTION - len(mark) - 1]} {mark}"
+        started = [latest + 1]
+
+        def start(expected: int | None = latest) -> int:
+            return store.start(
+                ids.dial_environment,
+                ids.dial_profile,
+                dial_document(self._flag, step.after),
+                strategy=ids.soak_strategy if soaks else ids.immediate_strategy,
+                description=description,
+                latest=expected,
+            )
+
+        def lower() -> int:
+            doing = "bringing the dial to 0"
+            started[0] = insist(store, self._guard, ids.dial_environment, ids.dial_profile, doing, lambda: start(None))
+            return started[0]
+
+        # A soak has arrived once it bakes; a step without a bake once nothing is under way any more.
+        unless = ("VALIDATING", "DEPLOYING") if soaks else BUSY
+        promised = {"percent": step.after, "description": description, **({} if soaks else {"busy": False})}
+        with aws_errors(f"setting the dial to {step.after:g} %"):
+            try:
+                change = self._guard.change(
+                    f"dial {step.before:g} % -> {step.after:g} %",
+                    before={"percent": step.before, "deployment": latest},
+                    after=promised,
+                    undo=f"{plan.undo}; {store.off_by_hand()}",
+                    do=start if plan.raises else lower,
+                    read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, started[0], unless),
+                    raises=plan.raises,
+                )
+            except ClientError as error:
+                self._refuse_conflict(error, "dial")
+                raise
+        if not change.ok:
+            why = change.seen.get("taken_back") or f"it reads back as {dict(change.seen)}"
+            raise Refused(
+                f"the dial did not stay at {step.after:g} % ({why}); it is at {self.read().dial_percent:g} % now. "
+                "A guard in ALARM takes every deployment of the dial back: look at the guards; switch off if needed"
+            )
+        return started[0]

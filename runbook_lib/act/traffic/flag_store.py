@@ -1,0 +1,186 @@
+"""The AppConfig calls that carry the two flags: versions, deployments, and waiting for them. No decisions here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
+from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, handles, numbers
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+PATIENCE_S = 60.0
+"""Seconds that a deployment may take to arrive, and that a lowering keeps trying."""
+PAUSE_S = 0.5
+
+
+class FlagStore:
+    """One AppConfig application. Errors are botocore's own: whoever calls knows what was being done."""
+
+    def __init__(
+        self,
+        client: Any,
+        params: Params,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._params = params
+        self.sleep = sleep
+        self.monotonic = monotonic
+
+    @cached_property
+    def ids(self) -> Handles:
+        """AppConfig's ids of what the parameters name."""
+        return handles(self._client, self._params)
+
+    def start(
+        self,
+        environment: str,
+        profile: str,
+        document: dict[str, Any],
+        *,
+        strategy: str,
+        description: str,
+        latest: int | None,
+    ) -> int:
+        """Deploys the version that says what `document` says (made if there is none); the deployment's number.
+
+        With `latest`, only if that is still the environment's latest deployment; else AppConfig says ConflictException.
+        """
+        condition = {} if latest is None else {"LatestDeploymentNumber": latest}
+        answer = self._client.start_deployment(
+            **self._in(environment),
+            DeploymentStrategyId=strategy,
+            ConfigurationProfileId=profile,
+            ConfigurationVersion=str(self._version(profile, document)),
+            Description=description,
+            **condition,
+        )
+        return int(answer["DeploymentNumber"])
+
+    def stop(self, environment: str, deployment: int) -> None:
+        """Takes a deployment back, also out of a bake."""
+        self._client.stop_deployment(**self._in(environment), DeploymentNumber=deployment, AllowRevert=True)
+
+    def under_way(self, environment: str) -> list[int]:
+        """Deployments that keep others out of the environment; at most one."""
+        pages = self._client.get_paginator("list_deployments").paginate(**self._in(environment))
+        return [int(item["DeploymentNumber"]) for page in pages for item in page["Items"] if item["State"] in BUSY]
+
+    def newest(self, environment: str, profile: str) -> dict[str, Any]:
+        """The environment's newest deployment, as `settled` tells it, with the values that are in force now.
+
+        After a deployment that was taken back these are those of the one before it.
+        """
+        found = numbers(self._client, self._in(environment))
+        told = [self.settled(environment, profile, number, unless=()) for number in found[:1]]
+        for number in found[1:]:
+            if told[-1]["state"] in IN_FORCE:
+                break
+            told.append(self.settled(environment, profile, number, unless=()))
+        return {**told[-1], **told[0]} if told else {"deployment": None, "busy": False}
+
+    def strategy(self, id: str) -> dict[str, Any]:
+        """A deployment strategy as AppConfig describes it."""
+        return dict(self._client.get_deployment_strategy(DeploymentStrategyId=id))
+
+    def settled(
+        self, environment: str, profile: str, deployment: int, unless: tuple[str, ...] = BUSY
+    ) -> dict[str, Any]:
+        """A deployment once its state is none of `unless` any more, or as it is when patience ends.
+
+        `deployment` is None in the answer if there is no such deployment. While its version is in force, the answer
+        holds the flag's values (`percent` or `enabled`).
+        """
+        deadline = self.monotonic() + PATIENCE_S
+        while True:
+            try:
+                found = self._client.get_deployment(**self._in(environment), DeploymentNumber=deployment)
+            except ClientError as error:
+                if code(error) != "ResourceNotFoundException":
+                    raise
+                return {"deployment": None, "busy": None}
+            if found["State"] not in unless or self.monotonic() >= deadline:
+                break
+            self.sleep(PAUSE_S)
+        version = str(found.get("ConfigurationVersion", ""))
+        values: dict[str, Any] = {}
+        if found["State"] in IN_FORCE:
+            values = value_of(self._content(profile, int(version)), self._params.service.traffic.flag)
+        return {
+            **values,
+            "deployment": deployment,
+            "state": found["State"],
+            "busy": found["State"] in BUSY,
+            "description": found.get("Description", ""),
+            "started_at": found.get("StartedAt"),
+            "version": version,
+            "taken_back": _taken_back(found.get("EventLog", [])),
+        }
+
+    def off_by_hand(self) -> str:
+        """The one command that takes async off, for whoever has no runbook at hand. Never raises."""
+        try:
+            ids = self.ids
+            found, _ = self._find(ids.switch_profile, switch_document(self._params.service.traffic.flag, False))
+        except Exception:  # a hint only: it must not stand in the way
+            return "by hand: deploy the off version of the switch in the AWS console"
+        return (
+            f"by hand: aws appconfig start-deployment --region {self._params.region} "
+            f"--application-id {ids.application} --environment-id {ids.switch_environment} "
+            f"--deployment-strategy-id {ids.immediate_strategy} --configuration-profile-id {ids.switch_profile} "
+            f"--configuration-version {found or '(the version that says enabled: false)'}"
+        )
+
+    def _version(self, profile: str, document: dict[str, Any]) -> int:
+        found, newest = self._find(profile, document)
+        if found is not None:
+            return found
+        answer = self._client.create_hosted_configuration_version(
+            ApplicationId=self.ids.application,
+            ConfigurationProfileId=profile,
+            Content=encode(document),
+            ContentType=CONTENT_TYPE,
+            **({"LatestVersionNumber": newest} if newest else {}),
+        )
+        return int(answer["VersionNumber"])
+
+    def _find(self, profile: str, document: dict[str, Any]) -> tuple[int | None, int]:
+        """The newest version that says the same (None: there is none), and the newest of all (0: there is none)."""
+        where = {"ApplicationId": self.ids.application, "ConfigurationProfileId": profile}
+        pages = self._client.get_paginator("list_hosted_configuration_versions").paginate(**where)
+        numbers = sorted((int(item["VersionNumber"]) for page in pages for item in page["Items"]), reverse=True)
+        for candidate in numbers:
+            if same_value(self._content(profile, candidate), document):
+                return candidate, numbers[0]
+        return None, numbers[0] if numbers else 0
+
+    def _content(self, profile: str, version: int) -> bytes:
+        answer = self._client.get_hosted_configuration_version(
+            ApplicationId=self.ids.application, ConfigurationProfileId=profile, VersionNumber=version
+        )
+        return bytes(answer["Content"].read())
+
+    def _in(self, environment: str) -> dict[str, str]:
+        return {"ApplicationId": self.ids.application, "EnvironmentId": environment}
+
+
+def _taken_back(events: list[dict[str, Any]]) -> str:
+    """Who took a deployment back and why, from its event log (newest first); empty if nobody did."""
+    for event in events:
+        if event.get("EventType") == "ROLLBACK_STARTED":
+            return f"{event.get('TriggeredBy', '?')}: {event.get('Description', '')}"
+    return ""
+
+
+def code(error: ClientError) -> str:
+    """AWS's name of an error, such as `ConflictException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,231 @@
+"""The traffic split behind one interface: plan a shift, apply it, switch async off, switch it on again.
+
+A plan is data: it can be shown, recorded, and refused when the state it was made from is no longer the state.
+Homes of the weight are listed in `_homes`; the first is AppConfig (`act/traffic/dial.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
+from runbook_lib.base.errors import UsageError
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.traffic.flag_ids import BUSY
+from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.load import Params
+
+__all__ = ["Plan", "Step", "Switched", "TrafficControl", "apply", "describe", "plan_shift", "switch_off", "switch_on"]
+
+MAX_BAKE_H = 24.0
+"""AppConfig bakes for at most 1,440 minutes."""
+
+
+class Step(Frozen):
+    """One call to AWS."""
+
+    action: Literal["stop", "deploy"]
+    before: float
+    """Percent before the step."""
+    after: float
+    """Percent in force when the step is done."""
+    strategy: str | None = None
+    why: str
+
+
+class Plan(Frozen):
+    """What a shift would do, and the state that it is conditional on."""
+
+    kind: str
+    before: float
+    percent: float
+    switch_on: bool
+    latest: int
+    """Number of the dial's latest deployment when the plan was made; 0: none."""
+    latest_state: str
+    switch_latest: int
+    soak_hours: float
+    description: str
+    steps: tuple[Step, ...]
+    blockers: tuple[str, ...] = ()
+    """Why it cannot be applied as things are; empty: it can."""
+    notes: tuple[str, ...] = ()
+    undo: str
+
+    @property
+    def raises(self) -> bool:
+        """Whether it may leave users on async who were not: everything that ends above 0, for it steps over 0."""
+        return self.percent > 0
+
+    def text(self) -> str:
+        """The plan for a terminal."""
+        head = f"dial {self.before:g} % -> {self.percent:g} %"
+        lines = [head if self.steps else f"dial is at {self.before:g} %: nothing to do"]
+        for place, step in enumerate(self.steps, 1):
+            how = f" ({step.strategy})" if step.strategy else ""
+            lines.append(f"  {place}. {step.action} {step.before:g} % -> {step.after:g} %{how}: {step.why}")
+        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  blocked: {blocker}" for blocker in self.blockers]
+        return "\n".join([*lines, f"  undo: {self.undo}"])
+
+
+class Switched(Frozen):
+    """What came of turning the switch."""
+
+    changed: bool
+    enabled: bool
+    sentence: str
+
+
+class TrafficControl(Protocol):
+    """One home of the weight. Every method that changes something passes the guard first."""
+
+    def read(self) -> TrafficState:
+        """The state as AWS reports it now."""
+        ...
+
+    def apply(self, plan: Plan) -> TrafficState:
+        """Carries a plan out; refuses a raise whose state has changed."""
+        ...
+
+    def switch_off(self, description: str) -> Switched:
+        """Async off, whatever stands in the way."""
+        ...
+
+    def switch_on(self, description: str) -> Switched:
+        """Async on, at dial 0 only."""
+        ...
+
+
+def plan_shift(state: TrafficState, percent: float, params: Params, *, soak_hours: float, description: str) -> Plan:
+    """The steps from `state` to the dial at `percent` with its bake. Pure.
+
+    Every shift steps over 0, so that AppConfig's own rollback (to the previous version) lands on 0.
+
+    Raises:
+        UsageError: `percent` or `description` is out of bounds.
+    """
+    if not 0 <= percent <= 100:
+        raise UsageError(f"percent is {percent:g}, wants 0 to 100")
+    if len(description) > MAX_DESCRIPTION:
+        raise UsageError(
+            f"the deployment's description has {len(description)} characters, AppConfig takes {MAX_DESCRIPTION}"
+        )
+    traffic = params.service.traffic
+    immediate, soak = traffic.immediate_strategy.format(env=params.env), traffic.soak_strategy.format(env=params.env)
+    latest = state.dial_deployment
+    at = state.dial_percent
+    steps: list[Step] = []
+    if latest is not None and busy(latest):
+        back = next((each.percent or 0.0 for each in state.history[1:] if each.in_force), 0.0)
+        why = f"deployment {latest.number} is {latest.state}, and AppConfig takes one at a time"
+        steps.append(Step(action="stop", before=at, after=back, why=why))
+        at = back
+    if percent > 0:
+        why = "step over 0, so that AppConfig's own rollback lands on 0"
+        steps.append(Step(action="deploy", before=at, after=0, strategy=immediate, why=why))
+        why = f"the weight, watched by the guard alarms for {min(soak_hours, MAX_BAKE_H):g} h"
+        steps.append(Step(action="deploy", before=0, after=percent, strategy=soak, why=why))
+    elif steps or at > 0:
+        steps.append(Step(action="deploy", before=at, after=0, strategy=immediate, why="the dial to 0, in calm"))
+    return Plan(
+        kind=traffic.kind,
+        before=state.dial_percent,
+        percent=percent,
+        switch_on=state.switch_on,
+        latest=number(latest),
+        latest_state=latest.state if latest else "",
+        switch_latest=number(state.switch_deployment),
+        soak_hours=soak_hours,
+        description=description,
+        steps=tuple(steps),
+        blockers=_blockers(state, percent, traffic.switch_environment.format(env=params.env)),
+        notes=_notes(soak_hours) if percent > 0 else (),
+        undo="turn the switch off (at once, whatever bakes or fires), then the dial to 0",
+    )
+
+
+def _blockers(state: TrafficState, percent: float, switch_environment: str) -> tuple[str, ...]:
+    if percent > 0 and state.migrated:
+        return (
+            "/api/vpr is asynchronous already, so no weight above 0 may be set any more: it would send clients to the "
+            "temporary route, which is to go",
+        )
+    if percent > 0 and not state.switch_on:
+        return (
+            f"the switch ({switch_environment}) is off, so the dial would move nothing and the soak would be void: "
+            "switch on first, at dial 0",
+        )
+    return ()
+
+
+def _notes(soak_hours: float) -> tuple[str, ...]:
+    if soak_hours > MAX_BAKE_H:
+        return (
+            f"AppConfig watches for {MAX_BAKE_H:g} h at most: renew the bake before hour {MAX_BAKE_H:g} "
+            f"of the {soak_hours:g} h soak",
+        )
+    return ()
+
+
+def number(deployment: Deployment | None) -> int:
+    """Its number; 0 for none, which is also what AppConfig's compare-and-set takes for none."""
+    return deployment.number if deployment else 0
+
+
+def busy(deployment: Deployment | None) -> bool:
+    """Whether it keeps other deployments out of its environment."""
+    return deployment is not None and deployment.state in BUSY
+
+
+def whose(deployment: Deployment | None) -> str:
+    """A deployment in words: number, state, time and description."""
+    if deployment is None:
+        return "no deployment"
+    words = (
+        f"deployment {deployment.number} ({deployment.state}, started {deployment.started_at or 'at an unknown time'}"
+    )
+    return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")
+
+
+def control(client: Any, guard: Guard, params: Params) -> TrafficControl:
+    """The home of the weight that the parameters choose.
+
+    Raises:
+        UsageError: a kind that has no home yet.
+    """
+    from runbook_lib.act.traffic.dial import AppConfigTraffic
+
+    homes = {"appconfig": AppConfigTraffic}
+    kind = params.service.traffic.kind
+    if kind not in homes:
+        raise UsageError(f"traffic.kind is '{kind}', wants one of: {', '.join(homes)}")
+    return homes[kind](client, guard, params)
+
+
+def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> TrafficState:
+    """Carries `plan` out and returns the state read back.
+
+    Raises:
+        Refused: not authorised, blocked, the state is no longer the plan's, or AppConfig took the weight back at once.
+    """
+    return control(client, guard, params).apply(plan)
+
+
+def switch_off(client: Any, guard: Guard, params: Params, *, description: str) -> Switched:
+    """Async off, for as long as it takes (bounded); off already is fine.
+
+    Raises:
+        AwsError: it could not be done in time; the sentence holds the command that does it by hand.
+    """
+    return control(client, guard, params).switch_off(description)
+
+
+def switch_on(client: Any, guard: Guard, params: Params, *, description: str) -> Switched:
+    """Async on again; refused unless the dial is at 0 (trap 20).
+
+    Raises:
+        Refused: the dial is not at 0, or somebody turned the switch meanwhile.
+    """
+    return control(client, guard, params).switch_on(description)

@@ -1,0 +1,148 @@
+"""Async off: one deployment on the switch, insisted upon. Light: `runbook rollback 1` loads it before anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.window import iso
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+_HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
+
+
+@dataclass(frozen=True)
+class Off:
+    """How async came to be off."""
+
+    changed: bool
+    """By this call; else it was off before."""
+    sentence: str
+    deployment: int
+    """Number of the switch's deployment that says so; 0: there is none."""
+
+
+class Switch:
+    """The switch of one AppConfig application."""
+
+    def __init__(self, guard: Guard, params: Params, store: FlagStore) -> None:
+        self._guard = guard
+        self._params = params
+        self._store = store
+
+    def off(self, description: str) -> Off:
+        """Async off: keeps trying for `PATIENCE_S`, and stops whatever deploys on the switch.
+
+        Asks for the switch alone, not for the dial and its history: that can wait until users are safe.
+
+        Raises:
+            Refused, UsageError: not authorised (`Guard.authorise`).
+            AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
+        """
+        self._guard.authorise(raises=False)
+        store = self._store
+        before: dict[str, Any] = {"enabled": None}
+        try:
+            with aws_errors("reading the switch (appconfig:ListDeployments, GetDeployment)"):
+                ids = store.ids
+                now = store.newest(ids.switch_environment, ids.switch_profile)
+            if not now.get("enabled") and not now["busy"]:
+                told = f"async is off already, by {whose(now)}; nothing was changed"
+                self._guard.note("note", text=told)
+                return Off(False, told, now["deployment"] or 0)
+            before = {"enabled": now.get("enabled"), "deployment": now["deployment"]}
+        except AwsError as error:
+            self._guard.warn(f"{error}; switching off all the same")
+        started: list[int] = []
+
+        def off() -> None:
+            ids = store.ids
+            doing = "switching async off"
+            started.append(
+                insist(
+                    store, self._guard, ids.switch_environment, ids.switch_profile, doing,
+                    lambda: start(store, self._params, False, description, None),
+                )
+            )  # fmt: skip
+
+        with aws_errors("switching async off"):
+            change = self._guard.change(
+                "switch off",
+                before=before,
+                after={"enabled": False},
+                undo="bring the dial to 0, switch on, then shift again: it is a raise, with all its conditions",
+                do=off,
+                read_back=lambda: self._facts(started[0] if started else None),
+                raises=False,
+            )
+        if not change.ok:
+            raise AwsError(
+                f"the switch was turned off, yet it reads back as {dict(change.seen)}; {store.off_by_hand()}"
+            )
+        poll = self._params.service.traffic.client_poll_s
+        told = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
+        return Off(True, told, int(change.seen.get("deployment") or 0))
+
+    def _facts(self, deployment: int | None) -> dict[str, Any]:
+        """What the journal keeps of the deployment; without a number, of the newest one."""
+        ids = self._store.ids
+        where = (ids.switch_environment, ids.switch_profile)
+        seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
+        return {"enabled": False, **seen} if seen["deployment"] is None and deployment is None else seen
+
+
+def whose(deployment: dict[str, Any]) -> str:
+    """A deployment as `FlagStore.settled` tells it, in words: number, state, time and description."""
+    if deployment["deployment"] is None:
+        return "no deployment: an absent flag is off"
+    since = iso(at) if (at := deployment.get("started_at")) else "at an unknown time"
+    words = f"deployment {deployment['deployment']} ({deployment['state']}, started {since}"
+    description = deployment.get("description")
+    return words + (f", '{description}')" if description else ", without a description)")
+
+
+def start(store: FlagStore, params: Params, enabled: bool, description: str, latest: int | None) -> int:
+    """Deploys the version of the switch that says `enabled`; the deployment's number (see `FlagStore.start`)."""
+    ids = store.ids
+    return store.start(
+        ids.switch_environment,
+        ids.switch_profile,
+        switch_document(params.service.traffic.flag, enabled),
+        strategy=ids.immediate_strategy,
+        description=description[:MAX_DESCRIPTION],
+        latest=latest,
+    )
+
+
+def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing: str, start: Callable[[], int]) -> int:
+    """Starts a deployment that lowers, again and again; what is under way in the environment is stopped.
+
+    Raises:
+        AwsError: not within `PATIENCE_S`, or AppConfig will never let it; with the command that does it by hand.
+    """
+    deadline = store.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return start()
+        except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
+            hopeless = isinstance(error, ClientError) and code(error) in _HOPELESS
+            if hopeless or store.monotonic() >= deadline:
+                raise AwsError(f"{doing} failed: {error}; to take async off {store.off_by_hand()}") from error
+            guard.warn(f"{doing}: {error}; trying again")
+        store.sleep(PAUSE_S)
+        try:
+            for latest in store.under_way(environment):
+                store.stop(environment, latest)
+                store.settled(environment, profile, latest)
+        except Exception as error:  # the next try will tell
+            guard.warn(f"{doing}: {error}; trying again")

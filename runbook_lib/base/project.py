@@ -1,0 +1,55 @@
+"""Where the project's files lie, and YAML read from them. Light: a rollback loads it first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runbook_lib.base.errors import UsageError
+
+
+def params_dir(start: Path | None = None) -> Path:
+    """The nearest `params/` folder at or above `start` (a kernel may run in `notebooks/` or in the project's root).
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params" / "gates.yaml").is_file():
+            return folder / "params"
+    raise UsageError(f"no params/gates.yaml at or above {here}; run from the project's folder")
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The folder that holds `params/` and `notebooks/`.
+
+    Raises:
+        UsageError: there is none at or above `start`.
+    """
+    return params_dir(start).parent
+
+
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same safe loader in C where PyYAML has it: ten times as fast on the policy's files."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping; a missing, malformed or non-mapping file is one sentence.
+
+    Raises:
+        UsageError: with the file and, where YAML knows it, the line.
+    """
+    try:
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE)  # noqa: S506
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{where}: not valid YAML ({getattr(error, 'problem', None) or 'unreadable'})") from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path}: holds {type(loaded).__name__}, wants a mapping of names to values")
+    return loaded

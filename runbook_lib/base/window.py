@@ -1,0 +1,116 @@
+"""Windows of time: half open, UTC, settled, and on the grid on which CloudWatch keeps its points."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from runbook_lib.base.errors import UsageError
+
+# DOMAIN.md, trap 7: how long points of a period live, finest first.
+_RETENTION = ((60, dt.timedelta(days=15)), (300, dt.timedelta(days=63)), (3600, dt.timedelta(days=455)))
+
+
+def utc(when: dt.datetime) -> dt.datetime:
+    """`when` in UTC.
+
+    Raises:
+        UsageError: it has no time zone.
+    """
+    if when.tzinfo is None:
+        raise UsageError(f"{when.isoformat()} has no time zone; write it in UTC")
+    return when.astimezone(dt.UTC)
+
+
+def iso(when: dt.datetime) -> str:
+    """ISO 8601 UTC with milliseconds where there are any: `2026-11-23T03:00:00Z`."""
+    when = utc(when)
+    return when.isoformat(timespec="milliseconds" if when.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def parse(text: str) -> dt.datetime:
+    """A time from ISO 8601; without a zone it is UTC, as AWS and the service write it.
+
+    Raises:
+        ValueError: not a time.
+    """
+    when = dt.datetime.fromisoformat(text)
+    return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From `start` (inclusive) to `end` (exclusive), both UTC; empty where they are equal.
+
+    Raises:
+        UsageError: without a time zone, or ending before it starts.
+    """
+
+    start: dt.datetime
+    end: dt.datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", utc(self.start))
+        object.__setattr__(self, "end", utc(self.end))
+        if self.end < self.start:
+            raise UsageError(f"the window ends ({iso(self.end)}) before it starts ({iso(self.start)})")
+
+    @property
+    def empty(self) -> bool:
+        """Nothing can lie in it."""
+        return self.start >= self.end
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end - self.start).total_seconds()
+
+    def settled(self, now: dt.datetime, delay_s: float) -> Window:
+        """The part that ended at least `delay_s` before `now`; empty if none has."""
+        return Window(self.start, max(self.start, min(self.end, utc(now) - dt.timedelta(seconds=delay_s))))
+
+    def since(self, start: dt.datetime) -> Window:
+        """The part from `start` on; empty if there is none."""
+        return Window(min(max(self.start, utc(start)), self.end), self.end)
+
+    def inward(self, period_s: int) -> Window:
+        """Start rounded up and end rounded down to multiples of `period_s`: only whole periods, none of its neighbours.
+
+        CloudWatch rounds a start time *down*, which would let in what came before the window.
+        """
+        start = -(-self.start.timestamp() // period_s) * period_s
+        end = self.end.timestamp() // period_s * period_s
+        at = dt.datetime.fromtimestamp(start, dt.UTC)
+        return Window(at, max(at, dt.datetime.fromtimestamp(end, dt.UTC)))
+
+
+def period_for(window: Window, now: dt.datetime) -> int:
+    """The finest period, in seconds, at which CloudWatch still has the window's oldest points.
+
+    Raises:
+        UsageError: older than 455 days; CloudWatch has nothing left.
+    """
+    age = utc(now) - window.start
+    for period, kept in _RETENTION:
+        if age < kept:
+            return period
+    raise UsageError(
+        f"the window starts {age.days} days ago; CloudWatch keeps metrics for {_RETENTION[-1][1].days} days"
+    )
+
+
+def one_bucket(window: Window, grid_s: int = 60) -> int:
+    """The shortest period, in seconds, that takes the whole window into one bucket.
+
+    A percentile cannot be merged from two buckets (trap 8). CloudWatch starts its buckets at StartTime, so any period
+    as long as the window would do; the embedded AWS cuts buckets at multiples of the period since the epoch, and a
+    window of 24 h from 10:00 comes as two. So the period is the smallest multiple of `grid_s` that is at least as long
+    as the window and has no multiple inside it: both then answer with one bucket, whose data StartTime and EndTime go
+    on limiting. It is a few percent longer than the window, which matters only if points after EndTime should be let
+    in: little, as most windows end near now.
+    """
+    start, end = int(window.start.timestamp()), int(-(-window.end.timestamp() // 1))
+    period = max(grid_s, -(-(end - start) // grid_s) * grid_s)
+    while start // period != (end - 1) // period:
+        period += grid_s
+    return period

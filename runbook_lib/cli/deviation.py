@@ -1,0 +1,113 @@
+"""`runbook deviation list|undo|adopt`: what mitigations changed by hand, and how each ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+
+_Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
+
+app = typer.Typer(help="What mitigations changed by hand: list, undo, adopt into the code.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Adds the commands to `parent`."""
+    parent.add_typer(app, name="deviation")
+
+
+@app.command("list")
+def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
+    """The open deviations of an environment: who, when, why. Asks the archive, not AWS.
+
+    Example: [bold]runbook deviation list --params params/prod.yaml[/bold]
+    """
+    from runbook_lib.judge.incidents.deviation import still_open
+    from runbook_lib.params.load import load_file, project_root
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.rollout.deviations import rows, said
+    from runbook_lib.run.launch import overrides
+
+    loaded = load_file(params, overrides(set_ or []))
+    told, altered = said(Archive(project_root() / loaded.archive), loaded.env)
+    found = rows(still_open(told))
+    if json_:
+        typer.echo(json.dumps({"deviations": found, "warnings": altered}))
+        return
+    for sentence in altered:
+        typer.secho(f"warning: {sentence}", fg="yellow", err=True)
+    if not found:
+        typer.echo(f"none in {loaded.env}")
+    for one in found:
+        typer.secho(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
+        typer.echo(f"  {one['by']}, {one['at']}, {one['incident']}\n  {one['why']}")
+
+
+@app.command("undo")
+def undo_(
+    params: ParamsFile,
+    deviation: _Id,
+    apply: Apply = False,
+    confirm: Confirm = "",
+    reason: Reason = "",
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Put the setting back to what it was, and close the deviation. Workers and their event source go together.
+
+    Example: [bold]runbook deviation undo inventory.table.billing -f params/prod.yaml --apply --confirm prod[/bold]
+    """
+    from runbook_lib.commands.deviation import undo
+    from runbook_lib.run.launch import overrides
+
+    values = {**overrides(set_ or []), "mode": "apply" if apply else "plan", "confirm": confirm}
+    done = undo(params, {**values, **({"reason": reason} if reason else {})}, deviation)
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+        return
+    typer.secho(done.sentence, bold=True)
+    if done.record:
+        typer.echo(f"record: {done.record}")
+
+
+@app.command("adopt")
+def adopt(
+    params: ParamsFile,
+    deviation: _Id,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who says that the code has it now.")] = "",
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Say that the infrastructure code has the setting now: the deviation is closed. Changes nothing in AWS.
+
+    The inventory goes on expecting what params/service.yaml and params/inventory.yaml say: change it there too.
+
+    Example: [bold]runbook deviation adopt inventory.table.billing --by "Ada L." -f params/prod.yaml[/bold]
+    """
+    from runbook_lib.base.aws import connect, require_account
+    from runbook_lib.base.window import iso
+    from runbook_lib.params.load import load_file, project_root
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.rollout import deviations
+    from runbook_lib.run.launch import overrides
+
+    if not by.strip():
+        raise UsageError("--by is empty: wants the name of the person who says so")
+    loaded = load_file(params, overrides(set_ or []))
+    archive = Archive(project_root() / loaded.archive)
+    known = deviations.open_deviations(archive, loaded.env)
+    if deviation not in known:
+        raise UsageError(f"deviation '{deviation}': it is not open; open are: {', '.join(known) or 'none'}")
+    identity = connect(loaded).identity()
+    require_account(loaded, identity)
+    deviations.close(archive, loaded, [deviation], "adopted", by=by.strip(), at=iso(identity.now), arn=identity.arn)
+    one = known[deviation]
+    sentence = (
+        f"{one.title} is {one.value} by the code now, says {by.strip()}; let params/service.yaml or "
+        "params/inventory.yaml expect it too"
+    )
+    typer.echo(json.dumps({"check": deviation, "sentence": sentence}) if json_ else sentence)

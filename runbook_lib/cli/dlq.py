@@ -1,0 +1,91 @@
+"""`runbook dlq list|redrive|export`: the dead-letter queue, looked into and emptied the right way round."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+
+app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Adds the commands to `parent`."""
+    parent.add_typer(app, name="dlq")
+
+
+@app.command("list")
+def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
+    """List the dead letters with what became of their jobs; all of them stay where they are.
+
+    Example: [bold]runbook dlq list --env prod[/bold]
+    """
+    from runbook_lib.commands.dlq import listed
+    from runbook_lib.run.launch import overrides
+
+    found = listed(params, overrides(set_ or []))
+    if json_:
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
+        return
+    for one in found:
+        sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}" if one.sent_at else "at an unknown time"
+        state = (one.status or "no such job") if one.job_id else "no message of this service"
+        typer.secho(f"{one.job_id or one.message_id}: {state}, sent {sent}", bold=True)
+        told = one.error or ("the job says nothing of an error" if one.status else "")
+        if told:
+            typer.echo(f"  {told}")
+    typer.echo(f"{len(found)} in the queue")
+
+
+@app.command("export")
+def export(
+    out: Annotated[Path, typer.Option("--out", help="File to write: one JSON object a line; must not exist.")],
+    params: ParamsFile,
+    set_: Set = None,
+) -> None:
+    """Write the dead letters to a file, secrets taken out; all of them stay where they are.
+
+    Example: [bold]runbook dlq export --env prod --out dead.jsonl[/bold]
+    """
+    from runbook_lib.commands.dlq import export as write
+    from runbook_lib.run.launch import overrides
+
+    typer.echo(f"{write(params, overrides(set_ or []), out)} written to {out}")
+
+
+@app.command("redrive")
+def redrive(
+    params: ParamsFile,
+    job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
+    most: Annotated[int, typer.Option("--max", min=1, help="So many messages at most.")] = 1000,
+    apply: Apply = False,
+    confirm: Confirm = "",
+    reason: Reason = "",
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Send dead letters back to the work queue, when the cause is mended; without --apply, say which.
+
+    A job that has completed meanwhile is left. Sent first, deleted after it: a crash may do a job twice, never lose it.
+
+    Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
+    """
+    from runbook_lib.commands.dlq import redrive as drive
+    from runbook_lib.run.launch import overrides
+
+    values = overrides(set_ or []) | {"mode": "apply" if apply else "plan", "confirm": confirm}
+    if reason:
+        values["reason"] = reason
+    done = drive(params, values, job or (), most)
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+        return
+    typer.secho(done.sentence, bold=True)
+    for id in done.jobs:
+        typer.echo(f"  {id}")
+    if done.record:
+        typer.echo(f"record: {done.record}")

@@ -1,0 +1,51 @@
+"""The entry point of the `runbook` command: an incident does not wait for a command line to be loaded.
+
+`runbook rollback 1 … --apply` takes effect here, before typer, rich, pydantic and everything behind them are loaded;
+every other command, and every command line that is wrong, is `cli/app.py`'s.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from runbook_lib.commands.kill_switch import Wanted
+
+
+def main() -> NoReturn:
+    """Entry point."""
+    if sys.argv[1:3] == ["rollback", "1"]:
+        from runbook_lib.commands.kill_switch import parse
+
+        wanted = parse(sys.argv[1:])
+        if wanted is not None:
+            _rollback(wanted)
+    from runbook_lib.cli.app import main as command_line
+
+    command_line()
+
+
+def _rollback(wanted: Wanted) -> NoReturn:
+    from runbook_lib.base.errors import RunbookError
+    from runbook_lib.commands import kill_switch
+
+    try:
+        effect = kill_switch.off(wanted)
+    except RunbookError as error:
+        told = str(error) if "nothing was" in str(error) else f"{error}; nothing was changed: async is as it was"
+        print(f"runbook: {told}", file=sys.stderr)
+        sys.exit(int(error.exit_code))
+    except KeyboardInterrupt:
+        print("runbook: interrupted; look with `runbook status` whether async is off", file=sys.stderr)
+        sys.exit(130)
+    if effect.off is not None and not wanted.json:
+        print(effect.off.sentence, flush=True)
+    from runbook_lib.cli.app import guarded
+    from runbook_lib.commands.rollback import finish
+
+    guarded(lambda: finish(wanted, effect))
+
+
+if __name__ == "__main__":
+    main()

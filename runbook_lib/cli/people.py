@@ -1,0 +1,196 @@
+"""`runbook attest`, `approve`, `note`: what people put into the chain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.options import AsJson, ParamsFile, Set
+
+if TYPE_CHECKING:
+    from runbook_lib.base.aws import Identity
+    from runbook_lib.params.load import Params
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.entry import Kind
+
+_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")]
+_Role = Annotated[str, typer.Option("--role", help="As what: the role that is asked for.")]
+_Link = Annotated[str, typer.Option("--link", metavar="URL", help="Where the evidence is: a review, a rota.")]
+_Text = Annotated[str, typer.Option("--text", help="A sentence to go with it.")]
+
+_SEALED = "Sealed into the archive's chain with AWS's time and the caller's ARN; nothing in AWS is changed."
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `app`."""
+    app.command(epilog=_SEALED)(attest)
+    app.command(epilog=_SEALED)(approve)
+    app.command(epilog=_SEALED)(note)
+
+
+def attest(
+    params: ParamsFile,
+    item: Annotated[str, typer.Argument(help="What is attested, such as code_review; --list shows all.")] = "",
+    by: _By = "",
+    role: _Role = "",
+    link: _Link = "",
+    text: _Text = "",
+    list_: Annotated[bool, typer.Option("--list", help="Show what is wanted, given and missing, and stop.")] = False,
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Vouch for what no command can verify: a review, a rota, a sign-off.
+
+    The notebook that asks for the item looks for it, checks role and age, and says HOLD while it is missing.
+
+    Example: [bold]runbook attest code_review --by "Ada L." --role reviewer --link https://… -f params/prod.yaml[/bold]
+
+    Example: [bold]runbook attest --list -f params/prod.yaml[/bold]
+    """
+    from runbook_lib.record.entry import same_role
+    from runbook_lib.rollout.people import declared
+
+    loaded = _load(params, set_)
+    if list_:
+        _list(loaded, json_)
+        return
+    if not item:
+        raise UsageError("attest: wants an item; `runbook attest --list` shows them")
+    wanted = declared(loaded.policy, item)
+    if not same_role(role, wanted.role):
+        raise UsageError(f"--role is '{role}': for {item} the {wanted.role} is asked (gates.yaml, attestations)")
+    _enter(loaded, "attestation", item, by, wanted.role, link, text, json_)
+
+
+def approve(
+    notebook: Annotated[str, typer.Argument(help="Notebook by name or number: 07_phase2_50_percent, or 07.")],
+    params: ParamsFile,
+    by: _By = "",
+    role: _Role = "",
+    link: _Link = "",
+    text: _Text = "",
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Approve a phase. It holds for this environment, release and attempt.
+
+    Example: [bold]runbook approve 07 --by "Grace H." --role "engineering lead" -f params/prod.yaml[/bold]
+    """
+    from runbook_lib.record.entry import same_role
+
+    loaded = _load(params, set_)
+    steps = loaded.policy.steps
+    found = [name for name in steps if name == notebook] or [name for name in steps if name.startswith(notebook)]
+    if not notebook or len(found) != 1:
+        raise UsageError(f"notebook '{notebook}': no one step of that name; there are: {', '.join(found or steps)}")
+    phase = loaded.policy.phases.get(found[0])
+    asked = phase.approvers if phase else ()
+    named = next((one for one in asked if same_role(one, role)), role)
+    if named not in asked:
+        who = f"approved by the {' and the '.join(asked)}" if asked else "not approved by anybody"
+        raise UsageError(f"--role is '{role}': {found[0]} is {who} (gates.yaml, phases)")
+    _enter(loaded, "approval", found[0], by, named, link, text, json_)
+
+
+def note(
+    text: Annotated[str, typer.Argument(help="What happened, in a sentence.")],
+    params: ParamsFile,
+    by: _By = "",
+    role: _Role = "",
+    link: _Link = "",
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Put an issue met on the way into the chain; the acceptance report lists them.
+
+    Example: [bold]runbook note "PagerDuty was slow for ten minutes" --by "Ada L." -f params/prod.yaml[/bold]
+    """
+    if not text.strip():
+        raise UsageError("note: wants a text")
+    loaded = _load(params, set_)
+    _enter(loaded, "note", "", by, role, link, text, json_)
+
+
+def _load(file: Path, pairs: list[str] | None) -> Params:
+    from runbook_lib.params.load import load_file
+    from runbook_lib.run.launch import overrides
+
+    return load_file(file, overrides(pairs or []))
+
+
+def _caller(params: Params) -> tuple[Archive, Identity]:
+    from runbook_lib.base.aws import connect, require_account
+    from runbook_lib.params.load import project_root
+    from runbook_lib.record.archive import Archive
+
+    identity = connect(params).identity()
+    require_account(params, identity)
+    return Archive(project_root() / params.archive), identity
+
+
+def _enter(params: Params, kind: Kind, item: str, by: str, role: str, link: str, text: str, json_: bool) -> None:
+    from runbook_lib.record.entry import Entry, enter
+
+    name = by.strip() or (params.operator if kind == "note" else "")
+    if kind != "note" and not name:
+        raise UsageError("--by is empty: wants the name of the person who says so")
+    archive, identity = _caller(params)
+    at = identity.now.isoformat()
+    entry = Entry(kind=kind, item=item, by=name or identity.arn, role=role, at=at, link=link, text=text)
+    ref = enter(archive, params, entry, identity.arn)
+    if json_:
+        typer.echo(json.dumps({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)}))
+        return
+    about = f" of {item}" if item else ""
+    typer.secho(f"{kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
+    typer.echo(f"record: {ref.folder}")
+
+
+def _list(params: Params, json_: bool) -> None:
+    rows, altered = _rows(params)
+    if json_:
+        typer.echo(json.dumps({"items": rows, "warnings": altered}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Wanted of people · {params.env} · {params.release}", title_justify="left")
+    for name in ("item", "what", "role", "for", "state", "said"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        state = {"given": "[green]given[/]", "missing": "[red]missing[/]"}[row["state"]]
+        table.add_row(row["item"], row["title"], row["role"], row["notebook"], state, row["said"])
+    Console().print(table)
+    for sentence in altered:
+        typer.secho(f"warning: {sentence}", fg="yellow", err=True)
+
+
+def _rows(params: Params) -> tuple[list[dict[str, Any]], list[str]]:
+    """Every item and approval of the rollout, given or missing."""
+    from runbook_lib.record.entry import book
+    from runbook_lib.rollout.people import Asked, approval_checks, attestation_checks
+
+    archive, identity = _caller(params)
+
+    def row(item: str, role: str, notebook: str, check: Any) -> dict[str, Any]:
+        return {
+            "item": item,
+            "title": check.title,
+            "role": role,
+            "notebook": notebook,
+            "state": "given" if check.ok else "missing",
+            "said": check.reason if check.ok else "" if check.found == "nobody" else check.reason,
+        }
+
+    items = params.policy.attestations
+    checks = attestation_checks(Asked("", params, archive, identity.now), [item.id for item in items])
+    rows = [row(item.id, item.role, ", ".join(item.notebooks), one) for item, one in zip(items, checks, strict=True)]
+    for name, phase in params.policy.phases.items():
+        for role in phase.approvers:
+            asked = Asked(name, params, archive, identity.now)
+            rows.append(row("approval", role, name, approval_checks(asked, [role])[0]))
+    return rows, list(book(archive, None, params.release).altered)

@@ -1,0 +1,124 @@
+"""`runbook replay`: a sealed verdict made again, or what another policy would have decided."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runbook_lib.base.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from runbook_lib.rollout.replay import Replayed
+
+_EXITS = """\b
+Exit codes:
+  0  everything came out as it was sealed; with --policy, whatever came out
+  1  error: no such record, or it was altered
+  2  bad usage, or a policy that is wrong
+  3  a verdict came out differently than it was sealed: a human is needed"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to `app`."""
+    app.command(epilog=_EXITS)(replay)
+
+
+def replay(
+    record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Every record of the archive instead of one.")] = False,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Another gates.yaml: say what it would have decided.")
+    ] = None,
+    archive: Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")] = Path("archive"),
+    env: Annotated[str | None, typer.Option(help="With --all: only this environment.")] = None,
+    release: Annotated[str | None, typer.Option(help="With --all: only this release.")] = None,
+    notebook: Annotated[str | None, typer.Option(help="With --all: only this notebook.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False,
+) -> None:
+    """Make a verdict again from its record alone: no AWS, no network, no clock.
+
+    The evidence is made from the raw answers, the verdict from evidence and policy, and both are compared to the
+    letter with what was sealed. With --policy the same answers are judged by another gates.yaml; with --all the
+    decisions that would flip are listed.
+
+    Example: [bold]runbook replay 761f451b[/bold]
+
+    Example: [bold]runbook replay --all --policy params/stricter.yaml --archive archive[/bold]
+    """
+    from runbook_lib.params.load import read_yaml, validated
+    from runbook_lib.params.policy import Policy
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.rollout.replay import replay as once
+    from runbook_lib.rollout.replay import replay_all
+
+    if bool(record) == all_:
+        raise UsageError("replay: name one record, or say --all")
+    if not archive.is_dir():
+        raise UsageError(f"--archive: {archive} is no folder; run a notebook first, or name the right folder")
+    other = validated(Policy, read_yaml(policy), str(policy)) if policy else None
+    where = Archive(archive)
+    if not all_:
+        done = once(where, where.find(record), other)
+        typer.echo(json.dumps(done.as_dict())) if json_ else _show(done, other is not None)
+        raise typer.Exit(_code([done], other is not None))
+    refs = where.records(env, release, notebook)
+    found = list(replay_all(where, refs, other))
+    if json_:
+        typer.echo(json.dumps([one.as_dict() for one in found]))
+    else:
+        _show_all(found, other is not None)
+    raise typer.Exit(_code(found, other is not None))
+
+
+def _code(found: list[Replayed], other: bool) -> int:
+    if any(one.kind == "" and not one.identical for one in found):
+        return int(Exit.ERROR)
+    return int(Exit.OK if other or all(one.identical for one in found) else Exit.HOLD)
+
+
+def _show(done: Replayed, other: bool) -> None:
+    """One record in a few lines."""
+    typer.echo(f"{done.notebook} in {done.env}, run {done.run_id}, as of {done.as_of}")
+    if not done.kind:
+        typer.echo(f"no verdict to make again: {done.note}")
+        return
+    typer.echo(f"sealed: {done.sealed_reason or done.sealed}")
+    if other:
+        typer.secho(f"now:    {done.now_reason}", bold=True)
+        if done.kind != "gates":
+            typer.echo("it was decided by checks, on which a policy of gates has no bearing")
+        elif not done.turned:
+            typer.echo("no gate says anything else")
+    elif done.identical:
+        from_raw = f"{done.measures} measures from the raw answers, " if done.measures else ""
+        what = f"{done.gates} gates" if done.kind == "gates" else "the checks"
+        typer.secho(f"identical: {from_raw}the verdict of {what}, and the decision {done.sealed}", fg="green")
+    for said in done.differences:
+        typer.secho(f"differs: {said}", fg="red")
+    for gate in done.turned:
+        typer.echo(f"  {gate.title}: {gate.sealed or 'no such gate'} -> {gate.now or 'no such gate'}: {gate.reason}")
+    if done.note:
+        typer.echo(f"note: {done.note}")
+
+
+def _show_all(found: list[Replayed], other: bool) -> None:
+    """What does not come out as it was sealed; under another policy, what would flip."""
+    from rich.console import Console
+    from rich.table import Table
+
+    judged = [one for one in found if one.kind]
+    odd = [one for one in found if not one.identical]
+    what = "would decide otherwise" if other else "not as sealed"
+    typer.echo(f"{len(found)} records, {len(judged)} with a verdict; {len(odd)} {what}")
+    if not odd:
+        return
+    table = Table(title_justify="left")
+    for name in ("as of", "notebook", "run", "sealed", "now", "because"):
+        table.add_column(name, overflow="fold")
+    for one in odd:
+        why = "; ".join(one.differences) or "; ".join(f"{t.title} {t.sealed} -> {t.now}" for t in one.turned)
+        table.add_row(one.as_of, f"{one.notebook}@{one.env}", one.run_id, one.sealed, one.now, why or one.now_reason)
+    Console().print(table)

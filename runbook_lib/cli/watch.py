@@ -1,0 +1,144 @@
+"""`runbook watch`: a live table on a terminal, plain lines elsewhere, JSON lines where asked for."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runbook_lib.cli.options import Confirm, ParamsFile, Set
+
+if TYPE_CHECKING:
+    from runbook_lib.commands.watch import Watch
+    from runbook_lib.commands.watch_look import Look
+
+_EXITS = """\b
+Exit codes:
+  0  nothing fails; with --once, or at the end of the soak
+  1  error: AWS not reachable, credentials expired
+  2  bad usage or bad parameters; nothing was changed
+  3  hold: a human is needed
+  4  rollback advised (or done), or AWS took the weight back by itself
+  130  ended by Ctrl-C"""
+_STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "NO_DATA": "cyan"} | {
+    "SOAK": "cyan",
+    "PROMOTE": "green",
+    "PLANNED": "cyan",
+    "HOLD": "yellow",
+    "ROLLBACK": "red",
+    "ERROR": "red",
+}
+_SHOWN = 8
+"""Lines of what happened before, under the live table."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to `app`."""
+    app.command(epilog=_EXITS)(watch)
+
+
+def watch(
+    phase: Annotated[str, typer.Argument(help="Phase by notebook or number: 06_phase1_10_percent, or 06.")],
+    params: ParamsFile,
+    set_: Set = None,
+    interval: Annotated[float, typer.Option(help="Minutes between two looks.")] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="One look, for cron and CI; the exit code tells.")] = False,
+    auto_rollback: Annotated[
+        bool, typer.Option("--auto-rollback", help="On ROLLBACK, switch async off. Also needs --confirm.")
+    ] = False,
+    confirm: Confirm = "",
+    json_: Annotated[bool, typer.Option("--json", help="One JSON line for each look, nothing else.")] = False,
+) -> None:
+    """Watch a soak: look again and again, and stop as soon as a person is needed.
+
+    It judges as the phase's notebook does, and changes nothing, unless --auto-rollback is given. A look that changes
+    something is sealed into the phase's chain. It may be stopped and started again: minutes that nobody watched are
+    judged after the fact, and marked. Without it AppConfig still watches the guards; this sees the rest.
+
+    Example: [bold]runbook watch 06 --params params/prod.yaml --auto-rollback --confirm prod[/bold]
+    """
+    from runbook_lib.commands.watch import Watch, exit_code
+    from runbook_lib.run.launch import overrides
+
+    values = {**overrides(set_ or []), **({"confirm": confirm} if confirm else {})}
+    one = Watch(params, values, phase, interval_s=interval * 60, auto_rollback=auto_rollback)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if json_:
+            for look in one.looks(once=once):
+                typer.echo(json.dumps(look.as_dict()))
+        elif sys.stdout.isatty() and not once:
+            _live(one)
+        else:
+            for look in one.looks(once=once):
+                typer.echo("\n".join(lines(look)))
+    except KeyboardInterrupt:
+        record = one.interrupted()
+        typer.echo(f"record: {record or 'none: nothing had been seen yet'}", err=True)
+        raise
+    raise typer.Exit(exit_code(one.last))
+
+
+def lines(look: Look) -> list[str]:
+    """A look in plain text: when, decision, gates counted, reason; what it did and where its record is."""
+    tally = ", ".join(f"{count} {verdict}" for verdict, count in _tally(look).items())
+    mark = " [back-filled]" if look.back_filled else ""
+    head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
+    said = [f"{head}  {look.reason.removeprefix(f'{look.decision}: ')}"]
+    said += [f"  failing: {gate['title']}: {gate['reason']}" for gate in look.gates if gate["verdict"] == "FAIL"]
+    said += [f"  done:   {look.action}"] if look.action else []
+    said += [f"  next:   {look.next}"] if look.ends or look.decision == "ERROR" else []
+    return said + ([f"  record: {look.record}"] if look.record else [])
+
+
+def when(look: Look) -> str:
+    """The instant of a look for reading."""
+    return f"{look.at[:10]} {look.at[11:16]} UTC" if look.at else "(no clock)          "
+
+
+def _tally(look: Look) -> dict[str, int]:
+    verdicts = [gate["verdict"] for gate in look.gates]
+    return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(sorted(verdicts))}
+
+
+def _live(one: Watch) -> None:
+    """Redraws one screen after each look; what it says last stays on the terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    told: list[Look] = []
+    with Live(screen(one, told), console=Console(), auto_refresh=False) as live:
+        for look in one.looks():
+            told.append(look)
+            live.update(screen(one, told), refresh=True)
+
+
+def screen(one: Watch, told: list[Look]) -> Any:
+    """The gates of the newest look, and what was seen before."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    if not told:
+        return Text(f"looking at {one.notebook} in {one.params.env} …", style="dim")
+    newest = told[-1]
+    seen = next((look for look in reversed(told) if look.gates and not look.back_filled), newest)
+    head = Text.assemble(
+        (f"{one.notebook} · {one.params.env} · {one.params.release}\n", "dim"),
+        (f"{newest.decision}", f"bold {_STYLES.get(newest.decision, '')}"),
+        f"  {newest.reason.removeprefix(f'{newest.decision}: ')}\n",
+        (f"next: {newest.next}", "dim"),
+    )
+    table = Table(title=f"Gates as of {when(seen)}", title_justify="left")
+    for name in ("gate", "verdict", "value", "95 % interval", "n", "target"):
+        table.add_column(name, overflow="fold")
+    for gate in seen.gates:
+        verdict = Text(gate["verdict"].replace("_", " "), style=_STYLES.get(gate["verdict"], ""))
+        table.add_row(gate["title"], verdict, gate["value"], gate["interval"], gate["n"], gate["target"])
+    before = Text("\n".join(lines(look)[0] for look in told[-_SHOWN:]), style="dim", overflow="ellipsis", no_wrap=True)
+    where = next((look.record for look in reversed(told) if look.record), None)
+    tail = Text(f"record: {where}" if where else "", style="dim")
+    return Group(head, table, before, tail)

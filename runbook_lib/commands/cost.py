@@ -1,0 +1,198 @@
+"""`runbook cost`: both sides' bills over any window, for people and for programs. Changes and records nothing.
+
+Beyond what the jobs table still holds, successes, failures and tokens are those of the KPI metrics, and it is said.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.aws import Aws, connect, require_account
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import Window, iso
+from runbook_lib.judge.gates.gates import judge_all
+from runbook_lib.judge.model import Evidence, GateResult, Look, Verdict
+from runbook_lib.judge.money.projection import BreakEven, Month
+from runbook_lib.observe.evidence import measure
+from runbook_lib.observe.evidence.costs import MEASURE, SYNC
+from runbook_lib.observe.evidence.questions import label
+from runbook_lib.observe.jobs import census
+from runbook_lib.observe.metrics.fetch import Answers, fetch
+from runbook_lib.observe.resources import configured, live
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params, load_file
+from runbook_lib.record.archive import Archive
+from runbook_lib.rollout import deviations
+from runbook_lib.rollout.cost_views import even, months
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
+_SECONDS = {"min": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """Both bills, and what they come to in a month."""
+
+    env: str
+    since: str
+    until: str
+    own: Evidence
+    sync: Evidence
+    months: tuple[Month, ...]
+    even: BreakEven | None
+    gate: GateResult | None
+    """Of the cost; None: the policy has no such gate."""
+
+    @property
+    def stale(self) -> str | None:
+        """One sentence if the prices are too old; None: they are not."""
+        found = self.own.extra.get("stale") or self.sync.extra.get("stale")
+        return str(found) if found else None
+
+    @property
+    def billed(self) -> bool:
+        """At least one side has a bill."""
+        return any(one.extra.get("lines") for one in (self.own, self.sync))
+
+    @property
+    def too_dear(self) -> bool:
+        """The gate on the cost fails."""
+        return self.gate is not None and self.gate.verdict is Verdict.FAIL
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        from runbook_lib.show.cost import as_rows
+
+        sides = {
+            name: {**one.model_dump(mode="json"), "statement": as_rows(one)}
+            for name, one in (("async", self.own), ("sync", self.sync))
+        }
+        return {
+            "env": self.env, "since": self.since, "until": self.until, **sides,
+            "months": [{**one.model_dump(mode="json"), "usd": one.usd} for one in self.months],
+            "break_even": self.even.model_dump(mode="json") if self.even else None,
+            "gate": {"verdict": self.gate.verdict, "reason": self.gate.reason} if self.gate else None,
+            "stale": self.stale,
+        }  # fmt: skip
+
+    def as_csv(self) -> str:
+        """For `--csv`: one line for each row of both statements."""
+        from runbook_lib.show.cost import as_rows
+
+        out = io.StringIO()
+        names = ("side", "scope", "service", "fixed", "usd", "usd_per_vpr", "usd_per_request")
+        writer = csv.DictWriter(out, names, lineterminator="\n")
+        writer.writeheader()
+        for side, one in (("async", self.own), ("sync", self.sync)):
+            if one.extra.get("lines"):
+                writer.writerows({"side": side, **row} for row in as_rows(one))
+        return out.getvalue()
+
+    def text(self) -> str:
+        """For a terminal."""
+        from runbook_lib.show.cost import cost_table, month_table
+
+        parts = [str(cost_table(self.own)), str(cost_table(self.sync, judged=False))]
+        if self.months:
+            parts.append(str(month_table(self.months, self.even)))
+        if self.gate:
+            parts.append(f"{self.gate.verdict}: {self.gate.reason}")
+        return "\n".join(parts)
+
+
+def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | None = None) -> CostReport:
+    """The bills from `since` to `until`.
+
+    Args:
+        file: flat parameters of one environment.
+        since: ISO 8601 (UTC without a zone), or how long ago: `24h`, `7d`, `90min`.
+        until: the same; empty: now.
+        values: overrides.
+
+    Raises:
+        UsageError: the parameters or a time are wrong, or the account is another one.
+        AwsError: AWS cannot be asked.
+    """
+    params = load_file(file, values)
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    now = identity.now
+    window = Window(moment(since, now, "--since"), now)
+    end = moment(until, now, "--until") if until else now
+    if not window.start < end <= now:
+        raise UsageError(f"--since {since}, --until {until or 'now'}: wants a beginning before the end, and no future")
+    return _report(aws, params, Window(window.start, end), now)
+
+
+def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
+    """A time, or so long before `now`.
+
+    Raises:
+        UsageError: neither.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - dt.timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text!r}: neither a time such as 2026-11-23T03:00:00Z nor a span such as 24h, 7d or 90min"
+        ) from None
+    found = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
+    if found > now:
+        raise UsageError(f"{option} {text}: lies in the future; AWS's clock says {iso(now)}")
+    return found
+
+
+def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostReport:
+    state, there = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    routed = traffic.as_routed(params, state)
+    levels = live.read(aws.client("sqs"), aws.client("lambda"), params) if there else {}
+    levels["configured"] = configured.read(
+        aws.client, params, lambda: deviations.since(Archive(Path(params.archive)), params.env, deviations.BILLING)
+    )
+    answers = fetch(aws.client("cloudwatch"), routed, measure.asks(routed, window, now), now)
+    segment: census.Segment | None = None
+    note: tuple[str, ...] = ()
+    if there:
+        segment = census.take(aws.client("dynamodb"), params, window, now)
+        segment, note = filled(segment, answers)
+    found = measure.measure(answers, segment, levels, state, routed, window, now)
+    own = found[MEASURE].model_copy(update={"notes": (*found[MEASURE].notes, *note)})
+    gates = [gate for gate in params.policy.gates if gate.measure == MEASURE]
+    look = Look(hours=max(window.seconds / 3600, 0.01), alpha=1 - params.policy.confidence)
+    judged = judge_all(gates, {MEASURE: own}, look=look)
+    return CostReport(
+        env=params.env, since=iso(window.start), until=iso(window.end), own=own, sync=found[SYNC],
+        months=tuple(months(own, params)), even=even(own, params), gate=judged[0] if judged else None,
+    )  # fmt: skip
+
+
+def filled(segment: census.Segment, answers: Answers) -> tuple[census.Segment, tuple[str, ...]]:
+    """The census with its gaps filled from the KPI metrics, and what that means in words. Pure.
+
+    The KPIs count a report that came too late for its client as completed: where they stand in, the cost of a
+    successful VPR is a lower bound.
+    """
+    added = {"completed": 0.0, "failed": 0.0, "input_tokens": 0.0, "output_tokens": 0.0}
+    asked = {"completed": "jobs_completed", "failed": "jobs_failed"} | {name: name for name in list(added)[2:]}
+    for start, end in segment.gaps:
+        for name, metric in asked.items():
+            added[name] += sum(value for at, value in answers.points(label(metric)) if start <= at < end)
+    if not segment.gaps or not any(added.values()):
+        return segment, ()
+    changed: dict[str, Any] = {name: getattr(segment, name) + round(more) for name, more in added.items()}
+    spans = ", ".join(f"{iso(start)} to {iso(end)}" for start, end in segment.gaps)
+    note = (
+        f"the jobs of {spans} are not in the table any more: the KPI metrics stand in for them, late reports "
+        "counted as successes"
+    )
+    return segment.model_copy(update={**changed, "gaps": ()}), (note,)

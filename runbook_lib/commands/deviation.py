@@ -1,0 +1,117 @@
+"""`runbook deviation undo`: a mitigation's setting back to what it was, with a record of its own.
+
+Less concurrency lowers exposure and is held up by nothing but account and confirmation; the way back of a table is
+limited and conditional on what is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.act import billing, concurrency
+from runbook_lib.act.guard import Guard
+from runbook_lib.base.aws import Aws, connect, require_account
+from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.window import iso
+from runbook_lib.judge.incidents.capacity import Units
+from runbook_lib.judge.incidents.deviation import Deviation
+from runbook_lib.observe.resources import billing as table
+from runbook_lib.observe.resources import workers
+from runbook_lib.params.load import Params, load_file, project_root
+from runbook_lib.record.archive import Archive
+from runbook_lib.rollout import deviations
+from runbook_lib.rollout.deviations import BILLING, UNITS_BEFORE
+from runbook_lib.run.command import OwnRecord
+from runbook_lib.steps.rollbacks.queue_backlog_seen import MAXIMUM, RESERVED
+
+NOTEBOOK = "deviation"
+"""The chain that undoings are in, beside those of the notebooks."""
+WAIT_S = 900.0
+TOGETHER = {RESERVED: (RESERVED, MAXIMUM), MAXIMUM: (RESERVED, MAXIMUM), BILLING: (BILLING,)}
+"""Settings that are undone together."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What the command did, or would do."""
+
+    applied: bool
+    sentence: str
+    record: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
+    """Undoes the open deviation of check `id`; in plan mode says what it would do.
+
+    Args:
+        file: flat parameter file.
+        values: overrides, among them `mode` and `confirm`.
+
+    Raises:
+        UsageError: there is no such open deviation, or the parameters or the account are wrong.
+        Refused: not authorised; or the setting does not read back.
+        AwsError: AWS refused or did not answer.
+    """
+    params = load_file(file, values)
+    archive = Archive(project_root() / params.archive)
+    found = _of(deviations.open_deviations(archive, params.env), id)
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    plan = _plan(aws, params, found)
+    if params.mode != "apply":
+        return Undone(False, f"nothing was changed; apply would do this: {plan.text()}", None)
+    with OwnRecord(params, NOTEBOOK, aws, identity) as record:
+        guard = record.guard
+        sentence = _carry_out(aws, params, guard, plan)
+        deviations.close(archive, params, found, "undone", by=guard.who, at=iso(guard.now), arn=identity.arn)
+        record.say(sentence)
+    return Undone(True, sentence, record.folder)
+
+
+def _of(known: Mapping[str, Deviation], id: str) -> dict[str, Deviation]:
+    if id not in known:
+        there = ", ".join(known) or "none"
+        raise UsageError(f"deviation '{id}': it is not open; open are: {there}")
+    if id not in TOGETHER:
+        raise UsageError(f"deviation '{id}': this command cannot undo it; undo it by hand, then adopt or close it")
+    return {one: known[one] for one in TOGETHER[id] if one in known}
+
+
+def _plan(aws: Aws, params: Params, found: Mapping[str, Deviation]) -> concurrency.Plan | billing.Plan:
+    if BILLING in found:
+        throttling = params.policy.rollbacks["rollback_3_dynamodb_throttling"].throttling
+        assert throttling is not None  # noqa: S101
+        was, seen = found[BILLING].was, table.read(aws.client("dynamodb"), params)
+        if was == table.ON_DEMAND:
+            return billing.plan_on_demand(seen, backs_a_day=throttling.backs_a_day)
+        before = found[BILLING].facts.get(UNITS_BEFORE)
+        if not before:
+            raise UsageError(
+                f"the table was {was} before, and its record does not say which units it had: set them by the "
+                "infrastructure code, then adopt that"
+            )
+        return billing.plan_units_back(seen, {name: Units.model_validate(one) for name, one in before.items()})
+    now = workers.read(aws.client("lambda"), params)
+    before = {id: one.was for id, one in found.items()}
+    return concurrency.plan_lower(
+        now, int(before.get(RESERVED) or params.service.workers), before.get(MAXIMUM, now.maximum)
+    )
+
+
+def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.Plan | billing.Plan) -> str:
+    if isinstance(plan, concurrency.Plan):
+        after = concurrency.apply(plan, aws.client("lambda"), guard, params)
+        return f"{after.function} has {after.reserved} workers again; the deviation is closed"
+    seen = billing.apply(plan, aws.client("dynamodb"), guard, params, wait_s=WAIT_S)
+    if not seen.active:
+        raise Refused(f"{seen.table} is still {seen.status}: run this command again when it is ACTIVE")
+    units = "".join(f", {name} {one}" for name, one in seen.units.items())
+    return f"{seen.table} is {seen.mode} again{units}; the deviation is closed"

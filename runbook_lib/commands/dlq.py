@@ -1,0 +1,111 @@
+"""`runbook dlq`: what lies in the dead-letter queue; driven again or exported, with a record of what was driven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.act import dead_letters as act
+from runbook_lib.base.aws import Aws, Identity, connect, require_account
+from runbook_lib.base.errors import UsageError
+from runbook_lib.judge import words
+from runbook_lib.observe.jobs.dlq import Letter, letters
+from runbook_lib.params.load import Params, load_file
+from runbook_lib.run.command import OwnRecord
+
+NOTEBOOK = "dlq"
+"""The chain that redrives are in, beside those of the notebooks."""
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What the command did, or would do."""
+
+    applied: bool
+    sentence: str
+    jobs: tuple[str, ...]
+    record: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def listed(file: Path, values: Mapping[str, Any]) -> list[Letter]:
+    """The dead letters of an environment, oldest first; all stay where they are.
+
+    Raises:
+        UsageError: the parameters or the account are wrong.
+        AwsError: AWS refused or did not answer.
+    """
+    params, aws, _ = _caller(file, values)
+    return letters(aws, params)
+
+
+def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
+    """Writes the dead letters as JSON lines, bodies redacted, each with the hash of the whole body; how many.
+
+    Raises:
+        UsageError: `out` exists already or cannot be written, or as `listed`.
+        AwsError: AWS refused or did not answer.
+    """
+    found = listed(file, values)
+    try:
+        with out.open("x", encoding="utf-8") as lines:
+            for one in found:
+                lines.write(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n")
+    except FileExistsError:
+        raise UsageError(f"--out: {out} exists already; nothing was written") from None
+    except OSError as error:
+        raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
+    return len(found)
+
+
+def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: int) -> Driven:
+    """Sends dead letters back to the work queue; in plan mode says which.
+
+    Raises:
+        Refused, UsageError: not authorised, or the parameters or the account are wrong.
+        AwsError: AWS refused or did not answer.
+    """
+    params, aws, identity = _caller(file, values)
+    if params.mode != "apply":
+        there = letters(aws, params)
+        due = [one for one in there if one.job_id and one.status != "COMPLETED"]
+        ids = tuple(str(one.job_id) for one in due if not jobs or one.job_id in jobs)[:most]
+        told = f"nothing was changed; apply would drive {words.count(len(ids), 'message')} again"
+        return Driven(False, told + _absent(jobs, {one.job_id for one in there}), ids, None)
+    with OwnRecord(params, NOTEBOOK, aws, identity) as record:
+        done = act.redrive(aws, record.guard, params, jobs, most)
+        told = _told(done) + _absent(jobs, done.seen)
+        record.say(told)
+    return Driven(True, told, tuple(done.sent), record.folder)
+
+
+def _told(done: act.Redriven) -> str:
+    parts = [f"{words.count(len(done.sent), 'message')} driven again"]
+    left = (
+        (done.completed, "whose job is done"),
+        (done.foreign, "not of this service"),
+        (done.others, "not asked for"),
+        (done.beyond, "more than were to be driven"),
+    )
+    parts += [f"{len(some)} left, {why}" for some, why in left if some]
+    return "; ".join(parts)
+
+
+def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
+    """Names the jobs that were asked for and are not there, a mistyped one for instance."""
+    missing = [job for job in jobs if job not in seen]
+    return f"; not in the queue: {', '.join(missing)}" if missing else ""
+
+
+def _caller(file: Path, values: Mapping[str, Any]) -> tuple[Params, Aws, Identity]:
+    params = load_file(file, values)
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    return params, aws, identity

@@ -1,0 +1,194 @@
+"""The part of `runbook rollback 1` that cannot wait: async off and read back, its intent on disk before the first call.
+
+Loads boto3 and YAML, and nothing that validates, judges or draws: `tests/benchmarks/bench_rollback.py` holds it to 1.5
+times a bare boto3 script. What comes after the effect, record and notebook, is `commands/rollback.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flag_store import FlagStore
+from runbook_lib.act.traffic.flags import describe
+from runbook_lib.act.traffic.switch import Off, Switch
+from runbook_lib.base.aws import Aws, Identity, require_account
+from runbook_lib.base.errors import ArchiveError, RunbookError, UsageError
+from runbook_lib.base.project import params_dir, project_root
+from runbook_lib.base.window import iso
+from runbook_lib.params.essentials import Essentials, essentials
+from runbook_lib.record.journal import Journal, utc_now
+from runbook_lib.record.staging import stage
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+NOTEBOOK = "rollback_1_async_failing"
+ANSWER_S = 10.0
+"""AWS answers these questions in milliseconds; a silent one is asked again long before the usual minute is over."""
+STARTED = time.monotonic()
+"""When this process began to think of it: the decision to act is no later."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks for."""
+
+    scenario: str
+    file: Path
+    values: dict[str, Any] = field(default_factory=dict)
+    """Parameters laid over the file's; `mode` is apply here."""
+    json: bool = False
+    notebook: bool = True
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What came of it, and where its journal lies."""
+
+    run_id: str
+    root: Path
+    """Folder of the archive: another one than the parameters' where that could not be written."""
+    staging: Path
+    params: Essentials
+    off: Off | None
+    """None: it failed."""
+    error: RunbookError | None
+    trouble: str
+    """Why the archive is another one."""
+
+
+def parse(words: Sequence[str]) -> Wanted | None:
+    """`rollback 1 … --apply` from a command line; None for anything else, and for what is wrong: typer says it better.
+
+    >>> parse(["rollback", "1", "--params", "p.yaml", "--apply", "--confirm", "prod"]).values["confirm"]
+    'prod'
+    >>> parse(["rollback", "1", "--params", "p.yaml"])
+    """
+    if list(words[:2]) != ["rollback", "1"]:
+        return None
+    given: dict[str, Any] = {"pairs": []}
+    rest = list(words[2:])
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        name = _OPTIONS.get(word)
+        if name is None or (equals and name in _FLAGS):
+            return None
+        if name in _FLAGS:
+            given[name] = True
+            continue
+        if not equals:
+            if not rest:
+                return None
+            value = rest.pop(0)
+        if name == "pairs":
+            given["pairs"].append(value)
+        else:
+            given[name] = value
+    if not given.get("apply") or ("file" in given) == ("env" in given):
+        return None
+    with contextlib.suppress(UsageError, ValueError):
+        return _wanted(given)
+    return None
+
+
+_OPTIONS = {
+    "--params": "file", "-f": "file", "--env": "env", "--confirm": "confirm", "--reason": "reason", "--set": "pairs",
+    "--apply": "apply", "--json": "json", "--no-notebook": "bare",
+}  # fmt: skip
+_FLAGS = ("apply", "json", "bare")
+_NUMBERS: dict[str, type] = {"attempt": int, "time_scale": float}
+"""Parameters that are no text; a test holds them to `params.Flat`."""
+
+
+def _wanted(given: Mapping[str, Any]) -> Wanted | None:
+    values: dict[str, Any] = {}
+    for pair in given["pairs"]:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            return None
+        values[key] = _NUMBERS.get(key, str)(value)
+    values |= {"mode": "apply", "confirm": given.get("confirm", "")}
+    if given.get("reason"):
+        values["reason"] = given["reason"]
+    file = Path(given["file"]) if "file" in given else params_dir() / f"{given['env']}.yaml"
+    return Wanted("1", file, values, json=bool(given.get("json")), notebook=not given.get("bare"))
+
+
+def off(wanted: Wanted) -> Effect:
+    """Turns async off and reads it back; only the account and the confirmation can hold it up.
+
+    Raises:
+        UsageError: the parameters or the account are wrong, or `confirm` does not repeat the environment.
+        AwsError: AWS does not say who we are.
+    """
+    params = essentials(wanted.file, wanted.values)
+    aws = Aws(params.region, answer_s=ANSWER_S)
+    identity = aws.identity()
+    light: Params = params  # type: ignore[assignment]  # as far as it is needed here
+    require_account(light, identity)
+    if params.confirm != params.env:
+        raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'; nothing was changed")
+    run_id = uuid.uuid4().hex[:12]
+    root, staging, trouble = _staged(params, run_id)
+    journal = Journal(staging, lenient=True)
+    decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)
+    _open(journal, run_id, params, identity, aws.endpoint, decided)
+    guard = Guard(light, identity, journal)
+    if trouble:
+        guard.warn(trouble)
+    about = describe(release=params.release, notebook=NOTEBOOK, attempt=params.attempt, run=run_id)
+    done: Off | None = None
+    problem: RunbookError | None = None
+    try:
+        done = Switch(guard, light, FlagStore(aws.client("appconfig"), light)).off(about)
+        if done.changed:
+            journal.append("incident", clock=_clock(decided, guard.now, light, str(done.deployment)))
+    except RunbookError as error:
+        problem = error
+        journal.append("error", type=type(error).__name__, text=str(error))
+    return Effect(run_id, root, staging, params, done, problem, trouble)
+
+
+def _open(
+    journal: Journal, run_id: str, params: Essentials, identity: Identity, endpoint: str, decided: dt.datetime
+) -> None:
+    journal.append("opened", run_id=run_id, notebook=NOTEBOOK, origin="command", params=params.values)
+    journal.append(
+        "caller",
+        account_id=identity.account,
+        arn=identity.arn,
+        operator=params.operator or identity.arn,
+        as_of=identity.now.isoformat(),
+        endpoint=endpoint,
+    )
+    journal.append("incident", clock={"decided_at": iso(decided)})
+
+
+def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, str]:
+    """As `judge.incident.Clock`, which costs pydantic to load."""
+    follows = dt.timedelta(seconds=params.service.traffic.client_poll_s)
+    return {"decided_at": iso(decided), "set_at": iso(at), "effective_at": iso(at + follows), "key": key}
+
+
+def _staged(params: Essentials, run_id: str) -> tuple[Path, Path, str]:
+    """The archive's folder, a staging folder in it, and why it is one in the temporary folder, if it is."""
+    root = params.folder.parent
+    with contextlib.suppress(UsageError):
+        root = project_root()
+    root = (root / params.archive).absolute()
+    facts = (params.env, params.release, NOTEBOOK, run_id, "command")
+    try:
+        return root, stage(root, *facts, utc_now(), None), ""
+    except (ArchiveError, OSError) as error:
+        spare = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
+        told = f"{error}; the record of this rollback is in {spare}"
+        return spare, stage(spare, *facts, utc_now(), None), told

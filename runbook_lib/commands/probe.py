@@ -1,0 +1,197 @@
+"""`runbook probe`: synthetic traffic where users are too few for a verdict. Its result is a record of its own.
+
+Probes go through the real API and cost real tokens, so they are planned first (how many, how long, how much) and paced
+well below what the workers can do. They are marked: no gate of the users' rate ever counts them (DOMAIN.md, trap 9).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.act.requests.load import LoadPlan
+from runbook_lib.act.requests.probe import Probe, probe, spoilt
+from runbook_lib.base.aws import Aws, connect, require_account
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import iso
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.model import Evidence, Gate, Look
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params, load_file
+from runbook_lib.run.command import OwnRecord
+from runbook_lib.steps.deploy_dev import LEAST_WAIT_S, stage_url
+
+NAME = "probe"
+"""Where the records lie, beside those of the notebooks."""
+MOST_SHARE = 0.25
+"""Of the workers' capacity that probes may take: users come first."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the probes would be."""
+
+    count: int
+    per_minute: float
+    most_per_minute: float
+    """Beyond this they would take more than `MOST_SHARE` of what the workers can do."""
+    minutes: float
+    usd: float
+    """Tokens by the price list."""
+
+    @property
+    def sentence(self) -> str:
+        """The plan in words."""
+        return (
+            f"{words.count(self.count, 'probe')}, {self.per_minute:g} a minute, {self.minutes:.0f} min; tokens for "
+            f"about ${self.usd:.2f}"
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of them; for `--json`."""
+
+    applied: bool
+    sentence: str
+    verdict: str
+    sent: int
+    failed: int
+    record: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def planned(params: Params, count: int, per_minute: float, generation_s: float) -> Plan:
+    """How long, how much, and whether the pace is one that users do not feel.
+
+    Args:
+        generation_s: what one report takes a worker.
+
+    Raises:
+        UsageError: no probes, or a pace that is too fast.
+    """
+    if count < 1:
+        raise UsageError(f"probe: the number of probes is {count}, wants 1 or more")
+    most = MOST_SHARE * params.service.workers * 60 / generation_s
+    if not 0 < per_minute <= most:
+        raise UsageError(
+            f"probe: --per-minute is {per_minute:g}, wants more than 0 and at most {most:.3g}: "
+            f"{MOST_SHARE:.0%} of what {params.service.workers} workers can do at {generation_s:g} s a report"
+        )
+    prices, service = params.prices, params.service
+    usd = math.fsum(
+        prices.of(f"llm.{kind}_tokens", count * each)
+        for kind, each in (("input", service.input_tokens), ("output", service.output_tokens))
+    )
+    minutes = (count - 1) / per_minute + service.job_deadline_s / 60
+    return Plan(count, per_minute, most, minutes, usd)
+
+
+def judged(probes: list[Probe], gate: Gate, start: str, end: str, confidence: float) -> Check:
+    """The probes' own success, by the rules of the users' gate, as a check of its own."""
+    bad = sum(not one.ok for one in probes)
+    evidence = Evidence(
+        measure=gate.measure, kind="rate", start=start, end=end, query="probes of our own, followed to their end",
+        bad=bad, n=len(probes),
+    )  # fmt: skip
+    result = judge(gate, evidence, look=Look(hours=1, alpha=1 - confidence), confidence=confidence)
+    return Check(
+        id="probe.success", title="Probes succeed", verdict=result.verdict,
+        reason=words.sentence(result.reason.rstrip(".") + "; probes are counted apart, and never in the users' rate"),
+        expected=str(gate.target), found=words.number(result.value, gate.unit),
+        facts={"sent": len(probes), "failed": bad, "low": result.low, "high": result.high, "why": spoilt(probes)},
+    )  # fmt: skip
+
+
+def run_probes(
+    file: Path,
+    values: Mapping[str, Any],
+    count: int,
+    per_minute: float | None,
+    *,
+    told: Callable[[Probe, int, int], object] = lambda *_: None,
+) -> Done:
+    """Plans the probes; sends them where `values` say mode apply and confirm.
+
+    Args:
+        count: how many.
+        per_minute: None: as fast as users do not feel it.
+        told: of each probe as it ends, with its number and how many there are.
+
+    Raises:
+        UsageError: parameters, account, number or pace are wrong.
+        Refused: not confirmed, or old evidence.
+        AwsError: AWS cannot be reached, or there is no API.
+    """
+    params = load_file(file, values)
+    generation_s = params.extra("load", LoadPlan).generation_s  # noqa: S610 (no Django here)
+    pace = MOST_SHARE * params.service.workers * 60 / generation_s if per_minute is None else per_minute
+    plan = planned(params, count, pace, generation_s)
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    if params.mode != "apply":
+        return Done(False, f"nothing was sent; apply would send {plan.sentence}", "", 0, 0, None)
+    with OwnRecord(params, NAME, aws, identity) as record:
+        found = _send(record, aws, params, plan, told)
+    facts = found.facts
+    return Done(True, found.reason, str(found.verdict), facts["sent"], facts["failed"], record.folder)
+
+
+def _send(record: OwnRecord, aws: Aws, params: Params, plan: Plan, told: Callable[[Probe, int, int], object]) -> Check:
+    guard, probe_id = record.guard, f"topup-{record.run_id}"
+    began = guard.now
+    state, deployed = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    if not deployed:
+        raise UsageError(f"probe: the new resources are not deployed in {params.env}: there is nothing to probe")
+    service, scale = params.service, params.flat.time_scale
+    routes = traffic.as_routed(params, state).service.api.routes
+    url, kept = stage_url(aws, params), list[Probe]()
+    ended: list[Probe] = []
+
+    def each(one: Probe) -> None:
+        ended.append(one)
+        told(one, len(ended), plan.count)
+
+    def act() -> None:
+        kept.extend(
+            probe(
+                url, routes, plan.count, per_minute=plan.per_minute / scale, probe_id=probe_id,
+                deadline_s=max(LEAST_WAIT_S, service.job_deadline_s * scale),
+                poll_s=max(0.05, service.poll_every_s * scale), done=each,
+            )
+        )  # fmt: skip
+
+    guard.change(
+        f"probe {params.env}: {plan.sentence}, marked {probe_id}",
+        before={"sent": 0},
+        after={"sent": plan.count},
+        undo="none is needed: the jobs are probes, and expire by their TTL",
+        do=act,
+        read_back=lambda: {"sent": len(kept)},
+        raises=True,
+    )
+    record.journal.attach("probes.json", json.dumps([asdict(one) for one in kept]))
+    end = iso(guard.now)
+    found = judged(kept, params.policy.gate("success_rate"), iso(began), end, params.policy.confidence)
+    record.journal.append("check", check=found.model_dump(mode="json"))
+    record.say(found.reason)
+    return found
+
+
+def offer(params: Params, needed: int) -> str:
+    """How `needed` more samples could be had sooner, as a sentence for whoever waits for them."""
+    env = params.env
+    return (
+        f"Synthetic traffic shows it sooner, counted apart from the users': `runbook probe {needed} "
+        f"--params params/{env}.yaml --apply --confirm {env}`."
+    )

@@ -1,0 +1,238 @@
+"""`runbook rollback N`: the effect first, then the notebook that verifies, explains and records it.
+
+Scenario 1 takes effect in `commands/kill_switch.py`. What follows here can wait: the record of the command is sealed,
+and the notebook is run, which finds async off, and says what was already done.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.aws import connect, require_account
+from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.commands import kill_switch
+from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
+from runbook_lib.params.load import Params, load_file, project_root
+from runbook_lib.record.journal import Journal
+from runbook_lib.rollout.way_back import instead, sync_gone
+from runbook_lib.run.versions import versions
+
+AFTER = (
+    "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
+    "bring the dial to 0 before the switch is turned on again"
+)
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What the command did, or would do."""
+
+    applied: bool
+    weight_before: float | None
+    sentence: str
+    next: str
+    record: str | None
+    run_id: str = ""
+    exit_code: int = 0
+    verified: dict[str, Any] | None = None
+    """How the notebook ended that verifies it; None: it was not run."""
+    headline: str = ""
+    """Of the notebook; empty: it was not run."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
+    """What turning async off would do; changes nothing.
+
+    Raises:
+        UsageError: the parameters or the account are wrong.
+        AwsError: AWS cannot be reached.
+    """
+    from runbook_lib.act.traffic.shift import whose
+    from runbook_lib.observe.traffic import state as traffic
+
+    params = load_file(file, {**values, "mode": "plan"})
+    aws = connect(params)
+    require_account(params, aws.identity())
+    state = traffic.read(aws.client("appconfig"), params, aws)
+    told, then = (
+        f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
+        _command(file, params.env, values),
+    )
+    gone = False
+    if state.migrated:
+        (told, by_hand), gone = instead(aws, params), sync_gone(aws, params)
+        then = by_hand if gone else f"{then}, whose notebook runs {by_hand}"
+    elif not state.switch_on:
+        told = f"async is off already, by {whose(state.switch_deployment)}"
+        then = f"to have it verified and recorded: {then}"
+    return RolledBack(
+        applied=False,
+        weight_before=state.weight,
+        sentence=f"nothing was changed; {told}",
+        next=then,
+        record=None,
+        exit_code=int(Exit.HOLD if gone else Exit.OK),
+    )
+
+
+def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
+    """The command that does it, with the parameters that were given."""
+    where = ["--env", env] if file == project_root() / "params" / f"{env}.yaml" else ["--params", str(file)]
+    given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
+    words = ["runbook", "rollback", "1", *where, *(word for pair in given for word in pair)]
+    return shlex.join([*words, "--apply", "--confirm", env])
+
+
+def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False) -> RolledBack:
+    """Turns async off, or in plan mode says what it would do.
+
+    Args:
+        file: flat parameter file.
+        values: overrides, among them `mode` and `confirm`.
+        notebook: run the notebook that verifies it afterwards.
+
+    Raises:
+        UsageError: the parameters or the account are wrong, or `confirm` does not repeat the environment.
+        AwsError: AWS cannot be reached, or async could not be switched off; the sentence says how to do it by hand.
+    """
+    if values.get("mode") != "apply":
+        return plan(file, values)
+    wanted = Wanted("1", file, dict(values), notebook=notebook)
+    return after(wanted, kill_switch.off(wanted))
+
+
+def finish(wanted: Wanted, effect: Effect) -> int:
+    """What comes after the effect, said on the terminal; the exit code of the command.
+
+    Raises:
+        RunbookError: async could not be turned off.
+    """
+    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(text, flush=True))
+    show(done, wanted.json, said=not wanted.json)
+    return done.exit_code
+
+
+def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
+    """On standard output, for a person or a machine.
+
+    Args:
+        said: what the command did is there already; the notebook's verdict is not.
+    """
+    if as_json:
+        print(json.dumps(done.as_dict()))
+        return
+    report = (done.verified or {}).get("report")
+    told = [
+        done.headline if said else done.sentence,
+        f"next:   {done.next}",
+        f"report: {report}" if report else f"record: {done.record}" if done.record else "",
+    ]
+    print("\n".join(line for line in told if line))
+
+
+def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _: None) -> RolledBack:
+    """Seals the command's own record, then has the notebook verify, explain and record.
+
+    Args:
+        say: told at once what is to be known beside the effect's own sentence.
+
+    Raises:
+        RunbookError: async could not be turned off.
+    """
+    journal = Journal(effect.staging, lenient=True)
+    params: Params | None = None
+    try:
+        params = load_file(wanted.file, wanted.values)
+        journal.append(
+            "loaded",
+            policy=params.policy.model_dump(mode="json"),
+            service=params.service.model_dump(mode="json"),
+            prices=params.prices.model_dump(mode="json"),
+            versions=versions(),
+        )
+    except RunbookError as error:
+        journal.append("warning", text=f"the parameters are not whole, which did not hold up the rollback: {error}")
+    if effect.error is not None:
+        _seal(effect, "failed", str(effect.error))
+        raise effect.error
+    assert effect.off is not None  # noqa: S101
+    sentence, then, code = effect.off.sentence, AFTER, Exit.OK
+    found = _no_effect(params, journal) if params is not None else None
+    if found is not None:
+        why, then = found
+        sentence, code = f"{sentence}; but {why}", Exit.HOLD
+        say(f"but {why}")
+    journal.append("note", text=sentence)
+    record = _seal(effect, "completed", None)
+    done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code))
+    return _verified(wanted, effect, done) if wanted.notebook and params is not None else done
+
+
+def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
+    """Runs the notebook; that it could not run takes nothing back of what is done."""
+    from runbook_lib.run.launch import find_notebook, launch
+
+    values = dict(wanted.values)
+    if effect.trouble:
+        values["archive"] = str(effect.root)
+    try:
+        finished = launch(find_notebook(NOTEBOOK), wanted.file, values)
+    except RunbookError as error:
+        print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
+        return _with(done, exit_code=int(Exit.ERROR))
+    told = f"{done.sentence}\n{finished.headline}"
+    return _with(
+        done, sentence=told, next=finished.next or done.next, record=finished.folder, exit_code=finished.exit_code,
+        verified=finished.as_dict(), headline=finished.headline,
+    )  # fmt: skip
+
+
+def _with(done: RolledBack, **more: Any) -> RolledBack:
+    return RolledBack(**{**asdict(done), **more})
+
+
+def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
+    """Why the switch has no effect and what to do instead, None where it has one. Asked after it is off; if it cannot
+    be told, that is no reason to fail.
+    """
+    from runbook_lib.observe.traffic import state as traffic
+
+    try:
+        aws = connect(params)
+        return instead(aws, params) if traffic.routing(aws, params)[0] else None
+    except RunbookError as error:
+        journal.append("warning", text=str(error))
+        return None
+
+
+def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
+    from runbook_lib.record.archive import Archive, not_sealed, seal_staged
+
+    archive = Archive(effect.root)
+    try:
+        archive.sweep()
+        return str(seal_staged(archive, effect.staging, status=status, error=error).folder)
+    except (ArchiveError, OSError) as trouble:
+        print(not_sealed(trouble, effect.staging), file=sys.stderr, flush=True)
+        return None
+
+
+def file_of(params: Path | None, env: str | None) -> Path:
+    """The parameter file that `--params` or `--env` names.
+
+    Raises:
+        UsageError: both, or neither.
+    """
+    if (params is None) == (env is None):
+        raise UsageError("rollback: wants either --params FILE or --env NAME (for params/NAME.yaml)")
+    return params if params is not None else project_root() / "params" / f"{env}.yaml"

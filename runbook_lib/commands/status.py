@@ -1,0 +1,119 @@
+"""The rollout on one screen: the weight now, every step in every environment that it needs, the next command.
+
+What passed is read from the archive, which holds the records of all environments; where the traffic stands is asked of
+AWS, in the environment of the parameter file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.aws import connect, require_account
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import load_file, project_root
+from runbook_lib.record.archive import Archive
+from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout.deviations import open_deviations, rows
+from runbook_lib.rollout.progress import Line, Rollout, State, following, said
+
+STYLES: dict[State, tuple[str, str]] = {
+    "passed": ("✔ passed", "green"),
+    "due": ("● due", "bold cyan"),
+    "soaking": ("… soaking", "blue"),
+    "hold": ("✘ hold", "bold red"),
+    "missing": ("– missing", "dim"),
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `runbook status` shows."""
+
+    env: str
+    release: str
+    weight: float
+    dial: float
+    switch: str
+    now: str
+    lines: tuple[Line, ...]
+    next: str
+    deviations: tuple[dict[str, Any], ...] = ()
+    """What mitigations changed by hand, and nobody undid or adopted yet."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+    def table(self) -> Any:
+        """For a terminal."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        head = Text.assemble(
+            (f"{self.env} · {self.release} · {self.now}\n", "dim"),
+            (f"weight in force {self.weight:g} %", "bold"),
+            f"  (dial {self.dial:g} %, switch {self.switch})\n",
+        )
+        passed = sum(line.state == "passed" for line in self.lines)
+        table = Table(title=f"Rollout: {passed} of {len(self.lines)} steps passed", title_justify="left")
+        for name in ("step", "in", "state", "why", "last record", "come back"):
+            table.add_column(name, overflow="fold", no_wrap=name in ("step", "in", "state"))
+        for line in self.lines:
+            word, style = STYLES[line.state]
+            last = f"{line.last} {line.last_at}".strip()
+            table.add_row(line.notebook, line.env, Text(word, style), Text(line.words), last, line.due)
+        return Group(head, table, *self._reminders(), Text(f"next: {self.next}", "bold"))
+
+    def _reminders(self) -> list[Any]:
+        from rich.text import Text
+
+        return [
+            Text(
+                f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {one['at']}: "
+                f"{one['why']}); runbook deviation undo {one['check']}, or adopt it",
+                "yellow",
+            )
+            for one in self.deviations
+        ]
+
+
+def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Status:
+    """The state of the rollout that the parameter file names.
+
+    Args:
+        file: flat parameters of one environment; those of the others are looked for beside it.
+        values: overrides.
+
+    Raises:
+        UsageError: the parameters are wrong, or the account is another one.
+        AwsError: AWS cannot be asked.
+    """
+    params = load_file(file, values)
+    aws = connect(params)
+    identity = aws.identity()
+    require_account(params, identity)
+    state, there = traffic.read_or_nothing(aws.client("appconfig"), params)
+    if there:  # Only then are there routes to ask about: before the first deployment there may be no API at all.
+        state = traffic.read(aws.client("appconfig"), params, aws)
+    seen = {
+        notebook: moments.which(state, params, notebook, phase, identity.now)
+        for notebook, phase in params.policy.phases.items()
+        if params.env in params.policy.steps[notebook].envs
+    }
+    archive = Archive(project_root() / params.archive)
+    lines = Rollout(params, archive, file, state, seen, identity.now).lines()
+    return Status(
+        env=params.env,
+        release=params.release,
+        weight=state.weight,
+        dial=state.dial_percent,
+        switch="on" if state.switch_on else "off",
+        now=said(identity.now),
+        lines=lines,
+        next=following(lines),
+        deviations=tuple(rows(open_deviations(archive, params.env))),
+    )

@@ -1,0 +1,321 @@
+"""`runbook watch`: looks at a soak again and again, stops early, and, only if told to, switches async off.
+
+It survives a restart. What is in force it learns from AppConfig's history, what was counted from the archive; the
+instants it has looked at lie in `archive/.watch/`, one line each. Where that is lost, the phase's records tell, and at
+worst a look is taken twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.window import iso, parse
+from runbook_lib.commands.watch_look import IDLE, Look, OneLook
+from runbook_lib.judge.model import Decision
+from runbook_lib.params.load import Params, load_file, project_root
+from runbook_lib.record.archive import Archive
+
+MIN_INTERVAL_S = 60.0
+BACKFILL_LOOKS = 24
+"""At most so many looks are taken after the fact for one gap, evenly spread over it."""
+GAP = 1.5
+"""Intervals without a look that make a gap: a look that takes its time makes none."""
+_EXIT = {Decision.HOLD: Exit.HOLD, Decision.ROLLBACK: Exit.ROLLBACK}
+
+
+def exit_code(look: Look | None) -> int:
+    """The exit code of a watch that ended with `look`."""
+    if look is None or look.decision == "ERROR":
+        return int(Exit.ERROR)
+    return int(_EXIT.get(Decision(look.decision), Exit.OK))
+
+
+def phase_of(params: Params, name: str) -> str:
+    """The phase's notebook, by its name or the beginning of it.
+
+    Raises:
+        UsageError: none, or several, match.
+    """
+    phases = params.policy.phases
+    found = [one for one in phases if one == name] or [one for one in phases if name and one.startswith(name)]
+    if len(found) != 1:
+        raise UsageError(f"'{name}' names no phase that soaks; there are: {', '.join(phases)}")
+    return found[0]
+
+
+@dataclass
+class Clock:
+    """How a watch waits; tests let virtual time pass instead."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass
+class Memory:
+    """The instants at which a watch has looked, oldest first, and what it saw. Losing it costs some looks, no more."""
+
+    path: Path
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, archive: Archive, params: Params, notebook: str) -> Memory:
+        """What is remembered of the attempt that the parameters name; a line that a crash tore is left out."""
+        name = f"{params.env}-{params.release}-{notebook}-{params.attempt}.jsonl"
+        memory = cls(archive.root / ".watch" / name)
+        with contextlib.suppress(OSError):
+            for line in memory.path.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    entry = json.loads(line)
+                    parse(entry["at"])
+                    memory.lines.append(entry)
+        return memory
+
+    def add(self, look: Look) -> None:
+        """One look; a disk that is full only means that it is forgotten."""
+        entry = {
+            "at": look.at,
+            "state": _state(look),
+            "kept": look.record is not None,
+            "back_filled": look.back_filled,
+        }
+        self.lines.append(entry)
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+    def last(self, kept: bool | None = None) -> dict[str, Any] | None:
+        """The newest line of a look that was not back-filled; `kept`: of one with a record."""
+        found = (one for one in reversed(self.lines) if not one["back_filled"] and kept in (None, one["kept"]))
+        return next(found, None)
+
+
+def _state(look: Look) -> list[Any]:
+    """What must differ for a look to have changed something."""
+    return [look.decision, look.moment, list(look.failing)]
+
+
+class Watch:
+    """A watch over one phase.
+
+    Args:
+        file: flat parameter file.
+        values: overrides; with `auto_rollback` also `confirm`.
+        phase: its notebook, by name or number.
+        interval_s: seconds between two looks.
+        auto_rollback: on ROLLBACK by scenario 1, switch async off.
+
+    Raises:
+        UsageError: there is no such phase, the interval is too short, or `confirm` does not repeat the environment.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        values: Mapping[str, Any],
+        phase: str,
+        *,
+        interval_s: float = 300.0,
+        auto_rollback: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.file, self.values = file, dict(values)
+        self.params = load_file(file, self.values)
+        self.notebook = phase_of(self.params, phase)
+        self.interval = dt.timedelta(seconds=interval_s)
+        self.auto_rollback = auto_rollback
+        self.clock = clock or Clock()
+        self.last: Look | None = None
+        if interval_s < MIN_INTERVAL_S:
+            raise UsageError(f"--interval is {interval_s / 60:g} min: wants at least {MIN_INTERVAL_S / 60:g}")
+        confirm = self.values.get("confirm", "")
+        if auto_rollback and confirm != self.params.env:
+            raise UsageError(f"--auto-rollback: --confirm is '{confirm}', wants '{self.params.env}'")
+        self._archive = Archive(project_root() / self.params.archive)
+        with contextlib.suppress(ArchiveError, OSError):
+            self._archive.sweep()
+        self._pending: OneLook | None = None
+        self._memory = Memory.of(self._archive, self.params, self.notebook)
+        self._known = self._looked_at()
+
+    def looks(self, *, once: bool = False) -> Iterator[Look]:
+        """Looks until one of them ends the watch (or `once`), the missed ones first.
+
+        A look that sees nothing (AWS does not answer, the sign-in has expired) is an ERROR, and the next one tries
+        again: what it missed is made up for then.
+
+        Raises:
+            UsageError: the parameters or the account are wrong.
+            AwsError: async was to be switched off, and could not be; the sentence says how to do it by hand.
+        """
+        try:
+            while True:
+                began = self.clock.monotonic()
+                for look in self._round(once):
+                    self.last = look
+                    yield look
+                if once or self.last is None or self.last.ends:
+                    break
+                self.clock.sleep(max(0.0, self.interval.total_seconds() - (self.clock.monotonic() - began)))
+        except GeneratorExit:  # nobody listens any more
+            self._drop()
+            raise
+        self._drop()
+
+    def interrupted(self) -> str | None:
+        """Ctrl-C: the last look is sealed, if it is not yet; the folder of its record."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return self.last.record if self.last else None
+        pending.say("the watch was ended by its operator; nobody has looked since")
+        done = pending.outcome is not None
+        return pending.keep("completed" if done else "cancelled", None if done else "ended in the middle of a look")
+
+    def _round(self, once: bool) -> Iterator[Look]:
+        """A look at now; before it is told, those that were missed."""
+        self._drop()
+        try:
+            self._pending = one = OneLook(self.file, self.values, self.notebook)
+            look = one.take()
+            missed = [] if look.ends else self._missed(one)
+            for at in missed:
+                earlier = self._back_filled(at, look)
+                yield earlier
+                if earlier.decision == Decision.HOLD:
+                    return
+        except UsageError:
+            raise
+        except RunbookError as error:
+            yield self._blind(error)
+            return
+        except Exception as error:  # ours to mend; what was seen until then is kept
+            if self._pending is not None:
+                self._pending.keep("failed", f"{type(error).__name__}: {error}")
+            raise
+        if missed:
+            one.say(
+                f"back-filled: nobody looked between {iso(missed[0] - self.interval)} and {look.at}; "
+                f"{len(missed)} looks were taken after the fact, and none of them fails"
+            )
+        yield self._told(one, look, bool(missed), once)
+
+    def _told(self, one: OneLook, look: Look, gap: bool, once: bool) -> Look:
+        """Acts on the look if it must, keeps it if it changed something, and remembers it."""
+        done: dict[str, str] = {}
+        if self._switches_off(one):
+            try:
+                done = self._switch_off(look)
+            except RunbookError as error:
+                one.say(f"async could not be switched off: {error}")
+                one.keep("failed", str(error))
+                raise
+            one.say(done["action"])
+        before = self._memory.last()
+        changed = before is None or before["state"] != _state(look)
+        ended = look.ends and not once
+        if look.moment not in IDLE and (changed or ended or done or gap or self._due(look)):
+            one.keep()
+        look = one.told(**done)
+        if one.trouble and one.sealed is None:
+            look = replace(look, reason=f"{look.reason} ({one.trouble})")
+        self._memory.add(look)
+        return look
+
+    def _due(self, look: Look) -> bool:
+        """Whether the census must be kept now: jobs live only for their TTL, and what it counted would be lost."""
+        kept = self._memory.last(kept=True)
+        if kept is None:
+            return True
+        return (parse(look.at) - parse(kept["at"])).total_seconds() >= self.params.service.job_ttl_s / 2
+
+    def _switches_off(self, one: OneLook) -> bool:
+        outcome = one.outcome
+        return (
+            self.auto_rollback
+            and outcome is not None
+            and outcome.decision is Decision.ROLLBACK
+            and outcome.scenario == "rollback_1"
+            and not one.migrated  # the switch has no effect any more
+        )
+
+    def _switch_off(self, look: Look) -> dict[str, str]:
+        """Async off, with a record of its own in the chain of the rollback."""
+        from runbook_lib.commands.rollback import rollback_1
+
+        told = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.reason}"}
+        done = rollback_1(self.file, {**self.values, **told})
+        return {"action": f"{done.sentence} (record: {done.record or 'none could be written'})", "next": done.next}
+
+    def _missed(self, one: OneLook) -> list[dt.datetime]:
+        """The instants between the last look of anybody (or the shift) and this one at which a look was due."""
+        start = one.moment.effective_at if one.moment else None
+        if start is None:
+            return []
+        newest = self._memory.last()
+        seen = [start, *self._known, *([parse(newest["at"])] if newest else [])]
+        now, every = one.run.now, self.interval
+        last = max(at for at in seen if at <= now) if any(at <= now for at in seen) else now
+        if now - last <= GAP * every:
+            return []
+        count = int((now - last) / every - 0.5)
+        instants = [last + every * place for place in range(1, count + 1)]
+        step = max(1, -(-len(instants) // BACKFILL_LOOKS))
+        return instants[::-1][::step][::-1]
+
+    def _back_filled(self, at: dt.datetime, now: Look) -> Look:
+        """A look as of `at`. A failure that nobody saw and that is over is for people: HOLD, nothing is switched."""
+        one = OneLook(self.file, self.values, self.notebook, at)
+        try:
+            look = one.take()
+            if look.decision in (Decision.HOLD, Decision.ROLLBACK):
+                assert one.outcome is not None  # noqa: S101
+                one.outcome = one.outcome.model_copy(
+                    update={
+                        "decision": Decision.HOLD,
+                        "reason": f"HOLD: at {look.at}, when nobody looked, the evidence said {look.reason}; "
+                        f"now it says {now.reason}",
+                        "next": "look at what happened then; a person decides whether the soak goes on",
+                    }
+                )
+                one.say("back-filled: judged after the fact, with the live depths of after the fact")
+                one.keep()
+                look = one.told()
+        finally:
+            one.drop()
+        self._memory.add(look)
+        return look
+
+    def _blind(self, error: RunbookError) -> Look:
+        """Nothing was seen. AppConfig goes on watching the guards by itself as long as it bakes."""
+        self._drop()
+        return Look(
+            at="",
+            moment="unknown",
+            decision="ERROR",
+            reason=str(error),
+            next=f"tries again in {self.interval.total_seconds() / 60:g} min; what is missed is made up for",
+        )
+
+    def _drop(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.drop()
+
+    def _looked_at(self) -> list[dt.datetime]:
+        """The instants that the phase's own records judged, for this attempt."""
+        archive, flat, found = self._archive, self.params.flat, []
+        for ref in archive.records(flat.env, flat.release, self.notebook):
+            with contextlib.suppress(ArchiveError, ValueError):
+                record = archive.load(ref)
+                if record.attempt == flat.attempt and record.as_of and record.evidence:
+                    found.append(parse(record.as_of))
+        return found

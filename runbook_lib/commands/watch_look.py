@@ -1,0 +1,252 @@
+"""One look of a watch: the phase's own questions and verdict, without a notebook, kept as a record or dropped.
+
+What a look writes is held in memory until it is kept: a watch looks hundreds of times, and only what changes something
+is worth a record. A watch can take a promotion back (HOLD, ROLLBACK), and never gives one: a record of it that says
+less carries its verdict in its reason, and no decision that the next phase could count on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.window import iso
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
+from runbook_lib.params.load import load_file, project_root
+from runbook_lib.record import owner
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import Journal
+from runbook_lib.rollout.moment import Moment
+from runbook_lib.run.run import Run
+
+ORIGIN = "watch"
+IDLE = ("before", "over")
+"""Moments of a phase in which nothing of it is in force: there is nothing to watch."""
+ENDS = (Decision.HOLD, Decision.ROLLBACK, Decision.PROMOTE, Decision.PLANNED)
+"""Decisions after which a watch has nothing left to wait for."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look saw, for a table, a line or JSON."""
+
+    at: str
+    """The instant that was judged, ISO 8601 UTC; empty where not even the clock could be asked."""
+    moment: str
+    decision: str
+    """A `Decision`, or ERROR: nothing could be seen."""
+    reason: str
+    next: str
+    weight: float | None = None
+    gates: tuple[dict[str, str], ...] = ()
+    back_filled: bool = False
+    """Nobody looked then: it was judged later, with the live depths of later."""
+    action: str = ""
+    """What this watch changed in AWS, in words; empty: nothing."""
+    record: str | None = None
+    """Folder of its sealed record; None: it changed nothing, and was not kept."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether the watch ends with it."""
+        return self.decision in ENDS
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Ids of the gates that FAIL."""
+        return tuple(gate["id"] for gate in self.gates if gate["verdict"] == Verdict.FAIL)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+class Held(Journal):
+    """A journal that keeps its events and files in memory until they are written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._files: list[tuple[str, bytes | str]] = []
+
+    def append(self, event: str, **data: Any) -> dict[str, Any]:
+        """Holds one event."""
+        self._events.append((event, data))
+        return {"event": event, **data}
+
+    def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
+        """Holds one event."""
+        return self.append(event, **data)
+
+    def attach(self, name: str, content: bytes | str) -> str:
+        """Holds one file."""
+        self._files.append((name, content))
+        return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+    def write(self) -> None:
+        """Writes what is held, but decisions: the look says itself what it decides.
+
+        Raises:
+            ArchiveError: the disk is full, or the folder is gone.
+        """
+        disk = Journal(self.folder)
+        for event, data in self._events:
+            if event != "decision":
+                disk.append(event, **data)
+        for name, content in self._files:
+            disk.attach(name, content)
+        self._events, self._files = [], []
+
+
+class OneLook:
+    """A look being taken: staged, and then kept or dropped.
+
+    Args:
+        file: flat parameter file.
+        values: overrides; whatever they say, a look is a plan, and changes nothing.
+        notebook: of the phase.
+        as_of: the instant to judge, for a look that was missed; None: now, by AWS's clock.
+
+    Raises:
+        UsageError: the parameters are wrong, or the caller's account is not the one in them.
+        AwsError: AWS cannot be reached, or the credentials are missing or expired.
+    """
+
+    def __init__(self, file: Path, values: Mapping[str, Any], notebook: str, as_of: dt.datetime | None = None) -> None:
+        quiet = {"mode": "plan", "confirm": "", "as_of": iso(as_of) if as_of else ""}
+        self.params = load_file(file, {**values, **quiet})
+        self.back_filled = as_of is not None
+        self.sealed: str | None = None
+        self.outcome: Outcome | None = None
+        self.moment: Moment | None = None
+        self.migrated = False
+        """`/api/vpr` itself is asynchronous."""
+        self.results: tuple[GateResult, ...] = ()
+        archive, staging, self.trouble = _stage(Archive(project_root() / self.params.archive), self.params, notebook)
+        self.journal = Held(staging)
+        self.run = Run(notebook, self.params, archive=archive, staging=staging, run_id=staging.name, origin=ORIGIN)
+        self.run.journal = self.journal
+        try:
+            self.run._begin()
+        except BaseException:
+            self.drop()
+            raise
+
+    def take(self) -> Look:
+        """Observes and judges as the phase's notebook does.
+
+        Raises:
+            RunbookError: something could not be seen, or judged.
+        """
+        phase = _phase(self.run)
+        self.moment, self.migrated = phase.moment, phase.state.migrated
+        notebook = f"runbook run {self.run.notebook} --params params/{self.params.env}.yaml"
+        if phase.moment.name in IDLE:
+            reason = f"PLANNED: nothing to watch: {phase.moment.words}"
+            self.outcome = Outcome(decision=Decision.PLANNED, reason=reason, next=notebook)
+        else:
+            self.outcome = phase.judge()
+        if self.outcome.decision is Decision.PROMOTE:
+            then = f"the notebook decides, and its record lets the next phase begin: {notebook}"
+            self.outcome = self.outcome.model_copy(update={"next": then})
+        return self.told()
+
+    def told(self, **more: Any) -> Look:
+        """The look in plain values; `more` overrides."""
+        outcome, moment = self.outcome, self.moment
+        assert outcome is not None and moment is not None  # noqa: S101
+        facts: dict[str, Any] = {
+            "at": iso(self.run.now),
+            "moment": moment.name,
+            "decision": str(outcome.decision),
+            "reason": outcome.reason,
+            "next": outcome.next,
+            "weight": moment.percent,
+            "gates": tuple(map(_gate, outcome.results)),
+            "back_filled": self.back_filled,
+            "record": self.sealed,
+        }
+        return Look(**{**facts, **more})
+
+    def say(self, text: str) -> None:
+        """A note for the record, if there will be one."""
+        self.journal.append("note", text=text)
+
+    def keep(self, status: Any = "completed", error: str | None = None) -> str | None:
+        """Seals the look as a record and gives its folder; the one that there is, if it is sealed already.
+
+        Where the archive cannot be written, None: a watch goes on without a record, and says so.
+        """
+        if self.sealed is not None:
+            return self.sealed
+        try:
+            self.run.keep_case()
+            self.journal.write()
+            disk = Journal(self.journal.folder)
+            if self.trouble:
+                disk.append("warning", text=self.trouble)
+            if self.outcome is not None and self.moment is not None:
+                disk.append("decision", moment=self.moment.name, look=self.moment.look_number, outcome=self._counted())
+            disk.append("closed")
+            self.sealed = str(seal_staged(self.run.archive, self.run.staging, status=status, error=error).folder)
+        except (RunbookError, OSError) as problem:
+            self.trouble = f"no record of this look: {problem}"
+        return self.sealed
+
+    def _counted(self) -> dict[str, Any]:
+        """The outcome as the record has it: without its decision, unless that is one for people to act on."""
+        assert self.outcome is not None  # noqa: S101
+        outcome: dict[str, Any] = self.outcome.model_dump(mode="json")
+        if self.outcome.decision not in (Decision.HOLD, Decision.ROLLBACK):
+            del outcome["decision"]
+        return outcome
+
+    def drop(self) -> None:
+        """Leaves no trace of it."""
+        if self.sealed is None:
+            owner.remove(self.run.staging)
+
+
+def _phase(run: Run) -> Any:
+    """The phase as its own notebook goes through it."""
+    from runbook_lib.steps.phase.migration import Migration
+    from runbook_lib.steps.phase.phase import Phase
+
+    return (Migration if run.params.policy.phases[run.notebook].after_migration else Phase)(run)
+
+
+def _gate(result: GateResult) -> dict[str, str]:
+    gate = result.gate
+    low, high = result.low, result.high
+    return {
+        "id": gate.id,
+        "title": gate.title,
+        "verdict": str(result.verdict),
+        "value": "" if result.value is None else words.number(result.value, gate.unit),
+        "interval": words.interval(low, high, gate.unit),
+        "n": "" if result.n is None else f"{result.n:,}",
+        "target": "as the weight" if gate.kind == "split" else words.comparison(gate.target, gate.unit),
+        "reason": result.reason,
+    }
+
+
+def _stage(archive: Archive, params: Any, notebook: str) -> tuple[Archive, Path, str]:
+    """A staging folder; where the archive cannot be written, one in the temporary folder, and why.
+
+    A disk that is full is no reason not to look, and none not to switch off.
+    """
+    run_id = uuid.uuid4().hex[:12]
+    try:
+        return archive, archive.stage(params.env, params.release, notebook, run_id, ORIGIN), ""
+    except (ArchiveError, OSError) as error:
+        spare = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
+        trouble = f"{error}; the record of this look is in {spare.root}"
+        return spare, spare.stage(params.env, params.release, notebook, run_id, ORIGIN), trouble

@@ -1,0 +1,1 @@
+"""From evidence to the verdict of a gate, and from verdicts to a decision."""

@@ -1,0 +1,405 @@
+"""From evidence to a verdict, gate by gate (DOMAIN.md, traps 5, 11, 12; `docs/verdicts.md` explains each rule).
+
+The order of questions is the same for all kinds: is there data; is it bad beyond doubt; is this the end of the soak;
+are there samples enough; is the target met; is the alert limit excluded; was all of the window seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from runbook_lib.judge import words
+from runbook_lib.judge.gates import reading, sequential, statistics
+from runbook_lib.judge.gates.possible import impossible
+from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
+
+Judge = Callable[[Gate, Evidence, Rules], GateResult]
+Reader = Callable[[Gate, Evidence, Rules], Reading | str]
+
+SPLIT_ALPHA = 0.001
+"""The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
+GAUGE_COVERAGE = 0.95
+"""Gauges without `steady`: this share of the window's points must have been seen."""
+STUCK_POINTS = 30
+"""A gauge that shows one and the same number, not 0, this often in a row and never another is not believed."""
+
+
+def judge(
+    gate: Gate,
+    evidence: Evidence,
+    *,
+    look: Look | None,
+    looks: Sequence[Look] = (),
+    confidence: float = 0.95,
+    alpha_early: float = 0.01,
+    prior: tuple[float, float] = (1.0, 9.0),
+) -> GateResult:
+    """The verdict of one gate.
+
+    Args:
+        gate: what is demanded.
+        evidence: what was seen, settled (its window ends before the delay and the deadline).
+        look: the declared look at the end of the soak; None for an interim look, at which only a FAIL can be final.
+        looks: all declared looks of the phase: they say at which alpha more samples would be judged.
+        confidence: of the two-sided intervals that are shown; a verdict's bounds are one-sided at the look's alpha.
+        alpha_early: chance that a service exactly at the alert limit is ever failed early, over all looks together.
+        prior: Beta prior of the failure rate in the sequential test.
+    """
+    rules = Rules(look, tuple(looks), confidence, alpha_early, prior)
+    if evidence.kind != gate.kind:
+        return _no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
+    if wrong := impossible(gate, evidence):
+        return _no_data(gate, evidence, wrong)
+    result = _KINDS[gate.kind](gate, evidence, rules)
+    if gate.implausible and result.value is not None and gate.implausible.holds(result.value):
+        odd = words.number(result.value, gate.unit, gate.implausible.limit)
+        doubt = f"{words.comparison(gate.implausible, gate.unit)} is not believed"
+        return _no_data(gate, evidence, f"{odd} is not plausible ({doubt}): is the unit right?")
+    return _whole(result, evidence, look)
+
+
+def _whole(result: GateResult, evidence: Evidence, look: Look | None) -> GateResult:
+    """Partial data never passes; and where it leaves the gate open, what is missing is the first thing said."""
+    open_or_passed = result.verdict is Verdict.INCONCLUSIVE or (evidence.partial and result.verdict is Verdict.PASS)
+    if not open_or_passed or not (evidence.partial or evidence.doubtful):
+        return result
+    told = result.reason.rstrip(".")
+    if evidence.unseen and (look is not None or result.verdict is Verdict.PASS):
+        reason = f"{words.title(result.gate)}: {evidence.unseen}; what was seen: {told.partition('; ')[0]}"
+        more: dict[str, object] = {"needed": None, "needed_hours": None}
+    elif result.verdict is Verdict.PASS:
+        reason, more = (
+            f"{told}, but part of the window could not be seen, and partial data never passes",
+            dict[str, object](),
+        )
+    else:
+        return result
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(reason), **more})
+
+
+def judge_all(
+    gates: Iterable[Gate],
+    evidence: Mapping[str, Evidence],
+    *,
+    look: Look | None,
+    looks: Sequence[Look] = (),
+    confidence: float = 0.95,
+    alpha_early: float = 0.01,
+    prior: tuple[float, float] = (1.0, 9.0),
+) -> tuple[GateResult, ...]:
+    """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out."""
+
+    def one(gate: Gate) -> GateResult:
+        seen = evidence.get(gate.measure)
+        if seen is None:
+            nothing = Evidence(measure=gate.measure, kind=gate.kind, start="", end="", query="not asked")
+            return _no_data(gate, nothing, f"'{gate.measure}' was not measured")
+        return judge(gate, seen, look=look, looks=looks, confidence=confidence, alpha_early=alpha_early, prior=prior)
+
+    return tuple(one(gate) for gate in gates)
+
+
+def _result(gate: Gate, evidence: Evidence, verdict: Verdict, reason: str, **more: object) -> GateResult:
+    fields: dict[str, object] = {"value": None, "low": None, "high": None, "n": evidence.n, **more}
+    return GateResult.model_validate(
+        {"gate": gate, "evidence": evidence, "verdict": verdict, "reason": words.sentence(reason), **fields}
+    )
+
+
+def _no_data(gate: Gate, evidence: Evidence, why: str) -> GateResult:
+    return _result(gate, evidence, Verdict.NO_DATA, f"{words.title(gate)}: no data, {why}", n=None)
+
+
+def _absent(gate: Gate, evidence: Evidence, rules: Rules, why: str) -> GateResult:
+    """Nothing was seen: NO_DATA, unless another measure or the configuration proves that nothing is zero (trap 5)."""
+    if evidence.proven_zero_by is None:
+        return _no_data(gate, evidence, why)
+    reason = f"{words.title(gate)}: nothing to judge, proven by {evidence.proven_zero_by}"
+    verdict = Verdict.INCONCLUSIVE if rules.look is None else Verdict.PASS
+    return _result(gate, evidence, verdict, reason, n=0)
+
+
+def _measured(gate: Gate, read: Reading, rules: Rules) -> str:
+    """`success rate 99.7 % (95 % 98.2-100.0 %, n = 300)`."""
+    extent = words.interval(read.low, read.high, gate.unit)
+    # A quantile's two bounds are one-sided, each at the level it was asked for.
+    label = "bounds" if gate.kind == "quantile" else words.sure(rules.confidence)
+    shown = [f"{label} {extent}"] if extent else []
+    if read.n:
+        shown.append(f"n = {read.n:,}")
+    against = bad_side(gate).limit if bad_side(gate).holds(read.value) else gate.target.limit
+    value = words.number(read.value, gate.unit, against)
+    return f"{words.title(gate)} {value}" + (f" ({', '.join(shown)})" if shown else "")
+
+
+def _side(gate: Gate) -> str:
+    """`below the alert limit 98 %`, or `above` it."""
+    line = bad_side(gate)
+    word = "below" if gate.higher_is_better else "above" if line.op == ">" else "at or above"
+    name = "the alert limit" if gate.alert else "the target"
+    return f"{word} {name} {words.limit(line.limit, gate.unit)}"
+
+
+def _more(more: int | None, evidence: Evidence, noun: str, look: Look | None) -> tuple[str, float | None]:
+    """How much longer, in words and in hours at the rate seen."""
+    if more is None or more <= 0:
+        return "", None
+    span = reading.hours(evidence)
+    wait = more / (evidence.n / span) if evidence.n and span > 0 else None
+    at = f" ({words.hours(wait)} at the rate seen)" if wait is not None else ""
+    does = "would decide it" if look else "are wanted for a verdict at the end"
+    return f"; {words.count(more, f'more {noun}')}{at} {does} if nothing changes", wait
+
+
+def _from_reading(reader: Reader) -> Judge:
+    def judged(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+        read = reader(gate, evidence, rules)
+        if not isinstance(read, str):
+            return _conclude(gate, evidence, rules, read)
+        if evidence.n == 0 and not evidence.bad:
+            return _absent(gate, evidence, rules, read)
+        return _no_data(gate, evidence, read)
+
+    return judged
+
+
+_WORST = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+    """A rate; of several sources each is judged by itself and the worst decides, so that no large one hides a small.
+
+    The chance of a false FAIL is split over the sources (Bonferroni); a PASS wants all of them, and costs nothing.
+    """
+    used = [part for part in evidence.parts if part.n]
+    if not used:
+        return _sure(gate, evidence, rules)
+    silent = [part.name for part in evidence.parts if not part.n]
+    each = replace(rules, alpha_early=rules.alpha_early / len(used))
+    results = []
+    for part in used:
+        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
+        doubtful = min(evidence.doubtful, part.bad)
+        own = evidence.model_copy(update={"bad": part.bad, "n": part.n, "parts": (), "doubtful": doubtful})
+        results.append(_sure(named, own, each))
+    worst = min(results, key=lambda one: (_WORST.index(one.verdict), _health(gate, one)))
+    if silent and worst.verdict is Verdict.PASS and evidence.proven_zero_by is None:
+        told = f"{worst.reason.rstrip('.')}, but nothing was counted of {', '.join(silent)}"
+        worst = worst.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(told)})
+    return worst.model_copy(update={"gate": gate, "evidence": evidence})
+
+
+def _health(gate: Gate, result: GateResult) -> float:
+    """Larger is better, whichever side the gate is on; without a value it is the worst."""
+    if result.value is None:
+        return -math.inf
+    return result.value if gate.higher_is_better else -result.value
+
+
+def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
+    """A rate of which some failures are doubtful: they keep it from passing, and do not fail it."""
+    result = _PLAIN_RATE(gate, evidence, rules)
+    if not evidence.doubtful or result.verdict is not Verdict.FAIL or evidence.bad is None:
+        return result
+    sure = _PLAIN_RATE(gate, evidence.model_copy(update={"bad": evidence.bad - evidence.doubtful}), rules)
+    if sure.verdict is Verdict.FAIL:
+        return sure.model_copy(update={"evidence": evidence})
+    why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
+    reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
+    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False})
+
+
+def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> GateResult:  # noqa: PLR0911 (a table of cases)
+    """The table of verdicts for rates, quantiles and amounts (trap 12)."""
+    measured, side = _measured(gate, read, rules), _side(gate)
+    bad, met = bad_side(gate).holds(read.value), gate.target.holds(read.value)
+    level = words.sure(1 - rules.alpha)
+    line = bad_side(gate).limit
+    target = words.comparison(gate.target, gate.unit)
+    aim = gate.target.limit if gate.evidence == "target" else line
+    bound = "" if read.worst is None else f"its {level} bound {words.number(read.worst, gate.unit, aim)}"
+
+    def result(verdict: Verdict, reason: str, edge: float | None = read.worst, needed: int | None = None) -> GateResult:
+        text, wait = _more(needed, evidence, read.noun, rules.look)
+        return _result(
+            gate, evidence, verdict, reason + text,
+            value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
+            needed=needed if text else None, needed_hours=wait,
+            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(_now(gate, read))),
+        )  # fmt: skip
+
+    if math.isinf(read.value):
+        paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"
+        return result(Verdict.INCONCLUSIVE if rules.look is None else Verdict.FAIL, paid)
+    if read.early is not None and (bad or read.since):
+        told = f"{measured} is {side}" if read.since is None else f"{measured} hides a change"
+        return result(Verdict.FAIL, f"{told}: {read.early}", read.best)
+    if rules.look is None:
+        return result(
+            Verdict.INCONCLUSIVE, _so_far(measured, side, target, bad=bad, met=met), needed=_still(gate, read, met)
+        )
+    if read.n < gate.min_samples:
+        missing = max(gate.min_samples - read.n, read.needed or 0 if met or bad else 0)
+        few = f"{measured} rests on fewer than {gate.min_samples} samples"
+        return result(Verdict.INCONCLUSIVE, few, needed=missing)
+    if bad and read.breaks_limit:
+        return result(Verdict.FAIL, f"{measured} is {side}", read.best)
+    if bad:
+        unsure = f"{measured} is {side}, but too few samples show it"
+        return result(Verdict.INCONCLUSIVE, unsure, read.best, read.needed)
+    if not met:
+        between = (
+            f"{measured} misses the target {target}, short of the alert limit; more of the same would not decide it"
+        )
+        return result(Verdict.INCONCLUSIVE, between)
+    if gate.evidence == "point" and not (read.worst is not None and math.isinf(read.worst)):
+        return result(Verdict.PASS, f"{measured} meets the target {target}")
+    cleared = read.clears_target if gate.evidence == "target" else read.clears_limit
+    what = "the target" if gate.evidence == "target" else f"the alert limit {words.limit(line, gate.unit)}"
+    if cleared:
+        proof = f"{bound} clears {what}" if bound else f"so few are beyond {what} that it is excluded at {level}"
+        return result(Verdict.PASS, f"{measured} meets the target {target}, and {proof}")
+    doubt = f"{bound} does not clear {what}" if bound else "there are too few samples for a bound"
+    return result(Verdict.INCONCLUSIVE, f"{measured} meets the target {target}, but {doubt}", needed=read.needed)
+
+
+def _now(gate: Gate, read: Reading) -> float:
+    """The value that a collapse is judged by: since the change, where one was found."""
+    if read.since is None:
+        return read.value
+    failing = read.since[1] / read.since[2]
+    return 1 - failing if gate.higher_is_better else failing
+
+
+def _still(gate: Gate, read: Reading, met: bool) -> int | None:
+    """How many more samples a soak that goes on as it does wants for its end; None: enough, or more would not help."""
+    if not met:
+        return None
+    proof = 0 if gate.evidence == "point" else read.needed or 0
+    return max(gate.min_samples - read.n, proof) or None
+
+
+def _so_far(measured: str, side: str, target: str, *, bad: bool, met: bool) -> str:
+    if bad:
+        return f"soaking: {measured} so far, {side}, but that does not yet show that it really is"
+    return f"soaking: {measured} so far, " + (f"in order (target {target})" if met else f"short of the target {target}")
+
+
+def _gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
+    """A level over time: the peak against the alert limit, the `steady` share of points against the target.
+
+    Points that are not numbers, or negative, or a fraction of a message, are not data. A point that is missing counts
+    as zero where that is proven, else as one that does not meet the target. The level read live counts for the peak.
+    """
+    seen = sorted(value for value in evidence.values if _level(gate, value))
+    live = evidence.live if evidence.live is not None and _level(gate, evidence.live) else None
+    expected = max(evidence.expected or 0, len(evidence.values))
+    missing = expected - len(seen)
+    if evidence.proven_zero_by is not None:
+        seen, missing = [0.0] * missing + seen, 0
+    if not seen and live is None:
+        return _absent(gate, evidence, rules, "not one valid point in the window")
+    up, line = gate.higher_is_better, bad_side(gate)
+    levels = [*seen, *([] if live is None else [live])]
+    peak = min(levels) if up else max(levels)
+    good = sum(gate.target.holds(value) for value in seen)
+    place = len(seen) if gate.steady is None else max(1, math.ceil(gate.steady * len(seen)))
+    typical = peak if not seen else seen[-place] if up else seen[place - 1]
+    if gate.steady is None:
+        typical = peak
+    name, unit = words.title(gate), gate.unit
+    target = words.comparison(gate.target, unit)
+    now = "" if live is None else f", {words.number(live, unit)} now"
+    facts = f"peak {words.number(peak, unit)}{now}, {good:,} of {expected:,} points {target}"
+
+    def result(verdict: Verdict, reason: str) -> GateResult:
+        return _result(
+            gate, evidence, verdict, reason, value=typical, low=min(levels), high=max(levels), n=len(seen),
+            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(peak)),
+        )  # fmt: skip
+
+    if line.holds(peak) and gate.alert is not None:
+        alert = words.comparison(line, unit)
+        return result(Verdict.FAIL, f"{name} peaked at {words.number(peak, unit)}{now}, alert limit {alert}")
+    if not seen:
+        return _no_data(gate, evidence, f"only the live reading {words.number(live, unit)}, nothing of the window")
+    if rules.look is None:
+        return result(Verdict.INCONCLUSIVE, f"soaking: {name} so far {facts}")
+    if len(seen) >= STUCK_POINTS and seen[0] == seen[-1] != 0:
+        still = words.number(seen[0], unit)
+        return result(Verdict.INCONCLUSIVE, f"{name} stood at exactly {still} all the time: stuck? ({facts})")
+    if missing > (1 - (gate.steady or GAUGE_COVERAGE)) * expected:
+        return result(Verdict.INCONCLUSIVE, f"{name}: {missing:,} of {expected:,} points are missing ({facts})")
+    if evidence.live is not None and live is None:
+        return result(Verdict.INCONCLUSIVE, f"{name}: the level read now, {evidence.live}, cannot be ({facts})")
+    proof = f" (absent points are zero, proven by {evidence.proven_zero_by})" if evidence.proven_zero_by else ""
+    if gate.steady is None:
+        # Every point that was seen must meet the target, the live one too.
+        kept = good == len(seen) and (live is None or gate.target.holds(live))
+        return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{proof}")
+    kept = good >= gate.steady * expected
+    wanted = f", wants {words.sure(gate.steady)} of them"
+    return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{wanted}{proof}")
+
+
+def _level(gate: Gate, value: float) -> bool:
+    """Whether `value` can be a level at all; CloudWatch's Maximum of a number of messages is a whole number."""
+    return math.isfinite(value) and value >= 0 and (gate.unit != "messages" or value.is_integer())
+
+
+def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
+    """Async requests among all, against the weight in force: exact at the end, by a sequential test before."""
+    k, n, weight = evidence.bad, evidence.n, evidence.weight
+    if weight is None or not 0 <= weight <= 1:
+        return _no_data(gate, evidence, "the weight in force is not known")
+    if k is None or n is None or n == 0:
+        return _absent(gate, evidence, rules, "no request was seen in the window")
+    if not 0 <= k <= n:
+        return _no_data(gate, evidence, f"{k} async of {n} requests cannot be")
+    low, high = statistics.clopper_pearson(k, n, rules.confidence)
+    extent = words.interval(low, high, "ratio")
+    share = words.number(k / n, "ratio")
+    seen = f"{words.title(gate)}: {share} async ({words.sure(rules.confidence)} {extent}, {k:,} of {n:,})"
+    claim = f"the weight in force, {words.limit(weight, 'ratio')}"
+    allowed, least = _stragglers(gate, weight)
+    # So many old clients are forgiven, but never more than it takes to agree.
+    forgiven = k if k >= weight * n else min(k + allowed, math.floor(weight * n))
+    p = statistics.binomial_p(forgiven, n, min(weight, max(least, forgiven / n)))
+    against = sequential.split_log_e(forgiven, n, weight, least=least)
+    missing = round(weight * n) - k
+    if allowed and missing > 0 and (weight == 1 or least < weight):
+        claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
+    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(SPLIT_ALPHA)
+
+    def result(verdict: Verdict, reason: str) -> GateResult:
+        return _result(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=SPLIT_ALPHA)
+
+    if wrong:
+        return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect")
+    if rules.look is None:
+        return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}")
+    if n < gate.min_samples:
+        return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
+    return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
+
+
+def _stragglers(gate: Gate, weight: float) -> tuple[int, float]:
+    """(requests of old clients forgiven, the smallest share of async that still agrees) at a weight of 0 to 1."""
+    reached = [one for one in gate.stragglers if one.from_percent <= 100 * weight]
+    if not reached or not weight:
+        return 0, weight
+    last = max(reached, key=lambda one: one.from_percent)
+    return last.count, weight * (1 - last.share)
+
+
+_PLAIN_RATE = _from_reading(reading.rate)
+_KINDS: dict[str, Judge] = {
+    "rate": _rate,
+    "quantile": _from_reading(reading.quantile),
+    "amount": _from_reading(reading.amount),
+    "gauge": _gauge,
+    "split": _split,
+}

@@ -1,0 +1,77 @@
+"""Evidence that cannot be: figures that contradict each other, or that no count, time or level can have.
+
+Such evidence says nothing, neither good nor bad: the gate is NO_DATA, and its reason names the contradiction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.reading import bad_side
+from runbook_lib.judge.model import Evidence, Gate
+
+MOST = 10**15
+"""No service has more requests in a soak; beyond it the arithmetic of tails is not exact."""
+
+
+def impossible(gate: Gate, evidence: Evidence) -> str:
+    """The first thing in `evidence` that cannot be, in words; empty: it can."""
+    return next(_contradictions(gate, evidence), "")
+
+
+def _contradictions(gate: Gate, evidence: Evidence) -> Iterator[str]:
+    yield from _window(evidence)
+    yield from _counts(evidence)
+    if evidence.parts:
+        yield from _parts(evidence)
+    yield from (
+        f"{bad} failures of {n} since {start} cannot be" for start, bad, n in evidence.blocks if not 0 <= bad <= n
+    )
+    if evidence.kind == "quantile":
+        yield from _quantile(gate, evidence)
+
+
+def _window(evidence: Evidence) -> Iterator[str]:
+    if not (evidence.n or evidence.values or evidence.value is not None):
+        return
+    try:
+        start, end = dt.datetime.fromisoformat(evidence.start), dt.datetime.fromisoformat(evidence.end)
+        if end <= start:
+            yield f"figures of a window from {evidence.start} to {evidence.end} cannot be"
+    except (ValueError, TypeError):
+        yield f"figures of a window from '{evidence.start}' to '{evidence.end}' cannot be"
+
+
+def _counts(evidence: Evidence) -> Iterator[str]:
+    n, bad = evidence.n, evidence.bad
+    if n is not None and not 0 <= n <= MOST:
+        yield f"{n} samples cannot be"
+    if evidence.doubtful and not 0 <= evidence.doubtful <= (bad or 0):
+        yield f"{evidence.doubtful} doubtful failures of {bad or 0} cannot be"
+
+
+def _parts(evidence: Evidence) -> Iterator[str]:
+    for part in evidence.parts:
+        if not 0 <= part.bad <= part.n:
+            yield f"{part.name}: {part.bad} failures of {part.n} requests cannot be"
+    bad, n = sum(part.bad for part in evidence.parts), sum(part.n for part in evidence.parts)
+    if (bad, n) != (evidence.bad or 0, evidence.n or 0):
+        yield f"{evidence.bad} of {evidence.n} together, and {bad} of {n} by its sources, cannot both be"
+
+
+def _quantile(gate: Gate, evidence: Evidence) -> Iterator[str]:
+    """The count beyond the limit and the quantile are two views of the same samples."""
+    bad, n, value = evidence.bad, evidence.n, evidence.value
+    if bad is None or not n or value is None or not math.isfinite(value) or not 0 <= bad <= n:
+        return
+    line = bad_side(gate)
+    share = (gate.quantile or 0.5) if gate.higher_is_better else 1 - (gate.quantile or 0.5)
+    beyond = f"{bad:,} of {n:,} samples beyond {words.limit(line.limit, gate.unit)}"
+    if bad == 0 and line.holds(value):
+        yield f"{beyond}, and a quantile of {words.number(value, gate.unit)}, cannot both be"
+    # CloudWatch interpolates percentiles, so only what is far off contradicts.
+    if not line.holds(value) and bad > 1.5 * share * n + 5:
+        yield f"{beyond}, and a quantile of {words.number(value, gate.unit)}, cannot both be"

@@ -1,0 +1,202 @@
+"""What the evidence of one gate shows: the value, its interval, and which lines are cleared or broken beyond doubt.
+
+Rates, quantiles and amounts differ in mathematics and agree in what follows from it, so each kind is read into one
+`Reading`, and `gates.py` draws the conclusion once for all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from runbook_lib.judge import words
+from runbook_lib.judge.gates import sequential, statistics
+from runbook_lib.judge.model import Evidence, Gate, Look, Threshold
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How sure one must be. `look` None is an interim look, at which only a FAIL can be final."""
+
+    look: Look | None
+    looks: tuple[Look, ...]
+    confidence: float
+    alpha_early: float
+    prior: tuple[float, float]
+
+    @property
+    def alpha(self) -> float:
+        """One-sided error probability of this look (of the first final look, while interim)."""
+        if self.look is not None:
+            return self.look.alpha
+        return self.looks[0].alpha if self.looks else 1 - self.confidence
+
+    @property
+    def next_alpha(self) -> float:
+        """That of the next declared look: what more samples will be judged at."""
+        if self.look is None:
+            return self.alpha
+        later = [look.alpha for look in self.looks if look.hours > self.look.hours]
+        return later[0] if later else self.alpha
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One measure as seen; bounds are one-sided at the look's alpha and in the gate's unit."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    worst: float | None
+    """How bad it may still be; None where there are too few samples to say."""
+    best: float | None
+    """How good it may still be."""
+    clears_limit: bool
+    """The alert limit is excluded: it is not that bad."""
+    breaks_limit: bool
+    """The opposite is excluded: it is that bad."""
+    clears_target: bool
+    since: tuple[str, int, int] | None = None
+    """(start, bad, n) of the time since a change, where that is what fails the gate."""
+    early: str | None = None
+    """What the time-uniform test says, in words, if it fails the gate."""
+    needed: int | None = None
+    noun: str = "request"
+
+
+def bad_side(gate: Gate) -> Threshold:
+    """Where it is bad enough to act: the alert limit; without one, whatever misses the target."""
+    if gate.alert is not None:
+        return gate.alert
+    opposite: dict[str, Literal["<", "<=", ">", ">="]] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+    return Threshold(op=opposite[gate.target.op], limit=gate.target.limit)
+
+
+def hours(evidence: Evidence) -> float:
+    """Length of the evidence's window in hours."""
+    span = dt.datetime.fromisoformat(evidence.end) - dt.datetime.fromisoformat(evidence.start)
+    return span.total_seconds() / 3600
+
+
+def _early_words(bad: int, n: int, what: str, log_e: float, rules: Rules) -> str | None:
+    if log_e < -math.log(rules.alpha_early):
+        return None
+    level = words.sure(1 - rules.alpha_early)
+    return f"{bad:,} of {n:,} {what}, shown at {level} by the test that holds at every look"
+
+
+def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
+    """A bound that can be one: a number on its side of the value. What cannot be is absent, and shows nothing."""
+    if bound is None or math.isnan(bound) or (bound > value if below else bound < value):
+        return None
+    return bound
+
+
+def _change(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
+    """The time since a change for the worse, and what shows it, in words; None while nothing does."""
+    if len(evidence.blocks) < 2:
+        return None
+    bad, n = [one[1] for one in evidence.blocks], [one[2] for one in evidence.blocks]
+    log_e, first, own = sequential.change_log_e(bad, n, limit, rules.prior)
+    if log_e < -math.log(rules.alpha_early) or not math.isfinite(own):
+        return None
+    since = evidence.blocks[first][0], sum(bad[first:]), sum(n[first:])
+    if since[1] <= limit * since[2]:
+        return None
+    level = words.sure(1 - rules.alpha_early)
+    told = f"since {words.instant(since[0])} {since[1]:,} of {since[2]:,} {gate.failing}"
+    return since, f"{told}, shown at {level} by the test for a change that holds at every look"
+
+
+def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
+    """`bad` of `n`, read as the gate's own rate (of successes, or of failures); a string says why it is no data."""
+    bad, n = evidence.bad, evidence.n
+    if bad is None or n is None or n == 0:
+        return "nothing was counted in the window"
+    if not 0 <= bad <= n:
+        return f"{bad} failures of {n} requests cannot be"
+    up, line = gate.higher_is_better, bad_side(gate)
+    k = n - bad if up else bad
+    low, high = statistics.clopper_pearson(k, n, rules.confidence)
+    lower, upper = statistics.lower_bound(k, n, rules.alpha), statistics.upper_bound(k, n, rules.alpha)
+    worst, best = (lower, upper) if up else (upper, lower)
+
+    def failures(limit: float) -> float:
+        return 1 - limit if up else limit
+
+    aim = gate.target if gate.evidence == "target" else line
+    log_e = sequential.early_fail_log_e(bad, n, failures(line.limit), rules.prior)
+    early = _early_words(bad, n, gate.failing, log_e, rules)
+    changed = _change(gate, evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
+    return Reading(
+        value=k / n, low=low, high=high, n=n, worst=worst, best=best,
+        clears_limit=not line.holds(worst), breaks_limit=line.holds(best), clears_target=gate.target.holds(worst),
+        early=changed[1] if changed else early, since=changed[0] if changed else None,
+        needed=statistics.more_needed(bad, n, failures(aim.limit), rules.next_alpha),
+    )  # fmt: skip
+
+
+def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
+    """A measured quantile: by the exact count beyond the alert limit (`bad`) where known, else by the bounds.
+
+    "The q quantile is beyond the limit" and "more than a share of 1 - q is beyond the limit" are one statement, so the
+    tests of a rate serve: p95 is below its limit at 95 % with 0, 1, 2, 3 of 59, 93, 124, 153 samples over it.
+    """
+    value, n, q = evidence.value, evidence.n, gate.quantile or 0.5
+    if value is None or math.isnan(value) or n == 0:
+        return "nothing was measured in the window"
+    if value < 0 or math.isinf(value) or n is None or n < 0:
+        return f"a quantile of {value} over {n} samples cannot be"
+    line, up = bad_side(gate), gate.higher_is_better
+    low, upper = _bound(evidence.low, value, below=True), _bound(evidence.upper, value, below=False)
+    worst, best = (low, upper) if up else (upper, low)
+    share = q if up else 1 - q
+    beyond = f"beyond {words.limit(line.limit, gate.unit)}"
+    early: str | None = None
+    more: int | None = None
+    if evidence.bad is not None:
+        if not 0 <= evidence.bad <= n:
+            return f"{evidence.bad} of {n} samples {beyond} cannot be"
+        clears = statistics.upper_bound(evidence.bad, n, rules.alpha) < share
+        breaks = statistics.lower_bound(evidence.bad, n, rules.alpha) > share
+        log_e = sequential.early_fail_log_e(evidence.bad, n, share, rules.prior)
+        early = _early_words(evidence.bad, n, beyond, log_e, rules)
+        more = statistics.more_needed(evidence.bad, n, share, rules.next_alpha)
+    else:
+        clears = worst is not None and not line.holds(worst)
+        breaks = best is not None and line.holds(best)
+        if breaks and rules.look is None and best is not None:
+            early = f"even its lower bound {words.number(best, gate.unit)} is {beyond}"
+        least = statistics.needed(0, share, rules.next_alpha)
+        more = least - n if least is not None and n < least else None
+    return Reading(
+        value=value, low=low, high=upper, n=n, worst=worst, best=best,
+        clears_limit=clears, breaks_limit=breaks, clears_target=worst is not None and gate.target.holds(worst),
+        early=early, needed=more, noun="sample",
+    )  # fmt: skip
+
+
+def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
+    """A sum of money over its units; without an interval the value stands for both ends. Infinite is a value."""
+    value = evidence.value
+    if value is None or math.isnan(value):
+        return "no amount could be computed for the window"
+    if value < 0:
+        return f"an amount of {value} cannot be"
+    under, over = _bound(evidence.low, value, below=True), _bound(evidence.high, value, below=False)
+    spread = under is not None and over is not None
+    low, high = (value, value) if under is None or over is None else (under, over)
+    worst, best = (low, high) if gate.higher_is_better else (high, low)
+    line = bad_side(gate)
+    breaks = line.holds(best)
+    # Only an interval can fail early: the first minutes of a soak spread fixed costs over next to nothing.
+    early = breaks and spread and math.isfinite(value) and (evidence.n or 0) >= gate.min_samples
+    return Reading(
+        value=value, low=low if spread else None, high=high if spread else None, n=evidence.n or 0,
+        worst=worst, best=best,
+        clears_limit=not line.holds(worst), breaks_limit=breaks, clears_target=gate.target.holds(worst),
+        early=f"even its lower end {words.number(best, gate.unit)} is" if early else None, noun="VPR",
+    )  # fmt: skip

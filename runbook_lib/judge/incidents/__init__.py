@@ -1,0 +1,1 @@
+"""Backlogs, throttling, deviations, diffs: what an incident is judged by."""

@@ -1,0 +1,173 @@
+"""What an infrastructure diff names: resources and properties, from a CloudFormation change set or from `cdk diff`.
+
+A diff that is in neither format names nothing. Formats: DescribeChangeSet (CloudFormation API reference,
+`ResourceChange`, `ResourceTargetDefinition`); the text of `cdk diff` is read in `cdk_diff`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from runbook_lib.judge.model import Frozen
+
+Kind = Literal["auto", "change-set", "cdk", "none"]
+Action = Literal["add", "modify", "remove", "orphan"]
+"""`orphan`: it leaves the stack and stays in AWS."""
+_ACTIONS: dict[str, Action] = {"Add": "add", "Modify": "modify", "Remove": "remove"}
+
+
+class Property(Frozen):
+    """One property that changes."""
+
+    path: tuple[str, ...]
+    old: str | None = None
+    """None: not told, or it was not there."""
+    new: str | None = None
+    """None: not told, or it is taken away (`removed`)."""
+    removed: bool = False
+
+    @property
+    def name(self) -> str:
+        """`RedrivePolicy.maxReceiveCount`."""
+        return ".".join(self.path)
+
+
+class Change(Frozen):
+    """One resource that is created, changed or removed."""
+
+    action: Action
+    type: str
+    """CloudFormation type."""
+    logical_id: str
+    label: str = ""
+    """Its path in the code, where the diff tells it."""
+    physical_id: str = ""
+    stack: str = ""
+    properties: tuple[Property, ...] = ()
+    after: dict[str, Any] = Field(default_factory=dict)
+    """Its properties after the change, where the diff tells them."""
+
+    @property
+    def words(self) -> str:
+        """`AWS::SQS::Queue VprJobsQueue`."""
+        return f"{self.type} {self.label or self.logical_id}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that its new properties give, such as `QueueName`."""
+        return tuple(
+            value for key, value in self.after.items() if key.endswith("Name") and isinstance(value, str) and value
+        )
+
+
+class Diff(Frozen):
+    """Everything that a diff names."""
+
+    kind: Literal["change-set", "cdk", "none"] = "none"
+    """Format in which it was read; `none`: in no format that is known, so it names nothing."""
+    stacks: tuple[str, ...] = ()
+    """Stacks that it speaks of, changed or not."""
+    changes: tuple[Change, ...] = ()
+
+    def resolved(self, resources: Mapping[str, str], stack: str) -> Diff:
+        """The same with the physical ids that `stack` has by logical id, where the diff does not tell them."""
+        changes = tuple(
+            one.model_copy(update={"physical_id": resources[one.logical_id]})
+            if not one.physical_id and one.stack in ("", stack) and one.logical_id in resources
+            else one
+            for one in self.changes
+        )
+        return self.model_copy(update={"changes": changes})
+
+
+def parse(text: str, kind: Kind = "auto") -> Diff:
+    """What the output of a diff command names.
+
+    Args:
+        kind: `auto` takes a change set if there is one in the text, else what `cdk diff` prints.
+    """
+    from runbook_lib.judge.incidents.cdk_diff import parse_cdk
+
+    sets = list(_change_sets(text)) if kind in ("auto", "change-set") else []
+    if sets:
+        return joined(sets)
+    return parse_cdk(text) if kind in ("auto", "cdk") else Diff()
+
+
+def joined(sets: list[Mapping[str, Any]]) -> Diff:
+    """Answers of DescribeChangeSet as one diff: pages of one change set, or one change set a stack."""
+    stacks = dict.fromkeys(str(one.get("StackName", "")) for one in sets if one.get("StackName"))
+    changes = [
+        made
+        for one in sets
+        for change in one.get("Changes") or ()
+        if (made := _changed(change.get("ResourceChange") or {}, str(one.get("StackName", "")))) is not None
+    ]
+    return Diff(kind="change-set", stacks=tuple(stacks), changes=tuple(changes))
+
+
+def _change_sets(text: str) -> Iterator[Mapping[str, Any]]:
+    """JSON objects in the text that are answers of DescribeChangeSet; each begins a line."""
+    decoder, at = json.JSONDecoder(), 0
+    while (start := text.find("{", at)) >= 0:
+        at = start + 1
+        if text[:start].rpartition("\n")[2].strip():
+            continue
+        try:
+            found, at = decoder.raw_decode(text, start)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and isinstance(found.get("Changes"), list):
+            yield found
+
+
+def _changed(change: Mapping[str, Any], stack: str) -> Change | None:
+    """None for what is imported, or only may change: nothing is promised."""
+    action = _ACTIONS.get(str(change.get("Action")))
+    if action is None:
+        return None
+    if action == "remove" and str(change.get("PolicyAction", "Delete")).startswith("Retain"):
+        action = "orphan"
+    details = [_property(one) for one in change.get("Details") or () if _certain(one)]
+    return Change(
+        action=action,
+        type=str(change.get("ResourceType", "")),
+        logical_id=str(change.get("LogicalResourceId", "")),
+        physical_id=str(change.get("PhysicalResourceId") or ""),
+        stack=stack,
+        properties=tuple(one for one in details if one.old is None or one.old != one.new),
+        after=_context(change.get("AfterContext")),
+    )
+
+
+def _certain(detail: Mapping[str, Any]) -> bool:
+    """Whether the property is changed for sure.
+
+    What follows from another resource's change is evaluated while the change set is executed, and may stay as it is.
+    """
+    told = "AfterValue" in (detail.get("Target") or {})
+    follows = detail.get("ChangeSource") in ("ResourceReference", "ResourceAttribute")
+    return told or not (follows and detail.get("Evaluation") == "Dynamic")
+
+
+def _property(detail: Mapping[str, Any]) -> Property:
+    target = detail.get("Target") or {}
+    path = tuple(part for part in str(target.get("Path", "")).split("/") if part)
+    if path[:1] == ("Properties",):
+        path = path[1:]
+    path = path or (str(target.get("Name") or target.get("Attribute") or ""),)
+    removed = target.get("AttributeChangeType") == "Remove"
+    return Property(path=path, old=target.get("BeforeValue"), new=target.get("AfterValue"), removed=removed)
+
+
+def _context(said: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(said) if isinstance(said, str) else said
+    except ValueError:
+        return {}
+    properties = found.get("Properties") if isinstance(found, dict) else None
+    return properties if isinstance(properties, dict) else {}

@@ -1,0 +1,147 @@
+"""The clock of an incident and the decision of a rollback run: pure functions of times and checks.
+
+The requirement gives each scenario a time limit ("Rollback Time"). It counts from the decision to act until the last
+client has followed; watching afterwards comes on top (DOMAIN.md, traps 11 and 22).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal
+
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check, check, unmet
+from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
+
+Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
+
+
+class Clock(Frozen):
+    """When it was decided to act, when AWS said that it was set, and when everybody had followed. ISO 8601 UTC."""
+
+    decided_at: str
+    set_at: str | None = None
+    effective_at: str | None = None
+    """A claim until it is seen: set, plus the time that clients (or AWS) need to follow."""
+    key: str = ""
+    """What was brought about, such as the number of a deployment: a later run knows by it that it is the same act."""
+
+    @property
+    def to_set_s(self) -> float | None:
+        """Seconds from the decision until AWS said that it was set."""
+        return _between(self.decided_at, self.set_at)
+
+    @property
+    def to_effect_s(self) -> float | None:
+        """Seconds from the decision until it was in effect for the last client."""
+        return _between(self.decided_at, self.effective_at)
+
+
+def _between(start: str, end: str | None) -> float | None:
+    if end is None:
+        return None
+    return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)).total_seconds()
+
+
+def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
+    """The check `<id>.time_to_effect`: in effect sooner than the limit after the decision; INCONCLUSIVE until it is.
+
+    Args:
+        id: of the rollback, such as `rollback_1`.
+        clock: None: nothing has been decided yet.
+        limit_min: minutes that the requirement allows ("< 5 minutes" is strict).
+    """
+    seconds = clock.to_effect_s if clock else None
+    facts = clock.model_dump(mode="json") if clock else {}
+    made = check(
+        f"{id}.time_to_effect", "Time from the decision to the effect",
+        None if seconds is None else seconds < 60 * limit_min, _clock_words(clock, limit_min),
+        expected=f"< {limit_min:g} min", found="not yet" if seconds is None else spell(seconds),
+        seconds_to_set=clock.to_set_s if clock else None, seconds_to_effect=seconds, limit_min=limit_min, **facts,
+    )  # fmt: skip
+    return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if seconds is None else made
+
+
+def _clock_words(clock: Clock | None, limit_min: float) -> str:
+    if clock is None:
+        return f"nothing was decided yet; from then on it must take less than {limit_min:g} min"
+    decided = f"decided at {clock.decided_at}"
+    if clock.to_set_s is None:
+        return f"{decided}, not set yet"
+    told = f"{decided}, set {spell(clock.to_set_s)} later"
+    if clock.to_effect_s is None:
+        return f"{told}, not in effect yet"
+    return f"{told}, in effect after {spell(clock.to_effect_s)}; the limit is {limit_min:g} min"
+
+
+def spell(seconds: float) -> str:
+    """Seconds for the reader: `61 s`, `7.5 min`, `3.0 h`."""
+    if abs(seconds) < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if abs(seconds) < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def decide_rollback(
+    checks: Sequence[Check],
+    *,
+    acted: bool,
+    would: str,
+    done: str,
+    then: str,
+    come_back_at: str | None = None,
+    no_way: str | None = None,
+    falls_to: Scenario | None = None,
+    again: str = "Put that right, then run this notebook again.",
+) -> Outcome:
+    """The decision of a rollback run.
+
+    PLANNED while nothing was done; SOAK while it is in force and not everything could be seen yet; PROMOTE, which
+    people read as DONE, once all required checks pass (the rollback is complete, the rollout is not); HOLD where one of
+    them fails, or where there is no way back; ROLLBACK where a mitigation did not cure it and another
+    scenario is the answer.
+
+    Args:
+        checks: of this run; only required ones decide.
+        acted: what the rollback brings about is in force, by this run or an earlier one.
+        would: what applying would do, in words.
+        done: what has been achieved when every check passes.
+        then: what to do after that.
+        come_back_at: ISO 8601 UTC of the time when what is open can be seen.
+        no_way: why nothing can be rolled back (trap 19), and what can be done instead.
+        falls_to: the scenario to fall through to if a check fails.
+    """
+    if no_way is not None:
+        why, _, instead = no_way.partition("; ")
+        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {why}", next=_sentence(instead or again))
+    if not acted:
+        return Outcome(
+            decision=Decision.PLANNED,
+            reason=f"PLANNED: {would}",
+            next="Run it again with mode='apply' and confirm, now; nothing else holds it up.",
+        )
+    wrong = unmet(checks)
+    failed = [one for one in wrong if one.verdict is Verdict.FAIL]
+    if failed and falls_to:
+        reason = f"ROLLBACK: {failed[0].reason}{_more(failed)}"
+        return Outcome(decision=Decision.ROLLBACK, reason=reason, next=_sentence(then), scenario=falls_to)
+    if wrong and come_back_at and not failed:
+        return Outcome(
+            decision=Decision.SOAK,
+            reason=f"SOAK: {done}; still to be seen: {', '.join(one.title for one in wrong)}",
+            next=f"Run this notebook again at {come_back_at}.",
+            come_back_at=come_back_at,
+        )
+    if wrong:
+        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {done}, but {wrong[0].reason}{_more(wrong)}", next=again)
+    passed = sum(one.required for one in checks)
+    reason = f"{words.DONE}: the rollback is complete: {done}; all {passed} required checks passed"
+    return Outcome(decision=Decision.PROMOTE, reason=reason, next=_sentence(then))
+
+
+def _more(found: Sequence[Check]) -> str:
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

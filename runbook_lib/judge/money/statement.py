@@ -1,0 +1,87 @@
+"""A bill as it is shown: rows, subtotals and total that add up to the last digit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from runbook_lib.judge.money.money import PLACES, exact, parts
+
+SCOPES = ("infrastructure", "tokens")
+GROUPS: dict[str, str] = {
+    "API": "API",
+    "Lambda": "Lambda",
+    "queue": "queue",
+    "table": "table",
+    "bucket": "bucket and data out",
+    "data": "bucket and data out",
+    "logs": "logs and KPI metrics",
+    "KPI": "logs and KPI metrics",
+    "LLM": "tokens",
+    "LLM,": "tokens of cut-off runs",
+}
+"""First word of a line's service to the part of a chart that it belongs to."""
+
+
+class Row(NamedTuple):
+    """One row of a bill; `service` empty: the subtotal of its scope; scope `both`: the total."""
+
+    scope: str
+    service: str
+    fixed: bool
+    usd: Decimal
+    """In the window."""
+    per_vpr: Decimal | None
+    """None: infinite, or nothing was spent and nothing succeeded."""
+    per_request: Decimal | None
+
+
+def statement(lines: Iterable[Mapping[str, Any]], successes: int, requests: int, places: int = PLACES) -> list[Row]:
+    """The lines of a bill (of `CostLine.model_dump`) by scope, service and fixed or not, with subtotals and the total.
+
+    In each column the rows of a scope add up to its subtotal as shown, and the subtotals to the total as shown.
+    """
+    sums: dict[tuple[str, str, bool], float] = {}
+    for line in lines:
+        key = (SCOPES[bool(line["llm"])], str(line["service"]), bool(line["fixed"]))
+        sums[key] = sums.get(key, 0.0) + float(line["usd"])
+    window, by_vpr, by_request = (_column(sums, over, places) for over in (1, successes, requests))
+    rows = []
+    for key in (*(k for scope in SCOPES for k in (*(o for o in sums if o[0] == scope), (scope, "", False))),
+                ("both", "", False)):  # fmt: skip
+        assert window is not None  # noqa: S101  # it is spread over 1
+        rows.append(Row(*key, window[key], by_vpr[key] if by_vpr else None, by_request[key] if by_request else None))
+    return rows
+
+
+def _column(
+    sums: Mapping[tuple[str, str, bool], float], over: int, places: int
+) -> dict[tuple[str, str, bool], Decimal] | None:
+    """Each row's share over `over`, rounded from the total down; None where there is nothing to spread it over."""
+    if not over:
+        return None
+    by_scope = [[key for key in sums if key[0] == scope] for scope in SCOPES]
+    each = {key: exact(usd) / over for key, usd in sums.items()}
+    # Decimals throughout: a scope's sum in floats may lie below that of its rows, and then nothing adds up to it.
+    totals = parts([sum((each[key] for key in keys), Decimal(0)) for keys in by_scope], places=places)
+    column = {("both", "", False): sum(totals, Decimal(0))}
+    for scope, keys, total in zip(SCOPES, by_scope, totals, strict=True):
+        column[scope, "", False] = total
+        column |= dict(zip(keys, parts([each[key] for key in keys], total, places), strict=True))
+    return column
+
+
+def grouped(lines: Iterable[Mapping[str, Any]], successes: int) -> dict[str, float]:
+    """USD per successful VPR by part of a chart; every line is in exactly one.
+
+    Raises:
+        ValueError: no success to spread it over.
+    """
+    if not successes:
+        raise ValueError("no success to spread the bill over")
+    sums: dict[str, float] = {}
+    for line in lines:
+        part = GROUPS.get(str(line["service"]).split()[0], str(line["service"]))
+        sums[part] = sums.get(part, 0.0) + float(line["usd"]) / successes
+    return sums

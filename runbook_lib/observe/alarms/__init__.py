@@ -1,0 +1,1 @@
+"""Alarms as declared and as deployed."""

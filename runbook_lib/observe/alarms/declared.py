@@ -1,0 +1,244 @@
+"""Alarms: from their declaration in `gates.yaml` to CloudWatch's terms, and whether the guards can protect a shift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.traffic.state import handles
+from runbook_lib.params.load import Params
+from runbook_lib.params.policy import Alarm
+
+_OPERATORS = {
+    ">": "GreaterThanThreshold",
+    ">=": "GreaterThanOrEqualToThreshold",
+    "<": "LessThanThreshold",
+    "<=": "LessThanOrEqualToThreshold",
+}
+MAX_MONITORS = 5
+"""AppConfig watches at most so many alarms in an environment."""
+_DESCRIPTION_LIMIT = 1024  # CloudWatch's own, in characters
+
+
+def threshold(alarm: Alarm, params: Params) -> float:
+    """The alarm's threshold in the unit of its metric (a gate in seconds watches a metric in milliseconds)."""
+    value = params.policy.threshold(alarm)
+    in_seconds = alarm.gate is not None and params.policy.gate(alarm.gate).unit == "s"
+    return value * 1000 if in_seconds and alarm.metric is not None and metric(alarm.metric).unit == "ms" else value
+
+
+def alarm_name(alarm: Alarm, params: Params) -> str:
+    """The alarm's physical name in this environment."""
+    return alarm.name.format(env=params.env)
+
+
+def _partition(region: str) -> str:
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
+def topic_arn(params: Params) -> str:
+    """ARN of the topic that alarms notify, from its name, region and account."""
+    return f"arn:{_partition(params.region)}:sns:{params.region}:{params.account_id}:{params.name('topic')}"
+
+
+def alarm_arn(alarm: Alarm, params: Params) -> str:
+    """The alarm's ARN in this environment."""
+    place = f"{params.region}:{params.account_id}"
+    return f"arn:{_partition(params.region)}:cloudwatch:{place}:alarm:{alarm_name(alarm, params)}"
+
+
+def _statistic(stat: str) -> dict[str, str]:
+    plain = stat in ("Sum", "Average", "Minimum", "Maximum", "SampleCount")
+    return {"Statistic" if plain else "ExtendedStatistic": stat}
+
+
+def _watched(alarm: Alarm, params: Params) -> dict[str, Any]:
+    if alarm.metric is not None:
+        return {**address(metric(alarm.metric), params), **_statistic(alarm.stat), "Period": alarm.period_s}
+    queries: list[dict[str, Any]] = [
+        {
+            "Id": id,
+            "MetricStat": {"Metric": address(metric(name), params), "Period": alarm.period_s, "Stat": alarm.stat},
+            "ReturnData": False,
+        }
+        for id, name in alarm.metrics.items()
+    ]
+    result = {"Id": "result", "Expression": alarm.expression, "Label": alarm.id, "ReturnData": True}
+    return {"Metrics": [*queries, result]}
+
+
+def realise(alarm: Alarm, params: Params, phase: str | None = None) -> dict[str, Any]:
+    """The declaration as PutMetricAlarm's arguments (a single metric, or metric math).
+
+    Args:
+        phase: whose count a guard has; None: the first phase of the environment.
+
+    Raises:
+        UsageError: the metric catalogue does not know a metric that is watched.
+    """
+    alarm = alarm.at(phase or params.policy.first_phase(params.env))
+    return {
+        "AlarmName": alarm_name(alarm, params),
+        "AlarmDescription": alarm.why[:_DESCRIPTION_LIMIT],
+        "ActionsEnabled": True,
+        "AlarmActions": [topic_arn(params)],
+        **_watched(alarm, params),
+        "EvaluationPeriods": alarm.periods,
+        "DatapointsToAlarm": alarm.periods,
+        "Threshold": threshold(alarm, params),
+        "ComparisonOperator": _OPERATORS[alarm.op],
+        "TreatMissingData": alarm.missing,
+    }
+
+
+def to_cloudformation(
+    alarm: Alarm, params: Params, topic: str = "AlarmTopic", phase: str | None = None
+) -> dict[str, Any]:
+    """The declaration as a CloudFormation resource that notifies the template's own `topic`.
+
+    PutMetricAlarm and `AWS::CloudWatch::Alarm` name their fields alike.
+
+    Raises:
+        UsageError: the metric catalogue does not know a metric that is watched.
+    """
+    return {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {**realise(alarm, params, phase), "AlarmActions": [{"Ref": topic}]},
+    }
+
+
+COUNT = ("Period", "Threshold")
+"""Fields of an alarm that a phase decides."""
+
+
+def variants(alarm: Alarm, params: Params) -> dict[str | None, dict[str, Any]]:
+    """PutMetricAlarm's arguments for each phase of the environment whose count it may have, the first phase first.
+
+    None is the only key where the alarm is the same in all phases.
+    """
+    phases: list[str | None] = [None]
+    phases += [name for name in params.policy.phases if name in alarm.phases and params.env in _envs(params, name)]
+    return {name: realise(alarm, params, name) for name in phases[1:] or phases}
+
+
+def _envs(params: Params, phase: str) -> tuple[str, ...]:
+    return tuple(params.policy.steps[phase].envs)
+
+
+def has_count(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether an alarm counts as `wanted` does."""
+    return all(found.get(field) == wanted.get(field) for field in COUNT)
+
+
+def count_words(alarm: dict[str, Any]) -> str:
+    """`4 in 90 min`, of PutMetricAlarm's arguments or DescribeAlarms' answer."""
+    return f"{alarm['Threshold']:g} in {alarm['Period'] / 60:g} min"
+
+
+class Finding(Frozen):
+    """Whether one guard can protect a shift, in a sentence."""
+
+    alarm: str
+    ok: bool
+    sentence: str
+    mends: bool = False
+    """Only its count is that of another phase: the shift puts the right one in force first."""
+
+
+def guard_findings(cloudwatch: Any, appconfig: Any, params: Params, phase: str | None = None) -> list[Finding]:
+    """One finding for each declared guard, one for the number of monitors, and one for every monitor that was not
+    declared.
+
+    Args:
+        phase: whose count each guard must have; None: that of any phase of this environment will do.
+
+    A guard protects if it exists, is OK, has its actions enabled, treats missing data as not breaching (or a quiet
+    metric takes a healthy rollout back), watches the declared metric and is a monitor of the dial's environment.
+
+    Raises:
+        AwsError: CloudWatch or AppConfig refused or did not answer.
+    """
+    guards = [alarm for alarm in params.policy.alarms if alarm.guard]
+    where = handles(appconfig, params)
+    with aws_errors("reading the monitors of the dial's environment (appconfig:GetEnvironment)"):
+        environment = appconfig.get_environment(ApplicationId=where.application, EnvironmentId=where.dial_environment)
+    watched = [monitor["AlarmArn"].rsplit(":alarm:", 1)[-1] for monitor in environment.get("Monitors", [])]
+    names = list(dict.fromkeys([*(alarm_name(alarm, params) for alarm in guards), *watched]))
+    found = _described(cloudwatch, names)
+    declared = {alarm_name(alarm, params): alarm for alarm in guards}
+    findings = []
+    for name in names:
+        findings.append(_finding(name, found.get(name), name in watched, declared.get(name), params, phase))
+    many = len(watched)
+    said = f"{many} alarms watch the dial's environment; AppConfig takes {MAX_MONITORS} at most"
+    findings.append(Finding(alarm="monitors", ok=0 < many <= MAX_MONITORS, sentence=said))
+    return findings
+
+
+def _finding(
+    name: str, found: dict[str, Any] | None, watched: bool, alarm: Alarm | None, params: Params, phase: str | None
+) -> Finding:
+    """About one guard: `alarm` is its declaration, None for a monitor that was not declared."""
+    known = variants(alarm, params) if alarm else {}
+    counted = next((own for own, one in known.items() if found is not None and has_count(found, one)), None)
+    if phase in known and found is not None and has_count(found, known[phase]):
+        counted = phase
+    wanted = known.get(counted) or next(iter(known.values()), None)
+    wrong = _wrong(found, watched, wanted)
+    if wrong:
+        return Finding(alarm=name, ok=False, sentence=f"{name}: {'; '.join(wrong)}")
+    if phase not in known or counted == phase or found is None:
+        return Finding(alarm=name, ok=True, sentence=f"{name}: can protect a shift")
+    said = f"counts {count_words(found)}, which is for {counted}; {phase} wants {count_words(known[phase])}"
+    return Finding(alarm=name, ok=False, sentence=f"{name}: {said}; the shift puts it in force first", mends=True)
+
+
+def states(cloudwatch: Any, params: Params) -> list[tuple[str, str]]:
+    """(name, state) of each declared guard at this moment, whether or not AppConfig watches it; state `missing` where
+    there is none.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer.
+    """
+    names = [alarm_name(alarm, params) for alarm in params.policy.alarms if alarm.guard]
+    found = _described(cloudwatch, names)
+    return [(name, str((found.get(name) or {}).get("StateValue", "missing"))) for name in names]
+
+
+def _described(cloudwatch: Any, names: list[str]) -> dict[str, dict[str, Any]]:
+    with aws_errors("reading the guard alarms (cloudwatch:DescribeAlarms)"):
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(
+            AlarmNames=names[:100], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        return {
+            alarm["AlarmName"]: alarm
+            for page in pages
+            for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+        }
+
+
+def _wrong(found: dict[str, Any] | None, watched: bool, wanted: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return ["does not exist"]
+    wrong = []
+    if not watched:
+        wrong.append("is no monitor of the dial's environment")
+    if found.get("StateValue") != "OK":
+        wrong.append(f"its state is {found.get('StateValue')}, wants OK before a shift")
+    if not found.get("ActionsEnabled", False):
+        wrong.append("its actions are disabled")
+    if "MetricName" in found and found.get("TreatMissingData") != "notBreaching":
+        wrong.append(f"missing data is '{found.get('TreatMissingData', 'missing')}', wants notBreaching")
+    fields = ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator")
+    for field in fields if wanted else ():
+        if wanted and found.get(field) != wanted.get(field):
+            wrong.append(f"{field} is {found.get(field)!r}, declared {wanted.get(field)!r}")
+    if wanted and _pairs(found.get("Dimensions")) != _pairs(wanted.get("Dimensions")):
+        wrong.append(f"Dimensions are {_pairs(found.get('Dimensions'))}, declared {_pairs(wanted.get('Dimensions'))}")
+    return wrong
+
+
+def _pairs(dimensions: list[dict[str, str]] | None) -> dict[str, str]:
+    return {one["Name"]: one["Value"] for one in dimensions or []}

@@ -1,0 +1,1 @@
+"""The dashboard as declared and as deployed."""

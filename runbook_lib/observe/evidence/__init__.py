@@ -1,0 +1,1 @@
+"""Answers of AWS made into evidence. Pure."""

@@ -1,0 +1,298 @@
+"""What users met at the door: every submission once, told apart by how it was answered. Pure.
+
+A user's request is one POST at the submit route. Refused by our own gateway or WAF (429, 403, 413), or answered 5xx, it
+never becomes a job, so no rate of jobs knows of it. The caller's own mistakes (400, 422) are no failure of the service;
+CloudWatch's `4XXError` does not tell the two apart. Access logs do. Without them the share of 4xx is compared with that
+of the synchronous route, at the same time and before the rollout: as many are taken for the callers' own, and what goes
+beyond that for refusals. (DOMAIN.md, trap 26.)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.base.window import Window, parse
+from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
+from runbook_lib.observe.evidence.questions import label
+from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.jobs.census import BLOCK_S
+from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import Params
+
+REFERENCE = "reference:"
+"""Begin of the labels under which the synchronous route's traffic before the rollout is asked."""
+REFERENCE_PERIOD_S = 3600
+FEW = 100
+"""Requests below which a route's share of 4xx is compared with nothing."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Submissions of one span by how they were answered; whole numbers."""
+
+    requests: int
+    broken: int
+    """Answered 5xx."""
+    refused: int
+    """Answered 4xx by the service's own doing, as far as can be told."""
+    doubtful: int
+    """Of `refused`: may be the callers' own mistakes."""
+    mistakes: int
+    """Answered 4xx by the callers' own doing."""
+    how: str
+    """How the two were told apart, in words; empty: there was no 4xx."""
+    types: dict[str, int]
+    """Refusals by status and type, from the access log."""
+    suspect: str = ""
+    """Why doubtful refusals are doubtful, in words."""
+
+    @property
+    def answerable(self) -> int:
+        """Submissions that the service had to answer."""
+        return max(0, self.requests - self.mistakes)
+
+
+def asks(params: Params, state: TrafficState, window: Window) -> list[Ask]:
+    """The synchronous route before the rollout: what share of 4xx is the callers' own."""
+    span = reference(params, state, window)
+    return [
+        Ask(metric, span, "Sum", REFERENCE_PERIOD_S, label=f"{REFERENCE}{metric}")
+        for metric in _reference_metrics(state)
+    ]
+
+
+def reference(params: Params, state: TrafficState, window: Window) -> Window:
+    """The `baseline.days` before any request could go to async, in whole hours."""
+    shifts = [parse(one.started_at) for one in state.history if one.percent and one.started_at]
+    end = min([window.start, *shifts])
+    return Window(end - dt.timedelta(days=params.policy.baseline.days), end).inward(REFERENCE_PERIOD_S)
+
+
+def read(seen: Seen, spans: Sequence[Window]) -> Door | None:
+    """The submissions within `spans`; None where CloudWatch knows of none."""
+    requests = _sum(seen, "async_requests", spans)
+    if requests is None or not math.isfinite(requests):
+        return None
+    total = round(requests)
+    broken = min(total, round(_sum(seen, "async_5xx", spans) or 0.0))
+    logged = _logged(seen, spans)
+    counted = _sum(seen, "async_4xx", spans)
+    if counted is None and logged is not None:
+        counted = logged.refused + logged.mistakes  # no point of the metric: the log is all there is
+    wrong = min(total - broken, round(counted or 0.0))
+    if logged is not None and abs(logged.refused + logged.mistakes - wrong) <= _slack(wrong):
+        return _told_apart(seen, spans, logged, total, broken, wrong)
+    if not wrong:
+        return Door(total, broken, 0, 0, 0, "", {})
+    return _compared(seen, spans, total, broken, wrong)
+
+
+def _told_apart(seen: Seen, spans: Sequence[Window], logged: _Logged, total: int, broken: int, wrong: int) -> Door:
+    """By the access log. What it lacks of CloudWatch's 4xx (a minute at each edge) is nobody's for sure; and as many
+    mistakes as neither the synchronous route nor the callers' share explain may be ours: a route, a validation.
+    """
+    refused, mistakes = min(wrong, logged.refused), min(wrong, logged.mistakes)
+    missing = max(0, wrong - refused - mistakes)
+    how = "told apart by the access log"
+    beyond, against = _more_mistakes(seen, spans, total, mistakes)
+    doubtful = missing + beyond
+    if not wrong:
+        return Door(total, broken, 0, 0, 0, "", {})
+    suspect = f"the access log lacks {missing:,} of {wrong:,} submissions answered 4xx" if missing else ""
+    if beyond:
+        suspect = (
+            f"{mistakes:,} of {total:,} submissions were answered as mistakes of the callers, {beyond:,} more than "
+            f"{against} explains: they may be the service's own"
+        )
+    return Door(
+        total, broken, min(wrong, refused + doubtful), min(wrong, doubtful), wrong - min(wrong, refused + doubtful),
+        how, logged.types, suspect,
+    )  # fmt: skip
+
+
+def _more_mistakes(seen: Seen, spans: Sequence[Window], total: int, mistakes: int) -> tuple[int, str]:
+    """(mistakes beyond what is known of callers, beside what they were held); 0 where chance explains them."""
+    alpha = 1 - seen.params.policy.confidence
+    allowed = seen.params.policy.door.caller_share
+    found = _references(seen, spans)
+    name, most = f"the share allowed for ({allowed:.0%})", allowed
+    if found:
+        name, k, n = max(found, key=lambda one: one[1] / one[2])
+        name, most = f"{k:,} of {n:,} on {name}", upper_bound(k, n, alpha)
+    if not total or lower_bound(mistakes, total, alpha) <= most:
+        return 0, name
+    return max(0, math.ceil(mistakes - total * most)), name
+
+
+def _slack(count: int) -> float:
+    return max(2.0, 0.1 * count)
+
+
+def _sum(seen: Seen, metric: str, spans: Iterable[Window]) -> float | None:
+    found = [value for span in spans if (value := seen.sum(metric, span)) is not None]
+    return math.fsum(found) if found else None
+
+
+def _lines(seen: Seen, spans: Sequence[Window]) -> Iterator[tuple[dt.datetime, int, str, int, bool]]:
+    """(minute, status, type, count, whether it is the callers' own) of each 4xx that the access log has in `spans`."""
+    own = set(seen.params.policy.door.mistakes)
+    for at, status, kind, count in (seen.live.get("door") or {}).get("counts", ()):
+        when = parse(at)
+        if 400 <= status < 500 and any(span.start <= when < span.end for span in spans):
+            yield when, status, kind, count, status in own
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """4xx by the access log: refusals, the callers' mistakes, and the refusals by status and type."""
+
+    refused: int
+    mistakes: int
+    types: dict[str, int]
+
+
+def _logged(seen: Seen, spans: Sequence[Window]) -> _Logged | None:
+    """What the access log tells; None where there is none, or not all of it."""
+    kept: dict[str, Any] | None = seen.live.get("door")
+    if not kept or kept.get("cut"):
+        return None
+    refused, mistakes, types = 0, 0, dict[str, int]()
+    for _, status, kind, count, own in _lines(seen, spans):
+        if own:
+            mistakes += count
+        else:
+            refused += count
+            name = f"{status} {kind}".strip()
+            types[name] = types.get(name, 0) + count
+    return _Logged(refused, mistakes, types)
+
+
+def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wrong: int) -> Door:
+    """4xx beyond what the synchronous route's share explains are refusals; the strictest reference counts."""
+    found = _references(seen, spans)
+    allowed = seen.params.policy.door.caller_share
+    alpha = 1 - seen.params.policy.confidence
+    if not found:
+        why = f"{wrong:,} of {total:,} submissions were answered 4xx, and there is neither an access log nor a route"
+        suspect = f"{why} to compare with: refusals cannot be told from the callers' own mistakes"
+        # No more than the allowed share is ever believed to be the callers' own, and chance is given its due.
+        sure = lower_bound(wrong, total, alpha) > allowed
+        certain = math.floor(wrong - total * allowed) if sure else 0
+        return Door(total, broken, wrong, wrong - certain, 0, "nothing to compare with", {}, suspect)
+    name, k, n = min(found, key=lambda one: one[1] / one[2])
+    likely = min(k / n, allowed)
+    refused = max(0, math.ceil(wrong - total * likely))
+    certain = max(0, math.floor(wrong - total * upper_bound(k, n, alpha)))
+    # By chance alone a route gets more 4xx than its share: only what that does not explain is certain.
+    if lower_bound(wrong, total, alpha) <= upper_bound(k, n, alpha):
+        certain = 0
+    doubtful = max(0, refused - certain)
+    how = f"compared with {k:,} of {n:,} on {name}"
+    suspect = ""
+    if doubtful:
+        suspect = (
+            f"{wrong:,} of {total:,} submissions were answered 4xx, {how}: without an access log refusals cannot be "
+            "told from the callers' own mistakes"
+        )
+    return Door(total, broken, refused, doubtful, wrong - refused, how, {}, suspect)
+
+
+def _references(seen: Seen, spans: Sequence[Window]) -> list[tuple[str, int, int]]:
+    """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
+    before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen.traffic)]
+    beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]
+    places = (("the synchronous route before the rollout", before), ("the synchronous route meanwhile", beside))
+    return [
+        (name, min(round(wrong or 0.0), round(requests)), round(requests))
+        for name, (requests, wrong) in places
+        if requests and requests >= FEW
+    ]
+
+
+def _reference_metrics(state: TrafficState) -> tuple[str, str]:
+    return ("async_requests", "async_4xx") if state.migrated else ("sync_requests", "sync_4xx")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """`requests = jobs + repeats + refused + mistakes + 5xx + unexplained`, over the settled part of a census."""
+
+    door: Door
+    jobs: int
+    repeats: int
+    """Accepted and no job of their own: taken for repeated submissions, as far as these are allowed for."""
+    unsure: int
+    """Accepted and no job, too few to contradict anything: they keep the success rate from passing, as failures."""
+    unexplained: int
+    """Beyond that: accepted and no job (positive), or jobs that no request asked for (negative)."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the gate's detail."""
+        door = self.door
+        return {
+            "requests": door.requests, "accepted": self.jobs, "repeats": self.repeats, "unsure": self.unsure,
+            "refused": door.refused,
+            "callers_mistakes": door.mistakes, "5xx": door.broken, "unexplained": self.unexplained,
+            "doubtful": door.doubtful, "told_apart": door.how, "refusals": dict(door.types),
+        }  # fmt: skip
+
+    @property
+    def words(self) -> str:
+        """What does not add up, in words; empty where it does."""
+        door = self.door
+        whole = (
+            f"{door.requests:,} submissions = {self.jobs:,} jobs + {self.repeats:,} repeats + {door.refused:,} refused "
+            f"+ {door.mistakes:,} callers' mistakes + {door.broken:,} 5xx"
+        )
+        if self.unexplained > 0:
+            return f"the ledger does not add up: {whole}, and {self.unexplained:,} that nothing explains"
+        if self.unexplained < 0:
+            return f"the ledger does not add up: {whole}, which is {-self.unexplained:,} more than came"
+        return ""
+
+
+def ledger(seen: Seen, door: Door, jobs: int, spans: Sequence[Window]) -> Ledger:
+    """Requests against jobs; a minute's worth at each edge, and the declared share of repeats, are no contradiction."""
+    left = door.requests - door.broken - door.refused - door.mistakes - jobs
+    minutes = max(1.0, sum(span.seconds for span in spans) / 60)
+    edge = math.ceil(2 + 3 * math.sqrt(door.requests / minutes) + door.requests / minutes)
+    repeats = max(0, min(left, math.ceil(seen.params.policy.door.repeats * door.requests)))
+    rest = left - repeats
+    unexplained = rest if abs(rest) > edge else 0
+    return Ledger(door, jobs, repeats, 0 if unexplained else max(0, rest), unexplained)
+
+
+def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) -> list[Window]:
+    """`window` without `gaps`, in whole minutes."""
+    found, at = [], window.start
+    for start, end in sorted(gaps):
+        if start > at:
+            found.append(Window(at, min(start, window.end)).inward(60))
+        at = max(at, end)
+    if at < window.end:
+        found.append(Window(at, window.end).inward(60))
+    return [one for one in found if not one.empty]
+
+
+def blocks(seen: Seen, spans: Sequence[Window], door: Door) -> dict[int, tuple[int, int]]:
+    """Failures at the door by the quarter of an hour since the epoch: 5xx, and refusals that the access log names."""
+    found = dict[int, float]()
+    for when, value in seen.answers.points(label("async_5xx")):
+        if any(span.start <= when < span.end for span in spans):
+            place = int(when.timestamp() // BLOCK_S)
+            found[place] = found.get(place, 0.0) + value
+    for when, _, _, count, own in _lines(seen, spans) if door.types else ():
+        if not own:
+            place = int(when.timestamp() // BLOCK_S)
+            found[place] = found.get(place, 0.0) + count
+    return {place: (round(value), round(value)) for place, value in found.items() if round(value)}
+
+
+def labels() -> tuple[str, ...]:
+    """The series that the door is read from."""
+    return tuple(label(f"async_{what}") for what in ("requests", "4xx", "5xx"))

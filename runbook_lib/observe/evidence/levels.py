@@ -1,0 +1,174 @@
+"""Evidence that has a level: quantiles of times, depths of queues. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+from runbook_lib.base.window import Window, iso, period_for
+from runbook_lib.judge.model import Evidence
+from runbook_lib.observe.evidence import questions
+from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
+from runbook_lib.observe.evidence.seen import Seen, behind, census_window, unseen
+
+
+def submit_latency(seen: Seen) -> Evidence:
+    """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound."""
+    answers, window = seen.answers, seen.whole
+    names = (questions.LATENCY, questions.LATENCY_N)
+
+    def values(name: str) -> list[float]:
+        return [value / 1000 for _, value in answers.points(name)]
+
+    value = max(values(questions.LATENCY), default=None)
+    upper = max(values(questions.LATENCY_UPPER), default=None)
+    low = min(values(questions.LATENCY_LOW), default=None)
+    n = answers.total(questions.LATENCY_N)
+    notes = []
+    if len(values(questions.LATENCY)) > 1:
+        notes.append("the window came in several buckets: the figure is an upper bound of the quantile")
+    if value is not None and upper is not None and upper < value:
+        notes.append("the higher percentile is below the quantile itself: not believed")
+        upper = None
+    if value is not None and low is not None and low > value:
+        notes.append("the lower percentile is above the quantile itself: not believed")
+        low = None
+    if value is None and n:
+        notes.append("samples, but no percentile: published as statistic sets, or with negative values")
+    gate = questions.gate_of(seen.params, questions.LATENCY)
+    q = 100 * (gate.quantile if gate and gate.quantile else 0.95)
+    stats = [
+        answers.series[name].stat for name in (questions.LATENCY_UPPER, questions.LATENCY_LOW) if name in answers.series
+    ]
+    query = (
+        f"CloudWatch AWS/ApiGateway Latency of POST {seen.params.service.api.routes.submit}, p{q:g} of the whole window"
+        + (f"; bounds {', '.join(stats)}" if stats else "")
+    )
+    return seen.evidence(
+        questions.LATENCY, "quantile", query, window, names,
+        value=value, upper=upper, low=low, n=round(n) if n and value is not None else (0 if seen.idle else None),
+        proven_zero_by=None if n else seen.idle, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def generation_time(seen: Seen) -> Evidence:
+    gate = questions.gate_of(seen.params, "generation_time")
+    q = gate.quantile if gate and gate.quantile else 0.95
+    window, segment = census_window(seen), seen.segment
+    query = f"completed_at - created_at of every COMPLETED job, p{100 * q:g} (nearest rank)"
+    sample = segment.generation_s if segment else ()
+    n = len(sample)
+    if segment is None or not n:
+        zero = seen.idle if segment is not None and segment.n == 0 else None
+        return seen.evidence("generation_time", "quantile", query, window, (), n=0, proven_zero_by=zero)
+    upper, low = questions.ranks(n, q, seen.params, seen.look)
+    limit = gate.alert if gate and gate.alert else None
+    missed, words, _ = unseen(seen)
+    never = segment.failed + segment.lost
+    if never:
+        words = (*words, f"{never} jobs never completed: they are failures in the success rate, and no times here")
+    return seen.evidence(
+        "generation_time", "quantile", query, window, (),
+        value=sample[max(0, math.ceil(round(q * n, 9)) - 1)],
+        upper=sample[upper - 1] if upper else None,
+        low=sample[low - 1] if low else None,
+        n=n, bad=sum(limit.holds(seconds) for seconds in sample) if limit else None,
+        in_flight=segment.in_flight, partial=missed, notes=words,
+        extra={"median": sample[(n - 1) // 2], "max": sample[-1]},
+    )  # fmt: skip
+
+
+def _periods(window: Window, period_s: int) -> list[dt.datetime]:
+    count = int(window.seconds // period_s)
+    return [window.start + dt.timedelta(seconds=period_s * place) for place in range(count)]
+
+
+def queue_depth(seen: Seen) -> Evidence:
+    """SQS publishes for every queue that holds a message or is polled, and falls silent for one idle for six hours.
+
+    So a period without a point is zero if nothing was sent or asked in it and the last point before it was zero (if
+    there is no point at all: if the queue is empty now). Anything else is missing, and so is every such period where
+    the jobs table shows that CloudWatch is behind: what would prove it is late itself.
+    """
+    window = questions.gauged(seen.params, seen.window, seen.now)
+    period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
+    name = label("queue_visible", "Maximum")
+    known = dict(seen.answers.points(name))
+    times = _periods(window, period)
+    live = seen.live.get("queue_visible")
+    depth: float | None = 0.0 if known else live
+    values, filled, late = [], 0, behind(seen)
+    for at in times:
+        if at in known:
+            depth = known[at]
+        else:
+            span = Window(at, at + dt.timedelta(seconds=period))
+            if late or depth != 0 or seen.sum("queue_sent", span) or seen.sum("async_requests", span):
+                depth = None
+                continue
+            filled += 1
+        values.append(depth)
+    proof = "no message sent and no request made meanwhile, and the queue empty before"
+    return seen.evidence(
+        "queue_depth", "gauge",
+        f"CloudWatch AWS/SQS, Maximum of messages visible in {seen.params.name('queue')}, each {period} s",
+        window, (name,), values=tuple(values), expected=len(times), live=live,
+        proven_zero_by=proof if filled and len(values) == len(times) else None,
+        notes=(
+            *((late,) if late and len(values) < len(times) else ()),
+            *((f"{filled} of {len(times)} periods have no point and count as 0: {proof}",) if filled else ()),
+        ),
+    )  # fmt: skip
+
+
+def dlq_depth(seen: Seen) -> Evidence:
+    """The DLQ keeps a message for days: 0 read live and no point above 0 mean that none arrived and stayed."""
+    params = seen.params
+    window = questions.gauged(params, seen.window, seen.now)
+    name = label("dlq_visible", "Maximum")
+    points = [value for when, value in seen.answers.points(name) if window.start <= when < window.end]
+    expected = int(window.seconds // max(GAUGE_PERIOD_S, period_for(seen.window, seen.now)))
+    waiting, handled = seen.live.get("dlq_visible"), seen.live.get("dlq_in_flight", 0)
+    live = None if waiting is None else waiting + handled
+    proven = live == 0 and not any(points) and len(points) < expected
+    receives, timeout = params.service.max_receives, params.service.visibility_timeout_s
+    proof = "0 messages read live, and no point: an arrival would have made SQS publish again, and stays for days"
+    late_s = receives * timeout
+    note = f"settles late: a job of the last {late_s / 60:g} min ({receives} receives of {timeout} s) may still arrive"
+    until = Window(seen.window.start, seen.window.end).settled(seen.now, late_s).end
+    return seen.evidence(
+        "dlq_depth", "gauge",
+        f"CloudWatch AWS/SQS, Maximum of messages visible in {params.name('dlq')}, and a live read of SQS",
+        window, (name,), values=tuple(points), expected=expected, live=live,
+        proven_zero_by=proof if proven else None, notes=(note,), extra={"settled_until": iso(until)},
+    )  # fmt: skip
+
+
+def throttle_events(seen: Seen) -> Evidence:
+    """Requests that DynamoDB turned away, table and index together, in each period.
+
+    It publishes throttle events only where there are some, so a period without one is zero as long as the table was
+    used in the window; where CloudWatch is behind, only in the periods that are known.
+    """
+    params = seen.params
+    window = questions.gauged(params, seen.window, seen.now)
+    period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
+    labels = tuple(map(label, questions.THROTTLES))
+    found: dict[dt.datetime, float] = {}
+    for when, value in (point for name in labels for point in seen.answers.points(name)):
+        found[when] = found.get(when, 0.0) + value
+    used = [when for when, _ in seen.answers.points(label("table_writes")) if window.start <= when < window.end]
+    times, late = _periods(window, period), behind(seen)
+    step = dt.timedelta(seconds=period)
+    known = (
+        {when for at in used for when in times if when <= at < when + step} if late else set(times) if used else set()
+    )
+    values = tuple(found.get(at, 0.0) for at in times if at in found or at in known)
+    proof = None if used or not seen.idle else seen.idle
+    return seen.evidence(
+        "throttle_events", "gauge",
+        f"CloudWatch AWS/DynamoDB, Sum of ReadThrottleEvents and WriteThrottleEvents of {params.name('table')} and its "
+        f"index, each {period} s",
+        window, labels, values=values, expected=len(times), proven_zero_by=proof, notes=(late,) if late else (),
+        extra={name: sum(value for _, value in seen.answers.points(label(name))) for name in questions.THROTTLES},
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""From answers to evidence, one function for each measure. Pure: the same answers give the same evidence, years later.
+
+Settling (each evidence carries its own window): CloudWatch's figures end `metric_delay` before now, Lambda errors a
+job's deadline earlier still (they are stamped with the start of the invocation), the census the deadline before now.
+Absence is no data, unless something else proves that it is zero, and then the evidence says what (trap 5).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from runbook_lib.base.window import Window
+from runbook_lib.judge.model import RULES, Evidence, Look
+from runbook_lib.observe.evidence import costs, levels, rates, rules_1
+from runbook_lib.observe.evidence.questions import asks, asks_bounds
+from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.metrics.fetch import Answers
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import Params
+
+__all__ = ["asks", "asks_bounds", "measure"]
+
+
+def measure(
+    answers: Answers,
+    segment: Segment | None,
+    live: dict[str, Any],
+    traffic: TrafficState,
+    params: Params,
+    window: Window,
+    now: dt.datetime,
+    look: Look | None = None,
+    rules: int = RULES,
+) -> dict[str, Evidence]:
+    """The evidence for every measure, by its name.
+
+    Args:
+        answers: to `asks` and `asks_bounds`, together.
+        segment: the merged census of the window; None: there is none.
+        live: of `live.read`, with `configured` of `configured.read`; what is missing in it proves nothing.
+        traffic: dial, switch and since when.
+        params: for policy, prices and names.
+        window: the window that is judged (such as the soak), unsettled.
+        now: AWS's clock when the answers were given.
+        look: the declared look, as in `asks_bounds`.
+        rules: by which evidence is made; 1 are those of records of version 0.1.
+    """
+    seen = Seen(answers, segment, live, traffic, params, window, now, look, rules)
+    own = rules_1 if rules < RULES else rates
+    found = (
+        own.success(seen),
+        own.async_5xx(seen),
+        *((rates.refused(seen), rates.lost_jobs(seen), rates.llm_quota(seen)) if rules >= RULES else ()),
+        levels.submit_latency(seen),
+        levels.generation_time(seen),
+        levels.queue_depth(seen),
+        levels.dlq_depth(seen),
+        levels.throttle_events(seen),
+        own.lambda_errors(seen),
+        costs.async_cost(seen),
+        costs.sync_cost(seen),
+        rates.observed_split(seen),
+        rates.baseline_success(seen),
+    )
+    return {one.measure: one for one in found}

@@ -1,0 +1,217 @@
+"""Evidence that counts `bad` of `n`: success, refusals, errors of gateway and Lambdas, the split seen. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.base.window import iso, parse, period_for
+from runbook_lib.judge.model import Evidence, Part
+from runbook_lib.observe.evidence import door, questions
+from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, summed, unseen
+from runbook_lib.observe.evidence.silence import silent
+from runbook_lib.observe.jobs.census import BLOCK_S, Segment
+
+GATEWAY_TIMEOUT_S = 29
+"""A request is counted when it is answered, so the last one to the old route counts so much later (API Gateway quotas:
+integration timeout of a REST API)."""
+
+
+def success(seen: Seen) -> Evidence:
+    """Submissions that ended in a report in time, of all that the service had to answer (`docs/verdicts.md`)."""
+    service, segment, window = seen.params.service, seen.segment, census_window(seen)
+    query = (
+        f"Submissions of POST {service.api.routes.submit} that the service had to answer, by CloudWatch; what became "
+        f"of the accepted ones by a scan of {seen.params.name('table')}: COMPLETED within {service.job_deadline_s} s "
+        "is success; refused, 5xx, FAILED, later or unfinished is failure; probes and the callers' mistakes left out"
+    )
+    if segment is None:
+        return seen.evidence("success", "rate", query, window, (), notes=("no census was taken",))
+    missed, words, figures = unseen(seen)
+    spans = door.spans_of(window, segment.gaps)
+    met = door.read(seen, spans)
+    kpi = seen.sum("jobs_created", window)
+    jobs = segment.n + segment.probes
+    ledger = door.ledger(seen, met, jobs, spans) if met else None
+    cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "") or silent(seen, window)
+    unsure = ledger.unsure if ledger else 0
+    turned = (met.broken + met.refused if met else 0) + unsure
+    found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
+    if kpi is None and jobs:
+        words = (*words, "the KPI VPRJobCreated has no data: the census is held against the requests alone")
+    # The KPIs are stamped and delayed on their own: a few jobs at the edges, and our probes, are no contradiction.
+    elif kpi is not None and abs(kpi - jobs) > max(3, 0.05 * segment.n):
+        words = (*words, f"the KPI VPRJobCreated counts {kpi:g} jobs, the census {jobs}")
+    return seen.evidence(
+        "success", "rate", query, window, door.labels(),
+        **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
+        in_flight=segment.in_flight, blocks=_blocks(segment, door.blocks(seen, spans, met) if met else {}),
+        doubtful=min(met.doubtful + unsure, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
+        extra={
+            "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
+            "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
+            "errors": dict(segment.errors), "unseen": figures, "kpi_created": kpi,
+            "kpi_completed": seen.sum("jobs_completed", window), "kpi_failed": seen.sum("jobs_failed", window),
+            "census_read_units": segment.read_units, "ledger": ledger.as_dict() if ledger else None,
+        },
+    )  # fmt: skip
+
+
+def _blocks(segment: Segment, at_door: dict[int, tuple[int, int]]) -> tuple[tuple[str, int, int], ...]:
+    """Failures and requests by quarters of an hour: of the jobs, and of what was turned away at the door."""
+    counts = {place: (bad, n) for place, bad, n in segment.blocks}
+    for place, (bad, n) in at_door.items():
+        had = counts.get(place, (0, 0))
+        counts[place] = (had[0] + bad, had[1] + n)
+    return tuple(
+        (iso(dt.datetime.fromtimestamp(place * BLOCK_S, dt.UTC)), bad, n) for place, (bad, n) in sorted(counts.items())
+    )
+
+
+def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
+    """The first thing that could not be seen, in words; empty: all could."""
+    gone = sum(round(one["created"]) for one in figures if one["created"])
+    if figures:
+        total = f"{gone:,} of {gone + segment.n:,} jobs" if gone else "the jobs of a part of the window"
+        ttl = seen.params.service.job_ttl_s / 60
+        return f"{total} could not be seen: no look was taken in time, and they stay in the table for {ttl:g} min"
+    if met is None and segment.n and not seen.idle:
+        return f"the census found {segment.n:,} jobs, and CloudWatch knows of no submission: who was refused is unknown"
+    return ""
+
+
+def refused(seen: Seen) -> Evidence:
+    """Submissions that the gateway, its throttle or the WAF turned away, of all that the service had to answer."""
+    window = seen.whole
+    met = door.read(seen, [window])
+    routes = seen.params.service.api.routes
+    query = f"CloudWatch AWS/ApiGateway, Sum of 4XXError / Sum of Count of POST {routes.submit}" + (
+        f", {met.how}" if met and met.how else ""
+    )
+    found = counts_of(met.refused, met.answerable, seen.idle) if met else counts_of(None, None, seen.idle)
+    return seen.evidence(
+        "refused", "rate", query, window, door.labels(), **found,
+        doubtful=met.doubtful if met else 0, unseen=met.suspect if met else "",
+        extra={"refusals": dict(met.types), "callers_mistakes": met.mistakes, "5xx": met.broken} if met else {},
+    )  # fmt: skip
+
+
+def lost_jobs(seen: Seen) -> Evidence:
+    """Jobs that neither completed nor failed, though every delivery of their message is over and none is waiting."""
+    segment, window, table = seen.segment, census_window(seen), seen.params.name("table")
+    query = f"Scan of {table}: unfinished longer than every delivery takes, less the messages that SQS still holds"
+    if segment is None:
+        return seen.evidence("lost_jobs", "rate", query, window, (), notes=("no census was taken",))
+    held = (seen.live.get("queue_visible") or 0) + (seen.live.get("queue_in_flight") or 0)
+    found = counts_of(max(0, segment.vanished - held), segment.vanished_of, seen.idle)
+    if not segment.vanished_of and segment.n:
+        found = {"bad": 0, "n": 0, "proven_zero_by": "no job is old enough yet to be lost for good"}
+    return seen.evidence(
+        "lost_jobs", "rate", query, window, (), **found, extra={"unfinished": segment.vanished, "held": held}
+    )
+
+
+def llm_quota(seen: Seen) -> Evidence:
+    """Jobs that failed because the LLM refused the call: its rate limit, or a quota that is used up."""
+    segment, window = seen.segment, census_window(seen)
+    query = f"Scan of {seen.params.name('table')}: FAILED with the LLM's 429 or quota error, of all jobs"
+    if segment is None:
+        return seen.evidence("llm_quota", "rate", query, window, (), notes=("no census was taken",))
+    missed, words, figures = unseen(seen)
+    found = counts_of(segment.quota, segment.n, seen.idle)
+    cause = _blind(seen, segment, None, figures) if figures else ""
+    return seen.evidence("llm_quota", "rate", query, window, (), **found, partial=missed, notes=words, unseen=cause)
+
+
+def _gateway(seen: Seen, measure: str, routes: dict[str, str], words: str, idle: str | None) -> Evidence:
+    """5xx of Count, each route by itself. API Gateway publishes both for each request: Count without 5xx is none."""
+    window = seen.whole
+    counts = {route: (seen.sum(f"{route}_5xx", window), seen.sum(f"{route}_requests", window)) for route in routes}
+    bad, n, holes = summed(counts, idle)
+    found = counts_of(bad, n, idle)
+    if n and all(errors is None for errors, requests in counts.values() if requests):
+        found["proven_zero_by"] = "requests that were counted under the same dimensions, with no 5xx among them"
+    found |= {"notes": (*found.get("notes", ()), *holes), "partial": found.get("partial", False) or bool(holes)}
+    labels = tuple(label(f"{route}_{what}") for route in routes for what in ("requests", "5xx"))
+    per_route = {route: {"bad": errors, "n": requests} for route, (errors, requests) in counts.items()}
+    query = f"CloudWatch AWS/ApiGateway, Sum of 5xx / Sum of Count, {words}"
+    parts = parts_of({routes[route]: pair for route, pair in counts.items()}) if len(routes) > 1 else ()
+    return seen.evidence(
+        measure, "rate", query, window, labels, **found, parts=parts, unseen="; ".join(holes),
+        extra={"routes": per_route},
+    )  # fmt: skip
+
+
+def parts_of(counts: Mapping[str, tuple[float | None, float | None]]) -> tuple[Part, ...]:
+    """Each source with its own counts, as whole numbers with bad <= n."""
+    whole = {name: (round(bad or 0.0), round(n or 0.0)) for name, (bad, n) in counts.items()}
+    return tuple(Part(name=name, bad=min(bad, n), n=n) for name, (bad, n) in whole.items())
+
+
+def async_5xx(seen: Seen) -> Evidence:
+    routes = seen.params.service.api.routes
+    names = {"async": f"POST {routes.submit}", "status": f"GET {routes.status}"}
+    return _gateway(seen, "async_5xx", names, f"{' and '.join(names.values())}, each by itself", seen.idle)
+
+
+def baseline_success(seen: Seen) -> Evidence:
+    route = f"POST {seen.params.service.api.routes.sync}"
+    return _gateway(seen, "baseline_success", {"sync": route}, route, None)
+
+
+def lambda_errors(seen: Seen) -> Evidence:
+    params = seen.params
+    window = questions.settled(params, seen.window, seen.now, params.service.job_deadline_s)
+    per = {name: (seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)) for name in FUNCTIONS}
+    bad, n, holes = summed(per, seen.idle)
+    silent = [name for name, (errors, runs) in per.items() if runs and errors is None]
+    notes = [*holes, *(f"{name}: invoked, and no Errors published: zero" for name in silent)]
+    found = counts_of(bad, n, seen.idle)
+    if found["n"] and all(errors is None for errors, _ in per.values()):
+        found["proven_zero_by"] = "invocations without any Errors"
+    found |= {"notes": (*found.get("notes", ()), *notes), "partial": found.get("partial", False) or bool(holes)}
+    labels = tuple(label(f"{name}_{what}") for name in FUNCTIONS for what in ("invocations", "errors"))
+    extra = {"functions": {name: {"bad": errors, "n": runs} for name, (errors, runs) in per.items()}}
+    query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status, each by itself"
+    return seen.evidence(
+        "lambda_errors", "rate", query, window, labels, **found, parts=parts_of(per), unseen="; ".join(holes),
+        extra=extra,
+    )  # fmt: skip
+
+
+def observed_split(seen: Seen) -> Evidence:
+    """Async among all submissions, from the minute on in which every client has read the weight, and the requests that
+    went by the one before have been answered.
+    """
+    params, routes = seen.params, seen.params.service.api.routes
+    window = seen.whole
+    late = params.service.traffic.client_poll_s + GATEWAY_TIMEOUT_S
+    since = seen.traffic.since
+    if since is not None and parse(since) >= window.end:
+        # The bake was renewed after the hours that are judged: in them the weight was in force already.
+        since = seen.traffic.before_renewal(params.service.traffic.client_poll_s) or since
+    if since is not None:
+        in_effect = parse(since) + dt.timedelta(seconds=late)
+        window = window.since(in_effect).inward(period_for(seen.window, seen.now))
+    sent, kept = seen.sum("async_requests", window), seen.sum("sync_requests", window)
+    notes, labels = [], (label("async_requests"), label("sync_requests"))
+    both = f"POST {routes.submit} / (POST {routes.submit} + POST {routes.sync})"
+    asked = f"CloudWatch AWS/ApiGateway, Sum of Count, {both}"
+    if seen.traffic.migrated:
+        # One route is left: what is synchronous shows in the old Lambda's invocations alone.
+        kept, labels = seen.sum("sync_fn_invocations", window), (label("async_requests"), label("sync_fn_invocations"))
+        asked = f"CloudWatch, Sum of Count of POST {routes.submit}, against Invocations of {params.name('sync')}"
+    if sent is None and kept is not None:
+        notes.append("no point for the submit route, while the synchronous route has some: no async request")
+    if kept is None and sent is not None:
+        what = "Lambda" if seen.traffic.migrated else "route"
+        notes.append(f"no point for the synchronous {what}, while the submit route has some: no synchronous request")
+    found = counts_of(sent or 0, (sent or 0) + (kept or 0), None)
+    return seen.evidence(
+        "observed_split", "split",
+        f"{asked}, from {late} s after the weight was set (the clients' polling and the gateway's timeout)",
+        window, labels,
+        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra={"since": since},
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""Whether users stopped coming while they were judged: silence at the end of the window is no evidence. Pure.
+
+The days before the rollout tell how many requests each hour of the day should bring. Where none has come for as long as
+it takes for `OWED` of them, the hours that were judged say nothing of how it is now: the address may lead nowhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from runbook_lib.base.window import Window, iso, period_for
+from runbook_lib.judge import words
+from runbook_lib.observe.evidence.door import REFERENCE
+from runbook_lib.observe.evidence.questions import label
+from runbook_lib.observe.evidence.seen import Seen
+
+OWED = 20.0
+"""Requests that should have come: at half of the traffic of the days before, chance leaves out ten with 0.005 %."""
+HOUR = dt.timedelta(hours=1)
+
+
+def silent(seen: Seen, window: Window) -> str:
+    """That nobody has come since when, in words; empty: somebody has, or too few were owed to tell."""
+    name = label("async_requests")
+    period = dt.timedelta(seconds=period_for(seen.window, seen.now))
+    came = [when for when, value in seen.answers.points(name) if value > 0 and window.start <= when < window.end]
+    if not came:
+        return ""
+    since = min(max(came) + period, window.end)
+    due = owed(seen, Window(since, window.end))
+    if due < OWED:
+        return ""
+    return (
+        f"no submission has come since {words.instant(iso(since))}, and some {due:.0f} should have by the days before "
+        "the rollout"
+    )
+
+
+def owed(seen: Seen, span: Window) -> float:
+    """Asynchronous submissions that `span` should hold, by hour of the day; 0 where the days before are not known."""
+    metric = "async_requests" if seen.traffic.migrated else "sync_requests"
+    points = seen.answers.points(f"{REFERENCE}{metric}")
+    if not points:
+        return 0.0
+    days = max(1.0, (points[-1][0] + HOUR - points[0][0]) / (24 * HOUR))  # a young service has fewer than were asked
+    usual = dict.fromkeys(range(24), 0.0)
+    for when, value in points:
+        usual[when.hour] += value / days
+    due, at = 0.0, span.start
+    while at < span.end:
+        upto = min(span.end, at.replace(minute=0, second=0, microsecond=0) + HOUR)
+        due += usual[at.hour] * (upto - at).total_seconds() / 3600
+        at = upto
+    return due * seen.traffic.weight / 100

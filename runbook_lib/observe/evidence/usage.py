@@ -1,0 +1,283 @@
+"""What each side used in one window, counted from answers, configuration and census. Pure.
+
+A metric of the queue, the table or a log without a point is no usage; requests, runs and durations must be there, or
+there is no bill. Received messages stand for receive calls (batch size 1). The bucket is not measured: one PUT for each
+finished report, one GET for each that a client waited for. What no metric tells is in `service.yaml`, `sizes`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.base.window import Window, parse
+from runbook_lib.judge.model import RULES
+from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
+from runbook_lib.judge.money.cost import Usage
+from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.seen import Seen, unseen
+from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.llm import PATTERN
+
+_KB_A_GB = 1e6
+_NAMES = {"submit": "submit", "worker": "worker", "status_fn": "status", "sync_fn": "sync"}
+"""Prefix in the catalogue to the name of the function in `service.yaml`."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of the async path: counted, and those of runs that left no count."""
+
+    input: float
+    output: float
+    unknown: bool = False
+    """Jobs completed, and neither the table nor a KPI tells what they took: no figure at all, which is not 0."""
+    uncounted: float = 0.0
+    """Runs that called the LLM and left no count: failed, crashed, cut off. At the mean of those that did."""
+
+
+def async_counts(seen: Seen) -> AsyncCounts | str:
+    """What the async path used in the settled part of the window; a string says what is missing for a bill.
+
+    `seen` must have a census.
+    """
+    span, segment = seen.whole, seen.segment
+    assert segment is not None  # noqa: S101
+    memory = seen.live.get("memory_mb") or {}
+    absent = [name for name in ("async_requests", *(f"{name}_invocations" for name in ("submit", "worker")))
+              if seen.sum(name, span) is None]  # fmt: skip
+    absent += [f"{name}_duration" for name in FUNCTIONS if _untimed(seen, name)]
+    absent += [f"the memory of {_NAMES[name]}" for name in FUNCTIONS if _NAMES[name] not in memory]
+    if absent:
+        return f"no data for {', '.join(absent)}"
+    of = {name: seen.sum(name, span) or 0.0 for name in _COUNTED}
+    more = _uncensused(seen)
+    if more is None:
+        return "no census of part of the window, and no KPI that tells what completed in it"
+    done = segment.completed + more
+    return _async(seen, of, span, done + segment.late, done, tokens(seen))
+
+
+def _uncensused(seen: Seen) -> int | None:
+    """Jobs that completed where no census was taken, by the KPIs; None: nothing tells. What is not seen is not 0."""
+    _, _, gaps = unseen(seen) if seen.rules >= RULES else (False, (), [])
+    if any(one["created"] is None or one["completed"] is None for one in gaps):
+        return None
+    return sum(round(float(one["completed"])) for one in gaps)
+
+
+BILLED = (
+    *("async_requests", "status_requests", "queue_sent", "queue_received", "queue_deleted", "queue_empty_receives"),
+    *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "duration", "log_bytes")),
+    *("table_writes", "gsi_writes", "table_reads", "gsi_reads"),
+)
+"""What the asynchronous side's bill is made of: an answer that is not whole makes it partial."""
+_COUNTED = (*BILLED, "jobs_created", "jobs_completed", "input_tokens", "output_tokens")
+SYNC_BILLED = (
+    *("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration", "sync_fn_log_bytes"),
+    *("vpr_generated", "vpr_cost_usd"),
+)
+"""The same of the synchronous side."""
+
+
+def tokens(seen: Seen) -> Tokens:
+    """The census counts the tokens of finished jobs; the LLM was paid for the others, too.
+
+    A job marked FAILED called it, unless the rate limit refused the call, and so did each run that crashed or was cut
+    off and is delivered again. Their tokens are taken to be as many as those of the finished ones, or as `service.yaml`
+    says where none finished.
+    """
+    segment, service = seen.segment, seen.params.service
+    assert segment is not None  # noqa: S101
+    done = segment.completed + segment.late
+    refused = sum(count for text, count in segment.errors.items() if PATTERN.search(text))
+    uncounted = max(0, segment.failed - refused) + (seen.sum("worker_errors", seen.whole) or 0.0)
+    mean: tuple[float, float] = (service.input_tokens, service.output_tokens)
+    if seen.rules >= RULES:
+        return _told(seen, segment, done, uncounted, mean)
+    if done and segment.input_tokens:
+        mean = (segment.input_tokens / done, segment.output_tokens / done)
+    return Tokens(
+        segment.input_tokens + uncounted * mean[0], segment.output_tokens + uncounted * mean[1], uncounted=uncounted
+    )
+
+
+def _told(seen: Seen, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
+    """The tokens of all finished jobs: those that say nothing took as many as those that do, or as the KPIs count."""
+    told = done - segment.untold
+    sums = [seen.sum(name, seen.whole) for name in ("input_tokens", "output_tokens")]
+    more = _uncensused(seen) or 0
+    if told and segment.input_tokens:
+        mean = (segment.input_tokens / told, segment.output_tokens / told)
+    elif done + more and None not in sums and (finished := seen.sum("jobs_completed", seen.whole)):
+        mean = ((sums[0] or 0.0) / finished, (sums[1] or 0.0) / finished)
+    elif done + more:
+        return Tokens(0.0, 0.0, unknown=True)
+    runs = segment.untold + more + uncounted
+    return Tokens(segment.input_tokens + runs * mean[0], segment.output_tokens + runs * mean[1], uncounted=uncounted)
+
+
+def async_hours(seen: Seen) -> list[Usage]:
+    """The same hour by hour, for the spread; successes and tokens by the KPI metrics, empty where they have no data."""
+    if seen.sum("jobs_completed", seen.whole) is None:
+        return []
+    return [
+        _async(seen, sums, span, sums["jobs_completed"], round(sums["jobs_completed"]),
+               Tokens(sums["input_tokens"], sums["output_tokens"])).usage()
+        for span, sums in _by_hour(seen, _COUNTED)
+    ]  # fmt: skip
+
+
+def _async(
+    seen: Seen, of: dict[str, float], span: Window, finished: float, successes: int, used: Tokens
+) -> AsyncCounts:
+    sizes, api = seen.params.service.sizes, seen.params.service.api.kind
+    days = configured(seen).get("report_days", sizes.report_days)
+    jobs = of["jobs_created"] or of["queue_sent"]
+    answers = (of["async_requests"] + of["status_requests"]) * sizes.answer_kb
+    return AsyncCounts(
+        api=api, successes=successes, hours=span.seconds / 3600,
+        submits=of["async_requests"], polls=of["status_requests"],
+        functions=tuple(_function(seen, name, of) for name in FUNCTIONS),
+        queue_sent=of["queue_sent"], queue_received=of["queue_received"], queue_deleted=of["queue_deleted"],
+        queue_empty_receives=of["queue_empty_receives"],
+        capacity=_capacity(seen, of, span),
+        item_gb_months=2 * jobs * sizes.item_kb / _KB_A_GB * seen.params.service.job_ttl_s / 86400 / MONTH_DAYS,
+        puts=finished, gets=successes,
+        report_gb_months=finished * sizes.report_kb / _KB_A_GB * (days or MONTH_DAYS) / MONTH_DAYS,
+        log_gb=math.fsum(of[f"{name}_log_bytes"] for name in FUNCTIONS) / 1e9,
+        custom_metrics=sizes.kpi_async,
+        out_gb=(answers + successes * sizes.report_kb) / _KB_A_GB,
+        input_tokens=used.input, output_tokens=used.output,
+    )  # fmt: skip
+
+
+def sync_counts(seen: Seen) -> SyncCounts | str:
+    """What the synchronous path used in the settled part of the window; a string says what is missing for a bill."""
+    span = seen.whole
+    of = {name: seen.sum(name, span) for name in SYNC_BILLED}
+    function = (configured(seen).get("functions") or {}).get("sync")
+    absent = [name for name in ("sync_requests", "sync_fn_invocations", "sync_fn_duration") if not of[name]]
+    absent += [] if function else ["the settings of the synchronous function"]
+    if absent:
+        return f"no data for {', '.join(absent)}"
+    return _sync(seen, {name: value or 0.0 for name, value in of.items()}, span)
+
+
+def sync_hours(seen: Seen) -> list[Usage]:
+    """The same hour by hour, for the spread."""
+    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, SYNC_BILLED)]
+
+
+def _sync(seen: Seen, of: dict[str, float], span: Window) -> SyncCounts:
+    service = seen.params.service
+    sizes = service.sizes
+    refused = seen.sum("sync_4xx", span) or 0.0  # of the Lambda's own 4xx, none called the LLM
+    successes = max(0, round(of["sync_requests"] - of["sync_5xx"] - refused))
+    # Cut off by its own timeout, or crashed: no count of tokens, and the LLM was called.
+    silent = max(0.0, of["sync_fn_invocations"] - of["vpr_generated"] - refused)
+    prices = seen.params.prices
+    usual = prices.of("llm.input_tokens", service.input_tokens) + prices.of("llm.output_tokens", service.output_tokens)
+    each = of["vpr_cost_usd"] / of["vpr_generated"] if of["vpr_generated"] and of["vpr_cost_usd"] else usual
+    return SyncCounts(
+        api=service.api.kind, successes=successes, hours=span.seconds / 3600, requests=of["sync_requests"],
+        function=_function(seen, "sync_fn", of), log_gb=of["sync_fn_log_bytes"] / 1e9, custom_metrics=sizes.kpi_sync,
+        out_gb=(of["sync_requests"] * sizes.answer_kb + successes * sizes.report_kb) / _KB_A_GB,
+        reported_usd=of["vpr_cost_usd"], unreported_usd=silent * each,
+    )  # fmt: skip
+
+
+def runbook_counts(seen: Seen) -> RunbookCounts:
+    """What the runbook itself cost: the questions of this look, and the alarms and the dashboard that it makes.
+
+    Every page of an answer counts its metrics once more: an upper bound, for AWS takes up to five statistics of one
+    metric in one call for one.
+    """
+    made = [alarm for alarm in seen.params.policy.alarms if alarm.owner == "runbook"]
+    return RunbookCounts(
+        hours=seen.whole.seconds / 3600,
+        metrics_asked=sum(len(call["queries"]) * max(1, len(call["pages"])) for call in seen.answers.raw),
+        alarm_metrics=sum(max(1, len(alarm.metrics)) for alarm in made),
+        dashboards=1,
+    )
+
+
+def consumed(seen: Seen, span: Window) -> dict[str, float]:
+    """Write and read units that were used in `span`, table and index together, however they are paid."""
+    return {
+        name: math.fsum(seen.sum(f"{part}_{name}", span) or 0.0 for part in ("table", "gsi"))
+        for name in ("writes", "reads")
+    }
+
+
+def assumed(seen: Seen) -> tuple[str, ...]:
+    """What the bill rests on that could not be read, one sentence each."""
+    found = configured(seen)
+    notes = [] if found else [_UNREAD]
+    notes += [f"not read, so assumed to be as usual: {text}" for text in found.get("unread", ())]
+    table = found.get("table") or {}
+    since = table.get("since") if table.get("mode") == "PAY_PER_REQUEST" else None
+    if table.get("mode") == "PROVISIONED" and not table.get("since"):
+        notes.append("nobody recorded when the table was provisioned: it is billed as provisioned throughout")
+    if since and seen.whole.start < parse(since) < seen.whole.end:
+        notes.append(f"the table went on demand at {since}: what was provisioned before is not in the bill")
+    if seen.sum("async_requests", seen.whole) and not any(
+        seen.answers.points(label(f"{name}_log_bytes")) for name in FUNCTIONS
+    ):
+        notes.append("the logs have no metric of what they took in: they are not in the bill")
+    return tuple(notes)
+
+
+_UNREAD = "the bill assumes x86_64 functions, an on-demand table, and reports kept as long as service.yaml says"
+
+
+def configured(seen: Seen) -> dict[str, Any]:
+    """Of `configured.read`; empty where it was not asked."""
+    return dict(seen.live.get("configured") or {})
+
+
+def _function(seen: Seen, prefix: str, of: dict[str, float]) -> Function:
+    name = _NAMES[prefix]
+    settings = (configured(seen).get("functions") or {}).get(name) or {}
+    memory = (seen.live.get("memory_mb") or {}).get(name) or settings["memory_mb"]
+    return Function(
+        service=f"Lambda {name}", runs=of[f"{prefix}_invocations"], seconds=of[f"{prefix}_duration"] / 1000,
+        memory_mb=memory, architecture=settings.get("architecture", "x86_64"),
+    )  # fmt: skip
+
+
+def _capacity(seen: Seen, of: dict[str, float], span: Window) -> Capacity:
+    """On demand by what was consumed; provisioned by the hour, whatever was consumed; each for its part of the window,
+    where somebody knows when a mitigation provisioned the table.
+    """
+    table = configured(seen).get("table") or {}
+    if table.get("mode") == "PROVISIONED":
+        since = parse(table["since"]) if table.get("since") else span.start
+        before, hours = Window(span.start, max(span.start, min(since, span.end))), span.since(since).seconds / 3600
+        used = consumed(seen, before)
+        return Capacity(
+            write_units=used["writes"], read_units=used["reads"],
+            write_unit_hours=hours * table["write_units"], read_unit_hours=hours * table["read_units"],
+        )  # fmt: skip
+    return Capacity(
+        write_units=of["table_writes"] + of["gsi_writes"], read_units=of["table_reads"] + of["gsi_reads"]
+    )  # fmt: skip
+
+
+def _untimed(seen: Seen, prefix: str) -> bool:
+    """It ran, and no duration says how long."""
+    return bool(seen.sum(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(label(f"{prefix}_duration"))
+
+
+def _by_hour(seen: Seen, names: tuple[str, ...]) -> list[tuple[Window, dict[str, float]]]:
+    """Sums of `names` in each hour of the settled window, counted from its start; the last one may be shorter."""
+    span = seen.whole
+    hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]
+    return [(hour, {name: sum(seen.answers.within(label(name), hour), 0.0) for name in names}) for hour in hours]
+
+
+def _hour(span: Window, k: int) -> Window:
+    start = span.start + dt.timedelta(hours=k)
+    return Window(start, min(span.end, start + dt.timedelta(hours=1)))

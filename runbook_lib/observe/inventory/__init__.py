@@ -1,0 +1,1 @@
+"""The resources as they are, held against what they should be."""

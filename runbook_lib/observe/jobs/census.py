@@ -1,0 +1,408 @@
+"""The census of jobs: what became of every job, from the jobs table itself (DOMAIN.md, trap 1).
+
+No metric tells failed, lost and in flight apart. Success is COMPLETED within the deadline of submission, for then the
+client stops asking. A job younger than the deadline is nothing yet: it is left to the next look, finished or not, for
+counting only the quick ones among the young would flatter the rate. So a segment counts jobs created in [start,
+end_settled).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import Window, iso, parse, utc
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.jobs.llm import PATTERN
+from runbook_lib.observe.jobs.logs import signature
+from runbook_lib.params.load import Params
+
+BLOCK_S = 900
+"""A quarter of an hour: how finely it is kept when the failures came."""
+Gap = tuple[dt.datetime, dt.datetime]
+_FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
+
+
+class Segment(Frozen):
+    """What became of the jobs created in [start, end_settled). JSON-able (`model_dump(mode="json")`)."""
+
+    start: dt.datetime
+    end: dt.datetime
+    """End of the window that was asked for."""
+    end_settled: dt.datetime
+    """End of what is counted: the deadline before the moment of the census, at most. The next look starts here."""
+    completed: int = 0
+    late: int = 0
+    """COMPLETED, but after the client had given up."""
+    failed: int = 0
+    lost: int = 0
+    """Unfinished, and older than the deadline."""
+    in_flight: int = 0
+    """Unfinished jobs created after `end_settled`: neither success nor failure, and in no other number."""
+    probes: int = 0
+    """Jobs of our own; in no other number."""
+    probes_bad: int = 0
+    duplicates: int = 0
+    """Jobs beyond the first under one idempotency key."""
+    generation_s: tuple[float, ...] = ()
+    """Seconds from creation to completion of every COMPLETED job, late ones too, ascending."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    read_units: float = 0.0
+    """What the census itself consumed."""
+    errors: dict[str, int] = Field(default_factory=dict)
+    """Failures by signature."""
+    blocks: tuple[tuple[int, int, int], ...] = ()
+    """(number of the quarter of an hour since the epoch, jobs that were no success, jobs), in order."""
+    quota: int = 0
+    """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
+    untold: int = 0
+    """COMPLETED jobs that do not say how many tokens they took."""
+    vanished: int = 0
+    """Unfinished for longer than every delivery of their message takes, of all jobs since `since`."""
+    vanished_of: int = 0
+    """Jobs that are as old, finished or not."""
+    gaps: tuple[Gap, ...] = ()
+    """Times within [start, end_settled) that nobody looked at, or whose items may have been deleted by their TTL."""
+
+    @property
+    def bad(self) -> int:
+        """Jobs that were no success for their client."""
+        return self.failed + self.late + self.lost
+
+    @property
+    def n(self) -> int:
+        """Jobs that count."""
+        return self.completed + self.bad
+
+
+def take(
+    dynamodb: Any,
+    params: Params,
+    window: Window,
+    now: dt.datetime,
+    *,
+    since: dt.datetime | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Segment:
+    """One census of the jobs table; reads at most `census_reads_per_s` units a second, on the average.
+
+    Items older than their TTL may be gone, the bad and the good alike: that part of the window is a gap, and not
+    counted.
+
+    Args:
+        since: from when on jobs are looked for that were lost for good; None: from the window's start. The scan reads
+            the whole table either way.
+
+    Raises:
+        AwsError: DynamoDB refused or did not answer.
+    """
+
+    def read(span: Window) -> tuple[list[dict[str, Any]], float]:
+        units, jobs = 0.0, list[dict[str, Any]]()
+        for page in _pages(dynamodb, params, span):
+            consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
+            units += consumed
+            jobs += map(plain, page.get("Items", []))
+            if "LastEvaluatedKey" in page:
+                sleep(consumed / params.policy.census_reads_per_s)
+        return jobs, units
+
+    return taken(read, params, window, now, since=since)
+
+
+def taken(
+    read: Callable[[Window], tuple[list[dict[str, Any]], float]],
+    params: Params,
+    window: Window,
+    now: dt.datetime,
+    *,
+    since: dt.datetime | None = None,
+) -> Segment:
+    """The census of `window` from what `read` hands out: plain jobs created in a window (more do no harm), read units.
+
+    Arguments as for `take`.
+    """
+    settled = window.settled(now, params.service.job_deadline_s)
+    alive = utc(now) - dt.timedelta(seconds=params.service.job_ttl_s)
+    seen = settled.since(alive)
+    first = min(seen.start, max(alive, utc(since))) if since else seen.start
+    service = params.service
+    jobs, units = read(Window(first, max(window.end, seen.start)))
+    dated = list(_dated(jobs))
+    counted = _count(dated, Window(seen.start, window.end), seen.end, service.job_deadline_s)
+    gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
+    over = utc(now) - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
+    gone, of = _vanished(dated, Window(first, max(first, min(over, window.end))))
+    more = {"start": settled.start, "read_units": units, "gaps": gaps, "vanished": gone, "vanished_of": of}
+    return counted.model_copy(update=more)
+
+
+def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
+    """Counts jobs (plain mappings with the table's attributes) created in `window`. Pure.
+
+    An item that nobody can vouch for is no success: COMPLETED without a readable `completed_at`, or before its
+    creation. An item that a scan hands out twice counts once; items under one idempotency key are one user, who is
+    served if any of them is.
+    """
+    return _count(_dated(jobs), window, end_settled, deadline_s)
+
+
+_Dated = tuple[dt.datetime, dict[str, Any]]
+"""When a job was created, and the job."""
+
+
+def _dated(jobs: Iterable[dict[str, Any]]) -> Iterator[_Dated]:
+    """Each job once that says when it was created."""
+    for job in once(jobs):
+        created = _time(job.get("created_at"))
+        if created is not None:
+            yield created, job
+
+
+def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
+    counts: Counter[str] = Counter()
+    users: dict[str, _Fate] = {}
+    for place, (created, job) in enumerate(jobs):
+        if not window.start <= created < window.end:
+            continue
+        fate = _fate(job, created, deadline_s)
+        if created >= end_settled:
+            counts["in_flight"] += fate.name == "lost" and not _is_probe(job)
+            continue
+        if _is_probe(job):
+            counts["probes"] += 1
+            counts["probes_bad"] += fate.name != "completed"
+            continue
+        usage = job.get("token_usage")
+        counts["untold"] += fate.name in ("completed", "late") and not isinstance(usage, dict)
+        if isinstance(usage, dict):
+            for side in ("input", "output"):
+                counts[f"{side}_tokens"] += int(usage.get(side) or 0)
+        key = str(job.get("idempotency_key") or f"item {place}")
+        before = users.get(key)
+        counts["duplicates"] += before is not None
+        users[key] = fate if before is None else before.joined(fate)
+    errors: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
+    for fate in users.values():
+        counts[fate.name] += 1
+        block = blocks[int(fate.created.timestamp() // BLOCK_S)]
+        block[0] += fate.name != "completed"
+        block[1] += 1
+        if fate.error is not None:
+            errors[signature(fate.error)] += 1
+            counts["quota"] += bool(PATTERN.search(fate.error))
+    return Segment(
+        start=window.start,
+        end=window.end,
+        end_settled=end_settled,
+        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
+        generation_s=tuple(sorted(fate.seconds for fate in users.values() if fate.seconds is not None)),
+        errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
+        **counts,
+    )
+
+
+def once(jobs: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each item once, however often the scan's pages have it."""
+    seen: set[str] = set()
+    for job in jobs:
+        id = job.get("job_id")
+        if id is None:
+            yield job
+        elif str(id) not in seen:
+            seen.add(str(id))
+            yield job
+
+
+_BETTER = ("completed", "late", "failed", "lost")
+
+
+class _Fate(NamedTuple):
+    """What became of one item, or of all items of one user."""
+
+    name: str
+    """completed | late | failed | lost"""
+    seconds: float | None
+    """To completion."""
+    error: str | None
+    created: dt.datetime
+    """Of the first item."""
+
+    def joined(self, other: _Fate) -> _Fate:
+        """The better of two items of one user."""
+        best = min(self, other, key=lambda one: _BETTER.index(one.name))
+        return best._replace(created=min(self.created, other.created))
+
+
+def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
+    """Jobs created in `window` that neither completed nor failed, and all jobs created in it; probes left out."""
+    return _vanished(_dated(jobs), window)
+
+
+def _vanished(jobs: Iterable[_Dated], window: Window) -> tuple[int, int]:
+    start, end = window.start, window.end
+    mine = [job for created, job in jobs if start <= created < end and not _is_probe(job)]
+    return sum(job.get("status") not in ("COMPLETED", "FAILED") for job in mine), len(mine)
+
+
+def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> _Fate:
+    if job.get("status") == "FAILED":
+        return _Fate("failed", None, str(job.get("error") or "FAILED without an error"), created)
+    if job.get("status") != "COMPLETED":
+        return _Fate("lost", None, None, created)
+    done = _time(job.get("completed_at"))
+    if done is None or done < created:
+        return _Fate("failed", None, "COMPLETED at a time that cannot be (none, or before its creation)", created)
+    seconds = (done - created).total_seconds()
+    return _Fate("completed" if seconds <= deadline_s else "late", seconds, None, created)
+
+
+def _is_probe(job: dict[str, Any]) -> bool:
+    return str(job.get("source", "")).startswith("probe")
+
+
+def _time(value: Any) -> dt.datetime | None:
+    try:
+        return _parsed(str(value))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1 << 16)  # each job's creation is read for the count, for what vanished, and again at the next look
+def _parsed(text: str) -> dt.datetime:
+    return parse(text)
+
+
+def _pages(dynamodb: Any, params: Params, window: Window) -> Iterator[dict[str, Any]]:
+    # Compared as text, to the second and one wider at the end, so that it holds with and without fractions and zone;
+    # `count` compares the times themselves.
+    low = f"{window.start:%Y-%m-%dT%H:%M:%S}"
+    high = f"{window.end + dt.timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
+    request = {
+        "TableName": params.name("table"),
+        "FilterExpression": "#created_at >= :low AND #created_at < :high",
+        "ProjectionExpression": ", ".join(f"#{name}" for name in _FIELDS),
+        "ExpressionAttributeNames": {f"#{name}": name for name in _FIELDS},
+        "ExpressionAttributeValues": {":low": {"S": low}, ":high": {"S": high}},
+        "Limit": params.policy.census_page_size,
+        "ReturnConsumedCapacity": "TOTAL",
+    }
+    with aws_errors(f"taking the census of {params.name('table')} (dynamodb:Scan)"):
+        while True:
+            page = dynamodb.scan(**request)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def plain(item: dict[str, Any]) -> dict[str, Any]:
+    """A DynamoDB item without its type tags; numbers become floats."""
+    return {name: _value(tagged) for name, tagged in item.items()}
+
+
+def _value(tagged: dict[str, Any]) -> Any:
+    kind, value = next(iter(tagged.items()))
+    match kind:
+        case "N":
+            return float(value)
+        case "M":
+            return plain(value)
+        case "L":
+            return [_value(one) for one in value]
+        case "NULL":
+            return None
+        case _:
+            return value
+
+
+def merge(segments: Sequence[Segment]) -> Segment:
+    """One segment of all; nothing counted twice, and what lies between them is named in `gaps`.
+
+    Segments that overlap cannot be added up. Of every set that does not overlap, the one that covers most time is taken
+    (weighted interval scheduling), the rest is left out: its time is covered, or else it is a gap.
+
+    Raises:
+        UsageError: nothing to merge.
+    """
+    if not segments:
+        raise UsageError("no census to merge")
+    chosen = _disjoint(segments)
+    parts = chosen or [max(segments, key=lambda part: part.end_settled)]
+    newest = max(segments, key=lambda part: part.end)
+    start = min(part.start for part in segments)
+    end_settled = max(part.end_settled for part in parts)
+    gaps: list[Gap] = []
+    at = start
+    for part in parts:
+        if at < part.start:
+            gaps.append((at, part.start))
+        gaps += part.gaps
+        at = max(at, part.end_settled)
+    errors: Counter[str] = Counter()
+    blocks = defaultdict[int, list[int]](lambda: [0, 0])
+    for part in parts:
+        errors.update(part.errors)
+        for place, bad, n in part.blocks:
+            blocks[place][0] += bad
+            blocks[place][1] += n
+    added = (
+        "completed",
+        "late",
+        "failed",
+        "lost",
+        "probes",
+        "probes_bad",
+        "duplicates",
+        "quota",
+        "untold",
+        "input_tokens",
+        "output_tokens",
+    )
+    return Segment(
+        start=start,
+        end=newest.end,
+        end_settled=end_settled,
+        in_flight=newest.in_flight,
+        vanished=newest.vanished,
+        vanished_of=newest.vanished_of,
+        generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
+        read_units=sum(part.read_units for part in segments),
+        errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
+        gaps=tuple(gaps),
+        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
+        **{name: sum(getattr(part, name) for part in parts) for name in added},
+    )
+
+
+def _disjoint(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments that cover most time without overlap, in order of time; empty ones never."""
+    order = sorted((part for part in segments if part.start < part.end_settled), key=lambda part: part.end_settled)
+    best: list[tuple[float, list[Segment]]] = [(0.0, [])]
+    for part in order:
+        before = max(
+            (one for one in best if not one[1] or one[1][-1].end_settled <= part.start), key=lambda one: one[0]
+        )
+        seen = (part.end_settled - part.start).total_seconds() - sum((b - a).total_seconds() for a, b in part.gaps)
+        with_part = (before[0] + seen, [*before[1], part])
+        best.append(max(best[-1], with_part, key=lambda one: one[0]))
+    return best[-1][1]
+
+
+def describe(segment: Segment) -> str:
+    """The census in one line."""
+    return (
+        f"{segment.n} jobs created {iso(segment.start)} to {iso(segment.end_settled)}: {segment.completed} completed, "
+        f"{segment.failed} failed, {segment.late} late, {segment.lost} lost; {segment.in_flight} in flight, "
+        f"{segment.probes} probes; cost {segment.read_units:g} read units"
+    )

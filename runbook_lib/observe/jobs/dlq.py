@@ -1,0 +1,166 @@
+"""What lies in the dead-letter queue, listed and not consumed.
+
+SQS cannot be looked into: a message has to be received, which hides it for its visibility timeout. So each is hidden
+for a short while only, that no message is listed twice, and shown again at once when the list is complete; if this
+process ends before that, they show again by themselves. Nothing is deleted. While they are hidden the queue's depth
+reads 0, and a DLQ without a redrive policy of its own counts receives for nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.jobs.logs import redact
+from runbook_lib.params.load import Params
+
+HIDDEN_S = 60
+"""Seconds that a message stays hidden at most."""
+MOST = 1000
+"""Where listing stops: by then the first ones would show again."""
+_BATCH = 10
+_EMPTY = 2
+"""SQS asks a sample of its servers: so many empty answers, one after another, are taken for an empty queue."""
+_LENGTH = 500
+
+
+class Letter(Frozen):
+    """One message of the dead-letter queue."""
+
+    message_id: str
+    job_id: str | None
+    """None: no message of this service."""
+    sent_at: dt.datetime | None
+    """When it was first sent."""
+    receives: int
+    """Of the dead-letter queue: how often somebody looked."""
+    bytes: int
+    sha256: str
+    """Of the body as it lies in the queue."""
+    body: str
+    """Redacted, cut to 500 characters."""
+    status: str | None = None
+    """Of its job in the table, now; None: there is no such job (any more)."""
+    error: str | None = None
+    """What the job says went wrong, redacted."""
+
+
+def waiting(sqs: Any, url: str, wait_s: int = 1) -> Iterator[list[dict[str, Any]]]:
+    """Messages in batches, each hidden for `HIDDEN_S`; ends when the queue seems empty.
+
+    Raises:
+        ClientError, BotoCoreError: botocore's own.
+    """
+    empty, seen = 0, set[str]()
+    while empty < _EMPTY and len(seen) < MOST:
+        answer = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=_BATCH,
+            VisibilityTimeout=HIDDEN_S,
+            WaitTimeSeconds=wait_s if not seen else 0,
+            AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+        )
+        fresh = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
+        empty = 0 if fresh else empty + 1
+        seen.update(one["MessageId"] for one in fresh)
+        if fresh:
+            yield fresh
+
+
+def show_again(sqs: Any, url: str, messages: Sequence[dict[str, Any]]) -> None:
+    """Makes received messages visible at once.
+
+    Raises:
+        ClientError, BotoCoreError: botocore's own; the messages show again by themselves then.
+    """
+    for start in range(0, len(messages), _BATCH):
+        part = messages[start : start + _BATCH]
+        entries = [
+            {"Id": str(place), "ReceiptHandle": one["ReceiptHandle"], "VisibilityTimeout": 0}
+            for place, one in enumerate(part)
+        ]
+        sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+
+def letters(aws: Any, params: Params) -> list[Letter]:
+    """The messages of the dead-letter queue with what became of their jobs, oldest first; all of them stay there.
+
+    Raises:
+        AwsError: SQS or DynamoDB refused or did not answer.
+    """
+    sqs = aws.client("sqs")
+    with aws_errors(f"listing {params.name('dlq')} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
+        url = sqs.get_queue_url(QueueName=params.name("dlq"))["QueueUrl"]
+        held: list[dict[str, Any]] = []
+        try:
+            for batch in waiting(sqs, url):
+                held += batch
+        finally:
+            show_again(sqs, url, held)
+    jobs = _jobs(aws.client("dynamodb"), params, [id for one in held if (id := job_of(one["Body"]))])
+    found = [_letter(one, jobs) for one in held]
+    return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
+
+
+def job_of(body: str) -> str | None:
+    """The job that a message is about; None for what is no message of this service."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    id = found.get("job_id") if isinstance(found, dict) else None
+    return id if isinstance(id, str) else None
+
+
+def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str]:
+    """Status of the jobs by id; a job that is not in the table (any more) is not in the answer.
+
+    Raises:
+        AwsError: DynamoDB refused or did not answer.
+    """
+    return {id: item.get("status", {}).get("S", "") for id, item in _jobs(dynamodb, params, ids).items()}
+
+
+def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> Letter:
+    body, attributes = message["Body"], message.get("Attributes", {})
+    job = job_of(body)
+    sent = attributes.get("SentTimestamp")
+    item = jobs.get(job or "", {})
+    error = item.get("error", {}).get("S")
+    return Letter(
+        message_id=message["MessageId"],
+        job_id=job,
+        sent_at=dt.datetime.fromtimestamp(int(sent) / 1000, dt.UTC) if sent else None,
+        receives=int(attributes.get("ApproximateReceiveCount", 0)),
+        bytes=len(body.encode()),
+        sha256=hashlib.sha256(body.encode()).hexdigest(),
+        body=redact(body)[:_LENGTH],
+        status=item.get("status", {}).get("S"),
+        error=None if error is None else redact(error)[:_LENGTH],
+    )
+
+
+def _jobs(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Status and error of the jobs, by id (BatchGetItem takes a hundred keys)."""
+    table, found = params.name("table"), dict[str, dict[str, Any]]()
+    unique = sorted(set(ids))
+    with aws_errors(f"reading jobs of {table} (dynamodb:BatchGetItem)"):
+        for start in range(0, len(unique), 100):
+            keys = [{"job_id": {"S": id}} for id in unique[start : start + 100]]
+            asked: dict[str, Any] = {
+                table: {
+                    "Keys": keys,
+                    "ProjectionExpression": "job_id, #status, #error",
+                    "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
+                }
+            }
+            while asked:
+                answer = dynamodb.batch_get_item(RequestItems=asked)
+                found |= {item["job_id"]["S"]: item for item in answer["Responses"].get(table, [])}
+                asked = answer.get("UnprocessedKeys") or {}
+    return found

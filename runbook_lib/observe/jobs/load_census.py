@@ -1,0 +1,116 @@
+"""What became of every submitted job: table and bucket, asked for exactly those ids."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.judge.planning.load import Job
+from runbook_lib.observe.resources import live
+from runbook_lib.params.load import Params
+
+PAGE = 100
+"""BatchGetItem takes so many keys (Amazon DynamoDB API reference)."""
+_TRIES = 10
+EMPTY_LOOKS = 2
+"""After so many looks at an empty queue nothing more is waited for."""
+
+
+def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
+    """The jobs by id; one that the table does not know is left out.
+
+    Raises:
+        AwsError: AWS refused, did not answer, or kept on leaving keys unprocessed.
+    """
+    items = {item["job_id"]["S"]: item for item in _items(aws.client("dynamodb"), params.name("table"), ids)}
+    stored = _stored(aws.client("s3"), params, [_text(item, "result_key") for item in items.values()])
+    return {
+        id: Job(
+            status=_text(item, "status"),
+            created=_instant(item, "created_at"),
+            started=_instant(item, "started_at"),
+            completed=_instant(item, "completed_at"),
+            stored=stored.get(_text(item, "result_key")),
+        )
+        for id, item in items.items()
+    }
+
+
+def settled(
+    aws: Aws,
+    params: Params,
+    ids: Sequence[str],
+    *,
+    limit_s: float,
+    poll_s: float,
+    out: Callable[[str], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Job]:
+    """The census once every job is finished, or nothing more can come: the queue is empty, or the time is up.
+
+    The users may have given up long before: a job is lost only if it never ends.
+
+    Args:
+        limit_s: seconds to wait, at most.
+        poll_s: seconds between two looks.
+
+    Raises:
+        AwsError: AWS refused or did not answer.
+    """
+    until, empty = clock() + limit_s, 0
+    while True:
+        jobs = census(aws, params, ids)
+        finished = sum(job.finished for job in jobs.values())
+        if out is not None:
+            out(f"{finished} of {len(ids)} jobs finished")
+        if finished == len(ids) or clock() >= until:
+            return jobs
+        levels = live.read(aws.client("sqs"), aws.client("lambda"), params)
+        # SQS's depths are approximate: twice empty, one look apart, with nothing done between.
+        empty = empty + 1 if not levels["queue_visible"] and not levels["queue_in_flight"] else 0
+        if empty > EMPTY_LOOKS:
+            return jobs
+        sleep(poll_s)
+
+
+def _items(dynamodb: Any, table: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    with aws_errors("looking up the submitted jobs (dynamodb:BatchGetItem)"):
+        for start in range(0, len(ids), PAGE):
+            wanted = {table: {"Keys": [{"job_id": {"S": id}} for id in ids[start : start + PAGE]]}}
+            for _ in range(_TRIES):
+                answer = dynamodb.batch_get_item(RequestItems=wanted)
+                yield from answer["Responses"].get(table, [])
+                wanted = answer.get("UnprocessedKeys") or {}
+                if not wanted:
+                    break
+            else:
+                raise AwsError(f"looking up the submitted jobs: {table} leaves keys unprocessed; it is throttled")
+
+
+def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
+    """When each of `keys` was put into the results bucket; one listing a prefix, not a request a key."""
+    with aws_errors("looking for the reports (s3:ListBuckets, s3:ListObjectsV2)"):
+        prefix = params.name("bucket_prefix")
+        names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if bucket["Name"].startswith(prefix)]
+        if len(names) != 1:
+            raise AwsError(f"there are {len(names)} buckets '{prefix}…', wants exactly one")
+        wanted, found = set(keys), dict[str, float]()
+        for folder in {key.rpartition("/")[0] + "/" for key in keys if "/" in key}:
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=names[0], Prefix=folder):
+                there = (item for item in page.get("Contents", []) if item["Key"] in wanted)
+                found |= {item["Key"]: item["LastModified"].timestamp() for item in there}
+    return found
+
+
+def _text(item: dict[str, Any], name: str) -> str:
+    return str(item.get(name, {}).get("S", ""))
+
+
+def _instant(item: dict[str, Any], name: str) -> float | None:
+    text = _text(item, name)
+    return dt.datetime.fromisoformat(text).timestamp() if text else None

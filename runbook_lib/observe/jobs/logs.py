@@ -1,0 +1,162 @@
+"""Failures in the worker's log, grouped by signature, with nothing secret in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.redact import KEEP, MASK, redact_text
+from runbook_lib.base.window import Window
+from runbook_lib.judge.model import Frozen
+from runbook_lib.params.load import Params
+
+MAX_EVENTS = 10_000
+"""Where reading stops: an outage can write millions of lines, and the first ten thousand name it."""
+# One question each: alternatives in one pattern (`?A ?B`) mean "any" to AWS and "all" to the embedded one.
+_PATTERNS = ("ERROR", "Exception", "FAILED", '"Task timed out"')
+_FAILURE = re.compile(r"error|exception|failed|task timed out", re.IGNORECASE)
+_LENGTH = 300
+_SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
+
+# What stands in a log is written by others and never needed in full, so more goes than elsewhere.
+_STRICTER = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # A query string is never needed to know a failure, and a presigned URL is nothing but secrets.
+        (r"(https?://[^\s\"'<>?]+)\?[^\s\"'<>]+", rf"\1?{MASK}"),
+        (
+            r"([\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|session[_-]?token|auth[_-]?token|"
+            r"access[_-]?token|authorization|routing[_-]?key|signature|credential)\\?[\"']?\s*[:=]\s*\\?[\"']?)"
+            r"(?!bearer|basic|\[redacted\])[^\s\"',;&}\\]+",
+            KEEP,
+        ),
+    )
+)
+_VARIABLE = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        (r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", "<id>"),
+        (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?", "<time>"),
+        (r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,}\b", "<id>"),
+        (r"(?<![\w<])\d+(?:\.\d+)?(?=[a-z%]{0,3}\b)", "<n>"),
+        (r"\s+", " "),
+    )
+)
+
+
+class Signature(Frozen):
+    """One kind of failure: what the lines have in common, how many, from when to when, and one of them, redacted."""
+
+    text: str
+    count: int
+    first: dt.datetime
+    last: dt.datetime
+    example: str
+
+
+def redact(text: str) -> str:
+    """`text` without credentials, tokens and query strings (presigned URLs)."""
+    for pattern, replacement in _STRICTER:
+        text = pattern.sub(replacement, text)
+    return redact_text(text)
+
+
+def signature(text: str) -> str:
+    """What is the same in every failure of a kind: redacted, ids, times and numbers masked, cut to 300 characters."""
+    text = redact(text)
+    for pattern, replacement in _VARIABLE:
+        text = pattern.sub(replacement, text)
+    return text.strip()[:_LENGTH]
+
+
+def log_group(params: Params, resource: str = "worker") -> str:
+    """The log group of a Lambda."""
+    return f"/aws/lambda/{params.name(resource)}"
+
+
+def failures(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> list[Signature]:
+    """The failures in the log of a Lambda in `window`, the most frequent first; a log group that does not exist has
+    none.
+
+    FilterLogEvents takes milliseconds and both ends inclusive.
+
+    Raises:
+        AwsError: CloudWatch Logs refused or did not answer.
+    """
+    if window.empty:
+        return []
+    request = {
+        "logGroupName": log_group(params, resource),
+        "startTime": int(window.start.timestamp() * 1000),
+        "endTime": int(window.end.timestamp() * 1000) - 1,
+    }
+    found: dict[str, Signature] = {}
+    seen: set[tuple[Any, ...]] = set()
+    with aws_errors(f"reading {request['logGroupName']} (logs:FilterLogEvents)"):
+        try:
+            for event in islice(_events(logs, request), MAX_EVENTS):
+                key = (event.get("logStreamName"), event["timestamp"], event.get("eventId"), event.get("message"))
+                if key not in seen:
+                    seen.add(key)
+                    _note(found, event)
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+    return sorted(found.values(), key=lambda one: (-one.count, one.text))
+
+
+def spoke(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> bool:
+    """Whether a Lambda wrote anything into its log in `window`: a log that does not exist has no errors either.
+
+    Raises:
+        AwsError: CloudWatch Logs refused or did not answer.
+    """
+    group = log_group(params, resource)
+    times = {"startTime": int(window.start.timestamp() * 1000), "endTime": int(window.end.timestamp() * 1000) - 1}
+    with aws_errors(f"reading {group} (logs:FilterLogEvents)"):
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, **times)
+            return any(page.get("events") for page in pages)
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+
+
+def _events(logs: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    paginator = logs.get_paginator("filter_log_events")
+    for pattern in _PATTERNS:
+        for page in paginator.paginate(**request, filterPattern=pattern):
+            yield from page.get("events", [])
+
+
+def _note(found: dict[str, Signature], event: dict[str, Any]) -> None:
+    message = _message(event.get("message", ""))
+    if message is None:
+        return
+    text = signature(message)
+    when = dt.datetime.fromtimestamp(event["timestamp"] / 1000, dt.UTC)
+    old = found.get(text)
+    found[text] = Signature(
+        text=text,
+        count=old.count + 1 if old else 1,
+        first=min(old.first, when) if old else when,
+        last=max(old.last, when) if old else when,
+        example=old.example if old else redact(message)[:_LENGTH],
+    )
+
+
+def _message(line: str) -> str | None:
+    """What failed, from a structured line (level, message, error or exception) or a plain one; None if nothing did."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        return line.strip() if _FAILURE.search(line) else None
+    level = str(record.get("level") or record.get("log_level") or "").upper()
+    if level in ("DEBUG", "INFO") and not _FAILURE.search(str(record.get("message", ""))):
+        return None
+    return ": ".join(dict.fromkeys(str(record[key]) for key in _SAID if record.get(key))) or None

@@ -1,0 +1,1 @@
+"""Settings and levels of single resources, read live."""

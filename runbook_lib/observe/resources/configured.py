@@ -1,0 +1,99 @@
+"""How the resources that are paid for are configured at this moment: what turns seconds and units into a bill.
+
+Nothing here may hold up a verdict about the users: what cannot be read is said in `unread`, and the bill says what it
+assumed instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError, RunbookError
+from runbook_lib.base.window import iso
+from runbook_lib.params.load import Params
+
+FUNCTIONS = ("submit", "worker", "status", "sync")
+MADE_SO_S = 60.0
+"""A table that went on demand so soon after its creation was made so."""
+
+
+def read(
+    client: Callable[[str], Any], params: Params, provisioned_since: Callable[[], str | None] | None = None
+) -> dict[str, Any]:
+    """The configuration, JSON-able:
+
+    `functions` (by name: `memory_mb`, `architecture`; one that does not exist is left out), `table` (`mode`, and
+    provisioned `write_units` and `read_units` of table and index together; `since`, ISO, where somebody knows when the
+    mode was changed), `report_days` (of the bucket's lifecycle; None: reports are never expired), `unread` (sentences).
+
+    Args:
+        client: gives the boto3 client of a service.
+        provisioned_since: says when a mitigation provisioned the table (ISO), which AWS does not; asked only where it
+            is provisioned.
+    """
+    found: dict[str, Any] = {"functions": {}, "unread": []}
+    for name in FUNCTIONS:
+        one = _tried(found, lambda name=name: _function(client("lambda"), params.name(name)))  # type: ignore[misc]
+        if one:
+            found["functions"][name] = one
+    table = _tried(found, lambda: _table(client("dynamodb"), params))
+    if table:
+        if table["mode"] == "PROVISIONED" and provisioned_since is not None:
+            table |= _tried(found, lambda: {"since": provisioned_since()}) or {}
+        found["table"] = table
+    days = _tried(found, lambda: {"report_days": _lifecycle(client("s3"), params.name("bucket_prefix"))})
+    return found | (days or {})
+
+
+def _tried(found: dict[str, Any], ask: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    try:
+        return ask()
+    except RunbookError as error:
+        found["unread"].append(str(error))
+        return None
+
+
+def _function(functions: Any, name: str) -> dict[str, Any] | None:
+    with aws_errors(f"reading the settings of {name} (lambda:GetFunctionConfiguration)"):
+        try:
+            one = functions.get_function_configuration(FunctionName=name)
+        except functions.exceptions.ResourceNotFoundException:
+            return None
+    return {"memory_mb": int(one["MemorySize"]), "architecture": (one.get("Architectures") or ["x86_64"])[0]}
+
+
+def _table(dynamodb: Any, params: Params) -> dict[str, Any]:
+    name = params.name("table")
+    with aws_errors(f"reading the billing mode of {name} (dynamodb:DescribeTable)"):
+        table = dynamodb.describe_table(TableName=name)["Table"]
+    summary = table.get("BillingModeSummary") or {}
+    mode = summary.get("BillingMode", "PROVISIONED")
+    parts = [table, *table.get("GlobalSecondaryIndexes", [])]
+    throughputs = [part.get("ProvisionedThroughput") or {} for part in parts]
+    since = summary.get("LastUpdateToPayPerRequestDateTime") if mode == "PAY_PER_REQUEST" else None
+    if since and abs((since - table["CreationDateTime"]).total_seconds()) < MADE_SO_S:
+        since = None
+    return {
+        "mode": mode,
+        "write_units": sum(int(one.get("WriteCapacityUnits") or 0) for one in throughputs),
+        "read_units": sum(int(one.get("ReadCapacityUnits") or 0) for one in throughputs),
+        "since": iso(since) if since else None,
+    }
+
+
+def _lifecycle(s3: Any, prefix: str) -> float | None:
+    with aws_errors("reading how long reports are kept (s3:GetLifecycleConfiguration)"):
+        names = [one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith(prefix)]
+        if len(names) != 1:
+            raise AwsError(f"there are {len(names)} buckets '{prefix}…', wants exactly one to read its lifecycle")
+        try:
+            rules = s3.get_bucket_lifecycle_configuration(Bucket=names[0])["Rules"]
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
+                raise
+            rules = []
+    days = [rule["Expiration"]["Days"] for rule in rules if rule.get("Status") == "Enabled" and "Days" in
+            rule.get("Expiration", {})]  # fmt: skip
+    return float(min(days)) if days else None

@@ -1,0 +1,119 @@
+"""Who owns a resource: the CloudFormation stack that made it, if one did (DOMAIN.md, trap 23).
+
+What a stack owns is changed in the team's code: a change by hand is undone by the next deployment, or stands in its
+way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.inventory.calls import Clients
+
+GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
+"""Resources in these states belong to nobody any more."""
+_LIVE = (
+    "CREATE_IN_PROGRESS",
+    "CREATE_COMPLETE",
+    "CREATE_FAILED",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_FAILED",
+    "IMPORT_IN_PROGRESS",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+)
+
+
+class Owner(Frozen):
+    """The stack that owns a resource, and what its template calls it."""
+
+    stack: str
+    logical_id: str
+
+    def __str__(self) -> str:
+        return f"{self.logical_id} of stack {self.stack}"
+
+
+def owner(aws: Clients, physical_name: str, kind: str) -> Owner | None:
+    """The owner of one resource; None: no stack of this account and region owns it.
+
+    Args:
+        physical_name: CloudFormation's physical id: the name of an alarm or dashboard, but the URL of a queue.
+        kind: CloudFormation's type, such as `AWS::CloudWatch::Alarm`; an alarm and a dashboard may share a name.
+
+    Raises:
+        AwsError: CloudFormation refused or did not answer; who owns it is not known then.
+    """
+    return owners(aws, [physical_name], kind).get(physical_name)
+
+
+def owners(aws: Clients, physical_names: Iterable[str], kind: str) -> dict[str, Owner]:
+    """The owners of several resources of one kind, by physical name; what nobody owns is left out.
+
+    One DescribeStackResources a stack where CloudFormation looks resources up by name. Where it does not understand
+    the question (both emulators), the stacks' resources are listed instead, once for all names.
+
+    Raises:
+        AwsError: CloudFormation refused or did not answer.
+    """
+    client = aws.client("cloudformation")
+    wanted = dict.fromkeys(physical_names)
+    found: dict[str, Owner] = {}
+    for name in wanted:
+        if name in found:
+            continue
+        resources = _same_stack(client, name)
+        if resources is None:
+            return {each: found[each] for each in wanted if each in found} | _scan(
+                client, set(wanted) - set(found), kind
+            )
+        found |= {each: mine for each, mine in _owned(resources, kind) if each in wanted}
+    return found
+
+
+def _same_stack(client: Any, name: str) -> list[dict[str, Any]] | None:
+    """All resources of the stack that `name` is in; none if no stack has it; None if the question is not understood.
+
+    AWS answers "Stack for <name> does not exist"; an answer that does not name what was asked is no answer to it.
+    """
+    from botocore.exceptions import ClientError
+
+    with aws_errors(f"asking who owns {name} (cloudformation:DescribeStackResources)"):
+        try:
+            return list(client.describe_stack_resources(PhysicalResourceId=name)["StackResources"])
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            if said.get("Code") != "ValidationError" or "not exist" not in said.get("Message", ""):
+                raise
+            return [] if name in said["Message"] else None
+
+
+def _owned(resources: Iterable[dict[str, Any]], kind: str) -> Iterator[tuple[str, Owner]]:
+    for one in resources:
+        if one.get("ResourceType") == kind and one.get("ResourceStatus") not in GONE and "PhysicalResourceId" in one:
+            yield one["PhysicalResourceId"], Owner(stack=one["StackName"], logical_id=one["LogicalResourceId"])
+
+
+def _scan(client: Any, wanted: set[str], kind: str) -> dict[str, Owner]:
+    found: dict[str, Owner] = {}
+    with aws_errors("looking through the stacks (cloudformation:ListStacks, cloudformation:ListStackResources)"):
+        stacks = client.get_paginator("list_stacks").paginate(StackStatusFilter=list(_LIVE))
+        for name in [stack["StackName"] for page in stacks for stack in page["StackSummaries"]]:
+            pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
+            resources = [{**one, "StackName": name} for page in pages for one in page["StackResourceSummaries"]]
+            found |= {each: mine for each, mine in _owned(resources, kind) if each in wanted}
+            if len(found) == len(wanted):
+                break
+    return found

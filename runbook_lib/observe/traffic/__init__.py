@@ -1,0 +1,1 @@
+"""The weight in force, its history, and the traffic before the rollout."""

@@ -1,0 +1,103 @@
+"""AppConfig's own names for the two flags: ids, states, numbers of deployments. Light: a rollback loads it first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+IN_FORCE = ("DEPLOYING", "BAKING", "COMPLETE")
+"""States whose version clients get (our strategies have no growth, so all of them at once)."""
+BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
+"""States of a deployment that keeps others out."""
+
+
+class NotDeployed(AwsError):
+    """The rollout's flags are not there: the new resources were never deployed here."""
+
+
+@dataclass(frozen=True)
+class Handles:
+    """AppConfig's ids of what the parameters name."""
+
+    application: str
+    dial_profile: str
+    switch_profile: str
+    dial_environment: str
+    switch_environment: str
+    immediate_strategy: str
+    soak_strategy: str
+    strategies: dict[str, str]
+    """Names of all strategies by id."""
+
+
+def handles(appconfig: Any, params: Params) -> Handles:
+    """Looks the ids up by name.
+
+    Raises:
+        NotDeployed: there is no such application.
+        AwsError: AppConfig refused, or has nothing of that name within it.
+    """
+    traffic = params.service.traffic
+    with aws_errors("looking up the traffic flags (appconfig:List*)"):
+        application = _by_name(appconfig, "application", traffic.application, params, "list_applications")
+        profiles = _names(appconfig, "list_configuration_profiles", ApplicationId=application)
+        environments = _names(appconfig, "list_environments", ApplicationId=application)
+        strategies = _names(appconfig, "list_deployment_strategies")
+
+    def find(kind: str, template: str, names: dict[str, str]) -> str:
+        name = template.format(env=params.env)
+        if name not in names:
+            raise AwsError(
+                f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first"
+            )
+        return names[name]
+
+    return Handles(
+        application=application,
+        dial_profile=find("configuration profile", traffic.dial_profile, profiles),
+        switch_profile=find("configuration profile", traffic.switch_profile, profiles),
+        dial_environment=find("environment", traffic.dial_environment, environments),
+        switch_environment=find("environment", traffic.switch_environment, environments),
+        immediate_strategy=find("deployment strategy", traffic.immediate_strategy, strategies),
+        soak_strategy=find("deployment strategy", traffic.soak_strategy, strategies),
+        strategies={id: name for name, id in strategies.items()},
+    )
+
+
+def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
+    pages = appconfig.get_paginator(operation).paginate(**request)
+    return {item["Name"]: item["Id"] for page in pages for item in page.get("Items", [])}
+
+
+def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation: str) -> str:
+    name = template.format(env=params.env)
+    names = _names(appconfig, operation)
+    if name not in names:
+        raise NotDeployed(f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first")
+    return names[name]
+
+
+def numbers(appconfig: Any, where: dict[str, str]) -> list[int]:
+    """Numbers of the environment's deployments, newest first."""
+    pages = appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50})
+    numbers = {int(item["DeploymentNumber"]) for page in pages for item in page.get("Items", [])}
+    # The embedded AWS lists the oldest fifty and no next page: what was deployed later is asked for by number.
+    while numbers and len(numbers) % 50 == 0 and _exists(appconfig, where, max(numbers) + 1):
+        numbers |= {max(numbers) + 1}
+        while _exists(appconfig, where, max(numbers) + 1):
+            numbers.add(max(numbers) + 1)
+    return sorted(numbers, reverse=True)
+
+
+def _exists(appconfig: Any, where: dict[str, str], number: int) -> bool:
+    try:
+        appconfig.get_deployment(**where, DeploymentNumber=number)
+    except appconfig.exceptions.ResourceNotFoundException:
+        return False
+    return True

@@ -1,0 +1,287 @@
+"""The traffic split as AWS reports it: dial, switch, what `/api/vpr` leads to, the weight in force, and since when.
+
+Two flags in one AppConfig application (DOMAIN.md, "Traffic split"): a request goes to async if the switch is on and
+random < dial; and every one does from the migration on, when `/api/vpr` itself leads to the submit Lambda (trap 11).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.window import iso, parse
+from runbook_lib.judge.model import Frozen
+from runbook_lib.observe.inventory.api import function_of, routes
+from runbook_lib.observe.inventory.calls import Absent, Clients, Place
+from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, numbers
+from runbook_lib.params.load import Params
+
+__all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read", "read_or_nothing"]
+
+HISTORY = 50
+"""Deployments read in detail, newest first."""
+
+
+class Event(Frozen):
+    """One line of a deployment's event log."""
+
+    type: str
+    triggered_by: str
+    description: str
+    at: str | None = None
+
+
+class Deployment(Frozen):
+    """One deployment. `percent` is the dial's, `enabled` the switch's; times are ISO 8601 UTC; events newest first."""
+
+    number: int
+    state: str
+    percent: float | None = None
+    enabled: bool | None = None
+    version: str = ""
+    description: str = ""
+    strategy: str = ""
+    started_at: str | None = None
+    completed_at: str | None = None
+    bake_minutes: float = 0.0
+    events: tuple[Event, ...] = ()
+
+    @property
+    def in_force(self) -> bool:
+        """Clients get its version, as long as no later one is in force."""
+        return self.state in IN_FORCE
+
+    @property
+    def taken_back_at(self) -> str | None:
+        """When it was rolled back or reverted; None if it was not."""
+        over = [event.at for event in self.events if event.type in ("ROLLBACK_COMPLETED", "REVERT_COMPLETED")]
+        return None if self.in_force else next((at for at in over if at), self.completed_at)
+
+    @property
+    def taken_back_by(self) -> str | None:
+        """Who took it back: `CLOUDWATCH_ALARM` for AppConfig's own rollback, `USER` for a person; None if nobody."""
+        kinds = ("ROLLBACK_STARTED", "ROLLBACK_COMPLETED", "REVERT_COMPLETED")
+        return next((event.triggered_by for event in self.events if event.type in kinds), None)
+
+
+class TrafficState(Frozen):
+    """Dial and switch, and what follows from them. JSON-able."""
+
+    dial_percent: float
+    """Percent in force: a deployment that was taken back gives way to the version before it."""
+    switch_on: bool
+    weight: float
+    """Percent of requests that go to async: all from the migration on; before, the dial if the switch is on, else 0."""
+    migrated: bool = False
+    """`POST /api/vpr` leads to the submit Lambda: dial and switch move nothing any more."""
+    temporary_route: bool = True
+    """`POST /api/vpr-async` exists."""
+    dial_deployment: Deployment | None = None
+    """The newest deployment of the dial, in whatever state."""
+    switch_deployment: Deployment | None = None
+    history: tuple[Deployment, ...] = ()
+    """The dial's deployments, newest first."""
+    migrated_since: str | None = None
+    """Since when everything has been asynchronous, where somebody knows it (the archive does, AWS does not)."""
+    dial_since: str | None = None
+    """Since when the dial's percent has been set; clients follow within their polling interval."""
+    switch_since: str | None = None
+    monitors: tuple[str, ...] = ()
+    """ARNs of the alarms that the dial's environment is watched by."""
+
+    @property
+    def since(self) -> str | None:
+        """Since when the weight has been set, ISO 8601 UTC."""
+        if self.migrated and self.migrated_since:
+            return self.migrated_since
+        return max((at for at in (self.dial_since, self.switch_since) if at), default=None)
+
+    def before_renewal(self, within_s: float) -> str | None:
+        """Since when the dial had said the same before its bake was renewed; None: the newest shift is no renewal.
+
+        A renewal steps over 0 for a moment: longer than `within_s` (the clients' polling) is no moment.
+        """
+        found = None
+        for newest, zero, before in zip(self.history, self.history[1:], self.history[2:], strict=False):
+            if found is not None and newest.started_at != found:
+                continue
+            same = newest.in_force and newest.percent and newest.percent == before.percent and not zero.percent
+            if not same or not (newest.started_at and zero.started_at and before.started_at):
+                break
+            if (parse(newest.started_at) - parse(zero.started_at)).total_seconds() > within_s or not before.in_force:
+                break
+            found = before.started_at
+        return found
+
+    @property
+    def busy(self) -> bool:
+        """A deployment of the dial is under way: AppConfig takes no other."""
+        return self.dial_deployment is not None and self.dial_deployment.state not in (
+            "COMPLETE",
+            "ROLLED_BACK",
+            "REVERTED",
+        )
+
+
+def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
+    """Whether `POST /api/vpr` leads to the submit Lambda, and whether `POST /api/vpr-async` exists.
+
+    Raises:
+        AwsError: API Gateway refused, or there is no such API.
+    """
+    api = params.service.api.routes
+    with aws_errors("reading what the routes lead to (apigateway:GET)"):
+        try:
+            found = routes(Place(aws, params, "async"))
+        except Absent:
+            raise AwsError(f"there is no API '{params.name('api')}' ({params.service.api.kind})") from None
+
+    def at(path: str) -> dict[str, Any] | None:
+        return found.get(("POST", path)) or found.get(("ANY", path))
+
+    sync = at(api.sync)
+    return sync is not None and function_of(sync) == params.name("submit"), at(api.submit) is not None
+
+
+def as_routed(params: Params, state: TrafficState) -> Params:
+    """The parameters with the routes as they are in force.
+
+    From the migration on jobs are submitted at `/api/vpr`. What is asked for under the name of the synchronous route is
+    the temporary one then: it has to fall silent.
+    """
+    if not state.migrated:
+        return params
+    service = params.service
+    routes = service.api.routes
+    swapped = routes.model_copy(update={"submit": routes.sync, "sync": routes.submit})
+    api = service.api.model_copy(update={"routes": swapped})
+    return params.model_copy(update={"service": service.model_copy(update={"api": api})})
+
+
+def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) -> tuple[TrafficState, bool]:
+    """The state, and whether the flags are deployed; where they are not, nothing goes to async.
+
+    Raises:
+        AwsError: as `read`.
+    """
+    try:
+        return read(appconfig, params, aws), True
+    except NotDeployed:
+        return TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False), False
+
+
+def read(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
+    """Dial and switch as they are now, and what `/api/vpr` leads to.
+
+    Args:
+        aws: for the routes; without it, it is taken for granted that the migration has not been made.
+
+    Raises:
+        NotDeployed: AppConfig has no such application.
+        AwsError: AppConfig or API Gateway refused, has nothing of that name, or holds a flag that cannot be read.
+    """
+    migrated, temporary = routing(aws, params) if aws is not None else (False, True)
+    known = handles(appconfig, params)
+    flag = params.service.traffic.flag
+    with aws_errors("reading the traffic flags (appconfig:ListDeployments, GetDeployment)"):
+        dial = list(_deployments(appconfig, known, known.dial_environment, known.dial_profile, flag, dial=True))
+        switch = list(_deployments(appconfig, known, known.switch_environment, known.switch_profile, flag, dial=False))
+        environment = appconfig.get_environment(ApplicationId=known.application, EnvironmentId=known.dial_environment)
+    dial_now, dial_since = _in_force(dial)
+    switch_now, switch_since = _in_force(switch)
+    # Nothing deployed is what the clients take an absent flag for: synchronous.
+    percent = dial_now.percent or 0.0 if dial_now else 0.0
+    on = bool(switch_now and switch_now.enabled)
+    return TrafficState(
+        dial_percent=percent,
+        switch_on=on,
+        weight=100.0 if migrated else percent if on else 0.0,
+        migrated=migrated,
+        temporary_route=temporary,
+        dial_deployment=dial[0] if dial else None,
+        switch_deployment=switch[0] if switch else None,
+        history=tuple(dial),
+        dial_since=dial_since,
+        switch_since=switch_since,
+        monitors=tuple(monitor["AlarmArn"] for monitor in environment.get("Monitors", [])),
+    )
+
+
+def _in_force(history: list[Deployment]) -> tuple[Deployment | None, str | None]:
+    """The deployment whose version clients get, and since when: its own start, or when a later one was taken back."""
+    since: str | None = None
+    for deployment in history:
+        if deployment.in_force:
+            return deployment, since or deployment.started_at
+        since = since or deployment.taken_back_at
+    return None, since
+
+
+def _deployments(
+    appconfig: Any, known: Handles, environment: str, profile: str, flag: str, *, dial: bool
+) -> Iterator[Deployment]:
+    where = {"ApplicationId": known.application, "EnvironmentId": environment}
+    values: dict[str, dict[str, Any]] = {}
+    for number in numbers(appconfig, where)[:HISTORY]:
+        found = appconfig.get_deployment(**where, DeploymentNumber=number)
+        if found["ConfigurationProfileId"] != profile:
+            continue
+        version = str(found.get("ConfigurationVersion", ""))
+        if version not in values:
+            values[version] = _flag(appconfig, known.application, profile, version, flag)
+        value = values[version]
+        yield Deployment(
+            number=number,
+            state=found["State"],
+            percent=_percent(value, version) if dial else None,
+            enabled=None if dial else bool(value.get("enabled")),
+            version=version,
+            description=found.get("Description") or "",
+            strategy=known.strategies.get(found.get("DeploymentStrategyId", ""), found.get("DeploymentStrategyId", "")),
+            started_at=_at(found.get("StartedAt")),
+            completed_at=_at(found.get("CompletedAt")),
+            bake_minutes=float(found.get("FinalBakeTimeInMinutes") or 0),
+            events=tuple(_event(event) for event in found.get("EventLog", [])),
+        )
+
+
+def _flag(appconfig: Any, application: str, profile: str, version: str, flag: str) -> dict[str, Any]:
+    answer = appconfig.get_hosted_configuration_version(
+        ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
+    )
+    try:
+        value = json.loads(answer["Content"].read())["values"][flag]
+    except (ValueError, KeyError, TypeError):
+        value = None
+    if not isinstance(value, dict):
+        raise AwsError(
+            f"version {version} of the flag '{flag}' is no feature-flag document; deploy the rollout's flags again"
+        )
+    return value
+
+
+def _percent(value: dict[str, Any], version: str) -> float:
+    try:
+        percent = float(value["percent"]) if value.get("enabled", True) else 0.0
+    except (KeyError, TypeError, ValueError):
+        percent = -1.0
+    if not 0 <= percent <= 100:
+        raise AwsError(f"version {version} of the dial has percent {value.get('percent')!r}, wants 0 to 100")
+    return percent
+
+
+def _at(when: dt.datetime | None) -> str | None:
+    return iso(when) if when else None
+
+
+def _event(event: dict[str, Any]) -> Event:
+    return Event(
+        type=event.get("EventType", ""),
+        triggered_by=event.get("TriggeredBy", ""),
+        description=event.get("Description", ""),
+        at=_at(event.get("OccurredAt")),
+    )

@@ -1,0 +1,195 @@
+"""Whether what the parameter files name is there: measures, metrics, gates, alarms, roles, notebooks, resources.
+
+A model of its own file knows its fields; what a value names stands in another file or in the code. A typo there would
+otherwise be found at the end of a soak. Each check is a triple (key path, value, what there is).
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
+from runbook_lib.judge.measures import MEASURES
+from runbook_lib.observe.metrics.catalogue import METRICS
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+Named = tuple[str, str, Collection[str]]
+ENVIRONMENTS = ("dev", "staging", "prod")
+STATISTICS = ("Sum", "Average", "Maximum", "Minimum", "SampleCount")
+RESOURCES = (
+    *("queue", "dlq", "table", "bucket_prefix", "submit", "worker", "status", "sync", "api", "topic", "drill_queue"),
+    *("stack", "gsi", "api_id", "access_log"),
+)
+"""Keys of `names` in service.yaml that anything asks for."""
+OPTIONAL = ("api_id", "access_log")
+FUNCTIONS = ("submit", "worker", "status", "sync")
+_PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
+
+
+def check(params: Params) -> None:
+    """Checks gates.yaml and service.yaml against each other and against the code.
+
+    Raises:
+        UsageError: the first name that is not there: file, key, value, and the nearest name.
+    """
+    folder = params.source.rsplit("/", 1)[-1]
+    _refuse(f"{folder}/service.yaml", _service(params))
+    _refuse(f"{folder}/gates.yaml", _policy(params))
+
+
+def check_file(file: str, found: Any, params: Params) -> None:
+    """Checks one of the other files (`dashboard`, `inventory`) against gates.yaml, service.yaml and the code.
+
+    Raises:
+        UsageError: as `check`.
+    """
+    known = {"dashboard": _dashboard, "inventory": _inventory}
+    if file in known:
+        _refuse(f"{params.source.rsplit('/', 1)[-1]}/{file}.yaml", known[file](found, params))
+
+
+def _refuse(source: str, names: Iterator[Named]) -> None:
+    for key, value, known in names:
+        if value not in known:
+            there = hint(value, known) or f"there are {', '.join(sorted(known))}"
+            raise UsageError(f"{source}: '{key}' names '{value}', which is not there; {there}")
+
+
+def _service(params: Params) -> Iterator[Named]:
+    names = params.service.names
+    for key in names:
+        yield f"names.{key}", key, RESOURCES
+    for key in RESOURCES:
+        if key not in OPTIONAL:
+            yield "names", key, names
+    templates = {f"names.{key}": text for key, text in names.items()}
+    traffic = params.service.traffic.model_dump()
+    templates |= {f"traffic.{key}": text for key, text in traffic.items() if isinstance(text, str)}
+    for key, text in templates.items():
+        for field in _fields(text):
+            yield key, f"{{{field}}}", ("{env}", "{hash}")
+
+
+def _fields(text: str) -> list[str]:
+    """Placeholders of a template; a lone brace is one that nobody knows."""
+    try:
+        return [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
+    except ValueError:
+        return [text]
+
+
+def _policy(params: Params) -> Iterator[Named]:
+    policy = params.policy
+    gates, alarms, notebooks = {gate.id for gate in policy.gates}, policy.alarms, [*policy.steps, *policy.rollbacks]
+    for gate in policy.gates:
+        yield f"gates.{gate.id}.measure", gate.measure, MEASURES
+        same = [name for name, kind in MEASURES.items() if kind == gate.kind]
+        yield f"gates.{gate.id}.measure (of kind {gate.kind})", gate.measure, same
+    for alarm in alarms:
+        for key, metric in {"metric": alarm.metric, **{f"metrics.{k}": v for k, v in alarm.metrics.items()}}.items():
+            if metric is not None:
+                yield f"alarms.{alarm.id}.{key}", metric, METRICS
+        yield from _statistic(f"alarms.{alarm.id}.stat", alarm.stat)
+        if alarm.gate is not None:
+            yield f"alarms.{alarm.id}.gate", alarm.gate, gates
+        for name in alarm.phases:
+            yield f"alarms.{alarm.id}.phases", name, policy.phases
+        for field in _fields(alarm.name):
+            yield f"alarms.{alarm.id}.name", f"{{{field}}}", ("{env}",)
+    yield "alarm_math.gate", policy.alarm_math.gate, gates
+    for name in policy.baseline.samples:
+        yield "baseline.samples", name, MEASURES
+    for name in policy.baseline.handler_s:
+        yield "baseline.handler_s", name, FUNCTIONS
+    placed = {**{name: one.envs for name, one in policy.steps.items()},
+              **{name: one.envs for name, one in policy.rollbacks.items()}}  # fmt: skip
+    for name, envs in placed.items():
+        for env in envs:
+            yield f"{name}.envs", env, ENVIRONMENTS
+    yield from _people(params)
+    yield from _notebooks(params, notebooks)
+
+
+def _statistic(key: str, stat: str) -> Iterator[Named]:
+    if not _PERCENTILE.fullmatch(stat):
+        yield key, stat, STATISTICS
+
+
+def _people(params: Params) -> Iterator[Named]:
+    policy = params.policy
+    places = [f"{name}@{env}" for name, step in policy.steps.items() for env in step.envs]
+    for item in policy.attestations:
+        if policy.roles:
+            yield f"attestations.{item.id}.role", item.role, policy.roles
+        if item.after is not None:
+            yield f"attestations.{item.id}.after", item.after, places
+    for name, phase in policy.phases.items():
+        for role in phase.approvers if policy.roles else ():
+            yield f"phases.{name}.approvers", role, policy.roles
+
+
+def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
+    """Where the project's notebooks lie beside the parameters, each step has its own."""
+    from pathlib import Path
+
+    folder = Path(params.source).parent / "notebooks"
+    there = {path.stem for path in folder.glob("*.ipynb")}
+    for name in named if there else ():
+        yield "steps" if name in params.policy.steps else "rollbacks", name, there
+
+
+def _dashboard(board: Any, params: Params) -> Iterator[Named]:
+    gates = {gate.id for gate in params.policy.gates}
+    for field in _fields(board.name):
+        yield "name", f"{{{field}}}", ("{env}",)
+    for widget in board.widgets:
+        for side, axis in widget.axes:
+            for metric, stat in axis.asked:
+                yield f"widgets.{widget.id}.{side}", metric, METRICS
+                yield from _statistic(f"widgets.{widget.id}.{side}.stat", stat)
+            if axis.gate is not None:
+                yield f"widgets.{widget.id}.{side}.gate", axis.gate, gates
+
+
+def _inventory(found: Any, params: Params) -> Iterator[Named]:
+    alarms = {alarm.id for alarm in params.policy.alarms}
+    numbers = {key for key, value in params.service if isinstance(value, int | float) or key.startswith("kpi_")}
+    fields = {
+        *(
+            f"{{{key}}}"
+            for key in (*numbers, "longest_gap_s", "target", "stage", "metric.dimensions", "metric.dimension_values")
+        ),
+        *(f"{{name.{key}}}" for key in RESOURCES),
+        *(f"{{metric.{key}}}" for key in METRICS),
+    }
+    from runbook_lib.observe.inventory.inspect import CALLS  # here: what reads them takes the parameters itself
+
+    for id, resource in found.resources.items():
+        yield f"resources.{id}.kind", resource.kind, CALLS
+        if resource.name:
+            yield f"resources.{id}.name", resource.name, params.service.names
+        if resource.alarm:
+            yield f"resources.{id}.alarm", resource.alarm, alarms
+        for step, function in resource.target.items():
+            yield f"resources.{id}.target.{step}", function, FUNCTIONS
+        for name, setting in resource.settings.items():
+            for text in _texts(setting.model_dump()):
+                for field in re.findall(r"\{[^{}]*\}", text):
+                    yield f"resources.{id}.settings.{name}", field, fields
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)

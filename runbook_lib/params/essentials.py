@@ -1,0 +1,77 @@
+"""The few parameters that turning async off needs, read without the validation of all the others.
+
+`params.load` judges every file and takes as long as boto3 takes to load; an incident does not wait for that, and a
+mistake in a gate is no reason to leave users on a failing endpoint. What is needed here is checked here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import params_dir, read_yaml
+
+DEFAULTS: dict[str, Any] = {
+    "mode": "plan", "confirm": "", "attempt": 1, "as_of": "", "operator": "", "reason": "", "archive": "archive",
+}  # fmt: skip
+"""As in `params.Flat`; a test holds them together."""
+_WANTED = {
+    "env": r"dev|staging|prod",
+    "account_id": r"[0-9]{12}",
+    "region": r"[a-z]{2}(-[a-z]+)+-\d",
+    "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
+}
+_TRAFFIC = (
+    "application", "dial_profile", "switch_profile", "dial_environment", "switch_environment", "immediate_strategy",
+    "soak_strategy", "flag", "client_poll_s",
+)  # fmt: skip
+
+
+class Essentials:
+    """Looks like `params.Params` to whoever needs no more than account, names and flags."""
+
+    def __init__(self, flat: Mapping[str, Any], service: Mapping[str, Any], folder: Path, source: str) -> None:
+        self.values = dict(flat)
+        self.flat = SimpleNamespace(**flat)
+        self.service = SimpleNamespace(traffic=SimpleNamespace(**service["traffic"]))
+        self.folder = folder
+        self.source = source
+
+    def __getattr__(self, name: str) -> Any:
+        flat = self.__dict__.get("flat")
+        if flat is not None and hasattr(flat, name):
+            return getattr(flat, name)
+        raise AttributeError(name)
+
+    @cached_property
+    def policy(self) -> Any:
+        """What is asked of the policy on the way: how old evidence may be, and only where `as_of` is set."""
+        return SimpleNamespace(as_of_tolerance_s=float(read_yaml(self.folder / "gates.yaml")["as_of_tolerance_s"]))
+
+
+def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
+    """The parameters of `file` with `values` laid over them.
+
+    Raises:
+        UsageError: one that is needed is missing or wrong: file, key and value.
+    """
+    flat = {**DEFAULTS, **read_yaml(file), **values}
+    folder = file.parent if (file.parent / "service.yaml").is_file() else params_dir()
+    for key, pattern in _WANTED.items():
+        value = flat.get(key)
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
+            raise UsageError(f"{file}: '{key}' is {value!r}, wants {pattern}{hint}")
+    service = read_yaml(folder / "service.yaml")
+    traffic = service.get("traffic")
+    missing = [name for name in _TRAFFIC if name not in traffic] if isinstance(traffic, dict) else ["traffic"]
+    if missing:
+        raise UsageError(f"{folder.name}/service.yaml: '{missing[0]}' is missing")
+    if traffic.get("kind") != "appconfig":  # type: ignore[union-attr]  # it is a mapping, or something is missing
+        raise UsageError(f"{folder.name}/service.yaml: traffic.kind is not 'appconfig', the only home of the weight")
+    return Essentials(flat, service, folder, str(file))

@@ -1,0 +1,212 @@
+"""Parameters: flat YAML per environment, nested policy beside it, validated into one frozen `Params`.
+
+The flat names are exactly those of the notebooks' parameters cell, so that `papermill -f params/prod.yaml` is all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import params_dir, project_root, read_yaml
+from runbook_lib.judge.model import Frozen
+from runbook_lib.params.policy import Policy, Service
+from runbook_lib.params.prices import Prices
+
+__all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _account(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{12}", value):
+        lost = " (a leading zero lost? quote it in YAML, use `-r` with papermill)" if value.isdigit() else ""
+        raise ValueError(f"an AWS account id is a string of 12 digits{lost}")
+    return value
+
+
+def _instant(value: str) -> str:
+    if value:
+        try:
+            parsed = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("not an ISO 8601 time such as 2026-11-23T03:00:00Z") from None
+        if parsed.tzinfo is None:
+            raise ValueError("has no time zone; write it in UTC, such as 2026-11-23T03:00:00Z")
+    return value
+
+
+class Flat(BaseModel):
+    """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    env: Literal["dev", "staging", "prod"] = Field(description="environment: dev, staging or prod")
+    account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region")
+    release: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.11-vpr-async"
+    )
+    mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
+    confirm: str = Field(default="", description="repeat the environment's name to apply")
+    attempt: int = Field(default=1, ge=1, description="raise it to try a phase again after it was rolled back")
+    as_of: Annotated[str, AfterValidator(_instant)] = Field(
+        default="", description="ISO 8601 UTC; empty: AWS's own clock"
+    )
+    operator: str = Field(default="", description="who runs this; empty: the caller's ARN")
+    reason: str = Field(default="", description="why, for the record")
+    archive: str = Field(default="archive", min_length=1, description="folder of the audit records")
+    api_url: str = Field(
+        default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
+        description="address of the API's stage",
+    )
+    commands: str = Field(
+        default="commands",
+        pattern=r"^[a-z0-9_-]+$",
+        description="file of params/ with the commands that test, diff and deploy",
+    )
+    time_scale: float = Field(
+        default=1.0, gt=0, le=1, description="seconds of real work per second of LLM time; 1 on AWS"
+    )
+
+
+class Params(Frozen):
+    """One run's parameters together with the policy it is judged by."""
+
+    flat: Flat
+    service: Service
+    policy: Policy
+    prices: Prices
+    source: str
+    """The folder that the nested files came from."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Flat.model_fields:
+            return getattr(self.flat, name)
+        raise AttributeError(name)
+
+    def name(self, resource: str) -> str:
+        """Physical name of a resource of `service.yaml` in this environment."""
+        try:
+            return self.service.names[resource].format(env=self.flat.env)
+        except KeyError:
+            raise UsageError(f"service.yaml names no resource '{resource}'") from None
+
+    def extra(self, file: str, model: type[M]) -> M:
+        """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.
+
+        Raises:
+            UsageError: it is missing or wrong; the sentence names file, key and value.
+        """
+        folder = Path(self.source)
+        found = validated(model, read_yaml(folder / f"{file}.yaml"), f"{folder.name}/{file}.yaml")
+        from runbook_lib.params.cross_check import check_file  # here: it knows the metrics, which know the parameters
+
+        check_file(file, found, self)
+        return found
+
+
+FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
+
+
+def validated(model: type[M], values: Mapping[str, Any], source: str) -> M:
+    """`model` from `values`, or one sentence that names file, key and value.
+
+    Raises:
+        UsageError: the first thing that is wrong.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise UsageError(_sentence(error, model, source)) from None
+
+
+def _sentence(error: ValidationError, model: type[BaseModel], source: str) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    kind, value = first["type"], first.get("input")
+    if kind == "extra_forbidden":
+        there = hint(first["loc"][-1], _fields(model, first["loc"][:-1]))
+        return f"{source}: unknown key '{key}' (value {value!r})" + (f"; {there}" if there else "")
+    if kind == "missing":
+        return f"{source}: '{key}' is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    if key == "account_id" and isinstance(value, int):
+        message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if isinstance(value, dict) and "id" in value:
+        value = value["id"]
+    if not key or isinstance(value, dict):
+        return f"{source}: {key and repr(key) + ': '}{message}{more}"  # the message names what is wrong
+    return f"{source}: '{key}' is {value!r}: {message}{more}"
+
+
+def _fields(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
+    """Names of the fields that a model has at `path` within it."""
+    types: list[Any] = [model]
+    for part in path:
+        inside: list[Any] = []
+        for one in _models(types):
+            inside += [one.model_fields[part].annotation] if part in one.model_fields else []
+        types = inside or [inner for one in types for inner in get_args(one)] or types
+    return {name for one in _models(types) for name in one.model_fields}
+
+
+def _models(types: Iterable[Any]) -> list[type[BaseModel]]:
+    """The models among `types`, and within their unions, tuples and dictionaries."""
+    found: list[type[BaseModel]] = []
+    for one in types:
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found.append(one)
+        found += _models(get_args(one))
+    return found
+
+
+def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None) -> Params:
+    """`Params` from flat `values` and the nested files in `folder` (default: the nearest `params/`).
+
+    Raises:
+        UsageError: one sentence naming file, key and value.
+    """
+    flat = validated(Flat, values, source)
+    where = folder or params_dir()
+    own = f"prices-{flat.region}"
+    priced = own if (where / f"{own}.yaml").is_file() else "prices"
+    parts = {
+        name: validated(model, read_yaml(where / f"{file}.yaml"), f"{where.name}/{file}.yaml")
+        for name, model, file in (
+            ("service", Service, "service"),
+            ("policy", Policy, "gates"),
+            ("prices", Prices, priced),
+        )
+    }
+    listed = parts["prices"].region  # type: ignore[attr-defined]
+    if listed != flat.region:
+        raise UsageError(
+            f"{where.name}/{priced}.yaml: the prices are those of '{listed}', and {source} runs in '{flat.region}'; "
+            f"write its prices into {where.name}/{own}.yaml"
+        )
+    params = Params.model_validate({"flat": flat, "source": str(where), **parts})
+    from runbook_lib.params import cross_check, sane  # here: they know the metrics, which know the parameters
+
+    cross_check.check(params)
+    sane.check(params)
+    return params
+
+
+def load_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:
+    """`Params` from a flat parameter file with single values overridden.
+
+    Raises:
+        UsageError: the file is missing or wrong, or an override is.
+    """
+    values = {**read_yaml(path), **(overrides or {})}
+    folder = path.parent if (path.parent / "gates.yaml").is_file() else None
+    return load(values, source=str(path), folder=folder)

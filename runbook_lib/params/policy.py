@@ -1,0 +1,483 @@
+"""The nested parameter files as models: `service.yaml`, `gates.yaml`. The price list has a module of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from runbook_lib.base.nearest import hint
+from runbook_lib.judge.gates.beside import Beside
+from runbook_lib.judge.gates.remedies import Remedy
+from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
+from runbook_lib.judge.money.charges import Sizes
+from runbook_lib.judge.planning.cadence import Cadence
+
+
+class Routes(Frozen):
+    """Paths of the API, and the HTTP method of each."""
+
+    sync: str
+    submit: str
+    status: str
+
+
+class AccessLogFields(Frozen):
+    """JSON key under which a line of the API's access log holds each fact (`$context` variables in brackets)."""
+
+    status: str = "status"
+    """HTTP status that the caller got (`status`)."""
+    response_type: str = "response_type"
+    """Why the gateway itself refused: THROTTLED, WAF_FILTERED, ... (`error.responseType`); `-` where it did not."""
+    method: str = "method"
+    """HTTP method (`httpMethod`)."""
+    path: str = "path"
+    """The route's path (`resourcePath`); HTTP APIs have the route key (`routeKey`)."""
+    time: str = "time"
+    """When the request came, in milliseconds since 1970 (`requestTimeEpoch`)."""
+
+
+class Api(Frozen):
+    """The API in front; metrics differ by kind (DOMAIN.md, trap 4)."""
+
+    kind: Literal["rest", "http"]
+    stage: str
+    routes: Routes
+    access_log_fields: AccessLogFields = AccessLogFields()
+
+
+class Traffic(Frozen):
+    """Where the weight lives. `dial` and `switch` are two flags of one AppConfig application."""
+
+    kind: Literal["appconfig"]
+    application: str
+    dial_profile: str
+    switch_profile: str
+    dial_environment: str
+    switch_environment: str
+    immediate_strategy: str
+    soak_strategy: str
+    flag: str
+    client_poll_s: int = Field(gt=0)
+    """Clients read the flags this often; a weight is in force only after that."""
+
+
+class Notify(Frozen):
+    """Whom the alarms' topic tells, beside those whom the infrastructure code has subscribed."""
+
+    pagerduty_ssm: str = ""
+    """Parameter Store name of the pager's https address, which holds its integration key: read, and never shown."""
+    drill_wait_s: float = Field(default=20, gt=0)
+    """Real seconds that a fire drill listens for the notifications at most."""
+    way_wait_s: float = Field(default=600, gt=0)
+    """Real seconds that a failure of the drill's own may take from the log to the topic (a filter's points and an alarm
+    need some minutes)."""
+    webhook_ssm: str = ""
+    """Parameter Store name of a chat's webhook, told of every rollback; its address is a secret."""
+    webhook_env: str = ""
+    """The same from an environment variable of this name, which has precedence."""
+
+    @property
+    def webhook(self) -> bool:
+        """Whether one is configured."""
+        return bool(self.webhook_ssm or self.webhook_env)
+
+
+class Service(Frozen):
+    """The service under rollout: names and the settings that must hold."""
+
+    names: dict[str, str]
+    api: Api
+    traffic: Traffic
+    kpi_namespace: str
+    kpi_service: str
+    workers: int = Field(gt=0)
+    job_deadline_s: int = Field(gt=0)
+    """The client stops polling after this long: a later COMPLETED is no success."""
+    poll_every_s: int = Field(gt=0)
+    max_receives: int = Field(gt=0)
+    visibility_timeout_s: int = Field(gt=0)
+    job_ttl_s: int = Field(gt=0)
+    input_tokens: int = Field(gt=0)
+    output_tokens: int = Field(gt=0)
+    dead_letter_wait_s: int = Field(default=900, gt=0)
+    """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
+    notify: Notify = Notify()
+    failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
+    """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
+    sizes: Sizes
+
+
+class Phase(Frozen):
+    """One step of the rollout: how much, how long, who agrees, what must have passed before."""
+
+    percent: float = Field(ge=0, le=100)
+    before_percent: float = Field(default=0, ge=0, le=100)
+    """Weight that must be in force before the shift: the phase before."""
+    looks: tuple[Look, ...]
+    after_migration: tuple[Look, ...] = ()
+    """Looks at the soak that follows the migration of `/api/vpr`; empty: this phase migrates nothing."""
+    approvers: tuple[str, ...] = ()
+    """Roles that must have approved (`runbook approve`) before the shift."""
+
+    @model_validator(mode="after")
+    def _looks(self) -> Phase:
+        for name, looks in (("looks", self.looks), ("after_migration", self.after_migration)):
+            hours = [look.hours for look in looks]
+            if (not hours and name == "looks") or hours != sorted(set(hours)):
+                raise ValueError(f"{name} at {hours} hours: wants at least one, in rising order")
+        return self
+
+    @property
+    def soak_hours(self) -> float:
+        """Hours from the shift to the first look that may promote."""
+        return self.looks[0].hours
+
+
+class Step(Frozen):
+    """One notebook of the rollout: where it is run, and what must have passed before."""
+
+    title: str
+    envs: tuple[str, ...]
+    """Environments in which it may be applied."""
+    requires: tuple[str, ...] = ()
+    """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
+    requires_to_shift: tuple[str, ...] = ()
+    """The same, before the weight is raised; deploying what takes no traffic does not need them."""
+
+
+class Backlog(Frozen):
+    """When a backlog is one, and what is done about it (scenario 2)."""
+
+    depth: Comparison
+    """Messages waiting: the requirement's symptom."""
+    workers: int = Field(gt=0)
+    """Worker concurrency of the mitigation."""
+    keep_unreserved: int = Field(ge=0)
+    """Executions that must stay unreserved in the account; AWS refuses to go below 100."""
+    window_min: float = Field(gt=0)
+    """Minutes over which arrivals, service time and the LLM's errors are measured."""
+    llm_limited: Comparison
+    """Share of the jobs ended that the LLM's rate limit may refuse: beyond it the cure is the disease."""
+    steady: int = Field(gt=1)
+    """Points in a row by which the curve is said to have turned, or to be drained."""
+    enough_jobs: int = Field(default=20, gt=0)
+    """Jobs that must have ended since the queue was drained before their time is judged."""
+
+
+class Throttling(Frozen):
+    """When DynamoDB throttles, and what capacity is provisioned (scenario 3)."""
+
+    units: int = Field(gt=0)
+    """Read and write units of table and index at least."""
+    times_peak: float = Field(ge=1)
+    """Or so many times the busiest minute, whichever is more."""
+    peak_h: float = Field(gt=0)
+    """Hours in which the busiest minute is looked for."""
+    window_min: float = Field(gt=0)
+    """Minutes in which throttle events count as present."""
+    settle_min: float = Field(ge=0)
+    """Minutes after the table is ACTIVE that are not judged: retries of what was turned away before."""
+    backs_a_day: int = Field(gt=0)
+    """How often in 24 h AWS lets a table go back to on demand."""
+
+
+class Rollback(Frozen):
+    """One rollback scenario. It wants no record before it: nothing but account and confirmation may hold it up."""
+
+    title: str
+    envs: tuple[str, ...]
+    """Environments in which it may be applied."""
+    limit_min: float = Field(gt=0)
+    """Minutes from the decision to the effect that the requirement allows, exclusive."""
+    quiet_min: float = Field(default=0, ge=0)
+    """Minutes that are watched after the effect before the scenario counts as resolved."""
+    notify: bool = True
+    """People are told (`service.yaml`, `notify`)."""
+    lowers: bool = False
+    """It only lowers exposure: then not even a full disk holds it up. A mitigation that raises something is recorded
+    first, or not made.
+    """
+    backlog: Backlog | None = None
+    throttling: Throttling | None = None
+
+
+class Attestation(Frozen):
+    """What only a person can vouch for: who is asked, how long the word holds, and which line of the requirement."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    role: str = Field(min_length=1)
+    """Whose word counts; case and spaces do not matter."""
+    notebooks: tuple[str, ...] = Field(min_length=1)
+    """The notebooks that ask for it."""
+    max_age_h: float | None = Field(default=None, gt=0)
+    """Hours after which it has to be given again; None: it holds for the release."""
+    env: Literal["any", "same"] = "any"
+    """any: it is about the release, and counts wherever it was given; same: only in the environment of the run."""
+    after: str | None = Field(default=None, pattern=r"^\w+@(dev|staging|prod)$")
+    """`notebook@environment` that must have promoted before the word is given: nobody vouches for what is to come. Of
+    the notebook that asks, its first applied run counts: the one that brought what the word is about."""
+    required: bool = True
+    check: str | None = None
+    """Id of its check, where that is not `attest.<id>`."""
+    why: str
+
+    @property
+    def check_id(self) -> str:
+        """Id of the check that it becomes."""
+        return self.check or f"attest.{self.id}"
+
+
+class Baseline(Frozen):
+    """The traffic before the rollout: how far back it is read, and what counts as a quiet window in which to shift."""
+
+    days: int = Field(default=7, ge=1, le=60)
+    quiet_hours: int = Field(default=2, ge=1, le=24)
+    """Hours, one after another, that the quietest window of the week is looked for in."""
+    power: float = Field(default=0.95, gt=0.5, lt=1)
+    """Chance with which the smallest detectable regression is detected."""
+    requests_per_day: float = Field(default=3000, gt=0)
+    """Taken for the traffic where none has been seen yet."""
+    samples: dict[str, float] = Field(default_factory=dict)
+    """Samples of each measure for one async request, at least; a measure that is not named has one."""
+    burst: float = Field(default=3, ge=1)
+    """The peak second holds this many times the mean second of the peak minute."""
+    headroom: float = Field(default=2, ge=1)
+    """A limit in front of the functions that leaves a smaller factor than this is advice; below 1 it is FAIL."""
+    generation_s: float = Field(default=45, gt=0)
+    """Seconds from a submission to its report, on the mean: for so long the client polls, and a worker is busy."""
+    handler_s: dict[str, float] = Field(default_factory=lambda: {"submit": 1.0, "status": 0.3, "sync": 60.0})
+    """Seconds that one request keeps each function in front busy, for its concurrency."""
+
+
+class GuardCount(Frozen):
+    """What a guard counts to in one phase: this many failures within one sliding period."""
+
+    threshold: float = Field(gt=0)
+    period_s: int = Field(gt=0, le=86_400, multiple_of=60)
+    """CloudWatch takes multiples of 60 s, and a day at most for an alarm that is evaluated every minute."""
+
+    @property
+    def words(self) -> str:
+        """As a reader says it: `4 in 90 min`."""
+        return f"{self.threshold:g} in {self.period_s / 60:g} min"
+
+
+class Alarm(Frozen):
+    """An alarm as data. The threshold is its own, or that of a gate's alert limit (`gate: id`), never both."""
+
+    id: str
+    name: str
+    metric: str | None = None
+    """Id in the metric catalogue; None for metric math (`expression` over `metrics`)."""
+    expression: str | None = None
+    metrics: dict[str, str] = Field(default_factory=dict)
+    stat: str = "Sum"
+    period_s: int = Field(gt=0)
+    periods: int = Field(default=1, ge=1)
+    gate: str | None = None
+    threshold: float | None = None
+    op: Literal[">", ">=", "<", "<="] = ">="
+    missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
+    owner: Literal["stack", "runbook"] = "stack"
+    """Who makes it: the team's infrastructure code, or notebook 04."""
+    kind: Literal["task_7_1", "additional", "design"] = "design"
+    """Who asked for it: task 7.1, the requirement's list of additional alarms, or the runbook's own design."""
+    guard: bool = False
+    """Watched by AppConfig: going to ALARM takes the weight back."""
+    pager: bool = False
+    """Its notification goes to the pager too."""
+    phases: dict[str, GuardCount] = Field(default_factory=dict)
+    """A guard's count in each phase of the rollout; empty: one count serves all weights."""
+    why: str
+
+    def at(self, phase: str | None) -> Alarm:
+        """The alarm as it is in force in `phase`; unchanged where nothing is declared for that phase."""
+        count = self.phases.get(phase or "")
+        if count is None:
+            return self
+        return self.model_copy(update={"threshold": count.threshold, "period_s": count.period_s})
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Alarm:
+        if (self.gate is None) == (self.threshold is None):
+            raise ValueError("wants either `gate` or `threshold`")
+        if (self.metric is None) == (self.expression is None):
+            raise ValueError("wants either `metric` or `expression`")
+        if self.guard and self.owner != "stack":
+            raise ValueError("a guard belongs to the stack: AppConfig's environment refers to it")
+        if self.guard and self.metric is None:
+            raise ValueError("a guard watches one metric; metric math cannot be a guard")
+        if self.phases and (not self.guard or self.gate is not None or self.periods != 1):
+            raise ValueError("`phases` is for a guard with a `threshold` of its own and one period")
+        return self
+
+
+class AlarmMath(Frozen):
+    """What alarms are designed by: how often they may cry wolf, and how soon they must bark."""
+
+    healthy: float = Field(gt=0, lt=1)
+    """Success rate of a service that is well."""
+    bad: float = Field(gt=0, lt=1)
+    """Success rate of one that must be noticed."""
+    false_per_day: float = Field(gt=0, lt=1)
+    """A guard may fire on a healthy day with at most this chance, at every weight."""
+    detect_within_h: float = Field(default=5, gt=0)
+    """A guard fires on a bad service within so many hours, at the mean rate of the whole day; no check since 0.2."""
+    limit_per_day: float = Field(default=0.10, gt=0, lt=1)
+    """A guard may fire with at most this chance on a day of a service exactly at the success gate's alert limit."""
+    detect_within_min: dict[int, float] = Field(default_factory=lambda: {10: 120.0, 50: 30.0, 100: 30.0})
+    """By weight in percent: minutes within which a guard fires on a bad service, on average over a fault that begins at
+    any time of `daytime`."""
+    daytime: tuple[int, int] = (7, 20)
+    """From the first hour (UTC) up to the second, exclusive."""
+    gate: str = "success_rate"
+    """The gate whose target and alert limit a guard must bear."""
+    insufficient_h: float = Field(default=6, gt=0)
+    """Hours of INSUFFICIENT_DATA after which an alarm counts as one that does not work."""
+
+
+class Door(Frozen):
+    """How submissions that never became a job are told apart (`observe/evidence/door.py`)."""
+
+    mistakes: tuple[int, ...] = (400, 401, 404, 405, 409, 410, 415, 422)
+    """Statuses by which the service names a mistake of the caller; every other 4xx is a refusal of ours."""
+    caller_share: float = Field(default=0.05, ge=0, le=1)
+    """Without an access log: share of the submissions that is believed to be callers' mistakes, at most."""
+    repeats: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of the submissions that may repeat an earlier one under its idempotency key, and so make no job."""
+
+
+class Policy(Frozen):
+    """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
+
+    confidence: float = Field(gt=0.5, lt=1)
+    alpha_early: float = Field(gt=0, lt=0.5)
+    """Chance that a service exactly at the alert limit is ever failed early (sequential test)."""
+    early_prior: tuple[float, float] = (1.0, 9.0)
+    """Beta prior of the failure rate in the sequential test, truncated to worse than the limit."""
+    metric_delay_s: int = Field(ge=0)
+    """A window ends at least this long before now: CloudWatch points arrive late."""
+    as_of_tolerance_s: int = Field(gt=0)
+    worse_baseline_holds: bool = True
+    """DOMAIN.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
+    cost_scope: Literal["infrastructure", "total"] = "infrastructure"
+    census_page_size: int = Field(default=1000, gt=0)
+    census_reads_per_s: float = Field(default=200.0, gt=0)
+    steps: dict[str, Step]
+    rollbacks: dict[str, Rollback] = Field(default_factory=dict)
+    """Notebook to scenario; none of them is a step of the rollout."""
+    phases: dict[str, Phase]
+    cadence: Cadence
+    roles: tuple[str, ...] = ()
+    """Whom approvals and attestations may ask; empty (records of version 0.1): anybody."""
+    attestations: tuple[Attestation, ...] = ()
+    baseline: Baseline = Baseline()
+    beside: Beside = Beside()
+    door: Door = Door()
+    remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
+    """Response to the symptom that it needs; one that is not named here needs none."""
+    gates: tuple[Gate, ...]
+    alarms: tuple[Alarm, ...]
+    alarm_math: AlarmMath
+    guards_of_a_stack: Literal["write", "refuse"] = "refuse"
+    """What a shift does where a CloudFormation stack owns a guard with another phase's count (DOMAIN.md, trap 23):
+    writes the count, with the undo on record, or refuses and shows what the template must say."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Policy:
+        ids = [gate.id for gate in self.gates]
+        items = [item.id for item in self.attestations]
+        for kind, names in (("gate", ids), ("alarm", [alarm.id for alarm in self.alarms]), ("attestation", items)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} '{twice[0]}' is declared twice")
+        for name, step in self.steps.items():
+            for wanted in (*step.requires, *step.requires_to_shift):
+                notebook, _, env = wanted.partition("@")
+                if notebook not in self.steps or env not in self.steps[notebook].envs:
+                    places = [f"{step}@{env}" for step, one in self.steps.items() for env in one.envs]
+                    raise ValueError(
+                        f"step '{name}' requires '{wanted}', which is no step of the rollout; {hint(wanted, places)}"
+                    )
+        asks = [(name, f"attestation '{item.id}'") for item in self.attestations for name in item.notebooks]
+        for name, who in (*asks, *((name, f"phase '{name}'") for name in self.phases)):
+            if name not in self.steps:
+                raise ValueError(f"{who}: '{name}' is no step of the rollout; {hint(name, self.steps)}")
+        for alarm in self.alarms:
+            if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
+                raise ValueError(
+                    f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit; "
+                    + hint(alarm.gate, [gate.id for gate in self.gates if gate.alert])
+                )
+        guards = [alarm.id for alarm in self.alarms if alarm.guard]
+        if len(guards) > 5:
+            raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    @model_validator(mode="after")
+    def _remedies_exist(self) -> Policy:
+        ids = [gate.id for gate in self.gates]
+        gauges = {gate.measure for gate in self.gates if gate.kind == "gauge"}
+        for response, remedy in self.remedies.items():
+            for sign in remedy.symptoms:
+                if sign.measure not in gauges:
+                    raise ValueError(
+                        f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate; "
+                        + hint(sign.measure, gauges)
+                    )
+            for gate in remedy.gates:
+                if gate not in ids:
+                    raise ValueError(f"remedy '{response}': gate '{gate}' is not declared; {hint(gate, ids)}")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_pay(self) -> Policy:
+        for name, phase in self.phases.items():
+            for field, looks in (("looks", phase.looks), ("after_migration", phase.after_migration)):
+                spent, given = math.fsum(look.alpha for look in looks), 1 - self.confidence
+                if spent > given + 1e-9:
+                    raise ValueError(
+                        f"phase '{name}': its {field} spend {spent:g} of alpha together, and confidence "
+                        f"{self.confidence:g} leaves {given:g}: each further look pays for itself"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _counts(self) -> Policy:
+        """A guard that counts by phase does so in every phase, and in no other."""
+        judged = [gate for gate in self.gates if gate.id == self.alarm_math.gate and gate.alert is not None]
+        if any(alarm.phases for alarm in self.alarms) and not judged:
+            there = hint(self.alarm_math.gate, [gate.id for gate in self.gates if gate.alert])
+            raise ValueError(f"alarm_math: gate '{self.alarm_math.gate}' has no target and alert limit; {there}")
+        for alarm in self.alarms:
+            for name in alarm.phases.keys() ^ self.phases.keys() if alarm.phases else ():
+                wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
+                raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'; {hint(name, self.phases)}")
+        return self
+
+    def gate(self, id: str) -> Gate:
+        """The gate called `id`."""
+        return next(gate for gate in self.gates if gate.id == id)
+
+    def first_phase(self, env: str) -> str | None:
+        """The phase that begins the rollout of an environment; None: it has no phase."""
+        return next((name for name in self.phases if env in self.steps[name].envs), None)
+
+    def guard_phase(self, env: str, percent: float) -> str | None:
+        """The phase whose guards belong to a weight: the first of this environment that reaches it."""
+        own = [name for name in self.phases if env in self.steps[name].envs]
+        reached = [name for name in own if self.phases[name].percent >= percent]
+        return reached[0] if reached else (own[-1] if own else None)
+
+    def threshold(self, alarm: Alarm) -> float:
+        """The number an alarm compares with, wherever it was declared."""
+        if alarm.gate is not None:
+            alert = self.gate(alarm.gate).alert
+            if alert is not None:
+                return alert.limit
+        if alarm.threshold is None:
+            raise ValueError(f"alarm '{alarm.id}' has no threshold")
+        return alarm.threshold

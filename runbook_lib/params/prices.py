@@ -1,0 +1,104 @@
+"""`prices.yaml`: list prices of one region, with their date and source. `prices-<region>.yaml` is another region's."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from runbook_lib.base.nearest import hint
+from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.money.charges import UNITS
+
+
+class Tier(Frozen):
+    """From so many units a month on, the next ones cost another price."""
+
+    above: float = Field(gt=0)
+    usd: float = Field(ge=0)
+    """For as many units as the item's own price (`per`)."""
+
+
+class Price(Frozen):
+    """One line of the price list."""
+
+    usd: float = Field(ge=0, allow_inf_nan=False)
+    per: float = Field(gt=0, allow_inf_nan=False)
+    unit: str
+    tiers: tuple[Tier, ...] = ()
+    """Rising; the first units cost `usd`."""
+    free: float = Field(default=0, ge=0)
+    """Units a month that AWS's always-free tier gives away."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Price:
+        above = [tier.above for tier in self.tiers]
+        if above != sorted(set(above)):
+            raise ValueError(f"tiers at {above}: wants them in rising order")
+        return self
+
+
+class Prices(Frozen):
+    """The price list of one region."""
+
+    region: str
+    date: dt.date
+    """When somebody last held it against the sources."""
+    currency: Literal["USD"]
+    max_age_days: int = Field(default=180, gt=0)
+    """Older than this, it warns."""
+    tiers: bool = False
+    """Count the tiers in a month's projection."""
+    free_tier: bool = False
+    """Take the free tier off a month's projection, as if this service had the account to itself."""
+    source: dict[str, str]
+    """By the first word of an item: where its price is from."""
+    prices: dict[str, Price]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Prices:
+        for item, price in self.prices.items():
+            if item not in UNITS:
+                raise ValueError(f"nothing is billed as '{item}'; {hint(item, UNITS)}".removesuffix("; "))
+            if price.unit != UNITS[item]:
+                raise ValueError(f"price '{item}' is per '{price.unit}', an unknown unit: it is billed by the "
+                                 f"{UNITS[item]}")  # fmt: skip
+            if item.split(".")[0] not in self.source:
+                raise ValueError(f"price '{item}' has no source")
+        missing = [item for item in UNITS if item not in self.prices]
+        if missing:
+            raise ValueError(f"'{missing[0]}' has no price; give it one per {UNITS[missing[0]]}")
+        return self
+
+    def of(self, item: str, quantity: float) -> float:
+        """USD for `quantity` units of `item` at the list price of the first tier.
+
+        A window is a part of a month whose other part is not known: tiers and the free tier are for `month`.
+        """
+        price = self.prices[item]
+        return quantity * price.usd / price.per
+
+    def month(self, item: str, quantity: float) -> float:
+        """USD for a month's `quantity` of `item`; tiers and the free tier count where they are switched on."""
+        price = self.prices[item]
+        left = max(0.0, quantity - price.free) if self.free_tier else quantity
+        if not self.tiers:
+            return left * price.usd / price.per
+        usd, below = 0.0, 0.0
+        steps = [(tier.above, tier.usd) for tier in price.tiers]
+        rate = price.usd
+        for above, following in steps:
+            usd += max(0.0, min(left, above) - below) * rate / price.per
+            below, rate = above, following
+        return usd + max(0.0, left - below) * rate / price.per
+
+    def stale(self, today: dt.date) -> str | None:
+        """One sentence if the list is too old to decide about money by; None: it is not."""
+        age = (today - self.date).days
+        if age <= self.max_age_days:
+            return None
+        return (
+            f"the prices of {self.region} are of {self.date}, {age} days old (limit {self.max_age_days}): hold "
+            "prices.yaml against its sources, and set its date"
+        )

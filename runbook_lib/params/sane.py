@@ -1,0 +1,107 @@
+"""Parameters that can be read and make no sense: a share beyond 1, a look before the first report, a throttle that is
+the caller's mistake. Each would switch a check off without a word, so they are refused when the files are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runbook_lib.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from runbook_lib.judge.model import Gate
+    from runbook_lib.params.load import Params
+
+OURS = (403, 408, 413, 429)
+"""Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer
+Guide, gateway response types)."""
+UNITS = {"rate": ("ratio",), "split": ("ratio",), "amount": ("USD",)}
+"""Units that the evidence of a kind is in; gauges and quantiles say their own."""
+SECONDS = ("submit_latency", "generation_time")
+
+
+def check(params: Params) -> None:
+    """Checks gates.yaml and service.yaml for values that cannot be meant.
+
+    Raises:
+        UsageError: the first one: file, key, value, and what is wanted.
+    """
+    folder = params.source.rsplit("/", 1)[-1]
+    for file, found in (("service", _service(params)), ("gates", _gates(params))):
+        for key, value, wanted in found:
+            raise UsageError(f"{folder}/{file}.yaml: '{key}' is {value}: {wanted}")
+
+
+def _service(params: Params) -> Iterator[tuple[str, object, str]]:
+    service = params.service
+    if service.job_ttl_s <= service.job_deadline_s:
+        yield (
+            "job_ttl_s", service.job_ttl_s,
+            f"jobs are gone before they are late (job_deadline_s {service.job_deadline_s}); wants more than that",
+        )  # fmt: skip
+    if service.poll_every_s > service.job_deadline_s:
+        yield "poll_every_s", service.poll_every_s, f"nobody polls within job_deadline_s {service.job_deadline_s}"
+    routes = service.api.routes
+    for name, path in (("submit", routes.submit), ("status", routes.status)):
+        if path == routes.sync:
+            yield f"api.routes.{name}", repr(path), "it is the synchronous route too, so that nothing tells them apart"
+
+
+def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
+    policy = params.policy
+    for gate in policy.gates:
+        yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in _gate(gate))
+    yield from _phases(params)
+    yield from _odds(params)
+    for status in policy.door.mistakes:
+        if status in OURS or not 400 <= status < 500:
+            wanted = "the gateway's own refusal" if status in OURS else "no 4xx"
+            yield "door.mistakes", status, f"it is {wanted}, never a mistake of the caller"
+    for response, remedy in policy.remedies.items():
+        for sign in remedy.symptoms:
+            if sign.shows.holds(0.0):
+                yield f"remedies.{response}.symptoms", f"'{sign.shows}'", "it is always seen: an empty level shows it"
+
+
+def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
+    policy = params.policy
+    settles_h = (params.service.job_deadline_s + policy.metric_delay_s) / 3600
+    for name, phase in policy.phases.items():
+        first = min(look.hours for look in (*phase.looks, *phase.after_migration))
+        if first <= settles_h:
+            yield (
+                f"phases.{name}.looks", f"{first:g} h",
+                f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); wants more",
+            )  # fmt: skip
+        if phase.before_percent >= phase.percent > 0:
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"wants less than {phase.percent:g}"
+
+
+def _odds(params: Params) -> Iterator[tuple[str, object, str]]:
+    policy = params.policy
+    if min(policy.early_prior) <= 0 or not all(map(math.isfinite, policy.early_prior)):
+        yield "early_prior", list(policy.early_prior), "a Beta prior wants two numbers above 0"
+    low, high = policy.alarm_math.daytime
+    if not 0 <= low < high <= 24:
+        yield "alarm_math.daytime", [low, high], "wants two hours of a day, the first before the second"
+    if policy.alarm_math.bad >= policy.alarm_math.healthy:
+        yield "alarm_math.bad", policy.alarm_math.bad, f"wants less than healthy {policy.alarm_math.healthy:g}"
+
+
+def _gate(gate: Gate) -> Iterator[tuple[str, object, str]]:
+    units = ("s",) if gate.measure in SECONDS else UNITS.get(gate.kind)
+    if units and gate.unit not in units:
+        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {units[0]}"
+    for name in ("target", "alert", "collapse", "implausible"):
+        line = getattr(gate, name)
+        if line is None:
+            continue
+        if not math.isfinite(line.limit) or line.limit < 0:
+            yield name, f"'{line}'", "wants a number, not below 0"
+        elif gate.unit == "ratio" and line.limit > 1:
+            yield name, f"'{line}'", "a ratio is 0 to 1"
+    for one in gate.stragglers:
+        if one.share > 0.5:
+            yield "stragglers.share", one.share, "more than half of the clients are no stragglers"

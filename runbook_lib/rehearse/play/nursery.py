@@ -1,0 +1,216 @@
+"""Kernels without their boot: one process imports what every notebook needs, and each kernel is a fork of it.
+
+A rehearsal runs some forty notebooks; booting a kernel for each costs a second and a half of processor time, a fork
+none. The forks are ordinary ipykernels with an environment and a working folder of their own. POSIX only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+PRELOAD = (
+    "ipykernel.kernelapp",
+    "matplotlib.pyplot",
+    "pandas",
+    "scipy.stats",
+    "boto3",
+    "jinja2",
+    "rich.console",
+    "rich.table",
+    "runbook_lib.run.run",
+    "runbook_lib.steps.step",
+    "runbook_lib.steps.phase.phase",
+    "runbook_lib.steps.post_deployment",
+    "runbook_lib.record.report",
+    "runbook_lib.show.charts",
+)
+SERVICES = (
+    *("sts", "cloudwatch", "sqs", "lambda", "dynamodb", "appconfig", "apigateway", "apigatewayv2"),
+    *("cloudformation", "iam", "s3", "sns", "logs"),
+)
+
+
+class Nursery:
+    """The process that forks. Ends with this one, and takes its kernels along."""
+
+    def __init__(self, modules: Sequence[str] = PRELOAD) -> None:
+        env = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+            text=True,
+            start_new_session=True,
+        )
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._process.stdin:
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        self._process.kill()
+        self._process.wait()
+
+    def fork(self, argv: Sequence[str], env: dict[str, str], cwd: str) -> Forked:
+        """A new kernel with the command line `argv` (after the program), its environment and its working folder.
+
+        Raises:
+            OSError: the process that forks has ended.
+        """
+        with self._turn:
+            assert self._process.stdin and self._process.stdout  # noqa: S101
+            self._process.stdin.write(json.dumps({"argv": list(argv), "env": env, "cwd": cwd}) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        if not answer:
+            raise OSError("the process that forks kernels has ended")
+        return Forked(int(answer))
+
+    def provisioner(self, manager: Any) -> Any:
+        """What a kernel manager starts its kernel with."""
+        made = Provisioner(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
+        made.nursery = self
+        return made
+
+
+class Forked:
+    """A process that is a child of the nursery, with the face of a `Popen`."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """None while it lives; how it ended, only the nursery could know."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return 0
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Until it has ended."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if end is not None and time.monotonic() > end:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+            time.sleep(0.01)
+        return 0
+
+    def send_signal(self, number: int) -> None:
+        """To the process, if it lives."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Provisioner(LocalProvisioner):
+    """Starts a kernel by a fork of the nursery instead of a new process."""
+
+    nursery: Nursery
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Forks; `cmd` is what would have been run: a program, its module, and the arguments of the kernel."""
+        arguments = cmd[cmd.index("-f") :]
+        cwd = str(kwargs.get("cwd") or os.getcwd())  # noqa: PTH109 - it is handed on as text
+        forked = self.nursery.fork(arguments, dict(kwargs.get("env") or os.environ), cwd)
+        self.process, self.pid, self.pgid = forked, forked.pid, forked.pid  # type: ignore[assignment]
+        self.cwd = cwd
+        return self.connection_info
+
+    async def kill(self, restart: bool = False) -> None:
+        """SIGKILL; returns when it is gone, for which the manager would look once in 0.1 s."""
+        await super().kill(restart=restart)
+        end = time.monotonic() + 1.0
+        while self.process and self.process.poll() is None and time.monotonic() < end:
+            await asyncio.sleep(0.002)
+
+
+def main(modules: Sequence[str]) -> None:
+    """Imports `modules`, then forks a kernel for each line on stdin until it is closed."""
+    import importlib
+
+    for module in modules:
+        importlib.import_module(module)
+    _read_models()
+    # What is there by now stays: no kernel's collector need look at it, nor copy its pages by doing so.
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            _become(order)
+        print(pid, flush=True)
+
+
+def _read_models() -> None:
+    """Has botocore's descriptions of the services that every notebook asks read once, not again in each kernel."""
+    import boto3
+    from botocore import loaders
+
+    loader = loaders.JSONFileLoader()
+    read = functools.cache(loader.load_file)
+    loaders.JSONFileLoader.load_file = lambda _, path: read(path)
+    session = boto3.session.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
+    for service in SERVICES:
+        session.client(service)
+
+
+def _become(order: dict[str, Any]) -> None:
+    """In the child: an ipykernel, until it ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.chdir(order["cwd"])
+    sys.path[0] = order["cwd"]
+    # A kernel ends when its parent does: that is the nursery now, and the environment's word was read at import.
+    sys.argv = ["ipykernel_launcher", *order["argv"], f"--IPKernelApp.parent_handle={os.getppid()}"]
+    from ipykernel import kernelapp
+
+    try:
+        kernelapp.launch_new_instance()
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

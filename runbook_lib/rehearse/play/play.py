@@ -1,0 +1,261 @@
+"""A scenario played through the notebooks: shift, looks, decision, the rollback's own notebook, and the curve turning.
+
+Everything before production may be taken as passed (`start_phase`), for practice. The end is held against what the
+scenario declares.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from types import SimpleNamespace
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic import shift as act
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import parse
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import load
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.board import Board
+from runbook_lib.rehearse.play.director import Rehearsal, Rehearsed, Scene, raised
+from runbook_lib.rehearse.play.matrix import expected_words, found_words
+from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, detected_s, turned
+from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE1, PHASE2, PHASE3, WEEK, Rollout, Stopped
+from runbook_lib.rehearse.play.stage import overlaid, shown, take_as_passed
+from runbook_lib.rehearse.world.scenario import Scenario, played
+from runbook_lib.rehearse.world.scenario import find as scenario_of
+from runbook_lib.run.launch import Finished
+
+PHASES = {"06": PHASE1, "07": PHASE2, "08": PHASE3}
+HISTORY_H = 24
+ANSWER_RUNS = 12
+"""At most so many runs of a rollback's notebook: it says itself when it wants to be run again."""
+CALM_MIN = 20
+"""Minutes after the last action before the curve is looked at: longer than a poll, a job and a quarter of an hour."""
+
+
+class Play(Rollout):
+    """One scenario, from a phase (or from preflight) to its end."""
+
+    def __init__(self, rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> None:
+        super().__init__(rehearsal)
+        self.scenario, self.start_phase = scenario, start_phase
+        self.shift_at: dt.datetime | None = None
+
+    def play(self) -> Ended:
+        """To its end, whatever that is."""
+        try:
+            self._stage()
+            last = self._phases()
+        except Stopped as stopped:
+            last = stopped.last
+        return self._ended(last)
+
+    def _stage(self) -> None:
+        """Everything before the first phase: rehearsed, or taken as passed."""
+        if not self.start_phase:
+            self.before_production()
+            return
+        stage, notebook = self.stage, PHASES[self.start_phase]
+        stage.set_up("async", HISTORY_H)
+        params = stage.params["prod"]
+        take_as_passed(stage.root / stage.archive, params, notebook)
+        before = params.policy.phases[notebook].before_percent
+        if before:
+            self._dial(before)
+            self.shift_at = self.aws.now()
+            # Whoever shifts by hand waits for the end of the bake, which AppConfig would refuse to interrupt.
+            hours = 25 if self.scenario.by_hand else 1
+            stage.soak(self.aws.now() + dt.timedelta(hours=hours), f" at {before:g} %")
+
+    def _dial(self, percent: float, *, notebook: str = "") -> None:
+        """Sets the dial without a notebook and without a record.
+
+        Args:
+            notebook: a phase in whose name somebody does it at the console, with a bake and no step over 0; empty: as
+                the phase before would have.
+        """
+        params = load({**overlaid("prod", self.stage.release), "mode": "apply", "confirm": "prod"})
+        journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
+        identity = SimpleNamespace(account=params.account_id, arn="arn:aws:iam::rehearsal", now=self.aws.now())
+        client, about, hours = self.aws.client("appconfig"), "taken as passed, for practice", 0.0
+        if notebook:
+            about = act.describe(release=params.release, notebook=notebook, attempt=params.attempt, run="by-hand")
+            hours = params.policy.phases[notebook].soak_hours
+        plan = act.plan_shift(traffic.read(client, params), percent, params, soak_hours=hours, description=about)
+        if notebook:
+            plan = plan.model_copy(update={"steps": plan.steps[-1:]})
+        act.apply(plan, client, Guard(params, identity, journal), params)
+
+    def _phases(self) -> Finished:
+        notebooks = [name for number, name in PHASES.items() if number >= (self.start_phase or "06")]
+        for notebook in notebooks:
+            self.approve(notebook)
+            last = self._phase(notebook)
+            if last.decision != "PROMOTE":
+                return last
+        if not self.scenario.notebooks_only:
+            return last
+        self.sign(f"{PHASE3}@prod")
+        return self.first_week()
+
+    def first_week(self) -> Finished:
+        """As in the rollout; its faults have their time from now on."""
+        self.stage.worlds["prod"].begin(DEPRECATE)
+        return super().first_week()
+
+    def _phase(self, notebook: str) -> Finished:
+        """One phase: the shift, and looks until it is decided."""
+        stage, weight = self.stage, self.stage.params["prod"].policy.phases[notebook].percent
+        by_hand = self.scenario.by_hand and notebook[:2] == self.scenario.first_phase
+        if by_hand:
+            self._dial(weight, notebook=notebook)
+        what = "look: the shift was made by hand" if by_hand else f"shift to {weight:g} %"
+        last = stage.run(Scene(notebook, what=what))
+        if last.decision == "PLANNED":
+            # The first run of a release may find something to deploy; then the next one shifts.
+            last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
+        if last.decision == "SOAK":
+            stage.worlds["prod"].begin(notebook)
+        begun = self.aws.now()
+        self.shift_at = self.shift_at or begun
+        while last.decision == "SOAK" and last.come_back_at:
+            looks = [begun + dt.timedelta(hours=hours) for hours in self.scenario.looks_h]
+            due = [at for at in looks if at > self.aws.now() + dt.timedelta(minutes=2)]
+            late = dt.timedelta(hours=self.scenario.late_h)
+            stage.soak(min([parse(last.come_back_at) + late, *due]))
+            last = stage.run(Scene(notebook, what="look"))
+        return last
+
+    def _ended(self, last: Finished) -> Ended:
+        """The end as found: after a ROLLBACK its notebook is run, and the curve looked at."""
+        archive = Archive(self.stage.root / self.stage.archive)
+        record = archive.load(archive.find(last.run_id))
+        world = self.stage.worlds["prod"]
+        promoted = last.decision == "PROMOTE"
+        taken = _taken_back(self.aws, self.stage) if record.moment == "taken_back" else None
+        felt = None
+        if not promoted and self.shift_at is not None:
+            felt = detected_s(world.service, taken or record.as_of or self.aws.now(), self.shift_at)
+        named = (record.outcome or {}).get("scenario")
+        curve = self._curve(str(named)) if last.decision == "ROLLBACK" and named is not None else None
+        return Ended(
+            scenario=self.scenario.name,
+            seed=self.stage.seed,
+            decision=last.decision or last.status,
+            phase="" if promoted else last.notebook[:2],
+            by="" if promoted else "AppConfig" if taken else _by(record),
+            rollback=int(str(named)[-1]) if named and not promoted else None,
+            detect_s=felt,
+            recovered=curve,
+            reason=last.reason,
+        )
+
+    def _curve(self, named: str) -> bool:
+        """The rollback's notebook acts, time goes by, and the curve turns, or does not."""
+        stage, world, params = self.stage, self.stage.worlds["prod"], self.stage.params["prod"]
+        begun = self.aws.now()
+        self._answer(named)
+        stage.soak(self.aws.now() + dt.timedelta(minutes=CALM_MIN), ": does the curve turn?")
+        end = self.aws.now() + PATIENCE
+        while True:
+            found = turned(world.service, world.truth, params, (begun + DRAIN).timestamp())
+            if found is not None or self.aws.now() >= end:
+                return bool(found)
+            stage.soak(self.aws.now() + DRAIN, ": too few jobs to tell yet")
+
+    def _answer(self, named: str) -> None:
+        """The rollback's notebook, as often as it wants to be run; where it is no cure, scenario 1's, as it says.
+
+        Nobody gives a reason: what a mitigation does follows from the symptoms that it finds itself.
+        """
+        stage, rollbacks = self.stage, self.stage.params["prod"].policy.rollbacks
+        notebook = next(name for name in rollbacks if name.startswith(f"{named}_"))
+        for count in range(ANSWER_RUNS):
+            last = stage.run(Scene(notebook, what="rollback" if not count else "once more"))
+            if not count and last.decision is None and self._no_symptom(last):
+                return  # nothing was changed, and there was nothing to cure
+            if last.decision in (None, "ROLLBACK") and not notebook.startswith("rollback_1"):
+                self._answer("rollback_1")
+                return
+            if last.decision != "SOAK" or not last.come_back_at:
+                return
+            stage.soak(max(parse(last.come_back_at), self.aws.now() + dt.timedelta(minutes=1)))
+
+    def _no_symptom(self, last: Finished) -> bool:
+        """The run was refused, since it saw no symptom of its scenario."""
+        archive = Archive(self.stage.root / self.stage.archive)
+        checks = archive.load(archive.find(last.run_id)).checks
+        return any(one["id"].endswith(".symptoms") and one["verdict"] != "PASS" for one in checks)
+
+
+def _by(record: Record) -> str:
+    return "look" if record.moment == "after" else "watch"
+
+
+def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:
+    """When AppConfig took the weight back by itself."""
+    state = traffic.read(aws.client("appconfig"), stage.params["prod"])
+    return next((one.taken_back_at for one in state.history if one.taken_back_by == "CLOUDWATCH_ALARM"), None)
+
+
+def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False) -> Rehearsed:
+    """Plays a scenario on an embedded AWS of its own.
+
+    Args:
+        start_phase: `06`, `07` or `08`: what comes before is taken as passed; empty: from preflight on.
+
+    Raises:
+        UsageError: no such scenario or phase, or the scenario does not say how it should end.
+        AwsError: the embedded AWS does not start or does not do what AWS does.
+    """
+    scenario = scenario_of(name)
+    if scenario.expected is None:
+        known = ", ".join(one.name for one in played())
+        raise UsageError(f"scenario '{name}' does not say how it should end; these do: {known}")
+    scenario.starts_at(start_phase)
+    board = Board(quiet)
+    with raised(name, seed, board) as rehearsal:
+        began = rehearsal.aws.now()
+        with board.showing(_rows(rehearsal, scenario, start_phase), rehearsal.aws.now):
+            ended = Play(rehearsal, scenario, start_phase).play()
+        hours = (rehearsal.aws.now() - began).total_seconds() / 3600
+    wrong = ended.wrong(scenario)
+    _summary(rehearsal, scenario, ended, wrong)
+    return rehearsal.done(3 if wrong else 0, hours, ended)
+
+
+def _rows(rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> list[tuple[str, str]]:
+    policy = rehearsal.params["prod"].policy
+    phases = [
+        (f"{name}@prod", policy.steps[name].title) for number, name in PHASES.items() if number >= (start_phase or "06")
+    ]
+    before = [] if start_phase else [row for row in Rollout.steps(rehearsal) if row[0][:2] < "06"]
+    after = [DEPRECATE, WEEK] if scenario.notebooks_only else []
+    week = [(f"{name}@prod", policy.steps[name].title) for name in after]
+    return [*before, *phases, *week, *((f"{name}@prod", one.title) for name, one in policy.rollbacks.items())]
+
+
+def _summary(rehearsal: Rehearsal, scenario: Scenario, ended: Ended, wrong: list[str]) -> None:
+    """The last table: what should have been, and what was."""
+    from rich.table import Table
+
+    board = rehearsal.board
+    assert scenario.expected is not None  # noqa: S101
+    board.console.print(board.summary())
+    table = Table(title=f"{scenario.title} ({scenario.name}, seed {ended.seed})", title_justify="left")
+    for column in ("", "expected", "found"):
+        table.add_column(column)
+    felt = "" if ended.detect_s is None else f"{ended.detect_s / 60:.0f} virtual minutes"
+    curve = {None: "", True: "it did", False: "it did not"}[ended.recovered]
+    table.add_row("decision", expected_words(scenario.expected), found_words(ended))
+    table.add_row("caught by", "", ended.by)
+    table.add_row("time to detect", "", felt)
+    table.add_row("the curve turns", scenario.expected.recovers, curve)
+    board.console.print(table)
+    board.say(f"[bold]{ended.reason}[/]")
+    board.say("[red]not as declared:[/] " + "; ".join(wrong) if wrong else "[green]ended as declared[/]")
+    if report := rehearsal.report():
+        board.say(f"report: {shown(report)}")

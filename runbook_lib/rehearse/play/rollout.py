@@ -1,0 +1,250 @@
+"""The script of a whole rehearsal: which notebook when, who signs, how long between; all else comes from the runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from runbook_lib.act import drill_way
+from runbook_lib.base.errors import AwsError, Exit
+from runbook_lib.base.window import parse
+from runbook_lib.judge.gates.checks import Check, unmet
+from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.planning import cadence
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import Entry, Kind, enter
+from runbook_lib.rehearse.play.director import Rehearsal, Scene
+from runbook_lib.rehearse.play.stage import shown
+from runbook_lib.run.launch import Finished
+
+HISTORY_DAYS = 7
+LOAD_TRIES = 3
+PATIENCE_S = 20.0
+"""Real seconds until a machine that was too slow for the load is asked again."""
+BY_THE_CLOCK = ("load.concurrent", "load.submit_p95", "load.drained")
+"""Checks of the load test that a slow machine fails with nothing lost and nothing refused."""
+INTERIM_H = 12
+PREFLIGHT, DEV, DASHBOARD, ALARMS = "01_preflight", "02_deploy_dev", "03_dashboard", "04_alarms"
+STAGING, PHASE1, PHASE2 = "05_staging", "06_phase1_10_percent", "07_phase2_50_percent"
+PHASE3, DEPRECATE, WEEK, ACCEPTANCE = (
+    "08_phase3_100_percent",
+    "09_deprecate_sync",
+    "10_post_deployment",
+    "11_acceptance",
+)
+
+
+class Stopped(Exception):
+    """A run did not end as the rollout needs it to go on: the rehearsal ends here."""
+
+    def __init__(self, last: Finished) -> None:
+        super().__init__(last.headline)
+        self.last = last
+
+
+class Rollout:
+    """From preflight to acceptance; stops at the first run that does not let the rollout go on."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self.stage = rehearsal
+        self.aws = rehearsal.aws
+
+    @staticmethod
+    def steps(rehearsal: Rehearsal) -> list[tuple[str, str]]:
+        """Key and title of each row of the table."""
+        steps = rehearsal.params["prod"].policy.steps
+        order = (*ENVIRONMENTS_OF, *((name, env) for name, step in steps.items() for env in step.envs))
+        keys = dict.fromkeys(f"{name}@{env}" for name, env in order if f"{name}@{env}" not in LEFT_OUT)
+        return [(key, steps[key.partition("@")[0]].title) for key in keys]
+
+    def walk(self) -> Finished:
+        """Everything; the last run of it."""
+        try:
+            self.before_production()
+            self.phase1()
+            self.approve(PHASE2)
+            self.through(Scene(PHASE2, what="shift to 50 %"))
+            self.approve(PHASE3)
+            self.through(Scene(PHASE3, what="shift to 100 %"))
+            self.sign(f"{PHASE3}@prod")
+            return self.first_week()
+        except Stopped as stopped:
+            return stopped.last
+
+    def before_production(self) -> None:
+        """From the first note to new resources in production that take no traffic yet."""
+        stage = self.stage
+        stage.set_up("baseline", HISTORY_DAYS * 24)
+        self.sign()
+        self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
+        self.promoted(Scene(PREFLIGHT))
+        self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
+        self.prepared("staging", STAGING)
+        stage.people("staging", "staging")
+        self.staging()
+        stage.leave("staging")
+        self.prepared("prod", PHASE1)
+
+    def staging(self) -> Finished:
+        """Tests, load test and soak; the load again where this machine was just too slow for it, as people would."""
+        scene = Scene(STAGING, "staging", "tests, load test, shift")
+        last = self.stage.run(scene)
+        for left in range(LOAD_TRIES - 1, 0, -1):
+            slow = self.too_slow(last)
+            if not slow:
+                break
+            again = f"once more, in {PATIENCE_S:g} s" if left == 1 else f"up to {left} times more, in {PATIENCE_S:g} s"
+            self.stage.board.say(f"  this machine was too slow for the load just now ({slow}): {again}")
+            self.stage.pause(PATIENCE_S)
+            last = self.stage.run(scene)
+        return self.through(scene, last)
+
+    def too_slow(self, last: Finished) -> str:
+        """What a run of 05 says of a load test that failed by the clock alone; empty: it did not, or not alone."""
+        if last.decision != "HOLD":
+            return ""
+        archive = Archive(self.stage.root / self.stage.archive)
+        checks = [Check.model_validate(one) for one in archive.load(archive.find(last.run_id)).checks]
+        wrong = [one for one in unmet(checks) if not one.mends]
+        slow = [one for one in wrong if one.id in BY_THE_CLOCK and one.verdict is Verdict.FAIL]
+        return wrong[0].reason if wrong and len(slow) == len(wrong) else ""
+
+    def sign(self, after: str | None = None) -> None:
+        """The people of the rehearsal attest what only people can, and what can be said by now."""
+        params = self.stage.params["prod"]
+        for wanted in params.policy.attestations:
+            if wanted.after == after:
+                self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
+
+    def approve(self, notebook: str) -> None:
+        """The people whose approval the phase wants give it."""
+        for role in self.stage.params["prod"].policy.phases[notebook].approvers:
+            self._enter("approval", notebook, role, "rehearsed approval")
+
+    def _enter(self, kind: Kind, item: str, role: str, text: str) -> None:
+        params = self.stage.params["prod"]
+        entry = Entry(
+            kind=kind,
+            item=item,
+            by=f"{role.title()} (rehearsal)",
+            role=role,
+            at=self.aws.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            link="",
+            text=text,
+        )
+        enter(Archive(self.stage.root / self.stage.archive), params, entry, caller_arn="arn:aws:iam::rehearsal")
+
+    def promoted(self, scene: Scene) -> Finished:
+        """One run that must promote."""
+        return self._must(self.stage.run(scene), "PROMOTE")
+
+    def prepared(self, env: str, notebook: str) -> None:
+        """The resources are deployed, with no traffic; then dashboard and alarms, side by side."""
+        self._must(self.stage.run(Scene(notebook, env, "deploy the new resources")), "PLANNED")
+        self.sign(f"{notebook}@{env}")
+        # Metrics of new resources and alarms need some minutes of life before anything can be said of them.
+        self.stage.soak(self.aws.now() + dt.timedelta(minutes=20))
+        for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
+            self._must(finished, "PROMOTE")
+        guard = drill_way.failing_guard(self.stage.params[env])
+        if guard is not None and env in drill_way.ENVS:  # its own failures have to leave the guard's period
+            period = guard.at(self.stage.params[env].policy.first_phase(env)).period_s
+            self.stage.soak(self.aws.now() + dt.timedelta(seconds=period, minutes=5))
+
+    def through(self, scene: Scene, last: Finished | None = None) -> Finished:
+        """Run again whenever it says so, until it promotes; an undecided soak is extended by the notebook itself.
+
+        Args:
+            last: the first run of it, if it was made already.
+        """
+        last = last or self.stage.run(scene)
+        while last.decision == "SOAK" and last.come_back_at:
+            self.stage.soak(parse(last.come_back_at))
+            last = self.stage.run(Scene(scene.notebook, scene.env, "look"))
+        return self._must(last, "PROMOTE")
+
+    def phase1(self) -> None:
+        """As `through`, with an interim look, and the end of AppConfig's bake seen."""
+        shift = self._must(self.stage.run(Scene(PHASE1, what="shift to 10 %")), "SOAK")
+        set_at = self.aws.now()
+        self.stage.soak(set_at + dt.timedelta(hours=INTERIM_H))
+        look = self.stage.run(Scene(PHASE1, what="interim look", apply=False))
+        self._must(look, "SOAK")
+        self.bake(set_at)
+        self.stage.soak(parse(shift.come_back_at or ""))
+        self.through(Scene(PHASE1, what="verdict at a declared look"))
+
+    def bake(self, set_at: dt.datetime) -> None:
+        """AppConfig's bake ends at its hour, by itself: seen, not assumed.
+
+        Raises:
+            AwsError: it did not.
+        """
+        end = set_at + dt.timedelta(hours=24)
+        states = []
+        for moment in (end - dt.timedelta(minutes=10), end + dt.timedelta(minutes=1)):
+            self.stage.soak(moment)
+            found = traffic.read(self.aws.client("appconfig"), self.stage.params["prod"]).dial_deployment
+            states.append(found.state if found else "none")
+        before, after = states
+        self.stage.board.say(f"  AppConfig's deployment: {before} ten minutes before hour 24, {after} after it")
+        if states not in (["BAKING", "COMPLETE"], ["ROLLED_BACK", "ROLLED_BACK"]):
+            raise AwsError(f"the bake was {before}, then {after}; expected BAKING, then COMPLETE")
+
+    def first_week(self) -> Finished:
+        """Deprecation, the looks of the cadence, each at its time, and acceptance.
+
+        A look waits for nobody: jobs stay in the table for a day, and one that comes later finds none.
+        """
+        stage, start = self.stage, self.aws.now()
+        self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
+        slots = cadence.slots(stage.params["prod"].policy.cadence, start)
+        for slot in slots:
+            stage.soak(parse(slot.due), f" to {slot.name}")
+            if slot is not slots[-1]:
+                self._must(stage.run(Scene(WEEK, what=slot.name, apply=False)), "SOAK")
+        self.through(Scene(WEEK, what="the last look of the week"))
+        return self.promoted(Scene(ACCEPTANCE))
+
+    def _must(self, finished: Finished, decision: str) -> Finished:
+        if finished.decision != decision:
+            raise Stopped(finished)
+        return finished
+
+
+ENVIRONMENTS_OF = (
+    (PREFLIGHT, "prod"),
+    (DEV, "dev"),
+    (DASHBOARD, "staging"),
+    (ALARMS, "staging"),
+    (STAGING, "staging"),
+)
+LEFT_OUT = (f"{DASHBOARD}@dev", f"{ALARMS}@dev")
+"""Allowed in dev, and no step of the rollout there."""
+
+
+def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:
+    """Says how it ended: table, verdict, what was not served, report. The exit code."""
+    from runbook_lib.rollout.requirement import unserved
+
+    board = rehearsal.board
+    board.console.print(board.summary())
+    board.say(f"[bold]{last.headline}[/]")
+    accepted = last.notebook == ACCEPTANCE and last.decision == "PROMOTE"
+    missing: list[str] = []
+    if accepted:
+        archive = Archive(rehearsal.root / rehearsal.archive)
+        records = [archive.load(ref) for ref in archive.records(release=rehearsal.release)]
+        missing = unserved(records)
+        for line in missing:
+            board.say(f"[red]not served:[/] {line}")
+    virtual = f"{hours / 24:.1f} virtual days" if hours >= 48 else f"{hours:.0f} virtual hours"
+    board.say(f"{virtual} in {board.elapsed:.0f} s · {len(rehearsal.runs)} runs · {rehearsal.release}")
+    if last.report:
+        board.say(f"report: {shown(Path(last.report))}")
+    if last.exit_code != Exit.OK:
+        board.say(f"next:   {last.next}")
+    if missing:
+        return int(Exit.ERROR)
+    return int(last.exit_code if accepted or last.exit_code else Exit.HOLD)

@@ -1,0 +1,115 @@
+"""The stage of a rehearsal: parameters laid over, environment of this process, progress on the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.params.load import Params, load, project_root, read_yaml
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+def overlaid(env: str, release: str) -> dict[str, Any]:
+    """The flat parameters of `env` with `params/rehearsal.yaml` laid over them: production's own, on a small stage."""
+    return {**read_yaml(project_root() / "params" / f"{env}.yaml"), **overlay_only(release)}
+
+
+def params_of(env: str, release: str) -> Params:
+    """The same, validated."""
+    return load(overlaid(env, release), source=f"params/{env}.yaml with params/rehearsal.yaml")
+
+
+def overlay_only(release: str) -> dict[str, Any]:
+    """What the rehearsal overrides, for a run with `params/<env>.yaml`.
+
+    Each has an archive of its own, as it has an AWS of its own: a deviation that the last one left open is not there.
+    """
+    overlay = read_yaml(project_root() / "params" / "rehearsal.yaml")
+    return {**overlay, "release": release, "archive": f"{overlay['archive']}/{release}"}
+
+
+@contextmanager
+def only(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process and its kernels see the embedded AWS and no other: every `AWS_*` of the caller is put aside."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class Progress:
+    """What is being done and how long it took: a spinner on a terminal, plain lines elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        from rich.console import Console
+
+        out = sys.stderr if quiet else sys.stdout
+        # Where nobody sits, rich would take 80 columns and break every table.
+        self.console = Console(file=out, highlight=False, soft_wrap=True, width=None if out.isatty() else 140)
+        self.began = time.monotonic()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[list[str]]:
+        """One step; what is appended to the list is said behind its title when it is done."""
+        said: list[str] = []
+        start = time.monotonic()
+        try:
+            if self.console.is_terminal:
+                with self.console.status(title):
+                    yield said
+            else:
+                yield said
+        except BaseException:
+            self.console.print(f"[red]✘[/] {title} ({time.monotonic() - start:.1f} s)")
+            raise
+        tail = f": {said[-1]}" if said else ""
+        self.console.print(f"[green]✔[/] {title}{tail} [dim]({time.monotonic() - start:.1f} s)[/]")
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.began
+
+
+def take_as_passed(archive: Path, params: Params, notebook: str) -> None:
+    """Seals a record that says PROMOTE for each notebook that `notebook` requires, so that one can begin there.
+
+    For practice only: each says in its reason that nothing was proven.
+    """
+    from runbook_lib.record.archive import Archive, seal_staged
+    from runbook_lib.record.journal import Journal
+
+    step = params.policy.steps[notebook]
+    for wanted in (*step.requires, *step.requires_to_shift):
+        name, _, env = wanted.partition("@")
+        place, run_id = Archive(archive), uuid.uuid4().hex[:12]
+        staging = place.stage(env, params.release, name, run_id, "practice")
+        journal, flat = Journal(staging), {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply"}
+        journal.append("opened", run_id=run_id, notebook=name, origin="practice", params=flat)
+        reason = "PROMOTE: taken as passed, for practice; nothing was proven"
+        journal.append("closed", decision="PROMOTE", reason=reason, next="")
+        seal_staged(place, staging, status="completed")
+
+
+def shown(path: Path | str) -> str:
+    """A path as the user would type it: relative to where they are, if it lies below."""
+    try:
+        return str(Path(path).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

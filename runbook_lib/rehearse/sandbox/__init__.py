@@ -1,0 +1,1 @@
+"""The service under rollout, deployed into the embedded AWS."""

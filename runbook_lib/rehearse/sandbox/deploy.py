@@ -1,0 +1,196 @@
+"""Deploys the sandbox on the embedded AWS with CloudFormation, and does by API what its CloudFormation cannot.
+
+What it cannot (ministack 1.5.33; `tests/rehearse/test_sandbox.py` names each): metric-math alarms are refused, a
+function's reserved concurrency, a table's TTL, a bucket's lifecycle and a stage's access logs are dropped, and so are
+rollback triggers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.observe.alarms.declared import realise
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build
+
+MONITORING_MIN = 180
+"""For so long CloudFormation watches the guards after an update: the longest it offers."""
+_WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
+
+
+class Place(Protocol):
+    """An embedded AWS, of this process or of another."""
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        ...
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One deployed environment."""
+
+    params: Params
+    api_url: str
+    """Address of the API's stage; routes are appended to it."""
+    outputs: dict[str, str]
+    """The stack's outputs, and `InboxUrl`: a queue that receives what the alarm topic says."""
+
+
+def deploy(aws: Place, params: Params, step: str = "async", guards: Sequence[str] = ()) -> Sandbox:
+    """Creates or updates the stack of one environment at one of the template's steps, and waits for it.
+
+    Args:
+        guards: ARNs of the alarms that take an update back if they fire (`rollback_triggers`).
+
+    Raises:
+        AwsError: the stack failed; the sentence names the first resource that did, and why.
+    """
+    return deploy_all(aws, [params], step, guards)[0]
+
+
+def deploy_all(
+    aws: Place, environments: Iterable[Params], step: str = "async", guards: Sequence[str] = ()
+) -> list[Sandbox]:
+    """Several environments at a time: all are begun, then waited for.
+
+    Raises:
+        AwsError: a stack failed; the sentence names the first resource that did, and why.
+    """
+    with aws_errors("deploying the sandbox"):
+        begun = [(params, _begin(aws, params, step, guards)) for params in environments]
+        return [_finish(aws, params, waiter, step) for params, waiter in begun]
+
+
+def rollback_triggers(guards: Sequence[str]) -> dict[str, Any]:
+    """CloudFormation's RollbackConfiguration of an update that `guards` (alarm ARNs) watch.
+
+    At most five alarms, for at most 180 minutes after the last resource was updated (CloudFormation's API reference,
+    RollbackConfiguration).
+    """
+    triggers = [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in guards]
+    return {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": MONITORING_MIN}
+
+
+def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
+    """The template without its metric-math alarms, which the embedded CloudFormation refuses by name."""
+    template = build(params, step)
+    for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
+        if alarm.metric is None:
+            template["Resources"].pop(alarm_id(alarm.id), None)
+    return template
+
+
+def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
+    """Starts the stack's change; the name of the waiter that sees its end."""
+    cloudformation = aws.client("cloudformation")
+    request = {
+        "StackName": params.name("stack"),
+        "TemplateBody": json.dumps(embedded_template(params, step)),
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+    }
+    try:
+        cloudformation.create_stack(**request)
+        return "stack_create_complete"
+    except cloudformation.exceptions.AlreadyExistsException:
+        pass
+    try:
+        watched = {"RollbackConfiguration": rollback_triggers(guards)} if guards else {}
+        cloudformation.update_stack(**request, **watched)
+    except cloudformation.exceptions.ClientError as error:
+        if "No updates" not in str(error):
+            raise
+        return "stack_exists"
+    return "stack_update_complete"
+
+
+def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
+    from botocore.exceptions import WaiterError
+
+    cloudformation, name = aws.client("cloudformation"), params.name("stack")
+    try:
+        cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig=_WAIT)
+    except WaiterError:
+        raise AwsError(f"stack {name}: {_first_failure(cloudformation, name)}") from None
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    _log_access(aws, params, outputs["ApiId"])
+    if step != "baseline":
+        _fill_gaps(aws, params)
+        outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
+    address = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
+    api_url = params.api_url.format(stage=params.service.api.stage, **address)
+    return Sandbox(params, api_url, outputs)
+
+
+def _first_failure(cloudformation: Any, name: str) -> str:
+    """Which resource failed first, and why.
+
+    A template that CloudFormation refuses before it makes anything has its reasons in DescribeEvents alone.
+    """
+    refused: Sequence[dict[str, Any]] = cloudformation.describe_events(StackName=name)["OperationEvents"]
+    reasons = [(one["LogicalResourceId"], one["ValidationStatusReason"]) for one in refused if _is_refusal(one)]
+    events: Sequence[dict[str, Any]] = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    reasons += [
+        (one["LogicalResourceId"], one.get("ResourceStatusReason", "no reason given"))
+        for one in reversed(events)
+        if one["ResourceStatus"].endswith("FAILED")
+    ]
+    return ": ".join(reasons[0]) if reasons else "neither complete nor failed"
+
+
+def _is_refusal(event: dict[str, Any]) -> bool:
+    return event.get("ValidationStatus") == "FAILED" and {"LogicalResourceId", "ValidationStatusReason"} <= set(event)
+
+
+def _fill_gaps(aws: Place, params: Params) -> None:
+    """Makes true what the template says and the embedded CloudFormation does not do."""
+    resources = {id: one.get("Properties", {}) for id, one in build(params)["Resources"].items()}
+    for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
+        if alarm.metric is None:
+            aws.client("cloudwatch").put_metric_alarm(**realise(alarm, params))
+    aws.client("lambda").put_function_concurrency(
+        FunctionName=params.name("worker"),
+        ReservedConcurrentExecutions=resources["Worker"]["ReservedConcurrentExecutions"],
+    )
+    aws.client("dynamodb").update_time_to_live(
+        TableName=params.name("table"), TimeToLiveSpecification=resources["Table"]["TimeToLiveSpecification"]
+    )
+    rules = [
+        {"ID": rule["Id"], "Status": rule["Status"], "Filter": {}, "Expiration": {"Days": rule["ExpirationInDays"]}}
+        for rule in resources["Bucket"]["LifecycleConfiguration"]["Rules"]
+    ]
+    aws.client("s3").put_bucket_lifecycle_configuration(
+        Bucket=bucket_name(params), LifecycleConfiguration={"Rules": rules}
+    )
+
+
+def _log_access(aws: Place, params: Params, api_id: str) -> None:
+    """Gives the stage its access logs, which the embedded CloudFormation leaves out."""
+    group = f"arn:aws:logs:{params.region}:{params.account_id}:log-group:{params.name('access_log')}"
+    values = {"destinationArn": group, "format": access_log_format(params)}
+    aws.client("apigateway").update_stage(
+        restApiId=api_id,
+        stageName=params.service.api.stage,
+        patchOperations=[
+            {"op": "replace", "path": f"/accessLogSettings/{key}", "value": value} for key, value in values.items()
+        ],
+    )
+
+
+def _inbox(aws: Place, params: Params, topic: str) -> str:
+    """URL of a queue subscribed to the alarm topic, so that a notification can be seen."""
+    url: str = aws.client("sqs").create_queue(QueueName=f"careervp-vpr-inbox-queue-{params.env}")["QueueUrl"]
+    arn = f"arn:aws:sqs:{params.region}:{params.account_id}:{url.rsplit('/', 1)[-1]}"
+    aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url

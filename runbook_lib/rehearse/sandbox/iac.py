@@ -1,0 +1,192 @@
+"""The sandbox's infrastructure tool: stands where the team's `cdk` stands, as a command of its own.
+
+    python -m runbook_lib.rehearse.sandbox.iac diff   --env prod --step migrate --fail
+    python -m runbook_lib.rehearse.sandbox.iac deploy --env prod --step migrate --guards ARN,ARN
+    python -m runbook_lib.rehearse.sandbox.iac verify --env prod [--step migrate]
+    python -m runbook_lib.rehearse.sandbox.iac naming --env prod
+    python -m runbook_lib.rehearse.sandbox.iac smoke  --env prod [--routes sync]
+
+The endpoint is AWS_ENDPOINT_URL's. Exit status: 0, 1 for differences (with --fail) and violations, 2 for errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.observe.alarms.declared import alarm_name
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.play.stage import params_of
+from runbook_lib.rehearse.sandbox import deploy as sandbox
+from runbook_lib.rehearse.sandbox import template
+from runbook_lib.rehearse.sandbox.cdk_text import differences, resolved
+
+_WATCHED = ("migrate", "remove_temporary")
+"""Steps whose update the guards watch: AppConfig guards nothing any more (DOMAIN.md, trap 18)."""
+_NAMED = re.compile(r"(?:Function|Queue|Table|Bucket|Topic|Role|Alarm|Dashboard)?Name")
+
+
+class Remote:
+    """The embedded AWS as another process sees it: by its endpoint."""
+
+    def __init__(self) -> None:
+        self.endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        if not re.match(r"http://(127\.0\.0\.1|localhost)[:/]", self.endpoint):
+            raise UsageError(f"AWS_ENDPOINT_URL is '{self.endpoint}': this tool deploys to an embedded AWS only")
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+        import boto3
+
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service)
+        return self._clients[service]
+
+
+def deployed(aws: Remote, params: Params) -> dict[str, Any]:
+    """Resources of the deployed stack by logical id; empty if there is none."""
+    cloudformation = aws.client("cloudformation")
+    try:
+        body = cloudformation.get_template(StackName=params.name("stack"))["TemplateBody"]
+    except cloudformation.exceptions.ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+    found: dict[str, Any] = (json.loads(body) if isinstance(body, str) else body)["Resources"]
+    return found
+
+
+def diff(aws: Remote, params: Params, step: str) -> list[str]:
+    """What deploying `step` would change, as `cdk diff` writes it."""
+    wanted = json.loads(json.dumps(sandbox.embedded_template(params, step)))
+    defaults = {name: str(one.get("Default", "")) for name, one in wanted["Parameters"].items()}
+    lines = list(differences(deployed(aws, params), wanted["Resources"], {**template.defaults(params), **defaults}))
+    return [*lines, *_made_apart(aws, params)] if step != "baseline" else lines
+
+
+def _made_apart(aws: Remote, params: Params) -> list[str]:
+    """Alarms of the stack that `sandbox.deploy` makes by API, and that are missing."""
+    wanted = {alarm_name(one, params): one for one in params.policy.alarms if one.owner == "stack" and not one.metric}
+    found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(wanted)) if wanted else {"MetricAlarms": []}
+    there = {one["AlarmName"] for one in found["MetricAlarms"]}
+    missing = [(name, one) for name, one in wanted.items() if name not in there]
+    return [f"[+] AWS::CloudWatch::Alarm {name} {template.alarm_id(one.id)}" for name, one in missing]
+
+
+def violations(params: Params) -> list[str]:
+    """Names in the template that break the naming rule of `params/inventory.yaml`."""
+    from runbook_lib.observe.inventory.inspect import rules
+
+    naming, built = rules(params).naming, template.build(params)
+    defaults = {name: str(one.get("Default", "")) for name, one in built["Parameters"].items()}
+    found = []
+    for id, resource in built["Resources"].items():
+        for key, value in resource.get("Properties", {}).items():
+            if not _NAMED.fullmatch(key):
+                continue
+            name = resolved(value, defaults)
+            if name and not naming.fits(resource["Type"], name, params.env):
+                found.append(f"{id}: {key} is '{name}'")
+    return found
+
+
+def _deploy(aws: Remote, params: Params, step: str, guards: Sequence[str]) -> int:
+    lines = diff(aws, params, step)
+    # CloudFormation refuses an update whose trigger does not exist: until 04 has made the guards there are none.
+    guards = guards if step in _WATCHED else ()
+    print(f"{params.name('stack')}: deploying step {step}")
+    if guards:
+        print(f"rollback triggers, for {sandbox.MONITORING_MIN} min: {', '.join(guards)}")
+    begun = time.monotonic()
+    sandbox.deploy(aws, params, step, guards)
+    for line in lines:
+        if line.startswith("["):
+            print(f"{line}  COMPLETE")
+    changed = sum(line.startswith("[") for line in lines)
+    print(f"✔ {params.name('stack')}: {changed} resources changed in {time.monotonic() - begun:.1f} s")
+    return 0
+
+
+def _verify(aws: Remote, params: Params, wanted: str | None) -> int:
+    """The stack is whole, and is at the wanted step; at any known one where none is wanted."""
+    stacks = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"]
+    status = stacks[0]["StackStatus"]
+    step = next((step for step in template.STEPS if not diff(aws, params, step)), None)
+    told = f"at step {step}" if step else "at no known step: its template is another"
+    print(f"{params.name('stack')}: {status}, {told}" + (f", wants {wanted}" if wanted else ""))
+    whole = status.endswith("_COMPLETE") and "ROLLBACK" not in status
+    return 0 if whole and step and wanted in (None, step) else 1
+
+
+def _smoke(aws: Remote, params: Params, routes: str) -> int:
+    from runbook_lib.act.requests.smoke import smoke
+
+    stack = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"][0]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+    place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
+    url = params.api_url.format(stage=params.service.api.stage, **place)
+    if routes == "sync":
+        request = urllib.request.Request(  # noqa: S310 - loopback, see Remote
+            url + params.service.api.routes.sync,
+            data=json.dumps({"application_id": "it", "idempotency_key": "it"}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            print(f"POST {params.service.api.routes.sync}: {answer.status}")
+        return 0
+    steps = smoke(url, probe_id="suite", routes=params.service.api.routes)
+    for step in steps:
+        print(f"{'PASSED' if step.ok else 'FAILED'}  {step.name}: {step.detail} ({step.seconds:.2f} s)")
+    failed = sum(not step.ok for step in steps)
+    print(f"{len(steps) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; its exit status."""
+    parser = argparse.ArgumentParser(prog="iac", description="The sandbox's infrastructure, as code.")
+    parser.add_argument("what", choices=("diff", "deploy", "verify", "naming", "smoke"))
+    parser.add_argument("--env", required=True, choices=("dev", "staging", "prod"))
+    parser.add_argument("--step", choices=template.STEPS, help="default: async; of `verify`: any")
+    parser.add_argument("--fail", action="store_true", help="exit with 1 if there are differences")
+    parser.add_argument("--guards", default="", help="of `deploy`: ARNs of the alarms that take the update back")
+    parser.add_argument("--routes", default="all", choices=("all", "sync"))
+    given = parser.parse_args(arguments)
+    params = params_of(given.env, "rehearsal")
+    if given.what == "naming":
+        found = violations(params)
+        print("\n".join(found) or "every name follows careervp-{feature}-{type}-{env}")
+        return 1 if found else 0
+    aws = Remote()
+    match given.what:
+        case "diff":
+            lines = diff(aws, params, given.step or "async")
+            print(f"Stack {params.name('stack')}")
+            print("\n".join(["Resources", *lines]) if lines else "There were no differences")
+            print(f"Number of stacks with differences: {bool(lines):d}")
+            return 1 if lines and given.fail else 0
+        case "deploy":
+            return _deploy(aws, params, given.step or "async", [arn for arn in given.guards.split(",") if arn])
+        case "verify":
+            return _verify(aws, params, given.step)
+        case _:
+            return _smoke(aws, params, given.routes)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (RunbookError, OSError, ClientError, BotoCoreError) as problem:
+        print(f"iac: {problem}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,253 @@
+"""The sandbox's CloudFormation template: `stack.yaml` with what the parameters know filled in.
+
+The same for the embedded AWS and for a real sandbox account; what the embedded one cannot do, `sandbox.deploy` does.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runbook_lib.act.traffic import flags
+from runbook_lib.base.errors import UsageError
+from runbook_lib.observe.alarms.declared import to_cloudformation
+from runbook_lib.observe.inventory.access_log import FACTS
+from runbook_lib.params.load import Params
+
+_HERE = Path(__file__).parent
+FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
+"""Logical id of each Lambda, and its handler's file."""
+STEPS = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
+"""Variants of the team's infrastructure, in the order of the rollout (DOMAIN.md, traps 18 and 19).
+
+`baseline` is what production is before; `async` adds everything and leaves `/api/vpr` alone; `migrate` moves `/api/vpr`
+to the submit Lambda; `remove_temporary` takes `/api/vpr-async` away; `remove_sync` the old Lambda.
+"""
+_SYNC = ("Sync", "SyncLogs", "SyncRole")
+_BASELINE = (*_SYNC, "Api", "ApiLogs", "ApiStage")
+_ROUTES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "baseline": (("POST", "sync", "Sync"),),
+    "async": (("POST", "sync", "Sync"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
+    "migrate": (("POST", "sync", "Submit"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
+    "remove_temporary": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
+    "remove_sync": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
+}
+"""Method, route (`service.yaml`, `api.routes`) and the Lambda behind it."""
+INLINE_LIMIT = 4096
+"""Characters that AWS takes in `ZipFile`; a longer handler would need an upload."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        raise yaml.YAMLError(f"!{name} takes a scalar or a list")
+    if name == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {name if name == "Ref" else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+@cache
+def _static() -> dict[str, Any]:
+    with (_HERE / "stack.yaml").open(encoding="utf-8") as file:
+        loaded: dict[str, Any] = yaml.load(file, _Loader)  # noqa: S506 - a SafeLoader with five more tags
+    return loaded
+
+
+def bucket_name(params: Params) -> str:
+    """The results bucket: its prefix, and eight characters of a hash of account and environment (names are global)."""
+    digest = hashlib.sha256(f"{params.account_id}:{params.env}".encode()).hexdigest()
+    return params.name("bucket_prefix") + digest[:8]
+
+
+def defaults(params: Params) -> dict[str, str]:
+    """Value of each of the template's parameters that the parameter files know."""
+    service, traffic = params.service, params.service.traffic
+    named = ("queue", "dlq", "table", "submit", "worker", "status", "sync", "api", "topic")
+    flagged = ("application", "dial_environment", "switch_environment", "immediate_strategy", "soak_strategy")
+    values: dict[str, object] = {
+        "Env": params.env,
+        "TimeScale": params.time_scale,
+        **{f"{name.capitalize()}Name": params.name(name) for name in named},
+        "IndexName": params.name("gsi"),
+        "BucketName": bucket_name(params),
+        "StageName": service.api.stage,
+        **{f"{_camel(name)}Name": getattr(traffic, name).format(env=params.env) for name in flagged},
+        "DialProfileName": traffic.dial_profile,
+        "SwitchProfileName": traffic.switch_profile,
+        "KpiNamespace": service.kpi_namespace,
+        "KpiService": service.kpi_service,
+        "VisibilityTimeout": service.visibility_timeout_s,
+        "MaxReceives": service.max_receives,
+        "JobTtl": service.job_ttl_s,
+        "InputTokens": service.input_tokens,
+        "OutputTokens": service.output_tokens,
+    }
+    return {key: str(value) for key, value in values.items()}
+
+
+def build(params: Params, step: str = "async") -> dict[str, Any]:
+    """The template for one environment at one of `STEPS`, JSON-able.
+
+    Raises:
+        UsageError: the API is an HTTP API, which the sandbox does not have, or there is no such step.
+    """
+    if step not in STEPS:
+        raise UsageError(f"step '{step}': the sandbox's infrastructure has {', '.join(STEPS)}")
+    if params.service.api.kind != "rest":
+        raise UsageError(f"service.yaml: the sandbox has a REST API; 'api.kind' is '{params.service.api.kind}'")
+    template = copy.deepcopy(_static())
+    resources = template["Resources"]
+    for key, value in defaults(params).items():
+        template["Parameters"][key]["Default"] = value
+    for logical, file in FUNCTIONS.items():
+        resources[logical]["Properties"]["Code"] = {"ZipFile": (_HERE / "handlers" / f"{file}.py").read_text("utf-8")}
+    # Not by a parameter: its value would be a string, and the embedded AWS compares it with numbers.
+    resources["Worker"]["Properties"]["ReservedConcurrentExecutions"] = params.service.workers
+    resources["WorkerSource"]["Properties"]["ScalingConfig"] = {"MaximumConcurrency": params.service.workers}
+    resources["ApiLogs"]["Properties"]["LogGroupName"] = params.name("access_log")
+    resources["ApiStage"]["Properties"]["AccessLogSetting"] = {
+        "DestinationArn": {"Fn::GetAtt": ["ApiLogs", "Arn"]},
+        "Format": access_log_format(params),
+    }
+    if step == "baseline":
+        template["Resources"] = resources = {id: resources[id] for id in _BASELINE}
+        template["Outputs"] = {"ApiId": template["Outputs"]["ApiId"]}
+    if step == "remove_sync":
+        for id in _SYNC:
+            del resources[id]
+    resources |= _routes(params, step)
+    deployment = _deployment(resources)
+    resources["ApiStage"]["Properties"]["DeploymentId"] = {"Ref": next(iter(deployment))}
+    resources |= deployment
+    if step != "baseline":
+        resources |= _alarms(params, resources)
+        _flags(params, resources)
+    text = json.dumps(resources)
+    used = {name: one for name, one in template["Parameters"].items() if f'"{name}"' in text or f"${{{name}}}" in text}
+    return {**template, "Parameters": used}
+
+
+def access_log_format(params: Params) -> str:
+    """The stage's access log format: every fact of `api.access_log_fields`, each as a JSON string."""
+    fields = params.service.api.access_log_fields.model_dump()
+    return json.dumps({key: FACTS[fact][0] for fact, key in fields.items()})
+
+
+def alarm_id(id: str) -> str:
+    """Logical id of the alarm called `id` in `gates.yaml`."""
+    return f"{_camel(id)}Alarm"
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _routes(params: Params, step: str) -> dict[str, Any]:
+    """Resources, methods and permissions of the step's routes, from their paths."""
+    made: dict[str, Any] = {}
+    for method, route, function in _ROUTES[step]:
+        path: str = getattr(params.service.api.routes, route)
+        parent: dict[str, Any] = {"Fn::GetAtt": ["Api", "RootResourceId"]}
+        parts = path.strip("/").split("/")
+        for depth, part in enumerate(parts):
+            id = "Path" + "".join(_alphanumeric(piece) for piece in parts[: depth + 1])
+            properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": part}
+            made[id] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
+            parent = {"Ref": id}
+        made[f"{_camel(route)}Method"] = _method(method, parent, function)
+        made[f"{_camel(route)}Permission"] = _permission(method, parts, function)
+    return made
+
+
+def _alphanumeric(part: str) -> str:
+    return _camel("".join(char if char.isalnum() else "_" for char in part))
+
+
+def _method(method: str, resource: dict[str, Any], function: str) -> dict[str, Any]:
+    invoke = f"path/2015-03-31/functions/${{{function}.Arn}}/invocations"
+    uri = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:{invoke}"
+    integration = {"Type": "AWS_PROXY", "IntegrationHttpMethod": "POST", "Uri": {"Fn::Sub": uri}}
+    return {
+        "Type": "AWS::ApiGateway::Method",
+        "Properties": {
+            "RestApiId": {"Ref": "Api"},
+            "ResourceId": resource,
+            "HttpMethod": method,
+            "AuthorizationType": "NONE",
+            "Integration": integration,
+        },
+    }
+
+
+def _permission(method: str, parts: list[str], function: str) -> dict[str, Any]:
+    path = "/".join("*" if part.startswith("{") else part for part in parts)
+    source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}/*/{method}/{path}"
+    return {
+        "Type": "AWS::Lambda::Permission",
+        "Properties": {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": function},
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": {"Fn::Sub": source},
+        },
+    }
+
+
+def _deployment(resources: dict[str, Any]) -> dict[str, Any]:
+    """The API's deployment; its logical id changes with the routes, else an update would leave the stage as it was."""
+    kinds = ("AWS::ApiGateway::Resource", "AWS::ApiGateway::Method")
+    routes = {id: one for id, one in resources.items() if one["Type"] in kinds}
+    digest = hashlib.sha256(json.dumps(routes, sort_keys=True).encode()).hexdigest()[:8]
+    made = {
+        "Type": "AWS::ApiGateway::Deployment",
+        "DependsOn": sorted(id for id, one in routes.items() if one["Type"] == kinds[1]),
+        "Properties": {"RestApiId": {"Ref": "Api"}},
+    }
+    return {f"ApiDeployment{digest}": made}
+
+
+def _alarms(params: Params, resources: dict[str, Any]) -> dict[str, Any]:
+    """Every alarm of `gates.yaml`; the guards become monitors of the dial's environment."""
+    tags = resources["Queue"]["Properties"]["Tags"]
+    made = {
+        alarm_id(alarm.id): to_cloudformation(alarm, params) for alarm in params.policy.alarms if alarm.owner == "stack"
+    }
+    for alarm in made.values():
+        alarm["Properties"]["Tags"] = tags
+    resources["DialEnvironment"]["Properties"]["Monitors"] = [
+        {
+            "AlarmArn": {"Fn::GetAtt": [alarm_id(alarm.id), "Arn"]},
+            "AlarmRoleArn": {"Fn::GetAtt": ["MonitorRole", "Arn"]},
+        }
+        for alarm in params.policy.alarms
+        if alarm.guard
+    ]
+    return made
+
+
+def _flags(params: Params, resources: dict[str, Any]) -> None:
+    flag = params.service.traffic.flag
+    documents = {
+        "DialZero": flags.dial_document(flag, 0),
+        "SwitchOff": flags.switch_document(flag, False),
+        "SwitchOn": flags.switch_document(flag, True),
+    }
+    for id, document in documents.items():
+        resources[id]["Properties"] |= {"ContentType": flags.CONTENT_TYPE, "Content": flags.encode(document).decode()}

@@ -1,0 +1,77 @@
+"""The levels of the queues, from the ups and downs of their messages."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runbook_lib.rehearse.world.rows import Floats, Rows
+
+GAUGE_S = 60.0
+IDLE_GAUGE_S = 300.0
+EMPTY_RECEIVES_PER_S = 5 / 20.0
+"""Five pollers of the event source, long polls of 20 s: they go on with no traffic at all, and cost."""
+
+
+@dataclass
+class Gauges:
+    """The queues' levels at the end of the last step."""
+
+    dlq_touched: float
+    """Epoch seconds; SQS stops publishing for a queue that nothing touched for `idle_s`."""
+    idle_s: float
+    visible: float = 0.0
+    in_flight: float = 0.0
+    dead: float = 0.0
+
+    def show(self, done: Rows, start: float, until: float, ages: NDArray[np.float64]) -> Rows:
+        """`done` with the ups and downs of [start, until) replaced by what SQS shows: levels on the full minute.
+
+        `ages` (n, 2) has when each message was sent and when it was gone, of all that may be in the queue.
+        AWS shows them every minute. Here an empty queue is shown every five minutes and one with messages waiting
+        every minute: the same curve for a fifth of the points.
+        """
+        grid = np.arange(math.ceil(start / GAUGE_S) * GAUGE_S, until, GAUGE_S)
+        levels = {}
+        for name in ("visible", "in_flight", "dlq"):
+            rows = done.only(f"d_{name}")
+            order = np.argsort(rows.emit, kind="stable")
+            moves = np.concatenate([[0.0], np.cumsum(rows.value[order])])
+            attribute = "dead" if name == "dlq" else name
+            base: float = getattr(self, attribute)
+            levels[name] = base + moves[np.searchsorted(rows.emit[order], grid, side="right")]
+            setattr(self, attribute, base + float(moves[-1]))
+            if name == "dlq" and len(rows):
+                self.dlq_touched = float(rows.emit.max())
+        full = grid % IDLE_GAUGE_S == 0
+        show = full | (levels["visible"] > 0)
+        oldest = _oldest(ages, grid)
+        nothing = np.zeros(int(full.sum()))
+        lively = (levels["dlq"] > 0) | (grid - self.dlq_touched < self.idle_s)
+        dlq = full & lively
+        shown = [
+            Rows.of("queue_visible", grid[show], levels["visible"][show]),
+            Rows.of("queue_in_flight", grid[show], levels["in_flight"][show]),
+            Rows.of("queue_age", grid[show], oldest[show]),
+            Rows.of("queue_empty", grid[full], IDLE_GAUGE_S * EMPTY_RECEIVES_PER_S),
+            *(Rows.of(f"queue_{what}", grid[full], nothing) for what in ("sent", "received", "deleted")),
+            Rows.of("dlq_visible", grid[dlq], levels["dlq"][dlq]),
+            Rows.of("dlq_in_flight", grid[dlq], np.zeros(int(dlq.sum()))),
+            Rows.of(
+                "dlq_age", grid[dlq], np.where(levels["dlq"] > 0, np.maximum(grid - self.dlq_touched, 0.0), 0.0)[dlq]
+            ),
+        ]
+        return Rows.concatenate([done.public(), *shown])
+
+
+def _oldest(ages: NDArray[np.float64], grid: Floats) -> Floats:
+    """Age at each moment of `grid` of the oldest message not deleted; `ages` is (n, 2): sent, gone."""
+    if not len(ages) or not len(grid):
+        return np.zeros(len(grid))
+    by_end = ages[np.argsort(ages[:, 1])]
+    earliest = np.concatenate([np.minimum.accumulate(by_end[::-1, 0])[::-1], [np.inf]])
+    sent = earliest[np.searchsorted(by_end[:, 1], grid, side="right")]
+    return np.asarray(np.floor(np.maximum(grid - sent, 0.0)))

@@ -1,0 +1,150 @@
+"""The knobs that the simulated service obeys, read from the embedded AWS as the real service would meet them.
+
+Flags through AppConfig's data plane, as clients read them (so AppConfig's own rollback is seen, and this is not the
+code by which the runbook reads them back); what the routes lead to from API Gateway; the workers from the Lambda's
+reserved concurrency; the billing mode from the table. Where the new resources are not deployed, nothing goes to async.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.base.errors import AwsError
+from runbook_lib.params.load import Params
+
+UNRESERVED_WORKERS = 1000
+"""Concurrency of a function that nothing was reserved for: the account's pool."""
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What is in force at one moment."""
+
+    percent: float
+    switch_on: bool
+    workers: int
+    billing_mode: str = "PAY_PER_REQUEST"
+    table_units: float | None = None
+    """Provisioned write units of the table; None: on demand."""
+    index_units: float | None = None
+    """Those of the idempotency index."""
+    deployed: bool = True
+    """The worker exists, and with it queue and table."""
+    migrated: bool = False
+    """`/api/vpr` leads to the submit Lambda."""
+    temporary: bool = True
+    """`/api/vpr-async` exists."""
+
+    @property
+    def share(self) -> float:
+        """Share of requests that clients send to `/api/vpr-async`, 0 to 1."""
+        return self.percent / 100 if self.switch_on else 0.0
+
+
+class _Flag:
+    """One flag as a client holds it: a session, and the last document it was given."""
+
+    def __init__(self, client: Any, application: str, environment: str, profile: str, flag: str) -> None:
+        self._client, self._flag = client, flag
+        self._where = {
+            "ApplicationIdentifier": application,
+            "EnvironmentIdentifier": environment,
+            "ConfigurationProfileIdentifier": profile,
+        }
+        self._token: str | None = None
+        self._held: dict[str, Any] = {}
+
+    def read(self) -> dict[str, Any]:
+        """The flag's attributes; empty if nothing was ever deployed.
+
+        Raises:
+            AwsError: what is deployed is no flag document.
+        """
+        try:
+            if self._token is None:
+                self._token = self._client.start_configuration_session(**self._where)["InitialConfigurationToken"]
+        except self._client.exceptions.ResourceNotFoundException:
+            return {}
+        try:
+            answer = self._client.get_latest_configuration(ConfigurationToken=self._token)
+        except self._client.exceptions.BadRequestException:
+            # The token is older than AppConfig keeps one: a client that slept starts again.
+            self._token = None
+            return self.read()
+        self._token = answer["NextPollConfigurationToken"]
+        if content := answer["Configuration"].read():
+            try:
+                held = json.loads(content)
+                self._held = dict(held.get(self._flag, {}))
+            except (ValueError, AttributeError, TypeError):
+                where = self._where["ConfigurationProfileIdentifier"]
+                raise AwsError(f"AppConfig profile '{where}' holds no feature flags: {content[:80]!r}") from None
+        return self._held
+
+
+class _Paths:
+    """What the paths of the API lead to, asked of API Gateway as it is now."""
+
+    def __init__(self, client: Any, params: Params) -> None:
+        self._client, self._name, self._id = client, params.name("api"), ""
+
+    def read(self) -> dict[str, str]:
+        """Address of the integration behind POST, by path."""
+        if not self._id:
+            found = self._client.get_rest_apis(limit=500)["items"]
+            self._id = next((one["id"] for one in found if one["name"] == self._name), "")
+        listed = self._client.get_resources(restApiId=self._id, embed=["methods"], limit=500)["items"]
+        posts = {one["path"]: (one.get("resourceMethods") or {}).get("POST") for one in listed}
+        return {path: post.get("methodIntegration", {}).get("uri", "") for path, post in posts.items() if post}
+
+
+def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
+    """A function that reads the knobs in force.
+
+    Args:
+        client: gives the boto3 client of a service.
+    """
+    traffic = params.service.traffic
+    data = client("appconfigdata")
+
+    def flag(environment: str, profile: str) -> _Flag:
+        application = traffic.application.format(env=params.env)
+        return _Flag(data, application, environment.format(env=params.env), profile, traffic.flag)
+
+    dial = flag(traffic.dial_environment, traffic.dial_profile)
+    switch = flag(traffic.switch_environment, traffic.switch_profile)
+
+    paths = _Paths(client("apigateway"), params)
+
+    def read() -> Knobs:
+        functions = client("lambda")
+        try:
+            reserved = functions.get_function_concurrency(FunctionName=params.name("worker"))
+        except functions.exceptions.ResourceNotFoundException:
+            return Knobs(0.0, False, params.service.workers, deployed=False, temporary=False)
+        table = client("dynamodb").describe_table(TableName=params.name("table"))["Table"]
+        mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+        indexes = {one["IndexName"]: one for one in table.get("GlobalSecondaryIndexes", [])}
+        index = indexes.get(params.service.names["gsi"], {})
+        dialled, leads_to = dial.read(), paths.read()
+        routes = params.service.api.routes
+        return Knobs(
+            percent=float(dialled.get("percent", 0)) if dialled.get("enabled") else 0.0,
+            switch_on=bool(switch.read().get("enabled")),
+            workers=int(reserved.get("ReservedConcurrentExecutions", UNRESERVED_WORKERS)),
+            billing_mode=mode,
+            table_units=_units(table) if mode == "PROVISIONED" else None,
+            index_units=_units(index) if mode == "PROVISIONED" else None,
+            migrated=params.name("submit") in leads_to.get(routes.sync, ""),
+            temporary=routes.submit in leads_to,
+        )
+
+    return read
+
+
+def _units(part: dict[str, Any]) -> float:
+    """Provisioned write units of a table or an index; 0 where none were given."""
+    return float(part.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0))

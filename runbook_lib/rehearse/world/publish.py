@@ -1,0 +1,395 @@
+"""What AWS and the service leave behind, put into CloudWatch, DynamoDB and CloudWatch Logs.
+
+The addresses (namespace, name, dimensions) are declared here once more, after AWS's documentation, and not taken
+from `observe.catalogue`: a wrong dimension there then finds no data here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from runbook_lib.base.errors import AwsError
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.emulator import inbox as bulk
+from runbook_lib.rehearse.world.jobs import Answer, Failure, Job
+from runbook_lib.rehearse.world.rows import ID, Rows
+
+MINUTE_S = 60
+COARSE_MINUTES = 5
+COARSE = re.compile(
+    r"_(latency|integration|duration|concurrent|throttles|reads|writes|tokens|ms|usd|age|empty|received|deleted|log_bytes)$"
+)
+"""Signals filed by five minutes, the finest period that anybody reads them in: a third of the data. Not the counts of
+requests and failures, whose minute decides what a window and a guard see."""
+DATA_A_CALL = 1000
+VALUES_A_DATUM = 150
+ITEMS_A_CALL = 25
+EVENTS_A_CALL = 1000
+STREAM = "rehearsal"
+
+T = TypeVar("T")
+Dimensions = tuple[tuple[str, str], ...]
+
+
+class Target(NamedTuple):
+    """One metric as AWS publishes it."""
+
+    signal: str
+    namespace: str
+    name: str
+    unit: str
+    dimensions: Dimensions
+
+
+_ROUTE = (
+    ("count", "Count", "Count"),
+    ("4xx", "4XXError", "Count"),
+    ("5xx", "5XXError", "Count"),
+    ("latency", "Latency", "Milliseconds"),
+    ("integration", "IntegrationLatency", "Milliseconds"),
+)
+# HTTP APIs: other names, and the routes by `Route`; the case differs for the errors.
+_HTTP_NAMES = {"4XXError": "4xx", "5XXError": "5xx"}
+_FUNCTION = (
+    ("invocations", "Invocations", "Count"),
+    ("errors", "Errors", "Count"),
+    ("throttles", "Throttles", "Count"),
+    ("duration", "Duration", "Milliseconds"),
+    ("concurrent", "ConcurrentExecutions", "Count"),
+)
+_QUEUE = (
+    ("visible", "ApproximateNumberOfMessagesVisible", "Count"),
+    ("in_flight", "ApproximateNumberOfMessagesNotVisible", "Count"),
+    ("age", "ApproximateAgeOfOldestMessage", "Seconds"),
+    ("sent", "NumberOfMessagesSent", "Count"),
+    ("received", "NumberOfMessagesReceived", "Count"),
+    ("deleted", "NumberOfMessagesDeleted", "Count"),
+    ("empty", "NumberOfEmptyReceives", "Count"),
+)
+_KPI = (
+    ("jobs_created", "VPRJobCreated", "Count"),
+    ("jobs_completed", "VPRJobCompleted", "Count"),
+    ("jobs_failed", "VPRJobFailed", "Count"),
+    ("input_tokens", "VPRInputTokens", "Count"),
+    ("output_tokens", "VPROutputTokens", "Count"),
+    ("vpr_generated", "VPRGenerated", "Count"),
+    ("vpr_generation_ms", "VPRGenerationTimeMs", "Milliseconds"),
+    ("vpr_cost_usd", "VPRCostUSD", "None"),
+    ("status_query", "VPRStatusQuery", "Count"),
+    ("status_completed", "VPRStatusCompleted", "Count"),
+    ("status_failed", "VPRStatusFailed", "Count"),
+)
+
+
+def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
+    """Every metric that is published, with the dimension sets that AWS uses (but for the API without its stage).
+
+    Args:
+        api_id: of the HTTP API, whose metrics have no name in their dimensions; not used for a REST API.
+    """
+    return (
+        *_api_targets(params, api_id),
+        *(
+            Target(f"{function}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
+            for function in ("sync", "submit", "worker", "status")
+            for key, name, unit in _FUNCTION
+        ),
+        *(
+            Target(f"{queue}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
+            for queue in ("queue", "dlq")
+            for key, name, unit in _QUEUE
+            if f"{queue}_{key}" in ID
+        ),
+        *(
+            Target(f"{function}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
+            for function in ("sync", "submit", "worker", "status")
+            for group in (f"/aws/lambda/{params.name(function)}",)
+        ),
+        *_table_targets(params),
+        *(
+            Target(key, params.service.kpi_namespace, name, unit, (("service", params.service.kpi_service),))
+            for key, name, unit in _KPI
+        ),
+    )
+
+
+def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
+    api = params.service.api
+    routes = {
+        "sync": ("POST", api.routes.sync),
+        "submit": ("POST", api.routes.submit),
+        "status": ("GET", api.routes.status),
+    }
+    for route, (method, path) in routes.items():
+        if api.kind == "rest":
+            stage: Dimensions = (("ApiName", params.name("api")), ("Stage", api.stage))
+            sets = (stage, (*stage, ("Resource", path), ("Method", method)))
+        else:
+            stage = (("ApiId", api_id), ("Stage", api.stage))
+            sets = (stage, (*stage, ("Route", f"{method} {path}")))
+        for key, name, unit in _ROUTE:
+            shown = name if api.kind == "rest" else _HTTP_NAMES.get(name, name)
+            for dimensions in sets:
+                yield Target(f"{route}_{key}", "AWS/ApiGateway", shown, unit, dimensions)
+            # A path that is not there has no metrics of its own.
+            if route == "sync" and f"nowhere_{key}" in ID:
+                yield Target(f"nowhere_{key}", "AWS/ApiGateway", shown, unit, stage)
+
+
+def _table_targets(params: Params) -> Iterator[Target]:
+    table: Dimensions = (("TableName", params.name("table")),)
+    index = (*table, ("GlobalSecondaryIndexName", params.service.names["gsi"]))
+    for prefix, dimensions in (("table", table), ("gsi", index)):
+        yield Target(f"{prefix}_reads", "AWS/DynamoDB", "ConsumedReadCapacityUnits", "Count", dimensions)
+        yield Target(f"{prefix}_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Count", dimensions)
+        yield Target(f"{prefix}_write_throttles", "AWS/DynamoDB", "WriteThrottleEvents", "Count", dimensions)
+
+
+class Packed:
+    """Calls whose body is packed here, not by botocore.
+
+    botocore validates and packs a datum in 45 us, two thirds of a whole day's time. Where it would speak JSON, the body
+    is packed here; everything else (address, signature, retries, errors) stays botocore's.
+    """
+
+    def __init__(self, client: Any, operation: str) -> None:
+        self._packs_itself = client.meta.service_model.resolved_protocol == "json"
+        self._packed = threading.local()
+        client.meta.events.register(f"before-call.{operation}", self._swap_body)
+
+    def call(self, method: Callable[..., Any], request: dict[str, Any], empty: dict[str, Any]) -> Any:
+        """`method(**request)`; `empty` is a request that botocore packs in no time."""
+        if not self._packs_itself:
+            return method(**request)
+        self._packed.body = json.dumps(request).encode()
+        try:
+            return method(**empty)
+        finally:
+            self._packed.body = None
+
+    def _swap_body(self, params: dict[str, Any], **_: Any) -> None:
+        """botocore's `before-call` hook: the body packed above instead of the empty one."""
+        if getattr(self._packed, "body", None) is not None:
+            params["body"] = self._packed.body
+
+
+class Metrics:
+    """Turns rows into MetricData and puts them; where there is an `inbox` folder, by the file instead."""
+
+    def __init__(self, client: Any, targets: Sequence[Target], inbox: Path | None = None) -> None:
+        self.client, self._inbox, self._left = client, inbox, itertools.count()
+        series = sorted({target[1:] for target in targets})
+        number = {address: i for i, address in enumerate(series)}
+        self._series = series
+        # One signal may feed several series (route, stage, API): pairs of (signal, series).
+        self._feeds: dict[int, list[int]] = {}
+        for target in targets:
+            self._feeds.setdefault(ID[target.signal], []).append(number[target[1:]])
+        self._dimensions = [[{"Name": k, "Value": v} for k, v in dimensions] for *_, dimensions in series]
+        self._width = max((len(fed) for fed in self._feeds.values()), default=0)
+        self._packed = Packed(client, "cloudwatch.PutMetricData")
+        self._step = np.array([COARSE_MINUTES if COARSE.search(name) else 1 for name in ID])
+
+    def data(self, rows: Rows) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """(namespace, its MetricData) of `rows`: one datum a series and minute, equal values counted.
+
+        A datum of more than 150 different values is cut into several.
+        """
+        series, minute, value, count = self._counted(rows)
+        if not len(series):
+            return
+        first = np.flatnonzero(np.concatenate([[True], (np.diff(series) != 0) | (np.diff(minute) != 0)]))
+        last = np.append(first[1:], len(series))
+        # Plain Python from here: element access to numpy arrays would cost more than the loop itself.
+        heads = zip(first.tolist(), last.tolist(), series[first].tolist(), minute[first].tolist(), strict=True)
+        values, counts = value.tolist(), count.tolist()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for low, high, number, at in heads:
+            namespace, name, unit, _ = self._series[number]
+            bucket = found.setdefault(namespace, [])
+            head = {
+                "MetricName": name,
+                "Dimensions": self._dimensions[number],
+                "Timestamp": at * MINUTE_S,
+                "Unit": unit,
+            }
+            for cut in range(low, high, VALUES_A_DATUM):
+                end = min(cut + VALUES_A_DATUM, high)
+                bucket.append({**head, "Values": values[cut:end], "Counts": counts[cut:end]})
+        yield from found.items()
+
+    def _counted(self, rows: Rows) -> tuple[Any, Any, Any, Any]:
+        """`rows` by series, minute and value, sorted, with how often each occurs: four arrays of one length."""
+        feeds = np.full((len(ID), self._width), -1)
+        for signal, fed in self._feeds.items():
+            feeds[signal, : len(fed)] = fed
+        wide = feeds[rows.signal]
+        series = wide.T.ravel()
+        step = self._step[rows.signal]
+        minute = np.tile((rows.stamp // MINUTE_S).astype(np.int64) // step * step, self._width)
+        value = np.tile(rows.value, self._width)
+        kept = series >= 0
+        series, minute, value = series[kept], minute[kept], value[kept]
+        order = np.lexsort((value, minute, series))
+        series, minute, value = series[order], minute[order], value[order]
+        if not len(series):
+            return series, minute, value, np.empty(0)
+        changed = (np.diff(series) != 0) | (np.diff(minute) != 0) | (np.diff(value) != 0)
+        first = np.flatnonzero(np.concatenate([[True], changed]))
+        return series[first], minute[first], value[first], np.diff(np.append(first, len(series))).astype(float)
+
+    def put(self, rows: Rows) -> int:
+        """Put `rows`; how many data that were. Two calls at a time: one is packed while the other is stored."""
+        if self._inbox is not None:
+            return self._leave(self._inbox, rows)
+        calls = [(namespace, part) for namespace, data in self.data(rows) for part in _parts(data, DATA_A_CALL)]
+
+        if len(calls) <= 1:
+            return sum(self._call(*call) for call in calls)
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(lambda call: self._call(*call), calls))
+
+    def _leave(self, folder: Path, rows: Rows) -> int:
+        series, minute, value, count = self._counted(rows)
+        edges = [0, *(np.flatnonzero(np.diff(series)) + 1).tolist(), len(series)]
+        found: list[bulk.Series] = []
+        for low, high in itertools.pairwise(edges):
+            if high > low:
+                namespace, name, unit, dimensions = self._series[series[low]]
+                part = slice(low, high)
+                times = (minute[part] * float(MINUTE_S)).tolist()
+                found.append(
+                    (namespace, name, unit, dict(dimensions), times, value[part].tolist(), count[part].tolist())
+                )
+        if found:
+            # Several worlds share the folder, and several Metrics one world.
+            file = bulk.leave(folder, f"{id(self)}-{next(self._left)}", found)
+            self.client.put_metric_data(Namespace=bulk.NAMESPACE, MetricData=[{"MetricName": file, "Value": 1.0}])
+        return len(series)
+
+    def _call(self, namespace: str, data: list[dict[str, Any]]) -> int:
+        request = {"Namespace": namespace, "MetricData": data}
+        self._packed.call(self.client.put_metric_data, request, {"Namespace": namespace, "MetricData": []})
+        return len(data)
+
+
+def iso(at: float) -> str:
+    """Epoch seconds as the service writes times: ISO 8601, UTC, milliseconds."""
+    return dt.datetime.fromtimestamp(round(at, 3), dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def item(job: Job, params: Params) -> dict[str, Any]:
+    """The item of `job` in the jobs table, as the status last handed out (`job.written`) has it."""
+    found: dict[str, Any] = {
+        "job_id": {"S": job.job_id},
+        "status": {"S": job.written},
+        "created_at": {"S": iso(job.created)},
+        "idempotency_key": {"S": job.idempotency_key},
+        "ttl": {"N": str(int(job.created) + params.service.job_ttl_s)},
+        "source": {"S": "client"},
+    }
+    if job.written == "PENDING":
+        return found
+    found["started_at"] = {"S": iso(job.started)}
+    if job.written == "PROCESSING":
+        return found
+    found["completed_at"] = {"S": iso(job.finished)}
+    if job.written == "FAILED":
+        return found | {"error": {"S": job.error}}
+    if job.untold:
+        return found | {"result_key": {"S": f"results/{job.job_id}.json"}}
+    used = {"input": {"N": str(job.input_tokens)}, "output": {"N": str(job.output_tokens)}}
+    return found | {"result_key": {"S": f"results/{job.job_id}.json"}, "token_usage": {"M": used}}
+
+
+class Items:
+    """Puts the jobs' items into the table."""
+
+    def __init__(self, client: Any, params: Params) -> None:
+        self._client, self._params = client, params
+        self._packed = Packed(client, "dynamodb.BatchWriteItem")
+
+    def put(self, jobs: Iterable[Job]) -> int:
+        """Write the items of `jobs`, 25 a call, two calls at a time; how many.
+
+        Raises:
+            AwsError: the table goes on refusing some of them.
+        """
+        parts = list(_parts(list(jobs), ITEMS_A_CALL))
+        if len(parts) <= 1:
+            return sum(map(self._write, parts))
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(self._write, parts))
+
+    def _write(self, part: list[Job]) -> int:
+        table = self._params.name("table")
+        left = {table: [{"PutRequest": {"Item": item(job, self._params)}} for job in part]}
+        for _ in range(8):
+            answer = self._packed.call(self._client.batch_write_item, {"RequestItems": left}, {"RequestItems": {}})
+            left = answer.get("UnprocessedItems") or {}
+            if not left:
+                return len(part)
+        raise AwsError(f"DynamoDB keeps refusing {len(left[table])} job items of the simulation")
+
+
+def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> int:
+    """Write the worker's log lines of jobs it marked FAILED; how many."""
+    if not failures:
+        return 0
+    group = f"/aws/lambda/{params.name('worker')}"
+    _unless_there(client, lambda: client.create_log_group(logGroupName=group))
+    _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
+    service = params.service.kpi_service
+    for part in _parts(sorted(failures), EVENTS_A_CALL):
+        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, service)} for failure in part]
+        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
+    return len(failures)
+
+
+def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
+    """Write the gateway's access log of refused and failed requests; how many lines. None where no log is declared."""
+    if not answers or "access_log" not in params.service.names:
+        return 0
+    group = params.name("access_log")
+    _unless_there(client, lambda: client.create_log_group(logGroupName=group))
+    _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
+    routes = params.service.api.routes
+    paths = {"submit": routes.submit, "sync": routes.sync}
+    for part in _parts(sorted(answers), EVENTS_A_CALL):
+        events = [{"timestamp": int(one.at * 1000), "message": access_line(one, paths)} for one in part]
+        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
+    return len(answers)
+
+
+def access_line(answer: Answer, paths: dict[str, str]) -> str:
+    """One line of the access log, with the fields of `$context` that the inventory wants."""
+    at = int(answer.at * 1000)
+    said = {"request_id": f"{at:x}", "time": at, "method": "POST", "path": paths[answer.path]}
+    return json.dumps({**said, "status": answer.status, "response_type": answer.kind or "-"})
+
+
+def log_line(failure: Failure, service: str) -> str:
+    """The worker's own log line: what the metric filter looks for (VPRJobFailed), which job, why."""
+    said = {"level": "ERROR", "message": "VPRJobFailed", "service": service}
+    return json.dumps({**said, "job_id": failure.job_id, "error": failure.reason})
+
+
+def _unless_there(client: Any, create: Callable[[], object]) -> None:
+    with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+        create()
+
+
+def _parts(things: Sequence[T], size: int) -> Iterator[list[T]]:
+    for low in range(0, len(things), size):
+        yield list(things[low : low + size])

@@ -1,0 +1,217 @@
+"""The closed loop: time passes, the service lives, AWS is told, and what AWS makes of it changes what comes next."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from runbook_lib.base.errors import AwsError
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.world import publish
+from runbook_lib.rehearse.world.jobs import Settings
+from runbook_lib.rehearse.world.knobs import Knobs, reader
+from runbook_lib.rehearse.world.lookahead import LookAhead
+from runbook_lib.rehearse.world.outbox import Outbox
+from runbook_lib.rehearse.world.rows import ID, Rows
+from runbook_lib.rehearse.world.scenario import Scenario, load
+from runbook_lib.rehearse.world.service import Service, Step
+from runbook_lib.rehearse.world.truth import Truth
+
+HISTORY_S = 6 * 3600.0
+COARSE_S = 3600.0
+FINE_S = 300.0
+_BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "nowhere_"))]
+"""Signals that there are before the new resources are deployed."""
+
+
+class Aws(Protocol):
+    """What the world needs of the embedded AWS."""
+
+    @property
+    def inbox(self) -> Path:
+        """Where metrics may be left by the file."""
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+
+    def now(self) -> dt.datetime:
+        """AWS's own clock."""
+
+    def move_to(self, instant: dt.datetime) -> None:
+        """Move that clock forward."""
+
+
+class World:
+    """The users and the service of one environment.
+
+    It lives from AWS's time at construction on. Its random numbers depend on the seed and on how long it has lived,
+    its daily rhythm on the hour of the day: for the same world twice, construct it at the same time of day.
+
+    Args:
+        aws: the embedded AWS, with the sandbox of `params.env` deployed.
+        params: names, settings, guard alarms of the environment.
+        scenario: a `Scenario`, or the name of one.
+        seed: of everything random.
+    """
+
+    def __init__(self, aws: Aws, params: Params, scenario: Scenario | str = "healthy", seed: int = 1) -> None:
+        self.aws, self.params = aws, params
+        self.scenario = load(scenario) if isinstance(scenario, str) else scenario
+        self.truth = Truth(params.service.job_deadline_s)
+        self._read = reader(aws.client, params)
+        self.knobs = self._read()
+        self.service = Service(self.scenario, settings(params), seed, aws.now().timestamp(), self.knobs.workers)
+        self._obey(self.knobs)
+        self._ahead = LookAhead.of(params)
+        self._outbox = Outbox()
+        self._items = publish.Items(aws.client("dynamodb"), params)
+        found = publish.targets(params, _api_id(aws, params))
+        self._metrics = publish.Metrics(aws.client("cloudwatch"), found, inbox=aws.inbox)
+
+    @property
+    def now(self) -> dt.datetime:
+        """Up to where it has lived and published."""
+        return dt.datetime.fromtimestamp(self.service.now, dt.UTC)
+
+    def advance(self, until: dt.datetime, on_step: Callable[[World], None] | None = None) -> None:
+        """`advance_all` for this world alone.
+
+        Args:
+            on_step: called after each step, for a progress bar.
+        """
+        advance_all([self], until, (lambda _: on_step(self)) if on_step is not None else None)
+
+    def advance_by(self, on_step: Callable[[World], None] | None = None, **timedelta: float) -> None:
+        """`advance` by `hours=`, `minutes=` and so on from AWS's clock."""
+        self.advance(self.aws.now() + dt.timedelta(**timedelta), on_step)
+
+    def obey(self) -> None:
+        """Look at the knobs, and live by them from now on."""
+        self._obey(self._read())
+
+    def _obey(self, knobs: Knobs) -> None:
+        self.knobs = knobs
+        self.service.set_weight(knobs.share)
+        self.service.set_routes(migrated=knobs.migrated, temporary=knobs.temporary)
+        self.service.workers = knobs.workers
+        self.service.set_units(table=knobs.table_units, index=knobs.index_units)
+        if knobs.migrated:
+            self.begin("migration")
+
+    def begin(self, phase: str) -> None:
+        """`phase` (a notebook) has set its weight, or `migration` has come about: the faults that wait for it begin."""
+        if self.service.scenario.waits_for(phase):
+            self.service.live_by(self.service.scenario.begun(phase, self.service.hour))
+
+    def horizon(self, end: float) -> float:
+        """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""
+        now = self.service.now
+        if not self.knobs.deployed:  # there are no guards
+            return min(end, _after(now, HISTORY_S))
+        horizon = min(end, _after(now, COARSE_S))
+        fine = min(end, _after(now, FINE_S))
+        if self._ahead.blind or self._ahead.breaches(Rows.empty()) < math.inf:
+            return fine
+        first = self._ahead.breaches(self.service.fork().run(horizon).rows)
+        if first == math.inf:
+            return horizon
+        return max(fine, first // FINE_S * FINE_S)
+
+    def live(self, until: float) -> Step:
+        """What comes to pass up to `until`, told to nobody yet."""
+        return self.service.run(until)
+
+    def publish(self, step: Step) -> None:
+        """Tells AWS: jobs, logs and metrics side by side, since one is packed while another is stored."""
+        service = self.service
+        step.rows = self._outbox.send(step.rows, service.scenario, service.origin, step.end)
+        if not self.knobs.deployed:
+            # There is no queue, no table and no worker that could tell anything.
+            step.rows = step.rows.where(np.isin(step.rows.signal, _BASELINE))
+        with ThreadPoolExecutor(2) as pool:
+            items = pool.submit(self._items.put, step.jobs)
+            logs = pool.submit(publish.put_failures, self.aws.client("logs"), self.params, step.failures)
+            publish.put_access(self.aws.client("logs"), self.params, step.answers)
+            self.truth.data += self._metrics.put(step.rows)
+            self.truth.items += items.result()
+            logs.result()
+        self.truth.add(step)
+        self._ahead.remember(step.rows, step.end)
+
+
+def advance_all(
+    worlds: Sequence[World], until: dt.datetime, on_step: Callable[[dt.datetime], None] | None = None
+) -> None:
+    """Let time pass up to `until` for all of them; afterwards AWS's clock is there, and so is everything published.
+
+    They live in step: time is moved an hour at a time while no guard alarm of any can change, and five minutes at a
+    time while one can; the knobs are read again after each step, so whatever AWS did by itself is followed.
+
+    Args:
+        worlds: on one embedded AWS, each of another environment.
+        until: aware; nothing happens if it has passed.
+        on_step: called after each step with the time reached.
+    """
+    if not worlds:
+        return
+    aws, end = worlds[0].aws, until.timestamp()
+
+    def live(to: float) -> None:
+        steps = [(world, world.live(to)) for world in worlds if world.service.now < to]
+        instant = dt.datetime.fromtimestamp(to, dt.UTC)
+        # Its clock ticks on by itself while points are put: it may be there already.
+        if instant > aws.now():
+            aws.move_to(instant)
+        for world, step in steps:
+            world.publish(step)
+
+    # Whoever changed a knob did so while the clock ticked on: up to now the old ones were in force.
+    live(min(aws.now().timestamp(), end))
+    while min(world.service.now for world in worlds) < end:
+        for world in worlds:
+            world.obey()
+        to = min(world.horizon(end) for world in worlds)
+        live(to)
+        if on_step is not None:
+            on_step(dt.datetime.fromtimestamp(to, dt.UTC))
+    for world in worlds:
+        world.obey()
+
+
+def settings(params: Params) -> Settings:
+    """The simulated service's settings from `service.yaml` and `prices.yaml`."""
+    service, prices = params.service, params.prices
+    return Settings(
+        client_poll_s=service.traffic.client_poll_s,
+        poll_every_s=service.poll_every_s,
+        job_deadline_s=service.job_deadline_s,
+        visibility_timeout_s=service.visibility_timeout_s,
+        max_receives=service.max_receives,
+        input_tokens=service.input_tokens,
+        output_tokens=service.output_tokens,
+        usd_per_input_token=prices.of("llm.input_tokens", 1),
+        usd_per_output_token=prices.of("llm.output_tokens", 1),
+    )
+
+
+def _after(now: float, step: float) -> float:
+    return (now // step + 1) * step
+
+
+def _api_id(aws: Aws, params: Params) -> str:
+    """Id of the HTTP API; a REST API's metrics have its name instead."""
+    if params.service.api.kind == "rest":
+        return ""
+    if "api_id" in params.service.names:
+        return params.name("api_id")
+    name = params.name("api")
+    found = [api["ApiId"] for api in aws.client("apigatewayv2").get_apis()["Items"] if api["Name"] == name]
+    if not found:
+        raise AwsError(f"there is no HTTP API called '{name}'")
+    return str(found[0])

@@ -1,0 +1,106 @@
+"""What the notebooks show about money: the bill and a month of it, both sides beside each other, and the rollout."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from runbook_lib.base.window import parse
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.judge.money.cost import CostLine
+from runbook_lib.judge.money.projection import BreakEven, Month, break_even, month
+from runbook_lib.observe.evidence.costs import MEASURE, SYNC
+from runbook_lib.params.load import Params
+from runbook_lib.record.record import Record
+from runbook_lib.rollout import cost_compare
+
+TIMES = (1.0, 10.0)
+"""Of the window's traffic: a month of each is projected."""
+Points = list[tuple[dt.datetime, float]]
+
+
+def months(item: Evidence, params: Params) -> list[Month]:
+    """A month at `TIMES` the traffic of the evidence's window; empty where there is no bill."""
+    hours = float(item.extra.get("hours") or 0.0)
+    lines = [CostLine.model_validate(line) for line in item.extra.get("lines", ())]
+    if not lines or hours <= 0:
+        return []
+    return [month(lines, item.n or 0, hours, params.prices, times) for times in TIMES]
+
+
+def even(item: Evidence, params: Params) -> BreakEven | None:
+    """On demand against what rollback 3 would provision; None where the window has no bill."""
+    hours, used = float(item.extra.get("hours") or 0.0), item.extra.get("consumed")
+    units = next((float(one.throttling.units) for one in params.policy.rollbacks.values() if one.throttling), None)
+    if hours <= 0 or not used or units is None:
+        return None
+    return break_even(used["writes"], used["reads"], hours, units, params.prices)
+
+
+def bill(item: Evidence, params: Params) -> Any:
+    """The asynchronous side's bill, and what a month of it comes to."""
+    from runbook_lib.show.cost import cost_table, month_table
+    from runbook_lib.show.tables import stack
+
+    shown, projected = cost_table(item), months(item, params)
+    return stack(shown, month_table(projected, even(item, params))) if projected else shown
+
+
+def compared(check: Check, sync: Evidence, params: Params) -> Any:
+    """Both sides as a table and as bars, the way from one to the other, and the synchronous side's own bill."""
+    from runbook_lib.show.cost import cost_table
+    from runbook_lib.show.cost_charts import stacked, waterfall
+    from runbook_lib.show.tables import stack
+
+    shown = [cost_compare.table(check)]
+    sides = {name: check.facts.get(name) or {} for name in ("sync", "async")}
+    if all(one.get("lines") for one in sides.values()):
+        shown += [
+            stacked(sides, params.policy.gate("cost"), params.policy.cost_scope),
+            waterfall(sides["sync"], sides["async"]),
+        ]
+    if sync.value is not None:
+        shown.append(cost_table(sync, judged=False))
+    return stack(*shown)
+
+
+def history(records: Iterable[Record], params: Params) -> Any:
+    """Cost of a successful VPR through the phases, of the records of this environment."""
+    from runbook_lib.show.cost_charts import over_time
+    from runbook_lib.show.page import line
+
+    mine = sorted((one for one in records if one.env == params.env and one.as_of), key=lambda one: one.as_of or "")
+    infrastructure, tokens = (
+        {name: _points(mine, measure, part) for name, measure in (("sync", SYNC), ("async", MEASURE))}
+        for part in ("infrastructure", "llm")
+    )
+    if not any(infrastructure.values()):
+        return line("No look has a bill yet: there is nothing to draw over time.")
+    return over_time(infrastructure, tokens, marks=_marks(mine, params), gate=_gate(params))
+
+
+def _gate(params: Params) -> Gate | None:
+    return params.policy.gate("cost") if params.policy.cost_scope == "infrastructure" else None
+
+
+def _points(records: Iterable[Record], measure: str, part: str) -> Points:
+    """(time of the look, USD per successful VPR); an infinite cost has no place in a curve."""
+    found: Points = []
+    for one in records:
+        value = ((one.evidence.get(measure) or {}).get("extra") or {}).get(part)
+        if isinstance(value, int | float) and math.isfinite(value):
+            found.append((parse(one.as_of or ""), float(value)))
+    return found
+
+
+def _marks(records: Iterable[Record], params: Params) -> list[tuple[dt.datetime, str]]:
+    """The first look of each phase that has a bill."""
+    marks: dict[str, dt.datetime] = {}
+    for one in records:
+        if (one.evidence.get(MEASURE) or {}).get("value") is not None:
+            marks.setdefault(one.notebook, parse(one.as_of or ""))
+    phases = params.policy.phases
+    return [(at, f"{phases[name].percent:g} %" if name in phases else "week") for name, at in marks.items()]

@@ -1,0 +1,115 @@
+"""Recorded deviations in the archive: opened before the change that makes them, closed when undone or adopted.
+
+They are entries in the chain (`record/entry.py`), written ahead: between the entry and the change lies a crash at
+worst, and then the inventory finds what the code says and the entry reminds of nothing that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError, Refused
+from runbook_lib.judge.incidents.deviation import Act, Deviation, Said, still_open
+from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import Entry, Kind, book, enter
+
+KIND: Kind = "deviation"
+BILLING = "inventory.table.billing"
+"""Check of the jobs table's billing mode, which rollback 3 changes."""
+UNITS, UNITS_BEFORE = "units", "units_before"
+"""Facts of that deviation: the units of table and indexes, by name; before: empty if it was on demand."""
+
+
+def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
+    """Everything that was said about deviations of `env`, oldest first, whatever the release; and what is damaged.
+
+    A deviation outlives the release in which it was made: the setting does.
+    """
+    releases = dict.fromkeys(ref.release for ref in archive.records(env, None, "entry"))
+    books = [book(archive, env, release, KIND) for release in releases]
+    # In the order of the chain: by AWS's whole seconds, carried on by each run, an undoing may seem to come first.
+    entered = sorted((one for each in books for one in each.entered), key=lambda one: one.ref.sealed)
+    found = []
+    for one in entered:
+        facts = dict(one.entry.facts)
+        found.append(Said(act=facts.pop("act"), deviation=Deviation.model_validate(facts)))
+    return found, tuple(sentence for each in books for sentence in each.altered)
+
+
+def open_deviations(archive: Archive, env: str) -> dict[str, Deviation]:
+    """The deviations of `env` that are neither undone nor adopted, by check id."""
+    return still_open(said(archive, env)[0])
+
+
+def say(archive: Archive, params: Params, act: Act, deviation: Deviation, *, by: str, at: str, arn: str) -> None:
+    """Seals one word about a deviation into the chain.
+
+    Raises:
+        ArchiveError: the archive cannot be written.
+    """
+    facts = {"act": act, **deviation.model_dump(mode="json")}
+    text = f"{act}: {deviation.title}, {deviation.was} -> {deviation.value}; {deviation.why}"
+    entry = Entry(kind=KIND, item=deviation.check, by=by, at=at, text=text, facts=facts)
+    enter(archive, params, entry, arn)
+
+
+def open_all(
+    archive: Archive, params: Params, deviations: Iterable[Deviation], *, by: str, at: str, arn: str
+) -> list[Deviation]:
+    """Opens those that are not open with the same value already; what is open then, in the order given.
+
+    Raises:
+        Refused: the archive cannot be written: what nobody would be reminded of is not changed.
+    """
+    known, found = open_deviations(archive, params.env), []
+    for one in deviations:
+        there = known.get(one.check)
+        if there is not None and there.value == one.value:
+            found.append(there)
+            continue
+        try:
+            say(archive, params, "opened", one, by=by, at=at, arn=arn)
+        except (ArchiveError, OSError) as error:
+            raise Refused(f"the deviation cannot be recorded ({error}); nothing was changed") from error
+        found.append(one if there is None else one.back_to(there))
+    return found
+
+
+def close(
+    archive: Archive, params: Params, ids: Iterable[str], act: Act, *, by: str, at: str, arn: str
+) -> list[Deviation]:
+    """Closes those of `ids` that are open; which they were.
+
+    Raises:
+        ArchiveError: the archive cannot be written.
+    """
+    known = open_deviations(archive, params.env)
+    found = [known[id] for id in ids if id in known]
+    for one in found:
+        say(archive, params, act, one, by=by, at=at, arn=arn)
+    return found
+
+
+def since(archive: Archive, env: str, check: str) -> str | None:
+    """When the open deviation of that check was decided upon, ISO 8601; None: there is none."""
+    one = open_deviations(archive, env).get(check)
+    return one.at if one else None
+
+
+def rows(found: Mapping[str, Deviation]) -> list[dict[str, Any]]:
+    """For tables and `--json`."""
+    return [
+        {
+            "setting": one.title,
+            "check": id,
+            "was": one.was,
+            "now": one.value,
+            "by": one.by,
+            "at": one.at,
+            "why": one.why,
+            "incident": one.incident,
+        }
+        for id, one in found.items()
+    ]

@@ -1,0 +1,55 @@
+"""Whether the peak of a phase fits through the door: limits and traffic asked of AWS, judged by `judge.door`.
+
+The preflight asks for every coming phase; a phase may ask again before its shift (`phase_checks`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.planning.door import Limits, Manner, door_checks
+from runbook_lib.observe.inventory.calls import Clients
+from runbook_lib.observe.inventory.door import read_limits
+from runbook_lib.observe.traffic import peak
+from runbook_lib.params.load import Params
+
+
+def manner(params: Params, *, migrated: bool = False) -> Manner:
+    """How submissions become load on the limits in front of the functions, by the parameters."""
+    baseline, service = params.policy.baseline, params.service
+    return Manner(
+        burst=baseline.burst,
+        headroom=baseline.headroom,
+        generation_s=baseline.generation_s,
+        poll_every_s=service.poll_every_s,
+        handler_s=baseline.handler_s,
+        workers=service.workers,
+        migrated=migrated,
+    )
+
+
+def ask(aws: Clients, params: Params, now: dt.datetime) -> tuple[Limits, peak.PeakTraffic]:
+    """The limits as they are, and the heaviest traffic of the last `baseline.days`, both routes together.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer; a limit that is refused is in the answer.
+    """
+    return read_limits(aws, params), peak.read(aws.client("cloudwatch"), params, now)
+
+
+def phase_checks(
+    aws: Clients, params: Params, percent: float, now: dt.datetime, *, migrated: bool = False
+) -> tuple[list[Check], dict[str, Any]]:
+    """One check a limit (`door.<limit>`) for a weight of `percent`, and the raw answers for the record.
+
+    Args:
+        migrated: `POST /api/vpr` is asynchronous already, and every submission comes by it.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer.
+    """
+    limits, seen = ask(aws, params, now)
+    checks = door_checks(limits, seen.peak, percent, manner(params, migrated=migrated))
+    return checks, {"limits": limits.model_dump(mode="json"), "traffic": seen.answers.raw, "notes": list(seen.notes)}

@@ -1,0 +1,120 @@
+"""What one look saw: asked over one window, kept raw in the record, and made into evidence, now or years later."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.observe.evidence import door, measure
+from runbook_lib.observe.jobs import census
+from runbook_lib.observe.metrics import fetch
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params
+from runbook_lib.run.run import Run
+
+BASELINE = "baseline_success"
+
+
+@dataclass
+class Seen:
+    """What one look saw."""
+
+    window: Window
+    now: dt.datetime
+    look: Look | None
+    answers: fetch.Answers
+    segment: census.Segment | None
+    live: dict[str, Any]
+    traffic: traffic.TrafficState
+    evidence: dict[str, Evidence]
+    sha256: str = ""
+    """Of the file in the record that holds the raw answers."""
+    kept: dict[str, Evidence] = field(default_factory=dict)
+    """Evidence that an earlier record gave, not these answers."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All but the answers, which have a file of their own: what `remade` needs."""
+        return {
+            "window": [self.window.start.isoformat(), self.window.end.isoformat()],
+            "now": self.now.isoformat(),
+            "look": self.look,
+            "answers_sha256": self.sha256,
+            "segment": self.segment,
+            "live": self.live,
+            "traffic": self.traffic,
+            "kept": self.kept,
+        }
+
+
+def take(
+    run: Run,
+    state: traffic.TrafficState,
+    window: Window,
+    look: Look | None,
+    segment: census.Segment | None,
+    levels: dict[str, Any],
+    *,
+    more: Sequence[fetch.Ask] = (),
+    baseline: Callable[[Evidence], Evidence] | None = None,
+) -> Seen:
+    """Asks CloudWatch about `window` (and `more`), and notes the raw answers and the evidence in the journal.
+
+    Args:
+        segment: the census of the window; None: there is none.
+        levels: read live.
+        baseline: says what stands for the baseline's success, given what these answers say of it.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer.
+    """
+    params = traffic.as_routed(run.params, state)
+    cloudwatch = run.aws.client("cloudwatch")
+    asked = [*measure.asks(params, window, run.now), *door.asks(params, state, window), *more]
+    first = fetch.fetch(cloudwatch, params, asked, run.now)
+    bounds = measure.asks_bounds(first, params, window, run.now, look)
+    answers = first + fetch.fetch(cloudwatch, params, bounds, run.now)
+    evidence = measure.measure(answers, segment, levels, state, params, window, run.now, look)
+    kept: dict[str, Evidence] = {}
+    if baseline is not None and (other := baseline(evidence[BASELINE])) is not evidence[BASELINE]:
+        kept = {BASELINE: other}
+    evidence |= kept
+    # As bytes: numbers and metric names only, nothing that redaction would have to look for.
+    sha256 = run.journal.attach("answers.json", json.dumps(answers.raw).encode())
+    run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
+    run.journal.append(
+        "evidence",
+        window=[iso(window.start), iso(window.end)],
+        live=levels,
+        evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
+    )
+    return Seen(window, run.now, look, answers, segment, levels, state, evidence, sha256, kept)
+
+
+def remade(
+    seen: Mapping[str, Any], raw: list[dict[str, Any]], params: Params, look: Look | None, rules: int
+) -> dict[str, Evidence]:
+    """The evidence once more, from what `Seen.as_dict` kept and the raw answers; asks nobody.
+
+    Args:
+        seen: of the record.
+        raw: the answers, of the file whose hash `seen` names.
+        params: the record's own, or with another policy.
+        look: the declared look that is judged.
+        rules: by which the record was judged.
+
+    Raises:
+        ValueError: the record holds something else than this version writes.
+    """
+    state = traffic.TrafficState.model_validate(seen["traffic"])
+    segment = None if seen["segment"] is None else census.Segment.model_validate(seen["segment"])
+    start, end = map(parse, seen["window"])
+    evidence = measure.measure(
+        fetch.Answers.from_raw(raw), segment, dict(seen["live"]), state, traffic.as_routed(params, state),
+        Window(start, end), dt.datetime.fromisoformat(seen["now"]), look, rules,
+    )  # fmt: skip
+    return evidence | {name: Evidence.model_validate(one) for name, one in seen["kept"].items()}

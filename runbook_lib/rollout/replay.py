@@ -1,0 +1,287 @@
+"""The verdict of a sealed record made again from the record alone, offline; or what another policy would have decided.
+
+Three things are compared, each to the letter: the evidence with what the raw answers give once more, the verdict with
+what evidence and policy give once more, and the run's decision with what its checks make of that verdict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.redact import redact
+from runbook_lib.judge.case import AnyCase, Case, settled
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome
+from runbook_lib.params.load import Flat, Params
+from runbook_lib.params.policy import Policy, Service
+from runbook_lib.params.prices import Prices
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.journal import plain
+from runbook_lib.record.place import RecordRef
+from runbook_lib.record.record import Record
+from runbook_lib.record.seal import canonical, file_hash
+from runbook_lib.rollout.look import remade
+from runbook_lib.run.run import CASE
+
+_CASES: TypeAdapter[AnyCase] = TypeAdapter(AnyCase)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A gate that says something else than it did."""
+
+    gate: str
+    title: str
+    sealed: str
+    """Verdict in the record; empty: the record's policy has no such gate."""
+    now: str
+    """Verdict made again; empty: the other policy has no such gate."""
+    reason: str
+    """Of the verdict made again, or of the sealed one where there is none."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One record replayed."""
+
+    run_id: str
+    notebook: str
+    env: str
+    as_of: str
+    kind: str
+    """`gates`, `checks`, `rollback`; empty: there is no verdict that could be made again, and `note` says why."""
+    sealed: str = ""
+    """The run's decision, as sealed."""
+    now: str = ""
+    """The decision made again."""
+    sealed_reason: str = ""
+    now_reason: str = ""
+    identical: bool = True
+    """Evidence, verdict and decision are what they were, to the letter; under another policy: the decision is."""
+    differences: tuple[str, ...] = ()
+    """What is not as it was, one sentence each."""
+    turned: tuple[Turned, ...] = ()
+    measures: int = 0
+    """Measures whose evidence was made again from the raw answers."""
+    gates: int = 0
+    note: str = ""
+
+    @property
+    def flips(self) -> bool:
+        """Another decision comes out."""
+        return self.kind != "" and self.now != self.sealed
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**asdict(self), "flips": self.flips}
+
+
+def replay(archive: Archive, ref: RecordRef, policy: Policy | None = None) -> Replayed:
+    """Replays one record.
+
+    Args:
+        policy: another `gates.yaml`; None: the record's own, and everything must come out as it was sealed.
+
+    Raises:
+        ArchiveError: the record was altered, or was written by a version whose evidence this one cannot read.
+    """
+    archive.verify(ref)
+    record = archive.load(ref)
+    about = Replayed(record.run_id, record.notebook, record.env, record.as_of or "", "", record.decision or "")
+    if CASE not in record.files:
+        return replace(about, note=_why_not(record))
+    try:
+        kept = json.loads((ref.folder / CASE).read_text())
+        case, sealed = _CASES.validate_python(kept["case"]), kept["verdict"]
+        reason = str((record.outcome or {}).get("reason", ""))
+        about = replace(about, kind=case.kind, sealed_reason=reason)
+        if not isinstance(case, Case):
+            return _again(about, case, sealed, record, {}, ())
+        own = _params(record)
+        answers = _answers(ref, kept["seen"], record) if kept["seen"] else None
+        if policy is not None:
+            return _otherwise(about, case, record, kept["seen"], answers, own, policy)
+        evidence = remade(kept["seen"], answers, own, case.look, case.rules) if answers is not None else {}
+        return _again(about, case, sealed, record, evidence, tuple(case.evidence) if answers is not None else ())
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        said = str(error).splitlines()[0]
+        raise ArchiveError(
+            f"{ref.folder.name}: {CASE} was written by another version, and cannot be read ({said})"
+        ) from None
+
+
+def replay_all(archive: Archive, refs: list[RecordRef], policy: Policy | None = None) -> Iterator[Replayed]:
+    """Replays many, in their order; one that cannot be read or was altered is not identical, and its note says why."""
+    for ref in refs:
+        try:
+            yield replay(archive, ref, policy)
+        except ArchiveError as error:
+            yield Replayed(
+                ref.run_id, ref.notebook, ref.env, ref.sealed, "", identical=False, differences=(str(error),)
+            )
+
+
+def _why_not(record: Record) -> str:
+    if record.entry is not None:
+        return "what a person put into the chain: nothing was judged"
+    if record.status != "completed":
+        return f"the run {record.status}: it did not come to a verdict"
+    return "nothing was judged, or it was sealed by a version that kept no case"
+
+
+def _params(record: Record) -> Params:
+    """The parameters as the run had them."""
+    return Params(
+        flat=Flat.model_validate(record.params),
+        service=Service.model_validate(record.service),
+        policy=Policy.model_validate(record.policy),
+        prices=Prices.model_validate(record.prices),
+        source="record",
+    )
+
+
+def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[str, Any]]:
+    """The raw answers that the verdict rests on: the file with the hash that the case names."""
+    name = next((name for name, sha in record.files.items() if sha == seen["answers_sha256"]), None)
+    if name is None or file_hash(ref.folder / name) != seen["answers_sha256"]:
+        raise ArchiveError(f"{ref.folder.name}: the raw answers that {CASE} names are not in the record")
+    raw: list[dict[str, Any]] = json.loads((ref.folder / name).read_text())
+    return raw
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal to the letter, as JSON; what the record redacts is redacted on both sides."""
+    return canonical(redact(plain(one))) == canonical(redact(plain(other)))
+
+
+def _again(
+    about: Replayed,
+    case: AnyCase,
+    sealed: dict[str, Any],
+    record: Record,
+    evidence: dict[str, Evidence],
+    measures: tuple[str, ...],
+) -> Replayed:
+    """Everything once more under the record's own policy."""
+    said = [
+        f"the evidence for '{name}' is not what the raw answers give"
+        for name in measures
+        if not _same(evidence.get(name), case.evidence[name])  # type: ignore[union-attr]
+    ]
+    verdict, was = case.verdict(), Outcome.model_validate(sealed)
+    kept = tuple(GateResult.model_validate(one) for one in record.gates)
+    if isinstance(case, Case) and case.rules < RULES:
+        # The words of version 0.1 are gone; what it judged and decided must come out.
+        if _judged(verdict) != _judged(was):
+            said.append("the verdict is not what evidence and policy give")
+        if verdict.results and _judged(verdict)[2:] != _judged(was.model_copy(update={"results": kept}))[2:]:
+            said.append("the gates in the record are not what evidence and policy give")
+    else:
+        if not _same(verdict, was):
+            said.append("the verdict is not what evidence and policy give")
+        if verdict.results and not _same(verdict.results, kept):
+            said.append("the gates in the record are not what evidence and policy give")
+    final = _final(verdict, case, record)
+    if not _follows(was, final, record):
+        said.append(f"the run decided {record.decision}, its verdict and checks give {final.decision}")
+    as_sealed = about.sealed if _follows(was, final, record) else str(final.decision)
+    return replace(
+        about, now=as_sealed, now_reason=final.reason, identical=not said, differences=tuple(said),
+        turned=_turned(was.results, verdict.results), measures=len(measures), gates=len(verdict.results),
+    )  # fmt: skip
+
+
+def _judged(outcome: Outcome) -> tuple[Any, ...]:
+    """What an outcome says without its words."""
+    fields = ("verdict", "value", "low", "high", "n", "bound", "alpha", "collapsed")
+    gates = [(one.gate.id, *(getattr(one, field) for field in fields), one.evidence) for one in outcome.results]
+    return outcome.decision, outcome.scenario, *gates
+
+
+def _final(verdict: Outcome, case: AnyCase, record: Record) -> Outcome:
+    """The verdict with what the run's checks make of it."""
+    if not isinstance(case, Case):
+        return verdict
+    return settled(verdict, (Check.model_validate(one) for one in record.checks))
+
+
+def _follows(verdict: Outcome, final: Outcome, record: Record) -> bool:
+    """Whether the run's decision is one that this verdict leads to.
+
+    A run may say less than its verdict (an approval is missing, a promotion is planned before it is applied, a
+    migration goes on), and a watch gives no promotion at all. None may say more: a promotion wants every check as well.
+    """
+    if record.decision == "PROMOTE":
+        return final.decision == "PROMOTE"
+    less = record.decision in ("PLANNED", "HOLD", "SOAK") and verdict.decision in ("PROMOTE", "PLANNED")
+    return record.decision is None or record.decision == verdict.decision or less
+
+
+def _otherwise(
+    about: Replayed,
+    case: Case,
+    record: Record,
+    seen: dict[str, Any] | None,
+    answers: list[dict[str, Any]] | None,
+    own: Params,
+    policy: Policy,
+) -> Replayed:
+    """What another policy would have decided on the same answers."""
+    look, looks, last, note = _look(case, record, own.policy, policy)
+    params = own.model_copy(update={"policy": policy})
+    evidence = case.evidence if seen is None or answers is None else remade(seen, answers, params, look, case.rules)
+    other = case.model_copy(
+        update={
+            "gates": policy.gates if case.gates else (), "evidence": evidence, "look": look, "looks": looks,
+            "last_look": last, "confidence": policy.confidence, "alpha_early": policy.alpha_early,
+            "prior": policy.early_prior, "worse_baseline_holds": policy.worse_baseline_holds,
+        }
+    )  # fmt: skip
+    sealed, verdict = _final(case.verdict(), case, record), other.verdict()
+    final = _final(verdict, other, record)
+    now = about.sealed if final.decision == sealed.decision else str(final.decision)
+    return replace(
+        about, now=now, now_reason=final.reason, identical=now == about.sealed,
+        turned=_turned(case.verdict().results, verdict.results), measures=len(evidence) if answers else 0,
+        gates=len(verdict.results), note=note,
+    )  # fmt: skip
+
+
+def _look(case: Case, record: Record, was: Policy, policy: Policy) -> tuple[Look | None, tuple[Look, ...], bool, str]:
+    """The other policy's look of the same number, all its looks, whether it is the last, and what to know about it."""
+    before, after = was.phases.get(record.notebook), policy.phases.get(record.notebook)
+    if case.look is None or not case.look_number or before is None or after is None:
+        return case.look, case.looks, case.last_look, ""
+    looks = after.after_migration if case.looks == before.after_migration and after.after_migration else after.looks
+    place = min(case.look_number, len(looks))
+    look, note = looks[place - 1], ""
+    if look.hours != case.look.hours:
+        note = f"its look {place} is at {look.hours:g} h; what was seen are the {case.look.hours:g} h of the record"
+    return look, looks, place == len(looks), note
+
+
+def _turned(sealed: tuple[GateResult, ...], now: tuple[GateResult, ...]) -> tuple[Turned, ...]:
+    """Gates whose verdict is another, those that only one side has included; the order of the sealed ones first."""
+    old, new = ({one.gate.id: one for one in results} for results in (sealed, now))
+    found = []
+    for id in dict.fromkeys((*old, *new)):
+        before, after = old.get(id), new.get(id)
+        told = after or before
+        if told is None or (before and after and before.verdict is after.verdict):
+            continue
+        found.append(
+            Turned(
+                id,
+                told.gate.title,
+                str(before.verdict) if before else "",
+                str(after.verdict) if after else "",
+                told.reason,
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,201 @@
+"""The requirement, line by line, and what serves each: the map, the page made of it, and what a rollout did not serve.
+
+python -m runbook_lib.rollout.requirement --write     renews docs/traceability.md
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.params.load import project_root, read_yaml
+from runbook_lib.record.record import Record
+
+MAP = Path(__file__).with_name("requirement.yaml")
+ACCEPTANCE = "Acceptance Criteria"
+Kind = Literal["decision", "gate", "check", "param", "command", "rollback", "planned"]
+_FENCE = re.compile(r"^```", re.M)
+_COMMAND_SECTIONS = ("Pre-Deployment Checks", "Deployment Commands", "Monitoring Commands")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One thing that serves a line."""
+
+    kind: Kind
+    notebook: str = ""
+    env: str = ""
+    id: str = ""
+    attested: bool = False
+
+    def __str__(self) -> str:
+        place = f"`{self.notebook}` in {self.env}" if self.env else f"`{self.notebook}`, if it comes to that"
+        match self.kind:
+            case "decision":
+                return f"{place}: PROMOTE"
+            case "gate":
+                return f"{place}: gate `{self.id}`"
+            case "check" | "rollback":
+                return f"{place}: check `{self.id}`"
+            case "param":
+                return f"parameter {self.id}"
+            case "command":
+                return f"command `{self.id}`"
+            case _:
+                return f"not built yet: `{self.id}`"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the requirement."""
+
+    section: str
+    text: str
+    by: tuple[Reference, ...]
+
+    @property
+    def how(self) -> str:
+        """Automated, attested by a person, or still to be built."""
+        if any(one.kind == "planned" for one in self.by):
+            return "planned"
+        return "attested" if any(one.attested for one in self.by) else "automated"
+
+
+def reference(text: str) -> Reference:
+    """A reference as the map writes it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    attested = text.endswith(" ~")
+    first, _, rest = text.removesuffix(" ~").partition(" ")
+    if first in ("param", "command", "planned"):
+        return Reference(first, id=rest)  # type: ignore[arg-type]
+    if first == "rollback" and len(rest.split()) == 2:
+        return Reference("rollback", rest.split()[0], id=rest.split()[1])
+    notebook, at, env = first.partition("@")
+    if not at or not rest:
+        raise UsageError(f"requirement.yaml: '{text}' is no reference (notebook@env and a check, a gate or 'decision')")
+    if rest == "decision":
+        return Reference("decision", notebook, env)
+    if rest.startswith("gate:"):
+        return Reference("gate", notebook, env, rest.removeprefix("gate:"))
+    return Reference("check", notebook, env, rest, attested)
+
+
+def lines(path: Path = MAP) -> list[Line]:
+    """The map, in its order.
+
+    Raises:
+        UsageError: it is missing or wrong.
+    """
+    found = []
+    for section, rows in read_yaml(path).items():
+        for text, by in rows.items():
+            given: Sequence[Any] = by if isinstance(by, list) else [by]
+            found.append(Line(section, str(text), tuple(reference(str(one)) for one in given)))
+    return found
+
+
+def wanted(requirement: str) -> list[tuple[str, str]]:
+    """(section, line) of everything in the requirement's Markdown that has to be served, in order: each open box, the
+    rows of the metric table, the numbered steps of the rollbacks, the commands, the notes.
+    """
+    found: list[tuple[str, str]] = []
+    section, fenced = "", False
+    for raw in requirement.splitlines():
+        line = raw.rstrip()
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif line.startswith("#") and not fenced:
+            section = line.lstrip("# ").strip()
+        elif line.startswith("- [ ] "):
+            found.append((section, line.removeprefix("- [ ] ").strip()))
+        elif section.startswith("10.") and re.match(r"\| (?!Metric|-)", line):
+            found.append(("Key Metrics", line.split("|")[1].strip()))
+        elif section.startswith("Scenario") and re.match(r"\d+\. ", line):
+            found.append((section, line.partition(". ")[2].strip()))
+        elif section == "Notes" and line.startswith("- "):
+            found.append((section, line.removeprefix("- ").strip()))
+        elif fenced and section in _COMMAND_SECTIONS and line and not line.startswith(("#", "cd ", " ")):
+            whole = line.removesuffix("\\").strip()
+            found.append((section, " ".join(whole.split()[:3]) if line.endswith("\\") else whole))
+    return found
+
+
+def matches(one: Reference, id: str) -> bool:
+    """Whether a check's id is what the reference speaks of."""
+    return fnmatch.fnmatchcase(id, one.id)
+
+
+def serves(one: Reference, record: Record) -> bool:
+    """Whether a record has what the reference names, whatever it says."""
+    if record.notebook != one.notebook or record.env != one.env:
+        return False
+    match one.kind:
+        case "decision":
+            return record.decision == "PROMOTE"
+        case "gate":
+            return any((gate.get("gate") or {}).get("id") == one.id for gate in record.gates)
+        case "check":
+            return any(matches(one, str(check.get("id"))) for check in record.checks)
+        case _:
+            return False
+
+
+def unserved(records: Iterable[Record]) -> list[str]:
+    """Lines whose notebook, check or gate no record has; parameters, commands, what is not built, and rollbacks, which
+    a rollout may well do without, are left out.
+    """
+    kept = list(records)
+    found = []
+    for line in lines():
+        for one in line.by:
+            if one.kind in ("decision", "gate", "check") and not any(serves(one, record) for record in kept):
+                found.append(f"{line.section}: {line.text} ({one})")
+    return found
+
+
+def page() -> str:
+    """docs/traceability.md."""
+    told = [
+        "# Traceability",
+        "",
+        "Every line of [the requirement](requirement.md), and what serves it. Made by "
+        "`python -m runbook_lib.rollout.requirement --write` from `runbook_lib/rollout/requirement.yaml`; a test fails "
+        "where a line is missing, or names a check that does not exist, and the rehearsal fails where a check was never "
+        "made.",
+        "",
+    ]
+    counts = {how: sum(line.how == how for line in lines()) for how in ("automated", "attested", "planned")}
+    told += [
+        f"{counts['automated']} automated, {counts['attested']} attested (a person vouches, with role, time and link), "
+        f"{counts['planned']} planned (see the README's limits).",
+    ]
+    section = ""
+    for line in lines():
+        if line.section != section:
+            section = line.section
+            told += ["", f"## {section}", "", "| Line | Served by | How |", "|---|---|---|"]
+        by = "<br>".join(str(one) for one in line.by)
+        told.append(f"| {line.text.replace('|', chr(92) + '|')} | {by} | {line.how} |")
+    return "\n".join(told) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the page, or writes it."""
+    if "--write" in arguments:
+        (project_root() / "docs" / "traceability.md").write_text(page(), encoding="utf-8")
+    else:
+        sys.stdout.write(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

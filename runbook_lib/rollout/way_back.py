@@ -1,0 +1,76 @@
+"""The way back once `/api/vpr` is asynchronous: the infrastructure's own command, with the step before; after the
+deprecation there is none (DOMAIN.md, traps 18 and 19).
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from runbook_lib.act.command import Commands
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.params.load import Params
+
+STEP = "async"
+"""Step of the infrastructure's code in which `/api/vpr` is synchronous: the one before the migration."""
+DEPRECATE = "09_deprecate_sync"
+
+
+def deploy_command(params: Params, step: str = STEP) -> str:
+    """The configured command that deploys `step`, as a person would type it."""
+    command = params.extra(params.commands, Commands).deploy  # noqa: S610 (no Django here)
+    flat = params.flat
+    values = {
+        "env": flat.env, "region": flat.region, "account_id": flat.account_id, "release": flat.release, "step": step,
+    }  # fmt: skip
+    words = [word.format(**{**dict.fromkeys(("guard_alarm_arns",), ""), **values}) for word in shlex.split(command.run)]
+    line = shlex.join(word for word in words)
+    return line if command.cwd == "." else f"cd {command.cwd} && {line}"
+
+
+def sync_gone(aws: Aws, params: Params) -> bool:
+    """Whether the synchronous Lambda was removed (notebook 09): then there is nothing to go back to.
+
+    Raises:
+        AwsError: Lambda refused or did not answer.
+    """
+    client = aws.client("lambda")
+    with aws_errors("looking for the synchronous Lambda (lambda:GetFunctionConfiguration)"):
+        try:
+            client.get_function_configuration(FunctionName=params.name("sync"))
+        except client.exceptions.ResourceNotFoundException:
+            return True
+    return False
+
+
+def migrated_words(params: Params) -> str:
+    """What the switch can do once the synchronous route has been migrated: nothing."""
+    return (
+        f"POST {params.service.api.routes.sync} itself is asynchronous now, so the switch has no effect: the way back "
+        "is the infrastructure's own command with the step before, or with the template kept in the record"
+    )
+
+
+def instead(aws: Aws, params: Params) -> tuple[str, str]:
+    """Where the switch has no effect: why, and what to do instead.
+
+    Raises:
+        AwsError: Lambda refused or did not answer.
+    """
+    if sync_gone(aws, params):
+        why, _, then = gone_words(params).partition("; ")
+        return f"{why}, so the switch has no effect", then
+    return migrated_words(params), f"the command: {deploy_command(params)}"
+
+
+def gone_words(params: Params, kept: str = "") -> str:
+    """Why there is no way back; after the first semicolon, what can be done instead.
+
+    Args:
+        kept: where the removed function's archive is, in words.
+    """
+    where = f" ({kept})" if kept else ""
+    return (
+        f"there is no way back: {params.name('sync')} was removed by {DEPRECATE}, and "
+        f"POST {params.service.api.routes.sync} is asynchronous; fix forward and deploy; or deploy the "
+        f"archived function again{where} and the infrastructure's step '{STEP}' after it: {deploy_command(params)}"
+    )

@@ -1,0 +1,1 @@
+"""One execution, of a notebook or of a command."""

@@ -1,0 +1,160 @@
+"""Launch: one notebook through papermill with our engine, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runbook_lib.base import errors
+from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.params.load import Flat, load, load_file, project_root, read_yaml
+
+_EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended, from its sealed record."""
+
+    run_id: str
+    notebook: str
+    status: str
+    decision: str | None
+    reason: str
+    next: str
+    folder: str
+    report: str | None
+    exit_code: int
+    come_back_at: str | None = None
+
+    @property
+    def headline(self) -> str:
+        """The one line to read."""
+        return self.reason
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def find_notebook(name: str) -> Path:
+    """The notebook called `name`: a path, a stem, or its number.
+
+    Raises:
+        UsageError: none, or several, match.
+    """
+    if name.endswith(".ipynb"):
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"{name}: no such notebook")
+        return path
+    folder = project_root() / "notebooks"
+    known = sorted(folder.glob("*.ipynb"))
+    matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
+    if len(matches) != 1:
+        listed = ", ".join(path.stem for path in (matches or known))
+        raise UsageError(f"notebook '{name}': {'several' if matches else 'none'} of that name; there are: {listed}")
+    return matches[0]
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """`K=V` pairs as typed values: numbers where the parameter is a number, text elsewhere.
+
+    Raises:
+        UsageError: no `=`, or an unknown name.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair}: wants name=value")
+        field = Flat.model_fields.get(name)
+        if field is None:
+            raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")
+        values[name] = yaml.safe_load(text) if field.annotation in (int, float) else text
+        if field.annotation is float and isinstance(values[name], int):
+            values[name] = float(values[name])
+    return values
+
+
+def flat_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat file with `values` laid over it, validated before any kernel starts.
+
+    Raises:
+        UsageError: one sentence naming file, key and value.
+    """
+    load_file(file, values)
+    return {**read_yaml(file), **values}
+
+
+def launch(
+    notebook: Path,
+    params_file: Path,
+    values: Mapping[str, Any] | None = None,
+    *,
+    progress: bool = False,
+    root: Path | None = None,
+) -> Finished:
+    """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it whatever happens.
+
+    Args:
+        root: folder that holds `params/`, in which the kernel runs; default: the nearest one.
+
+    Raises:
+        UsageError: the parameters are wrong; no kernel was started.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    from runbook_lib.record.archive import Archive
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    flat = flat_values(params_file, values or {})
+    root = root or project_root()
+    sealed: list[Any] = []
+    scratch = tempfile.TemporaryDirectory(prefix="runbook-")
+    # The record says what happened, better than papermill's traceback would.
+    with scratch as folder, suppress(PapermillExecutionError, DeadKernelError):
+        papermill.execute_notebook(
+            str(notebook),
+            str(Path(folder) / notebook.name),
+            parameters=flat,
+            engine_name="runbook",
+            kernel_name="python3",
+            progress_bar=progress,
+            cwd=str(root),
+            log_output=False,
+            on_sealed=sealed.append,
+        )
+    if not sealed:
+        raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
+    return finished(Archive(root / load(flat, folder=root / "params").archive), sealed[-1])
+
+
+def finished(archive: Any, ref: Any) -> Finished:
+    """How the run of a sealed record ended."""
+    record = archive.load(ref)
+    outcome = record.outcome or {}
+    done = record.status == "completed" and outcome
+    problem = record.error
+    kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
+    return Finished(
+        run_id=record.run_id,
+        notebook=record.notebook,
+        status=record.status,
+        decision=outcome.get("decision") if done else None,
+        reason=outcome["reason"] if done else f"{record.status}: {problem.sentence if problem else 'no decision'}",
+        next=outcome.get("next", "") if done else "",
+        folder=str(ref.folder),
+        report=str(ref.report) if ref.report.is_file() else None,
+        exit_code=int(_EXIT[outcome["decision"]] if done else kind.exit_code),
+        come_back_at=outcome.get("come_back_at") if done else None,
+    )

@@ -1,0 +1,333 @@
+"""Run: one execution of one notebook, from `open()` to `close()`.
+
+Inside papermill the engine has made the staging folder and seals it from outside the kernel (`RUNBOOK_STAGING`);
+by hand, in JupyterLab, the run stages and seals itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.base.aws import Aws, Identity, connect, require_account
+from runbook_lib.base.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
+from runbook_lib.base.redact import redact
+from runbook_lib.judge.case import AnyCase, CheckedCase
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.params.load import FLAT_NAMES, Params, load, project_root
+from runbook_lib.record.archive import Archive, not_sealed, seal_staged
+from runbook_lib.record.journal import Journal, plain
+from runbook_lib.record.record import Status
+from runbook_lib.run.versions import versions
+
+CASE = "case.json"
+"""File of the record that says what its verdict was made of."""
+
+
+class Run:
+    """One execution of one notebook: parameters, clock, caller, journal."""
+
+    _open: ClassVar[Run | None] = None
+
+    def __init__(
+        self, notebook: str, params: Params, *, archive: Archive, staging: Path, run_id: str, origin: str
+    ) -> None:
+        self.notebook = notebook
+        self.params = params
+        self.archive = archive
+        self.staging = staging
+        self.run_id = run_id
+        self.origin = origin
+        self.journal = Journal(staging)
+        self.aws: Aws
+        self.identity: Identity
+        self.now: dt.datetime
+        self.guard: Guard
+        self._closed = False
+        self.checks: dict[str, Check] = {}
+        self.case: dict[str, Any] | None = None
+        """What the last verdict was made of (`made_of`)."""
+        self.missing_to_shift: list[str] = []
+        """Sentences about the records that must say PROMOTE before the weight is raised (`may_i_run` fills it)."""
+
+    @classmethod
+    def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
+        """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
+
+        Raises:
+            UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
+            AwsError: AWS cannot be reached, or the credentials are missing or expired.
+        """
+        params = load(
+            {name: namespace[name] for name in FLAT_NAMES if name in namespace}, source=f"{notebook} (parameters)"
+        )
+        archive = Archive(project_root() / params.archive)
+        rollback = params.policy.rollbacks.get(notebook)
+        lowers = rollback is not None and rollback.lowers
+        cls._abandon()
+        origin = os.environ.get("RUNBOOK_ORIGIN", "interactive")
+        staged = os.environ.pop("RUNBOOK_STAGING", None)
+        run_id = os.environ.pop("RUNBOOK_RUN_ID", None) or uuid.uuid4().hex[:12]
+        trouble = ""
+        if staged is not None:
+            staging = Path(staged)
+        else:
+            origin = "interactive"
+            archive, staging, trouble = opened_staging(
+                archive, params, notebook, run_id, origin, anywhere=lowers, sweep=True
+            )
+        run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
+        run.journal.lenient = lowers
+        cls._open = run
+        try:
+            run._begin()
+            if trouble:
+                run.guard.warn(trouble)
+        except RunbookError as error:
+            run.fail(error)
+            raise
+        return run
+
+    def _begin(self) -> None:
+        params = self.params
+        self.journal.append(
+            "opened",
+            run_id=self.run_id,
+            notebook=self.notebook,
+            origin=self.origin,
+            params=params.flat.model_dump(mode="json"),
+            policy=params.policy.model_dump(mode="json"),
+            service=params.service.model_dump(mode="json"),
+            prices=params.prices.model_dump(mode="json"),
+            versions=versions(),
+        )
+        self.aws = connect(params)
+        self.identity = self.aws.identity()
+        require_account(params, self.identity)
+        self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
+        self.guard = Guard(params, self.identity, self.journal)
+        self.journal.append(
+            "caller",
+            account_id=self.identity.account,
+            arn=self.identity.arn,
+            operator=params.operator or self.identity.arn,
+            aws_now=self.identity.now.isoformat(),
+            as_of=self.now.isoformat(),
+            endpoint=self.aws.endpoint,
+        )
+
+    @classmethod
+    def _abandon(cls) -> None:
+        """Run All once more in the same kernel: the run before, never closed, is sealed as cancelled."""
+        before, cls._open = cls._open, None
+        if before is None or before.origin != "interactive" or not before.staging.exists():
+            return
+        if before._closed:  # it could not be sealed then
+            before._seal("completed")
+            return
+        before.journal.append("warning", text="never closed: the notebook was run again in the same kernel")
+        before._seal("cancelled")
+
+    def _seal(self, status: Status, error: str | None = None) -> str | None:
+        """Seals the run, where no engine does; the record's folder.
+
+        Raises:
+            ArchiveError: it cannot be sealed; of a run that only lowers exposure that is a sentence and None.
+        """
+        try:
+            return str(seal_staged(self.archive, self.staging, status=status, error=error).folder)
+        except (ArchiveError, OSError) as trouble:
+            sentence = not_sealed(trouble, self.staging)
+            if not self.journal.lenient:
+                raise ArchiveError(sentence) from None
+            print(sentence, file=sys.stderr, flush=True)
+            return None
+
+    def fail(self, error: RunbookError) -> None:
+        """Notes the error; where no engine watches, seals the run as failed. What cannot be kept is said on stderr."""
+        facts = {"type": type(error).__name__, "text": str(error), "exit_code": int(error.exit_code)}
+        self.journal.append_or_stderr("error", **facts)
+        if self.origin == "interactive":
+            try:
+                self._seal("failed", str(error))
+                type(self)._open = None
+            except ArchiveError as trouble:
+                print(trouble, file=sys.stderr, flush=True)
+
+    @property
+    def applying(self) -> bool:
+        """Whether this run may change AWS."""
+        return bool(self.params.mode == "apply")
+
+    def where_am_i(self) -> Any:
+        """Environment, account, caller, release, clock, mode: a table for the reader."""
+        from runbook_lib.show.tables import where_table
+
+        params = self.params
+        clock = "given (as_of)" if params.as_of else "AWS's own"
+        return where_table(
+            {
+                "Environment": params.env,
+                "Account": f"{self.identity.account} · {params.region}",
+                "Caller": self.identity.arn,
+                "Operator": params.operator or self.identity.arn,
+                "Release": f"{params.release} · attempt {params.attempt}",
+                "Clock": f"{self.now:%Y-%m-%d %H:%M} UTC, {clock}",
+                "Mode": "apply: this run may change AWS" if self.applying else "plan: nothing will be changed",
+                "Endpoint": self.aws.endpoint,
+                "Run": f"{self.run_id} · {self.origin}",
+            }
+        )
+
+    def may_i_run(self) -> Any:
+        """The predecessors' records, whether they can be trusted, and, to apply, whether this run is allowed to.
+
+        A rollback has no predecessors: account and confirmation are all that it wants (DOMAIN.md, trap 16).
+        What is wrong with a predecessor stops no phase that has async traffic: it may have to turn it off (trap 16).
+        The guard refuses whatever would raise exposure then.
+
+        Raises:
+            Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
+            UsageError: `confirm` does not repeat the environment.
+        """
+        from runbook_lib.record.chain import predecessors
+        from runbook_lib.show.verdicts import predecessors_table
+
+        if self.notebook in self.params.policy.rollbacks:
+            return self._may_roll_back()
+        step = self.params.policy.steps[self.notebook]
+        findings = predecessors(self.archive, step.requires, self.params.release)
+        later = predecessors(self.archive, step.requires_to_shift, self.params.release)
+        self.missing_to_shift = [finding.sentence for finding in later if not finding.ok]
+        found = [finding.as_dict() for finding in (*findings, *later)]
+        self.journal.append("predecessors", findings=found)
+        if self.applying:
+            self.guard.authorise(raises=True)
+            if self.params.env not in step.envs:
+                raise UsageError(
+                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only; "
+                    "nothing was changed"
+                )
+            missing = [finding.sentence for finding in findings if not finding.ok]
+            self.guard.concerns += missing
+            if missing and not self._may_lower():
+                raise Refused(f"{missing[0]}; nothing was changed")
+        return predecessors_table(found, self.notebook)
+
+    def _may_roll_back(self) -> Any:
+        from runbook_lib.show.tables import where_table
+
+        rollback = self.params.policy.rollbacks[self.notebook]
+        if self.applying:
+            self.guard.authorise(raises=False)
+        damage = self.archive.chain(self.params.env, self.params.release, self.notebook).tip()[1]
+        if damage:
+            self.guard.warn(f"the chain before this record is damaged: {damage}; that does not hold up a rollback")
+        confirmed = f"'{self.params.confirm}' repeats the environment" if self.applying else "not needed: mode is plan"
+        rows = {
+            "Account": f"{self.identity.account} is the one in the parameters",
+            "Confirmation": confirmed,
+            "Predecessors": "none: a rollback waits for no record",
+            "Time limit": f"{rollback.limit_min:g} min from the decision to the effect",
+        }
+        return where_table(rows | ({"Warnings": "; ".join(self.guard.warnings)} if self.guard.warnings else {}))
+
+    def _may_lower(self) -> bool:
+        """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
+        from runbook_lib.observe.traffic import state as traffic
+        from runbook_lib.rollout import moment
+
+        phase = self.params.policy.phases.get(self.notebook)
+        if phase is None:
+            return False
+        state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
+        begun = moment.which(state, self.params, self.notebook, phase, self.now).name not in ("before", "over")
+        return begun and (state.switch_on or state.dial_percent > 0)
+
+    def check(self, *checks: Check) -> None:
+        """Notes checks in the journal; a later one of the same id takes the place of the earlier."""
+        for one in checks:
+            self.checks[one.id] = one
+            self.journal.append("check", check=one.model_dump(mode="json"))
+
+    def decide(self, outcome: Outcome, moment: str = "step") -> Outcome:
+        """Notes a decision that was made of checks; the last one of a run counts."""
+        self.journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
+        return outcome
+
+    def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
+        """The decision by every check so far, noted (`judge.checks.decide_checks`)."""
+        case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then)
+        outcome = case.verdict()
+        self.made_of(case, outcome)
+        return self.decide(outcome)
+
+    def made_of(self, case: AnyCase, verdict: Outcome, seen: Any = None) -> None:
+        """Keeps what a verdict was made of, for the record's `case.json`; the last one of a run counts.
+
+        Args:
+            seen: `sight.Seen` of the look, whose answers are a file of their own.
+        """
+        self.case = {"case": case, "verdict": verdict, "seen": seen.as_dict() if seen is not None else None}
+
+    def keep_case(self) -> None:
+        """Writes what the last verdict was made of into the record: `runbook replay` makes it again from that."""
+        if self.case is not None:
+            self.journal.attach(CASE, json.dumps(redact(plain(self.case)), ensure_ascii=False).encode())
+
+    def close(self, outcome: Outcome) -> None:
+        """Closes the run: the decision goes into the journal; by hand, the record is sealed here.
+
+        Raises:
+            RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
+            ArchiveError: the record cannot be sealed; the journal stays, and the next run of the notebook seals it.
+        """
+        from runbook_lib.record.attach import MIME, stamp
+        from runbook_lib.show.page import show
+        from runbook_lib.show.verdicts import closing_note
+
+        self.keep_case()
+        self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
+        self._closed = True
+        where = None
+        if self.origin == "interactive":
+            where = self._seal("completed")
+        type(self)._open = None
+        note = closing_note(self.run_id, outcome, where)
+        gates = plain(outcome.results)
+        show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
+        if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
+            raise RedVerdict(str(outcome.decision), outcome.reason)
+
+
+def opened_staging(
+    archive: Archive, params: Params, notebook: str, run_id: str, origin: str, *, anywhere: bool, sweep: bool
+) -> tuple[Archive, Path, str]:
+    """The archive, a staging folder in it, and why it is another archive, if it is.
+
+    Args:
+        anywhere: where the archive cannot be written, one in the temporary folder will do: nothing holds up a rollback.
+        sweep: first close what earlier runs left open.
+
+    Raises:
+        ArchiveError: it cannot be written, and `anywhere` is False.
+    """
+    where = (params.env, params.release, notebook, run_id, origin)
+    try:
+        if sweep:
+            archive.sweep()
+        return archive, archive.stage(*where), ""
+    except (ArchiveError, OSError) as error:
+        if not anywhere:
+            raise
+        spare = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
+        return spare, spare.stage(*where), f"{error}; the record of this run is in {spare.root}"

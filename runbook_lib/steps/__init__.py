@@ -1,0 +1,1 @@
+"""What the notebooks' cells call; each module is named as its notebook."""

@@ -1,0 +1,289 @@
+"""What the cells of `11_acceptance` call: each criterion proven by a sealed record, the whole rollout on one page."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import parse
+from runbook_lib.judge.gates.checks import Check, check, unmet
+from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.entry import book
+from runbook_lib.record.record import Record
+from runbook_lib.rollout.replay import replay_all
+from runbook_lib.rollout.requirement import ACCEPTANCE, Line, Reference, lines, matches
+from runbook_lib.rollout.timeline import chart, story
+from runbook_lib.run.run import Run
+from runbook_lib.steps.step import Step
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What one reference rests on."""
+
+    reference: Reference
+    record: Record | None
+    found: tuple[str, ...]
+    """What the record says: `PASS` for each check or gate, or its decision."""
+    missing: str = ""
+    """Why there is no record, in a sentence."""
+    said: str = ""
+    """What the gate or the check said, where it is a single one."""
+
+    @property
+    def ok(self) -> bool:
+        """Proven: the record promotes, and everything that is named passes."""
+        return self.record is not None and bool(self.found) and set(self.found) <= {"PASS", "PROMOTE"}
+
+    @property
+    def sentence(self) -> str:
+        """Where it is proven, or why not."""
+        one = self.reference
+        if self.record is None:
+            return self.missing or f"no sealed record of {one.notebook} in {one.env} says PROMOTE"
+        where = f"run {self.record.run_id} ({self.record.hash[:12]}…)"
+        if not self.found:
+            return f"{where} of {one.notebook} in {one.env} has no {one.kind} '{one.id}'"
+        if self.ok:
+            return f"{where}: {self.said}" if self.said else where
+        return f"{where}: {one.id} says {', '.join(sorted(set(self.found) - {'PASS', 'PROMOTE'}))}"
+
+
+class Acceptance(Step):
+    """The end of the rollout: nothing is done, everything is shown."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(
+            run,
+            done="ACCEPTED: every acceptance criterion is proven by a sealed record",
+            then="Have it signed, and go on with the normal cadence.",
+        )
+        self.trouble: list[str] = []
+        self.records = self._verified()
+        self._trusted = {record.run_id for record in self.records}
+        self.folders = {ref.run_id: ref.folder for ref in run.archive.records(release=run.params.release)}
+
+    def _verified(self) -> list[Record]:
+        """Every record of the release in all environments that can be trusted, oldest first."""
+        found = []
+        for ref in self.run.archive.records(release=self.params.release):
+            try:
+                self.run.archive.verify(ref)
+                found.append(self.run.archive.load(ref))
+            except ArchiveError as error:
+                self.trouble.append(str(error))
+        return sorted(found, key=_when)
+
+    def chain_table(self) -> Any:
+        """Whether every record of this release is what was sealed."""
+        count = len(self.records) + len(self.trouble)
+        said = f"all {count} records of {self.params.release} are unaltered and linked"
+        if self.trouble:
+            said = f"{len(self.trouble)} of {count} records cannot be trusted: {self.trouble[0]}"
+        return self.note(check("chain.verified", "The chain of records", not self.trouble, said, found=f"{count}"))
+
+    def replayed(self) -> Any:
+        """Every verdict of this release made again from its own record, to the letter (`runbook replay`)."""
+        archive = self.run.archive
+        refs = [ref for ref in archive.records(release=self.params.release) if ref.run_id in self._trusted]
+        found = [one for one in replay_all(archive, refs) if one.kind or not one.identical]
+        odd = [one for one in found if not one.identical]
+        said = f"all {len(found)} verdicts of {self.params.release} come out again as they were sealed"
+        if odd:
+            said = (
+                f"{len(odd)} of {len(found)} verdicts do not come out again: {odd[0].notebook}, {odd[0].differences[0]}"
+            )
+        return self.note(check("chain.replayed", "The verdicts, made again", not odd, said, found=f"{len(found)}"))
+
+    def criteria_table(self) -> Any:
+        """Every acceptance criterion with the record that proves it."""
+        criteria = [line for line in lines() if line.section == ACCEPTANCE]
+        checks = [self._criterion(number, line) for number, line in enumerate(criteria, 1)]
+        self.run.check(*checks)
+        return _linked(checks)
+
+    def _criterion(self, number: int, line: Line) -> Check:
+        proofs = [self._prove(one) for one in line.by]
+        bad = [proof for proof in proofs if not proof.ok]
+        links = [self._link(proof.record) for proof in proofs if proof.record]
+        reason = f"{line.text}: " + (f"not proven: {bad[0].sentence}" if bad else "; ".join(p.sentence for p in proofs))
+        return check(
+            f"criterion.{number}", line.text, not bad, reason, attested=line.how == "attested",
+            expected="; ".join(str(one).replace("`", "") for one in line.by),
+            found="; ".join(dict.fromkeys(links)) or "–", links=links,
+        )  # fmt: skip
+
+    def _link(self, record: Record) -> str:
+        """The report, relative to the archive."""
+        folder = self.folders.get(record.run_id)
+        return str(folder.relative_to(self.run.archive.root) / "report.html") if folder else record.run_id
+
+    def _prove(self, one: Reference) -> Proof:
+        """By the record that decides for that notebook, where it promotes (a later HOLD or ROLLBACK takes it back);
+        what an earlier run of the same attempt showed counts as well.
+        """
+        (decided,) = predecessors(self.run.archive, [f"{one.notebook}@{one.env}"], self.params.release)
+        mine = [r for r in self.records if r.notebook == one.notebook and r.env == one.env and r.status == "completed"]
+        promoted = next((record for record in mine if decided.ok and record.run_id == decided.record), None)
+        if promoted is None:
+            return Proof(one, None, (), decided.sentence)
+        if one.kind == "decision":
+            return Proof(one, promoted, ("PROMOTE",))
+        for record in reversed(mine[: mine.index(promoted) + 1]):
+            found = _verdicts(one, record) if record.attempt == promoted.attempt else ()
+            if found:
+                return Proof(one, record, found, said=_said(one, record))
+        return Proof(one, promoted, ())
+
+    def timeline(self) -> Any:
+        """The whole rollout on one chart, from the records alone."""
+        titles = {name: step.title for name, step in self.params.policy.steps.items()}
+        return chart(story(self.records), titles)
+
+    def cost_chart(self) -> Any:
+        """What a report cost through the rollout, on both sides, by the looks that were sealed."""
+        from runbook_lib.rollout import cost_views
+
+        return cost_views.history(self.records, self.params)
+
+    def issues_table(self) -> Any:
+        """What was met on the way: notes of people, holds, rollbacks, runs that failed, warnings."""
+        from runbook_lib.show.tables import table, when
+
+        rows: list[list[object]] = []
+        for entered in book(self.run.archive, None, self.params.release, "note").entered:
+            rows.append([when(entered.entry.at), "note", f"{entered.entry.text} ({entered.entry.by})"])
+        for record in self.records:
+            said = record.decision if record.status == "completed" else record.status
+            if said in ("HOLD", "ROLLBACK", "failed", "died", "cancelled"):
+                why = (record.outcome or {}).get("reason") or (record.error.sentence if record.error else "")
+                rows.append([when(_when(record)), f"{record.notebook}@{record.env}", str(why or said)])
+        rows.sort(key=lambda row: str(row[0]))
+        return table(("When (UTC)", "What", "Said"), rows, caption="Issues met on the way")
+
+    def summary(self) -> Any:
+        """One page, fit to be signed; in the record as summary.md."""
+        from runbook_lib.show.page import Page
+
+        text = self._summary()
+        self.run.journal.attach("summary.md", text.encode())
+        return Page(text)
+
+    def _summary(self) -> str:
+        criteria = [one for id, one in self.run.checks.items() if id.startswith("criterion.")]
+        proven = sum(one.ok for one in criteria)
+        flat = self.params.flat
+        rows = [f"| {one.title} | {'proven' if one.ok else 'NOT PROVEN'} | {one.found} |" for one in criteria]
+        gates = self._figures()
+        signed = [
+            f"- {one.entry.at[:16]}: {one.entry.item} approved by {one.entry.by} ({one.entry.role})"
+            for one in book(self.run.archive, None, flat.release, "approval").entered
+        ]
+        span = [_when(record) for record in self.records]
+        days = (max(span) - min(span)).total_seconds() / 86400 if span else 0.0
+        return "\n".join(
+            [
+                f"# Acceptance of {flat.release}",
+                "",
+                f"{proven} of {len(criteria)} criteria proven; {len(self.records)} records over {days:.1f} days.",
+                "",
+                "| Criterion | | Record |",
+                "|---|---|---|",
+                *rows,
+                "",
+                "## Figures of phase 3",
+                "",
+                *gates,
+                "",
+                "## Approvals",
+                "",
+                *(signed or ["- none"]),
+                "",
+                "Signed: ______________________   Date: ______________",
+                "",
+            ]
+        )
+
+    def _figures(self) -> list[str]:
+        phase3 = [r for r in self.records if r.notebook.startswith("08_") and r.decision == "PROMOTE"]
+        if not phase3:
+            return ["- phase 3 has no record that says PROMOTE"]
+        gates = [f"- {gate.get('reason')}" for gate in phase3[-1].gates]
+        compared = [
+            c for r in self.records for c in r.checks if c.get("id") == "cost.compared" and c["verdict"] == "PASS"
+        ]
+        return gates + ([f"- cost: {compared[-1]['reason']}"] if compared else [])
+
+    def judge(self) -> Outcome:
+        """ACCEPTED only where every criterion is proven and the chain is whole."""
+        outcome = super().judge()
+        wrong = unmet(self.run.checks.values())
+        if wrong and outcome.decision is not Decision.HOLD:
+            outcome = outcome.model_copy(update={"decision": Decision.HOLD, "reason": f"HOLD: {wrong[0].reason}"})
+            self.outcome = self.run.decide(outcome)
+        return outcome
+
+    def verdict(self) -> Any:
+        """The decision; the criteria have a table of their own."""
+        from runbook_lib.show.verdicts import verdict_banner
+
+        return verdict_banner(self.outcome or self.judge())
+
+    def plan(self) -> Any:
+        """There is nothing to do but to sign."""
+        from runbook_lib.show.page import line
+
+        outcome = self.outcome or self.judge()
+        return line(f"Nothing is changed by the acceptance. {outcome.next}")
+
+
+def _linked(checks: Sequence[Check]) -> Any:
+    """The criteria with links to the reports: from the sealed report of this run, and from nowhere else, they lead on.
+
+    A record lies four folders below the archive's root.
+    """
+    from runbook_lib.show.tables import Cell, badge, table
+
+    rows: list[list[object]] = []
+    for one in checks:
+        links = dict.fromkeys(one.facts["links"])
+        markup = "<br>".join(
+            f'<a href="../../../../{html.escape(link)}">{html.escape(_short(link))}</a>' for link in links
+        )
+        title = one.title + (" (attested)" if one.attested else "")
+        rows.append([badge(one.verdict), title, one.reason.removeprefix(f"{one.title}: "), Cell(one.found, markup)])
+    head = ("", "Criterion", "Shown by", "Report, in the archive")
+    return table(head, rows, caption=f"{sum(one.ok for one in checks)} of {len(checks)} criteria are proven")
+
+
+def _short(link: str) -> str:
+    """The folder of a run, with places to break: its notebook and its id; the link itself says the rest."""
+    parts = link.split("/")
+    return f"{parts[-3]} · {parts[-2].rpartition('-')[2]}" if len(parts) > 2 else link
+
+
+def _when(record: Record) -> dt.datetime:
+    return parse(record.as_of or record.sealed_at)
+
+
+def _said(one: Reference, record: Record) -> str:
+    """The words of the gate, or of the check if a single one is meant."""
+    if one.kind == "gate":
+        named = [g for g in record.gates if (g.get("gate") or {}).get("id") == one.id]
+    else:
+        named = [c for c in record.checks if matches(one, str(c.get("id")))]
+    return str(named[0].get("reason", "")).rstrip(". ") if len(named) == 1 else f"{len(named)} checks"
+
+
+def _verdicts(one: Reference, record: Record) -> tuple[str, ...]:
+    """What a record says about a gate or about the required checks that a reference names."""
+    if one.kind == "gate":
+        return tuple(str(g.get("verdict")) for g in record.gates if (g.get("gate") or {}).get("id") == one.id)
+    named = [c for c in record.checks if matches(one, str(c.get("id")))]
+    required = [c for c in named if c.get("required")] or named
+    return tuple(str(c.get("verdict")) for c in required)

@@ -1,0 +1,166 @@
+"""Each alarm's odds at the traffic that was seen: what `judge/alarm_math` says of the policy's alarms."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook_lib.judge.planning.alarm_math import Odds, count_odds, least_count, rate_odds
+from runbook_lib.judge.planning.guard_math import Demands, Figures, Proposal, figures, propose
+from runbook_lib.observe.alarms.declared import threshold
+from runbook_lib.observe.metrics.fetch import Ask, fetch
+from runbook_lib.observe.traffic import before as baseline_traffic
+from runbook_lib.params.load import Params
+from runbook_lib.params.policy import Alarm, Phase
+
+WEIGHTS = (10, 50, 100)
+FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
+"""Counts that grow by one with every asynchronous request that fails in their way.
+
+All failures are taken for the one that the alarm counts, so what it says of a healthy day is an upper bound.
+"""
+ASYNC_RATES = {("worker_errors", "worker_invocations"), ("async_5xx", "async_requests")}
+ALL_RATES = {("api_5xx", "api_requests")}
+"""Rates over both routes. Polling adds answers that are never 5xx; it is left out."""
+NOT_A_COUNT = "n/a"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The submissions of both routes, as far as the arithmetic needs them."""
+
+    per_s: tuple[float, ...]
+    """Requests a second in each hour of the day (UTC), or one number."""
+    sync_failing: float | None
+    """Share of the synchronous requests answered 5xx; None: there were none."""
+    known: bool
+    """They were seen; otherwise the figure is the policy's."""
+
+    @property
+    def per_day(self) -> float:
+        """Requests a day."""
+        return sum(self.per_s) / len(self.per_s) * 86_400
+
+
+def look(cloudwatch: Any, params: Params, now: Any) -> Seen:
+    """The traffic of the baseline's days; where nothing was seen, the policy's usual figure.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer.
+    """
+    found = baseline_traffic.read(cloudwatch, params, now)
+    hours: dict[int, list[float]] = defaultdict(list)
+    for start, count in found.points:
+        hours[start.hour].append(count / 3600)
+    failed = Ask("sync_5xx", found.asked, "Sum", baseline_traffic.PERIOD_S)
+    errors = sum(value for _, value in fetch(cloudwatch, params, [failed], now).points(failed.label))
+    asked = sum(value for _, value in found.answers.points("sync_requests:Sum"))
+    share = min(1.0, errors / asked) if asked else None
+    if not any(count for _, count in found.points):
+        return Seen((params.policy.baseline.requests_per_day / 86_400,), share, known=False)
+    means = [sum(hours[hour]) / len(hours[hour]) for hour in sorted(hours)]
+    whole = len(means) == 24  # less than a day seen is no profile
+    return Seen(tuple(means) if whole else (sum(means) / len(means),), share, known=True)
+
+
+@dataclass(frozen=True)
+class AlarmOdds:
+    """Every alarm's odds at every weight, and what they say of the guards."""
+
+    params: Params
+    seen: Seen
+    rows: Mapping[str, Mapping[int, Odds]] = field(default_factory=dict)
+    """Alarm id to its odds by weight in percent; an alarm that is no count of failures is left out."""
+
+    @staticmethod
+    def of(params: Params, seen: Seen) -> AlarmOdds:
+        """Reckons."""
+        rows = {alarm.id: _by_weight(alarm, params, seen) for alarm in params.policy.alarms}
+        return AlarmOdds(params, seen, {id: row for id, row in rows.items() if row})
+
+    def counting(self) -> tuple[Alarm, ...]:
+        """The guards that count users' failures."""
+        return tuple(one for one in self.params.policy.alarms if one.guard and one.metric in FAILURES)
+
+    def of_phases(self) -> dict[tuple[str, str], Figures]:
+        """By guard and phase of this environment: its three figures at the phase's share of the traffic seen."""
+        return {
+            (alarm.id, name): self._figures(alarm.at(name), phase.percent)
+            for alarm in self.counting()
+            for name, phase in self._phases().items()
+        }
+
+    def _phases(self) -> dict[str, Phase]:
+        policy, env = self.params.policy, self.params.env
+        return {name: one for name, one in policy.phases.items() if env in policy.steps[name].envs}
+
+    def _figures(self, alarm: Alarm, percent: float) -> Figures:
+        least = max(1, least_count(alarm.op, threshold(alarm, self.params)))
+        return figures(least, alarm.period_s, self._share(percent), demands(self.params, percent))
+
+    def _share(self, percent: float) -> list[float]:
+        return [one * percent / 100 for one in self.seen.per_s]
+
+    def proposals(self) -> dict[str, Proposal]:
+        """By phase: the count that does best at its share of the traffic seen."""
+        phases = self._phases()
+        by_weight = {
+            percent: propose(self._share(percent), demands(self.params, percent))
+            for percent in {phase.percent for phase in phases.values()}
+        }
+        found = {name: by_weight[phase.percent] for name, phase in phases.items()}
+        return {name: one for name, one in found.items() if one is not None}
+
+
+def demands(params: Params, percent: float) -> Demands:
+    """What the policy expects of a guard at a weight."""
+    policy, wanted = params.policy, params.policy.alarm_math
+    gate = policy.gate(wanted.gate)
+    within = [minutes for weight, minutes in sorted(wanted.detect_within_min.items()) if weight <= percent]
+    return Demands(
+        target=1 - gate.target.limit,
+        limit=1 - (gate.alert or gate.target).limit,
+        bad=1 - wanted.bad,
+        target_per_day=wanted.false_per_day,
+        limit_per_day=wanted.limit_per_day,
+        within_min=within[-1] if within else max(wanted.detect_within_min.values()),
+        daytime=wanted.daytime,
+        delay_s=policy.metric_delay_s,
+    )
+
+
+def _phase_of(params: Params, weight: float) -> str | None:
+    """The first phase at this weight or a higher one: its guards are in force."""
+    return next((name for name, one in params.policy.phases.items() if one.percent == weight), None)
+
+
+def _by_weight(alarm: Alarm, params: Params, seen: Seen) -> dict[int, Odds]:
+    found = {weight: _odds(alarm.at(_phase_of(params, weight)), params, seen, weight / 100) for weight in WEIGHTS}
+    return {weight: odds for weight, odds in found.items() if odds is not None}
+
+
+def _odds(alarm: Alarm, params: Params, seen: Seen, weight: float) -> Odds | None:
+    """None: it counts no failures of requests, or wants several periods, one after another."""
+    policy = params.policy.alarm_math
+    well, bad = 1 - policy.healthy, 1 - policy.bad
+    window, delay = float(alarm.period_s), float(params.policy.metric_delay_s)
+    shared: Sequence[float] = [one * weight for one in seen.per_s]
+    limit = threshold(alarm, params)
+    if alarm.periods != 1 or alarm.stat != "Sum" or alarm.op not in (">", ">="):
+        return None
+    if alarm.metric in FAILURES:
+        least = max(1, least_count(alarm.op, limit))
+        return count_odds(least=least, window_s=window, per_s=shared, healthy=well, bad=bad, delay_s=delay)
+    watched = tuple(alarm.metrics.values())
+    if watched in ASYNC_RATES:
+        rate = limit / 100
+        return rate_odds(limit=rate, window_s=window, per_s=shared, healthy=well, bad=bad, delay_s=delay)
+    if watched in ALL_RATES and seen.sync_failing is not None:
+        broken = (1 - weight) * seen.sync_failing
+        return rate_odds(
+            limit=limit / 100, window_s=window, per_s=seen.per_s, delay_s=delay,
+            healthy=broken + weight * well, bad=broken + weight * bad,
+        )  # fmt: skip
+    return None

@@ -1,0 +1,374 @@
+"""What the cells of `04_alarms` call: declared against deployed, the drill, and whether an alarm is any good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from runbook_lib.act import alarms as act
+from runbook_lib.act import drill_way
+from runbook_lib.act.drill import Drilled, drill, refusal
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.planning.alarm_math import Odds
+from runbook_lib.judge.planning.guard_math import Proposal
+from runbook_lib.observe.alarms import pager
+from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
+from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation, topic_arn
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.run.run import Run
+from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
+from runbook_lib.steps.step import Step
+
+KINDS = {"task_7_1": "task 7.1", "additional": "additional", "design": "design"}
+"""How an alarm's `kind` is called in tables."""
+
+
+class Alarms(Step):
+    """The alarms of one environment."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(
+            run,
+            done=f"every alarm is deployed as declared in {run.params.env}, and each was heard",
+            then="Go on with the phase of this environment.",
+        )
+        self.planned = plan(run.aws, run.params)
+
+    def declared_table(self) -> Any:
+        """Every declared alarm against what is deployed, and who owns it."""
+        from runbook_lib.show.checks import checks_table
+
+        found = [self._deployed(one) for one in self.planned]
+        self.run.check(*found)
+        return checks_table(found, "Alarms as declared", keep_order=True)
+
+    def _deployed(self, one: Planned) -> Check:
+        who = f"stack {one.owner.stack}" if one.owner else "the runbook" if one.alarm.owner == "runbook" else "nobody"
+        if one.same:
+            counts = f" ({one.count})" if one.count else ""
+            reason = f"{one.name}: as declared{counts}; owned by {who}. {one.alarm.why}"
+        elif one.exists:
+            reason = f"{one.name}: {'; '.join(one.differences)}; owned by {who}"
+        else:
+            reason = f"{one.name}: does not exist; " + (
+                "applying writes it" if one.writes else "it belongs to the stack: deploy the infrastructure code"
+            )
+        found = "as declared" if one.same else "differs" if one.exists else "missing"
+        kind = KINDS[one.alarm.kind] + (", guard" if one.alarm.guard else "")
+        return check(
+            f"alarm.{one.alarm.id}", one.name, one.same, reason, expected=f"as declared ({kind})", found=found,
+            mends=one.writes, owner=who, state=one.state, kind=one.alarm.kind, guard=one.alarm.guard,
+        )  # fmt: skip
+
+    def guards_table(self) -> Any:
+        """Whether the alarms that AppConfig watches could protect a shift."""
+        from runbook_lib.show.verdicts import findings_table
+
+        client = self.run.aws.client
+        try:
+            found = guard_findings(client("cloudwatch"), client("appconfig"), self.params)
+        except AwsError as error:
+            return self.note(check("guards.ready", "Guards", False, str(error)), caption="Guards")
+        wrong = [one.sentence for one in found if not one.ok]
+        said = "; ".join(wrong) if wrong else f"{len(found) - 1} guards can protect a shift"
+        self.run.check(check("guards.ready", "Guards that AppConfig watches", not wrong, said))
+        return findings_table(found, caption="Guard alarms that AppConfig watches")
+
+    def data_table(self) -> Any:
+        """Whether each alarm's metrics can have data at all."""
+        from runbook_lib.show.checks import checks_table
+
+        known, hours = Known(self.run.aws.client("cloudwatch")), self.params.policy.alarm_math.insufficient_h
+        checks = []
+        for one in self.planned:
+            ok, words = data_finding(known, one, self.run.now, hours)
+            # What was never seen is no fault by itself; what can never be seen is one.
+            checks.append(
+                check(f"alarm_data.{one.alarm.id}", one.name, ok, words, required=ok is not None, expected="data",
+                      mends=ok is False and one.writes)
+            )  # fmt: skip
+        self.run.check(*checks)
+        return checks_table(checks, "Can they ever get data", keep_order=True)
+
+    @cached_property
+    def odds(self) -> AlarmOdds:
+        """Each alarm's odds at the traffic of the baseline's days."""
+        return AlarmOdds.of(self.params, look(self.run.aws.client("cloudwatch"), self.params, self.run.now))
+
+    def odds_table(self) -> Any:
+        """How often each alarm fires on a healthy day, how soon on a bad one, at each weight."""
+        from runbook_lib.show.tables import Cell, stack, table
+
+        policy, seen = self.params.policy, self.odds.seen
+        math_ = policy.alarm_math
+        rows: list[list[object]] = []
+        for alarm in policy.alarms:
+            row = self.odds.rows.get(alarm.id, {})
+            cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
+            for weight in WEIGHTS:
+                cells += _cells(row.get(weight))
+            rows.append(cells)
+        head = ("Alarm", "For", *(text for w in WEIGHTS for text in (f"{w} %: fires on a good day", "bad: after")))
+        where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
+        caption = f"A good service: {math_.healthy:.1%} success; a bad one: {math_.bad:.0%}; {where}"
+        baseline = f" (baseline: {seen.sync_failing:.0%} fail)" if seen.sync_failing is not None else ""
+        note = (
+            f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
+            f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
+            f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of "
+            "the weight's phase: one that is quick at 10 % of the traffic fires on a healthy service at all of it."
+        )
+        return stack(table(head, rows, caption=caption, note=note), self._designed())
+
+    def _designed(self) -> Any:
+        """The three figures of each guard in each phase, and the count that would do better where one does not hold."""
+        from runbook_lib.show.tables import Cell, stack, table
+
+        policy, proposed = self.params.policy, self.proposals
+        rows: list[list[object]] = []
+        for (id, phase), found in self.odds.of_phases().items():
+            alarm, best = next(one for one in policy.alarms if one.id == id).at(phase), proposed.get(phase)
+            rows.append([
+                Cell(id, nowrap=True), phase, f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
+                _percent(found.at_target), _percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
+                "as declared" if not found.gives or best is None else best.words,
+            ])  # fmt: skip
+        math_, gate = policy.alarm_math, policy.gate(policy.alarm_math.gate)
+        limit = (gate.alert or gate.target).limit
+        head = (
+            "Guard", "Phase", "Count", f"{gate.target.limit:.0%}: fires on a day", f"{limit:.0%}: fires on a day",
+            f"{math_.bad:.0%}: noticed after", "within the time", "Would hold",
+        )  # fmt: skip
+        first, last = math_.daytime
+        within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
+        note = (
+            f"Wanted: at most {math_.false_per_day:.0%} and {math_.limit_per_day:.0%} of days; noticed, on "
+            f"average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
+            f"{policy.metric_delay_s / 60:.0f} min included. 'Within the time': the share of such faults that are. "
+            "Each guard as if all failures were those it counts. docs/verdicts.md, 'Guards', has them simulated too."
+        )
+        shown = table(head, rows, caption="The guards, phase by phase", note=note)
+        return stack(shown, self.note(self._bears(), self._quick(), caption="The guards' design"))
+
+    @cached_property
+    def proposals(self) -> Mapping[str, Proposal]:
+        """By phase: the count that does best at the traffic seen."""
+        return self.odds.proposals()
+
+    def _bears(self) -> Check:
+        math_ = self.params.policy.alarm_math
+        wrong = []
+        for (id, phase), found in self.odds.of_phases().items():
+            loud = found.at_target > math_.false_per_day or found.at_limit > math_.limit_per_day
+            if loud:
+                wrong.append(f"{id} in {phase} {found.gives[0]}{self._instead(phase)}")
+        said = (
+            "; ".join(wrong) or "every guard bears a service at its target, and one at the alert limit, in each phase"
+        )
+        return check(
+            "guards.quiet", "Guards: bear a service at its target", not wrong, said,
+            # Before there is traffic to reckon with, nothing is known of the guards here.
+            required=self.odds.seen.known,
+            expected=f"at most {_percent(math_.false_per_day)} of days at the target, "
+            f"{_percent(math_.limit_per_day)} at the limit",
+        )  # fmt: skip
+
+    def _quick(self) -> Check:
+        """Advisory: at little traffic no count is quick, and the looks are."""
+        wrong = [
+            f"{id} in {phase} {found.gives[-1]}{self._instead(phase)}"
+            for (id, phase), found in self.odds.of_phases().items()
+            if found.minutes > found.demands.within_min
+        ]
+        said = "; ".join(wrong) + "; look more often there (runbook watch)" if wrong else (
+            "every guard notices a bad service in time, in each phase"
+        )  # fmt: skip
+        return check(
+            "guards.quick", "Guards: quick on a bad service", not wrong, said, required=False,
+            expected="within the phase's time, on average over the daytime",
+        )  # fmt: skip
+
+    def _instead(self, phase: str) -> str:
+        best = self.proposals.get(phase)
+        if best is None:
+            return ""
+        gives = best.figures.gives
+        return f" (at this traffic {best.words} would {'hold' if not gives else 'do best: it ' + gives[0]})"
+
+    def charts(self) -> Any:
+        """The chance of a false alarm on a good day, alarm by alarm, at each weight."""
+        from runbook_lib.show.odds import odds_chart
+
+        rows = {id: {f"{w} %": one.per_day for w, one in each.items()} for id, each in self.odds.rows.items()}
+        return odds_chart(rows, self.params.policy.alarm_math.false_per_day)
+
+    def plan_table(self) -> Any:
+        """What applying would write; for what a stack owns, the resource as its template ought to have it."""
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import Cell, stack, table
+
+        names = [one.name for one in self.planned if one.writes]
+        theirs = [one for one in self.planned if not one.same and not one.writes]
+        said = f"Applying writes {len(names)} alarms: {', '.join(names)}." if names else "Nothing to write."
+        if pager.read(self.run.aws, self.params).writes:
+            said += " It subscribes the pager."
+        said += f" The drill sets off all {len(self.planned)}: whoever is subscribed to the topic is told of each."
+        if not theirs:
+            return line(said)
+        said += f" {len(theirs)} belong to a stack and differ: change the infrastructure code, never by hand."
+        rows = [[self._owner(one), "; ".join(one.differences) or "missing", self._resource(one)] for one in theirs]
+        shown = [[who, why, Cell(text, f'<pre style="white-space:pre-wrap">{text}</pre>')] for who, why, text in rows]
+        return stack(line(said), table(("Owner", "Differs", "As declared, for the template"), shown))
+
+    @staticmethod
+    def _owner(one: Planned) -> str:
+        return str(one.owner) if one.owner else "the infrastructure code (no stack has it yet)"
+
+    def _resource(self, one: Planned) -> str:
+        import html
+
+        logical = one.owner.logical_id if one.owner else one.alarm.id
+        return html.escape(json.dumps({logical: to_cloudformation(one.alarm, self.params)}, indent=2), quote=False)
+
+    def apply(self) -> Any:
+        """Writes what is the runbook's, if the run may."""
+        from runbook_lib.show.page import line
+
+        if not self.run.applying:
+            return line("Nothing was written: mode is plan.")
+        wrote = act.apply(self.run.aws, self.run.guard, self.params, self.planned)
+        told = act.page(self.run.aws, self.run.guard, self.params)
+        self.planned = plan(self.run.aws, self.params)
+        said = f"Written: {', '.join(wrote)}." if wrote else "Nothing to write: all is as declared."
+        return line(said + (" The pager is subscribed." if told else ""))
+
+    def drill(self) -> Any:
+        """Each alarm set off, heard, and put back; in plan mode only announced."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.page import line
+
+        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        if not self.run.applying:
+            for one in self.planned:
+                later = check(f"drill.{one.alarm.id}", one.name, None, "drilled when applied", mends=True)
+                self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
+            now = f" Right now it would be refused: {why}." if (why := refusal(state)) else ""
+            return line(f"No drill in plan mode; applying sets off {len(self.planned)} alarms and puts them back.{now}")
+        names, wait = [one.name for one in self.planned], self.params.service.notify.drill_wait_s
+        try:
+            done = drill(self.run.aws, self.run.guard, self.params, names, state, wait_s=wait)
+        except Refused as error:
+            return self.note(check("drill.refused", "Fire drill", False, str(error)), caption="Fire drill")
+        checks = [self._drilled(one, done) for one in self.planned]
+        back = check(
+            "drill.restored", "Put back", done.restored,
+            f"every alarm put back, {done.seconds:.1f} s in all" if done.restored else
+            "an alarm was left in ALARM: the intent in this record has the command for each",
+        )  # fmt: skip
+        self.run.check(*checks, back)
+        return checks_table([*checks, back], "Fire drill", keep_order=True)
+
+    def whole_way(self) -> Any:
+        """A failure of our own from the worker's log to the topic, in dev and staging; elsewhere it is never sent."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.page import line
+
+        titles = {
+            "drill.failure_line": "A failure of our own in the worker's log", "drill.metric": "The metric counts it",
+            "drill.alarm": "The guard fires by itself", "drill.notified": "The topic tells of it",
+        }  # fmt: skip
+        if self.params.env not in drill_way.ENVS:
+            return line(f"In {self.params.env} no failure is ever sent on purpose: dev and staging prove the way.")
+        if not self.run.applying:
+            for id, title in titles.items():
+                later = check(id, title, None, "sent when applied", mends=True)
+                self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
+            return line("No failure is sent in plan mode; applying puts marked lines into the worker's log.")
+        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        wait = self.params.service.notify.way_wait_s
+        try:
+            way = drill_way.send(self.run.aws, self.run.guard, self.params, state, wait_s=wait)
+        except Refused as error:
+            wrong = check("drill.failure_line", titles["drill.failure_line"], False, str(error))
+            return self.note(wrong, caption="The whole way")
+        checks = [check(id, titles[id], ok, said) for id, ok, said in way.steps]
+        self.run.check(*checks)
+        return checks_table(checks, "The whole way of a failure", keep_order=True)
+
+    @staticmethod
+    def _drilled(one: Planned, done: Drilled) -> Check:
+        if one.name in done.heard:
+            return check(f"drill.{one.alarm.id}", one.name, True, f"{one.name}: set off, heard, put back")
+        why = (
+            "set off, and no notification came: look at its actions and the topic's policy"
+            if one.exists
+            else "does not exist, so it could not be set off"
+        )
+        return check(f"drill.{one.alarm.id}", one.name, False, f"{one.name}: {why}")
+
+    def subscriptions_table(self) -> Any:
+        """Whom the topic tells; the pager's address is a secret and is never shown."""
+        from runbook_lib.base.aws import aws_errors
+
+        sns = self.run.aws.client("sns")
+        with aws_errors("reading the topic's subscriptions (sns:ListSubscriptionsByTopic)"):
+            pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn(self.params))
+            kinds = sorted(one["Protocol"] for page in pages for one in page.get("Subscriptions", []))
+        return self.note(
+            check("notify.anybody", "The alarm topic has subscribers", bool(kinds),
+                  f"{len(kinds)} subscriptions: {', '.join(kinds) or 'none'}", required=False),
+            self._pager(),
+            caption="Whom the alarms tell",
+        )  # fmt: skip
+
+    def _pager(self) -> Check:
+        title = "The pager is subscribed"
+        if not self.params.service.notify.pagerduty_ssm:
+            said = (
+                "no pager is configured: put PagerDuty's https address into a SecureString of Parameter Store, and its "
+                "name into service.yaml (notify.pagerduty_ssm)"
+            )
+            return check("notify.pager", title, None, said, required=False)
+        found = pager.read(self.run.aws, self.params)
+        if not found.subscription:
+            said = "not subscribed; applying does it"
+        elif not found.as_declared:
+            said = f"subscribed to {len(found.alarms) or 'all'} alarms, declared are {len(found.wanted)}"
+        elif not found.confirmed:
+            said = "subscribed, and the pager has not confirmed yet"
+        else:
+            said = f"told of {len(found.wanted)} alarms: {', '.join(found.wanted)}"
+        ok = found.confirmed and found.as_declared
+        return check("notify.pager", title, ok, said, required=False, mends=found.writes)
+
+    def judge(self) -> Outcome:
+        """The decision so far: before the drill, a run that may apply only plans."""
+        done = any(id.startswith("drill.") for id in self.run.checks)
+        applied = self.run.applying and done
+        self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
+        return self.outcome
+
+
+_NEVER_H = 24 * 365 * 100
+"""A century: nobody calls that a wait."""
+
+
+def _cells(one: Odds | None) -> list[object]:
+    return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [_percent(one.per_day), _duration(one.hours)]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 1e-4 else "< 0.01%"
+
+
+def _duration(hours: float) -> str:
+    if not hours < _NEVER_H:
+        return "never"
+    if hours > 24 * 365:
+        return words.hours(hours)
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"

@@ -1,0 +1,192 @@
+"""What the cells of `02_deploy_dev` call: deploy, verify, a conversation over HTTP, a dead letter, the logs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from runbook_lib.act.dlq_drill import round_trip
+from runbook_lib.act.requests.smoke import STEPS, smoke
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.base.window import Window
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.observe.jobs import logs
+from runbook_lib.params.load import Params
+from runbook_lib.run.run import Run
+from runbook_lib.steps.infra import Infra
+from runbook_lib.steps.step import Step
+
+FUNCTIONS = ("submit", "worker", "status", "sync")
+EXPECTED = {
+    "submit": "202 and a job",
+    "duplicate": "200, the same job",
+    "invalid": "400",
+    "poll": "COMPLETED in time",
+    "download": "200, this job's report",
+    "unknown": "404",
+    "sync": "200, or 504 as in production",
+}
+"""What each step of the smoke test wants to see."""
+LEAST_WAIT_S = 15.0
+"""The least that the sandbox is given, whatever its time scale: processes start in real time."""
+
+
+class DeployDev(Step):
+    """Deployment to dev and what proves that it works."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(
+            run,
+            done=f"{run.params.env} is deployed, and its flow works end to end",
+            then="Staging: run 05_staging with params/staging.yaml.",
+        )
+        self.infra = Infra(run)
+        self.began = run.now
+        self.acted = False
+        """What applying does has been done: from then on the verdict is on what came of it."""
+
+    def judge(self) -> Outcome:
+        """Before the action the verdict is on the plan, also in a run that applies; after it, on what came of it."""
+        applied = self.run.applying and self.acted
+        self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
+        return self.outcome
+
+    def verdict(self) -> Any:
+        """The decision and the checks; of the inventory, shown above in full, only what does not hold."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import verdict_banner
+
+        checks = self.run.checks.values()
+        told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
+        held = line(f"Of the inventory {len(checks) - len(told)} settings hold, and are not repeated here.")
+        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks", fold=True), held)
+
+    def deploy(self) -> Any:
+        """Deploys by the team's command, if the run may and there is something to deploy.
+
+        Raises:
+            AwsError: the command failed.
+        """
+        shown = self.infra.deploy()
+        self.acted = self.run.applying
+        return shown
+
+    def smoke(self) -> Any:
+        """The API contract once through, by real HTTP; in plan mode it is only announced, for it makes a job."""
+        if not self.run.applying:
+            return self.note(
+                *(self._later(f"smoke.{id}", _title(title)) for id, title in STEPS.items()), caption="Smoke test"
+            )
+        params = self.params
+        try:
+            steps = smoke(
+                stage_url(self.run.aws, self.params),
+                probe_id=self.run.run_id,
+                deadline_s=max(LEAST_WAIT_S, params.service.job_deadline_s * params.time_scale),
+                poll_s=max(0.05, params.service.poll_every_s * params.time_scale),
+                routes=params.service.api.routes,
+            )
+        except AwsError as error:
+            return self.note(check("smoke.submit", "submit", False, str(error)), caption="Smoke test")
+        found = [
+            check(f"smoke.{step.id}", _title(step.name), step.ok, f"{step.name}: {step.detail}",
+                  expected=EXPECTED[step.id], found=step.detail, seconds=round(step.seconds, 2))
+            for step in steps
+        ]  # fmt: skip
+        return self.note(*found, caption="Smoke test")
+
+    def dead_letter(self) -> Any:
+        """A message to the DLQ and back; in plan mode it is only announced."""
+        from runbook_lib.show.console import Live
+
+        id, title = "dlq.roundtrip", "A dead letter is noticed, redriven and done"
+        if not self.run.applying:
+            return self.note(self._later(id, title), caption="Dead letters")
+        wait_s = max(LEAST_WAIT_S, self.params.service.dead_letter_wait_s * self.params.time_scale)
+        live = Live("A dead letter on its way")
+        try:
+            trip = round_trip(self.run.aws, self.run.guard, self.params, wait_s=wait_s, out=live)
+        except (AwsError, Refused) as error:
+            return self.note(check(id, title, False, str(error)), caption="Dead letters")
+        finally:
+            live.close()
+        return self.note(
+            check(id, title, trip.ok, trip.sentence, seconds=round(trip.seconds, 1)), caption="Dead letters"
+        )
+
+    def log_errors(self) -> Any:
+        """Errors in the logs of the four functions since this run began: the deployment's own.
+
+        A function that wrote nothing at all is not one without errors: the smoke test has just called each of them.
+        """
+        from runbook_lib.show.tables import stack, table, when
+
+        id, title = "logs.errors", "Logs since the deployment"
+        if not self.run.applying:
+            return self.note(self._later(id, title), caption="Logs")
+        window = Window(self.began, self.run.guard.now + dt.timedelta(minutes=1))
+        client = self.run.aws.client("logs")
+        silent = [name for name in FUNCTIONS if not logs.spoke(client, self.params, window, resource=name)]
+        found = [(name, one) for name in FUNCTIONS for one in logs.failures(client, self.params, window, resource=name)]
+        count = sum(one.count for _, one in found)
+        since = f"since {self.began:%Y-%m-%d %H:%M} UTC"
+        said = f"no error in any log {since}"
+        if count:
+            said = f"{count} lines with errors {since}, the most frequent: {found[0][1].text[:120]}; read them below"
+        elif silent:
+            said = f"nothing at all in the log of {', '.join(silent)} {since}: look at the function, or run it again"
+        ok = False if count else None if silent else True
+        shown = self.note(
+            check(id, title, ok, said, expected="lines, and no errors", found=f"{count} errors", silent=silent),
+            caption="Logs",
+        )
+        if not found:
+            return shown
+        rows = [[name, f"{one.count}", when(one.first), one.text, one.example] for name, one in found]
+        return stack(shown, table(("Function", "Count", "First", "Signature", "Example"), rows, caption="Errors"))
+
+    def inventory_chart(self) -> Any:
+        """How many settings hold, resource by resource."""
+        from runbook_lib.show.bars import bars
+
+        held: dict[str, list[int]] = {}
+        for id, one in self.run.checks.items():
+            if id.startswith("inventory."):
+                counts = held.setdefault(id.split(".")[1].replace("_", " "), [0, 0, 0])
+                # What is missing counts with all its settings: none of them holds.
+                counts[0 if one.ok else 1 if one.required else 2] += 1 + len(one.facts.get("skipped", ()))
+        parts = ("hold", "required, do not hold", "advisory, do not hold")
+        rows = {name: dict(zip(parts, counts, strict=True)) for name, counts in held.items()}
+        return bars(rows, title="Settings of each resource against what must hold", unit="settings")
+
+    def _later(self, id: str, title: str) -> Check:
+        found = check(id, title, None, f"{title}: done when applied; a plan sends nothing", mends=True)
+        return found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+
+def _title(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def stage_url(aws: Aws, params: Params) -> str:
+    """Address of the API's stage.
+
+    Raises:
+        AwsError: there is no such API.
+    """
+    kind, name = params.service.api.kind, params.name("api")
+    with aws_errors("looking up the API (apigateway:GET)"):
+        if kind == "rest":
+            pages = aws.client("apigateway").get_paginator("get_rest_apis").paginate()
+            ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
+        else:
+            pages = aws.client("apigatewayv2").get_paginator("get_apis").paginate()
+            ids = [api["ApiId"] for page in pages for api in page["Items"] if api["Name"] == name]
+    if not ids:
+        raise AwsError(f"there is no {kind.upper()} API called '{name}'; deploy first")
+    place = {"endpoint": aws.endpoint, "api_id": ids[0], "region": params.region, "env": params.env}
+    return str(params.api_url.format(stage=params.service.api.stage, **place))

@@ -1,0 +1,367 @@
+"""What the cells of notebook 09 call: the synchronous path is seen to be silent, archived, removed, and announced.
+
+After the removal there is no way back but the archived function deployed again (DOMAIN.md, trap 19).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.judge.gates.checks import Check, check, unmet
+from runbook_lib.judge.model import Outcome
+from runbook_lib.observe.inventory.inspect import rules
+from runbook_lib.observe.resources import leftovers as look
+from runbook_lib.record.record import Record
+from runbook_lib.rollout.people import attestation_checks, wanted_by
+from runbook_lib.run.run import Run
+from runbook_lib.steps.step import Step
+
+STEP = "remove_sync"
+CODE, CONFIGURATION, ANNOUNCEMENT = "sync-handler.zip", "sync-configuration.json", "announcement.md"
+AFTERWARDS = ("announcement_of_completion", "celebrated")
+"""What can only be vouched for once the removal is done."""
+NO_WAY_BACK = (
+    "After this there is no way back to the synchronous endpoint but the archived function deployed again; "
+    "from then on a failure is mended forward."
+)
+
+
+class Deploys(Protocol):
+    """What is needed of the infrastructure's commands (`infra.Infra`)."""
+
+    def diff(self) -> Any: ...
+    def deploy(self) -> Any: ...
+    def inventory(self) -> Any: ...
+
+
+def _infra(run: Run) -> Deploys:
+    from runbook_lib.steps.infra import Infra
+
+    made: Deploys = Infra(run, step=STEP)
+    return made
+
+
+class Deprecation(Step):
+    """The end of the synchronous path, as its notebook goes through it.
+
+    Args:
+        infra: makes the infrastructure's commands for a run; replaced in tests.
+    """
+
+    def __init__(self, run: Run, infra: Callable[[Run], Deploys] = _infra) -> None:
+        super().__init__(
+            run,
+            done="the synchronous code is archived and removed",
+            then="Watch the first week with 10_post_deployment, then accept with 11_acceptance.",
+        )
+        self.hours = rules(self.params).deprecate.silent_hours
+        self.infra = infra(run)
+        self.seen: look.Silence | None = None
+        self.handler = look.old_handler(run.aws, self.params)
+        self.found: list[look.Leftover] = []
+        self.name = self.params.name("sync")
+
+    @property
+    def gone(self) -> bool:
+        """The old Lambda does not exist any more."""
+        return self.handler is None
+
+    def silence(self) -> Any:
+        """Whether anybody called the synchronous Lambda lately."""
+        run = self.run
+        self.seen = look.silence(run.aws.client("cloudwatch"), self.params, run.now, self.hours)
+        run.journal.attach("silence.json", json.dumps(self.seen.answers.raw, default=str).encode())
+        return self.note(self._silent(self.seen), caption="Who still calls it")
+
+    def _silent(self, seen: look.Silence) -> Check:
+        window = f"in the last {self.hours:g} h"
+        ok: bool | None = True
+        if self.gone:
+            reason = f"{self.name} is gone, so nobody can call it"
+        elif seen.calls:
+            ok = False
+            last = f", the last at {seen.last_at:%Y-%m-%d %H:%M} UTC" if seen.last_at else ""
+            reason = (
+                f"{self.name} was invoked {seen.calls:g} times {window}{last}; find the callers, and wait until it has "
+                f"been silent for {self.hours:g} h"
+            )
+        elif seen.partial or (seen.calls is None and not seen.witness):
+            ok = None
+            reason = (
+                f"CloudWatch has no whole answer about {self.name} {window}, and no invocation of the submit Lambda "
+                "that would show that metrics arrive: silence is not proven; look again when there is traffic"
+            )
+        else:
+            proof = "0 counted" if seen.calls is not None else f"the submit Lambda was invoked {seen.witness:g} times"
+            reason = f"{self.name} was not invoked {window} ({proof} in the same window)"
+        found = "gone" if self.gone else "no data" if seen.calls is None else f"{seen.calls:g} invocations"
+        return check(
+            "sync.silent",
+            "Nobody calls the synchronous Lambda",
+            ok,
+            reason,
+            expected=f"0 invocations in {self.hours:g} h",
+            found=found,
+            calls=seen.calls,
+            witness=seen.witness,
+        )
+
+    def archive(self) -> Any:
+        """Code and configuration go into this record, or are found in an earlier one."""
+        return self.note(self._archived(), caption="The archive of the old handler")
+
+    def _archived(self) -> Check:
+        title, handler = "Old handler is archived", self.handler
+        facts: dict[str, Any]
+        if handler is None:
+            earlier = self._earlier()
+            if earlier is None:
+                reason = (
+                    f"{self.name} is gone, and no record of this release holds its code; look for it in version control"
+                )
+                return check("sync.archived", title, False, reason, expected="code and configuration", found="nothing")
+            sha = earlier.files.get(CODE) or earlier.files[CONFIGURATION]
+            reason = f"kept in the record of run {earlier.run_id} (sha256 {sha[:12]}…)"
+            facts = {"run_id": earlier.run_id, "sha256": sha}
+            return check("sync.archived", title, True, reason, expected="in a record", found=earlier.run_id, **facts)
+        journal = self.run.journal
+        journal.attach(CONFIGURATION, json.dumps(handler.configuration, indent=1, sort_keys=True).encode())
+        what = f"container image {handler.image}"
+        if handler.code:
+            journal.attach(CODE, handler.code)
+            what = f"{CODE} ({len(handler.code):,} bytes, sha256 {handler.sha256[:12]}…)"
+        reason = f"{what} and {CONFIGURATION} are in this record; of {len(handler.variables)} variables the names only"
+        if not handler.intact:
+            reason = f"{CODE} is not what Lambda says it is (CodeSha256 differs); run this again"
+        facts = {
+            "sha256": handler.sha256,
+            "variables": list(handler.variables),
+            "files": [CODE, CONFIGURATION] if handler.code else [CONFIGURATION],
+        }
+        return check(
+            "sync.archived", title, handler.intact, reason, expected="code and configuration", found=what, **facts
+        )
+
+    def _records(self) -> list[Record]:
+        """The release's verified records, newest first; what is altered or unreadable is left out."""
+        archive, kept = self.run.archive, []
+        for ref in reversed(archive.records(release=self.params.release)):
+            try:
+                archive.verify(ref)
+                kept.append(archive.load(ref))
+            except RunbookError as error:
+                self.run.journal.append("warning", text=f"left out of the archive's story: {error}")
+        return kept
+
+    def _earlier(self) -> Record | None:
+        for record in self._records():
+            if (record.notebook, record.env) == (self.run.notebook, self.params.env) and CONFIGURATION in record.files:
+                return record
+        return None
+
+    def _role(self) -> str:
+        """Name of the old Lambda's role, from Lambda or from the archive."""
+        if self.handler is not None:
+            return str(self.handler.configuration.get("Role", "")).rpartition("/")[2]
+        before = self.run.checks.get("sync.leftovers")
+        if before is not None:
+            return str(before.facts.get("role", ""))
+        earlier = self._earlier()
+        told = [one for one in (earlier.checks if earlier else ()) if one.get("id") == "sync.leftovers"]
+        return str(told[0].get("facts", {}).get("role", "")) if told else ""
+
+    def leftovers(self) -> Any:
+        """What only the synchronous path uses; something that still reaches it blocks the removal."""
+        from runbook_lib.show.tables import stack, table
+
+        role = self._role()
+        self.found = look.leftovers(self.run.aws, self.params, role)
+        rows = [[one.kind, one.name, one.detail, "blocks" if one.blocks else "goes"] for one in self.found]
+        listed = table(("What", "Name", "Why", "Removal"), rows, caption="What only the synchronous path uses")
+        return stack(self.note(self._left(role), *self._after()), listed)
+
+    def _left(self, role: str) -> Check:
+        blocking = [one for one in self.found if one.blocks]
+        wrong = self.found if self.gone else blocking
+        said = ", ".join(f"{one.kind} {one.name}" for one in wrong)
+        if self.gone:
+            reason = (
+                f"still there, used by nobody: {said}; remove it in the infrastructure code"
+                if wrong
+                else "nothing is left"
+            )
+        elif wrong:
+            reason = f"{said} still leads to {self.name}; migrate it first"
+        else:
+            reason = f"{len(self.found)} things are used by the synchronous path alone, and nothing leads to it"
+        facts: dict[str, Any] = {"role": role, "items": [[one.kind, one.name, one.detail] for one in self.found]}
+        return check(
+            "sync.leftovers",
+            "Nothing leads to the synchronous path",
+            not wrong,
+            reason,
+            expected="nothing left" if self.gone else "nothing that leads to it",
+            found=said or ("nothing" if self.gone else f"{len(self.found)} to remove"),
+            **facts,
+        )
+
+    def _after(self) -> list[Check]:
+        """What must be true in the end; until it is applied, the plan of this run mends it."""
+        variables = [one for one in self.found if one.kind == "environment variable"]
+        names = ", ".join(one.name for one in variables)
+        removed = f"{self.name} is gone" if self.gone else f"{self.name} still exists; applying removes it"
+        # With the Lambda its own variables go; one of another function that names it has to go too.
+        clean = self.gone and not variables
+        told = f"left: {names}; remove them in the infrastructure code" if names else "no variable of it is left"
+        if not self.gone:
+            told = f"they go with the Lambda: {names or 'none of its own'}"
+        mends = not self.gone
+        return [
+            check(
+                "sync.removed",
+                "Synchronous Lambda is removed",
+                self.gone,
+                removed,
+                expected="gone",
+                found="gone" if self.gone else "exists",
+                mends=mends,
+            ),
+            check(
+                "sync.env_vars",
+                "Unused environment variables are removed",
+                clean,
+                told,
+                expected="none left",
+                found=names or ("none left" if clean else "with the Lambda"),
+                mends=mends,
+            ),
+        ]
+
+    def vouched(self) -> Any:
+        """What people vouch for before the removal: the documentation."""
+        items = [one for one in wanted_by(self.params.policy, self.run.notebook) if one not in AFTERWARDS]
+        return self.note(*attestation_checks(self.run, items), caption="Vouched for")
+
+    def charts(self) -> Any:
+        """Invocations of the old Lambda and of the one that took its place."""
+        from runbook_lib.show.charts import timelines
+
+        seen = self.seen or look.silence(self.run.aws.client("cloudwatch"), self.params, self.run.now, self.hours)
+        series = {"synchronous": seen.answers.points(look.CALLS), "submit": seen.answers.points(look.WITNESS)}
+        title = f"Invocations in the last {self.hours:g} h"
+        return timelines([{"series": series, "title": title, "unit": "in 5 min", "gate": None, "kind": "line"}])
+
+    def judge(self, *, final: bool = False) -> Outcome:
+        """The decision; before the action it is about the plan, after it (`final`) about what came of it."""
+        applied = self.run.applying and (final or self.gone)
+        self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
+        return self.outcome
+
+    def plan(self) -> Any:
+        """What applying would remove, and that it is final."""
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import stack
+
+        if self.gone:
+            return line("Nothing to do: the synchronous Lambda is gone.")
+        self.run.journal.append("plan", text=NO_WAY_BACK, remove=[[one.kind, one.name] for one in self.found])
+        return stack(self.infra.diff(), line(NO_WAY_BACK))
+
+    def apply(self) -> None:
+        """Removes the path by the infrastructure's command, if the run may and nothing stands against it."""
+        from runbook_lib.show.page import line, show
+
+        if not self.run.applying:
+            return show(line("Nothing was changed: mode is plan."))
+        if self.gone:
+            return show(line("Nothing to apply: the synchronous Lambda is gone."))
+        against = self.blockers()
+        if against:
+            return show(line(f"Nothing was changed: {against[0]}"))
+        show(line(NO_WAY_BACK))
+        return show(self.infra.deploy())
+
+    def blockers(self) -> list[str]:
+        """Why the Lambda must not be removed now, one sentence each."""
+        wanted = ("sync.silent", "sync.archived", "sync.leftovers")
+        missing = [f"'{id}' was not looked at; run every cell" for id in wanted if id not in self.run.checks]
+        stuck = [one for one in unmet(self.run.checks.values()) if not one.mends]
+        return [*missing, *(one.reason for one in stuck)]
+
+    def proof(self) -> Any:
+        """Looked at again: Lambda, leftovers, the whole inventory, and what can be vouched for only now."""
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import stack
+
+        role = self._role()
+        self.handler = look.old_handler(self.run.aws, self.params)
+        if self.handler is not None:
+            return line(f"{self.name} still exists: nothing was removed.")
+        self.found = look.leftovers(self.run.aws, self.params, role)
+        shown = self.note(self._left(role), *self._after(), caption="Read back")
+        later = [one for one in wanted_by(self.params.policy, self.run.notebook) if one in AFTERWARDS]
+        vouched = self.note(*attestation_checks(self.run, later), caption="Vouched for") if later else None
+        return stack(shown, self.infra.inventory(), *([vouched] if vouched else []))
+
+    def announcement(self) -> Any:
+        """The announcement, written from the records of the release, attached and shown."""
+        from runbook_lib.show.page import Page, line, show
+
+        text = announcement(self._records(), self.run, removed=self.gone, archived=self.run.checks.get("sync.archived"))
+        digest = self.run.journal.attach(ANNOUNCEMENT, text)
+        reason = f"{ANNOUNCEMENT} is written from the records and kept in this one; send it to the team"
+        self.run.check(
+            check("announcement", "Announcement is written", True, reason, found=ANNOUNCEMENT, sha256=digest)
+        )
+        show(line(reason))
+        return Page(text)
+
+
+def announcement(records: list[Record], run: Run, *, removed: bool, archived: Check | None) -> str:
+    """The announcement of completion as Markdown.
+
+    Args:
+        records: of the release, newest first; for each notebook and environment the newest applied PROMOTE counts.
+        removed: whether the synchronous Lambda is gone; else it is a draft.
+        archived: the check `sync.archived`, for where the old handler is kept.
+    """
+    steps, params = run.params.policy.steps, run.params
+    passed: dict[tuple[str, str], Record] = {}
+    for one in records:
+        if one.decision == "PROMOTE" and one.mode == "apply" and one.notebook in steps:
+            passed.setdefault((one.notebook, one.env), one)
+    order = list(steps)
+    lines = [
+        f"# {'' if removed else 'DRAFT: '}VPR generation is asynchronous in {params.env}",
+        "",
+        f"Release {params.release}. "
+        + (
+            "The synchronous code is archived and removed."
+            if removed
+            else "The synchronous Lambda is still there; this text is final once it is removed."
+        ),
+        "",
+        f"- Clients post to `{params.service.api.routes.sync}`, get 202 with a job id, and poll "
+        f"`{params.service.api.routes.status}`.",
+        f"- {NO_WAY_BACK}",
+    ]
+    if archived is not None and archived.ok:
+        lines.append(f"- The old handler: {archived.reason}.")
+    lines += ["", "| Step | Where | Passed (UTC) | Success rate | Record |", "|---|---|---|---|---|"]
+    for (notebook, env), one in sorted(passed.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
+        when = (one.as_of or "")[:16].replace("T", " ")
+        lines.append(f"| {steps[notebook].title} | {env} | {when} | {_success(one)} | {one.run_id} |")
+    if not passed:
+        lines.append("| no applied PROMOTE is on record | – | – | – | – |")
+    return "\n".join(lines) + "\n"
+
+
+def _success(record: Record) -> str:
+    for result in record.gates:
+        gate = result.get("gate") or {}
+        if gate.get("id") == "success_rate" and result.get("value") is not None:
+            return f"{100 * float(result['value']):.2f} % (n = {result.get('n') or 0:,})"
+    return "–"

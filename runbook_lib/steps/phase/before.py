@@ -1,0 +1,133 @@
+"""What must hold before a phase shifts: the soak before it, the approvals, and `/api/vpr` as it was.
+
+Each is a check (`judge/gates/checks.py`): noted in the record, shown, and a blocker of the shift where it does not
+hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.observe.inventory.inspect import integration_hash
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.record import Record
+from runbook_lib.run.run import Run
+
+SYNC_UNCHANGED = "route.sync_unchanged"
+
+
+def previous_soaks(run: Run) -> tuple[list[Check], list[Record]]:
+    """One check `previous.<notebook>` for each required phase, and the records of all phases before, oldest first.
+
+    The check passes where the record is sealed, unaltered, of this release, and says PROMOTE.
+    """
+    policy, archive, release = run.params.policy, run.archive, run.params.release
+    required = [one for one in policy.steps[run.notebook].requires if one.partition("@")[0] in policy.phases]
+    checks = []
+    for finding in predecessors(archive, required, release):
+        notebook = finding.requires.partition("@")[0]
+        checks.append(
+            check(
+                f"previous.{notebook}", f"{policy.steps[notebook].title}: soak reviewed", finding.ok, finding.sentence,
+                expected="a sealed record, unaltered, that says PROMOTE", found=finding.record or "none",
+                run_id=finding.record, sealed_at=finding.sealed_at,
+            )
+        )  # fmt: skip
+    order = list(policy.phases)
+    earlier = order[: order.index(run.notebook)]
+    wanted = [f"{name}@{env}" for name in earlier for env in policy.steps[name].envs]
+    found = predecessors(archive, wanted, release)
+    kept = [archive.load(archive.find(one.record)) for one in found if one.ok and one.record]
+    return checks, kept
+
+
+def sync_route(run: Run) -> Check:
+    """Whether `/api/vpr` is integrated as it was when the rollout first looked, by the hash kept in that record."""
+    route = run.params.service.api.routes.sync
+    now = integration_hash(run.aws, run.params, route)
+    first = first_hash(run)
+    before, where = first if first else (now, "this run, the first that looked")
+    same = now == before
+    reason = (
+        f"POST {route} is integrated as it was before the rollout (sha256 {now[:12]}…, first seen by {where})"
+        if same
+        else f"POST {route} is not what it was before the rollout: sha256 {now[:12]}… instead of {before[:12]}… "
+        f"(first seen by {where}); find out who changed it, and put it back"
+    )
+    run.journal.append("route", path=route, sha256=now, first=before)
+    return check(
+        SYNC_UNCHANGED, f"POST {route} is unchanged", same, reason, expected=before[:16], found=now[:16],
+        sha256=now, first=before, path=route,
+    )  # fmt: skip
+
+
+def first_hash(run: Run) -> tuple[str, str] | None:
+    """The hash of `/api/vpr` in the oldest record of this release here that has one, and which run that was."""
+    archive, params = run.archive, run.params
+    for name in params.policy.phases:
+        for ref in archive.records(env=params.env, release=params.release, notebook=name):
+            try:
+                archive.verify(ref)
+                record = archive.load(ref)
+            except ArchiveError as error:
+                run.journal.append("warning", text=f"an earlier hash of the route is not used: {error}")
+                continue
+            for one in record.checks:
+                sha = (one.get("facts") or {}).get("first")
+                if one.get("id") == SYNC_UNCHANGED and sha:
+                    return str(sha), f"run {record.run_id}"
+    return None
+
+
+def reads_flags(requests: float | None, sync: float | None, hours: float) -> Check:
+    """Advisory: at weight 0 nobody calls the temporary route, so the client obeys the flags, absent ones included."""
+    ok = None if not requests and not sync else not requests
+    reason = {
+        None: "no request at all was seen at weight 0, so nothing is shown about the client",
+        True: f"at weight 0 not one of {sync or 0:g} requests in {hours:.1f} h went to the temporary route",
+        False: f"at weight 0 the temporary route had {requests or 0:g} requests in {hours:.1f} h; who sends them?",
+    }[ok]
+    return check(
+        "client.reads_flags", "Clients read the flags: no async request at weight 0", ok, reason, required=False,
+        expected="0 async requests", found="–" if requests is None else f"{requests:g}",
+    )  # fmt: skip
+
+
+def previous_table(records: list[Record], params: Any) -> Any:
+    """The phases before, side by side: decision, split, and each gate with its interval."""
+    from runbook_lib.judge import words
+    from runbook_lib.judge.model import GateResult
+    from runbook_lib.show.page import line
+    from runbook_lib.show.tables import Cell, badge, table
+
+    if not records:
+        return line("No phase before this one has a record that says PROMOTE.")
+
+    def cell(record: Record, gate: str) -> Cell:
+        given = next((one for one in record.gates if (one.get("gate") or {}).get("id") == gate), None)
+        if given is None:
+            return Cell("–")
+        result = GateResult.model_validate(given)
+        unit = result.gate.unit
+        value = "–" if result.value is None else words.number(result.value, unit)
+        extent = words.interval(result.low, result.high, unit)
+        count = f", n = {result.n:,}" if result.n else ""
+        return Cell(f"{result.verdict} {value}" + (f" ({extent}{count})" if extent else count.replace(", ", " ")))
+
+    head = ("", *(f"{one.notebook} @ {one.env}" for one in records))
+    titles = {gate.id: gate.title for gate in params.policy.gates}
+    rows: list[list[object]] = [
+        ["decision", *(badge(one.decision or "HOLD") for one in records)],
+        ["judged at (UTC)", *((one.as_of or "")[:16].replace("T", " ") for one in records)],
+        ["run", *(one.run_id for one in records)],
+        ["weight", *(_weight(one) for one in records)],
+        *([title, *(cell(one, gate) for one in records)] for gate, title in titles.items()),
+    ]
+    return table(head, rows, caption="The soaks before", note="`runbook archive show RUN` opens the record of a run.")
+
+
+def _weight(record: Record) -> str:
+    state = record.traffic_after or record.traffic_before or {}
+    return f"{float(state['weight']):g} %" if state.get("weight") is not None else "–"

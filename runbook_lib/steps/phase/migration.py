@@ -1,0 +1,384 @@
+"""Phase 3: after the soak at dial 100, `/api/vpr` itself becomes asynchronous, in an order that loses no request.
+
+DOMAIN.md, trap 18: whoever still reads weight 100 calls the temporary route, so it stays until it has been silent for
+longer than a client may hold a weight and poll. Where the migration stands is found from AWS (what the routes lead to,
+the dial) and from the sealed records (when it was done), so one notebook is run again and again:
+
+    shifted -> moved (and the dial to 0 in the same run) -> silent -> removed -> 48 h -> all async
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.act.traffic import shift as act
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check, check, unmet
+from runbook_lib.judge.model import Decision, Outcome, Verdict
+from runbook_lib.observe.metrics import fetch
+from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout import present
+from runbook_lib.rollout.look import Seen
+from runbook_lib.rollout.moment import Moment
+from runbook_lib.rollout.way_back import deploy_command
+from runbook_lib.steps.infra import Infra
+from runbook_lib.steps.phase.phase import Phase
+from runbook_lib.steps.phase.verdict import hold_because, planned_because
+
+MIGRATE, REMOVE = "migrate", "remove_temporary"
+MINUTE = dt.timedelta(minutes=1)
+AGAIN = dt.timedelta(minutes=15)
+"""When to look again where too few requests came to show anything."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What the temporary route heard since clients had time to read the dial at 0."""
+
+    since: dt.datetime
+    """From then on nobody called it."""
+    until: dt.datetime
+    calls: float
+    """Of it, since the dial was set to 0."""
+    witness: float
+    """Requests to `/api/vpr` while it was silent: without one, silence would show nothing (trap 5)."""
+
+    @property
+    def seconds(self) -> float:
+        """For how long."""
+        return max(0.0, (self.until - self.since).total_seconds())
+
+
+class Migration(Phase):
+    """The last phase, as its notebook goes through it."""
+
+    def _moment(self) -> Moment:
+        self.silence: Silence | None = None
+        found = super()._moment()
+        if not self.state.migrated or self.state.temporary_route:
+            return found
+        done = self.done_at(REMOVE) or self._stack_updated()
+        self.state = self.state.model_copy(update={"migrated_since": iso(done)})
+        return moments.after_migration(self.state, self.params, self.spec, done, self.run.now)
+
+    def done_at(self, step: str) -> dt.datetime | None:
+        """When a step of the infrastructure was deployed by an earlier run of this notebook."""
+        for record in reversed(self.earlier):
+            for change in record.changes:
+                if f"deploy step '{step}'" in str(change.intent.get("what")) and (change.outcome or {}).get("ok"):
+                    return parse(str((change.outcome or {})["aws_at"]))
+        return None
+
+    def _stack_updated(self) -> dt.datetime:
+        stack = self.params.name("stack")
+        with aws_errors(f"reading when {stack} was updated (cloudformation:DescribeStacks)"):
+            found = self.run.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        when = found.get("LastUpdatedTime") or found["CreationTime"]
+        self.run.journal.append(
+            "warning", text=f"no record says when the temporary route was removed: {stack} was updated {when}"
+        )
+        return when.astimezone(dt.UTC)  # type: ignore[no-any-return]
+
+    def migration_table(self) -> Any:
+        """Where the migration stands: each step as a check."""
+        from runbook_lib.show.checks import checks_table
+
+        found = self.steps()
+        self.run.check(*found)
+        return checks_table(found, "The migration, step by step", keep_order=True)
+
+    def steps(self) -> list[Check]:
+        """The steps in their order; what is not there yet is brought about by a later run."""
+        moved, zero, removed = self._from_state()
+        route = self.params.service.api.routes.sync
+        shifted = self._kept("migrate.shifted", f"{self.spec.soak_hours:g} h at dial 100, {route} untouched")
+        return [shifted, moved, zero, self._silent(), removed, self._all_async()]
+
+    def _from_state(self) -> list[Check]:
+        """The steps that AWS shows as it is now."""
+        state, routes = self.state, self.params.service.api.routes
+        moved, dial = state.migrated, state.dial_percent
+        return [
+            _step(
+                "migrate.moved", f"POST {routes.sync} leads to the submit Lambda", moved,
+                f"POST {routes.sync} {'leads' if moved else 'does not lead yet'} to {self.params.name('submit')}",
+            ),
+            _step(
+                "migrate.dial_zero", "The dial is at 0", moved and dial == 0,
+                f"the dial is at {dial:g} %{'' if moved else f', for {routes.sync} is not asynchronous yet'}",
+            ),
+            _step(
+                "migrate.removed", f"POST {routes.submit} is gone", moved and not state.temporary_route,
+                f"POST {routes.submit} {'still exists' if state.temporary_route else 'is gone'}",
+            ),
+        ]  # fmt: skip
+
+    def _kept(self, id: str, title: str) -> Check:
+        """A check that an earlier run has passed, as its record has it; until then it is still to come."""
+        for record in reversed(self.earlier):
+            for one in record.checks:
+                if one.get("id") == id and one.get("verdict") == "PASS":
+                    known = Check.model_validate(one)
+                    return known.model_copy(update={"facts": {**known.facts, "run_id": record.run_id}})
+        own = self.run.checks.get(id)
+        return own if own is not None and own.ok else _step(id, title, False, f"{title}: not shown yet")
+
+    def _silent(self) -> Check:
+        """Whether the temporary route has been silent for longer than clients poll and wait."""
+        routes, title = self.params.service.api.routes, "The temporary route is silent"
+        state = self.state
+        if not state.migrated or not state.temporary_route or state.dial_percent:
+            return self._kept("migrate.silent", title)
+        self.silence = found = self._listen()
+        wanted = self._quiet_s()
+        ok = found.seconds >= wanted and found.witness > 0
+        reason = (
+            f"POST {routes.submit} had no request for {found.seconds / 60:.0f} min ({wanted / 60:.0f} wanted), "
+            f"while POST {routes.sync} had {found.witness:g}; {found.calls:g} since the dial was set to 0"
+        )
+        return _step("migrate.silent", title, ok, reason, calls=found.calls, since=iso(found.since))
+
+    def _quiet_s(self) -> float:
+        return float(self.params.service.traffic.client_poll_s + self.params.service.job_deadline_s)
+
+    def _listen(self) -> Silence:
+        run, params = self.run, self.params
+        zero = parse(self.state.dial_since) if self.state.dial_since else run.now
+        start = zero + dt.timedelta(seconds=params.service.traffic.client_poll_s)
+        delay = params.policy.metric_delay_s
+        whole = Window(min(zero, run.now), run.now).settled(run.now, delay).inward(60)
+        quiet = whole.since(start).inward(60)
+        asked = [Ask(name, whole, "Sum", label=name) for name in ("async_requests", "sync_requests")]
+        answers = fetch.fetch(run.aws.client("cloudwatch"), params, asked, run.now)
+        run.journal.append("silence", answers=answers.raw)
+        calls = [(at, value) for at, value in answers.points("async_requests") if value]
+        since = max([quiet.start, *(at + MINUTE for at, _ in calls)])
+        heard = [value for at, value in answers.points("sync_requests") if since <= at < quiet.end]
+        if answers.partial("async_requests"):
+            heard = []
+        return Silence(since, quiet.end, math.fsum(value for _, value in calls), math.fsum(heard))
+
+    def _all_async(self) -> Check:
+        """All requests are asynchronous: no synchronous invocation, and the submit Lambda answers `/api/vpr`."""
+        title, id = "Every request is asynchronous", "migrate.all_async"
+        routes = self.params.service.api.routes
+        if self.moment.effective_at is None or not self.state.migrated:
+            return _step(id, title, False, f"{title}: to be shown by the soak after the migration")
+        seen = self.looked()
+
+        def total(metric: str) -> float | None:
+            points = seen.answers.points(f"{metric}:Sum")
+            inside = [value for at, value in points if seen.window.start <= at < seen.window.end]
+            return math.fsum(inside) if inside else None
+
+        asked, answered, sync = total("async_requests"), total("submit_invocations"), total("sync_fn_invocations")
+        near = asked is not None and answered is not None and abs(asked - answered) <= max(3.0, 0.01 * asked)
+        ok = bool(near and not sync)
+        reason = (
+            f"POST {routes.sync} had {asked or 0:g} requests, the submit Lambda {answered or 0:g} invocations, "
+            f"the synchronous Lambda {sync or 0:g}"
+        )
+        return _step(id, title, ok, reason, requests=asked, submit=answered, sync=sync)
+
+    def _judged(self) -> Outcome:
+        if self.moment.name == "migrating":
+            self.run.check(*self.steps())
+            return self._migrating()
+        outcome = super()._judged()
+        if self.state.migrated or outcome.decision is not Decision.PROMOTE:
+            return outcome
+        self._passed(self.looked())
+        what = f"the soak at dial 100 has passed; applying makes {self.params.service.api.routes.sync} asynchronous"
+        due = planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
+        return due.model_copy(update={"results": outcome.results})
+
+    def _promoted(self, outcome: Outcome) -> Outcome:
+        """Before the migration its own steps are still to come; after it they must all have been seen."""
+        if self.state.migrated:
+            self.run.check(*self.steps())
+            return super()._promoted(outcome)
+        wrong = [one for one in unmet(self.run.checks.values()) if not one.id.startswith("migrate.")]
+        return hold_because(f"every gate passed, but {wrong[0].reason}") if wrong else outcome
+
+    def _passed(self, seen: Seen) -> None:
+        """Notes that the soak at dial 100 has passed."""
+        window = seen.window
+        reason = f"every gate passed at dial 100 from {iso(window.start)} to {iso(window.end)}"
+        title = f"{self.spec.soak_hours:g} h at dial 100, {self.params.service.api.routes.sync} untouched"
+        self.run.check(_step("migrate.shifted", title, True, reason, window=[iso(window.start), iso(window.end)]))
+
+    def _migrating(self) -> Outcome:
+        """The decision between the move of `/api/vpr` and the removal of the temporary route."""
+        routes, state, now = self.params.service.api.routes, self.state, self.run.now
+        if state.dial_percent:
+            what = f"{routes.sync} is asynchronous and the dial still says {state.dial_percent:g} %"
+            return planned_because(f"{what}; applying brings it to 0", "Run again with mode=apply and confirm, now.")
+        silent = self.run.checks["migrate.silent"]
+        failing = self._since_the_move()
+        if failing is not None:
+            return failing
+        if silent.ok:
+            what = f"{silent.reason}; applying removes POST {routes.submit}"
+            return planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
+        found = self.silence
+        missing = dt.timedelta(seconds=max(0.0, self._quiet_s() - (found.seconds if found else 0)))
+        at = now + missing + MINUTE if missing else now + AGAIN
+        return _wait(f"{routes.sync} is asynchronous; {silent.reason}", at)
+
+    def _since_the_move(self) -> Outcome | None:
+        """What came since `/api/vpr` became asynchronous; None: nothing that stops the next step."""
+        moved = self.done_at(MIGRATE) or (parse(self.state.dial_since) if self.state.dial_since else self.run.now)
+        waiting = planned_because("nothing fails since the move", "Go on.")
+        stood = self._borne_out(waiting, present.since_of(moved, self.run.now), None, None)
+        return None if stood is waiting else stood
+
+    def _way_back(self, outcome: Outcome) -> Outcome:
+        if not self.state.migrated:
+            return super()._way_back(outcome)
+        env = self.params.env
+        said = (
+            "Run rollback_1. The switch has no effect any more, so it has the infrastructure's own command deploy the "
+            f"step before ({deploy_command(self.params, 'async')}) and holds the stack against the template kept in "
+            f"the record. The command: runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
+        )
+        return outcome.model_copy(update={"next": said})
+
+    def plan(self) -> Any:
+        """What applying would do now: the shift, the move of `/api/vpr`, or the removal of the temporary route."""
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import table
+
+        outcome = self.decided()
+        if outcome.decision is not Decision.PLANNED or self.moment.name == "before":
+            return super().plan()
+        rows = [[place, what] for place, what in enumerate(self._todo(), 1)]
+        before = "async" if self._next() == MIGRATE else MIGRATE
+        undo = f"Undo: deploy the step before: {deploy_command(self.params, before)}"
+        return table(("Step", "What applying does"), rows, note=undo) if rows else line(outcome.next)
+
+    def _next(self) -> str:
+        """The step of the infrastructure that is due; empty: none."""
+        if self.moment.name == "migrating":
+            silent = self.run.checks.get("migrate.silent")
+            return REMOVE if not self.state.dial_percent and silent is not None and silent.ok else ""
+        shifted = self.run.checks.get("migrate.shifted")
+        due = self.moment.name == "after" and not self.state.migrated and shifted is not None and shifted.ok
+        return MIGRATE if due else ""
+
+    def _todo(self) -> list[str]:
+        routes = self.params.service.api.routes
+        zero = "the dial to 0 at once, without a bake: clients return to the one route that is asynchronous now"
+        match self._next():
+            case "migrate":
+                return [
+                    "keep the template of the stack in the record",
+                    f"deploy step '{MIGRATE}': POST {routes.sync} leads to the submit Lambda, {routes.submit} stays",
+                    f"verify that it does, then {zero}",
+                ]
+            case "remove_temporary":
+                return [f"deploy step '{REMOVE}': POST {routes.submit} goes", "verify, then soak"]
+            case _:
+                return [zero] if self.moment.name == "migrating" and self.state.dial_percent else []
+
+    def apply(self) -> Outcome:
+        """Carries out what is due, if the run may.
+
+        Raises:
+            Refused: a raise is not authorised, blocked, or its plan is stale.
+            AwsError: the infrastructure's command failed, or AWS is not what it should be after it.
+        """
+        if not self.run.applying or self.decided().decision is not Decision.PLANNED or self.moment.name == "before":
+            return super().apply()
+        match self._next():
+            case "migrate":
+                self._migrate()
+            case "remove_temporary":
+                self._remove()
+            case _:
+                if self.moment.name == "migrating" and self.state.dial_percent:
+                    self._dial_to_zero()
+        return self.decided()
+
+    def _migrate(self) -> None:
+
+        self._deploy(MIGRATE)
+        self._read_again()
+        if not self.state.migrated:
+            raise AwsError(
+                f"step '{MIGRATE}' was deployed, yet POST {self.params.service.api.routes.sync} does not lead to "
+                f"{self.params.name('submit')}; the dial stays at {self.state.dial_percent:g} %; look at the stack"
+            )
+        self._dial_to_zero()
+
+    def _deploy(self, step: str) -> None:
+        """Deploys a step of the infrastructure code, the stack as it was kept before.
+
+        Raises:
+            AwsError: it is not deployed, or that is not proven: its command failed, or nobody can say what differs.
+        """
+        from runbook_lib.show.page import show
+
+        infra = Infra(self.run, step)
+        show(infra.previous_template())
+        show(infra.deploy())
+        if infra.differs is not False:
+            raise AwsError(infra.unproven)
+        with contextlib.suppress(AwsError):  # advisory: the dial must not wait for it
+            infra.watched()
+
+    def _dial_to_zero(self) -> None:
+        from runbook_lib.show.page import line, show
+
+        run = self.run
+        plan = act.plan_shift(self.state, 0, self.params, soak_hours=0, description=self._describe())
+        run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
+        act.apply(plan, run.aws.client("appconfig"), run.guard, self.params)
+        self._read_again()
+        settle = self.params.service.traffic.client_poll_s + self.params.policy.metric_delay_s
+        at = run.guard.now + dt.timedelta(seconds=settle + self._quiet_s()) + 2 * MINUTE
+        routes = self.params.service.api.routes
+        self.outcome = _wait(f"{routes.sync} is asynchronous, the dial at 0; {routes.submit} must fall silent", at)
+        self._noted()
+        show(line(f"Applied: POST {routes.sync} is asynchronous, and the dial is at {self.state.dial_percent:g} %."))
+
+    def _remove(self) -> None:
+
+        self._deploy(REMOVE)
+        self._read_again()
+        if self.state.temporary_route:
+            raise AwsError(f"step '{REMOVE}' was deployed, yet POST {self.params.service.api.routes.submit} is there")
+        hours = self.spec.after_migration[0].hours
+        at = self.run.guard.now + dt.timedelta(hours=hours) + moments.settle(self.params)
+        waiting = _wait(f"the temporary route is gone; the soak of {hours:g} h has begun", at)
+        self.outcome = self._before_jobs_are_gone(waiting, None)
+        self._noted()
+
+    def _read_again(self) -> None:
+        """The state after a change, and the steps as AWS shows them now."""
+        self.state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        self.run.check(*self._from_state())
+
+
+def _step(id: str, title: str, ok: bool, reason: str, **facts: Any) -> Check:
+    """A step of the migration: what is not there yet is brought about by applying, now or at a later run."""
+    made = check(id, title, ok, reason, expected="yes", found="yes" if ok else "not yet", mends=not ok, **facts)
+    return made if ok else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+
+def _wait(what: str, at: dt.datetime) -> Outcome:
+    when = iso(at.replace(microsecond=0))
+    return Outcome(
+        decision=Decision.SOAK,
+        reason=f"SOAK: {what}",
+        next=f"Run this notebook again at {words.instant(when)}.",
+        come_back_at=when,
+    )

@@ -1,0 +1,304 @@
+"""What the cells of `10_post_deployment` call: the cadence, the seven key metrics against their gates, the trend."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge import words
+from runbook_lib.judge.case import Case
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.gates.statistics import poisson_interval
+from runbook_lib.judge.model import RULES, Decision, GateResult, Look, Outcome, Verdict
+from runbook_lib.judge.planning import cadence
+from runbook_lib.judge.planning.cadence import Slot
+from runbook_lib.observe.jobs import census
+from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.observe.resources import configured, live
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.record.record import Record
+from runbook_lib.rollout import deviations
+from runbook_lib.rollout.look import Seen, take
+from runbook_lib.rollout.panels import asks
+from runbook_lib.run.run import Run
+from runbook_lib.steps import post_deployment_charts as week_charts
+
+PHASE3 = "08_phase3_100_percent"
+LEAST_H, MOST_H = 4.0, 23.0
+"""A look's window: what came since the last one, at least a slot of day 1, at most what the jobs table still holds."""
+AGAIN = dt.timedelta(hours=24)
+"""When to look again where the last look of the week could not close it."""
+DAILY: tuple[tuple[str, str, str, float], ...] = (
+    ("reports", "jobs_created", "Sum", 1.0),
+    ("completed", "jobs_completed", "Sum", 1.0),
+    ("marked FAILED", "jobs_failed", "Sum", 1.0),
+    ("p95 submit (s)", "async_latency", "p95", 0.001),
+    ("p95 worker (s)", "worker_duration", "p95", 0.001),
+    ("queue, peak", "queue_visible", "Maximum", 1.0),
+    ("DLQ, peak", "dlq_visible", "Maximum", 1.0),
+    ("worker errors", "worker_errors", "Sum", 1.0),
+)
+"""Trend: title, metric, statistic and scale of each row."""
+RARE = ("jobs_failed", "worker_errors")
+"""Counts that are shown with the interval of the mean behind them (Poisson, Garwood 1936)."""
+
+
+class Week:
+    """The first week after phase 3 was accepted."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.params = run, run.params
+        self._known: dict[str, list[Record]] = {}
+        self.state, _ = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
+        self.accepted = self._accepted()
+        self.start = parse(self.accepted.as_of or self.accepted.sealed_at) if self.accepted else None
+        self.looks = self._looks()
+        self.slots: list[Slot] = []
+        self.seen: Seen | None = None
+        self.results: tuple[GateResult, ...] = ()
+        self.outcome: Outcome | None = None
+
+    @property
+    def over(self) -> bool:
+        """The last slot is due: this look closes the week."""
+        return self.start is not None and cadence.over(self.params.policy.cadence, self.start, self.run.now)
+
+    @property
+    def window(self) -> Window:
+        """What this look judges."""
+        now, before = self.run.now, max(self.looks, default=self.start or self.run.now)
+        hours = MOST_H if self.over else min(MOST_H, max(LEAST_H, (now - before).total_seconds() / 3600))
+        start = now - dt.timedelta(hours=hours)
+        return Window(max(start, self.start) if self.start else start, now)
+
+    def cadence_table(self) -> Any:
+        """Which looks were made, which is due, which were missed."""
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import Cell, table, when
+
+        if self.start is None:
+            self.run.check(check("cadence.start", "Phase 3 accepted", False, f"no record of {PHASE3} says PROMOTE"))
+            return line(f"The week has not begun: no record of {PHASE3} says PROMOTE.")
+        made = [*self.looks, self.run.now]
+        self.slots = cadence.judged(self.params.policy.cadence, self.start, made, self.run.now)
+        self.run.check(*(self._slot(slot) for slot in self.slots if slot.state != "to come"))
+        icons = {"done": "✔ done", "due": "● due", "missed": "✘ missed", "to come": "to come"}
+        rows = [
+            [Cell(slot.name, nowrap=True), Cell(when(slot.due), nowrap=True), icons[slot.state]] for slot in self.slots
+        ]
+        done = sum(slot.state == "done" for slot in self.slots)
+        then = self.params.policy.cadence.then
+        caption = f"{done} of {len(self.slots)} looks made since {when(self.start)} UTC; then {then}"
+        return table(("Look", "Due from (UTC)", "State"), rows, caption=caption)
+
+    def _slot(self, slot: Slot) -> Check:
+        ok = slot.state == "done"
+        covered = self.window.start <= parse(slot.due) - dt.timedelta(hours=LEAST_H)
+        kept = (
+            "its hours are in this look's window" if covered else "its hours are judged by no look, only in the trend"
+        )
+        reason = f"{slot.name}: looked" if ok else f"{slot.name}: nobody looked; {kept}"
+        found = check(f"cadence.{slot.id}", slot.name, ok, reason, required=False, expected="a look", found=slot.state)
+        return found if ok else found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+    def observe(self) -> Any:
+        """Asks CloudWatch, the jobs table and the queues about this look's window, and for the week's charts."""
+        from runbook_lib.show.page import evidence_table
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.traffic import census_table
+
+        run, window = self.run, self.window
+        since = min(self.start or window.start, window.start)
+        segment = census.take(run.aws.client("dynamodb"), self.params, window, run.now)
+        run.journal.append("census", segment=segment.model_dump(mode="json"))
+        levels = live.read(run.aws.client("sqs"), run.aws.client("lambda"), self.params)
+        levels["configured"] = configured.read(
+            run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
+        )
+        more = [*asks(Window(since, run.now)), *self._daily()]
+        self.seen = take(run, self.state, window, self._look(), segment, levels, more=more)
+        return stack(evidence_table(self.seen.evidence), census_table(segment))
+
+    def _look(self) -> Look | None:
+        """The look that closes the week is final; those before can only find what is wrong."""
+        return Look(hours=MOST_H, alpha=1 - self.params.policy.confidence) if self.over else None
+
+    def trend_table(self) -> Any:
+        """Each day of the week beside the others."""
+        from runbook_lib.show.tables import Cell, table, when
+
+        answers, days = self._looked().answers, self._days()
+        rows: list[list[object]] = []
+        for title, name, stat, scale in DAILY:
+            series = (answers.points(f"day{place}:{name}:{stat}") for place in range(len(days)))
+            cells = [self._figure(name, stat, scale, [value for _, value in points]) for points in series]
+            rows.append([Cell(title, nowrap=True), *cells])
+        short = [f" ({day.seconds / 3600:.0f} h)" if day.seconds < 86400 else "" for day in days]
+        head = ("", *(f"{when(day.start)}{less}" for day, less in zip(days, short, strict=True)))
+        sure = words.sure(self.params.policy.confidence)
+        note = (
+            f"In brackets: the {sure} interval of the mean behind a rare count. Days that overlap are not told apart."
+        )
+        return table(head, rows, caption="24 h from (UTC), since phase 3 was accepted", note=note)
+
+    def _figure(self, name: str, stat: str, scale: float, values: list[float]) -> object:
+        """A day's figure; a rare count with its interval, without which two days cannot be compared."""
+        from runbook_lib.show.tables import Cell
+
+        if not values:
+            return "–"
+        total = (math.fsum(values) if stat == "Sum" else max(values)) * scale
+        if name not in RARE:
+            return f"{total:,.3f}" if stat == "p95" else f"{total:,.0f}"
+        low, high = poisson_interval(round(total), self.params.policy.confidence)
+        return Cell(f"{total:,.0f} ({low:.0f}-{high:.0f})", nowrap=True)
+
+    def charts(self) -> Any:
+        """The seven key metrics over the week, thresholds drawn in, one above the other."""
+        from runbook_lib.show.charts import timelines
+
+        looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._case().verdict().results)
+        marks = [(self.start, "accepted")] if self.start else []
+        return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy), marks=marks)
+
+    def cost_table(self) -> Any:
+        """What a report costs now, what a month of it comes to, and what it cost through the rollout."""
+        from runbook_lib.rollout import cost_views
+        from runbook_lib.show.tables import stack
+
+        phases = [one for name in self.params.policy.phases for one in self._records(name)]
+        looks = [*phases, *self._records(self.run.notebook)]
+        shown = cost_views.bill(self._looked().evidence["cost_per_vpr"], self.params)
+        return stack(shown, cost_views.history(looks, self.params))
+
+    def judge(self) -> Outcome:
+        """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""
+        case = self._case()
+        outcome = case.verdict()
+        self.run.made_of(case, outcome, self._looked())
+        self.results = outcome.results
+        self.run.check(*(self._metric(result) for result in self.results))
+        if self.start is None:
+            outcome = Outcome(
+                decision=Decision.HOLD, reason=f"HOLD: no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
+            )
+        if outcome.decision is Decision.PROMOTE:
+            outcome = self._complete(outcome)
+        self.outcome = self.run.decide(outcome, "after" if self.over else "during")
+        return self.outcome
+
+    def _case(self) -> Case:
+        policy = self.params.policy
+        following = cadence.upcoming(slot for slot in self.slots if slot.state == "to come")
+        return Case(
+            rules=RULES,
+            gates=policy.gates,
+            evidence=self._looked().evidence,
+            look=self._look(),
+            confidence=policy.confidence,
+            alpha_early=policy.alpha_early,
+            prior=policy.early_prior,
+            moment="after" if self.over else "during",
+            percent=self.state.weight,
+            come_back_at=following.due if following else iso(self.run.now + AGAIN),
+            way_back=False,
+            remedies=policy.remedies,
+        )
+
+    def _complete(self, outcome: Outcome) -> Outcome:
+        """The end of the week: missed looks are said; only a run that may apply closes it."""
+        missed = [slot.name for slot in self.slots if slot.state == "missed"]
+        aside = f"; missed: {', '.join(missed)}" if missed else ""
+        done = f"the first week is over and every gate passes on its last {MOST_H:g} h{aside}"
+        if not self.run.applying:
+            then, decision = "Run again with mode=apply to close the week.", Decision.PLANNED
+        else:
+            then = f"Go on with {self.params.policy.cadence.then}; run 11_acceptance."
+            decision = Decision.PROMOTE
+        changed = {"decision": decision, "reason": f"{decision}: {done}", "next": then, "come_back_at": None}
+        return outcome.model_copy(update=changed)
+
+    def _metric(self, result: GateResult) -> Check:
+        """A gate as the key metric that the requirement wants looked at; what is undecided within hours is no fault."""
+        found = check(
+            f"metric.{result.gate.id}", result.gate.title, result.verdict is not Verdict.FAIL, result.reason,
+            required=result.gate.required, expected=str(result.gate.target), found="–" if result.value is None
+            else f"{result.value:.4g}",
+        )  # fmt: skip
+        blind = result.verdict is Verdict.NO_DATA or (result.value is not None and not math.isfinite(result.value))
+        return found.model_copy(update={"verdict": Verdict.NO_DATA, "required": False}) if blind else found
+
+    def gate_table(self) -> Any:
+        """Decision and gates."""
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import gate_table, verdict_banner
+
+        outcome = self.outcome or self.judge()
+        return stack(verdict_banner(outcome), gate_table(outcome, soaking=self._look() is None))
+
+    def plan(self) -> Any:
+        """What there is to do: nothing is changed by a look."""
+        from runbook_lib.show.page import line
+
+        outcome = self.outcome or self.judge()
+        return line(f"A look changes nothing. Next: {outcome.next}")
+
+    def proof(self) -> Any:
+        """Where the requests go, read once more."""
+        from runbook_lib.show.page import line
+
+        after, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
+        where = "asynchronous" if after.migrated else "synchronous"
+        return line(f"POST {self.params.service.api.routes.sync} is {where}; weight in force {after.weight:g} %.")
+
+    def _days(self) -> list[Window]:
+        start, now = self.start or self.run.now - dt.timedelta(days=1), self.run.now
+        one = dt.timedelta(days=1)
+        days: list[Window] = []
+        while start < now and len(days) < self.params.policy.cadence.days:
+            days.append(Window(start, min(start + one, now)))
+            start += one
+        return days
+
+    def _daily(self) -> list[Ask]:
+        return [
+            Ask(name, day, stat, period_s=3600 if stat == "Sum" else "window", label=f"day{place}:{name}:{stat}")
+            for place, day in enumerate(self._days())
+            for _, name, stat, _ in DAILY
+        ]
+
+    def _looked(self) -> Seen:
+        if self.seen is None:
+            self.observe()
+        assert self.seen is not None  # noqa: S101
+        return self.seen
+
+    def _accepted(self) -> Record | None:
+        """Phase 3's newest record that says PROMOTE and can be trusted."""
+        return next((one for one in reversed(self._records(PHASE3)) if one.decision == "PROMOTE"), None)
+
+    def _looks(self) -> list[dt.datetime]:
+        """When this notebook has looked, by its records of the week; a look that saw no report saw nothing."""
+        done = [one for one in self._records(self.run.notebook) if one.as_of and one.status == "completed"]
+        made = [parse(one.as_of or "") for one in done if (one.evidence.get("success") or {}).get("n")]
+        return [at for at in made if at < self.run.now]
+
+    def _records(self, notebook: str) -> list[Record]:
+        """Records of this release that can be trusted, oldest first; read once a run."""
+        if notebook not in self._known:
+            self._known[notebook] = self._trusted(notebook)
+        return self._known[notebook]
+
+    def _trusted(self, notebook: str) -> list[Record]:
+        archive, flat, found = self.run.archive, self.params.flat, []
+        for ref in archive.records(env=flat.env, release=flat.release, notebook=notebook):
+            try:
+                archive.verify(ref)
+                found.append(archive.load(ref))
+            except ArchiveError as error:
+                self.run.journal.append("warning", text=f"a record of {notebook} is not used: {error}")
+        return found

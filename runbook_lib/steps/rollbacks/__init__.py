@@ -1,0 +1,1 @@
+"""The three rollback scenarios."""

@@ -1,0 +1,318 @@
+"""Scenario 1, async endpoint failing: async off at once, read back, and only then everything that wants to be known.
+
+Three ways lead back, by where the rollout stands (DOMAIN.md, traps 18 and 19): the switch; from the migration on, when
+`/api/vpr` itself is asynchronous, the infrastructure's own command with the step before; after the deprecation none.
+What has been done already, by the command, by AppConfig or by an earlier run, is found and said.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from runbook_lib.act.command import Commands, run_command
+from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.flag_store import FlagStore
+from runbook_lib.act.traffic.switch import Off, Switch
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError, Refused, RunbookError
+from runbook_lib.base.window import iso, parse
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.incidents.incident import Clock
+from runbook_lib.judge.model import Outcome
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import project_root
+from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout.way_back import DEPRECATE, STEP, deploy_command, gone_words, sync_gone
+from runbook_lib.run.run import Run
+from runbook_lib.steps.infra import PREVIOUS
+from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
+from runbook_lib.steps.rollbacks.sync_baseline import BACK, MIGRATE
+
+CALM = dt.timedelta(minutes=15)
+"""When to try again to bring the dial to 0, where an alarm still fires."""
+THEN = (
+    "find the cause (failures and dead letters are in this record), mend it and redeploy from dev on; then raise "
+    "`attempt` and shift again"
+)
+
+
+class AsyncFailing(Aftermath):
+    """Scenario 1, as its notebook goes through it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.come_back: list[dt.datetime] = []
+        self.client = run.aws.client("appconfig")
+        self.switched: Off | None = None
+        self.deployed = True
+
+    # Action
+
+    def act(self) -> Any:
+        """Async off, if the run may; the state is read after it, never before.
+
+        Raises:
+            UsageError, Refused: account or confirmation.
+            AwsError: async could not be turned off; the sentence says how to do it by hand.
+        """
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import stack
+
+        if self.run.applying:
+            self._off()
+        self.state, self.deployed = traffic.read_or_nothing(self.client, self.params, self.run.aws)
+        self.run.journal.append("traffic", when="before", state=self.state.model_dump(mode="json"))
+        self._resume()
+        said = [line(self.switched.sentence if self.switched else self._would())]
+        if self.state.migrated:
+            said.append(self._back_by_infrastructure())
+        return stack(*said)
+
+    def _off(self) -> None:
+        run, flat = self.run, self.params.flat
+        about = act.describe(release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id)
+        began = self.aws_now
+        self.run.journal.append("incident", clock=Clock(decided_at=iso(began)).model_dump(mode="json"))
+        try:
+            self.switched = Switch(run.guard, self.params, FlagStore(self.client, self.params)).off(about)
+        except traffic.NotDeployed as error:
+            self.switched = Off(False, f"no request can go to async: {error}", 0)
+            return
+        if self.switched.changed:
+            self.decided(began)
+            self.was_set(self.aws_now, self.params.service.traffic.client_poll_s, str(self.switched.deployment))
+
+    def _resume(self) -> None:
+        """Where async was off before this run: the clock of whoever turned it off."""
+        made = self.state.switch_deployment
+        if self.clock is not None or self.state.switch_on or made is None or self.state.migrated:
+            return
+        if self.resume(str(made.number)) is None and made.started_at:
+            poll = dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
+            at = parse(made.started_at)
+            clock = Clock(decided_at=iso(at), set_at=iso(at), effective_at=iso(at + poll), key=str(made.number))
+            self._tick(clock)
+            self.run.journal.append("note", text=f"no record says when it was decided; {act.whose(made)} turned it off")
+        elif self.clock is not None and self.clock.set_at is None and made.started_at:
+            self.was_set(parse(made.started_at), self.params.service.traffic.client_poll_s, str(made.number))
+
+    def _would(self) -> str:
+        state = self.state
+        if not self.deployed:
+            return "Nothing to do: the new resources are not deployed, and no request can go to async."
+        if state.migrated:
+            return "The switch has no effect any more: the synchronous route itself is asynchronous."
+        if not state.switch_on:
+            return f"Nothing to do: async is off already, by {act.whose(state.switch_deployment)}."
+        return f"Plan: turn the switch off. Async goes from {state.weight:g} % to 0 within a minute."
+
+    # After the migration
+
+    @cached_property
+    def sync_gone(self) -> bool:
+        """The synchronous Lambda was removed (notebook 09): there is nothing to go back to."""
+        return sync_gone(self.run.aws, self.params)
+
+    def _back_by_infrastructure(self) -> Any:
+        from runbook_lib.show.console import folded
+        from runbook_lib.show.page import line
+
+        if self.sync_gone:
+            return line(self.no_way or "")
+        command = deploy_command(self.params, STEP)
+        if not self.run.applying:
+            return line(f"Plan: run the infrastructure's command with the step before: {command}")
+        commands = self.params.extra(self.params.commands, Commands)  # noqa: S610 (no Django here)
+        flat = self.params.flat
+        values = {name: getattr(flat, name) for name in ("env", "region", "account_id", "release")} | {"step": STEP}
+        self.decided()
+        told: list[str] = []
+
+        def deploy() -> None:
+            ran = run_command(commands.deploy, root=project_root(), values=values, out=told.append)
+            if not ran.ok:
+                kept, _ = self._kept_template()
+                by_hand = f"; the template from before is {PREVIOUS} in the record of run {kept}" if kept else ""
+                raise AwsError(f"the way back failed: `{ran.line}`: {ran.said}{by_hand}")
+
+        self.run.guard.change(
+            f"deploy step '{STEP}' of the infrastructure code in {flat.env}: {BACK}",
+            before={"migrated": True},
+            after={"migrated": False},
+            undo="migrate again with 08_phase3_100_percent, when the cause is mended",
+            do=deploy,
+            read_back=lambda: {"migrated": traffic.routing(self.run.aws, self.params)[0]},
+            raises=False,
+        )
+        self.restored = True
+        self.state = traffic.read(self.client, self.params, self.run.aws)
+        number = self.state.switch_deployment.number if self.state.switch_deployment else 0
+        # Clients go on calling the same route; there is nothing that they would have to read first.
+        self.was_set(self.aws_now, 0, str(number))
+        return folded(f"{command}: done", told)
+
+    def _kept_template(self) -> tuple[str, Any]:
+        """Run that kept the template of the stack from before the migration, and that template; empty if none did."""
+        for record in self._of(MIGRATE):
+            if PREVIOUS in record.files:
+                kept = json.loads((self.run.archive.find(record.run_id).folder / PREVIOUS).read_text(encoding="utf-8"))
+                return record.run_id, kept.get("template")
+        return "", None
+
+    def _template_check(self) -> Check:
+        """Whether the stack is again what was kept before the migration."""
+        title = "The stack is as it was before the migration"
+        run_id, kept = self._kept_template()
+        if not run_id:
+            reason = f"no record of {MIGRATE} holds the template from before"
+            return check(f"{self.id}.template", title, None, reason, required=False)
+        name = self.params.name("stack")
+        with aws_errors(f"reading the template of {name} (cloudformation:GetTemplate)"):
+            body = self.run.aws.client("cloudformation").get_template(StackName=name)["TemplateBody"]
+        same = _parsed(body) == _parsed(kept)
+        reason = f"{name} is {'what' if same else 'not what'} run {run_id} kept in {PREVIOUS} before the migration"
+        return check(f"{self.id}.template", title, same, reason, required=False, run_id=run_id)
+
+    @property
+    def no_way(self) -> str | None:
+        """Why there is no way back, and what can be done instead; None: there is one."""
+        if not self.deployed or not self.state.migrated or not self.sync_gone:
+            return None
+        kept = next(
+            (one.run_id for one in reversed(self._of(DEPRECATE)) if "sync-configuration.json" in one.files), None
+        )
+        return gone_words(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
+
+    # In calm
+
+    def calm(self) -> Any:
+        """The dial to 0, so that switching on again restores nothing (trap 20); nothing waits for it."""
+        title = "The dial is at 0"
+        if not self.deployed or self.state.migrated:
+            return self.note(check(f"{self.id}.dial_zero", title, True, "the dial moves nothing", required=False))
+        return self.looked("dial_zero", title, lambda: self._calm(title), required=True)
+
+    def _calm(self, title: str) -> Any:
+        run, said = self.run, ""
+        plan = act.plan_shift(self.state, 0, self.params, soak_hours=0, description=self._about())
+        if plan.steps and run.applying:
+            run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
+            try:
+                act.apply(plan, self.client, run.guard, self.params)
+            except (Refused, AwsError) as error:
+                said = f"; {error}"
+            self.state = traffic.read(self.client, self.params, run.aws)
+        state = self.state
+        ok = state.dial_percent == 0 and not state.busy
+        reason = f"the dial is at {state.dial_percent:g} %" + (", and a deployment is under way" if state.busy else "")
+        if not ok and not run.applying:
+            reason += "; applying brings it to 0"
+        found = self.later("dial_zero", title, True if ok else None, reason + said, self.now + CALM, expected="0 %")
+        return self.note(found)
+
+    def _about(self) -> str:
+        run, flat = self.run, self.params.flat
+        return act.describe(release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id)
+
+    def told(self) -> Any:
+        """People are told, once."""
+        if not self.acted:
+            return self.tell_nobody()
+        return self.tell("async is off; the synchronous endpoint takes all requests")
+
+    def tell_nobody(self) -> Any:
+        """Nothing was done."""
+        from runbook_lib.show.page import line
+
+        return line("Nobody is told: nothing was changed.")
+
+    # Proof
+
+    @property
+    def acted(self) -> bool:
+        """No request is meant to go to async: by the switch, or because the route was brought back."""
+        return self.deployed and not self.state.switch_on and not self.state.migrated
+
+    def proof(self) -> Any:
+        """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.traffic import traffic_table
+
+        if not self.deployed:
+            return self.note(self._off_check())
+        after = traffic.read(self.client, self.params, self.run.aws)
+        self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
+        self.state = after
+        found = [self._off_check()]
+        if self.restored:
+            found.append(self._template_check())
+        return stack(traffic_table(after), self.note(*found))
+
+    def _off_check(self) -> Check:
+        state = self.state
+        by = f", by {act.whose(state.switch_deployment)}" if state.switch_deployment and not state.switch_on else ""
+        reason = f"the switch is {'on' if state.switch_on else 'off'}{by}; the weight in force is {state.weight:g} %"
+        back = moments.own_rollback(state)
+        if back:
+            reason += f"; before that {back}"
+        return check(
+            f"{self.id}.off", "Async is off, read back from AWS", not state.switch_on and state.weight == 0, reason,
+            expected="switch off, weight 0 %", found=f"weight {state.weight:g} %",
+        )  # fmt: skip
+
+    # The end
+
+    def judge(self) -> Outcome:
+        """The decision by every check of this run."""
+        would = self._would().removeprefix("Plan: ").rstrip(".")
+        if self.state.migrated and not self.sync_gone:
+            would = (
+                f"the infrastructure's command brings the synchronous route back: {deploy_command(self.params, STEP)}"
+            )
+        return self.conclude(
+            acted=self.acted,
+            would=would[:1].lower() + would[1:],
+            done="async is off and read back",
+            then=THEN,
+            come_back_at=max(self.come_back, default=None),
+            no_way=self.no_way,
+        )
+
+    def happened(self) -> list[tuple[dt.datetime, str]]:
+        """Beside the clock: how the dial was moved, and who took it back, as AppConfig tells it."""
+        rows = super().happened()
+        for one in self.state.history:
+            if one.started_at:
+                rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
+            if one.taken_back_at:
+                who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(
+                    one.taken_back_by or "", "a call of StopDeployment"
+                )
+                rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
+        return rows
+
+    def report(self) -> Any:
+        """The skeleton of the post-mortem, with what this scenario knows."""
+        letters: Sequence[str] = [f"- job {one.job_id}, {one.status or 'no such job'}" for one in self._held or []]
+        sections = {"Failures, from logs and table (secrets redacted)": self.explained, "Dead letters": letters}
+        if self._census is not None:
+            found = self._census
+            sections["Jobs of the hours before"] = [
+                f"- {found.completed} completed in time, {found.failed} failed, {found.late} late, {found.lost} lost"
+            ]
+        try:
+            return self.post_mortem(sections)
+        except RunbookError as error:
+            return self.note(check(f"{self.id}.post_mortem", "Post-mortem", None, str(error), required=False))
+
+
+def _parsed(template: Any) -> Any:
+    """A template as AWS hands it out: an object, or the text that was deployed."""
+    try:
+        return json.loads(template) if isinstance(template, str) else json.loads(json.dumps(template))
+    except ValueError:
+        return template

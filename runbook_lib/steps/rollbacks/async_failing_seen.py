@@ -1,0 +1,300 @@
+"""Scenario 1 as far as it looks: symptoms, who still calls async, the synchronous endpoint, failures, dead letters,
+jobs under way, charts. Changes nothing but for probes, and one question without an answer never hides the others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.model import Verdict
+from runbook_lib.observe import aftermath
+from runbook_lib.observe.jobs import census, dlq, logs
+from runbook_lib.observe.metrics import fetch
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rollout import moment as moments
+from runbook_lib.steps.rollbacks.incident import Symptom
+from runbook_lib.steps.rollbacks.sync_baseline import WayBackTo
+
+LOOK_BACK = dt.timedelta(hours=6)
+"""So long before the decision symptoms and failures are looked for."""
+MINUTE = dt.timedelta(minutes=1)
+PROBES = 3
+"""Requests to the synchronous endpoint: each is a whole report, and is paid for."""
+EXAMPLES = 8
+
+
+class Aftermath(WayBackTo):
+    """What an async pipeline that fails looks like, before and after it is turned off."""
+
+    def later(self, id: str, title: str, ok: bool | None, reason: str, at: dt.datetime | None, **more: Any) -> Check:
+        """A check that time answers: INCONCLUSIVE, and looked at again at `at`, where `ok` is None."""
+        made = check(f"{self.id}.{id}", title, ok, reason, **more)
+        if ok is None and at is not None:
+            self.come_back.append(at)
+            return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+        return made
+
+    come_back: list[dt.datetime]
+
+    def looked(self, id: str, title: str, look: Callable[[], Any], *, required: bool) -> Any:
+        """What `look` shows; where AWS does not answer, a check without data that says so."""
+        try:
+            return look()
+        except RunbookError as error:
+            return self.note(check(f"{self.id}.{id}", title, None, str(error), required=required))
+
+    @property
+    def effective_at(self) -> dt.datetime | None:
+        """When the last client had followed."""
+        return parse(self.clock.effective_at) if self.clock and self.clock.effective_at else None
+
+    @property
+    def now(self) -> dt.datetime:
+        """The instant to look at: AWS's now; `as_of` in a plan that was given one."""
+        return self.run.now if self.params.as_of and not self.run.applying else self.aws_now
+
+    def look_for_symptoms(self) -> Any:
+        """High error rate, failed generations, dead letters, guards that fire, a weight that AWS took back."""
+        return self.looked("symptoms", "Symptoms", self._symptoms, required=False)
+
+    def _symptoms(self) -> Any:
+        found = [self._one(*asked) for asked in self._asked()]
+        return self.symptoms(found, required=False)
+
+    def _asked(self) -> Sequence[tuple[str, str, Callable[[], tuple[bool | None, str]]]]:
+        return (
+            ("error_rate", "High error rate", self._error_rate),
+            ("failed", "Failed VPR generations", self._failed),
+            ("dead_letters", "Messages in the dead-letter queue", self._dead),
+            ("guards", "Guard alarms in ALARM", self._firing),
+            ("taken_back", "AppConfig took the weight back by itself", self._taken_back),
+        )
+
+    def _one(self, id: str, title: str, look: Callable[[], tuple[bool | None, str]]) -> Symptom:
+        try:
+            present, said = look()
+        except RunbookError as error:
+            present, said = None, str(error)
+        return Symptom(id, title, present, said)
+
+    def _before(self) -> Window:
+        return Window(self.decided_at - LOOK_BACK, self.decided_at)
+
+    def _error_rate(self) -> tuple[bool | None, str]:
+        window, route = self._before(), "async"
+        if self.async_since is not None:
+            window, route = window.since(self.async_since), "sync"  # that route was asynchronous itself
+        window = window.inward(60)
+        asked = [fetch.Ask(f"{route}_{what}", window, "Sum", label=what) for what in ("requests", "5xx")]
+        answers = fetch.fetch(self.run.aws.client("cloudwatch"), self.params, asked, self.now)
+        requests, bad = answers.total("requests"), answers.total("5xx") or 0.0
+        if not requests:
+            return None, "no async request was counted in the hours before"
+        gate = self.params.policy.gate("error_rate")
+        share = bad / requests
+        told = f"{bad:g} of {requests:g} async requests answered 5xx ({words.number(share, 'ratio')})"
+        return bool(gate.alert and gate.alert.holds(share)), told
+
+    def _segment(self) -> census.Segment:
+        if self._census is None:
+            params = traffic.as_routed(self.params, self.state)
+            self._census = census.take(self.run.aws.client("dynamodb"), params, self._before(), self.now)
+            self.run.journal.append("census", segment=self._census.model_dump(mode="json"))
+        return self._census
+
+    _census: census.Segment | None = None
+
+    def _failed(self) -> tuple[bool | None, str]:
+        found, gate = self._segment(), self.params.policy.gate("success_rate")
+        if not found.n:
+            return None, "no job of the hours before has settled"
+        share = found.completed / found.n
+        told = f"{found.bad} of {found.n} jobs failed ({words.number(share, 'ratio')} succeeded)"
+        return bool(gate.alert and gate.alert.holds(share)), told
+
+    def _dead(self) -> tuple[bool | None, str]:
+        count = len(self._letters())
+        gate = self.params.policy.gate("dlq")
+        return bool(gate.alert and gate.alert.holds(count)), f"{words.count(count, 'message')} in the dead-letter queue"
+
+    _held: list[dlq.Letter] | None = None
+
+    def _letters(self) -> list[dlq.Letter]:
+        if self._held is None:
+            self._held = dlq.letters(self.run.aws, self.params)
+        return self._held
+
+    def _firing(self) -> tuple[bool | None, str]:
+        names = aftermath.firing(self.run.aws.client("cloudwatch"), self.params)
+        return bool(names), f"in ALARM: {', '.join(names)}" if names else "no guard is in ALARM"
+
+    def _taken_back(self) -> tuple[bool | None, str]:
+        back = moments.own_rollback(self.state)
+        return back is not None, back or "no deployment of the dial was taken back by an alarm"
+
+    def split(self) -> Any:
+        """Whether the split that is observed has gone to 0 since the last client followed."""
+        return self.looked("split_zero", "No request goes to async any more", self._split, required=True)
+
+    def _split(self) -> Any:
+        return self.note(self._split_check())
+
+    def _split_check(self) -> Check:
+        title = "No request goes to async any more"
+        since = self.effective_at
+        if since is None:
+            return self.later("split_zero", title, None, "async is not off yet", self.now)
+        seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, since, self.now)
+        again = max(self.now, since + dt.timedelta(seconds=self.params.policy.metric_delay_s)) + 3 * MINUTE
+        if seen.window.empty or seen.asynchronous is None or seen.partial:
+            why = f"CloudWatch knows nothing yet of the time since {iso(since)}, when the last client had followed"
+            return self.later("split_zero", title, None, why, again)
+        minutes = seen.window.seconds / 60
+        told = (
+            f"{seen.asynchronous:g} async and {seen.synchronous:g} synchronous requests in {minutes:.0f} min since "
+            f"{iso(seen.window.start)}"
+        )
+        if seen.asynchronous:
+            told += "; somebody does not read the flags: find out who"
+        ok: bool | None = None if not seen.asynchronous and not seen.synchronous else not seen.asynchronous
+        facts = {"asynchronous": seen.asynchronous, "synchronous": seen.synchronous, "minutes": minutes}
+        return self.later("split_zero", title, ok, told, again, expected="0 async", **facts)
+
+    def sync_endpoint(self) -> Any:
+        """The endpoint that users get now: whether it answers, and how often it succeeds, honestly."""
+        title = "The synchronous endpoint answers"
+        return self.looked("sync_verified", title, lambda: self.note(self._sync_check(title)), required=True)
+
+    def _sync_check(self, title: str) -> Check:
+        measured = self.baseline_words()
+        if not self.run.applying:
+            return self.later(
+                "sync_verified", title, None, f"no probe is sent by a plan; {measured}", self.now, expected="an answer"
+            )
+        answers = self._probe()
+        ok = any(one.ok for one in answers)
+        said = ", ".join(sorted(one.detail for one in answers))
+        return check(
+            f"{self.id}.sync_verified", title, ok,
+            f"{words.count(len(answers), 'probe')} of our own: {said}; {measured}", expected="200, or 504 as before",
+            found=said, answers=[one.detail for one in answers], seconds=[round(one.seconds, 2) for one in answers],
+        )  # fmt: skip
+
+    def _probe(self) -> list[Any]:
+        """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
+        from runbook_lib.act.requests.smoke import sync_answer
+        from runbook_lib.steps.deploy_dev import stage_url
+
+        self.run.guard.authorise(raises=False)
+        url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
+        with ThreadPoolExecutor(PROBES) as pool:
+            return list(pool.map(lambda n: sync_answer(url, path, f"rollback-{self.run.run_id}-{n}"), range(PROBES)))
+
+    def failures(self) -> Any:
+        """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
+        return self.looked("failures", "The failures are explained from the logs", self._failures, required=False)
+
+    def _failures(self) -> Any:
+        from runbook_lib.show.tables import stack, table
+
+        window = Window(self.decided_at - LOOK_BACK, self.now)
+        client, found = self.run.aws.client("logs"), []
+        for resource in ("worker", "submit", "status"):
+            found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
+        self.explained = [
+            f"- {resource}, {one.count}x, {iso(one.first)} to {iso(one.last)}: `{one.example}`"
+            for resource, one in found
+        ]
+        census_errors = self._segment().errors
+        self.explained += [f"- jobs table, {count}x: `{text}`" for text, count in census_errors.items()]
+        failed, lines = self._segment().failed, sum(one.count for _, one in found)
+        ok = bool(found or census_errors) or not failed
+        reason = f"{lines} log lines in {words.count(len(found), 'kind')}; {failed} failed jobs in the table"
+        noted = check(
+            f"{self.id}.failures", "The failures are explained from the logs", ok, reason, required=False,
+            kinds=[{"where": where, "text": one.text, "count": one.count} for where, one in found[:EXAMPLES]],
+        )  # fmt: skip
+        rows = [[where, one.count, iso(one.first), iso(one.last), one.example] for where, one in found[:EXAMPLES]]
+        rows += [["jobs table", count, "", "", text] for text, count in list(census_errors.items())[:EXAMPLES]]
+        head = ("Where", "Count", "First (UTC)", "Last (UTC)", "Example, redacted")
+        return stack(table(head, rows, caption="Failures by signature"), self.note(noted))
+
+    explained: Sequence[str] = ()
+
+    def dead_letters(self) -> Any:
+        """The dead-letter queue, listed and not consumed: what is in it can be driven again later."""
+        return self.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
+
+    def _dead_letters(self) -> Any:
+        from runbook_lib.show.tables import stack, table
+
+        found, env = self._letters(), self.params.env
+        again = f"; all are still there: later `runbook dlq redrive --env {env}`" if found else ""
+        noted = check(
+            f"{self.id}.dlq", "The dead-letter queue is listed", True,
+            f"{words.count(len(found), 'message')} in {self.params.name('dlq')}{again}", required=False,
+            jobs=[one.job_id for one in found],
+        )  # fmt: skip
+        rows = [[one.job_id, one.sent_at and iso(one.sent_at), one.status, one.error or ""] for one in found[:50]]
+        listed = table(("Job", "Sent (UTC)", "Its state now", "Error, redacted"), rows, caption="Dead letters")
+        return stack(listed, self.note(noted)) if found else self.note(noted)
+
+    def in_flight(self) -> Any:
+        """Jobs that were submitted before async was off, followed to their end."""
+        title = "Jobs under way have come to their end"
+        return self.looked("in_flight", title, lambda: self._in_flight(title), required=True)
+
+    def _in_flight(self, title: str) -> Any:
+        service, now = self.params.service, self.now
+        longest = dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
+        ttl = dt.timedelta(seconds=service.job_ttl_s)
+        until = self.effective_at or now
+        jobs = [
+            one
+            for one in aftermath.unfinished(self.run.aws.client("dynamodb"), self.params, now - ttl, until)
+            if not one.probe
+        ]
+        lost = [one for one in jobs if one.created_at < now - longest]
+        alive = len(jobs) - len(lost)
+        told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"
+        last = max((one.created_at for one in jobs), default=now)
+        at = min(max(now + 5 * MINUTE, last + dt.timedelta(seconds=service.job_deadline_s)), last + longest + MINUTE)
+        found = self.later(
+            "in_flight", title, True if not alive else None, told, max(at, now + MINUTE), expected="0 under way",
+            found=str(alive), lost=[one.job_id for one in lost[:50]],
+        )  # fmt: skip
+        return self.note(found)
+
+    def charts(self) -> Any:
+        """Requests, jobs and queues around the decision, with its moments drawn in."""
+        return self.looked("charts", "Charts", self._charts, required=False)
+
+    def _charts(self) -> Any:
+        from runbook_lib.rollout.panels import SERIES
+        from runbook_lib.show.charts import timelines
+        from runbook_lib.steps.phase.look import drawn
+
+        panels = [panel for panel in SERIES if panel.title in ("Requests", "Jobs", "Queue and DLQ depth")]
+        window = Window(self.decided_at - LOOK_BACK / 2, self.now)
+        period = 300 * max(1, math.ceil(window.seconds / 300 / 60))
+        lines = {line.label: line for panel in panels for line in panel.lines}
+        asked = [
+            fetch.Ask(one.metric, window, stat=one.stat, period_s=period, label=label) for label, one in lines.items()
+        ]
+        answers = fetch.fetch(self.run.aws.client("cloudwatch"), self.params, asked, self.now)
+        self.run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
+        gates = {gate.id: gate for gate in self.params.policy.gates}
+        minutes = f"{period // 60} min"
+        shown = [drawn(panel, answers, gates, {}) | {"unit": panel.unit.replace("15 min", minutes)} for panel in panels]
+        for one in shown[:2]:
+            one["kind"] = "bar"  # a count has no point where nothing came: a line would go on at the last one
+        marks = [(parse(self.clock.set_at), "async off")] if self.clock and self.clock.set_at else []
+        return timelines(shown, marks=marks)

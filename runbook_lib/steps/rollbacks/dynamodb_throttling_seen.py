@@ -1,0 +1,283 @@
+"""What is true of a throttled table: symptoms, busiest minute, the watch after the change."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from runbook_lib.base.window import Window
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.gates.remedies import Order, in_order
+from runbook_lib.judge.incidents.capacity import Units, Watch, wanted, watch
+from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.observe.evidence import questions
+from runbook_lib.observe.jobs import logs
+from runbook_lib.observe.resources import billing, throttling
+from runbook_lib.observe.resources.throttling import PARTS
+from runbook_lib.params.policy import Throttling as Policy
+from runbook_lib.rollout.deviations import BILLING, UNITS
+from runbook_lib.run.run import Run
+from runbook_lib.steps.rollbacks.incident import Symptom
+from runbook_lib.steps.rollbacks.mitigation import Mitigation
+
+FAILED_UPDATE = ("Throttl", "ProvisionedThroughputExceeded")
+"""How the handlers' logs call a write that DynamoDB turned away (its error codes)."""
+
+
+def _summed(points: Sequence[tuple[float, float]], period_s: int) -> list[tuple[dt.datetime, float]]:
+    """(epoch seconds, value) as sums of each period, oldest first."""
+    sums: dict[float, float] = {}
+    for at, value in points:
+        start = at // period_s * period_s
+        sums[start] = sums.get(start, 0.0) + value
+    return [(dt.datetime.fromtimestamp(at, dt.UTC), value) for at, value in sorted(sums.items())]
+
+
+class ThrottlingSeen(Mitigation):
+    """Scenario 3 as far as it is looked at.
+
+    Raises:
+        AwsError: DynamoDB or CloudWatch refused or did not answer.
+    """
+
+    SETTINGS: ClassVar[tuple[str, ...]] = (BILLING,)
+    RESPONSE = "throttling"
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        assert self.spec.throttling is not None  # noqa: S101
+        self.policy: Policy = self.spec.throttling
+        self.client = run.aws.client("dynamodb")
+        self.billing = billing.read(self.client, self.params)
+        if self.closed:
+            self.go_on()
+        if self.in_force:
+            self.seen_in_force(0.0)
+        start = run.now - dt.timedelta(hours=self.policy.peak_h)
+        if decided := self.decided_time():
+            start = min(start, decided - dt.timedelta(minutes=self.policy.window_min))
+        self.pressure = throttling.read(run.aws.client("cloudwatch"), self.params, Window(start, run.now), run.now)
+        run.journal.attach("answers.json", json.dumps(self.pressure.answers.raw, default=str).encode())
+
+    @property
+    def provisioned(self) -> bool:
+        """The capacity is there, by this scenario and on record.
+
+        A table that was PROVISIONED before has got it only once its units are those on record, or more.
+        """
+        has = self.billing.units
+        enough = all(
+            name in has and has[name].read >= one.read and has[name].write >= one.write
+            for name, one in self.decided_units.items()
+        )
+        return bool(self.open) and self.billing.mode == billing.PROVISIONED and enough
+
+    @property
+    def decided_units(self) -> dict[str, Units]:
+        """The units that the open deviation was decided with, by name; empty: there is none."""
+        found = self.open.get(BILLING)
+        return {name: Units.model_validate(one) for name, one in found.facts.get(UNITS, {}).items()} if found else {}
+
+    @property
+    def in_force(self) -> bool:
+        """And table and index are ACTIVE with it."""
+        return self.provisioned and self.billing.active
+
+    @cached_property
+    def lately(self) -> dict[str, float]:
+        """Throttle events of the last minutes."""
+        return self.pressure.events(self.run.now - dt.timedelta(minutes=self.policy.window_min))
+
+    # What is true
+
+    def state_table(self) -> Any:
+        """Billing mode, units and status of table and index; where this scenario stands."""
+        from runbook_lib.show.tables import where_table
+
+        found = self.billing
+        told = "nothing was done yet"
+        if self.open:
+            since = self.open[BILLING].at
+            told = f"provisioned, decided at {since}" if self.provisioned else f"on record since {since}, not made yet"
+        elif self.closed:
+            told = "over: the deviation is undone or adopted"
+        return where_table(
+            {
+                "Billing mode": found.mode,
+                "Status": "; ".join([found.status, *(f"{one} {is_}" for one, is_ in found.index_status.items())]),
+                "Units a second": self._units_words(),
+                "This scenario": told,
+            }
+        )
+
+    def _units_words(self) -> str:
+        return "; ".join(f"{name}: {one}" for name, one in self.billing.units.items()) or "on demand"
+
+    def symptoms_table(self) -> Any:
+        """The requirement's symptoms, and the events that say throttling itself (trap 10)."""
+        now, minutes = self.run.now, self.policy.window_min
+        start = now - dt.timedelta(minutes=minutes)
+        events = ", ".join(f"{count:g} {name}" for name, count in self.lately.items())
+        # No event is published where none happened: under traffic that is none, else nothing is known (trap 5).
+        throttled = True if self.lately else False if self.pressure.used(start, now) else None
+        told = f"throttle events: {events}" if events else f"no throttle event in {minutes:g} min"
+        failed = self._failed_updates(Window(start, now))
+        found = [
+            Symptom("throttled", "Throttle events of table or index", throttled, told),
+            Symptom("failed_updates", "Failed job updates", failed > 0, f"{failed} updates failed by throttling"),
+        ]
+        return self.symptoms(found, required=not (self.open or self.closed))
+
+    def _failed_updates(self, window: Window) -> int:
+        client = self.run.aws.client("logs")
+        both = [logs.failures(client, self.params, window, resource=name) for name in ("worker", "submit")]
+        return sum(one.count for each in both for one in each if any(word in one.text for word in FAILED_UPDATE))
+
+    def errors_table(self) -> Any:
+        """HTTP 500s of DynamoDB: no capacity cures those."""
+        count = self.pressure.server_errors(self.run.now - dt.timedelta(minutes=self.policy.window_min))
+        told = "none" if count is not None else "no data: DynamoDB publishes SystemErrors only where there are any"
+        if count:
+            told = f"{count:g} HTTP 500s of DynamoDB: those are scenario 1, capacity does not cure them"
+        return self.note(
+            check(
+                "rollback_3.server_errors", "HTTP 500s of DynamoDB (SystemErrors)", not count, told, required=False,
+                found=f"{count:g}" if count else "none",
+            )
+        )  # fmt: skip
+
+    def part(self, name: str) -> str:
+        """Physical name of `table` or `gsi`."""
+        return self.billing.table if name == "table" else self.params.name("gsi")
+
+    @cached_property
+    def units(self) -> dict[str, Units]:
+        """Units to provision, by the name of the table and of the index."""
+        return {
+            self.part(part): wanted(
+                self.pressure.demand(part, "reads"), self.pressure.demand(part, "writes"),
+                at_least=self.policy.units, times_peak=self.policy.times_peak,
+                now=self.billing.units.get(self.part(part)),
+            )
+            for part in throttling.PARTS
+        }  # fmt: skip
+
+    def peaks_table(self) -> Any:
+        """The busiest minute of table and index, reads and writes, and the units that follow from it."""
+        from runbook_lib.show.tables import table, when
+
+        rows: list[list[object]] = []
+        for part, words in throttling.PARTS.items():
+            units = self.units[self.part(part)]
+            for side in throttling.SIDES:
+                found = self.pressure.demand(part, side)
+                at = when(dt.datetime.fromtimestamp(found.at, dt.UTC)) if found.at is not None else "no data"
+                provision = units.read if side == "reads" else units.write
+                rows.append([words, side, at, f"{found.consumed_per_s:.2f}", f"{found.throttled:g}", provision])
+        return table(
+            ("Of the", "", "Busiest minute (UTC)", "Consumed a second", "Throttled in it", "Units to provision"),
+            rows,
+            caption=f"max({self.policy.units}, {self.policy.times_peak:g} x peak), of {self.policy.peak_h:g} h",
+            note="A throttled request consumed nothing and is counted as one unit. Units are those a second.",
+        )
+
+    def charts(self) -> Any:
+        """Throttle events and consumed units, with the moments of the change."""
+        from runbook_lib.show.charts import timelines
+
+        gate = next((one for one in self.params.policy.gates if one.measure == "throttle_events"), None)
+        groups: list[dict[str, Any]] = [
+            {
+                "series": self._events(),
+                "title": "Throttle events",
+                "unit": "events / 5 min",
+                "kind": "bar",
+                "gate": gate,
+            }
+        ]
+        for side in throttling.SIDES:
+            used = {words: _summed(self.pressure.points(f"{part}_{side}"), 60) for part, words in PARTS.items()}
+            title = f"{side.removesuffix('s').capitalize()} units consumed{self._provisioned(side)}"
+            groups.append({"series": used, "title": title, "unit": "units a minute"})
+        marks = [(at, word) for at, word in ((self.decided_time(), "decided"), (self.active_at, "ACTIVE")) if at]
+        return timelines(groups, marks=marks)
+
+    def _events(self) -> dict[str, list[tuple[dt.datetime, float]]]:
+        """Throttle events in the periods of their gate; none where the table was used and no event was published."""
+        period = questions.GAUGE_PERIOD_S
+        zero = [(at, 0.0) for at, value in self.pressure.points("table_writes") if value > 0]
+        found = {name: _summed([*points, *zero], period) for name, points in self.pressure.series().items() if points}
+        return found or {"table and index": _summed(zero, period)}
+
+    def _provisioned(self, side: str) -> str:
+        """What there is of that side, in the chart's unit; empty on demand."""
+        found = {getattr(one, side.removesuffix("s")) * 60 for one in self.billing.units.values()}
+        return f", of {' and '.join(f'{each:,}' for each in sorted(found))} provisioned" if found else ""
+
+    # What comes of it
+
+    @property
+    def active_at(self) -> dt.datetime | None:
+        """When table and index were seen ACTIVE with the new units."""
+        return dt.datetime.fromisoformat(self.clock.set_at) if self.clock and self.clock.set_at else None
+
+    @property
+    def watched(self) -> Watch | None:
+        """What the watch says; None while the capacity is not in force."""
+        at = self.active_at
+        if at is None or not (self.in_force or self.closed):
+            return None
+        seen_until = self.run.now - dt.timedelta(seconds=self.params.policy.metric_delay_s)
+        end = at + dt.timedelta(minutes=self.spec.quiet_min)
+        return watch(
+            self.pressure.series(),
+            since=at.timestamp(), seen_until=seen_until.timestamp(), minutes=self.spec.quiet_min,
+            settle_min=self.policy.settle_min, proven=self.pressure.used(at, min(end, seen_until)),
+        )  # fmt: skip
+
+    def watch_check(self) -> Check:
+        """`rollback_3.watch`: no throttle event for so long; INCONCLUSIVE until it is over."""
+        found, minutes = self.watched, self.spec.quiet_min
+        ok = {"resolved": True, "throttled": False}.get(found.state) if found else None
+        made = check(
+            "rollback_3.watch", "No throttling after the change", ok,
+            found.words if found else "the capacity is not in force yet", expected=f"0 events in {minutes:g} min",
+            found=f"{sum(found.events.values()):g} events in {found.minutes:.0f} min" if found else "",
+            events=found.events if found else {},
+        )  # fmt: skip
+        waiting = found is None or found.state == "watching"
+        return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if waiting else made
+
+    @property
+    def orders(self) -> list[Order]:
+        """The gates that call for capacity, since it is in force: throttle events by period, to this moment."""
+        return [self._order(gate) for gate in self.calling]
+
+    def _order(self, gate: Gate) -> Order:
+        at, period = self.active_at, questions.GAUGE_PERIOD_S
+        if at is None or gate.measure != "throttle_events":
+            told = "the capacity is not in force yet" if at is None else "the phase judges it"
+            return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=f"{gate.title}: {told}")
+        since = at + dt.timedelta(minutes=self.policy.settle_min)
+        until = self.run.now - dt.timedelta(seconds=self.params.policy.metric_delay_s)
+        sums: dict[float, float] = {}
+        for points in self.pressure.series().values():
+            for when, value in points:
+                if since.timestamp() <= when < until.timestamp():
+                    sums[when // period] = sums.get(when // period, 0.0) + value
+        if not sums and since < until and self.pressure.used(since, until):
+            sums = {0.0: 0.0}  # no event is published where none happened
+        return in_order(gate, levels=list(sums.values()), at_least=1)
+
+    def capacity_check(self) -> Check:
+        """`rollback_3.capacity`: PROVISIONED and ACTIVE; INCONCLUSIVE while UPDATING."""
+        found = self.billing
+        told = f"{found.mode}, {self._units_words()}; {'ACTIVE' if found.active else found.status}"
+        made = check(
+            "rollback_3.capacity", "Table and index PROVISIONED, and ACTIVE", self.in_force or bool(self.closed), told,
+            expected=f"at least {self.policy.units} units each", found=found.mode,
+        )  # fmt: skip
+        return made if made.ok or found.active else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})

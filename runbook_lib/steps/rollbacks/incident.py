@@ -1,0 +1,354 @@
+"""What the rollback notebooks share: symptoms, the clock of the incident, the message to people, the post-mortem, the
+decision. Each scenario is a class derived from `Incident`; `async_failing.py` is one.
+
+A rollback acts first and tells afterwards. Its notebook has the rooms of all notebooks with *Action* and *Proof* right
+after *May I run*; its policy is `rollbacks:` in `params/gates.yaml` (time limit, minutes to watch), and
+`Run.may_i_run()` refuses it for nothing but account and confirmation (DOMAIN.md, trap 16): its journal is lenient.
+
+What a scenario does with it, in the order of the notebook:
+
+    incident = Backlog(run)                      # may call `self.resume(key)` if what it brings about is in force
+    incident.symptoms(found, required=True)      # before the action where it raises capacity; `reason` overrides
+    incident.may_raise()                         # ... and refuses without symptoms and without a reason
+    incident.decided()                           # the clock begins: the last thing before the first call
+    <its own change, by `run.guard.change`>
+    incident.was_set(at, follows_s, key)         # AWS said so at `at`; everybody has followed `follows_s` later
+    incident.tell("what was done")               # SNS topic and webhook, once an incident however often it is run
+    incident.conclude(...)                       # the check `<id>.time_to_effect`, and the decision
+    incident.post_mortem(sections)               # `post-mortem.md` in the record
+
+What is brought about is named by a `key` (a deployment's number, a deviation's id), so that a later run, or one after a
+crash, goes on with the same clock instead of starting one of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError, Refused, RunbookError
+from runbook_lib.base.window import iso, parse
+from runbook_lib.judge.case import RollbackCase
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.incidents.incident import Clock, Scenario, spell, time_to_effect
+from runbook_lib.judge.model import Outcome
+from runbook_lib.params.policy import Rollback
+from runbook_lib.record.journal import read
+from runbook_lib.record.record import Record, from_journal
+from runbook_lib.run.run import Run
+
+ENOUGH = 400
+"""Records of the release that the timeline is told from, at most, newest first."""
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One symptom of the scenario, as the requirement names it."""
+
+    id: str
+    title: str
+    present: bool | None
+    """None: it could not be seen."""
+    words: str
+    """What was seen, with its numbers."""
+
+
+class Incident:
+    """One rollback as its notebook goes through it.
+
+    Args:
+        run: open, of a notebook that `policy.rollbacks` knows.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.params = run.params
+        self.id: Scenario = run.notebook[: len("rollback_N")]  # type: ignore[assignment]  # rollback_1 to rollback_3
+        self.spec: Rollback = run.params.policy.rollbacks[run.notebook]
+        self.clock: Clock | None = None
+        self.found: tuple[Symptom, ...] = ()
+        self.outcome: Outcome | None = None
+
+    # The clock
+
+    @property
+    def aws_now(self) -> dt.datetime:
+        """AWS's own clock now: not `as_of`, for what is done is done now."""
+        return self.run.guard.now
+
+    def decided(self, at: dt.datetime | None = None) -> Clock:
+        """Begins the clock, unless it runs already; written down before anything is changed.
+
+        Args:
+            at: when it was decided, if that was earlier than now (a command that did the first call).
+        """
+        if self.clock is None:
+            self._tick(Clock(decided_at=iso(at or self.aws_now)))
+        assert self.clock is not None  # noqa: S101
+        return self.clock
+
+    def was_set(self, at: dt.datetime, follows_s: float, key: str) -> Clock:
+        """Notes that AWS read it back at `at`; it is in effect `follows_s` seconds later (clients poll, or AWS waits).
+
+        Args:
+            key: names what was brought about, see `resume`.
+        """
+        began = self.decided()
+        effective = iso(at + dt.timedelta(seconds=follows_s))
+        return self._tick(began.model_copy(update={"set_at": iso(at), "effective_at": effective, "key": key}))
+
+    def resume(self, key: str) -> Clock | None:
+        """The clock of an earlier run that brought about `key`, taken over; None if no record knows it.
+
+        The last run may have died after it had decided and before it could say what it brought about: then its clock
+        has no key, and is taken.
+        """
+        for place, record in enumerate(reversed(self.earlier)):
+            told = Clock.model_validate(record.incident) if record.incident else None
+            if told is not None and (told.key == key or (place == 0 and not told.key)):
+                return self._tick(told)
+        return None
+
+    def _tick(self, clock: Clock) -> Clock:
+        self.clock = clock
+        self.run.journal.append("incident", clock=clock.model_dump(mode="json"))
+        return clock
+
+    @cached_property
+    def earlier(self) -> list[Record]:
+        """This attempt's earlier records of this rollback, oldest first; a damaged one is left out, and named."""
+        flat = self.params.flat
+        refs = self.run.archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook)
+        return [one for one in self._loaded(refs) if one.attempt == flat.attempt]
+
+    def _loaded(self, refs: Sequence[Any]) -> list[Record]:
+        found = []
+        for ref in refs:
+            try:
+                self.run.archive.verify(ref)
+                found.append(self.run.archive.load(ref))
+            except (ArchiveError, OSError) as error:
+                self.run.guard.warn(f"an earlier record is not used: {error}")
+        return found
+
+    # Symptoms
+
+    def symptoms(self, found: Sequence[Symptom], *, required: bool) -> Any:
+        """Notes the symptoms as one check (`<id>.symptoms`) and shows them.
+
+        Args:
+            required: whether the rollback may not go without them (`may_raise`); turning async off never waits.
+        """
+        from runbook_lib.show.tables import stack, table
+
+        self.found = tuple(found)
+        there = [one for one in found if one.present]
+        reason = self.params.reason
+        ok = True if there or reason else None if any(one.present is None for one in found) else False
+        if there:
+            told = f"confirmed: {'; '.join(one.words for one in there)}"
+        elif reason:
+            told = f"not confirmed, overridden by the operator: {reason}"
+        else:
+            told = "none was seen; a reason (parameter `reason`) overrides that"
+        noted = check(
+            f"{self.id}.symptoms", "Symptoms confirmed, or overridden with a reason", ok, told, required=required,
+            expected="at least one, or a reason", found=f"{len(there)} of {len(found)}",
+            overridden=bool(reason and not there),
+            symptoms=[{"id": one.id, "present": one.present, "words": one.words} for one in found],
+        )  # fmt: skip
+        word = {True: "present", False: "absent", None: "not seen"}
+        rows = [[one.title, word[one.present], one.words] for one in found]
+        shown = table(("Symptom", "", "What was seen"), rows, caption="Symptoms")
+        return stack(shown, self.note(noted))
+
+    @property
+    def confirmed(self) -> bool:
+        """At least one symptom was seen, or a reason was given."""
+        return any(one.present for one in self.found) or bool(self.params.reason)
+
+    def may_raise(self) -> None:
+        """For what adds capacity: symptoms, or a reason.
+
+        Raises:
+            Refused: neither.
+        """
+        if not self.confirmed:
+            title = self.spec.title
+            raise Refused(
+                f"no symptom of '{title}' was seen: nothing to do, and nothing was changed; give a reason (parameter "
+                "`reason`) to go on without"
+            )
+
+    # Telling people
+
+    def tell(self, what: str) -> Any:
+        """Tells people what was done, once for each `key` of the clock; whatever fails is a warning."""
+        from runbook_lib.show.page import line
+
+        key = f"{self.clock.key if self.clock else ''}: {what}"
+        if not self.run.applying or not self.spec.notify:
+            return line("Nobody is told: " + ("the policy says so." if self.run.applying else "mode is plan."))
+        before = next((one.run_id for one in reversed(self.earlier) if key in _told(one, self.id)), None)
+        if before:
+            return self.note(self._notified(True, f"people were told already, by run {before}", []))
+        return self.note(self._told(key, what))
+
+    def _told(self, key: str, what: str) -> Check:
+        from runbook_lib.act.notify import notify
+
+        flat = self.params.flat
+        subject = f"[{flat.env}] {self.spec.title}: {what}"
+        text = "\n".join(
+            [
+                f"{what} in {flat.env} (release {flat.release}).",
+                f"By: {self.run.guard.who}",
+                f"Why: {flat.reason or 'no reason was given'}",
+                f"Run: {self.run.run_id} of {self.run.notebook}",
+            ]
+        )
+        try:
+            told = notify(self.run.aws, self.run.guard, self.params, subject, text)
+        except RunbookError as error:
+            return self._notified(False, str(error), [])
+        bad = [one for one in told if not one.ok]
+        reason = "; ".join(one.detail for one in (bad or told))
+        return self._notified(not bad, reason, [key] if len(bad) < len(told) else [])
+
+    def _notified(self, ok: bool, reason: str, keys: list[str]) -> Check:
+        kept = self.run.checks.get(f"{self.id}.notified")
+        keys = [*(kept.facts.get("keys", []) if kept else []), *keys]
+        return check(
+            f"{self.id}.notified", "People were told", ok, reason, required=False, expected="every channel takes it",
+            found="told" if ok else "not all", keys=keys,
+        )  # fmt: skip
+
+    # The end
+
+    def note(self, *checks: Check, caption: str = "") -> Any:
+        """Notes checks and shows them."""
+        from runbook_lib.show.checks import checks_table
+
+        self.run.check(*checks)
+        return checks_table(checks, caption)
+
+    def conclude(
+        self,
+        *,
+        acted: bool,
+        would: str,
+        done: str,
+        then: str,
+        come_back_at: dt.datetime | None = None,
+        no_way: str | None = None,
+        falls_to: Scenario | None = None,
+        besides: str = "",
+    ) -> Outcome:
+        """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`).
+
+        Args:
+            besides: what is to be known beside `done`; it follows the time to the effect.
+        """
+        if acted:
+            self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
+            done = f"{done}{self._in_effect()}{f'; {besides}' if besides else ''}"
+        case = RollbackCase(
+            checks=tuple(self.run.checks.values()),
+            acted=acted,
+            would=would,
+            done=done,
+            then=then,
+            come_back_at=iso(come_back_at.replace(microsecond=0)) if come_back_at else None,
+            no_way=no_way,
+            falls_to=falls_to,
+        )
+        outcome = case.verdict()
+        self.run.made_of(case, outcome)
+        self.outcome = self.run.decide(outcome, moment=self.id)
+        return self.outcome
+
+    def _in_effect(self) -> str:
+        """The time to effect beside its limit, as the first line of a report says it."""
+        seconds = self.clock.to_effect_s if self.clock else None
+        limit = f"(limit {self.spec.limit_min:g} min)"
+        return "" if seconds is None else f", in effect {spell(seconds)} after the decision {limit}"
+
+    def verdict(self) -> Any:
+        """The decision, and every check of this run."""
+        from runbook_lib.show.checks import checks_table
+        from runbook_lib.show.tables import stack
+        from runbook_lib.show.verdicts import verdict_banner
+
+        assert self.outcome is not None, "conclude() comes first"  # noqa: S101
+        return stack(verdict_banner(self.outcome), checks_table(self.run.checks.values(), "All checks"))
+
+    def post_mortem(self, sections: Mapping[str, Sequence[str]] | None = None) -> Any:
+        """Writes the skeleton of the post-mortem into the record, its timeline told by the records of the release.
+
+        Args:
+            sections: what this scenario knows beside it: heading to Markdown lines.
+        """
+        from runbook_lib.rollout.timeline import story
+        from runbook_lib.show.page import within
+        from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, post_mortem
+
+        now, refs = self.aws_now, self.run.archive.records(release=self.params.release)[-ENOUGH:]
+        facts = Facts(
+            title=self.spec.title,
+            env=self.params.env,
+            release=self.params.release,
+            attempt=self.params.attempt,
+            operator=self.run.guard.who,
+            reason=self.params.reason,
+            run_id=self.run.run_id,
+            clock=self.clock,
+            limit_min=self.spec.limit_min,
+            decision=self.outcome.reason if self.outcome else "",
+            until=now,
+            own=self.happened(),
+            checks=list(self.run.checks.values()),
+            sections=sections or {},
+        )
+        text = post_mortem(facts, story([*self._loaded(refs), *self._so_far(now)]))
+        digest = self.run.journal.attach(FILE, text)
+        self.run.check(
+            check(
+                f"{self.id}.post_mortem", "Skeleton of the post-mortem is written", True,
+                f"{FILE} is in the record; what only people know is left open in it", required=False, found=FILE,
+                sha256=digest,
+            )
+        )  # fmt: skip
+        return within(text)
+
+    def _so_far(self, now: dt.datetime) -> list[Record]:
+        """This run as far as it has come by `now`; none where its journal cannot be read."""
+        try:
+            found = from_journal(read(self.run.staging), status="completed")
+            return [found.model_copy(update={"sealed_at": iso(now)})]
+        except (ArchiveError, OSError) as error:
+            self.run.guard.warn(f"this run's own changes are not in the timeline: {error}")
+            return []
+
+    def happened(self) -> list[tuple[dt.datetime, str]]:
+        """What belongs into the post-mortem's timeline and is in no other record: time and words, any order."""
+        clock = self.clock
+        if clock is None:
+            return []
+        first = self.id == "rollback_1"
+        rows = [(parse(clock.decided_at), "decided to roll back" if first else "decided to act")]
+        if clock.set_at and clock.to_set_s is not None:
+            rows.append((parse(clock.set_at), f"set, {spell(clock.to_set_s)} after the decision"))
+        if clock.effective_at and clock.to_effect_s is not None:
+            whom = " for the last client" if first else ""
+            told = f"in effect{whom}, {spell(clock.to_effect_s)} after the decision"
+            rows.append((parse(clock.effective_at), told))
+        return [(at.replace(microsecond=0), words) for at, words in rows]
+
+
+def _told(record: Record, id: str) -> list[str]:
+    """What people were told by a run, as keys."""
+    found = next((one for one in record.checks if one.get("id") == f"{id}.notified"), None)
+    return list((found or {}).get("facts", {}).get("keys", []))

@@ -1,0 +1,280 @@
+"""What the two mitigations share (scenarios 2 and 3): deviations on record, owners, the fall to scenario 1.
+
+A mitigation changes by hand what the infrastructure code says otherwise (DOMAIN.md, trap 23). So it is recorded before
+it is made, shown with the difference that the code would need, and reminded of until it is undone or adopted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from runbook_lib.act.traffic import shift as act
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import iso
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.gates.remedies import Order
+from runbook_lib.judge.incidents.deviation import Act, Deviation
+from runbook_lib.judge.model import Decision, Gate, Outcome, Verdict
+from runbook_lib.observe.resources.owner import owner
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rollout import deviations
+from runbook_lib.run.run import Run
+from runbook_lib.steps.rollbacks.incident import Incident, Symptom
+
+SYMPTOM = "symptom"
+"""Key of a deviation's facts: a symptom was seen when it was decided; False: the operator's reason overrode that."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One property of a resource, as the template says it and as the mitigation has it."""
+
+    physical: str
+    """CloudFormation's physical id."""
+    kind: str
+    """CloudFormation's type."""
+    property: str
+    before: Any
+    after: Any
+
+
+class Mitigation(Incident):
+    """A rollback that changes a setting by hand, and watches what comes of it."""
+
+    SETTINGS: ClassVar[tuple[str, ...]]
+    """Ids of the inventory's checks that the mitigation makes deviate."""
+    RESPONSE: ClassVar[Literal["backlog", "throttling"]]
+    """The response of the gates that call for it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.open = self._mine(deviations.open_deviations(run.archive, self.params.env))
+        self.closed = {} if self.open else self._mine(self._last_closed())
+        self.fell = False
+        if self.open:
+            self.go_on()
+
+    def _mine(self, found: Mapping[str, Deviation]) -> dict[str, Deviation]:
+        return {
+            id: one
+            for id, one in found.items()
+            if id in self.SETTINGS and one.incident.startswith(f"{self.run.notebook} ")
+        }
+
+    def _last_closed(self) -> dict[str, Deviation]:
+        """What this attempt's earlier runs opened and somebody closed."""
+        known, altered = deviations.said(self.run.archive, self.params.env)
+        for sentence in altered:
+            self.run.guard.warn(sentence)
+        runs = {one.run_id for one in self.earlier}
+        return {
+            one.deviation.check: one.deviation
+            for one in known
+            if one.act in ("undone", "adopted") and one.deviation.incident.rpartition(" ")[2] in runs
+        }
+
+    @property
+    def key(self) -> str:
+        """Names the mitigation for later runs; empty while there is none."""
+        found = self.open or self.closed
+        return next((f"deviation {one.at}" for one in found.values()), "")
+
+    def go_on(self) -> None:
+        """Takes over the clock of the run that opened (or closed) the deviation, or at least its time."""
+        if self.resume(self.key) is None:
+            self.decided(dt.datetime.fromisoformat(next(iter((self.open or self.closed).values())).at))
+
+    def seen_in_force(self, follows_s: float) -> None:
+        """What a run before this one brought about, and did not live to read back, was set by now at the latest."""
+        if self.clock is not None and self.clock.set_at is None:
+            self.was_set(self.aws_now, follows_s, self.key)
+
+    def record(self, found: Sequence[Deviation]) -> None:
+        """Puts the deviations on record, before they are made; those that are there already are left as they are.
+
+        Raises:
+            Refused: the run may not raise anything, or the archive cannot be written.
+        """
+        guard = self.run.guard
+        guard.authorise(raises=True)
+        opened = deviations.open_all(
+            self.run.archive, self.params, found, by=guard.who, at=iso(self.aws_now), arn=self.run.identity.arn
+        )
+        self.open = {one.check: one for one in opened}
+
+    def close_deviations(self, how: Act) -> None:
+        """Says that the deviations are over; those that were withdrawn are as if they had never been."""
+        deviations.close(
+            self.run.archive, self.params, list(self.open), how,
+            by=self.run.guard.who, at=iso(self.aws_now), arn=self.run.identity.arn,
+        )  # fmt: skip
+        self.closed, self.open = {} if how == "withdrawn" else self.open, {}
+
+    def withdraw(self) -> None:
+        """The change was refused, so there is no deviation. Why it was refused must be heard, even where this cannot be
+        written: the next run finds the deviation open then, and goes on.
+        """
+        try:
+            self.close_deviations("withdrawn")
+        except (ArchiveError, OSError) as error:
+            self.run.guard.warn(f"a deviation that was never made is still on record: {error}")
+
+    def deviation(self, id: str, title: str, was: Any, value: Any, **facts: Any) -> Deviation:
+        """A deviation of this incident, decided now."""
+        why = self.params.reason or "; ".join(one.words for one in self.found if one.present) or self.spec.title
+        facts[SYMPTOM] = any(one.present for one in self.found)
+        return Deviation(
+            check=id, title=title, was=was, value=value, by=self.run.guard.who, at=self.decided().decided_at, why=why,
+            incident=f"{self.run.notebook} run {self.run.run_id}", facts=facts,
+        )  # fmt: skip
+
+    def deviations_table(self) -> Any:
+        """The open deviations of this environment: who, when, why, and how each ends."""
+        from runbook_lib.show.tables import table
+
+        found = deviations.open_deviations(self.run.archive, self.params.env)
+        shown = [[row["setting"], row["was"], row["now"], row["by"], row["at"], row["why"]] for row in
+                 deviations.rows(found)]  # fmt: skip
+        return table(
+            ("Setting", "By the code", "Now", "By", "Since", "Why"),
+            shown,
+            caption=f"Open deviations of {self.params.env}",
+            note="Reminded of by `runbook status` and the inventory until undone (`runbook deviation undo`) or adopted "
+            "into the code (`runbook deviation adopt`).",
+        )
+
+    def owners_table(self, settings: Sequence[Setting]) -> Any:
+        """Who owns what is changed, and the difference that its template would need to keep it."""
+        from runbook_lib.show.tables import Cell, table
+
+        rows = []
+        for one in settings:
+            found = owner(self.run.aws, one.physical, one.kind)
+            text = f"  {one.property}:\n-   {one.before}\n+   {one.after}"
+            shown = Cell(text, f'<pre style="margin:0">{html.escape(text)}</pre>')
+            rows.append([str(found) if found else "no stack: nobody's code", shown])
+        return table(
+            ("Owner", "The template's difference"),
+            rows,
+            caption="Whose it is",
+            note="Applying changes it by hand, for the incident, and puts a deviation on record. The next deployment "
+            "that touches the property takes it back, unless the code adopts it.",
+        )
+
+    def symptoms(self, found: Sequence[Symptom], *, required: bool) -> Any:
+        """The same; once something was done about them, no symptom any more is good news."""
+        shown = super().symptoms(found, required=required)
+        if required or any(one.present or one.present is None for one in found):
+            return shown
+        told = f"no symptom any more: {'; '.join(one.words for one in found)}"
+        return self.note(
+            check(f"{self.id}.symptoms", "Symptoms are gone", True, told, required=False, found=f"0 of {len(found)}")
+        )
+
+    # The fall to scenario 1
+
+    def fall_back(self, why: str) -> Any:
+        """Turns async off because the mitigation did not cure it; in plan mode says so."""
+        from runbook_lib.show.page import line
+
+        if not self.run.applying:
+            return line(f"Applying would turn async off (scenario 1): {why}.")
+        client = self.run.aws.client("appconfig")
+        about = act.describe(
+            release=self.params.release, notebook=self.run.notebook, attempt=self.params.attempt, run=self.run.run_id
+        )
+        switched = act.switch_off(client, self.run.guard, self.params, description=about)
+        self.fell = True
+        return self.note(self._fell(switched.sentence), caption="Scenario 1")
+
+    def _fell(self, sentence: str) -> Check:
+        state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        if state.migrated:
+            from runbook_lib.rollout.way_back import instead
+
+            sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
+        return check(
+            f"{self.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,
+            expected="weight 0", found=f"weight {state.weight:g} %",
+        )  # fmt: skip
+
+    @property
+    def after_the_fall(self) -> str:
+        """What to do once scenario 1 was the answer."""
+        todo = "" if self.fell else f"runbook rollback 1 --params params/{self.params.env}.yaml --apply --confirm "
+        todo = f"{todo}{self.params.env}; " if todo else "run rollback_1_async_failing: it verifies and records; "
+        return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
+
+    def conclude(self, **told: Any) -> Outcome:
+        """The same; what is planned says what applying wants, for it raises something."""
+        outcome = super().conclude(**told)
+        return self.say_next(outcome, self._to_apply()) if outcome.decision is Decision.PLANNED else outcome
+
+    def _to_apply(self) -> str:
+        if self.planned.blockers:
+            return "Put right what blocks it, then run this notebook again; applying it as things are is refused."
+        if not self.confirmed:
+            return "Leave it. To do it all the same, apply it with a `reason`; without one it is refused."
+        return (
+            f"Run it again with mode='apply' and confirm='{self.params.env}'; it is refused if anybody changes the "
+            "settings meanwhile."
+        )
+
+    # The gates that called for it
+
+    @property
+    def calling(self) -> list[Gate]:
+        """The gates whose failure calls for this mitigation."""
+        gates = self.params.policy.gates
+        return [gate for gate in gates if gate.response == self.RESPONSE and gate.required and not gate.muted]
+
+    @property
+    def orders(self) -> Sequence[Order]:
+        """Each of them, judged afresh by what was measured since the action; each scenario's own."""
+        raise NotImplementedError
+
+    def gates_check(self) -> Check:
+        """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while it cannot be told."""
+        found = list(self.orders)
+        bad = [one for one in found if one.verdict is Verdict.FAIL]
+        open_ = [one for one in found if one.verdict is Verdict.INCONCLUSIVE]
+        told = "; ".join(one.words for one in (bad or open_ or found)) or "no gate calls for it"
+        made = check(
+            f"{self.id}.gates", "The gates that called for it are in order since", not bad, told,
+            expected="within their alert limits", found=f"{len(found) - len(bad) - len(open_)} of {len(found)}",
+            gates={one.gate: one.verdict.value for one in found},
+        )  # fmt: skip
+        return made if bad or not open_ else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+
+    @property
+    def not_cured(self) -> str:
+        """Why another remedy is the answer: a gate is out of order since, and the table names scenario 1 for it."""
+        remedy = self.params.policy.remedies.get(self.RESPONSE)
+        if remedy is None:
+            return ""
+        bad = [one for one in self.orders if one.verdict is Verdict.FAIL]
+        answers = [one for one in bad if remedy.gates.get(one.gate, remedy.otherwise) == "switch_off"]
+        return f"{answers[0].words}: this did not cure it" if answers else ""
+
+    def symptom_seen(self) -> bool:
+        """Whether a symptom was there when it was decided to act, by the deviation; those of version 0.1 do not say."""
+        found = self.open or self.closed
+        return all(one.facts.get(SYMPTOM, True) for one in found.values())
+
+    @property
+    def planned(self) -> Any:
+        """What is to be done now, with its `blockers`: each scenario's own."""
+        raise NotImplementedError
+
+    def say_next(self, outcome: Outcome, then: str) -> Outcome:
+        """The same decision with another next step."""
+        self.outcome = self.run.decide(outcome.model_copy(update={"next": then}), moment=self.id)
+        return self.outcome
+
+    def decided_time(self) -> dt.datetime | None:
+        """When it was decided to act; None: it was not."""
+        return dt.datetime.fromisoformat(self.clock.decided_at) if self.clock else None

@@ -1,0 +1,122 @@
+"""The skeleton of a post-mortem, as Markdown: what the records know is filled in, the rest is asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runbook_lib.base.window import iso
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.incidents.incident import Clock, spell
+from runbook_lib.rollout.timeline import Decided, Story
+
+FILE = "post-mortem.md"
+BEFORE = dt.timedelta(days=3)
+"""So long before the decision the timeline begins."""
+TO_FILL_IN = {
+    "Impact": "How many users, from when to when, and what did they see? What did it cost?",
+    "Root cause": "What failed, and why did it fail now?",
+    "Why it was not found earlier": "Which gate, alarm or test could have shown it sooner?",
+    "What went well, and where we were lucky": "",
+    "What comes next": "With an owner and a date each: mend the cause, find it sooner, make the next rollback easier.",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known when a rollback has been made."""
+
+    title: str
+    env: str
+    release: str
+    attempt: int
+    operator: str
+    reason: str
+    run_id: str
+    clock: Clock | None
+    limit_min: float
+    decision: str
+    until: dt.datetime | None = None
+    """Now: a decision after it belongs to another story (such as a rehearsal's steps that were taken as passed)."""
+    own: Sequence[tuple[dt.datetime, str]] = ()
+    """What this incident's runs did: time and words."""
+    checks: Sequence[Check] = ()
+    sections: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """More that is known, by heading: Markdown lines."""
+
+
+def post_mortem(facts: Facts, told: Story) -> str:
+    """The skeleton as Markdown. Nothing in it blames anybody, and nothing is made up: what is not known says so."""
+    lines = [
+        f"# Post-mortem: {facts.title} ({facts.env})",
+        "",
+        f"Release {facts.release}, attempt {facts.attempt}. Rolled back by {facts.operator}, run {facts.run_id}.",
+        "",
+        "## In short",
+        "",
+        f"- Why, in the operator's words: {facts.reason or 'no reason was given; write it here'}",
+        *_times(facts),
+        f"- Where it stands: {facts.decision or 'not decided yet'}",
+        "",
+        "## Timeline (UTC)",
+        "",
+        "| Time | What | Record |",
+        "|---|---|---|",
+        *_timeline(facts, told),
+    ]
+    for heading, body in facts.sections.items():
+        lines += ["", f"## {heading}", "", *(body or ["Nothing was seen."])]
+    lines += ["", "## What was verified", "", "| Verdict | What | Why |", "|---|---|---|"]
+    lines += [f"| {one.verdict} | {_cell(one.title)} | {_cell(one.reason)} |" for one in facts.checks]
+    for heading, question in TO_FILL_IN.items():
+        lines += ["", f"## {heading}", "", f"_{question}_" if question else "_…_"]
+    return "\n".join(lines) + "\n"
+
+
+def _times(facts: Facts) -> list[str]:
+    clock = facts.clock
+    if clock is None:
+        return ["- Nothing has been decided yet."]
+    told = [f"- Decided at {clock.decided_at}"]
+    if clock.to_set_s is not None:
+        told.append(f"- Set at {clock.set_at}, {spell(clock.to_set_s)} after the decision")
+    if clock.to_effect_s is not None:
+        limit = f"the limit is {facts.limit_min:g} min"
+        told.append(f"- In effect at {clock.effective_at}, {spell(clock.to_effect_s)} after the decision; {limit}")
+    return told
+
+
+def _timeline(facts: Facts, told: Story) -> list[str]:
+    begin = dt.datetime.fromisoformat(facts.clock.decided_at) - BEFORE if facts.clock else None
+    rows = [(at, words, "this rollback") for at, words in facts.own]
+    rows += [(at, words, run) for at, words, run in _decisions(told) if facts.until is None or at <= facts.until]
+    rows += list(told.changes)
+    rows += [(at, f"noted by {who}: {text}", "note") for at, who, text in told.notes]
+    for env, points in told.weights.items():
+        rows += [(at, f"weight in {env}: {weight:g} %", "traffic") for at, weight in points]
+    kept = sorted(row for row in rows if begin is None or row[0] >= begin)
+    return [f"| {at:%Y-%m-%d %H:%M:%S} | {_cell(words)} | {_cell(where)} |" for at, words, where in kept]
+
+
+def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
+    """Each decision; the same one of a notebook, again and again, is one row that says so."""
+    rows: list[list[Decided]] = []
+    newest: dict[tuple[str, str], list[Decided]] = {}
+    for one in told.decisions:
+        same = newest.get((one.notebook, one.env))
+        if same is not None and (same[0].decision, same[0].reason) == (one.decision, one.reason):
+            same.append(one)
+            continue
+        rows.append([one])
+        newest[one.notebook, one.env] = rows[-1]
+    return [(each[0].at, _decision(each), each[0].run_id) for each in rows]
+
+
+def _decision(same: Sequence[Decided]) -> str:
+    one, again = same[0], f" (and {len(same) - 1} times more, until {iso(same[-1].at)})" if len(same) > 1 else ""
+    return f"{one.notebook} @ {one.env}: {one.told}{again}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,0 +1,325 @@
+"""What is true of a backlog: symptoms, forecast, the LLM watched, the curve seen to turn.
+
+Which moment it is follows from AWS and the deviations on record: nothing done yet, workers raised, drained, over.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from functools import cached_property
+from typing import Any, ClassVar
+
+from runbook_lib.base.window import Window
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.gates.remedies import Order, in_order
+from runbook_lib.judge.incidents.backlog import (
+    Forecast,
+    Turn,
+    capacity_per_s,
+    forecast,
+    most_arrivals_per_s,
+    options,
+    turn,
+)
+from runbook_lib.judge.incidents.incident import spell
+from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.observe.jobs import backlog as queue
+from runbook_lib.observe.jobs import census, llm
+from runbook_lib.observe.resources import workers
+from runbook_lib.params.policy import Backlog as Policy
+from runbook_lib.run.run import Run
+from runbook_lib.steps.rollbacks.incident import Symptom
+from runbook_lib.steps.rollbacks.mitigation import Mitigation
+
+RESERVED, MAXIMUM = "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency"
+FOLLOWS_S = 60.0
+"""Lambda adds pollers to an SQS event source within a minute (AWS Lambda developer guide, "Scaling behavior")."""
+STEP_FUNCTIONS = (
+    "a Step Functions map would call the same worker with the same reserved concurrency and the same LLM limit, so it "
+    "drains nothing sooner than {workers} workers do ({drain}); it needs a state machine and rights that the "
+    "infrastructure code has not got, and messages that stay in the queue would be worked on twice: not built"
+)
+
+
+class BacklogSeen(Mitigation):
+    """Scenario 2 as far as it is looked at.
+
+    Raises:
+        AwsError: Lambda, CloudWatch or SQS refused or did not answer.
+    """
+
+    SETTINGS: ClassVar[tuple[str, ...]] = (RESERVED, MAXIMUM)
+    RESPONSE = "backlog"
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        assert self.spec.backlog is not None  # noqa: S101
+        self.policy: Policy = self.spec.backlog
+        self.client = run.aws.client("lambda")
+        self.workers = workers.read(self.client, self.params)
+        now = run.now
+        self.now_seen = queue.read(run.aws, self.params, now, now, minutes=self.policy.window_min, live=True)
+        if self.closed and self.deep:
+            self.closed = {}  # another backlog, and an incident of its own
+        if self.closed:
+            self.go_on()
+        if self.raised:
+            self.seen_in_force(FOLLOWS_S)
+
+    @property
+    def raised(self) -> bool:
+        """The workers are more, by this scenario and on record; or they were, and are not wholly put back yet."""
+        return bool(self.open) and (self.workers.reserved == self.policy.workers or self.returning)
+
+    @cached_property
+    def returning(self) -> bool:
+        """Putting back was begun by a run that did not live to close the deviation: the record's last word on it."""
+        if not self.open:
+            return False
+        since = min(dt.datetime.fromisoformat(one.at) for one in self.open.values())
+        intents = [change.intent for record in self.earlier for change in record.changes]
+        ours = [
+            one for one in intents
+            if {"reserved", "maximum"} & set(one["after"]) and dt.datetime.fromisoformat(one["aws_at"]) >= since
+        ]  # fmt: skip
+        return bool(ours) and not ours[-1]["raises"]
+
+    @property
+    def over(self) -> bool:
+        """It was done, and undone or adopted, and nothing is wrong any more."""
+        return bool(self.closed) and not self.open and not self.deep
+
+    @property
+    def deep(self) -> bool:
+        """The queue's symptom is there now."""
+        waiting = self.now_seen.waiting
+        return waiting is not None and self.policy.depth.holds(waiting)
+
+    # What is true
+
+    def state_table(self) -> Any:
+        """How many workers run, by which settings, and where this scenario stands."""
+        from runbook_lib.show.tables import where_table
+
+        found, since = self.workers, next((one.at for one in self.open.values()), "")
+        told = "nothing was done yet"
+        if self.returning:
+            told = f"raised since {since}; putting back was begun, and not completed"
+        elif self.raised:
+            told = f"raised to {self.policy.workers} workers, decided at {since}"
+        elif self.open:
+            told = f"on record since {since}, but {found.reserved} workers are reserved: begun, and not completed"
+        elif self.over:
+            told = "over: the workers were raised, and the deviation is undone or adopted"
+        return where_table(
+            {
+                "Reserved concurrency": "none" if found.reserved is None else found.reserved,
+                "MaximumConcurrency": "none" if found.maximum is None else found.maximum,
+                "Left to all other functions": f"{found.unreserved}, at least {self.policy.keep_unreserved} must stay",
+                "This scenario": told,
+            }
+        )
+
+    def symptoms_table(self) -> Any:
+        """The requirement's symptoms: queue depth, slow generation."""
+        seen, limit = self.now_seen, self.params.policy.gate("generation_time").alert
+        deep, slow = None, None
+        told, waited = "no data about the queue's depth", "no data about the oldest message"
+        if seen.waiting is not None:
+            deep = self.policy.depth.holds(seen.waiting)
+            told = f"{seen.waiting:.0f} messages wait (symptom: {self.policy.depth})"
+        if seen.oldest_s is not None and limit is not None:
+            slow = limit.holds(seen.oldest_s)
+            waited = f"the oldest message is {spell(seen.oldest_s)} old (a job's alert limit: {limit} s)"
+        return self.symptoms(
+            [Symptom("depth", "Queue depth", deep, told), Symptom("slow", "Slow generation", slow, waited)],
+            required=not (self.raised or self.over),
+        )
+
+    @cached_property
+    def decided_seen(self) -> queue.Queue:
+        """The queue when it was decided to act; now, if it was not."""
+        at = self.decided_time()
+        if at is None or at >= self.run.now:
+            return self.now_seen
+        return queue.read(self.run.aws, self.params, at, self.run.now, minutes=self.policy.window_min, live=False)
+
+    def forecasts(self, seen: queue.Queue) -> list[Forecast]:
+        """What each option makes of the queue; none where it could not be measured."""
+        before = next((one.was for id, one in self.open.items() if id == RESERVED), self.workers.in_force)
+        load = seen.load(int(before or self.params.service.workers))
+        return [forecast(load, one) for one in options(load, self.policy.workers)] if load else []
+
+    def forecast_table(self) -> Any:
+        """How long the backlog takes as it is, and after each option; Step Functions explained."""
+        from runbook_lib.show.forecast import forecast_table
+        from runbook_lib.show.page import line
+        from runbook_lib.show.tables import stack
+
+        found, told = self.forecasts(self.decided_seen), queue.measured(self.decided_seen)
+        by_id = {one.option.id: one for one in found}
+        drain = spell(by_id["workers"].drain_s) if found and by_id["workers"].drains else "never"
+        said = STEP_FUNCTIONS.format(workers=self.policy.workers, drain=drain)
+        self.run.check(
+            check("rollback_2.step_functions", "Step Functions considered", True, said, required=False,
+                  found="the same capacity"),
+            check("rollback_2.forecast", "Forecast of the drain", True if found else None, told, required=False,
+                  found=f"{self.policy.workers} workers: {drain}" if found else "none",
+                  forecasts={id: one.drain_s for id, one in by_id.items()}),
+        )  # fmt: skip
+        self.run.journal.attach("answers.json", json.dumps(self.now_seen.answers.raw, default=str).encode())
+        return stack(forecast_table(found), line(f"Measured from {told}."), line(f"Step Functions: {said}."))
+
+    @cached_property
+    def limited(self) -> llm.Limited:
+        """The LLM's rate-limit errors: since the raise, or before it over the measured window."""
+        since, now = self.decided_time(), self.run.now
+        start = since if since and self.raised else now - dt.timedelta(minutes=self.policy.window_min)
+        window = Window(min(start, now), now)
+        client = self.run.aws.client
+        return llm.limited(client("logs"), client("cloudwatch"), self.params, window, now)
+
+    def llm_table(self) -> Any:
+        """Whether the LLM turns jobs away: then more workers are the disease, not the cure."""
+        return self.note(self.llm_check(), caption="The LLM's rate limit")
+
+    def llm_check(self) -> Check:
+        """`rollback_2.llm`: not more refused than the policy allows."""
+        found, limit = self.limited, self.policy.llm_limited
+        share = found.share or 0.0
+        ok = not limit.holds(share)
+        ended = "no job ended" if found.ended is None else f"{found.ended:g} jobs that ended"
+        told, most = f"{found.count} rate-limit errors of the LLM among {ended}", words.comparison(limit, "ratio")
+        if not ok:
+            told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"
+        return check(
+            "rollback_2.llm", "The LLM's rate limit holds", ok, told, expected=f"not {most}",
+            found=words.number(share, "ratio"), errors=found.count, ended=found.ended, examples=list(found.examples),
+            cut=found.cut,
+        )  # fmt: skip
+
+    def charts(self) -> Any:
+        """The forecast, and the curve that came of it."""
+        from runbook_lib.show.forecast import forecast_chart
+
+        decided, seen = self.decided_time(), self.decided_seen
+        marks = [(decided, "decided")] if decided else []
+        gate = self.params.policy.gate("queue_depth")
+        lines = {f"symptom {self.policy.depth}": self.policy.depth.limit, f"target {gate.target}": gate.target.limit}
+        return forecast_chart(self.forecasts(seen), seen.at, self.now_seen_levels, marks=marks, limits=lines)
+
+    @property
+    def now_seen_levels(self) -> list[tuple[dt.datetime, float]]:
+        """The measured curve, from before the decision to now."""
+        known = dict(self.decided_seen.levels) | dict(self.now_seen.levels)
+        return sorted(known.items())
+
+    # What comes of it
+
+    @cached_property
+    def turned(self) -> Turn | None:
+        """What the curve did since the decision; None: not raised, or no point yet."""
+        at = self.decided_time()
+        if at is None or not (self.raised or self.closed):
+            return None
+        points = [((when - at).total_seconds(), level) for when, level in self.now_seen_levels if when >= at]
+        few = self.params.policy.gate("queue_depth").target.limit - 1
+        return turn(points, steady=self.policy.steady, few=few)
+
+    @property
+    def due(self) -> dt.datetime | None:
+        """When the curve must have turned, and the metrics have come in."""
+        at = self.decided_time()
+        wait = dt.timedelta(minutes=self.spec.limit_min, seconds=self.params.policy.metric_delay_s)
+        return at + wait if at else None
+
+    def curve_check(self) -> Check:
+        """`rollback_2.curve`: turned within the limit; INCONCLUSIVE until the limit has passed."""
+        title, limit_s = f"The curve turns within {self.spec.limit_min:g} min", 60 * self.spec.limit_min
+        found, due = self.turned, self.due
+        early = due is None or self.run.now < due
+        if found is None or found.turned_s is None:
+            level = "no data since" if found is None else f"{found.last:.0f} messages wait, {found.peak:.0f} at most"
+            told = f"not turned {'yet' if early else 'in time'}: {level}"
+            made = check("rollback_2.curve", title, False, told, expected=f"< {self.spec.limit_min:g} min", found=level)
+            open_ = early or found is None
+            return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if open_ else made
+        told = f"turned {spell(found.turned_s)} after the decision; peak {found.peak:.0f}, now {found.last:.0f}"
+        return check(
+            "rollback_2.curve", title, found.turned_s < limit_s, told, expected=f"< {self.spec.limit_min:g} min",
+            found=spell(found.turned_s), **found.model_dump(),
+        )  # fmt: skip
+
+    @property
+    def drained(self) -> bool:
+        """The queue is down to its target, and has stayed there."""
+        return self.turned is not None and self.turned.drained
+
+    @property
+    def drained_at(self) -> dt.datetime | None:
+        """Since when the queue has been at its target; None: it is not drained, or was not seen."""
+        begun = self.clock and (self.clock.effective_at or self.clock.decided_at)
+        if not self.drained or not begun:
+            return None
+        start, few = dt.datetime.fromisoformat(begun), self.params.policy.gate("queue_depth").target.limit - 1
+        deep = [when for when, level in self.now_seen_levels if when >= start and level > few]
+        after = [when for when, _ in self.now_seen_levels if when > max(deep, default=start)]
+        return max(start, min(after)) if after else None
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """The gates that call for more workers, since the queue was drained: what waited in it was late anyhow."""
+        since = self.drained_at
+        return [self._order(gate, since) for gate in self.calling]
+
+    def _order(self, gate: Gate, since: dt.datetime | None) -> Order:
+        if since is None:
+            told = f"{words.title(gate)}: the queue is not drained yet"
+            return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=told)
+        if gate.measure == "queue_depth":
+            levels = [level for when, level in self.now_seen_levels if when >= since]
+            return in_order(gate, levels=levels, at_least=self.policy.steady)
+        if gate.measure == "generation_time":
+            times = census.take(
+                self.run.aws.client("dynamodb"), self.params, Window(since, self.run.now), self.run.now
+            ).generation_s
+            # The nearest rank, as `observe.levels.generation_time` has it.
+            rank = max(1, math.ceil(round((gate.quantile or 1.0) * len(times), 9)))
+            value = times[rank - 1 : rank]
+            return in_order(gate, levels=value, n=len(times), at_least=self.policy.enough_jobs)
+        told = f"{words.title(gate)} is not measured by this notebook: the phase judges it"
+        return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=told)
+
+    def until_judged(self) -> dt.timedelta:
+        """How long until enough jobs have ended, at the rate of arrivals seen; five minutes to an hour."""
+        rate = (self.now_seen.sent or 0.0) / max(self.now_seen.window.seconds, 1.0)
+        wait = self.policy.enough_jobs / rate + self.params.service.job_deadline_s if rate else 3600.0
+        return dt.timedelta(seconds=min(max(wait, 300.0), 3600.0))
+
+    @property
+    def missing_back(self) -> str:
+        """Why the workers cannot be put back yet; empty: they can. What arrives must be less than they finish then."""
+        if not self.drained:
+            return "the queue is not drained yet"
+        load = self.now_seen.load(self.was)
+        if load is None:
+            return ""
+        able, seen = capacity_per_s(self.was, load.service_s), self.now_seen
+        most = most_arrivals_per_s(round(seen.sent or 0), seen.window.seconds, self.params.policy.confidence)
+        if most < able:
+            return ""
+        sure = load.arrivals_per_s >= able
+        chance = "" if sure else f", which may be a quiet moment of {most * 60:.1f}"
+        return (
+            f"{load.arrivals_per_s * 60:.1f} jobs a minute arrive{chance}, and {self.was} workers finish "
+            f"{able * 60:.1f}: the queue {'would' if sure else 'could'} grow again"
+        )
+
+    @property
+    def was(self) -> int:
+        """Workers that the undo puts back."""
+        found = (self.open or self.closed).get(RESERVED)
+        return int(found.was) if found and found.was is not None else self.params.service.workers

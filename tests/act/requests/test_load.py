@@ -1,0 +1,203 @@
+"""locust in a process of its own: its command line, what its users leave behind, and a small load on the sandbox."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import pytest
+
+from runbook_lib.act.requests import load
+from runbook_lib.act.requests.load import Loaded, LoadError, LoadPlan, arguments, run_load
+from runbook_lib.base.aws import Aws
+from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.planning import load as judged
+from runbook_lib.observe.jobs.load_census import census
+from runbook_lib.params.load import params_dir, read_yaml
+from runbook_lib.params.policy import Routes
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rehearse.sandbox.deploy import Sandbox
+
+ROUTES = Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
+PLAN = LoadPlan(users=10, spawn_per_s=20, generation_s=45, warm_up=0, max_s=40)
+
+
+def option(argv: list[str], name: str) -> str | None:
+    return argv[argv.index(name) + 1] if name in argv else None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, {"--users": "10", "--spawn-rate": "20", "--run-time": "40s", "--processes": None}),
+        ({"processes": 4}, {"--processes": "4", "--expect-workers": None}),
+        ({"expect_workers": 3}, {"--expect-workers": "3", "--processes": None}),
+        ({"expect_workers": 3, "processes": 4}, {"--expect-workers": "3", "--processes": None}),
+    ],
+)
+def test_the_command_line(change: dict[str, Any], expected: dict[str, str | None], tmp_path: Path) -> None:
+    argv = arguments(PLAN.model_copy(update=change), "http://api", tmp_path, {"probe": "p"})
+    assert {name: option(argv, name) for name in expected} == expected
+    assert ("--master" in argv) is ("expect_workers" in change)
+    assert {"--headless", "--host", "http://api"} <= set(argv)
+    assert json.loads(option(argv, "--runbook-plan") or "") == {"probe": "p"}
+
+
+def test_the_delivered_load_is_what_the_requirement_asks_for() -> None:
+    plan = LoadPlan.model_validate(read_yaml(params_dir() / "load.yaml"))
+    assert plan.users >= 100
+    assert plan.drain_factor == 1.2
+
+
+def test_gevent_stays_out_of_this_process() -> None:
+    """It patches the whole process; a kernel would not survive it."""
+    code = "import runbook_lib.steps.phase.staging, sys; sys.exit('gevent' in sys.modules or 'locust' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_secrets_are_taken_out_of_the_reports_data_alone() -> None:
+    link = "http://s3/b/k?X-Amz-Signature=0123456789abcdef&x=1"
+    page = f'<script>let a = \'&Signature=abc\';</script>\n window.templateArgs = {{"failure": "{link}"}}\n</html>'
+    clean = load.without_secrets(page)
+    assert "0123456789abcdef" not in clean and "window.templateArgs" in clean
+    assert clean.splitlines()[0] == page.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("print('no such host')", "no such host"),
+        ("pass", "it said nothing"),
+        ("import time; time.sleep(60)", "left no"),
+    ],
+)
+def test_a_test_without_a_result_is_an_error(script: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "arguments", lambda *_: ["-c", script])
+    monkeypatch.setattr(load, "_MARGIN_S", 0.5)
+    monkeypatch.setattr(load, "PROGRAM", (sys.executable,))
+    plan = PLAN.model_copy(update={"max_s": 0.5})
+    with pytest.raises(LoadError, match=said):
+        run_load(plan, "http://127.0.0.1:1", ROUTES, probe="p", poll_s=0.1, max_polls=1)
+
+
+class _Api(BaseHTTPRequestHandler):
+    """An API that answers each user in a way of its own, by the number of its submission."""
+
+    count: ClassVar[int] = 0
+    KINDS: ClassVar[tuple[str, ...]] = ("done", "throttled", "failed", "stuck", "gone", "expired", "no-json")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        kind = self.KINDS[type(self).count % len(self.KINDS)]
+        type(self).count += 1
+        status = 429 if kind == "throttled" else 202
+        self._say(status, b"not json" if kind == "no-json" else json.dumps({"job_id": kind}).encode())
+
+    def do_GET(self) -> None:
+        kind = self.path.partition("?")[0].rsplit("/", 1)[-1]
+        link = f"http://{self.headers['Host']}/report/{kind}?X-Amz-Signature=topsecret"
+        if self.path.startswith("/report/"):
+            return self._say(403 if kind == "expired" else 200, json.dumps({"job_id": kind}).encode())
+        said: dict[str, tuple[int, dict[str, str]]] = {
+            "failed": (200, {"status": "FAILED"}),
+            "stuck": (202, {"status": "PENDING"}),
+            "gone": (404, {}),
+        }
+        status, body = said.get(kind, (200, {"status": "COMPLETED", "result_url": link}))
+        return self._say(status, json.dumps(body).encode())
+
+    def _say(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def met() -> Iterator[tuple[Loaded, list[str]]]:
+    """One user of each kind."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Api) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        said: list[str] = []
+        plan = PLAN.model_copy(update={"users": len(_Api.KINDS), "spawn_per_s": 50})
+        host = f"http://127.0.0.1:{server.server_port}/"
+        yield run_load(plan, host, ROUTES, probe="p", poll_s=0.2, max_polls=6, out=said.append), said
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_what_each_user_met_is_told(met: tuple[Loaded, list[str]]) -> None:
+    found = {one.job_id or str(one.submit_status): one for one in met[0].met}
+    assert set(found) == {"done", "429", "failed", "stuck", "gone", "expired", "202"}
+    outcomes = {key: (one.outcome, one.downloaded) for key, one in found.items()}
+    assert outcomes["done"] == ("COMPLETED", True)
+    assert outcomes["failed"] == ("FAILED", False)
+    assert outcomes["stuck"] == ("gave up", False) and found["stuck"].polls == 6
+    assert outcomes["expired"] == ("COMPLETED", False)
+    assert found["gone"].poll_status == 404
+    assert outcomes["429"] == ("", False) and found["429"].turned_away
+    assert found["202"].outcome.startswith("error: ")
+    assert all(one.waited_s >= one.submit_s for one in met[0].met)
+
+
+@pytest.mark.slow
+def test_progress_is_told_and_links_are_not(met: tuple[Loaded, list[str]]) -> None:
+    loaded, said = met
+    assert any("users here" in line for line in said)
+    kept = "\n".join([*said, load.events(loaded.met).decode(), loaded.statistics.decode(), loaded.report])
+    assert "topsecret" not in kept and "GET report" in loaded.statistics.decode() and "GET report" in loaded.report
+
+
+@pytest.mark.slow
+def test_a_master_hands_the_plan_to_its_workers() -> None:
+    """Two processes of locust: what their users met comes together in the master."""
+    _Api.count = 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Api) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        plan = PLAN.model_copy(update={"users": 7, "spawn_per_s": 50, "processes": 2})
+        host = f"http://127.0.0.1:{server.server_port}"
+        found = run_load(plan, host, ROUTES, probe="p", poll_s=0.1, max_polls=3)
+        server.shutdown()
+    assert len(found.met) == 7
+    assert sum(one.downloaded for one in found.met) == 1
+
+
+@pytest.mark.emulator
+@pytest.mark.slow
+def test_a_small_load_on_the_sandbox_loses_nothing_and_a_lost_job_is_found(
+    embedded: EmbeddedAws, sandbox: Sandbox
+) -> None:
+    params, said = sandbox.params, list[str]()
+    loaded = run_load(PLAN, sandbox.api_url, ROUTES, probe="load-test", poll_s=0.5, max_polls=60, out=said.append)
+    assert sum(one.submit_status == 202 for one in loaded.met) == PLAN.users
+    assert all(one.downloaded for one in loaded.met)
+    ids = [one.job_id for one in loaded.met]
+    with only(embedded.env):
+        aws = Aws(params.region)
+        jobs = census(aws, params, ids)
+        assert judged.none_lost(loaded.met, jobs).verdict is Verdict.PASS
+        seen = judged.drain(jobs, params.service.workers)
+        assert seen is not None and seen.jobs == PLAN.users and seen.full_s > 45 > seen.service_s
+
+        items = embedded.client("dynamodb")
+        first = items.get_item(TableName=params.name("table"), Key={"job_id": {"S": ids[0]}})["Item"]
+        assert first["source"]["S"] == "probe:load-test", "a job of ours would be counted as a user's"
+        items.delete_item(TableName=params.name("table"), Key={"job_id": {"S": ids[0]}})
+        key = f"results/{ids[1]}.json"
+        embedded.client("s3").delete_object(Bucket=sandbox.outputs["BucketName"], Key=key)
+        found = judged.none_lost(loaded.met, census(aws, params, ids))
+    assert found.verdict is Verdict.FAIL and found.facts["lost"] == ids[:2]
+    assert f"{ids[0]} (not in the table)" in found.reason
+    assert f"{ids[1]} (COMPLETED without a report)" in found.reason
+    assert not re.search(r"X-Amz-Signature=(?!\[)", "\n".join([*said, loaded.report]))

@@ -1,0 +1,75 @@
+"""Probes: whole clients at a steady pace; what fails is a probe that failed, with the step and the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbook_lib.act.requests import probe as room
+from runbook_lib.act.requests.probe import Probe, probe, spoilt
+from runbook_lib.params.policy import Routes
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import Sandbox
+
+ROUTES = Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
+
+
+def test_probes_of_the_real_handlers_succeed_and_are_marked(embedded: EmbeddedAws, sandbox: Sandbox) -> None:
+    ended: list[Probe] = []
+    found = probe(
+        sandbox.api_url, ROUTES, 3, per_minute=600, probe_id="topup", deadline_s=30, poll_s=0.1, done=ended.append
+    )
+    assert [one.ok for one in found] == [True] * 3 and ended == found
+    assert all(0 < one.submit_s < one.total_s for one in found)
+    table, sources = sandbox.params.name("table"), set()
+    for one in found:
+        item = embedded.client("dynamodb").get_item(TableName=table, Key={"job_id": {"S": one.job_id}})["Item"]
+        sources.add(item["source"]["S"])
+    assert sources == {"probe:topup-1", "probe:topup-2", "probe:topup-3"}
+
+
+class Scripted:
+    """A client whose n-th job ends as the script says."""
+
+    script: dict[str, str]
+
+    def __init__(self, url: str, routes: Routes, probe_id: str, deadline_s: float, poll_s: float) -> None:
+        self.job_id, self.ends = probe_id, self.script.get(probe_id.rpartition("-")[2], "")
+
+    def _act(self, step: str) -> str:
+        if self.ends == step:
+            raise OSError("gone")
+        return "fine"
+
+    def submit(self) -> str:
+        return self._act("submit")
+
+    def poll(self) -> str:
+        return self._act("poll")
+
+    def download(self) -> str:
+        return self._act("download")
+
+
+def test_a_failure_names_its_step_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scripted, "script", {"2": "poll", "3": "download", "5": "poll"}, raising=False)
+    monkeypatch.setattr(room, "Conversation", Scripted)
+    waits: list[float] = []
+    found = probe("x", ROUTES, 5, per_minute=2, probe_id="p", deadline_s=60, poll_s=1, sleep=waits.append)
+    by_id = {one.job_id: one for one in found}
+    assert {id for id, one in by_id.items() if one.ok} == {"p-1", "p-4"}
+    assert (by_id["p-3"].failed_at, by_id["p-3"].detail) == ("download", "OSError: gone")
+    assert spoilt(found) == {"poll: OSError: gone": 2, "download: OSError: gone": 1}
+    assert waits == [30.0] * 4, "one each half minute, and none before the first"
+
+
+def test_ctrl_c_ends_it_without_waiting_for_what_was_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scripted, "script", {}, raising=False)
+    monkeypatch.setattr(room, "Conversation", Scripted)
+
+    def interrupted(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        probe("x", ROUTES, 5, per_minute=2, probe_id="p", deadline_s=60, poll_s=1, sleep=interrupted)

@@ -1,0 +1,138 @@
+"""Plans of a shift: pure, JSON-able, honest about what is in the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.act.traffic.shift import Plan, control, describe, plan_shift
+from runbook_lib.base.errors import UsageError
+from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.load import Params, load_file
+
+Make = Callable[..., Params]
+PERCENT = st.sampled_from([0.0, 1.0, 10.0, 33.3, 50.0, 100.0])
+STATES = ("DEPLOYING", "VALIDATING", "BAKING", "COMPLETE", "ROLLING_BACK", "ROLLED_BACK", "REVERTED")
+
+
+def state(percent: float, latest: str | None, on: bool = True) -> TrafficState:
+    newest = Deployment(number=7, state=latest, percent=percent, description="runbook run=a") if latest else None
+    older = Deployment(number=6, state="COMPLETE", percent=0.0)
+    return TrafficState(
+        dial_percent=percent,
+        switch_on=on,
+        weight=percent if on else 0,
+        dial_deployment=newest,
+        switch_deployment=Deployment(number=3, state="COMPLETE", enabled=on),
+        history=(newest, older) if newest else (),
+    )
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    from pathlib import Path
+
+    return load_file(Path(__file__).resolve().parents[3] / "params" / "prod.yaml")
+
+
+def plan(seen: TrafficState, percent: float, params: Params, **kwargs: Any) -> Plan:
+    return plan_shift(seen, percent, params, **{"soak_hours": 24.0, "description": "runbook release=r", **kwargs})
+
+
+@given(before=PERCENT, percent=PERCENT, latest=st.sampled_from([None, *STATES]), on=st.booleans())
+def test_every_plan_is_a_chain_that_steps_over_0(
+    params: Params, before: float, percent: float, latest: str | None, on: bool
+) -> None:
+    made = plan(state(before, latest, on), percent, params)
+    at = made.before
+    for step in made.steps:
+        assert step.before == at
+        at = step.after
+    assert at == percent
+    weights = [step.after for step in made.steps if step.action == "deploy"]
+    if percent > 0:
+        assert weights == [0, percent], "AppConfig's own rollback must land on 0"
+        assert [step.strategy for step in made.steps][-2:] == [
+            "careervp-vpr-immediate-strategy-prod",
+            "careervp-vpr-soak-strategy-prod",
+        ]
+    assert any(step.action == "stop" for step in made.steps) == (latest in (*STATES[:3], "ROLLING_BACK"))
+    assert made.raises == (percent > 0)
+    assert bool(made.blockers) == (percent > 0 and not on)
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+
+
+def test_the_text_says_it_all(params: Params) -> None:
+    text = plan(state(10, "BAKING"), 50, params).text()
+    assert "dial 10 % -> 50 %" in text
+    assert "1. stop 10 % -> 0 %: deployment 7 is BAKING" in text
+    assert "3. deploy 0 % -> 50 % (careervp-vpr-soak-strategy-prod)" in text
+    assert "undo: turn the switch off" in text
+
+
+def test_nothing_to_do_has_no_steps(params: Params) -> None:
+    made = plan(state(0, "COMPLETE"), 0, params)
+    assert made.steps == ()
+    assert "nothing to do" in made.text()
+
+
+def test_a_switch_that_is_off_blocks_a_shift_and_not_a_lowering(params: Params) -> None:
+    assert "prod-switch) is off" in plan(state(10, "COMPLETE", on=False), 50, params).text()
+    assert plan(state(10, "COMPLETE", on=False), 0, params).blockers == ()
+
+
+def test_a_soak_longer_than_a_bake_says_when_to_renew(params: Params) -> None:
+    assert "renew the bake before hour 24 of the 48 h soak" in plan(state(0, None), 50, params, soak_hours=48).text()
+    assert plan(state(0, None), 50, params).notes == ()
+
+
+def test_a_stop_returns_to_what_was_before_not_to_0(params: Params) -> None:
+    """A deployment made by hand, 10 -> 50 without a step over 0: stopping it brings 10 back."""
+    history = (
+        Deployment(number=9, state="BAKING", percent=50),
+        Deployment(number=8, state="ROLLED_BACK", percent=30),
+        Deployment(number=7, state="COMPLETE", percent=10),
+    )
+    seen = state(50, "BAKING").model_copy(update={"history": history, "dial_deployment": history[0]})
+    assert [(step.before, step.after) for step in plan(seen, 0, params).steps] == [(50, 10), (10, 0)]
+
+
+@pytest.mark.parametrize("percent", [-1, 100.5, float("nan")])
+def test_a_percent_out_of_bounds_is_a_sentence(params: Params, percent: float) -> None:
+    with pytest.raises(UsageError, match="wants 0 to 100"):
+        plan(state(0, None), percent, params)
+
+
+def test_a_description_has_1024_characters_at_most(params: Params) -> None:
+    with pytest.raises(UsageError, match="1025 characters, AppConfig takes 1024"):
+        plan(state(0, None), 10, params, description="x" * 1025)
+
+
+def test_the_description_names_the_run() -> None:
+    until = dt.datetime(2026, 11, 11, 5, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    assert describe(release="r1", notebook="06_x", attempt=2, run="abc", until=until) == (
+        "runbook release=r1 notebook=06_x attempt=2 run=abc until=2026-11-11T03:00:00Z"
+    )
+    assert "until" not in describe(release="r1", notebook="06_x", attempt=2, run="abc")
+
+
+def test_an_unknown_home_is_a_sentence(make_params: Make, make_guard: Callable[..., Any]) -> None:
+    params = make_params()
+    split = params.service.traffic.model_copy(update={"kind": "carrier-pigeon"})
+    params = params.model_copy(update={"service": params.service.model_copy(update={"traffic": split})})
+    with pytest.raises(UsageError, match=r"traffic.kind is 'carrier-pigeon', wants one of: appconfig"):
+        control(None, make_guard(), params)
+
+
+def test_act_is_light() -> None:
+    heavy = "{'pandas', 'matplotlib', 'scipy', 'numpy', 'IPython'}"
+    code = f"import sys, runbook_lib.act.traffic.dial, runbook_lib.act.guard; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

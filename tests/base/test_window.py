@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import Window, iso, one_bucket, parse, period_for
+
+T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
+MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+def test_a_window_needs_zones_and_order() -> None:
+    with pytest.raises(UsageError, match="time zone"):
+        Window(dt.datetime(2026, 1, 1), T)  # noqa: DTZ001
+    with pytest.raises(UsageError, match="before it starts"):
+        Window(T, T - MINUTE)
+    berlin = dt.timezone(dt.timedelta(hours=1))
+    assert Window(T.astimezone(berlin), T + HOUR).start.tzinfo is dt.UTC
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [(T + DAY + HOUR, T + DAY), (T + DAY, T + DAY - 5 * MINUTE), (T + MINUTE, T), (T - DAY, T)],
+)
+def test_settled_takes_the_delay_off_the_end(now: dt.datetime, end: dt.datetime) -> None:
+    assert Window(T, T + DAY).settled(now, 300) == Window(T, end)
+
+
+def test_inward_lets_nothing_of_the_neighbours_in() -> None:
+    ragged = Window(T + dt.timedelta(seconds=1), T + 10 * MINUTE - dt.timedelta(seconds=1))
+    assert ragged.inward(60) == Window(T + MINUTE, T + 9 * MINUTE)
+    assert Window(T + dt.timedelta(seconds=1), T + dt.timedelta(seconds=2)).inward(60).empty
+
+
+def test_since() -> None:
+    window = Window(T, T + DAY)
+    assert window.since(T + HOUR) == Window(T + HOUR, T + DAY)
+    assert window.since(T - HOUR) == window
+    assert window.since(T + 2 * DAY).empty
+
+
+@pytest.mark.parametrize(("age", "period"), [(1, 60), (14.9, 60), (15, 300), (62.9, 300), (63, 3600), (454, 3600)])
+def test_old_windows_ask_for_coarser_periods(age: float, period: int) -> None:
+    assert period_for(Window(T, T + HOUR), T + dt.timedelta(days=age)) == period
+
+
+def test_what_cloudwatch_has_dropped_is_said() -> None:
+    with pytest.raises(UsageError, match="455 days"):
+        period_for(Window(T, T + HOUR), T + 456 * DAY)
+
+
+@given(
+    start=st.integers(28_000_000, 31_000_000), minutes=st.integers(1, 60 * 40), grid=st.sampled_from([60, 300, 3600])
+)
+def test_one_bucket_on_the_epochs_grid_and_from_the_start(start: int, minutes: int, grid: int) -> None:
+    begin = dt.datetime.fromtimestamp(start * 60, dt.UTC)
+    window = Window(begin, begin + dt.timedelta(minutes=minutes))
+    period = one_bucket(window, grid)
+    assert period % grid == 0
+    assert period >= window.seconds, "AWS starts its buckets at StartTime: a shorter period would make two"
+    assert start * 60 // period == (start * 60 + minutes * 60 - 1) // period, (
+        "the emulator cuts at the epoch's multiples"
+    )
+
+
+def test_one_bucket_is_not_much_longer_than_a_soak() -> None:
+    for minute in range(0, 24 * 60, 37):
+        begin = T + minute * MINUTE
+        assert one_bucket(Window(begin, begin + DAY)) < 1.15 * 86400
+
+
+def test_times_as_text() -> None:
+    assert iso(T) == "2026-11-10T10:00:00Z"
+    assert iso(T + dt.timedelta(milliseconds=5)) == "2026-11-10T10:00:00.005Z"
+    assert parse("2026-11-10T10:00:00Z") == parse("2026-11-10T10:00:00") == parse("2026-11-10T11:00:00+01:00") == T

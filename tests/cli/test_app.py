@@ -1,0 +1,113 @@
+"""The command line as a manual: every command helps, every error is a sentence with its exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from runbook_lib.base.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
+from runbook_lib.cli.app import app
+from runbook_lib.cli.options import placed
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = [
+    *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
+    *("dlq list", "dlq redrive", "dlq export"),
+    *("archive list", "archive show", "archive attach"),
+    *("deviation list", "deviation undo", "deviation adopt"),
+]
+
+
+def call(*words: str) -> subprocess.CompletedProcess[str]:
+    code = "from runbook_lib.cli.app import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], check=False, capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+
+
+def names(group: typer.Typer, prefix: str = "") -> list[str]:
+    found = [prefix + str(c.name or c.callback.__name__) for c in group.registered_commands if c.callback]  # type: ignore[attr-defined]
+    for sub in group.registered_groups:
+        assert sub.typer_instance is not None
+        found += names(sub.typer_instance, f"{sub.name} ")
+    return found
+
+
+def test_every_command_is_listed_here_and_in_the_readme() -> None:
+    assert sorted(names(app)) == sorted(COMMANDS)
+    readme = (ROOT / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"runbook {command}" in readme or f"make {command}" in readme, command
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ""])
+def test_help_explains(command: str) -> None:
+    done = call(*command.split(), "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 8
+    if command in ("rehearse", "run", "status", "rollback", ""):
+        assert "Exit codes" in done.stdout and "rollback advised" in done.stdout
+
+
+def test_the_exit_codes_are_those_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for code in Exit:
+        assert f"| {int(code)} |" in readme
+    assert [int(e) for e in (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.HOLD, Exit.ROLLBACK)] == [0, 1, 2, 3, 4]
+    assert (RunbookError.exit_code, UsageError.exit_code, Refused.exit_code) == (Exit.ERROR, Exit.USAGE, Exit.HOLD)
+    assert RedVerdict("HOLD", "x").exit_code == Exit.HOLD
+    assert RedVerdict("ROLLBACK", "x").exit_code == Exit.ROLLBACK
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "06", "--params", "params/qa.yaml"], "params/qa.yaml: no such file"),
+        (["run", "99", "--params", "params/prod.yaml"], "notebook '99'"),
+        (["run", "06", "--params", "params/prod.yaml", "--set", "mode=go"], "'mode' is 'go'"),
+        (["rollback", "7", "--params", "params/prod.yaml"], "rollback '7'"),
+        (["rehearse", "--scenario", "apocalypse"], "apocalypse"),
+        (["archive", "list", "--archive", "nowhere"], "nowhere is no folder"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_code_2(words: list[str], says: str) -> None:
+    done = call(*words)
+    assert done.returncode == Exit.USAGE
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_scenarios_are_listed_with_what_they_do() -> None:
+    done = call("rehearse", "--list")
+    assert done.returncode == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
+    told = {name: tuple(cells) for name, *cells in rows if name}
+    assert told["healthy"] == ("06", "A healthy rollout", "PROMOTE")
+    assert told["backlog_by_spike"][0] == "07"
+    assert told["async_failing"][2].startswith("ROLLBACK 1")
+    assert all(what and expected for _, what, expected in told.values())
+    for word in ("PROMOTE", "HOLD", "ROLLBACK N", "in 06", "Guards", "The baseline", "--start-phase"):
+        assert word in done.stdout[: done.stdout.index("┏")], "explained before the table"
+
+
+def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert placed(Path("prod")) == Path("params/prod.yaml")
+    assert placed(Path("elsewhere/prod.yaml")) == Path("elsewhere/prod.yaml")
+    assert placed(Path("prod.yaml")) == Path("prod.yaml")
+    monkeypatch.chdir(ROOT / "notebooks")
+    assert placed(Path("prod")) == ROOT / "params" / "prod.yaml"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prod").write_text("env: prod")
+    assert placed(Path("prod")) == Path("prod"), "a file of that name is that file"
+
+
+def test_an_unknown_environment_is_one_sentence() -> None:
+    done = call("run", "06", "--env", "qa")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip() == "runbook: params/qa.yaml: no such file"

@@ -1,0 +1,113 @@
+"""`runbook attest`, `approve`, `note`: into the chain with the caller's ARN, or one sentence that says why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner, Result
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.people import register
+from runbook_lib.params.load import read_yaml
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import book
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only
+
+ROOT = Path(__file__).resolve().parents[2]
+Call = Callable[..., Result]
+
+app = typer.Typer(rich_markup_mode="rich")
+register(app)
+
+
+@pytest.fixture
+def call(tmp_path: Path, embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """The commands in a project of their own, on the embedded AWS."""
+    (tmp_path / "params").mkdir()
+    for name in ("service", "gates", "prices"):
+        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
+    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
+    (tmp_path / "params" / "prod.yaml").write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Result:
+        done = CliRunner().invoke(app, [*words, "--params", "params/prod.yaml"], env={"COLUMNS": "200"})
+        if isinstance(done.exception, Exception):
+            raise done.exception
+        return done
+
+    with only(embedded.env):
+        yield run
+
+
+def given() -> list[Any]:
+    return list(book(Archive("archive"), "prod", "rehearsal").entered)
+
+
+def test_an_attestation_is_in_the_chain_with_the_callers_arn_and_awss_time(call: Call, embedded: EmbeddedAws) -> None:
+    done = call("attest", "qa_signoff", "--by", "Quinn", "--role", "qa", "--link", "https://example.org/q")
+    assert "attestation of qa_signoff by Quinn is in the chain of prod" in done.stdout
+    (one,) = given()
+    assert (one.entry.kind, one.entry.item, one.entry.role, one.entry.link) == (
+        "attestation",
+        "qa_signoff",
+        "QA",
+        "https://example.org/q",
+    )
+    assert one.caller_arn.startswith("arn:aws:iam::000000000000:")
+    assert abs((one.entry.when - embedded.now()).total_seconds()) < 60
+
+
+def test_an_approval_by_number_and_a_note_as_json(call: Call) -> None:
+    call("approve", "07", "--by", "Grace", "--role", "Engineering Lead")
+    said = json.loads(call("note", "The pager was slow.", "--json").stdout)
+    assert (said["kind"], said["text"], said["env"]) == ("note", "The pager was slow.", "prod")
+    approval, note = given()
+    assert (approval.entry.item, approval.entry.role) == ("07_phase2_50_percent", "engineering lead")
+    assert note.entry.by.startswith("arn:"), "who says nothing about themselves is the caller"
+
+
+def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:
+    call("attest", "code_review", "--by", "Ada", "--role", "reviewer")
+    rows = {row["item"]: row for row in json.loads(call("attest", "--list", "--json").stdout)["items"]}
+    assert rows["code_review"]["state"] == "given" and "Ada (reviewer)" in rows["code_review"]["said"]
+    assert rows["on_call_present"]["state"] == "missing"
+    shown = call("attest", "--list").stdout
+    for part in ("code_review", "given", "missing", "engineering lead", "08_phase3_100_percent"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["attest"], "wants an item"),
+        (["attest", "code_revue", "--by", "Ada", "--role", "reviewer"], "'code_revue' is no item.*code_review"),
+        (["attest", "code_review", "--by", "Ada", "--role", "QA"], "--role is 'QA'.*the reviewer is asked"),
+        (["attest", "code_review", "--role", "reviewer"], "--by is empty"),
+        (["attest", "code_review", "--by", " ", "--role", "reviewer"], "--by is empty"),
+        (["approve", "99", "--by", "Ada", "--role", "QA"], "notebook '99'"),
+        (["approve", "0", "--by", "Ada", "--role", "QA"], "no one step of that name"),
+        (["approve", "07", "--by", "Ada", "--role", "QA"], "approved by the engineering lead"),
+        (["approve", "06", "--by", "Ada", "--role", "QA"], "not approved by anybody"),
+        (["note", "  "], "wants a text"),
+        (["note", "x", "--set", "account_id=000000000999"], "000000000999"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_nothing_is_sealed(call: Call, words: list[str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        call(*words)
+    assert given() == []
+
+
+@pytest.mark.parametrize("command", ["attest", "approve", "note"])
+def test_help_has_an_example(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert f"runbook {command}" in done.stdout

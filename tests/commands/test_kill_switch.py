@@ -1,0 +1,226 @@
+"""Async off before anything heavy is loaded: the same calls as a bare script, and no pydantic, no pandas, no typer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from botocore.client import BaseClient
+
+from runbook_lib.base.errors import AwsError, RunbookError, UsageError
+from runbook_lib.cli import entry
+from runbook_lib.commands import kill_switch
+from runbook_lib.commands.kill_switch import parse
+from runbook_lib.params.essentials import DEFAULTS, essentials
+from runbook_lib.params.load import Flat, load_file, read_yaml
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rehearse.sandbox.deploy import deploy
+
+from tests.benchmarks import bench_rollback as bench
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("pydantic", "pandas", "numpy", "scipy", "matplotlib", "typer", "rich", "papermill", "jinja2", "IPython")
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as embedded, only(embedded.env):
+        deploy(embedded, rehearsed())
+        yield embedded
+
+
+def rehearsed() -> Any:
+    return load_file(ROOT / "params" / "prod.yaml", read_yaml(ROOT / "params" / "rehearsal.yaml"))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / "service.yaml").write_text((ROOT / "params" / "service.yaml").read_text())
+    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
+    path = tmp_path / "params" / "prod.yaml"
+    path.write_text(yaml.safe_dump({**flat, "archive": str(tmp_path / "archive")}))
+    return path
+
+
+@pytest.mark.emulator
+def test_it_makes_the_calls_of_a_bare_script_and_no_other(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    real = BaseClient._make_api_call
+
+    def noted(self: Any, operation: str, arguments: Any) -> Any:
+        calls.append(operation)
+        return real(self, operation, arguments)
+
+    bench.switch_on(aws, rehearsed())
+    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    done = kill_switch.off(kill_switch.Wanted("1", file, {"mode": "apply", "confirm": "prod"}))
+    assert done.off is not None and done.off.changed
+    ours, calls = calls, []
+    bench.switch_on(aws, rehearsed())
+    calls.clear()
+    exec(bench.BARE, {})
+    assert sorted(ours) == sorted(calls)
+    assert "StartDeployment" in ours
+
+
+@pytest.mark.emulator
+def test_nothing_heavy_is_loaded_before_the_effect(aws: EmbeddedAws, file: Path) -> None:
+    bench.switch_on(aws, rehearsed())
+    code = f"""
+import sys
+from pathlib import Path
+sys.argv = ["runbook", "rollback", "1", "--params", {str(file)!r}, "--apply", "--confirm", "prod", "--json"]
+import runbook_lib.cli.entry
+from runbook_lib import kill_switch
+effect = kill_switch.off(kill_switch.parse(sys.argv[1:]))
+print(effect.off.changed, sorted({set(HEAVY)!r} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **aws.env}
+    )
+    assert done.stdout.strip() == "True []"
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_the_essentials_are_what_the_whole_parameters_say(env: str) -> None:
+    file = ROOT / "params" / f"{env}.yaml"
+    few, whole = essentials(file, {"confirm": env}), load_file(file, {"confirm": env})
+    for name in ("env", "account_id", "region", "release", *DEFAULTS):
+        assert getattr(few, name) == getattr(whole, name), name
+    kept = vars(few.service.traffic)
+    assert kept == whole.service.traffic.model_dump()
+    assert few.policy.as_of_tolerance_s == whole.policy.as_of_tolerance_s
+
+
+def test_what_is_a_number_is_told_apart_as_the_parameters_do() -> None:
+    numbers = {name: one.annotation for name, one in Flat.model_fields.items() if one.annotation in (int, float)}
+    assert numbers == kill_switch._NUMBERS
+    wanted = parse([*BASE, "--set", "attempt=2", "--set", "time_scale=0.5"])
+    assert wanted is not None and (wanted.values["attempt"], wanted.values["time_scale"]) == (2, 0.5)
+
+
+def test_the_defaults_are_those_of_the_parameters() -> None:
+    assert {name: Flat.model_fields[name].default for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"env": "qa"}, "'env' is 'qa'"),
+        ({"account_id": 103}, "'account_id' is 103.*leading zeros"),
+        ({"release": ""}, "'release' is ''"),
+        ({"region": None}, "'region' is None"),
+    ],
+)
+def test_what_is_needed_is_checked(file: Path, values: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        essentials(file, values)
+
+
+def test_a_mistake_elsewhere_is_no_reason_to_wait(file: Path) -> None:
+    flat = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**flat, "time_scale": "quick", "unknown": 1}))
+    assert essentials(file, {}).env == "prod"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"traffic": None}, "'traffic' is missing"), ({"traffic": {"kind": "appconfig"}}, "'application' is missing")],
+)
+def test_a_service_without_flags_is_a_sentence(file: Path, change: dict[str, Any], says: str) -> None:
+    service = file.parent / "service.yaml"
+    service.write_text(yaml.safe_dump({**yaml.safe_load(service.read_text()), **change}))
+    with pytest.raises(UsageError, match=says):
+        essentials(file, {})
+
+
+def test_another_home_of_the_weight_is_said(file: Path) -> None:
+    service = file.parent / "service.yaml"
+    loaded = yaml.safe_load(service.read_text())
+    loaded["traffic"]["kind"] = "ssm"
+    service.write_text(yaml.safe_dump(loaded))
+    with pytest.raises(UsageError, match="only home of the weight"):
+        essentials(file, {})
+
+
+BASE = ["rollback", "1", "--env", "prod", "--apply", "--confirm", "prod"]
+
+
+def test_the_command_line_is_read_without_typer() -> None:
+    wanted = parse([*BASE, "--reason", "failing", "--set", "release=r2", "--set=archive=a", "--json", "--no-notebook"])
+    assert wanted is not None
+    assert wanted.values == {
+        "release": "r2", "archive": "a", "mode": "apply", "confirm": "prod", "reason": "failing"
+    }  # fmt: skip
+    assert (wanted.file.name, wanted.json, wanted.notebook) == ("prod.yaml", True, False)
+    assert parse(["rollback", "1", "-f", "x.yaml", "--apply", "--confirm=prod"]).file == Path("x.yaml")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["run", "06"],
+        ["rollback", "2", *BASE[2:]],
+        ["rollback", "1", "--env", "prod"],  # a plan
+        [*BASE, "--params", "x.yaml"],
+        [*BASE, "--help"],
+        [*BASE, "--reason"],
+        [*BASE, "--json=yes"],
+        [*BASE, "--set", "attempt=two"],
+        [*BASE, "--set", "attempt"],
+        ["rollback", "1", "--apply"],
+    ],
+)
+def test_everything_else_is_left_to_the_command_line_proper(words: list[str]) -> None:
+    assert parse(words) is None
+
+
+@pytest.mark.emulator
+def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: EmbeddedAws, file: Path) -> None:
+    (file.parents[1] / "archive").write_text("a file where the folder should be")
+    bench.switch_on(aws, rehearsed())
+    done = kill_switch.off(kill_switch.Wanted("1", file, {"mode": "apply", "confirm": "prod"}))
+    assert done.off is not None and done.off.changed
+    assert "runbook-archive-" in done.trouble and done.staging.is_dir()
+    events = [json.loads(line) for line in (done.staging / "journal.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events] == [
+        "opened", "caller", "incident", "warning", "intent", "outcome", "incident"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            AwsError("asking AWS who we are: the credentials are expired; sign in again"),
+            "; nothing was changed: async is as it was",
+        ),
+        (UsageError("confirm is '', wants 'prod'; nothing was changed"), "wants 'prod'; nothing was changed\n"),
+    ],
+)
+def test_where_nothing_could_be_done_it_says_so(
+    error: RunbookError, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def off(wanted: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(kill_switch, "off", off)
+    monkeypatch.setattr(sys, "argv", ["runbook", *BASE])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    told = capsys.readouterr()
+    assert says in told.err and told.err.count("nothing was changed") == 1
+    assert (told.out, ended.value.code) == ("", int(error.exit_code))

@@ -1,0 +1,208 @@
+"""`runbook rollback 1`: async off at once; nothing but the account and the confirmation can hold it up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.commands import kill_switch
+from runbook_lib.commands.kill_switch import Wanted
+from runbook_lib.commands.rollback import NOTEBOOK, after, finish, rollback_1
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import load_file, read_yaml
+from runbook_lib.record.archive import Archive
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rehearse.sandbox.deploy import deploy
+
+ROOT = Path(__file__).resolve().parents[2]
+APPLY = {"mode": "apply", "confirm": "prod"}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as embedded, only(embedded.env):
+        yield embedded
+
+
+@pytest.fixture
+def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own: the real parameters, the rehearsal's overlay, an archive in the temporary folder."""
+    (tmp_path / "params").mkdir()
+    for name in ("service", "gates", "prices"):
+        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
+    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
+    path = tmp_path / "params" / "prod.yaml"
+    path.write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    monkeypatch.chdir(tmp_path)
+    deploy(aws, load_file(path))
+    switch(aws, path, on=True)
+    return path
+
+
+def state(aws: EmbeddedAws, file: Path) -> traffic.TrafficState:
+    return traffic.read(aws.client("appconfig"), load_file(file))
+
+
+def switch(aws: EmbeddedAws, file: Path, *, on: bool) -> None:
+    """Turns the switch as the stack made it: version 1 is off, version 2 is on."""
+    client = aws.client("appconfig")
+    known = traffic.handles(client, load_file(file))
+    client.start_deployment(
+        ApplicationId=known.application,
+        EnvironmentId=known.switch_environment,
+        ConfigurationProfileId=known.switch_profile,
+        DeploymentStrategyId=known.immediate_strategy,
+        ConfigurationVersion="2" if on else "1",
+    )
+
+
+@pytest.mark.emulator
+def test_plan_changes_nothing_and_says_what_it_would_do(aws: EmbeddedAws, file: Path) -> None:
+    before = state(aws, file)
+    done = rollback_1(file, {})
+    assert (done.applied, done.record) == (False, None)
+    assert "--apply --confirm prod" in done.next
+    assert state(aws, file) == before
+    assert not (file.parent.parent / "archive").exists()
+
+
+@pytest.mark.emulator
+def test_async_is_off_and_the_record_says_so(aws: EmbeddedAws, file: Path) -> None:
+    done = rollback_1(file, {**APPLY, "reason": "drill"})
+    assert state(aws, file).switch_on is False
+    assert "async is off" in done.sentence
+    archive = Archive(file.parent.parent / "archive")
+    (ref,) = archive.records(notebook=NOTEBOOK)
+    archive.verify(ref)
+    record = archive.load(ref)
+    assert (record.status, record.reason, record.origin) == ("completed", "drill", "command")
+    (change,) = record.changes
+    assert change.intent["raises"] is False
+    assert change.outcome is not None and change.outcome["ok"] is True
+
+
+@pytest.mark.emulator
+def test_a_second_time_does_no_harm_and_says_so(aws: EmbeddedAws, file: Path) -> None:
+    rollback_1(file, APPLY)
+    number = state(aws, file).switch_deployment
+    again = rollback_1(file, APPLY)
+    assert "already" in again.sentence
+    assert state(aws, file).switch_deployment == number
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"mode": "apply"}, "confirm is ''"),
+        ({"mode": "apply", "confirm": "dev"}, "confirm is 'dev', wants 'prod'"),
+        ({**APPLY, "account_id": "000000000999"}, "000000000999"),
+    ],
+)
+def test_only_account_and_confirmation_hold_it_up(
+    aws: EmbeddedAws, file: Path, values: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        rollback_1(file, values)
+    assert state(aws, file).switch_on is True
+
+
+@pytest.mark.emulator
+def test_an_archive_that_cannot_be_written_is_no_reason_to_wait(
+    aws: EmbeddedAws, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file.parent.parent / "archive").write_text("a file where the folder should be")
+    done = rollback_1(file, APPLY)
+    assert state(aws, file).switch_on is False
+    assert done.record is not None and "runbook-archive-" in done.record
+
+
+@pytest.mark.emulator
+def test_old_evidence_is_no_reason_to_wait(aws: EmbeddedAws, file: Path) -> None:
+    rollback_1(file, {**APPLY, "as_of": "2020-01-01T00:00:00Z"})
+    assert state(aws, file).switch_on is False
+
+
+def test_nothing_heavy_is_loaded_before_the_effect() -> None:
+    heavy = "{'pandas', 'matplotlib', 'numpy', 'scipy', 'papermill', 'nbconvert', 'IPython'}"
+    code = f"import sys, runbook_lib.cli.app, runbook_lib.commands.rollback; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.emulator
+def test_a_plan_says_that_async_is_off_already(aws: EmbeddedAws, file: Path) -> None:
+    assert "apply would turn the switch off" in rollback_1(file, {}).sentence
+    rollback_1(file, APPLY)
+    planned = rollback_1(file, {})
+    assert "async is off already, by deployment" in planned.sentence
+    assert "apply would" not in planned.sentence
+
+
+@pytest.mark.emulator
+def test_the_command_that_a_plan_proposes_keeps_what_was_given(aws: EmbeddedAws, file: Path) -> None:
+    planned = rollback_1(file, {"attempt": 2, "operator": "Ana B.", "mode": "plan", "confirm": ""})
+    assert (
+        planned.next == "runbook rollback 1 --env prod --set attempt=2 --set 'operator=Ana B.' --apply --confirm prod"
+    )
+    other = file.with_name("other.yaml")
+    other.write_text(file.read_text())
+    assert f"--params {other} --apply" in rollback_1(other, {}).next
+
+
+@pytest.mark.emulator
+def test_what_was_said_at_the_effect_is_not_said_again(
+    aws: EmbeddedAws, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = Wanted("1", file, APPLY, notebook=False)
+    assert finish(wanted, kill_switch.off(wanted)) == 0
+    told = capsys.readouterr().out
+    assert "async is off" not in told
+    assert told.startswith("next:") and "record: " in told
+
+
+@pytest.fixture
+def deployed(aws: EmbeddedAws, file: Path) -> Iterator[Callable[[str], None]]:
+    """Deploys a step of the infrastructure; the first one again afterwards."""
+    commands = (ROOT / "params" / "rehearsal-commands.yaml").read_text()
+    (file.parent / "rehearsal-commands.yaml").write_text(commands)
+    yield lambda step: deploy(aws, load_file(file), step) and None
+    deploy(aws, load_file(file))
+
+
+@pytest.mark.emulator
+def test_after_the_migration_it_does_not_claim_that_the_switch_helps(
+    file: Path, deployed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed("migrate")
+    planned = rollback_1(file, {})
+    wanted = Wanted("1", file, APPLY, notebook=False)
+    done = after(wanted, kill_switch.off(wanted), print)
+    assert capsys.readouterr().out.startswith("but POST /api/vpr itself is asynchronous now"), "before the notebook"
+    for said in (planned, done):
+        assert "the switch has no effect" in said.sentence
+        assert "--step async" in said.next
+    assert done.exit_code == Exit.HOLD, "requests are asynchronous yet"
+    assert planned.exit_code == Exit.OK
+    assert planned.next.startswith(
+        "runbook rollback 1 --env prod --apply --confirm prod, whose notebook runs the command:"
+    )
+    assert planned.weight_before == 100
+
+
+@pytest.mark.emulator
+def test_after_the_deprecation_it_says_that_there_is_no_way_back(file: Path, deployed: Callable[[str], None]) -> None:
+    deployed("remove_sync")
+    for done in (rollback_1(file, {}), rollback_1(file, APPLY)):
+        assert "there is no way back: careervp-vpr-generator-lambda-prod was removed" in done.sentence
+        assert "the way back is" not in done.sentence
+        assert done.next.startswith("fix forward and deploy; or deploy the archived function again")
+        assert done.exit_code == Exit.HOLD

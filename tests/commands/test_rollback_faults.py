@@ -1,0 +1,336 @@
+"""Faults of the way back itself: AWS throttles, breaks, refuses, loses the answer; a kill at every step; a full disk.
+
+After each: AWS is in the state that the record's last line claims, running again completes, and no record is lost or
+doubled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from botocore import exceptions as bc
+from botocore.client import BaseClient
+
+from runbook_lib.act.traffic import flag_store, switch
+from runbook_lib.base.errors import AwsError
+from runbook_lib.commands.rollback import NOTEBOOK, rollback_1
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import load_file, read_yaml
+from runbook_lib.record import journal, seal
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rehearse.sandbox.deploy import deploy
+
+from tests.benchmarks import bench_rollback as bench
+
+pytestmark = pytest.mark.emulator
+ROOT = Path(__file__).resolve().parents[2]
+APPLY = {"mode": "apply", "confirm": "prod"}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as embedded, only(embedded.env):
+        deploy(embedded, load_file(ROOT / "params" / "prod.yaml", read_yaml(ROOT / "params" / "rehearsal.yaml")))
+        yield embedded
+
+
+@pytest.fixture
+def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own, with async on; and a patience of hundredths."""
+    (tmp_path / "params").mkdir()
+    for name in ("service", "gates", "prices"):
+        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
+    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
+    path = tmp_path / "params" / "prod.yaml"
+    path.write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    monkeypatch.chdir(tmp_path)
+    for module in (switch, flag_store):
+        monkeypatch.setattr(module, "PAUSE_S", 0.005)
+        monkeypatch.setattr(module, "PATIENCE_S", 1.0)
+    bench.switch_on(aws, load_file(path))
+    return path
+
+
+def on(aws: EmbeddedAws, file: Path) -> bool:
+    return traffic.read(aws.client("appconfig"), load_file(file)).switch_on
+
+
+def records(file: Path) -> list[Record]:
+    """All of the chain, each verified; nothing is left unsealed."""
+    archive = Archive(file.parents[1] / "archive")
+    refs = archive.records(notebook=NOTEBOOK)
+    for ref in refs:
+        archive.verify(ref)
+    assert [path.name for path in archive.staging.glob("*")] == []
+    return [archive.load(ref) for ref in refs]
+
+
+def claims(record: Record) -> bool | None:
+    """What the record's last line about the switch says: on or off; None: nobody knows, ask AWS."""
+    if not record.changes:
+        return True
+    change = record.changes[-1]
+    if change.open:
+        return None
+    return not (change.outcome or {})["ok"]
+
+
+def client_error(code: str, status: int) -> Callable[[str], Exception]:
+    def make(operation: str) -> Exception:
+        error = {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return bc.ClientError(error, operation)
+
+    return make
+
+
+FAULTS: dict[str, Callable[[str], Exception]] = {
+    "throttled": client_error("ThrottlingException", 429),
+    "internal error": client_error("InternalServerException", 500),
+    "timeout": lambda _: bc.ReadTimeoutError(endpoint_url="http://127.0.0.1:9"),
+    "unreached": lambda _: bc.ConnectTimeoutError(endpoint_url="http://127.0.0.1:9"),
+    "connection lost": lambda _: bc.ConnectionClosedError(endpoint_url="http://127.0.0.1:9"),
+    "denied": client_error("AccessDeniedException", 403),
+}
+PASSING = ("throttled", "internal error", "timeout", "unreached", "connection lost")
+
+
+@pytest.fixture
+def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Has an operation fail before or after it was really made, the first `times` it is called."""
+    real = BaseClient._make_api_call
+
+    def arm(operation: str, fault: str, *, after: bool, times: int = 1, skip: int = 0) -> list[str]:
+        calls: list[str] = []
+
+        def call(self: Any, name: str, arguments: Any) -> Any:
+            if name != operation:
+                return real(self, name, arguments)
+            calls.append(name)
+            hit = skip < len(calls) <= skip + times
+            if hit and not after:
+                raise FAULTS[fault](name)
+            answer = real(self, name, arguments)
+            if hit:
+                raise FAULTS[fault](name)
+            return answer
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", call)
+        return calls
+
+    return arm
+
+
+@pytest.mark.parametrize("fault", PASSING)
+@pytest.mark.parametrize("after", [False, True], ids=["before the write", "after the write"])
+def test_a_fault_that_passes_is_outlasted(aws: EmbeddedAws, file: Path, inject: Any, fault: str, after: bool) -> None:
+    calls = inject("StartDeployment", fault, after=after)
+    done = rollback_1(file, APPLY)
+    assert "async is off" in done.sentence and calls
+    assert on(aws, file) is False
+    (record,) = records(file)
+    assert (record.status, claims(record)) == ("completed", False)
+    assert len(record.changes) == 1
+    assert "already" in rollback_1(file, APPLY).sentence
+    assert [len(one.changes) for one in records(file)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "operation", ["ListApplications", "ListDeployments", "GetHostedConfigurationVersion", "GetDeployment"]
+)
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_question_that_fails_once_holds_nothing_up(
+    aws: EmbeddedAws, file: Path, inject: Any, operation: str, fault: str
+) -> None:
+    inject(operation, fault, after=False)
+    rollback_1(file, APPLY)
+    assert on(aws, file) is False
+    assert [claims(one) for one in records(file)] == [False]
+
+
+def test_a_silent_aws_is_asked_again_within_seconds(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off was set, and nobody answered: the default of 60 s for an answer would be a fifth of the limit, each time."""
+    from botocore.exceptions import ReadTimeoutError
+    from botocore.httpsession import URLLib3Session
+
+    real, silent, patience = URLLib3Session.send, [True], set[float]()
+
+    def send(self: Any, request: Any) -> Any:
+        if "/applications" in request.url:
+            patience.add(self._timeout.read_timeout)
+        answer = real(self, request)
+        if silent[0] and request.method == "POST" and request.url.endswith("/deployments"):
+            silent[0] = False
+            raise ReadTimeoutError(endpoint_url=request.url)
+        return answer
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    rollback_1(file, APPLY)
+    assert not silent[0]
+    assert patience and max(patience) <= 10
+    assert on(aws, file) is False
+    assert [claims(one) for one in records(file)] == [False]
+
+
+def test_denied_says_how_to_do_it_by_hand_and_running_again_completes(
+    aws: EmbeddedAws, file: Path, inject: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inject("StartDeployment", "denied", after=False, times=99)
+    with pytest.raises(AwsError, match=r"AccessDeniedException.*aws appconfig start-deployment"):
+        rollback_1(file, APPLY)
+    inject("StartDeployment", "denied", after=False, times=0)
+    assert on(aws, file) is True
+    (record,) = records(file)
+    assert (record.status, claims(record)) == ("failed", True)
+    assert record.error is not None and "start-deployment" in record.error.sentence
+    rollback_1(file, APPLY)
+    assert on(aws, file) is False
+    assert [(one.status, claims(one)) for one in records(file)] == [("failed", True), ("completed", False)]
+
+
+def test_denied_in_the_middle_leaves_an_open_change_that_the_next_run_answers(
+    aws: EmbeddedAws, file: Path, inject: Any
+) -> None:
+    """Off was set, and then not even reading back is allowed any more."""
+    inject("GetDeployment", "denied", after=False, times=99, skip=1)
+    with pytest.raises(AwsError, match="AccessDenied"):
+        rollback_1(file, APPLY)
+    inject("GetDeployment", "denied", after=False, times=0)
+    (record,) = records(file)
+    assert (record.status, claims(record)) == ("failed", None)
+    assert on(aws, file) is False
+    assert "already" in rollback_1(file, APPLY).sentence
+    assert len(records(file)) == 2
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from runbook_lib import rollback, kill_switch
+from runbook_lib.act.traffic.flag_store import FlagStore
+from runbook_lib.record import archive, journal, seal
+
+step, file = sys.argv[1], Path(sys.argv[2])
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+kind, _, name = step.partition(" ")
+if kind == "after":
+    real = journal.Journal.append_or_stderr
+    def append(self, event, **data):
+        entry = real(self, event, **data)
+        if event == name:
+            die()
+        return entry
+    journal.Journal.append_or_stderr = append
+elif step == "before the call":
+    FlagStore.start = die
+elif step == "behind the call":
+    start = FlagStore.start
+    FlagStore.start = lambda *a, **k: (start(*a, **k), die())
+elif step == "before the seal":
+    archive.write_folder = die
+elif step == "behind the seal":
+    archive.Chain.advance = die
+elif step == "before it is tidied up":
+    archive.owner.remove = die
+rollback.rollback_1(file, {"mode": "apply", "confirm": "prod"})
+"""
+STEPS = {
+    "after opened": True,
+    "after caller": True,
+    "after incident": True,
+    "after intent": None,
+    "before the call": None,
+    "behind the call": None,
+    "after outcome": False,
+    "after loaded": False,
+    "after note": False,
+    "before the seal": False,
+    "behind the seal": False,
+    "before it is tidied up": False,
+}
+"""Where the process is killed, and what the record's last line then claims: on, off, or nobody knows."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_every_step_between_intent_and_record(aws: EmbeddedAws, file: Path, step: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), step, str(file)],
+        env={**os.environ, **aws.env}, cwd=file.parents[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    claimed, left = STEPS[step], on(aws, file)
+
+    again = rollback_1(file, APPLY)
+    assert on(aws, file) is False
+    died = records(file)[0]
+    assert claims(died) is claimed
+    assert died.status == ("completed" if step in ("behind the seal", "before it is tidied up") else "died")
+    assert claimed is None or left is claimed
+    assert ("already" in again.sentence) is (not claimed if claimed is not None else step == "behind the call")
+    assert [one.run_id for one in records(file)] == [died.run_id, again.run_id]
+    assert records(file)[-1].previous == died.hash
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], contextlib.ExitStack]:
+    """No space left on the archive's disk, from `when` on."""
+    write, folder = journal._write, seal.write_folder
+
+    def fill(when: str) -> contextlib.ExitStack:
+        def no_line(path: Path, text: str) -> None:
+            if "archive" in path.parts and (when == "always" or f'"{when}"' in text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write(path, text)
+
+        def no_folder(final: Path, *given: Any) -> None:
+            if when == "seal" and ".staging" not in final.parts:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            folder(final, *given)
+
+        stack = contextlib.ExitStack()
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(journal, "_write", no_line)
+        for module in ("runbook_lib.record.archive", "runbook_lib.record.staging"):
+            patch.setattr(sys.modules[module], "write_folder", no_folder)
+        return stack
+
+    return fill
+
+
+@pytest.mark.parametrize("when", ["always", "intent", "outcome", "seal"])
+def test_a_full_disk_is_no_reason_to_wait_and_nothing_that_was_done_goes_unsaid(
+    aws: EmbeddedAws, file: Path, full: Any, capsys: pytest.CaptureFixture[str], when: str
+) -> None:
+    with full(when):
+        done = rollback_1(file, APPLY)
+    assert "async is off" in done.sentence
+    assert on(aws, file) is False
+    said = capsys.readouterr().err
+    if when == "seal":
+        assert "No space left" in said and done.record is None
+        # The journal stayed; who owned it is this process, which lives: the next process closes it.
+        (staged,) = Archive(file.parents[1] / "archive").staging.glob("*")
+        assert "switch off" in (staged / "journal.jsonl").read_text()
+        return
+    assert '"what":"switch off"' in said or when == "outcome"
+    (record,) = records(file)
+    assert any("lacks event" in warning for warning in record.warnings) or when == "always"
+    assert "already" in rollback_1(file, APPLY).sentence

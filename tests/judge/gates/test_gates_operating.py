@@ -1,0 +1,83 @@
+"""Operating characteristics of the whole soak, by simulation (seeded; the large one is `make bench-judge`)."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from runbook_lib.judge.model import Look
+from runbook_lib.params.policy import Policy
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "bench_judge.py"
+    spec = importlib.util.spec_from_file_location("bench_judge", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench_judge"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_must_hold_holds(bench: ModuleType) -> None:
+    """Every limit of `make bench-judge`, with fewer soaks."""
+    told = [must.told(must.measured(2000)) for must in bench.LIMITS]
+    assert all(ok for ok, _ in told), "\n".join(line for _, line in told)
+    assert len(told) >= 12
+
+
+def test_a_limit_that_is_missed_is_told(bench: ModuleType) -> None:
+    assert bench.Must("x", lambda _: 2.0, most=1.0).told(2.0) == (False, "MISSED  x: 2, at most 1")
+    assert not bench.Must("x", lambda _: 0.0, least=0.9).told(0.89)[0]
+    assert bench.Must("x", lambda _: 0.0, least=0.9).told(0.9)[0]
+
+
+@pytest.mark.parametrize(("failing", "bound"), [(0.05, 283), (0.10, 55), (0.20, 15)])
+def test_walds_bound(bench: ModuleType, failing: float, bound: int) -> None:
+    assert round(bench.wald(failing)) == bound
+    assert bench.wald(0.02) is None
+
+
+def test_naive_thresholding_fails_what_is_well(bench: ModuleType) -> None:
+    """The same soaks: half of those that just meet the target, against practically none."""
+    assert bench.early(0.01, 2000, 300, 7, naive=True).share > 0.3
+    assert bench.early(0.01, 2000, 300, 7).share < 0.002
+
+
+def test_the_simulated_looks_are_the_policys(bench: ModuleType, looks: tuple[Look, ...], policy: Policy) -> None:
+    gate = policy.gate("success_rate")
+    assert looks == bench.LOOKS and (policy.alpha_early, policy.early_prior) == (bench.ALPHA, bench.PRIOR)
+    assert gate.alert is not None and gate.min_samples == bench.LEAST
+    assert (gate.target.limit, gate.alert.limit) == (bench.TARGET, bench.LIMIT)
+
+
+def test_the_docs_carry_the_tables(bench: ModuleType) -> None:
+    """The page's figures are a simulation's: each agrees with a smaller one of another seed."""
+    page = (bench.DOCS / "verdicts.md").read_text(encoding="utf-8")
+    for failing, rate, evidence in [(0.002, 300, "limit"), (0.01, 300, "point"), (0.011, 3000, "limit")]:
+        row = next(
+            line
+            for line in page.splitlines()
+            if line.startswith(f"| {1 - failing:.1%} | {rate:,} |".replace("%", " %"))
+        )
+        written = float(row.split("|")[3 + bench.EVIDENCE.index(evidence)].replace("%", "")) / 100
+        assert bench.promoted(failing, rate, 4000, 11, evidence) == pytest.approx(written, abs=0.03)
+    for image in ("judge-early", "judge-median", "judge-promoted"):
+        assert f"images/{image}.png" in page and (bench.DOCS / "images" / f"{image}.png").is_file()
+
+
+def test_the_simulation_asks_the_judge(bench: ModuleType) -> None:
+    """The vectorised promotion rule is the gate's own, count by count."""
+    rng = np.random.default_rng(6)
+    bad = rng.integers(0, 12, 60)
+    n = rng.integers(80, 600, 60)
+    for evidence in ("limit", "target", "point"):
+        assert bench.passes(bad, n, 0.03, evidence).tolist() == [
+            bench.judged(int(b), int(m), 0.03, evidence) for b, m in zip(bad, n, strict=True)
+        ]

@@ -1,0 +1,159 @@
+"""The clock of an incident, and the decision of a rollback run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.incidents.incident import Clock, decide_rollback, spell, time_to_effect
+from runbook_lib.judge.model import Decision, Verdict
+
+AT = "2026-11-23T03:12:05Z"
+
+
+def clock(set_at: str | None = None, effective_at: str | None = None) -> Clock:
+    return Clock(decided_at=AT, set_at=set_at, effective_at=effective_at, key="4")
+
+
+@pytest.mark.parametrize(
+    ("effective_at", "verdict"),
+    [
+        (None, Verdict.INCONCLUSIVE),
+        ("2026-11-23T03:13:06Z", Verdict.PASS),
+        ("2026-11-23T03:17:04Z", Verdict.PASS),
+        ("2026-11-23T03:17:05Z", Verdict.FAIL),  # less than five minutes, says the requirement
+        ("2026-11-23T04:00:00Z", Verdict.FAIL),
+    ],
+)
+def test_the_limit_is_exclusive_and_counts_from_the_decision(effective_at: str | None, verdict: Verdict) -> None:
+    found = time_to_effect("rollback_1", clock("2026-11-23T03:12:06Z", effective_at), 5)
+    assert (found.id, found.verdict, found.required) == ("rollback_1.time_to_effect", verdict, True)
+    assert "5 min" in found.reason or effective_at is None
+
+
+def test_nothing_decided_and_nothing_set_are_not_a_failure() -> None:
+    assert time_to_effect("rollback_2", None, 10).verdict is Verdict.INCONCLUSIVE
+    told = time_to_effect("rollback_2", clock(), 10)
+    assert (told.verdict, told.facts["seconds_to_set"]) == (Verdict.INCONCLUSIVE, None)
+    assert "not set yet" in told.reason
+
+
+def test_the_facts_hold_what_the_record_must_tell() -> None:
+    facts = time_to_effect("rollback_1", clock("2026-11-23T03:12:06Z", "2026-11-23T03:13:06Z"), 5).facts
+    assert (facts["seconds_to_set"], facts["seconds_to_effect"], facts["limit_min"], facts["key"]) == (1, 61, 5, "4")
+
+
+@pytest.mark.parametrize(
+    ("clocked", "found", "reason"),
+    [
+        (None, "not yet", "nothing was decided yet; from then on it must take less than 5 min"),
+        (clock(), "not yet", f"decided at {AT}, not set yet"),
+        (clock("2026-11-23T03:12:06Z"), "not yet", f"decided at {AT}, set 1 s later, not in effect yet"),
+        (
+            clock("2026-11-23T03:12:06Z", "2026-11-23T03:14:35Z"), "2.5 min",
+            f"decided at {AT}, set 1 s later, in effect after 2.5 min; the limit is 5 min",
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_clock_says(clocked: Clock | None, found: str, reason: str) -> None:
+    told = time_to_effect("rollback_1", clocked, 5)
+    assert (told.title, told.expected, told.found) == ("Time from the decision to the effect", "< 5 min", found)
+    assert told.reason == reason
+    assert ("decided_at" in told.facts) == (clocked is not None)
+
+
+def test_spelled() -> None:
+    seconds = (0.4, 61, 119, 120, 450, 7199, 7200, 10_800, -119, -120, -7200, 3_600_000)
+    assert [spell(each) for each in seconds] == [
+        "0 s", "61 s", "119 s", "2.0 min", "7.5 min", "120.0 min", "2.0 h", "3.0 h", "-119 s", "-2.0 min", "-2.0 h",
+        "1000.0 h",
+    ]  # fmt: skip
+
+
+def decided(*checks: Check, **more: Any) -> Any:
+    words = {"acted": True, "would": "would do", "done": "async is off", "then": "find the cause", **more}
+    return decide_rollback(checks, **words)
+
+
+def one(id: str, ok: bool | None, **more: Any) -> Check:
+    return check(id, f"title of {id}", ok, f"reason of {id}", **more)
+
+
+def test_planned_while_nothing_was_done() -> None:
+    outcome = decided(one("a", False), acted=False)
+    assert (outcome.decision, outcome.reason) == (Decision.PLANNED, "PLANNED: would do")
+
+
+def test_complete_only_if_every_required_check_passes() -> None:
+    outcome = decided(one("a", True), one("b", False, required=False))
+    assert outcome.decision is Decision.PROMOTE
+    assert "the rollback is complete: async is off" in outcome.reason
+    assert outcome.next == "Find the cause."
+
+
+def test_what_cannot_be_seen_yet_is_waited_for() -> None:
+    outcome = decided(one("a", True), one("b", None), come_back_at=AT)
+    assert (outcome.decision, outcome.come_back_at) == (Decision.SOAK, AT)
+    assert "title of b" in outcome.reason and AT in outcome.next
+    assert decided(one("b", None)).decision is Decision.HOLD
+
+
+def test_a_failure_is_not_waited_out() -> None:
+    outcome = decided(one("b", None), one("a", False), one("c", False), come_back_at=AT)
+    assert outcome.decision is Decision.HOLD
+    assert outcome.reason == "HOLD: async is off, but reason of a (and 2 more)"
+
+
+def test_a_mitigation_that_does_not_cure_falls_through() -> None:
+    outcome = decided(one("a", False), falls_to="rollback_1", then="turn async off")
+    assert (outcome.decision, outcome.scenario) == (Decision.ROLLBACK, "rollback_1")
+    assert outcome.next == "Turn async off."
+
+
+def test_no_way_back_says_what_can_be_done_instead() -> None:
+    outcome = decided(one("a", True), no_way="the old endpoint is gone; deploy the archived function")
+    assert (outcome.decision, outcome.reason) == (Decision.HOLD, "HOLD: the old endpoint is gone")
+    assert outcome.next == "Deploy the archived function."
+
+
+AGAIN = "Put that right, then run this notebook again."
+TOLD: list[tuple[list[Check], dict[str, Any], str, str]] = [
+    (
+        [one("a", False)], {"acted": False}, "PLANNED: would do",
+        "Run it again with mode='apply' and confirm, now; nothing else holds it up.",
+    ),
+    (
+        [one("a", True), one("b", True), one("c", None, required=False)], {"come_back_at": AT},
+        "DONE: the rollback is complete: async is off; all 2 required checks passed", "Find the cause.",
+    ),
+    (
+        [one("a", None), one("b", None)], {"come_back_at": AT},
+        "SOAK: async is off; still to be seen: title of a, title of b", f"Run this notebook again at {AT}.",
+    ),
+    ([one("a", None)], {}, "HOLD: async is off, but reason of a", AGAIN),
+    (
+        [one("a", False), one("b", False)], {"again": "Look."},
+        "HOLD: async is off, but reason of a (and 1 more)", "Look.",
+    ),
+    (
+        [one("a", False)], {"falls_to": "rollback_1", "then": "turn async off."},
+        "ROLLBACK: reason of a", "Turn async off.",
+    ),
+    (
+        [one("a", None), one("b", False), one("c", False), one("d", False)], {"falls_to": "rollback_1"},
+        "ROLLBACK: reason of b (and 2 more)", "Find the cause.",
+    ),
+    ([one("a", None)], {"falls_to": "rollback_1"}, "HOLD: async is off, but reason of a", AGAIN),
+    ([], {"no_way": "it is gone"}, "HOLD: it is gone", AGAIN),
+    ([], {"no_way": "it is gone; ask; then wait"}, "HOLD: it is gone", "Ask; then wait."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("checks", "more", "reason", "then"), TOLD)
+def test_what_is_told(checks: list[Check], more: dict[str, Any], reason: str, then: str) -> None:
+    outcome = decided(*checks, **more)
+    assert (outcome.reason, outcome.next) == (reason, then)
+    assert outcome.scenario == (more.get("falls_to") if reason.startswith("ROLLBACK") else None)
+    assert outcome.come_back_at == (AT if reason.startswith("SOAK") else None)

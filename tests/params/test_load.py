@@ -1,0 +1,173 @@
+"""Parameters: one sentence that names file, key and value for everything that can be wrong."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.params.load import FLAT_NAMES, load, load_file, params_dir, project_root, read_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the real parameter files, to break."""
+    return Path(shutil.copytree(ROOT / "params", tmp_path / "params"))
+
+
+def sentence(file: Path, **overrides: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        load_file(file, overrides)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_environment_loads_and_names_exactly_the_flat_parameters(env: str) -> None:
+    params = load_file(ROOT / "params" / f"{env}.yaml")
+    assert params.env == env
+    assert tuple(read_yaml(ROOT / "params" / f"{env}.yaml")) == FLAT_NAMES
+    assert params.name("queue") == f"careervp-vpr-jobs-queue-{env}"
+
+
+def test_the_rehearsal_overrides_flat_parameters_only() -> None:
+    overlay = read_yaml(ROOT / "params" / "rehearsal.yaml")
+    assert set(overlay) <= set(FLAT_NAMES)
+    for env in ENVIRONMENTS:
+        load_file(ROOT / "params" / f"{env}.yaml", overlay)
+
+
+def test_params_are_frozen() -> None:
+    params = load_file(ROOT / "params" / "prod.yaml")
+    with pytest.raises(Exception, match="frozen"):
+        params.flat.env = "dev"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ({"acount_id": "000000000103"}, ["prod.yaml", "acount_id", "did you mean 'account_id'"]),
+        ({"account_id": 12345678901}, ["prod.yaml", "account_id", "12345678901", "quote it"]),
+        ({"account_id": "12345678901"}, ["prod.yaml", "account_id", "12345678901", "12 digits", "leading zero"]),
+        ({"env": "qa"}, ["prod.yaml", "env", "qa", "'dev', 'staging' or 'prod'"]),
+        ({"mode": "force"}, ["prod.yaml", "mode", "force"]),
+        ({"time_scale": "1"}, ["prod.yaml", "time_scale", "'1'"]),
+        ({"time_scale": 0.0}, ["prod.yaml", "time_scale", "0.0", "greater than 0"]),
+        ({"attempt": 0}, ["prod.yaml", "attempt", "0"]),
+        ({"as_of": "yesterday"}, ["prod.yaml", "as_of", "yesterday", "ISO 8601"]),
+        ({"as_of": "2026-11-23T03:00:00"}, ["prod.yaml", "as_of", "no time zone"]),
+        ({"region": "Virginia"}, ["prod.yaml", "region", "Virginia"]),
+        ({"release": ""}, ["prod.yaml", "release"]),
+    ],
+)
+def test_a_wrong_flat_parameter_is_one_sentence(overrides: dict[str, Any], names: list[str]) -> None:
+    text = sentence(ROOT / "params" / "prod.yaml", **overrides)
+    for name in names:
+        assert name in text
+
+
+def test_a_missing_parameter_is_named(folder: Path) -> None:
+    file = folder / "prod.yaml"
+    file.write_text(file.read_text().replace("region: us-east-1\n", ""))
+    assert "'region' is missing" in sentence(file)
+
+
+def _gate(policy: dict[str, Any], id: str) -> dict[str, Any]:
+    return next(gate for gate in policy["gates"] if gate["id"] == id)
+
+
+def edit(file: Path, change: Any) -> None:
+    loaded = yaml.safe_load(file.read_text())
+    change(loaded)
+    file.write_text(yaml.safe_dump(loaded))
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda p: _gate(p, "success_rate").update(target="> 0.97"), ["gates.yaml", "success_rate", "wrong side"]),
+        (lambda p: _gate(p, "success_rate").update(alert="> 0.98"), ["gates.yaml", "same way"]),
+        (lambda p: _gate(p, "success_rate").update(collapse="< 0.995"), ["gates.yaml", "milder"]),
+        (lambda p: _gate(p, "submit_latency").update(target="under 3"), ["gates.yaml", "gates.5.target", "under 3"]),
+        (lambda p: p["gates"].append(_gate(p, "success_rate")), ["gates.yaml", "success_rate", "twice"]),
+        (lambda p: p.update(confidance=0.9), ["gates.yaml", "confidance", "did you mean 'confidence'"]),
+        (lambda p: p["alarms"][0].update(gate="nope"), ["gates.yaml", "nope", "no alert limit"]),
+        (lambda p: p["alarms"][2].update(gate="dlq"), ["gates.yaml", "either `gate` or `threshold`"]),
+        (lambda p: p["alarms"].append({**p["alarms"][2], "id": "g6"}), ["gates.yaml", "at most 5"]),
+        (lambda p: p["phases"]["06_phase1_10_percent"].update(looks=[]), ["gates.yaml", "looks"]),
+        (
+            lambda p: p["phases"]["06_phase1_10_percent"]["looks"][1].update(alpha=0.03),
+            ["gates.yaml", "its looks spend 0.07", "leaves 0.05"],
+        ),
+        (
+            lambda p: p["phases"]["08_phase3_100_percent"]["after_migration"][0].update(alpha=0.04),
+            ["gates.yaml", "08_phase3_100_percent", "after_migration", "0.06"],
+        ),
+    ],
+)
+def test_a_wrong_policy_is_one_sentence(folder: Path, change: Any, names: list[str]) -> None:
+    if "at most 5" in names:
+        edit(folder / "gates.yaml", lambda p: p["alarms"].append({**p["alarms"][2], "id": "g5"}))
+    edit(folder / "gates.yaml", change)
+    text = sentence(folder / "prod.yaml")
+    for name in names:
+        assert name in text
+
+
+def test_malformed_yaml_names_file_and_line(folder: Path) -> None:
+    file = folder / "prod.yaml"
+    file.write_text("env: prod\naccount_id: [1\n")
+    assert re.search(r"prod\.yaml, line \d+: not valid YAML", sentence(file))
+
+
+def test_a_yaml_list_is_no_parameter_file(folder: Path) -> None:
+    file = folder / "prod.yaml"
+    file.write_text("- env\n")
+    assert "wants a mapping" in sentence(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "no such file" in sentence(tmp_path / "qa.yaml")
+
+
+def test_a_price_without_source_is_refused(folder: Path) -> None:
+    edit(folder / "prices.yaml", lambda p: p["source"].pop("sqs"))
+    assert "sqs.requests" in sentence(folder / "prod.yaml")
+
+
+def test_root_is_found_from_the_notebooks_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(ROOT / "notebooks")
+    assert project_root() == ROOT
+    with pytest.raises(UsageError, match=re.escape("params/gates.yaml")):
+        params_dir(tmp_path)
+
+
+@given(st.text(max_size=14) | st.integers() | st.none())
+def test_only_twelve_digits_are_an_account(value: object) -> None:
+    values = {**read_yaml(ROOT / "params" / "prod.yaml"), "account_id": value}
+    good = isinstance(value, str) and re.fullmatch("[0-9]{12}", value) is not None
+    if good:
+        assert load(values, folder=ROOT / "params").account_id == value
+    else:
+        with pytest.raises(UsageError, match="account_id"):
+            load(values, folder=ROOT / "params")
+
+
+def test_every_rollback_has_the_limit_of_the_requirement() -> None:
+    requirement = (ROOT / "docs" / "requirement.md").read_text(encoding="utf-8")
+    wanted = re.findall(r"### Scenario (\d).*?\*\*Rollback Time:\*\* <(\d+) minutes", requirement, re.S)
+    rollbacks = load_file(ROOT / "params" / "prod.yaml").policy.rollbacks
+    limits = {name[: len("rollback_N")]: one.limit_min for name, one in rollbacks.items()}
+    assert len(wanted) == 3
+    assert limits == {f"rollback_{number}": float(minutes) for number, minutes in wanted}

@@ -1,0 +1,84 @@
+"""Parameters that can be read and make no sense are refused when they are read: file, key, value, what is wanted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.params.load import load_file, params_dir, read_yaml
+
+WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
+    ("gates", ("gates", "success_rate", "target"), "> 99", "'gates.success_rate.target' is '> 99': a ratio is 0 to 1"),
+    ("gates", ("gates", "submit_latency", "unit"), "ratio", "'submit_latency' is in s"),
+    ("gates", ("gates", "error_rate", "unit"), "s", "is in ratio"),
+    ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 0.001, "alpha": 0.03}], "nothing has settled"),
+    ("gates", ("phases", "07_phase2_50_percent", "before_percent"), 50, "wants less than 50"),
+    ("gates", ("door",), {"mistakes": [400, 429]}, "'door.mistakes' is 429"),
+    ("gates", ("door",), {"mistakes": [400, 500]}, "'door.mistakes' is 500: it is no 4xx"),
+    ("gates", ("early_prior",), [0, 0], "two numbers above 0"),
+    ("gates", ("alarm_math", "daytime"), [20, 7], "the first before the second"),
+    ("gates", ("alarm_math", "bad"), 0.9999, "wants less than healthy"),
+    ("gates", ("remedies", "backlog", "symptoms", 0, "shows"), ">= 0", "it is always seen"),
+    ("service", ("job_ttl_s",), 60, "jobs are gone before they are late"),
+    ("service", ("job_deadline_s",), 90_000, "jobs are gone before they are late"),
+    ("service", ("api", "routes", "submit"), "/api/vpr", "it is the synchronous route too"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(params_dir(), tmp_path / "params"))
+
+
+def edit(folder: Path, file: str, path: tuple[Any, ...], value: Any) -> None:
+    found = read_yaml(folder / f"{file}.yaml")
+    inner: Any = found
+    for key in path[:-1]:
+        inner = (
+            next(one for one in inner if one["id"] == key)
+            if isinstance(inner, list) and isinstance(key, str)
+            else inner[key]
+        )
+    inner[path[-1]] = value
+    (folder / f"{file}.yaml").write_text(yaml.safe_dump(found, allow_unicode=True))
+
+
+@pytest.mark.parametrize(("file", "path", "value", "told"), WRONG, ids=[".".join(map(str, one[1])) for one in WRONG])
+def test_what_makes_no_sense_is_refused(folder: Path, file: str, path: tuple[Any, ...], value: Any, told: str) -> None:
+    edit(folder, file, path, value)
+    with pytest.raises(UsageError) as error:
+        load_file(folder / "prod.yaml")
+    said = str(error.value)
+    assert error.value.exit_code is Exit.USAGE
+    assert said.startswith(f"params/{file}.yaml: ") and told in said and "\n" not in said
+
+
+@pytest.mark.parametrize("env", ["dev", "staging", "prod"])
+def test_the_files_as_they_are_make_sense(env: str) -> None:
+    load_file(params_dir() / f"{env}.yaml")
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "key", "near"),
+    [
+        ("gates", ("gates", "success_rate"), "min_samplez", "min_samples"),
+        ("gates", ("baseline",), "dayss", "days"),
+        ("gates", ("phases", "06_phase1_10_percent"), "aprovers", "approvers"),
+        ("gates", ("remedies", "backlog"), "symptons", "symptoms"),
+        ("service", ("api", "routes"), "submitt", "submit"),
+        ("service", ("traffic",), "flagg", "flag"),
+        ("prices", ("prices", "sqs.requests"), "untis", "unit"),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_nearest_at_its_own_place(
+    folder: Path, file: str, path: tuple[Any, ...], key: str, near: str
+) -> None:
+    edit(folder, file, (*path, key), 1)
+    with pytest.raises(UsageError) as error:
+        load_file(folder / "prod.yaml")
+    assert f"{key}'" in str(error.value) and f"did you mean '{near}'?" in str(error.value)

@@ -1,0 +1,71 @@
+"""A record as Markdown: the verdict first, every gate, the checks that do not pass, and no markup out of values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runbook_lib.judge.gates.checks import check
+from runbook_lib.record.markdown import markdown
+from runbook_lib.record.record import Record
+
+
+def record(**values: Any) -> Record:
+    given: dict[str, Any] = {
+        "run_id": "abc123",
+        "env": "prod",
+        "release": "r1",
+        "notebook": "06_phase1_10_percent",
+        "status": "completed",
+        "decision": "HOLD",
+        "outcome": {"decision": "HOLD", "reason": "HOLD: no approval", "next": "Ask for it."},
+        **values,
+    }
+    return Record.model_validate(given)
+
+
+def test_the_decision_and_why_come_first() -> None:
+    lines = markdown(record()).splitlines()
+    assert lines[0] == "## ✋ HOLD: 06_phase1_10_percent in prod"
+    assert lines[2] == "no approval"
+    assert "**Next:** Ask for it." in lines
+
+
+def test_a_complete_rollback_promotes_nothing_in_words() -> None:
+    outcome = {
+        "decision": "PROMOTE",
+        "reason": "DONE: the rollback is complete: async is off",
+        "next": "Find the cause.",
+    }
+    lines = markdown(record(decision="PROMOTE", outcome=outcome)).splitlines()
+    assert lines[0].startswith("## ✅ DONE: ") and lines[2] == "the rollback is complete: async is off"
+
+
+def test_a_run_that_failed_says_why() -> None:
+    text = markdown(
+        record(status="failed", decision=None, outcome=None, error={"type": "AwsError", "sentence": "no credentials"})
+    )
+    assert "❌ failed" in text
+    assert "no credentials" in text
+
+
+def test_checks_that_do_not_pass_are_listed_and_all_are_counted() -> None:
+    checks = (
+        check("a.b", "A", True, "fine"),
+        check("c.d", "C", False, "broken"),
+        check("e", "E", None, "unseen", required=False),
+    )
+    text = markdown(record(checks=tuple(one.model_dump(mode="json") for one in checks)))
+    assert "1 of 3 checks pass." in text
+    assert "| c.d | ❌ FAIL | required | broken |" in text
+    assert "| e | ❔ NO DATA | advisory | unseen |" in text
+    assert "a.b" not in text
+
+
+@pytest.mark.parametrize("value", ["a | b", "<script>", "`x`", "*bold*", "line\nbreak"])
+def test_a_value_cannot_break_the_table(value: str) -> None:
+    text = markdown(record(checks=(check("x", "X", False, value).model_dump(mode="json"),)))
+    row = next(line for line in text.splitlines() if line.startswith("| x "))
+    assert row.replace("\\|", "").count("|") == 5
+    assert "<script>" not in text

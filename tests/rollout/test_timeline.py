@@ -1,0 +1,99 @@
+"""The rollout from its records: the weight over time, decisions, what was noted; and the chart of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from typing import Any
+
+from runbook_lib.record.record import Record
+from runbook_lib.rollout.timeline import chart, story
+
+BEGAN = dt.datetime(2025, 6, 2, 3, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+def at(hours: float) -> str:
+    return (BEGAN + hours * HOUR).isoformat()
+
+
+def record(notebook: str, hours: float, decision: str | None = "PROMOTE", **more: Any) -> Record:
+    given = {"env": "prod", "as_of": at(hours), "run_id": f"{notebook[:2]}r{hours:g}", "mode": "apply", **more}
+    outcome = {"decision": decision, "reason": f"{decision}: because"} if decision else None
+    return Record(notebook=notebook, decision=decision, outcome=outcome, **given)
+
+
+def state(weight: float, since: float | None = None, **more: Any) -> dict[str, Any]:
+    return {"weight": weight, "dial_since": at(since) if since is not None else None, "switch_since": None, **more}
+
+
+ROLLOUT = [
+    record("01_preflight", 0),
+    record("02_deploy_dev", 1, env="dev"),
+    record("06_phase1_10_percent", 2, "SOAK", traffic_before=state(0), traffic_after=state(10, 2.1)),
+    record("06_phase1_10_percent", 14, "SOAK", mode="plan", traffic_before=state(10, 2.1)),
+    record("entry", 15, None, entry={"kind": "note", "by": "Ana", "text": "The queue alarm was loud."}),
+    record("entry", 16, None, entry={"kind": "approval", "by": "Ben", "text": "yes"}),
+    record("06_phase1_10_percent", 27, traffic_before=state(10, 2.1), traffic_after=state(10, 2.1)),
+    record("07_phase2_50_percent", 28, "SOAK", traffic_before=state(10, 2.1), traffic_after=state(50, 28.1)),
+    record("07_phase2_50_percent", 40, "ROLLBACK", traffic_before=state(0, 33), traffic_after=state(0, 33)),
+]
+
+
+def test_the_weight_is_a_step_at_the_moment_that_aws_names() -> None:
+    told = story(random.Random(3).sample(ROLLOUT, len(ROLLOUT)))
+    hours = [(round((when - BEGAN) / HOUR, 1), weight) for when, weight in told.weights["prod"]]
+    assert hours == [(2, 0), (2.1, 10), (28.1, 50), (33, 0)], "AppConfig's own rollback is where it happened"
+    assert list(told.weights) == ["prod"], "dev has no traffic"
+
+
+def test_where_aws_names_no_moment_it_is_that_of_the_look() -> None:
+    told = story([record("08", 1, traffic_before=state(50)), record("08", 5, traffic_before=state(100))])
+    assert [(when - BEGAN) / HOUR for when, _ in told.weights["prod"]] == [1, 5]
+
+
+def test_the_migration_has_a_moment_of_its_own() -> None:
+    migrated = state(100, 3, migrated=True, migrated_since=at(7))
+    told = story([record("08", 6, traffic_before=state(0, 1)), record("08", 8, traffic_before=migrated)])
+    assert told.weights["prod"][-1] == (BEGAN + 7 * HOUR, 100)
+
+
+def test_decisions_troubles_and_notes() -> None:
+    told = story(ROLLOUT)
+    assert told.began == BEGAN
+    assert [one.decision for one in told.decisions].count("SOAK") == 3
+    assert [(one.notebook, one.decision, one.reason) for one in told.troubles] == [
+        ("07_phase2_50_percent", "ROLLBACK", "because")
+    ]
+    assert told.notes == ((BEGAN + 15 * HOUR, "Ana", "The queue alarm was loud."),), "an approval is no issue"
+
+
+def changed(what: str, hours: float, ok: bool | None = True, **facts: Any) -> dict[str, Any]:
+    intent = {"what": what, "aws_at": at(hours), "before": facts.get("before"), "after": facts.get("after")}
+    return {"intent": intent, "outcome": None if ok is None else {"ok": ok}}
+
+
+def test_what_was_changed_is_told_with_its_numbers_and_how_it_ended() -> None:
+    changes = [
+        changed("the workers", 2, before={"reserved": 5, "on": True}, after={"reserved": 10, "on": False}),
+        changed("the dial", 1, ok=False),
+        changed("the table", 3, ok=None),
+    ]
+    record_ = Record.model_validate({"notebook": "rollback_2", "as_of": at(1), "run_id": "r", "changes": changes})
+    assert story([record_]).changes == (
+        (BEGAN + HOUR, "the dial: did not read back", "r"),
+        (BEGAN + 2 * HOUR, "the workers (reserved 5 -> 10)", "r"),
+        (BEGAN + 3 * HOUR, "the table: begun, and how it ended is not known", "r"),
+    )
+
+
+def test_a_record_without_a_time_is_left_out() -> None:
+    assert story([Record(notebook="01_preflight", decision="PROMOTE")]).decisions == ()
+    assert story([]).began is None
+
+
+def test_the_chart_says_in_words_what_it_shows() -> None:
+    shown = str(chart(story(ROLLOUT), {"01_preflight": "Preflight"}))
+    for wanted in ("prod 0 % from 02 Jun 05:00", "50 % from 03 Jun 07:06", "Preflight PROMOTE", "(dev)", "ROLLBACK"):
+        assert wanted in shown
+    assert str(chart(story([]), {})) == "The rollout (UTC): nothing."

@@ -1,0 +1,50 @@
+"""What a command line says before any kernel starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.run.launch import find_notebook, flat_values, overrides
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("name", ["06", "06_phase1_10_percent", "notebooks/06_phase1_10_percent.ipynb"])
+def test_a_notebook_is_found_by_number_stem_or_path(name: str) -> None:
+    assert find_notebook(name).name == "06_phase1_10_percent.ipynb"
+
+
+@pytest.mark.parametrize("name", ["99_nothing", "nowhere.ipynb"])
+def test_an_unknown_notebook_is_one_sentence(name: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        find_notebook(name)
+
+
+def test_overrides_keep_digits_of_text_and_read_numbers() -> None:
+    assert overrides(["account_id=012345678901", "attempt=2", "time_scale=1", "as_of="]) == {
+        "account_id": "012345678901",
+        "attempt": 2,
+        "time_scale": 1.0,
+        "as_of": "",
+    }
+
+
+@pytest.mark.parametrize(("pair", "says"), [("mode", "name=value"), ("speed=9", "no parameter 'speed'")])
+def test_a_wrong_override_is_one_sentence(pair: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        overrides([pair])
+
+
+def test_values_are_validated_before_a_kernel_starts() -> None:
+    file = ROOT / "params" / "prod.yaml"
+    assert flat_values(file, {"reason": "drill"})["reason"] == "drill"
+    with pytest.raises(UsageError, match="'mode' is 'go'"):
+        flat_values(file, {"mode": "go"})
