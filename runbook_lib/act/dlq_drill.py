@@ -15,8 +15,8 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import Refused
-from runbook_lib.observe.alarms.declared import alarm_name
 from runbook_lib.observe.jobs.dlq import job_of
+from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"

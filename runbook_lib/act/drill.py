@@ -18,7 +18,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.alarms.compared import described
-from runbook_lib.observe.alarms.declared import topic_arn
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
 

@@ -19,12 +19,13 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
 from runbook_lib.observe.alarms.compared import described
-from runbook_lib.observe.alarms.declared import alarm_name
 from runbook_lib.observe.inventory.failure_filter import DRILL_STREAM
 from runbook_lib.observe.jobs.logs import log_group
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
+from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import metric
 from runbook_lib.params.policy import Alarm
 
 ENVS = ("dev", "staging")

@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.observe.alarms.declared import topic_arn
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.record.redact_notebook import redact_text
 

@@ -186,12 +186,3 @@ def _send(record: OwnRecord, aws: Aws, params: Params, plan: Plan, told: Callabl
     record.journal.append("check", check=found.model_dump(mode="json"))
     record.say(found.reason)
     return found
-
-
-def offer(params: Params, needed: int) -> str:
-    """How `needed` more samples could be had sooner, as a sentence for whoever waits for them."""
-    env = params.env
-    return (
-        f"Synthetic traffic shows it sooner, counted apart from the users': `runbook probe {needed} "
-        f"--params params/{env}.yaml --apply --confirm {env}`."
-    )

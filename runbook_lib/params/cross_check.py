@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.measures import MEASURES
-from runbook_lib.observe.metrics.catalogue import METRICS
+from runbook_lib.params.metrics import METRICS
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -29,6 +29,11 @@ RESOURCES = (
 """Keys of `names` in service.yaml that anything asks for."""
 OPTIONAL = ("api_id", "access_log")
 FUNCTIONS = ("submit", "worker", "status", "sync")
+KINDS = (
+    *("alarm", "api", "bucket", "event_source", "flags", "function", "kpi", "metric_filter", "queue", "route", "stack"),
+    *("table", "topic"),
+)
+"""Kinds of resources in inventory.yaml; a test holds them against what the inventory can ask for."""
 _PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
 
 
@@ -168,10 +173,8 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
         *(f"{{name.{key}}}" for key in RESOURCES),
         *(f"{{metric.{key}}}" for key in METRICS),
     }
-    from runbook_lib.observe.inventory.inspect import CALLS  # here: what reads them takes the parameters itself
-
     for id, resource in found.resources.items():
-        yield f"resources.{id}.kind", resource.kind, CALLS
+        yield f"resources.{id}.kind", resource.kind, KINDS
         if resource.name:
             yield f"resources.{id}.name", resource.name, params.service.names
         if resource.alarm:

@@ -59,3 +59,7 @@ def attachments(ref: RecordRef) -> Iterator[dict[str, Any]]:
         if not intact:
             raise ArchiveError(f"{ref.folder.name}: the attachment {folder.name} was altered after it was attached")
         yield {**facts, "name": folder.name}
+
+
+CASE = "case.json"
+"""File of the record that says what its verdict was made of."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.planning.door import Limits, Manner, door_checks
-from runbook_lib.observe.inventory.calls import Clients
+from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.inventory.door import read_limits
 from runbook_lib.observe.traffic import peak
 from runbook_lib.params.load import Params

@@ -6,18 +6,43 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.evidence import door, measure
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
-from runbook_lib.run.run import Run
+from runbook_lib.record.journal import Journal
 
 BASELINE = "baseline_success"
+
+
+class Place(Protocol):
+    """What a look needs of whoever looks: a `Run` is one."""
+
+    @property
+    def params(self) -> Params:
+        """The run's parameters."""
+        ...
+
+    @property
+    def aws(self) -> Clients:
+        """Clients of AWS."""
+        ...
+
+    @property
+    def now(self) -> dt.datetime:
+        """The moment of the look."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """Where what was seen is kept."""
+        ...
 
 
 @dataclass
@@ -52,7 +77,7 @@ class Seen:
 
 
 def take(
-    run: Run,
+    place: Place,
     state: traffic.TrafficState,
     window: Window,
     look: Look | None,
@@ -65,6 +90,7 @@ def take(
     """Asks CloudWatch about `window` (and `more`), and notes the raw answers and the evidence in the journal.
 
     Args:
+        place: where it is asked, and the journal that keeps it: a run.
         segment: the census of the window; None: there is none.
         levels: read live.
         baseline: says what stands for the baseline's success, given what these answers say of it.
@@ -72,27 +98,28 @@ def take(
     Raises:
         AwsError: CloudWatch refused or did not answer.
     """
-    params = traffic.as_routed(run.params, state)
-    cloudwatch = run.aws.client("cloudwatch")
-    asked = [*measure.asks(params, window, run.now), *door.asks(params, state, window), *more]
-    first = fetch.fetch(cloudwatch, params, asked, run.now)
-    bounds = measure.asks_bounds(first, params, window, run.now, look)
-    answers = first + fetch.fetch(cloudwatch, params, bounds, run.now)
-    evidence = measure.measure(answers, segment, levels, state, params, window, run.now, look)
+    now, journal = place.now, place.journal
+    params = traffic.as_routed(place.params, state)
+    cloudwatch = place.aws.client("cloudwatch")
+    asked = [*measure.asks(params, window, now), *door.asks(params, state, window), *more]
+    first = fetch.fetch(cloudwatch, params, asked, now)
+    bounds = measure.asks_bounds(first, params, window, now, look)
+    answers = first + fetch.fetch(cloudwatch, params, bounds, now)
+    evidence = measure.measure(answers, segment, levels, state, params, window, now, look)
     kept: dict[str, Evidence] = {}
     if baseline is not None and (other := baseline(evidence[BASELINE])) is not evidence[BASELINE]:
         kept = {BASELINE: other}
     evidence |= kept
     # As bytes: numbers and metric names only, nothing that redaction would have to look for.
-    sha256 = run.journal.attach("answers.json", json.dumps(answers.raw).encode())
-    run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
-    run.journal.append(
+    sha256 = journal.attach("answers.json", json.dumps(answers.raw).encode())
+    journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
+    journal.append(
         "evidence",
         window=[iso(window.start), iso(window.end)],
         live=levels,
         evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
     )
-    return Seen(window, run.now, look, answers, segment, levels, state, evidence, sha256, kept)
+    return Seen(window, now, look, answers, segment, levels, state, evidence, sha256, kept)
 
 
 def remade(

@@ -23,11 +23,10 @@ from runbook_lib.params.policy import Policy, Service
 from runbook_lib.params.prices import Prices
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import plain
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import CASE, RecordRef
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import canonical, file_hash
 from runbook_lib.rollout.look import remade
-from runbook_lib.run.run import CASE
 
 _CASES: TypeAdapter[AnyCase] = TypeAdapter(AnyCase)
 

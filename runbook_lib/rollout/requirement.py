@@ -169,8 +169,8 @@ def page() -> str:
         "",
         "Every line of [the requirement](requirement.md), and what serves it. Made by "
         "`python -m runbook_lib.rollout.requirement --write` from `runbook_lib/rollout/requirement.yaml`; a test fails "
-        "where a line is missing, or names a check that does not exist, and the rehearsal fails where a check was never "
-        "made.",
+        "where a line is missing, or names a check that does not exist, and the rehearsal fails where a check was "
+        "never made.",
         "",
     ]
     counts = {how: sum(line.how == how for line in lines()) for how in ("automated", "attested", "planned")}

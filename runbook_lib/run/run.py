@@ -26,11 +26,9 @@ from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params.load import FLAT_NAMES, Params, load, project_root
 from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal, plain
+from runbook_lib.record.place import CASE
 from runbook_lib.record.record import Status
 from runbook_lib.run.versions import versions
-
-CASE = "case.json"
-"""File of the record that says what its verdict was made of."""
 
 
 class Run:

@@ -18,7 +18,8 @@ from runbook_lib.judge.planning.alarm_math import Odds
 from runbook_lib.judge.planning.guard_math import Proposal
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
-from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation, topic_arn
+from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.run.run import Run
 from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look

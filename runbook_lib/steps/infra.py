@@ -16,8 +16,8 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Diff, parse
 from runbook_lib.judge.incidents.mending import Wanted, mended
 from runbook_lib.judge.model import Verdict
-from runbook_lib.observe.alarms.declared import alarm_arn
 from runbook_lib.observe.inventory.inspect import inspect, wanted
+from runbook_lib.observe.names import alarm_arn
 from runbook_lib.observe.resources import change_sets
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout.deviations import open_deviations

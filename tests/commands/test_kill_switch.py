@@ -23,7 +23,6 @@ from runbook_lib.params.load import Flat, load_file, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
-
 from tests.benchmarks import bench_rollback as bench
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -33,7 +33,6 @@ from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
-
 from tests.benchmarks import bench_rollback as bench
 
 pytestmark = pytest.mark.emulator

@@ -16,11 +16,10 @@ from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.app import app
 from runbook_lib.params.load import read_yaml
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import CASE, RecordRef
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import canonical, file_hash, record_hash
 from runbook_lib.rollout.replay import replay, replay_all
-from runbook_lib.run.run import CASE
 
 from .conftest import ROOT, Rollout
 

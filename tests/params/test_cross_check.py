@@ -17,10 +17,11 @@ from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.project import params_dir
 from runbook_lib.judge.measures import MEASURES
 from runbook_lib.observe.dashboard.declared import Board
+from runbook_lib.observe.inventory.inspect import CALLS
 from runbook_lib.observe.inventory.rules import Inventory
-from runbook_lib.observe.metrics.catalogue import METRICS
-from runbook_lib.params.cross_check import RESOURCES
+from runbook_lib.params.cross_check import KINDS, RESOURCES
 from runbook_lib.params.load import load_file
+from runbook_lib.params.metrics import METRICS
 
 FILES = ("gates", "service", "dashboard", "inventory")
 FREE = re.compile(
@@ -180,3 +181,7 @@ def test_every_name_that_the_catalogue_asks_for_is_a_known_resource() -> None:
         for field in re.findall(r"\{(\w+)\}", template)
     }
     assert {one for one in asked if not one.startswith(("route_", "kpi_", "stage"))} <= {*RESOURCES}
+
+
+def test_the_kinds_of_the_inventory_are_those_that_can_be_asked_for() -> None:
+    assert set(KINDS) == set(CALLS)

@@ -20,7 +20,8 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.errors import AwsError, RedVerdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, data_finding, plan
-from runbook_lib.observe.alarms.declared import realise, topic_arn
+from runbook_lib.observe.alarms.declared import realise
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.record.archive import Archive
@@ -138,7 +139,8 @@ def test_an_alarm_that_a_stack_owns_holds_the_rollout_and_is_not_written(staging
 
 def test_metric_math_is_evaluated_where_the_emulator_alone_would_not(staging: Staging) -> None:
     """Task 7.1's own alarm: worker error rate over 5 minutes."""
-    from runbook_lib.observe.metrics.catalogue import address, metric
+    from runbook_lib.observe.metrics.catalogue import address
+    from runbook_lib.params.metrics import metric
 
     alarm = next(one for one in staging.params.policy.alarms if one.id == "worker_errors")
     name, cloudwatch = realise(alarm, staging.params)["AlarmName"], staging.aws.client("cloudwatch")

@@ -21,9 +21,10 @@ import pytest
 from runbook_lib.act.guard import Guard
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Decision, Verdict
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.resources import leftovers as look
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.params.metrics import metric
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws

@@ -6,9 +6,11 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
+from runbook_lib.observe.names import alarm_name, topic_arn
 from runbook_lib.observe.traffic.state import handles
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import metric
 from runbook_lib.params.policy import Alarm
 
 _OPERATORS = {
@@ -27,26 +29,6 @@ def threshold(alarm: Alarm, params: Params) -> float:
     value = params.policy.threshold(alarm)
     in_seconds = alarm.gate is not None and params.policy.gate(alarm.gate).unit == "s"
     return value * 1000 if in_seconds and alarm.metric is not None and metric(alarm.metric).unit == "ms" else value
-
-
-def alarm_name(alarm: Alarm, params: Params) -> str:
-    """The alarm's physical name in this environment."""
-    return alarm.name.format(env=params.env)
-
-
-def _partition(region: str) -> str:
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
-
-
-def topic_arn(params: Params) -> str:
-    """ARN of the topic that alarms notify, from its name, region and account."""
-    return f"arn:{_partition(params.region)}:sns:{params.region}:{params.account_id}:{params.name('topic')}"
-
-
-def alarm_arn(alarm: Alarm, params: Params) -> str:
-    """The alarm's ARN in this environment."""
-    place = f"{params.region}:{params.account_id}"
-    return f"arn:{_partition(params.region)}:cloudwatch:{place}:alarm:{alarm_name(alarm, params)}"
 
 
 def _statistic(stat: str) -> dict[str, str]:

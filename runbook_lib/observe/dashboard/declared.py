@@ -16,9 +16,10 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Frozen, Gate
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Point
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import metric
 
 GRID = 24
 """Columns of CloudWatch's grid."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-from runbook_lib.observe.inventory.api import stage_of
 from runbook_lib.observe.inventory.calls import Spot
 from runbook_lib.observe.inventory.rules import Said
+from runbook_lib.observe.traffic.routes import stage_of
 from runbook_lib.params.load import Params
 
 FACTS = {

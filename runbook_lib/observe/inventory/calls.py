@@ -5,28 +5,15 @@ A refusal costs the settings of that call alone. What does not exist is an answe
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.observe.asking import Absent, Place
 from runbook_lib.observe.inventory.rules import Resource, Trouble
 from runbook_lib.params.load import Params
-
-
-class Clients(Protocol):
-    """Whatever hands out boto3 clients: `Aws`, or a test's stand-in."""
-
-    def client(self, service: str) -> Any:
-        """The boto3 client of `service`."""
-        ...
-
-
-class Absent(Exception):
-    """AWS answered, and there is no such thing."""
-
 
 GONE: Any = object()
 """As a call's `absent`: without this answer the resource does not exist."""
@@ -42,38 +29,6 @@ _ABSENT_CODES = {
     "ResourceNotFoundException",
     "ServerSideEncryptionConfigurationNotFoundError",
 }
-
-
-@dataclass
-class Place:
-    """One account and region looked at once: clients, and answers that several resources share."""
-
-    aws: Clients
-    params: Params
-    step: str
-    _answers: dict[str, Any] = field(default_factory=dict)
-    _locks: dict[str, threading.Lock] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def client(self, service: str) -> Any:
-        """The boto3 client of `service`; made by one thread at a time."""
-        with self._lock:
-            return self.aws.client(service)
-
-    def once(self, key: str, ask: Callable[[], Any]) -> Any:
-        """The answer to `ask`, asked once; its error is everybody's."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key not in self._answers:
-                try:
-                    self._answers[key] = (ask(), None)
-                except Exception as error:  # kept, and raised for each who asks
-                    self._answers[key] = (None, error)
-            value, trouble = self._answers[key]
-        if trouble is not None:
-            raise trouble
-        return value
 
 
 @dataclass(frozen=True)
@@ -165,12 +120,6 @@ def _read(read: Callable[[Any], Any], answer: Any, doing: str) -> Any:
         return read(answer)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return Trouble(f"{doing}: AWS's answer cannot be read ({type(error).__name__}: {error})")
-
-
-def pages(client: Any, operation: str, key: str, **request: Any) -> list[Any]:
-    """Every item of a paginated listing."""
-    found = client.get_paginator(operation).paginate(**request)
-    return [item for page in found for item in page.get(key, [])]
 
 
 def there(_: Any) -> bool:

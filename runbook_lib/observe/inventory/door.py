@@ -17,10 +17,12 @@ from botocore.exceptions import ClientError
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.judge.planning.door import ROUTES, Limits, Plan, Throttle
+from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.observe.inventory.access_log import access_logs
-from runbook_lib.observe.inventory.api import api_of, is_http, method_keys, routes, stage_of
-from runbook_lib.observe.inventory.calls import Absent, Call, Clients, Place, Spot, pages
+from runbook_lib.observe.inventory.api import method_keys
+from runbook_lib.observe.inventory.calls import Call, Spot
 from runbook_lib.observe.inventory.rules import Said
+from runbook_lib.observe.traffic.routes import api_of, is_http, routes, stage_of
 from runbook_lib.params.load import Params
 
 METHODS = {"sync": "POST", "submit": "POST", "status": "GET"}

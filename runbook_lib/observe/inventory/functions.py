@@ -6,11 +6,13 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from runbook_lib.observe.inventory.calls import Absent, Call, Spot, pages, there
+from runbook_lib.observe.asking import Absent, pages
+from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.failure_filter import Proof, prove
 from runbook_lib.observe.inventory.rules import Said
 from runbook_lib.observe.inventory.storage import functions
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
+from runbook_lib.params.metrics import metric
 
 TTL_VARIABLE = "JOB_TTL_S"
 """Environment variable in which the submit handler is told how long a job lives."""

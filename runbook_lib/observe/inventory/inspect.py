@@ -18,8 +18,9 @@ from typing import Any
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.deviation import Deviation
+from runbook_lib.observe.asking import Clients, Place
 from runbook_lib.observe.inventory.api import API, ROUTE, integration_hash
-from runbook_lib.observe.inventory.calls import Call, Clients, Place, Spot, asked
+from runbook_lib.observe.inventory.calls import Call, Spot, asked
 from runbook_lib.observe.inventory.door import CONCURRENCY, DOOR, ROUTE_DOOR
 from runbook_lib.observe.inventory.functions import EVENT_SOURCE, FUNCTION, METRIC_FILTER, WORKER
 from runbook_lib.observe.inventory.rules import (

@@ -13,8 +13,9 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.judge.model import Frozen, Verdict
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import metric
 
 StepName = Literal["baseline", "async", "migrate", "remove_temporary", "remove_sync"]
 STEPS: tuple[StepName, ...] = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")

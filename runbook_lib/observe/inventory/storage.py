@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.observe.alarms.declared import topic_arn
-from runbook_lib.observe.inventory.calls import Absent, Call, Spot, pages, there
+from runbook_lib.observe.asking import Absent, pages
+from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.rules import Inventory, Said
-from runbook_lib.observe.metrics.catalogue import dimensions, metric
+from runbook_lib.observe.metrics.catalogue import dimensions
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import read_yaml
+from runbook_lib.params.metrics import metric
 
 _GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
 """Types whose physical id is no name; the name is looked at with the resource itself."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from runbook_lib.judge.incidents.mending import Place, Wanted, plain
-from runbook_lib.observe.inventory.calls import Place as Account
+from runbook_lib.observe.asking import Place as Account
 from runbook_lib.observe.inventory.calls import Spot
 from runbook_lib.observe.inventory.rules import Inventory, Setting, declared, fields, holds, resolved, shown
 from runbook_lib.params.load import Params

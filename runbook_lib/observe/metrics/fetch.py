@@ -26,8 +26,9 @@ from typing import Any, Literal
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso, one_bucket, parse, period_for
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import metric
 
 MAX_QUERIES = 500
 """Queries that one GetMetricData call takes."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.judge.incidents.diff import Diff, joined
-from runbook_lib.observe.inventory.calls import pages
+from runbook_lib.observe.asking import pages
 
 READY = "CREATE_COMPLETE"
 

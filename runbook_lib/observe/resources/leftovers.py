@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import Window
-from runbook_lib.observe.inventory.api import function_of, routes
-from runbook_lib.observe.inventory.calls import Absent, Clients, Place, pages
+from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
+from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
 CALLS, WITNESS = "sync_fn_invocations", "submit_invocations"

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.inventory.calls import Clients
+from runbook_lib.observe.asking import Clients
 
 GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 """Resources in these states belong to nobody any more."""

@@ -15,9 +15,9 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.inventory.api import function_of, routes
-from runbook_lib.observe.inventory.calls import Absent, Clients, Place
+from runbook_lib.observe.asking import Absent, Clients, Place
 from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, numbers
+from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
 __all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read", "read_or_nothing"]

@@ -24,7 +24,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.base.errors import RunbookError, UsageError
-from runbook_lib.observe.alarms.declared import alarm_name
+from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.sandbox import deploy as sandbox

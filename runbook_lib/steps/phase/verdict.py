@@ -160,7 +160,7 @@ class Judging(Looking):
 
     def _offered(self, outcome: Outcome) -> Outcome:
         """Where a declared look had too few samples: how more could be had sooner."""
-        from runbook_lib.commands.probe import offer
+        from runbook_lib.rollout.hints import offer
 
         users = [one for one in outcome.results if one.gate.measure == USER_SUCCESS and one.gate.required]
         short = [one.needed for one in users if one.verdict is Verdict.INCONCLUSIVE and one.needed]

@@ -32,10 +32,11 @@ from runbook_lib.observe.dashboard.declared import (
     thresholds,
     to_cloudformation,
 )
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Answers, fetch
 from runbook_lib.observe.resources.owner import owner
 from runbook_lib.params.load import Params, read_yaml, validated
+from runbook_lib.params.metrics import metric
 from runbook_lib.params.policy import Policy
 from runbook_lib.show import style
 

@@ -9,7 +9,6 @@ import pytest
 
 from runbook_lib.judge.model import Evidence, Verdict
 from runbook_lib.observe.evidence.questions import label
-
 from tests.observe.conftest import LIVE, MINUTE, Soak
 
 

@@ -19,7 +19,6 @@ from runbook_lib.observe.jobs.census import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
-
 from tests.observe.conftest import HOUR, LIVE, MINUTE, Soak
 
 

@@ -17,11 +17,12 @@ from runbook_lib.observe.alarms.declared import guard_findings, realise
 from runbook_lib.observe.evidence.questions import LATENCY, LATENCY_LOW, LATENCY_N, LATENCY_UPPER, asks, asks_bounds
 from runbook_lib.observe.jobs.census import take
 from runbook_lib.observe.jobs.logs import failures
-from runbook_lib.observe.metrics.catalogue import address, metric
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.resources import live
 from runbook_lib.observe.traffic.state import handles, read
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import metric
 
 pytestmark = pytest.mark.emulator
 T0 = (dt.datetime.now(dt.UTC) - dt.timedelta(days=5)).replace(hour=9, minute=7, second=0, microsecond=0)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.judge.planning.door import Plan, Throttle
+from runbook_lib.observe.asking import Place
 from runbook_lib.observe.inventory.access_log import FACTS, access_logs, missing_facts
 from runbook_lib.observe.inventory.api import method_keys
-from runbook_lib.observe.inventory.calls import Place, Spot
+from runbook_lib.observe.inventory.calls import Spot
 from runbook_lib.observe.inventory.door import read_limits, route_throttle, stage_throttle
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.params.load import Params

@@ -18,10 +18,11 @@ from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.judge.model import Verdict
-from runbook_lib.observe.alarms.declared import realise, topic_arn
+from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.inventory.api import _allows
 from runbook_lib.observe.inventory.inspect import inspect, integration_hash, rules
 from runbook_lib.observe.inventory.rules import Setting, shown
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy

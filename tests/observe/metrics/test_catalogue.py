@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.observe.metrics.catalogue import METRICS, address, dimensions, metric
+from runbook_lib.observe.metrics.catalogue import address, dimensions
 from runbook_lib.params.load import Params
+from runbook_lib.params.metrics import METRICS, metric
 
 REST = {
     "async_requests": ("Count", "POST", "/api/vpr-async"),

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.metrics.catalogue import METRICS, address
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.params.metrics import METRICS
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.world import publish
 from runbook_lib.rehearse.world.jobs import Failure, Job, Settings

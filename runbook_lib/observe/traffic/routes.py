@@ -1,0 +1,93 @@
+"""The API in front, REST or HTTP: the one place that finds it, its stage, its routes, and the Lambda behind each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from runbook_lib.observe.asking import Absent, Place, pages
+from runbook_lib.params.load import Params
+
+Routes = dict[tuple[str, str], dict[str, Any]]
+"""By method and path; `ANY` is a method too."""
+
+
+_FUNCTION = re.compile(r":function:([^:/]+)")
+
+
+def is_http(params: Params) -> bool:
+    """Whether the API in front is an HTTP API."""
+    return params.service.api.kind == "http"
+
+
+def api_of(place: Place) -> dict[str, Any]:
+    """The API by its name: `id` and `name`; an HTTP API that `names.api_id` names by its id."""
+    params = place.params
+
+    def ask() -> dict[str, Any]:
+        wanted = params.name("api")
+        if is_http(params):
+            found = pages(place.client("apigatewayv2"), "get_apis", "Items")
+            id = params.service.names.get("api_id", "").format(env=params.env)
+            named = [one for one in found if (one["ApiId"] == id if id else one["Name"] == wanted)]
+            return {"id": named[0]["ApiId"], "name": named[0]["Name"]} if named else {}
+        listed = pages(place.client("apigateway"), "get_rest_apis", "items", limit=500)
+        return next(({"id": one["id"], "name": one["name"]} for one in listed if one["name"] == wanted), {})
+
+    found: dict[str, Any] = place.once("api", ask)
+    if not found:
+        raise Absent
+    return found
+
+
+def stage_of(place: Place) -> dict[str, Any]:
+    """The stage as AWS answers it; Absent if there is none."""
+    params = place.params
+    id, name = api_of(place)["id"], params.service.api.stage
+
+    def ask() -> dict[str, Any]:
+        answer: dict[str, Any]
+        if is_http(params):
+            answer = place.client("apigatewayv2").get_stage(ApiId=id, StageName=name)
+        else:
+            answer = place.client("apigateway").get_stage(restApiId=id, stageName=name)
+        return answer
+
+    found: dict[str, Any] = place.once("stage", ask)
+    return found
+
+
+def routes(place: Place) -> Routes:
+    """Every route of the API, in one form for both kinds."""
+    id = api_of(place)["id"]
+    ask = _http_routes if is_http(place.params) else _rest_routes
+    found: Routes = place.once("routes", lambda: ask(place, id))
+    return found
+
+
+def _rest_routes(place: Place, id: str) -> Routes:
+    listed = pages(place.client("apigateway"), "get_resources", "items", restApiId=id, embed=["methods"], limit=500)
+    return {
+        (method, resource["path"]): one
+        for resource in listed
+        for method, one in (resource.get("resourceMethods") or {}).items()
+    }
+
+
+def _http_routes(place: Place, id: str) -> Routes:
+    client = place.client("apigatewayv2")
+    made = {one["IntegrationId"]: one for one in pages(client, "get_integrations", "Items", ApiId=id)}
+    found: Routes = {}
+    for route in pages(client, "get_routes", "Items", ApiId=id):
+        method, _, path = route["RouteKey"].partition(" ")
+        integration = made.get(route.get("Target", "").rpartition("/")[2], {})
+        found[method, path] = {**route, "methodIntegration": integration}
+    return found
+
+
+def function_of(route: dict[str, Any]) -> str:
+    """Name of the Lambda behind a route; what else is there, in words."""
+    integration = route.get("methodIntegration") or {}
+    uri = str(integration.get("uri") or integration.get("IntegrationUri") or "")
+    named = _FUNCTION.search(uri)
+    return named[1] if named else uri or str(integration.get("type") or integration.get("IntegrationType") or "nothing")
