@@ -31,7 +31,7 @@ OPTIONAL = ("api_id", "access_log")
 FUNCTIONS = ("submit", "worker", "status", "sync")
 KINDS = (
     *("alarm", "api", "bucket", "event_source", "flags", "function", "kpi", "metric_filter", "queue", "route", "stack"),
-    *("table", "topic"),
+    *("table", "topic", "worker"),
 )
 """Kinds of resources in inventory.yaml; a test holds them against what the inventory can ask for."""
 _PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-HANDLERS = Path(__file__).parents[3] / "runbook_lib" / "rehearse" / "handlers"
+HANDLERS = Path(__file__).parents[3] / "runbook_lib" / "rehearse" / "sandbox" / "handlers"
 ENV = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE": "jobs",
