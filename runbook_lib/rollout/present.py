@@ -137,6 +137,10 @@ def _dark(now: Present) -> str:
     if now.since is None or now.owed < OWED:
         return ""
     silent = [one for one in now.since.results if one.gate.required and not one.gate.muted]
+    unseen = [one for one in silent if one.gate.measure == USER_SUCCESS and one.evidence.partial]
+    if unseen:
+        about = f"of the users since {words.instant(iso(now.window.start))} not all could be seen"
+        return f"{about}: {unseen[0].evidence.unseen or unseen[0].reason.rstrip(' .')}"
     silent = [one for one in silent if one.verdict is Verdict.NO_DATA and one.gate.kind != "amount"]
     if not silent:
         return ""

@@ -14,6 +14,7 @@ from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick import fuzz
 from runbook_lib.rehearse.quick.draw import play
 from runbook_lib.rehearse.quick.fuzz import Played
+from runbook_lib.rehearse.world.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 PHASES = ("06", "07", "08")
@@ -21,13 +22,14 @@ WITHIN_H = 36.0
 SETTLING_H = 0.5
 """The last look comes when its hours have settled."""
 LEAST = 0.95
+PROFILE = Scenario(name="well", title="a day").profile
 
 
 def one(seed: int, params: Params, per_day: float) -> Played:
     """A soak of the phase that the seed says, without faults, looked at once an hour."""
     well = {
         "seed": seed, "where": PHASES[seed % 3], "requests_per_day": per_day, "quick": 0.04, "caller": 0.0,
-        "access_log": False, "late_h": 0.0, "watch_min": 60.0, "peak": 6.0, "faults": (),
+        "access_log": False, "late_h": 0.0, "watch_min": 60.0, "profile": PROFILE, "bursts": (), "faults": (),
     }  # fmt: skip
     return fuzz.run(play(seed).model_copy(update=well), params)
 

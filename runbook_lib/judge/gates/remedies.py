@@ -41,14 +41,15 @@ class Sign(Frozen):
     def present(self, seen: Evidence | None) -> bool:
         """Whether the symptom is seen; what was not seen is not there."""
         level = self.level(seen)
-        gone = seen is not None and seen.live == 0  # whatever it was a quarter of an hour ago
+        # Whatever it was a quarter of an hour ago.
+        gone = seen is not None and seen.live == 0 and not (seen.values and seen.values[-1])
         return level is not None and not gone and self.shows.holds(level)
 
     def told(self, seen: Evidence | None) -> str:
         """What was seen instead, with its number."""
         level = self.level(seen)
         found = "was not seen" if level is None else f"is {level:g}"
-        if level and seen is not None and seen.live == 0:
+        if level and seen is not None and seen.live == 0 and not (seen.values and seen.values[-1]):
             found += ", and 0 now"
         return f"{self.title} {found}, and its symptom is {self.shows}"
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, parse
+from runbook_lib.judge.gates.sequential import early_fail_log_e
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Seen
@@ -27,6 +28,7 @@ from runbook_lib.params.load import Params
 REFERENCE = "reference:"
 """Begin of the labels under which the synchronous route's traffic before the rollout is asked."""
 REFERENCE_PERIOD_S = 3600
+BEFORE = "the synchronous route before the rollout"
 FEW = 100
 """Requests below which a route's share of 4xx is compared with nothing."""
 
@@ -122,8 +124,10 @@ def _more_mistakes(seen: Seen, spans: Sequence[Window], total: int, mistakes: in
     found = _references(seen, spans)
     name, most = f"the share allowed for ({allowed:.0%})", allowed
     if found:
-        name, k, n = max(found, key=lambda one: one[1] / one[2])
+        name, k, n = min(found, key=lambda one: one[1] / one[2])
         name, most = f"{k:,} of {n:,} on {name}", upper_bound(k, n, alpha)
+        if not any(one[0] == BEFORE for one in found):
+            most = min(most, allowed)  # what goes wrong now may go wrong on both routes
     if not total or lower_bound(mistakes, total, alpha) <= most:
         return 0, name
     return max(0, math.ceil(mistakes - total * most)), name
@@ -180,9 +184,10 @@ def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wron
     if not found:
         why = f"{wrong:,} of {total:,} submissions were answered 4xx, and there is neither an access log nor a route"
         suspect = f"{why} to compare with: refusals cannot be told from the callers' own mistakes"
-        # No more than the allowed share is ever believed to be the callers' own, and chance is given its due.
-        sure = lower_bound(wrong, total, alpha) > allowed
-        certain = math.floor(wrong - total * allowed) if sure else 0
+        # No more than the allowed share is ever believed to be the callers' own. Asked at every look: a test for all.
+        policy = seen.params.policy
+        log_e = early_fail_log_e(wrong, total, allowed, policy.early_prior) if 0 < allowed < 1 else 0.0
+        certain = math.floor(wrong - total * allowed) if log_e >= -math.log(policy.alpha_early) else 0
         return Door(total, broken, wrong, wrong - certain, 0, "nothing to compare with", {}, suspect)
     name, k, n = min(found, key=lambda one: one[1] / one[2])
     likely = min(k / n, allowed)
@@ -191,6 +196,8 @@ def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wron
     # By chance alone a route gets more 4xx than its share: only what that does not explain is certain.
     if lower_bound(wrong, total, alpha) <= upper_bound(k, n, alpha):
         certain = 0
+    if not any(one[0] == BEFORE for one in found):
+        refused = max(refused, wrong)  # both routes may refuse alike: the days before would tell
     doubtful = max(0, refused - certain)
     how = f"compared with {k:,} of {n:,} on {name}"
     suspect = ""
@@ -206,7 +213,7 @@ def _references(seen: Seen, spans: Sequence[Window]) -> list[tuple[str, int, int
     """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
     before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen.traffic)]
     beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]
-    places = (("the synchronous route before the rollout", before), ("the synchronous route meanwhile", beside))
+    places = ((BEFORE, before), ("the synchronous route meanwhile", beside))
     return [
         (name, min(round(wrong or 0.0), round(requests)), round(requests))
         for name, (requests, wrong) in places

@@ -105,12 +105,19 @@ def lost_jobs(seen: Seen) -> Evidence:
     if segment is None:
         return seen.evidence("lost_jobs", "rate", query, window, (), notes=("no census was taken",))
     held = (seen.live.get("queue_visible") or 0) + (seen.live.get("queue_in_flight") or 0)
-    found = counts_of(max(0, segment.vanished - held), segment.vanished_of, seen.idle)
+    # Of the messages that SQS holds as many as there are younger unfinished jobs may be theirs.
+    younger = segment.in_flight + max(0, segment.lost - segment.vanished)
+    lost = max(0, segment.vanished - max(0, held - younger))
+    found = counts_of(lost, segment.vanished_of, seen.idle)
+    doubtful = min(lost, max(0, lost - max(0, segment.vanished - held)))
     if not segment.vanished_of and segment.n:
         found = {"bad": 0, "n": 0, "proven_zero_by": "no job is old enough yet to be lost for good"}
+        doubtful = 0
     return seen.evidence(
-        "lost_jobs", "rate", query, window, (), **found, extra={"unfinished": segment.vanished, "held": held}
-    )
+        "lost_jobs", "rate", query, window, (), **found, doubtful=doubtful,
+        unseen=f"SQS holds {held:,} messages, and whose they are is not known" if doubtful else "",
+        extra={"unfinished": segment.vanished, "held": held},
+    )  # fmt: skip
 
 
 def llm_quota(seen: Seen) -> Evidence:

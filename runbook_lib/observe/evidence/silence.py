@@ -1,4 +1,4 @@
-"""Whether users stopped coming while they were judged: silence at the end of the window is no evidence. Pure.
+"""Whether users stopped coming while they were judged: silence is no evidence. Pure.
 
 The days before the rollout tell how many requests each hour of the day should bring. Where none has come for as long as
 it takes for `OWED` of them, the hours that were judged say nothing of how it is now: the address may lead nowhere.
@@ -20,20 +20,19 @@ HOUR = dt.timedelta(hours=1)
 
 
 def silent(seen: Seen, window: Window) -> str:
-    """That nobody has come since when, in words; empty: somebody has, or too few were owed to tell."""
-    name = label("async_requests")
+    """When nobody came for too long, in words; empty: never, or too few were owed to tell."""
     period = dt.timedelta(seconds=period_for(seen.window, seen.now))
-    came = [when for when, value in seen.answers.points(name) if value > 0 and window.start <= when < window.end]
+    points = seen.answers.points(label("async_requests"))
+    came = [when for when, value in points if value > 0 and window.start <= when < window.end]
     if not came:
         return ""
-    since = min(max(came) + period, window.end)
-    due = owed(seen, Window(since, window.end))
-    if due < OWED:
-        return ""
-    return (
-        f"no submission has come since {words.instant(iso(since))}, and some {due:.0f} should have by the days before "
-        "the rollout"
-    )
+    ends = [min(when + period, window.end) for when in came]
+    for since, until in zip([window.start, *ends], [*came, window.end], strict=True):
+        due = owed(seen, Window(since, until)) if until > since else 0.0
+        if due >= OWED:
+            span = f"between {words.instant(iso(since))} and {words.instant(iso(until))}"
+            return f"no submission came {span}, and some {due:.0f} should have by the days before the rollout"
+    return ""
 
 
 def owed(seen: Seen, span: Window) -> float:

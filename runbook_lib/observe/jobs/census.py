@@ -341,7 +341,7 @@ def merge(segments: Sequence[Segment]) -> Segment:
     parts = chosen or [max(segments, key=lambda part: part.end_settled)]
     newest = max(segments, key=lambda part: part.end)
     start = min(part.start for part in segments)
-    end_settled = max(part.end_settled for part in parts)
+    end_settled = max(part.end_settled for part in segments)
     gaps: list[Gap] = []
     at = start
     for part in parts:
@@ -349,6 +349,8 @@ def merge(segments: Sequence[Segment]) -> Segment:
             gaps.append((at, part.start))
         gaps += part.gaps
         at = max(at, part.end_settled)
+    if at < end_settled:  # asked for, and nothing of it was seen any more
+        gaps.append((at, end_settled))
     errors: Counter[str] = Counter()
     blocks = defaultdict[int, list[int]](lambda: [0, 0])
     for part in parts:

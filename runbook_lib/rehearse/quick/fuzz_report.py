@@ -30,7 +30,8 @@ CloudWatch, the table, the log.
 Over all plays a rule holds if the upper one-sided 95 % bound of the share that breaks it (Clopper-Pearson) is within
 what is allowed; in a stratum (kind of fault, phase, in time or late), which has fewer plays, if the lower one is: there
 is no proof of a break. Of what is never allowed, no play may break it. "Long enough": since the fault began three times
-as many requests have settled as Wald's sequential test takes on the mean (`fuzz_rules.wald`).
+as many requests have settled as Wald's sequential test takes on the mean (`fuzz_rules.wald`), and the time since the
+judged hours holds once as many itself: of fewer users a share says nothing.
 """
 
 

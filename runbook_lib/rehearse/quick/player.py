@@ -40,6 +40,8 @@ from runbook_lib.rollout.look import BASELINE
 PHASES = ("06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent")
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 HISTORY = dt.timedelta(hours=2)
+BEFORE = dt.timedelta(hours=24)
+"""The day before the first hour of the world: what the synchronous route was like."""
 STEP_S = 300.0
 """How often time stops during a bake: guards are evaluated, and flags obeyed."""
 CALM_S = 3600.0
@@ -61,8 +63,11 @@ class Local:
     flags: LocalFlags = field(default_factory=LocalFlags)
 
     def __post_init__(self) -> None:
-        start = START.timestamp()
-        self.service = Service(self.scenario, settings(self.params), self.seed, start, self.params.service.workers)
+        origin = START.timestamp()
+        self.service = Service(
+            self.scenario, settings(self.params), self.seed, (START - BEFORE).timestamp(), self.params.service.workers,
+            origin,
+        )  # fmt: skip
         self.outbox, self.truth = Outbox(), Truth(self.params.service.job_deadline_s)
         self.metrics = LocalMetrics(publish.targets(self.params))
         self.table = LocalTable(self.params)
@@ -284,7 +289,7 @@ class _Soak:
         """Everything asked over `window`, made into evidence by `observe`."""
         world, now, state = self.world, self.world.now, self.world.flags.state()
         params = traffic.as_routed(self.params, state)
-        earlier = [one for one in self.counted if one.end_settled <= window.end]
+        earlier = [one for one in self.counted if window.start <= one.start and one.end_settled <= window.end]
         start = max((one.end_settled for one in earlier), default=window.start)
         asked = Window(start, max(start, window.end))
         fresh = census.taken(world.table.jobs, params, asked, now, since=self.moment().effective_at)

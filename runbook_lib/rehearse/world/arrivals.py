@@ -57,7 +57,7 @@ def draw(scenario: Scenario, seed: int, hour: int, start: float) -> Arrivals:
 
     Poisson in number, uniform within the hour, so a Poisson process that is constant for an hour at a time.
     """
-    generator = np.random.default_rng([seed, hour])
+    generator = np.random.default_rng([seed, hour % 2**32])
     begins = start + hour * HOUR_S
     expected = scenario.per_hour(int(begins // HOUR_S) % 24) * scenario.at(hour).traffic
     n = int(generator.poisson(expected))

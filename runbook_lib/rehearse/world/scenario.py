@@ -232,7 +232,7 @@ class Scenario(Finite):
     """Minutes between two looks of whoever watches, beside the declared looks; 0: AppConfig is alone with the soak."""
     looks_h: tuple[Annotated[float, Field(gt=0)], ...] = (1, 3, 8, 13, 18, 29, 34)
     """Hours after each shift at which somebody looks who plays it with the notebooks, beside the declared looks."""
-    requests_per_day: float = Field(default=3000.0, ge=0)
+    requests_per_day: float = Field(default=3000.0, ge=0, le=5_000_000)
     profile: tuple[float, ...] = (
         *(0.25, 0.2, 0.2, 0.2, 0.25, 0.4, 0.7, 1.0, 1.4, 1.6, 1.7, 1.7),
         *(1.6, 1.7, 1.7, 1.6, 1.5, 1.4, 1.2, 1.1, 0.9, 0.7, 0.5, 0.4),
@@ -240,7 +240,7 @@ class Scenario(Finite):
     """Weight of each hour of the day (UTC); only the proportions count."""
     access_log: bool = False
     """The stage writes access logs, so that refusals can be told from the callers' own mistakes."""
-    late_h: float = Field(default=0.0, ge=0)
+    late_h: float = Field(default=0.0, ge=0, le=720)
     """Hours by which the declared looks are taken late."""
     by_hand: bool = False
     """The shift is made at AppConfig's console in the phase's name, with no step over 0; else by the notebook."""
@@ -251,6 +251,8 @@ class Scenario(Finite):
 
     @model_validator(mode="after")
     def _whole(self) -> Scenario:
+        if 0 < self.watch_min < 1:
+            raise ValueError(f"watch_min is {self.watch_min:g}: wants 0 (nobody looks), or 1 minute and more")
         if len(self.profile) != 24 or min(self.profile) < 0 or sum(self.profile) <= 0:
             raise ValueError("profile wants 24 weights, none negative, not all zero")
         for fault in self.faults:

@@ -113,11 +113,20 @@ class Service:
         seed: of the random numbers.
         start: beginning of its life, epoch seconds; the hours are counted from the full hour before.
         workers: concurrent workers at first.
+        origin: epoch seconds from which the hours are counted; None: from the start. Before it the world is as then.
     """
 
-    def __init__(self, scenario: Scenario, settings: Settings, seed: int, start: float, workers: int = 5) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        settings: Settings,
+        seed: int,
+        start: float,
+        workers: int = 5,
+        origin: float | None = None,
+    ) -> None:
         self.scenario, self.settings, self.seed = scenario, settings, seed
-        self.origin = start // HOUR_S * HOUR_S
+        self.origin = (start if origin is None else origin) // HOUR_S * HOUR_S
         self.workers = workers
         self._weights: list[tuple[float, float]] = [(-math.inf, 0.0)]
         self._routes = (False, True)
@@ -230,7 +239,7 @@ class Service:
         return values[np.searchsorted(self._edges, (at - self.origin) / HOUR_S, side="right")]
 
     def _arrive(self, start: float, until: float) -> Requests:
-        first, last = int((start - self.origin) // HOUR_S), math.ceil((until - self.origin) / HOUR_S)
+        first, last = math.floor((start - self.origin) / HOUR_S), math.ceil((until - self.origin) / HOUR_S)
         seen = []
         for hour in range(first, last):
             if hour not in self._hours:

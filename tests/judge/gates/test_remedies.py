@@ -36,7 +36,7 @@ def test_slow_reports_with_a_short_queue_hold_and_say_why(policy: Policy, run: R
 
 def test_a_backlog_that_is_gone_is_no_symptom(policy: Policy, run: Run) -> None:
     """It peaked a quarter of an hour ago and nothing waits now: rollback 2 would find nothing to do."""
-    found = [run("generation_time", **SLOW), run("queue_depth", **depth(0.0, 99.0, 60.0, live=0))]
+    found = [run("generation_time", **SLOW), run("queue_depth", **depth(0.0, 99.0, 0.0, live=0))]
     outcome = decide("after", found, percent=10, remedies=policy.remedies)
     assert outcome.scenario != "rollback_2"
     assert "the queue's depth is 99, and 0 now" in outcome.reason

@@ -39,7 +39,7 @@ def test_traffic_that_stopped_never_passes(stop: float, per_hour: float, low: fl
         return
     result = judge(gate("success_rate"), rates.success(seen), look=LOOK)
     assert result.verdict in (Verdict.INCONCLUSIVE, Verdict.NO_DATA)
-    assert "no submission has come since" in result.reason
+    assert "no submission came between" in result.reason
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,3 +59,19 @@ def test_what_is_owed_goes_by_the_hour_of_the_day_and_the_weight() -> None:
     seen = seen_until(12, 40, 30, weight=10)
     span = seen.whole.since(END - 2 * HOUR)
     assert abs(silence.owed(seen, span) - 2 * 30 * 0.1) < 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@given(start=st.floats(1, 18), length=st.floats(1, 5), per_hour=st.floats(30, 125))
+def test_a_hole_in_the_middle_is_silence_too(start: float, length: float, per_hour: float) -> None:
+    """The address led nowhere for some hours by day, and then all was well again."""
+    whole = seen_until(24, per_hour, per_hour)
+    points = whole.answers.points("async_requests:Sum")
+    low, high = START + HOUR * start, START + HOUR * (start + length)
+    series = dict(whole.answers.series)
+    kept = tuple(one for one in points if not low <= one[0] < high)
+    series["async_requests:Sum"] = replace(series["async_requests:Sum"], points=kept)
+    hole = replace(whole, answers=Answers([], series))
+    if length * per_hour > silence.OWED + 5:
+        assert "no submission came between" in silence.silent(hole, hole.whole)
+    assert not silence.silent(whole, whole.whole)

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -108,6 +109,11 @@ def ended(
     )  # fmt: skip
 
 
+def five_since() -> Played:
+    """One of the five users since the judged hours was refused: of a service that serves 92 %, found by the fuzzer."""
+    return replace(ended("PROMOTE", 0.99), since=Truth(5, 4), settled_since_fault=280)
+
+
 @pytest.mark.parametrize(
     ("rule", "one", "broken"),
     [
@@ -121,6 +127,7 @@ def ended(
         ("taken_back_good", ended("ROLLBACK", 0.985, rollback=1), None),
         ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1, harm=0.8), None),
         ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1, harm=0.005), True),
+        ("promoted_collapsed_since", five_since(), None),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=2), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=1), False),
     ],
