@@ -55,7 +55,7 @@ class Case(Frozen):
         """Every gate's verdict, and the decision that follows."""
         results = judge_all(
             self.gates, self.evidence, look=self.look, looks=self.looks,
-            confidence=self.confidence, alpha_early=self.alpha_early, prior=self.prior, version=self.rules,
+            confidence=self.confidence, alpha_early=self.alpha_early, prior=self.prior,
         )  # fmt: skip
         return decide(
             self.moment, results,

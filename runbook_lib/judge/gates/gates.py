@@ -14,16 +14,13 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates import reading, sequential, statistics
 from runbook_lib.judge.gates.possible import impossible
 from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
-from runbook_lib.judge.model import RULES, Evidence, Gate, GateResult, Look, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
 Reader = Callable[[Gate, Evidence, Rules], Reading | str]
 
-SPLIT_ALPHA = 0.0001
-"""The observed split is called wrong at p below this, at each look: it is asked at every look of every phase, a false
-alarm costs a day of soak, and a weight that is not in effect at all is beyond it within minutes."""
-SPLIT_ALPHA_1 = 0.001
-"""The same by the rules of version 0.1."""
+SPLIT_ALPHA = 0.001
+"""The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
 GAUGE_COVERAGE = 0.95
 """Gauges without `steady`: this share of the window's points must have been seen."""
 STUCK_POINTS = 30
@@ -39,7 +36,6 @@ def judge(
     confidence: float = 0.95,
     alpha_early: float = 0.01,
     prior: tuple[float, float] = (1.0, 9.0),
-    version: int = RULES,
 ) -> GateResult:
     """The verdict of one gate.
 
@@ -51,10 +47,8 @@ def judge(
         confidence: of the two-sided intervals that are shown; a verdict's bounds are one-sided at the look's alpha.
         alpha_early: chance that a service exactly at the alert limit is ever failed early, over all looks together.
         prior: Beta prior of the failure rate in the sequential test.
-        version: of the rules by which the evidence is judged (`judge.model.RULES`).
     """
-    split_alpha = SPLIT_ALPHA_1 if version == 1 else SPLIT_ALPHA
-    rules = Rules(look, tuple(looks), confidence, alpha_early, prior, split_alpha)
+    rules = Rules(look, tuple(looks), confidence, alpha_early, prior)
     if evidence.kind != gate.kind:
         return _no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
     if wrong := impossible(gate, evidence):
@@ -95,7 +89,6 @@ def judge_all(
     confidence: float = 0.95,
     alpha_early: float = 0.01,
     prior: tuple[float, float] = (1.0, 9.0),
-    version: int = RULES,
 ) -> tuple[GateResult, ...]:
     """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out."""
 
@@ -104,10 +97,7 @@ def judge_all(
         if seen is None:
             nothing = Evidence(measure=gate.measure, kind=gate.kind, start="", end="", query="not asked")
             return _no_data(gate, nothing, f"'{gate.measure}' was not measured")
-        return judge(
-            gate, seen, look=look, looks=looks, confidence=confidence, alpha_early=alpha_early, prior=prior,
-            version=version,
-        )  # fmt: skip
+        return judge(gate, seen, look=look, looks=looks, confidence=confidence, alpha_early=alpha_early, prior=prior)
 
     return tuple(one(gate) for gate in gates)
 
@@ -382,11 +372,10 @@ def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa:
     missing = round(weight * n) - k
     if allowed and missing > 0 and (weight == 1 or least < weight):
         claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
-    alpha = rules.split_alpha
-    wrong = p < alpha if rules.look is not None else against >= -math.log(alpha)
+    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(SPLIT_ALPHA)
 
     def result(verdict: Verdict, reason: str) -> GateResult:
-        return _result(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=alpha)
+        return _result(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=SPLIT_ALPHA)
 
     if wrong:
         return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect")

@@ -25,8 +25,6 @@ class Rules:
     confidence: float
     alpha_early: float
     prior: tuple[float, float]
-    split_alpha: float
-    """The observed split is called wrong at p below this."""
 
     @property
     def alpha(self) -> float:
