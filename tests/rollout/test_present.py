@@ -92,3 +92,19 @@ def test_what_is_owed_follows_the_rate_that_was_judged(n: int, hours: float) -> 
 
 def test_nothing_is_owed_where_nothing_is_known() -> None:
     assert present.owed(None, WINDOW, PARAMS) == 0.0
+
+
+@given(owed=st.floats(0, 1000))
+def test_users_who_could_not_be_seen_since_hold(owed: float) -> None:
+    """The failed jobs had left the table before anybody looked: nothing fails, and nothing was seen."""
+    users = row("success_rate", Verdict.INCONCLUSIVE)
+    gone = "184 of 488 jobs could not be seen"
+    users = users.model_copy(update={"evidence": users.evidence.model_copy(update={"partial": True, "unseen": gone})})
+    since = QUIET.model_copy(update={"results": (users,)})
+    found = present.stands(PROMOTE, seen(since=since, owed=owed))
+    if owed < present.OWED:
+        assert found is PROMOTE
+        return
+    assert found.decision is Decision.HOLD
+    assert gone in found.reason
+    assert not present.told(seen(since=since, owed=owed)).ok

@@ -317,3 +317,37 @@ def test_parts_are_judged_each_by_itself(kind: Any) -> None:
     assert judge(gate("error_rate"), whole, look=LOOK).verdict is Verdict.FAIL
     pooled = judge(gate("error_rate"), whole.model_copy(update={"parts": ()}), look=LOOK)
     assert pooled.verdict is not Verdict.FAIL, "which is what pooling would have hidden"
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize(
+    ("before", "sync"), [((20_000, 0), (9_000, 2_700)), ((20_000, 6_000), (9_000, 0)), ((0, 0), (9_000, 8_900))]
+)
+def test_the_stricter_reference_counts_for_mistakes_too(
+    status: int, before: tuple[float, float], sync: tuple[float, float]
+) -> None:
+    """What goes wrong now may go wrong on both routes; and what was wrong before need not be so now."""
+    log = [[iso(START + dt.timedelta(minutes=7)), status, "", 300]]
+    seen = look_at(census(700), requests=1000, wrong=300, before=before, sync=sync, log=log)
+    for id, evidence in (("success_rate", rates.success(seen)), ("refused", rates.refused(seen))):
+        assert judge(gate(id), evidence, look=LOOK).verdict is not Verdict.PASS
+
+
+def test_without_the_days_before_what_both_routes_refuse_is_not_believed() -> None:
+    seen = look_at(census(955), requests=1000, wrong=45, sync=(9_000, 450))
+    assert judge(gate("success_rate"), rates.success(seen), look=LOOK).verdict is Verdict.INCONCLUSIVE
+
+
+@given(vanished=st.integers(0, 40), held=st.integers(0, 60), younger=st.integers(0, 40))
+def test_messages_of_young_jobs_do_not_explain_old_ones(vanished: int, held: int, younger: int) -> None:
+    jobs = census(2900, in_flight=younger, vanished=vanished, vanished_of=2900, lost=vanished)
+    seen = look_at(jobs, requests=2900 + vanished)
+    seen.live["queue_visible"], seen.live["queue_in_flight"] = held, 0
+    found = rates.lost_jobs(seen)
+    assert found.bad == max(0, vanished - max(0, held - younger))
+    assert 0 <= found.doubtful <= found.bad
+    assert found.bad - found.doubtful <= max(0, vanished - held)
+    if vanished > held and vanished - held >= 1:
+        assert judge(gate("lost_jobs"), found, look=LOOK).verdict is Verdict.FAIL
+    if vanished and held <= younger:
+        assert judge(gate("lost_jobs"), found, look=LOOK).verdict is not Verdict.PASS

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso
-from runbook_lib.observe.jobs.census import Segment, count, describe, merge, take
-from runbook_lib.params.load import Params
+from runbook_lib.observe.jobs.census import Segment, count, describe, merge, take, taken
+from runbook_lib.params.load import Params, load_file, params_dir
 
 T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
 SECOND, MINUTE, HOUR = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
@@ -233,3 +233,19 @@ def test_overlapping_looks_never_count_a_job_twice(jobs: list[dict[str, Any]], s
     merged = merge(parts)
     for name in ("completed", "failed", "late", "lost", "probes", "input_tokens"):
         assert getattr(merged, name) <= getattr(whole, name)
+
+
+@pytest.mark.parametrize("late_h", [54, 59, 60.5, 61, 65, 200])
+def test_a_look_so_late_that_nothing_is_left_names_the_whole_time_as_a_gap(late_h: float) -> None:
+    """The second look came when every job since the first had left the table: 24 to 36 h are unseen, not judged."""
+    start = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
+    hour = dt.timedelta(hours=1)
+    params = load_file(params_dir() / "prod.yaml")
+    first = Segment(start=start, end=start + 24 * hour, end_settled=start + 24 * hour, completed=324)
+    window = Window(start + 24 * hour, start + 36 * hour)
+    fresh = taken(lambda _: ([], 0.0), params, window, start + late_h * hour, since=start)
+    merged = merge([first, fresh])
+    assert merged.end_settled == start + 36 * hour
+    unseen = sum((high - low).total_seconds() for low, high in merged.gaps) / 3600
+    gone = min(36.0, max(24.0, late_h - params.service.job_ttl_s / 3600)) - 24
+    assert unseen == pytest.approx(gone, abs=0.1)
