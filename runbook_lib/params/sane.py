@@ -4,7 +4,9 @@ the caller's mistake. Each would switch a check off without a word, so they are 
 
 from __future__ import annotations
 
+import ast
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,16 @@ from runbook_lib.base.errors import UsageError
 if TYPE_CHECKING:
     from runbook_lib.judge.model import Gate
     from runbook_lib.params.load import Params
+    from runbook_lib.params.policy import Alarm
 
 OURS = (403, 408, 413, 429)
 """Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer
 Guide, gateway response types)."""
 UNITS = {"rate": ("ratio",), "split": ("ratio",), "amount": ("USD",)}
 """Units that the evidence of a kind is in; gauges and quantiles say their own."""
+MOST_H = 31 * 24.0
+MOST_SAMPLES = 10_000_000
+MOST_STRAGGLERS = 100
 SECONDS = ("submit_latency", "generation_time")
 
 
@@ -47,14 +53,24 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
     for name, path in (("submit", routes.submit), ("status", routes.status)):
         if path == routes.sync:
             yield f"api.routes.{name}", repr(path), "it is the synchronous route too, so that nothing tells them apart"
+    for name, path in routes.model_dump().items():
+        if not re.fullmatch(r"/\S*[^\s/]", path):
+            yield f"api.routes.{name}", repr(path), "a path begins with / and ends with its last part, without spaces"
+    for name, field in service.api.access_log_fields.model_dump().items():
+        if not re.fullmatch(r"[A-Za-z_][\w.-]*", field):
+            yield f"api.access_log_fields.{name}", repr(field), "wants the key of a JSON line"
 
 
 def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
     policy = params.policy
     for gate in policy.gates:
         yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in _gate(gate))
+    if not any(gate.measure == "success" for gate in policy.gates):
+        yield "gates", "without one of measure success", "what users get must be judged"
     yield from _phases(params)
     yield from _odds(params)
+    for alarm in policy.alarms:
+        yield from ((f"alarms.{alarm.id}.{key}", value, wanted) for key, value, wanted in _alarm(alarm))
     for status in policy.door.mistakes:
         if status in OURS or not 400 <= status < 500:
             wanted = "the gateway's own refusal" if status in OURS else "no 4xx"
@@ -75,6 +91,13 @@ def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
                 f"phases.{name}.looks", f"{first:g} h",
                 f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); wants more",
             )  # fmt: skip
+        last = max(look.hours for look in (*phase.looks, *phase.after_migration))
+        if last > MOST_H:
+            yield f"phases.{name}.looks", f"{last:g} h", f"nobody waits longer than {MOST_H:g} h"
+        weights = {0.0, *(one.percent for one in policy.phases.values())}
+        if phase.before_percent not in weights:
+            wanted = f"no phase ends at that weight; there are {', '.join(f'{one:g}' for one in sorted(weights))}"
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted
         if phase.before_percent >= phase.percent > 0:
             yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"wants less than {phase.percent:g}"
 
@@ -102,6 +125,31 @@ def _gate(gate: Gate) -> Iterator[tuple[str, object, str]]:
             yield name, f"'{line}'", "wants a number, not below 0"
         elif gate.unit == "ratio" and line.limit > 1:
             yield name, f"'{line}'", "a ratio is 0 to 1"
-    for one in gate.stragglers:
-        if one.share > 0.5:
-            yield "stragglers.share", one.share, "more than half of the clients are no stragglers"
+    if gate.kind == "rate" and gate.target.holds(0.0 if gate.higher_is_better else 1.0):
+        yield "target", f"'{gate.target}'", "every rate meets it"
+    if gate.min_samples > MOST_SAMPLES:
+        yield "min_samples", gate.min_samples, f"no soak has as many; wants {MOST_SAMPLES:,} at most"
+    allowed = math.inf
+    for one in sorted(gate.stragglers, key=lambda one: one.from_percent):
+        if one.share > 0.5 or one.count > MOST_STRAGGLERS:
+            yield "stragglers", f"{one.share:g} and {one.count}", "as many clients are no stragglers"
+        if one.share > allowed:
+            yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", "the allowance shrinks with the phase"
+        allowed = one.share
+
+
+def _alarm(alarm: Alarm) -> Iterator[tuple[str, object, str]]:
+    if alarm.period_s not in (10, 20, 30) and alarm.period_s % 60:
+        yield "period_s", alarm.period_s, "CloudWatch takes 10, 20, 30 and multiples of 60"
+    if alarm.expression is None:
+        return
+    try:
+        tree = ast.parse(alarm.expression.strip(), mode="eval")
+    except SyntaxError:
+        yield "expression", f"'{alarm.expression}'", "it is no arithmetic of the metrics"
+        return
+    for node in ast.walk(tree):
+        # Functions of metric math are in capitals, ids of metrics begin with a small letter.
+        if isinstance(node, ast.Name) and not node.id.isupper() and node.id not in alarm.metrics:
+            there = ", ".join(alarm.metrics)
+            yield "expression", f"'{alarm.expression}'", f"'{node.id}' is none of its metrics; there are {there}"
