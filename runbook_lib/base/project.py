@@ -32,6 +32,19 @@ def project_root(start: Path | None = None) -> Path:
     return params_dir(start).parent
 
 
+def params_file(value: str | Path) -> Path:
+    """The parameter file that is meant: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
+
+    Raises:
+        UsageError: only an environment is given, and there is no project here.
+    """
+    path = Path(value)
+    if path.suffix or len(path.parts) > 1 or path.exists():
+        return path
+    file = Path("params") / f"{path}.yaml"
+    return file if file.parent.is_dir() else params_dir() / file.name
+
+
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same safe loader in C where PyYAML has it: ten times as fast on the policy's files."""
 

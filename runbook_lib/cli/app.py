@@ -93,10 +93,7 @@ def rollback(
     scenario: Annotated[
         str, typer.Argument(help="1: async failing (turn it off). 2: queue backlog. 3: DynamoDB throttling.")
     ],
-    params: Annotated[
-        Path | None, typer.Option("--params", "-f", help="Flat parameter file, such as params/prod.yaml.")
-    ] = None,
-    env: Annotated[str | None, typer.Option("--env", help="Short for --params params/ENV.yaml.")] = None,
+    params: ParamsFile,
     set_: Set = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
     confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
@@ -114,18 +111,17 @@ def rollback(
 
     Example: [bold]runbook rollback 1 --env prod --apply --confirm prod[/bold]
     """
-    from runbook_lib.commands.rollback import file_of, rollback_1, show
+    from runbook_lib.commands.rollback import rollback_1, show
     from runbook_lib.run.launch import overrides
 
     values = {**overrides(set_ or []), "mode": "apply" if apply else "plan", "confirm": confirm}
     if reason:
         values["reason"] = reason
-    file = file_of(params, env)
     if scenario in ("2", "3"):
-        _launch(f"rollback_{scenario}", file, values, json_)
+        _launch(f"rollback_{scenario}", params, values, json_)
     if scenario != "1":
         raise UsageError(f"rollback '{scenario}': wants 1 (async failing), 2 (queue backlog) or 3 (throttling)")
-    done = rollback_1(file, values, notebook=notebook)
+    done = rollback_1(params, values, notebook=notebook)
     show(done, json_)
     raise typer.Exit(done.exit_code)
 

@@ -7,21 +7,12 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.project import params_file
+
 
 def placed(value: Path | None) -> Path | None:
-    """The file that is meant: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
-
-    Raises:
-        UsageError: only an environment is given, and there is no project here.
-    """
-    if value is None or value.suffix or len(value.parts) > 1 or value.exists():
-        return value
-    file = Path("params") / f"{value}.yaml"
-    if file.parent.is_dir():
-        return file
-    from runbook_lib.params.load import params_dir
-
-    return params_dir() / file.name
+    """As `params_file`; None stays None."""
+    return None if value is None else params_file(value)
 
 
 ParamsFile = Annotated[

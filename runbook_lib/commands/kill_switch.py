@@ -6,15 +6,16 @@ times a bare boto3 script. What comes after the effect, record and notebook, is 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime as dt
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore
@@ -22,7 +23,7 @@ from runbook_lib.act.traffic.flags import describe
 from runbook_lib.act.traffic.switch import Off, Switch
 from runbook_lib.base.aws import Aws, Identity, require_account
 from runbook_lib.base.errors import ArchiveError, RunbookError, UsageError
-from runbook_lib.base.project import params_dir, project_root
+from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials
 from runbook_lib.record.journal import Journal, utc_now
@@ -75,52 +76,45 @@ def parse(words: Sequence[str]) -> Wanted | None:
     """
     if list(words[:2]) != ["rollback", "1"]:
         return None
-    given: dict[str, Any] = {"pairs": []}
-    rest = list(words[2:])
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        name = _OPTIONS.get(word)
-        if name is None or (equals and name in _FLAGS):
-            return None
-        if name in _FLAGS:
-            given[name] = True
-            continue
-        if not equals:
-            if not rest:
-                return None
-            value = rest.pop(0)
-        if name == "pairs":
-            given["pairs"].append(value)
-        else:
-            given[name] = value
-    if not given.get("apply") or ("file" in given) == ("env" in given):
-        return None
     with contextlib.suppress(UsageError, ValueError):
-        return _wanted(given)
+        given = _parser().parse_args(words[2:])
+        return _wanted(given) if given.apply else None
     return None
 
 
-_OPTIONS = {
-    "--params": "file", "-f": "file", "--env": "env", "--confirm": "confirm", "--reason": "reason", "--set": "pairs",
-    "--apply": "apply", "--json": "json", "--no-notebook": "bare",
-}  # fmt: skip
-_FLAGS = ("apply", "json", "bare")
+class _Quiet(argparse.ArgumentParser):
+    """Typer tells what is wrong, and shows the help."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Quiet(add_help=False, allow_abbrev=False)
+    parser.add_argument("--params", "-f", "--env", dest="file", type=params_file, required=True)
+    for text in ("confirm", "reason"):
+        parser.add_argument(f"--{text}", default="")
+    parser.add_argument("--set", action="append", default=[])
+    for flag in ("apply", "json", "no-notebook"):
+        parser.add_argument(f"--{flag}", action="store_true")
+    return parser
+
+
 _NUMBERS: dict[str, type] = {"attempt": int, "time_scale": float}
 """Parameters that are no text; a test holds them to `params.Flat`."""
 
 
-def _wanted(given: Mapping[str, Any]) -> Wanted | None:
+def _wanted(given: argparse.Namespace) -> Wanted:
     values: dict[str, Any] = {}
-    for pair in given["pairs"]:
+    for pair in given.set:
         key, equals, value = pair.partition("=")
         if not equals:
-            return None
+            raise ValueError(f"--set {pair}: wants K=V")
         values[key] = _NUMBERS.get(key, str)(value)
-    values |= {"mode": "apply", "confirm": given.get("confirm", "")}
-    if given.get("reason"):
-        values["reason"] = given["reason"]
-    file = Path(given["file"]) if "file" in given else params_dir() / f"{given['env']}.yaml"
-    return Wanted("1", file, values, json=bool(given.get("json")), notebook=not given.get("bare"))
+    values |= {"mode": "apply", "confirm": given.confirm}
+    if given.reason:
+        values["reason"] = given.reason
+    return Wanted("1", given.file, values, json=given.json, notebook=not given.no_notebook)
 
 
 def off(wanted: Wanted) -> Effect:

@@ -22,10 +22,10 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, Look
+from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import OwnRecord
-from runbook_lib.steps.deploy_dev import LEAST_WAIT_S, stage_url
 
 NAME = "probe"
 """Where the records lie, beside those of the notebooks."""

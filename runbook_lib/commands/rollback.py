@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.aws import connect, require_account
-from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.errors import ArchiveError, Exit, RunbookError
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.params.load import Params, load_file, project_root
@@ -87,7 +87,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
 
 def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
     """The command that does it, with the parameters that were given."""
-    where = ["--env", env] if file == project_root() / "params" / f"{env}.yaml" else ["--params", str(file)]
+    where = ["--env", env] if file.resolve() == project_root() / "params" / f"{env}.yaml" else ["--params", str(file)]
     given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
     words = ["runbook", "rollback", "1", *where, *(word for pair in given for word in pair)]
     return shlex.join([*words, "--apply", "--confirm", env])
@@ -225,14 +225,3 @@ def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
     except (ArchiveError, OSError) as trouble:
         print(not_sealed(trouble, effect.staging), file=sys.stderr, flush=True)
         return None
-
-
-def file_of(params: Path | None, env: str | None) -> Path:
-    """The parameter file that `--params` or `--env` names.
-
-    Raises:
-        UsageError: both, or neither.
-    """
-    if (params is None) == (env is None):
-        raise UsageError("rollback: wants either --params FILE or --env NAME (for params/NAME.yaml)")
-    return params if params is not None else project_root() / "params" / f"{env}.yaml"

@@ -7,13 +7,12 @@ from typing import Any
 
 from runbook_lib.act.dlq_drill import round_trip
 from runbook_lib.act.requests.smoke import STEPS, smoke
-from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs import logs
-from runbook_lib.params.load import Params
 from runbook_lib.run.run import Run
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
@@ -29,8 +28,6 @@ EXPECTED = {
     "sync": "200, or 504 as in production",
 }
 """What each step of the smoke test wants to see."""
-LEAST_WAIT_S = 15.0
-"""The least that the sandbox is given, whatever its time scale: processes start in real time."""
 
 
 class DeployDev(Step):
@@ -170,23 +167,3 @@ class DeployDev(Step):
 
 def _title(name: str) -> str:
     return name[0].upper() + name[1:]
-
-
-def stage_url(aws: Aws, params: Params) -> str:
-    """Address of the API's stage.
-
-    Raises:
-        AwsError: there is no such API.
-    """
-    kind, name = params.service.api.kind, params.name("api")
-    with aws_errors("looking up the API (apigateway:GET)"):
-        if kind == "rest":
-            pages = aws.client("apigateway").get_paginator("get_rest_apis").paginate()
-            ids = [api["id"] for page in pages for api in page["items"] if api["name"] == name]
-        else:
-            pages = aws.client("apigatewayv2").get_paginator("get_apis").paginate()
-            ids = [api["ApiId"] for page in pages for api in page["Items"] if api["Name"] == name]
-    if not ids:
-        raise AwsError(f"there is no {kind.upper()} API called '{name}'; deploy first")
-    place = {"endpoint": aws.endpoint, "api_id": ids[0], "region": params.region, "env": params.env}
-    return str(params.api_url.format(stage=params.service.api.stage, **place))

@@ -16,6 +16,7 @@ from botocore.client import BaseClient
 
 from runbook_lib.base.errors import AwsError, RunbookError, UsageError
 from runbook_lib.cli import entry
+from runbook_lib.cli.options import placed
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import parse
 from runbook_lib.params.essentials import DEFAULTS, essentials
@@ -167,6 +168,15 @@ def test_the_command_line_is_read_without_typer() -> None:
     assert parse(["rollback", "1", "-f", "x.yaml", "--apply", "--confirm=prod"]).file == Path("x.yaml")  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("option", ["--params", "--env", "-f"])
+@pytest.mark.parametrize("value", ["prod", "params/prod.yaml", str(ROOT / "params" / "prod.yaml")])
+def test_there_is_one_way_to_say_which_parameters(option: str, value: str) -> None:
+    wanted = parse(["rollback", "1", option, value, "--apply", "--confirm", "prod"])
+    assert wanted is not None
+    assert wanted.file.resolve() == ROOT / "params" / "prod.yaml"
+    assert placed(Path(value)) == wanted.file
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -174,7 +184,8 @@ def test_the_command_line_is_read_without_typer() -> None:
         ["run", "06"],
         ["rollback", "2", *BASE[2:]],
         ["rollback", "1", "--env", "prod"],  # a plan
-        [*BASE, "--params", "x.yaml"],
+        [*BASE, "--param", "x.yaml"],
+        [*BASE, "--notebook"],
         [*BASE, "--help"],
         [*BASE, "--reason"],
         [*BASE, "--json=yes"],

@@ -15,6 +15,7 @@ import pytest
 from runbook_lib.base.errors import AwsError, RedVerdict
 from runbook_lib.base.window import Window
 from runbook_lib.judge.model import Decision, Verdict
+from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.jobs import census
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.record import Record
@@ -23,7 +24,7 @@ from runbook_lib.rehearse.play.stage import only, overlaid, params_of, take_as_p
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.run.run import Run
 from runbook_lib.steps import deploy_dev as room
-from runbook_lib.steps.deploy_dev import DeployDev, stage_url
+from runbook_lib.steps.deploy_dev import DeployDev
 
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[2]

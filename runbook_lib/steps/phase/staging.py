@@ -12,13 +12,13 @@ from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.judge.planning import load as judged
+from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.jobs.load_census import settled
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
-from runbook_lib.steps.deploy_dev import stage_url
 from runbook_lib.steps.phase.phase import Phase
 
 LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")

@@ -191,7 +191,7 @@ class Aftermath(WayBackTo):
     def _probe(self) -> list[Any]:
         """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
         from runbook_lib.act.requests.smoke import sync_answer
-        from runbook_lib.steps.deploy_dev import stage_url
+        from runbook_lib.observe.api_address import stage_url
 
         self.run.guard.authorise(raises=False)
         url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
