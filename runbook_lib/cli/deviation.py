@@ -27,13 +27,13 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     Example: [bold]runbook deviation list --params params/prod.yaml[/bold]
     """
     from runbook_lib.judge.incidents.deviation import still_open
-    from runbook_lib.params.load import load_file, project_root
+    from runbook_lib.params.load import load_file
     from runbook_lib.record.archive import Archive
     from runbook_lib.rollout.deviations import rows, said
     from runbook_lib.run.launch import overrides
 
     loaded = load_file(params, overrides(set_ or []))
-    told, altered = said(Archive(project_root() / loaded.archive), loaded.env)
+    told, altered = said(Archive.of(loaded), loaded.env)
     found = rows(still_open(told))
     if json_:
         typer.echo(json.dumps({"deviations": found, "warnings": altered}))
@@ -90,7 +90,7 @@ def adopt(
     """
     from runbook_lib.base.aws import connect, require_account
     from runbook_lib.base.window import iso
-    from runbook_lib.params.load import load_file, project_root
+    from runbook_lib.params.load import load_file
     from runbook_lib.record.archive import Archive
     from runbook_lib.rollout import deviations
     from runbook_lib.run.launch import overrides
@@ -98,7 +98,7 @@ def adopt(
     if not by.strip():
         raise UsageError("--by is empty: wants the name of the person who says so")
     loaded = load_file(params, overrides(set_ or []))
-    archive = Archive(project_root() / loaded.archive)
+    archive = Archive.of(loaded)
     known = deviations.open_deviations(archive, loaded.env)
     if deviation not in known:
         raise UsageError(f"deviation '{deviation}': it is not open; open are: {', '.join(known) or 'none'}")

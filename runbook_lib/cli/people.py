@@ -124,12 +124,11 @@ def _load(file: Path, pairs: list[str] | None) -> Params:
 
 def _caller(params: Params) -> tuple[Archive, Identity]:
     from runbook_lib.base.aws import connect, require_account
-    from runbook_lib.params.load import project_root
     from runbook_lib.record.archive import Archive
 
     identity = connect(params).identity()
     require_account(params, identity)
-    return Archive(project_root() / params.archive), identity
+    return Archive.of(params), identity
 
 
 def _enter(params: Params, kind: Kind, item: str, by: str, role: str, link: str, text: str, json_: bool) -> None:

@@ -157,7 +157,7 @@ def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostR
     routed = traffic.as_routed(params, state)
     levels = live.read(aws.client("sqs"), aws.client("lambda"), params) if there else {}
     levels["configured"] = configured.read(
-        aws.client, params, lambda: deviations.since(Archive(Path(params.archive)), params.env, deviations.BILLING)
+        aws.client, params, lambda: deviations.since(Archive.of(params), params.env, deviations.BILLING)
     )
     answers = fetch(aws.client("cloudwatch"), routed, measure.asks(routed, window, now), now)
     segment: census.Segment | None = None

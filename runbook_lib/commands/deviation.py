@@ -20,7 +20,7 @@ from runbook_lib.judge.incidents.capacity import Units
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.observe.resources import billing as table
 from runbook_lib.observe.resources import workers
-from runbook_lib.params.load import Params, load_file, project_root
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.deviations import BILLING, UNITS_BEFORE
@@ -60,7 +60,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
         AwsError: AWS refused or did not answer.
     """
     params = load_file(file, values)
-    archive = Archive(project_root() / params.archive)
+    archive = Archive.of(params)
     found = _of(deviations.open_deviations(archive, params.env), id)
     aws = connect(params)
     identity = aws.identity()

@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook_lib.base.aws import connect, require_account
 from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.params.load import load_file, project_root
+from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.deviations import open_deviations, rows
@@ -104,7 +104,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         for notebook, phase in params.policy.phases.items()
         if params.env in params.policy.steps[notebook].envs
     }
-    archive = Archive(project_root() / params.archive)
+    archive = Archive.of(params)
     lines = Rollout(params, archive, file, state, seen, identity.now).lines()
     return Status(
         env=params.env,

@@ -20,7 +20,7 @@ from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
 from runbook_lib.judge.model import Decision
-from runbook_lib.params.load import Params, load_file, project_root
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 
 MIN_INTERVAL_S = 60.0
@@ -140,7 +140,7 @@ class Watch:
         confirm = self.values.get("confirm", "")
         if auto_rollback and confirm != self.params.env:
             raise UsageError(f"--auto-rollback: --confirm is '{confirm}', wants '{self.params.env}'")
-        self._archive = Archive(project_root() / self.params.archive)
+        self._archive = Archive.of(self.params)
         with contextlib.suppress(ArchiveError, OSError):
             self._archive.sweep()
         self._pending: OneLook | None = None

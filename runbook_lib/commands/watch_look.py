@@ -20,7 +20,7 @@ from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
-from runbook_lib.params.load import load_file, project_root
+from runbook_lib.params.load import load_file
 from runbook_lib.record import owner
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
@@ -130,7 +130,7 @@ class OneLook:
         self.migrated = False
         """`/api/vpr` itself is asynchronous."""
         self.results: tuple[GateResult, ...] = ()
-        archive, staging, self.trouble = _stage(Archive(project_root() / self.params.archive), self.params, notebook)
+        archive, staging, self.trouble = _stage(Archive.of(self.params), self.params, notebook)
         self.journal = Held(staging)
         self.run = Run(notebook, self.params, archive=archive, staging=staging, run_id=staging.name, origin=ORIGIN)
         self.run.journal = self.journal

@@ -13,11 +13,12 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.project import project_root
 from runbook_lib.record import journal, owner
 from runbook_lib.record.chain import NAME, Chain, by_id, read_record
 from runbook_lib.record.place import RecordRef, attachments, safe
@@ -31,12 +32,30 @@ _UNSEALED = frozenset({owner.FILE, "record.json", "report.html", "notebook.ipynb
 _LOCK_TIMEOUT_S = 60.0
 
 
+class Named(Protocol):
+    """Parameters that name an archive's folder."""
+
+    @property
+    def archive(self) -> str:
+        """The folder, from the project's root."""
+        ...
+
+
 class Archive:
     """The records under `root`, which is made when first written to."""
 
     def __init__(self, root: Path | str, clock: Callable[[], dt.datetime] = journal.utc_now) -> None:
         self.root = Path(root).absolute()
         self.clock = clock
+
+    @classmethod
+    def of(cls, params: Named) -> Archive:
+        """The archive that the parameters name, in the project's folder, wherever the command is run.
+
+        Raises:
+            UsageError: there is no project here.
+        """
+        return cls(project_root() / params.archive)
 
     @property
     def staging(self) -> Path:

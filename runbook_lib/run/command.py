@@ -9,7 +9,7 @@ from typing import Self
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.params.load import Params, project_root
+from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import new_run_id
@@ -30,7 +30,7 @@ class OwnRecord:
     """
 
     def __init__(self, params: Params, name: str, aws: Aws, identity: Identity) -> None:
-        self.archive, self.run_id = Archive(project_root() / params.archive), new_run_id()
+        self.archive, self.run_id = Archive.of(params), new_run_id()
         self.archive.sweep()
         self.staging = self.archive.stage(params.env, params.release, name, self.run_id, "command")
         self.journal = Journal(self.staging)

@@ -23,7 +23,7 @@ from runbook_lib.base.redact import redact
 from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
-from runbook_lib.params.load import FLAT_NAMES, Params, load, project_root
+from runbook_lib.params.load import FLAT_NAMES, Params, load
 from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.place import CASE
@@ -68,7 +68,7 @@ class Run:
         params = load(
             {name: namespace[name] for name in FLAT_NAMES if name in namespace}, source=f"{notebook} (parameters)"
         )
-        archive = Archive(project_root() / params.archive)
+        archive = Archive.of(params)
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
         cls._abandon()
