@@ -17,8 +17,9 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import params_dir, project_root, read_yaml
 from runbook_lib.judge.model import Frozen
-from runbook_lib.params.policy import Policy, Service
+from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
+from runbook_lib.params.service import Service
 
 __all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
 

@@ -1,4 +1,4 @@
-"""The nested parameter files as models: `service.yaml`, `gates.yaml`. The price list has a module of its own."""
+"""`gates.yaml` as models: what is demanded of a rollout. The service and the price list have modules of their own."""
 
 from __future__ import annotations
 
@@ -11,102 +11,7 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
-from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.planning.cadence import Cadence
-
-
-class Routes(Frozen):
-    """Paths of the API, and the HTTP method of each."""
-
-    sync: str
-    submit: str
-    status: str
-
-
-class AccessLogFields(Frozen):
-    """JSON key under which a line of the API's access log holds each fact (`$context` variables in brackets)."""
-
-    status: str = "status"
-    """HTTP status that the caller got (`status`)."""
-    response_type: str = "response_type"
-    """Why the gateway itself refused: THROTTLED, WAF_FILTERED, ... (`error.responseType`); `-` where it did not."""
-    method: str = "method"
-    """HTTP method (`httpMethod`)."""
-    path: str = "path"
-    """The route's path (`resourcePath`); HTTP APIs have the route key (`routeKey`)."""
-    time: str = "time"
-    """When the request came, in milliseconds since 1970 (`requestTimeEpoch`)."""
-
-
-class Api(Frozen):
-    """The API in front; metrics differ by kind (DOMAIN.md, trap 4)."""
-
-    kind: Literal["rest", "http"]
-    stage: str
-    routes: Routes
-    access_log_fields: AccessLogFields = AccessLogFields()
-
-
-class Traffic(Frozen):
-    """Where the weight lives. `dial` and `switch` are two flags of one AppConfig application."""
-
-    kind: Literal["appconfig"]
-    application: str
-    dial_profile: str
-    switch_profile: str
-    dial_environment: str
-    switch_environment: str
-    immediate_strategy: str
-    soak_strategy: str
-    flag: str
-    client_poll_s: int = Field(gt=0)
-    """Clients read the flags this often; a weight is in force only after that."""
-
-
-class Notify(Frozen):
-    """Whom the alarms' topic tells, beside those whom the infrastructure code has subscribed."""
-
-    pagerduty_ssm: str = ""
-    """Parameter Store name of the pager's https address, which holds its integration key: read, and never shown."""
-    drill_wait_s: float = Field(default=20, gt=0)
-    """Real seconds that a fire drill listens for the notifications at most."""
-    way_wait_s: float = Field(default=600, gt=0)
-    """Real seconds that a failure of the drill's own may take from the log to the topic (a filter's points and an alarm
-    need some minutes)."""
-    webhook_ssm: str = ""
-    """Parameter Store name of a chat's webhook, told of every rollback; its address is a secret."""
-    webhook_env: str = ""
-    """The same from an environment variable of this name, which has precedence."""
-
-    @property
-    def webhook(self) -> bool:
-        """Whether one is configured."""
-        return bool(self.webhook_ssm or self.webhook_env)
-
-
-class Service(Frozen):
-    """The service under rollout: names and the settings that must hold."""
-
-    names: dict[str, str]
-    api: Api
-    traffic: Traffic
-    kpi_namespace: str
-    kpi_service: str
-    workers: int = Field(gt=0)
-    job_deadline_s: int = Field(gt=0)
-    """The client stops polling after this long: a later COMPLETED is no success."""
-    poll_every_s: int = Field(gt=0)
-    max_receives: int = Field(gt=0)
-    visibility_timeout_s: int = Field(gt=0)
-    job_ttl_s: int = Field(gt=0)
-    input_tokens: int = Field(gt=0)
-    output_tokens: int = Field(gt=0)
-    dead_letter_wait_s: int = Field(default=900, gt=0)
-    """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
-    notify: Notify = Notify()
-    failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
-    """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
-    sizes: Sizes
 
 
 class Phase(Frozen):

@@ -19,8 +19,9 @@ from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome
 from runbook_lib.params.load import Flat, Params
-from runbook_lib.params.policy import Policy, Service
+from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
+from runbook_lib.params.service import Service
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import plain
 from runbook_lib.record.place import CASE, RecordRef

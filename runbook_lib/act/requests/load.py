@@ -20,7 +20,7 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.redact import redact_text
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.planning.load import Met
-from runbook_lib.params.policy import Routes
+from runbook_lib.params.service import Routes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PROGRAM = (sys.executable, "-m", "locust")

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from runbook_lib.act.requests.smoke import Conversation, attempt
-from runbook_lib.params.policy import Routes
+from runbook_lib.params.service import Routes
 
 STEPS = ("submit", "poll", "download")
 """What a client does, in order."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.params.policy import Routes
+from runbook_lib.params.service import Routes
 
 PROBE_HEADER = "X-Runbook-Probe"
 STEPS = {

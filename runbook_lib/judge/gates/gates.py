@@ -11,20 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import reading, sequential, statistics
+from runbook_lib.judge.gates import reading
+from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
 from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
+from runbook_lib.judge.gates.split import split
+from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
 Reader = Callable[[Gate, Evidence, Rules], Reading | str]
-
-SPLIT_ALPHA = 0.001
-"""The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
-GAUGE_COVERAGE = 0.95
-"""Gauges without `steady`: this share of the window's points must have been seen."""
-STUCK_POINTS = 30
-"""A gauge that shows one and the same number, not 0, this often in a row and never another is not believed."""
 
 
 def judge(
@@ -50,14 +46,14 @@ def judge(
     """
     rules = Rules(look, tuple(looks), confidence, alpha_early, prior)
     if evidence.kind != gate.kind:
-        return _no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
+        return no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
     if wrong := impossible(gate, evidence):
-        return _no_data(gate, evidence, wrong)
+        return no_data(gate, evidence, wrong)
     result = _KINDS[gate.kind](gate, evidence, rules)
     if gate.implausible and result.value is not None and gate.implausible.holds(result.value):
         odd = words.number(result.value, gate.unit, gate.implausible.limit)
         doubt = f"{words.comparison(gate.implausible, gate.unit)} is not believed"
-        return _no_data(gate, evidence, f"{odd} is not plausible ({doubt}): is the unit right?")
+        return no_data(gate, evidence, f"{odd} is not plausible ({doubt}): is the unit right?")
     return _whole(result, evidence, look)
 
 
@@ -96,30 +92,10 @@ def judge_all(
         seen = evidence.get(gate.measure)
         if seen is None:
             nothing = Evidence(measure=gate.measure, kind=gate.kind, start="", end="", query="not asked")
-            return _no_data(gate, nothing, f"'{gate.measure}' was not measured")
+            return no_data(gate, nothing, f"'{gate.measure}' was not measured")
         return judge(gate, seen, look=look, looks=looks, confidence=confidence, alpha_early=alpha_early, prior=prior)
 
     return tuple(one(gate) for gate in gates)
-
-
-def _result(gate: Gate, evidence: Evidence, verdict: Verdict, reason: str, **more: object) -> GateResult:
-    fields: dict[str, object] = {"value": None, "low": None, "high": None, "n": evidence.n, **more}
-    return GateResult.model_validate(
-        {"gate": gate, "evidence": evidence, "verdict": verdict, "reason": words.sentence(reason), **fields}
-    )
-
-
-def _no_data(gate: Gate, evidence: Evidence, why: str) -> GateResult:
-    return _result(gate, evidence, Verdict.NO_DATA, f"{words.title(gate)}: no data, {why}", n=None)
-
-
-def _absent(gate: Gate, evidence: Evidence, rules: Rules, why: str) -> GateResult:
-    """Nothing was seen: NO_DATA, unless another measure or the configuration proves that nothing is zero (trap 5)."""
-    if evidence.proven_zero_by is None:
-        return _no_data(gate, evidence, why)
-    reason = f"{words.title(gate)}: nothing to judge, proven by {evidence.proven_zero_by}"
-    verdict = Verdict.INCONCLUSIVE if rules.look is None else Verdict.PASS
-    return _result(gate, evidence, verdict, reason, n=0)
 
 
 def _measured(gate: Gate, read: Reading, rules: Rules) -> str:
@@ -160,8 +136,8 @@ def _from_reading(reader: Reader) -> Judge:
         if not isinstance(read, str):
             return _conclude(gate, evidence, rules, read)
         if evidence.n == 0 and not evidence.bad:
-            return _absent(gate, evidence, rules, read)
-        return _no_data(gate, evidence, read)
+            return absent(gate, evidence, rules, read)
+        return no_data(gate, evidence, read)
 
     return judged
 
@@ -224,7 +200,7 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
 
     def result(verdict: Verdict, reason: str, edge: float | None = read.worst, needed: int | None = None) -> GateResult:
         text, wait = _more(needed, evidence, read.noun, rules.look)
-        return _result(
+        return result_of(
             gate, evidence, verdict, reason + text,
             value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
             needed=needed if text else None, needed_hours=wait,
@@ -288,118 +264,11 @@ def _so_far(measured: str, side: str, target: str, *, bad: bool, met: bool) -> s
     return f"soaking: {measured} so far, " + (f"in order (target {target})" if met else f"short of the target {target}")
 
 
-def _gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
-    """A level over time: the peak against the alert limit, the `steady` share of points against the target.
-
-    Points that are not numbers, or negative, or a fraction of a message, are not data. A point that is missing counts
-    as zero where that is proven, else as one that does not meet the target. The level read live counts for the peak.
-    """
-    seen = sorted(value for value in evidence.values if _level(gate, value))
-    live = evidence.live if evidence.live is not None and _level(gate, evidence.live) else None
-    expected = max(evidence.expected or 0, len(evidence.values))
-    missing = expected - len(seen)
-    if evidence.proven_zero_by is not None:
-        seen, missing = [0.0] * missing + seen, 0
-    if not seen and live is None:
-        return _absent(gate, evidence, rules, "not one valid point in the window")
-    up, line = gate.higher_is_better, bad_side(gate)
-    levels = [*seen, *([] if live is None else [live])]
-    peak = min(levels) if up else max(levels)
-    good = sum(gate.target.holds(value) for value in seen)
-    place = len(seen) if gate.steady is None else max(1, math.ceil(gate.steady * len(seen)))
-    typical = peak if not seen else seen[-place] if up else seen[place - 1]
-    if gate.steady is None:
-        typical = peak
-    name, unit = words.title(gate), gate.unit
-    target = words.comparison(gate.target, unit)
-    now = "" if live is None else f", {words.number(live, unit)} now"
-    facts = f"peak {words.number(peak, unit)}{now}, {good:,} of {expected:,} points {target}"
-
-    def result(verdict: Verdict, reason: str) -> GateResult:
-        return _result(
-            gate, evidence, verdict, reason, value=typical, low=min(levels), high=max(levels), n=len(seen),
-            collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(peak)),
-        )  # fmt: skip
-
-    if line.holds(peak) and gate.alert is not None:
-        alert = words.comparison(line, unit)
-        return result(Verdict.FAIL, f"{name} peaked at {words.number(peak, unit)}{now}, alert limit {alert}")
-    if not seen:
-        return _no_data(gate, evidence, f"only the live reading {words.number(live, unit)}, nothing of the window")
-    if rules.look is None:
-        return result(Verdict.INCONCLUSIVE, f"soaking: {name} so far {facts}")
-    if len(seen) >= STUCK_POINTS and seen[0] == seen[-1] != 0:
-        still = words.number(seen[0], unit)
-        return result(Verdict.INCONCLUSIVE, f"{name} stood at exactly {still} all the time: stuck? ({facts})")
-    if missing > (1 - (gate.steady or GAUGE_COVERAGE)) * expected:
-        return result(Verdict.INCONCLUSIVE, f"{name}: {missing:,} of {expected:,} points are missing ({facts})")
-    if evidence.live is not None and live is None:
-        return result(Verdict.INCONCLUSIVE, f"{name}: the level read now, {evidence.live}, cannot be ({facts})")
-    proof = f" (absent points are zero, proven by {evidence.proven_zero_by})" if evidence.proven_zero_by else ""
-    if gate.steady is None:
-        # Every point that was seen must meet the target, the live one too.
-        kept = good == len(seen) and (live is None or gate.target.holds(live))
-        return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{proof}")
-    kept = good >= gate.steady * expected
-    wanted = f", wants {words.sure(gate.steady)} of them"
-    return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{wanted}{proof}")
-
-
-def _level(gate: Gate, value: float) -> bool:
-    """Whether `value` can be a level at all; CloudWatch's Maximum of a number of messages is a whole number."""
-    return math.isfinite(value) and value >= 0 and (gate.unit != "messages" or value.is_integer())
-
-
-def _split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
-    """Async requests among all, against the weight in force: exact at the end, by a sequential test before."""
-    k, n, weight = evidence.bad, evidence.n, evidence.weight
-    if weight is None or not 0 <= weight <= 1:
-        return _no_data(gate, evidence, "the weight in force is not known")
-    if k is None or n is None or n == 0:
-        return _absent(gate, evidence, rules, "no request was seen in the window")
-    if not 0 <= k <= n:
-        return _no_data(gate, evidence, f"{k} async of {n} requests cannot be")
-    low, high = statistics.clopper_pearson(k, n, rules.confidence)
-    extent = words.interval(low, high, "ratio")
-    share = words.number(k / n, "ratio")
-    seen = f"{words.title(gate)}: {share} async ({words.sure(rules.confidence)} {extent}, {k:,} of {n:,})"
-    claim = f"the weight in force, {words.limit(weight, 'ratio')}"
-    allowed, least = _stragglers(gate, weight)
-    # So many old clients are forgiven, but never more than it takes to agree.
-    forgiven = k if k >= weight * n else min(k + allowed, math.floor(weight * n))
-    p = statistics.binomial_p(forgiven, n, min(weight, max(least, forgiven / n)))
-    against = sequential.split_log_e(forgiven, n, weight, least=least)
-    missing = round(weight * n) - k
-    if allowed and missing > 0 and (weight == 1 or least < weight):
-        claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
-    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(SPLIT_ALPHA)
-
-    def result(verdict: Verdict, reason: str) -> GateResult:
-        return _result(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=SPLIT_ALPHA)
-
-    if wrong:
-        return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect")
-    if rules.look is None:
-        return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}")
-    if n < gate.min_samples:
-        return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
-    return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
-
-
-def _stragglers(gate: Gate, weight: float) -> tuple[int, float]:
-    """(requests of old clients forgiven, the smallest share of async that still agrees) at a weight of 0 to 1."""
-    reached = [one for one in gate.stragglers if one.from_percent <= 100 * weight]
-    if not reached or not weight:
-        return 0, weight
-    last = max(reached, key=lambda one: one.from_percent)
-    return last.count, weight * (1 - last.share)
-
-
 _PLAIN_RATE = _from_reading(reading.rate)
 _KINDS: dict[str, Judge] = {
     "rate": _rate,
     "quantile": _from_reading(reading.quantile),
     "amount": _from_reading(reading.amount),
-    "gauge": _gauge,
-    "split": _split,
+    "gauge": gauge,
+    "split": split,
 }

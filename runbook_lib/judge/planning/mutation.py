@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from runbook_lib.judge.gates.gates import STUCK_POINTS, judge
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.gates.gauge import STUCK_POINTS
 from runbook_lib.judge.gates.reading import bad_side
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
 

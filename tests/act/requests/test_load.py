@@ -21,7 +21,7 @@ from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning import load as judged
 from runbook_lib.observe.jobs.load_census import census
 from runbook_lib.params.load import params_dir, read_yaml
-from runbook_lib.params.policy import Routes
+from runbook_lib.params.service import Routes
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import Sandbox

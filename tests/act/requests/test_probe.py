@@ -8,7 +8,7 @@ import pytest
 
 from runbook_lib.act.requests import probe as room
 from runbook_lib.act.requests.probe import Probe, probe, spoilt
-from runbook_lib.params.policy import Routes
+from runbook_lib.params.service import Routes
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox
 

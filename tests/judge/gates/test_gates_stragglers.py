@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.gates import sequential
-from runbook_lib.judge.gates.gates import SPLIT_ALPHA, judge
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.gates.split import SPLIT_ALPHA
 from runbook_lib.judge.model import Evidence, Look, Verdict
 from runbook_lib.params.policy import Policy
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.judge.gates.gates import STUCK_POINTS, judge
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.gates.gauge import STUCK_POINTS
 from runbook_lib.judge.gates.reading import bad_side
 from runbook_lib.judge.model import Evidence, Gate, Look, Verdict
 from runbook_lib.judge.planning.mutation import MUTATIONS, TITLES, Trial, healthy, trial

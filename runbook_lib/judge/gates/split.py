@@ -1,0 +1,59 @@
+"""The observed traffic split against the weight in force. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from runbook_lib.judge import words
+from runbook_lib.judge.gates import sequential, statistics
+from runbook_lib.judge.gates.reading import Rules
+from runbook_lib.judge.gates.told import absent, no_data, result_of
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
+
+SPLIT_ALPHA = 0.001
+"""The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
+
+
+def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
+    """Async requests among all, against the weight in force: exact at the end, by a sequential test before."""
+    k, n, weight = evidence.bad, evidence.n, evidence.weight
+    if weight is None or not 0 <= weight <= 1:
+        return no_data(gate, evidence, "the weight in force is not known")
+    if k is None or n is None or n == 0:
+        return absent(gate, evidence, rules, "no request was seen in the window")
+    if not 0 <= k <= n:
+        return no_data(gate, evidence, f"{k} async of {n} requests cannot be")
+    low, high = statistics.clopper_pearson(k, n, rules.confidence)
+    extent = words.interval(low, high, "ratio")
+    share = words.number(k / n, "ratio")
+    seen = f"{words.title(gate)}: {share} async ({words.sure(rules.confidence)} {extent}, {k:,} of {n:,})"
+    claim = f"the weight in force, {words.limit(weight, 'ratio')}"
+    allowed, least = _stragglers(gate, weight)
+    # So many old clients are forgiven, but never more than it takes to agree.
+    forgiven = k if k >= weight * n else min(k + allowed, math.floor(weight * n))
+    p = statistics.binomial_p(forgiven, n, min(weight, max(least, forgiven / n)))
+    against = sequential.split_log_e(forgiven, n, weight, least=least)
+    missing = round(weight * n) - k
+    if allowed and missing > 0 and (weight == 1 or least < weight):
+        claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
+    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(SPLIT_ALPHA)
+
+    def result(verdict: Verdict, reason: str) -> GateResult:
+        return result_of(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=SPLIT_ALPHA)
+
+    if wrong:
+        return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect")
+    if rules.look is None:
+        return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}")
+    if n < gate.min_samples:
+        return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
+    return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
+
+
+def _stragglers(gate: Gate, weight: float) -> tuple[int, float]:
+    """(requests of old clients forgiven, the smallest share of async that still agrees) at a weight of 0 to 1."""
+    reached = [one for one in gate.stragglers if one.from_percent <= 100 * weight]
+    if not reached or not weight:
+        return 0, weight
+    last = max(reached, key=lambda one: one.from_percent)
+    return last.count, weight * (1 - last.share)

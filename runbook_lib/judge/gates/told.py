@@ -1,0 +1,29 @@
+"""A gate's verdict as a row of the table: result, no data, nothing to judge. Pure."""
+
+from __future__ import annotations
+
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.reading import Rules
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
+
+
+def result_of(gate: Gate, evidence: Evidence, verdict: Verdict, reason: str, **more: object) -> GateResult:
+    """The gate's row; what is not given has no value."""
+    fields: dict[str, object] = {"value": None, "low": None, "high": None, "n": evidence.n, **more}
+    return GateResult.model_validate(
+        {"gate": gate, "evidence": evidence, "verdict": verdict, "reason": words.sentence(reason), **fields}
+    )
+
+
+def no_data(gate: Gate, evidence: Evidence, why: str) -> GateResult:
+    """NO_DATA, and why."""
+    return result_of(gate, evidence, Verdict.NO_DATA, f"{words.title(gate)}: no data, {why}", n=None)
+
+
+def absent(gate: Gate, evidence: Evidence, rules: Rules, why: str) -> GateResult:
+    """Nothing was seen: NO_DATA, unless another measure or the configuration proves that nothing is zero (trap 5)."""
+    if evidence.proven_zero_by is None:
+        return no_data(gate, evidence, why)
+    reason = f"{words.title(gate)}: nothing to judge, proven by {evidence.proven_zero_by}"
+    verdict = Verdict.INCONCLUSIVE if rules.look is None else Verdict.PASS
+    return result_of(gate, evidence, verdict, reason, n=0)
