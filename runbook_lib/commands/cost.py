@@ -30,7 +30,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
-from runbook_lib.rollout.cost_views import even, months
+from runbook_lib.rollout.costs import even, months
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
 _SECONDS = {"min": 60, "h": 3600, "d": 86400}

@@ -21,7 +21,7 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
 from runbook_lib.params.load import load_file
-from runbook_lib.record import owner
+from runbook_lib.record import staging as owner
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.rollout.moment import Moment

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import project_root
-from runbook_lib.record import journal, owner
+from runbook_lib.record import journal
+from runbook_lib.record import staging as owner
 from runbook_lib.record.chain import NAME, Chain, by_id, read_record
 from runbook_lib.record.place import RecordRef, attachments, safe
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal

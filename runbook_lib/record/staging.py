@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import os
+import platform
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record import owner
+from runbook_lib.record import journal
 from runbook_lib.record.seal import write_folder
 
 NAME = ".staging"
@@ -25,7 +31,7 @@ def stage(
     if not re.fullmatch(r"[A-Za-z0-9]+", run_id):
         raise ArchiveError(f"run id '{run_id}': wants letters and digits only")
     facts = {
-        **owner.owner(),
+        **owner(),
         "run_id": run_id,
         "env": env,
         "release": release,
@@ -34,5 +40,69 @@ def stage(
         "staged_at": now.isoformat(timespec="milliseconds"),
         "output": output,
     }
-    write_folder(root / NAME / run_id, {owner.FILE: json.dumps(facts, indent=1).encode()})
+    write_folder(root / NAME / run_id, {FILE: json.dumps(facts, indent=1).encode()})
     return root / NAME / run_id
+
+
+FILE = "owner.json"
+_FOREIGN_AFTER = dt.timedelta(days=7)
+"""A journal of another host is closed as died when nothing was written for this long: its process cannot be asked."""
+
+
+def owner() -> dict[str, Any]:
+    """This process: pid, start (epoch seconds; pids are used again, the pair is not) and host."""
+    return {"pid": os.getpid(), "start": _start(os.getpid()), "host": platform.node()}
+
+
+def alive(who: Mapping[str, Any], staging: Path) -> bool:
+    """Whether the owner noted in `owner.json` may still be writing to `staging`."""
+    if who.get("host") != platform.node():
+        return journal.utc_now() - _touched(staging) < _FOREIGN_AFTER
+    pid, start = who.get("pid"), who.get("start")
+    if not isinstance(pid, int) or not isinstance(start, (int, float)):
+        return False
+    now = _start(pid)
+    # The start time is derived from the boot time, which is adjusted with the clock: two seconds are no difference.
+    return now is not None and abs(now - start) < 2.0
+
+
+def _touched(staging: Path) -> dt.datetime:
+    path = staging / journal.FILE
+    stat = (path if path.exists() else staging).stat()
+    return dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+
+
+def _start(pid: int) -> float | None:
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None
+
+
+def facts(staging: Path) -> dict[str, Any]:
+    """`owner.json` of a staging folder; empty where there is none."""
+    try:
+        loaded = json.loads((staging / FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
+    """The notebook that papermill had written so far, if it is the one of that run."""
+    try:
+        loaded = json.loads(Path(str(who["output"])).read_bytes())
+        return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remove(staging: Path) -> None:
+    """Takes a staging folder away: out of sight at once, then gone."""
+    done = staging.with_name(f".done-{staging.name}")
+    with contextlib.suppress(OSError):
+        staging.rename(done)
+    shutil.rmtree(done, ignore_errors=True)

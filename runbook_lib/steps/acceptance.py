@@ -147,9 +147,9 @@ class Acceptance(Step):
 
     def cost_chart(self) -> Any:
         """What a report cost through the rollout, on both sides, by the looks that were sealed."""
-        from runbook_lib.rollout import cost_views
+        from runbook_lib.rollout import costs
 
-        return cost_views.history(self.records, self.params)
+        return costs.history(self.records, self.params)
 
     def issues_table(self) -> Any:
         """What was met on the way: notes of people, holds, rollbacks, runs that failed, warnings."""

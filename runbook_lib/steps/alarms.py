@@ -203,7 +203,7 @@ class Alarms(Step):
 
     def charts(self) -> Any:
         """The chance of a false alarm on a good day, alarm by alarm, at each weight."""
-        from runbook_lib.show.odds import odds_chart
+        from runbook_lib.show.bars import odds_chart
 
         rows = {id: {f"{w} %": one.per_day for w, one in each.items()} for id, each in self.odds.rows.items()}
         return odds_chart(rows, self.params.policy.alarm_math.false_per_day)

@@ -166,13 +166,13 @@ class Week:
 
     def cost_table(self) -> Any:
         """What a report costs now, what a month of it comes to, and what it cost through the rollout."""
-        from runbook_lib.rollout import cost_views
+        from runbook_lib.rollout import costs
         from runbook_lib.show.tables import stack
 
         phases = [one for name in self.params.policy.phases for one in self._records(name)]
         looks = [*phases, *self._records(self.run.notebook)]
-        shown = cost_views.bill(self._looked().evidence["cost_per_vpr"], self.params)
-        return stack(shown, cost_views.history(looks, self.params))
+        shown = costs.bill(self._looked().evidence["cost_per_vpr"], self.params)
+        return stack(shown, costs.history(looks, self.params))
 
     def judge(self) -> Outcome:
         """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""

@@ -16,7 +16,7 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import archive as module
-from runbook_lib.record import owner
+from runbook_lib.record import staging as owner
 from runbook_lib.record.archive import Archive, list_rows, seal_staged, show_record
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id, safe

@@ -81,7 +81,7 @@ def test_what_went_wrong_first_is_what_the_caller_hears(opened: Any, capsys: Any
 
 def test_what_a_killed_command_left_open_is_closed_by_the_next(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = opened()
-    monkeypatch.setattr("runbook_lib.record.owner.alive", lambda who, folder: folder != killed.staging)
+    monkeypatch.setattr("runbook_lib.record.staging.alive", lambda who, folder: folder != killed.staging)
     with opened() as own:
         own.say("done")
     archive = Archive(own.archive.root)

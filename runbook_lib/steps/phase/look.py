@@ -223,20 +223,20 @@ class Looking:
 
     def cost_table(self) -> Any:
         """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
-        from runbook_lib.rollout import cost_views
+        from runbook_lib.rollout import costs
 
-        return cost_views.bill(self.looked().evidence["cost_per_vpr"], self.params)
+        return costs.bill(self.looked().evidence["cost_per_vpr"], self.params)
 
     def cost_comparison(self) -> Any:
         """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
-        from runbook_lib.rollout import cost_compare, cost_views
+        from runbook_lib.rollout import costs
 
         seen = self.looked()
-        kept = cost_compare.from_record(self.before_this())
+        kept = costs.from_record(self.before_this())
         found = seen.evidence
-        compared = cost_compare.compare(found["cost_per_vpr"], found["cost_per_vpr_sync"], kept, self.run.run_id)
+        compared = costs.compare(found["cost_per_vpr"], found["cost_per_vpr_sync"], kept, self.run.run_id)
         self.run.check(compared)
-        return cost_views.compared(compared, found["cost_per_vpr_sync"], self.params)
+        return costs.compared(compared, found["cost_per_vpr_sync"], self.params)
 
     def charts(self) -> Any:
         """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""

@@ -10,7 +10,8 @@ import pytest
 
 from runbook_lib.judge.model import Evidence
 from runbook_lib.params.load import Params, load_file, params_dir
-from runbook_lib.rollout import cost_compare, cost_views
+from runbook_lib.rollout import costs
+from runbook_lib.rollout import costs as cost_compare
 
 LINES = [
     {"service": "Lambda worker", "item": "lambda.requests", "quantity": 1e6, "usd": 0.2, "fixed": False, "llm": False},
@@ -34,31 +35,31 @@ def evidence(n: int | None = 100, **extra: Any) -> Evidence:
 
 
 def test_a_month_is_ten_windows_and_what_is_fixed_stays(params: Params) -> None:
-    once, tenfold = cost_views.months(evidence(), params)
-    assert (once.times, tenfold.times) == cost_views.TIMES
+    once, tenfold = costs.months(evidence(), params)
+    assert (once.times, tenfold.times) == costs.TIMES
     assert once.infrastructure == pytest.approx(2.0 + 2.4) and once.llm == pytest.approx(30)
     assert tenfold.infrastructure == pytest.approx(20 + 2.4) and tenfold.fixed == pytest.approx(once.fixed)
-    assert cost_views.months(evidence(None), params) == []
+    assert costs.months(evidence(None), params) == []
 
 
 def test_the_break_even_is_of_the_units_that_rollback_3_provisions(params: Params) -> None:
-    found = cost_views.even(evidence(consumed={"writes": 1e6, "reads": 0.0}), params)
+    found = costs.even(evidence(consumed={"writes": 1e6, "reads": 0.0}), params)
     units = params.policy.rollbacks["rollback_3_dynamodb_throttling"].throttling
     assert found is not None and units is not None and found.units == units.units
-    assert cost_views.even(evidence(), params) is None and cost_views.even(evidence(None), params) is None
+    assert costs.even(evidence(), params) is None and costs.even(evidence(None), params) is None
 
 
 def test_the_bill_shows_the_month_only_where_there_is_a_bill(params: Params) -> None:
-    assert "A month, projected" in str(cost_views.bill(evidence(consumed={"writes": 9.0, "reads": 9.0}), params))
-    assert "A month, projected" not in str(cost_views.bill(evidence(None), params))
+    assert "A month, projected" in str(costs.bill(evidence(consumed={"writes": 9.0, "reads": 9.0}), params))
+    assert "A month, projected" not in str(costs.bill(evidence(None), params))
 
 
 def test_both_sides_are_drawn_where_both_have_a_bill(params: Params) -> None:
     check = cost_compare.compare(evidence(), evidence(50), None, "r")
-    text = str(cost_views.compared(check, evidence(50), params))
+    text = str(costs.compared(check, evidence(50), params))
     assert "by service (USD)" in text and "From sync" in text and "Synchronous: cost of 50" in text
     alone = cost_compare.compare(evidence(), evidence(None), None, "r")
-    assert "by service" not in str(cost_views.compared(alone, evidence(None), params))
+    assert "by service" not in str(costs.compared(alone, evidence(None), params))
 
 
 def record(at: str, notebook: str, own: float | None, sync: float | None, env: str = "prod") -> Any:
@@ -77,8 +78,8 @@ def test_the_cost_through_the_phases_is_that_of_the_looks(params: Params) -> Non
         record("2026-11-13T10:00:00Z", "10_post_deployment", 0.0009, None),
         record("2026-11-11T11:00:00Z", "06_phase1_10_percent", 9.0, 9.0, env="staging"),
     ]
-    text = str(cost_views.history(records, params))
+    text = str(costs.history(records, params))
     assert "sync 0.011 to 0.012" in text and "async 0.0009 to 0.002, last 0.0009" in text
     for mark in ("10 % at 11 Nov 10:00", "50 % at 12 Nov 10:00", "week at 13 Nov 10:00"):
         assert mark in text
-    assert "nothing to draw" in str(cost_views.history(records[2:3], params))
+    assert "nothing to draw" in str(costs.history(records[2:3], params))

@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook_lib.judge.model import Evidence, Verdict
 from runbook_lib.record.journal import plain
-from runbook_lib.rollout import cost_compare
+from runbook_lib.rollout import costs as cost_compare
 
 LINES = [
     {"service": "Lambda", "item": "x", "quantity": 1.0, "usd": 0.2, "fixed": False, "llm": False},
