@@ -1,0 +1,122 @@
+"""`runbook rehearse` and `runbook lab`: typer only; what they do is `rehearse/play` and `rehearse/quick`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.cli.options import AsJson
+
+REHEARSAL_EXITS = """\b
+Exit codes:
+  0  accepted; or the scenario ended as it declares
+  1  error: a run that broke
+  2  bad usage: no such scenario or phase
+  3  hold: the rollout stopped; or the scenario ended otherwise than it declares
+  4  rollback advised in a rollout that should have been accepted"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command(epilog=REHEARSAL_EXITS)(rehearse)
+    app.command()(lab)
+
+
+def rehearse(
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the simulated world; the same seed gives the same days.")
+    ] = 7,
+    scenario: Annotated[
+        str, typer.Option(help="Scenario of the world by name (see --list), or a YAML file of your own.")
+    ] = "healthy",
+    start_phase: Annotated[
+        str, typer.Option(help="06, 07 or 08: begin there, with the steps before taken as passed.")
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="In one process, without notebooks: world, questions and judge alone.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="With --quick: this many plays, from --seed on.")] = 1,
+    params: Annotated[
+        Path | None, typer.Option("--params", "-f", help="With --quick: judge by this file's policy and service.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Rehearse the rollout on the embedded AWS: real notebooks, real API calls, no account, no network.
+
+    Starts the embedded AWS on a loopback port with the sandbox for dev, staging and prod, and walks every notebook from
+    preflight to acceptance through some twenty virtual days. Another scenario than the healthy one is played to its own
+    end, the rollback's notebook included; it ends with 0 if that is the end which the scenario declares, with 3 if not.
+
+    With --quick a team asks whether its own gates would have caught it: the plays take a second or two each, and --json
+    prints an array with one object a seed.
+
+    Examples: [bold]runbook rehearse --scenario async_failing --start-phase 06[/bold]
+
+    [bold]runbook rehearse --scenario ours.yaml --quick --seeds 20 --params params/prod.yaml --json[/bold]
+    """
+    from runbook_lib.rehearse.play import director
+
+    if list_:
+        from runbook_lib.rehearse.play.matrix import listing
+
+        listing()
+        return
+    if quick:
+        _quick(scenario, range(seed, seed + seeds), params, start_phase, json_)
+    if seeds != 1 or params is not None:
+        raise UsageError("--seeds and --params go with --quick: the notebooks rehearse one seed of production's own")
+    if scenario == "healthy" and not start_phase:
+        finished = director.rehearse(scenario=scenario, seed=seed, quiet=json_)
+    else:
+        from runbook_lib.rehearse.play.play import play
+
+        finished = play(scenario, seed=seed, start_phase=start_phase, quiet=json_)
+    if json_:
+        typer.echo(json.dumps(finished.as_dict()))
+    raise typer.Exit(finished.exit_code)
+
+
+def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: bool) -> NoReturn:
+    """Plays a scenario in this process, and exits with 0 if every play ended as it expects, else with 3."""
+    from runbook_lib.params.load import load_file, params_dir
+    from runbook_lib.rehearse.quick import many
+    from runbook_lib.rehearse.world.scenario import find
+
+    known = find(name)
+    known.starts_at(start_phase)
+    if known.notebooks_only:
+        raise UsageError(f"'{known.name}' is found in the first week after the rollout: play it without --quick")
+    policy = load_file(file or params_dir() / "prod.yaml", {})
+    found = []
+    for one in many.plays(policy, known, seeds, start_phase):
+        found.append(one)
+        if not json_:
+            typer.echo(f"seed {one.ended.seed}: {one.ended.decision} ({len(found)} of {len(seeds)})", err=True)
+    if json_:
+        typer.echo(json.dumps([one.as_dict() for one in found]))
+    else:
+        from rich.console import Console
+
+        Console().print(many.table(known, found))
+        for line in many.remarks(found):
+            typer.echo(line)
+    raise typer.Exit(int(Exit.HOLD) if any(one.wrong for one in found) else int(Exit.OK))
+
+
+def lab(
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 7,
+    port: Annotated[int, typer.Option(help="Port of JupyterLab; 0 takes a free one.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+) -> None:
+    """JupyterLab on the notebooks, with a healthy rollout running in the embedded AWS.
+
+    Ends with Ctrl-C, and takes the embedded AWS down with it.
+    """
+    from runbook_lib.rehearse.play.lab import lab as start
+
+    raise typer.Exit(start(seed=seed, port=port, browser=browser))
