@@ -52,11 +52,6 @@ class Story:
     """What was changed: time by AWS's clock, words, run. Oldest first."""
 
     @property
-    def troubles(self) -> list[Decided]:
-        """Holds and rollbacks."""
-        return [one for one in self.decisions if one.decision in BAD]
-
-    @property
     def began(self) -> dt.datetime | None:
         """The first decision's instant."""
         return self.decisions[0].at if self.decisions else None

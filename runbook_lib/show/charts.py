@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates.statistics import clopper_pearson
-from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.judge.model import Gate
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown, when
@@ -108,48 +107,6 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
     """`panel` as an image that carries its description."""
     return image(panel(groups, marks=marks, title=title))
-
-
-def baseline_vs_canary(canary: Evidence, baseline: Evidence, gate: Gate | None = None, confidence: float = 0.95) -> Any:
-    """Success of both sides with their intervals, on one scale; the thresholds of `gate` (a success rate) drawn in."""
-    sides = (("async (canary)", canary, style.ORANGE), ("sync (baseline)", baseline, style.BLUE))
-    told: list[str] = []
-    with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 1.9), layout="constrained")
-        for place, (name, evidence, colour) in enumerate(sides):
-            if not evidence.n or evidence.bad is None:
-                axes.text(50, place, f"{name}: no data", ha="center", va="center", color=style.BLACK, fontsize=9)
-                told.append(f"{name}: no data")
-                continue
-            good = evidence.n - evidence.bad
-            low, high = clopper_pearson(good, evidence.n, confidence)
-            value = good / evidence.n
-            axes.plot(
-                [low * 100, high * 100], [place, place], color=colour, linewidth=7, alpha=0.35, solid_capstyle="butt"
-            )
-            axes.plot([value * 100], [place], "o", color=colour, markersize=8)
-            label = f"{words.number(value, 'ratio')}  ({words.interval(low, high, 'ratio')}, n = {evidence.n:,})"
-            left = value > 0.5
-            axes.annotate(
-                label,
-                (min(low, value) * 100 if left else max(high, value) * 100, place),
-                xytext=(-10 if left else 10, 0),
-                textcoords="offset points",
-                ha="right" if left else "left",
-                va="center",
-                fontsize=9,
-            )
-            told.append(f"{name}: {label}")
-        for name, threshold, colour, dash in _thresholds(gate):
-            axes.axvline(threshold * 100, color=colour, linestyle=dash, linewidth=1.3, label=name)
-        axes.set(xlim=(-2, 102), ylim=(1.6, -0.6), xlabel=f"success, % ({words.sure(confidence)} interval)")
-        axes.set_yticks([0, 1], [name for name, _, _ in sides])
-        axes.grid(axis="x")
-        axes.set_title("What users get: async beside sync")
-        if gate is not None:
-            figure.legend(loc="outside upper right", ncols=2)
-        figure.set_label(f"Success of async beside sync. {'; '.join(told)}.")
-    return figure
 
 
 def describe(

@@ -58,13 +58,10 @@ def test_the_migration_has_a_moment_of_its_own() -> None:
     assert told.weights["prod"][-1] == (BEGAN + 7 * HOUR, 100)
 
 
-def test_decisions_troubles_and_notes() -> None:
+def test_decisions_and_notes() -> None:
     told = story(ROLLOUT)
     assert told.began == BEGAN
     assert [one.decision for one in told.decisions].count("SOAK") == 3
-    assert [(one.notebook, one.decision, one.reason) for one in told.troubles] == [
-        ("07_phase2_50_percent", "ROLLBACK", "because")
-    ]
     assert told.notes == ((BEGAN + 15 * HOUR, "Ana", "The queue alarm was loud."),), "an approval is no issue"
 
 

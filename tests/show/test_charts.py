@@ -16,7 +16,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.judge.model import Gate
 from runbook_lib.show import charts, style
 
 T0 = dt.datetime(2026, 11, 10, 3, 0, tzinfo=dt.UTC)
@@ -193,17 +193,6 @@ def test_a_panel_shares_one_time_axis(gate: Find) -> None:
     assert figure.get_label().startswith("All of it: first (u): a 1 to 2, last 2; shift at 10 Nov 03:00 UTC.")
     with pytest.raises(ValueError, match="at least one group"):
         charts.panel([])
-
-
-def test_async_is_drawn_beside_sync_with_intervals_and_thresholds(gate: Find, rate: Callable[..., Evidence]) -> None:
-    figure = charts.baseline_vs_canary(rate(1, 300), rate(2650, 2700), gate("success_rate"))
-    axes = figure.axes[0]
-    assert "99.7 %  (98.2-100.0 %, n = 300)" in texts(axes)
-    assert "1.9 %  (1.4-2.4 %, n = 2,700)" in texts(axes)
-    assert {"target > 99 %", "alert < 98 %"} == {text.get_text() for text in figure.legends[0].get_texts()}
-    empty = charts.baseline_vs_canary(rate(None, None), rate(0, 0))
-    assert "async (canary): no data" in texts(empty.axes[0])
-    assert not empty.legends
 
 
 def test_an_image_describes_itself() -> None:

@@ -56,15 +56,6 @@ def difference(
     return Difference(value, value - math.hypot(p - p_low, q_high - q), value + math.hypot(p_high - p, q - q_low))
 
 
-def non_inferior(
-    good_canary: int, n_canary: int, good_baseline: int, n_baseline: int, margin: float, alpha: float = 0.05
-) -> bool:
-    """Whether the canary is shown, one-sided at `alpha`, to succeed at most `margin` less often than the baseline."""
-    if not margin >= 0:
-        raise ValueError("a margin is a distance, 0 or more")
-    return difference(good_canary, n_canary, good_baseline, n_baseline, 1 - 2 * alpha).low > -margin
-
-
 def shift(canary: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Shift:
     """Whether one arm's values tend to be larger (latency per period), without assuming equal spread.
 
