@@ -291,7 +291,7 @@ def test_without_room_for_the_intent_nothing_is_sent(aws: EmbeddedAws, file: Pat
 KILLED = """
 import sys
 from pathlib import Path
-from runbook_lib import dead_letters
+from runbook_lib.commands import dlq as dead_letters
 from tests.e2e import wire
 
 wire.install(getattr(wire, sys.argv[1]), int(sys.argv[2]), hits=wire.calls(sys.argv[3]))

@@ -83,7 +83,7 @@ import sys
 from pathlib import Path
 sys.argv = ["runbook", "rollback", "1", "--params", {str(file)!r}, "--apply", "--confirm", "prod", "--json"]
 import runbook_lib.cli.entry
-from runbook_lib import kill_switch
+from runbook_lib.commands import kill_switch
 effect = kill_switch.off(kill_switch.parse(sys.argv[1:]))
 print(effect.off.changed, sorted({set(HEAVY)!r} & set(sys.modules)))
 """

@@ -220,7 +220,7 @@ def test_denied_in_the_middle_leaves_an_open_change_that_the_next_run_answers(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from runbook_lib import rollback, kill_switch
+from runbook_lib.commands import rollback, kill_switch
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.record import archive, journal, seal
 

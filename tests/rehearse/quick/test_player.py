@@ -132,13 +132,16 @@ def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None
     end = START + dt.timedelta(hours=6)
     window = Window(START + dt.timedelta(minutes=10), end)
     here = Local(PARAMS, scenario, 5)
+    here.live(START)
     here.flags.shift(50, START, "test")
     here.live(end)
+    twin = Local(PARAMS, scenario, 5)
+    twin.live(START)
     with EmbeddedAws(START) as aws, only(aws.env):
         deploy(aws, PARAMS)
         _dial(aws, 50)
         world = World(aws, PARAMS, scenario, seed=5)
-        world.service = Local(PARAMS, scenario, 5).service  # from START on, not from some seconds later
+        world.service = twin.service  # from START on, not from some seconds later
         world.service.set_weight(0.5)
         world.advance(end)
         segment = census.take(aws.client("dynamodb"), PARAMS, window, end)
