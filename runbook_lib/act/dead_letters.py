@@ -33,7 +33,7 @@ class Redriven:
     others: list[str] = field(default_factory=list)
     """Left, for they were not asked for."""
     beyond: list[str] = field(default_factory=list)
-    """Left, for so many were not to be driven."""
+    """Left in the queue: beyond the limit `most`."""
 
     @property
     def seen(self) -> set[str]:

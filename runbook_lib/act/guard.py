@@ -62,7 +62,7 @@ class Change(Generic[T]):
     intent: str
     """Id that joins intent and outcome in the journal."""
     done: T | None
-    """What `do` returned; None if it raised, yet the change is there all the same."""
+    """What `do` returned; None if `do` raised but the read-back shows the change."""
     seen: Facts
     """What was read back."""
     ok: bool

@@ -208,7 +208,7 @@ def change_row(change: Change) -> dict[str, str]:
 
 
 def _undo(text: str) -> tuple[str, str]:
-    """The way back in words, and its commands, which only who goes it by hand wants to see."""
+    """The way back in words, and its commands, folded away for undoing by hand."""
     said, mark, commands = text.partition("; by hand: ")
     if mark or len(text) <= _LONG:
         return said, commands

@@ -23,7 +23,7 @@ NAME = ".staging"
 def stage(
     root: Path, env: str, release: str, notebook: str, run_id: str, origin: str, now: dt.datetime, output: str | None
 ) -> Path:
-    """See `Archive.stage`, which this is for whoever cannot wait for the archive to be loaded.
+    """`Archive.stage` without loading the archive; for the kill switch.
 
     Raises:
         ArchiveError: the archive cannot be written, or the run is staged already.

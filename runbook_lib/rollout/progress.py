@@ -191,7 +191,7 @@ class Rollout:
         return ("missing", f"{ready}waits for {waits}", None) if waits else ("due", f"{ready}may be run now", None)
 
     def _waits(self, notebook: str, env: str) -> str:
-        """The first thing that has to be there before it can be run with profit; empty if nothing is missing."""
+        """The first missing prerequisite; empty if nothing is missing."""
         one, step = f"{notebook}@{env}", self.steps[notebook]
         wanted = (*step.requires, *(step.requires_to_shift if self._deployed(one) else ()))
         missing = next((before for before in wanted if not self.findings[before].ok), "")

@@ -17,7 +17,7 @@ from runbook_lib.params.policy import Alarm, Phase
 
 WEIGHTS = (10, 50, 100)
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
-"""Counts that grow by one with every asynchronous request that fails in their way.
+"""Counters that rise by one for each failed async request of their kind.
 
 All failures are taken for the one that the alarm counts, so what it says of a healthy day is an upper bound.
 """

@@ -16,7 +16,7 @@ from runbook_lib.params.load import Params
 
 FUNCTIONS = ("submit", "worker", "status", "sync")
 MADE_SO_S = 60.0
-"""A table that went on demand so soon after its creation was made so."""
+"""A table on demand within this many seconds of its creation was created so."""
 
 
 def read(

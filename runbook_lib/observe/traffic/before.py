@@ -13,7 +13,7 @@ from runbook_lib.params.load import Params
 PERIOD_S = 3600
 """An hour: CloudWatch keeps such points for 455 days (DOMAIN.md, trap 7), and a quiet window is told in hours."""
 ROUTES = ("sync_requests", "async_requests")
-"""Both: who looks again after the shift wants all submissions, however they are split."""
+"""Both routes: after the shift, total submissions are their sum."""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class Forked:
         self.pid = pid
 
     def poll(self) -> int | None:
-        """None while it lives; how it ended, only the nursery could know."""
+        """None while it runs; its exit code is known to the nursery only."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:

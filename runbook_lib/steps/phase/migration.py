@@ -48,7 +48,7 @@ class Silence:
     """From then on nobody called it."""
     until: dt.datetime
     calls: float
-    """Of it, since the dial was set to 0."""
+    """Requests to the temporary route since the dial was set to 0."""
     witness: float
     """Requests to `/api/vpr` while it was silent: without one, silence would show nothing (trap 5)."""
 

@@ -83,7 +83,7 @@ class ThrottlingSeen(Mitigation):
 
     @property
     def in_force(self) -> bool:
-        """And table and index are ACTIVE with it."""
+        """Provisioned, and table and index are ACTIVE."""
         return self.provisioned and self.billing.active
 
     @cached_property

@@ -166,7 +166,7 @@ class Mitigation(Incident):
         )
 
     def symptoms(self, found: Sequence[Symptom], *, required: bool) -> Any:
-        """The same; once something was done about them, no symptom any more is good news."""
+        """As `Incident.symptoms`; after the action, absent symptoms pass."""
         shown = super().symptoms(found, required=required)
         if required or any(one.present or one.present is None for one in found):
             return shown

@@ -71,7 +71,7 @@ class BacklogSeen(Mitigation):
 
     @property
     def raised(self) -> bool:
-        """The workers are more, by this scenario and on record; or they were, and are not wholly put back yet."""
+        """This scenario has raised the workers (an open deviation says so) or is still lowering them."""
         return bool(self.open) and (self.workers.reserved == self.policy.workers or self.returning)
 
     @cached_property

@@ -19,7 +19,7 @@ from runbook_lib.steps.rollbacks.incident import Incident
 
 BASELINE = dt.timedelta(hours=24)
 FEW = 100
-"""Requests below which an endpoint's own success is not told from them, where a phase has seen more."""
+"""Below this many requests, use a phase's larger sample."""
 MIGRATE = "08_phase3_100_percent"
 BACK = "back to the synchronous route"
 """Of the change that has the infrastructure's command undo the migration."""
