@@ -24,6 +24,7 @@ from runbook_lib.params.load import load_file
 from runbook_lib.record import staging as owner
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
+from runbook_lib.rollout import hints
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.run.run import Run
 
@@ -148,7 +149,7 @@ class OneLook:
         """
         phase = _phase(self.run)
         self.moment, self.migrated = phase.moment, phase.state.migrated
-        notebook = f"runbook run {self.run.notebook} --params params/{self.params.env}.yaml"
+        notebook = f"runbook run {self.run.notebook} {hints.with_params(self.params)}"
         if phase.moment.name in IDLE:
             reason = f"PLANNED: nothing to watch: {phase.moment.words}"
             self.outcome = Outcome(decision=Decision.PLANNED, reason=reason, next=notebook)

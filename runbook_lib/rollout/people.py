@@ -18,6 +18,7 @@ from runbook_lib.params.load import Params
 from runbook_lib.params.policy import Attestation, Policy
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Book, Entered, Entry, book, newest, same_role
+from runbook_lib.rollout import hints
 
 
 class Asks(Protocol):
@@ -194,4 +195,4 @@ def _role(entry: Entry) -> str:
 
 
 def _command(verb: str, item: str, role: str, params: Params) -> str:
-    return f"runbook {verb} {item} --by NAME --role {shlex.quote(role)} --params params/{params.env}.yaml"
+    return f"runbook {verb} {item} --by NAME --role {shlex.quote(role)} {hints.with_params(params)}"

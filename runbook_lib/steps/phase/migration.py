@@ -25,8 +25,8 @@ from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rollout import hints, present
 from runbook_lib.rollout import moment as moments
-from runbook_lib.rollout import present
 from runbook_lib.rollout.look import Seen
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.way_back import deploy_command
@@ -244,11 +244,10 @@ class Migration(Phase):
     def _way_back(self, outcome: Outcome) -> Outcome:
         if not self.state.migrated:
             return super()._way_back(outcome)
-        env = self.params.env
         said = (
             "Run rollback_1. The switch has no effect any more, so it has the infrastructure's own command deploy the "
             f"step before ({deploy_command(self.params, 'async')}) and holds the stack against the template kept in "
-            f"the record. The command: runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
+            f"the record. The command: {hints.rollback_1(self.params)}"
         )
         return outcome.model_copy(update={"next": said})
 

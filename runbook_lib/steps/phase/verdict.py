@@ -13,7 +13,7 @@ from runbook_lib.judge.gates.decide import USER_SUCCESS
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome, Verdict
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.record.chain import predecessors
-from runbook_lib.rollout import door, present
+from runbook_lib.rollout import door, hints, present
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.look import Seen
@@ -89,9 +89,7 @@ class Judging(Looking):
 
     def _way_back(self, outcome: Outcome) -> Outcome:
         """The decision with the command that answers it."""
-        env = self.params.env
-        command = f"runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
-        return outcome.model_copy(update={"next": f"{outcome.next} The command: {command}"})
+        return outcome.model_copy(update={"next": f"{outcome.next} The command: {hints.rollback_1(self.params)}"})
 
     def _before(self, outcome: Outcome, seen: Seen) -> Outcome:
         """Whether the shift may be planned: deployed, every check passed, approved, guarded."""

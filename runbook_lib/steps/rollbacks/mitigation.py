@@ -21,7 +21,7 @@ from runbook_lib.judge.incidents.deviation import Act, Deviation
 from runbook_lib.judge.model import Decision, Gate, Outcome, Verdict
 from runbook_lib.observe.resources.owner import owner
 from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.rollout import deviations
+from runbook_lib.rollout import deviations, hints
 from runbook_lib.run.run import Run
 from runbook_lib.steps.rollbacks.incident import Incident, Symptom
 
@@ -205,8 +205,8 @@ class Mitigation(Incident):
     @property
     def after_the_fall(self) -> str:
         """What to do once scenario 1 was the answer."""
-        todo = "" if self.fell else f"runbook rollback 1 --params params/{self.params.env}.yaml --apply --confirm "
-        todo = f"{todo}{self.params.env}; " if todo else "run rollback_1_async_failing: it verifies and records; "
+        verify = "run rollback_1_async_failing: it verifies and records"
+        todo = f"{verify if self.fell else hints.rollback_1(self.params)}; "
         return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
 
     def conclude(self, **told: Any) -> Outcome:

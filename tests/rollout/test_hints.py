@@ -1,0 +1,54 @@
+"""A command that a decision proposes acts on the service that the decision is about."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.rollout import hints
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with a second region: prices, and a parameter file where the test wants one."""
+    folder = Path(shutil.copytree(params_dir(Path(__file__).parent), tmp_path / "params"))
+    prices = read_yaml(folder / "prices.yaml")
+    (folder / "prices-eu-west-1.yaml").write_text(yaml.safe_dump({**prices, "region": "eu-west-1"}))
+    return folder
+
+
+def of(command: str, root: Path) -> Params:
+    """The parameters that a proposed command would be run with."""
+    words = shlex.split(command)
+    file = root / words[words.index("--params") + 1]
+    pairs = (words[place + 1].partition("=") for place, word in enumerate(words) if word == "--set")
+    return load_file(file, {key: value for key, _, value in pairs})
+
+
+@pytest.mark.parametrize("env", ["dev", "staging", "prod"])
+def test_the_environments_own_file_is_named_where_it_says_the_same(folder: Path, env: str) -> None:
+    params = load_file(folder / f"{env}.yaml")
+    assert hints.rollback_1(params) == f"runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
+
+
+@pytest.mark.parametrize("name", ["prod-eu.yaml", "second.yaml", "a.yaml"])
+def test_a_second_regions_file_is_named(folder: Path, name: str) -> None:
+    flat = {**read_yaml(folder / "prod.yaml"), "region": "eu-west-1"}
+    (folder / name).write_text(yaml.safe_dump(flat))
+    (folder / "other-release.yaml").write_text(yaml.safe_dump({**flat, "release": "another"}))
+    params = load_file(folder / name)
+    assert f"--params params/{name} " in hints.offer(params, 5)
+    assert f"--params params/{name} " in hints.rollback_1(params)
+    assert of(hints.rollback_1(params), folder.parent).region == "eu-west-1"
+
+
+def test_where_no_file_says_the_same_the_region_is_said(folder: Path) -> None:
+    params = load_file(folder / "prod.yaml", {"region": "eu-west-1"})
+    command = hints.rollback_1(params)
+    assert "--params params/prod.yaml --set region=eu-west-1 " in command
+    assert of(command, folder.parent).region == "eu-west-1"
