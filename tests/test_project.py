@@ -120,3 +120,14 @@ def test_the_tests_are_the_same_tree() -> None:
         if not any(path.stem.removeprefix("test_").startswith(name) for name in there):
             wrong.append(str(path.relative_to(ROOT)))
     assert not wrong
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """A test's path in a parameter, a page or a comment is followed by whoever reads it, and by the rehearsal."""
+    places = [*(ROOT / "params").glob("*.yaml"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "Makefile"]
+    places += (ROOT / "runbook_lib").rglob("*.py")
+    named = {
+        (found, path.name) for path in places for found in re.findall(r"tests/[\w/]+\.py", path.read_text("utf-8"))
+    }
+    assert named
+    assert not [(found, place) for found, place in sorted(named) if not (ROOT / found).is_file()]

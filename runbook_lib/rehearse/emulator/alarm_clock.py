@@ -5,7 +5,7 @@ name *whatever its dimensions*: a message in the work queue raises the DLQ's ala
 async guard. It also takes N periods as one, knows no missing data (a fresh alarm stays INSUFFICIENT_DATA), and looks
 only when points are put. Metric math it takes, drops and never evaluates. Guards that protect a rollout cannot be
 rehearsed on that, so the launcher replaces the evaluation and keeps the expressions;
-`tests/rehearse/test_alarm_clock.py` names the gaps, to be noticed when an upgrade closes them.
+`tests/rehearse/emulator/test_alarm_clock.py` names the gaps, to be noticed when an upgrade closes them.
 
 Source of the rules: Amazon CloudWatch User Guide, "Alarm evaluation", "Alarm evaluation windows" (a sliding window of
 Period x EvaluationPeriods is the default), "Configuring how CloudWatch alarms treat missing data" (which DynamoDB's

@@ -1,6 +1,6 @@
 """Deploys the sandbox on the embedded AWS with CloudFormation, and does by API what its CloudFormation cannot.
 
-What it cannot (ministack 1.5.33; `tests/rehearse/test_sandbox.py` names each): metric-math alarms are refused, a
+What it cannot (ministack 1.5.33; `tests/rehearse/sandbox/test_deploy.py` names each): metric-math alarms are refused, a
 function's reserved concurrency, a table's TTL, a bucket's lifecycle and a stage's access logs are dropped, and so are
 rollback triggers.
 """
