@@ -1,8 +1,8 @@
 """CloudWatch Logs' metric filters: TestMetricFilter, and the metric that a matching line becomes.
 
 The embedded AWS (ministack 1.5.33) stores metric filters and does nothing with them: it does not know TestMetricFilter,
-and a log line makes no point. `tests/rehearse/emulator/test_metric_filters.py` names both gaps. What the world publishes by
-itself is left out (its stream), for it publishes the metric too.
+and a log line makes no point. `tests/rehearse/emulator/test_metric_filters.py` names both gaps. What the world
+publishes by itself is left out (its stream), for it publishes the metric too.
 
 Source of the rules: CloudWatch Logs User Guide, "Filter pattern syntax for metric filters". JSON patterns have strings
 (`*` in them stands for anything), numbers, IS TRUE, IS FALSE, IS NULL, NOT EXISTS, `&&`, `||` and parentheses. Of other
