@@ -131,3 +131,20 @@ def test_every_test_that_is_named_exists() -> None:
     }
     assert named
     assert not [(found, place) for found, place in sorted(named) if not (ROOT / found).is_file()]
+
+
+def test_the_wheel_has_every_file_of_the_library() -> None:
+    """`runbook run 11` once failed from an installed package: its map of the requirement had stayed behind."""
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    kept = {
+        path
+        for package, patterns in data.items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    packages = {path.parent for path in (ROOT / "runbook_lib").rglob("__init__.py")}
+    for path in (ROOT / "runbook_lib").rglob("*"):
+        if path.is_dir() or "__pycache__" in path.parts:
+            continue
+        module = path.suffix == ".py" and path.parent in packages
+        assert module or path in kept, path.relative_to(ROOT)
