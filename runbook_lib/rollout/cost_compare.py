@@ -1,7 +1,7 @@
 """The cost of a successful VPR, asynchronous and synchronous side by side, infrastructure and tokens apart.
 
 A success of the synchronous side is what the gateway answered: what its Lambda finished after the client's 504 was paid
-for and reached nobody (DOMAIN.md, trap 2). Money without a success is infinite, not zero (trap 25).
+for and reached nobody (docs/domain.md, trap 2). Money without a success is infinite, not zero (trap 25).
 """
 
 from __future__ import annotations
