@@ -104,7 +104,8 @@ def plan_lower(found: Workers, reserved: int, maximum: int | None) -> Plan:
 def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> Workers:
     """Carries `plan` out, each setting a change of its own; what is set already is left alone. Returns what is read.
 
-    A raise is refused if anybody changed a setting since the plan was made; a step back is not (DOMAIN.md, trap 16).
+    A raise is refused if anybody changed a setting since the plan was made; a step back is not
+    (docs/domain.md, trap 16).
 
     Raises:
         Refused: not authorised; blocked; changed meanwhile; or it does not read back.

@@ -1,6 +1,7 @@
 """The fire drill: each alarm is set off, its notification is seen to arrive, and it is put back.
 
-Never while a deployment of the dial is in progress: a guard in ALARM would roll it back (DOMAIN.md, "AppConfig").
+Never while a deployment of the dial is in progress: a guard in ALARM would roll it back (docs/domain.md,
+"AppConfig: what bites").
 """
 
 from __future__ import annotations

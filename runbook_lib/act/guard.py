@@ -1,7 +1,7 @@
 """The one door to every change: who may, what is written down before, what was read back after.
 
 Moves that raise exposure are refused on the slightest doubt; moves that lower it want the account and the
-confirmation, and nothing else stands in their way (DOMAIN.md, trap 16).
+confirmation, and nothing else stands in their way (docs/domain.md, trap 16).
 """
 
 from __future__ import annotations

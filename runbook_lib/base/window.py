@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runbook_lib.base.errors import UsageError
 
-# DOMAIN.md, trap 7: how long points of a period live, finest first.
+# docs/domain.md, trap 7: how long points of a period live, finest first.
 _RETENTION = ((60, dt.timedelta(days=15)), (300, dt.timedelta(days=63)), (3600, dt.timedelta(days=455)))
 
 

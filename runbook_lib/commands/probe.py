@@ -1,7 +1,8 @@
 """`runbook probe`: synthetic traffic where users are too few for a verdict. Its result is a record of its own.
 
 Probes go through the real API and cost real tokens, so they are planned first (how many, how long, how much) and paced
-well below what the workers can do. They are marked: no gate of the users' rate ever counts them (DOMAIN.md, trap 9).
+well below what the workers can do. They are marked: no gate of the users' rate ever counts them
+(docs/domain.md, trap 9).
 """
 
 from __future__ import annotations

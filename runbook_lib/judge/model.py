@@ -99,7 +99,7 @@ class Gate(Frozen):
     alert: Comparison | None = None
     """Holds when it is bad enough to act."""
     collapse: Comparison | None = None
-    """Holds when it is so bad that even a broken baseline is no reason to stay (DOMAIN.md, trap 13)."""
+    """Holds when it is so bad that even a broken baseline is no reason to stay (docs/domain.md, trap 13)."""
     evidence: Literal["limit", "target", "point"] = "limit"
     min_samples: int = Field(default=1, ge=1)
     quantile: float | None = Field(default=None, gt=0, lt=1)
@@ -110,7 +110,7 @@ class Gate(Frozen):
     implausible: Comparison | None = None
     """A value for which this holds is not data (a unit off by 1000 would otherwise pass)."""
     always_rollback: bool = False
-    """Data loss, an exhausted LLM quota: a FAIL rolls back however bad the baseline is (DOMAIN.md, trap 13)."""
+    """Data loss, an exhausted LLM quota: a FAIL rolls back however bad the baseline is (docs/domain.md, trap 13)."""
     failing: str = "failed"
     """What the failures of a rate did, for its reason: `lost`, `refused`."""
     response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"

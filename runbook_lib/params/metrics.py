@@ -146,7 +146,7 @@ def _table(prefix: str, title: str, dimensions: Dimensions) -> list[Metric]:
 
 
 def _system_errors(operation: str) -> Metric:
-    """HTTP 500s of one operation; SystemErrors has no data by table alone (DOMAIN.md, trap 10)."""
+    """HTTP 500s of one operation; SystemErrors has no data by table alone (docs/domain.md, trap 10)."""
     return Metric(
         id=f"system_errors_{operation.removesuffix('Item').lower()}",
         title=f"Jobs table: HTTP 500s of {operation}",

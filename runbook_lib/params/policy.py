@@ -267,7 +267,7 @@ class Policy(Frozen):
     """A window ends at least this long before now: CloudWatch points arrive late."""
     as_of_tolerance_s: int = Field(gt=0)
     worse_baseline_holds: bool = True
-    """DOMAIN.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
+    """docs/domain.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
     census_page_size: int = Field(default=1000, gt=0)
     census_reads_per_s: float = Field(default=200.0, gt=0)
@@ -288,7 +288,7 @@ class Policy(Frozen):
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
     guards_of_a_stack: Literal["write", "refuse"] = "refuse"
-    """What a shift does where a CloudFormation stack owns a guard with another phase's count (DOMAIN.md, trap 23):
+    """What a shift does where a CloudFormation stack owns a guard with another phase's count (docs/domain.md, trap 23):
     writes the count, with the undo on record, or refuses and shows what the template must say."""
 
     @model_validator(mode="after")

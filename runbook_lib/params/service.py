@@ -34,7 +34,7 @@ class AccessLogFields(Frozen):
 
 
 class Api(Frozen):
-    """The API in front; metrics differ by kind (DOMAIN.md, trap 4)."""
+    """The API in front; metrics differ by kind (docs/domain.md, trap 4)."""
 
     kind: Literal["rest", "http"]
     stage: str

@@ -1,7 +1,7 @@
 """What is known of money: the bill, a month of it, the two sides beside each other, and the rollout.
 
 A success of the synchronous side is what the gateway answered: what its Lambda finished after the client's 504 was paid
-for and reached nobody (DOMAIN.md, trap 2). Money without a success is infinite, not zero (trap 25).
+for and reached nobody (docs/domain.md, trap 2). Money without a success is infinite, not zero (trap 25).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The present beside the judged hours: before exposure is raised, what came since is looked at too. Pure.
 
-A verdict on declared hours that is read hours later says nothing of now (DOMAIN.md, trap 27). So a promotion stands
-only if nothing fails up to now, nothing that should be seen is dark, and no guard is in ALARM.
+A verdict on declared hours that is read hours later says nothing of now (docs/domain.md, trap 27). So a promotion
+stands only if nothing fails up to now, nothing that should be seen is dark, and no guard is in ALARM.
 """
 
 from __future__ import annotations

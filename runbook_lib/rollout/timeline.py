@@ -1,6 +1,6 @@
 """The rollout as its sealed records tell it: the weight over time, every decision, what was held, what was noted.
 
-CloudWatch has forgotten the first minutes by the end of a rollout (DOMAIN.md, trap 7); the records have not.
+CloudWatch has forgotten the first minutes by the end of a rollout (docs/domain.md, trap 7); the records have not.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The way back once `/api/vpr` is asynchronous: the infrastructure's own command, with the step before; after the
-deprecation there is none (DOMAIN.md, traps 18 and 19).
+deprecation there is none (docs/domain.md, traps 18 and 19).
 """
 
 from __future__ import annotations

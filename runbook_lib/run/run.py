@@ -189,7 +189,7 @@ class Run:
     def may_i_run(self) -> Any:
         """The predecessors' records, whether they can be trusted, and, to apply, whether this run is allowed to.
 
-        A rollback has no predecessors: account and confirmation are all that it wants (DOMAIN.md, trap 16).
+        A rollback has no predecessors: account and confirmation are all that it wants (docs/domain.md, trap 16).
         What is wrong with a predecessor stops no phase that has async traffic: it may have to turn it off (trap 16).
         The guard refuses whatever would raise exposure then.
 

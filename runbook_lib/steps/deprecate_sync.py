@@ -1,6 +1,6 @@
 """What the cells of notebook 09 call: the synchronous path is seen to be silent, archived, removed, and announced.
 
-After the removal there is no way back but the archived function deployed again (DOMAIN.md, trap 19).
+After the removal there is no way back but the archived function deployed again (docs/domain.md, trap 19).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The team's infrastructure as code, from a notebook: the configured commands diff and deploy, the inventory verifies.
 
-Structural changes are never a notebook's own API calls (DOMAIN.md, "Traffic split").
+Structural changes are never a notebook's own API calls (docs/domain.md, "Traffic split").
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Infra:
         return line(f"The template of {stack} as it is deployed now is in the record: {PREVIOUS}{hole}.")
 
     def watched(self) -> Check:
-        """Notes whether CloudFormation takes the stack's update back by itself if a guard fires (DOMAIN.md, trap 18).
+        """Notes whether CloudFormation takes the stack's update back if a guard fires (docs/domain.md, trap 18).
 
         Advisory: the triggers are the infrastructure command's to set, and the stack may be the team's to cut.
 

@@ -1,6 +1,6 @@
 """AppConfig as the home of the weight: a dial that bakes under alarms, and a switch that nothing stands in the way of.
 
-What AppConfig does, and why it is done so here: DOMAIN.md, "AppConfig: what bites".
+What AppConfig does, and why it is done so here: docs/domain.md, "AppConfig: what bites".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From the verdicts of all gates to the one decision of a run (DOMAIN.md, traps 13, 14, 18-20; `docs/verdicts.md`).
+"""From the verdicts of all gates to the one decision of a run (docs/domain.md, traps 13, 14, 18-20).
 
 Only required, unmuted gates decide. A muted or advisory gate stays in the results and is named in the reason; it never
-moves the decision.
+moves the decision. `docs/verdicts.md` explains each rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From evidence to a verdict, gate by gate (DOMAIN.md, traps 5, 11, 12; `docs/verdicts.md` explains each rule).
+"""From evidence to a verdict, gate by gate (docs/domain.md, traps 5, 11, 12; `docs/verdicts.md` explains each rule).
 
 The order of questions is the same for all kinds: is there data; is it bad beyond doubt; is this the end of the soak;
 are there samples enough; is the target met; is the alert limit excluded; was all of the window seen.

@@ -1,7 +1,7 @@
 """The clock of an incident and the decision of a rollback run: pure functions of times and checks.
 
 The requirement gives each scenario a time limit ("Rollback Time"). It counts from the decision to act until the last
-client has followed; watching afterwards comes on top (DOMAIN.md, traps 11 and 22).
+client has followed; watching afterwards comes on top (docs/domain.md, traps 11 and 22).
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ class SyncCounts(Frozen):
 
     api: Api
     successes: int = Field(ge=0)
-    """Answers that the gateway gave in time: what was finished after a 504 reached nobody (DOMAIN.md, trap 2)."""
+    """Answers that the gateway gave in time: what was finished after a 504 reached nobody (docs/domain.md, trap 2)."""
     hours: float = Field(default=0, ge=0)
     requests: float = Field(ge=0)
     function: Function

@@ -1,4 +1,4 @@
-"""What a report costs: usage times price list, per successful VPR (DOMAIN.md, trap 25).
+"""What a report costs: usage times price list, per successful VPR (docs/domain.md, trap 25).
 
 Usage is a list of lines (service, priced item, quantity), so a new kind of charge is a new line and no new code here.
 Infrastructure and the LLM's tokens are kept apart to the end: "cost per VPR < $0.01" speaks of the first, and the

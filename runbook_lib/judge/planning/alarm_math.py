@@ -1,4 +1,4 @@
-"""How often an alarm fires on a healthy day, and how soon on a bad one (DOMAIN.md, trap 15). Pure.
+"""How often an alarm fires on a healthy day, and how soon on a bad one (docs/domain.md, trap 15). Pure.
 
 Failures come as a Poisson process. An alarm on a count of k in a sliding window of w seconds is a scan statistic; the
 chance Q(T) that it stays quiet for T windows is taken from Naus: Q(2) and Q(3) by his formulas, and from there on

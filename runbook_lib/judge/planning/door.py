@@ -1,7 +1,7 @@
 """The door: limits in front of the functions, and whether the peak of a coming phase fits under each of them.
 
-No metric of a function knows what these limits refuse (DOMAIN.md, trap 31), so they are compared beforehand. The load
-is the peak minute before the rollout, split by the phase's weight:
+No metric of a function knows what these limits refuse (docs/domain.md, trap 31), so they are compared beforehand. The
+load is the peak minute before the rollout, split by the phase's weight:
 
 - submissions a second: peak minute / 60; the peak second holds `burst` times that.
 - polls a second: every job in flight polls each `poll_every_s`. Jobs in flight = submissions a second x seconds from

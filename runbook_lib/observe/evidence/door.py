@@ -4,7 +4,7 @@ A user's request is one POST at the submit route. Refused by our own gateway or 
 never becomes a job, so no rate of jobs knows of it. The caller's own mistakes (400, 422) are no failure of the service;
 CloudWatch's `4XXError` does not tell the two apart. Access logs do. Without them the share of 4xx is compared with that
 of the synchronous route, at the same time and before the rollout: as many are taken for the callers' own, and what goes
-beyond that for refusals. (DOMAIN.md, trap 26.)
+beyond that for refusals. (docs/domain.md, trap 26.)
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether the metric filter of failed jobs does what it is for: it is tried on the worker's own failure line.
 
 CloudWatch Logs does the matching (`logs:TestMetricFilter`). Dimensions and value of the metric are read from the line
-as the filter's transformation says (`$.field`), and compared with what the guard alarm watches (DOMAIN.md, trap 30).
+as the filter's transformation says (`$.field`), and compared with what the guard alarm watches
+(docs/domain.md, trap 30).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The census of jobs: what became of every job, from the jobs table itself (DOMAIN.md, trap 1).
+"""The census of jobs: what became of every job, from the jobs table itself (docs/domain.md, trap 1).
 
 No metric tells failed, lost and in flight apart. Success is COMPLETED within the deadline of submission, for then the
 client stops asking. A job younger than the deadline is nothing yet: it is left to the next look, finished or not, for

@@ -1,4 +1,4 @@
-"""Who owns a resource: the CloudFormation stack that made it, if one did (DOMAIN.md, trap 23).
+"""Who owns a resource: the CloudFormation stack that made it, if one did (docs/domain.md, trap 23).
 
 What a stack owns is changed in the team's code: a change by hand is undone by the next deployment, or stands in its
 way.

@@ -18,7 +18,7 @@ class Workers(Frozen):
     reserved: int | None
     """Reserved concurrency of the worker; None: nothing is reserved, and the account's pool is its limit."""
     maximum: int | None
-    """MaximumConcurrency of the event source; None: none is set (DOMAIN.md, trap 21)."""
+    """MaximumConcurrency of the event source; None: none is set (docs/domain.md, trap 21)."""
     mapping: str
     """UUID of the event source mapping of the job queue."""
     state: str

@@ -11,7 +11,7 @@ from runbook_lib.observe.metrics.fetch import Answers, Ask, Point, fetch
 from runbook_lib.params.load import Params
 
 PERIOD_S = 3600
-"""An hour: CloudWatch keeps such points for 455 days (DOMAIN.md, trap 7), and a quiet window is told in hours."""
+"""An hour: CloudWatch keeps such points for 455 days (docs/domain.md, trap 7), and a quiet window is told in hours."""
 ROUTES = ("sync_requests", "async_requests")
 """Both routes: after the shift, total submissions are their sum."""
 

@@ -14,7 +14,7 @@ from runbook_lib.observe.traffic.before import ROUTES, window
 from runbook_lib.params.load import Params
 
 FINEST_DAYS = 7
-"""Days up to which minutes are asked for; CloudWatch keeps them for 15 (DOMAIN.md, trap 7)."""
+"""Days up to which minutes are asked for; CloudWatch keeps them for 15 (docs/domain.md, trap 7)."""
 _GRIDS_S = (3600, 300)
 _ENOUGH = 12
 """Points that must lie on a coarser grid before they are taken for points of that length."""

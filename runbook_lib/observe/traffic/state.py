@@ -1,7 +1,8 @@
 """The traffic split as AWS reports it: dial, switch, what `/api/vpr` leads to, the weight in force, and since when.
 
-Two flags in one AppConfig application (DOMAIN.md, "Traffic split"): a request goes to async if the switch is on and
-random < dial; and every one does from the migration on, when `/api/vpr` itself leads to the submit Lambda (trap 11).
+Two flags in one AppConfig application (docs/domain.md, "Traffic split"): a request goes to async if the switch is on
+and random < dial; and every one does from the migration on, when `/api/vpr` itself leads to the submit Lambda
+(trap 11).
 """
 
 from __future__ import annotations

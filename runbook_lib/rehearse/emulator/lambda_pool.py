@@ -2,7 +2,7 @@
 
 MiniStack starts a Python process for every concurrent invocation. On AWS a new execution environment takes nobody's
 CPU; here each takes a third of a second of it, so a burst would start processes faster than it is served, and stand
-still (EMULATOR.md: 100 submits, 25 s). What a call waits for a process is in the latency that its client sees.
+still (docs/emulator.md: 100 submits, 25 s). What a call waits for a process is in the latency that its client sees.
 A function that invokes itself would wait for ever: the sandbox has none.
 """
 

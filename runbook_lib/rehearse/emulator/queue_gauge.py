@@ -1,8 +1,8 @@
 """What SQS would tell CloudWatch about the real dead-letter queues of the sandbox; runs inside the emulator's process.
 
-The emulator publishes no queue metrics (EMULATOR.md), and the simulated world publishes those of the simulated queue. A
-message that is really sent to a DLQ, as the smoke test does, must be seen by its alarm all the same. A queue that is
-empty and was empty is left alone: its figures are the world's.
+The emulator publishes no queue metrics (docs/emulator.md), and the simulated world publishes those of the simulated
+queue. A message that is really sent to a DLQ, as the smoke test does, must be seen by its alarm all the same. A queue
+that is empty and was empty is left alone: its figures are the world's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Dial, switch and guards in this process: what AppConfig and CloudWatch alarms do by themselves.
 
-Rules from AppConfig's documentation (DOMAIN.md, "AppConfig: what bites"): a deployment bakes, and a monitored alarm
-that goes to ALARM meanwhile takes it back to the version before, which is 0, for each shift steps over 0.
+Rules from AppConfig's documentation (docs/domain.md, "AppConfig: what bites"): a deployment bakes, and a monitored
+alarm that goes to ALARM meanwhile takes it back to the version before, which is 0, for each shift steps over 0.
 """
 
 from __future__ import annotations

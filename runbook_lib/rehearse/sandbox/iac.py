@@ -32,7 +32,7 @@ from runbook_lib.rehearse.sandbox import template
 from runbook_lib.rehearse.sandbox.cdk_text import differences, resolved
 
 _WATCHED = ("migrate", "remove_temporary")
-"""Steps whose update the guards watch: AppConfig guards nothing any more (DOMAIN.md, trap 18)."""
+"""Steps whose update the guards watch: AppConfig guards nothing any more (docs/domain.md, trap 18)."""
 _NAMED = re.compile(r"(?:Function|Queue|Table|Bucket|Topic|Role|Alarm|Dashboard)?Name")
 
 

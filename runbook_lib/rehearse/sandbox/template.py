@@ -24,7 +24,7 @@ _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
 """Logical id of each Lambda, and its handler's file."""
 STEPS = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
-"""Variants of the team's infrastructure, in the order of the rollout (DOMAIN.md, traps 18 and 19).
+"""Variants of the team's infrastructure, in the order of the rollout (docs/domain.md, traps 18 and 19).
 
 `baseline` is what production is before; `async` adds everything and leaves `/api/vpr` alone; `migrate` moves `/api/vpr`
 to the submit Lambda; `remove_temporary` takes `/api/vpr-async` away; `remove_sync` the old Lambda.

@@ -1,8 +1,8 @@
 """Phase 3: after the soak at dial 100, `/api/vpr` itself becomes asynchronous, in an order that loses no request.
 
-DOMAIN.md, trap 18: whoever still reads weight 100 calls the temporary route, so it stays until it has been silent for
-longer than a client may hold a weight and poll. Where the migration stands is found from AWS (what the routes lead to,
-the dial) and from the sealed records (when it was done), so one notebook is run again and again:
+docs/domain.md, trap 18: whoever still reads weight 100 calls the temporary route, so it stays until it has been silent
+for longer than a client may hold a weight and poll. Where the migration stands is found from AWS (what the routes lead
+to, the dial) and from the sealed records (when it was done), so one notebook is run again and again:
 
     shifted -> moved (and the dial to 0 in the same run) -> silent -> removed -> 48 h -> all async
 """

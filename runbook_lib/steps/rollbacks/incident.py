@@ -3,7 +3,7 @@ decision. Each scenario is a class derived from `Incident`; `async_failing.py` i
 
 A rollback acts first and tells afterwards. Its notebook has the rooms of all notebooks with *Action* and *Proof* right
 after *May I run*; its policy is `rollbacks:` in `params/gates.yaml` (time limit, minutes to watch), and
-`Run.may_i_run()` refuses it for nothing but account and confirmation (DOMAIN.md, trap 16): its journal is lenient.
+`Run.may_i_run()` refuses it for nothing but account and confirmation (docs/domain.md, trap 16): its journal is lenient.
 
 What a scenario does with it, in the order of the notebook:
 

@@ -1,7 +1,7 @@
 """What the two mitigations share (scenarios 2 and 3): deviations on record, owners, the fall to scenario 1.
 
-A mitigation changes by hand what the infrastructure code says otherwise (DOMAIN.md, trap 23). So it is recorded before
-it is made, shown with the difference that the code would need, and reminded of until it is undone or adopted.
+A mitigation changes by hand what the infrastructure code says otherwise (docs/domain.md, trap 23). So it is recorded
+before it is made, shown with the difference that the code would need, and reminded of until it is undone or adopted.
 """
 
 from __future__ import annotations

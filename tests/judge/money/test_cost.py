@@ -69,7 +69,7 @@ def test_there_are_a_dozen_invoices_and_they_name_every_item() -> None:
 
 
 def test_the_specification_reproduced_service_by_service(prices: Prices) -> None:
-    """DOMAIN.md, trap 25: about $0.0013 of infrastructure a VPR. docs/cost.md says where the specification is wrong."""
+    """docs/domain.md, trap 25: infrastructure is about $0.0013 a VPR; docs/cost.md says where that is wrong."""
     amount = cost_per_vpr(one_vpr().usage(), prices, "infrastructure")
     parts = by_service(amount)
     assert parts["Lambda worker"] == pytest.approx(0.00125, rel=1e-3)

@@ -15,7 +15,7 @@ from tests.observe.conftest import LIVE, MINUTE, Soak
 def test_cost_adds_up_and_shows_the_tokens_beside_it(day: Soak) -> None:
     found = day.evidence()["cost_per_vpr"]
     assert found.n == 300 and found.value == pytest.approx(found.extra["infrastructure"])
-    assert found.value == pytest.approx(0.0013, abs=0.0008), "DOMAIN.md: about $0.0013"
+    assert found.value == pytest.approx(0.0013, abs=0.0008), "docs/domain.md: about $0.0013"
     assert found.extra["llm"] == pytest.approx(7500 * 3e-6 + 2200 * 15e-6)
     assert math.fsum(line["usd"] for line in found.extra["lines"]) == pytest.approx(found.extra["usd"])
     assert found.extra["usd"] == pytest.approx(300 * (found.extra["infrastructure"] + found.extra["llm"]))

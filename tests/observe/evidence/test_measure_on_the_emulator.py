@@ -1,6 +1,7 @@
 """What only a running AWS can tell: buckets, percentiles, AppConfig's states, alarms as they come back.
 
-Where the embedded AWS differs from AWS, a test names it (EMULATOR.md), so that an upgrade which mends it is noticed.
+Where the embedded AWS differs from AWS, a test names it (docs/emulator.md), so that an upgrade which mends it is
+noticed.
 """
 
 from __future__ import annotations

@@ -469,7 +469,7 @@ def test_a_quiet_bake_is_complete_after_24_hours(aws: EmbeddedAws, prod: Sandbox
 
 
 def test_failures_of_other_queues_and_routes_leave_the_guards_alone(aws: EmbeddedAws, prod: Sandbox) -> None:
-    """The broken baseline and the busy work queue must not pull the guards of the async path (DOMAIN.md, trap 3)."""
+    """The broken baseline and the busy work queue must not pull the async guards (docs/domain.md, trap 3)."""
     aws.move_to(aws.now() + 2 * HOUR)
     cloudwatch = aws.client("cloudwatch")
     for id, value in (("sync_5xx", 500.0), ("api_5xx", 500.0), ("sync_fn_errors", 500.0), ("queue_visible", 40.0)):

@@ -192,7 +192,7 @@ def test_the_worker_completes_a_job_dated_by_the_queues_clock(
 def test_a_failing_worker_marks_the_job_and_returns_normally(
     backend: Backend, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """DOMAIN.md, trap 1: no exception, hence no Lambda error, no retry, nothing in the DLQ. Only job and log say it."""
+    """docs/domain.md, trap 1: no exception, hence no Lambda error, no retry, nothing in the DLQ. Job and log say it."""
     _, job = _answer(backend.load("submit"), _rest())
     backend.s3.delete_bucket(Bucket="results")
     capsys.readouterr()

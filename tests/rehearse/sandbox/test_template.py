@@ -1,4 +1,4 @@
-"""The template: lints clean for AWS, and every setting that must hold (DOMAIN.md) is in it."""
+"""The template: lints clean for AWS, and every setting that must hold (docs/domain.md) is in it."""
 
 from __future__ import annotations
 

@@ -368,7 +368,7 @@ def test_where_the_event_source_is_off_for_an_hour_jobs_wait_for_its_end() -> No
 
 @pytest.mark.parametrize("how", ["a fault", "nothing reserved for the worker"])
 def test_without_concurrency_each_receive_is_throttled_and_counts_until_healthy_messages_are_dead(how: str) -> None:
-    """DOMAIN.md, trap 21: three receives of 660 s, no invocation, the job not begun."""
+    """docs/domain.md, trap 21: three receives of 660 s, no invocation, the job not begun."""
     made = service(behaving(concurrency=0) if how == "a fault" else behaving(), share=0.5)
     made.workers = made.workers if how == "a fault" else 0
     steps = [made.run(START + 2 * HOUR), made.run(START + 6 * HOUR)]

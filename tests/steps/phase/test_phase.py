@@ -51,7 +51,7 @@ def test_an_altered_record_or_another_attempt_counts_nothing_and_is_named() -> N
     ("decision", "scenario", "on", "migrated", "off"),
     [
         (Decision.ROLLBACK, "rollback_1", True, False, True),
-        # Every other gate's response is a mitigation, which is left to people (DOMAIN.md, trap 14).
+        # Every other gate's response is a mitigation, which is left to people (docs/domain.md, trap 14).
         (Decision.ROLLBACK, "rollback_2", True, False, False),
         (Decision.ROLLBACK, "rollback_3", True, False, False),
         (Decision.HOLD, "rollback_1", True, False, False),
