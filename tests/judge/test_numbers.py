@@ -151,7 +151,6 @@ TABLE: dict[str, Row] = {
         (odd, some, half, some, st.one_of(st.none(), half)), "a request on the wrong side of weight 0 is proof",
     ),
     "compare.difference": Row(compare.difference, (odd, some, odd, some, half)),
-    "compare.non_inferior": Row(compare.non_inferior, (odd, some, odd, some, odd, half)),
     "compare.shift": Row(compare.shift, (values, values, half)),
     "alarm_math.count_odds": Row(
         lambda least, window, per_s, healthy, bad, delay: alarm_math.count_odds(
