@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy lock strip clean
+.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy architecture lock strip clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation; f
 
 fuzz-judge: $(STAMP) ## Worlds drawn at random against the judge, and docs/fuzz.md (PLAYS=6000, SEED=1)
 	@$(BIN)/python tests/benchmarks/fuzz_judge.py --plays $(or $(PLAYS),6000) --seed $(or $(SEED),1) --out build/fuzz --write
+
+architecture: $(STAMP) ## Draw the rooms and their arrows into docs/architecture.md
+	@$(BIN)/python tests/architecture.py --write >/dev/null
 
 bench-healthy: $(STAMP) ## 300 soaks of a service that is well, and docs/healthy.md; fails where one is taken back
 	@$(BIN)/python tests/benchmarks/bench_healthy.py --write
