@@ -1,15 +1,38 @@
-"""docs/architecture.md says what is there."""
+"""docs/architecture.md and CONTRIBUTING.md say what is there: the picture, the files, the names in them, the links."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from tests import architecture
+
+ROOT = architecture.ROOT
+PAGES = (architecture.PAGE, ROOT / "CONTRIBUTING.md")
+PATH = re.compile(r"`((?:runbook_lib|tests|docs|params|notebooks|\.github|\.ci)/[\w./-]*)(?:::([\w.]+))?`")
+"""A path in backticks, and after `::` a name that the file defines."""
+
+
+def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """What a file or a class defines: functions, classes with their members, and what is assigned."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield prefix + node.name
+        elif isinstance(node, ast.ClassDef):
+            yield prefix + node.name
+            yield from names(node.body, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
 
 
 def test_the_picture_is_current() -> None:
     text = architecture.PAGE.read_text("utf-8")
-    assert architecture.BEGIN in text and architecture.END in text
+    assert text.count(architecture.BEGIN) == text.count(architecture.END) == 1
     assert architecture.page(text) == text, "make architecture"
 
 
@@ -19,9 +42,27 @@ def test_arrows_lead_down() -> None:
     assert len(place) == 13
 
 
-def test_every_file_that_the_page_names_exists() -> None:
-    named = re.findall(
-        r"`((?:runbook_lib|tests|docs|params|notebooks)/[\w./-]*)`", architecture.PAGE.read_text("utf-8")
-    )
-    assert len(named) > 20
-    assert not [one for one in named if not (architecture.ROOT / one).exists()]
+def test_every_room_has_its_paragraph_in_the_order_of_the_floors() -> None:
+    told = re.findall(r"^\*\*`runbook_lib/(\w+)`\*\*", architecture.PAGE.read_text("utf-8"), re.M)
+    assert told == [room for floor in architecture.floors() for room in floor]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    named = [path for path, _ in PATH.findall(page.read_text("utf-8"))]
+    assert len(named) > (100 if page == architecture.PAGE else 0)
+    assert not [one for one in named if not (ROOT / one).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_name_that_a_page_names_is_defined_there(page: Path) -> None:
+    named = {(path, name) for path, name in PATH.findall(page.read_text("utf-8")) if name}
+    defined = {path: set(names(ast.parse((ROOT / path).read_text("utf-8")).body)) for path, _ in named}
+    assert not sorted(f"{path}::{name}" for path, name in named if name not in defined[path])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert links
+    assert not [link for link in links if not (page.parent / link).exists()]
