@@ -36,8 +36,8 @@ from runbook_lib.rehearse.quick.player import START
 from runbook_lib.rehearse.world.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
-PLAYS = 120
-"""Those of docs/fuzz.md; `make fuzz-judge` plays more."""
+PLAYS = 500
+"""The first of docs/fuzz.md; `make fuzz-judge` plays 6,000."""
 
 
 def test_the_limits_are_the_policys() -> None:
