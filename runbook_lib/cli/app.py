@@ -14,7 +14,7 @@ import typer
 from runbook_lib.base.errors import Exit, RunbookError, UsageError
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
 from runbook_lib.cli import rehearse as rehearsal
-from runbook_lib.cli.options import AsJson, ParamsFile, Set
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 
 EXIT_CODES = """\b
 Exit codes:
@@ -45,7 +45,7 @@ def run(
     apply: Annotated[
         bool, typer.Option("--apply", help="Carry out what the plan proposes. Also needs --confirm.")
     ] = False,
-    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
+    confirm: Confirm = "",
     json_: AsJson = False,
 ) -> None:
     """Run one notebook by papermill and archive it.
@@ -71,9 +71,9 @@ def rollback(
     ],
     params: ParamsFile,
     set_: Set = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")] = False,
-    confirm: Annotated[str, typer.Option(help="Repeat the environment's name.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    apply: Apply = False,
+    confirm: Confirm = "",
+    reason: Reason = "",
     notebook: Annotated[
         bool, typer.Option("--notebook/--no-notebook", help="Run the notebook that verifies it afterwards.")
     ] = True,

@@ -21,7 +21,7 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
 from runbook_lib.params.load import load_file
-from runbook_lib.record import staging as owner
+from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.rollout import hints
@@ -213,7 +213,7 @@ class OneLook:
     def drop(self) -> None:
         """Leaves no trace of it."""
         if self.sealed is None:
-            owner.remove(self.run.staging)
+            folders.remove(self.run.staging)
 
 
 def _phase(run: Run) -> Any:

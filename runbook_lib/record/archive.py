@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
-from runbook_lib.record import staging as owner
+from runbook_lib.record import staging as folders
 from runbook_lib.record.chain import NAME, Chain, by_id, read_record
 from runbook_lib.record.place import RecordRef, attachments, safe
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
@@ -29,7 +29,7 @@ from runbook_lib.record.seal import file_hash, record_hash, write_folder
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 
-_UNSEALED = frozenset({owner.FILE, "record.json", "report.html", "notebook.ipynb"})
+_UNSEALED = frozenset({folders.FILE, "record.json", "report.html", "notebook.ipynb"})
 _LOCK_TIMEOUT_S = 60.0
 
 
@@ -109,13 +109,15 @@ class Archive:
                 if folder.name.startswith(".done-"):
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            who = owner.facts(folder)
-            if not who or owner.alive(who, folder):
+            who = folders.facts(folder)
+            if not who or folders.alive(who, folder):
                 continue
             process = f"pid {who.get('pid')} on {who.get('host')}"
             problem = Problem(type="Died", sentence=f"the process that ran it ({process}) ended without sealing it")
             with contextlib.suppress(RunbookError, OSError):
-                closed.append(seal_staged(self, folder, status="died", notebook=owner.left_behind(who), error=problem))
+                closed.append(
+                    seal_staged(self, folder, status="died", notebook=folders.left_behind(who), error=problem)
+                )
         return closed
 
     def chain(self, env: str, release: str, notebook: str) -> Chain:
@@ -222,10 +224,10 @@ def seal_staged(
     """
     contents, trouble = _rendered(_draft(staging, status, error), notebook)
     with archive.lock():
-        who = owner.facts(staging)
+        who = folders.facts(staging)
         sealed = by_id(archive.records(), str(who.get("run_id") or staging.name))
         if sealed:
-            owner.remove(staging)
+            folders.remove(staging)
             return sealed[0]
         if not who:
             raise ArchiveError(f"{staging}: neither staged nor sealed")
@@ -250,7 +252,7 @@ def seal_staged(
         contents["record.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
         write_folder(chain.folder / name, contents, copies)
         chain.advance(record["hash"])
-        owner.remove(staging)
+        folders.remove(staging)
         return archive.at(chain.folder / name)
 
 
@@ -261,7 +263,7 @@ def not_sealed(trouble: Exception, staging: Path) -> str:
 
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
-    events, who = journal.read(staging), owner.facts(staging)
+    events, who = journal.read(staging), folders.facts(staging)
     problem = error if isinstance(error, Problem) else None
     if isinstance(error, str):
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 import typer
-import yaml
 from typer.testing import CliRunner, Result
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.people import register
-from runbook_lib.params.load import read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import book
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
+from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
 Call = Callable[..., Result]
@@ -30,11 +29,7 @@ register(app)
 @pytest.fixture
 def call(tmp_path: Path, embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     """The commands in a project of their own, on the embedded AWS."""
-    (tmp_path / "params").mkdir()
-    for name in ("service", "gates", "prices"):
-        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
-    (tmp_path / "params" / "prod.yaml").write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    own_project(tmp_path)
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Result:

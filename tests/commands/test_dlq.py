@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
 from runbook_lib.base.errors import AwsError, Refused, UsageError
 from runbook_lib.cli import dlq as cli_dlq
 from runbook_lib.commands import dlq as dead_letters
 from runbook_lib.observe.jobs import dlq
-from runbook_lib.params.load import load_file, read_yaml
+from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from tests.disk import full_disk
 from tests.e2e import wire
+from tests.project import own_project
 
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,12 +44,7 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture
 def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of its own, both queues empty, and no worker attached: what is sent stays to be seen."""
-    (tmp_path / "params").mkdir()
-    for name in ("service", "gates", "prices"):
-        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
-    path = tmp_path / "params" / "prod.yaml"
-    path.write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    path = own_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     params = load_file(path)
     deploy(aws, params)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
 from runbook_lib.commands.rollback import NOTEBOOK, after, finish, rollback_1
 from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.params.load import load_file, read_yaml
+from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
+from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLY = {"mode": "apply", "confirm": "prod"}
@@ -35,12 +35,7 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture
 def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of its own: the real parameters, the rehearsal's overlay, an archive in the temporary folder."""
-    (tmp_path / "params").mkdir()
-    for name in ("service", "gates", "prices"):
-        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
-    path = tmp_path / "params" / "prod.yaml"
-    path.write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    path = own_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     deploy(aws, load_file(path))
     switch(aws, path, on=True)

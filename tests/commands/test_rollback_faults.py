@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from botocore import exceptions as bc
 from botocore.client import BaseClient
 
@@ -34,6 +33,7 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from tests.benchmarks import bench_rollback as bench
+from tests.project import own_project
 
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,12 +50,7 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture
 def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of its own, with async on; and a patience of hundredths."""
-    (tmp_path / "params").mkdir()
-    for name in ("service", "gates", "prices"):
-        (tmp_path / "params" / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **read_yaml(ROOT / "params" / "rehearsal.yaml")}
-    path = tmp_path / "params" / "prod.yaml"
-    path.write_text(yaml.safe_dump({**flat, "archive": "archive"}))
+    path = own_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     for module in (switch, flag_store):
         monkeypatch.setattr(module, "PAUSE_S", 0.005)

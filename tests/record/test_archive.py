@@ -16,7 +16,7 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import archive as module
-from runbook_lib.record import staging as owner
+from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, list_rows, seal_staged, show_record
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id, safe
@@ -211,10 +211,10 @@ def test_a_crash_after_the_record_and_before_the_clearing_up(
     archive: Archive, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staging = stage()
-    monkeypatch.setattr(owner, "remove", lambda _: None)
+    monkeypatch.setattr(folders, "remove", lambda _: None)
     first = seal_staged(archive, staging, status="completed")
     monkeypatch.undo()
-    monkeypatch.setattr(owner, "alive", lambda *_: False)
+    monkeypatch.setattr(folders, "alive", lambda *_: False)
     assert archive.sweep() == [first] and archive.records() == [first] and not staging.exists()
 
 
@@ -347,22 +347,22 @@ class TestSweep:
         self, archive: Archive, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stage()
-        monkeypatch.setattr(owner, "alive", lambda *_: False)
+        monkeypatch.setattr(folders, "alive", lambda *_: False)
         monkeypatch.setattr(module, "write_folder", lambda *_: (_ for _ in ()).throw(ArchiveError("full")))
         assert archive.sweep() == []
         monkeypatch.undo()
-        monkeypatch.setattr(owner, "alive", lambda *_: False)
+        monkeypatch.setattr(folders, "alive", lambda *_: False)
         assert len(archive.sweep()) == 1
 
 
 def test_a_zombie_is_dead() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     deadline = time.monotonic() + 20
-    while owner._start(child.pid) is not None and time.monotonic() < deadline:
+    while folders._start(child.pid) is not None and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert owner._start(child.pid) is None
+    assert folders._start(child.pid) is None
     child.wait()
-    assert owner._start(child.pid) is None
+    assert folders._start(child.pid) is None
 
 
 def test_list_and_show_are_plain_data(

@@ -87,10 +87,10 @@ def read(seen: Seen, spans: Sequence[Window]) -> Door | None:
     if counted is None and logged is not None:
         counted = logged.refused + logged.mistakes  # no point of the metric: the log is all there is
     wrong = min(total - broken, round(counted or 0.0))
-    if logged is not None and abs(logged.refused + logged.mistakes - wrong) <= _slack(wrong):
-        return _told_apart(seen, spans, logged, total, broken, wrong)
     if not wrong:
         return Door(total, broken, 0, 0, 0, "", {})
+    if logged is not None and abs(logged.refused + logged.mistakes - wrong) <= _slack(wrong):
+        return _told_apart(seen, spans, logged, total, broken, wrong)
     return _compared(seen, spans, total, broken, wrong)
 
 
@@ -100,21 +100,17 @@ def _told_apart(seen: Seen, spans: Sequence[Window], logged: _Logged, total: int
     """
     refused, mistakes = min(wrong, logged.refused), min(wrong, logged.mistakes)
     missing = max(0, wrong - refused - mistakes)
-    how = "told apart by the access log"
     beyond, against = _more_mistakes(seen, spans, total, mistakes)
-    doubtful = missing + beyond
-    if not wrong:
-        return Door(total, broken, 0, 0, 0, "", {})
+    doubtful = min(wrong, missing + beyond)
+    turned_away = min(wrong, refused + doubtful)
     suspect = f"the access log lacks {missing:,} of {wrong:,} submissions answered 4xx" if missing else ""
     if beyond:
         suspect = (
             f"{mistakes:,} of {total:,} submissions were answered as mistakes of the callers, {beyond:,} more than "
             f"{against} explains: they may be the service's own"
         )
-    return Door(
-        total, broken, min(wrong, refused + doubtful), min(wrong, doubtful), wrong - min(wrong, refused + doubtful),
-        how, logged.types, suspect,
-    )  # fmt: skip
+    how = "told apart by the access log"
+    return Door(total, broken, turned_away, doubtful, wrong - turned_away, how, logged.types, suspect)
 
 
 def _more_mistakes(seen: Seen, spans: Sequence[Window], total: int, mistakes: int) -> tuple[int, str]:
@@ -124,9 +120,9 @@ def _more_mistakes(seen: Seen, spans: Sequence[Window], total: int, mistakes: in
     found = _references(seen, spans)
     name, most = f"the share allowed for ({allowed:.0%})", allowed
     if found:
-        name, k, n = min(found, key=lambda one: one[1] / one[2])
+        name, k, n = _strictest(found)
         name, most = f"{k:,} of {n:,} on {name}", upper_bound(k, n, alpha)
-        if not any(one[0] == BEFORE for one in found):
+        if not _before_known(found):
             most = min(most, allowed)  # what goes wrong now may go wrong on both routes
     if not total or lower_bound(mistakes, total, alpha) <= most:
         return 0, name
@@ -189,15 +185,15 @@ def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wron
         log_e = early_fail_log_e(wrong, total, allowed, policy.early_prior) if 0 < allowed < 1 else 0.0
         certain = math.floor(wrong - total * allowed) if log_e >= -math.log(policy.alpha_early) else 0
         return Door(total, broken, wrong, wrong - certain, 0, "nothing to compare with", {}, suspect)
-    name, k, n = min(found, key=lambda one: one[1] / one[2])
-    likely = min(k / n, allowed)
+    name, k, n = _strictest(found)
+    most = upper_bound(k, n, alpha)
+    # Both routes may refuse alike: where the days before do not tell, no 4xx is taken for the callers' own.
+    likely = min(k / n, allowed) if _before_known(found) else 0.0
     refused = max(0, math.ceil(wrong - total * likely))
-    certain = max(0, math.floor(wrong - total * upper_bound(k, n, alpha)))
+    certain = max(0, math.floor(wrong - total * most))
     # By chance alone a route gets more 4xx than its share: only what that does not explain is certain.
-    if lower_bound(wrong, total, alpha) <= upper_bound(k, n, alpha):
+    if lower_bound(wrong, total, alpha) <= most:
         certain = 0
-    if not any(one[0] == BEFORE for one in found):
-        refused = max(refused, wrong)  # both routes may refuse alike: the days before would tell
     doubtful = max(0, refused - certain)
     how = f"compared with {k:,} of {n:,} on {name}"
     suspect = ""
@@ -209,7 +205,18 @@ def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wron
     return Door(total, broken, refused, doubtful, wrong - refused, how, {}, suspect)
 
 
-def _references(seen: Seen, spans: Sequence[Window]) -> list[tuple[str, int, int]]:
+_Reference = tuple[str, int, int]
+
+
+def _strictest(found: Sequence[_Reference]) -> _Reference:
+    return min(found, key=lambda one: one[1] / one[2])
+
+
+def _before_known(found: Sequence[_Reference]) -> bool:
+    return any(one[0] == BEFORE for one in found)
+
+
+def _references(seen: Seen, spans: Sequence[Window]) -> list[_Reference]:
     """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
     before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen.traffic)]
     beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]

@@ -26,9 +26,9 @@ def silent(seen: Seen, window: Window) -> str:
     came = [when for when, value in points if value > 0 and window.start <= when < window.end]
     if not came:
         return ""
-    ends = [min(when + period, window.end) for when in came]
+    ends, usual = [min(when + period, window.end) for when in came], _usual(seen)
     for since, until in zip([window.start, *ends], [*came, window.end], strict=True):
-        due = owed(seen, Window(since, until)) if until > since else 0.0
+        due = _due(usual, Window(since, until)) if until > since else 0.0
         if due >= OWED:
             span = f"between {words.instant(iso(since))} and {words.instant(iso(until))}"
             return f"no submission came {span}, and some {due:.0f} should have by the days before the rollout"
@@ -37,17 +37,26 @@ def silent(seen: Seen, window: Window) -> str:
 
 def owed(seen: Seen, span: Window) -> float:
     """Asynchronous submissions that `span` should hold, by hour of the day; 0 where the days before are not known."""
+    return _due(_usual(seen), span)
+
+
+def _usual(seen: Seen) -> dict[int, float]:
+    """Asynchronous submissions of each hour of the day at the weight in force, by the days before; empty: unknown."""
     metric = "async_requests" if seen.traffic.migrated else "sync_requests"
     points = seen.answers.points(f"{REFERENCE}{metric}")
     if not points:
-        return 0.0
+        return {}
     days = max(1.0, (points[-1][0] + HOUR - points[0][0]) / (24 * HOUR))  # a young service has fewer than were asked
     usual = dict.fromkeys(range(24), 0.0)
     for when, value in points:
-        usual[when.hour] += value / days
+        usual[when.hour] += value / days * seen.traffic.weight / 100
+    return usual
+
+
+def _due(usual: dict[int, float], span: Window) -> float:
     due, at = 0.0, span.start
     while at < span.end:
         upto = min(span.end, at.replace(minute=0, second=0, microsecond=0) + HOUR)
-        due += usual[at.hour] * (upto - at).total_seconds() / 3600
+        due += usual.get(at.hour, 0.0) * (upto - at).total_seconds() / 3600
         at = upto
-    return due * seen.traffic.weight / 100
+    return due
