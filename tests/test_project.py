@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,38 @@ def test_every_test_that_is_named_exists() -> None:
     }
     assert named
     assert not [(found, place) for found, place in sorted(named) if not (ROOT / found).is_file()]
+
+
+def scripts() -> list[tuple[str, ast.Module]]:
+    """The programs that tests give to another process as text: no type checker reads them."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if re.search(r"^\s*from runbook_lib\S* import ", text, re.M):
+                try:
+                    found.append((f"{path.relative_to(ROOT)}:{node.lineno}", ast.parse(textwrap.dedent(text))))
+                except SyntaxError:
+                    continue  # a sentence that quotes a line
+    return found
+
+
+def test_scripts_within_tests_name_what_there_is() -> None:
+    missing = []
+    for where, tree in scripts():
+        known: dict[str, Any] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("runbook_lib"):
+                module = importlib.import_module(str(node.module))
+                for one in node.names:
+                    if not hasattr(module, one.name):
+                        importlib.import_module(f"{node.module}.{one.name}")
+                    known[one.asname or one.name] = getattr(module, one.name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+                if not hasattr(known[node.value.id], node.attr):
+                    missing.append(f"{where}: {node.value.id}.{node.attr}")
+    assert len(scripts()) > 10 and missing == []
 
 
 def test_the_wheel_has_every_file_of_the_library() -> None:

@@ -217,7 +217,7 @@ import os, signal, sys
 from pathlib import Path
 from runbook_lib.commands import rollback, kill_switch
 from runbook_lib.act.traffic.flag_store import FlagStore
-from runbook_lib.record import archive, journal, seal
+from runbook_lib.record import archive, journal, seal, staging
 
 step, file = sys.argv[1], Path(sys.argv[2])
 
@@ -243,7 +243,7 @@ elif step == "before the seal":
 elif step == "behind the seal":
     archive.Chain.advance = die
 elif step == "before it is tidied up":
-    archive.owner.remove = die
+    staging.remove = die
 rollback.rollback_1(file, {"mode": "apply", "confirm": "prod"})
 """
 STEPS = {

@@ -147,7 +147,7 @@ DIES_SEALING = """
 import json, os, signal, sys
 from pathlib import Path
 from runbook_lib.run.launch import launch
-from runbook_lib.record import archive
+from runbook_lib.record import archive, staging
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -155,7 +155,7 @@ def die(*_, **__):
 steps = {
     "before": (archive, "write_folder"),
     "behind": (archive.Chain, "advance"),
-    "tidy": (archive.owner, "remove"),
+    "tidy": (staging, "remove"),
 }
 setattr(*steps[sys.argv[1]], die)
 launch(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]), root=Path.cwd())
