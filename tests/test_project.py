@@ -161,8 +161,9 @@ def test_scripts_within_tests_name_what_there_is() -> None:
                         importlib.import_module(f"{node.module}.{one.name}")
                     known[one.asname or one.name] = getattr(module, one.name)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
-                if not hasattr(known[node.value.id], node.attr):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                owner = known.get(node.value.id)
+                if owner is not None and not hasattr(owner, node.attr):
                     missing.append(f"{where}: {node.value.id}.{node.attr}")
     assert len(scripts()) > 10 and missing == []
 

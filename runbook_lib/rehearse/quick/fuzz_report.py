@@ -29,9 +29,10 @@ CloudWatch, the table, the log.
 
 Over all plays a rule holds if the upper one-sided 95 % bound of the share that breaks it (Clopper-Pearson) is within
 what is allowed; in a stratum (kind of fault, phase, in time or late), which has fewer plays, if the lower one is: there
-is no proof of a break. Of what is never allowed, no play may break it. "Long enough": since the fault began three times
-as many requests have settled as Wald's sequential test takes on the mean (`fuzz_rules.wald`), and the time since the
-judged hours holds once as many itself: of fewer users a share says nothing.
+is no proof of a break. The strata of a rule share the 5 % (Bonferroni), since there are some two hundred of them; their
+bounds are the wider. Of what is never allowed, no play may break it, in any stratum. "Long enough": since the fault
+began three times as many requests have settled as Wald's sequential test takes on the mean (`fuzz_rules.wald`), and
+the time since the judged hours holds once as many itself: of fewer users a share says nothing.
 """
 
 
@@ -53,7 +54,7 @@ def page(found: Sequence[Played], seed: int) -> str:
         "",
         f"## Strata: {len(parts):,}, of which {len(broken)} break a rule",
         "",
-        "| rule | stratum | broken | of | share, 95 % bounds | holds | seeds |",
+        "| rule | stratum | broken | of | share, shared 95 % bounds | holds | seeds |",
         "|---|---|---|---|---|---|---|",
         *(_stratum(one) for one in sorted(parts, key=lambda one: (one.holds, -one.broken, -one.plays))[:WORST]),
         "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 from runbook_lib.rehearse.quick.draw import BLIND, HARM, Play
@@ -118,11 +118,13 @@ class Counted:
     plays: int
     seeds: tuple[int, ...]
     """Of the plays that break it."""
+    alpha: float = ALPHA
+    """Of each bound. A rule's strata share `ALPHA` (Bonferroni): among a hundred of them, some are unlucky."""
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """One-sided bounds of the share, each at 95 %."""
-        return lower_bound(self.broken, self.plays, ALPHA), upper_bound(self.broken, self.plays, ALPHA)
+        """One-sided bounds of the share, each at 1 - `alpha`."""
+        return lower_bound(self.broken, self.plays, self.alpha), upper_bound(self.broken, self.plays, self.alpha)
 
     @property
     def holds(self) -> bool:
@@ -156,6 +158,6 @@ def table(plays: Sequence[Played]) -> list[Counted]:
         for name in strata(one.play):
             by.setdefault(name, []).append(one)
     for rule in RULES:
-        rows = [count(rule, some, name) for name, some in sorted(by.items())]
-        found += [row for row in rows if row.plays]
+        rows = [row for name, some in sorted(by.items()) if (row := count(rule, some, name)).plays]
+        found += [replace(row, alpha=ALPHA / len(rows)) for row in rows]
     return found

@@ -31,7 +31,7 @@ from runbook_lib.rehearse.quick.draw import (
 )
 from runbook_lib.rehearse.quick.fuzz import Played, Truth, designed
 from runbook_lib.rehearse.quick.fuzz_report import page
-from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, wald
+from runbook_lib.rehearse.quick.fuzz_rules import RULES, Counted, about, count, table, wald
 from runbook_lib.rehearse.quick.player import START
 from runbook_lib.rehearse.world.scenario import load
 
@@ -149,6 +149,27 @@ def test_what_is_never_allowed_is_broken_by_one_play() -> None:
     found = count(rule, [ended("PROMOTE", 0.5)] + [ended("HOLD", 0.5)] * 999)
     assert not found.holds and not found.shown
     assert count(rule, [ended("HOLD", 0.5)]).shown
+
+
+def test_a_rules_strata_share_the_alpha() -> None:
+    """One unlucky play of two among a hundred strata proves nothing, thirty of sixty do; of what may never be, one."""
+    rule = next(rule for rule in RULES if rule.id == "taken_back_good")
+
+    def strata(broken: int, n: int, decision: str) -> list[Counted]:
+        lucky = [in_stratum(ended("HOLD", 0.995), kind, "in time") for kind in KINDS if kind != "caught"] * 5
+        bad = ended(decision, 0.995 if decision == "ROLLBACK" else 0.5, rollback=1)
+        plays = [in_stratum(bad if k < broken else ended("HOLD", 0.995), "caught", "late") for k in range(n)]
+        return [row for row in table([*lucky, *plays]) if row.stratum != "all" and not row.holds]
+
+    assert strata(1, 2, "ROLLBACK") == []
+    assert {(row.rule, row.stratum.split(",")[0]) for row in strata(30, 60, "ROLLBACK")} == {(rule, "caught")}
+    assert {row.rule.id for row in strata(1, 60, "PROMOTE")} >= {"promoted_collapsed"}
+
+
+def in_stratum(one: Played, kind: str, late: str) -> Played:
+    fault = Drawn(kind=kind, size=0.001, start=0.0, length=None, shape="step")
+    late_h = 3.0 if late == "late" else 0.0
+    return replace(one, play=one.play.model_copy(update={"faults": (fault,), "late_h": late_h}))
 
 
 def test_the_page_says_what_broke() -> None:
