@@ -190,6 +190,8 @@ class Evidence(Frozen):
     values: tuple[float, ...] = ()
     expected: int | None = None
     live: float | None = None
+    most: float | None = None
+    """Quantiles: the largest value that the source can give; what is beyond is not data."""
     weight: float | None = None
     in_flight: int = 0
     parts: tuple[Part, ...] = ()

@@ -153,5 +153,6 @@ def shown(reason: str, decision: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Exactly one full stop at the end."""
-    return text.rstrip(" .;,") + "."
+    """Exactly one full stop at the end; a question keeps its mark."""
+    text = text.rstrip(" .;,")
+    return text if text.endswith("?") else text + "."

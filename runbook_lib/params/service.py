@@ -31,6 +31,8 @@ class AccessLogFields(Frozen):
     """The route's path (`resourcePath`); HTTP APIs have the route key (`routeKey`)."""
     time: str = "time"
     """When the request came, in milliseconds since 1970 (`requestTimeEpoch`)."""
+    client: str = "user_agent"
+    """What called (`identity.userAgent`). Optional: without it the log does not tell who the old clients are."""
 
 
 class Api(Frozen):
@@ -38,6 +40,9 @@ class Api(Frozen):
 
     kind: Literal["rest", "http"]
     stage: str
+    timeout_s: float = Field(default=29, gt=0)
+    """After so long the gateway answers by itself (quota "integration timeout": 29 s, 30 s of an HTTP API, or what the
+    account has been granted)."""
     routes: Routes
     access_log_fields: AccessLogFields = AccessLogFields()
 

@@ -65,6 +65,9 @@ def _parts(evidence: Evidence) -> Iterator[str]:
 def _quantile(gate: Gate, evidence: Evidence) -> Iterator[str]:
     """The count beyond the limit and the quantile are two views of the same samples."""
     bad, n, value = evidence.bad, evidence.n, evidence.value
+    if evidence.most is not None and value is not None and value > evidence.most:
+        most = words.limit(evidence.most, gate.unit)
+        yield f"{words.number(value, gate.unit)} is more than {most}, the most that there can be: is the unit right?"
     if bad is None or not n or value is None or not math.isfinite(value) or not 0 <= bad <= n:
         return
     line = bad_side(gate)

@@ -10,6 +10,8 @@ from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
 
+MOST_CLIENTS = 3
+"""Clients that the reason names; the evidence holds all."""
 SPLIT_ALPHA = 0.001
 """The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
 
@@ -27,6 +29,7 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     extent = words.interval(low, high, "ratio")
     share = words.number(k / n, "ratio")
     seen = f"{words.title(gate)}: {share} async ({words.sure(rules.confidence)} {extent}, {k:,} of {n:,})"
+    who = _who(evidence, n - k)
     claim = f"the weight in force, {words.limit(weight, 'ratio')}"
     allowed, least = _stragglers(gate, weight)
     # So many old clients are forgiven, but never more than it takes to agree.
@@ -42,12 +45,24 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
         return result_of(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=SPLIT_ALPHA)
 
     if wrong:
-        return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect")
+        return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect{who}")
     if rules.look is None:
-        return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}")
+        return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}{who}")
     if n < gate.min_samples:
         return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
-    return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g})")
+    return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g}){who}")
+
+
+def _who(evidence: Evidence, left: int) -> str:
+    """The clients that the access log names at the synchronous route while nobody should call it."""
+    clients: dict[str, int] = evidence.extra.get("clients") or {}
+    if not clients or left <= 0:
+        return ""
+    named = [f"{name} ({n:,})" for name, n in list(clients.items())[:MOST_CLIENTS]]
+    more = len(clients) - MOST_CLIENTS
+    return f"; at the synchronous route the access log names {', '.join(named)}" + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def _stragglers(gate: Gate, weight: float) -> tuple[int, float]:

@@ -11,6 +11,9 @@ from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Seen, behind, census_window, unseen
 
+OVERHEAD = 2
+"""Latency holds the gateway's own work, too (an authorizer has 10 s of its own): so often its timeout cannot be."""
+
 
 def submit_latency(seen: Seen) -> Evidence:
     """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound."""
@@ -48,6 +51,7 @@ def submit_latency(seen: Seen) -> Evidence:
         questions.LATENCY, "quantile", query, window, names,
         value=value, upper=upper, low=low, n=round(n) if n and value is not None else (0 if seen.idle else None),
         proven_zero_by=None if n else seen.idle, notes=tuple(notes),
+        most=OVERHEAD * seen.params.service.api.timeout_s,
     )  # fmt: skip
 
 

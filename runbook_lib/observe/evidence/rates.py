@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib.base.window import iso, parse, period_for
+from runbook_lib.base.window import Window, iso, parse, period_for
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import BLOCK_S, Segment
-
-GATEWAY_TIMEOUT_S = 29
-"""A request is counted when it is answered, so the last one to the old route counts so much later (API Gateway quotas:
-integration timeout of a REST API)."""
 
 
 def success(seen: Seen) -> Evidence:
@@ -194,7 +191,7 @@ def observed_split(seen: Seen) -> Evidence:
     """
     params, routes = seen.params, seen.params.service.api.routes
     window = seen.whole
-    late = params.service.traffic.client_poll_s + GATEWAY_TIMEOUT_S
+    late = params.service.traffic.client_poll_s + params.service.api.timeout_s
     since = seen.traffic.since
     if since is not None and parse(since) >= window.end:
         # The bake was renewed after the hours that are judged: in them the weight was in force already.
@@ -216,9 +213,21 @@ def observed_split(seen: Seen) -> Evidence:
         what = "Lambda" if seen.traffic.migrated else "route"
         notes.append(f"no point for the synchronous {what}, while the submit route has some: no synchronous request")
     found = counts_of(sent or 0, (sent or 0) + (kept or 0), None)
+    extra: dict[str, Any] = {"since": since}
+    if seen.live.get("clients"):
+        extra["clients"] = _clients(seen.live["clients"], window)
     return seen.evidence(
         "observed_split", "split",
-        f"{asked}, from {late} s after the weight was set (the clients' polling and the gateway's timeout)",
+        f"{asked}, from {late:g} s after the weight was set (the clients' polling and the gateway's timeout)",
         window, labels,
-        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra={"since": since},
+        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra=extra,
     )  # fmt: skip
+
+
+def _clients(told: dict[str, Any], window: Window) -> dict[str, int]:
+    """Client to its requests at the synchronous route within `window`, the most first; empty where the log is cut."""
+    found: Counter[str] = Counter()
+    for at, client, n in told["counts"] if not told["cut"] else ():
+        if window.start <= parse(at) < window.end:
+            found[client] += n
+    return dict(found.most_common())

@@ -18,6 +18,8 @@ FACTS = {
     "time": ("$context.requestTimeEpoch",),
 }
 """What each fact of an access log line is written from; one of them suffices."""
+OPTIONAL = {"client": ("$context.identity.userAgent",)}
+"""The same of facts without which the log still says what is judged."""
 
 
 def access_logs(spot: Spot) -> Said:

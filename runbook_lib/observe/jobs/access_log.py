@@ -1,7 +1,7 @@
-"""The gateway's access log: who was answered 4xx, and whether our gateway or the caller was the reason.
+"""The gateway's access log: who was answered 4xx and why, and who still calls the synchronous route.
 
-CloudWatch's `4XXError` counts a throttled user and a malformed body alike. Where the stage writes access logs (an item
-of the inventory), their lines tell the two apart.
+CloudWatch's `4XXError` counts a throttled user and a malformed body alike, and its `Count` names nobody. Where the
+stage writes access logs (an item of the inventory), their lines do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ LAST_MS = 4e12
 """Milliseconds since 1970: the year 2096. A time beyond is none."""
 PATTERN = "{ $.%s = 4* }"
 """FilterLogEvents' pattern for a 4xx in the status field; lines are held against the field again here."""
+CALLED = '{ $.%s = "%s" || $.%s = "POST %s" }'
+"""The pattern for a route, as a path or as an HTTP API's route key."""
+LONGEST_CLIENT = 80
+"""Characters of a client's name that are kept: whoever calls chooses it."""
+UNNAMED = "no user agent"
 
 
 def read(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
@@ -33,28 +38,43 @@ def read(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
     Raises:
         AwsError: CloudWatch Logs refused or did not answer.
     """
+    lines = _read(logs, params, window, PATTERN % params.service.api.access_log_fields.status)
+    return {"counts": counted(lines, params, window), "cut": len(lines) >= MAX_LINES} if lines else None
+
+
+def read_clients(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
+    """Who called the synchronous route in `window`: `{"counts": [[minute, client, n], ...], "cut": bool}`, JSON-able.
+
+    Meant for a weight of 100 %: whoever calls it then does not follow the flags. None where the log does not say.
+
+    Raises:
+        AwsError: CloudWatch Logs refused or did not answer.
+    """
+    path, route = params.service.api.access_log_fields.path, params.service.api.routes.sync
+    lines = _read(logs, params, window, CALLED % (path, route, path, route))
+    return {"counts": clients(lines, params, window), "cut": len(lines) >= MAX_LINES} if lines else None
+
+
+def _read(logs: Any, params: Params, window: Window, pattern: str) -> list[str]:
     if "access_log" not in params.service.names or window.empty:
-        return None
+        return []
     group = params.name("access_log")
     request = {
         "logGroupName": group,
         "startTime": int(window.start.timestamp() * 1000),
         "endTime": int(window.end.timestamp() * 1000) - 1,
+        "filterPattern": pattern,
     }
     with aws_errors(f"reading {group} (logs:FilterLogEvents)"):
         try:
-            lines = list(_lines(logs, request, params.service.api.access_log_fields.status))
+            return list(_lines(logs, request))
         except logs.exceptions.ResourceNotFoundException:
-            return None
-    if not lines:
-        return None
-    return {"counts": counted(lines, params, window), "cut": len(lines) >= MAX_LINES}
+            return []
 
 
-def _lines(logs: Any, request: dict[str, Any], status: str) -> Iterator[str]:
+def _lines(logs: Any, request: dict[str, Any]) -> Iterator[str]:
     seen: set[str] = set()
-    pages = logs.get_paginator("filter_log_events").paginate(**request, filterPattern=PATTERN % status)
-    for page in pages:
+    for page in logs.get_paginator("filter_log_events").paginate(**request):
         for event in page.get("events", []):
             id = str(event.get("eventId") or f"{event.get('timestamp')}{event.get('message')}")
             if id not in seen:
@@ -68,21 +88,39 @@ def counted(lines: Iterable[str], params: Params, window: Window) -> list[list[A
     """[minute (ISO 8601), status, type, n] of the 4xx at the submit route, in order; lines of anything else are left
     out. Pure.
     """
-    fields, submit = params.service.api.access_log_fields, params.service.api.routes.submit
     found: Counter[tuple[str, int, str]] = Counter()
+    fields = params.service.api.access_log_fields
+    for when, status, entry in _posts(lines, params, window, params.service.api.routes.submit):
+        if 400 <= status < 500:
+            kind = str(entry.get(fields.response_type) or "")
+            found[when, status, "" if kind == "-" else kind] += 1
+    return [[*key, n] for key, n in sorted(found.items())]
+
+
+def clients(lines: Iterable[str], params: Params, window: Window) -> list[list[Any]]:
+    """[minute (ISO 8601), client, n] of the submissions at the synchronous route, in order. Pure."""
+    found: Counter[tuple[str, str]] = Counter()
+    field = params.service.api.access_log_fields.client
+    for when, _, entry in _posts(lines, params, window, params.service.api.routes.sync):
+        name = "".join(c if c.isprintable() else " " for c in str(entry.get(field) or ""))[:LONGEST_CLIENT].strip()
+        found[when, UNNAMED if name in ("", "-") else name] += 1
+    return [[*key, n] for key, n in sorted(found.items())]
+
+
+def _posts(
+    lines: Iterable[str], params: Params, window: Window, route: str
+) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """(minute, status, line) of each submission at `route` in `window`; what cannot be read is left out."""
+    fields = params.service.api.access_log_fields
     for line in lines:
         try:
             entry = json.loads(line)
             status, at = int(entry[fields.status]), float(entry[fields.time])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
-        if not 0 <= at < LAST_MS:
-            continue
         path = str(entry.get(fields.path, "")).removeprefix("POST ")
-        if path != submit or entry.get(fields.method, "POST") != "POST" or not 400 <= status < 500:
+        if not 0 <= at < LAST_MS or path != route or entry.get(fields.method, "POST") != "POST":
             continue
         when = dt.datetime.fromtimestamp(at / 1000 // 60 * 60, dt.UTC)
         if window.start <= when + dt.timedelta(minutes=1) and when < window.end:
-            kind = str(entry.get(fields.response_type) or "")
-            found[iso(when), status, "" if kind == "-" else kind] += 1
-    return [[*key, n] for key, n in sorted(found.items())]
+            yield iso(when), status, entry

@@ -11,6 +11,7 @@ curve turn after the other. Left out: preflight to staging, approvals and checks
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,14 +114,24 @@ class Local:
         """As `observe.access_log.read` answers."""
         if not self.scenario.access_log:
             return None
+        mine = self._lines(params, window, lambda one: 400 <= one.status < 500)
+        told = {"counts": access_log.counted(mine, params, window), "cut": len(mine) >= access_log.MAX_LINES}
+        return told if mine else None
+
+    def clients(self, params: Params, window: Window) -> dict[str, Any] | None:
+        """As `observe.access_log.read_clients` answers."""
+        if not self.scenario.access_log or self.flags.migrated or self.flags.state().weight < 100:
+            return None
+        mine = self._lines(params, window, lambda one: one.path == "sync")
+        told = {"counts": access_log.clients(mine, params, window), "cut": len(mine) >= access_log.MAX_LINES}
+        return told if mine else None
+
+    def _lines(self, params: Params, window: Window, wanted: Callable[[Answer], bool]) -> list[str]:
         paths = {"submit": params.service.api.routes.submit, "sync": params.service.api.routes.sync}
         if self.flags.migrated:  # the parameters are as routed: jobs are submitted at what was the synchronous route
             paths = {"sync": paths["submit"], "submit": paths["sync"]}
         low, high = window.start.timestamp(), window.end.timestamp()
-        mine = [one for one in self.answered if low <= one.at < high and 400 <= one.status < 500]
-        lines = (publish.access_line(one, paths) for one in mine)
-        told = {"counts": access_log.counted(lines, params, window), "cut": len(mine) >= access_log.MAX_LINES}
-        return told if mine else None
+        return [publish.access_line(one, paths) for one in self.answered if low <= one.at < high and wanted(one)]
 
     def live_levels(self) -> dict[str, Any]:
         """As `observe.live.read` answers."""
@@ -300,6 +311,7 @@ class _Soak:
         first = world.metrics.answers(params, asks, now)
         answers = first + world.metrics.answers(params, measure.asks_bounds(first, params, window, now, look), now)
         levels = {**world.live_levels(), "door": world.access_log(params, window)}
+        levels |= {"clients": told} if (told := world.clients(params, window)) else {}
         found = measure.measure(answers, segment, levels, state, params, window, now, look)
         found[BASELINE] = self._baseline(found[BASELINE])
         return found

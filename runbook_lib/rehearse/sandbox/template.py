@@ -17,7 +17,7 @@ import yaml
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.observe.alarms.declared import to_cloudformation
-from runbook_lib.observe.inventory.access_log import FACTS
+from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
 from runbook_lib.params.load import Params
 
 _HERE = Path(__file__).parent
@@ -147,7 +147,8 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
 def access_log_format(params: Params) -> str:
     """The stage's access log format: every fact of `api.access_log_fields`, each as a JSON string."""
     fields = params.service.api.access_log_fields.model_dump()
-    return json.dumps({key: FACTS[fact][0] for fact, key in fields.items()})
+    sources = {**FACTS, **OPTIONAL}
+    return json.dumps({key: sources[fact][0] for fact, key in fields.items()})
 
 
 def alarm_id(id: str) -> str:

@@ -95,7 +95,7 @@ class Failure(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A request that was answered 4xx or 5xx, as the gateway's access log has it."""
+    """A request as the gateway's access log has it."""
 
     at: float
     path: str
@@ -103,6 +103,8 @@ class Answer(NamedTuple):
     status: int
     kind: str
     """`$context.error.responseType`: THROTTLED, WAF_FILTERED, DEFAULT_5XX; empty for a Lambda's own answer."""
+    client: str = ""
+    """`$context.identity.userAgent`."""
 
 
 Row = tuple[str, float, float, float]

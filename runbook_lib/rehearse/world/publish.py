@@ -376,7 +376,9 @@ def access_line(answer: Answer, paths: dict[str, str]) -> str:
     """One line of the access log, with the fields of `$context` that the inventory wants."""
     at = int(answer.at * 1000)
     said = {"request_id": f"{at:x}", "time": at, "method": "POST", "path": paths[answer.path]}
-    return json.dumps({**said, "status": answer.status, "response_type": answer.kind or "-"})
+    return json.dumps(
+        {**said, "status": answer.status, "response_type": answer.kind or "-", "user_agent": answer.client}
+    )
 
 
 def log_line(failure: Failure, service: str) -> str:

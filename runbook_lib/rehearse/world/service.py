@@ -40,6 +40,7 @@ GATEWAY_TIMEOUT_S = 29.0
 SYNC_TIMEOUT_S = 60.0
 SUBMIT_SIGMA = 0.485  # p95 / median = exp(1.645 * 0.485) = 2.2
 TOKEN_SIGMA = 0.08
+CLIENT, OLD_CLIENTS = "careervp-web/2.0", ("careervp-web/1.9", "careervp-cli/0.4")
 CALLERS_OWN, GATEWAY_BROKEN, DOUBLED = 400, 503, 207
 """Statuses: a caller's mistake, the gateway's own 5xx; and, inside, a submission that makes two jobs."""
 SWALLOWED, REPEATED = 299, 200
@@ -267,7 +268,9 @@ class Service:
         ok, status, number = np.zeros(n, dtype=bool), np.full(n, 200), np.zeros(n, dtype=np.int64)
         status[refused] = 403
         if not migrated:
-            ok[~elsewhere], status[~elsewhere] = self._sync(_take(who, ~elsewhere))
+            left = _take(who, ~elsewhere)
+            ok[~elsewhere], status[~elsewhere] = answered = self._sync(left)
+            self._note(left, "sync", answered[1], whole=share[~elsewhere] >= 1)
         for mask, path in paths:
             ok[mask], status[mask], number[mask] = self._submit(_take(who, mask), path)
         self._emit("nowhere_count", who.at[refused], 1.0)
@@ -278,13 +281,17 @@ class Service:
         quick = who.u_quick < self._knob("quick", who.at)
         return np.where(quick, 18 + 10 * who.u_llm, 30 + 30 * who.u_llm)
 
-    def _note(self, at: Floats, path: str, status: NDArray[np.int64]) -> None:
-        """The access log's lines of what was answered 4xx or 5xx."""
+    def _note(
+        self, who: Arrivals, path: str, status: NDArray[np.int64], whole: NDArray[np.bool_] | None = None
+    ) -> None:
+        """The access log's lines that somebody reads: what was answered 4xx or 5xx, and all where `whole`."""
         if not self.scenario.access_log:
             return
-        for k in np.flatnonzero(status >= 400):
+        for k in np.flatnonzero(status >= 400 if whole is None else (status >= 400) | whole):
             code = int(status[k])
-            self._answers.append(Answer(float(at[k]), path, code, _KINDS.get(code, "")))
+            old = OLD_CLIENTS[int(who.u_quick[k] * len(OLD_CLIENTS))]
+            client = old if whole is not None and whole[k] else CLIENT
+            self._answers.append(Answer(float(who.at[k]), path, code, _KINDS.get(code, ""), client))
 
     def _turned_away(self, who: Arrivals, path: str, status: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which the gateway answers by itself: counted, and no Lambda is called."""
@@ -316,7 +323,6 @@ class Service:
         kept = ~away & ~mistakes
         ok[kept] = self._generate(_take(who, kept))
         status[kept & ~ok] = 504
-        self._note(who.at, "sync", status)
         return ok, status
 
     def _generate(self, who: Arrivals) -> NDArray[np.bool_]:
@@ -375,7 +381,7 @@ class Service:
             ok, status, number = self._accept(who, path, status)
         elif kept.any():
             ok[kept], status[kept], number[kept] = self._accept(_take(who, kept), path, status[kept])
-        self._note(at, path, status)
+        self._note(who, path, status)
         return ok, status, number
 
     def _accept(

@@ -80,3 +80,23 @@ def test_many_times_the_allowance_is_found(policy: Policy, see: See, weight: flo
     gate, n = policy.gate("observed_split"), 3000
     found = see(gate, bad=round(n * weight * (1 - share)), n=n, weight=weight)
     assert judge(gate, found, look=LOOK).verdict is Verdict.FAIL
+
+
+CLIENTS = {"web/1.9": 40, "cli/0.4": 20, "curl/8": 12, "bot": 8, "other": 3}
+
+
+@pytest.mark.parametrize("k", [1150, 1232])
+@pytest.mark.parametrize("look", [LOOK, None])
+def test_the_reason_names_them_where_the_access_log_does(policy: Policy, see: See, k: int, look: Look | None) -> None:
+    gate = policy.gate("observed_split")
+    plain = judge(gate, see(gate, bad=k, n=1233, weight=1.0), look=look)
+    named = judge(gate, see(gate, bad=k, n=1233, weight=1.0, extra={"clients": CLIENTS}), look=look)
+    assert named.verdict is plain.verdict, "who they are changes no verdict"
+    assert "the access log names web/1.9 (40), cli/0.4 (20), curl/8 (12) and 2 more" in named.reason
+    assert "access log" not in plain.reason
+
+
+def test_nobody_is_named_where_nobody_is_left(policy: Policy, see: See) -> None:
+    gate = policy.gate("observed_split")
+    found = judge(gate, see(gate, bad=1233, n=1233, weight=1.0, extra={"clients": CLIENTS}), look=LOOK)
+    assert "access log" not in found.reason

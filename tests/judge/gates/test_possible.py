@@ -40,6 +40,7 @@ def told(policy: Policy, id: str, **fields: Any) -> Any:
         ("error_rate", {"bad": 3, "n": 2, "parts": (Part(name="a", bad=3, n=2),)}, "a: 3 failures of 2"),
         ("submit_latency", {"value": 6.0, "bad": 0, "n": 5000}, "cannot both be"),
         ("submit_latency", {"value": 2.0, "bad": 2000, "n": 5000}, "cannot both be"),
+        ("submit_latency", {"value": 262.0, "low": 178.0, "n": 16, "most": 58.0}, "262 s is more than 58 s"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_no_data_and_the_reason_says_what(

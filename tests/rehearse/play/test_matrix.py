@@ -105,7 +105,7 @@ FAULTS = {
     "cost overrun": ("cost_overrun",),
     "low traffic, no traffic": ("low_traffic", "no_traffic"),
     "missing metric, late metrics": ("missing_metric", "late_metrics"),
-    "traffic not shifted": ("traffic_not_shifted",),
+    "traffic not shifted": ("traffic_not_shifted", "old_clients"),
     "worker concurrency removed": ("concurrency_removed", "workers_gone"),
     "poison message": ("poison_message",),
     "baseline broken, baseline healthy": ("baseline_broken", "baseline_healthy"),
@@ -122,6 +122,9 @@ FAULTS = {
     "jobs lost, and never written": ("jobs_lost", "accepted_lost"),
     "the LLM's quota": ("llm_quota",),
     "faults with a shape": ("slow_ramp", "nightly_dip"),
+    "what the fuzzer found": (
+        *("refused_in_pulses", "latency_in_wrong_unit", "few_users", "more_than_the_workers_serve"),
+    ),
     "none": ("healthy", "throttled_and_retried", "duplicates", "callers_mistakes"),
 }
 
