@@ -10,9 +10,15 @@ from runbook_lib.params.metrics import Metric
 
 
 class _Fields(dict[str, str]):
-    """Fields of a template; a missing one is a sentence about `service.yaml`, not a KeyError."""
+    """Fields of a template: these, and the names of `service.yaml`. A missing one is a sentence about that file."""
+
+    def __init__(self, params: Params, **fields: str) -> None:
+        super().__init__(fields)
+        self.params = params
 
     def __missing__(self, key: str) -> str:
+        if key in self.params.service.names:
+            return self.params.name(key)
         hint = " (an HTTP API's metrics go by its id)" if key == "api_id" else ""
         raise UsageError(f"service.yaml: names has no '{key}'{hint}")
 
@@ -20,7 +26,7 @@ class _Fields(dict[str, str]):
 def _fields(params: Params) -> _Fields:
     service = params.service
     return _Fields(
-        {resource: params.name(resource) for resource in service.names},
+        params,
         stage=service.api.stage,
         route_sync=service.api.routes.sync,
         route_submit=service.api.routes.submit,
