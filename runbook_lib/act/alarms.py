@@ -47,7 +47,7 @@ def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> lis
         return {one.name: "as declared" if one.same else "; ".join(one.differences) for one in plan(aws, params)}
 
     new = [one.name for one in wanted if not one.exists]
-    undo = [f"delete the new ones: aws cloudwatch delete-alarms --alarm-names {' '.join(new)}"] if new else []
+    undo = ["delete the new ones"] if new else []
     if len(new) < len(names):
         undo.append("put the changed ones back as `before` says")
     guard.change(
@@ -55,6 +55,7 @@ def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> lis
         before={one.name: "; ".join(one.differences) or "missing" for one in wanted},
         after=dict.fromkeys(names, "as declared"),
         undo="; ".join(undo),
+        by_hand=f"aws cloudwatch delete-alarms --alarm-names {' '.join(new)}" if new else "",
         do=write,
         read_back=read_back,
         raises=True,
@@ -150,11 +151,9 @@ def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:
         f"put the guards of {phase} in force",
         before=now.before,
         after={name: now.wanted[name] for name in changed},
-        undo="; ".join(
-            f"{name}: Threshold {was[name]['Threshold']:g}, Period {was[name]['Period']} again "
-            "(aws cloudwatch put-metric-alarm)"
-            for name in changed
-        ),
+        undo="the counts as `before` says",
+        by_hand="aws cloudwatch put-metric-alarm with "
+        + "; ".join(f"{name}: Threshold {was[name]['Threshold']:g}, Period {was[name]['Period']}" for name in changed),
         do=write,
         read_back=read_back,
         raises=True,
@@ -199,7 +198,8 @@ def page(aws: Any, guard: Guard, params: Params) -> bool:
         "subscribe the pager",
         before={"pager": _words(was), "alarms": list(was.alarms)},
         after={"pager": "as declared"},
-        undo="unsubscribe the https subscription of the alarms' topic: aws sns unsubscribe --subscription-arn ARN",
+        undo="unsubscribe the https subscription of the alarms' topic",
+        by_hand="aws sns unsubscribe --subscription-arn ARN",
         do=write,
         read_back=lambda: {"pager": _words(pager.read(aws, params))},
         raises=True,

@@ -97,7 +97,8 @@ def drill(
         f"fire drill of {len(before)} alarms",
         before={"states": before},
         after={"left in ALARM": [], "all set off": True},
-        undo="; ".join(
+        undo="the states as `before` says",
+        by_hand="; ".join(
             f"aws cloudwatch set-alarm-state --alarm-name {name} --state-value {was} --state-reason drill"
             for name, was in before.items()
         ),

@@ -134,8 +134,8 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
         f"send {many} failures of our own through the worker's log",
         before={"alarm": found["StateValue"]},
         after={"stream": stream},
-        undo=f"nothing is left but the lines (aws logs delete-log-stream --log-group-name {group} --log-stream-name "
-        f"{stream}); {name} is OK again after {found['Period'] / 60:g} min",
+        undo=f"nothing is left but the lines; {name} is OK again after {found['Period'] / 60:g} min",
+        by_hand=f"aws logs delete-log-stream --log-group-name {group} --log-stream-name {stream}",
         do=act,
         read_back=read_back,
         raises=True,

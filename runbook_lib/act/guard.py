@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
 
 from runbook_lib.base.errors import Refused, UsageError
@@ -149,11 +150,16 @@ class Guard:
         before: Facts,
         after: Facts,
         undo: str,
+        by_hand: str = "",
+        facts: Facts = MappingProxyType({}),
         do: Callable[[], T],
         read_back: Callable[[], Facts],
         raises: bool,
     ) -> Change[T]:
         """Makes one change: intent on disk, `do`, read back, outcome on disk.
+
+        `undo` says the way back in words, `by_hand` the commands of it for whoever has no runbook; `facts` are what
+        later runs decide by (`Change.step`), beside `what`, which people read.
 
         `after` is what is promised: each of its items must be found in what `read_back` answers, which may say more.
         If `do` raises, the write may have happened all the same (a lost connection), so what is read back decides.
@@ -164,23 +170,25 @@ class Guard:
         """
         self.authorise(raises)
         intent = uuid.uuid4().hex[:12]
-        facts = {
+        intended = {
             "id": intent,
             "what": what,
             "before": dict(before),
             "after": dict(after),
             "undo": undo,
+            "by_hand": by_hand,
+            **facts,
             "who": self.who,
             "raises": raises,
             "aws_at": self.now.isoformat(),
         }
         if raises:
             try:
-                self.journal.append("intent", **facts)
+                self.journal.append("intent", **intended)
             except Exception as error:  # any reason: without a record there is no raise
                 raise Refused(f"the intent cannot be recorded ({error}); this change was not made") from error
         else:
-            self.note("intent", **facts)
+            self.note("intent", **intended)
         done: T | None = None
         trouble: Exception | None = None
         try:

@@ -15,7 +15,7 @@ from runbook_lib.judge.gates.checks import Check, decide_checks, unmet
 from runbook_lib.judge.gates.decide import Moment, decide
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.gates.remedies import Remedy
-from runbook_lib.judge.incidents.incident import Scenario, decide_rollback
+from runbook_lib.judge.incidents.incident import NoWayBack, Scenario, decide_rollback
 from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome
 
 
@@ -90,7 +90,7 @@ class RollbackCase(Frozen):
     done: str
     then: str
     come_back_at: str | None = None
-    no_way: str | None = None
+    no_way: NoWayBack | None = None
     falls_to: Scenario | None = None
 
     def verdict(self) -> Outcome:

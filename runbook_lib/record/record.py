@@ -13,7 +13,7 @@ check         check: judge.checks.Check (the last one for each check id counts)
 entry         entry: what a person put into the chain (attestation, approval, note)
 decision      moment, outcome: Outcome
 incident      clock: judge.incident.Clock (of a rollback; the last one counts)
-intent        id, what, before, after, undo, raises          (write-ahead)
+intent        id, what, before, after, undo, by_hand, raises, and facts such as step   (write-ahead)
 outcome       intent (the intent's id), ok, read_back, error
 warning, note text
 error         type, text
@@ -23,6 +23,8 @@ attached      name, bytes, sha256                            (written by `Journa
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -31,6 +33,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from runbook_lib.judge.model import Frozen
 
 SCHEMA = 1
+_STEP_0_1 = re.compile(r"^deploy step '(\w+)'")
 Status = Literal["completed", "failed", "cancelled", "died"]
 
 
@@ -53,6 +56,38 @@ class Change(Frozen):
     def open(self) -> bool:
         """Begun, and not read back: AWS has to be asked what is in force."""
         return self.outcome is None or self.outcome.get("ok", True) is None
+
+    @property
+    def step(self) -> str:
+        """The step of the infrastructure code that was deployed; empty: it was another change."""
+        # Version 0.1 said it in words alone.
+        said = _STEP_0_1.search(str(self.intent.get("what"))) if "by_hand" not in self.intent else None
+        return said[1] if said else str(self.intent.get("step") or "")
+
+    @property
+    def way_back(self) -> bool:
+        """The step was deployed to bring the synchronous route back."""
+        if "by_hand" not in self.intent:
+            return bool(self.step) and str(self.intent.get("what")).endswith("back to the synchronous route")
+        return bool(self.intent.get("way_back"))
+
+    @property
+    def moved(self) -> dict[str, tuple[Any, Any]]:
+        """What was to move, from and to, where those are numbers or names."""
+        before, after = (self.intent.get(key) or {} for key in ("before", "after"))
+        return {
+            key: (before[key], value)
+            for key, value in after.items()
+            if key in before
+            and value != before[key]
+            and isinstance(value, int | float | str)
+            and not isinstance(value, bool)
+        }
+
+    def done_at(self) -> dt.datetime | None:
+        """When AWS had it, by its own clock; None: it failed, or how it ended is not known."""
+        done = self.outcome or {}
+        return dt.datetime.fromisoformat(str(done["aws_at"])) if done.get("ok") else None
 
 
 class Record(Frozen):

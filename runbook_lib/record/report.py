@@ -193,7 +193,9 @@ def change_row(change: Change) -> dict[str, str]:
     came = "not known: begun, and not read back" if change.open else _facts(outcome.get("read_back"))
     if not change.open and outcome.get("ok") is False:
         came = f"not as meant: {came}"
-    undo, by_hand = _undo(str(intent.get("undo") or ""))
+    undo, by_hand = str(intent.get("undo") or ""), str(intent.get("by_hand") or "")
+    if "by_hand" not in intent:
+        undo, by_hand = _undo_0_1(undo)
     if outcome.get("error"):
         came += f" ({outcome['error']})"
     return {
@@ -207,8 +209,8 @@ def change_row(change: Change) -> dict[str, str]:
     }
 
 
-def _undo(text: str) -> tuple[str, str]:
-    """The way back in words, and its commands, folded away for undoing by hand."""
+def _undo_0_1(text: str) -> tuple[str, str]:
+    """The way back in words, and its commands: version 0.1 kept both in one text."""
     said, mark, commands = text.partition("; by hand: ")
     if mark or len(text) <= _LONG:
         return said, commands

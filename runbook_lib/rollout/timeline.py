@@ -85,20 +85,13 @@ def story(records: Iterable[Record]) -> Story:
 
 def change_words(change: Change) -> str:
     """A change in one line: what, from and to where those are numbers or names, and whether it is there."""
-    before, after = (change.intent.get(key) or {} for key in ("before", "after"))
-    moved = [
-        f"{key} {before[key]} -> {value}"
-        for key, value in after.items()
-        if key in before and _said(value) and value != before[key] and "->" not in str(change.intent.get("what"))
-    ]
-    told = str(change.intent.get("what", "")) + (f" ({', '.join(moved)})" if moved else "")
+    told = str(change.intent.get("what", ""))
+    moved = [f"{key} {before} -> {after}" for key, (before, after) in change.moved.items() if key != "percent"]
+    if moved:  # a percentage is in the words already
+        told += f" ({', '.join(moved)})"
     if change.outcome is None:
         return f"{told}: begun, and how it ended is not known"
     return told if change.outcome.get("ok") else f"{told}: did not read back"
-
-
-def _said(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
 def _at(record: Record) -> dt.datetime | None:

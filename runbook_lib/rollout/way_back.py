@@ -8,6 +8,7 @@ import shlex
 
 from runbook_lib.act.command import Commands
 from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.judge.incidents.incident import NoWayBack
 from runbook_lib.params.load import Params
 
 STEP = "async"
@@ -57,20 +58,21 @@ def instead(aws: Aws, params: Params) -> tuple[str, str]:
         AwsError: Lambda refused or did not answer.
     """
     if sync_gone(aws, params):
-        why, _, then = gone_words(params).partition("; ")
-        return f"{why}, so the switch has no effect", then
+        gone = no_way_back(params)
+        return f"{gone.why}, so the switch has no effect", gone.then
     return migrated_words(params), f"the command: {deploy_command(params)}"
 
 
-def gone_words(params: Params, kept: str = "") -> str:
-    """Why there is no way back; after the first semicolon, what can be done instead.
+def no_way_back(params: Params, kept: str = "") -> NoWayBack:
+    """Why there is no way back once the synchronous function is removed, and what can be done instead.
 
     Args:
         kept: where the removed function's archive is, in words.
     """
     where = f" ({kept})" if kept else ""
-    return (
-        f"there is no way back: {params.name('sync')} was removed by {DEPRECATE}, and "
-        f"POST {params.service.api.routes.sync} is asynchronous; fix forward and deploy; or deploy the "
-        f"archived function again{where} and the infrastructure's step '{STEP}' after it: {deploy_command(params)}"
+    return NoWayBack(
+        why=f"there is no way back: {params.name('sync')} was removed by {DEPRECATE}, and "
+        f"POST {params.service.api.routes.sync} is asynchronous",
+        then=f"fix forward and deploy; or deploy the archived function again{where} and the infrastructure's step "
+        f"'{STEP}' after it: {deploy_command(params)}",
     )

@@ -136,6 +136,7 @@ class Infra:
                 f"deploy step '{self.step}' of the infrastructure code in {self.params.env}",
                 before={"differs": True},
                 after={"differs": False},
+                facts={"step": self.step},
                 undo=f"deploy the step before: {command.line({**self.values(), 'step': 'STEP'})}",
                 do=act,
                 read_back=lambda: {"differs": (self._diff(), self.differs)[1]},

@@ -68,7 +68,7 @@ def test_a_shift_puts_its_guards_in_force_and_records_the_way_back(aws: Embedded
     told: list[Any] = []
     assert put_in_force(aws, guard(aws, params, told), params, SECOND).ok
     assert [event for event, _ in told] == ["intent", "outcome"]
-    assert "Threshold 4, Period 5400 again" in told[0][1]["undo"]
+    assert "Threshold 4, Period 5400" in told[0][1]["by_hand"]
     assert told[1][1]["ok"]
     assert [one.sentence for one in findings(aws, params, SECOND) if not one.ok] == []
     assert all(one.same for one in plan(aws, params) if one.alarm.guard), "04 takes the count of any phase as declared"

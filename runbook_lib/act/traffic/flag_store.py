@@ -127,14 +127,18 @@ class FlagStore:
         }
 
     def off_by_hand(self) -> str:
+        """The end of a sentence that says how to take async off without a runbook. Never raises."""
+        return f"by hand: {self.off_command()}"
+
+    def off_command(self) -> str:
         """The one command that takes async off, for whoever has no runbook at hand. Never raises."""
         try:
             ids = self.ids
             found, _ = self._find(ids.switch_profile, switch_document(self._params.service.traffic.flag, False))
         except Exception:  # a hint only: it must not stand in the way
-            return "by hand: deploy the off version of the switch in the AWS console"
+            return "deploy the off version of the switch in the AWS console"
         return (
-            f"by hand: aws appconfig start-deployment --region {self._params.region} "
+            f"aws appconfig start-deployment --region {self._params.region} "
             f"--application-id {ids.application} --environment-id {ids.switch_environment} "
             f"--deployment-strategy-id {ids.immediate_strategy} --configuration-profile-id {ids.switch_profile} "
             f"--configuration-version {found or '(the version that says enabled: false)'}"

@@ -8,13 +8,36 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
+
+
+class NoWayBack(Frozen):
+    """Nothing can be rolled back, and what can be done instead."""
+
+    why: str
+    then: str = ""
+
+    @property
+    def words(self) -> str:
+        """Both in one sentence."""
+        return f"{self.why}; {self.then}" if self.then else self.why
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_0_1(cls, found: Any) -> Any:
+        """Version 0.1 kept one text: the reason, a semicolon, the advice."""
+        if not isinstance(found, str):
+            return found
+        why, _, then = found.partition("; ")
+        return {"why": why, "then": then}
 
 
 class Clock(Frozen):
@@ -90,7 +113,7 @@ def decide_rollback(
     done: str,
     then: str,
     come_back_at: str | None = None,
-    no_way: str | None = None,
+    no_way: NoWayBack | None = None,
     falls_to: Scenario | None = None,
     again: str = "Put that right, then run this notebook again.",
 ) -> Outcome:
@@ -108,12 +131,11 @@ def decide_rollback(
         done: what has been achieved when every check passes.
         then: what to do after that.
         come_back_at: ISO 8601 UTC of the time when what is open can be seen.
-        no_way: why nothing can be rolled back (trap 19), and what can be done instead.
+        no_way: nothing can be rolled back (trap 19).
         falls_to: the scenario to fall through to if a check fails.
     """
     if no_way is not None:
-        why, _, instead = no_way.partition("; ")
-        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {why}", next=_sentence(instead or again))
+        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {no_way.why}", next=_sentence(no_way.then or again))
     if not acted:
         return Outcome(
             decision=Decision.PLANNED,

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 
 from runbook_lib.base.window import Window, iso, period_for
-from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.model import RULES, Evidence
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Seen, behind, census_window, unseen
@@ -51,7 +51,7 @@ def submit_latency(seen: Seen) -> Evidence:
         questions.LATENCY, "quantile", query, window, names,
         value=value, upper=upper, low=low, n=round(n) if n and value is not None else (0 if seen.idle else None),
         proven_zero_by=None if n else seen.idle, notes=tuple(notes),
-        most=OVERHEAD * seen.params.service.api.timeout_s,
+        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= RULES else None,
     )  # fmt: skip
 
 

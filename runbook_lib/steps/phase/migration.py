@@ -74,8 +74,8 @@ class Migration(Phase):
         """When a step of the infrastructure was deployed by an earlier run of this notebook."""
         for record in reversed(self.earlier):
             for change in record.changes:
-                if f"deploy step '{step}'" in str(change.intent.get("what")) and (change.outcome or {}).get("ok"):
-                    return parse(str((change.outcome or {})["aws_at"]))
+                if change.step == step and (at := change.done_at()):
+                    return at
         return None
 
     def _stack_updated(self) -> dt.datetime:

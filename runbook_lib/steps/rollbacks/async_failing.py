@@ -21,16 +21,16 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.incidents.incident import Clock
+from runbook_lib.judge.incidents.incident import Clock, NoWayBack
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments
-from runbook_lib.rollout.way_back import DEPRECATE, STEP, deploy_command, gone_words, sync_gone
+from runbook_lib.rollout.way_back import DEPRECATE, STEP, deploy_command, no_way_back, sync_gone
 from runbook_lib.run.run import Run
 from runbook_lib.steps.infra import PREVIOUS
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
-from runbook_lib.steps.rollbacks.sync_baseline import BACK, MIGRATE
+from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE
 
 CALM = dt.timedelta(minutes=15)
 """When to try again to bring the dial to 0, where an alarm still fires."""
@@ -122,7 +122,7 @@ class AsyncFailing(Aftermath):
         from runbook_lib.show.page import line
 
         if self.sync_gone:
-            return line(self.no_way or "")
+            return line(self.no_way.words if self.no_way else "")
         command = deploy_command(self.params, STEP)
         if not self.run.applying:
             return line(f"Plan: run the infrastructure's command with the step before: {command}")
@@ -140,9 +140,10 @@ class AsyncFailing(Aftermath):
                 raise AwsError(f"the way back failed: `{ran.line}`: {ran.said}{by_hand}")
 
         self.run.guard.change(
-            f"deploy step '{STEP}' of the infrastructure code in {flat.env}: {BACK}",
+            f"deploy step '{STEP}' of the infrastructure code in {flat.env}: back to the synchronous route",
             before={"migrated": True},
             after={"migrated": False},
+            facts={"step": STEP, "way_back": True},
             undo="migrate again with 08_phase3_100_percent, when the cause is mended",
             do=deploy,
             read_back=lambda: {"migrated": traffic.routing(self.run.aws, self.params)[0]},
@@ -178,14 +179,14 @@ class AsyncFailing(Aftermath):
         return check(f"{self.id}.template", title, same, reason, required=False, run_id=run_id)
 
     @property
-    def no_way(self) -> str | None:
+    def no_way(self) -> NoWayBack | None:
         """Why there is no way back, and what can be done instead; None: there is one."""
         if not self.deployed or not self.state.migrated or not self.sync_gone:
             return None
         kept = next(
             (one.run_id for one in reversed(self._of(DEPRECATE)) if "sync-configuration.json" in one.files), None
         )
-        return gone_words(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
+        return no_way_back(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
 
     # In calm
 

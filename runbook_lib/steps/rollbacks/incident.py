@@ -33,7 +33,7 @@ from runbook_lib.base.errors import ArchiveError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.incidents.incident import Clock, Scenario, spell, time_to_effect
+from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, spell, time_to_effect
 from runbook_lib.judge.model import Outcome
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.journal import read
@@ -243,7 +243,7 @@ class Incident:
         done: str,
         then: str,
         come_back_at: dt.datetime | None = None,
-        no_way: str | None = None,
+        no_way: NoWayBack | None = None,
         falls_to: Scenario | None = None,
         besides: str = "",
     ) -> Outcome:

@@ -21,8 +21,6 @@ BASELINE = dt.timedelta(hours=24)
 FEW = 100
 """Below this many requests, use a phase's larger sample."""
 MIGRATE = "08_phase3_100_percent"
-BACK = "back to the synchronous route"
-"""Of the change that has the infrastructure's command undo the migration."""
 
 
 class WayBackTo(Incident):
@@ -76,10 +74,10 @@ class WayBackTo(Incident):
         Where no record says when it was migrated, the whole day before counts as asynchronous.
         """
         since = self.decided_at - BASELINE
-        back = [at for record in self.earlier for at in _deployed(record, BACK) if at >= self.decided_at]
+        back = [at for record in self.earlier for at in _deployed(record, way_back=True) if at >= self.decided_at]
         if not (self.state.migrated or self.restored or back):
             return None
-        moved = [at for record in self._of(MIGRATE) for at in _deployed(record, "step 'migrate'")]
+        moved = [at for record in self._of(MIGRATE) for at in _deployed(record, step="migrate")]
         return max((at for at in moved if since <= at <= self.decided_at), default=since)
 
     def _of(self, notebook: str) -> list[Record]:
@@ -88,7 +86,7 @@ class WayBackTo(Incident):
         return self._loaded(self.run.archive.records(env=flat.env, release=flat.release, notebook=notebook))
 
 
-def _deployed(record: Record, what: str) -> list[dt.datetime]:
-    """When changes whose intent says so were done, by a record."""
-    done = [change.outcome or {} for change in record.changes if what in str(change.intent.get("what"))]
-    return [parse(str(one["aws_at"])) for one in done if one.get("ok")]
+def _deployed(record: Record, step: str = "", way_back: bool = False) -> list[dt.datetime]:
+    """When a step, or the way back, was deployed, by a record."""
+    meant = (one for one in record.changes if (one.way_back if way_back else one.step == step))
+    return [at for one in meant if (at := one.done_at())]

@@ -49,7 +49,7 @@ def test_each_step_has_its_intent_and_outcome(home: Any) -> None:
     assert [entry["what"] for entry in intents] == ["dial 0 % -> 0 %", "dial 0 % -> 10 %"]
     assert [entry["ok"] for entry in outcomes] == [True, True]
     assert [entry["intent"] for entry in outcomes] == [entry["id"] for entry in intents]
-    assert "aws appconfig start-deployment" in intents[0]["undo"]
+    assert intents[0]["by_hand"].startswith("aws appconfig start-deployment ")
     assert outcomes[1]["read_back"]["percent"] == 10
 
 
@@ -57,7 +57,7 @@ def test_the_undo_of_the_intent_is_a_command_that_works(home: Any) -> None:
     home.turn(False, "the off version must exist before")
     home.turn(True)
     home.shift(10)
-    words = home.journal.of("intent")[-1]["undo"].split("aws appconfig start-deployment ")[1].split()
+    words = home.journal.of("intent")[-1]["by_hand"].split("aws appconfig start-deployment ")[1].split()
     options = dict(zip(words[::2], words[1::2], strict=True))
     home.aws.client("appconfig").start_deployment(
         ApplicationId=options["--application-id"],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.incidents.incident import Clock, decide_rollback, spell, time_to_effect
+from runbook_lib.judge.incidents.incident import Clock, NoWayBack, decide_rollback, spell, time_to_effect
 from runbook_lib.judge.model import Decision, Verdict
 
 AT = "2026-11-23T03:12:05Z"
@@ -113,7 +113,9 @@ def test_a_mitigation_that_does_not_cure_falls_through() -> None:
 
 
 def test_no_way_back_says_what_can_be_done_instead() -> None:
-    outcome = decided(one("a", True), no_way="the old endpoint is gone; deploy the archived function")
+    outcome = decided(
+        one("a", True), no_way=NoWayBack(why="the old endpoint is gone", then="deploy the archived function")
+    )
     assert (outcome.decision, outcome.reason) == (Decision.HOLD, "HOLD: the old endpoint is gone")
     assert outcome.next == "Deploy the archived function."
 
@@ -146,8 +148,8 @@ TOLD: list[tuple[list[Check], dict[str, Any], str, str]] = [
         "ROLLBACK: reason of b (and 2 more)", "Find the cause.",
     ),
     ([one("a", None)], {"falls_to": "rollback_1"}, "HOLD: async is off, but reason of a", AGAIN),
-    ([], {"no_way": "it is gone"}, "HOLD: it is gone", AGAIN),
-    ([], {"no_way": "it is gone; ask; then wait"}, "HOLD: it is gone", "Ask; then wait."),
+    ([], {"no_way": NoWayBack(why="it is gone")}, "HOLD: it is gone", AGAIN),
+    ([], {"no_way": NoWayBack(why="it is gone", then="ask; then wait")}, "HOLD: it is gone", "Ask; then wait."),
 ]  # fmt: skip
 
 

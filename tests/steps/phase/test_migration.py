@@ -16,6 +16,7 @@ from runbook_lib.judge.gates.checks import unmet
 from runbook_lib.judge.model import Decision
 from runbook_lib.observe.traffic.state import TrafficState, as_routed
 from runbook_lib.params.load import load_file
+from runbook_lib.record.record import Change
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.present import Present
 from runbook_lib.rollout.way_back import deploy_command
@@ -156,8 +157,8 @@ def test_the_move_is_due_only_after_the_soak_at_100_has_passed() -> None:
 
 
 def change(step: str, ok: bool, at: str) -> Any:
-    what = f"deploy step '{step}' of the infrastructure code in prod"
-    return SimpleNamespace(intent={"what": what}, outcome={"ok": ok, "aws_at": at})
+    """As the guard writes it; the words say nothing that is decided by."""
+    return Change(intent={"what": "any words", "by_hand": "", "step": step}, outcome={"ok": ok, "aws_at": at})
 
 
 def test_when_it_was_done_is_what_the_records_say() -> None:
