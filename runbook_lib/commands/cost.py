@@ -31,6 +31,7 @@ from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.costs import even, months
+from runbook_lib.show.cost import as_rows, cost_table, month_table
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
 _SECONDS = {"min": 60, "h": 3600, "d": 86400}
@@ -68,8 +69,6 @@ class CostReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        from runbook_lib.show.cost import as_rows
-
         sides = {
             name: {**one.model_dump(mode="json"), "statement": as_rows(one)}
             for name, one in (("async", self.own), ("sync", self.sync))
@@ -84,8 +83,6 @@ class CostReport:
 
     def as_csv(self) -> str:
         """For `--csv`: one line for each row of both statements."""
-        from runbook_lib.show.cost import as_rows
-
         out = io.StringIO()
         names = ("side", "scope", "service", "fixed", "usd", "usd_per_vpr", "usd_per_request")
         writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -97,8 +94,6 @@ class CostReport:
 
     def text(self) -> str:
         """For a terminal."""
-        from runbook_lib.show.cost import cost_table, month_table
-
         parts = [str(cost_table(self.own)), str(cost_table(self.sync, judged=False))]
         if self.months:
             parts.append(str(month_table(self.months, self.even)))

@@ -21,6 +21,11 @@ from runbook_lib.judge.money.statement import statement
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.params.load import Params
 from runbook_lib.record.record import Record
+from runbook_lib.show.cost import cost_table, month_table
+from runbook_lib.show.cost_charts import over_time, stacked, waterfall
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack
+from runbook_lib.show.tables import table as shown
 
 TIMES = (1.0, 10.0)
 """Of the window's traffic: a month of each is projected."""
@@ -47,19 +52,12 @@ def even(item: Evidence, params: Params) -> BreakEven | None:
 
 def bill(item: Evidence, params: Params) -> Any:
     """The asynchronous side's bill, and what a month of it comes to."""
-    from runbook_lib.show.cost import cost_table, month_table
-    from runbook_lib.show.tables import stack
-
     shown, projected = cost_table(item), months(item, params)
     return stack(shown, month_table(projected, even(item, params))) if projected else shown
 
 
 def compared(check: Check, sync: Evidence, params: Params) -> Any:
     """Both sides as a table and as bars, the way from one to the other, and the synchronous side's own bill."""
-    from runbook_lib.show.cost import cost_table
-    from runbook_lib.show.cost_charts import stacked, waterfall
-    from runbook_lib.show.tables import stack
-
     shown = [table(check)]
     sides = {name: check.facts.get(name) or {} for name in ("sync", "async")}
     if all(one.get("lines") for one in sides.values()):
@@ -74,9 +72,6 @@ def compared(check: Check, sync: Evidence, params: Params) -> Any:
 
 def history(records: Iterable[Record], params: Params) -> Any:
     """Cost of a successful VPR through the phases, of the records of this environment."""
-    from runbook_lib.show.cost_charts import over_time
-    from runbook_lib.show.page import line
-
     mine = sorted((one for one in records if one.env == params.env and one.as_of), key=lambda one: one.as_of or "")
     infrastructure, tokens = (
         {name: _points(mine, measure, part) for name, measure in (("sync", SYNC), ("async", MEASURE))}
@@ -159,8 +154,6 @@ def from_record(record: Record | None) -> dict[str, Any] | None:
 
 def table(compared: Check) -> Any:
     """One row a side; what stands in a row adds up, and is what the side's own bill says."""
-    from runbook_lib.show.tables import table as shown
-
     rows = [[name, *_cells(compared.facts.get(name) or {})] for name in ("sync", "async")]
     head = ("Side", "Infrastructure, USD", "of it fixed", "of it by use", "Tokens, USD", "Together, USD", "Successes",
             "Note")  # fmt: skip

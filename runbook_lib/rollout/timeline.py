@@ -14,6 +14,8 @@ from runbook_lib.base.window import parse
 from runbook_lib.judge import words
 from runbook_lib.record.entry import NOTEBOOK as ENTRY
 from runbook_lib.record.record import Change, Record
+from runbook_lib.show.picture import image
+from runbook_lib.show.rollout import NOTE, Dot, rollout_chart
 
 BAD = ("HOLD", "ROLLBACK")
 
@@ -131,9 +133,6 @@ def _since(state: Mapping[str, Any]) -> dt.datetime | None:
 
 def chart(told: Story, titles: Mapping[str, str]) -> Any:
     """The story as an image with its description; `titles`: notebook to the words of its lane."""
-    from runbook_lib.show.picture import image
-    from runbook_lib.show.rollout import NOTE, Dot, rollout_chart
-
     several = {one.notebook for one in told.decisions if one.env != "prod"}
 
     def lane(one: Decided) -> str:

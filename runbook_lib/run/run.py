@@ -29,6 +29,9 @@ from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.place import CASE
 from runbook_lib.record.record import Status
 from runbook_lib.run.versions import versions
+from runbook_lib.show.page import show
+from runbook_lib.show.tables import where_table
+from runbook_lib.show.verdicts import closing_note, predecessors_table
 
 
 class Run:
@@ -168,8 +171,6 @@ class Run:
 
     def where_am_i(self) -> Any:
         """Environment, account, caller, release, clock, mode: a table for the reader."""
-        from runbook_lib.show.tables import where_table
-
         params = self.params
         clock = "given (as_of)" if params.as_of else "AWS's own"
         return where_table(
@@ -198,7 +199,6 @@ class Run:
             UsageError: `confirm` does not repeat the environment.
         """
         from runbook_lib.record.chain import predecessors
-        from runbook_lib.show.verdicts import predecessors_table
 
         if self.notebook in self.params.policy.rollbacks:
             return self._may_roll_back()
@@ -222,8 +222,6 @@ class Run:
         return predecessors_table(found, self.notebook)
 
     def _may_roll_back(self) -> Any:
-        from runbook_lib.show.tables import where_table
-
         rollback = self.params.policy.rollbacks[self.notebook]
         if self.applying:
             self.guard.authorise(raises=False)
@@ -290,8 +288,6 @@ class Run:
             ArchiveError: the record cannot be sealed; the journal stays, and the next run of the notebook seals it.
         """
         from runbook_lib.record.attach import MIME, stamp
-        from runbook_lib.show.page import show
-        from runbook_lib.show.verdicts import closing_note
 
         self.keep_case()
         self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)

@@ -15,10 +15,14 @@ from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import book
 from runbook_lib.record.record import Record
+from runbook_lib.rollout import costs
 from runbook_lib.rollout.replay import replay_all
 from runbook_lib.rollout.requirement import ACCEPTANCE, Line, Reference, lines, matches
 from runbook_lib.rollout.timeline import chart, story
 from runbook_lib.run.run import Run
+from runbook_lib.show.page import Page, line
+from runbook_lib.show.tables import Cell, badge, table, when
+from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.step import Step
 
 
@@ -147,14 +151,10 @@ class Acceptance(Step):
 
     def cost_chart(self) -> Any:
         """What a report cost through the rollout, on both sides, by the looks that were sealed."""
-        from runbook_lib.rollout import costs
-
         return costs.history(self.records, self.params)
 
     def issues_table(self) -> Any:
         """What was met on the way: notes of people, holds, rollbacks, runs that failed, warnings."""
-        from runbook_lib.show.tables import table, when
-
         rows: list[list[object]] = []
         for entered in book(self.run.archive, None, self.params.release, "note").entered:
             rows.append([when(entered.entry.at), "note", f"{entered.entry.text} ({entered.entry.by})"])
@@ -168,8 +168,6 @@ class Acceptance(Step):
 
     def summary(self) -> Any:
         """One page, fit to be signed; in the record as summary.md."""
-        from runbook_lib.show.page import Page
-
         text = self._summary()
         self.run.journal.attach("summary.md", text.encode())
         return Page(text)
@@ -230,14 +228,10 @@ class Acceptance(Step):
 
     def verdict(self) -> Any:
         """The decision; the criteria have a table of their own."""
-        from runbook_lib.show.verdicts import verdict_banner
-
         return verdict_banner(self.outcome or self.judge())
 
     def plan(self) -> Any:
         """There is nothing to do but to sign."""
-        from runbook_lib.show.page import line
-
         outcome = self.outcome or self.judge()
         return line(f"Nothing is changed by the acceptance. {outcome.next}")
 
@@ -247,8 +241,6 @@ def _linked(checks: Sequence[Check]) -> Any:
 
     A record lies four folders below the archive's root.
     """
-    from runbook_lib.show.tables import Cell, badge, table
-
     rows: list[list[object]] = []
     for one in checks:
         links = dict.fromkeys(one.facts["links"])

@@ -10,6 +10,7 @@ from typing import Any
 from runbook_lib.act import alarms as act
 from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
+from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
@@ -22,6 +23,11 @@ from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformatio
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.run.run import Run
+from runbook_lib.show.bars import odds_chart
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import Cell, stack, table
+from runbook_lib.show.verdicts import findings_table
 from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
 from runbook_lib.steps.step import Step
 
@@ -42,8 +48,6 @@ class Alarms(Step):
 
     def declared_table(self) -> Any:
         """Every declared alarm against what is deployed, and who owns it."""
-        from runbook_lib.show.checks import checks_table
-
         found = [self._deployed(one) for one in self.planned]
         self.run.check(*found)
         return checks_table(found, "Alarms as declared", keep_order=True)
@@ -68,8 +72,6 @@ class Alarms(Step):
 
     def guards_table(self) -> Any:
         """Whether the alarms that AppConfig watches could protect a shift."""
-        from runbook_lib.show.verdicts import findings_table
-
         client = self.run.aws.client
         try:
             found = guard_findings(client("cloudwatch"), client("appconfig"), self.params)
@@ -82,8 +84,6 @@ class Alarms(Step):
 
     def data_table(self) -> Any:
         """Whether each alarm's metrics can have data at all."""
-        from runbook_lib.show.checks import checks_table
-
         known, hours = Known(self.run.aws.client("cloudwatch")), self.params.policy.alarm_math.insufficient_h
         checks = []
         for one in self.planned:
@@ -103,8 +103,6 @@ class Alarms(Step):
 
     def odds_table(self) -> Any:
         """How often each alarm fires on a healthy day, how soon on a bad one, at each weight."""
-        from runbook_lib.show.tables import Cell, stack, table
-
         policy, seen = self.params.policy, self.odds.seen
         math_ = policy.alarm_math
         rows: list[list[object]] = []
@@ -128,8 +126,6 @@ class Alarms(Step):
 
     def _designed(self) -> Any:
         """The three figures of each guard in each phase, and the count that would do better where one does not hold."""
-        from runbook_lib.show.tables import Cell, stack, table
-
         policy, proposed = self.params.policy, self.proposals
         rows: list[list[object]] = []
         for (id, phase), found in self.odds.of_phases().items():
@@ -203,16 +199,11 @@ class Alarms(Step):
 
     def charts(self) -> Any:
         """The chance of a false alarm on a good day, alarm by alarm, at each weight."""
-        from runbook_lib.show.bars import odds_chart
-
         rows = {id: {f"{w} %": one.per_day for w, one in each.items()} for id, each in self.odds.rows.items()}
         return odds_chart(rows, self.params.policy.alarm_math.false_per_day)
 
     def plan_table(self) -> Any:
         """What applying would write; for what a stack owns, the resource as its template ought to have it."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import Cell, stack, table
-
         names = [one.name for one in self.planned if one.writes]
         theirs = [one for one in self.planned if not one.same and not one.writes]
         said = f"Applying writes {len(names)} alarms: {', '.join(names)}." if names else "Nothing to write."
@@ -238,8 +229,6 @@ class Alarms(Step):
 
     def apply(self) -> Any:
         """Writes what is the runbook's, if the run may."""
-        from runbook_lib.show.page import line
-
         if not self.run.applying:
             return line("Nothing was written: mode is plan.")
         wrote = act.apply(self.run.aws, self.run.guard, self.params, self.planned)
@@ -250,9 +239,6 @@ class Alarms(Step):
 
     def drill(self) -> Any:
         """Each alarm set off, heard, and put back; in plan mode only announced."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
         if not self.run.applying:
             for one in self.planned:
@@ -276,9 +262,6 @@ class Alarms(Step):
 
     def whole_way(self) -> Any:
         """A failure of our own from the worker's log to the topic, in dev and staging; elsewhere it is never sent."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         titles = {
             "drill.failure_line": "A failure of our own in the worker's log", "drill.metric": "The metric counts it",
             "drill.alarm": "The guard fires by itself", "drill.notified": "The topic tells of it",
@@ -314,8 +297,6 @@ class Alarms(Step):
 
     def subscriptions_table(self) -> Any:
         """Whom the topic tells; the pager's address is a secret and is never shown."""
-        from runbook_lib.base.aws import aws_errors
-
         sns = self.run.aws.client("sns")
         with aws_errors("reading the topic's subscriptions (sns:ListSubscriptionsByTopic)"):
             pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn(self.params))

@@ -29,6 +29,9 @@ from runbook_lib.observe.dashboard.declared import (
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.resources.owner import owner
 from runbook_lib.run.run import Run
+from runbook_lib.show.charts import timelines
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack, table
 from runbook_lib.steps.step import Step
 
 
@@ -66,8 +69,6 @@ class Dashboard(Step):
 
     def widgets_table(self) -> Any:
         """What is declared: each widget with its metrics and its thresholds, which are those of a gate."""
-        from runbook_lib.show.tables import table
-
         rows = [
             [
                 widget.title,
@@ -97,8 +98,6 @@ class Dashboard(Step):
 
     def charts(self) -> Any:
         """The same widgets from live data; a widget with two axes becomes two charts."""
-        from runbook_lib.show.charts import timelines
-
         gates = {gate.id: gate for gate in self.params.policy.gates}
         groups = [
             {
@@ -119,9 +118,6 @@ class Dashboard(Step):
 
     def plan(self) -> Any:
         """The difference to what is deployed, line by line, and what applying would do about it."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack, table
-
         plan = self.planned
         self.run.journal.append(
             "plan", plan=plan.model_dump(mode="json", exclude={"before", "after"}), text=plan.text()
@@ -142,8 +138,6 @@ class Dashboard(Step):
         Raises:
             Refused: not authorised, or the dashboard was changed since it was read.
         """
-        from runbook_lib.show.page import line
-
         self.acted = self.run.applying
         if not self.run.applying:
             return line("Nothing was changed: mode is plan.")
@@ -155,8 +149,6 @@ class Dashboard(Step):
 
     def export(self) -> Any:
         """The declared dashboard as two files of the record: its body, and a CloudFormation template."""
-        from runbook_lib.show.page import line
-
         logical_id = self.owner.logical_id if self.owner else LOGICAL_ID
         template = to_cloudformation(self.name, self.wanted, logical_id)
         for name, content in (("dashboard.json", self.wanted), ("dashboard-cloudformation.json", template)):

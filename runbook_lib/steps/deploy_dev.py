@@ -14,6 +14,12 @@ from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs import logs
 from runbook_lib.run.run import Run
+from runbook_lib.show.bars import bars
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.console import Live
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack, table, when
+from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
@@ -52,11 +58,6 @@ class DeployDev(Step):
 
     def verdict(self) -> Any:
         """The decision and the checks; of the inventory, shown above in full, only what does not hold."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.verdicts import verdict_banner
-
         checks = self.run.checks.values()
         told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
         held = line(f"Of the inventory {len(checks) - len(told)} settings hold, and are not repeated here.")
@@ -98,8 +99,6 @@ class DeployDev(Step):
 
     def dead_letter(self) -> Any:
         """A message to the DLQ and back; in plan mode it is only announced."""
-        from runbook_lib.show.console import Live
-
         id, title = "dlq.roundtrip", "A dead letter is noticed, redriven and done"
         if not self.run.applying:
             return self.note(self._later(id, title), caption="Dead letters")
@@ -120,8 +119,6 @@ class DeployDev(Step):
 
         A function that wrote nothing at all is not one without errors: the smoke test has just called each of them.
         """
-        from runbook_lib.show.tables import stack, table, when
-
         id, title = "logs.errors", "Logs since the deployment"
         if not self.run.applying:
             return self.note(self._later(id, title), caption="Logs")
@@ -148,8 +145,6 @@ class DeployDev(Step):
 
     def inventory_chart(self) -> Any:
         """How many settings hold, resource by resource."""
-        from runbook_lib.show.bars import bars
-
         held: dict[str, list[int]] = {}
         for id, one in self.run.checks.items():
             if id.startswith("inventory."):

@@ -17,6 +17,10 @@ from runbook_lib.observe.resources import leftovers as look
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
+from runbook_lib.show.charts import timelines
+from runbook_lib.show.page import Page, line, show
+from runbook_lib.show.tables import stack, table
+from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
 STEP = "remove_sync"
@@ -38,8 +42,6 @@ class Deploys(Protocol):
 
 
 def _infra(run: Run) -> Deploys:
-    from runbook_lib.steps.infra import Infra
-
     made: Deploys = Infra(run, step=STEP)
     return made
 
@@ -175,8 +177,6 @@ class Deprecation(Step):
 
     def leftovers(self) -> Any:
         """What only the synchronous path uses; something that still reaches it blocks the removal."""
-        from runbook_lib.show.tables import stack, table
-
         role = self._role()
         self.found = look.leftovers(self.run.aws, self.params, role)
         rows = [[one.kind, one.name, one.detail, "blocks" if one.blocks else "goes"] for one in self.found]
@@ -247,8 +247,6 @@ class Deprecation(Step):
 
     def charts(self) -> Any:
         """Invocations of the old Lambda and of the one that took its place."""
-        from runbook_lib.show.charts import timelines
-
         seen = self.seen or look.silence(self.run.aws.client("cloudwatch"), self.params, self.run.now, self.hours)
         series = {"synchronous": seen.answers.points(look.CALLS), "submit": seen.answers.points(look.WITNESS)}
         title = f"Invocations in the last {self.hours:g} h"
@@ -262,9 +260,6 @@ class Deprecation(Step):
 
     def plan(self) -> Any:
         """What applying would remove, and that it is final."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         if self.gone:
             return line("Nothing to do: the synchronous Lambda is gone.")
         self.run.journal.append("plan", text=NO_WAY_BACK, remove=[[one.kind, one.name] for one in self.found])
@@ -272,8 +267,6 @@ class Deprecation(Step):
 
     def apply(self) -> None:
         """Removes the path by the infrastructure's command, if the run may and nothing stands against it."""
-        from runbook_lib.show.page import line, show
-
         if not self.run.applying:
             return show(line("Nothing was changed: mode is plan."))
         if self.gone:
@@ -293,9 +286,6 @@ class Deprecation(Step):
 
     def proof(self) -> Any:
         """Looked at again: Lambda, leftovers, the whole inventory, and what can be vouched for only now."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         role = self._role()
         self.handler = look.old_handler(self.run.aws, self.params)
         if self.handler is not None:
@@ -308,8 +298,6 @@ class Deprecation(Step):
 
     def announcement(self) -> Any:
         """The announcement, written from the records of the release, attached and shown."""
-        from runbook_lib.show.page import Page, line, show
-
         text = announcement(self._records(), self.run, removed=self.gone, archived=self.run.checks.get("sync.archived"))
         digest = self.run.journal.attach(ANNOUNCEMENT, text)
         reason = f"{ANNOUNCEMENT} is written from the records and kept in this one; send it to the team"

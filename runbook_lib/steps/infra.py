@@ -22,6 +22,9 @@ from runbook_lib.observe.resources import change_sets
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout.deviations import open_deviations
 from runbook_lib.run.run import Run
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.console import Live, folded
+from runbook_lib.show.page import line
 
 PREVIOUS = "previous-template.json"
 
@@ -49,8 +52,6 @@ class Infra:
 
     def diff(self) -> Any:
         """What deploying would change; changes nothing."""
-        from runbook_lib.show.console import folded
-
         ran = self._diff()
         said = {True: "there are differences", False: "code and AWS agree", None: ran.said}[self.differs]
         made = self.differs is not None
@@ -69,8 +70,6 @@ class Infra:
 
     def plan(self) -> Any:
         """What deploying would do now, and how it is taken back; changes nothing."""
-        from runbook_lib.show.page import line
-
         if self.differs is None:
             self._diff()
         if self.differs is None:
@@ -105,9 +104,6 @@ class Infra:
             Refused: the change is not authorised.
             AwsError: the command failed, or the code still differs from AWS after it.
         """
-        from runbook_lib.show.console import Live, folded
-        from runbook_lib.show.page import line
-
         if self.differs is None:
             self._diff()
         command = self.commands.deploy
@@ -159,8 +155,6 @@ class Infra:
 
     def inventory(self, caption: str = "Inventory") -> Any:
         """Every resource and setting of this step, verified against AWS; what a deployment would mend says so."""
-        from runbook_lib.show.checks import checks_table
-
         found = self.inspect()
         self.run.check(*found)
         bad = [one for one in found if not one.ok]
@@ -190,9 +184,6 @@ class Infra:
 
     def verify(self) -> Any:
         """The team's own look at AWS after a deployment; nothing where none is configured."""
-        from runbook_lib.show.console import folded
-        from runbook_lib.show.page import line
-
         command = self.commands.verify
         if command is None:
             return line("No command is configured that verifies a deployment ('verify' in the commands).")
@@ -211,8 +202,6 @@ class Infra:
         Raises:
             AwsError: there is no such stack, or CloudFormation refused or did not answer.
         """
-        from runbook_lib.show.page import line
-
         stack, client = self.params.name("stack"), self.run.aws.client("cloudformation")
         with aws_errors(f"keeping the template of {stack} (cloudformation:GetTemplate, DescribeStacks)"):
             body = client.get_template(StackName=stack)["TemplateBody"]
@@ -239,8 +228,6 @@ class Infra:
         return found
 
     def _all(self, found: list[Check], caption: str) -> Any:
-        from runbook_lib.show.console import folded
-
         return folded(
             f"✔ {caption}: all {len(found)} settings hold",
             [f"{one.id}: {one.found or one.reason}" for one in found],

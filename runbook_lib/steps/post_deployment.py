@@ -20,10 +20,15 @@ from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import deviations
+from runbook_lib.rollout import costs, deviations
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.panels import asks
 from runbook_lib.run.run import Run
+from runbook_lib.show.charts import timelines
+from runbook_lib.show.page import evidence_table, line
+from runbook_lib.show.tables import Cell, stack, table, when
+from runbook_lib.show.traffic import census_table
+from runbook_lib.show.verdicts import gate_table, verdict_banner
 from runbook_lib.steps import post_deployment_charts as week_charts
 
 PHASE3 = "08_phase3_100_percent"
@@ -76,9 +81,6 @@ class Week:
 
     def cadence_table(self) -> Any:
         """Which looks were made, which is due, which were missed."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import Cell, table, when
-
         if self.start is None:
             self.run.check(check("cadence.start", "Phase 3 accepted", False, f"no record of {PHASE3} says PROMOTE"))
             return line(f"The week has not begun: no record of {PHASE3} says PROMOTE.")
@@ -106,10 +108,6 @@ class Week:
 
     def observe(self) -> Any:
         """Asks CloudWatch, the jobs table and the queues about this look's window, and for the week's charts."""
-        from runbook_lib.show.page import evidence_table
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.traffic import census_table
-
         run, window = self.run, self.window
         since = min(self.start or window.start, window.start)
         segment = census.take(run.aws.client("dynamodb"), self.params, window, run.now)
@@ -128,8 +126,6 @@ class Week:
 
     def trend_table(self) -> Any:
         """Each day of the week beside the others."""
-        from runbook_lib.show.tables import Cell, table, when
-
         answers, days = self._looked().answers, self._days()
         rows: list[list[object]] = []
         for title, name, stat, scale in DAILY:
@@ -146,8 +142,6 @@ class Week:
 
     def _figure(self, name: str, stat: str, scale: float, values: list[float]) -> object:
         """A day's figure; a rare count with its interval, without which two days cannot be compared."""
-        from runbook_lib.show.tables import Cell
-
         if not values:
             return "–"
         total = (math.fsum(values) if stat == "Sum" else max(values)) * scale
@@ -158,17 +152,12 @@ class Week:
 
     def charts(self) -> Any:
         """The seven key metrics over the week, thresholds drawn in, one above the other."""
-        from runbook_lib.show.charts import timelines
-
         looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._case().verdict().results)
         marks = [(self.start, "accepted")] if self.start else []
         return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy), marks=marks)
 
     def cost_table(self) -> Any:
         """What a report costs now, what a month of it comes to, and what it cost through the rollout."""
-        from runbook_lib.rollout import costs
-        from runbook_lib.show.tables import stack
-
         phases = [one for name in self.params.policy.phases for one in self._records(name)]
         looks = [*phases, *self._records(self.run.notebook)]
         shown = costs.bill(self._looked().evidence["cost_per_vpr"], self.params)
@@ -233,23 +222,16 @@ class Week:
 
     def gate_table(self) -> Any:
         """Decision and gates."""
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.verdicts import gate_table, verdict_banner
-
         outcome = self.outcome or self.judge()
         return stack(verdict_banner(outcome), gate_table(outcome, soaking=self._look() is None))
 
     def plan(self) -> Any:
         """What there is to do: nothing is changed by a look."""
-        from runbook_lib.show.page import line
-
         outcome = self.outcome or self.judge()
         return line(f"A look changes nothing. Next: {outcome.next}")
 
     def proof(self) -> Any:
         """Where the requests go, read once more."""
-        from runbook_lib.show.page import line
-
         after, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         where = "asynchronous" if after.migrated else "synchronous"

@@ -23,6 +23,13 @@ from runbook_lib.params.policy import Policy
 from runbook_lib.rollout import door
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.console import Live, folded
+from runbook_lib.show.page import line
+from runbook_lib.show.picture import image
+from runbook_lib.show.power import door_table, power_chart, power_table, quiet_table, trials_table, week_chart
+from runbook_lib.show.tables import stack, where_table
+from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
@@ -47,10 +54,6 @@ class Preflight(Step):
 
     def commands(self) -> Any:
         """The configured commands, side by side, with live output; exit status, duration, the end of what was said."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.console import Live, folded
-        from runbook_lib.show.tables import stack
-
         wanted = self.configured.of(self.run.notebook)
         live = Live("Running the configured commands")
         values = self._values()
@@ -94,8 +97,6 @@ class Preflight(Step):
 
     def people(self) -> Any:
         """What only people can vouch for: given, by whom, when; missing, from whom and by which command."""
-        from runbook_lib.show.checks import checks_table
-
         checks = attestation_checks(self.run, self.items)
         self.run.check(*checks)
         return checks_table(checks, "Vouched for by people", keep_order=True)
@@ -110,8 +111,6 @@ class Preflight(Step):
 
     def traffic_table(self) -> Any:
         """How much traffic there was, over how many of the hours that were asked for."""
-        from runbook_lib.show.tables import where_table
-
         seen = self.traffic
         average, least = weekly.mean(seen.points), weekly.least(seen.points, 24)
         total = sum(value for _, value in seen.points)
@@ -127,8 +126,6 @@ class Preflight(Step):
 
     def power(self) -> Any:
         """For each gate of the coming phases: whether the planned soak can decide it, and what it would detect."""
-        from runbook_lib.show.power import power_table
-
         policy = self.params.policy
         self.found = tuple(
             one
@@ -144,8 +141,6 @@ class Preflight(Step):
 
     def door(self) -> Any:
         """For each limit in front of the functions: whether the peak of each coming phase fits, and how often."""
-        from runbook_lib.show.power import door_table
-
         limits, seen = door.ask(self.run.aws, self.params, self.run.now)
         self.run.journal.append("limits", limits=limits.model_dump(mode="json"))
         self.run.journal.attach("peak-traffic.json", json.dumps(seen.answers.raw).encode())
@@ -169,8 +164,6 @@ class Preflight(Step):
 
     def quiet(self) -> Any:
         """The quietest hours of the week, in which to shift; UTC."""
-        from runbook_lib.show.power import quiet_table
-
         best, hours = self._quiet(), self.params.policy.baseline.quiet_hours
         days = (weekly.quietest(self.traffic.points, hours, day) for day in range(7))
         note = f"It begins next at {best.next(self.run.now):%Y-%m-%d %H:%M} UTC." if best else "No traffic was seen."
@@ -183,8 +176,6 @@ class Preflight(Step):
 
     def gates_tried(self) -> Any:
         """Bad inputs in front of every configured gate: whichever still passes is named, and holds the rollout."""
-        from runbook_lib.show.power import trials_table
-
         policy = self.params.policy
         looks = policy.phases[min(policy.phases)].looks
         trials = trial(policy.gates, look=looks[0], looks=looks, confidence=policy.confidence)
@@ -193,10 +184,6 @@ class Preflight(Step):
 
     def charts(self) -> Any:
         """The week's traffic with its quiet window; samples expected and needed."""
-        from runbook_lib.show.picture import image
-        from runbook_lib.show.power import power_chart, week_chart
-        from runbook_lib.show.tables import stack
-
         week = week_chart(weekly.by_hour(self.traffic.points), self._quiet())
         return stack(image(week), image(power_chart(self.found)))
 
@@ -224,8 +211,6 @@ class Preflight(Step):
 
     def plan(self) -> Any:
         """What applying would do: nothing to AWS."""
-        from runbook_lib.show.page import line
-
         if self.run.applying:
             return line(
                 "Nothing in AWS is changed. This run applies: its sealed verdict is what later notebooks rely on."
@@ -241,8 +226,6 @@ class Preflight(Step):
 
     def decided(self) -> Any:
         """The decision once more."""
-        from runbook_lib.show.verdicts import verdict_banner
-
         return verdict_banner(self.outcome or self.judge())
 
     def _values(self) -> dict[str, str]:

@@ -7,6 +7,9 @@ from typing import Any
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.run.run import Run
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.tables import stack
+from runbook_lib.show.verdicts import verdict_banner
 
 
 class Step:
@@ -26,8 +29,6 @@ class Step:
 
     def note(self, *checks: Check, caption: str = "") -> Any:
         """Notes checks and shows them."""
-        from runbook_lib.show.checks import checks_table
-
         self.run.check(*checks)
         return checks_table(checks, caption)
 
@@ -38,9 +39,5 @@ class Step:
 
     def verdict(self) -> Any:
         """The decision, and every check of this run."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.verdicts import verdict_banner
-
         checks = checks_table(self.run.checks.values(), "All checks", fold=True)
         return stack(verdict_banner(self.outcome or self.judge()), checks)

@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.model import GateResult
 from runbook_lib.observe.inventory.inspect import integration_hash
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.run.run import Run
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import Cell, badge, table
 
 SYNC_UNCHANGED = "route.sync_unchanged"
 
@@ -97,11 +101,6 @@ def reads_flags(requests: float | None, sync: float | None, hours: float) -> Che
 
 def previous_table(records: list[Record], params: Any) -> Any:
     """The phases before, side by side: decision, split, and each gate with its interval."""
-    from runbook_lib.judge import words
-    from runbook_lib.judge.model import GateResult
-    from runbook_lib.show.page import line
-    from runbook_lib.show.tables import Cell, badge, table
-
     if not records:
         return line("No phase before this one has a record that says PROMOTE.")
 

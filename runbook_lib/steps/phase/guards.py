@@ -8,6 +8,8 @@ from typing import Any
 from runbook_lib.act import alarms
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.run.run import Run
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import Cell, stack, table
 
 OF_PHASE = "guards.of_phase"
 
@@ -25,9 +27,6 @@ def planned(run: Run) -> alarms.Counts:
 
 def shown(found: alarms.Counts) -> Any:
     """One line of the plan; where the shift may not write them, what the stack's template must say."""
-    from runbook_lib.show.page import line
-    from runbook_lib.show.tables import Cell, stack, table
-
     if not found.refusal:
         return line(found.sentence)
     rows: list[list[object]] = [

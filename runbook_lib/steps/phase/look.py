@@ -18,11 +18,17 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.policy import Phase as Spec
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import deviations
+from runbook_lib.rollout import costs, deviations
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.panels import PERIOD_S, SERIES, Panel, asks
 from runbook_lib.run.run import Run
+from runbook_lib.show.charts import timelines
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.page import evidence_table, line
+from runbook_lib.show.tables import stack, where_table
+from runbook_lib.show.traffic import baseline_table, census_table, ledger_table, traffic_table
+from runbook_lib.show.verdicts import findings_table
 
 CONTEXT_H = 6.0
 """Hours before the shift that the charts show."""
@@ -55,10 +61,6 @@ class Looking:
 
     def traffic_table(self) -> Any:
         """Moment, dial, switch and the deployments behind them."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack, where_table
-        from runbook_lib.show.traffic import traffic_table
-
         head = where_table({"Moment": self.moment.words})
         if not self.deployed:
             return stack(head, line("The new resources are not deployed here yet: no request can go to async."))
@@ -66,9 +68,6 @@ class Looking:
 
     def guards_table(self) -> Any:
         """Whether each guard alarm could protect the shift."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.verdicts import findings_table
-
         if not self.deployed:
             return line("No guards yet: the new resources are not deployed.")
         if self.state.migrated:
@@ -94,10 +93,6 @@ class Looking:
 
     def observe(self) -> Any:
         """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
-        from runbook_lib.show.page import evidence_table
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.traffic import census_table, ledger_table
-
         self.seen = seen = self.look(self.window(), self.moment.look)
         tables = [evidence_table(seen.evidence)]
         ledger = seen.evidence["success"].extra.get("ledger")
@@ -204,10 +199,6 @@ class Looking:
 
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.traffic import baseline_table
-
         seen, policy = self.looked(), self.params.policy
         canary, baseline = seen.evidence["success"], seen.evidence["baseline_success"]
         shown = baseline_table(canary, baseline, policy.confidence)
@@ -225,14 +216,10 @@ class Looking:
 
     def cost_table(self) -> Any:
         """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
-        from runbook_lib.rollout import costs
-
         return costs.bill(self.looked().evidence["cost_per_vpr"], self.params)
 
     def cost_comparison(self) -> Any:
         """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
-        from runbook_lib.rollout import costs
-
         seen = self.looked()
         kept = costs.from_record(self.before_this())
         found = seen.evidence
@@ -242,8 +229,6 @@ class Looking:
 
     def charts(self) -> Any:
         """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
-        from runbook_lib.show.charts import timelines
-
         seen = self.looked()
         marks = []
         if self.moment.shift_at:

@@ -30,6 +30,9 @@ from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.look import Seen
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.way_back import deploy_command
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.page import line, show
+from runbook_lib.show.tables import table
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.phase.phase import Phase
 from runbook_lib.steps.phase.verdict import hold_because, planned_because
@@ -90,8 +93,6 @@ class Migration(Phase):
 
     def migration_table(self) -> Any:
         """Where the migration stands: each step as a check."""
-        from runbook_lib.show.checks import checks_table
-
         found = self.steps()
         self.run.check(*found)
         return checks_table(found, "The migration, step by step", keep_order=True)
@@ -253,9 +254,6 @@ class Migration(Phase):
 
     def plan(self) -> Any:
         """What applying would do now: the shift, the move of `/api/vpr`, or the removal of the temporary route."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import table
-
         outcome = self.decided()
         if outcome.decision is not Decision.PLANNED or self.moment.name == "before":
             return super().plan()
@@ -324,8 +322,6 @@ class Migration(Phase):
         Raises:
             AwsError: it is not deployed, or that is not proven: its command failed, or nobody can say what differs.
         """
-        from runbook_lib.show.page import show
-
         infra = Infra(self.run, step)
         show(infra.previous_template())
         show(infra.deploy())
@@ -335,8 +331,6 @@ class Migration(Phase):
             infra.watched()
 
     def _dial_to_zero(self) -> None:
-        from runbook_lib.show.page import line, show
-
         run = self.run
         plan = act.plan_shift(self.state, 0, self.params, soak_hours=0, description=self._describe())
         run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())

@@ -16,6 +16,11 @@ from runbook_lib.judge.gates.checks import unmet
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.run.run import Run
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.page import line, proof_table, show
+from runbook_lib.show.tables import stack
+from runbook_lib.show.traffic import plan_table
+from runbook_lib.show.verdicts import gate_table, verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.phase import before as first
 from runbook_lib.steps.phase import guards as phase_guards
@@ -31,9 +36,6 @@ class Phase(Judging):
 
     def previous_table(self) -> Any:
         """The soaks before this one, side by side."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack
-
         checks, records = first.previous_soaks(self.run)
         self.run.check(*checks)
         shown = first.previous_table(records, self.params)
@@ -41,17 +43,11 @@ class Phase(Judging):
 
     def approvals_table(self) -> Any:
         """Who has approved the shift, and whose approval is missing."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         found = self._approvals()
         return checks_table(found, "Approvals") if found else line("This phase wants no approval.")
 
     def route_table(self) -> Any:
         """Whether the synchronous route is what it was before the rollout."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         if self.state.migrated:
             return line(f"POST {self.params.service.api.routes.sync} is asynchronous: it was migrated on purpose.")
         found = first.sync_route(self.run)
@@ -60,9 +56,6 @@ class Phase(Judging):
 
     def infrastructure(self) -> Any:
         """What deploying the new resources would change; where they are, every setting of them."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         self.infra = infra = Infra(self.run, "async")
         name = self.moment.name
         if name == "before":
@@ -74,10 +67,6 @@ class Phase(Judging):
 
     def gate_table(self) -> Any:
         """Decision and gates; before the shift there is nothing to judge yet."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.verdicts import gate_table, verdict_banner
-
         outcome = self.decided()
         shown = [verdict_banner(outcome)]
         if outcome.results:
@@ -87,9 +76,6 @@ class Phase(Judging):
 
     def deploy(self) -> Any:
         """Deploys the new resources if the run may and there is something to deploy; then they are verified."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         infra = self.infra
         if infra is None or self.moment.name != "before" or infra.differs is False:
             return line("Nothing to deploy.")
@@ -108,10 +94,6 @@ class Phase(Judging):
 
     def plan(self) -> Any:
         """What applying would do now."""
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.traffic import plan_table
-
         outcome, moment, run = self.decided(), self.moment, self.run
         moves = moment.name in ("before", "after") and self.deployed and not self.state.migrated
         guards = phase_guards.planned(run) if moves else None
@@ -143,8 +125,6 @@ class Phase(Judging):
         Raises:
             Refused: a raise is not authorised, blocked, or its plan is stale.
         """
-        from runbook_lib.show.page import line, show
-
         outcome, run = self.decided(), self.run
         if not run.applying:
             show(line("Nothing was changed: mode is plan."))
@@ -174,8 +154,6 @@ class Phase(Judging):
 
     def proof(self) -> Any:
         """Read back from AWS, and the split that was observed against the weight in force."""
-        from runbook_lib.show.page import line, proof_table
-
         after, there = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         if not there:

@@ -16,9 +16,15 @@ from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.jobs.load_census import settled
 from runbook_lib.observe.metrics.fetch import Ask, fetch
+from runbook_lib.observe.resources import live
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.console import Live, folded
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack
+from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.phase.phase import Phase
 
 LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")
@@ -46,9 +52,6 @@ class Staging(Phase):
 
     def carried_table(self) -> Any:
         """What the tests before the soak said, from their sealed record."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         if self.moment.name == "before":
             return line("Suite and load test come before the shift, in this run's action.")
         found: dict[str, Check] = {}
@@ -64,9 +67,6 @@ class Staging(Phase):
 
     def dashboard_table(self) -> Any:
         """The dashboard's metrics during the soak: each has data."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         if self.moment.name not in ("during", "after"):
             return line("The dashboard is looked at while the soak runs.")
         found = self._dashboard()
@@ -94,10 +94,6 @@ class Staging(Phase):
 
     def tests(self) -> Any:
         """The configured full test suite."""
-        from runbook_lib.show.console import Live, folded
-        from runbook_lib.show.page import line
-        from runbook_lib.steps.infra import Infra
-
         infra = self.infra or Infra(self.run)
         command = infra.commands.named("staging.tests")
         if not self._acts(("staging.tests",), "the full suite runs"):
@@ -110,9 +106,6 @@ class Staging(Phase):
 
     def people(self) -> Any:
         """Manual QA and its sign-off."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.page import line
-
         if not self.ready:
             return line("Manual QA signs off once everything is deployed, before the soak.")
         found = attestation_checks(self.run, wanted_by(self.params.policy, self.run.notebook))
@@ -121,11 +114,6 @@ class Staging(Phase):
 
     def load_test(self) -> Any:
         """Users at once, through the real API: judged, and every one of their jobs accounted for."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.console import Live
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         plan = self.plan_of_load
         if not self._acts(tuple(f"load.{name}" for name in LOAD), f"{plan.users} users"):
             return line(f"No load is made now; {plan.users} users would come at {plan.spawn_per_s:g} a second.")
@@ -207,8 +195,6 @@ class Staging(Phase):
         return sum(counts) if counts else None
 
     def _dlq(self) -> Check:
-        from runbook_lib.observe.resources import live
-
         depth = live.read(self.run.aws.client("sqs"), self.run.aws.client("lambda"), self.params)["dlq_visible"]
         said = (
             f"{depth} messages in {self.params.name('dlq')} after the load (a message gets there after "
@@ -218,8 +204,6 @@ class Staging(Phase):
 
     def judge_again(self) -> Any:
         """The decision once more, by what the tests and the load have shown: only then is the shift planned."""
-        from runbook_lib.show.page import line
-
         if not self.ready or not self.run.applying:
             return line(f"Decision: {self.decided().reason}")
         outcome: Outcome = self.judge()

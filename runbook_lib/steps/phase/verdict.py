@@ -16,6 +16,7 @@ from runbook_lib.record.chain import predecessors
 from runbook_lib.rollout import door, hints, present
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.case import case_of
+from runbook_lib.rollout.hints import offer
 from runbook_lib.rollout.look import Seen
 from runbook_lib.rollout.people import approval_checks
 from runbook_lib.run.run import Run
@@ -158,8 +159,6 @@ class Judging(Looking):
 
     def _offered(self, outcome: Outcome) -> Outcome:
         """Where a declared look had too few samples: how more could be had sooner."""
-        from runbook_lib.rollout.hints import offer
-
         users = [one for one in outcome.results if one.gate.measure == USER_SUCCESS and one.gate.required]
         short = [one.needed for one in users if one.verdict is Verdict.INCONCLUSIVE and one.needed]
         if self.moment.look is None or not short or outcome.decision not in (Decision.SOAK, Decision.HOLD):

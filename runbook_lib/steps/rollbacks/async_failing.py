@@ -28,6 +28,10 @@ from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.way_back import DEPRECATE, STEP, deploy_command, no_way_back, sync_gone
 from runbook_lib.run.run import Run
+from runbook_lib.show.console import folded
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack
+from runbook_lib.show.traffic import traffic_table
 from runbook_lib.steps.infra import PREVIOUS
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
 from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE
@@ -59,9 +63,6 @@ class AsyncFailing(Aftermath):
             UsageError, Refused: account or confirmation.
             AwsError: async could not be turned off; the sentence says how to do it by hand.
         """
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         if self.run.applying:
             self._off()
         self.state, self.deployed = traffic.read_or_nothing(self.client, self.params, self.run.aws)
@@ -118,9 +119,6 @@ class AsyncFailing(Aftermath):
         return sync_gone(self.run.aws, self.params)
 
     def _back_by_infrastructure(self) -> Any:
-        from runbook_lib.show.console import folded
-        from runbook_lib.show.page import line
-
         if self.sync_gone:
             return line(self.no_way.words if self.no_way else "")
         command = deploy_command(self.params, STEP)
@@ -227,8 +225,6 @@ class AsyncFailing(Aftermath):
 
     def tell_nobody(self) -> Any:
         """Nothing was done."""
-        from runbook_lib.show.page import line
-
         return line("Nobody is told: nothing was changed.")
 
     # Proof
@@ -240,9 +236,6 @@ class AsyncFailing(Aftermath):
 
     def proof(self) -> Any:
         """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.traffic import traffic_table
-
         if not self.deployed:
             return self.note(self._off_check())
         after = traffic.read(self.client, self.params, self.run.aws)

@@ -10,16 +10,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from runbook_lib.act.requests.smoke import sync_answer
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe import aftermath
+from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.jobs import census, dlq, logs
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout.panels import SERIES
+from runbook_lib.show.charts import timelines
+from runbook_lib.show.tables import stack, table
+from runbook_lib.steps.phase.look import drawn
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.sync_baseline import WayBackTo
 
@@ -190,9 +196,6 @@ class Aftermath(WayBackTo):
 
     def _probe(self) -> list[Any]:
         """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
-        from runbook_lib.act.requests.smoke import sync_answer
-        from runbook_lib.observe.api_address import stage_url
-
         self.run.guard.authorise(raises=False)
         url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
         with ThreadPoolExecutor(PROBES) as pool:
@@ -203,8 +206,6 @@ class Aftermath(WayBackTo):
         return self.looked("failures", "The failures are explained from the logs", self._failures, required=False)
 
     def _failures(self) -> Any:
-        from runbook_lib.show.tables import stack, table
-
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, found = self.run.aws.client("logs"), []
         for resource in ("worker", "submit", "status"):
@@ -234,8 +235,6 @@ class Aftermath(WayBackTo):
         return self.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
 
     def _dead_letters(self) -> Any:
-        from runbook_lib.show.tables import stack, table
-
         found, env = self._letters(), self.params.env
         again = f"; all are still there: later `runbook dlq redrive --env {env}`" if found else ""
         noted = check(
@@ -278,10 +277,6 @@ class Aftermath(WayBackTo):
         return self.looked("charts", "Charts", self._charts, required=False)
 
     def _charts(self) -> Any:
-        from runbook_lib.rollout.panels import SERIES
-        from runbook_lib.show.charts import timelines
-        from runbook_lib.steps.phase.look import drawn
-
         panels = [panel for panel in SERIES if panel.title in ("Requests", "Jobs", "Queue and DLQ depth")]
         window = Window(self.decided_at - LOOK_BACK / 2, self.now)
         period = 300 * max(1, math.ceil(window.seconds / 300 / 60))

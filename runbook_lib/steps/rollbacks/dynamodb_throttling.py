@@ -15,6 +15,9 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.resources import billing
 from runbook_lib.rollout.deviations import BILLING, UNITS, UNITS_BEFORE
+from runbook_lib.show.console import Live, folded
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.dynamodb_throttling_seen import ThrottlingSeen
 from runbook_lib.steps.rollbacks.mitigation import Setting
 
@@ -81,10 +84,6 @@ class Throttling(ThrottlingSeen):
 
     def plan(self) -> Any:
         """What applying would do now, whose table it is, the limit on the way back."""
-        from runbook_lib.show.console import folded
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         plan = self.planned
         self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
         if self.failed:
@@ -107,8 +106,6 @@ class Throttling(ThrottlingSeen):
             Refused: not authorised; no throttle events; or somebody changed the capacity meanwhile.
             AwsError: DynamoDB refused.
         """
-        from runbook_lib.show.page import line
-
         if not self.run.applying:
             return line("Nothing was changed: mode is plan.")
         if self.failed:
@@ -120,9 +117,6 @@ class Throttling(ThrottlingSeen):
         return self._provision()
 
     def _provision(self) -> Any:
-        from runbook_lib.show.console import Live
-        from runbook_lib.show.page import line
-
         plan = self.planned
         if plan.blockers:
             raise Refused(f"{plan.blockers[0]}; nothing was changed")
@@ -157,8 +151,6 @@ class Throttling(ThrottlingSeen):
 
     def proof(self) -> Any:
         """Read back from DynamoDB, and the deviations on record."""
-        from runbook_lib.show.tables import stack
-
         self.billing = billing.read(self.client, self.params)
         if not self.open:
             return self.deviations_table()

@@ -20,6 +20,8 @@ from runbook_lib.observe.resources.throttling import PARTS
 from runbook_lib.params.policy import Throttling as Policy
 from runbook_lib.rollout.deviations import BILLING, UNITS
 from runbook_lib.run.run import Run
+from runbook_lib.show.charts import timelines
+from runbook_lib.show.tables import table, when, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation
 
@@ -95,8 +97,6 @@ class ThrottlingSeen(Mitigation):
 
     def state_table(self) -> Any:
         """Billing mode, units and status of table and index; where this scenario stands."""
-        from runbook_lib.show.tables import where_table
-
         found = self.billing
         told = "nothing was done yet"
         if self.open:
@@ -167,8 +167,6 @@ class ThrottlingSeen(Mitigation):
 
     def peaks_table(self) -> Any:
         """The busiest minute of table and index, reads and writes, and the units that follow from it."""
-        from runbook_lib.show.tables import table, when
-
         rows: list[list[object]] = []
         for part, words in throttling.PARTS.items():
             units = self.units[self.part(part)]
@@ -186,8 +184,6 @@ class ThrottlingSeen(Mitigation):
 
     def charts(self) -> Any:
         """Throttle events and consumed units, with the moments of the change."""
-        from runbook_lib.show.charts import timelines
-
         gate = next((one for one in self.params.policy.gates if one.measure == "throttle_events"), None)
         groups: list[dict[str, Any]] = [
             {
@@ -265,9 +261,9 @@ class ThrottlingSeen(Mitigation):
         until = self.run.now - dt.timedelta(seconds=self.params.policy.metric_delay_s)
         sums: dict[float, float] = {}
         for points in self.pressure.series().values():
-            for when, value in points:
-                if since.timestamp() <= when < until.timestamp():
-                    sums[when // period] = sums.get(when // period, 0.0) + value
+            for second, value in points:
+                if since.timestamp() <= second < until.timestamp():
+                    sums[second // period] = sums.get(second // period, 0.0) + value
         if not sums and since < until and self.pressure.used(since, until):
             sums = {0.0: 0.0}  # no event is published where none happened
         return in_order(gate, levels=list(sums.values()), at_least=1)

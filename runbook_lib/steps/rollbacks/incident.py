@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from runbook_lib.act.notify import notify
 from runbook_lib.base.errors import ArchiveError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
@@ -38,7 +39,13 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.journal import read
 from runbook_lib.record.record import Record, from_journal
+from runbook_lib.rollout.timeline import story
 from runbook_lib.run.run import Run
+from runbook_lib.show.checks import checks_table
+from runbook_lib.show.page import line, within
+from runbook_lib.show.tables import stack, table
+from runbook_lib.show.verdicts import verdict_banner
+from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, post_mortem
 
 ENOUGH = 400
 """Records of the release that the timeline is told from, at most, newest first."""
@@ -142,8 +149,6 @@ class Incident:
         Args:
             required: whether the rollback may not go without them (`may_raise`); turning async off never waits.
         """
-        from runbook_lib.show.tables import stack, table
-
         self.found = tuple(found)
         there = [one for one in found if one.present]
         reason = self.params.reason
@@ -187,8 +192,6 @@ class Incident:
 
     def tell(self, what: str) -> Any:
         """Tells people what was done, once for each `key` of the clock; whatever fails is a warning."""
-        from runbook_lib.show.page import line
-
         key = f"{self.clock.key if self.clock else ''}: {what}"
         if not self.run.applying or not self.spec.notify:
             return line("Nobody is told: " + ("the policy says so." if self.run.applying else "mode is plan."))
@@ -198,8 +201,6 @@ class Incident:
         return self.note(self._told(key, what))
 
     def _told(self, key: str, what: str) -> Check:
-        from runbook_lib.act.notify import notify
-
         flat = self.params.flat
         subject = f"[{flat.env}] {self.spec.title}: {what}"
         text = "\n".join(
@@ -230,8 +231,6 @@ class Incident:
 
     def note(self, *checks: Check, caption: str = "") -> Any:
         """Notes checks and shows them."""
-        from runbook_lib.show.checks import checks_table
-
         self.run.check(*checks)
         return checks_table(checks, caption)
 
@@ -278,10 +277,6 @@ class Incident:
 
     def verdict(self) -> Any:
         """The decision, and every check of this run."""
-        from runbook_lib.show.checks import checks_table
-        from runbook_lib.show.tables import stack
-        from runbook_lib.show.verdicts import verdict_banner
-
         assert self.outcome is not None, "conclude() comes first"  # noqa: S101
         return stack(verdict_banner(self.outcome), checks_table(self.run.checks.values(), "All checks"))
 
@@ -291,10 +286,6 @@ class Incident:
         Args:
             sections: what this scenario knows beside it: heading to Markdown lines.
         """
-        from runbook_lib.rollout.timeline import story
-        from runbook_lib.show.page import within
-        from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, post_mortem
-
         now, refs = self.aws_now, self.run.archive.records(release=self.params.release)[-ENOUGH:]
         facts = Facts(
             title=self.spec.title,

@@ -22,7 +22,10 @@ from runbook_lib.judge.model import Decision, Gate, Outcome, Verdict
 from runbook_lib.observe.resources.owner import owner
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import deviations, hints
+from runbook_lib.rollout.way_back import instead
 from runbook_lib.run.run import Run
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import Cell, table
 from runbook_lib.steps.rollbacks.incident import Incident, Symptom
 
 SYMPTOM = "symptom"
@@ -134,8 +137,6 @@ class Mitigation(Incident):
 
     def deviations_table(self) -> Any:
         """The open deviations of this environment: who, when, why, and how each ends."""
-        from runbook_lib.show.tables import table
-
         found = deviations.open_deviations(self.run.archive, self.params.env)
         shown = [[row["setting"], row["was"], row["now"], row["by"], row["at"], row["why"]] for row in
                  deviations.rows(found)]  # fmt: skip
@@ -149,8 +150,6 @@ class Mitigation(Incident):
 
     def owners_table(self, settings: Sequence[Setting]) -> Any:
         """Who owns what is changed, and the difference that its template would need to keep it."""
-        from runbook_lib.show.tables import Cell, table
-
         rows = []
         for one in settings:
             found = owner(self.run.aws, one.physical, one.kind)
@@ -179,8 +178,6 @@ class Mitigation(Incident):
 
     def fall_back(self, why: str) -> Any:
         """Turns async off because the mitigation did not cure it; in plan mode says so."""
-        from runbook_lib.show.page import line
-
         if not self.run.applying:
             return line(f"Applying would turn async off (scenario 1): {why}.")
         client = self.run.aws.client("appconfig")
@@ -194,8 +191,6 @@ class Mitigation(Incident):
     def _fell(self, sentence: str) -> Check:
         state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
         if state.migrated:
-            from runbook_lib.rollout.way_back import instead
-
             sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
         return check(
             f"{self.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,

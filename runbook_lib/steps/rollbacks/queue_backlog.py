@@ -14,6 +14,9 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Decision, Outcome, Verdict
 from runbook_lib.observe.resources import workers
+from runbook_lib.show.console import folded
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.mitigation import Setting
 from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, BacklogSeen
 
@@ -151,10 +154,6 @@ class Backlog(BacklogSeen):
 
     def plan(self) -> Any:
         """What applying would do now, whose settings they are, and the way back."""
-        from runbook_lib.show.console import folded
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         plan = self.planned
         self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
         if self.over:
@@ -172,8 +171,6 @@ class Backlog(BacklogSeen):
 
     def fall_line(self) -> Any:
         """What applying does when the mitigation is no cure."""
-        from runbook_lib.show.page import line
-
         return line(f"Applying turns async off (scenario 1), because {self.failed}.")
 
     def apply(self) -> Any:
@@ -183,9 +180,6 @@ class Backlog(BacklogSeen):
             Refused: not authorised; no symptom and no reason; blocked; or somebody changed the workers meanwhile.
             AwsError: Lambda refused.
         """
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         if not self.run.applying:
             return line("Nothing was changed: mode is plan.")
         if self.over:
@@ -202,8 +196,6 @@ class Backlog(BacklogSeen):
         return self._raise()
 
     def _raise(self) -> Any:
-        from runbook_lib.show.page import line
-
         plan = self.planned
         if plan.blockers:
             act.apply(plan, self.client, self.run.guard, self.params)  # says why, and raises
@@ -231,8 +223,6 @@ class Backlog(BacklogSeen):
         return line(f"{wanted} workers run. Come back at {iso(self._come_back())}: has the curve turned?")
 
     def _lower(self) -> Any:
-        from runbook_lib.show.page import line
-
         back = self.was
         self.workers = act.apply(
             act.plan_lower(self.workers, back, self.open[MAXIMUM].was if MAXIMUM in self.open else back),
@@ -250,7 +240,5 @@ class Backlog(BacklogSeen):
 
     def proof(self) -> Any:
         """Read back from Lambda, and judged by the deviations on record."""
-        from runbook_lib.show.tables import stack
-
         self.workers = workers.read(self.client, self.params)
         return stack(self.note(self._raised(), caption="Read back"), self.deviations_table())

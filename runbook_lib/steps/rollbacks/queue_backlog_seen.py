@@ -31,6 +31,9 @@ from runbook_lib.observe.jobs import census, llm
 from runbook_lib.observe.resources import workers
 from runbook_lib.params.policy import Backlog as Policy
 from runbook_lib.run.run import Run
+from runbook_lib.show.forecast import forecast_chart, forecast_table
+from runbook_lib.show.page import line
+from runbook_lib.show.tables import stack, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation
 
@@ -102,8 +105,6 @@ class BacklogSeen(Mitigation):
 
     def state_table(self) -> Any:
         """How many workers run, by which settings, and where this scenario stands."""
-        from runbook_lib.show.tables import where_table
-
         found, since = self.workers, next((one.at for one in self.open.values()), "")
         told = "nothing was done yet"
         if self.returning:
@@ -155,10 +156,6 @@ class BacklogSeen(Mitigation):
 
     def forecast_table(self) -> Any:
         """How long the backlog takes as it is, and after each option; Step Functions explained."""
-        from runbook_lib.show.forecast import forecast_table
-        from runbook_lib.show.page import line
-        from runbook_lib.show.tables import stack
-
         found, told = self.forecasts(self.decided_seen), queue.measured(self.decided_seen)
         by_id = {one.option.id: one for one in found}
         drain = spell(by_id["workers"].drain_s) if found and by_id["workers"].drains else "never"
@@ -203,8 +200,6 @@ class BacklogSeen(Mitigation):
 
     def charts(self) -> Any:
         """The forecast, and the curve that came of it."""
-        from runbook_lib.show.forecast import forecast_chart
-
         decided, seen = self.decided_time(), self.decided_seen
         marks = [(decided, "decided")] if decided else []
         gate = self.params.policy.gate("queue_depth")
