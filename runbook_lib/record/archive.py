@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,6 +100,24 @@ class Archive:
             ArchiveError: the archive cannot be written, or the run is staged already.
         """
         return stage(self.root, env, release, notebook, run_id, origin, self.clock(), output)
+
+    def trusted(
+        self, refs: Iterable[RecordRef], told: Callable[[str], object], what: str = "an earlier record is not used"
+    ) -> Iterator[tuple[RecordRef, Record]]:
+        """Those of `refs` that are as they were sealed, each with its record, in the order given.
+
+        Args:
+            told: is given a sentence about each that is altered or cannot be read; it is left out.
+            what: begin of that sentence; empty: the error alone.
+        """
+        for ref in refs:
+            try:
+                self.verify(ref)
+                record = self.load(ref)
+            except (ArchiveError, OSError) as error:
+                told(f"{what}: {error}" if what else str(error))
+                continue
+            yield ref, record
 
     def sweep(self) -> list[RecordRef]:
         """Closes as `died` every staged run whose owner lives no more; what cannot be closed is left for next time."""

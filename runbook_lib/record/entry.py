@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive, seal_staged
@@ -106,6 +105,9 @@ def enter(archive: Archive, params: Params, entry: Entry, caller_arn: str = "", 
     return seal_staged(archive, staging, status="completed")
 
 
+UNCOUNTED = "an entry does not count"
+
+
 def book(archive: Archive, env: str | None, release: str, kind: Kind | None = None) -> Book:
     """The entries of a release, each verified; one that was altered is not counted, and is named.
 
@@ -113,20 +115,15 @@ def book(archive: Archive, env: str | None, release: str, kind: Kind | None = No
         env: None is any environment.
         kind: None is any kind.
     """
-    found, altered = [], []
-    for ref in archive.records(env, release, NOTEBOOK):
-        try:
-            archive.verify(ref)
-            record = archive.load(ref)
-        except ArchiveError as error:
-            altered.append(f"an entry in {ref.env} does not count: {error}")
-            continue
+    found: list[Entered] = []
+    altered: list[str] = []
+    for ref, record in archive.trusted(archive.records(env, release, NOTEBOOK), altered.append, UNCOUNTED):
         if record.entry is None or (kind and record.entry.get("kind") != kind):
             continue
         try:
             entry = Entry.model_validate(record.entry)
         except ValueError:
-            altered.append(f"an entry in {ref.env} does not count: {ref.folder.name} cannot be read")
+            altered.append(f"{UNCOUNTED}: {ref.folder.name} in {ref.env} cannot be read")
             continue
         found.append(Entered(entry, ref, record.caller_arn, record.attempt))
     found.sort(key=lambda one: (one.entry.when, one.ref.sealed))

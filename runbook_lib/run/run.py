@@ -98,6 +98,10 @@ class Run:
             raise
         return run
 
+    def warn(self, text: str) -> None:
+        """A warning in the record."""
+        self.journal.append("warning", text=text)
+
     def _begin(self) -> None:
         params = self.params
         self.journal.append(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome
@@ -74,14 +73,9 @@ class Acceptance(Step):
 
     def _verified(self) -> list[Record]:
         """Every record of the release in all environments that can be trusted, oldest first."""
-        found = []
-        for ref in self.run.archive.records(release=self.params.release):
-            try:
-                self.run.archive.verify(ref)
-                found.append(self.run.archive.load(ref))
-            except ArchiveError as error:
-                self.trouble.append(str(error))
-        return sorted(found, key=_when)
+        archive = self.run.archive
+        found = archive.trusted(archive.records(release=self.params.release), self.trouble.append, what="")
+        return sorted((record for _, record in found), key=_when)
 
     def chain_table(self) -> Any:
         """Whether every record of this release is what was sealed."""

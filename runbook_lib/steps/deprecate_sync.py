@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from runbook_lib.base.errors import RunbookError
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.inventory.inspect import rules
@@ -149,14 +148,9 @@ class Deprecation(Step):
 
     def _records(self) -> list[Record]:
         """The release's verified records, newest first; what is altered or unreadable is left out."""
-        archive, kept = self.run.archive, []
-        for ref in reversed(archive.records(release=self.params.release)):
-            try:
-                archive.verify(ref)
-                kept.append(archive.load(ref))
-            except RunbookError as error:
-                self.run.journal.append("warning", text=f"left out of the archive's story: {error}")
-        return kept
+        archive = self.run.archive
+        refs = reversed(archive.records(release=self.params.release))
+        return [record for _, record in archive.trusted(refs, self.run.warn, "left out of the archive's story")]
 
     def _earlier(self) -> Record | None:
         for record in self._records():

@@ -6,7 +6,6 @@ import datetime as dt
 import math
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
@@ -272,15 +271,8 @@ class Week:
     def _records(self, notebook: str) -> list[Record]:
         """Records of this release that can be trusted, oldest first; read once a run."""
         if notebook not in self._known:
-            self._known[notebook] = self._trusted(notebook)
+            archive, flat = self.run.archive, self.params.flat
+            refs = archive.records(env=flat.env, release=flat.release, notebook=notebook)
+            told = f"a record of {notebook} is not used"
+            self._known[notebook] = [record for _, record in archive.trusted(refs, self.run.warn, told)]
         return self._known[notebook]
-
-    def _trusted(self, notebook: str) -> list[Record]:
-        archive, flat, found = self.run.archive, self.params.flat, []
-        for ref in archive.records(env=flat.env, release=flat.release, notebook=notebook):
-            try:
-                archive.verify(ref)
-                found.append(archive.load(ref))
-            except ArchiveError as error:
-                self.run.journal.append("warning", text=f"a record of {notebook} is not used: {error}")
-        return found

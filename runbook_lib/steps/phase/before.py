@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import GateResult
@@ -71,13 +70,8 @@ def first_hash(run: Run) -> tuple[str, str] | None:
     """The hash of `/api/vpr` in the oldest record of this release here that has one, and which run that was."""
     archive, params = run.archive, run.params
     for name in params.policy.phases:
-        for ref in archive.records(env=params.env, release=params.release, notebook=name):
-            try:
-                archive.verify(ref)
-                record = archive.load(ref)
-            except ArchiveError as error:
-                run.journal.append("warning", text=f"an earlier hash of the route is not used: {error}")
-                continue
+        refs = archive.records(env=params.env, release=params.release, notebook=name)
+        for _, record in archive.trusted(refs, run.warn, "an earlier hash of the route is not used"):
             for one in record.checks:
                 sha = (one.get("facts") or {}).get("first")
                 if one.get("id") == SYNC_UNCHANGED and sha:

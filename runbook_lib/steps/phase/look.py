@@ -6,7 +6,6 @@ import datetime as dt
 from functools import cached_property
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.gates import beside
 from runbook_lib.judge.model import Evidence, Look
@@ -181,17 +180,10 @@ class Looking:
     @cached_property
     def earlier(self) -> list[Record]:
         """This attempt's earlier records, oldest first; an altered one is left out, and named."""
-        archive, flat, found = self.run.archive, self.params.flat, []
-        for ref in archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook):
-            try:
-                archive.verify(ref)
-                record = archive.load(ref)
-            except ArchiveError as error:
-                self.run.journal.append("warning", text=f"an earlier look is not used: {error}")
-                continue
-            if record.attempt == flat.attempt:
-                found.append(record)
-        return found
+        archive, flat = self.run.archive, self.params.flat
+        refs = archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook)
+        found = archive.trusted(refs, self.run.warn, "an earlier look is not used")
+        return [record for _, record in found if record.attempt == flat.attempt]
 
     def _counted_before(self) -> list[census.Segment]:
         """The censuses of this attempt's earlier looks, from their sealed records."""

@@ -132,14 +132,7 @@ class Incident:
         return [one for one in self._loaded(refs) if one.attempt == flat.attempt]
 
     def _loaded(self, refs: Sequence[Any]) -> list[Record]:
-        found = []
-        for ref in refs:
-            try:
-                self.run.archive.verify(ref)
-                found.append(self.run.archive.load(ref))
-            except (ArchiveError, OSError) as error:
-                self.run.guard.warn(f"an earlier record is not used: {error}")
-        return found
+        return [record for _, record in self.run.archive.trusted(refs, self.run.guard.warn)]
 
     # Symptoms
 

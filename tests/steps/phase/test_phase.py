@@ -12,6 +12,7 @@ from runbook_lib.act.traffic import shift as act
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.model import Decision
 from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.record.archive import Archive
 from runbook_lib.steps.phase.phase import Phase
 
 T0 = dt.datetime(2026, 11, 2, 3, tzinfo=dt.UTC)
@@ -22,17 +23,20 @@ def segment(completed: int) -> dict[str, Any]:
     return Segment(start=T0, end=end, end_settled=end, completed=completed).model_dump(mode="json")
 
 
-class Archive:
+class Three(Archive):
     """Three records: one in order, one altered, one of another attempt."""
 
-    def records(self, **_: Any) -> list[str]:
+    def __init__(self) -> None:
+        pass
+
+    def records(self, **_: Any) -> Any:
         return ["in order", "altered", "other attempt"]
 
-    def verify(self, ref: str) -> None:
+    def verify(self, ref: Any) -> Any:
         if ref == "altered":
             raise ArchiveError("20261102-abc: its hash is not that of its content")
 
-    def load(self, ref: str) -> Any:
+    def load(self, ref: Any) -> Any:
         return SimpleNamespace(attempt=2 if ref == "other attempt" else 1, census=(segment(len(ref)),))
 
 
@@ -40,7 +44,7 @@ def test_an_altered_record_or_another_attempt_counts_nothing_and_is_named() -> N
     said: list[str] = []
     phase = Phase.__new__(Phase)
     phase.run = SimpleNamespace(  # type: ignore[assignment]
-        archive=Archive(), notebook="06", journal=SimpleNamespace(append=lambda _, text: said.append(text))
+        archive=Three(), notebook="06", warn=said.append
     )
     phase.params = SimpleNamespace(flat=SimpleNamespace(env="prod", release="r", attempt=1))  # type: ignore[assignment]
     assert [each.completed for each in phase._counted_before()] == [len("in order")]
