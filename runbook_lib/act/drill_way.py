@@ -24,9 +24,9 @@ from runbook_lib.observe.jobs.logs import log_group
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import metric
-from runbook_lib.params.policy import Alarm
 
 ENVS = ("dev", "staging")
 METRIC = "jobs_failed"

@@ -24,6 +24,7 @@ from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.jobs import census
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, fetch
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
@@ -155,7 +156,7 @@ def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostR
         aws.client, params, lambda: deviations.since(Archive.of(params), params.env, deviations.BILLING)
     )
     answers = fetch(aws.client("cloudwatch"), routed, measure.asks(routed, window, now), now)
-    segment: census.Segment | None = None
+    segment: Segment | None = None
     note: tuple[str, ...] = ()
     if there:
         segment = census.take(aws.client("dynamodb"), params, window, now)
@@ -171,7 +172,7 @@ def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostR
     )  # fmt: skip
 
 
-def filled(segment: census.Segment, answers: Answers) -> tuple[census.Segment, tuple[str, ...]]:
+def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]]:
     """The census with its gaps filled from the KPI metrics, and what that means in words. Pure.
 
     The KPIs count a report that came too late for its client as completed: where they stand in, the cost of a

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Alarm
 
 
 def alarm_name(alarm: Alarm, params: Params) -> str:

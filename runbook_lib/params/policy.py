@@ -12,6 +12,7 @@ from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
 from runbook_lib.judge.planning.cadence import Cadence
+from runbook_lib.params.alarms import Alarm, AlarmMath
 
 
 class Phase(Frozen):
@@ -155,93 +156,6 @@ class Baseline(Frozen):
     """Seconds from a submission to its report, on the mean: for so long the client polls, and a worker is busy."""
     handler_s: dict[str, float] = Field(default_factory=lambda: {"submit": 1.0, "status": 0.3, "sync": 60.0})
     """Seconds that one request keeps each function in front busy, for its concurrency."""
-
-
-class GuardCount(Frozen):
-    """What a guard counts to in one phase: this many failures within one sliding period."""
-
-    threshold: float = Field(gt=0)
-    period_s: int = Field(gt=0, le=86_400, multiple_of=60)
-    """CloudWatch takes multiples of 60 s, and a day at most for an alarm that is evaluated every minute."""
-
-    @property
-    def words(self) -> str:
-        """As a reader says it: `4 in 90 min`."""
-        return f"{self.threshold:g} in {self.period_s / 60:g} min"
-
-
-class Alarm(Frozen):
-    """An alarm as data. The threshold is its own, or that of a gate's alert limit (`gate: id`), never both."""
-
-    id: str
-    name: str
-    metric: str | None = None
-    """Id in the metric catalogue; None for metric math (`expression` over `metrics`)."""
-    expression: str | None = None
-    metrics: dict[str, str] = Field(default_factory=dict)
-    stat: str = "Sum"
-    period_s: int = Field(gt=0)
-    periods: int = Field(default=1, ge=1)
-    gate: str | None = None
-    threshold: float | None = None
-    op: Literal[">", ">=", "<", "<="] = ">="
-    missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
-    owner: Literal["stack", "runbook"] = "stack"
-    """Who makes it: the team's infrastructure code, or notebook 04."""
-    kind: Literal["task_7_1", "additional", "design"] = "design"
-    """Who asked for it: task 7.1, the requirement's list of additional alarms, or the runbook's own design."""
-    guard: bool = False
-    """Watched by AppConfig: going to ALARM takes the weight back."""
-    pager: bool = False
-    """Its notification goes to the pager too."""
-    phases: dict[str, GuardCount] = Field(default_factory=dict)
-    """A guard's count in each phase of the rollout; empty: one count serves all weights."""
-    why: str
-
-    def at(self, phase: str | None) -> Alarm:
-        """The alarm as it is in force in `phase`; unchanged where nothing is declared for that phase."""
-        count = self.phases.get(phase or "")
-        if count is None:
-            return self
-        return self.model_copy(update={"threshold": count.threshold, "period_s": count.period_s})
-
-    @model_validator(mode="after")
-    def _one_threshold(self) -> Alarm:
-        if (self.gate is None) == (self.threshold is None):
-            raise ValueError("wants either `gate` or `threshold`")
-        if (self.metric is None) == (self.expression is None):
-            raise ValueError("wants either `metric` or `expression`")
-        if self.guard and self.owner != "stack":
-            raise ValueError("a guard belongs to the stack: AppConfig's environment refers to it")
-        if self.guard and self.metric is None:
-            raise ValueError("a guard watches one metric; metric math cannot be a guard")
-        if self.phases and (not self.guard or self.gate is not None or self.periods != 1):
-            raise ValueError("`phases` is for a guard with a `threshold` of its own and one period")
-        return self
-
-
-class AlarmMath(Frozen):
-    """What alarms are designed by: how often they may cry wolf, and how soon they must bark."""
-
-    healthy: float = Field(gt=0, lt=1)
-    """Success rate of a service that is well."""
-    bad: float = Field(gt=0, lt=1)
-    """Success rate of one that must be noticed."""
-    false_per_day: float = Field(gt=0, lt=1)
-    """A guard may fire on a healthy day with at most this chance, at every weight."""
-    detect_within_h: float = Field(default=5, gt=0)
-    """A guard fires on a bad service within so many hours, at the mean rate of the whole day; no check since 0.2."""
-    limit_per_day: float = Field(default=0.10, gt=0, lt=1)
-    """A guard may fire with at most this chance on a day of a service exactly at the success gate's alert limit."""
-    detect_within_min: dict[int, float] = Field(default_factory=lambda: {10: 120.0, 50: 30.0, 100: 30.0})
-    """By weight in percent: minutes within which a guard fires on a bad service, on average over a fault that begins at
-    any time of `daytime`."""
-    daytime: tuple[int, int] = (7, 20)
-    """From the first hour (UTC) up to the second, exclusive."""
-    gate: str = "success_rate"
-    """The gate whose target and alert limit a guard must bear."""
-    insufficient_h: float = Field(default=6, gt=0)
-    """Hours of INSUFFICIENT_DATA after which an alarm counts as one that does not work."""
 
 
 class Door(Frozen):

@@ -14,8 +14,8 @@ from runbook_lib.base.errors import UsageError
 
 if TYPE_CHECKING:
     from runbook_lib.judge.model import Gate
+    from runbook_lib.params.alarms import Alarm
     from runbook_lib.params.load import Params
-    from runbook_lib.params.policy import Alarm
 
 OURS = (403, 408, 413, 429)
 """Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer

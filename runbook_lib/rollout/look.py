@@ -12,7 +12,7 @@ from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.evidence import door, measure
-from runbook_lib.observe.jobs import census
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
@@ -53,7 +53,7 @@ class Seen:
     now: dt.datetime
     look: Look | None
     answers: fetch.Answers
-    segment: census.Segment | None
+    segment: Segment | None
     live: dict[str, Any]
     traffic: traffic.TrafficState
     evidence: dict[str, Evidence]
@@ -81,7 +81,7 @@ def take(
     state: traffic.TrafficState,
     window: Window,
     look: Look | None,
-    segment: census.Segment | None,
+    segment: Segment | None,
     levels: dict[str, Any],
     *,
     more: Sequence[fetch.Ask] = (),
@@ -138,7 +138,7 @@ def remade(
         ValueError: the record holds something else than this version writes.
     """
     state = traffic.TrafficState.model_validate(seen["traffic"])
-    segment = None if seen["segment"] is None else census.Segment.model_validate(seen["segment"])
+    segment = None if seen["segment"] is None else Segment.model_validate(seen["segment"])
     start, end = map(parse, seen["window"])
     evidence = measure.measure(
         fetch.Answers.from_raw(raw), segment, dict(seen["live"]), state, traffic.as_routed(params, state),

@@ -12,8 +12,9 @@ from runbook_lib.judge.planning.guard_math import Demands, Figures, Proposal, fi
 from runbook_lib.observe.alarms.declared import threshold
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.traffic import before as baseline_traffic
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Alarm, Phase
+from runbook_lib.params.policy import Phase
 
 WEIGHTS = (10, 50, 100)
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")

@@ -13,7 +13,7 @@ import pytest
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.cost import CostReport, filled, moment
 from runbook_lib.judge.model import Evidence
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.record.journal import plain
 

@@ -24,7 +24,8 @@ from runbook_lib.record.chain import predecessors
 from runbook_lib.record.journal import read
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
-from runbook_lib.rehearse.world.scenario import Fault, Scenario
+from runbook_lib.rehearse.world.behaviour import Fault
+from runbook_lib.rehearse.world.scenario import Scenario
 
 from .conftest import PHASE2, PHASE3
 

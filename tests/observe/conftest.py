@@ -16,7 +16,7 @@ from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, Look, Verdict
 from runbook_lib.observe.evidence.measure import asks, asks_bounds, measure
 from runbook_lib.observe.evidence.questions import label
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, Ask, query_of
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params, load_file

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runbook_lib.params.alarms import Alarm, GuardCount
 from runbook_lib.params.load import load_file, params_dir
-from runbook_lib.params.policy import Alarm, GuardCount
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.steps.alarm_odds import AlarmOdds, Seen
 

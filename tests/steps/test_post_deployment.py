@@ -12,7 +12,7 @@ import pytest
 
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import Decision, Evidence, Verdict
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file

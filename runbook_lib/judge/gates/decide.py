@@ -6,21 +6,17 @@ moves the decision. `docs/verdicts.md` explains each rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Literal
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import statistics
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.gates.remedies import Choice, Table, choices
+from runbook_lib.judge.gates.remedies import Table, choices
+from runbook_lib.judge.gates.situation import Situation, baseline_is_worse, baseline_words, users
 from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
 
 Moment = Literal["before", "during", "after", "taken_back", "void"]
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 
-USER_SUCCESS = "success"
-"""The measure of what users get; it is what a baseline's success is compared with."""
 
 _SCENARIOS: dict[str, Scenario] = {"switch_off": "rollback_1", "backlog": "rollback_2", "throttling": "rollback_3"}
 _REMEDIES: dict[Scenario, str] = {
@@ -35,30 +31,6 @@ _COSTS: dict[Scenario, str] = {
     "or not",
 }
 """What the mitigations do and cost. They return to no baseline."""
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a decision needs to know beside the verdicts; all of it is in the record."""
-
-    percent: float | None
-    baseline: Evidence | None
-    come_back_at: str | None
-    worse_baseline_holds: bool
-    confidence: float
-    way_back: bool
-    choices: Mapping[str, Choice] = field(default_factory=dict)
-    """The response to each failing gate, by its id; empty: as the gate itself says."""
-    by_symptom: bool = False
-    """Responses are chosen by symptoms; False: as in records of version 0.1, words included."""
-
-    def response(self, fail: GateResult) -> str:
-        """The response to a gate that failed."""
-        return self.choices[fail.gate.id].response if fail.gate.id in self.choices else fail.gate.response
-
-    def unfit(self, fail: GateResult) -> str:
-        """Why the remedy that the gate names is not proposed; empty: it is, or there is no table of symptoms."""
-        return self.choices[fail.gate.id].unfit if fail.gate.id in self.choices else ""
 
 
 def decide(
@@ -168,41 +140,6 @@ def _having(results: Sequence[GateResult], verdict: Verdict) -> list[GateResult]
     return _ranked([result for result in results if result.verdict is verdict])
 
 
-def _baseline_interval(now: Situation) -> tuple[float, float, float, int] | None:
-    """Success rate of the baseline, its interval and its requests; None where none were counted."""
-    seen = now.baseline
-    if seen is None or seen.bad is None or not seen.n or not 0 <= seen.bad <= seen.n:
-        return None
-    low, high = statistics.clopper_pearson(seen.n - seen.bad, seen.n, now.confidence)
-    return (seen.n - seen.bad) / seen.n, low, high, seen.n
-
-
-def _baseline_words(counted: Sequence[GateResult], now: Situation) -> str:
-    """What a rollback returns to: `the baseline itself succeeds in 3.1 % (...), it is broken`."""
-    known = _baseline_interval(now)
-    if known is None:
-        return "the baseline's own success is not known"
-    value, low, high, n = known
-    extent = words.interval(low, high, "ratio")
-    share = words.number(value, "ratio")
-    said = f"the baseline itself succeeds in {share} ({words.sure(now.confidence)} {extent}, n = {n:,})"
-    users = _users(counted)
-    broken = users is not None and bad_side(users.gate).holds(high)
-    return said + (", that is, it is broken: a rollback stops new harm and restores nothing" if broken else "")
-
-
-def _users(counted: Sequence[GateResult]) -> GateResult | None:
-    return next((result for result in counted if result.gate.measure == USER_SUCCESS), None)
-
-
-def _baseline_is_worse(counted: Sequence[GateResult], now: Situation) -> bool:
-    """Both intervals are known and the baseline's lies wholly below the users' success on async."""
-    users, known = _users(counted), _baseline_interval(now)
-    if users is None or known is None or users.low is None:
-        return False
-    return known[2] < users.low
-
-
 def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
     """ROLLBACK or HOLD if a gate that counts has failed, else None."""
     fails = _having(counted, Verdict.FAIL)
@@ -214,7 +151,7 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
             f"{_told(fails[0])}; there is no way back any more, the old endpoint is gone{_also(fails[1:])}",
             "call people: fix forward, or deploy the archived function again",
         )
-    worse = now.worse_baseline_holds and _baseline_is_worse(counted, now) and not any(fail.collapsed for fail in fails)
+    worse = now.worse_baseline_holds and baseline_is_worse(counted, now) and not any(fail.collapsed for fail in fails)
 
     def spared(fail: GateResult) -> bool:
         return worse and now.response(fail) == "switch_off" and not fail.gate.always_rollback
@@ -238,7 +175,7 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
     if spared(first):
         return _outcome(
             Decision.HOLD,
-            f"{_told(first)}, but the baseline is shown to be worse: {_baseline_words(counted, now)}{_also(fails[1:])}",
+            f"{_told(first)}, but the baseline is shown to be worse: {baseline_words(counted, now)}{_also(fails[1:])}",
             f"{_weight(now)} is frozen; call people; the rollback is one command away: {_REMEDIES['rollback_1']}",
             scenario="rollback_1",
         )
@@ -246,7 +183,7 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
         return _outcome(
             Decision.HOLD,
             f"{_told(first)}; no remedy of this runbook cures it{_unfit(first, now)}{_also(fails[1:])}; "
-            f"{_baseline_words(counted, now)}",
+            f"{baseline_words(counted, now)}",
             f"{_weight(now)} is frozen; call people: find the cause; the rollback is one command away: "
             f"{_REMEDIES['rollback_1']}",
             scenario="rollback_1",
@@ -265,7 +202,7 @@ def _unfit(fail: GateResult, now: Situation) -> str:
 def _what_it_does(scenario: Scenario, counted: Sequence[GateResult], now: Situation) -> str:
     """What scenario 1 returns to; what the others do, where the case has a table of symptoms."""
     mitigates = now.by_symptom and scenario in _COSTS
-    return _COSTS[scenario] if mitigates else _baseline_words(counted, now)
+    return _COSTS[scenario] if mitigates else baseline_words(counted, now)
 
 
 def _also(others: Sequence[GateResult]) -> str:
@@ -323,7 +260,7 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
             return _outcome(
                 Decision.HOLD,
                 f"the last look of the soak is not conclusive: {_told(open_[0])}{others}; "
-                f"{_baseline_words(counted, now)}",
+                f"{baseline_words(counted, now)}",
                 f"{_weight(now)} stays; a human decides: soak again with the next attempt (attempt + 1), or go back "
                 f"({_REMEDIES['rollback_1']})",
             )
@@ -334,8 +271,8 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
             now.come_back_at,
         )
     gates = words.count(len(counted), "required gate")
-    users = _users(counted)
-    main = f", first of all: {_told(users)}" if users is not None else ""
+    served = users(counted)
+    main = f", first of all: {_told(served)}" if served is not None else ""
     return _outcome(
         Decision.PROMOTE,
         f"all {gates} passed at the end of the soak at {_weight(now)}{main}",
@@ -352,7 +289,7 @@ def _by_appconfig(alarm: str | None, at: str | None, percent: float | None) -> s
 def _taken_back(counted: Sequence[GateResult], now: Situation, how: str) -> Outcome:
     return _outcome(
         Decision.ROLLBACK,
-        f"{how}; this is in effect already, whatever the metrics say; {_baseline_words(counted, now)}",
+        f"{how}; this is in effect already, whatever the metrics say; {baseline_words(counted, now)}",
         "run rollback_1: it proves that async is off and turns the switch off too; then find the cause",
         scenario="rollback_1",
     )

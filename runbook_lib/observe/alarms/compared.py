@@ -11,8 +11,8 @@ from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.alarms.declared import count_words, has_count, variants
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.resources.owner import Owner, owners
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Alarm
 
 KIND = "AWS::CloudWatch::Alarm"
 NEVER = "INSUFFICIENT_DATA"

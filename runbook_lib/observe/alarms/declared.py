@@ -9,9 +9,9 @@ from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.names import alarm_name, topic_arn
 from runbook_lib.observe.traffic.state import handles
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import metric
-from runbook_lib.params.policy import Alarm
 
 _OPERATORS = {
     ">": "GreaterThanThreshold",

@@ -15,7 +15,7 @@ from runbook_lib.judge.model import RULES, Evidence, Look
 from runbook_lib.observe.evidence import costs, levels, rates, rules_1
 from runbook_lib.observe.evidence.questions import asks, asks_bounds
 from runbook_lib.observe.evidence.seen import Seen
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params

@@ -13,7 +13,8 @@ from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
-from runbook_lib.observe.jobs.census import BLOCK_S, Segment
+from runbook_lib.observe.jobs.census import BLOCK_S
+from runbook_lib.observe.jobs.segment import Segment
 
 
 def success(seen: Seen) -> Evidence:

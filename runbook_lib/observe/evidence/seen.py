@@ -12,7 +12,7 @@ from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import RULES, Evidence, Look
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import label
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params

@@ -18,8 +18,8 @@ from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, F
 from runbook_lib.judge.money.cost import Usage
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Seen, unseen
-from runbook_lib.observe.jobs.census import Segment
 from runbook_lib.observe.jobs.llm import PATTERN
+from runbook_lib.observe.jobs.segment import Segment
 
 _KB_A_GB = 1e6
 _NAMES = {"submit": "submit", "worker": "worker", "status_fn": "status", "sync_fn": "sync"}

@@ -11,77 +11,20 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pydantic import Field
-
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import Window, iso, parse, utc
-from runbook_lib.judge.model import Frozen
+from runbook_lib.base.window import Window, parse, utc
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.logs import signature
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import Params
 
 BLOCK_S = 900
 """A quarter of an hour: how finely it is kept when the failures came."""
-Gap = tuple[dt.datetime, dt.datetime]
 _FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
-
-
-class Segment(Frozen):
-    """What became of the jobs created in [start, end_settled). JSON-able (`model_dump(mode="json")`)."""
-
-    start: dt.datetime
-    end: dt.datetime
-    """End of the window that was asked for."""
-    end_settled: dt.datetime
-    """End of what is counted: the deadline before the moment of the census, at most. The next look starts here."""
-    completed: int = 0
-    late: int = 0
-    """COMPLETED, but after the client had given up."""
-    failed: int = 0
-    lost: int = 0
-    """Unfinished, and older than the deadline."""
-    in_flight: int = 0
-    """Unfinished jobs created after `end_settled`: neither success nor failure, and in no other number."""
-    probes: int = 0
-    """Jobs of our own; in no other number."""
-    probes_bad: int = 0
-    duplicates: int = 0
-    """Jobs beyond the first under one idempotency key."""
-    generation_s: tuple[float, ...] = ()
-    """Seconds from creation to completion of every COMPLETED job, late ones too, ascending."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    read_units: float = 0.0
-    """What the census itself consumed."""
-    errors: dict[str, int] = Field(default_factory=dict)
-    """Failures by signature."""
-    blocks: tuple[tuple[int, int, int], ...] = ()
-    """(number of the quarter of an hour since the epoch, jobs that were no success, jobs), in order."""
-    quota: int = 0
-    """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
-    untold: int = 0
-    """COMPLETED jobs that do not say how many tokens they took."""
-    vanished: int = 0
-    """Unfinished for longer than every delivery of their message takes, of all jobs since `since`."""
-    vanished_of: int = 0
-    """Jobs that are as old, finished or not."""
-    gaps: tuple[Gap, ...] = ()
-    """Times within [start, end_settled) that nobody looked at, or whose items may have been deleted by their TTL."""
-
-    @property
-    def bad(self) -> int:
-        """Jobs that were no success for their client."""
-        return self.failed + self.late + self.lost
-
-    @property
-    def n(self) -> int:
-        """Jobs that count."""
-        return self.completed + self.bad
 
 
 def take(
@@ -324,87 +267,3 @@ def _value(tagged: dict[str, Any]) -> Any:
             return None
         case _:
             return value
-
-
-def merge(segments: Sequence[Segment]) -> Segment:
-    """One segment of all; nothing counted twice, and what lies between them is named in `gaps`.
-
-    Segments that overlap cannot be added up. Of every set that does not overlap, the one that covers most time is taken
-    (weighted interval scheduling), the rest is left out: its time is covered, or else it is a gap.
-
-    Raises:
-        UsageError: nothing to merge.
-    """
-    if not segments:
-        raise UsageError("no census to merge")
-    chosen = _disjoint(segments)
-    parts = chosen or [max(segments, key=lambda part: part.end_settled)]
-    newest = max(segments, key=lambda part: part.end)
-    start = min(part.start for part in segments)
-    end_settled = max(part.end_settled for part in segments)
-    gaps: list[Gap] = []
-    at = start
-    for part in parts:
-        if at < part.start:
-            gaps.append((at, part.start))
-        gaps += part.gaps
-        at = max(at, part.end_settled)
-    if at < end_settled:  # asked for, and nothing of it was seen any more
-        gaps.append((at, end_settled))
-    errors: Counter[str] = Counter()
-    blocks = defaultdict[int, list[int]](lambda: [0, 0])
-    for part in parts:
-        errors.update(part.errors)
-        for place, bad, n in part.blocks:
-            blocks[place][0] += bad
-            blocks[place][1] += n
-    added = (
-        "completed",
-        "late",
-        "failed",
-        "lost",
-        "probes",
-        "probes_bad",
-        "duplicates",
-        "quota",
-        "untold",
-        "input_tokens",
-        "output_tokens",
-    )
-    return Segment(
-        start=start,
-        end=newest.end,
-        end_settled=end_settled,
-        in_flight=newest.in_flight,
-        vanished=newest.vanished,
-        vanished_of=newest.vanished_of,
-        generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
-        read_units=sum(part.read_units for part in segments),
-        errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
-        gaps=tuple(gaps),
-        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
-        **{name: sum(getattr(part, name) for part in parts) for name in added},
-    )
-
-
-def _disjoint(segments: Sequence[Segment]) -> list[Segment]:
-    """The segments that cover most time without overlap, in order of time; empty ones never."""
-    order = sorted((part for part in segments if part.start < part.end_settled), key=lambda part: part.end_settled)
-    best: list[tuple[float, list[Segment]]] = [(0.0, [])]
-    for part in order:
-        before = max(
-            (one for one in best if not one[1] or one[1][-1].end_settled <= part.start), key=lambda one: one[0]
-        )
-        seen = (part.end_settled - part.start).total_seconds() - sum((b - a).total_seconds() for a, b in part.gaps)
-        with_part = (before[0] + seen, [*before[1], part])
-        best.append(max(best[-1], with_part, key=lambda one: one[0]))
-    return best[-1][1]
-
-
-def describe(segment: Segment) -> str:
-    """The census in one line."""
-    return (
-        f"{segment.n} jobs created {iso(segment.start)} to {iso(segment.end_settled)}: {segment.completed} completed, "
-        f"{segment.failed} failed, {segment.late} late, {segment.lost} lost; {segment.in_flight} in flight, "
-        f"{segment.probes} probes; cost {segment.read_units:g} read units"
-    )

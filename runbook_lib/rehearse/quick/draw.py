@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from runbook_lib.judge.model import Frozen
-from runbook_lib.rehearse.world.scenario import Behaviour, Fault, Scenario
+from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
+from runbook_lib.rehearse.world.scenario import Scenario
 
 Where = Literal["06", "07", "08", "migration"]
 PHASES: tuple[Where, ...] = ("06", "07", "08", "migration")

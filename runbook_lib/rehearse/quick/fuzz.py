@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.model import Decision, Evidence, Outcome
 from runbook_lib.judge.planning.guard_math import propose
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Alarm
 from runbook_lib.rehearse.quick.draw import HARM, Play
 from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, Local, _AfterMigration, _Soak
 from runbook_lib.rehearse.world.scenario import Scenario

@@ -19,8 +19,9 @@ from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.jobs import Job
-from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, Target, item
+from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, item
 from runbook_lib.rehearse.world.rows import ID, SIGNALS, Floats, Rows
+from runbook_lib.rehearse.world.targets import Target
 
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))

@@ -20,6 +20,7 @@ from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome
 from runbook_lib.observe.evidence import door, measure
 from runbook_lib.observe.jobs import access_log, census
+from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, Seconds, detected_s, turned
@@ -31,6 +32,7 @@ from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import Rows
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.targets import targets
 from runbook_lib.rehearse.world.truth import Truth
 from runbook_lib.rehearse.world.world import settings
 from runbook_lib.rollout import moment as moments
@@ -70,7 +72,7 @@ class Local:
             origin,
         )  # fmt: skip
         self.outbox, self.truth = Outbox(), Truth(self.params.service.job_deadline_s)
-        self.metrics = LocalMetrics(publish.targets(self.params))
+        self.metrics = LocalMetrics(targets(self.params))
         self.table = LocalTable(self.params)
         self.guards = LocalGuards(self.params, self.metrics)
         self.most_waiting, self.throttled = 0, 0.0
@@ -229,7 +231,7 @@ class _Soak:
     def __init__(self, play: InProcess, notebook: str) -> None:
         self.play, self.world, self.params, self.notebook = play, play.world, play.params, notebook
         self.spec = play.params.policy.phases[notebook]
-        self.counted: list[census.Segment] = []
+        self.counted: list[Segment] = []
         self.about = describe(release=play.params.release, notebook=notebook, attempt=play.params.attempt, run="bench")
 
     def walk(self) -> tuple[Outcome, str]:
@@ -306,7 +308,7 @@ class _Soak:
         fresh = census.taken(world.table.jobs, params, asked, now, since=self.moment().effective_at)
         if keep and fresh.end_settled > fresh.start:
             self.counted.append(fresh)
-        segment = census.merge([*earlier, fresh])
+        segment = merge([*earlier, fresh])
         asks = [*measure.asks(params, window, now), *door.asks(params, state, window)]
         first = world.metrics.answers(params, asks, now)
         answers = first + world.metrics.answers(params, measure.asks_bounds(first, params, window, now, look), now)

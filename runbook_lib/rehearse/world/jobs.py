@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runbook_lib.rehearse.world.behaviour import Behaviour
 from runbook_lib.rehearse.world.calls import LOG_BYTES, invocations, responses
 from runbook_lib.rehearse.world.rows import Rows
-from runbook_lib.rehearse.world.scenario import Behaviour
 
 WORKER_TIMEOUT_S = 300.0
 REFUSED_S = 2.0

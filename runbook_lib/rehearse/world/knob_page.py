@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from runbook_lib.rehearse.world.scenario import Behaviour, Fault, Scenario
+from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
+from runbook_lib.rehearse.world.scenario import Scenario
 
 WORDS: Mapping[str, str] = {
     "Fault.name": "What it is called, in a sentence about it.",

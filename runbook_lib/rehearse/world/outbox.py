@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.arrivals import HOUR_S
+from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.jobs import GOLDEN
 from runbook_lib.rehearse.world.rows import ID, Floats, Rows
-from runbook_lib.rehearse.world.scenario import Fault, Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
 
 
 class Outbox:

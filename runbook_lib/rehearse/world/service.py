@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.arrivals import HOUR_S, Arrivals, Floats, draw
+from runbook_lib.rehearse.world.behaviour import Behaviour
 from runbook_lib.rehearse.world.calls import invocations, responses
 from runbook_lib.rehearse.world.gauges import Gauges
 from runbook_lib.rehearse.world.jobs import (
@@ -34,7 +35,7 @@ from runbook_lib.rehearse.world.jobs import (
     throttled,
 )
 from runbook_lib.rehearse.world.rows import Rows
-from runbook_lib.rehearse.world.scenario import Behaviour, Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
 
 GATEWAY_TIMEOUT_S = 29.0
 SYNC_TIMEOUT_S = 60.0

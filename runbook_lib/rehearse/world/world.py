@@ -21,6 +21,7 @@ from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.service import Service, Step
+from runbook_lib.rehearse.world.targets import targets
 from runbook_lib.rehearse.world.truth import Truth
 
 HISTORY_S = 6 * 3600.0
@@ -71,7 +72,7 @@ class World:
         self._ahead = LookAhead.of(params)
         self._outbox = Outbox()
         self._items = publish.Items(aws.client("dynamodb"), params)
-        found = publish.targets(params, _api_id(aws, params))
+        found = targets(params, _api_id(aws, params))
         self._metrics = publish.Metrics(aws.client("cloudwatch"), found, inbox=aws.inbox)
 
     @property

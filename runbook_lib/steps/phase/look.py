@@ -11,6 +11,7 @@ from runbook_lib.judge.gates import beside
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.jobs import access_log, census
+from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
@@ -162,7 +163,7 @@ class Looking:
                     self._before_this = self.run.archive.load(self.run.archive.find(finding.record))
         return self._before_this
 
-    def _census(self, window: Window) -> census.Segment:
+    def _census(self, window: Window) -> Segment:
         """The jobs since the last look, joined to what earlier looks of the same soak counted (trap 1)."""
         run = self.run
         earlier = [
@@ -175,7 +176,7 @@ class Looking:
             run.aws.client("dynamodb"), self.params, Window(start, window.end), run.now, since=self.moment.effective_at
         )
         run.journal.append("census", segment=fresh.model_dump(mode="json"))
-        return census.merge([*earlier, fresh])
+        return merge([*earlier, fresh])
 
     @cached_property
     def earlier(self) -> list[Record]:
@@ -185,9 +186,9 @@ class Looking:
         found = archive.trusted(refs, self.run.warn, "an earlier look is not used")
         return [record for _, record in found if record.attempt == flat.attempt]
 
-    def _counted_before(self) -> list[census.Segment]:
+    def _counted_before(self) -> list[Segment]:
         """The censuses of this attempt's earlier looks, from their sealed records."""
-        return [census.Segment.model_validate(segment) for record in self.earlier for segment in record.census]
+        return [Segment.model_validate(segment) for record in self.earlier for segment in record.census]
 
     def baseline_table(self) -> Any:
         """The canary's success beside the baseline's."""

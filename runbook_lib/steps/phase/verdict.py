@@ -9,7 +9,7 @@ from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case, settled
 from runbook_lib.judge.gates.checks import Check, unmet
-from runbook_lib.judge.gates.decide import USER_SUCCESS
+from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome, Verdict
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.record.chain import predecessors

@@ -19,6 +19,7 @@ from runbook_lib.judge.model import Verdict
 from runbook_lib.observe import aftermath
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.jobs import census, dlq, logs
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import moment as moments
@@ -109,14 +110,14 @@ class Aftermath(WayBackTo):
         told = f"{bad:g} of {requests:g} async requests answered 5xx ({words.number(share, 'ratio')})"
         return bool(gate.alert and gate.alert.holds(share)), told
 
-    def _segment(self) -> census.Segment:
+    def _segment(self) -> Segment:
         if self._census is None:
             params = traffic.as_routed(self.params, self.state)
             self._census = census.take(self.run.aws.client("dynamodb"), params, self._before(), self.now)
             self.run.journal.append("census", segment=self._census.model_dump(mode="json"))
         return self._census
 
-    _census: census.Segment | None = None
+    _census: Segment | None = None
 
     def _failed(self) -> tuple[bool | None, str]:
         found, gate = self._segment(), self.params.policy.gate("success_rate")

@@ -8,8 +8,8 @@ from botocore.session import get_session
 from botocore.validate import validate_parameters
 
 from runbook_lib.observe.alarms.declared import guard_findings, realise, threshold, to_cloudformation
+from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Alarm
 
 
 def declared(params: Params, id: str) -> Alarm:

@@ -16,7 +16,7 @@ from runbook_lib.judge.model import Evidence, Gate, Look, Verdict
 from runbook_lib.observe.evidence import door, rates
 from runbook_lib.observe.evidence.seen import Seen
 from runbook_lib.observe.jobs import access_log
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, Series
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params, load_file

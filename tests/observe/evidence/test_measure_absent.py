@@ -16,7 +16,7 @@ from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Look, Verdict
 from runbook_lib.observe.evidence.measure import measure
 from runbook_lib.observe.evidence.questions import asks
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, Series
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import load_file

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso
-from runbook_lib.observe.jobs.census import Segment, count, describe, merge, take, taken
+from runbook_lib.observe.jobs.census import count, take, taken
+from runbook_lib.observe.jobs.segment import Segment, describe, merge
 from runbook_lib.params.load import Params, load_file, params_dir
 
 T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)

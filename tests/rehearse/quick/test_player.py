@@ -11,6 +11,7 @@ from runbook_lib.act.traffic import flags
 from runbook_lib.base.window import Window
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.jobs import census
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -158,9 +159,7 @@ def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None
         ), name
 
 
-def _evidence(
-    cloudwatch: Any, segment: census.Segment, here: Local, window: Window, now: dt.datetime
-) -> dict[str, Any]:
+def _evidence(cloudwatch: Any, segment: Segment, here: Local, window: Window, now: dt.datetime) -> dict[str, Any]:
     state = here.flags.state()
     first = fetch.fetch(cloudwatch, PARAMS, measure.asks(PARAMS, window, now), now)
     answers = first + fetch.fetch(cloudwatch, PARAMS, measure.asks_bounds(first, PARAMS, window, now, None), now)

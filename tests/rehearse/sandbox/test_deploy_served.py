@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.rehearse.world.behaviour import Behaviour
 from runbook_lib.rehearse.world.jobs import Settings
-from runbook_lib.rehearse.world.scenario import Behaviour, Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.service import REPEATED, Service
 from runbook_lib.rehearse.world.truth import Truth
 

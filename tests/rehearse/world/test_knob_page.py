@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
+from runbook_lib.rehearse.world.behaviour import Behaviour
 from runbook_lib.rehearse.world.knob_page import MODELS, WORDS, section, words
-from runbook_lib.rehearse.world.scenario import Behaviour
 
 
 @pytest.mark.parametrize(("model", "name"), [(model, name) for model in MODELS for name in model.model_fields], ids=str)

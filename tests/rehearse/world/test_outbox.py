@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import Rows
-from runbook_lib.rehearse.world.scenario import Fault, Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
 
 HOUR = 3600.0
 

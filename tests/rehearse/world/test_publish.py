@@ -18,10 +18,11 @@ from runbook_lib.params.metrics import METRICS
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.world import publish
 from runbook_lib.rehearse.world.jobs import Failure, Job, Settings
-from runbook_lib.rehearse.world.publish import COARSE, Items, Metrics, Target, item, put_failures, targets
+from runbook_lib.rehearse.world.publish import COARSE, Items, Metrics, item, put_failures
 from runbook_lib.rehearse.world.rows import SIGNALS, Rows
 from runbook_lib.rehearse.world.scenario import load
 from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.targets import Target, targets
 
 START = 1_750_032_000.0
 PARAMS = load_file(params_dir() / "prod.yaml")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.rehearse.world.scenario import FAILURE, Begin, Behaviour, Fault, Scenario, load, names
+from runbook_lib.rehearse.world.behaviour import FAILURE, Begin, Behaviour, Fault
+from runbook_lib.rehearse.world.scenario import Scenario, load, names
 
 
 @pytest.mark.parametrize("name", names())

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from runbook_lib.rehearse.world.scenario import Fault, Scenario
+from runbook_lib.rehearse.world.behaviour import Fault
+from runbook_lib.rehearse.world.scenario import Scenario
 
 SET = {"job_failed": 0.1}
 

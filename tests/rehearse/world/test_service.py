@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.params.load import load_file, params_dir
+from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
 from runbook_lib.rehearse.world.jobs import Job, Settings
 from runbook_lib.rehearse.world.publish import item
 from runbook_lib.rehearse.world.rows import SIGNALS, Rows
-from runbook_lib.rehearse.world.scenario import Behaviour, Fault, Scenario, load
+from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.service import Service, Step
 
 START = 1_750_032_000.0  # 2025-06-16 00:00 UTC

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
 from runbook_lib.rehearse.world.jobs import Settings
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import Rows
-from runbook_lib.rehearse.world.scenario import Behaviour, Fault, Scenario
+from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.service import Service, Step
 
 START = 1_750_032_000.0

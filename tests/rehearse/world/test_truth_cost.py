@@ -25,6 +25,7 @@ from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.world import publish, scenario
 from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.targets import targets
 from runbook_lib.rehearse.world.truth import Truth
 from runbook_lib.rehearse.world.world import settings
 
@@ -51,7 +52,7 @@ class Shelf:
     """CloudWatch as far as GetMetricData goes: sums what was put, by period. Nothing else of it is asked here."""
 
     def __init__(self, params: Params) -> None:
-        self.targets = publish.targets(params)
+        self.targets = targets(params)
         self.metrics = publish.Metrics(_Unused(), self.targets)
         self.points: dict[Any, list[tuple[float, float]]] = defaultdict(list)
 

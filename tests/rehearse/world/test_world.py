@@ -16,7 +16,8 @@ from runbook_lib.act.traffic import flags
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import deploy
-from runbook_lib.rehearse.world.scenario import Behaviour, Fault, Scenario, load
+from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
+from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World, advance_all
 
 pytestmark = pytest.mark.emulator

@@ -11,7 +11,7 @@ import pytest
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.model import Decision
-from runbook_lib.observe.jobs.census import Segment
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.record.archive import Archive
 from runbook_lib.steps.phase.phase import Phase
 

@@ -16,7 +16,8 @@ from runbook_lib.judge.incidents.backlog import Turn
 from runbook_lib.observe.resources import workers
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
-from runbook_lib.rehearse.world.scenario import Behaviour, Fault, Scenario
+from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
+from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rollout import deviations
 from tests.rollbacks import APPLY, START, Place, reason, verdicts
 

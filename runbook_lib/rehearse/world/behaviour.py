@@ -1,0 +1,197 @@
+"""How the service behaves, and how a fault changes it: size, beginning, length, shape."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from runbook_lib.base.nearest import hint
+from runbook_lib.judge.model import Frozen
+from runbook_lib.rehearse.world.rows import ID
+
+FAILURE = "LLMError: the answer is not valid JSON"
+"""What the few jobs say that fail on a healthy day."""
+
+
+class Finite(Frozen):
+    """A declaration whose numbers are numbers: nothing takes infinitely long."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Behaviour(Finite):
+    """The service at one moment. A fault sets or multiplies any of these numbers."""
+
+    traffic: float = Field(default=1.0, ge=0)
+    """Multiplies the arrivals; looked up once an hour, at its start."""
+    quick: float = Field(default=0.04, ge=0, le=1)
+    """Share of generations that take less than the gateway's 29 s (18-28 s); the others take 30-60 s."""
+    llm_time: float = Field(default=1.0, gt=0)
+    """Multiplies the seconds of a generation."""
+    tokens: float = Field(default=1.0, ge=0)
+    """Multiplies the tokens of a generation."""
+    submit_latency_s: float = Field(default=0.18, gt=0)
+    """Median latency of a submission, lognormal with sigma 0.485: p95 is 2.2 times the median."""
+    submit_5xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of submissions that crash the submit Lambda: 5xx, no job."""
+    job_failed: float = Field(default=0.002, ge=0, le=1)
+    """Share of jobs that the worker catches and marks FAILED; its Lambda reports success."""
+    job_crash: float = Field(default=0.0, ge=0, le=1)
+    """Share of deliveries that crash the worker; the message comes back after the visibility timeout."""
+    adoption: float = Field(default=1.0, ge=0, le=1)
+    """Share of clients that obey the flags; the others stay on the synchronous route."""
+    table_throttled: float = Field(default=0.0, ge=0, le=1)
+    """Share of requests that the jobs table turns away, every retry included: no job, or a job that fails."""
+    index_throttled: float = Field(default=0.0, ge=0, le=1)
+    """The same for the idempotency index, whose throttling holds up the table's writes."""
+    writes_retried: float = Field(default=0.0, ge=0, le=1)
+    """Share of the table's writes that it throttles once; the SDK's next try gets through, and nobody notices."""
+    units_needed: float = Field(default=60.0, ge=0)
+    """Provisioned units a second, of the table and of the index each, from which on neither turns anything away."""
+    poison: float = Field(default=0.0, ge=0, le=1)
+    """Share of submissions whose message crashes every worker that it is delivered to."""
+    worker_limit: float = Field(default=1000.0, ge=0)
+    """Workers that take messages at most, whatever concurrency is reserved; 0: the event source is off."""
+    concurrency: float = Field(default=1000.0, ge=0)
+    """Concurrency that the worker has at most, whatever is reserved; 0: each receive is throttled, and counts."""
+    written_units: float = Field(default=1.0, ge=0)
+    """Write units, of the table and of the index each, that the worker spends on a job's end."""
+    metrics_late_s: float = Field(default=0.0, ge=0)
+    """Metrics reach CloudWatch so much later than they should, under the time that they are about."""
+    gateway_4xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of the asynchronous submissions that our own gateway refuses (429): counted, and no job."""
+    gateway_403: float = Field(default=0.0, ge=0, le=1)
+    """Share of them that the WAF forbids (403)."""
+    gateway_5xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of them that the gateway answers 5xx without calling the submit Lambda."""
+    sync_4xx_gateway: float = Field(default=0.0, ge=0, le=1)
+    """Share of the synchronous requests that the gateway refuses (429)."""
+    caller_4xx: float = Field(default=0.0, ge=0, le=1)
+    """Share of the requests at both routes that are the callers' own mistakes (400): no job, and no failure."""
+    accepted_lost: float = Field(default=0.0, ge=0, le=1)
+    """Share of the submissions answered 202 of which no job is ever written."""
+    resubmitted: float = Field(default=0.0, ge=0, le=1)
+    """Share of the submissions that repeat an earlier one: answered 200, no job of their own, their users served."""
+    job_lost: float = Field(default=0.0, ge=0, le=1)
+    """Share of the jobs whose message vanishes: the item stays PENDING for ever."""
+    job_duplicated: float = Field(default=0.0, ge=0, le=1)
+    """Share of the submissions that make a second job under the same idempotency key."""
+    llm_quota: float = Field(default=0.0, ge=0, le=1)
+    """Share of the jobs that the LLM refuses with 429, and that fail."""
+    no_token_usage: float = Field(default=0.0, ge=0, le=1)
+    """Share of the jobs whose item does not say how many tokens they took."""
+    llm_slots: float = Field(default=1000.0, ge=0)
+    """Jobs at a time that the LLM's rate limit lets through; one more is refused at once, and its job fails."""
+
+
+RAMP_STEPS = 12
+"""Pieces of equal length that a ramp is made of."""
+
+
+HORIZON_H = 400.0
+"""How far ahead pulses and nights are laid out, in hours from the fault's start."""
+
+
+class Fault(Finite):
+    """From hour `start` to hour `end` (None: for ever) numbers of `Behaviour` are other ones.
+
+    The hours are those of the world's life; with `after`, those since that came about: before, the fault is off.
+    """
+
+    name: str
+    start: float = Field(default=0.0, ge=0)
+    end: float | None = None
+    after: Begin | None = None
+    shape: Literal["step", "ramp", "pulse", "nightly"] = "step"
+    """`ramp` grows evenly over `ramp_h` hours; `pulse` is on for `pulse_min` minutes every `every_h` hours; `nightly`
+    is on from `from_hour` to `to_hour` of each day of the world's life."""
+    ramp_h: float = Field(default=12.0, gt=0)
+    pulse_min: float = Field(default=30.0, gt=0)
+    every_h: float = Field(default=4.0, gt=0)
+    from_hour: float = Field(default=0.0, ge=0, lt=24)
+    to_hour: float = Field(default=6.0, gt=0, le=24)
+    silent: tuple[str, ...] = ()
+    """Signals (`rows.SIGNALS`) that CloudWatch is never told."""
+    dropped: dict[str, float] = Field(default_factory=dict)
+    """Signal to the share of its minutes that never arrive."""
+    scaled: dict[str, float] = Field(default_factory=dict)
+    """Signal to the factor by which its values are wrong."""
+    stuck: tuple[str, ...] = ()
+    """Signals that go on saying what they said first."""
+    set: dict[str, float] = Field(default_factory=dict)
+    times: dict[str, float] = Field(default_factory=dict)
+    reason: str = ""
+    """What failed jobs say while this fault is on; empty: what they always say."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Fault:
+        unknown = sorted((set(self.set) | set(self.times)) - set(Behaviour.model_fields))
+        if unknown:
+            raise ValueError(
+                f"fault '{self.name}' turns unknown knob '{unknown[0]}'; {hint(unknown[0], Behaviour.model_fields)}"
+            )
+        named = {*self.silent, *self.dropped, *self.scaled, *self.stuck}
+        for name, share in self.dropped.items():
+            if not 0 <= share <= 1:
+                raise ValueError(
+                    f"fault '{self.name}' drops {share:g} of the minutes of '{name}': wants a share, 0 to 1"
+                )
+        if strangers := sorted(named - set(ID)):
+            raise ValueError(f"fault '{self.name}' names unknown signal '{strangers[0]}'; {hint(strangers[0], ID)}")
+        if self.shape == "nightly" and self.to_hour <= self.from_hour:
+            raise ValueError(f"fault '{self.name}': to_hour {self.to_hour:g} is not after from_hour {self.from_hour:g}")
+        if self.shape == "pulse" and self.pulse_min >= 60 * self.every_h:
+            raise ValueError(
+                f"fault '{self.name}': a pulse of {self.pulse_min:g} min every {self.every_h:g} h never ends"
+            )
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"fault '{self.name}' ends at hour {self.end}, before its start {self.start}")
+        return self
+
+    def on(self, hour: float) -> bool:
+        """Whether it is on at `hour`; the end is not included."""
+        return self.level(hour) > 0
+
+    @cached_property
+    def pieces(self) -> tuple[tuple[float, float, float], ...]:
+        """(from hour, to hour, how much of it: 0 to 1) of its life, in order."""
+        end = math.inf if self.end is None else self.end
+        last = min(end, self.start + HORIZON_H)
+        match self.shape:
+            case "step":
+                return ((self.start, end, 1.0),)
+            case "ramp":
+                width = self.ramp_h / RAMP_STEPS
+                steps = [(self.start + width * k, self.start + width * (k + 1), (k + 1) / RAMP_STEPS)
+                         for k in range(RAMP_STEPS - 1)]  # fmt: skip
+                found = [*steps, (self.start + width * (RAMP_STEPS - 1), end, 1.0)]
+            case "pulse":
+                count = math.ceil((last - self.start) / self.every_h)
+                begins = [self.start + self.every_h * k for k in range(count)]
+                found = [(at, at + self.pulse_min / 60, 1.0) for at in begins]
+            case "nightly":
+                days = range(int(self.start // 24), int(last // 24) + 1)
+                found = [(24.0 * day + self.from_hour, 24.0 * day + self.to_hour, 1.0) for day in days]
+        cut = [(max(low, self.start), min(high, end), level) for low, high, level in found]
+        return tuple(piece for piece in cut if piece[0] < piece[1])
+
+    def level(self, hour: float) -> float:
+        """How much of it is in force at `hour`: 0 to 1."""
+        if self.after is not None:
+            return 0.0
+        return next((level for low, high, level in self.pieces if low <= hour < high), 0.0)
+
+    def counted_from(self, hour: float) -> Fault:
+        """The same fault, its hours counted from `hour` of the world's life."""
+        end = None if self.end is None else self.end + hour
+        moved = self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
+        moved.__dict__.pop("pieces", None)  # a copy carries what was reckoned of the original
+        return moved
+
+
+Begin = Literal["06", "07", "08", "migration", "09"]
+"""What a fault can wait for: a phase's weight by the number of its notebook; `migration`: `/api/vpr` is asynchronous;
+`09`: the old handler is gone, and the first week has begun."""

@@ -1,0 +1,134 @@
+"""Every metric that the world publishes: the signal it is made of, and where CloudWatch keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from runbook_lib.params.load import Params
+from runbook_lib.rehearse.world.rows import ID
+
+
+class Target(NamedTuple):
+    """One metric as AWS publishes it."""
+
+    signal: str
+    namespace: str
+    name: str
+    unit: str
+    dimensions: Dimensions
+
+
+_ROUTE = (
+    ("count", "Count", "Count"),
+    ("4xx", "4XXError", "Count"),
+    ("5xx", "5XXError", "Count"),
+    ("latency", "Latency", "Milliseconds"),
+    ("integration", "IntegrationLatency", "Milliseconds"),
+)
+
+
+# HTTP APIs: other names, and the routes by `Route`; the case differs for the errors.
+_HTTP_NAMES = {"4XXError": "4xx", "5XXError": "5xx"}
+
+
+_FUNCTION = (
+    ("invocations", "Invocations", "Count"),
+    ("errors", "Errors", "Count"),
+    ("throttles", "Throttles", "Count"),
+    ("duration", "Duration", "Milliseconds"),
+    ("concurrent", "ConcurrentExecutions", "Count"),
+)
+
+
+_QUEUE = (
+    ("visible", "ApproximateNumberOfMessagesVisible", "Count"),
+    ("in_flight", "ApproximateNumberOfMessagesNotVisible", "Count"),
+    ("age", "ApproximateAgeOfOldestMessage", "Seconds"),
+    ("sent", "NumberOfMessagesSent", "Count"),
+    ("received", "NumberOfMessagesReceived", "Count"),
+    ("deleted", "NumberOfMessagesDeleted", "Count"),
+    ("empty", "NumberOfEmptyReceives", "Count"),
+)
+
+
+_KPI = (
+    ("jobs_created", "VPRJobCreated", "Count"),
+    ("jobs_completed", "VPRJobCompleted", "Count"),
+    ("jobs_failed", "VPRJobFailed", "Count"),
+    ("input_tokens", "VPRInputTokens", "Count"),
+    ("output_tokens", "VPROutputTokens", "Count"),
+    ("vpr_generated", "VPRGenerated", "Count"),
+    ("vpr_generation_ms", "VPRGenerationTimeMs", "Milliseconds"),
+    ("vpr_cost_usd", "VPRCostUSD", "None"),
+    ("status_query", "VPRStatusQuery", "Count"),
+    ("status_completed", "VPRStatusCompleted", "Count"),
+    ("status_failed", "VPRStatusFailed", "Count"),
+)
+
+
+def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
+    """Every metric that is published, with the dimension sets that AWS uses (but for the API without its stage).
+
+    Args:
+        api_id: of the HTTP API, whose metrics have no name in their dimensions; not used for a REST API.
+    """
+    return (
+        *_api_targets(params, api_id),
+        *(
+            Target(f"{function}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
+            for function in ("sync", "submit", "worker", "status")
+            for key, name, unit in _FUNCTION
+        ),
+        *(
+            Target(f"{queue}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
+            for queue in ("queue", "dlq")
+            for key, name, unit in _QUEUE
+            if f"{queue}_{key}" in ID
+        ),
+        *(
+            Target(f"{function}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
+            for function in ("sync", "submit", "worker", "status")
+            for group in (f"/aws/lambda/{params.name(function)}",)
+        ),
+        *_table_targets(params),
+        *(
+            Target(key, params.service.kpi_namespace, name, unit, (("service", params.service.kpi_service),))
+            for key, name, unit in _KPI
+        ),
+    )
+
+
+def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
+    api = params.service.api
+    routes = {
+        "sync": ("POST", api.routes.sync),
+        "submit": ("POST", api.routes.submit),
+        "status": ("GET", api.routes.status),
+    }
+    for route, (method, path) in routes.items():
+        if api.kind == "rest":
+            stage: Dimensions = (("ApiName", params.name("api")), ("Stage", api.stage))
+            sets = (stage, (*stage, ("Resource", path), ("Method", method)))
+        else:
+            stage = (("ApiId", api_id), ("Stage", api.stage))
+            sets = (stage, (*stage, ("Route", f"{method} {path}")))
+        for key, name, unit in _ROUTE:
+            shown = name if api.kind == "rest" else _HTTP_NAMES.get(name, name)
+            for dimensions in sets:
+                yield Target(f"{route}_{key}", "AWS/ApiGateway", shown, unit, dimensions)
+            # A path that is not there has no metrics of its own.
+            if route == "sync" and f"nowhere_{key}" in ID:
+                yield Target(f"nowhere_{key}", "AWS/ApiGateway", shown, unit, stage)
+
+
+def _table_targets(params: Params) -> Iterator[Target]:
+    table: Dimensions = (("TableName", params.name("table")),)
+    index = (*table, ("GlobalSecondaryIndexName", params.service.names["gsi"]))
+    for prefix, dimensions in (("table", table), ("gsi", index)):
+        yield Target(f"{prefix}_reads", "AWS/DynamoDB", "ConsumedReadCapacityUnits", "Count", dimensions)
+        yield Target(f"{prefix}_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Count", dimensions)
+        yield Target(f"{prefix}_write_throttles", "AWS/DynamoDB", "WriteThrottleEvents", "Count", dimensions)
+
+
+Dimensions = tuple[tuple[str, str], ...]
