@@ -54,14 +54,9 @@ def run(
 
     Example: [bold]runbook run 06 --env prod --apply --confirm prod[/bold]
     """
-    from runbook_lib.run.launch import overrides
+    from runbook_lib.run.launch import asked
 
-    values = overrides(set_ or [])
-    if apply:
-        values["mode"] = "apply"
-    if confirm:
-        values["confirm"] = confirm
-    _launch(notebook, params, values, json_)
+    _launch(notebook, params, asked(set_ or [], apply=apply, confirm=confirm), json_)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -88,11 +83,9 @@ def rollback(
     Example: [bold]runbook rollback 1 --env prod --apply --confirm prod[/bold]
     """
     from runbook_lib.commands.rollback import rollback_1, show
-    from runbook_lib.run.launch import overrides
+    from runbook_lib.run.launch import asked
 
-    values = {**overrides(set_ or []), "mode": "apply" if apply else "plan", "confirm": confirm}
-    if reason:
-        values["reason"] = reason
+    values = asked(set_ or [], apply=apply, confirm=confirm, reason=reason)
     if scenario in ("2", "3"):
         _launch(f"rollback_{scenario}", params, values, json_)
     if scenario != "1":
@@ -118,13 +111,16 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
     """Runs a notebook by name or number, shows what came of it, and exits with its code."""
-    from runbook_lib.params.load import load_file
+    from runbook_lib.params.load import load_file, read_yaml
     from runbook_lib.run.launch import find_notebook, launch
 
     path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
     load_file(params, values)
-    if not terminal and not json_:
-        typer.echo(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
+    told = "apply: it may change AWS" if values["mode"] == "apply" else "plan: nothing will be changed"
+    if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
+        told += f"; {params} says mode: apply, but on the command line only --apply applies"
+    if not json_:
+        typer.echo(f"running {path.stem} with {params} ({told})", err=True)
     finished = launch(path, params, values, progress=terminal)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))

@@ -62,10 +62,9 @@ def undo_(
     Example: [bold]runbook deviation undo inventory.table.billing -f params/prod.yaml --apply --confirm prod[/bold]
     """
     from runbook_lib.commands.deviation import undo
-    from runbook_lib.run.launch import overrides
+    from runbook_lib.run.launch import asked
 
-    values = {**overrides(set_ or []), "mode": "apply" if apply else "plan", "confirm": confirm}
-    done = undo(params, {**values, **({"reason": reason} if reason else {})}, deviation)
+    done = undo(params, asked(set_ or [], apply=apply, confirm=confirm, reason=reason), deviation)
     if json_:
         typer.echo(json.dumps(done.as_dict()))
         return

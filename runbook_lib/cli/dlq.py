@@ -75,11 +75,9 @@ def redrive(
     Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
     """
     from runbook_lib.commands.dlq import redrive as drive
-    from runbook_lib.run.launch import overrides
+    from runbook_lib.run.launch import asked
 
-    values = overrides(set_ or []) | {"mode": "apply" if apply else "plan", "confirm": confirm}
-    if reason:
-        values["reason"] = reason
+    values = asked(set_ or [], apply=apply, confirm=confirm, reason=reason)
     done = drive(params, values, job or (), most)
     if json_:
         typer.echo(json.dumps(done.as_dict()))

@@ -48,11 +48,9 @@ def probe(
     Example: [bold]runbook probe 149 --env prod --apply --confirm prod[/bold]
     """
     from runbook_lib.commands.probe import run_probes
-    from runbook_lib.run.launch import overrides
+    from runbook_lib.run.launch import asked
 
-    values = overrides(set_ or [])
-    values |= {"mode": "apply"} if apply else {}
-    values |= {"confirm": confirm} if confirm else {}
+    values = asked(set_ or [], apply=apply, confirm=confirm)
 
     def told(one: Probe, number: int, of: int) -> None:
         if not json_:

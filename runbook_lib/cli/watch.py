@@ -61,9 +61,9 @@ def watch(
     Example: [bold]runbook watch 06 --params params/prod.yaml --auto-rollback --confirm prod[/bold]
     """
     from runbook_lib.commands.watch import Watch, exit_code
-    from runbook_lib.run.launch import overrides
+    from runbook_lib.run.launch import asked
 
-    values = {**overrides(set_ or []), **({"confirm": confirm} if confirm else {})}
+    values = asked(set_ or [], confirm=confirm)
     one = Watch(params, values, phase, interval_s=interval * 60, auto_rollback=auto_rollback)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -111,7 +111,9 @@ def _wanted(given: argparse.Namespace) -> Wanted:
         if not equals:
             raise ValueError(f"--set {pair}: wants K=V")
         values[key] = _NUMBERS.get(key, str)(value)
-    values |= {"mode": "apply", "confirm": given.confirm}
+    if values.get("mode", "apply") != "apply":
+        raise ValueError(f"--set mode={values['mode']}: --apply is given too")
+    values |= {"mode": "apply", "confirm": given.confirm or values.get("confirm", "")}
     if given.reason:
         values["reason"] = given.reason
     return Wanted("1", given.file, values, json=given.json, notebook=not given.no_notebook)

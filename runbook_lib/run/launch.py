@@ -84,6 +84,23 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def asked(pairs: Sequence[str], *, apply: bool = False, confirm: str = "", reason: str = "") -> dict[str, Any]:
+    """The values that a command line lays over the parameter file.
+
+    Its `--apply` and `--confirm` alone have something changed: with a file that was left at `mode: apply` it is a plan.
+
+    Raises:
+        UsageError: as `overrides`; or `--set mode=...` says something else than `--apply`.
+    """
+    values = overrides(pairs)
+    mode = values.get("mode", "apply" if apply else "plan")
+    if apply != (mode == "apply"):
+        told = "--apply is given too" if apply else "on the command line only --apply applies"
+        raise UsageError(f"--set mode={mode}: {told}; nothing was changed")
+    values |= {"mode": mode, "confirm": confirm or values.get("confirm", "")}
+    return values | ({"reason": reason} if reason else {})
+
+
 def flat_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """A flat file with `values` laid over it, validated before any kernel starts.
 
