@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from runbook_lib.act.guard import begun
+from runbook_lib.base.patience import tellers
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
@@ -36,6 +38,13 @@ os.environ |= {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+@pytest.fixture(autouse=True)
+def a_process_of_its_own() -> None:
+    """A command is a process: what the tests before it changed, and who was told of it, is not its own."""
+    begun.clear()
+    tellers.clear()
 
 
 def rehearsal_params(env: str) -> Params:

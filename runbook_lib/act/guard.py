@@ -21,6 +21,9 @@ from runbook_lib.base.errors import Refused, UsageError
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
+begun: list[str] = []
+"""What this process has begun to change, in the order of it: a command that ends in an error says so."""
+
 T = TypeVar("T")
 Facts = Mapping[str, Any]
 
@@ -189,6 +192,7 @@ class Guard:
                 raise Refused(f"the intent cannot be recorded ({error}); this change was not made") from error
         else:
             self.note("intent", **intended)
+        begun.append(what)
         done: T | None = None
         trouble: Exception | None = None
         try:

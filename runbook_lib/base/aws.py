@@ -7,24 +7,21 @@ serves AWS and an emulator.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.patience import Patient
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
-_EXPIRED = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-}
+__all__ = ["Aws", "Identity", "aws_errors", "connect", "instant", "require_account"]
+CONNECT_S = 5.0
+WHO_S = 10.0
+"""Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""
 
 
 @dataclass(frozen=True)
@@ -34,36 +31,6 @@ class Identity:
     account: str
     arn: str
     now: dt.datetime
-
-
-@contextmanager
-def aws_errors(doing: str) -> Iterator[None]:
-    """Turns botocore's errors into one sentence that names what was being done.
-
-    Raises:
-        AwsError: unreachable endpoint, missing or expired credentials, a refusal by AWS.
-    """
-    from botocore import exceptions as bc
-
-    try:
-        yield
-    except (bc.NoCredentialsError, bc.PartialCredentialsError):
-        raise AwsError(
-            f"{doing}: no AWS credentials found; sign in (for example `aws sso login`) and run again"
-        ) from None
-    except (bc.TokenRetrievalError, bc.SSOTokenLoadError, bc.UnauthorizedSSOTokenError):
-        raise AwsError(f"{doing}: the sign-in has expired; sign in again (for example `aws sso login`)") from None
-    except (bc.EndpointConnectionError, bc.ConnectTimeoutError, bc.ReadTimeoutError, bc.ConnectionClosedError) as error:
-        where = getattr(error, "kwargs", {}).get("endpoint_url", "AWS")
-        raise AwsError(f"{doing}: {where} does not answer; check the network and AWS_ENDPOINT_URL") from None
-    except bc.ProfileNotFound as error:
-        raise AwsError(f"{doing}: {error}") from None
-    except bc.ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "?")
-        if code in _EXPIRED:
-            raise AwsError(f"{doing}: the credentials are expired or not valid ({code}); sign in again") from None
-        message = error.response.get("Error", {}).get("Message", "")
-        raise AwsError(f"{doing}: AWS answered {code} to {error.operation_name}: {message}") from None
 
 
 def instant(value: Any) -> dt.datetime:
@@ -87,33 +54,58 @@ class Aws:
     """Clients of one region, made once each.
 
     Args:
-        answer_s: seconds that an answer may take, before the question is asked again (four times at most).
+        answer_s: seconds that a whole answer may take, before the question is asked again.
+        tries: how often a question is asked at most.
+
+    Raises:
+        AwsError: the configuration of the AWS clients cannot be used.
     """
 
-    def __init__(self, region: str, endpoint_url: str | None = None, *, answer_s: float = 60.0) -> None:
-        import boto3
-        from botocore.config import Config
-        from botocore.session import get_session
+    def __init__(self, region: str, endpoint_url: str | None = None, *, answer_s: float = 30.0, tries: int = 4) -> None:
+        with aws_errors("reading the AWS configuration"):
+            import boto3
+            from botocore.session import get_session
 
-        self.region = region
-        self._endpoint = endpoint_url
-        self._config = Config(
-            retries={"mode": "standard", "total_max_attempts": 4},
-            connect_timeout=5,
-            read_timeout=answer_s,
-            max_pool_connections=16,
-        )
-        session = get_session()
-        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
-        self._session = boto3.session.Session(region_name=region, botocore_session=session)
+            self.region = region
+            self._endpoint = endpoint_url
+            self._answer_s = answer_s
+            self._tries = tries
+            session = get_session()
+            session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
+            self._session = boto3.session.Session(region_name=region, botocore_session=session)
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """The boto3 client of `service`."""
+        """The boto3 client of `service`.
+
+        Raises:
+            AwsError: the configuration or the credentials cannot be used.
+        """
         if service not in self._clients:
             with aws_errors(f"opening {service}"):
-                self._clients[service] = self._session.client(service, endpoint_url=self._endpoint, config=self._config)
+                self._clients[service] = self._made(service)
         return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        from botocore.config import Config
+
+        first = service == "sts"
+        answer_s = min(WHO_S, self._answer_s) if first else self._answer_s
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": min(2, self._tries) if first else self._tries},
+            connect_timeout=min(CONNECT_S, answer_s),
+            read_timeout=answer_s,
+            max_pool_connections=16,
+        )
+        client = self._session.client(service, endpoint_url=self._endpoint, config=config)
+        inner = client._endpoint
+        inner.http_session = Patient(
+            inner.http_session,
+            client.meta.endpoint_url,
+            answer_s,
+            json="json" in client.meta.service_model.metadata.get("protocol", ""),
+        )
+        return client
 
     @property
     def endpoint(self) -> str:
@@ -128,11 +120,12 @@ class Aws:
         """
         with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
             answer = self.client("sts").get_caller_identity()
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        if "date" not in headers:
-            raise AwsError("AWS's answer carries no Date: its clock cannot be read")
-        now = parsedate_to_datetime(headers["date"]).astimezone(dt.UTC)
-        return Identity(account=answer["Account"], arn=answer["Arn"], now=now)
+            account, arn = str(answer["Account"]), str(answer["Arn"])
+        try:
+            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(dt.UTC)
+        except (LookupError, TypeError, ValueError, OverflowError):
+            raise AwsError("AWS's answer carries no Date that can be read: its clock is not known") from None
+        return Identity(account=account, arn=arn, now=now)
 
 
 def connect(params: Params) -> Aws:

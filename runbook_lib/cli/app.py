@@ -11,9 +11,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from runbook_lib.base.errors import Exit, RunbookError, UsageError
+from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.base.patience import tellers
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
 from runbook_lib.cli import rehearse as rehearsal
+from runbook_lib.cli.ending import any_terminal, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 
 EXIT_CODES = """\b
@@ -143,24 +145,24 @@ for noun in (people, watch, replay, cost, probe, deviation, dlq, rehearsal, arch
 
 
 def main() -> NoReturn:
-    """The command line: every error of ours is one sentence on standard error and its exit code."""
+    """The command line: every error is one sentence on standard error and its exit code."""
+    any_terminal()
     guarded(lambda: app(standalone_mode=True))
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
-    """Runs `command` and exits with what it returns; an error of ours is a sentence and its exit code."""
+    """Runs `command` and exits with what it returns; an error is a sentence, its exit code, and what was changed."""
+    tellers[:] = [lambda text: typer.secho(f"runbook: {text}", dim=True, err=True)]
     code: int | None = None
     try:
         code = command()
-    except RunbookError as error:
-        typer.secho(f"runbook: {error}", fg="red", err=True)
-        sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        typer.secho("runbook: interrupted", fg="red", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(Exit.ERROR))
+    except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal is shown a traceback
+        told, number = ending(error)
+        typer.secho(told, fg="red", err=True)
+        sys.exit(number)
     sys.exit(int(code or Exit.OK))
 
 

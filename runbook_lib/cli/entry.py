@@ -27,18 +27,21 @@ def main() -> NoReturn:
 
 
 def _rollback(wanted: Wanted) -> NoReturn:
-    from runbook_lib.base.errors import RunbookError
+    from runbook_lib.act.guard import begun
+    from runbook_lib.base.patience import tellers
+    from runbook_lib.cli.ending import any_terminal, ending
     from runbook_lib.commands import kill_switch
 
+    any_terminal()
+    tellers[:] = [lambda text: print(f"runbook: {text}", file=sys.stderr, flush=True)]
     try:
         effect = kill_switch.off(wanted)
-    except RunbookError as error:
-        told = str(error) if "nothing was" in str(error) else f"{error}; nothing was changed: async is as it was"
-        print(f"runbook: {told}", file=sys.stderr)
-        sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
-        print("runbook: interrupted; look with `runbook status` whether async is off", file=sys.stderr)
-        sys.exit(130)
+    except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
+        told, code = ending(error)
+        if not begun:
+            told = f"{told}{'' if 'nothing was' in told else '; nothing was changed'}: async is as it was"
+        print(told, file=sys.stderr)
+        sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)
     from runbook_lib.cli.app import guarded

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
 NOTEBOOK = "rollback_1_async_failing"
-ANSWER_S = 10.0
-"""AWS answers these questions in milliseconds; a silent one is asked again long before the usual minute is over."""
+ANSWER_S = 6.0
+TRIES = 3
+"""AWS answers these questions in milliseconds. Where it is silent, each is given up within 20 s, its retries included:
+then the other ways are told.
+"""
 STARTED = time.monotonic()
 """When this process began to think of it: the decision to act is no later."""
 
@@ -127,7 +130,7 @@ def off(wanted: Wanted) -> Effect:
         AwsError: AWS does not say who we are.
     """
     params = essentials(wanted.file, wanted.values)
-    aws = Aws(params.region, answer_s=ANSWER_S)
+    aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
     identity = aws.identity()
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)

@@ -12,7 +12,9 @@ from typing import Any
 
 import yaml
 
+from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
+from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.params.load import Flat, load, load_file, project_root, read_yaml
 
@@ -128,8 +130,6 @@ def launch(
         UsageError: the parameters are wrong; no kernel was started.
     """
     import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
 
     from runbook_lib.record.archive import Archive
 
@@ -137,23 +137,37 @@ def launch(
     flat = flat_values(params_file, values or {})
     root = root or project_root()
     sealed: list[Any] = []
-    scratch = tempfile.TemporaryDirectory(prefix="runbook-")
-    # The record says what happened, better than papermill's traceback would.
-    with scratch as folder, suppress(PapermillExecutionError, DeadKernelError):
-        papermill.execute_notebook(
-            str(notebook),
-            str(Path(folder) / notebook.name),
-            parameters=flat,
-            engine_name="runbook",
-            kernel_name="python3",
-            progress_bar=progress,
-            cwd=str(root),
-            log_output=False,
-            on_sealed=sealed.append,
-        )
+    archive = Archive(root / load(flat, folder=root / "params").archive)
+    with tempfile.TemporaryDirectory(prefix="runbook-") as folder:
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(Path(folder) / notebook.name),
+                parameters=flat,
+                engine_name="runbook",
+                kernel_name="python3",
+                progress_bar=progress,
+                cwd=str(root),
+                log_output=False,
+                on_sealed=sealed.append,
+            )
+        except RunbookError:
+            raise
+        except Exception as error:  # the record says what happened, better than papermill's traceback would
+            if not sealed:
+                raise ArchiveError(f"{notebook.name} ended without a record: {one_line(error)}") from error
+        finally:
+            begun.extend(_changes(archive, sealed))
     if not sealed:
         raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
-    return finished(Archive(root / load(flat, folder=root / "params").archive), sealed[-1])
+    return finished(archive, sealed[-1])
+
+
+def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:
+    """What the kernel began to change, for the process that started it: by its record, also if it was interrupted."""
+    with suppress(RunbookError, OSError):
+        return [str(one.intent.get("what", "")) for ref in sealed for one in archive.load(ref).changes]
+    return ["what the record tells"]
 
 
 def finished(archive: Any, ref: Any) -> Finished:
@@ -162,13 +176,17 @@ def finished(archive: Any, ref: Any) -> Finished:
     outcome = record.outcome or {}
     done = record.status == "completed" and outcome
     problem = record.error
+    why = problem.sentence if problem else "no decision"
+    if "nothing was" not in why:
+        whats = "; ".join(str(one.intent.get("what", "")) for one in record.changes)
+        why += f"; begun before that: {whats}" if whats else "; nothing was changed"
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
         notebook=record.notebook,
         status=record.status,
         decision=outcome.get("decision") if done else None,
-        reason=outcome["reason"] if done else f"{record.status}: {problem.sentence if problem else 'no decision'}",
+        reason=outcome["reason"] if done else f"{record.status}: {why}",
         next=outcome.get("next", "") if done else "",
         folder=str(ref.folder),
         report=str(ref.report) if ref.report.is_file() else None,

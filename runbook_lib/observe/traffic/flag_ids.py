@@ -72,7 +72,7 @@ def handles(appconfig: Any, params: Params) -> Handles:
 
 def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
     pages = appconfig.get_paginator(operation).paginate(**request)
-    return {item["Name"]: item["Id"] for page in pages for item in page.get("Items", [])}
+    return {item["Name"]: item["Id"] for page in pages for item in page["Items"]}  # no Items: not AWS that answers
 
 
 def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation: str) -> str:
@@ -86,7 +86,7 @@ def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation
 def numbers(appconfig: Any, where: dict[str, str]) -> list[int]:
     """Numbers of the environment's deployments, newest first."""
     pages = appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50})
-    numbers = {int(item["DeploymentNumber"]) for page in pages for item in page.get("Items", [])}
+    numbers = {int(item["DeploymentNumber"]) for page in pages for item in page["Items"]}
     # The embedded AWS lists the oldest fifty and no next page: what was deployed later is asked for by number.
     while numbers and len(numbers) % 50 == 0 and _exists(appconfig, where, max(numbers) + 1):
         numbers |= {max(numbers) + 1}

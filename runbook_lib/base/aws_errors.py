@@ -1,0 +1,208 @@
+"""Everything that can go wrong between us and AWS, as one sentence: configuration, sign-in, network, answers.
+
+What botocore, boto3 or urllib3 raise inside `aws_errors` never leaves it as it is: an error that no rule here knows is
+told in its own words, on one line.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from runbook_lib.base.errors import AwsError, RunbookError
+from runbook_lib.base.redact import redact_text
+
+EXPIRED = {
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "TokenRefreshRequired",
+    "UnrecognizedClientException",
+}
+SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
+"""The signature's time is not AWS's; `SignatureDoesNotMatch` and its like say so in their message."""
+_SKEWED_WORDS = ("signature expired", "signature not yet current")
+_FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
+_CONFIG = "check AWS_PROFILE and ~/.aws/config"
+_PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
+_MOST = 300
+"""Characters that a foreign text may have in a sentence of ours."""
+
+
+def one_line(text: object) -> str:
+    """A foreign text on one line, without control characters, cut; of a web page no more than its title."""
+    said = str(text)
+    page = re.search(r"<!doctype html|<(?:html|head|body)[\s>]", said[:2000], re.I)
+    if page:
+        title = re.search(r"<title[^>]*>([^<]{0,200})", said[:20_000], re.I)
+        before = said[: page.start()].rstrip(" \t\r\n'\"b:") if page.start() else ""
+        said = f"{before + ': ' if before else ''}a web page{f' ({title[1].strip()})' if title else ''}"
+    said = "".join(" " if char.isspace() or not char.isprintable() else char for char in said[: 10 * _MOST])
+    said = redact_text(re.sub(r" {2,}", " ", said).strip())
+    return said if len(said) <= _MOST else f"{said[: _MOST - 2]} …"
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Turns botocore's errors into one sentence that names what was being done.
+
+    Raises:
+        AwsError: configuration that cannot be used, missing or expired credentials, an endpoint that cannot be reached,
+            a refusal by AWS, an answer that makes no sense.
+    """
+    try:
+        yield
+    except RunbookError:
+        raise
+    except Exception as error:  # the last resort: what is not about AWS goes on as it is
+        said = sentence(error)
+        if said is None:
+            raise
+        raise AwsError(f"{doing}: {said}") from None
+
+
+def sentence(error: Exception) -> str | None:
+    """What is wrong and what to do; None where the error does not come from AWS or from the way to it."""
+    from botocore import exceptions as bc
+
+    if isinstance(error, bc.ClientError):
+        return _refused(error)
+    if isinstance(error, bc.BotoCoreError):
+        return _by_kind(error) or one_line(error).rstrip(".")
+    if type(error).__name__ == "StdinNotImplementedError" or (isinstance(error, EOFError) and _foreign(error)):
+        return (
+            "the profile asks for an MFA code, and nobody can be asked here; sign in first, for example "
+            '`eval "$(aws configure export-credentials --format env)"`, and run again'
+        )
+    if _foreign(error):
+        return _by_kind(error) or _foreign_words(error)
+    if isinstance(error, (LookupError, TypeError, AttributeError)):
+        return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {_PORTAL}"
+    return None
+
+
+def _by_kind(error: Exception) -> str | None:
+    for kinds, text in _rules():
+        if isinstance(error, kinds):
+            where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS")
+            return text.format(where=where, error=one_line(error).rstrip("."))
+    return None
+
+
+def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
+    """By kind, the narrower before the wider."""
+    from botocore import exceptions as bc
+    from botocore.parsers import ResponseParserError
+
+    network = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
+    return (
+        (
+            (bc.NoCredentialsError, bc.PartialCredentialsError),
+            "no AWS credentials found; sign in (for example `aws sso login`) and run again",
+        ),
+        (
+            (bc.TokenRetrievalError, bc.SSOError),
+            "the sign-in has expired; sign in again (for example `aws sso login`)",
+        ),
+        (
+            (bc.CredentialRetrievalError, bc.MetadataRetrievalError, bc.RefreshWithMFAUnsupportedError),
+            f"the credentials could not be had: {{error}}; {_CONFIG}",
+        ),
+        ((bc.ProxyConnectionError, bc.InvalidProxiesConfigError), "{error}; check HTTPS_PROXY and NO_PROXY"),
+        (
+            (bc.SSLError,),
+            "the connection cannot be trusted: {error}; check AWS_CA_BUNDLE, and whether a proxy stands between",
+        ),
+        (
+            (bc.EndpointConnectionError, bc.ConnectTimeoutError, bc.ReadTimeoutError, bc.ConnectionClosedError),
+            f"{{where}} does not answer; {network}",
+        ),
+        ((bc.HTTPClientError, bc.ConnectionError), f"{{error}}; {network}"),
+        (
+            (
+                bc.ProfileNotFound,
+                bc.ConfigNotFound,
+                bc.ConfigParseError,
+                bc.InvalidConfigError,
+                bc.InfiniteLoopConfigError,
+                bc.UnknownCredentialError,
+            ),
+            f"{{error}}; {_CONFIG}",
+        ),
+        ((bc.InvalidDefaultsMode,), "{error}; check AWS_DEFAULTS_MODE and defaults_mode in ~/.aws/config"),
+        (
+            (ResponseParserError,),
+            f"what answered is not AWS: {{error}}; {_PORTAL}",
+        ),
+    )
+
+
+def _refused(error: Any) -> str:
+    """AWS's own refusal."""
+    said = error.response.get("Error", {})
+    code, message = one_line(said.get("Code", "?")), one_line(said.get("Message", ""))
+    if code in SKEWED or any(words in message.lower() for words in _SKEWED_WORDS):
+        return f"this machine's clock is not AWS's{_by(error.response)} ({code}); set it right (NTP) and run again"
+    if code in EXPIRED:
+        return f"the credentials are expired or not valid ({code}); sign in again"
+    return f"AWS answered {code} to {error.operation_name}: {message}".rstrip(": ")
+
+
+def _by(response: dict[str, Any]) -> str:
+    """How far the clocks are apart, where AWS's answer tells."""
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        off = dt.datetime.now(dt.UTC) - parsedate_to_datetime(headers["date"]).astimezone(dt.UTC)
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return ""
+    ahead = off.total_seconds() / 60
+    return f": it is {abs(ahead):.0f} min {'ahead' if ahead > 0 else 'behind'}" if abs(ahead) >= 1 else ""
+
+
+def _foreign_words(error: Exception) -> str:
+    """What botocore lets out without a name of its own."""
+    if "Invalid endpoint" in str(error):
+        return f"{one_line(error)}; AWS_ENDPOINT_URL wants http:// or https:// before the host"
+    if isinstance(error, OSError):
+        return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
+    if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
+        return f"the credentials could not be had ({_kind(error)}); {_CONFIG}, and credential_process there"
+    if _through(error, "botocore.parsers"):
+        return f"what answered is not AWS ({_kind(error)}); {_PORTAL}"
+    return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
+
+
+def _kind(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def _frames(error: BaseException) -> Iterator[TracebackType]:
+    here = error.__traceback__
+    while here is not None:
+        yield here
+        here = here.tb_next
+
+
+def _foreign(error: Exception) -> bool:
+    """Whether it was raised below a call into botocore."""
+    return type(error).__module__.split(".")[0] in _FOREIGN or _through(error, *_FOREIGN)
+
+
+def _through(error: Exception, *modules: str) -> bool:
+    """Whether its way up leads through one of `modules`."""
+    names = [str(frame.tb_frame.f_globals.get("__name__", "")) for frame in _frames(error)]
+    return any(name == module or name.startswith(f"{module}.") for name in names for module in modules)
+
+
+def place(error: BaseException) -> str:
+    """File and line that raised it."""
+    last = list(_frames(error))[-1]
+    return f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"

@@ -1,0 +1,83 @@
+"""How long one question to AWS may take, and a line for whoever waits.
+
+`read_timeout` of botocore is the time between two bytes: an endpoint that sends one a second holds a question for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+TELL_AFTER_S = 2.0
+"""Seconds of silence after which the person at the terminal is told what is waited for."""
+
+_REFUSALS = 300
+"""HTTP codes from here on are no answer to what was asked, and botocore knows what to make of them."""
+_PAGE = 20_000
+
+tellers: list[Callable[[str], None]] = []
+"""Who is told what is waited for: the command line's process fills it, a notebook's kernel does not."""
+
+
+class Patient:
+    """The HTTP session of a client, which gives up a question that has no whole answer after `most_s` seconds.
+
+    Args:
+        session: botocore's own.
+        asked: who is asked, for the line that says so.
+        most_s: seconds for connection and answer together.
+        json: whether the service answers JSON.
+    """
+
+    def __init__(self, session: Any, asked: str, most_s: float, *, json: bool = False) -> None:
+        self._session = session
+        self._asked = asked
+        self._most_s = most_s
+        self._json = json
+
+    def send(self, request: Any) -> Any:
+        """As botocore's.
+
+        Raises:
+            ReadTimeoutError: there was no whole answer in time.
+        ResponseParserError: what answered is not AWS.
+        """
+        done = threading.Event()
+        came: list[Any] = []
+        failed: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                came.append(self._session.send(request))
+            except BaseException as error:
+                failed.append(error)
+            finally:
+                done.set()
+
+        threading.Thread(target=ask, name="runbook-question", daemon=True).start()
+        first = min(TELL_AFTER_S, self._most_s)
+        if not done.wait(first):
+            for tell in tellers:
+                tell(f"waiting for {self._asked} to answer, {self._most_s:.0f} s at most ...")
+            done.wait(self._most_s - first)
+        if failed:
+            raise failed[0]
+        if came:
+            return self._checked(request, came[0])
+        from botocore.exceptions import ReadTimeoutError
+
+        raise ReadTimeoutError(endpoint_url=self._asked)
+
+    def _checked(self, request: Any, answer: Any) -> Any:
+        """The answer, unless it is a page: botocore takes what is no JSON for an answer that has nothing in it."""
+        streams = getattr(request, "stream_output", False)
+        if streams or not self._json or answer.status_code >= _REFUSALS or answer.content.lstrip()[:1] != b"<":
+            return answer
+        from botocore.parsers import ResponseParserError
+
+        raise ResponseParserError(answer.content[:_PAGE].decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """As botocore's."""
+        self._session.close()

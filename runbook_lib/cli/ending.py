@@ -1,0 +1,59 @@
+"""How a command ends that could not be carried out: one sentence, an exit code, and what was changed. Light: the kill
+switch ends by it too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from runbook_lib.act.guard import begun
+from runbook_lib.base.aws_errors import one_line, place, sentence
+from runbook_lib.base.errors import Exit, RunbookError, UsageError
+
+INTERRUPTED = 130
+TRACEBACK = "RUNBOOK_TRACEBACK"
+
+
+def ending(error: BaseException) -> tuple[str, int]:
+    """What is said on standard error, and the exit code.
+
+    An error that is none of ours is a fault of the runbook: it is named with its place, and its traceback is shown
+    where `RUNBOOK_TRACEBACK` is set.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return f"runbook: interrupted{changed()}", INTERRUPTED
+    if isinstance(error, RunbookError):
+        told, code = one_line_each(str(error)), int(error.exit_code)
+        if isinstance(error, UsageError) and not begun:
+            return f"runbook: {told}", code
+        return f"runbook: {told}{'' if 'nothing was' in told else changed()}", code
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    said = sentence(error) if isinstance(error, Exception) else None
+    if said is None:
+        kind = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+        said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
+        said = f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
+    return f"runbook: {said}{changed()}", int(Exit.ERROR)
+
+
+def changed() -> str:
+    """What this process began to change in AWS, as the end of a sentence."""
+    if not begun:
+        return "; nothing was changed"
+    return f"; begun before that: {'; '.join(begun)} (`runbook status` shows what is in force)"
+
+
+def one_line_each(text: str) -> str:
+    """A sentence of ours as it is, in which no control character of a foreign text drives the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def any_terminal() -> None:
+    """A terminal or pipe that cannot write every letter (LC_ALL=C) gets an escape for it instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

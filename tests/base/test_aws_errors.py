@@ -1,0 +1,162 @@
+"""What can go wrong on the way to AWS and back is one sentence, whatever it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import string
+from collections.abc import Iterator
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from botocore import exceptions as bc
+from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.aws_errors import EXPIRED, SKEWED, one_line
+from runbook_lib.base.errors import AwsError, UsageError
+
+PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in to\nGuest WiFi</title></head><body>" + "<p>x</p>\n" * 999
+
+
+def kinds(base: type[Exception] = bc.BotoCoreError) -> Iterator[type[Exception]]:
+    """Every subclass that botocore and boto3 have."""
+    for one in base.__subclasses__():
+        yield one
+        yield from kinds(one)
+
+
+def made(kind: type[Exception]) -> Exception:
+    """An error of `kind`, its fields filled in."""
+    fields = [name for _, name, _, _ in string.Formatter().parse(str(getattr(kind, "fmt", ""))) if name]
+    for more in ({}, {"error": OSError("no route")}, {"name": "x", "reason": "y", "last_response": {}}):
+        try:
+            return kind(**dict.fromkeys(fields, "x\ny") | more)
+        except TypeError:
+            continue
+    return kind("x\ny")
+
+
+KINDS = sorted({*kinds(), *kinds(bc.ClientError)}, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+def told(error: Exception) -> str:
+    with pytest.raises(AwsError) as caught, aws_errors("asking"):
+        raise error
+    said = str(caught.value)
+    assert said.startswith("asking: ") and len(said) > len("asking: x")
+    assert said.isprintable(), "one line, no control characters"
+    assert len(said) < 600
+    return said
+
+
+@pytest.mark.parametrize(
+    "kind", [one for one in KINDS if not issubclass(one, bc.ClientError)], ids=lambda k: k.__name__
+)
+def test_every_error_of_botocore_is_one_sentence(kind: type[Exception]) -> None:
+    told(made(kind))
+
+
+def refused(code: str, message: str, **headers: str) -> bc.ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPHeaders": headers}}
+    return bc.ClientError(answer, "GetCallerIdentity")
+
+
+@pytest.mark.parametrize("code", sorted(EXPIRED))
+def test_a_sign_in_that_is_over_says_sign_in_again(code: str) -> None:
+    assert "sign in again" in told(refused(code, "The security token included in the request is expired"))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        *((code, "Request has expired") for code in sorted(SKEWED)),
+        ("SignatureDoesNotMatch", "Signature expired: 20261127T101010Z is now earlier than 20261127T102010Z"),
+        ("InvalidSignatureException", "Signature not yet current: 20261127T101010Z is still later than ..."),
+    ],
+)
+def test_a_clock_that_is_off_says_the_clock(code: str, message: str) -> None:
+    aws = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=21)
+    said = told(refused(code, message, date=format_datetime(aws)))
+    assert "clock" in said and "21 min ahead" in said and "sign in" not in said
+    assert "clock" in told(refused(code, message))
+
+
+def test_a_secret_that_is_wrong_is_no_clock() -> None:
+    said = told(refused("SignatureDoesNotMatch", "The request signature we calculated does not match"))
+    assert "clock" not in said and "SignatureDoesNotMatch" in said
+
+
+@pytest.mark.parametrize("error", [refused("502", PAGE), ResponseParserError(f"Unable to parse response: b'{PAGE}'")])
+def test_a_web_page_is_told_by_its_title(error: Exception) -> None:
+    said = told(error)
+    assert "a web page (Sign in to Guest WiFi)" in said
+    assert "<" not in said
+
+
+def test_secrets_of_a_failing_credential_process_are_taken_out() -> None:
+    error = bc.CredentialRetrievalError(
+        provider="custom-process", error_msg="aws_secret_access_key=wJalrXUtnFEMIK7MDENG"
+    )
+    assert "wJalr" not in told(error)
+
+
+def test_nobody_can_be_asked_for_a_code_in_a_notebook() -> None:
+    class StdinNotImplementedError(NotImplementedError):
+        """As IPython's."""
+
+    assert "MFA" in told(StdinNotImplementedError("getpass was called, but this frontend does not support it"))
+
+
+def test_an_answer_without_what_was_asked_for_is_no_fault_of_the_reader() -> None:
+    assert "AWS's answer cannot be read (KeyError: 'Items', test_aws_errors.py:" in told(KeyError("Items"))
+
+
+@pytest.mark.parametrize("error", [UsageError("x"), ValueError("ours"), KeyboardInterrupt()])
+def test_what_is_not_about_aws_goes_on(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, aws_errors("asking"):
+        raise error
+    assert caught.value is error
+
+
+@given(st.text())
+def test_a_foreign_text_is_one_line(text: str) -> None:
+    said = one_line(text)
+    assert said.isprintable() and len(said) <= 300
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({"AWS_PROFILE": "nothere"}, "nothere"),
+        ({"AWS_ENDPOINT_URL": "localhost:4566"}, "wants http:// or https://"),
+        ({"AWS_DEFAULTS_MODE": "fast"}, "AWS_DEFAULTS_MODE"),
+        ({"AWS_STS_REGIONAL_ENDPOINTS": "x"}, "STS regional endpoints"),
+        ({"AWS_PROFILE": "fails"}, "credentials could not be had"),
+        ({"AWS_PROFILE": "prose"}, "credential_process"),
+        ({"AWS_PROFILE": "orphan"}, "nothere"),
+        ({"AWS_PROFILE": "a"}, "Infinite loop"),
+        ({"AWS_CONFIG_FILE": "broken"}, "Unable to parse config file"),
+        ({"AWS_ACCESS_KEY_ID": "a"}, "no AWS credentials"),
+        ({"HTTPS_PROXY": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "HTTPS_PROXY"),
+    ],
+)
+def test_each_wrong_setting_is_a_sentence(
+    env: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    role = "role_arn = arn:aws:iam::000000000101:role/x\n"
+    (tmp_path / "config").write_text(
+        "[profile fails]\ncredential_process = /bin/false\n[profile prose]\ncredential_process = /bin/echo hello\n"
+        f"[profile orphan]\n{role}source_profile = nothere\n"
+        f"[profile a]\n{role}source_profile = b\n[profile b]\n{role}source_profile = a\n"
+    )
+    (tmp_path / "broken").write_text("no config [")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **env}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(AwsError, match=says) as caught:
+        Aws("us-east-1").identity()
+    assert str(caught.value).isprintable()

@@ -1,0 +1,159 @@
+"""Every command ends in a sentence and its exit code, whatever AWS or what stands for it answers."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from runbook_lib.cli import entry
+from tests.base.test_aws_errors import KINDS, PAGE, made
+from tests.project import own_project
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = {
+    "status": ["status"],
+    "rollback 1": ["rollback", "1"],
+    "rollback 1 --apply": ["rollback", "1", "--apply", "--confirm", "prod"],
+    "watch": ["watch", "06", "--once"],
+    "probe": ["probe", "5"],
+    "dlq list": ["dlq", "list"],
+    "dlq redrive": ["dlq", "redrive", "--apply", "--confirm", "prod"],
+    "dlq export": ["dlq", "export", "--out", "dead.jsonl"],
+    "cost": ["cost"],
+    "note": ["note", "a note", "--by", "Ana"],
+    "attest": ["attest", "--list"],
+}
+IDENTITY = (
+    "<GetCallerIdentityResponse xmlns='https://sts.amazonaws.com/doc/2011-06-15/'><GetCallerIdentityResult>"
+    "<Arn>arn:aws:iam::{account}:user/ana</Arn><UserId>A</UserId><Account>{account}</Account>"
+    "</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+)
+GARBAGE: dict[str, tuple[int, bytes]] = {
+    "a login page": (200, PAGE.encode()),
+    "a login page that refuses": (511, PAGE.encode()),
+    "a page of a gateway": (502, b"<html><head><title>502 Bad Gateway</title></head></html>"),
+    "nothing": (200, b""),
+    "nothing, and 500": (500, b""),
+    "a list": (200, b"[]"),
+    "null": (200, b"null"),
+    "an empty object": (200, b"{}"),
+    "half an answer": (200, b"<GetCallerIdentityResponse><GetCallerId"),
+    "another answer": (200, b"<a><b/></a>"),
+    "no text": (200, bytes(range(256))),
+    "a redirect": (302, b""),
+}
+PAIRS = [
+    (garbage, name)
+    for at, garbage in enumerate(GARBAGE)
+    for name in ("status", *[*COMMANDS, *COMMANDS][at % 10 + 1 : at % 10 + 4])
+]
+"""Each kind of garbage through some commands, through `status` all."""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = own_project(tmp_path)
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    (tmp_path / "params" / "load.yaml").write_text((ROOT / "params" / "load.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    return path
+
+
+def ends(name: str, file: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the command says on standard error; it must be a sentence that tells what was changed, and exit with 1."""
+    monkeypatch.setattr(sys, "argv", ["runbook", *COMMANDS[name], "--params", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    out, err = capfd.readouterr()
+    assert ended.value.code == 1, err
+    assert "Traceback" not in out + err and "a fault of the runbook" not in err, err
+    if name == "watch":  # tells it as a look, and would look again
+        assert "ERROR" in out
+        return out
+    (line,) = err.strip().splitlines()
+    assert line.startswith("runbook: ") and "nothing was changed" in line
+    assert len(line) < 700
+    assert not (file.parent.parent / "dead.jsonl").exists()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [pytest.param(*pair, id=f"{pair[0].__name__}-{pair[1]}") for pair in zip(KINDS, itertools.cycle(COMMANDS))],
+)
+def test_every_error_of_botocore_through_the_commands(
+    kind: type[Exception],
+    name: str,
+    file: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = kind({}, "GetCallerIdentity") if issubclass(kind, ClientError) else made(kind)
+
+    def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", fails)
+    ends(name, file, capfd, monkeypatch)
+
+
+class Garbage(BaseHTTPRequestHandler):
+    """Answers `answer` to all, or to all but STS."""
+
+    answer: ClassVar[tuple[int, bytes]] = (200, b"")
+    account: ClassVar[str] = ""
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, body = self.answer
+        if self.account and b"GetCallerIdentity" in asked:
+            status, body = 200, IDENTITY.format(account=self.account).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Garbage) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{one.server_port}"
+        one.shutdown()
+
+
+@pytest.mark.parametrize("signed_in", [False, True], ids=["all", "all but sts"])
+@pytest.mark.parametrize(("garbage", "name"), PAIRS)
+def test_garbage_for_an_answer_through_the_commands(
+    garbage: str,
+    name: str,
+    signed_in: bool,
+    server: str,
+    file: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if signed_in and name in ("note", "attest", "probe", "dlq redrive", "rollback 1 --apply", "dlq export", "cost"):
+        pytest.skip("asks no more, or what it asks is judged, and an absence is an answer")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setattr(Garbage, "answer", GARBAGE[garbage])
+    monkeypatch.setattr(Garbage, "account", "000000000000" if signed_in else "")
+    ends(name, file, capfd, monkeypatch)
