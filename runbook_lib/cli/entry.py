@@ -29,7 +29,7 @@ def main() -> NoReturn:
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.act.guard import begun
     from runbook_lib.base.patience import tellers
-    from runbook_lib.cli.ending import any_terminal, ending
+    from runbook_lib.cli.ending import any_terminal, changed, ending
     from runbook_lib.commands import kill_switch
 
     any_terminal()
@@ -38,8 +38,8 @@ def _rollback(wanted: Wanted) -> NoReturn:
         effect = kill_switch.off(wanted)
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
         told, code = ending(error)
-        if not begun:
-            told = f"{told}{'' if 'nothing was' in told else '; nothing was changed'}: async is as it was"
+        if not begun and "nothing was" not in str(error):
+            told = f"{told.removesuffix(changed())}{changed()}: async is as it was"
         print(told, file=sys.stderr)
         sys.exit(code)
     if effect.off is not None and not wanted.json:
