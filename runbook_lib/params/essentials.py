@@ -15,6 +15,7 @@ from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import params_dir, read_yaml
+from runbook_lib.base.yaml_file import unquoted
 
 DEFAULTS: dict[str, Any] = {
     "mode": "plan", "confirm": "", "attempt": 1, "as_of": "", "operator": "", "reason": "", "archive": "archive",
@@ -65,6 +66,9 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
     for key, pattern in _WANTED.items():
         value = flat.get(key)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            found = unquoted(file, [key], value) if key not in (*values, "account_id") else None
+            if found is not None:
+                raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
             raise UsageError(f"{file}: '{key}' is {value!r}, wants {pattern}{hint}")
     service = read_yaml(folder / "service.yaml")

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import params_dir, project_root, read_yaml
+from runbook_lib.base.yaml_file import unquoted
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
@@ -106,8 +107,7 @@ class Params(Frozen):
         Raises:
             UsageError: it is missing or wrong; the sentence names file, key and value.
         """
-        folder = Path(self.source)
-        found = validated(model, read_yaml(folder / f"{file}.yaml"), f"{folder.name}/{file}.yaml")
+        found = read_model(model, Path(self.source) / f"{file}.yaml")
         from runbook_lib.params.cross_check import check_file  # here: it knows the metrics, which know the parameters
 
         check_file(file, found, self)
@@ -117,8 +117,12 @@ class Params(Frozen):
 FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
 
 
-def validated(model: type[M], values: Mapping[str, Any], source: str) -> M:
+def validated(model: type[M], values: Mapping[str, Any], source: str, file: Path | None = None) -> M:
     """`model` from `values`, or one sentence that names file, key and value.
+
+    Args:
+        source: how a sentence calls the file.
+        file: where the values were read from; a sentence about what should be quoted names the line there.
 
     Raises:
         UsageError: the first thing that is wrong.
@@ -126,13 +130,26 @@ def validated(model: type[M], values: Mapping[str, Any], source: str) -> M:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise UsageError(_sentence(error, model, source)) from None
+        raise UsageError(_sentence(error, model, source, file)) from None
 
 
-def _sentence(error: ValidationError, model: type[BaseModel], source: str) -> str:
+def read_model(model: type[M], path: Path) -> M:
+    """`model` from a YAML file.
+
+    Raises:
+        UsageError: it is missing or wrong; the sentence names file, key and value.
+    """
+    return validated(model, read_yaml(path), f"{path.parent.name}/{path.name}", path)
+
+
+def _sentence(error: ValidationError, model: type[BaseModel], source: str, file: Path | None) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     kind, value = first["type"], first.get("input")
+    if kind == "string_type" and file is not None and key != "account_id":
+        found = unquoted(file, first["loc"], value)
+        if found is not None:
+            return f"{source}, line {found[0]}: '{key}': {found[1]}"
     if kind == "extra_forbidden":
         there = hint(first["loc"][-1], _fields(model, first["loc"][:-1]))
         return f"{source}: unknown key '{key}' (value {value!r})" + (f"; {there}" if there else "")
@@ -176,12 +193,12 @@ def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path 
     Raises:
         UsageError: one sentence naming file, key and value.
     """
-    flat = validated(Flat, values, source)
+    flat = validated(Flat, values, source, Path(source))
     where = folder or params_dir()
     own = f"prices-{flat.region}"
     priced = own if (where / f"{own}.yaml").is_file() else "prices"
     parts = {
-        name: validated(model, read_yaml(where / f"{file}.yaml"), f"{where.name}/{file}.yaml")
+        name: read_model(model, where / f"{file}.yaml")
         for name, model, file in (
             ("service", Service, "service"),
             ("policy", Policy, "gates"),

@@ -97,7 +97,7 @@ def replay(archive: Archive, ref: RecordRef, policy: Policy | None = None) -> Re
     if CASE not in record.files:
         return replace(about, note=_why_not(record))
     try:
-        kept = json.loads((ref.folder / CASE).read_text())
+        kept = json.loads((ref.folder / CASE).read_text(encoding="utf-8"))
         case, sealed = _CASES.validate_python(kept["case"]), kept["verdict"]
         reason = str((record.outcome or {}).get("reason", ""))
         about = replace(about, kind=case.kind, sealed_reason=reason)
@@ -151,7 +151,7 @@ def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[
     name = next((name for name, sha in record.files.items() if sha == seen["answers_sha256"]), None)
     if name is None or file_hash(ref.folder / name) != seen["answers_sha256"]:
         raise ArchiveError(f"{ref.folder.name}: the raw answers that {CASE} names are not in the record")
-    raw: list[dict[str, Any]] = json.loads((ref.folder / name).read_text())
+    raw: list[dict[str, Any]] = json.loads((ref.folder / name).read_text(encoding="utf-8"))
     return raw
 
 

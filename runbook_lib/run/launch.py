@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
@@ -19,6 +17,8 @@ from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.params.load import Flat, load, load_file, project_root, read_yaml
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
+
+_NUMBERS: dict[Any, Callable[[str], Any]] = {int: int, float: float}
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,11 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         field = Flat.model_fields.get(name)
         if field is None:
             raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")
-        values[name] = yaml.safe_load(text) if field.annotation in (int, float) else text
-        if field.annotation is float and isinstance(values[name], int):
-            values[name] = float(values[name])
+        number = _NUMBERS.get(field.annotation)
+        try:
+            values[name] = number(text) if number else text
+        except ValueError:
+            raise UsageError(f"--set {pair}: '{text}' is no {'whole ' if number is int else ''}number") from None
     return values
 
 

@@ -37,7 +37,16 @@ def test_overrides_keep_digits_of_text_and_read_numbers() -> None:
     }
 
 
-@pytest.mark.parametrize(("pair", "says"), [("mode", "name=value"), ("speed=9", "no parameter 'speed'")])
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        ("mode", "name=value"),
+        ("speed=9", "no parameter 'speed'"),
+        ("attempt=[", "no whole number"),
+        ("attempt=1.5", "no whole number"),
+        ("time_scale=fast", "no number"),
+    ],
+)
 def test_a_wrong_override_is_one_sentence(pair: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         overrides([pair])

@@ -1,0 +1,130 @@
+"""YAML files that cannot be used: one sentence with file and line, whatever is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.yaml_file import MOST_DEEP, read_yaml, unquoted
+from runbook_lib.params.essentials import essentials
+from runbook_lib.params.load import Flat, load_file
+from tests.project import own_project
+
+
+def sentence(path: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        read_yaml(path)
+    said = str(caught.value)
+    assert said.startswith(str(path))
+    assert len(said) < 500 + len(str(path))
+    return said
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        "a: " + "[" * 100_000 + "]" * 100_000,
+        "a: " + "[" * 100_000,
+        "a: " + "{x: " * 100_000 + "1" + "}" * 100_000,
+        "a:\n  " + "- " * 100_000 + "x",
+        "\n".join(f"{' ' * deep}a:" for deep in range(1_000)),
+        "a: " + "['[', " * 100_000,
+    ],
+    ids=["brackets", "open", "braces", "dashes", "indents", "with quotes"],
+)
+def test_what_is_nested_without_end_is_refused_with_its_line(nested: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text(f"env: prod\n{nested}\n")
+    said = sentence(path)
+    assert ", line " in said and (f"more than {MOST_DEEP} levels" in said or "too long" in said)
+
+
+def test_a_value_of_fifty_megabytes_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_text("env: prod\nreason: " + "x" * 50_000_000 + "\nregion: r\n")
+    assert "line 2: too long; the file has 50.0 MB" in sentence(path)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert "is a folder" in sentence(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "env: !!python/object/apply:os.system [true]\n",
+        "env: !secret x\n",
+        "a: [\n",
+        "a: 2026-99-99\n",
+        "a: \x00\n",
+        "? [a]\n: b\n",
+    ],
+)
+def test_what_is_no_plain_yaml_is_a_sentence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    assert "not valid YAML" in sentence(path)
+
+
+def test_letters_that_are_not_utf_8_are_told_with_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes("env: prod\nreason: Störung\n".encode("latin-1"))
+    assert "line 2: not valid YAML (no UTF-8)" in sentence(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "kind"),
+    [
+        ("release", "2026.10", "a number"),
+        ("release", "2026-11-23", "a date"),
+        ("release", "on", "yes or no"),
+        ("as_of", "2026-11-23T03:00:00Z", "a date"),
+        ("confirm", "no", "yes or no"),
+        ("operator", "007", "a number"),
+        ("reason", "~", "nothing"),
+    ],
+)
+def test_text_without_quotes_is_told_how_to_quote(key: str, raw: str, kind: str, tmp_path: Path) -> None:
+    path = own_project(tmp_path)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(f"{key}:")]
+    path.write_text("\n".join([f"{key}: {raw}", *lines]))
+    says = f"line 1: '{key}': {raw} without quotes is {kind} for YAML; write {key}: \"{raw}\""
+    with pytest.raises(UsageError) as caught:
+        load_file(path)
+    assert says in str(caught.value)
+    if key == "release":
+        with pytest.raises(UsageError) as caught:
+            essentials(path, {})
+        assert says in str(caught.value)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "a.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        assert isinstance(read_yaml(path), dict)
+    except UsageError as error:
+        assert str(error).startswith(str(path))
+
+
+@given(st.sampled_from(sorted(Flat.model_fields)), st.text("0123456789.-:TZonyes~", min_size=1, max_size=12))
+def test_what_it_says_to_write_is_read_as_that_text(
+    tmp_path_factory: pytest.TempPathFactory, key: str, raw: str
+) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "a.yaml"
+    path.write_text(f"{key}: {raw}\n")
+    try:
+        value = read_yaml(path)[key]
+    except UsageError:
+        return
+    found = unquoted(path, [key], value)
+    if found is None:
+        assert isinstance(value, (str, dict, list))
+        return
+    assert yaml.safe_load(found[1].partition("; write ")[2]) == {key: raw}
