@@ -1,4 +1,4 @@
-"""YAML files that people write: read, or refused in one sentence with file and line. Light: a rollback loads it first."""
+"""YAML files that people write: read, or refused in one sentence with file and line. Light: a rollback loads it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_BYTES = 1_000_000
 MOST_DEEP = 50
 """Levels of nesting. The reader in C ends the process some ten thousand levels down, without a word."""
 _MARKS = 2_000
-"""Below this many marks that may open a level no file is deep enough for that; above it is looked at before it is read."""
+"""With fewer marks that may open a level no file is that deep; with more, its depth is looked at before it is read."""
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same safe loader in C where PyYAML has it: ten times as fast on the policy's files."""
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)

@@ -69,6 +69,7 @@ class RunbookEngine:
 
         from runbook_lib.record import kernel as kernels
         from runbook_lib.record.redact_notebook import redact_notebook
+        from runbook_lib.record.staging import remove
 
         input_path = kwargs.pop("input_path", None)
         on_sealed: Callable[[RecordRef], None] | None = kwargs.pop("on_sealed", None)
@@ -110,7 +111,11 @@ class RunbookEngine:
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        manager.notebook_start()
+        try:
+            manager.notebook_start()
+        except BaseException:  # its folder is not there: a run that never began leaves no record of one that died
+            remove(run.staging)
+            raise
         ending: tuple[Status, Problem | None]
         stopped = False
         with _deferring_signals() as interruptible:
@@ -274,6 +279,11 @@ def _execute(
             log_output=log_output,
             **kwargs,
         ).execute(cleanup_kc=True)
+    except RuntimeError as error:
+        said = kernel.said() if _running(manager.nb)[0] is None else ""
+        if said:
+            raise kernels.NoKernel(f"the kernel could not start: {said}") from error
+        raise
     finally:
         kernel.stop()
 
@@ -303,6 +313,8 @@ def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
     if isinstance(error, (Terminated, KeyboardInterrupt)):
         by = "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (SIGINT)"
         return "cancelled", Problem(type="Cancelled", sentence=f"papermill was {by} {where}", cell=cell)
+    if type(error).__name__ == "NoKernel":
+        return "failed", Problem(type="NoKernel", sentence=str(error))
     if isinstance(error, DeadKernelError) or "ernel died" in str(error):
         return "died", Problem(type="DeadKernelError", sentence=f"the kernel died {where}", cell=cell)
     return "failed", Problem(type=type(error).__name__, sentence=str(error) or f"papermill stopped {where}", cell=cell)

@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -24,9 +25,12 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 
+from runbook_lib.base.aws_errors import one_line
 from runbook_lib.record.redact_notebook import redact_output
 
 _SOCKET_PATH = 100
+_ERRORS = "stderr"
+"""In the kernel's folder: what its process says before it can talk to us."""
 _OUTPUTS = ("stream", "error", "display_data", "execute_result", "update_display_data")
 
 
@@ -83,6 +87,10 @@ class Channels(AsyncKernelClient):
                 return True
 
 
+class NoKernel(RuntimeError):
+    """A kernel that ended before the first cell: the sentence has its last word."""
+
+
 @dataclass
 class Kernel:
     """A running kernel and what it was started with."""
@@ -98,7 +106,22 @@ class Kernel:
         with contextlib.suppress(Exception):
             if self.manager.has_kernel:
                 run_sync(self.manager.shutdown_kernel)(now=True)
+        told = self._errors()
+        if told:
+            print(told, file=sys.stderr, flush=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def said(self) -> str:
+        """The last line that the process wrote to its standard error; it is not shown again then. Empty: none."""
+        lines = [line.strip() for line in self._errors().splitlines() if line.strip()]
+        (self.folder / _ERRORS).unlink(missing_ok=True)
+        return one_line(lines[-1]) if lines else ""
+
+    def _errors(self) -> str:
+        try:
+            return (self.folder / _ERRORS).read_text(encoding="utf-8", errors="replace").rstrip()
+        except OSError:
+            return ""
 
 
 def start(
@@ -132,7 +155,11 @@ def start(
         arguments.append(f"--IPKernelApp.exec_lines={preload}")
     kernel = Kernel(manager, folder, run_id)
     try:
-        run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments)
+        # Why a kernel cannot start is known by its standard error alone; a provisioner of its own has its own way.
+        errors = (folder / _ERRORS).open("wb") if provisioner is None else None
+        with errors or contextlib.nullcontext():
+            more = {"stderr": errors} if errors else {}
+            run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
     except BaseException:
         kernel.stop()
         raise

@@ -28,6 +28,7 @@ from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.place import CASE
 from runbook_lib.record.record import Status
+from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
 from runbook_lib.show.page import show
 from runbook_lib.show.tables import where_table
@@ -57,6 +58,8 @@ class Run:
         self.checks: dict[str, Check] = {}
         self.case: dict[str, Any] | None = None
         """What the last verdict was made of (`made_of`)."""
+        self.unknown: list[str] = []
+        """Sentences about what was given as a parameter and is none (`open` fills it)."""
         self.missing_to_shift: list[str] = []
         """Sentences about the records that must say PROMOTE before the weight is raised (`may_i_run` fills it)."""
 
@@ -88,6 +91,7 @@ class Run:
             )
         run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
         run.journal.lenient = lowers
+        run.unknown = unknown_parameters(namespace)
         cls._open = run
         try:
             run._begin()
@@ -115,6 +119,10 @@ class Run:
             prices=params.prices.model_dump(mode="json"),
             versions=versions(),
         )
+        for sentence in self.unknown:
+            self.journal.append("warning", text=sentence)
+        if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
+            raise UsageError(f"{self.unknown[0]}; nothing was changed")
         self.aws = connect(params)
         self.identity = self.aws.identity()
         require_account(params, self.identity)
@@ -188,6 +196,7 @@ class Run:
                 "Mode": "apply: this run may change AWS" if self.applying else "plan: nothing will be changed",
                 "Endpoint": self.aws.endpoint,
                 "Run": f"{self.run_id} · {self.origin}",
+                **({"Warning": "; ".join(self.unknown)} if self.unknown else {}),
             }
         )
 
@@ -300,7 +309,7 @@ class Run:
         if self.origin == "interactive":
             where = self._seal("completed")
         type(self)._open = None
-        note = closing_note(self.run_id, outcome, where)
+        note = closing_note(self.run_id, outcome, where, self.unknown)
         gates = plain(outcome.results)
         show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):

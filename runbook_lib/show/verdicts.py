@@ -151,11 +151,11 @@ def predecessors_table(findings: Sequence[Mapping[str, Any]], notebook: str) -> 
     return findings_table(named, caption=f"Predecessors of {notebook}")
 
 
-def closing_note(run_id: str, outcome: Outcome, where: str | None) -> Shown:
-    """The last line of a run: decision, what is next, where the record is."""
+def closing_note(run_id: str, outcome: Outcome, where: str | None, warnings: Sequence[str] = ()) -> Shown:
+    """The last lines of a run: decision, what is next, what was warned of, where the record is."""
     sealed = (
         f"Record {run_id} sealed: {where}" if where else f"Record {run_id}: sealed by the engine when the notebook ends"
     )
     word = words.word(outcome.reason, outcome.decision)
     icon, colour = BADGES[word]
-    return stack(edged(f"{icon} {word}. Next: {outcome.next}", colour), edged(sealed))
+    return stack(edged(f"{icon} {word}. Next: {outcome.next}", colour), *map(edged, warnings), edged(sealed))

@@ -372,3 +372,35 @@ def test_an_ending_by_any_other_cause_is_a_failure() -> None:
 def test_names_come_from_papermill() -> None:
     nb = new_notebook(metadata={"kernelspec": {"name": "k", "display_name": "K"}, "language_info": {"name": "python"}})
     assert (RunbookEngine.nb_kernel_name(nb), RunbookEngine.nb_language(nb)) == ("k", "python")
+
+
+@pytest.mark.kernel
+def test_a_missing_output_folder_leaves_no_record_of_a_run_that_died(project: Project) -> None:
+    import papermill
+
+    notebook = project.notebook(OPEN, CLOSE)
+    with pytest.raises(OSError, match="nowhere"):
+        papermill.execute_notebook(
+            notebook, str(project.root / "nowhere" / "out.ipynb"), engine_name="runbook", progress_bar=False
+        )
+    assert list(project.archive.staging.iterdir()) == []
+    project.run(OPEN, CLOSE)
+    assert project.record().status == "completed", "and the next run finds nothing to close"
+
+
+@pytest.mark.kernel
+def test_a_kernel_that_cannot_start_says_why_in_one_sentence(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spec = project.root / "share" / "kernels" / "broken"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_lawncher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "broken", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
+    with pytest.raises(RuntimeError, match=r"could not start: .*No module named ipykernel_lawncher"):
+        project.run(OPEN, CLOSE, kernel_name="broken")
+    record = project.record()
+    assert record.status == "failed" and record.error is not None
+    assert record.error.sentence.startswith("the kernel could not start: ")
+    assert record.error.sentence.endswith("No module named ipykernel_lawncher")
+    assert capfd.readouterr().err.count("\n") <= 1

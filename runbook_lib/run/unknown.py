@@ -1,0 +1,41 @@
+"""Parameters that nobody reads: papermill puts `-p atempt 2` into the notebook, and the run goes on as attempt 1."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from runbook_lib.base.nearest import hint
+from runbook_lib.params.load import FLAT_NAMES
+
+_INJECTED = "# Parameters"
+"""First line of the cell that papermill injects."""
+
+
+def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
+    """A sentence for each name that a parameters cell sets and no parameter has.
+
+    Args:
+        namespace: a notebook's `globals()`; `In` in it are the cells: that of papermill counts, and each that sets a
+            parameter.
+    """
+    said: dict[str, str] = {}
+    for source in namespace.get("In", ()):
+        names = list(_assigned(source))
+        if source.startswith(_INJECTED) or any(name in FLAT_NAMES for name in names):
+            said |= {name: _sentence(name) for name in names if name not in FLAT_NAMES and not name.startswith("_")}
+    return list(said.values())
+
+
+def _sentence(name: str) -> str:
+    near = hint(name, FLAT_NAMES)
+    return f"'{name}' is no parameter and has no effect" + (f"; {near}" if near.startswith("did") else "")
+
+
+def _assigned(source: str) -> Iterator[str]:
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.parse(source).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            yield from (one.id for one in targets if isinstance(one, ast.Name))

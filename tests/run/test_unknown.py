@@ -1,0 +1,76 @@
+"""A misspelt parameter is told; a run that may change AWS does not begin with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import read_yaml
+from runbook_lib.record.archive import Archive
+from runbook_lib.run import run as runs
+from runbook_lib.run.run import Run
+from runbook_lib.run.unknown import unknown_parameters
+from tests.project import own_project
+
+INJECTED = "# Parameters\natempt = 2\nconfirm = 'prod'\nzebra: int = 3\n"
+
+
+def test_what_papermill_injects_and_nobody_reads_is_told() -> None:
+    said = unknown_parameters(
+        {"In": ["", "env = 'dev'\nattempt = 1", INJECTED, "x = 1\nrun = Run.open('06', globals())"]}
+    )
+    assert said == [
+        "'atempt' is no parameter and has no effect; did you mean 'attempt'?",
+        "'zebra' is no parameter and has no effect",
+    ]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[], ["x = 1"], ["%matplotlib inline\nenv = 3"], ["env = 'dev'\n_private = 1"], ["# Parameters\nmode = 'plan'"]],
+)
+def test_what_is_no_parameters_cell_is_left_alone(cells: list[str]) -> None:
+    assert unknown_parameters({"In": cells}) == []
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    file = own_project(tmp_path)
+    (tmp_path / "notebooks").symlink_to(Path(__file__).resolve().parents[2] / "notebooks")
+    monkeypatch.chdir(tmp_path)
+    import datetime as dt
+
+    identity = SimpleNamespace(account=read_yaml(file)["account_id"], arn="arn:x", now=dt.datetime.now(dt.UTC))
+    aws = SimpleNamespace(identity=lambda: identity, endpoint="https://x")
+    monkeypatch.setattr(runs, "connect", lambda _: aws)
+
+    def open_(notebook: str, mode: str) -> tuple[Run | None, Archive]:
+        flat = {**read_yaml(file), "mode": mode, "confirm": "prod", "In": [INJECTED]}
+        return Run.open(notebook, flat), Archive(tmp_path / "archive")
+
+    yield open_
+    Run._open = None
+
+
+def test_a_plan_warns_in_record_and_banner(opened: Any) -> None:
+    run, _ = opened("06_phase1_10_percent", "plan")
+    assert "'atempt' is no parameter" in str(run.where_am_i())
+    assert "'atempt' is no parameter" in (run.staging / "journal.jsonl").read_text()
+
+
+def test_what_may_change_aws_does_not_begin(opened: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'atempt' is no parameter.*nothing was changed"):
+        opened("06_phase1_10_percent", "apply")
+    archive = Archive(tmp_path / "archive")
+    (ref,) = archive.records()
+    record = archive.load(ref)
+    assert record.status == "failed" and "'atempt' is no parameter" in record.warnings[0]
+
+
+def test_a_rollback_is_not_held_up(opened: Any) -> None:
+    run, _ = opened("rollback_1_async_failing", "apply")
+    assert "'atempt' is no parameter" in str(run.where_am_i())
