@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.patience import tellers
+from runbook_lib.base.project import named
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
@@ -44,6 +45,7 @@ os.environ |= {
 def a_process_of_its_own() -> None:
     """A command is a process: what the tests before it changed, and who was told of it, is not its own."""
     begun.clear()
+    named.clear()
     tellers.clear()
 
 

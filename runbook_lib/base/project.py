@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.yaml_file import read_yaml
 
-__all__ = ["params_dir", "params_file", "project_root", "read_yaml"]
+__all__ = ["beside", "named", "params_dir", "params_file", "project_root", "read_yaml"]
+PROJECT = "RUNBOOK_PROJECT"
+"""Environment variable with a path in the project, for a kernel that runs elsewhere."""
+named: list[Path] = []
+"""Files that this process was given, such as its parameter file: where no project is at or above the working folder, it
+is the project of the first of them."""
 
 
 def params_dir(start: Path | None = None) -> Path:
-    """The nearest `params/` folder at or above `start` (a kernel may run in `notebooks/` or in the project's root).
+    """The nearest `params/` folder at or above `start`.
+
+    Without `start`: the working folder (a kernel may run in `notebooks/` or in the project's root), else what this
+    process was given (`named`, `RUNBOOK_PROJECT`): with absolute paths a command may be run from anywhere.
 
     Raises:
         UsageError: there is none.
     """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "params" / "gates.yaml").is_file():
-            return folder / "params"
-    raise UsageError(f"no params/gates.yaml at or above {here}; run from the project's folder")
+    given = [*named, Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else named
+    for place in (Path.cwd(), *given) if start is None else (start,):
+        here = place.resolve()
+        for folder in (here, *here.parents):
+            if (folder / "params" / "gates.yaml").is_file():
+                return folder / "params"
+    raise UsageError(
+        f"no params/gates.yaml at or above {(start or Path.cwd()).resolve()}; run from the project's folder"
+    )
+
+
+def beside(file: Path) -> Path:
+    """The folder that `service.yaml`, `gates.yaml` and all the others are read from, for a parameter file.
+
+    Its own where one of the two lies there, else the project's; they are never taken from two folders.
+
+    Raises:
+        UsageError: neither is there.
+    """
+    folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
+    return folder if any((folder / name).is_file() for name in ("service.yaml", "gates.yaml")) else params_dir()
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -39,6 +64,7 @@ def params_file(value: str | Path) -> Path:
         UsageError: only an environment is given, and there is no project here.
     """
     path = Path(value)
+    named.append(path.absolute())
     if path.suffix or len(path.parts) > 1 or path.exists():
         return path
     file = Path("params") / f"{path}.yaml"

@@ -10,15 +10,16 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.aws import connect, require_account
-from runbook_lib.base.errors import ArchiveError, Exit, RunbookError
+from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
-from runbook_lib.params.load import Params, load_file, project_root
+from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.record.journal import Journal
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
@@ -87,7 +88,10 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
 
 def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
     """The command that does it, with the parameters that were given."""
-    where = ["--env", env] if file.resolve() == project_root() / "params" / f"{env}.yaml" else ["--params", str(file)]
+    where = ["--params", str(file)]
+    with suppress(UsageError):  # from a foreign folder the environment's name is not enough
+        if file.resolve() == params_dir(Path.cwd()) / f"{env}.yaml":
+            where = ["--env", env]
     given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
     words = ["runbook", "rollback", "1", *where, *(word for pair in given for word in pair)]
     return shlex.join([*words, "--apply", "--confirm", env])
@@ -158,7 +162,7 @@ def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _:
             policy=params.policy.model_dump(mode="json"),
             service=params.service.model_dump(mode="json"),
             prices=params.prices.model_dump(mode="json"),
-            versions=versions(),
+            versions={**versions(), "parameters": params.source},
         )
     except RunbookError as error:
         journal.append("warning", text=f"the parameters are not whole, which did not hold up the rollback: {error}")

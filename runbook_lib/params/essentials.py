@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import params_dir, read_yaml
+from runbook_lib.base.project import beside, read_yaml
 from runbook_lib.base.yaml_file import unquoted
 
 DEFAULTS: dict[str, Any] = {
@@ -62,7 +62,7 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
         UsageError: one that is needed is missing or wrong: file, key and value.
     """
     flat = {**DEFAULTS, **read_yaml(file), **values}
-    folder = file.parent if (file.parent / "service.yaml").is_file() else params_dir()
+    folder = beside(file)
     for key, pattern in _WANTED.items():
         value = flat.get(key)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.project import params_dir, project_root, read_yaml
+from runbook_lib.base.project import beside, params_dir, project_root, read_yaml
 from runbook_lib.base.yaml_file import unquoted
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.policy import Policy
@@ -226,5 +226,4 @@ def load_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:
         UsageError: the file is missing or wrong, or an override is.
     """
     values = {**read_yaml(path), **(overrides or {})}
-    folder = path.parent if (path.parent / "gates.yaml").is_file() else None
-    return load(values, source=str(path), folder=folder)
+    return load(values, source=str(path), folder=beside(path))

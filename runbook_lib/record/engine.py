@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,11 +164,14 @@ class Staged:
     archive: Archive
     staging: Path
     run_id: str
+    places: dict[str, str] = field(default_factory=dict)
+    """Environment variables that say where the project and the parameter files are."""
 
     @property
     def env(self) -> dict[str, str]:
         """What the kernel must know to find its journal."""
-        return {"RUNBOOK_STAGING": str(self.staging), "RUNBOOK_RUN_ID": self.run_id, "RUNBOOK_ORIGIN": "papermill"}
+        told = {"RUNBOOK_STAGING": str(self.staging), "RUNBOOK_RUN_ID": self.run_id, "RUNBOOK_ORIGIN": "papermill"}
+        return told | self.places
 
 
 def prestart(
@@ -254,7 +257,29 @@ def _stage(
         print(f"{error}; the record of this run will be in {archive.root}", file=sys.stderr, flush=True)
         staging = archive.stage(*where, run_id, "papermill", output=output)
     nb.metadata["runbook"] = {"run_id": run_id}
-    return Staged(archive, staging, run_id)
+    return Staged(archive, staging, run_id, _places(input_path))
+
+
+def _places(input_path: str | None) -> dict[str, str]:
+    """What a kernel that runs elsewhere must know: the notebook, and the folder of papermill's own `-f`.
+
+    Who called `papermill.execute_notebook` has said the folder by `RUNBOOK_PARAMS`, or has none.
+    """
+    import click
+
+    from runbook_lib.base.project import PROJECT, beside
+    from runbook_lib.record.place import PARAMS
+
+    places = {PROJECT: str(Path(input_path).absolute())} if input_path and "://" not in input_path else {}
+    context = click.get_current_context(silent=True)
+    files = (
+        [Path(file) for file in (context.params.get("parameters_file") or ()) if Path(file).is_file()]
+        if context
+        else []
+    )
+    with contextlib.suppress(UsageError):
+        return places | ({PARAMS: str(beside(files[-1]))} if files else {})
+    return places
 
 
 def _execute(

@@ -61,5 +61,7 @@ def attachments(ref: RecordRef) -> Iterator[dict[str, Any]]:
         yield {**facts, "name": folder.name}
 
 
+PARAMS = "RUNBOOK_PARAMS"
+"""Environment variable with the folder of `service.yaml` and the others, where it is not the project's `params/`."""
 CASE = "case.json"
 """File of the record that says what its verdict was made of."""

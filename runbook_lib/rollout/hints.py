@@ -8,11 +8,12 @@ an incident, a command must not act on another region's service.
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import read_yaml
+from runbook_lib.base.project import params_dir, read_yaml
 from runbook_lib.params.load import Params
 
 _TELLS = ("account_id", "release", "attempt", "archive")
@@ -21,17 +22,25 @@ _TELLS = ("account_id", "release", "attempt", "archive")
 
 def with_params(params: Params) -> str:
     """`--params params/prod.yaml`, with `--set` where no file says the same."""
-    own = f"{params.env}.yaml"
+    own, folder = f"{params.env}.yaml", _folder(params)
     files = {own: _flat(Path(params.source) / own)}
     if files[own].get("region") == params.region:
-        return f"--params params/{own}"
+        return f"--params {folder}/{own}"
     files |= {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
     same = {name: flat for name, flat in files.items() if _place(flat) == (params.env, params.region)}
     if not same:
-        return f"--params params/{own} --set {shlex.quote(f'region={params.region}')}"
+        return f"--params {folder}/{own} --set {shlex.quote(f'region={params.region}')}"
     values = params.flat.model_dump()
     best = max(same, key=lambda name: sum(same[name].get(key) == values[key] for key in _TELLS))
-    return f"--params params/{best}"
+    return f"--params {folder}/{best}"
+
+
+def _folder(params: Params) -> str:
+    """As a reader in the project's folder names it."""
+    with suppress(UsageError):
+        if Path(params.source).resolve() == params_dir().resolve():
+            return "params"
+    return shlex.quote(params.source) if Path(params.source).is_dir() else "params"
 
 
 def _flat(path: Path) -> dict[str, Any]:

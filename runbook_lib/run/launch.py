@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
-from runbook_lib.params.load import Flat, load, load_file, project_root, read_yaml
+from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
+from runbook_lib.record.place import PARAMS
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
 
@@ -105,16 +107,6 @@ def asked(pairs: Sequence[str], *, apply: bool = False, confirm: str = "", reaso
     return values | ({"reason": reason} if reason else {})
 
 
-def flat_values(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A flat file with `values` laid over it, validated before any kernel starts.
-
-    Raises:
-        UsageError: one sentence naming file, key and value.
-    """
-    load_file(file, values)
-    return {**read_yaml(file), **values}
-
-
 def launch(
     notebook: Path,
     params_file: Path,
@@ -136,11 +128,11 @@ def launch(
     from runbook_lib.record.archive import Archive
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    flat = flat_values(params_file, values or {})
+    params, flat = load_file(params_file, values), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
     sealed: list[Any] = []
-    archive = Archive(root / load(flat, folder=root / "params").archive)
-    with tempfile.TemporaryDirectory(prefix="runbook-") as folder:
+    archive = Archive(root / params.archive)
+    with _read_from(Path(params.source), root), tempfile.TemporaryDirectory(prefix="runbook-") as folder:
         try:
             papermill.execute_notebook(
                 str(notebook),
@@ -163,6 +155,19 @@ def launch(
     if not sealed:
         raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
     return finished(archive, sealed[-1])
+
+
+@contextmanager
+def _read_from(folder: Path, root: Path) -> Iterator[None]:
+    """Kernels that are started meanwhile read `service.yaml` and the others from `folder`, as this process does."""
+    if folder.resolve() == (root / "params").resolve():
+        yield
+        return
+    os.environ[PARAMS] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[PARAMS]
 
 
 def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:

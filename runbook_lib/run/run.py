@@ -26,7 +26,7 @@ from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params.load import FLAT_NAMES, Params, load
 from runbook_lib.record.archive import Archive, not_sealed, seal_staged
 from runbook_lib.record.journal import Journal, plain
-from runbook_lib.record.place import CASE
+from runbook_lib.record.place import CASE, PARAMS
 from runbook_lib.record.record import Status
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
@@ -71,9 +71,9 @@ class Run:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
             AwsError: AWS cannot be reached, or the credentials are missing or expired.
         """
-        params = load(
-            {name: namespace[name] for name in FLAT_NAMES if name in namespace}, source=f"{notebook} (parameters)"
-        )
+        flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
+        beside = os.environ.get(PARAMS)
+        params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
         archive = Archive.of(params)
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
@@ -117,7 +117,7 @@ class Run:
             policy=params.policy.model_dump(mode="json"),
             service=params.service.model_dump(mode="json"),
             prices=params.prices.model_dump(mode="json"),
-            versions=versions(),
+            versions={**versions(), "parameters": params.source},
         )
         for sentence in self.unknown:
             self.journal.append("warning", text=sentence)
@@ -194,6 +194,7 @@ class Run:
                 "Release": f"{params.release} · attempt {params.attempt}",
                 "Clock": f"{self.now:%Y-%m-%d %H:%M} UTC, {clock}",
                 "Mode": "apply: this run may change AWS" if self.applying else "plan: nothing will be changed",
+                "Parameters": params.source,
                 "Endpoint": self.aws.endpoint,
                 "Run": f"{self.run_id} · {self.origin}",
                 **({"Warning": "; ".join(self.unknown)} if self.unknown else {}),

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import params_dir, read_yaml
+from runbook_lib.base.project import beside, params_dir, params_file, project_root, read_yaml
+from runbook_lib.commands import kill_switch
+from runbook_lib.params.essentials import essentials
+from runbook_lib.params.load import load_file
+from runbook_lib.run.launch import find_notebook
+from tests.project import own_project
 
 NAMES = st.text("abcdefgh_", min_size=1, max_size=6)
 
@@ -38,3 +43,55 @@ def test_an_anchor_may_be_merged_and_overridden(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")
     assert read_yaml(path)["b"] == {"x": 3, "y": 2}
+
+
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    """The parameter files of a project, and of a folder elsewhere."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    return own_project(here), own_project(there)
+
+
+@pytest.mark.parametrize(
+    "kept", [("service.yaml", "gates.yaml", "prices.yaml"), ("service.yaml",), ("gates.yaml",), ()]
+)
+def test_all_readers_take_the_files_from_one_folder(
+    kept: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two(tmp_path)
+    monkeypatch.chdir(here.parent.parent)
+    for name in {"service.yaml", "gates.yaml", "prices.yaml"} - set(kept):
+        (there.parent / name).unlink()
+    folder = there.parent if kept else here.parent
+    assert beside(there) == folder
+    if len(kept) in (0, 3):  # `status`, `run` and `rollback` alike
+        assert load_file(there).source == str(folder)
+        assert essentials(there, {}).folder == folder
+    else:  # never half from here and half from there
+        with pytest.raises(UsageError, match="no such file"):
+            load_file(there)
+
+
+def test_from_a_foreign_folder_the_file_leads_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, _ = two(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"no params/gates.yaml"):
+        project_root()
+    assert params_file(here) == here
+    assert project_root() == here.parent.parent
+    assert find_notebook_folder(here) == here.parent.parent / "notebooks"
+    assert kill_switch.parse(["rollback", "1", "-f", str(here), "--apply"]) is not None
+
+
+def find_notebook_folder(file: Path) -> Path:
+    (file.parent.parent / "notebooks").mkdir()
+    (file.parent.parent / "notebooks" / "06_x.ipynb").write_text("{}")
+    return find_notebook("06").parent
+
+
+def test_the_project_of_the_working_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = two(tmp_path)
+    monkeypatch.chdir(here.parent.parent)
+    assert params_file(there) == there
+    assert project_root() == here.parent.parent

@@ -14,11 +14,12 @@ from runbook_lib.rollout import hints
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a second region: prices, and a parameter file where the test wants one."""
     folder = Path(shutil.copytree(params_dir(Path(__file__).parent), tmp_path / "params"))
     prices = read_yaml(folder / "prices.yaml")
     (folder / "prices-eu-west-1.yaml").write_text(yaml.safe_dump({**prices, "region": "eu-west-1"}))
+    monkeypatch.chdir(tmp_path)
     return folder
 
 
@@ -52,3 +53,9 @@ def test_where_no_file_says_the_same_the_region_is_said(folder: Path) -> None:
     command = hints.rollback_1(params)
     assert "--params params/prod.yaml --set region=eu-west-1 " in command
     assert of(command, folder.parent).region == "eu-west-1"
+
+
+def test_a_folder_elsewhere_is_named_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = load_file(folder / "prod.yaml")
+    monkeypatch.chdir(params_dir(Path(__file__).parent).parent)
+    assert hints.rollback_1(params) == f"runbook rollback 1 --params {folder}/prod.yaml --apply --confirm prod"

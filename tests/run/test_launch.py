@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.run.launch import find_notebook, flat_values, overrides
+from runbook_lib.run.launch import find_notebook, launch, overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,8 +52,7 @@ def test_a_wrong_override_is_one_sentence(pair: str, says: str) -> None:
         overrides([pair])
 
 
-def test_values_are_validated_before_a_kernel_starts() -> None:
-    file = ROOT / "params" / "prod.yaml"
-    assert flat_values(file, {"reason": "drill"})["reason"] == "drill"
+def test_values_are_validated_before_a_kernel_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
     with pytest.raises(UsageError, match="'mode' is 'go'"):
-        flat_values(file, {"mode": "go"})
+        launch(find_notebook("06"), ROOT / "params" / "prod.yaml", {"mode": "go"})
