@@ -128,9 +128,13 @@ class Aws:
         return Identity(account=account, arn=arn, now=now)
 
 
-def connect(params: Params) -> Aws:
-    """Clients for the region of the parameters."""
-    return Aws(params.region)
+def connect(params: Params, *, quick: bool = False) -> Aws:
+    """Clients for the region of the parameters.
+
+    Args:
+        quick: somebody waits at a terminal, and what is asked AWS answers in milliseconds: a question ends in 20 s.
+    """
+    return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
 
 
 def require_account(params: Params, identity: Identity) -> None:

@@ -62,7 +62,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
     from runbook_lib.observe.traffic import state as traffic
 
     params = load_file(file, {**values, "mode": "plan"})
-    aws = connect(params)
+    aws = connect(params, quick=True)
     require_account(params, aws.identity())
     state = traffic.read(aws.client("appconfig"), params, aws)
     told, then = (

@@ -93,7 +93,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         AwsError: AWS cannot be asked.
     """
     params = load_file(file, values)
-    aws = connect(params)
+    aws = connect(params, quick=True)
     identity = aws.identity()
     require_account(params, identity)
     state, there = traffic.read_or_nothing(aws.client("appconfig"), params)

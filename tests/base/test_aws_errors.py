@@ -6,6 +6,7 @@ import datetime as dt
 import string
 from collections.abc import Iterator
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ def test_each_wrong_setting_is_a_sentence(
     )
     (tmp_path / "broken").write_text("no config [")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **env}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(AwsError, match=says) as caught:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 """Seconds that a deployment may take to arrive, and that a lowering keeps trying."""
 PAUSE_S = 0.5
+BY_HAND = "deploy the off version of the switch in the AWS console"
+"""What is left where AppConfig does not tell its ids."""
 
 
 class FlagStore:
@@ -136,7 +138,7 @@ class FlagStore:
             ids = self.ids
             found, _ = self._find(ids.switch_profile, switch_document(self._params.service.traffic.flag, False))
         except Exception:  # a hint only: it must not stand in the way
-            return "deploy the off version of the switch in the AWS console"
+            return BY_HAND
         return (
             f"aws appconfig start-deployment --region {self._params.region} "
             f"--application-id {ids.application} --environment-id {ids.switch_environment} "

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
+from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, FlagStore, code
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import one_line, sentence
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso
 
@@ -66,7 +67,10 @@ class Switch:
         started: list[int] = []
 
         def off() -> None:
-            ids = store.ids
+            try:
+                ids = store.ids
+            except AwsError as error:
+                raise AwsError(f"{error}; to take async off by hand: {BY_HAND}") from error
             doing = "switching async off"
             started.append(
                 insist(
@@ -137,12 +141,16 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
         except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
             hopeless = isinstance(error, ClientError) and code(error) in _HOPELESS
             if hopeless or store.monotonic() >= deadline:
-                raise AwsError(f"{doing} failed: {error}; to take async off {store.off_by_hand()}") from error
-            guard.warn(f"{doing}: {error}; trying again")
+                raise AwsError(f"{doing} failed: {_said(error)}; to take async off {store.off_by_hand()}") from error
+            guard.warn(f"{doing}: {_said(error)}; trying again")
         store.sleep(PAUSE_S)
         try:
             for latest in store.under_way(environment):
                 store.stop(environment, latest)
                 store.settled(environment, profile, latest)
         except Exception as error:  # the next try will tell
-            guard.warn(f"{doing}: {error}; trying again")
+            guard.warn(f"{doing}: {_said(error)}; trying again")
+
+
+def _said(error: Exception) -> str:
+    return sentence(error) or one_line(error)

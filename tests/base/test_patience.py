@@ -1,0 +1,105 @@
+"""A question that gets no whole answer is given up in time, and whoever waits is told what for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from runbook_lib.base import aws as clients
+from runbook_lib.base import patience
+from runbook_lib.base.aws import Aws
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.patience import Patient, tellers
+
+ASKED = "https://sts.example"
+
+
+def session(answer: Any) -> Any:
+    return SimpleNamespace(send=answer, close=lambda: None)
+
+
+def test_an_answer_and_an_error_come_through() -> None:
+    assert Patient(session(lambda request: request), ASKED, 5).send("x") == "x"
+    with pytest.raises(ZeroDivisionError):
+        Patient(session(lambda _: 1 / 0), ASKED, 5).send("x")
+
+
+def test_who_waits_is_told_once_and_only_if_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    tellers.append(told.append)
+    Patient(session(lambda request: request), ASKED, 5).send("x")
+    assert told == []
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
+    began = time.monotonic()
+    with pytest.raises(ReadTimeoutError):
+        Patient(session(lambda _: time.sleep(5)), ASKED, 0.3).send("x")
+    assert time.monotonic() - began < 3
+    assert told == [f"waiting for {ASKED} to answer, 0 s at most ..."]
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "streams", "raises"),
+    [
+        (200, b" <html>", False, True),
+        (200, b'{"Items": []}', False, False),
+        (200, b"", False, False),
+        (404, b"<html>", False, False),
+        (200, b"<xml of a stored object>", True, False),
+    ],
+)
+def test_a_page_is_no_answer_of_a_service_that_speaks_json(
+    status: int, content: bytes, streams: bool, raises: bool
+) -> None:
+    answer = SimpleNamespace(status_code=status, content=content)
+    request = SimpleNamespace(stream_output=streams)
+    assert Patient(session(lambda _: answer), ASKED, 5).send(request) is answer, "XML is what the others speak"
+    if raises:
+        with pytest.raises(ResponseParserError):
+            Patient(session(lambda _: answer), ASKED, 5, json=True).send(request)
+    else:
+        assert Patient(session(lambda _: answer), ASKED, 5, json=True).send(request) is answer
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """An endpoint that sends a byte now and then, for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip(connection: socket.socket) -> None:
+            try:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+                while True:
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+            except OSError:
+                return
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_an_endpoint_that_answers_byte_by_byte_ends(dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "WHO_S", 0.3)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    began = time.monotonic()
+    with pytest.raises(AwsError, match="does not answer"):
+        Aws("us-east-1", dripping).identity()
+    assert time.monotonic() - began < 10
