@@ -282,7 +282,7 @@ def not_sealed(trouble: Exception, staging: Path) -> str:
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
     events, who = journal.read(staging), folders.facts(staging)
-    problem = error if isinstance(error, Problem) else None
+    problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
     if isinstance(error, str):
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
         problem = Problem(type=str(noted or "Error"), sentence=redact_text(error))

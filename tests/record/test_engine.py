@@ -34,6 +34,7 @@ OUTCOME = 'journal.append("outcome", intent="i", ok=True)'
 CLOSE = 'journal.append("closed", decision="PROMOTE", reason="r", next="n")'
 KILL = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
 WAIT = 'open("waiting", "w").close()\nimport time; time.sleep(60)'
+CLOSE_ANY = "pass"
 RED = 'from runbook_lib.base.errors import RedVerdict\nraise RedVerdict("HOLD", "a human is needed")'
 
 
@@ -372,3 +373,24 @@ def test_an_ending_by_any_other_cause_is_a_failure() -> None:
 def test_names_come_from_papermill() -> None:
     nb = new_notebook(metadata={"kernelspec": {"name": "k", "display_name": "K"}, "language_info": {"name": "python"}})
     assert (RunbookEngine.nb_kernel_name(nb), RunbookEngine.nb_language(nb)) == ("k", "python")
+
+
+@pytest.mark.kernel
+def test_secrets_that_a_cell_prints_in_pieces_are_never_on_disk(project: Project) -> None:
+    begin, end, body, word = (
+        *(f"-----{at} PRIVATE {'KEY'}-----" for at in ("BEGIN", "END")),
+        "zebra" + "0stripe",
+        "wallaby",
+    )
+    # Each piece is a message of its own, and the notebook is saved between them.
+    cell = f"""import sys, time
+for piece in ({begin!r}, 'ze' 'bra0stripe', {end!r}, "pass" + "word=", 'wal' 'laby'):
+    print(piece, end="" if piece.endswith("=") else chr(10), flush=True); time.sleep(0.3)
+time.sleep(0.5); open("seen", "w").write(open("out.ipynb").read())"""
+    project.run("print(1)", f"import os; os.chdir({str(project.root)!r})", cell, CLOSE_ANY, autosave_cell_every=0.1)
+    for path in project.root.rglob("*"):
+        if path.is_file() and path.suffix in (".ipynb", ".json", ".jsonl", ".html", "") and path.name != "tiny.ipynb":
+            text = path.read_text()
+            assert body not in text, path
+            assert word not in text, path
+    assert "[redacted]" in (project.root / "seen").read_text()
