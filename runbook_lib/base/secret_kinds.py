@@ -131,7 +131,7 @@ KINDS: tuple[Kind, ...] = (
         ("bearer", "basic"),
         re.compile(
             r"(?i)(authorization(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?)?"
-            r"(\b(?:bearer|basic)(?:\s{1,8}|%20|\+))([A-Za-z0-9._~+/-]{4,}=*)"
+            r"(\b(?:bearer|basic)(?:[ \t]{1,8}|%20|\+))(?!bearer\b|basic\b)([A-Za-z0-9._~+/-]{4,}=*)"
         ),
         _scheme,
     ),

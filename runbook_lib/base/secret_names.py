@@ -36,7 +36,7 @@ _QUOTED = re.compile(
 )
 _BARE = re.compile(
     rf"(?i)(?P<head>{_START}(?:(?P<sure>{_SURE}|{_PREFIXED})|{_LIKELY})(?:{_S}[0-9]{{1,2}})?"
-    rf"(?P<sep>{_AFTER}))(?!bearer\s|basic\s|AWS4-|{_QUOTE})"
+    rf"(?P<sep>{_AFTER}))(?!bearer\s|basic\s|AWS4-|{_QUOTE}|(?:{_SURE}|{_LIKELY})\s{{0,8}}[:=])"
     r"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+)"
 )
 _FLAG = re.compile(

@@ -15,6 +15,7 @@ from runbook_lib.base.errors import Exit, RunbookError, UsageError
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.terminal import Column, say, table
 
 EXIT_CODES = """\b
 Exit codes:
@@ -110,10 +111,16 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
     seen = rollout_status(params)
     if json_:
         typer.echo(json.dumps(seen.as_dict()))
-    else:
-        from rich.console import Console
-
-        Console().print(seen.table())
+        return
+    say(seen.head, bold=True)
+    columns = (
+        Column("step", "step"), Column("in", "env"), Column("state", "state"), Column("last record", "record", rank=1),
+        Column("sealed", "at", rank=3), Column("come back", "due", rank=2), Column("why", "why", prose=True),
+    )  # fmt: skip
+    table(seen.title, columns, seen.rows())
+    for reminder in seen.reminders():
+        say(reminder, fg="yellow")
+    say(f"next: {seen.next}", bold=True)
 
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
@@ -124,7 +131,7 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
     path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
     load_file(params, values)
     if not terminal and not json_:
-        typer.echo(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
+        say(f"running {path.stem} with {params} ({values.get('mode', 'plan')})", err=True)
     finished = launch(path, params, values, progress=terminal)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))
@@ -135,11 +142,11 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
 
 def _show_finished(finished: Any) -> None:
     colour = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
-    typer.secho(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
+    say(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
     if finished.next:
-        typer.echo(f"next:   {finished.next}")
+        say(f"next:   {finished.next}")
     if finished.report:
-        typer.echo(f"report: {finished.report}")
+        say(f"report: {finished.report}")
 
 
 for noun in (people, watch, replay, cost, probe, deviation, dlq, rehearsal, archive):
@@ -157,10 +164,10 @@ def guarded(command: Callable[[], int | None]) -> NoReturn:
     try:
         code = command()
     except RunbookError as error:
-        typer.secho(f"runbook: {error}", fg="red", err=True)
+        say(f"runbook: {error}", fg="red", err=True)
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
-        typer.secho("runbook: interrupted", fg="red", err=True)
+        say("runbook: interrupted", fg="red", err=True)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

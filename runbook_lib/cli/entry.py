@@ -28,13 +28,14 @@ def main() -> NoReturn:
 
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import RunbookError
+    from runbook_lib.base.foreign import terminal
     from runbook_lib.commands import kill_switch
 
     try:
         effect = kill_switch.off(wanted)
     except RunbookError as error:
         told = str(error) if "nothing was" in str(error) else f"{error}; nothing was changed: async is as it was"
-        print(f"runbook: {told}", file=sys.stderr)
+        print(terminal(f"runbook: {told}"), file=sys.stderr)
         sys.exit(int(error.exit_code))
     except KeyboardInterrupt:
         print("runbook: interrupted; look with `runbook status` whether async is off", file=sys.stderr)

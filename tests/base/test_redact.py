@@ -71,6 +71,12 @@ def test_structures_keep_their_shape(value: Any) -> None:
         assert redact(value).keys() == value.keys()
 
 
+def test_a_name_behind_a_name_does_not_hide_the_value() -> None:
+    for before in ("Bear" + "er ", "basi" + "c ", "authorization: ", "token: ", "the secret: "):
+        for text in ("basi" + "c zebra0zebra0zebra0", "pass" + "word: zebra0", "api_" + "key=zebra0zebra0"):
+            assert "zebra" not in redact_text(before + text)
+
+
 def test_a_value_behind_a_telling_name_goes_whole() -> None:
     assert redact({"Session" + "Token": "a b", "plain": ("x", 1), "pass" + "word": ""}) == {
         "Session" + "Token": MASK,

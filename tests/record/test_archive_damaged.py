@@ -1,4 +1,4 @@
-"""An archive that somebody has had in hand: what is damaged is named, kills nothing else, and is not shown as sealed."""
+"""An archive that somebody has had in hand: what is damaged is named, kills nothing else, is not shown as sealed."""
 
 from __future__ import annotations
 
