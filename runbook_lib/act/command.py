@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact import Pieces
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.model import Frozen
@@ -166,7 +166,7 @@ def run_command(
     if not folder.is_dir():
         return Ran(command, line, None, 0.0, (), f"the folder {command.cwd} of the command is not there")
     tail: deque[str] = deque(maxlen=TAIL)
-    clean = _Clean()
+    pieces = Pieces()
     begun, stopped = time.monotonic(), threading.Event()
     try:
         process = subprocess.Popen(
@@ -186,7 +186,7 @@ def run_command(
     try:
         assert process.stdout is not None  # noqa: S101
         for text in process.stdout:
-            tail.append(clean(text.rstrip("\n")))
+            tail.append(pieces(_COLOURS.sub("", text.rstrip("\n"))))
             if out is not None:
                 out(tail[-1])
         code = process.wait()
@@ -198,20 +198,6 @@ def run_command(
     if stopped.is_set():
         return Ran(command, line, None, seconds, tuple(tail), f"stopped after {command.timeout_s:g} s without an end")
     return Ran(command, line, code, seconds, tuple(tail))
-
-
-class _Clean:
-    """Lines of output without colours and secrets; a private key goes over several of them."""
-
-    def __init__(self) -> None:
-        self._in_key = False
-
-    def __call__(self, text: str) -> str:
-        if self._in_key:
-            self._in_key = "-----END" not in text
-            return MASK
-        self._in_key = "PRIVATE KEY-----" in text and "-----END" not in text
-        return redact_text(_COLOURS.sub("", text))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -54,5 +54,5 @@ class RedVerdict(RunbookError):
     """Raised as the last act of a notebook whose decision is HOLD or ROLLBACK, after everything is saved."""
 
     def __init__(self, decision: str, reason: str) -> None:
-        super().__init__(f"{decision}: {reason}")
+        super().__init__(reason if reason.startswith(f"{decision}: ") else f"{decision}: {reason}")
         self.exit_code = Exit.ROLLBACK if decision == "ROLLBACK" else Exit.HOLD

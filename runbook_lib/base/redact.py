@@ -1,131 +1,192 @@
 """Secrets are taken out before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure
 that is quoted from a log.
 
-What is recognised: AWS access keys and secrets, presigned URLs, bearer and basic tokens, JSON web tokens, private keys,
-passwords in URLs, integration keys of pagers and chats, keys of code hosts and LLMs, and whatever stands behind a
-telling name (`password`, `api_key`, `routing_key` ...). What is not: hashes, account ids, ARNs, run ids, counts of LLM
-tokens.
+What is recognised stands in `secret_kinds` (by its shape) and `secret_names` (by the name before it). What is not:
+hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-MASK = "[redacted]"
-KEEP = rf"\1{MASK}"
+from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
+from runbook_lib.base.secret_names import harmless, mask_named, surely, telling
 
-_NAMES = (
-    r"(?:aws[_-]?)?secret[_-]?access[_-]?key|(?:aws[_-]?)?session[_-]?token|x-amz-(?:signature|credential|security-token)"
-    r"|aws[_-]?access[_-]?key[_-]?id|access[_-]?key[_-]?id|password|passwd|passphrase|secret(?:[_-]?(?:key|string))?"
-    r"|client[_-]?secret|(?:auth|access|refresh|id|api|bot)?[_-]?token|api[_-]?key|x-api-key|private[_-]?key"
-    r"|(?:routing|integration|service)[_-]?key|webhook[_-]?url|authorization"
-)
-_NAME = re.compile(rf"(?:[A-Za-z0-9]+[_-])*?(?:{_NAMES})", re.IGNORECASE)
-
-# Each pattern keeps what makes the text readable (group 1) and masks the rest. A mask never matches again into
-# something else, so redacting twice is redacting once. In front of each: words, in small letters, without one of which
-# it cannot match; looking for a word is a hundred times as quick, and every output of every run goes through here.
-_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
-    (needles, re.compile(pattern), replacement)
-    for needles, pattern, replacement in (
-        (("private key",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", MASK),
-        (
-            ("akia", "asia", "abia", "acca"),
-            r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
-            MASK,
-        ),
-        (("eyj",), r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", MASK),
-        (
-            ("ghp_", "gho_", "ghu_", "ghr_", "ghs_", "github_pat_", "glpat-"),
-            r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,})",
-            MASK,
-        ),
-        (("sk-",), r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}", MASK),
-        (("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{8,}", MASK),
-        (("hooks.slack",), r"(hooks\.slack\.com/(?:services|workflows)/)[^\s\"'<>\\]+", KEEP),
-        (("events.pagerduty",), r"(events\.pagerduty\.com/(?:integration|v2/enqueue)/)[^\s\"'<>/\\]+", KEEP),
-        (
-            ("signature=", "x-amz-", "awsaccesskeyid="),
-            r"(?i)([?&;](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)[^&\s\"'<>\\]+",
-            KEEP,
-        ),
-        (
-            ("bearer", "basic"),
-            r"(?i)(\b(?:bearer|basic)\s+)(?=[A-Za-z0-9._~+/-]*[0-9=._~+/])[A-Za-z0-9._~+/-]{12,}=*",
-            KEEP,
-        ),
-        (("aws4-hmac-sha256",), r"(?i)(AWS4-HMAC-SHA256\s+Credential=)[^\s,]+", KEEP),
-        (("signature=",), r"(?i)(\bSignature=)[0-9a-f]{64}\b", KEEP),
-        (("@",), r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@\"'<>]{1,64}:)[^\s/@\"'<>]+(?=@)", KEEP),
-    )
-)
-# name = value, "name": "value", --name value; JSON in a JSON string has its quotes escaped. A prefix such as MY_ needs
-# no pattern of its own: the name begins anew behind each dash, and nothing is scanned twice.
-_NAMED: tuple[re.Pattern[str], ...] = (
-    re.compile(
-        rf"(?i)((?<![A-Za-z0-9])(?:{_NAMES})\\?[\"']?\s*(?:[:=]|\s=>)\s*\\?[\"'])"
-        r"(?!\[redacted\])[^\"'\\\n]+"
-    ),
-    re.compile(
-        rf"(?i)((?<![A-Za-z0-9])(?:{_NAMES})\s*[:=]\s*)"
-        r"(?!\[redacted\]|bearer\s|basic\s|AWS4-)(?=[^\s\"',;&<>{}()\[\]\\]*[0-9/+=])[^\s\"',;&<>{}()\[\]\\]{8,}"
-    ),
-)
-_STEMS = ("secret", "token", "key", "passw", "passphrase", "x-amz-", "webhook", "authorization")
-"""Every one of `_NAMES` has one of these in it ..."""
-_ASSIGNED = re.compile(r"[a-z_-]{0,16}\\?[\"']?\s*(?:[:=]|\s=>)")
-"""... and behind it, within the longest end of a name, what assigns: without that, none of `_NAMED` can match."""
-
+__all__ = ["KEEP", "MASK", "Pieces", "mask_emails", "redact", "redact_file", "redact_text"]
 
 # Charts within HTML: a hundred thousand characters in which a pattern can only match by chance, and spoil the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
+_COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
+_DEEP = 200
+"""Levels of nesting that are looked into: below that a value is masked as a whole."""
+
+
+class _Asked:
+    """What the parameters of this process's run ask for beside secrets."""
+
+    emails = False
+
+
+def mask_emails(on: bool) -> None:
+    """Whether e-mail addresses are masked too, from now on and in this process (parameter `redact_emails`)."""
+    _Asked.emails = on
 
 
 def redact_text(text: str) -> str:
     """`text` with every recognised secret replaced by `[redacted]`; redacting twice changes nothing more.
 
-    Embedded images stay as they are.
+    Embedded images stay as they are. Colours of a terminal stay where no secret stands among them.
     """
     if "data:image/" in text:
         parts = _IMAGE.split(text)
-        parts[::2] = map(_redact, parts[::2])
+        parts[::2] = map(_coloured, parts[::2])
         return "".join(parts)
+    return _coloured(text)
+
+
+def _coloured(text: str) -> str:
+    if "\x1b" in text:
+        bare = _COLOURS.sub("", text)
+        clean = _redact(bare)
+        if clean != bare:
+            return clean
     return _redact(text)
 
 
 def _redact(text: str) -> str:
     small = text.casefold()
-    for needles, pattern, replacement in _PATTERNS:
-        if any(needle in small for needle in needles):
-            text = pattern.sub(replacement, text)
-    if _assigns(small):
-        for pattern in _NAMED:
-            text = pattern.sub(KEEP, text)
-    return text
+    for kind in (*KINDS, EMAIL) if _Asked.emails else KINDS:
+        if any(needle in small for needle in kind.needles):
+            text = kind.pattern.sub(kind.replacement, text)
+    return mask_named(text, small)
 
 
-def _assigns(small: str) -> bool:
-    """Whether a telling name may be given a value somewhere; `small` is the text in small letters."""
-    for stem in _STEMS:
-        at = small.find(stem)
-        while at >= 0:
-            if _ASSIGNED.match(small, at + len(stem)):
-                return True
-            at = small.find(stem, at + 1)
-    return False
+class Pieces:
+    """Redacts texts that come one after another and belong together, such as lines: a private key spans several.
+
+    Call it with each in turn.
+    """
+
+    def __init__(self) -> None:
+        self._open = False
+
+    def __call__(self, text: str) -> str:
+        """`text`, redacted in the light of what came before it."""
+        return redact_text(self.blocks(text))
+
+    def blocks(self, text: str) -> str:
+        """`text` without private keys alone, whether they begin in it, go on in it, or end in it."""
+        if not self._open and "-----BEGIN" not in text:
+            return text
+        bare = _COLOURS.sub("", text) if "\x1b" in text else text
+        kept, at = list[str](), 0
+        begin = None if self._open else BEGIN.search(bare)
+        while self._open or begin:
+            if begin:
+                kept.append(bare[at : begin.start()])
+                at = begin.end()
+            end = END.search(bare, at)
+            self._open = end is None
+            if end is None:
+                blank = not begin and not bare.strip()
+                return bare if blank else "".join([*kept, MASK]) + "\n" * bare.endswith("\n")
+            kept.append(MASK)
+            at = end.end()
+            begin = BEGIN.search(bare, at)
+        return "".join([*kept, bare[at:]])
 
 
-def redact(value: Any) -> Any:
-    """The same for anything JSON-like: strings within mappings and lists, and whole values behind a telling name."""
+def redact(value: Any, _depth: int = 0) -> Any:
+    """The same for anything JSON-like: keys and strings of mappings and lists, whole values behind a telling name."""
     if isinstance(value, str):
         return redact_text(value)
-    if isinstance(value, Mapping):
-        return {
-            key: MASK if isinstance(item, str) and item and _NAME.fullmatch(str(key)) else redact(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [redact(item) for item in value]
-    return value
+    if not isinstance(value, (Mapping, list, tuple)):
+        return value
+    if _depth > _DEEP:
+        return MASK
+    return _mapping(value, _depth + 1) if isinstance(value, Mapping) else _list(value, _depth + 1)
+
+
+def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
+    named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
+    for key, item in value.items():
+        shown = redact_text(key) if isinstance(key, str) else key
+        number = 1
+        while shown in found:  # two keys that were told apart by what is masked in them
+            number += 1
+            shown = f"{redact_text(key)} {number}"
+        name = str(key)
+        if named and name.casefold() in _VALUES:
+            found[shown] = _masked(item, True)
+        elif telling(name):
+            found[shown] = _masked(item, surely(name), depth)
+        else:
+            found[shown] = redact(item, depth)
+    return found
+
+
+def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
+    """What stands behind a telling name: texts go; below a sure name everything that could be one."""
+    if isinstance(item, str):
+        return item if not item or harmless(item) else MASK
+    if not whole or item is None or isinstance(item, bool):
+        return redact(item, depth)
+    if isinstance(item, Mapping):
+        return {key: _masked(inner, whole) for key, inner in item.items()}
+    if isinstance(item, (list, tuple)):
+        return [_masked(inner, whole) for inner in item]
+    return MASK
+
+
+def _list(value: Sequence[Any], depth: int) -> list[Any]:
+    """Items in order: lines of a key, the words of a command, a name and its value."""
+    pieces, found = Pieces(), []
+    for item in value:
+        found.append(pieces(item) if isinstance(item, str) else redact(item, depth))
+    for at, (one, two) in enumerate(pairwise(value)):
+        if not (isinstance(one, str) and isinstance(two, str)) or not two or two.startswith("-") or harmless(two):
+            continue
+        flag = one.startswith("-") and telling(one)
+        header = len(value) == 2 and telling(one) and not telling(two)
+        login = one in ("-u", "--user") and any(str(item).endswith("curl") for item in value[:at])
+        if flag or header:
+            found[at + 1] = MASK
+        elif login and ":" in two:
+            found[at + 1] = f"{two.partition(':')[0]}:{MASK}"
+    return found
+
+
+def redact_file(name: str, raw: bytes) -> bytes:
+    """The content of a file without secrets; what is no text, and what has none, comes back byte for byte.
+
+    JSON (`.json`, `.jsonl`) stays JSON: it is written anew where something in it is masked.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw
+    if name.endswith(".json"):
+        clean = _json(text)
+    elif name.endswith(".jsonl"):
+        clean = "\n".join(_json(line) if line.strip() else line for line in text.split("\n"))
+    else:
+        clean = redact_text(text)
+    return raw if clean == text else clean.encode()
+
+
+def _json(text: str) -> str:
+    try:
+        loaded = json.loads(text)
+        clean = redact(loaded)
+    except (ValueError, RecursionError):
+        return redact_text(text)
+    if json.dumps(clean) == json.dumps(loaded):
+        return text
+    return json.dumps(clean, indent=1 if "\n" in text.strip() else None, ensure_ascii=False)

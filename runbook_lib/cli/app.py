@@ -17,6 +17,7 @@ from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import any_terminal, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.terminal import Column, say, table
 
 EXIT_CODES = """\b
 Exit codes:
@@ -105,10 +106,16 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
     seen = rollout_status(params)
     if json_:
         typer.echo(json.dumps(seen.as_dict()))
-    else:
-        from rich.console import Console
-
-        Console().print(seen.table())
+        return
+    say(seen.head, bold=True)
+    columns = (
+        Column("step", "step"), Column("in", "env"), Column("state", "state"), Column("last record", "record", rank=1),
+        Column("sealed", "at", rank=3), Column("come back", "due", rank=2), Column("why", "why", prose=True),
+    )  # fmt: skip
+    table(seen.title, columns, seen.rows())
+    for reminder in seen.reminders():
+        say(reminder, fg="yellow")
+    say(f"next: {seen.next}", bold=True)
 
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
@@ -122,7 +129,7 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
     if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
         told += f"; {params} says mode: apply, but on the command line only --apply applies"
     if not json_:
-        typer.echo(f"running {path.stem} with {params} ({told})", err=True)
+        say(f"running {path.stem} with {params} ({told})", err=True)
     finished = launch(path, params, values, progress=terminal)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))
@@ -133,11 +140,11 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
 
 def _show_finished(finished: Any) -> None:
     colour = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
-    typer.secho(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
+    say(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
     if finished.next:
-        typer.echo(f"next:   {finished.next}")
+        say(f"next:   {finished.next}")
     if finished.report:
-        typer.echo(f"report: {finished.report}")
+        say(f"report: {finished.report}")
 
 
 for noun in (people, watch, replay, cost, probe, deviation, dlq, rehearsal, archive):
@@ -152,7 +159,7 @@ def main() -> NoReturn:
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
     """Runs `command` and exits with what it returns; an error is a sentence, its exit code, and what was changed."""
-    tellers[:] = [lambda text: typer.secho(f"runbook: {text}", dim=True, err=True)]
+    tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
     code: int | None = None
     try:
         code = command()
@@ -161,7 +168,7 @@ def guarded(command: Callable[[], int | None]) -> NoReturn:
         sys.exit(int(Exit.ERROR))
     except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal is shown a traceback
         told, number = ending(error)
-        typer.secho(told, fg="red", err=True)
+        say(told, fg="red", err=True)
         sys.exit(number)
     sys.exit(int(code or Exit.OK))
 

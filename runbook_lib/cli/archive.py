@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.options import AsJson
+from runbook_lib.cli.terminal import Column, facts, say, table
 
+_EXITS = """\b
+Exit codes:
+  0  every record is as it was sealed
+  1  error: a record is damaged; standard error names it
+  2  bad usage: no such folder"""
+_RECORDS = (
+    Column("run", "run"),
+    Column("sealed", "sealed", rank=2),
+    Column("env", "env"),
+    Column("release", "release", rank=4),
+    Column("notebook", "notebook"),
+    Column("mode", "mode", rank=6),
+    Column("status", "status", rank=3),
+    Column("decision", "decision"),
+    Column("as of", "as_of", rank=5),
+    Column("intact", "intact", rank=1),
+    Column("problem", "problem", prose=True),
+)
+_GATES = (
+    Column("gate", "title"),
+    Column("verdict", "verdict"),
+    Column("value", "value"),
+    Column("interval", "interval", rank=2),
+    Column("n", "n", rank=1),
+    Column("target", "target", rank=3),
+    Column("alert", "alert", rank=4),
+    Column("", "reason", prose=True),
+)
 ArchiveRoot = Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the noun."""
     noun = typer.Typer(help="Look into the archive of sealed records.", no_args_is_help=True)
-    noun.command("list")(archive_list)
+    noun.command("list", epilog=_EXITS)(archive_list)
     noun.command("show")(archive_show)
     noun.command("attach")(archive_attach)
     app.add_typer(noun, name="archive")
@@ -30,14 +60,23 @@ def archive_list(
     notebook: Annotated[str | None, typer.Option(help="Only this notebook.")] = None,
     json_: AsJson = False,
 ) -> None:
-    """List the sealed records, oldest first, each verified against its hash and its predecessor."""
+    """List the sealed records, oldest first, each verified against its hash and its predecessor.
+
+    In a pipe: one record a line, its fields apart by tabs.
+    """
     from runbook_lib.record.archive import Archive, list_rows
 
     rows = list_rows(Archive(_existing(archive)), env=env, release=release, notebook=notebook)
     if json_:
         typer.echo(json.dumps(rows))
-        return
-    _table("Records", rows)
+    elif rows:
+        table("Records", _RECORDS, rows)
+    elif sys.stdout.isatty():
+        say("none")
+    damaged = [row for row in rows if not row["intact"]]
+    if damaged:
+        named = "; ".join(str(row["problem"]) for row in damaged)
+        raise ArchiveError(f"{len(damaged)} of {len(rows)} records cannot be trusted: {named}")
 
 
 def archive_show(
@@ -61,9 +100,9 @@ def archive_show(
         typer.echo(json.dumps(shown))
         return
     gates = shown.pop("gates", [])
-    _table(f"Record {record}", [{"": key, "value": value} for key, value in shown.items()])
+    facts(f"Record {record}", shown)
     if gates:
-        _table("Gates", gates)
+        table("Gates", _GATES, gates)
 
 
 def archive_attach(
@@ -75,25 +114,10 @@ def archive_attach(
     from runbook_lib.record.attach import attach
 
     where = attach(notebook, Archive(_existing(archive)))
-    typer.echo(f"attached to {where}")
+    say(f"attached to {where}")
 
 
 def _existing(root: Path) -> Path:
     if not root.is_dir():
         raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
     return root
-
-
-def _table(title: str, rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        typer.echo("none")
-        return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)

@@ -9,6 +9,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set
+from runbook_lib.cli.terminal import say
 
 _EXITS = """\b
 Exit codes:
@@ -48,14 +49,14 @@ def cost(
         raise UsageError("cost: --json or --csv, not both")
     done = report(params, since, until, overrides(set_ or []))
     if done.stale:
-        typer.secho(f"warning: {done.stale}", fg="yellow", err=True)
+        say(f"warning: {done.stale}", fg="yellow", err=True)
     if json_:
         typer.echo(json.dumps(plain(done.as_dict())))
     elif csv_:
         typer.echo(done.as_csv(), nl=False)
     else:
-        typer.echo(done.text())
+        say(done.text())
     if not done.billed:
-        typer.secho(f"runbook: no bill: {'; '.join((*done.own.notes, *done.sync.notes))}", fg="red", err=True)
+        say(f"runbook: no bill: {'; '.join((*done.own.notes, *done.sync.notes))}", fg="red", err=True)
         raise typer.Exit(int(Exit.ERROR))
     raise typer.Exit(int(Exit.HOLD if done.too_dear else Exit.OK))

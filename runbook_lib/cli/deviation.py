@@ -9,6 +9,7 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.terminal import say
 
 _Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
 
@@ -39,12 +40,12 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         typer.echo(json.dumps({"deviations": found, "warnings": altered}))
         return
     for sentence in altered:
-        typer.secho(f"warning: {sentence}", fg="yellow", err=True)
+        say(f"warning: {sentence}", fg="yellow", err=True)
     if not found:
-        typer.echo(f"none in {loaded.env}")
+        say(f"none in {loaded.env}")
     for one in found:
-        typer.secho(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
-        typer.echo(f"  {one['by']}, {one['at']}, {one['incident']}\n  {one['why']}")
+        say(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
+        say(f"  {one['by']}, {one['at']}, {one['incident']}\n  {one['why']}")
 
 
 @app.command("undo")
@@ -68,9 +69,9 @@ def undo_(
     if json_:
         typer.echo(json.dumps(done.as_dict()))
         return
-    typer.secho(done.sentence, bold=True)
+    say(done.sentence, bold=True)
     if done.record:
-        typer.echo(f"record: {done.record}")
+        say(f"record: {done.record}")
 
 
 @app.command("adopt")
@@ -109,4 +110,4 @@ def adopt(
         f"{one.title} is {one.value} by the code now, says {by.strip()}; let params/service.yaml or "
         "params/inventory.yaml expect it too"
     )
-    typer.echo(json.dumps({"check": deviation, "sentence": sentence}) if json_ else sentence)
+    say(json.dumps({"check": deviation, "sentence": sentence}) if json_ else sentence)

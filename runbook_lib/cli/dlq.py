@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.foreign import field
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.terminal import say
 
 app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
@@ -34,11 +36,11 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     for one in found:
         sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}" if one.sent_at else "at an unknown time"
         state = (one.status or "no such job") if one.job_id else "no message of this service"
-        typer.secho(f"{one.job_id or one.message_id}: {state}, sent {sent}", bold=True)
+        say(f"{field(one.job_id or one.message_id)}: {field(state)}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
-            typer.echo(f"  {told}")
-    typer.echo(f"{len(found)} in the queue")
+            say(f"  {field(told)}")
+    say(f"{len(found)} in the queue")
 
 
 @app.command("export")
@@ -54,7 +56,7 @@ def export(
     from runbook_lib.commands.dlq import export as write
     from runbook_lib.run.launch import overrides
 
-    typer.echo(f"{write(params, overrides(set_ or []), out)} written to {out}")
+    say(f"{write(params, overrides(set_ or []), out)} written to {out}")
 
 
 @app.command("redrive")
@@ -82,8 +84,8 @@ def redrive(
     if json_:
         typer.echo(json.dumps(done.as_dict()))
         return
-    typer.secho(done.sentence, bold=True)
+    say(done.sentence, bold=True)
     for id in done.jobs:
-        typer.echo(f"  {id}")
+        say(f"  {id}")
     if done.record:
-        typer.echo(f"record: {done.record}")
+        say(f"record: {done.record}")

@@ -28,6 +28,7 @@ def main() -> NoReturn:
 
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.act.guard import begun
+    from runbook_lib.base.foreign import terminal
     from runbook_lib.base.patience import tellers
     from runbook_lib.cli.ending import any_terminal, changed, ending
     from runbook_lib.commands import kill_switch
@@ -40,7 +41,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
         told, code = ending(error)
         if not begun and "nothing was" not in str(error):
             told = f"{told.removesuffix(changed())}{changed()}: async is as it was"
-        print(told, file=sys.stderr)
+        print(terminal(told), file=sys.stderr)
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)

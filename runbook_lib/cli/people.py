@@ -10,6 +10,7 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set
+from runbook_lib.cli.terminal import Column, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity
@@ -145,8 +146,8 @@ def _enter(params: Params, kind: Kind, item: str, by: str, role: str, link: str,
         typer.echo(json.dumps({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)}))
         return
     about = f" of {item}" if item else ""
-    typer.secho(f"{kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
-    typer.echo(f"record: {ref.folder}")
+    say(f"{kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
+    say(f"record: {ref.folder}")
 
 
 def _list(params: Params, json_: bool) -> None:
@@ -154,18 +155,13 @@ def _list(params: Params, json_: bool) -> None:
     if json_:
         typer.echo(json.dumps({"items": rows, "warnings": altered}))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"Wanted of people · {params.env} · {params.release}", title_justify="left")
-    for name in ("item", "what", "role", "for", "state", "said"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        state = {"given": "[green]given[/]", "missing": "[red]missing[/]"}[row["state"]]
-        table.add_row(row["item"], row["title"], row["role"], row["notebook"], state, row["said"])
-    Console().print(table)
+    columns = (
+        Column("item", "item"), Column("state", "state"), Column("role", "role", rank=1),
+        Column("for", "notebook", rank=2), Column("what", "title", prose=True), Column("said", "said", prose=True),
+    )  # fmt: skip
+    table(f"Wanted of people · {params.env} · {params.release}", columns, rows)
     for sentence in altered:
-        typer.secho(f"warning: {sentence}", fg="yellow", err=True)
+        say(f"warning: {sentence}", fg="yellow", err=True)
 
 
 def _rows(params: Params) -> tuple[list[dict[str, Any]], list[str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runbook_lib.base.errors import Exit
 from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set
+from runbook_lib.cli.terminal import say
 
 if TYPE_CHECKING:
     from runbook_lib.act.requests.probe import Probe
@@ -55,13 +55,13 @@ def probe(
     def told(one: Probe, number: int, of: int) -> None:
         if not json_:
             said = f"{one.total_s:.1f} s" if one.ok else f"failed at {one.failed_at}: {one.detail}"
-            print(f"probe {number} of {of}: {said}", file=sys.stderr, flush=True)
+            say(f"probe {number} of {of}: {said}", err=True)
 
     done = run_probes(params, values, count, per_minute, told=told)
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:
-        typer.secho(f"{done.verdict + ': ' if done.verdict else ''}{done.sentence}", bold=True)
+        say(f"{done.verdict + ': ' if done.verdict else ''}{done.sentence}", bold=True)
         if done.record:
-            typer.echo(f"record: {done.record}")
+            say(f"record: {done.record}")
     raise typer.Exit(int(Exit.HOLD if done.verdict in ("FAIL", "NO_DATA") else Exit.OK))

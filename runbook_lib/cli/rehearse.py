@@ -10,6 +10,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson
+from runbook_lib.cli.terminal import say
 
 REHEARSAL_EXITS = """\b
 Exit codes:
@@ -96,7 +97,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
     for one in many.plays(policy, known, seeds, start_phase):
         found.append(one)
         if not json_:
-            typer.echo(f"seed {one.ended.seed}: {one.ended.decision} ({len(found)} of {len(seeds)})", err=True)
+            say(f"seed {one.ended.seed}: {one.ended.decision} ({len(found)} of {len(seeds)})", err=True)
     if json_:
         typer.echo(json.dumps([one.as_dict() for one in found]))
     else:
@@ -104,7 +105,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
 
         Console().print(many.table(known, found))
         for line in many.remarks(found):
-            typer.echo(line)
+            say(line)
     raise typer.Exit(int(Exit.HOLD) if any(one.wrong for one in found) else int(Exit.OK))
 
 

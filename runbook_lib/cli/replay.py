@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.cli.terminal import Column, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.rollout.replay import Replayed
@@ -81,44 +82,44 @@ def _code(found: list[Replayed], other: bool) -> int:
 
 def _show(done: Replayed, other: bool) -> None:
     """One record in a few lines."""
-    typer.echo(f"{done.notebook} in {done.env}, run {done.run_id}, as of {done.as_of}")
+    say(f"{done.notebook} in {done.env}, run {done.run_id}, as of {done.as_of}")
     if not done.kind:
-        typer.echo(f"no verdict to make again: {done.note}")
+        say(f"no verdict to make again: {done.note}")
         return
-    typer.echo(f"sealed: {done.sealed_reason or done.sealed}")
+    say(f"sealed: {done.sealed_reason or done.sealed}")
     if other:
-        typer.secho(f"now:    {done.now_reason}", bold=True)
+        say(f"now:    {done.now_reason}", bold=True)
         if done.kind != "gates":
-            typer.echo("it was decided by checks, on which a policy of gates has no bearing")
+            say("it was decided by checks, on which a policy of gates has no bearing")
         elif not done.turned:
-            typer.echo("no gate says anything else")
+            say("no gate says anything else")
     elif done.identical:
         from_raw = f"{done.measures} measures from the raw answers, " if done.measures else ""
         what = f"{done.gates} gates" if done.kind == "gates" else "the checks"
-        typer.secho(f"identical: {from_raw}the verdict of {what}, and the decision {done.sealed}", fg="green")
+        say(f"identical: {from_raw}the verdict of {what}, and the decision {done.sealed}", fg="green")
     for said in done.differences:
-        typer.secho(f"differs: {said}", fg="red")
+        say(f"differs: {said}", fg="red")
     for gate in done.turned:
-        typer.echo(f"  {gate.title}: {gate.sealed or 'no such gate'} -> {gate.now or 'no such gate'}: {gate.reason}")
+        say(f"  {gate.title}: {gate.sealed or 'no such gate'} -> {gate.now or 'no such gate'}: {gate.reason}")
     if done.note:
-        typer.echo(f"note: {done.note}")
+        say(f"note: {done.note}")
 
 
 def _show_all(found: list[Replayed], other: bool) -> None:
     """What does not come out as it was sealed; under another policy, what would flip."""
-    from rich.console import Console
-    from rich.table import Table
-
     judged = [one for one in found if one.kind]
     odd = [one for one in found if not one.identical]
     what = "would decide otherwise" if other else "not as sealed"
-    typer.echo(f"{len(found)} records, {len(judged)} with a verdict; {len(odd)} {what}")
+    say(f"{len(found)} records, {len(judged)} with a verdict; {len(odd)} {what}")
     if not odd:
         return
-    table = Table(title_justify="left")
-    for name in ("as of", "notebook", "run", "sealed", "now", "because"):
-        table.add_column(name, overflow="fold")
+    columns = (
+        Column("run", "run"), Column("notebook", "notebook"), Column("sealed", "sealed", rank=1),
+        Column("now", "now", rank=2), Column("as of", "as_of", rank=3), Column("because", "because", prose=True),
+    )  # fmt: skip
+    rows = []
     for one in odd:
         why = "; ".join(one.differences) or "; ".join(f"{t.title} {t.sealed} -> {t.now}" for t in one.turned)
-        table.add_row(one.as_of, f"{one.notebook}@{one.env}", one.run_id, one.sealed, one.now, why or one.now_reason)
-    Console().print(table)
+        named = {"run": one.run_id, "notebook": f"{one.notebook}@{one.env}", "as_of": one.as_of}
+        rows.append({**named, "sealed": one.sealed, "now": one.now, "because": why or one.now_reason})
+    table("", columns, rows)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.cli.options import Confirm, ParamsFile, Set
+from runbook_lib.cli.terminal import say
 
 if TYPE_CHECKING:
     from runbook_lib.commands.watch import Watch
@@ -74,10 +75,10 @@ def watch(
             _live(one)
         else:
             for look in one.looks(once=once):
-                typer.echo("\n".join(lines(look)))
+                say("\n".join(lines(look)))
     except KeyboardInterrupt:
         record = one.interrupted()
-        typer.echo(f"record: {record or 'none: nothing had been seen yet'}", err=True)
+        say(f"record: {record or 'none: nothing had been seen yet'}", err=True)
         raise
     raise typer.Exit(exit_code(one.last))
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from runbook_lib.base.aws import connect, require_account
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.params.load import Params, load_file, params_dir
@@ -121,7 +122,7 @@ def finish(wanted: Wanted, effect: Effect) -> int:
     Raises:
         RunbookError: async could not be turned off.
     """
-    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(text, flush=True))
+    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True))
     show(done, wanted.json, said=not wanted.json)
     return done.exit_code
 
@@ -141,7 +142,7 @@ def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
         f"next:   {done.next}",
         f"report: {report}" if report else f"record: {done.record}" if done.record else "",
     ]
-    print("\n".join(line for line in told if line))
+    print(terminal("\n".join(line for line in told if line)))
 
 
 def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _: None) -> RolledBack:

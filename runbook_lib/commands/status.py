@@ -19,12 +19,12 @@ from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.deviations import open_deviations, rows
 from runbook_lib.rollout.progress import Line, Rollout, State, following, said
 
-STYLES: dict[State, tuple[str, str]] = {
-    "passed": ("✔ passed", "green"),
-    "due": ("● due", "bold cyan"),
-    "soaking": ("… soaking", "blue"),
-    "hold": ("✘ hold", "bold red"),
-    "missing": ("– missing", "dim"),
+WORDS: dict[State, str] = {
+    "passed": "✔ passed",
+    "due": "● due",
+    "soaking": "… soaking",
+    "hold": "✘ hold",
+    "missing": "– missing",
 }
 
 
@@ -47,36 +47,34 @@ class Status:
         """For `--json`."""
         return asdict(self)
 
-    def table(self) -> Any:
-        """For a terminal."""
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        head = Text.assemble(
-            (f"{self.env} · {self.release} · {self.now}\n", "dim"),
-            (f"weight in force {self.weight:g} %", "bold"),
-            f"  (dial {self.dial:g} %, switch {self.switch})\n",
+    @property
+    def head(self) -> str:
+        """Which rollout, and the weight now."""
+        return (
+            f"{self.env} · {self.release} · {self.now}\n"
+            f"weight in force {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
         )
-        passed = sum(line.state == "passed" for line in self.lines)
-        table = Table(title=f"Rollout: {passed} of {len(self.lines)} steps passed", title_justify="left")
-        for name in ("step", "in", "state", "why", "last record", "come back"):
-            table.add_column(name, overflow="fold", no_wrap=name in ("step", "in", "state"))
-        for line in self.lines:
-            word, style = STYLES[line.state]
-            last = f"{line.last} {line.last_at}".strip()
-            table.add_row(line.notebook, line.env, Text(word, style), Text(line.words), last, line.due)
-        return Group(head, table, *self._reminders(), Text(f"next: {self.next}", "bold"))
 
-    def _reminders(self) -> list[Any]:
-        from rich.text import Text
+    @property
+    def title(self) -> str:
+        """How many steps passed."""
+        return f"Rollout: {sum(line.state == 'passed' for line in self.lines)} of {len(self.lines)} steps passed"
 
+    def rows(self) -> list[dict[str, str]]:
+        """The steps as text."""
         return [
-            Text(
-                f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {one['at']}: "
-                f"{one['why']}); runbook deviation undo {one['check']}, or adopt it",
-                "yellow",
-            )
+            {
+                "step": line.notebook, "env": line.env, "state": WORDS[line.state], "why": line.words,
+                "record": line.last, "at": line.last_at, "due": line.due,
+            }
+            for line in self.lines
+        ]  # fmt: skip
+
+    def reminders(self) -> list[str]:
+        """A line for each open deviation."""
+        return [
+            f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {one['at']}: "
+            f"{one['why']}); runbook deviation undo {one['check']}, or adopt it"
             for one in self.deviations
         ]
 

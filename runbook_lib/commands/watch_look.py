@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.redact import redact_file
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
@@ -87,10 +88,12 @@ class Held(Journal):
         """Holds one event."""
         return self.append(event, **data)
 
-    def attach(self, name: str, content: bytes | str) -> str:
-        """Holds one file."""
-        self._files.append((name, content))
-        return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+    def attach(self, name: str, content: bytes | str, *, clean: bool = False) -> str:
+        """Holds one file, redacted as it will be on disk, so that its hash is the one that is kept."""
+        raw = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        raw = raw if clean else redact_file(name, raw)
+        self._files.append((name, raw))
+        return hashlib.sha256(raw).hexdigest()
 
     def write(self) -> None:
         """Writes what is held, but decisions: the look says itself what it decides.
@@ -103,7 +106,7 @@ class Held(Journal):
             if event != "decision":
                 disk.append(event, **data)
         for name, content in self._files:
-            disk.attach(name, content)
+            disk.attach(name, content, clean=True)
         self._events, self._files = [], []
 
 

@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 RULES = 2
 """Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1."""
@@ -243,3 +243,12 @@ class Outcome(Frozen):
     come_back_at: str | None = None
     """ISO 8601 UTC."""
     results: tuple[GateResult, ...] = ()
+
+    @field_validator("reason")
+    @classmethod
+    def _once(cls, reason: str) -> str:
+        """A reason that quotes another begins with its decision once: not `HOLD: HOLD: ...`."""
+        word, colon, rest = reason.partition(": ")
+        while colon and word.isupper() and rest.startswith(f"{word}: "):
+            rest = rest.removeprefix(f"{word}: ")
+        return f"{word}{colon}{rest}"

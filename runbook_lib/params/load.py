@@ -77,6 +77,7 @@ class Flat(BaseModel):
     time_scale: float = Field(
         default=1.0, gt=0, le=1, description="seconds of real work per second of LLM time; 1 on AWS"
     )
+    redact_emails: bool = Field(default=False, description="mask e-mail addresses in the record as secrets are")
 
 
 class Params(Frozen):

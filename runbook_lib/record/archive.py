@@ -21,8 +21,8 @@ from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
-from runbook_lib.record.chain import NAME, Chain, by_id, read_record
-from runbook_lib.record.place import RecordRef, attachments, safe
+from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record
+from runbook_lib.record.place import RecordRef, attachments, is_place, safe
 from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
 from runbook_lib.record.redact_notebook import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
@@ -110,9 +110,10 @@ class Archive:
             told: is given a sentence about each that is altered or cannot be read; it is left out.
             what: begin of that sentence; empty: the error alone.
         """
+        verify = self.verifier()
         for ref in refs:
             try:
-                self.verify(ref)
+                verify(ref)
                 record = self.load(ref)
             except (ArchiveError, OSError) as error:
                 told(f"{what}: {error}" if what else str(error))
@@ -194,29 +195,52 @@ class Archive:
     def verify(self, ref: RecordRef) -> None:
         """Whether the record is as it was sealed: its own hash, every file, its place, and the chain back to the first.
 
+        Who verifies many of them takes `verifier`, which looks at each chain once.
+
         Raises:
             ArchiveError: one sentence that names what is wrong.
         """
-        name = ref.folder.name
-        raw = read_record(ref.folder)
-        if raw.get("hash") != record_hash(raw):
-            raise ArchiveError(f"{name}: record.json was altered after it was sealed")
-        place = [safe(str(raw.get(key))) for key in ("env", "release", "notebook", "run_id")]
-        if place != [ref.env, ref.release, ref.notebook, ref.run_id]:
-            raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(place)})")
-        files: dict[str, str] = raw.get("files", {})
-        for file, expected in files.items():
-            path = ref.folder / file
-            if not path.is_file():
-                raise ArchiveError(f"{name}: {file} is missing")
-            if file_hash(path) != expected:
-                raise ArchiveError(f"{name}: {file} was altered after it was sealed")
-        for path in sorted(ref.folder.iterdir()):
-            if path.name not in files and path.name not in ("record.json", "attachments"):
-                raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
-        if sentence := Chain(ref.folder.parent).broken(name):
-            raise ArchiveError(sentence)
-        list(attachments(ref))
+        self.verifier()(ref)
+
+    def verifier(self) -> Callable[[RecordRef], None]:
+        """`verify` for many records: the chain of each is walked once, when its first record is asked for."""
+        chains: dict[Path, dict[str, str | None]] = {}
+
+        def verify(ref: RecordRef) -> None:
+            _verify_own(ref)
+            folder, name = ref.folder.parent, ref.folder.name
+            if name not in chains.get(folder, {}):
+                chains[folder] = Chain(folder).broken()
+            if sentence := chains[folder].get(name, f"{name}: it is gone"):
+                raise ArchiveError(sentence)
+            list(attachments(ref))
+
+        return verify
+
+
+def _verify_own(ref: RecordRef) -> None:
+    """The record's own hash, its place and its files."""
+    name, own = ref.folder.name, link(ref.folder)
+    if own.said != own.hash:
+        raise ArchiveError(f"{name}: record.json was altered after it was sealed")
+    where = (ref.env, ref.release, ref.notebook, ref.run_id)
+    if not all(map(is_place, where, own.place)):
+        raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(safe, own.place))})")
+    if not isinstance(own.files, dict):
+        raise ArchiveError(f"{name}: record.json names no files")
+    for file, expected in own.files.items():
+        path = ref.folder / file
+        if Path(file).name != file or not path.is_file():
+            raise ArchiveError(f"{name}: {file} is missing")
+        try:
+            found = file_hash(path)
+        except OSError as error:
+            raise ArchiveError(f"{name}: {file} cannot be read ({error.strerror})") from None
+        if found != expected:
+            raise ArchiveError(f"{name}: {file} was altered after it was sealed")
+    for path in sorted(ref.folder.iterdir()):
+        if path.name not in own.files and path.name not in ("record.json", "attachments"):
+            raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
 
 
 def seal_staged(
@@ -282,7 +306,7 @@ def not_sealed(trouble: Exception, staging: Path) -> str:
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
     events, who = journal.read(staging), folders.facts(staging)
-    problem = error if isinstance(error, Problem) else None
+    problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
     if isinstance(error, str):
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
         problem = Problem(type=str(noted or "Error"), sentence=redact_text(error))
@@ -322,10 +346,11 @@ def list_rows(
     archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
 ) -> list[dict[str, Any]]:
     """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so."""
-    return [_row(archive, ref) for ref in archive.records(env, release, notebook)]
+    verify = archive.verifier()
+    return [_row(archive, ref, verify) for ref in archive.records(env, release, notebook)]
 
 
-def _row(archive: Archive, ref: RecordRef) -> dict[str, Any]:
+def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "run": ref.run_id,
         "sealed": ref.sealed,
@@ -341,7 +366,7 @@ def _row(archive: Archive, ref: RecordRef) -> dict[str, Any]:
     try:
         record = archive.load(ref)
         row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
-        archive.verify(ref)
+        verify(ref)
     except ArchiveError as error:
         return row | {"problem": str(error)}
     return row | {"intact": True, "problem": None}
@@ -360,7 +385,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
     said = headline(record)
     keys = ("title", "verdict", "value", "interval", "n", "target", "alert", "reason")
     return {
-        **_row(archive, ref),
+        **_row(archive, ref, archive.verify),
         "reason": said.reason,
         "next": said.next,
         "error": record.error.sentence if record.error else None,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.seal import record_hash, replace_file
+from runbook_lib.record.seal import canonical, record_hash, replace_file
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -27,42 +27,93 @@ _STAMP = "%Y%m%dT%H%M%S.%fZ"
 HEAD = "HEAD"
 
 
+DEEPEST = 100
+"""Levels of nesting; a record of ours has some twenty."""
+_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
 def read_record(folder: Path) -> dict[str, Any]:
     """The JSON of `record.json`, not verified.
 
     Raises:
-        ArchiveError: it is missing or no JSON object.
+        ArchiveError: it is missing, no JSON object, or one that no version writes: nested without end, or with
+            characters that no text has.
     """
     try:
-        loaded = json.loads((folder / "record.json").read_bytes())
+        raw = (folder / "record.json").read_bytes()
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
-    except ValueError:
+    try:
+        loaded = json.loads(raw)
+    except (ValueError, RecursionError):
         raise ArchiveError(f"{folder.name}: record.json is not JSON") from None
     if not isinstance(loaded, dict):
         raise ArchiveError(f"{folder.name}: record.json is not a JSON object")
+    if _depth(raw) > DEEPEST and _nested(loaded) > DEEPEST:
+        raise ArchiveError(f"{folder.name}: record.json is nested more than {DEEPEST} levels deep")
+    if any(mark in raw for mark in (b"\\ud", b"\\uD", b"\xed")):  # maybe half of a pair
+        try:
+            canonical(loaded)
+        except ValueError:
+            raise ArchiveError(f"{folder.name}: record.json has characters that no text has") from None
     return loaded
 
 
-def _links(folder: Path) -> tuple[Any, Any, str]:
-    """What a record says comes before it, what it says its hash is, and what that is.
+def _depth(raw: bytes) -> int:
+    """How deep the brackets go at most, those within texts included."""
+    level = deepest = 0
+    for sign in raw.translate(None, _BRACKETS):
+        level += 1 if sign in b"[{" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def _nested(value: Any) -> int:
+    """How deep the values are nested, level by level."""
+    level, depth = [value], 0
+    while level:
+        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
+        level, depth = [item for one in inner for item in one], depth + 1
+    return depth
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a record says of itself, and what is so."""
+
+    previous: Any
+    said: Any
+    """The hash that it says it has."""
+    hash: str
+    place: tuple[str, ...]
+    """Environment, release, notebook, run id: not yet as names of folders."""
+    files: Any
+
+
+def link(folder: Path) -> Link:
+    """The link of one record.
 
     A run looks at the same chain for each of its records: a file is read again only if it is another one by now.
 
     Raises:
-        ArchiveError: it is missing or no JSON object.
+        ArchiveError: as `read_record`.
     """
     try:
         found = (folder / "record.json").stat()
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
-    return _read_links(folder, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return _read_link(folder, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
 
 
-@lru_cache(maxsize=4096)
-def _read_links(folder: Path, _state: tuple[int, ...]) -> tuple[Any, Any, str]:
+@cache
+def _read_link(folder: Path, _state: tuple[int, ...]) -> Link:
     record = read_record(folder)
-    return record.get("previous"), record.get("hash"), record_hash(record)
+    try:
+        found = record_hash(record)
+    except ValueError:  # NaN
+        raise ArchiveError(f"{folder.name}: record.json has numbers that JSON does not have") from None
+    place = tuple(str(record.get(key)) for key in ("env", "release", "notebook", "run_id"))
+    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}))
 
 
 class Chain:
@@ -105,21 +156,30 @@ class Chain:
         """Notes the newest hash."""
         replace_file(self.folder / HEAD, to.encode() + b"\n")
 
-    def broken(self, name: str) -> str | None:
-        """A sentence if `name` is not linked, record by record, back to the first of the chain; None if all is well."""
-        names = self.names()
+    def broken(self) -> dict[str, str | None]:
+        """For each record a sentence if it is not linked, record by record, back to the first; None if all is well.
+
+        Each record is looked at once.
+        """
+        found: dict[str, str | None] = {}
         expected: str | None = None
-        for earlier in names[: names.index(name) + 1]:
-            try:
-                previous, said, expected_next = _links(self.folder / earlier)
-            except ArchiveError as error:
-                return str(error)
-            if previous != expected:
-                return f"{earlier}: the record before it is missing, or not the one it was sealed after"
-            expected = expected_next
-            if said != expected:
-                return f"{earlier}: record.json was altered after it was sealed"
-        return self.tip()[1] if name == names[-1] else None
+        trouble: str | None = None
+        for name in self.names():
+            if trouble is None:
+                try:
+                    one = link(self.folder / name)
+                except ArchiveError as error:
+                    trouble = str(error)
+                else:
+                    if one.previous != expected:
+                        trouble = f"{name}: the record before it is missing, or not the one it was sealed after"
+                    elif one.said != one.hash:
+                        trouble = f"{name}: record.json was altered after it was sealed"
+                    expected = one.hash
+            found[name] = trouble
+        if found and trouble is None:
+            found[name] = self.tip()[1]
+        return found
 
     def _head(self) -> str | None:
         try:
@@ -150,15 +210,16 @@ def predecessors(archive: Archive, requires: Iterable[str], release: str) -> lis
     The newest record that decided something counts. One that only planned (PLANNED), or that failed without touching
     anything, takes nothing back; one that ended in the middle of a change does, for what is in force is then unknown.
     """
-    return [_finding(archive, requirement, release) for requirement in requires]
+    verify = archive.verifier()
+    return [_finding(archive, verify, requirement, release) for requirement in requires]
 
 
-def _finding(archive: Archive, requirement: str, release: str) -> Finding:
+def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement: str, release: str) -> Finding:
     notebook, _, env = requirement.partition("@")
     for ref in reversed(archive.records(env, release, notebook)):
         record = None
         try:
-            archive.verify(ref)
+            verify(ref)
             record = archive.load(ref)
         except ArchiveError as error:
             return Finding(requirement, False, f"the record of {requirement} cannot be trusted: {error}", ref.run_id)

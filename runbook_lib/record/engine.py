@@ -67,6 +67,7 @@ class RunbookEngine:
         from papermill.engines import NotebookExecutionManager
         from papermill.log import logger
 
+        from runbook_lib.base.redact import mask_emails
         from runbook_lib.record import kernel as kernels
         from runbook_lib.record.redact_notebook import redact_notebook
         from runbook_lib.record.staging import remove
@@ -75,6 +76,7 @@ class RunbookEngine:
         on_sealed: Callable[[RecordRef], None] | None = kwargs.pop("on_sealed", None)
         wanted: str | None = kwargs.pop("run_id", None)
         flat = parameters(nb)
+        mask_emails(flat.get("redact_emails") is True)
         archive = _archive(flat, input_path)
         warm = None if wanted else kernels.take(archive.root, kernel_name)
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
@@ -87,13 +89,15 @@ class RunbookEngine:
 
             news = True
             saved = -_SAVED_EVERY_S
+            running: Any = None
 
             def save(self, **given: Any) -> None:
                 if self.news:
-                    super().save(**given)
+                    with kernels.without_secrets(self.running or {}):
+                        super().save(**given)
 
             def cell_start(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-                self.news = False
+                self.news, self.running = False, cell
                 super().cell_start(cell, cell_index, **given)
                 self.news = True
 
@@ -101,6 +105,7 @@ class RunbookEngine:
                 now = time.monotonic()
                 self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
                 self.saved = now if self.news else self.saved
+                self.running = None  # redacted by now
                 super().cell_complete(cell, cell_index, **given)
                 self.news = True
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.redact_notebook import redact, redact_text
+from runbook_lib.base.redact import mask_emails, redact, redact_file
 
 FILE = "journal.jsonl"
 RESERVED = frozenset({FILE, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})
@@ -91,6 +91,8 @@ class Journal:
             ArchiveError: the disk is full, or the folder is gone (the run was sealed meanwhile). A lenient journal
                 does as `append_or_stderr` instead.
         """
+        if event == "opened" and isinstance(asked := data.get("params"), Mapping):
+            mask_emails(asked.get("redact_emails") is True)  # what a run asks for holds from its first event
         if self.lenient:
             return self.append_or_stderr(event, **data)
         with self._lock:
@@ -118,10 +120,16 @@ class Journal:
                     _write(spare, line + "\n")
                 return entry
 
-    def attach(self, name: str, content: bytes | str) -> str:
+    def attach(self, name: str, content: bytes | str, *, clean: bool = False) -> str:
         """Writes a file beside the journal (raw answers, fetched metrics) and notes name, size and hash.
 
-        Text is redacted; bytes are kept as they are. A name that is taken gets a number: what was seen stays.
+        Text is redacted, JSON by its structure; what is no text is kept as it is. A name that is taken gets a number:
+        what was seen stays.
+
+        Args:
+            name: a plain file name.
+            content: the file.
+            clean: redacted already, or not to be touched, such as a page with a program in it.
 
         Returns:
             SHA-256 of what was written, hexadecimal.
@@ -131,7 +139,8 @@ class Journal:
         """
         if not _NAME.fullmatch(name) or name in RESERVED:
             raise ArchiveError(f"'{name}' cannot be the name of a file in a record")
-        raw = redact_text(content).encode() if isinstance(content, str) else content
+        raw = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        raw = raw if clean else redact_file(name, raw)
         digest = hashlib.sha256(raw).hexdigest()
         with self._lock:
             path = self._free(name, raw)

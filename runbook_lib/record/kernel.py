@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import os
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -26,25 +27,34 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.base.aws_errors import one_line
-from runbook_lib.record.redact_notebook import redact_output
+from runbook_lib.base.redact import Pieces
+from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 _SOCKET_PATH = 100
 _ERRORS = "stderr"
 """In the kernel's folder: what its process says before it can talk to us."""
-_OUTPUTS = ("stream", "error", "display_data", "execute_result", "update_display_data")
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]
-    """papermill's client, which also takes secrets out of each output as it comes, before any autosave, and marks the
-    cell in which a run came to its end for a reason other than an error of the cell itself (papermill says completed).
+    """papermill's client, which also takes secrets out of a cell's output, as a whole, before it is saved, and marks
+    the cell in which a run came to its end for a reason other than an error of the cell (papermill says completed).
+
+    A message alone does not tell: a password, or a key printed line by line, comes in several. What is saved or logged
+    in the middle of a cell is a redacted copy (`without_secrets`, `log_output_message`).
     """
 
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
-        if msg["msg_type"] in _OUTPUTS:
+        if msg["msg_type"] == "update_display_data":  # it may change the output of a cell that is redacted already
             redact_output(msg["content"])
         return super().process_message(msg, *args, **kwargs)
 
+    def log_output_message(self, output: Any) -> None:
+        shown = copy.deepcopy(output)
+        redact_output(shown, self._logged)
+        super().log_output_message(shown)
+
     def execute_cell(self, cell: Any, cell_index: int, **kwargs: Any) -> Any:
+        self._logged = Pieces()
         try:
             return super().execute_cell(cell, cell_index, **kwargs)
         except CellExecutionError:
@@ -52,6 +62,23 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         except BaseException:
             self.nb_man.cell_exception(cell, cell_index)
             raise
+        finally:
+            redact_outputs(cell.get("outputs", []))
+
+
+@contextlib.contextmanager
+def without_secrets(cell: Any) -> Iterator[None]:
+    """Within it the outputs of a cell that is still running are a redacted copy: what comes later completes them."""
+    outputs = cell.get("outputs")
+    if not outputs:
+        yield
+        return
+    cell["outputs"] = copy.deepcopy(outputs)
+    redact_outputs(cell["outputs"])
+    try:
+        yield
+    finally:
+        cell["outputs"] = outputs
 
 
 class Channels(AsyncKernelClient):

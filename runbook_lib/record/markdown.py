@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from runbook_lib.base.foreign import markdown as _text
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
 from runbook_lib.record.record import Record
@@ -29,7 +30,7 @@ def markdown(record: Record) -> str:
     decided = record.status == "completed" and record.decision
     said = words.word(reason, record.decision or "") if decided else record.status
     lines = [
-        f"## {_ICONS.get(said, '❌')} {said}: {record.notebook} in {record.env}",
+        f"## {_ICONS.get(said, '❌')} {said}: {_text(record.notebook)} in {_text(record.env)}",
         "",
         _text(reason.removeprefix(f"{said}: ")),
     ]
@@ -37,7 +38,8 @@ def markdown(record: Record) -> str:
         lines += ["", f"**Next:** {_text(str(outcome['next']))}"]
     lines += [
         "",
-        f"Run `{record.run_id}` · {record.mode} · release `{record.release}` · {record.as_of or record.sealed_at}",
+        f"Run `{record.run_id}` · {_text(record.mode)} · release {_text(record.release)} · "
+        f"{_text(record.as_of or record.sealed_at)}",
     ]
     if record.gates:
         results = [GateResult.model_validate(gate) for gate in record.gates]
@@ -73,11 +75,3 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
         f"|{'---|' * len(head)}",
         *(f"| {' | '.join(_text(value) for value in row)} |" for row in rows),
     ]
-
-
-def _text(value: str) -> str:
-    """One line that Markdown does not read as markup of its own."""
-    plain = " ".join(value.split())
-    for char in "\\|<>*_`[]":
-        plain = plain.replace(char, f"\\{char}")
-    return plain

@@ -1,41 +1,79 @@
-"""Secrets are taken out of a notebook: of its sources, its outputs and papermill's copy of the parameters."""
+"""Secrets are taken out of a notebook: of sources, outputs, metadata and papermill's copy of the parameters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, Pieces, redact, redact_file, redact_text
 
-__all__ = ["MASK", "redact", "redact_notebook", "redact_output", "redact_text"]
+__all__ = ["MASK", "redact", "redact_file", "redact_notebook", "redact_output", "redact_outputs", "redact_text"]
 
 _BINARY = ("image/png", "image/jpeg", "image/gif", "application/pdf")
 
 
 def redact_notebook(nb: Any) -> None:
-    """Redacts a notebook (nbformat 4 node) in place: sources, outputs and papermill's copy of the parameters."""
+    """Redacts a notebook (nbformat 4 node) in place."""
     for cell in nb.get("cells", []):
         cell["source"] = redact_text(_joined(cell.get("source", "")))
-        for output in cell.get("outputs", []):
-            redact_output(output)
-    papermill = nb.get("metadata", {}).get("papermill")
-    if isinstance(papermill, dict):
-        for key in ("parameters", "environment_variables"):
-            if key in papermill:
-                _in_place(papermill[key])
+        redact_outputs(cell.get("outputs", []))
+        _in_place(cell.get("metadata"))
+    _in_place(nb.get("metadata"))
 
 
-def redact_output(output: Any) -> None:
-    """Redacts one output (or the content of an IOPub message, which has the same fields) in place; images stay."""
-    for key in ("text", "evalue", "ename"):
+def redact_outputs(outputs: Iterable[Any]) -> None:
+    """Redacts the outputs of one cell in place: a key that is printed line by line may go over several of them, and so
+    may a password after its name. No output comes or goes: a display is updated by its number.
+    """
+    outputs, pieces = list(outputs), Pieces()
+    for output in outputs:
+        if "text" in output:
+            output["text"] = pieces.blocks(_joined(output["text"]))
+        plain = output.get("data", {}).get("text/plain")
+        if plain is not None:
+            output["data"]["text/plain"] = pieces.blocks(_joined(plain))
+    for name in ("stdout", "stderr"):
+        _whole([one for one in outputs if one.get("output_type") == "stream" and one.get("name") == name])
+    for output in outputs:
+        redact_output(output)
+
+
+def redact_output(output: Any, pieces: Pieces | None = None) -> None:
+    """Redacts one output (or the content of an IOPub message, which has the same fields) in place; images stay.
+
+    Args:
+        pieces: has redacted the cell's outputs before this one.
+    """
+    pieces = pieces or Pieces()
+    for key in ("ename", "evalue"):
         if key in output:
             output[key] = redact_text(_joined(output[key]))
+    if "text" in output:
+        output["text"] = pieces(_joined(output["text"]))
     if "traceback" in output:
-        output["traceback"] = [redact_text(line) for line in output["traceback"]]
+        whole = "\n".join(output["traceback"])
+        clean = redact_text(whole)
+        if clean != whole:
+            output["traceback"] = clean.split("\n")
     data = output.get("data")
     if isinstance(data, dict):
         for mime, item in data.items():
-            if mime not in _BINARY:
-                data[mime] = redact_text("".join(item)) if _is_lines(item) else redact(item)
+            if mime in _BINARY:
+                continue
+            text = "".join(item) if _is_lines(item) else item
+            data[mime] = redact_text(text) if isinstance(text, str) else redact(text)
+    if "metadata" in output:
+        _in_place(output["metadata"])
+
+
+def _whole(streams: list[Any]) -> None:
+    """Where a secret goes over several pieces of a stream, all its text stands in the first of them."""
+    texts = [_joined(one.get("text", "")) for one in streams]
+    clean = redact_text("".join(texts)) if len(texts) > 1 else ""
+    if len(texts) > 1 and clean != "".join(map(redact_text, texts)):
+        for one in streams:
+            one["text"] = ""
+        streams[0]["text"] = clean
 
 
 def _joined(text: Any) -> str:
@@ -47,5 +85,8 @@ def _is_lines(item: Any) -> bool:
 
 
 def _in_place(node: Any) -> None:
-    if isinstance(node, dict):
-        node.update(redact(dict(node)))
+    if isinstance(node, dict) and node:
+        clean = redact(dict(node))
+        if clean != node:
+            node.clear()
+            node.update(clean)

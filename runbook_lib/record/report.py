@@ -88,7 +88,8 @@ def headline(record: Record) -> Headline:
     if record.status != "completed":
         word, badge, lead = _ENDED[record.status]
         reason = f"{lead}: {record.error.sentence}." if record.error else f"{lead}."
-        aside = f"Before that it had decided {record.decision}: {outcome.get('reason', '')}" if record.decision else ""
+        before = str(outcome.get("reason") or "").removeprefix(f"{record.decision}: ")
+        aside = f"Before that it had decided {record.decision}: {before}" if record.decision else ""
         return Headline(word, *badge, reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside)
     told = str(outcome.get("reason") or "The run was closed without a decision.")
     word = words.word(told, record.decision or "CLOSED")

@@ -122,9 +122,10 @@ def _since(run: Asks, item: Attestation, after: str) -> tuple[dt.datetime | None
     """From when on the word counts (None: from ever); or why it is too early for it."""
     notebook, _, env = after.partition("@")
     own = notebook in item.notebooks
+    verify = run.archive.verifier()
     for ref in run.archive.records(env=env, release=run.params.release, notebook=notebook):
         try:
-            run.archive.verify(ref)
+            verify(ref)
             record = run.archive.load(ref)
         except ArchiveError:
             continue

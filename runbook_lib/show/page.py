@@ -34,11 +34,12 @@ class Page:
 
 
 def within(text: str) -> Page:
-    """A page of Markdown as a part of a report: its headings come below the report's own, and what stands in it, such
-    as a line of a log, is never read as HTML.
+    """A page of Markdown as a part of a report: its headings come below the report's own, and no HTML in it is alive.
+
+    Text of others in it is escaped where it is put in (`foreign.markdown`).
     """
-    parts = re.split(r"(`[^`\n]*`)", text)
-    plain = (part if part.startswith("`") else html.escape(part, quote=False) for part in parts)
+    parts = re.split(r"((?<![\\`])`[^`\n]*`)", text)
+    plain = (part if at % 2 else part.replace("<", "&lt;") for at, part in enumerate(parts))
     return Page(re.sub(r"^(#+ )", r"###\1", "".join(plain), flags=re.MULTILINE))
 
 

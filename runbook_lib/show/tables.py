@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from runbook_lib.base.foreign import terminal
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, VERMILLION
@@ -34,7 +35,7 @@ class Shown:
 
     def __init__(self, html_text: str, text: str) -> None:
         self._html = html_text
-        self._text = text
+        self._text = terminal(text)
 
     def _repr_html_(self) -> str:
         return self._html
@@ -138,7 +139,7 @@ def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, n
         for place, name in enumerate(head):
             drawn.add_column(Text(name), no_wrap=all(row[place].nowrap for row in cells), overflow="fold")
         for row in cells:
-            drawn.add_row(*(Text(each.text) for each in row))
+            drawn.add_row(*(Text(terminal(each.text)) for each in row))
         out = io.StringIO()
         Console(file=out, width=WIDTH, color_system=None, force_jupyter=False, force_terminal=False).print(drawn)
         lines += [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]

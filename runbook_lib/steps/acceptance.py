@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome
@@ -170,10 +171,13 @@ class Acceptance(Step):
         criteria = [one for id, one in self.run.checks.items() if id.startswith("criterion.")]
         proven = sum(one.ok for one in criteria)
         flat = self.params.flat
-        rows = [f"| {one.title} | {'proven' if one.ok else 'NOT PROVEN'} | {one.found} |" for one in criteria]
+        rows = [
+            f"| {markdown(one.title)} | {'proven' if one.ok else 'NOT PROVEN'} | {markdown(one.found)} |"
+            for one in criteria
+        ]
         gates = self._figures()
         signed = [
-            f"- {one.entry.at[:16]}: {one.entry.item} approved by {one.entry.by} ({one.entry.role})"
+            f"- {one.entry.at[:16]}: {one.entry.item} approved by {markdown(one.entry.by)} ({markdown(one.entry.role)})"
             for one in book(self.run.archive, None, flat.release, "approval").entered
         ]
         span = [_when(record) for record in self.records]
@@ -205,11 +209,11 @@ class Acceptance(Step):
         phase3 = [r for r in self.records if r.notebook.startswith("08_") and r.decision == "PROMOTE"]
         if not phase3:
             return ["- phase 3 has no record that says PROMOTE"]
-        gates = [f"- {gate.get('reason')}" for gate in phase3[-1].gates]
+        gates = [f"- {markdown(gate.get('reason'))}" for gate in phase3[-1].gates]
         compared = [
             c for r in self.records for c in r.checks if c.get("id") == "cost.compared" and c["verdict"] == "PASS"
         ]
-        return gates + ([f"- cost: {compared[-1]['reason']}"] if compared else [])
+        return gates + ([f"- cost: {markdown(compared[-1]['reason'])}"] if compared else [])
 
     def judge(self) -> Outcome:
         """ACCEPTED only where every criterion is proven and the chain is whole."""

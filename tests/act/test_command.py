@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from runbook_lib.act import command as room
 from runbook_lib.act.command import TAIL, Command, Commands, Ran, command_check, run_command
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.redact import MASK
 from runbook_lib.judge.model import Verdict
 from runbook_lib.params.load import load_file, params_dir, read_yaml, validated
 
@@ -102,7 +103,7 @@ def test_secrets_are_neither_kept_nor_shown(tmp_path: Path) -> None:
     everything = "\n".join(ran.tail)
     assert "hunter2" not in everything
     assert "c2VjcmV0" not in everything
-    assert everything.count(room.MASK) >= 4
+    assert everything.count(MASK) >= 4
 
 
 def _ended(pid: int) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook_lib.judge.model import Evidence, Gate, Threshold
+from runbook_lib.judge.model import Decision, Evidence, Gate, Outcome, Threshold
 
 GATE: dict[str, Any] = {
     "id": "g", "title": "Gate", "kind": "rate", "measure": "m", "unit": "ratio", "target": "> 0.99", "why": "test",
@@ -53,3 +53,10 @@ def test_infinity_and_nan_survive_json() -> None:
     seen = Evidence(measure="m", kind="amount", start="", end="", query="", value=math.inf, values=(math.nan, 1.0))
     back = Evidence.model_validate_json(seen.model_dump_json())
     assert back.value == math.inf and math.isnan(back.values[0]) and back.values[1] == 1.0
+
+
+@pytest.mark.parametrize("reason", ["HOLD: x", "HOLD: HOLD: x", "HOLD: HOLD: HOLD: x"])
+def test_a_reason_that_quotes_another_says_the_decision_once(reason: str) -> None:
+    assert Outcome(decision=Decision.HOLD, reason=reason, next="n").reason == "HOLD: x"
+    told = "HOLD: 06 says ROLLBACK: a: a: b"
+    assert Outcome(decision=Decision.HOLD, reason=told, next="n").reason == told

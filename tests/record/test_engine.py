@@ -34,6 +34,7 @@ OUTCOME = 'journal.append("outcome", intent="i", ok=True)'
 CLOSE = 'journal.append("closed", decision="PROMOTE", reason="r", next="n")'
 KILL = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
 WAIT = 'open("waiting", "w").close()\nimport time; time.sleep(60)'
+CLOSE_ANY = "pass"
 RED = 'from runbook_lib.base.errors import RedVerdict\nraise RedVerdict("HOLD", "a human is needed")'
 
 
@@ -404,3 +405,24 @@ def test_a_kernel_that_cannot_start_says_why_in_one_sentence(
     assert record.error.sentence.startswith("the kernel could not start: ")
     assert record.error.sentence.endswith("No module named ipykernel_lawncher")
     assert capfd.readouterr().err.count("\n") <= 1
+
+
+@pytest.mark.kernel
+def test_secrets_that_a_cell_prints_in_pieces_are_never_on_disk(project: Project) -> None:
+    begin, end, body, word = (
+        *(f"-----{at} PRIVATE {'KEY'}-----" for at in ("BEGIN", "END")),
+        "zebra" + "0stripe",
+        "wallaby",
+    )
+    # Each piece is a message of its own, and the notebook is saved between them.
+    cell = f"""import sys, time
+for piece in ({begin!r}, 'ze' 'bra0stripe', {end!r}, "pass" + "word=", 'wal' 'laby'):
+    print(piece, end="" if piece.endswith("=") else chr(10), flush=True); time.sleep(0.3)
+time.sleep(0.5); open("seen", "w").write(open("out.ipynb").read())"""
+    project.run("print(1)", f"import os; os.chdir({str(project.root)!r})", cell, CLOSE_ANY, autosave_cell_every=0.1)
+    for path in project.root.rglob("*"):
+        if path.is_file() and path.suffix in (".ipynb", ".json", ".jsonl", ".html", "") and path.name != "tiny.ipynb":
+            text = path.read_text()
+            assert body not in text, path
+            assert word not in text, path
+    assert "[redacted]" in (project.root / "seen").read_text()

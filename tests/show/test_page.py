@@ -61,6 +61,4 @@ def test_a_page_is_markdown_for_a_notebook_and_itself_for_a_terminal() -> None:
 
 def test_a_page_within_a_report_has_lower_headings_and_no_html() -> None:
     page = within("# One\n\n## Two\n\n| `a <n> b` | <script>x & y</script> # 3 |\n")
-    assert page._repr_markdown_() == (
-        "#### One\n\n##### Two\n\n| `a <n> b` | &lt;script&gt;x &amp; y&lt;/script&gt; # 3 |\n"
-    )
+    assert page._repr_markdown_() == ("#### One\n\n##### Two\n\n| `a <n> b` | &lt;script>x & y&lt;/script> # 3 |\n")

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import Field
 
 from runbook_lib.base.errors import RunbookError
-from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.planning.load import Met
 from runbook_lib.params.service import Routes
@@ -142,10 +142,11 @@ def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> 
     timer = threading.Timer(limit_s, process.kill)
     timer.start()
     tail: list[str] = []
+    pieces = Pieces()
     try:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
-            tail = [*tail, redact_text(line.rstrip())][-_TAIL:]
+            tail = [*tail, pieces(line.rstrip())][-_TAIL:]
             if out is not None:
                 out(tail[-1])
         process.wait()

@@ -98,7 +98,8 @@ def _permission(spot: Spot) -> dict[str, Any]:
     """The resource policy of the Lambda that the route should reach, and the ARN that calls it."""
     place, params, resource = spot.place, spot.params, spot.resource
     path = getattr(params.service.api.routes, resource.route)
-    called = re.sub(r"\{[^}]*\}", "x", path)
+    # An HTTP API calls in the name of the route's key, `{job_id}` and all; a REST API with what the caller put there.
+    called = path if is_http(params) else re.sub(r"\{[^}]*\}", "x", path)
     id, stage = api_of(place)["id"], params.service.api.stage
     caller = f":execute-api:{params.region}:{params.account_id}:{id}/{stage}/{resource.method}{called}"
     target = params.name(resource.target[place.step])  # type: ignore[index]

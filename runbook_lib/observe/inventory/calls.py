@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.foreign import field
 from runbook_lib.observe.asking import Absent, Place
 from runbook_lib.observe.inventory.rules import Resource, Trouble
 from runbook_lib.params.load import Params
 
+_LENGTH = 200
 GONE: Any = object()
 """As a call's `absent`: without this answer the resource does not exist."""
 _ABSENT_CODES = {
@@ -102,6 +104,10 @@ def asked(call: Call, spot: Spot) -> dict[str, Any]:
                 answer = call.absent
     except AwsError as error:
         return dict.fromkeys(call.reads, Trouble(str(error)))
+    except UsageError:
+        raise
+    except Exception as error:  # an answer of another shape than AWS documents blinds this call, not the inventory
+        return dict.fromkeys(call.reads, _unreadable(call.doing, error))
     if answer is GONE:
         return {"exists": False}
     return {setting: _read(read, answer, call.doing) for setting, read in call.reads.items()}
@@ -118,8 +124,13 @@ def _says_absent(error: Any) -> bool:
 def _read(read: Callable[[Any], Any], answer: Any, doing: str) -> Any:
     try:
         return read(answer)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        return Trouble(f"{doing}: AWS's answer cannot be read ({type(error).__name__}: {error})")
+    except Exception as error:
+        return _unreadable(doing, error)
+
+
+def _unreadable(doing: str, error: Exception) -> Trouble:
+    said = field(f"{type(error).__name__}: {error}")[:_LENGTH]
+    return Trouble(f"{doing}: AWS's answer cannot be read ({said})")
 
 
 def there(_: Any) -> bool:

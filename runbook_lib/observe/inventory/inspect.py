@@ -27,6 +27,7 @@ from runbook_lib.observe.inventory.rules import (
     STEPS,
     Inventory,
     Naming,
+    Setting,
     Trouble,
     deviating,
     existence,
@@ -142,8 +143,17 @@ def _checks(spot: Spot, facts: dict[str, Any], naming: Naming) -> list[Check]:
     known = fields(spot.params, resource, spot.place.step)
     for setting, rule in resource.settings.items():
         found = facts.get(setting, Trouble(f"nothing was asked about '{setting}' (params/inventory.yaml)"))
-        made.append(judged(place, f"{spot.id}.{setting}", resource, rule, found, known))
+        made.append(_judged(place, f"{spot.id}.{setting}", spot, rule, found, known))
     return made
+
+
+def _judged(place: str, id: str, spot: Spot, rule: Setting, found: Any, known: Mapping[str, Any]) -> Check:
+    """One setting as a check; a value of another kind than can be compared is one that could not be seen."""
+    try:
+        return judged(place, id, spot.resource, rule, found, known)
+    except (TypeError, ValueError) as error:
+        strange = Trouble(f"AWS's answer cannot be compared ({type(error).__name__}: {error})")
+        return judged(place, id, spot.resource, rule, strange, known)
 
 
 def _named(spot: Spot, name: Any, naming: Naming) -> Check:

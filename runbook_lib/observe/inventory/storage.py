@@ -32,6 +32,15 @@ def _redrive(attributes: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _target(attributes: dict[str, Any]) -> Said:
+    """Where dead letters go: the queue's name, or the whole ARN of one in another account or region."""
+    arn = str(_redrive(attributes).get("deadLetterTargetArn") or "")
+    home, _, name = arn.rpartition(":")
+    same = not home or home == str(attributes.get("QueueArn", arn)).rpartition(":")[0]
+    value = name if same else arn
+    return Said(value, f"dead letters go {f'to {value}' if value else 'nowhere (there is no redrive policy)'}")
+
+
 def _max_receives(attributes: dict[str, Any]) -> int | None:
     found = _redrive(attributes).get("maxReceiveCount")
     return None if found is None else int(found)
@@ -53,7 +62,7 @@ QUEUE = (
             "visibility_timeout": lambda a: int(a["VisibilityTimeout"]),
             "long_poll": lambda a: int(a["ReceiveMessageWaitTimeSeconds"]),
             "retention": lambda a: int(a["MessageRetentionPeriod"]),
-            "redrive_target": lambda a: _redrive(a).get("deadLetterTargetArn", "").rpartition(":")[2],
+            "redrive_target": _target,
             "max_receives": _max_receives,
             "encryption": _queue_encryption,
         },

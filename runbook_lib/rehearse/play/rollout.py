@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runbook_lib.act import drill_way
 from runbook_lib.base.errors import AwsError, Exit
+from runbook_lib.base.foreign import markup
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Verdict
@@ -230,7 +231,7 @@ def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:
 
     board = rehearsal.board
     board.console.print(board.summary())
-    board.say(f"[bold]{last.headline}[/]")
+    board.say(f"[bold]{markup(last.headline)}[/]")
     accepted = last.notebook == ACCEPTANCE and last.decision == "PROMOTE"
     missing: list[str] = []
     if accepted:

@@ -140,7 +140,7 @@ class Staging(Phase):
         done = self._sent(live)
         journal.attach("load-users.json", events(done.met).decode())
         journal.attach("load-statistics.csv", done.statistics)
-        journal.attach("load-report.html", done.report.encode())
+        journal.attach("load-report.html", done.report, clean=True)  # redacted, its program aside
         ids = list(dict.fromkeys(one.job_id for one in done.met if one.job_id))
         about = plan.drain_factor * len(ids) * plan.generation_s / service.workers + service.visibility_timeout_s
         jobs = settled(

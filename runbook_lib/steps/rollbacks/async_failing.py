@@ -19,6 +19,7 @@ from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.switch import Off, Switch
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
+from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack
@@ -291,7 +292,9 @@ class AsyncFailing(Aftermath):
 
     def report(self) -> Any:
         """The skeleton of the post-mortem, with what this scenario knows."""
-        letters: Sequence[str] = [f"- job {one.job_id}, {one.status or 'no such job'}" for one in self._held or []]
+        letters: Sequence[str] = [
+            f"- job {markdown(one.job_id)}, {markdown(one.status or 'no such job')}" for one in self._held or []
+        ]
         sections = {"Failures, from logs and table (secrets redacted)": self.explained, "Dead letters": letters}
         if self._census is not None:
             found = self._census

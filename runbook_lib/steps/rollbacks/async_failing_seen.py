@@ -12,6 +12,7 @@ from typing import Any
 
 from runbook_lib.act.requests.smoke import sync_answer
 from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
@@ -212,11 +213,11 @@ class Aftermath(WayBackTo):
         for resource in ("worker", "submit", "status"):
             found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
         self.explained = [
-            f"- {resource}, {one.count}x, {iso(one.first)} to {iso(one.last)}: `{one.example}`"
+            f"- {resource}, {one.count}x, {iso(one.first)} to {iso(one.last)}: {markdown(one.example)}"
             for resource, one in found
         ]
         census_errors = self._segment().errors
-        self.explained += [f"- jobs table, {count}x: `{text}`" for text, count in census_errors.items()]
+        self.explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
         ok = bool(found or census_errors) or not failed
         reason = f"{lines} log lines in {words.count(len(found), 'kind')}; {failed} failed jobs in the table"

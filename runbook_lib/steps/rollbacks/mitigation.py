@@ -210,10 +210,10 @@ class Mitigation(Incident):
         return self.say_next(outcome, self._to_apply()) if outcome.decision is Decision.PLANNED else outcome
 
     def _to_apply(self) -> str:
-        if self.planned.blockers:
-            return "Put right what blocks it, then run this notebook again; applying it as things are is refused."
         if not self.confirmed:
             return "Leave it. To do it all the same, apply it with a `reason`; without one it is refused."
+        if self.planned.blockers:
+            return "Put right what blocks it, then run this notebook again; applying it as things are is refused."
         return (
             f"Run it again with mode='apply' and confirm='{self.params.env}'; it is refused if anybody changes the "
             "settings meanwhile."

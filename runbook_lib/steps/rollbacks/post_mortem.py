@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.incidents.incident import Clock, spell
@@ -49,15 +50,16 @@ class Facts:
 def post_mortem(facts: Facts, told: Story) -> str:
     """The skeleton as Markdown. Nothing in it blames anybody, and nothing is made up: what is not known says so."""
     lines = [
-        f"# Post-mortem: {facts.title} ({facts.env})",
+        f"# Post-mortem: {markdown(facts.title)} ({facts.env})",
         "",
-        f"Release {facts.release}, attempt {facts.attempt}. Rolled back by {facts.operator}, run {facts.run_id}.",
+        f"Release {markdown(facts.release)}, attempt {facts.attempt}. "
+        f"Rolled back by {markdown(facts.operator)}, run {facts.run_id}.",
         "",
         "## In short",
         "",
-        f"- Why, in the operator's words: {facts.reason or 'no reason was given; write it here'}",
+        f"- Why, in the operator's words: {markdown(facts.reason) or 'no reason was given; write it here'}",
         *_times(facts),
-        f"- Where it stands: {facts.decision or 'not decided yet'}",
+        f"- Where it stands: {markdown(facts.decision) or 'not decided yet'}",
         "",
         "## Timeline (UTC)",
         "",
@@ -68,7 +70,7 @@ def post_mortem(facts: Facts, told: Story) -> str:
     for heading, body in facts.sections.items():
         lines += ["", f"## {heading}", "", *(body or ["Nothing was seen."])]
     lines += ["", "## What was verified", "", "| Verdict | What | Why |", "|---|---|---|"]
-    lines += [f"| {one.verdict} | {_cell(one.title)} | {_cell(one.reason)} |" for one in facts.checks]
+    lines += [f"| {one.verdict} | {markdown(one.title)} | {markdown(one.reason)} |" for one in facts.checks]
     for heading, question in TO_FILL_IN.items():
         lines += ["", f"## {heading}", "", f"_{question}_" if question else "_…_"]
     return "\n".join(lines) + "\n"
@@ -96,7 +98,7 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
     for env, points in told.weights.items():
         rows += [(at, f"weight in {env}: {weight:g} %", "traffic") for at, weight in points]
     kept = sorted(row for row in rows if begin is None or row[0] >= begin)
-    return [f"| {at:%Y-%m-%d %H:%M:%S} | {_cell(words)} | {_cell(where)} |" for at, words, where in kept]
+    return [f"| {at:%Y-%m-%d %H:%M:%S} | {markdown(words)} | {markdown(where)} |" for at, words, where in kept]
 
 
 def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
@@ -116,7 +118,3 @@ def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
 def _decision(same: Sequence[Decided]) -> str:
     one, again = same[0], f" (and {len(same) - 1} times more, until {iso(same[-1].at)})" if len(same) > 1 else ""
     return f"{one.notebook} @ {one.env}: {one.told}{again}"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())

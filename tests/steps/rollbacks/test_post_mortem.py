@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import mistune
+
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.judge.incidents.incident import Clock
 from runbook_lib.rollout.timeline import Decided, Story
@@ -81,3 +83,12 @@ def test_sections_and_checks() -> None:
     told = post_mortem(facts(checks=[found], sections={"Failures": ["- one"], "Jobs": []}), story())
     assert "## Failures\n\n- one" in told and "## Jobs\n\nNothing was seen." in told
     assert "| PASS | Async is off | it is off |" in told
+
+
+def test_text_of_others_stays_text() -> None:
+    bad = "<img src=x onerror=alert(1)> `x` | [a](javascript:b)\n# head"
+    wrong = check("x", bad, False, bad)
+    told = post_mortem(facts(reason=bad, operator=bad, decision=bad, checks=[wrong]), story(decided(-1, bad)))
+    drawn = mistune.create_markdown(escape=False, plugins=["table"])(told)
+    assert drawn.count("&lt;img src=x onerror=alert(1)&gt; `x`") == 6
+    assert "<img" not in drawn and "<a " not in drawn and "<code>" not in drawn and drawn.count("<h1>") == 1

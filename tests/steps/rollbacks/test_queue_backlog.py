@@ -328,3 +328,13 @@ def test_a_raise_for_nothing_does_not_say_that_a_backlog_was_drained(place: Made
     assert (over.decision, verdicts(over)["rollback_2.gates"]) == ("PROMOTE", "PASS"), reason(over)
     assert "no symptom was seen when it was decided" in reason(over)
     assert "the backlog was drained" not in reason(over)
+
+
+def test_nothing_to_do_does_not_ask_to_put_right_what_blocks_it(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = place("healthy")
+    here.pass_time(minutes=30)
+    read = workers.read
+    monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
+    planned = here.run()
+    assert "nothing to do" in reason(planned)
+    assert (planned.outcome or {})["next"].startswith("Leave it.")

@@ -1,0 +1,48 @@
+"""Text that others wrote (a log line, a job's error, a name in a record), escaped for where it is shown: one function
+for each medium.
+"""
+
+from __future__ import annotations
+
+import html as _html
+import re
+
+# C0 and C1 controls (terminal sequences begin with them), what turns the direction of writing, half characters.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:-]|[0-9]{1,9}(?=[.)]))")
+"""What Markdown reads as markup: anywhere, and at the beginning of a line."""
+
+
+def terminal(text: object) -> str:
+    """Text as a terminal may be given it: what would steer the terminal is shown as `\\x1b`; lines and tabs stay."""
+    return _CONTROL.sub(_shown, str(text))
+
+
+def field(text: object) -> str:
+    """The same as one field of a line: no line ends, no tabs."""
+    return terminal(" ".join(str(text).split()))
+
+
+def html(text: object) -> str:
+    """Text within HTML, between tags or in a quoted attribute."""
+    return _html.escape(terminal(text), quote=True)
+
+
+def markdown(text: object) -> str:
+    """One line of text within Markdown, also in a table: it is read as it stands, with no markup and no HTML."""
+    return _MARKS.sub(_escaped, _html.escape(field(text), quote=False))
+
+
+def markup(text: object) -> str:
+    """Text within rich's console markup: a `[` begins no tag."""
+    return re.sub(r"(\\*)\[", r"\1\1\\[", terminal(text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    mark = match[0]
+    return f"&#{ord(mark[0])};{mark[1:]}" if mark[0].isdigit() else f"\\{mark}"
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -1,0 +1,166 @@
+"""What a secret looks like, as data: tokens by their beginning, names that tell a secret, and the rest as patterns.
+
+Ours rather than a detector's: those find lines of files and report them, here a span within any text is replaced, by
+patterns that read a text once, in a process that cannot wait for an import (a rollback).
+
+Each pattern either consumes what it has scanned or scans a bounded stretch, so the time is linear in the text. What
+cannot be said so is decided by a function over the match.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+MASK = "[redacted]"
+KEEP = rf"\1{MASK}"
+
+Match = re.Match[str]
+Replacement = str | Callable[[Match], str]
+
+
+class Kind(NamedTuple):
+    """One kind of secret."""
+
+    needles: tuple[str, ...]
+    """In small letters: without one of them in the text the pattern cannot match. Looking for a word is a hundred times
+    as quick as a pattern, and every output of every run goes through here."""
+    pattern: re.Pattern[str]
+    replacement: Replacement = MASK
+
+
+_WORD = "A-Za-z0-9"
+_DASHED = "A-Za-z0-9_-"
+_TOKENS: tuple[tuple[str, str, int], ...] = (
+    *((f"gh{kind}_", _WORD, 20) for kind in "pousr"),
+    ("github_pat_", "A-Za-z0-9_", 20),
+    *((f"gl{kind}-", _DASHED, 16) for kind in ("pat", "ptt", "dt", "rt", "cbt", "agent", "imt", "oas", "ft", "soat")),
+    *((f"{kind}_{mode}_", _WORD, 10) for kind in ("sk", "rk", "pk") for mode in ("live", "test")),
+    ("whsec_", "A-Za-z0-9+/=", 16),
+    ("AIza", _DASHED, 30),
+    ("ya29.", "A-Za-z0-9._-", 20),
+    ("GOCSPX-", _DASHED, 20),
+    ("npm_", _WORD, 30),
+    ("pypi-", _DASHED, 16),
+    *((f"xox{kind}-", _DASHED, 8) for kind in "abceoprs"),
+    ("xapp-", _DASHED, 16),
+    ("SG.", "A-Za-z0-9._-", 40),
+    ("hf_", _WORD, 30),
+    ("dop_v1_", _WORD, 32),
+    ("shpat_", _WORD, 24),
+    ("hvs.", _DASHED, 20),
+    ("glsa_", "A-Za-z0-9_", 30),
+    ("NRAK-", _WORD, 20),
+    ("lin_api_", _WORD, 30),
+    ("ATATT3", "A-Za-z0-9_=-", 40),
+    ("AGE-SECRET-KEY-1", _WORD, 40),
+    ("sq0csp-", _DASHED, 22),
+    ("EAAA", _DASHED, 60),
+    ("dckr_pat_", _DASHED, 20),
+)
+"""How the token of a provider begins, of which characters it is, and how many come at least."""
+
+BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
+END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
+"""A private key or an encrypted message between them, over many lines."""
+
+_EQ = r"(?:=|%(?:25){0,3}3[Dd])"
+_AND = r"(?:[?&;]|%(?:25){0,3}(?:26|3[Ff])|\\u0026)"
+_VALUE = r"(?:(?!%(?:25){0,3}26|\\u0026)[^&\s\"'<>\\;,)])+"
+"""The value of a query, encoded or not, up to the next one."""
+
+
+def _llm(match: Match) -> str:
+    key = match[0]
+    return MASK if len(key) >= 40 or any(char.isdigit() for char in key) else key
+
+
+def _jwt(match: Match) -> str:
+    return MASK if match[1] else match[0]
+
+
+def _scheme(match: Match) -> str:
+    """`bearer` in a header always names a token; in a sentence, such as "basic health check", not every word is one."""
+    value = match[3]
+    told = match[1] or any(not char.isalpha() for char in value) or len(value) >= 20
+    return f"{match[1] or ''}{match[2]}{MASK}" if told and len(value) >= (4 if match[1] else 12) else match[0]
+
+
+def _cookie(match: Match) -> str:
+    return match[1] + MASK if "=" in match[2] else match[0]
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        ("private key", "pgp message"),
+        re.compile(rf"{BEGIN.pattern}(?:(?!-----BEGIN )[\s\S])*?(?:{END.pattern}|(?=-----BEGIN )|\Z)"),
+    ),
+    Kind(
+        ("akia", "asia", "abia", "acca"),
+        re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
+    ),
+    Kind(
+        ("eyj",),
+        re.compile(r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3})?"),
+        _jwt,
+    ),
+    *(
+        Kind((begin.casefold(),), re.compile(rf"(?<![A-Za-z0-9]){re.escape(begin)}[{chars}]{{{least},}}"))
+        for begin, chars, least in _TOKENS
+    ),
+    Kind(("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"), _llm),
+    Kind((":aa",), re.compile(r"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{32,}")),  # a bot of Telegram
+    Kind(("hooks.slack",), re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[^\s\"'<>\\]+"), KEEP),
+    Kind(
+        ("events.pagerduty",),
+        re.compile(r"(events\.pagerduty\.com/(?:integration|v2/enqueue)/)[^\s\"'<>/\\]+"),
+        KEEP,
+    ),
+    Kind(("/api/webhooks/",), re.compile(r"(discord(?:app)?\.com/api/webhooks/)[^\s\"'<>\\]+"), KEEP),
+    Kind(("webhook.office.com",), re.compile(r"(webhook\.office\.com/)[^\s\"'<>\\]+"), KEEP),
+    Kind(
+        ("signature", "x-amz-", "awsaccesskeyid", "sig"),
+        re.compile(
+            rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|{_AND}(?:amp;)?(?:Signature|AWSAccessKeyId|sig))"
+            rf"{_EQ})(?!\[redacted\]){_VALUE}"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ("bearer", "basic"),
+        re.compile(
+            r"(?i)(authorization(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?)?"
+            r"(\b(?:bearer|basic)(?:[ \t]{1,8}|%20|\+))(?!bearer\b|basic\b)([A-Za-z0-9._~+/-]{4,}=*)"
+        ),
+        _scheme,
+    ),
+    Kind(("aws4-hmac-sha256",), re.compile(r"(?i)(AWS4-HMAC-SHA256\s{1,8}Credential=)(?!\[redacted\])[^\s,]+"), KEEP),
+    Kind(("signature=",), re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), KEEP),
+    Kind(
+        ("://",),
+        re.compile(r"((?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/:@\"'<>]{0,64}:)[^\s/\"'<>]+(?=@)"),
+        KEEP,
+    ),
+    Kind(
+        ("curl", "wget", "http"),
+        re.compile(
+            r"(\b(?:curl|wget|https?)\b[^\n]{0,300}?\s(?:-u|--user|--proxy-user|-a|--auth)(?:\s{0,4}|=)"
+            r"[\"']?[^\s:\"'-][^\s:\"']{0,80}:)(?!//)(?!\[redacted\])[^\s\"']+"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ("cookie",),
+        re.compile(
+            r"(?i)(\b(?:set-)?cookie\\{0,4}[\"']?\s{0,8}[:=]\s{0,8}\\{0,4}[\"']?)(?!\[redacted\])([^\n\"'\\<>]+)"
+        ),
+        _cookie,
+    ),
+)
+
+EMAIL = Kind(
+    ("@", "%40"),
+    re.compile(r"[A-Za-z0-9._+'-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"),
+)
+"""Personal, and no secret: only if the parameters ask for it."""

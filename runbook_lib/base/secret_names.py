@@ -1,0 +1,121 @@
+"""Names that tell a secret, and the value that stands behind one: `name = value`, `"name": "value"`, `--name value`."""
+
+from __future__ import annotations
+
+import re
+
+from runbook_lib.base.secret_kinds import MASK, Match
+
+_S = "[_-]?"
+_SURE = (
+    rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
+    rf"|(?:aws{_S})?access{_S}key{_S}id|passw(?:or)?ds?|passphrases?|secret{_S}(?:key|string|value)|client{_S}secret"
+    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|x-api|api|deploy)"
+    rf"{_S}keys?|webhook{_S}urls?"
+)
+_LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
+_PREFIXED = r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)"
+"""Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
+_ANY = rf"(?:{_SURE}|{_LIKELY}|{_PREFIXED})(?:{_S}[0-9]{{1,2}})?"
+_START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))"
+"""A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
+
+_HUMP = r"(?:[a-z0-9]*(?-i:(?<=[a-z0-9])(?=[A-Z])))?"
+_FULL = re.compile(
+    rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|{_LIKELY}|[a-z0-9]*passw(?:or)?d|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
+    r"|[a-z0-9_-]{1,40}[_-](?:pass|pwd)"
+)
+_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|[a-z0-9]*passw(?:or)?d)")
+
+_GAP = r"(?:\s|<[^<>]{0,120}>){0,8}"
+_QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
+_AFTER = rf"{_QUOTE}?{_GAP}(?:[:=]>?|%3[Dd]){_GAP}"
+_QUOTED = re.compile(
+    rf"(?i)({_START}(?:{_ANY}){_AFTER}[rbuf]{{0,2}}(?P<q>{_QUOTE}))"
+    r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
+)
+_BARE = re.compile(
+    rf"(?i)(?P<head>{_START}(?:(?P<sure>{_SURE}|{_PREFIXED})|{_LIKELY})(?:{_S}[0-9]{{1,2}})?"
+    rf"(?P<sep>{_AFTER}))(?!bearer\s|basic\s|AWS4-|{_QUOTE}|(?:{_SURE}|{_LIKELY})\s{{0,8}}[:=])"
+    r"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+)"
+)
+_FLAG = re.compile(
+    rf"(?i)((?<![a-z0-9-])--[a-z0-9-]{{0,40}}?(?:{_SURE}|{_LIKELY}|pass|pwd)(?:\s{{1,4}}|=)(?P<q>[\"']?))(?!-|\[redacted\])"
+    r"(?P<value>[^\s\"']+)"
+)
+_TAGGED = re.compile(
+    rf"(?i)({_START}(?:{_ANY})(?:\s[^<>]{{0,120}})?(?:>|</t[hd]>\s{{0,20}}<td[^<>]{{0,120}}>)\s{{0,20}})"
+    r"(?!\[redacted\])(?P<value>[^<>\s]+)(?=\s{0,20}</)"
+)
+_WORDS = frozenset(
+    """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
+    is was are of in for to and or""".split()  # noqa: SIM905
+)
+_CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
+"""A value that a program computes, such as `getpass()`."""
+_STEMS = ("secret", "token", "key", "passw", "passphrase", "x-amz-", "webhook", "authorization", "credential",
+          "_pass", "-pass", "_pwd", "-pwd", "_auth", "-auth")  # fmt: skip
+"""Every telling name has one of these in it, in small letters ..."""
+_ASSIGNED = re.compile(rf"[a-z0-9_-]{{0,18}}(?:{_QUOTE}?{_GAP}(?:[:=]|%3d)|[^<>]{{0,121}}>|</t[hd]>)")
+"""... and behind it, within the longest end of a name, what assigns."""
+
+
+def telling(name: str) -> bool:
+    """Whether a key or a flag names a secret, such as `DB_PASSWORD`, `apiKey` or `--client-secret`."""
+    return len(name) <= 120 and _FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
+
+
+def surely(name: str) -> bool:
+    """Whether whatever is below such a key is secret, numbers and lists too; a `token` can be a count."""
+    return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
+
+
+def harmless(value: str) -> bool:
+    """A value that only says where the secret is: an ARN, a KMS alias, a variable, a mask."""
+    return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
+
+
+def mask_named(text: str, small: str) -> str:
+    """`text` with the values behind telling names masked; `small`: the same text in small letters."""
+    flags = "--" in small and any(stem in small for stem in (*_STEMS, "pass", "pwd"))
+    if flags:
+        text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
+    if _assigns(small):
+        text = _TAGGED.sub(_quoted, _BARE.sub(_bare, _QUOTED.sub(_quoted, text)))
+    return text
+
+
+def mask_all_named(text: str) -> str:
+    """As `mask_named`, without looking first whether there is anything to find."""
+    text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
+    return _TAGGED.sub(_quoted, _BARE.sub(_bare, _QUOTED.sub(_quoted, text)))
+
+
+def _assigns(small: str) -> bool:
+    for stem in _STEMS:
+        at = small.find(stem)
+        while at >= 0:
+            if _ASSIGNED.match(small, at + len(stem)):
+                return True
+            at = small.find(stem, at + 1)
+    return False
+
+
+def _quoted(match: Match) -> str:
+    return match[0] if harmless(match["value"]) else match[1] + MASK
+
+
+def _bare(match: Match) -> str:
+    """A value without quotes. Behind a sure name, whatever is no word of a sentence; else what looks like a token."""
+    value = match["value"].rstrip(",.)]}:|`")
+    tail = match["value"][len(value) :]
+    if value == MASK[:-1] or not value or harmless(value) or value.startswith(("(", "[", "{")):
+        return match[0]
+    loose = match["sep"][-1:].isspace()
+    code = _CODE.match(value) is not None and (loose or not match["sure"])
+    word = value.casefold() in _WORDS or code
+    if match["sure"]:
+        return match[0] if word else match["head"] + MASK + tail
+    enough = any(char in "0123456789/+=" for char in value) and len(value) >= 8
+    tight = not loose and match["sep"] == "=" and len(value) >= 4
+    return match["head"] + MASK + tail if (enough or tight) and not word else match[0]

@@ -1,0 +1,96 @@
+"""What a command prints: text of others never steers the terminal, tables keep ids whole at any width, and a pipe gets
+one record a line, its fields apart by tabs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from runbook_lib.base import foreign
+
+_LEAST = 24
+"""A column of prose narrower than this is put below its row."""
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    key: str
+    rank: int = 0
+    """Where not all fit, those of the highest rank are left out first; 0 never is."""
+    prose: bool = False
+    """May be wrapped; the others stand whole, on one line."""
+
+
+def say(text: object = "", *, err: bool = False, **style: Any) -> None:
+    """Prints lines; `style` as `typer.style` has it."""
+    typer.secho(foreign.terminal(text), err=err, **style)
+
+
+def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Prints a table: to a terminal fitted to its width, else one record a line, all columns, without a head."""
+    listed = [{one.key: _text(row.get(one.key)) for one in columns} for row in rows]
+    if not sys.stdout.isatty():
+        for row in listed:
+            say_line("\t".join(row[one.key] for one in columns))
+        return
+    if title:
+        say(title, italic=True)
+    width = shutil.get_terminal_size().columns
+    for number, line in enumerate(fitted(columns, listed, width)):
+        typer.secho(line, bold=number == 0)
+
+
+def say_line(line: str) -> None:
+    """Prints one line whose fields are escaped already."""
+    typer.echo(line)
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    """Head and rows as lines of at most `width` characters, if what may not be left out fits into them."""
+    wide = {one.key: max([len(one.name), *(len(row[one.key]) for row in rows)]) for one in columns}
+    whole = [one for one in columns if not one.prose]
+    while sum(wide[one.key] + len(_GAP) for one in whole) - len(_GAP) > width and any(one.rank for one in whole):
+        whole.remove(max(whole, key=lambda one: one.rank))
+    prose = [one for one in columns if one.prose and any(row[one.key] for row in rows)]
+    left = width - sum(wide[one.key] + len(_GAP) for one in whole)
+    beside = prose[0] if len(prose) == 1 and left >= min(_LEAST, wide[prose[0].key]) else None
+    shown = [one for one in columns if one in whole or one is beside]
+    head = _GAP.join(one.name if one is beside else one.name.ljust(wide[one.key]) for one in shown).rstrip()
+    lines = [head]
+    for row in rows:
+        parts = textwrap.wrap(row[beside.key], left) or [""] if beside else [""]
+        for number, part in enumerate(parts):
+            cells = (
+                part if one is beside else (row[one.key] if number == 0 else "").ljust(wide[one.key]) for one in shown
+            )
+            lines.append(_GAP.join(cells).rstrip())
+        for one in prose:
+            if one is not beside and row[one.key]:
+                lines += textwrap.wrap(
+                    f"{one.name}: {row[one.key]}" if one.name else row[one.key],
+                    max(width, _LEAST), initial_indent="    ", subsequent_indent="    ",
+                )  # fmt: skip
+    return lines
+
+
+def facts(title: str, values: Mapping[str, Any]) -> None:
+    """Prints names and values, one a line."""
+    columns = (Column("", "name"), Column("", "value", prose=True))
+    table(title, columns, ({"name": name, "value": value} for name, value in values.items()))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else foreign.field(value)

@@ -1,0 +1,65 @@
+"""Text of others comes out of each medium as it went in, and as text."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import mistune
+from hypothesis import example, given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from runbook_lib.base import foreign
+from runbook_lib.show.page import within
+
+MARKUP = r"[/x] [bold] [link=a] \\ ` ``` <img/src=x/onerror=y> </td> &lt; &amp; &#60; | ~~ ** __ _ $x$ <!-- --- ===|"
+MORE = "[a](javascript:b)|![a](b)|a_b|[x]:/y|<script>|http://a.b/|:-|*|1.|# |- |1. |> |+ |2) |\n|\r|\t"
+STEERING = ["\x1b[2J", "\x1b]0;x\x07", "\u202e", "\x9b1m"]
+PIECES = st.sampled_from([*MARKUP.split(), *MORE.split("|"), *STEERING])
+TEXT = st.lists(PIECES | st.text(st.characters(), max_size=6), max_size=8).map("".join)
+RENDER = mistune.create_markdown(escape=False, plugins=["table", "strikethrough", "task_lists", "footnotes"])
+
+
+def seen(text: str) -> str:
+    return " ".join(text.split())
+
+
+@given(TEXT)
+def test_a_terminal_is_not_steered(text: str) -> None:
+    shown = foreign.terminal(text)
+    assert not re.search("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]", shown)
+    shown.encode()
+    assert foreign.terminal(shown) == shown
+    assert not set("\t\n\r\x85\u2028") & set(foreign.field(text))
+
+
+@given(TEXT)
+def test_html_reads_it_as_text(text: str) -> None:
+    shown = foreign.html(text)
+    assert not set("<>\"'") & set(shown)
+    assert html.unescape(shown) == foreign.terminal(text)
+
+
+@given(TEXT)
+@example("1. a\n2. b")
+@example("\\\\`<b>`")
+@example("&")
+def test_markdown_reads_it_as_text(text: str) -> None:
+    shown, plain = foreign.markdown(text), foreign.field(text)
+    assert "\n" not in shown
+    for page in (shown, str(within(shown))):
+        drawn = RENDER(f"{page}\n").strip()
+        assert drawn in ("", f"<p>{drawn[3:-4]}</p>")
+        assert seen(html.unescape(drawn[3:-4])) == plain and not re.search("<[^/p]", drawn[3:-4])
+    table = RENDER(f"| A | B |\n|---|---|\n| x | {shown} |\n")
+    cells = re.findall("<td>(.*?)</td>", table, re.S)
+    assert (len(cells), seen(html.unescape(cells[1]))) == (2, plain)
+
+
+@given(TEXT)
+def test_rich_reads_it_as_text(text: str) -> None:
+    console = Console(width=10_000, color_system=None, force_terminal=False)
+    with console.capture() as taken:
+        console.print(foreign.markup(foreign.field(text)), emoji=False, highlight=False)
+    assert taken.get().rstrip("\n").rstrip() == foreign.field(text).rstrip()

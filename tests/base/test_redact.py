@@ -1,0 +1,203 @@
+"""No string in this file looks like a secret: each is put together when the test runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base import redact as room
+from runbook_lib.base.redact import MASK, Pieces, mask_emails, redact, redact_file, redact_text
+from runbook_lib.base.secret_names import mask_all_named
+from tests.secrets import LINES, PEM, SECRETS
+
+PROSE = st.text(st.characters(codec="utf-8"), max_size=40)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@given(data=st.data())
+def test_a_secret_never_survives_whatever_stands_around_it(kind: str, data: Any) -> None:
+    text, secret = data.draw(SECRETS[kind])
+    before, after = (data.draw(PROSE.filter(lambda prose: secret not in prose)) for _ in range(2))
+    shown = redact_text(f"{before}\n{text}\n{after}")
+    assert secret not in shown
+    assert MASK in shown
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@given(data=st.data())
+def test_redacting_twice_is_redacting_once(kind: str, data: Any) -> None:
+    once = redact_text(data.draw(SECRETS[kind])[0] + data.draw(PROSE))
+    assert redact_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sha256 " + "0123456789abcdef" * 4,
+        "arn:aws:sts::000000000101:assumed-role/rollout/a.engineer",
+        '{"token_usage": {"input": 2500, "output": 1800}, "input_tokens": 2500}',
+        "input_tokens: 250000000, output_tokens: 12345678",
+        "run 4f1c9a7be210, account 000000000101, release 2026.11-vpr-async",
+        "https://abc123.execute-api.us-east-1.amazonaws.com/prod/api/vpr-async?id=12345678",
+        "task-7-of-the-plan, disk-0123456789abcdef, sk-short-1",
+        "basic health check of the queue passed",
+        "idempotency_key=job-12345678",
+        "the next token is 5 characters long",
+        "PASS: 3 of 3 gates pass, PWD=/home/ada",
+        "encryption_key: arn:aws:kms:us-east-1:000000000101:key/0123456789abcdef, KmsMasterKeyId: alias/aws/sqs",
+        'password = getpass.getpass("Password")',
+        "password: required, secret: none",
+        "bearer authentication required",
+        "get_latest_configuration(ConfigurationToken=self._token)",
+        "AWS/DynamoDB ConsumedReadCapacityUnits TableName=vpr-jobs-dev, VPRJobFailed, p99",
+        "\x1b[31mred\x1b[0m",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | PROSE, lambda x: st.lists(x) | st.dictionaries(PROSE, x))
+)
+def test_structures_keep_their_shape(value: Any) -> None:
+    assert redact(redact(value)) == redact(value)
+    if isinstance(value, dict):
+        assert redact(value).keys() == value.keys()
+
+
+def test_a_name_behind_a_name_does_not_hide_the_value() -> None:
+    for before in ("Bear" + "er ", "basi" + "c ", "authorization: ", "token: ", "the secret: "):
+        for text in ("basi" + "c zebra0zebra0zebra0", "pass" + "word: zebra0", "api_" + "key=zebra0zebra0"):
+            assert "zebra" not in redact_text(before + text)
+
+
+def test_a_value_behind_a_telling_name_goes_whole() -> None:
+    assert redact({"Session" + "Token": "a b", "plain": ("x", 1), "pass" + "word": ""}) == {
+        "Session" + "Token": MASK,
+        "plain": ["x", 1],
+        "pass" + "word": "",
+    }
+
+
+CHAINS = [
+    *("sk-", "-----BEGIN ", "a-", "secret_", "a.b+", "password=", "eyJabc-", "curl -u ", "--pass", "<password>", "a@"),
+    *("cookie: ", "authorization: bearer ", "X-Amz-Signature=", "token='\\\\'", f"-----BEGIN {PEM}-----", "https://a:"),
+    *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
+]
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("before", ["", "token ", "://", "password", "curl "])
+def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
+    def seconds(size: int) -> float:
+        text = before + chain * (size // len(chain))
+        began = time.process_time()
+        redact_text(text)
+        return time.process_time() - began
+
+    # A quadratic pattern takes minutes for this; a linear one some hundredths of a second.
+    assert min(seconds(80_000) for _ in range(2)) < 1
+
+
+def test_a_long_chain_of_beginnings_takes_milliseconds() -> None:
+    began = time.process_time()
+    redact_text("sk-" * 26_666)
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize("kind", LINES)
+@given(data=st.data())
+def test_a_key_line_by_line_is_masked_in_a_list_and_in_pieces(kind: str, data: Any) -> None:
+    lines, secret = data.draw(LINES[kind])
+    pieces = Pieces()
+    assert secret not in "".join(map(pieces, ["before", *lines]))
+    shown = redact({"lines": ["before", *lines, "after"]})["lines"]
+    assert secret not in "".join(shown)
+    assert (shown[0], len(shown)) == ("before", len(lines) + 2)
+    assert shown[-1] == ("after" if "END" in lines[-1] else MASK)
+
+
+@given(
+    st.text(min_size=1, max_size=20).filter(lambda text: text != "." and not text.startswith(("-", "arn:", "$", "{{")))
+)
+def test_structures_that_tell_of_a_secret(secret: str) -> None:
+    word = "pass" + "word"
+    if not secret.strip("*.-–… ") or secret.startswith("alias/"):
+        return
+    assert redact({"Name": f"DB_{word}", "Value": secret})["Value"] == MASK
+    assert redact({"ParameterKey": f"db{word.title()}", "ParameterValue": secret})["ParameterValue"] == MASK
+    assert redact(["deploy", f"--{word}", secret, "now"]) == ["deploy", f"--{word}", MASK, "now"]
+    assert redact({f"{word}s": [secret, {"old": secret}]}) == {f"{word}s": [MASK, {"old": MASK}]}
+    assert redact(["curl", "-u", f"me:{secret}", "x"])[2] == f"me:{MASK}"
+
+
+def test_a_key_of_a_mapping_is_masked_and_none_is_lost() -> None:
+    one, two = ("AK" + "IA" + char * 16 for char in "QZ")
+    assert redact({one: 1, two: 2}) == {MASK: 1, f"{MASK} 2": 2}
+
+
+def test_addresses_go_if_the_parameters_say_so() -> None:
+    said = "assumed-role/rollout/ada.lovelace+x@example.com said mailto:bob%40example.org"
+    assert redact_text(said) == said
+    mask_emails(True)
+    try:
+        assert redact_text(said) == f"assumed-role/rollout/{MASK} said mailto:{MASK}"
+    finally:
+        mask_emails(False)
+
+
+@given(st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=8), max_size=4))
+def test_a_file_without_secrets_keeps_its_bytes_and_json_stays_json(value: dict[str, Any]) -> None:
+    raw = json.dumps(value, indent=3).encode()
+    if redact(value) == value:
+        assert redact_file("a.json", raw) == raw
+    secret = "zebra" + "stripe"
+    masked = redact_file("a.json", json.dumps({**value, "DB_PASS" + "WORD": secret}).encode())
+    assert secret.encode() not in masked
+    assert json.loads(masked)["DB_PASS" + "WORD"] == MASK
+    assert redact_file("code.zip", b"\xff\x00" + secret.encode()) == b"\xff\x00" + secret.encode()
+
+
+def test_an_image_within_html_stays_whole_and_what_stands_around_it_is_redacted() -> None:
+    drawn = "iVBORw0KGgo" + "Qk0+/x" * 20 + "+AKIA" + "Q" * 16 + "/ghp" + "eyJ" * 30 + "=="
+    image = f"data:image/png;base64,{drawn}"
+    said = f'<p>password="hunter22"</p><img src="{image}"><p>Authorization: Bearer abc123def456ghi7</p>'
+    redacted = redact_text(said)
+    assert image in redacted
+    assert "hunter22" not in redacted
+    assert "abc123def456ghi7" not in redacted
+    assert redact_text(redacted) == redacted
+
+
+def test_only_a_long_picture_is_taken_for_one() -> None:
+    assert "hunter22" not in redact_text("data:image/png;base64,QUJD password='hunter22'")
+    assert "AKIA" + "Q" * 16 not in redact_text("data:image/png;base64," + "AKIA" + "Q" * 16)
+
+
+def _thorough(text: str) -> str:
+    """Every pattern, whatever the text: what the words in front of them may only make quicker."""
+    for kind in room.KINDS:
+        text = kind.pattern.sub(kind.replacement, text)
+    return mask_all_named(text)
+
+
+_WORDS = st.sampled_from(
+    [
+        *("Bearer ", "BASIC ", "eyJ", "AKIA", "ghp_", "xoxb-", "hooks.slack.com/services/", "Signature=", "&X-Amz-"),
+        *("Credential=", "AWS4-HMAC-SHA256 ", "://", "user:", "@host", f"-----BEGIN {PEM}-----", "?Signature="),
+        *("pass" + "word", "Secret", "session-token", "api_key", "ACCESS_KEY_ID", "webhook url", "x-amz-credential"),
+        *("\u017fecret", "to\u212aen", "MY_", "passphrase", "authorization", "events.pagerduty.com/integration/"),
+        *(" ", "=", ": ", " => ", '"', '\\"', "'", ".", "-", "a1" * 8, "A1" * 8, "\n", "\u00df"),
+    ]
+)
+
+
+@given(st.lists(st.one_of(_WORDS, st.text(max_size=4)), max_size=12).map("".join))
+def test_looking_for_a_word_first_finds_no_less(text: str) -> None:
+    assert room._redact(text) == _thorough(text)

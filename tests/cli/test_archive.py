@@ -1,0 +1,81 @@
+"""`runbook archive` and `runbook replay` over records with hostile texts, and over damaged ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.cli import archive as noun
+from runbook_lib.cli import replay
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import RecordRef, new_run_id
+
+app = typer.Typer(rich_markup_mode="rich")
+noun.register(app)
+replay.register(app)
+
+
+@pytest.fixture
+def seal(tmp_path: Path) -> Callable[..., RecordRef]:
+    def build(reason: str = "fine") -> RecordRef:
+        archive = Archive(tmp_path / "archive")
+        staging = archive.stage("dev", "r1", "06_phase1_10_percent", new_run_id(), "interactive")
+        journal = Journal(staging)
+        params = {"env": "dev", "release": "r1", "mode": "plan", "operator": reason}
+        journal.append("opened", run_id=staging.name, notebook="06_phase1_10_percent", params=params)
+        journal.append("warning", text=reason)
+        journal.append("intent", id="i", what=reason, before={reason: reason})
+        outcome = {"decision": "HOLD", "reason": f"HOLD: {reason}", "next": reason}
+        journal.append("decision", moment="step", outcome=outcome)
+        journal.append("closed", decision="HOLD")
+        return seal_staged(archive, staging, status="completed")
+
+    return build
+
+
+def call(root: Path, *words: str) -> tuple[int, Result]:
+    done = CliRunner().invoke(app, [*words, "--archive", str(root / "archive")])
+    if isinstance(done.exception, RunbookError):
+        return int(done.exception.exit_code), done
+    if isinstance(done.exception, Exception):
+        raise done.exception
+    return done.exit_code, done
+
+
+@pytest.mark.parametrize("text", ["[/x]", "[bold]x", "\x1b[2J", "<b>`", "\\[/", "[link=https://a]b", "a\tb\nc"])
+@pytest.mark.parametrize("more", [(), ("--markdown",), ("--json",)])
+def test_a_record_with_any_text_is_shown(
+    tmp_path: Path, seal: Callable[..., RecordRef], text: str, more: tuple[str, ...]
+) -> None:
+    ref = seal(text)
+    code, done = call(tmp_path, "archive", "show", ref.run_id, *more)
+    assert code == 0 and "\x1b" not in done.stdout
+    code, done = call(tmp_path, "archive", "list")
+    assert code == 0 and done.stdout.startswith(f"{ref.run_id}\t") and done.stdout.count("\n") == 1
+
+
+def test_damaged_records_are_named_and_the_end_is_not_0(tmp_path: Path, seal: Callable[..., RecordRef]) -> None:
+    good, bad = seal(), seal()
+    path = bad.folder / "record.json"
+    path.write_text(path.read_text().replace("fine", "\\ud800"))
+    code, done = call(tmp_path, "archive", "list")
+    assert code == 1 and bad.folder.name in str(done.exception) and good.folder.name not in str(done.exception)
+    assert len(done.stdout.splitlines()) == 2
+    code, done = call(tmp_path, "archive", "list", "--json")
+    assert code == 1 and [row["intact"] for row in json.loads(done.stdout)] == [True, False]
+    code, done = call(tmp_path, "replay", "--all")
+    assert code == 1 and bad.folder.name in done.output
+    code, done = call(tmp_path, "replay", "--all", "--json")
+    assert code == 1 and len(json.loads(done.stdout)) == 2
+
+
+def test_a_whole_archive_ends_with_0(tmp_path: Path, seal: Callable[..., RecordRef]) -> None:
+    seal()
+    assert [call(tmp_path, *words)[0] for words in (("archive", "list"), ("replay", "--all"))] == [0, 0]

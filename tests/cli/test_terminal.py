@@ -1,0 +1,84 @@
+"""Tables keep ids whole at every width, a pipe gets a record a line, and text of others steers nothing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.cli import terminal
+from runbook_lib.cli.archive import _RECORDS
+from runbook_lib.cli.terminal import Column, fitted, say, table
+
+CLI = Path(__file__).resolve().parents[2] / "runbook_lib" / "cli"
+COLUMNS = (Column("run", "run"), Column("step", "step", rank=1), Column("why", "why", prose=True))
+ROW = {
+    "run": "4f1c9a7be210", "sealed": "20261123T030000.000Z", "env": "staging", "release": "2026.11-vpr-async",
+    "notebook": "rollback_3_dynamodb_throttling", "mode": "apply", "status": "completed", "decision": "PROMOTE",
+    "as_of": "2026-11-23T03:00:00+00:00", "intact": "yes", "problem": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_run_ids_are_whole_and_rows_are_one_line(width: int) -> None:
+    head, *lines = fitted(_RECORDS, [ROW, ROW], width)
+    assert len(lines) == 2
+    for line in lines:
+        assert ROW["run"] in line and ROW["notebook"] in line and ROW["decision"] in line and len(line) <= width
+    assert ("release" in head) == (width == 200) and "problem" not in head
+
+
+def test_prose_goes_beside_or_below() -> None:
+    rows = [{"run": "4f1c9a7be210", "step": "s" * 40, "why": "because of this and that " * 5}]
+    wide, narrow = fitted(COLUMNS, rows, 120), fitted(COLUMNS, rows, 60)
+    assert wide[0].split() == ["run", "step", "why"] and "because" in wide[1]
+    assert "because" not in narrow[1] and narrow[2].startswith("    why: because")
+    assert all(len(line) <= 120 for line in wide) and all(len(line) <= 60 for line in narrow)
+
+
+@given(st.lists(st.fixed_dictionaries({"run": st.text("0123456789abcdef", min_size=12, max_size=12),
+                                       "step": st.text("ab_", max_size=60), "why": st.text("ab \n", max_size=90)}),
+                max_size=4), st.integers(20, 160))  # fmt: skip
+def test_at_any_width_every_id_stands_whole_on_a_line(rows: list[dict[str, str]], width: int) -> None:
+    lines = fitted(COLUMNS, [{**row, "why": " ".join(row["why"].split())} for row in rows], width)
+    assert all(any(row["run"] in line for line in lines) for row in rows)
+    words = " ".join(lines)
+    assert all(word in words.replace(" ", "") for row in rows for word in ["".join(row["why"].split())[:3]])
+
+
+def test_a_pipe_gets_one_record_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    table("Records", COLUMNS, [{"run": "a", "step": None, "why": "b\tc\nd"}, {"run": "e", "step": True}])
+    assert capsys.readouterr().out == "a\t\tb c d\ne\tyes\t\n"
+
+
+def test_a_terminal_gets_a_head(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    table("Records", COLUMNS, [{"run": "4f1c9a7be210", "step": "[/x]", "why": "\x1b[2J[bold]"}])
+    out = re.sub(r"\x1b\[[0-9]+m", "", capsys.readouterr().out)
+    assert out.splitlines()[0] == "Records" and "[/x]" in out and r"\x1b[2J[bold]" in out
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_what_is_said_steers_nothing(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        told: list[str] = []
+        patch.setattr(terminal.typer, "secho", lambda said, **_: told.append(said))
+        say(text)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", told[0])
+
+
+def test_no_command_prints_by_another_way() -> None:
+    """JSON and CSV are for machines, and escape by themselves."""
+    fine = ("json.dumps", "nl=False", "terminal(", "interrupted", "off.sentence")
+    wrong = [
+        f"{path.name}: {line.strip()}"
+        for path in CLI.glob("*.py")
+        if path.name != "terminal.py"
+        for line in path.read_text().splitlines()
+        if re.search(r"typer\.(?:echo|secho)\(|(?<![.\w])print\(", line) and not any(word in line for word in fine)
+    ]
+    assert not wrong

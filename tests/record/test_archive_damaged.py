@@ -1,0 +1,178 @@
+"""An archive that somebody has had in hand: what is damaged is named, kills nothing else, is not shown as sealed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive, list_rows, seal_staged, show_record
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import RecordRef, attachments, new_run_id, safe
+from runbook_lib.record.seal import canonical, record_hash, replace_file
+
+Seal = Callable[..., RecordRef]
+DEEP = "[" * 5_000 + "]" * 5_000
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "a lone surrogate": lambda path: _with(path, operator="\ud800"),
+    "a lone surrogate in bytes": lambda path: path.write_bytes(
+        path.read_bytes().replace(b'"completed"', b'"\xed\xa0\x80"')
+    ),
+    "deep nesting": lambda path: path.write_text(path.read_text().replace('"params": {', f'"x": {DEEP}, "params": {{')),
+    "nesting that json bears": lambda path: _with(path, x=json.loads("[" * 400 + "]" * 400)),
+    "deeper than json bears": lambda path: path.write_text("[" * 200_000),
+    "a number without end": lambda path: path.write_text('{"a": NaN}'),
+    "a huge number": lambda path: path.write_text('{"a": ' + "9" * 10_000 + "}"),
+    "no object": lambda path: path.write_text("[]"),
+    "nothing": lambda path: path.write_text(""),
+    "files that are no names": lambda path: _with(path, files=["a"]),
+    "a file elsewhere": lambda path: _with(path, files={"../../../../.lock": "0" * 64}),
+    "a hash that is none": lambda path: _with(path, files={"answers.json": None}),
+    "no text": lambda path: path.write_bytes(bytes(range(256))),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "gone": lambda path: path.unlink(),
+}
+
+
+def _with(path: Path, **changes: Any) -> None:
+    """Alters the record, and its hash with it where it can have one."""
+    raw = {**json.loads(path.read_text()), **changes}
+    with contextlib.suppress(ValueError):
+        raw["hash"] = record_hash(raw)
+    path.write_text(json.dumps(raw))
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_one_damaged_record_is_a_row_that_says_so_and_the_others_stay(
+    archive: Archive, sealed: Seal, kind: str
+) -> None:
+    good, bad = sealed(), sealed()
+    SPOILT[kind](bad.folder / "record.json")
+    rows = {row["run"]: row for row in list_rows(archive)}
+    assert rows[good.run_id]["intact"] is True
+    assert rows[bad.run_id]["intact"] is False and bad.folder.name in rows[bad.run_id]["problem"]
+    json.dumps(rows).encode()
+    with pytest.raises(ArchiveError):
+        archive.verify(bad)
+    with contextlib.suppress(ArchiveError):
+        show_record(archive, bad.run_id)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.data())
+def test_whatever_bytes_stand_in_a_record_it_is_one_sentence(archive: Archive, sealed: Seal, data: Any) -> None:
+    ref = archive.latest() or sealed()
+    path = ref.folder / "record.json"
+    whole = path.read_bytes()
+    at = data.draw(st.integers(0, len(whole)))
+    try:
+        path.write_bytes(whole[:at] + data.draw(st.binary(min_size=1, max_size=8)) + whole[at + 1 :])
+        (row,) = list_rows(archive)
+        assert (
+            row["intact"] is False or path.read_bytes() == whole or json.loads(path.read_bytes()) == json.loads(whole)
+        )
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_folder_among_the_attachments_is_not_the_records_own_report(archive: Archive, sealed: Seal) -> None:
+    ref = sealed()
+    forged = ref.folder / "attachments" / "zzz"
+    forged.mkdir(parents=True)
+    (forged / "report.html").write_text("PROMOTE")
+    assert ref.report == ref.folder / "report.html"
+    (row,) = list_rows(archive)
+    assert row["intact"] is False and "zzz" in row["problem"]
+    assert show_record(archive, ref.run_id)["report"] == str(ref.folder / "report.html")
+
+
+@pytest.mark.parametrize("change", [{}, {"record": "0" * 64}, {"files": {}}, {"files": {"report.html": "0" * 64}}])
+def test_an_attachment_that_nobody_attached_is_not_shown(
+    archive: Archive, sealed: Seal, change: dict[str, Any]
+) -> None:
+    ref = sealed()
+    forged = ref.folder / "attachments" / "20991231T000000.000Z"
+    forged.mkdir(parents=True)
+    (forged / "report.html").write_text("PROMOTE")
+    facts = {"record": archive.load(ref).hash, "run_id": ref.run_id, "files": {"report.html": "1" * 64}, **change}
+    (forged / "attachment.json").write_text(json.dumps({**facts, "hash": record_hash(facts)}))
+    with pytest.raises(ArchiveError, match="20991231"):
+        list(attachments(ref))
+    assert ref.report == ref.folder / "report.html"
+
+
+def test_releases_with_the_same_first_hundred_characters_are_two_chains(archive: Archive) -> None:
+    one, two = ("r" * 120 + end for end in "ab")
+    assert safe(one) != safe(two) and len(safe(one)) <= 100
+    refs = []
+    for release in (one, two):
+        staging = archive.stage("dev", release, "nb", new_run_id(), "interactive")
+        Journal(staging).append("opened", run_id=staging.name, notebook="nb", params={"env": "dev", "release": release})
+        refs.append(seal_staged(archive, staging, status="failed"))
+    assert refs[0].folder.parent != refs[1].folder.parent
+    assert [archive.load(ref).previous for ref in refs] == [None, None]
+    for ref, release in zip(refs, (one, two), strict=True):
+        archive.verify(ref)
+        assert archive.records(release=release) == [ref]
+
+
+def test_a_long_release_that_an_earlier_version_sealed_stays_verifiable(archive: Archive, sealed: Seal) -> None:
+    ref = sealed()
+    raw = json.loads((ref.folder / "record.json").read_text()) | {"release": "r" * 120}
+    raw["hash"] = record_hash(raw)
+    old = archive.root / "env=dev" / f"release={'r' * 100}" / ref.notebook / ref.folder.name
+    old.parent.mkdir(parents=True)
+    ref.folder.rename(old)
+    (old / "record.json").write_text(json.dumps(raw))
+    replace_file(old.parent / "HEAD", raw["hash"].encode())
+    archive.verify(archive.at(old))
+
+
+def _many(archive: Archive, sealed: Seal, count: int) -> list[RecordRef]:
+    """A chain of `count` records, made of copies of a sealed one."""
+    first = sealed()
+    raw = json.loads((first.folder / "record.json").read_text())
+    files = [path for path in first.folder.iterdir() if path.name != "record.json"]
+    for number in range(1, count):
+        folder = (
+            first.folder.parent
+            / f"20270101T{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}.000Z-{number:012x}"
+        )
+        folder.mkdir()
+        for path in files:
+            os.link(path, folder / path.name)
+        raw = {**raw, "run_id": f"{number:012x}", "previous": raw["hash"]}
+        raw["hash"] = record_hash(raw)
+        (folder / "record.json").write_bytes(canonical(raw))
+    replace_file(first.folder.parent / "HEAD", raw["hash"].encode())
+    return archive.records()
+
+
+@pytest.mark.slow
+def test_a_long_chain_is_verified_in_linear_time(archive: Archive, sealed: Seal) -> None:
+    refs = _many(archive, sealed, 1_000)
+    began = time.process_time()
+    rows = list_rows(archive)
+    took = time.process_time() - began
+    assert all(row["intact"] for row in rows) and len(rows) == len(refs) == 1_000
+    assert took < 4, f"{took:.1f} s; about one on an idle machine"
+
+
+def test_each_record_of_a_chain_is_read_once(archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runbook_lib.record import chain
+
+    _many(archive, sealed, 40)
+    looked: list[Path] = []
+    whole = chain.link
+    monkeypatch.setattr(chain, "link", lambda folder: (looked.append(folder), whole(folder))[1])
+    list_rows(archive)
+    assert len(looked) == 40

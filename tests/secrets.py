@@ -1,0 +1,77 @@
+"""Secrets of every kind, for tests: none stands here as such, each is put together when the test runs."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import strategies as st
+
+UPPER = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=16, max_size=16)
+HEX = st.text("0123456789abcdef", min_size=32, max_size=64)
+HEX64 = st.text("0123456789abcdef", min_size=64, max_size=64)
+TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=24, max_size=60).filter(
+    lambda text: any(char.isdigit() for char in text)
+)
+LETTERS = st.text("ghijklmnopqrstuvwxyz", min_size=5, max_size=14).map(lambda text: f"Q{text}q")
+LONG_LETTERS = st.text("ghijklmnopqrstuvwxyz", min_size=24, max_size=40)
+PEM = "PRIVATE " + "KEY"
+
+SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
+    "access key": UPPER.map(lambda x: ("AK" + "IA" + x, "AK" + "IA" + x)),
+    "session key": UPPER.map(lambda x: ("key AS" + "IA" + x + ".", x)),
+    "secret key": TOKEN.map(lambda x: (f"aws_secret_access_{'key'} = {x}", x)),
+    "secret in json": TOKEN.map(lambda x: (json.dumps({"SecretAccess" + "Key": x}), x)),
+    "escaped json": TOKEN.map(lambda x: (json.dumps(json.dumps({"session_" + "token": x})), x)),
+    "presigned": HEX.map(lambda x: (f"https://b.s3.amazonaws.com/k?X-Amz-Date=1&X-Amz-Sig{'nature'}={x}&a=1", x)),
+    "presigned credential": TOKEN.map(lambda x: (f"GET /k?X-Amz-Cred{'ential'}={x}%2F2026", x)),
+    "presigned token": TOKEN.map(lambda x: (f"?X-Amz-Security-{'Token'}={x}", x)),
+    "bearer": TOKEN.map(lambda x: (f"Authorization: Bear{'er'} {x}", x)),
+    "basic": TOKEN.map(lambda x: (f"basi{'c'} {x}==", x)),
+    "jwt": st.tuples(TOKEN, TOKEN, TOKEN).map(lambda x: (f"ey{'J'}{x[0]}.{x[1]}.{x[2]}", x[1])),
+    "signature": HEX64.map(lambda x: (f"AWS4-HMAC-SHA256 Credential=a, Sig{'nature'}={x}", x)),
+    "code host": TOKEN.map(lambda x: (f"g{'hp'}_{x}", x)),
+    "llm": TOKEN.map(lambda x: (f"s{'k'}-ant-{x}", x)),
+    "chat": TOKEN.map(lambda x: (f"xo{'xb'}-{x}", x)),
+    "webhook": TOKEN.map(lambda x: (f"https://hooks.sla{'ck.com'}/services/T0/B0/{x}", x)),
+    "pager": HEX.map(lambda x: (f'"routing_{"key"}": "{x}"', x)),
+    "pager url": HEX.map(lambda x: (f"https://events.pager{'duty.com'}/integration/{x}/enqueue", x)),
+    "password in url": TOKEN.map(lambda x: (f"postgres://user:{x}@host/db", x)),
+    "password": TOKEN.map(lambda x: (f"DB_PASS{'WORD'}={x}", x)),
+    "private key": TOKEN.map(lambda x: (f"-----BEGIN RSA {PEM}-----\n{x}\n-----END RSA {PEM}-----", x)),
+    "short password": LETTERS.map(lambda x: (f"pass{'word'}={x}", x)),
+    "password with a space": LETTERS.map(lambda x: (f"db_pass{'word'}: {x}", x)),
+    "password flag": LETTERS.map(lambda x: (f"mysqldump --pass{'word'} {x} all", x)),
+    "password in json": LETTERS.map(lambda x: (json.dumps({"pass" + "word": f'a"{x}"b'}), x)),
+    "password in escaped html": LETTERS.map(lambda x: (f"<li>&quot;pass{'word'}&quot;: &quot;{x}&quot;</li>", x)),
+    "password in highlighted code": LETTERS.map(lambda x: (f"<b>pass{'word'}</b><i>=</i><u>{x}</u>", x)),
+    "password in a table": LETTERS.map(lambda x: (f"<tr><td>db_pass{'word'}</td><td>{x}</td></tr>", x)),
+    "coloured password": LETTERS.map(lambda x: (f"\x1b[1mpass{'word'}\x1b[0m\x1b[31m=\x1b[0m\x1b[32m'{x}'\x1b[0m", x)),
+    "short name": LETTERS.map(lambda x: (f"DB_PA{'SS'}={x}", x)),
+    "hump": LETTERS.map(lambda x: (f"dbPass{'word'}={x}", x)),
+    "postgres": LETTERS.map(lambda x: (f"PGPASS{'WORD'}={x}", x)),
+    "signing key": LETTERS.map(lambda x: (f"SIGNING_{'KEY'}={x}", x)),
+    "encryption key": LETTERS.map(lambda x: (f"ENCRYPTION_{'KEY'}={x}", x)),
+    "password without a user": LETTERS.map(lambda x: (f"red{'is'}://:{x}@host:6379/0", x)),
+    "xml": LETTERS.map(lambda x: (f"<SecretAccess{'Key'}>{x}</SecretAccess{'Key'}>", x)),
+    "bearer of letters": LETTERS.map(lambda x: (f"Authorization: Bear{'er'} {x}", x)),
+    "bearer anywhere": LONG_LETTERS.map(lambda x: (f"sent bear{'er'} {x}", x)),
+    "stripe": TOKEN.map(lambda x: (f"s{'k'}_li{'ve'}_{x}", x)),
+    "google": HEX.map(lambda x: (f"AI{'za'}{x}", x)),
+    "npm": HEX.map(lambda x: (f"np{'m_'}{x}", x)),
+    "pypi": TOKEN.map(lambda x: (f"py{'pi-'}{x}", x)),
+    "gitlab": TOKEN.map(lambda x: (f"gl{'pat'}-{x}", x)),
+    "pgp": TOKEN.map(lambda x: (f"-----BEGIN PGP {PEM} BLOCK-----\n\n{x}\n-----END PGP {PEM} BLOCK-----", x)),
+    "key without an end": TOKEN.map(lambda x: (f"-----BEGIN {PEM}-----\n{x}", x)),
+    "set-cookie": TOKEN.map(lambda x: (f"Set-Coo{'kie'}: sid={x}; Path=/", x)),
+    "teams": TOKEN.map(lambda x: (f"https://acme.webhook.off{'ice.com'}/webhookb2/{x}@a/IncomingWebhook/b", x)),
+    "discord": TOKEN.map(lambda x: (f"https://discord.com/api/web{'hooks'}/1234/{x}", x)),
+    "encoded presigned": HEX.map(lambda x: (f"url=https%3A%2F%2Fb%2Fk%3FX-Amz-Sig{'nature'}%3D{x}%26a%3D1", x)),
+    "twice encoded presigned": HEX.map(lambda x: (f"k%253FX-Amz-Sig{'nature'}%253D{x}", x)),
+    "curl": LETTERS.map(lambda x: (f"curl -s -u admin:{x} https://host/", x)),
+}
+LINES: dict[str, st.SearchStrategy[tuple[list[str], str]]] = {
+    "private key": TOKEN.map(lambda x: ([f"-----BEGIN EC {PEM}-----", x, f"-----END EC {PEM}-----"], x)),
+    "pgp": TOKEN.map(lambda x: ([f"-----BEGIN PGP {PEM} BLOCK-----", "", x, f"-----END PGP {PEM} BLOCK-----"], x)),
+    "never ended": TOKEN.map(lambda x: ([f"-----BEGIN {PEM}-----", x], x)),
+}
+"""Secrets that go over several lines, which may be printed one by one."""
