@@ -137,6 +137,22 @@ def connect(params: Params, *, quick: bool = False) -> Aws:
     return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
 
 
+def caller(params: Params, *, quick: bool = False) -> tuple[Aws, Identity]:
+    """Clients, and who asks, of the account that the parameters name.
+
+    Args:
+        quick: as of `connect`.
+
+    Raises:
+        UsageError: the account is another one.
+        AwsError: AWS cannot be asked.
+    """
+    aws = connect(params, quick=quick)
+    identity = aws.identity()
+    require_account(params, identity)
+    return aws, identity
+
+
 def require_account(params: Params, identity: Identity) -> None:
     """The caller's account must be the one in the parameters: for reading as well as for changing.
 

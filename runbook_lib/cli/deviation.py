@@ -88,7 +88,7 @@ def adopt(
 
     Example: [bold]runbook deviation adopt inventory.table.billing --by "Ada L." -f params/prod.yaml[/bold]
     """
-    from runbook_lib.base.aws import connect, require_account
+    from runbook_lib.base.aws import caller
     from runbook_lib.base.window import iso
     from runbook_lib.params.load import load_file
     from runbook_lib.record.archive import Archive
@@ -102,8 +102,7 @@ def adopt(
     known = deviations.open_deviations(archive, loaded.env)
     if deviation not in known:
         raise UsageError(f"deviation '{deviation}': it is not open; open are: {', '.join(known) or 'none'}")
-    identity = connect(loaded).identity()
-    require_account(loaded, identity)
+    _, identity = caller(loaded)
     deviations.close(archive, loaded, [deviation], "adopted", by=by.strip(), at=iso(identity.now), arn=identity.arn)
     one = known[deviation]
     sentence = (

@@ -34,7 +34,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.commands import kill_switch
 
     any_terminal()
-    tellers[:] = [lambda text: print(f"runbook: {text}", file=sys.stderr, flush=True)]
+    tellers[:] = [lambda text: print(terminal(f"runbook: {text}"), file=sys.stderr, flush=True)]
     try:
         effect = kill_switch.off(wanted)
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody

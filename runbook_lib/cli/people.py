@@ -124,11 +124,10 @@ def _load(file: Path, pairs: list[str] | None) -> Params:
 
 
 def _caller(params: Params) -> tuple[Archive, Identity]:
-    from runbook_lib.base.aws import connect, require_account
+    from runbook_lib.base.aws import caller
     from runbook_lib.record.archive import Archive
 
-    identity = connect(params).identity()
-    require_account(params, identity)
+    _, identity = caller(params)
     return Archive.of(params), identity
 
 

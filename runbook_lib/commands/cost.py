@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import Aws, connect, require_account
+from runbook_lib.base.aws import Aws, caller
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.gates.gates import judge_all
@@ -117,9 +117,7 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
         AwsError: AWS cannot be asked.
     """
     params = load_file(file, values)
-    aws = connect(params)
-    identity = aws.identity()
-    require_account(params, identity)
+    aws, identity = caller(params)
     now = identity.now
     window = Window(moment(since, now, "--since"), now)
     end = moment(until, now, "--until") if until else now

@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook_lib.act import billing, concurrency
 from runbook_lib.act.guard import Guard
-from runbook_lib.base.aws import Aws, connect, require_account
+from runbook_lib.base.aws import Aws, caller
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.incidents.capacity import Units
@@ -62,9 +62,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     params = load_file(file, values)
     archive = Archive.of(params)
     found = _of(deviations.open_deviations(archive, params.env), id)
-    aws = connect(params)
-    identity = aws.identity()
-    require_account(params, identity)
+    aws, identity = caller(params)
     plan = _plan(aws, params, found)
     if params.mode != "apply":
         return Undone(False, f"nothing was changed; apply would do this: {plan.text()}", None)

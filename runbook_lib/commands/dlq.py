@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act import dead_letters as act
-from runbook_lib.base.aws import Aws, Identity, connect, require_account
+from runbook_lib.base.aws import Aws, Identity, caller
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge import words
 from runbook_lib.observe.jobs.dlq import Letter, letters
@@ -105,7 +105,5 @@ def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
 
 def _caller(file: Path, values: Mapping[str, Any]) -> tuple[Params, Aws, Identity]:
     params = load_file(file, values)
-    aws = connect(params)
-    identity = aws.identity()
-    require_account(params, identity)
+    aws, identity = caller(params)
     return params, aws, identity

@@ -16,7 +16,7 @@ from typing import Any
 
 from runbook_lib.act.requests.load import LoadPlan
 from runbook_lib.act.requests.probe import Probe, probe, spoilt
-from runbook_lib.base.aws import Aws, connect, require_account
+from runbook_lib.base.aws import Aws, caller
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
@@ -134,12 +134,10 @@ def run_probes(
         AwsError: AWS cannot be reached, or there is no API.
     """
     params = load_file(file, values)
-    generation_s = params.extra("load", LoadPlan).generation_s  # noqa: S610 (no Django here)
+    generation_s = params.nested("load", LoadPlan).generation_s
     pace = MOST_SHARE * params.service.workers * 60 / generation_s if per_minute is None else per_minute
     plan = planned(params, count, pace, generation_s)
-    aws = connect(params)
-    identity = aws.identity()
-    require_account(params, identity)
+    aws, identity = caller(params)
     if params.mode != "apply":
         return Done(False, f"nothing was sent; apply would send {plan.sentence}", "", 0, 0, None)
     with OwnRecord(params, NAME, aws, identity) as record:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import connect, require_account
+from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
@@ -63,8 +63,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
     from runbook_lib.observe.traffic import state as traffic
 
     params = load_file(file, {**values, "mode": "plan"})
-    aws = connect(params, quick=True)
-    require_account(params, aws.identity())
+    aws, _ = caller(params, quick=True)
     state = traffic.read(aws.client("appconfig"), params, aws)
     told, then = (
         f"apply would turn the switch off: async goes from {state.weight:g} % to 0",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import connect, require_account
+from runbook_lib.base.aws import caller
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
@@ -91,9 +91,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         AwsError: AWS cannot be asked.
     """
     params = load_file(file, values)
-    aws = connect(params, quick=True)
-    identity = aws.identity()
-    require_account(params, identity)
+    aws, identity = caller(params, quick=True)
     state, there = traffic.read_or_nothing(aws.client("appconfig"), params)
     if there:  # Only then are there routes to ask about: before the first deployment there may be no API at all.
         state = traffic.read(aws.client("appconfig"), params, aws)

@@ -102,7 +102,7 @@ class Params(Frozen):
         except KeyError:
             raise UsageError(f"service.yaml names no resource '{resource}'") from None
 
-    def extra(self, file: str, model: type[M]) -> M:
+    def nested(self, file: str, model: type[M]) -> M:
         """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.
 
         Raises:

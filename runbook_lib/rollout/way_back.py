@@ -18,7 +18,7 @@ DEPRECATE = "09_deprecate_sync"
 
 def deploy_command(params: Params, step: str = STEP) -> str:
     """The configured command that deploys `step`, as a person would type it."""
-    command = params.extra(params.commands, Commands).deploy  # noqa: S610 (no Django here)
+    command = params.nested(params.commands, Commands).deploy
     flat = params.flat
     values = {
         "env": flat.env, "region": flat.region, "account_id": flat.account_id, "release": flat.release, "step": step,

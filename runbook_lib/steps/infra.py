@@ -38,7 +38,7 @@ class Infra:
 
     def __init__(self, run: Run, step: str = "async") -> None:
         self.run, self.params, self.step = run, run.params, step
-        self.commands = run.params.extra(run.params.commands, Commands)  # noqa: S610 (no Django here)
+        self.commands = run.params.nested(run.params.commands, Commands)
         self.differs: bool | None = None
         """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
         self.named = Diff()

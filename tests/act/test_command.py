@@ -247,4 +247,4 @@ def test_the_teams_commands_are_those_of_the_requirement() -> None:
 def test_params_find_them_by_name() -> None:
     params = load_file(params_dir() / "prod.yaml", read_yaml(params_dir() / "rehearsal.yaml"))
     assert params.commands == "rehearsal-commands"
-    assert "rehearse.sandbox.iac" in params.extra(params.commands, Commands).deploy.run
+    assert "rehearse.sandbox.iac" in params.nested(params.commands, Commands).deploy.run

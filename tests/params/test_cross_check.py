@@ -36,8 +36,8 @@ other leaves name (a renamed gate or role is caught where it is named)."""
 
 def read(folder: Path) -> None:
     params = load_file(folder / "prod.yaml")
-    params.extra("dashboard", Board)
-    params.extra("inventory", Inventory)
+    params.nested("dashboard", Board)
+    params.nested("inventory", Inventory)
 
 
 def leaves(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:

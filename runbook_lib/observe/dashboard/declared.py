@@ -136,7 +136,7 @@ def declared(params: Params) -> Board:
     Raises:
         UsageError: it is missing or wrong, or names a metric or a gate that is not declared.
     """
-    board = params.extra("dashboard", Board)  # noqa: S610 - no Django here
+    board = params.nested("dashboard", Board)
     body(board, params)
     return board
 

@@ -77,7 +77,7 @@ def rules(params: Params) -> Inventory:
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
     """
-    return params.extra("inventory", Inventory)  # noqa: S610 (no Django here)
+    return params.nested("inventory", Inventory)
 
 
 def inspect(

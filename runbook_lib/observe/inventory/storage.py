@@ -275,7 +275,7 @@ FLAGS = (
 
 def _stack(spot: Spot) -> list[str]:
     """Names in the stack that break the naming rule."""
-    naming = spot.params.extra("inventory", Inventory).naming  # noqa: S610 (no Django here)
+    naming = spot.params.nested("inventory", Inventory).naming
     found = pages(spot.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=spot.name)
     named = [(one["ResourceType"], one.get("PhysicalResourceId", "")) for one in found]
     named = [(type, id) for type, id in named if type not in _GO_BY_ID]

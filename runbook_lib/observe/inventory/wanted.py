@@ -26,7 +26,7 @@ _PREFIX = "careervp"
 
 def wanted(params: Params, step: str) -> dict[str, Wanted]:
     """By check id, of every resource at `step`."""
-    known = params.extra("inventory", Inventory)  # noqa: S610 (no Django here)
+    known = params.nested("inventory", Inventory)
     account = Account(_nobody(), params, step)
     found: dict[str, Wanted] = {}
     for id, resource in known.resources.items():

@@ -41,7 +41,7 @@ class Staging(Phase):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.plan_of_load = run.params.extra("load", LoadPlan)  # noqa: S610 (no Django here)
+        self.plan_of_load = run.params.nested("load", LoadPlan)
 
     @property
     def ready(self) -> bool:

@@ -125,7 +125,7 @@ class AsyncFailing(Aftermath):
         command = deploy_command(self.params, STEP)
         if not self.run.applying:
             return line(f"Plan: run the infrastructure's command with the step before: {command}")
-        commands = self.params.extra(self.params.commands, Commands)  # noqa: S610 (no Django here)
+        commands = self.params.nested(self.params.commands, Commands)
         flat = self.params.flat
         values = {name: getattr(flat, name) for name in ("env", "region", "account_id", "release")} | {"step": STEP}
         self.decided()
