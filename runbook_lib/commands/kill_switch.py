@@ -12,7 +12,7 @@ import datetime as dt
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -103,7 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_NUMBERS: dict[str, type] = {"attempt": int, "time_scale": float}
+def _flag(text: str) -> bool:
+    if text.casefold() not in ("true", "yes", "false", "no"):
+        raise ValueError(f"'{text}' is no true or false")
+    return text.casefold() in ("true", "yes")
+
+
+_TYPED: dict[str, Callable[[str], Any]] = {"attempt": int, "time_scale": float, "redact_emails": _flag}
 """Parameters that are no text; a test holds them to `params.Flat`."""
 
 
@@ -113,7 +119,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
         key, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"--set {pair}: wants K=V")
-        values[key] = _NUMBERS.get(key, str)(value)
+        values[key] = _TYPED.get(key, str)(value)
     if values.get("mode", "apply") != "apply":
         raise ValueError(f"--set mode={values['mode']}: --apply is given too")
     values |= {"mode": "apply", "confirm": given.confirm or values.get("confirm", "")}

@@ -20,7 +20,12 @@ from runbook_lib.record.place import PARAMS
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
 
-_NUMBERS: dict[Any, Callable[[str], Any]] = {int: int, float: float}
+_BOOLS = {"true": True, "false": False, "yes": True, "no": False}
+_KINDS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    int: (int, "whole number"),
+    float: (float, "number"),
+    bool: (lambda text: _BOOLS[text.casefold()], "true or false"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def find_notebook(name: str) -> Path:
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """`K=V` pairs as typed values: numbers where the parameter is a number, text elsewhere.
+    """`K=V` pairs as typed values: numbers, true and false where the parameter is one, text elsewhere.
 
     Raises:
         UsageError: no `=`, or an unknown name.
@@ -82,11 +87,11 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         field = Flat.model_fields.get(name)
         if field is None:
             raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")
-        number = _NUMBERS.get(field.annotation)
+        kind = _KINDS.get(field.annotation)
         try:
-            values[name] = number(text) if number else text
-        except ValueError:
-            raise UsageError(f"--set {pair}: '{text}' is no {'whole ' if number is int else ''}number") from None
+            values[name] = kind[0](text) if kind else text
+        except (ValueError, KeyError):
+            raise UsageError(f"--set {pair}: '{text}' is no {kind[1] if kind else 'text'}") from None
     return values
 
 

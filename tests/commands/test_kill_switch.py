@@ -105,10 +105,11 @@ def test_the_essentials_are_what_the_whole_parameters_say(env: str) -> None:
 
 
 def test_what_is_a_number_is_told_apart_as_the_parameters_do() -> None:
-    numbers = {name: one.annotation for name, one in Flat.model_fields.items() if one.annotation in (int, float)}
-    assert numbers == kill_switch._NUMBERS
-    wanted = parse([*BASE, "--set", "attempt=2", "--set", "time_scale=0.5"])
-    assert wanted is not None and (wanted.values["attempt"], wanted.values["time_scale"]) == (2, 0.5)
+    typed = {name for name, one in Flat.model_fields.items() if one.annotation in (int, float, bool)}
+    assert typed == set(kill_switch._TYPED)
+    wanted = parse([*BASE, *(f"--set={one}" for one in ("attempt=2", "time_scale=0.5", "redact_emails=Yes"))])
+    assert wanted is not None
+    assert [wanted.values[name] for name in ("attempt", "time_scale", "redact_emails")] == [2, 0.5, True]
 
 
 def test_the_defaults_are_those_of_the_parameters() -> None:

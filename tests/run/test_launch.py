@@ -43,6 +43,7 @@ def test_overrides_keep_digits_of_text_and_read_numbers() -> None:
         ("mode", "name=value"),
         ("speed=9", "no parameter 'speed'"),
         ("attempt=[", "no whole number"),
+        ("redact_emails=perhaps", "no true or false"),
         ("attempt=1.5", "no whole number"),
         ("time_scale=fast", "no number"),
     ],
