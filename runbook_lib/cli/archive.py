@@ -64,7 +64,8 @@ def archive_list(
 
     In a pipe: one record a line, its fields apart by tabs.
     """
-    from runbook_lib.record.archive import Archive, list_rows
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.listing import list_rows
 
     rows = list_rows(Archive(_existing(archive)), env=env, release=release, notebook=notebook)
     if json_:
@@ -86,7 +87,8 @@ def archive_show(
     markdown_: Annotated[bool, typer.Option("--markdown", help="As Markdown, for the summary of a CI job.")] = False,
 ) -> None:
     """Show one record: decision, gates, changes, files, and whether it is unaltered."""
-    from runbook_lib.record.archive import Archive, show_record
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.listing import show_record
 
     if markdown_:
         from runbook_lib.record.markdown import markdown

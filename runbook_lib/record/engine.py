@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.record.ended import Terminated, cut_short, outcome_of, running
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -29,13 +30,6 @@ if TYPE_CHECKING:
 
 _SAVED_EVERY_S = 0.5
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class Terminated(SystemExit):
-    """The process was asked to end by SIGTERM; exits with 143 as a shell would have it."""
-
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
 
 
 class RunbookEngine:
@@ -310,66 +304,12 @@ def _execute(
             **kwargs,
         ).execute(cleanup_kc=True)
     except RuntimeError as error:
-        said = kernel.said() if _running(manager.nb)[0] is None else ""
+        said = kernel.said() if running(manager.nb)[0] is None else ""
         if said:
             raise kernels.NoKernel(f"the kernel could not start: {said}") from error
         raise
     finally:
         kernel.stop()
-
-
-def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
-    """How a run ended whose kernel lived to the end: completed if the notebook closed it, a red verdict included."""
-    from runbook_lib.record.journal import read
-    from runbook_lib.record.record import Problem
-
-    problem = _cell_error(nb)
-    if problem is not None and problem.type != "RedVerdict":
-        return "failed", problem
-    events = {event["event"] for event in read(staging)}
-    if "closed" in events:
-        return "completed", None
-    did = "closing the run it opened" if "opened" in events else "opening a run"
-    return "failed", Problem(type="NotClosed", sentence=f"the notebook ended without {did}")
-
-
-def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
-    """How a run ended that was not let finish."""
-    from nbclient.exceptions import DeadKernelError
-
-    from runbook_lib.record.record import Problem
-
-    cell, where = _running(nb)
-    if isinstance(error, (Terminated, KeyboardInterrupt)):
-        by = "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (SIGINT)"
-        return "cancelled", Problem(type="Cancelled", sentence=f"papermill was {by} {where}", cell=cell)
-    if type(error).__name__ == "NoKernel":
-        return "failed", Problem(type="NoKernel", sentence=str(error))
-    if isinstance(error, DeadKernelError) or "ernel died" in str(error):
-        return "died", Problem(type="DeadKernelError", sentence=f"the kernel died {where}", cell=cell)
-    return "failed", Problem(type=type(error).__name__, sentence=str(error) or f"papermill stopped {where}", cell=cell)
-
-
-def _running(nb: Any) -> tuple[int | None, str]:
-    """Number (by order among the code cells) of the cell that was running, and the same in words."""
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(code, start=1):
-        if cell.metadata.get("papermill", {}).get("status") == "failed":
-            return number, f"while code cell {number} of {len(code)} ran"
-    return None, "before the first cell ran"
-
-
-def _cell_error(nb: Any) -> Problem | None:
-    from runbook_lib.record.record import Problem
-    from runbook_lib.record.redact_notebook import redact_text
-
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(code, start=1):
-        for output in cell.outputs:
-            # As papermill sees it: an exit without a code is no error.
-            if output.output_type == "error" and (output.ename, output.evalue or "0") != ("SystemExit", "0"):
-                return Problem(type=output.ename, sentence=redact_text(output.evalue) or output.ename, cell=number)
-    return None
 
 
 def _seal(run: Staged, nb: Any, ending: tuple[Status, Problem | None]) -> tuple[RecordRef | None, str]:

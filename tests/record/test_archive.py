@@ -17,8 +17,9 @@ import pytest
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import archive as module
 from runbook_lib.record import staging as folders
-from runbook_lib.record.archive import Archive, list_rows, seal_staged, show_record
+from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
+from runbook_lib.record.listing import list_rows, show_record
 from runbook_lib.record.place import RecordRef, new_run_id, safe
 
 Seal = Callable[..., RecordRef]

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.archive import Archive, list_rows, seal_staged, show_record
+from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
+from runbook_lib.record.listing import list_rows, show_record
 from runbook_lib.record.place import RecordRef, attachments, new_run_id, safe
 from runbook_lib.record.seal import canonical, record_hash, replace_file
 

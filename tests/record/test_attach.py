@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.record.archive import Archive, show_record
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import MIME, attach, stamp
+from runbook_lib.record.listing import show_record
 from runbook_lib.record.place import RecordRef, attachments
 
 

@@ -19,7 +19,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.engine import RunbookEngine, Terminated, cut_short, parameters, prestart
+from runbook_lib.record.ended import Terminated, cut_short
+from runbook_lib.record.engine import RunbookEngine, parameters, prestart
 from runbook_lib.record.record import Record
 
 PARAMS = Path(__file__).parents[2] / "params"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.record.archive import Archive, list_rows
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.listing import list_rows
 from runbook_lib.rollout.replay import replay_all
 from runbook_lib.rollout.timeline import story
 

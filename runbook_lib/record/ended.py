@@ -1,0 +1,71 @@
+"""How a run ended, by its notebook and its journal: completed, failed, cancelled or died, and why."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runbook_lib.record.record import Problem, Status
+
+
+def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
+    """How a run ended whose kernel lived to the end: completed if the notebook closed it, a red verdict included."""
+    from runbook_lib.record.journal import read
+    from runbook_lib.record.record import Problem
+
+    problem = _cell_error(nb)
+    if problem is not None and problem.type != "RedVerdict":
+        return "failed", problem
+    events = {event["event"] for event in read(staging)}
+    if "closed" in events:
+        return "completed", None
+    did = "closing the run it opened" if "opened" in events else "opening a run"
+    return "failed", Problem(type="NotClosed", sentence=f"the notebook ended without {did}")
+
+
+def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
+    """How a run ended that was not let finish."""
+    from nbclient.exceptions import DeadKernelError
+
+    from runbook_lib.record.record import Problem
+
+    cell, where = running(nb)
+    if isinstance(error, (Terminated, KeyboardInterrupt)):
+        by = "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (SIGINT)"
+        return "cancelled", Problem(type="Cancelled", sentence=f"papermill was {by} {where}", cell=cell)
+    if type(error).__name__ == "NoKernel":
+        return "failed", Problem(type="NoKernel", sentence=str(error))
+    if isinstance(error, DeadKernelError) or "ernel died" in str(error):
+        return "died", Problem(type="DeadKernelError", sentence=f"the kernel died {where}", cell=cell)
+    return "failed", Problem(type=type(error).__name__, sentence=str(error) or f"papermill stopped {where}", cell=cell)
+
+
+def running(nb: Any) -> tuple[int | None, str]:
+    """Number (by order among the code cells) of the cell that was running, and the same in words."""
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        if cell.metadata.get("papermill", {}).get("status") == "failed":
+            return number, f"while code cell {number} of {len(code)} ran"
+    return None, "before the first cell ran"
+
+
+def _cell_error(nb: Any) -> Problem | None:
+    from runbook_lib.record.record import Problem
+    from runbook_lib.record.redact_notebook import redact_text
+
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        for output in cell.outputs:
+            # As papermill sees it: an exit without a code is no error.
+            if output.output_type == "error" and (output.ename, output.evalue or "0") != ("SystemExit", "0"):
+                return Problem(type=output.ename, sentence=redact_text(output.evalue) or output.ename, cell=number)
+    return None
+
+
+class Terminated(SystemExit):
+    """The process was asked to end by SIGTERM; exits with 143 as a shell would have it."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)

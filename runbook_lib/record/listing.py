@@ -1,0 +1,69 @@
+"""Records as rows, for a terminal, a pipe or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.place import RecordRef
+
+
+def list_rows(
+    archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
+) -> list[dict[str, Any]]:
+    """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so."""
+    verify = archive.verifier()
+    return [_row(archive, ref, verify) for ref in archive.records(env, release, notebook)]
+
+
+def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "run": ref.run_id,
+        "sealed": ref.sealed,
+        "env": ref.env,
+        "release": ref.release,
+        "notebook": ref.notebook,
+        "mode": None,
+        "status": None,
+        "decision": None,
+        "as_of": None,
+        "intact": False,
+    }
+    try:
+        record = archive.load(ref)
+        row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
+        verify(ref)
+    except ArchiveError as error:
+        return row | {"problem": str(error)}
+    return row | {"intact": True, "problem": None}
+
+
+def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
+    """One record for a terminal or JSON: the row of `list_rows` and what was decided, changed and kept.
+
+    Raises:
+        ArchiveError: no record, or several, have an id that starts with `prefix`; or it cannot be read.
+    """
+    from runbook_lib.record.report import change_row, gate_row, headline
+
+    ref = archive.find(prefix)
+    record = archive.load(ref)
+    said = headline(record)
+    keys = ("title", "verdict", "value", "interval", "n", "target", "alert", "reason")
+    return {
+        **_row(archive, ref, archive.verify),
+        "reason": said.reason,
+        "next": said.next,
+        "error": record.error.sentence if record.error else None,
+        "account": record.account_id,
+        "operator": record.operator or record.caller_arn,
+        "changes": [change_row(change) for change in record.changes],
+        "warnings": list(record.warnings),
+        "files": record.files,
+        "report": str(ref.report),
+        "hash": record.hash,
+        "previous": record.previous,
+        "gates": [{key: row.get(key) for key in keys} for row in map(gate_row, record.gates)],
+    }
