@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runbook_lib.judge import words
 from runbook_lib.judge.planning.alarm_math import Odds, count_odds, least_count, rate_odds
 from runbook_lib.judge.planning.guard_math import Demands, Figures, Proposal, figures, propose
 from runbook_lib.observe.alarms.declared import threshold
@@ -165,3 +166,25 @@ def _odds(alarm: Alarm, params: Params, seen: Seen, weight: float) -> Odds | Non
             healthy=broken + weight * well, bad=broken + weight * bad,
         )  # fmt: skip
     return None
+
+
+_NEVER_H = 24 * 365 * 100
+"""A century: nobody calls that a wait."""
+
+
+def odds_cells(one: Odds | None) -> list[object]:
+    """How often in a day it fires and how soon, as two cells; what is no count has neither."""
+    return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [percent(one.per_day), _duration(one.hours)]
+
+
+def percent(share: float) -> str:
+    """A chance in percent, with as many digits as it takes."""
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 1e-4 else "< 0.01%"
+
+
+def _duration(hours: float) -> str:
+    if not hours < _NEVER_H:
+        return "never"
+    if hours > 24 * 365:
+        return words.hours(hours)
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"

@@ -12,10 +12,8 @@ from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
-from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
-from runbook_lib.judge.planning.alarm_math import Odds
 from runbook_lib.judge.planning.guard_math import Proposal
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
@@ -28,7 +26,7 @@ from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, stack, table
 from runbook_lib.show.verdicts import findings_table
-from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look
+from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look, odds_cells, percent
 from runbook_lib.steps.step import Step
 
 KINDS = {"task_7_1": "task 7.1", "additional": "additional", "design": "design"}
@@ -110,7 +108,7 @@ class Alarms(Step):
             row = self.odds.rows.get(alarm.id, {})
             cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
             for weight in WEIGHTS:
-                cells += _cells(row.get(weight))
+                cells += odds_cells(row.get(weight))
             rows.append(cells)
         head = ("Alarm", "For", *(text for w in WEIGHTS for text in (f"{w} %: fires on a good day", "bad: after")))
         where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
@@ -132,7 +130,7 @@ class Alarms(Step):
             alarm, best = next(one for one in policy.alarms if one.id == id).at(phase), proposed.get(phase)
             rows.append([
                 Cell(id, nowrap=True), phase, f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
-                _percent(found.at_target), _percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
+                percent(found.at_target), percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
                 "as declared" if not found.gives or best is None else best.words,
             ])  # fmt: skip
         math_, gate = policy.alarm_math, policy.gate(policy.alarm_math.gate)
@@ -171,8 +169,8 @@ class Alarms(Step):
             "guards.quiet", "Guards: bear a service at its target", not wrong, said,
             # Before there is traffic to reckon with, nothing is known of the guards here.
             required=self.odds.seen.known,
-            expected=f"at most {_percent(math_.false_per_day)} of days at the target, "
-            f"{_percent(math_.limit_per_day)} at the limit",
+            expected=f"at most {percent(math_.false_per_day)} of days at the target, "
+            f"{percent(math_.limit_per_day)} at the limit",
         )  # fmt: skip
 
     def _quick(self) -> Check:
@@ -334,23 +332,3 @@ class Alarms(Step):
         applied = self.run.applying and done
         self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
         return self.outcome
-
-
-_NEVER_H = 24 * 365 * 100
-"""A century: nobody calls that a wait."""
-
-
-def _cells(one: Odds | None) -> list[object]:
-    return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [_percent(one.per_day), _duration(one.hours)]
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 1e-4 else "< 0.01%"
-
-
-def _duration(hours: float) -> str:
-    if not hours < _NEVER_H:
-        return "never"
-    if hours > 24 * 365:
-        return words.hours(hours)
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"

@@ -282,7 +282,7 @@ def test_without_a_parameter_nothing_is_asked() -> None:
 
 
 def test_a_year_until_an_alarm_fires_is_not_never() -> None:
-    from runbook_lib.steps.alarms import _duration
+    from runbook_lib.steps.alarm_odds import _duration
 
     assert [_duration(hours) for hours in (1.5, 30, 240, 24 * 400)] == ["90 min", "30.0 h", "10 d", "about 400 days"]
     assert _duration(24 * 365 * 200) == _duration(float("inf")) == "never"

@@ -12,18 +12,15 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.base.window import iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome, Verdict
-from runbook_lib.observe.metrics import fetch
-from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import hints, present
 from runbook_lib.rollout import moment as moments
@@ -35,30 +32,12 @@ from runbook_lib.show.page import line, show
 from runbook_lib.show.tables import table
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.phase.phase import Phase
+from runbook_lib.steps.phase.silence import MINUTE, Silence, listen
 from runbook_lib.steps.phase.verdict import hold_because, planned_because
 
 MIGRATE, REMOVE = "migrate", "remove_temporary"
-MINUTE = dt.timedelta(minutes=1)
 AGAIN = dt.timedelta(minutes=15)
 """When to look again where too few requests came to show anything."""
-
-
-@dataclass(frozen=True)
-class Silence:
-    """What the temporary route heard since clients had time to read the dial at 0."""
-
-    since: dt.datetime
-    """From then on nobody called it."""
-    until: dt.datetime
-    calls: float
-    """Requests to the temporary route since the dial was set to 0."""
-    witness: float
-    """Requests to `/api/vpr` while it was silent: without one, silence would show nothing (trap 5)."""
-
-    @property
-    def seconds(self) -> float:
-        """For how long."""
-        return max(0.0, (self.until - self.since).total_seconds())
 
 
 class Migration(Phase):
@@ -139,7 +118,7 @@ class Migration(Phase):
         state = self.state
         if not state.migrated or not state.temporary_route or state.dial_percent:
             return self._kept("migrate.silent", title)
-        self.silence = found = self._listen()
+        self.silence = found = listen(self.run, self.state)
         wanted = self._quiet_s()
         ok = found.seconds >= wanted and found.witness > 0
         reason = (
@@ -150,23 +129,6 @@ class Migration(Phase):
 
     def _quiet_s(self) -> float:
         return float(self.params.service.traffic.client_poll_s + self.params.service.job_deadline_s)
-
-    def _listen(self) -> Silence:
-        run, params = self.run, self.params
-        zero = parse(self.state.dial_since) if self.state.dial_since else run.now
-        start = zero + dt.timedelta(seconds=params.service.traffic.client_poll_s)
-        delay = params.policy.metric_delay_s
-        whole = Window(min(zero, run.now), run.now).settled(run.now, delay).inward(60)
-        quiet = whole.since(start).inward(60)
-        asked = [Ask(name, whole, "Sum", label=name) for name in ("async_requests", "sync_requests")]
-        answers = fetch.fetch(run.aws.client("cloudwatch"), params, asked, run.now)
-        run.journal.append("silence", answers=answers.raw)
-        calls = [(at, value) for at, value in answers.points("async_requests") if value]
-        since = max([quiet.start, *(at + MINUTE for at, _ in calls)])
-        heard = [value for at, value in answers.points("sync_requests") if since <= at < quiet.end]
-        if answers.partial("async_requests"):
-            heard = []
-        return Silence(since, quiet.end, math.fsum(value for _, value in calls), math.fsum(heard))
 
     def _all_async(self) -> Check:
         """All requests are asynchronous: no synchronous invocation, and the submit Lambda answers `/api/vpr`."""

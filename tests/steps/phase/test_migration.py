@@ -22,7 +22,8 @@ from runbook_lib.rollout.present import Present
 from runbook_lib.rollout.way_back import deploy_command
 from runbook_lib.show.page import line
 from runbook_lib.steps.infra import Infra
-from runbook_lib.steps.phase.migration import MIGRATE, REMOVE, Migration, Silence
+from runbook_lib.steps.phase.migration import MIGRATE, REMOVE, Migration
+from runbook_lib.steps.phase.silence import Silence
 
 ROOT = Path(__file__).resolve().parents[3]
 PARAMS = load_file(ROOT / "params" / "prod.yaml")

@@ -36,6 +36,9 @@ class Three(Archive):
         if ref == "altered":
             raise ArchiveError("20261102-abc: its hash is not that of its content")
 
+    def verifier(self) -> Any:
+        return self.verify
+
     def load(self, ref: Any) -> Any:
         return SimpleNamespace(attempt=2 if ref == "other attempt" else 1, census=(segment(len(ref)),))
 
