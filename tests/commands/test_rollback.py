@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -201,3 +202,19 @@ def test_after_the_deprecation_it_says_that_there_is_no_way_back(file: Path, dep
         assert "the way back is" not in done.sentence
         assert done.next.startswith("fix forward and deploy; or deploy the archived function again")
         assert done.exit_code == Exit.HOLD
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    "line", ['"$@" | true; exit ${PIPESTATUS[0]}', '"$@" >/dev/full', '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}']
+)
+def test_nobody_who_listens_ends_it_between_the_effect_and_the_record(aws: EmbeddedAws, file: Path, line: str) -> None:
+    words = ["rollback", "1", "--env", "prod", "--apply", "--confirm", "prod", "--no-notebook"]
+    command = ["bash", "-c", line, "bash", sys.executable, "-m", "runbook_lib.cli.entry", *words]
+    done = subprocess.run(command, env={**os.environ, **aws.env}, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert state(aws, file).switch_on is False
+    archive = Archive(file.parent.parent / "archive")
+    (ref,) = archive.records(notebook=NOTEBOOK)
+    assert archive.load(ref).status == "completed"
+    assert list(archive.staging.glob("*")) == []
