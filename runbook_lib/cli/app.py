@@ -107,6 +107,8 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
     if json_:
         typer.echo(json.dumps(seen.as_dict()))
         return
+    for line in seen.unread():
+        say(line, fg="red", bold=True)
     say(seen.head, bold=True)
     columns = (
         Column("step", "step"), Column("in", "env"), Column("state", "state"), Column("last record", "record", rank=1),
