@@ -171,7 +171,9 @@ def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _:
             versions={**versions(), "parameters": params.source},
         )
     except RunbookError as error:
-        journal.append("warning", text=f"the parameters are not whole, which did not hold up the rollback: {error}")
+        told = f"the parameters are not whole, which did not hold up the rollback: {error}"
+        journal.append("warning", text=told)
+        print(terminal(f"{told}; no notebook verifies it, and people are not told"), file=sys.stderr, flush=True)
     if effect.error is not None:
         _seal(effect, "failed", str(effect.error))
         raise effect.error
