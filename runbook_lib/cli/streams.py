@@ -9,33 +9,45 @@ import contextlib
 import errno
 import io
 import os
-import select
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 lost: dict[str, OSError] = {}
 """By stream (`stdout`, `stderr`), why it is not written to any more."""
 
 
-class _Lasting(io.FileIO):
-    """A descriptor that is written to as long as that is possible, and takes everything after that."""
+class _Lasting(io.TextIOWrapper):
+    """A stream that is written to as long as that is possible, and takes everything after that.
 
-    def __init__(self, name: str, number: int) -> None:
-        super().__init__(number, "wb", closefd=False)
-        self._name = name
+    The layers below are Python's own: a signal cannot come between what they write and what they know of it, by which
+    a line would be printed twice.
+    """
 
-    def write(self, data: Any, /) -> int:
+    called = "stdout"
+
+    def write(self, text: str, /) -> int:
         """Writes, or drops."""
-        size = memoryview(data).nbytes
-        if self._name in lost:
-            return size
         try:
-            while (written := super().write(data)) is None:  # the descriptor does not block, and its reader is slow
-                select.select([], [self.fileno()], [])
+            return super().write(text)
         except OSError as error:
-            lost[self._name] = error
-            return size
-        return int(written)
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Writes what is held back, or drops it."""
+        try:
+            super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        """From now on the descriptor leads nowhere, what is held back included."""
+        lost.setdefault(self.called, error)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        with contextlib.suppress(OSError):
+            super().flush()
 
 
 def lasting() -> None:
@@ -49,24 +61,29 @@ def lasting() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     for number, name in ((1, "stdout"), (2, "stderr")):
-        stream: TextIO | None = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, io.TextIOWrapper(_Lasting(name, number), encoding="utf-8", write_through=True))
-        elif stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
-            _replace(name, number, stream)
+        stream: Any = getattr(sys, name)
+        if stream is None or (stream is getattr(sys, f"__{name}__") and type(stream) is io.TextIOWrapper):
+            made = _made(number, name, stream)
+            setattr(sys, name, made)
+            setattr(sys, f"__{name}__", made)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _replace(name: str, number: int, stream: io.TextIOWrapper) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        stream.flush()
-        made = io.TextIOWrapper(
-            io.BufferedWriter(_Lasting(name, number)), encoding=stream.encoding, errors="backslashreplace",
-            line_buffering=stream.line_buffering or name == "stderr",
-        )  # fmt: skip
-        setattr(sys, name, made)
-        setattr(sys, f"__{name}__", made)
+def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    with contextlib.suppress(OSError, AttributeError):
+        os.set_blocking(number, True)  # a reader that is slow is waited for
+    made = _Lasting(
+        io.BufferedWriter(io.FileIO(number, "wb", closefd=False)),
+        encoding=stream.encoding if stream else "utf-8", errors="backslashreplace",
+        line_buffering=stream is None or stream.line_buffering or name == "stderr",
+        write_through=stream is not None and stream.write_through,
+    )  # fmt: skip
+    made.called = name
+    return made
 
 
 def closed(name: str = "stdout") -> bool:
