@@ -32,9 +32,9 @@ def test_zizmor_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_any_notebook_of_the_rollout_can_be_dispatched() -> None:
-    steps = yaml.safe_load((ROOT / "params" / "gates.yaml").read_text())["steps"]
-    assert INPUTS["notebook"]["options"] == list(steps)
+def test_any_notebook_of_the_rollout_and_each_way_back_can_be_dispatched() -> None:
+    gates = yaml.safe_load((ROOT / "params" / "gates.yaml").read_text())
+    assert INPUTS["notebook"]["options"] == [*gates["steps"], *gates["rollbacks"]]
     assert INPUTS["mode"]["default"] == "plan"
 
 
@@ -50,8 +50,18 @@ def test_a_run_is_protected_by_its_environment_and_signs_in_by_oidc() -> None:
     assert RUNBOOK["permissions"] == {}
 
 
+def test_the_credentials_last_as_long_as_the_job_may() -> None:
+    job = RUNBOOK["jobs"]["run"]
+    (given,) = [one["with"] for one in job["steps"] if "role-to-assume" in one.get("with", {})]
+    lasts = given["role-duration-seconds"]
+    assert job["timeout-minutes"] * 60 <= lasts <= 12 * 3600, "STS lets a role live for 12 h at most"
+
+
 STUBS = {
-    "aws": 'echo "aws $*" >>"$CALLS"',
+    "aws": """
+echo "aws $*" >>"$CALLS"
+test "$4" != archive || test "${UPLOAD:-}" != refused
+""",
     "runbook": """
 echo "runbook $*" >>"$CALLS"
 case "$1" in
@@ -85,6 +95,7 @@ def shell(tmp_path: Path) -> Any:
             "PATH": os.environ["PATH"],
             "CALLS": str(tmp_path / "calls"),
             "SEALED": str(sealed),
+            "PATIENCE": "0",
             "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
             **values,
         }
@@ -120,6 +131,23 @@ def test_the_runs_exit_code_is_the_jobs_and_the_record_is_kept(shell: Any, code:
     assert summary == "## the verdict\n"
     assert calls[0] == "aws s3 sync --only-show-errors s3://records/archive archive"
     assert calls[-1] == "aws s3 sync --only-show-errors archive s3://records/archive"
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, 1), (3, 3), (4, 4)])
+def test_an_upload_that_fails_is_told_and_hides_no_verdict(shell: Any, code: int, ends: int) -> None:
+    ended, calls, summary = shell(**ASKED, CODE=str(code), ARCHIVE_BUCKET="records", UPLOAD="refused")
+    assert ended == ends
+    assert calls.count("aws s3 sync --only-show-errors archive s3://records/archive") == 3
+    assert summary.startswith("## the verdict\n")
+    assert "could not be uploaded to s3://records/archive: the bucket's chain lacks it" in summary
+
+
+def test_a_record_that_cannot_be_shown_hides_no_verdict(shell: Any) -> None:
+    (shell.folder / ".venv" / "bin" / "runbook").write_text(
+        "#!/usr/bin/env bash\n" + STUBS["runbook"].replace('echo "## the verdict"', "exit 1")
+    )
+    ended, calls, _ = shell(**ASKED, CODE="4", ARCHIVE_BUCKET="records")
+    assert (ended, calls[-1]) == (4, "aws s3 sync --only-show-errors archive s3://records/archive")
 
 
 def test_a_run_that_never_began_says_so_in_the_summary(shell: Any) -> None:

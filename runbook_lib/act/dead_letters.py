@@ -1,8 +1,8 @@
 """Drives dead letters again: each back into the work queue, and only then out of the dead-letter queue.
 
 A crash in between leaves a message in both, and the job is worked on twice: that costs a report, where the other order
-would lose it. Messages of jobs that have completed meanwhile, and those that are not of this service, stay where they
-are.
+would lose it. Messages of jobs that have completed meanwhile, those that the worker would skip, and those that are not
+of this service, stay where they are. SQS's own StartMessageMoveTask would move all of them, and does not say which.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.base.aws import Aws, aws_errors
-from runbook_lib.observe.jobs.dlq import HIDDEN_S, job_of, show_again, statuses, waiting
+from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
 from runbook_lib.params.load import Params
 
 
@@ -28,6 +28,10 @@ class Redriven:
     """Back in the work queue."""
     completed: list[str] = field(default_factory=list)
     """Left, for their job is done."""
+    skipped: list[str] = field(default_factory=list)
+    """Left, for the worker does nothing about a job in this state (`worker_skips` in `service.yaml`)."""
+    failed: list[str] = field(default_factory=list)
+    """Those of `sent` whose job was FAILED."""
     foreign: list[str] = field(default_factory=list)
     """Left, for they are no message of this service."""
     others: list[str] = field(default_factory=list)
@@ -38,7 +42,7 @@ class Redriven:
     @property
     def seen(self) -> set[str]:
         """Everything that was in the queue."""
-        return {*self.sent, *self.completed, *self.foreign, *self.others, *self.beyond}
+        return {*self.sent, *self.completed, *self.skipped, *self.foreign, *self.others, *self.beyond}
 
 
 def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), most: int = 1000) -> Redriven:
@@ -61,10 +65,11 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
                 held += batch
                 chosen = _chosen(aws, params, batch, jobs, done)
                 room = max(0, most - len(done.sent))
-                wanted = chosen[:room]
-                done.beyond += [job for job, _ in chosen[room:]]
+                wanted = [(job, one) for job, one, _ in chosen[:room]]
+                done.beyond += [job for job, _, _ in chosen[room:]]
                 if wanted:
                     _batch(sqs, guard, params, dlq, queue, wanted, held, done)
+                    done.failed += [job for job, _, status in chosen[:room] if status == "FAILED"]
         finally:
             try:
                 show_again(sqs, dlq, held)
@@ -75,8 +80,8 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
 
 def _chosen(
     aws: Aws, params: Params, batch: list[dict[str, Any]], jobs: Collection[str], done: Redriven
-) -> list[tuple[str, dict[str, Any]]]:
-    """Job and message of those to be sent."""
+) -> list[tuple[str, dict[str, Any], str | None]]:
+    """Job, message and the job's status of those to be sent."""
     named = [(job_of(one["Body"]), one) for one in batch]
     known = statuses(aws.client("dynamodb"), params, [job for job, _ in named if job])
     chosen = []
@@ -87,8 +92,10 @@ def _chosen(
             done.others.append(job)
         elif known.get(job) == "COMPLETED":
             done.completed.append(job)
+        elif known.get(job) in params.service.worker_skips:
+            done.skipped.append(job)
         else:
-            chosen.append((job, one))
+            chosen.append((job, one, known.get(job)))
     return chosen
 
 
@@ -108,7 +115,7 @@ def _batch(
     def move() -> None:
         for job, one in wanted:
             begun.append(job)
-            sqs.send_message(QueueUrl=queue, MessageBody=one["Body"])
+            sqs.send_message(QueueUrl=queue, **again(one))
             _delete(sqs, dlq, one["ReceiptHandle"])
             held.remove(one)
             gone.append(job)

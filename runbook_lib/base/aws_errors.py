@@ -89,6 +89,14 @@ def sentence(error: Exception) -> str | None:
     return None
 
 
+def on_the_way(error: Exception) -> bool:
+    """Whether it comes from AWS or from the way to it, whatever let it through: a proxy, a connection, an answer."""
+    from botocore import exceptions as bc
+
+    kinds = (bc.ClientError, bc.BotoCoreError, AwsError, ConnectionError, TimeoutError)
+    return isinstance(error, kinds) or _foreign(error)
+
+
 def _by_kind(error: Exception) -> str | None:
     for kinds, text in _rules():
         if isinstance(error, kinds):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,9 @@ from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
 from runbook_lib.cli import rehearse as rehearsal
-from runbook_lib.cli.ending import any_terminal, ending
+from runbook_lib.cli.ending import code_of, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.streams import lasting, trouble
 from runbook_lib.cli.terminal import Column, say, table
 
 EXIT_CODES = """\b
@@ -107,6 +107,8 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
     if json_:
         typer.echo(json.dumps(seen.as_dict()))
         return
+    for line in seen.unread():
+        say(line, fg="red", bold=True)
     say(seen.head, bold=True)
     columns = (
         Column("step", "step"), Column("in", "env"), Column("state", "state"), Column("last record", "record", rank=1),
@@ -153,24 +155,29 @@ for noun in (people, watch, replay, cost, probe, deviation, dlq, rehearsal, arch
 
 def main() -> NoReturn:
     """The command line: every error is one sentence on standard error and its exit code."""
-    any_terminal()
+    lasting()
     guarded(lambda: app(standalone_mode=True))
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
     """Runs `command` and exits with what it returns; an error is a sentence, its exit code, and what was changed."""
     tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
-    code: int | None = None
     try:
-        code = command()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(Exit.ERROR))
+        code = int(command() or Exit.OK)
+    except SystemExit as ended:  # typer's own way out
+        _exit(ended.code if isinstance(ended.code, int) else int(Exit.OK))
     except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal is shown a traceback
         told, number = ending(error)
         say(told, fg="red", err=True)
         sys.exit(number)
-    sys.exit(int(code or Exit.OK))
+    _exit(code)
+
+
+def _exit(code: int) -> NoReturn:
+    """Exits, and says what could not be printed."""
+    if told := trouble():
+        say(f"runbook: {told}", fg="red", err=True)
+    sys.exit(code_of(code))
 
 
 if __name__ == "__main__":

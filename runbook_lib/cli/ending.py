@@ -5,12 +5,12 @@ switch ends by it too.
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.aws_errors import one_line, place, sentence
 from runbook_lib.base.errors import Exit, RunbookError, UsageError
+from runbook_lib.cli.streams import trouble
 
 INTERRUPTED = 130
 TRACEBACK = "RUNBOOK_TRACEBACK"
@@ -51,9 +51,9 @@ def one_line_each(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
 
-def any_terminal() -> None:
-    """A terminal or pipe that cannot write every letter (LC_ALL=C) gets an escape for it instead of ending the run."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+def code_of(code: int) -> int:
+    """The exit code of a command that went to its end with `code`.
+
+    What could not be printed takes nothing back of what was done; a command that only shows has failed then.
+    """
+    return int(Exit.ERROR) if trouble() and not begun and code == Exit.OK else code

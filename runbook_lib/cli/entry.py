@@ -30,10 +30,11 @@ def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.act.guard import begun
     from runbook_lib.base.foreign import terminal
     from runbook_lib.base.patience import tellers
-    from runbook_lib.cli.ending import any_terminal, changed, ending
+    from runbook_lib.cli.ending import changed, ending
+    from runbook_lib.cli.streams import lasting
     from runbook_lib.commands import kill_switch
 
-    any_terminal()
+    lasting()
     tellers[:] = [lambda text: print(terminal(f"runbook: {text}"), file=sys.stderr, flush=True)]
     try:
         effect = kill_switch.off(wanted)

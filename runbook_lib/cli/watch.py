@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.cli.options import Confirm, ParamsFile, Set
+from runbook_lib.cli.streams import closed
 from runbook_lib.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -71,16 +72,25 @@ def watch(
         if json_:
             for look in one.looks(once=once):
                 typer.echo(json.dumps(look.as_dict()))
+                if _unheard(one):
+                    break
         elif sys.stdout.isatty() and not once:
             _live(one)
         else:
             for look in one.looks(once=once):
                 say("\n".join(lines(look)))
+                if _unheard(one):
+                    break
     except KeyboardInterrupt:
         record = one.interrupted()
         say(f"record: {record or 'none: nothing had been seen yet'}", err=True)
         raise
     raise typer.Exit(exit_code(one.last))
+
+
+def _unheard(one: Watch) -> bool:
+    """Nobody reads what it says, and it would do nothing else: it ends. One that switches off goes on."""
+    return not one.auto_rollback and closed()
 
 
 def lines(look: Look) -> list[str]:

@@ -18,6 +18,7 @@ from runbook_lib.run.command import OwnRecord
 
 NOTEBOOK = "dlq"
 """The chain that redrives are in, beside those of the notebooks."""
+SKIPPED = "whose job is in a state that the worker skips (`worker_skips`): put its item back first, or submit it again"
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,14 @@ def listed(file: Path, values: Mapping[str, Any]) -> list[Letter]:
 
 
 def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
-    """Writes the dead letters as JSON lines, bodies redacted, each with the hash of the whole body; how many.
+    """Writes the dead letters as JSON lines, all of each, redacted, with the hash of the body as it is; how many.
 
     Raises:
         UsageError: `out` exists already or cannot be written, or as `listed`.
         AwsError: AWS refused or did not answer.
     """
-    found = listed(file, values)
+    params, aws, _ = _caller(file, values)
+    found = letters(aws, params, most=None)
     try:
         with out.open("x", encoding="utf-8") as lines:
             for one in found:
@@ -74,9 +76,13 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
     params, aws, identity = _caller(file, values)
     if params.mode != "apply":
         there = letters(aws, params)
-        due = [one for one in there if one.job_id and one.status != "COMPLETED"]
-        ids = tuple(str(one.job_id) for one in due if not jobs or one.job_id in jobs)[:most]
+        asked = [one for one in there if one.job_id and (not jobs or one.job_id in jobs) and one.status != "COMPLETED"]
+        due = [one for one in asked if one.status not in params.service.worker_skips][:most]
+        ids = tuple(str(one.job_id) for one in due)
         told = f"nothing was changed; apply would drive {words.count(len(ids), 'message')} again"
+        told += _doubt(sum(one.status == "FAILED" for one in due))
+        skipped = sum(one.status in params.service.worker_skips for one in asked)
+        told += f"; {skipped} would be left, {SKIPPED}" if skipped else ""
         return Driven(False, told + _absent(jobs, {one.job_id for one in there}), ids, None)
     with OwnRecord(params, NOTEBOOK, aws, identity) as record:
         done = act.redrive(aws, record.guard, params, jobs, most)
@@ -86,15 +92,21 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
 
 
 def _told(done: act.Redriven) -> str:
-    parts = [f"{words.count(len(done.sent), 'message')} driven again"]
+    parts = [f"{words.count(len(done.sent), 'message')} driven again{_doubt(len(done.failed))}"]
     left = (
         (done.completed, "whose job is done"),
+        (done.skipped, SKIPPED),
         (done.foreign, "not of this service"),
         (done.others, "not asked for"),
         (done.beyond, "more than were to be driven"),
     )
     parts += [f"{len(some)} left, {why}" for some, why in left if some]
     return "; ".join(parts)
+
+
+def _doubt(failed: int) -> str:
+    """Whether the worker does anything about a job that is FAILED, only its team knows."""
+    return f" ({failed} of a job that is FAILED: nothing comes of it if the worker skips those)" if failed else ""
 
 
 def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:

@@ -15,13 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
+from runbook_lib.record.record import Record
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
 
@@ -46,6 +49,8 @@ class RolledBack:
     """How the notebook ended that verifies it; None: it was not run."""
     headline: str = ""
     """Of the notebook; empty: it was not run."""
+    told: str = ""
+    """Whether people were told, in words; empty: there was nothing to tell."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -138,6 +143,7 @@ def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
     report = (done.verified or {}).get("report")
     told = [
         done.headline if said else done.sentence,
+        f"told:   {done.told}" if done.told else "",
         f"next:   {done.next}",
         f"report: {report}" if report else f"record: {done.record}" if done.record else "",
     ]
@@ -165,7 +171,9 @@ def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _:
             versions={**versions(), "parameters": params.source},
         )
     except RunbookError as error:
-        journal.append("warning", text=f"the parameters are not whole, which did not hold up the rollback: {error}")
+        told = f"the parameters are not whole, which did not hold up the rollback: {error}"
+        journal.append("warning", text=told)
+        print(terminal(f"{told}; no notebook verifies it, and people are not told"), file=sys.stderr, flush=True)
     if effect.error is not None:
         _seal(effect, "failed", str(effect.error))
         raise effect.error
@@ -177,8 +185,9 @@ def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _:
         sentence, code = f"{sentence}; but {why}", Exit.HOLD
         say(f"but {why}")
     journal.append("note", text=sentence)
+    told = _told(params, effect, journal) if params is not None and found is None else ""
     record = _seal(effect, "completed", None)
-    done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code))
+    done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code), told=told)
     return _verified(wanted, effect, done) if wanted.notebook and params is not None else done
 
 
@@ -219,8 +228,34 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
         return None
 
 
+def _told(params: Params, effect: Effect, journal: Journal) -> str:
+    """Tells people that async is off, unless a record says that they know; how that went, in words."""
+    from runbook_lib.steps.rollbacks.telling import OFF, Telling
+
+    off = effect.off
+    if off is None or not off.deployment or not params.policy.rollbacks[NOTEBOOK].notify:
+        return ""  # nothing was ever switched on, or the policy says so
+    try:
+        aws, identity = caller(params, quick=True)
+        guard = Guard(params, identity, journal)
+        told = Telling(aws, guard, NOTEBOOK, effect.run_id).tell(OFF, str(off.deployment), _earlier(params, guard))
+    except RunbookError as error:
+        journal.append("warning", text=f"people were not told: {error}")
+        return f"people were not told: {error}"
+    journal.append("check", check=told.model_dump(mode="json"))
+    return told.reason if told.ok else f"not everybody was told: {told.reason}"
+
+
+def _earlier(params: Params, guard: Guard) -> list[Record]:
+    """This attempt's records of this rollback, newest first."""
+    archive = Archive.of(params)
+    refs = archive.records(env=params.env, release=params.release, notebook=NOTEBOOK)
+    found = [record for _, record in archive.trusted(refs, guard.warn)]
+    return [one for one in reversed(found) if one.attempt == params.attempt]
+
+
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
-    from runbook_lib.record.archive import Archive, not_sealed, seal_staged
+    from runbook_lib.record.archive import not_sealed, seal_staged
 
     archive = Archive(effect.root)
     try:

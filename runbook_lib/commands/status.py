@@ -17,6 +17,7 @@ from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.deviations import open_deviations, rows
+from runbook_lib.rollout.open_changes import OpenChange, open_changes
 from runbook_lib.rollout.progress import Line, Rollout, State, following, said
 
 WORDS: dict[State, str] = {
@@ -42,6 +43,8 @@ class Status:
     next: str
     deviations: tuple[dict[str, Any], ...] = ()
     """What mitigations changed by hand, and nobody undid or adopted yet."""
+    open_changes: tuple[OpenChange, ...] = ()
+    """What runs that ended began to change, and never read back; newest first."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -59,6 +62,13 @@ class Status:
     def title(self) -> str:
         """How many steps passed."""
         return f"Rollout: {sum(line.state == 'passed' for line in self.lines)} of {len(self.lines)} steps passed"
+
+    def unread(self) -> list[str]:
+        """A line for each open change, and what is in force; empty: nothing is open."""
+        if not self.open_changes:
+            return []
+        there = f"in force now: weight {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
+        return [*(one.words for one in self.open_changes), there]
 
     def rows(self) -> list[dict[str, str]]:
         """The steps as text."""
@@ -101,6 +111,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         if params.env in params.policy.steps[notebook].envs
     }
     archive = Archive.of(params)
+    left = open_changes(params, archive)
     lines = Rollout(params, archive, file, state, seen, identity.now).lines()
     return Status(
         env=params.env,
@@ -110,6 +121,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         switch="on" if state.switch_on else "off",
         now=said(identity.now),
         lines=lines,
-        next=following(lines),
+        next=left[0].next if left else following(lines),
+        open_changes=left,
         deviations=tuple(rows(open_deviations(archive, params.env))),
     )

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.aws_errors import on_the_way, one_line, sentence
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
+from runbook_lib.base.patience import tellers
 from runbook_lib.base.window import iso, parse
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
 from runbook_lib.judge.model import Decision
@@ -28,6 +30,8 @@ BACKFILL_LOOKS = 24
 """At most so many looks are taken after the fact for one gap, evenly spread over it."""
 GAP = 1.5
 """Intervals without a look that make a gap: a look that takes its time makes none."""
+TRIES, AGAIN_S = 10, 30.0
+"""How often and after how many seconds async is switched off again where AWS could not be reached for it."""
 _EXIT = {Decision.HOLD: Exit.HOLD, Decision.ROLLBACK: Exit.ROLLBACK}
 
 
@@ -197,7 +201,10 @@ class Watch:
         except RunbookError as error:
             yield self._blind(error)
             return
-        except Exception as error:  # ours to mend; what was seen until then is kept
+        except Exception as error:  # ours to mend, if it is not the network; what was seen until then is kept
+            if on_the_way(error):
+                yield self._blind(AwsError(sentence(error) or one_line(error)))
+                return
             if self._pending is not None:
                 self._pending.keep("failed", f"{type(error).__name__}: {error}")
             raise
@@ -212,12 +219,7 @@ class Watch:
         """Acts on the look if it must, keeps it if it changed something, and remembers it."""
         done: dict[str, str] = {}
         if self._switches_off(one):
-            try:
-                done = self._switch_off(look)
-            except RunbookError as error:
-                one.say(f"async could not be switched off: {error}")
-                one.keep("failed", str(error))
-                raise
+            done = self._switched_off(one, look)
             one.say(done["action"])
         before = self._memory.last()
         changed = before is None or before["state"] != _state(look)
@@ -247,13 +249,32 @@ class Watch:
             and not one.migrated  # the switch has no effect any more
         )
 
+    def _switched_off(self, one: OneLook, look: Look) -> dict[str, str]:
+        """Async off; what stands in between (a proxy, a connection that is lost) is outlasted for some minutes."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._switch_off(look)
+            except RunbookError as error:
+                said = f"async could not be switched off: {error}"
+                one.say(said)
+                if isinstance(error, AwsError) and left:
+                    for tell in tellers:
+                        tell(f"{said}; tried again in {AGAIN_S:g} s")
+                    self.clock.sleep(AGAIN_S)
+                    continue
+                one.keep("failed", str(error))
+                raise
+        raise AssertionError("unreachable")
+
     def _switch_off(self, look: Look) -> dict[str, str]:
         """Async off, with a record of its own in the chain of the rollback."""
         from runbook_lib.commands.rollback import rollback_1
 
-        told = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.reason}"}
-        done = rollback_1(self.file, {**self.values, **told})
-        return {"action": f"{done.sentence} (record: {done.record or 'none could be written'})", "next": done.next}
+        values = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.reason}"}
+        done = rollback_1(self.file, {**self.values, **values})
+        told = f"; {done.told}" if done.told else ""
+        action = f"{done.sentence}{told} (record: {done.record or 'none could be written'})"
+        return {"action": action, "next": done.next}
 
     def _missed(self, one: OneLook) -> list[dt.datetime]:
         """The instants between the last look of anybody (or the shift) and this one at which a look was due."""

@@ -103,6 +103,8 @@ class Service(Frozen):
     output_tokens: int = Field(gt=0)
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
+    worker_skips: tuple[str, ...] = ()
+    """Status of jobs, beside COMPLETED, whose message the worker takes and does nothing about, such as FAILED."""
     notify: Notify = Notify()
     failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""

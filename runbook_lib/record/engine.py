@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record.ended import Terminated, cut_short, outcome_of, running
 
@@ -250,6 +251,7 @@ def _stage(
     output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
     try:
         archive.sweep()
+        scratch.sweep(archive.root)
         staging = archive.stage(*where, run_id, "papermill", output=output)
     except (ArchiveError, OSError) as error:
         archive = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))

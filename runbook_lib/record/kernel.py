@@ -11,7 +11,6 @@ import copy
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +25,7 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 
+from runbook_lib.base import scratch
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.redact import Pieces
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
@@ -167,7 +167,7 @@ def start(
         preload: Python that it executes while booting, such as imports.
         provisioner: makes what starts the process, from the kernel manager; default: a new process.
     """
-    folder = Path(tempfile.mkdtemp(prefix="runbook-kernel-"))
+    folder = scratch.made("kernel")
     # Sockets in a private folder rather than TCP ports: nobody else on the machine can listen or connect. The path of a
     # socket may not be long, and Windows has none.
     fits = os.name == "posix" and len(str(folder / "kernel-ipc-5")) < _SOCKET_PATH

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act.guard import begun
-from runbook_lib.base import errors
+from runbook_lib.base import errors, scratch
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
@@ -137,11 +136,11 @@ def launch(
     root = root or project_root()
     sealed: list[Any] = []
     archive = Archive(root / params.archive)
-    with _read_from(Path(params.source), root), tempfile.TemporaryDirectory(prefix="runbook-") as folder:
+    with _read_from(Path(params.source), root), scratch.folder("run", archive.root) as folder:
         try:
             papermill.execute_notebook(
                 str(notebook),
-                str(Path(folder) / notebook.name),
+                str(folder / notebook.name),
                 parameters=flat,
                 engine_name="runbook",
                 kernel_name="python3",

@@ -135,7 +135,8 @@ def test_driven_again_in_the_record_and_what_is_done_or_foreign_stays(aws: Embed
     aws.client("sqs").send_message(QueueUrl=url(aws, file, "dlq"), MessageBody="not ours")
     told = dead_letters.redrive(file, {**APPLY, "reason": "the key is mended"}, (), 1000)
     assert sorted(told.jobs) == sorted(jobs)
-    assert told.sentence == "12 messages driven again; 1 left, whose job is done; 1 left, not of this service"
+    failed = " (12 of a job that is FAILED: nothing comes of it if the worker skips those)"
+    assert told.sentence == f"12 messages driven again{failed}; 1 left, whose job is done; 1 left, not of this service"
     assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (2, 12)
     assert bodies(aws, file, "queue") == sorted(jobs)
     archive = Archive(Path("archive"))
@@ -149,12 +150,59 @@ def test_driven_again_in_the_record_and_what_is_done_or_foreign_stays(aws: Embed
     assert again.jobs == ()
 
 
+ATTRIBUTES = {
+    "tenant": {"DataType": "String", "StringValue": "acme"},
+    "priority": {"DataType": "Number", "StringValue": "7"},
+    "blob": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+    "api_key": {"DataType": "String", "StringValue": SECRET},
+}
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+
+
+def test_a_message_keeps_all_that_it_carries(aws: EmbeddedAws, file: Path, tmp_path: Path) -> None:
+    sqs, job, long = aws.client("sqs"), str(uuid.uuid4()), "x" * 2000
+    sqs.send_message(
+        QueueUrl=url(aws, file, "dlq"), MessageBody=json.dumps({"job_id": job, "text": long}),
+        MessageAttributes=ATTRIBUTES,
+        MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}},
+    )  # fmt: skip
+    assert dead_letters.export(file, {}, tmp_path / "dead.jsonl") == 1
+    line = json.loads((tmp_path / "dead.jsonl").read_text())
+    assert long in line["body"] and line["trace"] == TRACE and SECRET not in str(line)
+    assert (line["attributes"]["tenant"], line["attributes"]["priority"], line["attributes"]["blob"]) == (
+        "acme", "7", "AP8=",
+    )  # fmt: skip
+    assert dead_letters.redrive(file, APPLY, (), 10).jobs == (job,)
+    (back,) = sqs.receive_message(
+        QueueUrl=url(aws, file, "queue"), AttributeNames=["All"], MessageAttributeNames=["All"]
+    )["Messages"]
+    assert back["MessageAttributes"] == ATTRIBUTES
+    assert back["Attributes"]["AWSTraceHeader"] == TRACE
+
+
+def test_a_job_that_the_worker_skips_is_left_and_said_to_be_skipped(aws: EmbeddedAws, file: Path, send: Any) -> None:
+    service = file.parent / "service.yaml"
+    service.write_text(service.read_text().replace("worker_skips: []", "worker_skips: [FAILED]"))
+    send()
+    other = send("PROCESSING")
+    planned = dead_letters.redrive(file, {}, (), 10)
+    assert planned.jobs == (other,) and "1 would be left, whose job is in a state that the worker skips" in str(planned)
+    told = dead_letters.redrive(file, APPLY, (), 10)
+    assert told.jobs == (other,)
+    assert told.sentence.startswith("1 message driven again; 1 left, whose job is in a state that the worker skips")
+    assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (1, 1)
+
+
 def test_only_the_jobs_that_are_asked_for_and_so_many_at_most(aws: EmbeddedAws, file: Path, send: Any) -> None:
     jobs = [send() for _ in range(5)]
     told = dead_letters.redrive(file, APPLY, [jobs[3]], 1000)
     assert told.jobs == (jobs[3],) and "4 left, not asked for" in told.sentence
     two = dead_letters.redrive(file, APPLY, (), 2)
-    assert (len(two.jobs), two.sentence) == (2, "2 messages driven again; 2 left, more than were to be driven")
+    assert (len(two.jobs), two.sentence) == (
+        2,
+        "2 messages driven again (2 of a job that is FAILED: nothing comes of it if the worker skips those); "
+        "2 left, more than were to be driven",
+    )
     assert depth(aws, file, "dlq") == 2
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.httpsession import URLLib3Session
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
 from runbook_lib.commands.rollback import NOTEBOOK, after, finish, rollback_1
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
+from tests.e2e import wire
 from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +85,8 @@ def test_async_is_off_and_the_record_says_so(aws: EmbeddedAws, file: Path) -> No
     archive.verify(ref)
     record = archive.load(ref)
     assert (record.status, record.reason, record.origin) == ("completed", "drill", "command")
-    (change,) = record.changes
+    change, told = record.changes
+    assert told.intent["what"] == "notify people by the SNS topic"
     assert change.intent["raises"] is False
     assert change.outcome is not None and change.outcome["ok"] is True
 
@@ -161,7 +168,7 @@ def test_what_was_said_at_the_effect_is_not_said_again(
     assert finish(wanted, kill_switch.off(wanted)) == 0
     told = capsys.readouterr().out
     assert "async is off" not in told
-    assert told.startswith("next:") and "record: " in told
+    assert told.startswith("told:") and "\nnext:" in told and "record: " in told
 
 
 @pytest.fixture
@@ -201,3 +208,71 @@ def test_after_the_deprecation_it_says_that_there_is_no_way_back(file: Path, dep
         assert "the way back is" not in done.sentence
         assert done.next.startswith("fix forward and deploy; or deploy the archived function again")
         assert done.exit_code == Exit.HOLD
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    "line", ['"$@" | true; exit ${PIPESTATUS[0]}', '"$@" >/dev/full', '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}']
+)
+def test_nobody_who_listens_ends_it_between_the_effect_and_the_record(aws: EmbeddedAws, file: Path, line: str) -> None:
+    words = ["rollback", "1", "--env", "prod", "--apply", "--confirm", "prod", "--no-notebook"]
+    command = ["bash", "-c", line, "bash", sys.executable, "-m", "runbook_lib.cli.entry", *words]
+    done = subprocess.run(command, env={**os.environ, **aws.env}, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert state(aws, file).switch_on is False
+    archive = Archive(file.parent.parent / "archive")
+    (ref,) = archive.records(notebook=NOTEBOOK)
+    assert archive.load(ref).status == "completed"
+    assert list(archive.staging.glob("*")) == []
+
+
+@pytest.fixture
+def inbox(aws: EmbeddedAws, file: Path) -> Callable[[], list[str]]:
+    """Subjects that the topic has sent on since."""
+    params, sqs = load_file(file), aws.client("sqs")
+    url = sqs.create_queue(QueueName=f"inbox-{uuid.uuid4().hex}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    aws.client("sns").subscribe(TopicArn=topic_arn(params), Protocol="sqs", Endpoint=arn)
+
+    def got() -> list[str]:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        return [json.loads(one["Body"])["Subject"] for one in found]
+
+    return got
+
+
+@pytest.mark.emulator
+def test_people_are_told_once_an_incident_without_the_notebook_too(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]]
+) -> None:
+    done = rollback_1(file, APPLY)
+    assert done.told.endswith("was told")
+    (subject,) = inbox()
+    assert subject.startswith("[prod]") and "async is off" in subject
+    again = rollback_1(file, APPLY)
+    assert again.told == f"people were told already, by run {done.run_id}"
+    assert inbox() == []
+    switch(aws, file, on=True)
+    assert rollback_1(file, APPLY).told.endswith("was told"), "another incident"
+
+
+@pytest.mark.emulator
+def test_an_endpoint_that_dies_after_the_effect_costs_neither_record_nor_command(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = kill_switch.off
+
+    def then_gone(wanted: Wanted) -> Any:
+        done = real(wanted)
+        wire.install(wire.unreached, 1, 10_000, lambda _: True)
+        return done
+
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", URLLib3Session.send)  # put back at the end
+    monkeypatch.setattr(kill_switch, "off", then_gone)
+    done = rollback_1(file, APPLY)
+    assert "async is off" in done.sentence and "does not answer" in done.told
+    monkeypatch.undo()
+    monkeypatch.chdir(file.parents[1])
+    (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
+    assert Archive(file.parents[1] / "archive").load(ref).status == "completed"

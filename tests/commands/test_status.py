@@ -341,3 +341,20 @@ def test_asked_of_aws(embedded: EmbeddedAws, sandbox: Sandbox, tmp_path: Path, e
     assert (seen.env, seen.weight, seen.dial) == (env, 0.0, 0.0)
     assert seen.next.startswith("runbook run 01_preflight")
     assert list(tmp_path.iterdir()) == [], "status writes nothing"
+
+
+def test_after_a_kill_in_the_middle_of_a_change_that_comes_first(
+    embedded: EmbeddedAws, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    journal = Journal(Archive(tmp_path).stage("prod", PARAMS.release, "06_phase1_10_percent", "abc", "papermill"))
+    journal.append("opened", run_id="abc", notebook="06_phase1_10_percent", params=PARAMS.flat.model_dump(mode="json"))
+    journal.append("intent", id="i", what="dial to 10 %", before={}, after={}, undo="", aws_at="2026-11-09T12:00:00")
+    seal_staged(Archive(tmp_path), journal.folder, status="died")
+    values = {**read_yaml(ROOT / "params" / "rehearsal.yaml"), "archive": str(tmp_path), "release": PARAMS.release}
+    with only(embedded.env):
+        seen = rollout_status(FILE, values)
+    first, there = seen.unread()
+    assert first.startswith("open change: run abc of 06_phase1_10_percent began 'dial to 10 %'")
+    assert there == "in force now: weight 0 % (dial 0 %, switch on)"
+    assert seen.next.startswith("runbook run 06_phase1_10_percent --params")
+    assert json.loads(json.dumps(seen.as_dict()))["open_changes"][0]["run_id"] == "abc"

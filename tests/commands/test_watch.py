@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ProxyConnectionError
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import AwsError, UsageError
@@ -113,7 +114,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
 
     def rollback(file: Path, values: dict[str, Any]) -> Any:
         made.switched.append(values)
-        return SimpleNamespace(sentence="async is off", record="rollback-record", next="fix forward")
+        return SimpleNamespace(
+            sentence="async is off", record="rollback-record", next="fix forward", told="topic was told"
+        )
 
     monkeypatch.setattr("runbook_lib.commands.rollback.rollback_1", rollback)
     return made
@@ -215,7 +218,7 @@ def test_auto_rollback_switches_off_and_the_record_says_so(world: World, make: M
     (given,) = world.switched
     assert (given["mode"], given["confirm"], given["as_of"]) == ("apply", "prod", "")
     assert given["reason"] == "runbook watch --auto-rollback: ROLLBACK: because"
-    assert look.action == "async is off (record: rollback-record)"
+    assert look.action == "async is off; topic was told (record: rollback-record)"
     assert look.next == "fix forward"
     assert world.said == [look.action]
     assert world.kept[-1] == (after(10), "completed")
@@ -275,6 +278,50 @@ def test_a_rollback_that_cannot_be_made_is_an_error_and_on_record(
         list(make(auto=True, confirm="prod").looks())
     assert world.kept == [(after(5), "failed")]
     assert "could not be switched off" in world.said[0]
+
+
+def test_an_endpoint_that_dies_between_look_and_switch_is_outlasted(
+    world: World, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[dt.datetime] = []
+
+    def rollback(file: Path, values: dict[str, Any]) -> Any:
+        tries.append(world.now)
+        if len(tries) < 4:
+            raise AwsError("the proxy does not answer")
+        return SimpleNamespace(sentence="async is off", record="rollback-record", next="fix forward", told="")
+
+    told: list[str] = []
+    monkeypatch.setattr(watch, "tellers", [told.append])
+    monkeypatch.setattr("runbook_lib.commands.rollback.rollback_1", rollback)
+    world.script = lambda at: "ROLLBACK"
+    (look,) = make(auto=True, confirm="prod").looks()
+    assert look.action == "async is off (record: rollback-record)"
+    assert [(at - tries[0]).total_seconds() for at in tries] == [0, 30, 60, 90]
+    assert len(told) == 3 and "the proxy does not answer; tried again in 30 s" in told[0]
+    assert [status for _, status in world.kept] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProxyConnectionError(proxy_url="http://127.0.0.1:9"),
+        ConnectionClosedError(endpoint_url="http://127.0.0.1:9"),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1:9"),
+        ConnectionResetError("reset by peer"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_happens_on_the_way_to_aws_is_no_end(world: World, make: Make, error: Exception) -> None:
+    def script(at: dt.datetime) -> str:
+        if at == world.now == after(10):
+            raise error
+        return "HOLD" if at >= after(15) else "SOAK"
+
+    world.script = script
+    seen = list(make().looks())
+    assert [look.decision for look in seen if not look.back_filled] == ["SOAK", "ERROR", "HOLD"]
+    assert "Traceback" not in seen[1].reason and seen[1].reason
 
 
 def test_aws_that_does_not_answer_is_an_error_and_not_the_end(world: World, make: Make) -> None:
@@ -490,7 +537,7 @@ def test_plain_lines_where_there_is_no_terminal(world: World, run: Callable[...,
         "2026-11-10 03:06 UTC  SOAK  because",
         "  record: record-0",
         "2026-11-10 03:11 UTC  ROLLBACK  because",
-        "  done:   async is off (record: rollback-record)",
+        "  done:   async is off; topic was told (record: rollback-record)",
         "  next:   fix forward",
         "  record: record-1",
     ]

@@ -269,7 +269,7 @@ def test_the_command_takes_effect_and_then_runs_the_notebook(stage1: Any, comman
     assert (first.origin, second.origin) == ("command", "papermill")
     assert second.previous == first.hash
     assert first.incident == second.incident
-    assert [change.intent["what"] for change in first.changes] == ["switch off"]
+    assert [change.intent["what"] for change in first.changes] == ["switch off", "notify people by the SNS topic"]
     assert "switch off" not in switched(second)
     assert (second.decision, second.reason) == ("SOAK", "drill")
     assert verdicts(second)["off"] == verdicts(second)["dial_zero"] == "PASS"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import archive as module
 from runbook_lib.record import staging as folders
@@ -359,11 +360,11 @@ class TestSweep:
 def test_a_zombie_is_dead() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     deadline = time.monotonic() + 20
-    while folders._start(child.pid) is not None and time.monotonic() < deadline:
+    while scratch.started(child.pid) is not None and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert folders._start(child.pid) is None
+    assert scratch.started(child.pid) is None
     child.wait()
-    assert folders._start(child.pid) is None
+    assert scratch.started(child.pid) is None
 
 
 def test_list_and_show_are_plain_data(

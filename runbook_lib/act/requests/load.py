@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
+from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.judge.model import Frozen
@@ -108,8 +108,7 @@ def run_load(
     Raises:
         LoadError: locust cannot be started, or ended without a result.
     """
-    with tempfile.TemporaryDirectory(prefix="runbook-load-") as scratch:
-        folder = Path(scratch)
+    with scratch.folder("load") as folder:
         what = {
             "out": str(folder / "met.json"), "statistics": str(folder / "load.csv"), "users": plan.users,
             "warm_up": plan.warm_up, "probe": probe,

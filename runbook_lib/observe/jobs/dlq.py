@@ -8,11 +8,15 @@ reads 0, and a DLQ without a redrive policy of its own counts receives for nothi
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from pydantic import Field
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.judge.model import Frozen
@@ -27,6 +31,7 @@ _BATCH = 10
 _EMPTY = 2
 """SQS asks a sample of its servers: so many empty answers, one after another, are taken for an empty queue."""
 _LENGTH = 500
+TRACE = "AWSTraceHeader"
 
 
 class Letter(Frozen):
@@ -43,7 +48,13 @@ class Letter(Frozen):
     sha256: str
     """Of the body as it lies in the queue."""
     body: str
-    """Redacted, cut to 500 characters."""
+    """Redacted; in a list cut to 500 characters."""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """What its sender wrote beside the body, redacted; bytes as Base64."""
+    trace: str | None = None
+    """X-Ray's header (`AWSTraceHeader`)."""
+    group: str | None = None
+    """Message group."""
     status: str | None = None
     """Of its job in the table, now; None: there is no such job (any more)."""
     error: str | None = None
@@ -63,7 +74,8 @@ def waiting(sqs: Any, url: str, wait_s: int = 1) -> Iterator[list[dict[str, Any]
             MaxNumberOfMessages=_BATCH,
             VisibilityTimeout=HIDDEN_S,
             WaitTimeSeconds=wait_s if not seen else 0,
-            AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
         )
         fresh = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
         empty = 0 if fresh else empty + 1
@@ -87,8 +99,28 @@ def show_again(sqs: Any, url: str, messages: Sequence[dict[str, Any]]) -> None:
         sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
 
-def letters(aws: Any, params: Params) -> list[Letter]:
+def again(message: dict[str, Any]) -> dict[str, Any]:
+    """A received message as `SendMessage` takes it: body, attributes, X-Ray header and group as they were."""
+    system = message.get("Attributes", {})
+    sent: dict[str, Any] = {"MessageBody": message["Body"]}
+    attributes = {
+        name: {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if value.get(key) is not None}
+        for name, value in message.get("MessageAttributes", {}).items()
+    }
+    if attributes:
+        sent["MessageAttributes"] = attributes
+    if system.get(TRACE):
+        sent["MessageSystemAttributes"] = {TRACE: {"DataType": "String", "StringValue": system[TRACE]}}
+    if system.get("MessageGroupId"):
+        sent["MessageGroupId"] = system["MessageGroupId"]
+    return sent
+
+
+def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Letter]:
     """The messages of the dead-letter queue with what became of their jobs, oldest first; all of them stay there.
+
+    Args:
+        most: characters of a body that are kept; None: all.
 
     Raises:
         AwsError: SQS or DynamoDB refused or did not answer.
@@ -103,7 +135,7 @@ def letters(aws: Any, params: Params) -> list[Letter]:
         finally:
             show_again(sqs, url, held)
     jobs = _jobs(aws.client("dynamodb"), params, [id for one in held if (id := job_of(one["Body"]))])
-    found = [_letter(one, jobs) for one in held]
+    found = [_letter(one, jobs, most) for one in held]
     return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
 
 
@@ -126,7 +158,7 @@ def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str
     return {id: item.get("status", {}).get("S", "") for id, item in _jobs(dynamodb, params, ids).items()}
 
 
-def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> Letter:
+def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
     body, attributes = message["Body"], message.get("Attributes", {})
     job = job_of(body)
     sent = attributes.get("SentTimestamp")
@@ -139,10 +171,22 @@ def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> Letter:
         receives=int(attributes.get("ApproximateReceiveCount", 0)),
         bytes=len(body.encode()),
         sha256=hashlib.sha256(body.encode()).hexdigest(),
-        body=redact(body)[:_LENGTH],
+        body=redact(body)[:most],
+        attributes={name: _shown(name, value) for name, value in message.get("MessageAttributes", {}).items()},
+        trace=attributes.get(TRACE),
+        group=attributes.get("MessageGroupId"),
         status=item.get("status", {}).get("S"),
         error=None if error is None else redact(error)[:_LENGTH],
     )
+
+
+def _shown(name: str, attribute: dict[str, Any]) -> str:
+    """An attribute's value, secrets taken out: by its name too, as in a body."""
+    raw = attribute.get("BinaryValue")
+    value = base64.b64encode(raw).decode() if isinstance(raw, bytes) else str(attribute.get("StringValue", ""))
+    with contextlib.suppress(ValueError, KeyError):
+        return str(json.loads(redact(json.dumps({name: value})))[name])
+    return redact(value)
 
 
 def _jobs(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -24,13 +24,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
 import runbook_lib
+from runbook_lib.base import scratch
 from runbook_lib.base.errors import AwsError, UsageError
 
 HOST = "127.0.0.1"
@@ -72,7 +72,7 @@ class EmbeddedAws:
         self._clients: dict[str, Any] = {}
         self._closed = False
         for attempt in range(1, _ATTEMPTS + 1):
-            self._folder = Path(tempfile.mkdtemp(prefix="runbook-aws-"))
+            self._folder = scratch.made("aws")
             self._log = self._folder / "log"
             self.port = _free_port()
             try:

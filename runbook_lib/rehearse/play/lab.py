@@ -29,6 +29,8 @@ from runbook_lib.rehearse.play.stage import only, overlaid, shown, take_as_passe
 
 HISTORY_H = 24
 SOAKED_H = 6
+_GOES_S = 10
+"""Seconds that JupyterLab has to end by itself."""
 NOTEBOOK = "06_phase1_10_percent"
 
 
@@ -38,6 +40,7 @@ def lab(*, seed: int, port: int, browser: bool) -> int:
     Returns:
         JupyterLab's exit code.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # terminated is ended: everything is taken down
     progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
@@ -111,9 +114,14 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
     try:
         return server.wait()
     except KeyboardInterrupt:
-        server.send_signal(signal.SIGTERM)
-        server.wait(10)
         return 0
+    finally:
+        server.terminate()
+        try:
+            server.wait(_GOES_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def _free() -> int:

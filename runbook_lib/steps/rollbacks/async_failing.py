@@ -36,6 +36,7 @@ from runbook_lib.show.traffic import traffic_table
 from runbook_lib.steps.infra import PREVIOUS
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
 from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE
+from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
 """When to try again to bring the dial to 0, where an alarm still fires."""
@@ -222,7 +223,7 @@ class AsyncFailing(Aftermath):
         """People are told, once."""
         if not self.acted:
             return self.tell_nobody()
-        return self.tell("async is off; the synchronous endpoint takes all requests")
+        return self.tell(OFF)
 
     def tell_nobody(self) -> Any:
         """Nothing was done."""

@@ -29,8 +29,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from runbook_lib.act.notify import notify
-from runbook_lib.base.errors import ArchiveError, Refused, RunbookError
+from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
@@ -46,6 +45,7 @@ from runbook_lib.show.page import line, within
 from runbook_lib.show.tables import stack, table
 from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, post_mortem
+from runbook_lib.steps.rollbacks.telling import Telling
 
 ENOUGH = 400
 """Records of the release that the timeline is told from, at most, newest first."""
@@ -185,40 +185,14 @@ class Incident:
 
     def tell(self, what: str) -> Any:
         """Tells people what was done, once for each `key` of the clock; whatever fails is a warning."""
-        key = f"{self.clock.key if self.clock else ''}: {what}"
         if not self.run.applying or not self.spec.notify:
             return line("Nobody is told: " + ("the policy says so." if self.run.applying else "mode is plan."))
-        before = next((one.run_id for one in reversed(self.earlier) if key in _told(one, self.id)), None)
-        if before:
-            return self.note(self._notified(True, f"people were told already, by run {before}", []))
-        return self.note(self._told(key, what))
+        key = self.clock.key if self.clock else ""
+        return self.note(self._telling.tell(what, key or "", reversed(self.earlier)))
 
-    def _told(self, key: str, what: str) -> Check:
-        flat = self.params.flat
-        subject = f"[{flat.env}] {self.spec.title}: {what}"
-        text = "\n".join(
-            [
-                f"{what} in {flat.env} (release {flat.release}).",
-                f"By: {self.run.guard.who}",
-                f"Why: {flat.reason or 'no reason was given'}",
-                f"Run: {self.run.run_id} of {self.run.notebook}",
-            ]
-        )
-        try:
-            told = notify(self.run.aws, self.run.guard, self.params, subject, text)
-        except RunbookError as error:
-            return self._notified(False, str(error), [])
-        bad = [one for one in told if not one.ok]
-        reason = "; ".join(one.detail for one in (bad or told))
-        return self._notified(not bad, reason, [key] if len(bad) < len(told) else [])
-
-    def _notified(self, ok: bool, reason: str, keys: list[str]) -> Check:
-        kept = self.run.checks.get(f"{self.id}.notified")
-        keys = [*(kept.facts.get("keys", []) if kept else []), *keys]
-        return check(
-            f"{self.id}.notified", "People were told", ok, reason, required=False, expected="every channel takes it",
-            found="told" if ok else "not all", keys=keys,
-        )  # fmt: skip
+    @cached_property
+    def _telling(self) -> Telling:
+        return Telling(self.run.aws, self.run.guard, self.run.notebook, self.run.run_id)
 
     # The end
 
@@ -330,9 +304,3 @@ class Incident:
             told = f"in effect{whom}, {spell(clock.to_effect_s)} after the decision"
             rows.append((parse(clock.effective_at), told))
         return [(at.replace(microsecond=0), words) for at, words in rows]
-
-
-def _told(record: Record, id: str) -> list[str]:
-    """What people were told by a run, as keys."""
-    found = next((one for one in record.checks if one.get("id") == f"{id}.notified"), None)
-    return list((found or {}).get("facts", {}).get("keys", []))

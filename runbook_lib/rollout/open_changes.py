@@ -1,0 +1,86 @@
+"""Changes that were begun and never read back, because what made them was killed: they come before any next step.
+
+A run of the same notebook that was sealed since, and began no such change itself, has asked AWS what is in force: with
+it the change is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.params.load import Params
+from runbook_lib.record import journal
+from runbook_lib.record import staging as folders
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.place import RecordRef
+from runbook_lib.record.record import Record, from_journal
+from runbook_lib.rollout import hints
+
+_ROLLBACK_1 = "rollback_1_async_failing"
+
+
+@dataclass(frozen=True)
+class OpenChange:
+    """One change of a run that ended in the middle of it."""
+
+    run_id: str
+    notebook: str
+    what: str
+    began_at: str
+    next: str
+    """The command that finds out what is in force and goes on from there."""
+
+    @property
+    def words(self) -> str:
+        """For the reader."""
+        return (
+            f"open change: run {self.run_id} of {self.notebook} began '{self.what}' at {self.began_at[:19]} and ended"
+        )
+
+
+def open_changes(params: Params, archive: Archive) -> tuple[OpenChange, ...]:
+    """Those of the environment's release, newest first."""
+    found: list[OpenChange] = []
+    dead = list(_dead(params, archive))
+    refs = archive.records(env=params.env, release=params.release)
+    for notebook in sorted({one.notebook for one in dead} | {one.notebook for one in refs}):
+        for record in (*(one for one in dead if one.notebook == notebook), *_sealed(archive, refs, notebook)):
+            found += [_open(params, record, change.intent) for change in reversed(record.open_changes)]
+            if record.status == "completed" and not record.open_changes:
+                break
+    return tuple(sorted(found, key=lambda one: one.began_at, reverse=True))
+
+
+def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenChange:
+    place = hints.with_params(params)
+    command = f"runbook run {record.notebook} {place}   (a plan: it asks AWS what is in force, and goes on from there)"
+    if record.notebook == _ROLLBACK_1:
+        command = hints.rollback_1(params)
+    elif record.notebook == "dlq":
+        command = f"runbook dlq list {place}"
+    elif record.notebook not in (*params.policy.steps, *params.policy.rollbacks):
+        command = (
+            f"runbook archive show {record.run_id}   (what it began is in its record; look in AWS what is in force)"
+        )
+    at = str(intent.get("aws_at") or record.as_of or record.sealed_at)
+    return OpenChange(record.run_id, record.notebook, str(intent.get("what", "")), at, command)
+
+
+def _dead(params: Params, archive: Archive) -> Iterator[Record]:
+    """Runs whose process is gone, and that nobody has sealed yet; newest first. Nothing is sealed here."""
+    left = [(folders.facts(folder), folder) for folder in archive.staging.glob("[!.]*")]
+    left.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
+    for who, folder in left:
+        if (who.get("env"), who.get("release")) == (params.env, params.release) and not folders.alive(who, folder):
+            yield from_journal(journal.read(folder), status="died", owner=who)
+
+
+def _sealed(archive: Archive, refs: Sequence[RecordRef], notebook: str) -> Iterator[Record]:
+    """The notebook's records, newest first; one that cannot be read is left out."""
+    for ref in reversed([one for one in refs if one.notebook == notebook]):
+        try:
+            yield archive.load(ref)
+        except ArchiveError:
+            continue

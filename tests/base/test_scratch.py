@@ -1,0 +1,70 @@
+"""A temporary folder goes with its process, or with the next run where that was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.base import scratch
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from runbook_lib.base import scratch
+print(scratch.made("run", Path(sys.argv[1]) if sys.argv[1:] else None), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def killed(temporary: Path, *archive: str) -> Path:
+    """The folder of a process that was killed."""
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *archive], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    return Path(done.stdout.strip())
+
+
+def test_what_a_killed_process_left_goes_and_what_lives_stays(temporary: Path) -> None:
+    left, ours = killed(temporary), scratch.made("kernel")
+    (left / "kernel.json").write_text("{}")
+    scratch.sweep()
+    assert (left.exists(), ours.exists()) == (False, True)
+
+
+def test_what_an_archive_may_still_want_waits_for_its_own_sweep(temporary: Path) -> None:
+    left = killed(temporary, str(temporary / "archive"))
+    scratch.sweep()
+    scratch.sweep(temporary / "another")
+    assert left.exists()
+    scratch.sweep(temporary / "archive")
+    assert not left.exists()
+
+
+def test_a_folder_that_names_no_owner_or_another_host_stays(temporary: Path) -> None:
+    for name, said in (("a", ""), ("b", "[]"), ("c", json.dumps({"pid": 1, "start": 1.0, "host": "elsewhere"}))):
+        (temporary / f"runbook-{name}").mkdir()
+        (temporary / f"runbook-{name}" / scratch.OWNER).write_text(said)
+    (temporary / "runbook-archive-x").mkdir()
+    scratch.sweep()
+    assert len(list(temporary.iterdir())) == 4
+
+
+def test_a_block_leaves_nothing(temporary: Path) -> None:
+    with scratch.folder("load") as here:
+        assert here.is_dir()
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,73 @@
+"""A reader that went away, a full disk and a descriptor that was closed end no command half-way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = """
+import sys
+from pathlib import Path
+from runbook_lib.act.guard import begun
+from runbook_lib.cli.app import guarded
+from runbook_lib.cli.streams import lasting
+
+lasting()
+
+def command():
+    if "changes" in sys.argv:
+        begun.append("a change")
+    for _ in range(2000):
+        print("what was done " * 10)
+        print("what is waited for", file=sys.stderr)
+    Path(sys.argv[1]).write_text("sealed")
+    return int(sys.argv[2])
+
+guarded(command)
+"""
+
+
+def shell(line: str, done: Path, code: int = 0, *more: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command in a line of bash, as `"$@"`; its own exit code is the shell's."""
+    command = [sys.executable, "-c", COMMAND, str(done), str(code), *more]
+    return subprocess.run(["bash", "-c", line, "bash", *command], capture_output=True, text=True, check=False)
+
+
+UNREAD = '"$@" | true; exit ${PIPESTATUS[0]}'
+BOTH = '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}'
+
+
+@pytest.mark.parametrize("line", [UNREAD, BOTH, '"$@" >/dev/full', '"$@" >/dev/full 2>&1', '"$@" >&- 2>&- <&-'])
+@pytest.mark.parametrize("code", [0, 4])
+def test_everything_is_done_and_then_the_exit_code(line: str, code: int, tmp_path: Path) -> None:
+    done = shell(line, tmp_path / "done", code, "changes")
+    assert (done.returncode, (tmp_path / "done").read_text()) == (code, "sealed")
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_what_could_not_be_printed_is_told_and_fails_what_only_shows(tmp_path: Path) -> None:
+    changed = shell('"$@" >/dev/full', tmp_path / "done", 0, "changes")
+    shown = shell('"$@" >/dev/full', tmp_path / "done")
+    assert (changed.returncode, shown.returncode) == (0, 1)
+    for one in (changed, shown):
+        assert one.stderr.endswith("runbook: not everything could be printed (No space left on device)\n")
+
+
+def test_a_reader_that_had_enough_is_no_error(tmp_path: Path) -> None:
+    done = shell('"$@" 2>/dev/null | head -1; exit ${PIPESTATUS[0]}', tmp_path / "done")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("what was done")
+
+
+def test_a_closed_descriptor_becomes_no_file_that_is_opened_later(tmp_path: Path) -> None:
+    done = shell('"$@" >&- 2>&-', tmp_path / "done")
+    assert (done.returncode, (tmp_path / "done").read_text()) == (0, "sealed")
+
+
+def test_a_pipe_that_does_not_block_gets_everything(tmp_path: Path) -> None:
+    unblock = "import os, sys; os.set_blocking(1, False); os.execvp(sys.argv[1], sys.argv[1:])"
+    line = f'"{sys.executable}" -c "{unblock}" "$@" 2>/dev/null | (sleep 0.5; wc -l)'
+    assert shell(line, tmp_path / "done").stdout.strip() == "2000"
