@@ -80,6 +80,8 @@ def _times(facts: Facts) -> list[str]:
     clock = facts.clock
     if clock is None:
         return ["- Nothing has been decided yet."]
+    if not clock.measures:
+        return [f"- In force since {clock.set_at}; no record says when it was decided, so no time is measured"]
     told = [f"- Decided at {clock.decided_at}"]
     if clock.to_set_s is not None:
         told.append(f"- Set at {clock.set_at}, {spell(clock.to_set_s)} after the decision")
