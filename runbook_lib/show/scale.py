@@ -17,7 +17,6 @@ from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown
 
-ORDER = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
 _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
 BEST, WORST = -1.0, 2.5
 """Ends of the scale; what lies beyond is drawn at the end, as an arrow."""
@@ -36,7 +35,7 @@ def failing_first(results: Sequence[GateResult]) -> list[GateResult]:
         results,
         key=lambda one: (
             bool(one.gate.muted) or not one.gate.required,
-            ORDER.index(one.verdict),
+            style.rank(one.verdict),
             -one.gate.severity,
         ),
     )

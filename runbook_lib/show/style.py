@@ -20,6 +20,15 @@ TARGET, ALERT = GREEN, VERMILLION
 DPI = 110
 
 
+ORDER = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def rank(verdict: str) -> int:
+    """Place of a verdict in every table: FAIL first."""
+    said = [str(one) for one in ORDER]
+    return said.index(verdict) if verdict in said else len(said)
+
+
 def colour(name: str, place: int) -> str:
     """Colour of the series `name`, the `place`-th of its chart."""
     return NAMED.get(name, CYCLE[place % len(CYCLE)])

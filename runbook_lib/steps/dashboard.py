@@ -82,7 +82,7 @@ class Dashboard(Step):
         return table(
             ("Widget", "Lines (statistic)", "Thresholds", "Gate"),
             rows,
-            caption=f"{self.name}: {len(rows)} widgets, points of {self.board.period_s} s",
+            caption=f"{self.name}: {words.count(len(rows), 'widget')}, points of {self.board.period_s} s",
         )
 
     def deployed_table(self) -> Any:

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from runbook_lib.judge.model import Gate, GateResult, Outcome
 from runbook_lib.params.policy import Policy
 from runbook_lib.show import scale
+from runbook_lib.show.verdicts import gate_table
 
 Find = Callable[[str], Gate]
 VALUES = st.floats(0, 1e6)
@@ -98,3 +99,10 @@ def test_nothing_judged_draws_nothing() -> None:
 def test_the_picture_is_made(outcome: Outcome) -> None:
     shown: Any = scale.gates_picture(outcome.results)
     assert "<img alt=" in shown._repr_html_()
+
+
+def test_every_table_of_gates_has_fail_first(result: Callable[..., GateResult]) -> None:
+    found = [result("cost", "PASS"), result("dlq", "INCONCLUSIVE"), result("error_rate", "FAIL")]
+    told = str(gate_table(found))
+    assert told.index("FAIL") < told.index("Error rate") + 200
+    assert told.index("Error rate (each") < told.rindex("DLQ depth") < told.rindex("Cost per VPR")

@@ -199,7 +199,7 @@ def decide_rollback(
     if wrong:
         return Outcome(decision=Decision.HOLD, reason=f"HOLD: {done}, but {wrong[0].reason}{_more(wrong)}", next=again)
     passed = sum(one.required for one in checks)
-    reason = f"{words.DONE}: the rollback is complete: {done}; all {passed} required checks passed"
+    reason = f"{words.DONE}: the rollback is complete: {done}; {words.all_of(passed, 'required check')} passed"
     return Outcome(decision=Decision.PROMOTE, reason=reason, next=_sentence(then))
 
 

@@ -213,7 +213,8 @@ class AsyncFailing(Aftermath):
         reason = f"the dial is at {state.dial_percent:g} %" + (", and a deployment is under way" if state.busy else "")
         if not ok and not run.applying:
             reason += "; applying brings it to 0"
-        found = self.later("dial_zero", title, True if ok else None, reason + said, self.now + CALM, expected="0 %")
+        found = self.later("dial_zero", title, True if ok else None, reason + said, self.now + CALM, expected="0 %",
+                           found=f"{state.dial_percent:g} %")  # fmt: skip
         return self.note(found)
 
     def _about(self) -> str:
