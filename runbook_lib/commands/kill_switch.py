@@ -181,10 +181,16 @@ def _open(
     journal.append("incident", clock={"decided_at": iso(decided)})
 
 
-def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, str]:
+def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:
     """As `judge.incident.Clock`, which costs pydantic to load."""
     follows = dt.timedelta(seconds=params.service.traffic.client_poll_s)
-    return {"decided_at": iso(decided), "set_at": iso(at), "effective_at": iso(at + follows), "key": key}
+    return {
+        "decided_at": iso(decided),
+        "set_at": iso(at),
+        "effective_at": iso(at + follows),
+        "key": key,
+        "undecided": False,
+    }
 
 
 def _staged(params: Essentials, run_id: str) -> tuple[Path, Path, str]:
