@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import KIND, Planned, described, plan
@@ -51,7 +52,7 @@ def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> lis
     if len(new) < len(names):
         undo.append("put the changed ones back as `before` says")
     guard.change(
-        f"write {len(names)} alarms",
+        f"write {words.count(len(names), 'alarm')}",
         before={one.name: "; ".join(one.differences) or "missing" for one in wanted},
         after=dict.fromkeys(names, "as declared"),
         undo="; ".join(undo),

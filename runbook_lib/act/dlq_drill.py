@@ -15,6 +15,7 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.judge import words
 from runbook_lib.observe.jobs.dlq import job_of
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import Params
@@ -94,7 +95,7 @@ class _Probe:
     def travel(self) -> Trip:
         waiting, name = self._depth(), self.params.name("dlq")
         if waiting:
-            raise Refused(f"{name} holds {waiting} messages: look at them before a probe joins them")
+            raise Refused(f"{name} holds {words.count(waiting, 'message')}: look at them before a probe joins them")
         self.guard.authorise(raises=True)  # before there is anything to clean up
         begun, before = time.monotonic(), self._alarm_state()
         seen = redriven = completed = False

@@ -18,6 +18,7 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.judge import words
 from runbook_lib.observe.alarms.compared import described
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.state import TrafficState
@@ -94,7 +95,7 @@ def drill(
         return {"left in ALARM": left, "all set off": listened}
 
     change = guard.change(
-        f"fire drill of {len(before)} alarms",
+        f"fire drill of {words.count(len(before), 'alarm')}",
         before={"states": before},
         after={"left in ALARM": [], "all set off": True},
         undo="the states as `before` says",

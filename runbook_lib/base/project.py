@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
 from runbook_lib.base.yaml_file import read_yaml
 
 __all__ = ["beside", "named", "params_dir", "params_file", "project_root", "read_yaml"]
@@ -68,4 +70,13 @@ def params_file(value: str | Path) -> Path:
     if path.suffix or len(path.parts) > 1 or path.exists():
         return path
     file = Path("params") / f"{path}.yaml"
-    return file if file.parent.is_dir() else params_dir() / file.name
+    file = file if file.parent.is_dir() else params_dir() / file.name
+    if not file.exists() and (near := hint(path, environments(file.parent))):
+        raise UsageError(f"{file}: no such file: '{path}' is no environment; {near}")
+    return file
+
+
+def environments(folder: Path) -> list[str]:
+    """Names of the environments that have a file in `folder`: one that begins a line with `env:`."""
+    found = sorted(folder.glob("*.yaml"))
+    return [one.stem for one in found if re.search(r"^env:", one.read_text("utf-8", errors="replace"), re.MULTILINE)]

@@ -13,6 +13,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
+from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import code_of, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
@@ -149,7 +150,7 @@ def _show_finished(finished: Any) -> None:
         say(f"report: {finished.report}")
 
 
-for noun in (people, watch, replay, cost, probe, deviation, dlq, rehearsal, archive):
+for noun in (people, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive):
     noun.register(app)
 
 

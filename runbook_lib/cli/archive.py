@@ -12,6 +12,7 @@ import typer
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.options import AsJson
 from runbook_lib.cli.terminal import Column, facts, say, table
+from runbook_lib.judge import words
 
 _EXITS = """\b
 Exit codes:
@@ -77,7 +78,7 @@ def archive_list(
     damaged = [row for row in rows if not row["intact"]]
     if damaged:
         named = "; ".join(str(row["problem"]) for row in damaged)
-        raise ArchiveError(f"{len(damaged)} of {len(rows)} records cannot be trusted: {named}")
+        raise ArchiveError(f"{len(damaged)} of {words.count(len(rows), 'record')} cannot be trusted: {named}")
 
 
 def archive_show(

@@ -10,6 +10,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.judge import words
 
 if TYPE_CHECKING:
     from runbook_lib.rollout.replay import Replayed
@@ -95,7 +96,7 @@ def _show(done: Replayed, other: bool) -> None:
             say("no gate says anything else")
     elif done.identical:
         from_raw = f"{done.measures} measures from the raw answers, " if done.measures else ""
-        what = f"{done.gates} gates" if done.kind == "gates" else "the checks"
+        what = f"{words.count(done.gates, 'gate')}" if done.kind == "gates" else "the checks"
         say(f"identical: {from_raw}the verdict of {what}, and the decision {done.sealed}", fg="green")
     for said in done.differences:
         say(f"differs: {said}", fg="red")
@@ -110,7 +111,7 @@ def _show_all(found: list[Replayed], other: bool) -> None:
     judged = [one for one in found if one.kind]
     odd = [one for one in found if not one.identical]
     what = "would decide otherwise" if other else "not as sealed"
-    say(f"{len(found)} records, {len(judged)} with a verdict; {len(odd)} {what}")
+    say(f"{words.count(len(found), 'record')}, {len(judged)} with a verdict; {len(odd)} {what}")
     if not odd:
         return
     columns = (

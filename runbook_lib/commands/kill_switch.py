@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -157,6 +157,9 @@ def off(wanted: Wanted) -> Effect:
         done = Switch(guard, light, FlagStore(aws.client("appconfig"), light)).off(about)
         if done.changed:
             journal.append("incident", clock=_clock(decided, guard.now, light, str(done.deployment)))
+        else:  # the first decision counts: this one brought nothing about
+            journal.append("incident", clock=None)
+            done = replace(done, sentence=f"{done.sentence}, and no time is measured: the first decision counts")
     except RunbookError as error:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
@@ -178,10 +181,16 @@ def _open(
     journal.append("incident", clock={"decided_at": iso(decided)})
 
 
-def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, str]:
+def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:
     """As `judge.incident.Clock`, which costs pydantic to load."""
     follows = dt.timedelta(seconds=params.service.traffic.client_poll_s)
-    return {"decided_at": iso(decided), "set_at": iso(at), "effective_at": iso(at + follows), "key": key}
+    return {
+        "decided_at": iso(decided),
+        "set_at": iso(at),
+        "effective_at": iso(at + follows),
+        "key": key,
+        "undecided": False,
+    }
 
 
 def _staged(params: Essentials, run_id: str) -> tuple[Path, Path, str]:

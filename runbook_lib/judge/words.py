@@ -106,6 +106,16 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def verb(n: int, plural: str) -> str:
+    """`1 check passes`, `2 checks pass`: the verb beside a count."""
+    return plural if n != 1 else f"{plural}{'es' if plural.endswith(('s', 'sh', 'ch', 'x')) else 's'}"
+
+
+def all_of(n: int, noun: str) -> str:
+    """`the only required check`, `all 2 required checks`; `no required check` of none."""
+    return f"the only {noun}" if n == 1 else f"all {count(n, noun)}" if n else f"no {noun}"
+
+
 def hours(value: float) -> str:
     """A duration in hours for reading: `40 min`, `2.3 h`, `3.5 days`; a long one as roughly as it is known.
 

@@ -12,7 +12,7 @@ gate          result: GateResult (the last one for each gate id counts)
 check         check: judge.checks.Check (the last one for each check id counts)
 entry         entry: what a person put into the chain (attestation, approval, note)
 decision      moment, outcome: Outcome
-incident      clock: judge.incident.Clock (of a rollback; the last one counts)
+incident      clock: judge.incident.Clock (of a rollback; the last one counts; None: this run brought nothing about)
 intent        id, what, before, after, undo, by_hand, raises, and facts such as step   (write-ahead)
 outcome       intent (the intent's id), ok, read_back, error
 warning, note text
@@ -298,8 +298,8 @@ def _evidence(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
 
 
 def _incident(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
-    if isinstance(event.get("clock"), dict):
-        draft["incident"] = event["clock"]
+    clock = event.get("clock")
+    draft["incident"] = clock if isinstance(clock, dict) else None
 
 
 def _torn(draft: dict[str, Any], event: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from runbook_lib.judge.model import GateResult
 from runbook_lib.record import cells
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
-from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge, unfinished
+from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge, rank, unfinished
 from runbook_lib.show.tables import inline
 
 _ENDED = {
@@ -72,7 +72,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record) -> str:
         record=record,
         headline=headline(record),
         facts=facts(record),
-        gates=[gate_row(gate, soaking=record.decision == "SOAK") for gate in record.gates],
+        gates=[gate_row(gate, soaking=record.decision == "SOAK") for gate in failing_first(record.gates)],
         unmet=unmet_rows(record),
         changes=[change_row(change) for change in record.changes],
         pieces=list(cells.pieces(cells.untitled(nb))) if nb else [],
@@ -244,6 +244,11 @@ def _fact(value: Any) -> str:
         more = f" and {len(value) - _MANY} more" if len(value) > _MANY else ""
         return ", ".join(_fact(item) for item in value[:_MANY]) + more or "none"
     return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
+
+
+def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Sealed gates or checks by their verdict, FAIL first; within one verdict as they were sealed."""
+    return sorted(found, key=lambda one: rank(str(one["verdict"])))
 
 
 def _when(instant: Any) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
 from runbook_lib.base.window import Window
 from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.params.load import Params
+from runbook_lib.show.points import Grid
 
 PERIOD_S = 900
 """Points of a chart: 15 minutes, 96 a day."""
@@ -36,6 +39,11 @@ class Panel:
     lines: tuple[Line, ...]
     gate: str | None = None
     kind: Literal["line", "step", "bar"] = "line"
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Names of the lines that count: a period without a point is 0."""
+        return tuple(line.name for line in self.lines if line.stat in ("Sum", "SampleCount"))
 
 
 SERIES: tuple[Panel, ...] = (
@@ -81,6 +89,11 @@ SERIES: tuple[Panel, ...] = (
         kind="step",
     ),
 )
+
+
+def grid(start: dt.datetime, now: dt.datetime, params: Params, period_s: float = PERIOD_S) -> Grid:
+    """The periods from `start` to the last one whose metrics have arrived by `now`."""
+    return Grid(period_s, start, now - dt.timedelta(seconds=params.policy.metric_delay_s))
 
 
 def asks(window: Window) -> list[Ask]:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.model import Verdict
+from runbook_lib.show import style
 from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
 
-_ORDER = ("FAIL", "NO_DATA", "INCONCLUSIVE", "PASS")
+_SAID = {Verdict.PASS: "as expected", Verdict.FAIL: "not so"}
 
 
 def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool = False, fold: bool = False) -> Shown:
@@ -19,12 +21,12 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     """
     found = list(checks)
     if not keep_order:
-        found.sort(key=lambda one: (_ORDER.index(one.verdict), not one.required))
+        found.sort(key=lambda one: (style.rank(one.verdict), not one.required))
     todo = sum(one.required and one.mends and not one.ok for one in found)
     advice = sum(not one.required and not one.ok for one in found)
     required = sum(one.required for one in found)
     passed = sum(one.required and one.ok for one in found)
-    told = [f"{passed} of {required} required checks pass"] if required else []
+    told = [f"{passed} of {words.count(required, 'required check')} {words.verb(required, 'pass')}"] if required else []
     told += [f"{todo} to be made by applying"] if todo else []
     told += [f"{advice} advisory to look at"] if advice else []
     title = ": ".join(part for part in (caption, " · ".join(told)) if part)
@@ -36,12 +38,19 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
 
 
 def _rows(checks: Iterable[Check], caption: str) -> Shown:
-    rows = [[_verdict(one), _title(one), one.expected or "–", one.found or "–", _why(one)] for one in checks]
+    rows = [[_verdict(one), _title(one), one.expected or "–", _found(one), _why(one)] for one in checks]
     return table(("Verdict", "Check", "Expected", "Found", "Why"), rows, caption=caption)
 
 
+def _found(one: Check) -> str:
+    """What was found; where only the expectation is in words, whether it was met."""
+    return one.found or (_SAID.get(one.verdict, "not seen") if one.expected else "–")
+
+
 def _folded(held: Sequence[Check]) -> Shown:
-    title = f"✔ {words.count(len(held), 'check')} that {'passes' if len(held) == 1 else 'pass'}"
+    advisory = sum(not one.required for one in held)
+    aside = f", {advisory} of them advisory" if advisory else ""
+    title = f"✔ {words.count(len(held), 'check')} that {words.verb(len(held), 'pass')}{aside}"
     inner = _rows(held, "")
     summary = f'<summary style="cursor:pointer">{title}</summary>'
     markup = f'<details style="font-size:13px;margin:3px 0">{summary}{inner._repr_html_()}</details>'

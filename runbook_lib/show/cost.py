@@ -11,7 +11,7 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.money.projection import BreakEven, Month
 from runbook_lib.judge.money.statement import Row, statement
 from runbook_lib.show.page import line
-from runbook_lib.show.tables import Cell, Shown, stack, table, when
+from runbook_lib.show.tables import Cell, Shown, span, stack, table
 
 _HEAD = ("Scope", "Service", "Paid", "USD in the window", "USD per successful VPR", "USD per request")
 
@@ -30,7 +30,7 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
     done, requests = item.n or 0, int(item.extra.get("requests") or 0)
     rows = [_row(one) for one in statement(lines, done, requests)]
     side = "Asynchronous" if judged else "Synchronous"
-    caption = f"{side}: cost of {done:,} successful VPRs, {when(item.start)} to {when(item.end)} UTC"
+    caption = f"{side}: cost of {done:,} successful VPRs, {span(item.start, item.end)}"
     scope = item.extra.get("scope")
     whose = f"The gate judges: {scope}." if judged else f"No gate is about this side; {scope} has this spread."
     note = f"{item.query}. {whose} {_spread(item)}"

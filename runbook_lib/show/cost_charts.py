@@ -10,9 +10,10 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.money.statement import GROUPS, grouped
 from runbook_lib.show import style
-from runbook_lib.show.charts import Marks, Points, timelines
+from runbook_lib.show.charts import Marks, timelines
 from runbook_lib.show.page import line
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.points import Points
 from runbook_lib.show.tables import Shown
 
 PARTS = tuple(dict.fromkeys(GROUPS.values()))

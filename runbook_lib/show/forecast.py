@@ -9,8 +9,9 @@ from typing import Any
 from runbook_lib.judge.incidents.backlog import Forecast, curve
 from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.show import style
-from runbook_lib.show.charts import Marks, Points
+from runbook_lib.show.charts import Marks
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.points import Points
 from runbook_lib.show.tables import Shown, table
 
 _STEP_S = 60.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, GateResult
-from runbook_lib.show.tables import Cell, Shown, stack, table, when
+from runbook_lib.show.tables import Cell, Shown, span, stack, table
 
 
 def line(text: str) -> Shown:
@@ -60,7 +60,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
         [
             Cell(name.replace("_", " "), f"<b>{html.escape(name.replace('_', ' '))}</b>", nowrap=True),
             Cell(seen(item), nowrap=True),
-            Cell(f"{when(item.start)} to {when(item.end)}" if item.start else "–", nowrap=True),
+            Cell(span(item.start, item.end) if item.start else "–", nowrap=True),
             "; ".join(
                 part
                 for part in (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.show import style
-from runbook_lib.show.charts import Points
 from runbook_lib.show.picture import WIDTH_IN, drawing
+from runbook_lib.show.points import Points
 from runbook_lib.show.tables import when
 
 SHAPES = {"PLANNED": "s", "SOAK": "o", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"}

@@ -12,10 +12,26 @@ from runbook_lib.judge.model import Decision, GateResult, Verdict
 
 BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8a8f98"
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION)
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
+NAMED = {"failed": VERMILLION}
+"""Series that have one colour in every chart; `CYCLE` has it not."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 TARGET, ALERT = GREEN, VERMILLION
 DPI = 110
+
+
+ORDER = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
+
+
+def rank(verdict: str) -> int:
+    """Place of a verdict in every table: FAIL first."""
+    said = [str(one) for one in ORDER]
+    return said.index(verdict) if verdict in said else len(said)
+
+
+def colour(name: str, place: int) -> str:
+    """Colour of the series `name`, the `place`-th of its chart."""
+    return NAMED.get(name, CYCLE[place % len(CYCLE)])
 
 
 class Badge(NamedTuple):

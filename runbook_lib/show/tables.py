@@ -149,9 +149,14 @@ def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, n
 
 
 def when(iso: str | dt.datetime) -> str:
-    """A time as the tables write it: `23 Nov 03:05` (UTC; the caption says so)."""
+    """A time as every reader sees it: `2026-11-23 03:05 UTC`."""
     moment = iso if isinstance(iso, dt.datetime) else dt.datetime.fromisoformat(iso)
-    return f"{moment.astimezone(dt.UTC):%d %b %H:%M}"
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def span(start: str | dt.datetime, end: str | dt.datetime) -> str:
+    """From one time to another: `2026-11-23 03:05 to 2026-11-24 03:05 UTC`."""
+    return f"{when(start).removesuffix(' UTC')} to {when(end)}"
 
 
 def window(evidence: Evidence) -> Cell:
@@ -160,7 +165,7 @@ def window(evidence: Evidence) -> Cell:
         start, end = (dt.datetime.fromisoformat(text) for text in (evidence.start, evidence.end))
     except ValueError:
         return Cell(f"{evidence.start} to {evidence.end}")
-    first, last = when(start), f"{when(end)} ({words.hours((end - start).total_seconds() / 3600)})"
+    first, last = when(start).removesuffix(" UTC"), f"{when(end)} ({words.hours((end - start).total_seconds() / 3600)})"
     style = "white-space:nowrap"
     return Cell(f"{first} to {last}", f'<span style="{style}">{first} to</span> <span style="{style}">{last}</span>')
 

@@ -9,7 +9,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.statistics import clopper_pearson
 from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import ORANGE, VERMILLION
-from runbook_lib.show.tables import Cell, Shown, edged, stack, table, when, where_table, window
+from runbook_lib.show.tables import Cell, Shown, edged, span, stack, table, when, where_table, window
 
 
 def plan_table(plan: Any) -> Shown:
@@ -120,7 +120,7 @@ def census_table(segment: Any) -> Shown:
         rows.append(
             ["probes", f"{segment.probes:,}", "–", f"our own, {good} of them a success: never in the users' rate"]
         )
-    window = f"{when(segment.start)} to {when(segment.end_settled)} UTC"
+    window = span(segment.start, segment.end_settled)
     caption = f"Census of {words.count(created, 'settled job')} created {window}"
     shown = [
         table(("Job", "Count", "Share", "Meaning"), rows, caption=caption, note=f"{segment.read_units:g} read units")

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Outcome
-from runbook_lib.show.style import BADGES, BLACK, unfinished
+from runbook_lib.show.style import BADGES, BLACK, rank, unfinished
 from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
 
 
@@ -26,7 +26,8 @@ def gate_table(outcome: Outcome | Sequence[GateResult], *, soaking: bool = False
 
     While `soaking`, a gate that is merely not decided yet, with nothing wrong so far, is shown as SOAKING.
     """
-    results = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
+    found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
+    results = sorted(found, key=lambda one: rank(one.verdict))
     head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
     return table(head, [_gate_row(result, soaking) for result in results], caption=_tally(results, soaking))
 
@@ -84,7 +85,9 @@ def _tally(results: Sequence[GateResult], soaking: bool) -> str:
     if calm:
         named.append(f"soaking, nothing wrong so far: {len(calm)}")
     passed = sum(r.verdict == "PASS" for r in counted)
-    return " · ".join([f"{passed} of {len(counted)} required gates pass", *named])
+    return " · ".join(
+        [f"{passed} of {words.count(len(counted), 'required gate')} {words.verb(len(counted), 'pass')}", *named]
+    )
 
 
 def verdict_banner(outcome: Outcome) -> Shown:

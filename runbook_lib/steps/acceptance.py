@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import parse
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.record.chain import predecessors
@@ -267,7 +268,7 @@ def _said(one: Reference, record: Record) -> str:
         named = [g for g in record.gates if (g.get("gate") or {}).get("id") == one.id]
     else:
         named = [c for c in record.checks if matches(one, str(c.get("id")))]
-    return str(named[0].get("reason", "")).rstrip(". ") if len(named) == 1 else f"{len(named)} checks"
+    return str(named[0].get("reason", "")).rstrip(". ") if len(named) == 1 else words.count(len(named), "check")
 
 
 def _verdicts(one: Reference, record: Record) -> tuple[str, ...]:

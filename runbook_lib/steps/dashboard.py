@@ -28,6 +28,7 @@ from runbook_lib.observe.dashboard.declared import (
 )
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.resources.owner import owner
+from runbook_lib.rollout.panels import grid
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.page import line
@@ -81,7 +82,7 @@ class Dashboard(Step):
         return table(
             ("Widget", "Lines (statistic)", "Thresholds", "Gate"),
             rows,
-            caption=f"{self.name}: {len(rows)} widgets, points of {self.board.period_s} s",
+            caption=f"{self.name}: {words.count(len(rows), 'widget')}, points of {self.board.period_s} s",
         )
 
     def deployed_table(self) -> Any:
@@ -99,8 +100,16 @@ class Dashboard(Step):
     def charts(self) -> Any:
         """The same widgets from live data; a widget with two axes becomes two charts."""
         gates = {gate.id: gate for gate in self.params.policy.gates}
+        now = self.run.now
+        periods = grid(now - dt.timedelta(hours=self.board.hours), now, self.params, self.board.period_s)
         groups = [
             {
+                "grid": periods,
+                "counts": [
+                    one.label
+                    for one in axis.lines
+                    if one.stat == "Sum" and not self.answers.partial(f"{one.metric}:{one.stat}")
+                ],
                 "series": series(axis, self.answers),
                 "title": axis.title or widget.title,
                 "unit": axis.drawn.unit,

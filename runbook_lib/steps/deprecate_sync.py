@@ -5,6 +5,7 @@ After the removal there is no way back but the archived function deployed again 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.resources import leftovers as look
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.panels import grid
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
@@ -244,7 +246,15 @@ class Deprecation(Step):
         seen = self.seen or look.silence(self.run.aws.client("cloudwatch"), self.params, self.run.now, self.hours)
         series = {"synchronous": seen.answers.points(look.CALLS), "submit": seen.answers.points(look.WITNESS)}
         title = f"Invocations in the last {self.hours:g} h"
-        return timelines([{"series": series, "title": title, "unit": "in 5 min", "gate": None, "kind": "line"}])
+        now = self.run.now
+        periods = grid(now - dt.timedelta(hours=self.hours), now, self.params, look.PERIOD_S)
+        counted = [
+            name
+            for name, metric in (("synchronous", look.CALLS), ("submit", look.WITNESS))
+            if not seen.answers.partial(metric)
+        ]
+        shown = {"series": series, "title": title, "unit": "invocations / 5 min", "kind": "step"}
+        return timelines([shown | {"grid": periods, "counts": counted}])
 
     def judge(self, *, final: bool = False) -> Outcome:
         """The decision; before the action it is about the plan, after it (`final`) about what came of it."""

@@ -21,7 +21,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs, deviations
 from runbook_lib.rollout.look import Seen, take
-from runbook_lib.rollout.panels import asks
+from runbook_lib.rollout.panels import asks, grid
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.page import evidence_table, line
@@ -92,7 +92,7 @@ class Week:
         ]
         done = sum(slot.state == "done" for slot in self.slots)
         then = self.params.policy.cadence.then
-        caption = f"{done} of {len(self.slots)} looks made since {when(self.start)} UTC; then {then}"
+        caption = f"{done} of {len(self.slots)} looks made since {when(self.start)}; then {then}"
         return table(("Look", "Due from (UTC)", "State"), rows, caption=caption)
 
     def _slot(self, slot: Slot) -> Check:
@@ -153,7 +153,8 @@ class Week:
         """The seven key metrics over the week, thresholds drawn in, one above the other."""
         looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._case().verdict().results)
         marks = [(self.start, "accepted")] if self.start else []
-        return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy), marks=marks)
+        periods = grid(self._looked().window.start, self.run.now, self.params)
+        return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy, periods), marks=marks)
 
     def cost_table(self) -> Any:
         """What a report costs now, what a month of it comes to, and what it cost through the rollout."""

@@ -15,6 +15,7 @@ from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.params.policy import Policy
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.panels import Line
+from runbook_lib.show.points import Grid
 
 KEY: dict[str, tuple[Line, ...]] = {
     "success_rate": (),
@@ -44,7 +45,7 @@ def found(records: Iterable[Record], now: dt.datetime, results: Iterable[GateRes
     return {id: sorted(each) for id, each in points.items()}
 
 
-def panels(looks: Mapping[str, Points], answers: Answers, policy: Policy) -> list[dict[str, Any]]:
+def panels(looks: Mapping[str, Points], answers: Answers, policy: Policy, periods: Grid) -> list[dict[str, Any]]:
     """One chart for each key metric (the keywords of `show.charts.timeline`), target and alert limit drawn in."""
     drawn = []
     for id, lines in KEY.items():
@@ -53,5 +54,6 @@ def panels(looks: Mapping[str, Points], answers: Answers, policy: Policy) -> lis
         series = {line.name: [(at, v * line.scale) for at, v in answers.points(line.label)] for line in lines}
         series[LOOKS] = [(at, 100 * value if percent else value) for at, value in looks.get(id, [])]
         unit = "%" if percent else gate.unit
-        drawn.append({"series": series, "title": gate.title, "unit": unit, "gate": gate})
+        chart = {"series": series, "title": gate.title, "unit": unit, "gate": gate}
+        drawn.append({**chart, "grid": periods, "irregular": [LOOKS]})
     return drawn

@@ -107,7 +107,7 @@ def test_somebody_elses_message_is_left_alone(stage: Stage, body: str) -> None:
     sqs, url = stage.aws.client("sqs"), stage.box.outputs["DlqUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=body)
     try:
-        with pytest.raises(Refused, match="careervp-vpr-jobs-dlq-dev holds 1 messages: look at them"):
+        with pytest.raises(Refused, match="careervp-vpr-jobs-dlq-dev holds 1 message: look at them"):
             stage.trip()
         assert stage.journal.whats() == []
         assert stage.waiting() == 1

@@ -95,3 +95,15 @@ def test_the_project_of_the_working_folder_comes_first(tmp_path: Path, monkeypat
     monkeypatch.chdir(here.parent.parent)
     assert params_file(there) == there
     assert project_root() == here.parent.parent
+
+
+def test_a_misspelt_environment_is_told_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params").mkdir()
+    for name in ("dev", "prod"):
+        (tmp_path / "params" / f"{name}.yaml").write_text(f"env: {name}\n")
+    (tmp_path / "params" / "prices.yaml").write_text("region: x\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"'prd' is no environment; did you mean 'prod'\?"):
+        params_file("prd")
+    with pytest.raises(UsageError, match="there are dev, prod"):
+        params_file("zzz")

@@ -18,6 +18,7 @@ COMMANDS = [
     *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach"),
+    "params check",
     *("deviation list", "deviation undo", "deviation adopt"),
 ]
 
@@ -111,4 +112,5 @@ def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.
 def test_an_unknown_environment_is_one_sentence() -> None:
     done = call("run", "06", "--env", "qa")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.strip() == "runbook: params/qa.yaml: no such file"
+    told = "runbook: params/qa.yaml: no such file: 'qa' is no environment; there are dev, prod, staging"
+    assert done.stderr.strip() == told

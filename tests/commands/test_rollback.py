@@ -96,7 +96,10 @@ def test_a_second_time_does_no_harm_and_says_so(aws: EmbeddedAws, file: Path) ->
     rollback_1(file, APPLY)
     number = state(aws, file).switch_deployment
     again = rollback_1(file, APPLY)
-    assert "already" in again.sentence
+    assert "already" in again.sentence and "no time is measured: the first decision counts" in again.sentence
+    archive = Archive(file.parent.parent / "archive")
+    first, second = (archive.load(ref).incident for ref in archive.records(notebook=NOTEBOOK))
+    assert first is not None and first["key"] and second is None
     assert state(aws, file).switch_deployment == number
 
 

@@ -170,5 +170,5 @@ def test_a_case_of_checks_says_what_was_done_and_what_is_next() -> None:
     case = CheckedCase(
         checks=(check("a.b", "A", True, "it is so"),), applied=True, done="dev is deployed", then="Go on."
     )
-    assert case.verdict().reason == "PROMOTE: dev is deployed; all 1 required checks passed"
+    assert case.verdict().reason == "PROMOTE: dev is deployed; the only required check passed"
     assert case.verdict().next == "Go on."

@@ -120,3 +120,13 @@ def test_a_rollback_that_is_complete_reads_done_and_nothing_else_does() -> None:
     assert words.shown(done, words.word(done, "PROMOTE")) == "The rollback is complete."
     assert words.word("all 10 required gates passed", "PROMOTE") == "PROMOTE"
     assert words.word("PROMOTE: what was DONE: all", "PROMOTE") == "PROMOTE"
+
+
+@pytest.mark.parametrize(
+    ("n", "checks", "all_of"),
+    [(0, "0 checks pass", "no check"), (1, "1 check passes", "the only check"), (2, "2 checks pass", "all 2 checks")],
+)
+def test_one_is_no_plural(n: int, checks: str, all_of: str) -> None:
+    assert f"{words.count(n, 'check')} {words.verb(n, 'pass')}" == checks
+    assert words.all_of(n, "check") == all_of
+    assert words.verb(1, "count") == "counts"

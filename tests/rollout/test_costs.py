@@ -80,6 +80,6 @@ def test_the_cost_through_the_phases_is_that_of_the_looks(params: Params) -> Non
     ]
     text = str(costs.history(records, params))
     assert "sync 0.011 to 0.012" in text and "async 0.0009 to 0.002, last 0.0009" in text
-    for mark in ("10 % at 11 Nov 10:00", "50 % at 12 Nov 10:00", "week at 13 Nov 10:00"):
+    for mark in ("10 % at 2026-11-11 10:00 UTC", "50 % at 2026-11-12 10:00 UTC", "week at 2026-11-13 10:00 UTC"):
         assert mark in text
     assert "nothing to draw" in str(costs.history(records[2:3], params))

@@ -57,3 +57,8 @@ def test_values_are_validated_before_a_kernel_starts(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
     with pytest.raises(UsageError, match="'mode' is 'go'"):
         launch(find_notebook("06"), ROOT / "params" / "prod.yaml", {"mode": "go"})
+
+
+def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean '06_phase1_10_percent'"):
+        find_notebook("06_phase1_10_procent")

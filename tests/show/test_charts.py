@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import itertools
+import math
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.judge.model import Gate
 from runbook_lib.show import charts, style
+from runbook_lib.show.points import Grid
 
 T0 = dt.datetime(2026, 11, 10, 3, 0, tzinfo=dt.UTC)
 Find = Callable[[str], Gate]
@@ -116,7 +118,7 @@ def test_the_shift_is_a_line_with_its_word_and_hour_in_utc() -> None:
     cet = dt.timezone(dt.timedelta(hours=1))
     at = dt.datetime(2026, 11, 10, 4, 30, tzinfo=cet)
     axes = charts.timeline({"a": points(*range(20))}, title="t", unit="u", marks=[(at, "shift to 10 %")]).axes[0]
-    assert "shift to 10 %, 03:30" in texts(axes)
+    assert "shift to 10 %, 2026-11-10 03:30 UTC" in texts(axes)
     assert len(axes.lines) == 2
 
 
@@ -130,7 +132,7 @@ def test_a_mark_outside_of_what_is_shown_does_not_stretch_the_axis() -> None:
 
 def test_marks_alone_give_the_axis_its_time() -> None:
     axes = charts.timeline({"a": []}, title="t", unit="u", marks=[(T0, "shift")]).axes[0]
-    assert "shift, 03:00" in texts(axes)
+    assert "shift, 2026-11-10 03:00 UTC" in texts(axes)
 
 
 def test_a_log_scale_takes_zero_too() -> None:
@@ -189,8 +191,8 @@ def test_a_panel_shares_one_time_axis(gate: Find) -> None:
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["first", "second", "third"]
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
     assert [bool(axes.get_xlabel()) for axes in figure.axes] == [False, False, True]
-    assert ["shift, 03:00" in texts(axes) for axes in figure.axes] == [True, False, False]
-    assert figure.get_label().startswith("All of it: first (u): a 1 to 2, last 2; shift at 10 Nov 03:00 UTC.")
+    assert ["shift, 2026-11-10 03:00 UTC" in texts(axes) for axes in figure.axes] == [True, False, False]
+    assert figure.get_label().startswith("All of it: first (u): a 1 to 2, last 2; shift at 2026-11-10 03:00 UTC.")
     with pytest.raises(ValueError, match="at least one group"):
         charts.panel([])
 
@@ -261,3 +263,48 @@ def test_a_long_title_and_many_lines_do_not_lie_on_one_another() -> None:
     assert legend(empty) == ["5 lines: no data"]
     empty.figure.canvas.draw()
     assert empty.get_legend().get_window_extent().x0 > empty.title.get_window_extent().x1
+
+
+GRID = Grid(900, T0, T0 + dt.timedelta(minutes=310))
+
+
+def test_a_count_falls_to_zero_and_its_open_period_is_grey() -> None:
+    failed = [points(*range(1, 22))[place] for place in (2, 9, 15, 20)]
+    axes = charts.timeline(
+        {"failed": failed}, title="Jobs", unit="jobs / 15 min", kind="step", grid=GRID, counts=["failed"]
+    ).axes[0]
+    closed, begun = axes.lines[0], axes.lines[1]
+    assert [value for value in closed.get_ydata()[:-1] if value] == [3, 10, 16]
+    assert (closed.get_color(), begun.get_color()) == (style.VERMILLION, style.GREY)
+    assert list(begun.get_ydata()) == [21, 21], "no part of the line"
+    assert "still open" in legend(axes)
+
+
+def test_a_level_has_a_gap_and_what_stands_alone_is_a_whole_dot() -> None:
+    some = [points(*range(21))[place] for place in (0, 1, 2, 7, 12, 13, 14)]
+    figure = charts.timeline({"p95": some}, title="P95", unit="s", grid=GRID)
+    line, dot = figure.axes[0].lines[:2]
+    assert [math.isnan(value) for value in line.get_ydata()].count(True) == 2
+    assert (list(dot.get_ydata()), dot.get_clip_on()) == ([7], False)
+    assert "0 to 14, last 14" in figure.get_label()
+
+
+def test_the_sentence_leaves_the_open_period_out() -> None:
+    whole = {"async": points(*[5.0] * 20, 1.0)}
+    told = charts.timeline(whole, title="Requests", unit="requests", grid=GRID, counts=["async"]).get_label()
+    assert "async 5 to 5, last 5" in told
+
+
+@pytest.mark.parametrize("names", [["failed"], ["created", "failed"], ["a", "b", "c", "d", "e", "f", "failed"]])
+def test_failed_has_one_colour_and_nothing_else_has_it(names: list[str]) -> None:
+    axes = charts.timeline({name: points(1, 2, 3) for name in names}, title="t", unit="u").axes[0]
+    for line in axes.lines:
+        assert (line.get_color() == style.VERMILLION) == (line.get_label() == "failed")
+
+
+def test_the_words_of_marks_stand_above_the_data() -> None:
+    marks = [(T0 + dt.timedelta(minutes=30), "shift"), (T0 + dt.timedelta(minutes=90), "async off")]
+    figure = charts.timeline({"a": points(*[30.0] * 21)}, title="t", unit="u", marks=marks)
+    axes = figure.axes[0]
+    highest = axes.transData.transform((0, 30))[1]
+    assert all(box.y0 > highest for name, box in boxes(figure, axes) if "UTC" in name)

@@ -33,8 +33,24 @@ def test_what_passes_can_be_folded_away() -> None:
 
 def test_all_in_order_is_a_line_that_unfolds() -> None:
     markup = checks_table([made()], "All checks", fold=True)._repr_html_()
-    assert markup.index("All checks: 1 of 1 required checks pass") < markup.index("✔ 1 check that passes")
+    assert markup.index("All checks: 1 of 1 required check passes") < markup.index("✔ 1 check that passes")
 
 
 def test_nothing_passes_and_nothing_is_folded() -> None:
     assert "<details" not in checks_table([made(ok=None)], fold=True)._repr_html_()
+
+
+def test_an_expectation_never_stands_beside_a_dash() -> None:
+    found = [check(f"a.{ok}", "Dial", ok, "why", expected="0 %") for ok in (True, False, None)]
+    told = str(checks_table(found))
+    assert "–" not in told
+    assert all(said in told for said in ("as expected", "not so", "not seen"))
+
+
+def test_the_counts_above_and_below_are_of_the_same_checks() -> None:
+    found = [check("a", "A", True, ""), check("b", "B", False, "")]
+    found += [check(f"c{place}", "C", True, "", required=False) for place in range(15)]
+    told = str(checks_table(found, fold=True))
+    assert "1 of 2 required checks pass" in told
+    assert "✔ 16 checks that pass, 15 of them advisory" in told
+    assert "1 of 1 required check passes" in str(checks_table([found[0]]))

@@ -192,7 +192,7 @@ def test_a_dead_letter_of_somebody_else_holds(aws: EmbeddedAws, step: DeployDev)
     try:
         step.dead_letter()
         found = step.run.checks["dlq.roundtrip"]
-        assert (found.verdict, "holds 1 messages" in found.reason) == (Verdict.FAIL, True)
+        assert (found.verdict, "holds 1 message" in found.reason) == (Verdict.FAIL, True)
     finally:
         sqs.purge_queue(QueueUrl=url)
 

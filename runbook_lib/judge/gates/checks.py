@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
 
 
@@ -96,7 +97,7 @@ def decide_checks(
     if not checks:
         return Outcome(decision=Decision.HOLD, reason="HOLD: nothing was checked", next=again)
     if not wrong and applied:
-        reason = f"PROMOTE: {done}; all {passed} required checks passed"
+        reason = f"PROMOTE: {done}; {words.all_of(passed, 'required check')} passed"
         return Outcome(decision=Decision.PROMOTE, reason=reason, next=then)
     stuck = wrong if applied else [one for one in wrong if not one.mends]
     if stuck:
@@ -105,6 +106,6 @@ def decide_checks(
     missing = f"; applying would bring about {len(wrong)} more" if wrong else ""
     return Outcome(
         decision=Decision.PLANNED,
-        reason=f"PLANNED: {passed} required checks pass{missing}",
+        reason=f"PLANNED: {words.count(passed, 'required check')} {words.verb(passed, 'pass')}{missing}",
         next="Read the plan, then run this notebook with mode='apply' and confirm.",
     )

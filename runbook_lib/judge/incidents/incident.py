@@ -17,6 +17,8 @@ from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
+SKEW_S = 2.0
+"""Two clocks of AWS, rounded to seconds, may differ by so much: no decision is later than its effect for that."""
 
 
 class NoWayBack(Frozen):
@@ -49,22 +51,57 @@ class Clock(Frozen):
     """A claim until it is seen: set, plus the time that clients (or AWS) need to follow."""
     key: str = ""
     """What was brought about, such as the number of a deployment: a later run knows by it that it is the same act."""
+    undecided: bool = False
+    """It was in force before anybody's decision on record; `decided_at` is when AWS began, and nothing is measured."""
+
+    @property
+    def measures(self) -> bool:
+        """Whether the decision came before what it brought about; else the time between them says nothing."""
+        early = _between(self.decided_at, self.set_at or self.effective_at)
+        return not self.undecided and (early is None or early >= -SKEW_S)
 
     @property
     def to_set_s(self) -> float | None:
-        """Seconds from the decision until AWS said that it was set."""
-        return _between(self.decided_at, self.set_at)
+        """Seconds from the decision until AWS said that it was set; never negative."""
+        return self._since(self.set_at)
 
     @property
     def to_effect_s(self) -> float | None:
-        """Seconds from the decision until it was in effect for the last client."""
-        return _between(self.decided_at, self.effective_at)
+        """Seconds from the decision until it was in effect for the last client; never negative."""
+        return self._since(self.effective_at)
+
+    def _since(self, end: str | None) -> float | None:
+        seconds = _between(self.decided_at, end)
+        return None if seconds is None or not self.measures else max(0.0, seconds)
 
 
 def _between(start: str, end: str | None) -> float | None:
     if end is None:
         return None
     return (dt.datetime.fromisoformat(end) - dt.datetime.fromisoformat(start)).total_seconds()
+
+
+def first_decision(clocks: Sequence[Clock | None], key: str, set_at: str | None = None) -> Clock | None:
+    """The clock that counts for what is in force: the first decision that brought it about; None if none is known.
+
+    A run may have died after it had decided and before it could say what it brought about: its clock has no key. It
+    counts if it is the newest one, and was decided before `set_at`.
+
+    Args:
+        clocks: of the earlier runs, newest first; None: a run that decided nothing.
+        key: names what is in force, see `Clock.key`.
+        set_at: when AWS says that it was set, if it says so.
+    """
+    told = [one for one in clocks if one is not None]
+    known = [one for one in told if one.key == key and one.measures]
+    if known:
+        return min(known, key=lambda one: dt.datetime.fromisoformat(one.decided_at))
+    for one in told:
+        if one.key:
+            return one if one.key == key else None
+        if one.model_copy(update={"set_at": one.set_at or set_at}).measures:
+            return one
+    return None
 
 
 def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
@@ -76,11 +113,13 @@ def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
         limit_min: minutes that the requirement allows ("< 5 minutes" is strict).
     """
     seconds = clock.to_effect_s if clock else None
+    moot = clock is not None and not clock.measures
     facts = clock.model_dump(mode="json") if clock else {}
     made = check(
         f"{id}.time_to_effect", "Time from the decision to the effect",
         None if seconds is None else seconds < 60 * limit_min, _clock_words(clock, limit_min),
-        expected=f"< {limit_min:g} min", found="not yet" if seconds is None else spell(seconds),
+        expected=f"< {limit_min:g} min", required=not moot,
+        found="not measured" if moot else "not yet" if seconds is None else spell(seconds),
         seconds_to_set=clock.to_set_s if clock else None, seconds_to_effect=seconds, limit_min=limit_min, **facts,
     )  # fmt: skip
     return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if seconds is None else made
@@ -89,6 +128,9 @@ def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
 def _clock_words(clock: Clock | None, limit_min: float) -> str:
     if clock is None:
         return f"nothing was decided yet; from then on it must take less than {limit_min:g} min"
+    if not clock.measures:
+        since = clock.set_at or clock.effective_at
+        return f"in force since {since}, and no record says when that was decided: nothing is measured"
     decided = f"decided at {clock.decided_at}"
     if clock.to_set_s is None:
         return f"{decided}, not set yet"
@@ -157,7 +199,7 @@ def decide_rollback(
     if wrong:
         return Outcome(decision=Decision.HOLD, reason=f"HOLD: {done}, but {wrong[0].reason}{_more(wrong)}", next=again)
     passed = sum(one.required for one in checks)
-    reason = f"{words.DONE}: the rollback is complete: {done}; all {passed} required checks passed"
+    reason = f"{words.DONE}: the rollback is complete: {done}; {words.all_of(passed, 'required check')} passed"
     return Outcome(decision=Decision.PROMOTE, reason=reason, next=_sentence(then))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, parse
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.sequential import early_fail_log_e
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 from runbook_lib.observe.evidence.questions import label
@@ -260,7 +261,8 @@ class Ledger:
         """What does not add up, in words; empty where it does."""
         door = self.door
         whole = (
-            f"{door.requests:,} submissions = {self.jobs:,} jobs + {self.repeats:,} repeats + {door.refused:,} refused "
+            f"{words.count(door.requests, 'submission')} = "
+            f"{words.count(self.jobs, 'job')} + {words.count(self.repeats, 'repeat')} + {door.refused:,} refused "
             f"+ {door.mistakes:,} callers' mistakes + {door.broken:,} 5xx"
         )
         if self.unexplained > 0:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.window import Window, iso, parse, period_for
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
@@ -76,7 +77,8 @@ def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[di
         ttl = seen.params.service.job_ttl_s / 60
         return f"{total} could not be seen: no look was taken in time, and they stay in the table for {ttl:g} min"
     if met is None and segment.n and not seen.idle:
-        return f"the census found {segment.n:,} jobs, and CloudWatch knows of no submission: who was refused is unknown"
+        found = words.count(segment.n, "job")
+        return f"the census found {found}, and CloudWatch knows of no submission: who was refused is unknown"
     return ""
 
 
@@ -113,7 +115,7 @@ def lost_jobs(seen: Seen) -> Evidence:
         doubtful = 0
     return seen.evidence(
         "lost_jobs", "rate", query, window, (), **found, doubtful=doubtful,
-        unseen=f"SQS holds {held:,} messages, and whose they are is not known" if doubtful else "",
+        unseen=f"SQS holds {words.count(held, 'message')}, and whose they are is not known" if doubtful else "",
         extra={"unfinished": segment.vanished, "held": held},
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from runbook_lib.params.load import Params
 
 CALLS, WITNESS = "sync_fn_invocations", "submit_invocations"
 """The metric that must be silent, and the one that shows that metrics arrive at all."""
-_PERIOD_S = 300
+PERIOD_S = 300
 _DOWNLOAD_S = 60
 
 
@@ -49,7 +49,7 @@ def silence(cloudwatch: Any, params: Params, now: dt.datetime, hours: float) -> 
         AwsError: CloudWatch refused or did not answer.
     """
     window = Window(now - dt.timedelta(hours=hours), now)
-    asks = [Ask(id, window, period_s=_PERIOD_S, label=id) for id in (CALLS, WITNESS)]
+    asks = [Ask(id, window, period_s=PERIOD_S, label=id) for id in (CALLS, WITNESS)]
     answers = fetch(cloudwatch, params, asks, now)
     called = [at for at, count in answers.points(CALLS) if count > 0]
     return Silence(

@@ -21,11 +21,12 @@ from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs, deviations
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.moment import Moment
-from runbook_lib.rollout.panels import PERIOD_S, SERIES, Panel, asks
+from runbook_lib.rollout.panels import PERIOD_S, SERIES, Panel, asks, grid
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import evidence_table, line
+from runbook_lib.show.points import Grid
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.show.traffic import baseline_table, census_table, ledger_table, traffic_table
 from runbook_lib.show.verdicts import findings_table
@@ -230,8 +231,9 @@ class Looking:
         if self.moment.taken_back_at:
             marks.append((self.moment.taken_back_at, "taken back by AppConfig"))
         gates = {gate.id: gate for gate in self.params.policy.gates}
+        periods = grid(seen.window.start - dt.timedelta(hours=CONTEXT_H), self.run.now, self.params)
         names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if self.state.migrated else {}
-        return timelines([drawn(panel, seen.answers, gates, names) for panel in SERIES], marks=marks)
+        return timelines([drawn(panel, seen.answers, gates, names, periods) for panel in SERIES], marks=marks)
 
     def looked(self) -> Seen:
         """The look of this run."""
@@ -241,8 +243,10 @@ class Looking:
         return self.seen
 
 
-def drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """A panel with its points, as `show.charts.timelines` takes it."""
+def drawn(
+    panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: dict[str, str], periods: Grid
+) -> dict[str, Any]:
+    """A panel with its points, as `show.charts.timelines` takes it; of a partial answer nothing is taken for 0."""
     series = {
         names.get(line.name, line.name): [(at, value * line.scale) for at, value in answers.points(line.label)]
         for line in panel.lines
@@ -253,4 +257,10 @@ def drawn(panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: di
         "unit": panel.unit,
         "gate": gates.get(panel.gate or ""),
         "kind": panel.kind,
+        "grid": periods,
+        "counts": [
+            names.get(line.name, line.name)
+            for line in panel.lines
+            if line.name in panel.counts and not answers.partial(line.label)
+        ],
     }

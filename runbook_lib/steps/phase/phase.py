@@ -18,6 +18,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line, proof_table, show
+from runbook_lib.show.scale import gates_picture
 from runbook_lib.show.tables import stack
 from runbook_lib.show.traffic import plan_table
 from runbook_lib.show.verdicts import gate_table, verdict_banner
@@ -70,6 +71,7 @@ class Phase(Judging):
         outcome = self.decided()
         shown = [verdict_banner(outcome)]
         if outcome.results:
+            shown.append(gates_picture(outcome.results))
             shown.append(gate_table(outcome, soaking=self.moment.look is None))
         wrong = [one for one in self.run.checks.values() if not one.ok]
         return stack(*shown, checks_table(wrong, "Checks that do not hold")) if wrong else stack(*shown)

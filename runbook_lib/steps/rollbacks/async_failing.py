@@ -84,8 +84,9 @@ class AsyncFailing(Aftermath):
             self.switched = Switch(run.guard, self.params, FlagStore(self.client, self.params)).off(about)
         except traffic.NotDeployed as error:
             self.switched = Off(False, f"no request can go to async: {error}", 0)
-            return
-        if self.switched.changed:
+        if not self.switched.changed:
+            self.run.journal.append("incident", clock=None)
+        else:
             self.decided(began)
             self.was_set(self.aws_now, self.params.service.traffic.client_poll_s, str(self.switched.deployment))
 
@@ -94,14 +95,15 @@ class AsyncFailing(Aftermath):
         made = self.state.switch_deployment
         if self.clock is not None or self.state.switch_on or made is None or self.state.migrated:
             return
-        if self.resume(str(made.number)) is None and made.started_at:
-            poll = dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
-            at = parse(made.started_at)
-            clock = Clock(decided_at=iso(at), set_at=iso(at), effective_at=iso(at + poll), key=str(made.number))
+        at = parse(made.started_at) if made.started_at else None
+        if self.resume(str(made.number), at) is None and at is not None:
+            since, poll = iso(at), dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
+            key = str(made.number)
+            clock = Clock(decided_at=since, set_at=since, effective_at=iso(at + poll), key=key, undecided=True)
             self._tick(clock)
             self.run.journal.append("note", text=f"no record says when it was decided; {act.whose(made)} turned it off")
-        elif self.clock is not None and self.clock.set_at is None and made.started_at:
-            self.was_set(parse(made.started_at), self.params.service.traffic.client_poll_s, str(made.number))
+        elif self.clock is not None and self.clock.set_at is None and at is not None:
+            self.was_set(at, self.params.service.traffic.client_poll_s, str(made.number))
 
     def _would(self) -> str:
         state = self.state
@@ -212,7 +214,8 @@ class AsyncFailing(Aftermath):
         reason = f"the dial is at {state.dial_percent:g} %" + (", and a deployment is under way" if state.busy else "")
         if not ok and not run.applying:
             reason += "; applying brings it to 0"
-        found = self.later("dial_zero", title, True if ok else None, reason + said, self.now + CALM, expected="0 %")
+        found = self.later("dial_zero", title, True if ok else None, reason + said, self.now + CALM, expected="0 %",
+                           found=f"{state.dial_percent:g} %")  # fmt: skip
         return self.note(found)
 
     def _about(self) -> str:

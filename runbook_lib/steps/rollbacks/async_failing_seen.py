@@ -24,7 +24,7 @@ from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import moment as moments
-from runbook_lib.rollout.panels import SERIES
+from runbook_lib.rollout.panels import SERIES, grid
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.tables import stack, table
 from runbook_lib.steps.phase.look import drawn
@@ -290,8 +290,10 @@ class Aftermath(WayBackTo):
         self.run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
         gates = {gate.id: gate for gate in self.params.policy.gates}
         minutes = f"{period // 60} min"
-        shown = [drawn(panel, answers, gates, {}) | {"unit": panel.unit.replace("15 min", minutes)} for panel in panels]
-        for one in shown[:2]:
-            one["kind"] = "bar"  # a count has no point where nothing came: a line would go on at the last one
+        periods = grid(window.start, self.now, self.params, period)
+        shown = [
+            drawn(panel, answers, gates, {}, periods) | {"unit": panel.unit.replace("15 min", minutes)}
+            for panel in panels
+        ]
         marks = [(parse(self.clock.set_at), "async off")] if self.clock and self.clock.set_at else []
         return timelines(shown, marks=marks)

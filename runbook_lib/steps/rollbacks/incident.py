@@ -33,7 +33,7 @@ from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, spell, time_to_effect
+from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
 from runbook_lib.judge.model import Outcome
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.journal import read
@@ -107,17 +107,16 @@ class Incident:
         effective = iso(at + dt.timedelta(seconds=follows_s))
         return self._tick(began.model_copy(update={"set_at": iso(at), "effective_at": effective, "key": key}))
 
-    def resume(self, key: str) -> Clock | None:
-        """The clock of an earlier run that brought about `key`, taken over; None if no record knows it.
+    def resume(self, key: str, set_at: dt.datetime | None = None) -> Clock | None:
+        """The clock of the first decision that brought about `key` (`judge.incident.first_decision`), taken over; None
+        if no record knows it.
 
-        The last run may have died after it had decided and before it could say what it brought about: then its clock
-        has no key, and is taken.
+        Args:
+            set_at: when AWS says that it was set, if it says so.
         """
-        for place, record in enumerate(reversed(self.earlier)):
-            told = Clock.model_validate(record.incident) if record.incident else None
-            if told is not None and (told.key == key or (place == 0 and not told.key)):
-                return self._tick(told)
-        return None
+        clocks = [Clock.model_validate(one.incident) if one.incident else None for one in reversed(self.earlier)]
+        first = first_decision(clocks, key, iso(set_at) if set_at else None)
+        return None if first is None else self._tick(first)
 
     def _tick(self, clock: Clock) -> Clock:
         self.clock = clock
@@ -238,6 +237,8 @@ class Incident:
 
     def _in_effect(self) -> str:
         """The time to effect beside its limit, as the first line of a report says it."""
+        if self.clock is not None and not self.clock.measures:
+            return "; it was so before this run, whose time to the effect is not measured"
         seconds = self.clock.to_effect_s if self.clock else None
         limit = f"(limit {self.spec.limit_min:g} min)"
         return "" if seconds is None else f", in effect {spell(seconds)} after the decision {limit}"
@@ -296,7 +297,11 @@ class Incident:
         if clock is None:
             return []
         first = self.id == "rollback_1"
-        rows = [(parse(clock.decided_at), "decided to roll back" if first else "decided to act")]
+        rows = []
+        if clock.measures:
+            rows.append((parse(clock.decided_at), "decided to roll back" if first else "decided to act"))
+        elif clock.set_at:
+            rows.append((parse(clock.set_at), "set; no record says when it was decided"))
         if clock.set_at and clock.to_set_s is not None:
             rows.append((parse(clock.set_at), f"set, {spell(clock.to_set_s)} after the decision"))
         if clock.effective_at and clock.to_effect_s is not None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import iso
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.incidents.incident import Clock, spell
 from runbook_lib.rollout.timeline import Decided, Story
+from runbook_lib.show.style import rank
 
 FILE = "post-mortem.md"
 BEFORE = dt.timedelta(days=3)
@@ -70,7 +72,10 @@ def post_mortem(facts: Facts, told: Story) -> str:
     for heading, body in facts.sections.items():
         lines += ["", f"## {heading}", "", *(body or ["Nothing was seen."])]
     lines += ["", "## What was verified", "", "| Verdict | What | Why |", "|---|---|---|"]
-    lines += [f"| {one.verdict} | {markdown(one.title)} | {markdown(one.reason)} |" for one in facts.checks]
+    lines += [
+        f"| {one.verdict} | {markdown(one.title)} | {markdown(one.reason)} |"
+        for one in sorted(facts.checks, key=lambda one: rank(one.verdict))
+    ]
     for heading, question in TO_FILL_IN.items():
         lines += ["", f"## {heading}", "", f"_{question}_" if question else "_…_"]
     return "\n".join(lines) + "\n"
@@ -80,6 +85,8 @@ def _times(facts: Facts) -> list[str]:
     clock = facts.clock
     if clock is None:
         return ["- Nothing has been decided yet."]
+    if not clock.measures:
+        return [f"- In force since {clock.set_at}; no record says when it was decided, so no time is measured"]
     told = [f"- Decided at {clock.decided_at}"]
     if clock.to_set_s is not None:
         told.append(f"- Set at {clock.set_at}, {spell(clock.to_set_s)} after the decision")
@@ -116,5 +123,6 @@ def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
 
 
 def _decision(same: Sequence[Decided]) -> str:
-    one, again = same[0], f" (and {len(same) - 1} times more, until {iso(same[-1].at)})" if len(same) > 1 else ""
+    one, more = same[0], f"{words.count(len(same) - 1, 'time')} more"
+    again = f" (and {more}, until {iso(same[-1].at)})" if len(same) > 1 else ""
     return f"{one.notebook} @ {one.env}: {one.told}{again}"

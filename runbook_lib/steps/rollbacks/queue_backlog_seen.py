@@ -188,7 +188,7 @@ class BacklogSeen(Mitigation):
         found, limit = self.limited, self.policy.llm_limited
         share = found.share or 0.0
         ok = not limit.holds(share)
-        ended = "no job ended" if found.ended is None else f"{found.ended:g} jobs that ended"
+        ended = "no job ended" if found.ended is None else f"{words.count(round(found.ended), 'job')} that ended"
         told, most = f"{found.count} rate-limit errors of the LLM among {ended}", words.comparison(limit, "ratio")
         if not ok:
             told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"

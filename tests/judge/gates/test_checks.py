@@ -60,8 +60,8 @@ def test_what_is_wrong_holds_with_the_worst_and_how_many_more() -> None:
 
 def test_what_applying_mends_is_a_plan_until_it_was_applied() -> None:
     read = "Read the plan, then run this notebook with mode='apply' and confirm."
-    assert decided(FINE, applied=False) == (Decision.PLANNED, "PLANNED: 1 required checks pass", read)
-    told = "PLANNED: 1 required checks pass; applying would bring about 2 more"
+    assert decided(FINE, applied=False) == (Decision.PLANNED, "PLANNED: 1 required check passes", read)
+    told = "PLANNED: 1 required check passes; applying would bring about 2 more"
     assert decided(FINE, TO_DO, TO_DO, ADVICE, applied=False) == (Decision.PLANNED, told, read)
     assert decided(FINE, TO_DO, applied=True)[:2] == (Decision.HOLD, "HOLD: the alarm is not there yet")
     assert decided(TO_DO, UNSEEN, applied=False)[:2] == (Decision.HOLD, "HOLD: the table cannot be read")

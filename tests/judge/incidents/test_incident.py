@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.incidents.incident import Clock, NoWayBack, decide_rollback, spell, time_to_effect
+from runbook_lib.judge.incidents.incident import (
+    Clock,
+    NoWayBack,
+    decide_rollback,
+    first_decision,
+    spell,
+    time_to_effect,
+)
 from runbook_lib.judge.model import Decision, Verdict
 
 AT = "2026-11-23T03:12:05Z"
@@ -159,3 +170,55 @@ def test_what_is_told(checks: list[Check], more: dict[str, Any], reason: str, th
     assert (outcome.reason, outcome.next) == (reason, then)
     assert outcome.scenario == (more.get("falls_to") if reason.startswith("ROLLBACK") else None)
     assert outcome.come_back_at == (AT if reason.startswith("SOAK") else None)
+
+
+BEGAN = dt.datetime(2026, 11, 23, 3, 0, tzinfo=dt.UTC)
+
+
+def at(second: float) -> str:
+    return iso(BEGAN + dt.timedelta(seconds=second))
+
+
+ACTS = st.lists(st.sampled_from(["act", "repeat", "die"]), min_size=1, max_size=8)
+
+
+@given(acts=ACTS, gaps=st.lists(st.integers(0, 400), min_size=8, max_size=8), decided=st.integers(-600, 600))
+def test_no_order_of_decision_effect_and_repetition_makes_a_negative_time(
+    acts: list[str], gaps: list[int], decided: int
+) -> None:
+    """The truth: the first decision after which it was set. Repetitions leave no clock, or that of a run that died."""
+    clocks: list[Clock | None] = []
+    when, first, set_at = 0, None, None
+    for act, gap in zip(acts, gaps, strict=False):
+        when += gap + 3
+        if act == "act" and set_at is None:
+            first, set_at = when, when + 1
+            clocks.insert(0, Clock(decided_at=at(when), set_at=at(set_at), effective_at=at(set_at + 60), key="4"))
+        elif act == "die":
+            clocks.insert(0, Clock(decided_at=at(when)))
+        else:
+            clocks.insert(0, None)
+    found = first_decision(clocks, "4", at(set_at) if set_at is not None else None)
+    if first is not None:
+        assert found is not None and found.decided_at == at(first) and found.to_effect_s == 61
+    for one in [*clocks, Clock(decided_at=at(decided), set_at=at(0), effective_at=at(60))]:
+        told = time_to_effect("rollback_1", one, 5)
+        for key in ("seconds_to_set", "seconds_to_effect"):
+            assert told.facts[key] is None or told.facts[key] >= 0
+        assert "-" not in told.found
+
+
+def test_a_decision_after_the_effect_measures_nothing_and_says_so() -> None:
+    late = Clock(decided_at=at(63), set_at=at(0), effective_at=at(60), key="4")
+    told = time_to_effect("rollback_1", late, 5)
+    assert (told.verdict, told.required, told.found) == (Verdict.INCONCLUSIVE, False, "not measured")
+    assert told.reason == f"in force since {at(0)}, and no record says when that was decided: nothing is measured"
+    within = late.model_copy(update={"decided_at": at(7)})
+    assert within.to_effect_s is None, "53 s to an effect that was brought about before"
+    assert first_decision([late], "4") is late, "by its key it is the same act"
+    assert first_decision([None, Clock(decided_at=at(5))], "4", at(0)) is None
+
+
+def test_clocks_of_aws_may_differ_by_a_second() -> None:
+    early = Clock(decided_at=at(1), set_at=at(0), effective_at=at(60))
+    assert (early.to_set_s, early.to_effect_s) == (0, 59)

@@ -114,6 +114,33 @@ def test_a_run_that_died_after_it_decided_has_not_lost_the_time(stage: Stage) ->
     assert told is not None and told.decided_at == "2026-11-23T03:09:00Z"
 
 
+@pytest.mark.parametrize("late", [7, 63, 900])
+def test_repetitions_never_take_the_clock_of_the_first_decision_away(stage: Stage, late: int) -> None:
+    first = stage.run()
+    acted(Incident(first))
+    stage.seal(first)
+    repeated = stage.run()
+    Incident(repeated).decided(NOW + dt.timedelta(seconds=late))  # as the command of version 0.1 left it
+    stage.seal(repeated)
+    again = Incident(stage.run())
+    told = again.resume("7", NOW)
+    assert told is not None and told.to_effect_s == 64
+    outcome = again.conclude(acted=True, would="", done="async is off", then="find the cause")
+    assert "in effect 64 s after the decision" in outcome.reason
+
+
+def test_what_was_in_force_before_every_decision_is_not_measured(stage: Stage) -> None:
+    repeated = stage.run()
+    Incident(repeated).decided(NOW + dt.timedelta(seconds=63))
+    stage.seal(repeated)
+    again = Incident(stage.run())
+    assert again.resume("7", NOW) is None
+    again.decided(NOW + dt.timedelta(seconds=63))
+    again.was_set(NOW, 60, "7")
+    outcome = again.conclude(acted=True, would="", done="async is off", then="find the cause")
+    assert outcome.decision == "PROMOTE" and "not measured" in outcome.reason, outcome.reason
+
+
 def test_an_altered_record_is_left_out_with_a_warning(stage: Stage) -> None:
     first = stage.run()
     acted(Incident(first))

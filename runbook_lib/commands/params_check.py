@@ -1,0 +1,95 @@
+"""`runbook params check`: every parameter file read and held against the others, without AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import read_yaml
+from runbook_lib.params.load import Params, load_file
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file, as one environment reads it."""
+
+    file: str
+    ok: bool
+    sentence: str
+
+
+def check(folder: Path) -> list[Found]:
+    """What is found in the parameter files of `folder`: each environment with all that it reads, what fails first.
+
+    A sentence that several environments have is said once. Overlays are laid over each environment.
+
+    Raises:
+        UsageError: the folder holds no environment.
+    """
+    flat, overlays, broken = _sorted_out(folder)
+    if not flat and not broken:
+        raise UsageError(f"{folder}: holds no environment: a file with `env` and `account_id`")
+    found = [*broken]
+    for path in flat:
+        found += _environment(path, {})
+    for overlay in overlays:
+        found += [_over(overlay, path) for path in flat]
+    said = {one.sentence if not one.ok else one.file: one for one in found}
+    return sorted(said.values(), key=lambda one: one.ok)
+
+
+def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
+    """Environments, overlays (flat, but without `env`), and files that cannot be read at all."""
+    flat, overlays, broken = [], [], []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            keys = read_yaml(path).keys()
+        except UsageError as error:
+            broken.append(Found(path.name, False, str(error)))
+            continue
+        if {"env", "account_id"} <= keys:
+            flat.append(path)
+        elif "account_id" in keys:
+            overlays.append(path)
+    return flat, overlays, broken
+
+
+def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
+    try:
+        params = load_file(path, values)
+    except UsageError as error:
+        yield Found(path.name, False, str(error))
+        return
+    yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
+    for name, read in _readers(params).items():
+        try:
+            read()
+        except UsageError as error:
+            yield Found(f"{name}.yaml", False, str(error))
+        else:
+            yield Found(f"{name}.yaml", True, "whole, and what it names is there")
+
+
+def _over(overlay: Path, path: Path) -> Found:
+    bad = next((one for one in _environment(path, dict(read_yaml(overlay))) if not one.ok), None)
+    return Found(overlay.name, False, f"{overlay.name} over {path.name}: {bad.sentence}") if bad else Found(
+        overlay.name, True, "laid over each environment"
+    )  # fmt: skip
+
+
+def _readers(params: Params) -> dict[str, Callable[[], object]]:
+    from runbook_lib.act.command import Commands
+    from runbook_lib.act.requests.load import LoadPlan
+    from runbook_lib.observe.dashboard.declared import declared
+    from runbook_lib.observe.inventory.inspect import rules
+
+    return {
+        "service": lambda: params.service,
+        "gates": lambda: params.policy,
+        "dashboard": lambda: declared(params),
+        "inventory": lambda: rules(params),
+        "load": lambda: params.nested("load", LoadPlan),
+        params.commands: lambda: params.nested(params.commands, Commands),
+    }

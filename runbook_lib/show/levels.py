@@ -1,0 +1,98 @@
+"""The value axis of a chart, and a gate's thresholds on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Gate
+from runbook_lib.show import style
+
+_PER_RATIO = 100.0
+_NEARLY_ALL = 90.0
+_LABEL_GAP = 0.12
+"""Least distance of two labels, in heights of the axes."""
+
+
+def thresholds(gate: Gate | None) -> list[tuple[str, float, str, Any]]:
+    """Label, number, colour and dash of a gate's target and alert limit, in the gate's own unit."""
+    if gate is None or gate.kind == "split":
+        return []
+    found: list[tuple[str, float, str, Any]] = [
+        (f"target {words.comparison(gate.target, gate.unit)}", gate.target.limit, style.TARGET, (0, (6, 2)))
+    ]
+    if gate.alert is not None:
+        found.append((f"alert {words.comparison(gate.alert, gate.unit)}", gate.alert.limit, style.ALERT, (0, (2, 1.5))))
+    return found
+
+
+def draw(axes: Any, gate: Gate | None, scale: float, log: bool, values: Sequence[float], head: float = 0.0) -> None:
+    """The value axis and the thresholds on it, labelled at the right edge, apart from one another.
+
+    A threshold far above everything seen would flatten the curve: it is then named at the top edge, not drawn to scale.
+
+    Args:
+        head: share of the height that is kept free of data, at the top: words stand there.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    top = max([0.0, *finite])
+    factor = scale if gate is not None and gate.unit == "ratio" else 1.0
+    lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate)]
+    if log:
+        axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
+    shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
+    ceiling = max([top, *(limit for _, limit, _, _ in shown)]) or 1.0
+    levels = [*finite, *(limit for _, limit, _, _ in shown)]
+    if not log and factor == _PER_RATIO and finite and min(levels) >= _NEARLY_ALL:
+        # Shares that are all near 100 %: from zero, a curve and its thresholds would be one line.
+        room = max(100.0 - min(levels), 1.0) * 0.12
+        axes.set_ylim(min(levels) - room, 100 + room)
+    elif not log:
+        # A little room below, so that a curve at 0 is not hidden by the axis.
+        axes.set_ylim(min([0.0, *finite]) - ceiling * 0.03, ceiling * 1.12)
+    if head and not log:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, low + (high - low) / (1 - head))
+    labels: list[tuple[float, str, str]] = []
+    for name, limit, colour, dash in lines:
+        if any(line[0] == name for line in shown):
+            axes.axhline(limit, color=colour, linestyle=dash, linewidth=1.2)
+            labels.append((limit, name, colour))
+        else:
+            labels.append((axes.get_ylim()[1], f"↑ {name}", colour))
+    _label_levels(axes, labels)
+
+
+def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Writes each label beside its height, pushed apart where two would overlap."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+    wanted = sorted((to_axes.transform((0, at))[1], name, colour) for at, name, colour in labels)
+    heights = [height for height, _, _ in wanted]
+    for place in range(1, len(heights)):
+        heights[place] = max(heights[place], heights[place - 1] + _LABEL_GAP)
+    ceiling = 1.0
+    for place in reversed(range(len(heights))):
+        heights[place] = min(heights[place], ceiling)
+        ceiling = heights[place] - _LABEL_GAP
+    for height, (_, name, colour) in zip(heights, wanted, strict=True):
+        axes.annotate(
+            name,
+            (1.005, height),
+            xycoords="axes fraction",
+            va="center",
+            ha="left",
+            fontsize=8.5,
+            fontweight="bold",
+            color=dark(colour),
+            annotation_clip=False,
+        )
+
+
+def dark(colour: str) -> str:
+    """The same hue, dark enough to be read as small text on white (contrast above 4.5:1)."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(colour)
+    return str(to_hex((red * 0.75, green * 0.75, blue * 0.75)))

@@ -1,0 +1,167 @@
+"""All gates of a look in one figure: value and interval on a scale from target to alert limit to collapse.
+
+Each gate has its own unit; the scale makes them comparable: 0 is the target, 1 the alert limit, 2 the collapse. Left
+of the target is better. Verdicts are told by word, mark and colour, in this order of weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import Any
+
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Gate, GateResult, Verdict
+from runbook_lib.show import style
+from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.tables import Shown
+
+_MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
+BEST, WORST = -1.0, 2.5
+"""Ends of the scale; what lies beyond is drawn at the end, as an arrow."""
+_ROW_IN, _FRAME_IN = 0.36, 0.95
+_LEFT, _RIGHT = 0.41, 0.79
+"""Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""
+_WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
+"""Where the verdict stands, in widths of the scale."""
+_CHARACTERS = 47
+"""Of a name, in one line."""
+
+
+def failing_first(results: Sequence[GateResult]) -> list[GateResult]:
+    """FAIL, then what could not be seen or decided, then PASS; the severe ones first, those that do not count last."""
+    return sorted(
+        results,
+        key=lambda one: (
+            bool(one.gate.muted) or not one.gate.required,
+            style.rank(one.verdict),
+            -one.gate.severity,
+        ),
+    )
+
+
+def position(gate: Gate, value: float) -> float | None:
+    """Where a value of `gate` lies: 0 at its target, 1 at its alert limit, 2 at its collapse; worse is more.
+
+    Between two of them it is linear. A gate without an alert limit reaches 1 at twice the target (or one unit beyond
+    0); one whose alert limit is its target jumps there from 0 to 1. None: a split, whose target is the weight, or a
+    value that is no number.
+    """
+    if gate.kind == "split" or math.isnan(value):
+        return None
+    sign = -1.0 if gate.higher_is_better else 1.0
+    beyond = sign * (value - gate.target.limit)
+    step = abs(gate.alert.limit - gate.target.limit) if gate.alert else 0.0
+    jump = 1.0 if gate.alert and not step and beyond > 0 else 0.0
+    step = step or abs(gate.target.limit) or (0.01 if gate.unit == "ratio" else 1.0)
+    if gate.collapse is None or gate.alert is None or beyond <= step:
+        return jump + beyond / step
+    past = sign * (value - gate.alert.limit)
+    return 1.0 + past / (abs(gate.collapse.limit - gate.alert.limit) or step)
+
+
+def gates_figure(results: Sequence[GateResult]) -> Any:
+    """The figure, closed; one row a gate, failing first."""
+    rows = failing_first(results)
+    with drawing() as pyplot:
+        height = _FRAME_IN + _ROW_IN * max(1, len(rows))
+        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, height))
+        figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - 0.62 / height, bottom=0.33 / height)
+        _ground(axes, len(rows))
+        for place, result in enumerate(rows):
+            _row(axes, place, result)
+        axes.set_title("Gates: value and interval between target, alert limit and collapse", x=_WORD, pad=22)
+        figure.set_label(describe(rows))
+    return figure
+
+
+def gates_picture(results: Sequence[GateResult]) -> Shown:
+    """`gates_figure` as an image that carries its description; nothing where no gate was judged."""
+    return image(gates_figure(results)) if results else Shown("", "")
+
+
+def describe(results: Sequence[GateResult]) -> str:
+    """The figure in words: each gate with verdict, value, interval and limits."""
+    told = [f"{_title(one.gate)} {one.verdict.replace('_', ' ')}: {_numbers(one)}; {_limits(one)}" for one in results]
+    return ". ".join(["Gates from target to alert limit to collapse", *told]) + "."
+
+
+def _ground(axes: Any, rows: int) -> None:
+    for start, end, colour, alpha in (
+        (BEST - 0.2, 0, style.GREEN, 0.10),
+        (0, 1, style.YELLOW, 0.14),
+        (1, WORST + 0.2, style.VERMILLION, 0.12),
+    ):
+        axes.axvspan(start, end, color=colour, alpha=alpha, linewidth=0)
+    for at, dash in ((0, (0, (6, 2))), (1, (0, (2, 1.5)))):
+        axes.axvline(at, color=style.GREY, linewidth=1, linestyle=dash, zorder=1)
+    axes.set_xlim(BEST - 0.2, WORST + 0.2)
+    axes.set_ylim(rows - 0.4, -0.6)
+    axes.xaxis.tick_top()
+    axes.set_xticks([0, 1, 2], ["target", "alert limit", "collapse"], fontsize=8.5)
+    axes.tick_params(length=0)
+    axes.set_yticks([])
+    axes.set_xlabel(
+        "better  ←  each gate in its own unit  →  worse (an arrow: beyond the scale)", fontsize=8.5, labelpad=4
+    )
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _row(axes: Any, place: int, result: GateResult) -> None:
+    gate, badge = result.gate, style.BADGES[result.verdict]
+    side = {"va": "center", "fontsize": 8.5, "transform": axes.get_yaxis_transform()}
+    word = f"{badge.icon} {result.verdict.replace('_', ' ')}"
+    strong = "bold" if result.verdict is Verdict.FAIL else "normal"
+    axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
+    axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
+    axes.text(1.015, place, _numbers(result), ha="left", fontweight=strong, **side)
+    small = {"va": "bottom", "fontsize": 7, "color": "#4a4f57"}
+    for at, limit in ((0, gate.target), (1, gate.alert), (2, gate.collapse)):
+        if limit is not None and gate.kind != "split":
+            axes.text(at + 0.02, place - 0.12, words.comparison(limit, gate.unit), ha="left", **small)
+    if gate.collapse is not None:
+        axes.plot([2, 2], [place - 0.42, place + 0.42], color=style.BLACK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    whisker = [_clipped(gate, end) for end in (result.low, result.high)]
+    ends = [end for end in whisker if end is not None]
+    dot = _clipped(gate, result.value)
+    if dot is not None and ends:
+        axes.plot(
+            [min([dot, *ends]), max([dot, *ends])], [place + 0.14] * 2, color=style.BLACK, linewidth=1.4, zorder=3
+        )
+    if dot is None:
+        told = "compared with the weight in force" if gate.kind == "split" else "no value"
+        axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=7.5, style="italic", color="#4a4f57")
+        return
+    outside = {BEST: "<", WORST: ">"}.get(dot)
+    mark = {"marker": outside or _MARKS[result.verdict], "markersize": 7.5, "clip_on": False, "zorder": 4}
+    axes.plot([dot], [place + 0.14], color=badge.colour, markeredgecolor=style.BLACK, markeredgewidth=0.8, **mark)
+
+
+def _clipped(gate: Gate, value: float | None) -> float | None:
+    at = None if value is None else position(gate, value)
+    return None if at is None else min(WORST, max(BEST, at))
+
+
+def _title(gate: Gate) -> str:
+    return gate.title if gate.required and not gate.muted else f"{gate.title} (does not decide)"
+
+
+def _numbers(result: GateResult) -> str:
+    """Value and interval in the gate's unit."""
+    gate, low, high = result.gate, result.low, result.high
+    if result.value is None:
+        return "no value"
+    told = words.number(result.value, gate.unit, (gate.alert or gate.target).limit)
+    if low is not None and high is not None and low < high:
+        return f"{told} ({words.interval(low, high, gate.unit)})"
+    return f"{told} (≤ {words.number(high, gate.unit)})" if low is None and high is not None else told
+
+
+def _limits(result: GateResult) -> str:
+    gate = result.gate
+    if gate.kind == "split":
+        return "target: as the weight"
+    named = (("target", gate.target), ("alert", gate.alert), ("collapse", gate.collapse))
+    return ", ".join(f"{name} {words.comparison(limit, gate.unit)}" for name, limit in named if limit is not None)
