@@ -225,6 +225,8 @@ TABLE: dict[str, Row] = {
     "words.interval": Row(words.interval, (st.one_of(st.none(), odd), st.one_of(st.none(), odd), unit)),
     "words.sure": Row(words.sure, (odd,)),
     "words.hours": Row(words.hours, (odd,)),
+    "words.verb": Row(words.verb, (st.integers(-3, 10**9), st.just("pass"))),
+    "words.all_of": Row(words.all_of, (st.integers(-3, 10**9), st.just("required check"))),
     "words.count": Row(words.count, (st.integers(-3, 10**9), st.just("request"))),
 }  # fmt: skip
 NO_ARITHMETIC = {

@@ -91,6 +91,12 @@ def test_a_record_without_a_time_is_left_out() -> None:
 
 def test_the_chart_says_in_words_what_it_shows() -> None:
     shown = str(chart(story(ROLLOUT), {"01_preflight": "Preflight"}))
-    for wanted in ("prod 0 % from 02 Jun 05:00", "50 % from 03 Jun 07:06", "Preflight PROMOTE", "(dev)", "ROLLBACK"):
+    for wanted in (
+        "prod 0 % from 2025-06-02 05:00 UTC",
+        "50 % from 2025-06-03 07:06 UTC",
+        "Preflight PROMOTE",
+        "(dev)",
+        "ROLLBACK",
+    ):
         assert wanted in shown
     assert str(chart(story([]), {})) == "The rollout (UTC): nothing."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
@@ -213,7 +214,7 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
     shown = incident.post_mortem({"Failures": ["- LLM 529"]})
     assert "#### Post-mortem" in shown._repr_markdown_() and "LLM 529" in str(shown), "rendered, not folded away"
     record = stage.seal(run)
-    text = next(stage.archive.records()[0].folder.glob("post-mortem.md")).read_text()
+    text = html.unescape(next(stage.archive.records()[0].folder.glob("post-mortem.md")).read_text())
     assert "post-mortem.md" in record.files
     for wanted in (
         "everything fails", "LLM 529", "decided to roll back", "set, 4 s after the decision",
