@@ -6,6 +6,7 @@ import datetime as dt
 import string
 from collections.abc import Iterator
 from email.utils import format_datetime
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +38,8 @@ def made(kind: type[Exception]) -> Exception:
             return kind(**dict.fromkeys(fields, "x\ny") | more)
         except TypeError:
             continue
-    return kind("x\ny")
+    wanted = [one for one in signature(kind).parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD]
+    return kind(*["x\ny"] * (len(wanted) or 1))
 
 
 KINDS = sorted({*kinds(), *kinds(bc.ClientError)}, key=lambda kind: (kind.__module__, kind.__name__))

@@ -375,7 +375,7 @@ def test_moto_has_no_percentiles(params: Params, board: Board, monkeypatch: pyte
         answers = fetch(cloudwatch, params, [ask for ask in asks(board, window) if ask.stat == "Maximum"], now)
         assert silent(board.widgets[0], answers) == []
         assert silent(board.widgets[1], answers) == ["DLQ: messages"]
-        with pytest.raises(TypeError):
+        with pytest.raises(AwsError, match="float"):
             fetch(cloudwatch, params, asks(board, window), now)
 
 
