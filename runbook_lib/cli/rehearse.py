@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
-from runbook_lib.cli.options import AsJson
+from runbook_lib.cli.options import AsJson, placed
 from runbook_lib.cli.terminal import say
 
 REHEARSAL_EXITS = """\b
@@ -42,8 +42,16 @@ def rehearse(
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="With --quick: this many plays, from --seed on.")] = 1,
     params: Annotated[
-        Path | None, typer.Option("--params", "-f", help="With --quick: judge by this file's policy and service.")
-    ] = None,
+        Path | None,
+        typer.Option(
+            "--params",
+            "-f",
+            "--env",
+            metavar="FILE|ENV",
+            callback=placed,
+            help="With --quick: judge by the policy and service of this file, or of this environment.",
+        ),
+    ] = None,  # fmt: skip
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
     json_: AsJson = False,
 ) -> None:

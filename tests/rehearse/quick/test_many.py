@@ -91,6 +91,8 @@ def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
     (folder / "gates.yaml").write_text(yaml.safe_dump(gates, allow_unicode=True))
     found = json.loads(call("--scenario", ours, "--quick", "--params", folder / "prod.yaml", "--json").stdout)
     assert found[0]["decision"] != "ROLLBACK"
+    by_file = call("--scenario", ours, "--quick", "--params", params_dir() / "dev.yaml", "--json")
+    assert call("--scenario", ours, "--quick", "--env", "dev", "--json").stdout == by_file.stdout
 
 
 @pytest.mark.parametrize(
