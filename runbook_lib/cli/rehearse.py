@@ -51,7 +51,7 @@ def rehearse(
             callback=placed,
             help="With --quick: judge by the policy and service of this file, or of this environment.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
     json_: AsJson = False,
 ) -> None:
