@@ -93,7 +93,9 @@ def _line(line: str, values: Mapping[str, Any]) -> str:
     found = re.fullmatch(r"(\w+) = .*?(  # .*)?", line)
     if found is None or found[1] not in values:
         return line
-    return f"{found[1]} = {json.dumps(values[found[1]])}{found[2] or ''}"
+    value = values[found[1]]
+    said = json.dumps(value) if isinstance(value, str) else repr(value)  # a text in double quotes, as elsewhere
+    return f"{found[1]} = {said}{found[2] or ''}"
 
 
 def _serve(folder: Path, port: int, browser: bool) -> int:

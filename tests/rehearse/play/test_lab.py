@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from runbook_lib.params.load import FLAT_NAMES, load_file, params_dir
+from runbook_lib.rehearse.play.lab import with_defaults
 
 LAB = """
 import subprocess, sys
@@ -59,3 +64,16 @@ def test_ended_by_a_signal_it_ends_jupyterlab(tmp_path: Path, how: signal.Signal
     finally:
         lab.kill()
         lab.wait()
+
+
+def test_the_parameters_become_the_cells_defaults_as_python() -> None:
+    """Also what is neither text nor number: `false` of JSON once ended each notebook of the lab at its first cell."""
+    root = params_dir().parent
+    values = load_file(root / "params" / "prod.yaml").flat.model_dump()
+    values |= {"reason": 'a "quoted" word', "redact_emails": True, "time_scale": 0.5}
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        cells = json.loads(with_defaults(path.read_text(encoding="utf-8"), values))["cells"]
+        (source,) = (cell["source"] for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+        found: dict[str, Any] = {}
+        exec("".join(source), found)
+        assert {name: found[name] for name in FLAT_NAMES} == {name: values[name] for name in FLAT_NAMES}

@@ -231,7 +231,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`_loaded` with a load that was not made, jobs that are given, and a quiet AWS."""
     params: Params = params_of("staging", "x")
     kept: dict[str, Any] = {}
-    journal = SimpleNamespace(attach=lambda name, content: kept.update({name: content}))
+    journal = SimpleNamespace(attach=lambda name, content, **_: kept.update({name: content}))
     guard = Quiet(START)
     run = SimpleNamespace(params=params, run_id="r", journal=journal, guard=guard, aws=None)
     phase: Any = Staging.__new__(Staging)
