@@ -18,7 +18,7 @@ from runbook_lib.base.patience import Patient
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
-__all__ = ["Aws", "Identity", "aws_errors", "connect", "instant", "require_account"]
+__all__ = ["Aws", "Identity", "aws_errors", "caller", "connect", "instant", "require_account"]
 CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""

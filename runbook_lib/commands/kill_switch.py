@@ -12,7 +12,7 @@ import datetime as dt
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +24,7 @@ from runbook_lib.act.traffic.switch import Off, Switch
 from runbook_lib.base.aws import Aws, Identity, require_account
 from runbook_lib.base.errors import ArchiveError, RunbookError, UsageError
 from runbook_lib.base.project import params_file, project_root
+from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials
 from runbook_lib.record.journal import Journal, utc_now
@@ -103,13 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _flag(text: str) -> bool:
-    if text.casefold() not in ("true", "yes", "false", "no"):
-        raise ValueError(f"'{text}' is no true or false")
-    return text.casefold() in ("true", "yes")
-
-
-_TYPED: dict[str, Callable[[str], Any]] = {"attempt": int, "time_scale": float, "redact_emails": _flag}
+_TYPES: dict[str, type] = {"attempt": int, "time_scale": float, "redact_emails": bool}
 """Parameters that are no text; a test holds them to `params.Flat`."""
 
 
@@ -119,7 +114,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
         key, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"--set {pair}: wants K=V")
-        values[key] = _TYPED.get(key, str)(value)
+        values[key] = typed(_TYPES.get(key, str), value)
     if values.get("mode", "apply") != "apply":
         raise ValueError(f"--set mode={values['mode']}: --apply is given too")
     values |= {"mode": "apply", "confirm": given.confirm or values.get("confirm", "")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,17 +15,11 @@ from runbook_lib.base import errors, scratch
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
 from runbook_lib.record.place import PARAMS
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
-
-_BOOLS = {"true": True, "false": False, "yes": True, "no": False}
-_KINDS: dict[Any, tuple[Callable[[str], Any], str]] = {
-    int: (int, "whole number"),
-    float: (float, "number"),
-    bool: (lambda text: _BOOLS[text.casefold()], "true or false"),
-}
 
 
 @dataclass(frozen=True)
@@ -90,11 +84,10 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         field = Flat.model_fields.get(name)
         if field is None:
             raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")
-        kind = _KINDS.get(field.annotation)
         try:
-            values[name] = kind[0](text) if kind else text
-        except (ValueError, KeyError):
-            raise UsageError(f"--set {pair}: '{text}' is no {kind[1] if kind else 'text'}") from None
+            values[name] = typed(field.annotation, text)
+        except ValueError as error:
+            raise UsageError(f"--set {pair}: {error}") from None
     return values
 
 

@@ -15,6 +15,7 @@ import yaml
 from botocore.client import BaseClient
 
 from runbook_lib.base.errors import AwsError, RunbookError, UsageError
+from runbook_lib.base.typed import TYPES
 from runbook_lib.cli import entry
 from runbook_lib.cli.options import placed
 from runbook_lib.commands import kill_switch
@@ -105,8 +106,8 @@ def test_the_essentials_are_what_the_whole_parameters_say(env: str) -> None:
 
 
 def test_what_is_a_number_is_told_apart_as_the_parameters_do() -> None:
-    typed = {name for name, one in Flat.model_fields.items() if one.annotation in (int, float, bool)}
-    assert typed == set(kill_switch._TYPED)
+    types = {name: one.annotation for name, one in Flat.model_fields.items() if one.annotation in TYPES}
+    assert types == kill_switch._TYPES
     wanted = parse([*BASE, *(f"--set={one}" for one in ("attempt=2", "time_scale=0.5", "redact_emails=Yes"))])
     assert wanted is not None
     assert [wanted.values[name] for name in ("attempt", "time_scale", "redact_emails")] == [2, 0.5, True]

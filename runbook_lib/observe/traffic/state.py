@@ -95,6 +95,11 @@ class TrafficState(Frozen):
     """ARNs of the alarms that the dial's environment is watched by."""
 
     @property
+    def only_old_clients(self) -> bool:
+        """Whoever calls the synchronous route now does not follow the flags."""
+        return self.weight == 100 and not self.migrated
+
+    @property
     def since(self) -> str | None:
         """Since when the weight has been set, ISO 8601 UTC."""
         if self.migrated and self.migrated_since:

@@ -122,7 +122,7 @@ class Local:
 
     def clients(self, params: Params, window: Window) -> dict[str, Any] | None:
         """As `observe.access_log.read_clients` answers."""
-        if not self.scenario.access_log or self.flags.migrated or self.flags.state().weight < 100:
+        if not self.scenario.access_log or not self.flags.state().only_old_clients:
             return None
         mine = self._lines(params, window, lambda one: one.path == "sync")
         told = {"counts": access_log.clients(mine, params, window), "cut": len(mine) >= access_log.MAX_LINES}

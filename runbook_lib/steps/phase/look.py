@@ -117,7 +117,7 @@ class Looking:
         if counted:
             routed = traffic.as_routed(self.params, self.state)
             levels["door"] = access_log.read(run.aws.client("logs"), routed, window)
-            if self.state.weight == 100 and not self.state.migrated:
+            if self.state.only_old_clients:
                 levels["clients"] = access_log.read_clients(run.aws.client("logs"), routed, window)
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         more = [*asks(chart), *self.more_asks(window)]

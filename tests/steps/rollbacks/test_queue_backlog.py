@@ -171,11 +171,16 @@ def test_without_a_symptom_a_reason_is_wanted(place: Made) -> None:
     assert all("campaign" in one.why for one in deviations.open_deviations(here.archive, "prod").values())
 
 
+def few_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account has executions for one function more, and no more workers."""
+    read = workers.read
+    monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
+
+
 def test_too_few_executions_left_in_the_account_block_it(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     here = place(spike())
     here.pass_time(minutes=40)
-    read = workers.read
-    monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
+    few_left(monkeypatch)
     planned = here.run()
     assert "blocked: 10 workers would leave 96 unreserved" in reason(planned)
     assert (planned.outcome or {})["next"].startswith("Put right what blocks it")
@@ -333,8 +338,7 @@ def test_a_raise_for_nothing_does_not_say_that_a_backlog_was_drained(place: Made
 def test_nothing_to_do_does_not_ask_to_put_right_what_blocks_it(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     here = place("healthy")
     here.pass_time(minutes=30)
-    read = workers.read
-    monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
+    few_left(monkeypatch)
     planned = here.run()
     assert "nothing to do" in reason(planned)
     assert (planned.outcome or {})["next"].startswith("Leave it.")
