@@ -191,7 +191,7 @@ class Journal:
         return 0
 
 
-def read(folder: Path | str) -> list[dict[str, Any]]:
+def read_events(folder: Path | str) -> list[dict[str, Any]]:
     """The events of a journal in the order written.
 
     A line that a crash tore comes back as an event `torn` (with what is left of it), never as an error. No journal is

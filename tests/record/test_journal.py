@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import journal as module
-from runbook_lib.record.journal import FILE, Journal, plain, read
+from runbook_lib.record.journal import FILE, Journal, plain, read_events
 
 
 def test_an_event_is_on_disk_when_append_returns(tmp_path: Path) -> None:
@@ -33,16 +33,16 @@ def test_data_cannot_take_the_place_of_the_entry_s_own_words(tmp_path: Path) -> 
 def test_a_second_journal_in_the_folder_goes_on_counting(tmp_path: Path) -> None:
     Journal(tmp_path).append("opened")
     Journal(tmp_path).append("closed")
-    assert [(event["seq"], event["event"]) for event in read(tmp_path)] == [(1, "opened"), (2, "closed")]
+    assert [(event["seq"], event["event"]) for event in read_events(tmp_path)] == [(1, "opened"), (2, "closed")]
 
 
 def test_a_torn_last_line_is_told_and_does_not_hide_the_rest(tmp_path: Path) -> None:
     Journal(tmp_path).append("opened")
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"seq":2,"event":"int')
-    assert [event["event"] for event in read(tmp_path)] == ["opened", "torn"]
+    assert [event["event"] for event in read_events(tmp_path)] == ["opened", "torn"]
     Journal(tmp_path).append("note", text="after the crash")
-    events = read(tmp_path)
+    events = read_events(tmp_path)
     assert [event["event"] for event in events] == ["opened", "torn", "note"]
     assert events[1]["text"].startswith('{"seq":2')
 
@@ -55,13 +55,13 @@ def test_every_cut_of_a_journal_can_be_read(tmp_path: Path) -> None:
     lines = whole.count(b"\n")
     for cut in range(len(whole) + 1):
         (tmp_path / FILE).write_bytes(whole[:cut])
-        good = [event for event in read(tmp_path) if event["event"] == "note"]
+        good = [event for event in read_events(tmp_path) if event["event"] == "note"]
         assert len(good) in (whole[:cut].count(b"\n"), whole[:cut].count(b"\n") + 1)
         assert len(good) <= lines
 
 
 def test_no_journal_is_no_events(tmp_path: Path) -> None:
-    assert read(tmp_path / "absent") == []
+    assert read_events(tmp_path / "absent") == []
 
 
 def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_full_disk_does_not_hold_up_a_lowering(
     assert json.loads((spare / "runbook-4f1c.jsonl").read_text())["what"] == "switch off"
     monkeypatch.setattr(module, "_write", write)
     assert journal.append_or_stderr("outcome")["seq"] == 4
-    assert [event["seq"] for event in read(folder)] == [1, 4]
+    assert [event["seq"] for event in read_events(folder)] == [1, 4]
 
 
 def test_a_full_temporary_folder_does_not_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_half_a_line_written_to_a_full_disk_does_not_spoil_the_next(
         journal.append("intent", what="raise")
     monkeypatch.setattr(module.os, "write", real)
     journal.append("note", text="room again")
-    assert [event["event"] for event in read(tmp_path)] == ["torn", "note"]
+    assert [event["event"] for event in read_events(tmp_path)] == ["torn", "note"]
 
 
 def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(event["seq"] for event in read(tmp_path)) == list(range(1, 9))
+    assert sorted(event["seq"] for event in read_events(tmp_path)) == list(range(1, 9))
 
 
 def test_an_attachment_is_noted_with_its_hash(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     sha = journal.attach("metrics.csv", "a,b\n1,2\n")
     assert (tmp_path / "metrics.csv").read_text() == "a,b\n1,2\n"
-    assert read(tmp_path)[-1] | {"at": None} == {
+    assert read_events(tmp_path)[-1] | {"at": None} == {
         "seq": 1,
         "at": None,
         "event": "attached",
@@ -148,7 +148,7 @@ def test_what_was_seen_is_not_overwritten(tmp_path: Path) -> None:
     journal.attach("answers.json", "[1]")
     journal.attach("answers.json", "[2]")
     journal.attach("answers.json", b"[2]")
-    assert [event["name"] for event in read(tmp_path)] == ["answers.json", "answers-2.json", "answers-2.json"]
+    assert [event["name"] for event in read_events(tmp_path)] == ["answers.json", "answers-2.json", "answers-2.json"]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "record.json", "journal.jsonl", "notebook.ipynb"])

@@ -29,7 +29,7 @@ _TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
-class Step:
+class SmokeStep:
     """One thing that was tried."""
 
     name: str
@@ -53,7 +53,7 @@ class _Failed(Exception):
 
 def smoke(
     api_url: str, *, probe_id: str, deadline_s: float = 10.0, poll_s: float = _POLL_S, routes: Routes | None = None
-) -> list[Step]:
+) -> list[SmokeStep]:
     """Submit, submit again, submit nonsense, poll to COMPLETED, download, an unknown job, and the synchronous route.
 
     Args:
@@ -71,13 +71,13 @@ def smoke(
     return [attempt(id, title, act) for (id, title), act in zip(STEPS.items(), conversation.steps(), strict=True)]
 
 
-def sync_answer(api_url: str, path: str, probe_id: str) -> Step:
+def sync_answer(api_url: str, path: str, probe_id: str) -> SmokeStep:
     """One request to the synchronous route, marked as a probe: ok if it is answered as ever, 200 or 504."""
     routes = Routes(sync=path, submit="", status="")
     return attempt("sync", STEPS["sync"], Conversation(api_url, routes, probe_id, 0, 0).sync)
 
 
-def attempt(id: str, name: str, act: Callable[[], str]) -> Step:
+def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
     """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing."""
     begun = time.monotonic()
     try:
@@ -86,7 +86,7 @@ def attempt(id: str, name: str, act: Callable[[], str]) -> Step:
         ok, detail = False, str(failure)
     except (OSError, ValueError, KeyError) as error:
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return Step(name, ok, detail, time.monotonic() - begun, id)
+    return SmokeStep(name, ok, detail, time.monotonic() - begun, id)
 
 
 class Conversation:
