@@ -14,6 +14,7 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.waiting import growing, until
 from runbook_lib.judge.incidents.capacity import Units
 from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.resources.billing import ON_DEMAND, PROVISIONED, Billing, read_billing
@@ -214,15 +215,15 @@ def wait(
     Raises:
         AwsError: DynamoDB refused or did not answer.
     """
-    begun, pause = monotonic(), FIRST_WAIT_S
-    while True:
-        found = read_billing(client, params)
-        gone = monotonic() - begun
-        if found.active or gone >= wait_s:
-            return found
-        out(f"{found.table} is {found.status}: {gone:.0f} s of at most {wait_s:.0f} s")
-        sleep(min(pause, wait_s - gone))
-        pause = min(2 * pause, LONGEST_WAIT_S)
+    return until(
+        lambda: read_billing(client, params),
+        lambda found: found.active,
+        limit_s=wait_s,
+        pause=growing(FIRST_WAIT_S, LONGEST_WAIT_S),
+        told=lambda found, gone: out(f"{found.table} is {found.status}: {gone:.0f} s of at most {wait_s:.0f} s"),
+        sleep=sleep,
+        clock=monotonic,
+    )
 
 
 def _request(plan: BillingPlan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.waiting import steady, until
 from runbook_lib.params.service import Routes
 
 PROBE_HEADER = "X-Runbook-Probe"
@@ -130,15 +131,16 @@ class Conversation:
 
     def poll(self) -> str:
         self._needs_job()
-        until, polls = time.monotonic() + self.deadline_s, 0
-        while True:
+        polls = 0
+
+        def ask() -> Answer:
+            nonlocal polls
             polls += 1
-            answer = self.call("GET", self.paths.status.format(job_id=self.job_id))
-            if answer.status != 202:
-                break
-            if time.monotonic() > until:
-                raise _Failed(f"still {answer.body.get('status')} after {self.deadline_s:g} s")
-            time.sleep(self.poll_s)
+            return self.call("GET", self.paths.status.format(job_id=self.job_id))
+
+        answer = until(ask, lambda said: said.status != 202, limit_s=self.deadline_s, pause=steady(self.poll_s))
+        if answer.status == 202:
+            raise _Failed(f"still {answer.body.get('status')} after {self.deadline_s:g} s")
         _expect(answer, 200)
         if answer.body["status"] != "COMPLETED":
             raise _Failed(f"{answer.body['status']}: {answer.body.get('error')}")
