@@ -3,12 +3,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from runbook_lib.base.errors import ArchiveError
@@ -207,3 +211,54 @@ def test_a_lenient_journal_never_stops_a_run_that_lowers(tmp_path: Path, capsys:
     assert entry["event"] == "intent" and len(digest) == 64
     told = capsys.readouterr().err
     assert "switch off" in told and "post-mortem.md cannot be written" in told
+
+
+def test_many_events_are_written_as_one_by_one_and_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(handle), real(handle)))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "all").mkdir()
+    one, many = Journal(tmp_path / "one"), Journal(tmp_path / "all")
+    checks = [{"check": {"id": str(place), "password": "hunter2"}} for place in range(60)]
+    for data in checks:
+        one.append("check", **data)
+    assert len(synced) == 60
+    many.append_all("check", checks)
+    many.append_all("check", [])
+    assert len(synced) == 61
+
+    def kept(folder: str) -> list[dict[str, Any]]:
+        return [{**event, "at": ""} for event in read_events(tmp_path / folder)]
+
+    assert kept("all") == kept("one") and len(kept("all")) == 60
+    assert "hunter2" not in (tmp_path / "all" / "journal.jsonl").read_text()
+
+
+@given(st.integers(0, 5_000))
+def test_many_events_torn_by_a_full_disk_are_told_and_spoil_nothing(room: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder))
+        journal.append("opened")
+        real, left = os.write, [room]
+
+        def write(handle: int, raw: bytes) -> int:
+            if left[0] <= 0:
+                raise OSError(28, "No space left on device")
+            done = real(handle, raw[: left[0]])
+            left[0] -= done
+            return done
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "write", write)
+            try:
+                journal.append_all("note", ({"text": "x" * 50} for _ in range(40)))
+                full = False
+            except ArchiveError as error:
+                full = True
+                assert "No space left on device" in str(error)
+        journal.append("closed")
+        found = [event["event"] for event in read_events(Path(folder))]
+        notes, torn = found.count("note"), found.count("torn")
+        assert (found[0], found[-1], len(found)) == ("opened", "closed", notes + torn + 2)
+        assert torn <= 1 and (notes < 40) is full
