@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from runbook_lib.base.window import Window, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import GateResult
 from runbook_lib.observe.inventory.inspect import integration_hash
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.look import Seen
 from runbook_lib.run.run import Run
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, badge, table
+from runbook_lib.steps.phase.look import Stand
 
 SYNC_UNCHANGED = "route.sync_unchanged"
 
@@ -77,6 +80,20 @@ def first_hash(run: Run) -> tuple[str, str] | None:
                 if one.get("id") == SYNC_UNCHANGED and sha:
                     return str(sha), f"run {record.run_id}"
     return None
+
+
+def flags_read(stand: Stand, seen: Seen) -> Check | None:
+    """`reads_flags` of the time that the weight has been 0; None: it is not 0, or the phase begins at another."""
+    start, end, state = seen.window.start, seen.window.end, stand.state
+    if state.weight != 0 or stand.spec.before_percent:
+        return None
+    span = Window(min(max(start, parse(state.since) if state.since else start), end), end)
+
+    def total(metric: str) -> float | None:
+        inside = [value for when, value in seen.answers.points(f"{metric}:Sum") if span.start <= when < span.end]
+        return sum(inside) if inside else None
+
+    return reads_flags(total("async_requests"), total("sync_requests"), span.seconds / 3600)
 
 
 def reads_flags(requests: float | None, sync: float | None, hours: float) -> Check:
