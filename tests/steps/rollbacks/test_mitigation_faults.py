@@ -101,7 +101,9 @@ class Scenario:
         refs = archive.records(notebook=self.place.notebook)
         assert [ref.run_id for ref in refs] == [first.run_id, completed.run_id, again.run_id]
         assert [path.name for path in archive.staging.glob("*")] == []
-        assert set(deviations.open_deviations(archive, "prod")) == set(type(self.place.namespace["incident"]).SETTINGS)
+        assert set(deviations.open_deviations(archive, "prod")) == set(
+            self.place.namespace["incident"].mitigation.settings
+        )
 
 
 def outcomes(record: Record) -> list[Any]:
