@@ -66,3 +66,29 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     assert links
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_a_step_has_what_it_works_with_and_inherits_over_one_level_at_most() -> None:
+    """And what an object has is said where its class is: an attribute that is assigned is one that `__init__` makes."""
+    bases: dict[str, list[str]] = {}
+    made: dict[str, set[str]] = {}
+    assigned: dict[str, set[str]] = {}
+    for path in (ROOT / "runbook_lib" / "steps").rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+                cached = {one.name for one in methods if any("cached" in ast.unparse(d) for d in one.decorator_list)}
+                made[node.name] = cached | {name for one in methods if one.name == "__init__" for name in stored(one)}
+                assigned[node.name] = {name for one in methods for name in stored(one)}
+    assert {"Phase", "Incident", "Backlog"} <= set(bases)
+    assert not [name for name, above in bases.items() for one in above for deep in bases.get(one, []) if deep in bases]
+    own = {name: made[name].union(*(made.get(base, set()) for base in bases[name])) for name in bases}
+    assert not {name: later for name in bases if (later := assigned[name] - own[name])}
+
+
+def stored(function: ast.FunctionDef) -> Iterator[str]:
+    """Attributes of `self` that a method assigns."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            yield node.attr

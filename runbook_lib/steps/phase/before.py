@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook_lib.base.window import Window, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import GateResult
 from runbook_lib.observe.inventory.inspect import integration_hash
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.look import Seen
 from runbook_lib.run.run import Run
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, badge, table
-from runbook_lib.steps.phase.look import Stand
 
 SYNC_UNCHANGED = "route.sync_unchanged"
 
@@ -80,34 +77,6 @@ def first_hash(run: Run) -> tuple[str, str] | None:
                 if one.get("id") == SYNC_UNCHANGED and sha:
                     return str(sha), f"run {record.run_id}"
     return None
-
-
-def flags_read(stand: Stand, seen: Seen) -> Check | None:
-    """`reads_flags` of the time that the weight has been 0; None: it is not 0, or the phase begins at another."""
-    start, end, state = seen.window.start, seen.window.end, stand.state
-    if state.weight != 0 or stand.spec.before_percent:
-        return None
-    span = Window(min(max(start, parse(state.since) if state.since else start), end), end)
-
-    def total(metric: str) -> float | None:
-        inside = [value for when, value in seen.answers.points(f"{metric}:Sum") if span.start <= when < span.end]
-        return sum(inside) if inside else None
-
-    return reads_flags(total("async_requests"), total("sync_requests"), span.seconds / 3600)
-
-
-def reads_flags(requests: float | None, sync: float | None, hours: float) -> Check:
-    """Advisory: at weight 0 nobody calls the temporary route, so the client obeys the flags, absent ones included."""
-    ok = None if not requests and not sync else not requests
-    reason = {
-        None: "no request at all was seen at weight 0, so nothing is shown about the client",
-        True: f"at weight 0 not one of {sync or 0:g} requests in {hours:.1f} h went to the temporary route",
-        False: f"at weight 0 the temporary route had {requests or 0:g} requests in {hours:.1f} h; who sends them?",
-    }[ok]
-    return check(
-        "client.reads_flags", "Clients read the flags: no async request at weight 0", ok, reason, required=False,
-        expected="0 async requests", found="–" if requests is None else f"{requests:g}",
-    )  # fmt: skip
 
 
 def previous_table(records: list[Record], params: Any) -> Any:

@@ -64,6 +64,11 @@ class Stand:
         start = self.moment.effective_at or end - dt.timedelta(hours=BASELINE_H)
         return Window(min(start, end), end)
 
+    def first_look(self, shift: dt.datetime) -> dt.datetime:
+        """When the soak of a shift made at `shift` is over, and its metrics have come in."""
+        in_effect = dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
+        return shift + in_effect + dt.timedelta(hours=self.spec.soak_hours) + moments.settle(self.params)
+
 
 class PhaseLook:
     """One phase as far as it asks AWS and shows the answers.

@@ -161,7 +161,7 @@ class Phase:
         run, stand = self.run, self.stand
         self._approvals()
         if stand.deployed:
-            found = first.flags_read(stand, seen)
+            found = verdict.flags_read(stand, seen)
             run.check(*([found] if found else []))
             checks, raw = door.phase_checks(run.aws, self.params, stand.spec.percent, run.now)
             run.check(*checks)
@@ -226,7 +226,7 @@ class Phase:
         shift = planned and stand.deployed and not self.blockers()
         renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
         if shift or (renew and not stand.state.migrated):
-            until = verdict.first_look(stand, run.now) if shift else moment.come_back_at
+            until = stand.first_look(run.now) if shift else moment.come_back_at
             self.planned = self._shift(until)
             run.journal.append("plan", plan=self.planned.model_dump(mode="json"), text=self.planned.text())
             shown = plan_table(self.planned)
@@ -293,7 +293,7 @@ class Phase:
             after = AppConfigTraffic(client, run.guard, self.params).apply(self.planned)
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now
-                back = iso(verdict.first_look(self.stand, set_at))
+                back = iso(self.stand.first_look(set_at))
                 case = Case(moment="before", percent=self.stand.spec.percent, applied=True, come_back_at=back)
                 begun = case.verdict()
                 run.made_of(case, begun)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.gates.checks import unmet
+from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome, Verdict
 from runbook_lib.observe.alarms import declared as alarms
@@ -40,7 +40,7 @@ def case(stand: Stand, seen: Seen, look: Look | None, moment: moments.Name | Non
         moment: another than the one that the phase stands in.
     """
     now = stand.moment
-    back = first_look(stand, stand.now) if now.name == "before" else now.come_back_at
+    back = stand.first_look(stand.now) if now.name == "before" else now.come_back_at
     return case_of(stand.params, stand.spec, now, seen.evidence, look, moment=moment, back=back)
 
 
@@ -92,12 +92,6 @@ def before_jobs_are_gone(stand: Stand, outcome: Outcome, seen: Seen | None) -> O
     )
 
 
-def first_look(stand: Stand, shift: dt.datetime) -> dt.datetime:
-    """When the soak of a shift made at `shift` is over, and its metrics have come in."""
-    in_effect = dt.timedelta(seconds=stand.params.service.traffic.client_poll_s)
-    return shift + in_effect + dt.timedelta(hours=stand.spec.soak_hours) + moments.settle(stand.params)
-
-
 # Of what came since
 
 
@@ -147,6 +141,34 @@ def borne_out(
 
 
 # Of a shift
+
+
+def flags_read(stand: Stand, seen: Seen) -> Check | None:
+    """`reads_flags` of the time that the weight has been 0; None: it is not 0, or the phase begins at another."""
+    start, end, state = seen.window.start, seen.window.end, stand.state
+    if state.weight != 0 or stand.spec.before_percent:
+        return None
+    span = Window(min(max(start, parse(state.since) if state.since else start), end), end)
+
+    def total(metric: str) -> float | None:
+        inside = [value for when, value in seen.answers.points(f"{metric}:Sum") if span.start <= when < span.end]
+        return sum(inside) if inside else None
+
+    return reads_flags(total("async_requests"), total("sync_requests"), span.seconds / 3600)
+
+
+def reads_flags(requests: float | None, sync: float | None, hours: float) -> Check:
+    """Advisory: at weight 0 nobody calls the temporary route, so the client obeys the flags, absent ones included."""
+    ok = None if not requests and not sync else not requests
+    reason = {
+        None: "no request at all was seen at weight 0, so nothing is shown about the client",
+        True: f"at weight 0 not one of {sync or 0:g} requests in {hours:.1f} h went to the temporary route",
+        False: f"at weight 0 the temporary route had {requests or 0:g} requests in {hours:.1f} h; who sends them?",
+    }[ok]
+    return check(
+        "client.reads_flags", "Clients read the flags: no async request at weight 0", ok, reason, required=False,
+        expected="0 async requests", found="–" if requests is None else f"{requests:g}",
+    )  # fmt: skip
 
 
 def before_shift(
