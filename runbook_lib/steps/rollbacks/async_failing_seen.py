@@ -99,11 +99,8 @@ class Aftermath:
     @property
     def effective_at(self) -> dt.datetime | None:
         """When the last client had followed."""
-        return (
-            parse(self.incident.clock.effective_at)
-            if self.incident.clock and self.incident.clock.effective_at
-            else None
-        )
+        clock = self.incident.clock
+        return parse(clock.effective_at) if clock and clock.effective_at else None
 
     @property
     def now(self) -> dt.datetime:

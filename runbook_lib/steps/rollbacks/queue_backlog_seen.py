@@ -268,7 +268,8 @@ class BacklogSeen:
     @property
     def drained_at(self) -> dt.datetime | None:
         """Since when the queue has been at its target; None: it is not drained, or was not seen."""
-        begun = self.incident.clock and (self.incident.clock.effective_at or self.incident.clock.decided_at)
+        clock = self.incident.clock
+        begun = clock and (clock.effective_at or clock.decided_at)
         if not self.drained or not begun:
             return None
         start, few = dt.datetime.fromisoformat(begun), self.params.policy.gate("queue_depth").target.limit - 1
