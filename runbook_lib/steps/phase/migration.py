@@ -48,10 +48,6 @@ class Migration(Phase):
         super().__init__(run, look)
         self.silence: Silence | None = None
 
-    def cost_comparison(self) -> Any:
-        """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
-        return self.look.cost_comparison()
-
     def migration_table(self) -> Any:
         """Where the migration stands: each step as a check."""
         found = self.steps()

@@ -130,6 +130,10 @@ class Phase:
         """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
         return self.look.cost_table()
 
+    def cost_comparison(self) -> Any:
+        """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        return self.look.cost_comparison()
+
     def charts(self) -> Any:
         """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
         return self.look.charts()
