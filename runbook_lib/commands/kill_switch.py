@@ -136,7 +136,7 @@ def off(wanted: Wanted) -> Effect:
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
-        raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'; nothing was changed")
+        raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'", nothing_changed=True)
     run_id = uuid.uuid4().hex[:12]
     root, staging, trouble = _staged(params, run_id)
     journal = Journal(staging, lenient=True)

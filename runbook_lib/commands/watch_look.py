@@ -46,6 +46,7 @@ class Look:
     decision: str
     """A `Decision`, or ERROR: nothing could be seen."""
     reason: str
+    """Without the decision."""
     next: str
     weight: float | None = None
     gates: tuple[dict[str, str], ...] = ()
@@ -68,7 +69,12 @@ class Look:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return asdict(self)
+        return asdict(self) | ({"reason": self.told} if self.decision in tuple(Decision) else {})
+
+    @property
+    def told(self) -> str:
+        """Decision and reason on one line."""
+        return f"{self.decision}: {self.reason}"
 
 
 class Held(Journal):
@@ -154,7 +160,7 @@ class OneLook:
         self.moment, self.migrated = phase.moment, phase.state.migrated
         notebook = f"runbook run {self.run.notebook} {hints.with_params(self.params)}"
         if phase.moment.name in IDLE:
-            reason = f"PLANNED: nothing to watch: {phase.moment.words}"
+            reason = f"nothing to watch: {phase.moment.words}"
             self.outcome = Outcome(decision=Decision.PLANNED, reason=reason, next=notebook)
         else:
             self.outcome = phase.judge()
@@ -211,6 +217,7 @@ class OneLook:
         outcome: dict[str, Any] = self.outcome.model_dump(mode="json")
         if self.outcome.decision not in (Decision.HOLD, Decision.ROLLBACK):
             del outcome["decision"]
+            outcome["reason"] = self.outcome.told
         return outcome
 
     def drop(self) -> None:

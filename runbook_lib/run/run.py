@@ -122,7 +122,7 @@ class Run:
         for sentence in self.unknown:
             self.journal.append("warning", text=sentence)
         if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
-            raise UsageError(f"{self.unknown[0]}; nothing was changed")
+            raise UsageError(self.unknown[0], nothing_changed=True)
         self.aws = connect(params)
         self.identity = self.aws.identity()
         require_account(params, self.identity)
@@ -226,13 +226,13 @@ class Run:
             self.guard.authorise(raises=True)
             if self.params.env not in step.envs:
                 raise UsageError(
-                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only; "
-                    "nothing was changed"
+                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
+                    nothing_changed=True,
                 )
             missing = [finding.sentence for finding in findings if not finding.ok]
             self.guard.concerns += missing
             if missing and not self._may_lower():
-                raise Refused(f"{missing[0]}; nothing was changed")
+                raise Refused(missing[0], nothing_changed=True)
         return predecessors_table(found, self.notebook)
 
     def _may_roll_back(self) -> Any:
@@ -303,7 +303,8 @@ class Run:
         from runbook_lib.record.attach import MIME, stamp
 
         self.keep_case()
-        self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
+        decided = outcome.model_dump(mode="json", include={"decision", "said", "reason", "next"})
+        self.journal.append("closed", **decided)
         self._closed = True
         where = None
         if self.origin == "interactive":
@@ -313,7 +314,7 @@ class Run:
         gates = plain(outcome.results)
         show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
-            raise RedVerdict(str(outcome.decision), outcome.reason)
+            raise RedVerdict(outcome.word, outcome.reason)
 
 
 def opened_staging(

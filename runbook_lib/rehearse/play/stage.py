@@ -102,8 +102,8 @@ def take_as_passed(archive: Path, params: Params, notebook: str) -> None:
         staging = place.stage(env, params.release, name, run_id, "practice")
         journal, flat = Journal(staging), {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply"}
         journal.append("opened", run_id=run_id, notebook=name, origin="practice", params=flat)
-        reason = "PROMOTE: taken as passed, for practice; nothing was proven"
-        journal.append("closed", decision="PROMOTE", reason=reason, next="")
+        reason = "taken as passed, for practice; nothing was proven"
+        journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
         seal_staged(place, staging, status="completed")
 
 
