@@ -300,11 +300,6 @@ def seal_staged(
         return archive.at(chain.folder / name)
 
 
-def not_sealed(trouble: Exception, staging: Path) -> str:
-    """The sentence for a record that could not be sealed: why, what is kept where, and what to do."""
-    return f"{trouble}; the journal is kept in {staging}: mend that, then run it again, which seals it"
-
-
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
     events, who = journal.read_events(staging), folders.facts(staging)
