@@ -15,7 +15,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, scratch
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
-from runbook_lib.base.nearest import hint
+from runbook_lib.base.nearest import close
 from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
 from runbook_lib.record.place import PARAMS
@@ -63,8 +63,7 @@ def find_notebook(name: str) -> Path:
     known = sorted(folder.glob("*.ipynb"))
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if len(matches) != 1:
-        near = "" if matches else hint(name, {path.stem for path in known})
-        if near.startswith("did you mean"):
+        if not matches and (near := close(name, {path.stem for path in known})):
             raise UsageError(f"notebook '{name}': none of that name; {near}")
         listed = ", ".join(path.stem for path in (matches or known))
         raise UsageError(f"notebook '{name}': {'several' if matches else 'none'} of that name; there are: {listed}")
