@@ -131,7 +131,7 @@ def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:
     if now.ok:
         return now
     if now.refusal:
-        raise Refused(f"{now.refusal}; nothing was changed")
+        raise Refused(now.refusal, nothing_changed=True)
     cloudwatch = aws.client("cloudwatch")
     guards = {alarm_name(one, params): one for one in params.policy.alarms if one.guard}
     changed = {name: realise(guards[name], params, phase) for name in now.before}

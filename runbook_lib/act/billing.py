@@ -166,12 +166,13 @@ def apply(
     if plan.done:
         return waited()
     if plan.blockers:
-        raise Refused(f"{plan.blockers[0]}; nothing was changed")
+        raise Refused(plan.blockers[0], nothing_changed=True)
     now = read_billing(client, params)
     if now.facts() != plan.before.facts():
         raise Refused(
             f"the capacity of {now.table} was changed since the plan was made ({now.mode} {_said(now)}, the plan read "
-            f"{plan.before.mode} {_said(plan.before)}); run the notebook again; nothing was changed"
+            f"{plan.before.mode} {_said(plan.before)}); run the notebook again",
+            nothing_changed=True,
         )
     seen: list[Billing] = []
 

@@ -115,13 +115,14 @@ def apply(plan: ConcurrencyPlan, client: Any, guard: Guard, params: Params) -> W
     """
     guard.authorise(plan.raises)
     if plan.raises and plan.blockers:
-        raise Refused(f"{plan.blockers[0]}; nothing was changed")
+        raise Refused(plan.blockers[0], nothing_changed=True)
     now = read_workers(client, params)
     if plan.raises and now.facts() != plan.before.facts():
         meanwhile = f"{_settings(now)}, the plan read {_settings(plan.before)}"
         raise Refused(
             f"the concurrency of {now.function} was changed since the plan was made ({meanwhile}); run the notebook "
-            "again and look at the new plan; nothing was changed"
+            "again and look at the new plan",
+            nothing_changed=True,
         )
     for setting in plan.model_copy(update={"before": now}).todo:
         now = (_set if plan.raises else _insist)(setting, plan, now, client, guard, params)

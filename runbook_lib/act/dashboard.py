@@ -66,7 +66,8 @@ def apply(plan: DashboardPlan, cloudwatch: Any, guard: Guard) -> bool:
     if digest(now) != digest(plan.before):
         raise Refused(
             f"dashboard {plan.name} was {'deleted' if now is None else 'changed'} since the plan was made; run the "
-            "notebook again and look at the new difference; nothing was changed"
+            "notebook again and look at the new difference",
+            nothing_changed=True,
         )
 
     def put() -> list[str]:

@@ -116,19 +116,18 @@ class Guard:
         """
         flat = self.params.flat
         if flat.mode != "apply":
-            raise Refused(
-                f"mode is '{flat.mode}': nothing is changed; to change it, set mode='apply' and confirm='{flat.env}'"
-            )
+            raise Refused(f"mode is '{flat.mode}'; to change anything, set mode='apply' and confirm='{flat.env}'")
         if flat.confirm != flat.env:
-            raise UsageError(f"confirm is '{flat.confirm}', wants '{flat.env}'; nothing was changed")
+            raise UsageError(f"confirm is '{flat.confirm}', wants '{flat.env}'", nothing_changed=True)
         if self.identity.account != flat.account_id:
             raise UsageError(
                 f"the caller's account is '{self.identity.account}' ({self.identity.arn}), the parameters say "
-                f"'{flat.account_id}' for {flat.env}; nothing was changed"
+                f"'{flat.account_id}' for {flat.env}",
+                nothing_changed=True,
             )
         doubts = [*self._old_evidence(), *self.concerns]
         if raises and doubts:
-            raise Refused(f"{doubts[0].rstrip('.')}; nothing was changed")
+            raise Refused(doubts[0].rstrip("."), nothing_changed=True)
         for doubt in doubts:
             self.warn(f"{doubt.rstrip('.')}; it would refuse a raise, and does not hold up a lowering")
 

@@ -172,5 +172,6 @@ def require_account(params: Params, identity: Identity) -> None:
     if identity.account != params.account_id:
         raise UsageError(
             f"account_id: the parameters say '{params.account_id}' for {params.env}, the caller's account is "
-            f"'{identity.account}' ({identity.arn}); nothing was asked or changed"
+            f"'{identity.account}' ({identity.arn})",
+            nothing_changed=True,
         )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+NOTHING = "; nothing was changed"
+"""At the end of the sentence of an error, wherever it is shown."""
+
 
 class Exit(IntEnum):
     """Exit codes of the `runbook` command (README, "Exit codes")."""
@@ -25,9 +28,14 @@ class RunbookError(Exception):
 
     exit_code: Exit = Exit.ERROR
 
+    def __init__(self, *told: object, nothing_changed: bool = False) -> None:
+        """`nothing_changed`: who raises it knows that nothing was changed; else it is not known here."""
+        super().__init__(*told)
+        self.nothing_changed = nothing_changed
+
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: show the sentence in the notebook instead of a traceback."""
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{type(self).__name__}: {self}{NOTHING if self.nothing_changed else ''}"]
 
 
 class UsageError(RunbookError):
@@ -41,7 +49,7 @@ class AwsError(RunbookError):
 
 
 class Refused(RunbookError):
-    """A change was refused before it was made; nothing was changed."""
+    """A change was refused before it was made."""
 
     exit_code = Exit.HOLD
 
@@ -54,5 +62,5 @@ class RedVerdict(RunbookError):
     """Raised as the last act of a notebook whose decision is HOLD or ROLLBACK, after everything is saved."""
 
     def __init__(self, decision: str, reason: str) -> None:
-        super().__init__(reason if reason.startswith(f"{decision}: ") else f"{decision}: {reason}")
+        super().__init__(f"{decision}: {reason}")
         self.exit_code = Exit.ROLLBACK if decision == "ROLLBACK" else Exit.HOLD

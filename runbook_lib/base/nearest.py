@@ -9,9 +9,16 @@ FEW = 30
 """More names than these are not listed."""
 
 
-def hint(value: object, known: Collection[str]) -> str:
-    """`did you mean 'x'?`, or the names that there are; empty where there are none, or too many to list."""
+def close(value: object, known: Collection[str]) -> str:
+    """`did you mean 'x'?`; empty where none is near."""
     near = difflib.get_close_matches(str(value), list(known), 1)
-    if near:
-        return f"did you mean '{near[0]}'?"
+    return f"did you mean '{near[0]}'?" if near else ""
+
+
+def hint(value: object, known: Collection[str]) -> str:
+    """`close`, or the names that there are; empty where there are none, or too many to list."""
+    return close(value, known) or _listed(known)
+
+
+def _listed(known: Collection[str]) -> str:
     return f"there are {', '.join(sorted(known))}" if 0 < len(known) <= FEW else ""

@@ -9,26 +9,27 @@ import traceback
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.aws_errors import one_line, place, sentence
-from runbook_lib.base.errors import Exit, RunbookError, UsageError
+from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
 from runbook_lib.cli.streams import trouble
 
 INTERRUPTED = 130
 TRACEBACK = "RUNBOOK_TRACEBACK"
 
 
-def ending(error: BaseException) -> tuple[str, int]:
+def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     """What is said on standard error, and the exit code.
+
+    `untouched` follows where nothing was changed: what that leaves as it was.
 
     An error that is none of ours is a fault of the runbook: it is named with its place, and its traceback is shown
     where `RUNBOOK_TRACEBACK` is set.
     """
     if isinstance(error, KeyboardInterrupt):
-        return f"runbook: interrupted{changed()}", INTERRUPTED
+        return f"runbook: interrupted{changed(untouched)}", INTERRUPTED
     if isinstance(error, RunbookError):
         told, code = one_line_each(str(error)), int(error.exit_code)
-        if isinstance(error, UsageError) and not begun:
-            return f"runbook: {told}", code
-        return f"runbook: {told}{'' if 'nothing was' in told else changed()}", code
+        plain = isinstance(error, UsageError) and not (error.nothing_changed or begun or untouched)
+        return f"runbook: {told}{'' if plain else changed(untouched)}", code
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
     said = sentence(error) if isinstance(error, Exception) else None
@@ -36,13 +37,13 @@ def ending(error: BaseException) -> tuple[str, int]:
         kind = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
         said = f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
-    return f"runbook: {said}{changed()}", int(Exit.ERROR)
+    return f"runbook: {said}{changed(untouched)}", int(Exit.ERROR)
 
 
-def changed() -> str:
+def changed(untouched: str = "") -> str:
     """What this process began to change in AWS, as the end of a sentence."""
     if not begun:
-        return "; nothing was changed"
+        return NOTHING + untouched
     return f"; begun before that: {'; '.join(begun)} (`runbook status` shows what is in force)"
 
 

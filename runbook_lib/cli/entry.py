@@ -27,10 +27,9 @@ def main() -> NoReturn:
 
 
 def _rollback(wanted: Wanted) -> NoReturn:
-    from runbook_lib.act.guard import begun
     from runbook_lib.base.foreign import terminal
     from runbook_lib.base.patience import tellers
-    from runbook_lib.cli.ending import changed, ending
+    from runbook_lib.cli.ending import ending
     from runbook_lib.cli.streams import lasting
     from runbook_lib.commands import kill_switch
 
@@ -39,9 +38,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
     try:
         effect = kill_switch.off(wanted)
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
-        told, code = ending(error)
-        if not begun and "nothing was" not in str(error):
-            told = f"{told.removesuffix(changed())}{changed()}: async is as it was"
+        told, code = ending(error, untouched=": async is as it was")
         print(terminal(told), file=sys.stderr)
         sys.exit(code)
     if effect.off is not None and not wanted.json:

@@ -98,7 +98,7 @@ def lines(look: Look) -> list[str]:
     tally = ", ".join(f"{count} {verdict}" for verdict, count in _tally(look).items())
     mark = " [back-filled]" if look.back_filled else ""
     head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
-    said = [f"{head}  {look.reason.removeprefix(f'{look.decision}: ')}"]
+    said = [f"{head}  {look.reason}"]
     said += [f"  failing: {gate['title']}: {gate['reason']}" for gate in look.gates if gate["verdict"] == "FAIL"]
     said += [f"  done:   {look.action}"] if look.action else []
     said += [f"  next:   {look.next}"] if look.ends or look.decision == "ERROR" else []
@@ -140,7 +140,7 @@ def screen(one: Watch, told: list[Look]) -> Any:
     head = Text.assemble(
         (f"{one.notebook} · {one.params.env} · {one.params.release}\n", "dim"),
         (f"{newest.decision}", f"bold {_STYLES.get(newest.decision, '')}"),
-        f"  {newest.reason.removeprefix(f'{newest.decision}: ')}\n",
+        f"  {newest.reason}\n",
         (f"next: {newest.next}", "dim"),
     )
     table = Table(title=f"Gates as of {when(seen)}", title_justify="left")

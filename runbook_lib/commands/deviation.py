@@ -24,7 +24,7 @@ from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.deviations import BILLING, UNITS_BEFORE
-from runbook_lib.run.command import OwnRecord
+from runbook_lib.run.command import CommandRun
 from runbook_lib.steps.rollbacks.queue_backlog_seen import MAXIMUM, RESERVED
 
 NOTEBOOK = "deviation"
@@ -66,7 +66,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     plan = _plan(aws, params, found)
     if params.mode != "apply":
         return Undone(False, f"nothing was changed; apply would do this: {plan.text()}", None)
-    with OwnRecord(params, NOTEBOOK, aws, identity) as record:
+    with CommandRun(params, NOTEBOOK, aws, identity) as record:
         guard = record.guard
         sentence = _carry_out(aws, params, guard, plan)
         deviations.close(archive, params, found, "undone", by=guard.who, at=iso(guard.now), arn=identity.arn)

@@ -14,7 +14,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.judge import words
 from runbook_lib.observe.jobs.dlq import Letter, letters
 from runbook_lib.params.load import Params, load_file
-from runbook_lib.run.command import OwnRecord
+from runbook_lib.run.command import CommandRun
 
 NOTEBOOK = "dlq"
 """The chain that redrives are in, beside those of the notebooks."""
@@ -84,7 +84,7 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
         skipped = sum(one.status in params.service.worker_skips for one in asked)
         told += f"; {skipped} would be left, {SKIPPED}" if skipped else ""
         return Driven(False, told + _absent(jobs, {one.job_id for one in there}), ids, None)
-    with OwnRecord(params, NOTEBOOK, aws, identity) as record:
+    with CommandRun(params, NOTEBOOK, aws, identity) as record:
         done = act.redrive(aws, record.guard, params, jobs, most)
         told = _told(done) + _absent(jobs, done.seen)
         record.say(told)

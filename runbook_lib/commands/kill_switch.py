@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
-import tempfile
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,14 +19,14 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import describe
 from runbook_lib.act.traffic.switch import Switch, Turned
-from runbook_lib.base.aws import Aws, Identity, require_account
-from runbook_lib.base.errors import ArchiveError, RunbookError, UsageError
+from runbook_lib.base.aws import Aws, require_account
+from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials
-from runbook_lib.record.journal import Journal, utc_now
-from runbook_lib.record.staging import stage
+from runbook_lib.record import recording
+from runbook_lib.record.journal import Journal
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -136,12 +134,14 @@ def off(wanted: Wanted) -> Effect:
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
-        raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'; nothing was changed")
-    run_id = uuid.uuid4().hex[:12]
-    root, staging, trouble = _staged(params, run_id)
+        raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'", nothing_changed=True)
+    where = (params.env, params.release, NOTEBOOK, "command")
+    root, staging, run_id, trouble = recording.staged(_root(params), *where, spare="this rollback")
     journal = Journal(staging, lenient=True)
     decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)
-    _open(journal, run_id, params, identity, aws.endpoint, decided)
+    recording.opened(journal, run_id, NOTEBOOK, "command", params.values)
+    recording.called(journal, identity, params.operator, aws.endpoint)
+    journal.append("incident", clock={"decided_at": iso(decided)})
     guard = Guard(light, identity, journal)
     if trouble:
         guard.warn(trouble)
@@ -161,21 +161,6 @@ def off(wanted: Wanted) -> Effect:
     return Effect(run_id, root, staging, params, done, problem, trouble)
 
 
-def _open(
-    journal: Journal, run_id: str, params: Essentials, identity: Identity, endpoint: str, decided: dt.datetime
-) -> None:
-    journal.append("opened", run_id=run_id, notebook=NOTEBOOK, origin="command", params=params.values)
-    journal.append(
-        "caller",
-        account_id=identity.account,
-        arn=identity.arn,
-        operator=params.operator or identity.arn,
-        as_of=identity.now.isoformat(),
-        endpoint=endpoint,
-    )
-    journal.append("incident", clock={"decided_at": iso(decided)})
-
-
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:
     """As `judge.incident.Clock`, which costs pydantic to load."""
     follows = dt.timedelta(seconds=params.service.traffic.client_poll_s)
@@ -188,16 +173,10 @@ def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> d
     }
 
 
-def _staged(params: Essentials, run_id: str) -> tuple[Path, Path, str]:
-    """The archive's folder, a staging folder in it, and why it is one in the temporary folder, if it is."""
+def _root(params: Essentials) -> Path:
+    """The archive's folder."""
     root = params.folder.parent
     with contextlib.suppress(UsageError):
         root = project_root()
-    root = (root / params.archive).absolute()
-    facts = (params.env, params.release, NOTEBOOK, run_id, "command")
-    try:
-        return root, stage(root, *facts, utc_now(), None), ""
-    except (ArchiveError, OSError) as error:
-        spare = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
-        told = f"{error}; the record of this rollback is in {spare}"
-        return spare, stage(spare, *facts, utc_now(), None), told
+    root /= str(params.archive)
+    return root.absolute()

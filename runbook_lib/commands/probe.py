@@ -26,7 +26,7 @@ from runbook_lib.judge.model import Evidence, Gate, Look
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file
-from runbook_lib.run.command import OwnRecord
+from runbook_lib.run.command import CommandRun
 
 NAME = "probe"
 """Where the records lie, beside those of the notebooks."""
@@ -140,14 +140,14 @@ def run_probes(
     aws, identity = caller(params)
     if params.mode != "apply":
         return Done(False, f"nothing was sent; apply would send {plan.sentence}", "", 0, 0, None)
-    with OwnRecord(params, NAME, aws, identity) as record:
+    with CommandRun(params, NAME, aws, identity) as record:
         found = _send(record, aws, params, plan, told)
     facts = found.facts
     return Done(True, found.reason, str(found.verdict), facts["sent"], facts["failed"], record.folder)
 
 
 def _send(
-    record: OwnRecord, aws: Aws, params: Params, plan: ProbePlan, told: Callable[[Probe, int, int], object]
+    record: CommandRun, aws: Aws, params: Params, plan: ProbePlan, told: Callable[[Probe, int, int], object]
 ) -> Check:
     guard, probe_id = record.guard, f"topup-{record.run_id}"
     began = guard.now

@@ -22,6 +22,7 @@ from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.record import sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record
@@ -255,12 +256,7 @@ def _earlier(params: Params, guard: Guard) -> list[Record]:
 
 
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
-    from runbook_lib.record.archive import not_sealed, seal_staged
-
     archive = Archive(effect.root)
-    try:
+    with suppress(ArchiveError, OSError):  # what keeps it from being swept is said when it is sealed
         archive.sweep()
-        return str(seal_staged(archive, effect.staging, status=status, error=error).folder)
-    except (ArchiveError, OSError) as trouble:
-        print(not_sealed(trouble, effect.staging), file=sys.stderr, flush=True)
-        return None
+    return sealing.sealed_or_said(archive, effect.staging, status, error) or None

@@ -270,7 +270,7 @@ class Watch:
         """Async off, with a record of its own in the chain of the rollback."""
         from runbook_lib.commands.rollback import rollback_1
 
-        values = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.reason}"}
+        values = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.told}"}
         done = rollback_1(self.file, {**self.values, **values})
         told = f"; {done.told}" if done.told else ""
         action = f"{done.sentence}{told} (record: {done.record or 'none could be written'})"
@@ -299,13 +299,9 @@ class Watch:
             look = one.take()
             if look.decision in (Decision.HOLD, Decision.ROLLBACK):
                 assert one.outcome is not None  # noqa: S101
-                one.outcome = one.outcome.model_copy(
-                    update={
-                        "decision": Decision.HOLD,
-                        "reason": f"HOLD: at {look.at}, when nobody looked, the evidence said {look.reason}; "
-                        f"now it says {now.reason}",
-                        "next": "look at what happened then; a person decides whether the soak goes on",
-                    }
+                one.outcome = one.outcome.held(
+                    f"at {look.at}, when nobody looked, the evidence said {look.told}; now it says {now.told}",
+                    next="look at what happened then; a person decides whether the soak goes on",
                 )
                 one.say("back-filled: judged after the fact, with the live depths of after the fact")
                 one.keep()

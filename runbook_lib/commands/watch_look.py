@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import tempfile
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.redact import redact_file
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
 from runbook_lib.params.load import load_file
+from runbook_lib.record import recording
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
@@ -46,6 +45,7 @@ class Look:
     decision: str
     """A `Decision`, or ERROR: nothing could be seen."""
     reason: str
+    """Without the decision."""
     next: str
     weight: float | None = None
     gates: tuple[dict[str, str], ...] = ()
@@ -68,7 +68,12 @@ class Look:
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return asdict(self)
+        return asdict(self) | ({"reason": self.told} if self.decision in tuple(Decision) else {})
+
+    @property
+    def told(self) -> str:
+        """Decision and reason on one line."""
+        return f"{self.decision}: {self.reason}"
 
 
 class Held(Journal):
@@ -134,9 +139,11 @@ class OneLook:
         self.migrated = False
         """`/api/vpr` itself is asynchronous."""
         self.results: tuple[GateResult, ...] = ()
-        archive, staging, self.trouble = _stage(Archive.of(self.params), self.params, notebook)
+        where = (Archive.of(self.params).root, self.params.env, self.params.release, notebook, ORIGIN)
+        # A disk that is full is no reason not to look, and none not to switch off.
+        root, staging, run_id, self.trouble = recording.staged(*where, spare="this look")
         self.journal = Held(staging)
-        self.run = Run(notebook, self.params, archive=archive, staging=staging, run_id=staging.name, origin=ORIGIN)
+        self.run = Run(notebook, self.params, archive=Archive(root), staging=staging, run_id=run_id, origin=ORIGIN)
         self.run.journal = self.journal
         try:
             self.run._begin()
@@ -154,7 +161,7 @@ class OneLook:
         self.moment, self.migrated = phase.moment, phase.state.migrated
         notebook = f"runbook run {self.run.notebook} {hints.with_params(self.params)}"
         if phase.moment.name in IDLE:
-            reason = f"PLANNED: nothing to watch: {phase.moment.words}"
+            reason = f"nothing to watch: {phase.moment.words}"
             self.outcome = Outcome(decision=Decision.PLANNED, reason=reason, next=notebook)
         else:
             self.outcome = phase.judge()
@@ -211,6 +218,7 @@ class OneLook:
         outcome: dict[str, Any] = self.outcome.model_dump(mode="json")
         if self.outcome.decision not in (Decision.HOLD, Decision.ROLLBACK):
             del outcome["decision"]
+            outcome["reason"] = self.outcome.told
         return outcome
 
     def drop(self) -> None:
@@ -240,17 +248,3 @@ def _gate(result: GateResult) -> dict[str, str]:
         "target": "as the weight" if gate.kind == "split" else words.comparison(gate.target, gate.unit),
         "reason": result.reason,
     }
-
-
-def _stage(archive: Archive, params: Any, notebook: str) -> tuple[Archive, Path, str]:
-    """A staging folder; where the archive cannot be written, one in the temporary folder, and why.
-
-    A disk that is full is no reason not to look, and none not to switch off.
-    """
-    run_id = uuid.uuid4().hex[:12]
-    try:
-        return archive, archive.stage(params.env, params.release, notebook, run_id, ORIGIN), ""
-    except (ArchiveError, OSError) as error:
-        spare = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
-        trouble = f"{error}; the record of this look is in {spare.root}"
-        return spare, spare.stage(params.env, params.release, notebook, run_id, ORIGIN), trouble

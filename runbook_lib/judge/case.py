@@ -109,10 +109,5 @@ def settled(outcome: Outcome, checks: Iterable[Check]) -> Outcome:
     wrong = unmet(checks) if outcome.decision is Decision.PROMOTE else []
     if not wrong:
         return outcome
-    return outcome.model_copy(
-        update={
-            "decision": Decision.HOLD,
-            "reason": f"HOLD: every gate passed, but {wrong[0].reason}",
-            "next": "Put that right, then run this notebook again.",
-        }
-    )
+    then = "Put that right, then run this notebook again."
+    return outcome.held(f"every gate passed, but {wrong[0].reason}", next=then)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 RULES = 2
 """Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1."""
@@ -44,6 +45,13 @@ class Decision(StrEnum):
     PROMOTE = "PROMOTE"
     HOLD = "HOLD"
     ROLLBACK = "ROLLBACK"
+
+
+class Word(StrEnum):
+    """What people read instead of a decision that says too much or too little."""
+
+    DONE = "DONE"
+    """A rollback that is complete; its decision is PROMOTE, as of any run, and it promotes nothing."""
 
 
 class Threshold(Frozen):
@@ -235,7 +243,10 @@ class Outcome(Frozen):
     """The decision of a run with its reasons."""
 
     decision: Decision
+    said: Word | None = None
+    """The word that people read, where it is not the decision."""
     reason: str
+    """Why, without the word: whatever shows it says the word once, beside or before it."""
     scenario: Literal["rollback_1", "rollback_2", "rollback_3"] | None = None
     """The rollback notebook that answers it, if any."""
     next: str
@@ -244,11 +255,27 @@ class Outcome(Frozen):
     """ISO 8601 UTC."""
     results: tuple[GateResult, ...] = ()
 
-    @field_validator("reason")
-    @classmethod
-    def _once(cls, reason: str) -> str:
-        """A reason that quotes another begins with its decision once: not `HOLD: HOLD: ...`."""
-        word, colon, rest = reason.partition(": ")
-        while colon and word.isupper() and rest.startswith(f"{word}: "):
-            rest = rest.removeprefix(f"{word}: ")
-        return f"{word}{colon}{rest}"
+    @property
+    def word(self) -> str:
+        """The word that people read for the decision."""
+        return str(self.said or self.decision)
+
+    @property
+    def told(self) -> str:
+        """Word and reason on one line."""
+        return f"{self.word}: {self.reason}"
+
+    def held(self, why: str, **fields: Any) -> Outcome:
+        """HOLD for another reason; `fields` are the others that change."""
+        return self.model_copy(update={"decision": Decision.HOLD, "said": None, "reason": why, **fields})
+
+
+def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """An outcome as JSON in today's fields, whoever wrote it: schema 1 had the word at the beginning of the reason."""
+    if "said" in outcome:
+        return dict(outcome)
+    reason = str(outcome.get("reason") or "")
+    found, colon, rest = reason.partition(": ")
+    if not colon or found not in (outcome.get("decision"), *Word):
+        return {**outcome, "said": None, "reason": reason}
+    return {**outcome, "said": found if found in tuple(Word) else None, "reason": rest}

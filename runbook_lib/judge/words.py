@@ -8,8 +8,6 @@ import math
 from runbook_lib.judge.model import Gate, Threshold
 from runbook_lib.judge.numbers import LARGEST
 
-DONE = "DONE"
-"""Before the reason of a rollback run that is complete; in the record its decision is PROMOTE, as of any run."""
 _MORE_DIGITS = 4
 _ROUGH_DAYS = 30
 """From so many days on a duration is a whole number of them, and said to be rough."""
@@ -151,14 +149,9 @@ def instant(at: object) -> str:
     return f"{late:%Y-%m-%d %H:%M} UTC"
 
 
-def word(reason: str, decision: str) -> str:
-    """The word that people read for a decision: a rollback that is complete is DONE, and promotes nothing."""
-    return DONE if reason.startswith(f"{DONE}: ") else decision
-
-
-def shown(reason: str, decision: str) -> str:
-    """A decision's reason as a sentence of its own: without the word that stands beside it, with a capital, a stop."""
-    text = reason.removeprefix(f"{decision}: ").strip()
+def shown(reason: str) -> str:
+    """A decision's reason as a sentence of its own, beside its word: with a capital and a stop."""
+    text = reason.strip()
     return (text[:1].upper() + text[1:] if text[1:2].islower() or text[1:2] == " " else text).rstrip(" .") + "."
 
 

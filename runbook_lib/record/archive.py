@@ -22,8 +22,9 @@ from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record
+from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.place import RecordRef, attachments, is_place, safe
-from runbook_lib.record.record import SCHEMA, Problem, Record, Status, from_journal
+from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.redact_notebook import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
 from runbook_lib.record.staging import NAME as STAGING
@@ -183,8 +184,9 @@ class Archive:
             ArchiveError: missing, not readable, or written by a newer version.
         """
         raw = read_record(ref.folder)
-        if raw.get("schema") != SCHEMA:
-            raise ArchiveError(f"{ref.folder.name}: schema {raw.get('schema')!r}; this version reads {SCHEMA}")
+        if raw.get("schema") not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            raise ArchiveError(f"{ref.folder.name}: schema {raw.get('schema')!r}; this version reads {known}")
         try:
             return Record.model_validate(raw)
         except ValidationError as error:
@@ -296,11 +298,6 @@ def seal_staged(
         chain.advance(record["hash"])
         folders.remove(staging)
         return archive.at(chain.folder / name)
-
-
-def not_sealed(trouble: Exception, staging: Path) -> str:
-    """The sentence for a record that could not be sealed: why, what is kept where, and what to do."""
-    return f"{trouble}; the journal is kept in {staging}: mend that, then run it again, which seals it"
 
 
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:

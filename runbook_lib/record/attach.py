@@ -107,4 +107,4 @@ def _agree(said: Mapping[str, Any], record: Record, path: Path) -> None:
     for key, fact in facts.items():
         if said.get(key) and said[key] != fact:
             shown = f" ({said[key]} there, {fact} here)" if key == "decision" else ""
-            raise ArchiveError(f"{path}: its {key} is not that of record {record.run_id}{shown}; nothing was attached")
+            raise ArchiveError(f"{path}: its {key} is not that of record {record.run_id}{shown}")

@@ -7,12 +7,10 @@ and nothing heavy, may be imported here before a notebook runs. That is why the 
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.record import recording
 from runbook_lib.record.ended import Terminated, cut_short, outcome_of, running
+from runbook_lib.record.given import parameters
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -64,6 +64,7 @@ class RunbookEngine:
 
         from runbook_lib.base.redact import mask_emails
         from runbook_lib.record import kernel as kernels
+        from runbook_lib.record import sealing
         from runbook_lib.record.redact_notebook import redact_notebook
         from runbook_lib.record.staging import remove
 
@@ -130,7 +131,7 @@ class RunbookEngine:
                 redact_notebook(nb)
                 manager.cleanup_pbar()
                 manager.notebook_complete()
-                ref, trouble = _seal(run, nb, ending)
+                ref, trouble = sealing.sealed(run.archive, run.staging, *ending, notebook=nb)
                 if stopped and trouble:
                     print(trouble, file=sys.stderr, flush=True)
                 if ref is not None:
@@ -201,28 +202,6 @@ def prestart(
     )
 
 
-def parameters(nb: Any) -> dict[str, Any]:
-    """The literal values in the parameters cell and in the cell that papermill injected, the latter winning."""
-    found: dict[str, Any] = {}
-    for tag in ("parameters", "injected-parameters"):
-        for cell in nb.cells:
-            if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
-                found |= _literals(cell.source)
-    return found
-
-
-def _literals(source: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with contextlib.suppress(SyntaxError):
-        for node in ast.parse(source).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            for target in targets:
-                if isinstance(target, ast.Name) and isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
-                    with contextlib.suppress(ValueError):
-                        found[target.id] = ast.literal_eval(node.value)
-    return found
-
-
 def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
     """The archive that the parameters name, relative to the project of the working folder, or of the notebook."""
     from runbook_lib.params.load import project_root
@@ -244,21 +223,20 @@ def _stage(
     Where the archive cannot be written, the run goes on with one in the temporary folder: nothing holds up a rollback.
     """
     from runbook_lib.record.archive import Archive
-    from runbook_lib.record.place import new_run_id
 
-    run_id = run_id or new_run_id()
-    where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem)
-    output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
-    try:
+    def sweep() -> None:
         archive.sweep()
         scratch.sweep(archive.root)
-        staging = archive.stage(*where, run_id, "papermill", output=output)
-    except (ArchiveError, OSError) as error:
-        archive = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
-        print(f"{error}; the record of this run will be in {archive.root}", file=sys.stderr, flush=True)
-        staging = archive.stage(*where, run_id, "papermill", output=output)
+
+    where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem, "papermill")
+    output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
+    root, staging, run_id, trouble = recording.staged(
+        archive.root, *where, run_id=run_id or "", spare="this run", output=output, sweep=sweep
+    )
+    if trouble:
+        print(trouble, file=sys.stderr, flush=True)
     nb.metadata["runbook"] = {"run_id": run_id}
-    return Staged(archive, staging, run_id, _places(input_path))
+    return Staged(Archive(root), staging, run_id, _places(input_path))
 
 
 def _places(input_path: str | None) -> dict[str, str]:
@@ -312,16 +290,6 @@ def _execute(
         raise
     finally:
         kernel.stop()
-
-
-def _seal(run: Staged, nb: Any, ending: tuple[Status, Problem | None]) -> tuple[RecordRef | None, str]:
-    """The sealed record; None, and why in a sentence, if the archive does not take it."""
-    from runbook_lib.record.archive import not_sealed, seal_staged
-
-    try:
-        return seal_staged(run.archive, run.staging, status=ending[0], notebook=nb, error=ending[1]), ""
-    except (ArchiveError, OSError) as error:
-        return None, not_sealed(error, run.staging)
 
 
 @contextlib.contextmanager

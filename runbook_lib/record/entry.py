@@ -14,9 +14,10 @@ from pydantic import Field, field_validator
 
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.load import Params
+from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
-from runbook_lib.record.place import RecordRef, new_run_id
+from runbook_lib.record.place import RecordRef
 
 NOTEBOOK = "entry"
 """The chain that entries are in, beside those of the notebooks."""
@@ -92,12 +93,10 @@ def enter(archive: Archive, params: Params, entry: Entry, caller_arn: str = "", 
     Raises:
         ArchiveError: the archive cannot be written, or the run id is taken.
     """
-    run_id = run_id or new_run_id()
-    staging = archive.stage(params.env, params.release, NOTEBOOK, run_id, NOTEBOOK)
+    where = (params.env, params.release, NOTEBOOK, NOTEBOOK)
+    _, staging, run_id, _ = recording.staged(archive.root, *where, run_id=run_id or "")
     journal = Journal(staging)
-    journal.append(
-        "opened", run_id=run_id, notebook=NOTEBOOK, origin=NOTEBOOK, params=params.flat.model_dump(mode="json")
-    )
+    recording.opened(journal, run_id, NOTEBOOK, NOTEBOOK, params.flat.model_dump(mode="json"))
     journal.append(
         "caller", account_id=params.account_id, arn=caller_arn, operator=params.operator or caller_arn, as_of=entry.at
     )

@@ -56,7 +56,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         **_row(archive, ref, archive.verify),
         "reason": said.reason,
         "next": said.next,
-        "error": record.error.sentence if record.error else None,
+        "error": record.failure if record.error else None,
         "account": record.account_id,
         "operator": record.operator or record.caller_arn,
         "changes": [change_row(change) for change in record.changes],

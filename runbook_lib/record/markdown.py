@@ -26,17 +26,16 @@ _ICONS = {
 
 def markdown(record: Record) -> str:
     """The decision with its reason, the gates, and the checks that do not pass (all are counted)."""
-    outcome = record.outcome or {}
-    reason = str(outcome.get("reason") or (record.error.sentence if record.error else "no decision"))
-    decided = record.status == "completed" and record.decision
-    said = words.word(reason, record.decision or "") if decided else record.status
+    told = record.told
+    reason = told.reason or record.failure
+    said = told.word if record.status == "completed" and record.decision else record.status
     lines = [
         f"## {_ICONS.get(said, '❌')} {said}: {_text(record.notebook)} in {_text(record.env)}",
         "",
-        _text(reason.removeprefix(f"{said}: ")),
+        _text(reason),
     ]
-    if outcome.get("next"):
-        lines += ["", f"**Next:** {_text(str(outcome['next']))}"]
+    if told.next:
+        lines += ["", f"**Next:** {_text(told.next)}"]
     lines += [
         "",
         f"Run `{record.run_id}` · {_text(record.mode)} · release {_text(record.release)} · "

@@ -84,20 +84,18 @@ def report_html(nb: Mapping[str, Any] | None, record: Record) -> str:
 
 def headline(record: Record) -> Headline:
     """What the banner says. A run that did not complete is never dressed up as its last decision."""
-    outcome = record.outcome or {}
+    told = record.told
     if record.status != "completed":
         word, badge, lead = _ENDED[record.status]
-        reason = f"{lead}: {record.error.sentence}." if record.error else f"{lead}."
-        before = str(outcome.get("reason") or "").removeprefix(f"{record.decision}: ")
-        aside = f"Before that it had decided {record.decision}: {before}" if record.decision else ""
+        reason = f"{lead}: {record.failure}." if record.error else f"{lead}."
+        aside = f"Before that it had decided {told.line}" if record.decision else ""
         return Headline(word, *badge, reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside)
-    told = str(outcome.get("reason") or "The run was closed without a decision.")
-    word = words.word(told, record.decision or "CLOSED")
+    word = told.word or "CLOSED"
     badge = BADGES.get(word, Badge("•", GREY))
-    reason = words.shown(told, word)
-    then, back = str(outcome.get("next") or ""), words.instant(outcome.get("come_back_at"))
-    aside = f"Come back at {back}." if back and back not in then else ""
-    return Headline(word, *badge, reason, then, aside)
+    reason = words.shown(told.reason or "The run was closed without a decision.")
+    back = words.instant(told.come_back_at)
+    aside = f"Come back at {back}." if back and back not in told.next else ""
+    return Headline(word, *badge, reason, told.next, aside)
 
 
 def facts(record: Record) -> list[tuple[str, str]]:

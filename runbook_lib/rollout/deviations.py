@@ -72,7 +72,7 @@ def open_all(
         try:
             say(archive, params, "opened", one, by=by, at=at, arn=arn)
         except (ArchiveError, OSError) as error:
-            raise Refused(f"the deviation cannot be recorded ({error}); nothing was changed") from error
+            raise Refused(f"the deviation cannot be recorded ({error})", nothing_changed=True) from error
         found.append(one if there is None else one.back_to(there))
     return found
 

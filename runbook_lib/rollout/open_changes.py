@@ -14,8 +14,9 @@ from runbook_lib.params.load import Params
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.place import RecordRef
-from runbook_lib.record.record import Record, from_journal
+from runbook_lib.record.record import Record
 from runbook_lib.rollout import hints
 
 _ROLLBACK_1 = "rollback_1_async_failing"

@@ -151,7 +151,7 @@ def _dark(now: Present) -> str:
 def _held(outcome: Outcome, why: str, then: str) -> Outcome:
     return Outcome(
         decision=Decision.HOLD,
-        reason=words.sentence(f"HOLD: the judged hours passed, but {why}"),
+        reason=words.sentence(f"the judged hours passed, but {why}"),
         next=words.sentence(then[:1].upper() + then[1:]),
         results=outcome.results,
     )

@@ -173,12 +173,11 @@ class Rollout:
             return "due", f"attempt {decided.attempt} was {decided.decision}; {self.params.attempt} may begin", None
         if decided.decision == "HOLD" and _planned(newest):
             return "due", "it was held, and the plan made since is in order", None
-        return "hold", str((decided.outcome or {}).get("reason") or finding.sentence), None
+        return "hold", decided.told.line or finding.sentence, None
 
     def _soaking(self, decided: Record, moment: Moment | None) -> tuple[State, str, dt.datetime | None]:
-        told = (decided.outcome or {}).get("come_back_at")
-        back = parse(str(told)) if told else None
-        words = str((decided.outcome or {}).get("reason") or "").removeprefix("SOAK: ")
+        told = decided.told
+        back, words = parse(told.come_back_at) if told.come_back_at else None, told.reason
         if moment and moment.name == "before":
             return "due", moment.words, None
         if moment and moment.name == "during":

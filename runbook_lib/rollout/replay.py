@@ -17,7 +17,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.redact import redact
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome
+from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome, of_today
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
@@ -102,8 +102,7 @@ def replay(
     try:
         kept = json.loads((ref.folder / CASE).read_text(encoding="utf-8"))
         case, sealed = _CASES.validate_python(kept["case"]), kept["verdict"]
-        reason = str((record.outcome or {}).get("reason", ""))
-        about = replace(about, kind=case.kind, sealed_reason=reason)
+        about = replace(about, kind=case.kind, sealed_reason=record.told.line)
         if not isinstance(case, Case):
             return _again(about, case, sealed, record, {}, ())
         own = _params(record)
@@ -178,7 +177,7 @@ def _again(
         for name in measures
         if not _same(evidence.get(name), case.evidence[name])  # type: ignore[union-attr]
     ]
-    verdict, was = case.verdict(), Outcome.model_validate(sealed)
+    verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)
     if isinstance(case, Case) and case.rules < RULES:
         # The words of version 0.1 are gone; what it judged and decided must come out.
@@ -196,7 +195,7 @@ def _again(
         said.append(f"the run decided {record.decision}, its verdict and checks give {final.decision}")
     as_sealed = about.sealed if _follows(was, final, record) else str(final.decision)
     return replace(
-        about, now=as_sealed, now_reason=final.reason, identical=not said, differences=tuple(said),
+        about, now=as_sealed, now_reason=final.told, identical=not said, differences=tuple(said),
         turned=_turned(was.results, verdict.results), measures=len(measures), gates=len(verdict.results),
     )  # fmt: skip
 
@@ -251,7 +250,7 @@ def _otherwise(
     final = _final(verdict, other, record)
     now = about.sealed if final.decision == sealed.decision else str(final.decision)
     return replace(
-        about, now=now, now_reason=final.reason, identical=now == about.sealed,
+        about, now=now, now_reason=final.told, identical=now == about.sealed,
         turned=_turned(case.verdict().results, verdict.results), measures=len(evidence) if answers else 0,
         gates=len(verdict.results), note=note,
     )  # fmt: skip

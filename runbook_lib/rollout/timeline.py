@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import parse
-from runbook_lib.judge import words
 from runbook_lib.record.entry import NOTEBOOK as ENTRY
 from runbook_lib.record.record import Change, Record
 from runbook_lib.show.picture import image
@@ -29,15 +28,16 @@ class Decided:
     notebook: str
     env: str
     decision: str
+    word: str
+    """The decision as people read it."""
     mode: str
     run_id: str
     reason: str
 
     @property
     def told(self) -> str:
-        """The decision as people read it, and its reason."""
-        word = words.word(self.reason, self.decision)
-        return f"{word}: {self.reason.removeprefix(f'{word}: ')}"
+        """Word and reason."""
+        return f"{self.word}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ def story(records: Iterable[Record]) -> Story:
             notebook=one.notebook,
             env=one.env,
             decision=one.decision,
+            word=one.told.word,
             mode=one.mode,
             run_id=one.run_id,
-            reason=str((one.outcome or {}).get("reason", "")).removeprefix(f"{one.decision}: "),
+            reason=one.told.reason,
         )
         for at, one in known
         if one.decision and one.notebook != ENTRY

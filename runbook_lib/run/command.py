@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
 from typing import Self
 
@@ -10,13 +9,13 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.params.load import Params
-from runbook_lib.record.archive import Archive, not_sealed, seal_staged
+from runbook_lib.record import recording, sealing
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
-from runbook_lib.record.place import new_run_id
 from runbook_lib.record.record import Status
 
 
-class OwnRecord:
+class CommandRun:
     """The record while the command is at work; what goes wrong inside it is in the record, and goes on to the caller.
 
     What commands before it left open, because they were killed, is closed first. Leaving it raises ArchiveError where
@@ -30,19 +29,15 @@ class OwnRecord:
     """
 
     def __init__(self, params: Params, name: str, aws: Aws, identity: Identity) -> None:
-        self.archive, self.run_id = Archive.of(params), new_run_id()
-        self.archive.sweep()
-        self.staging = self.archive.stage(params.env, params.release, name, self.run_id, "command")
+        self.archive = archive = Archive.of(params)
+        where = (params.env, params.release, name, "command")
+        _, self.staging, self.run_id, _ = recording.staged(archive.root, *where, sweep=archive.sweep)
         self.journal = Journal(self.staging)
         self.guard = Guard(params, identity, self.journal)
         self.folder = ""
         """Where it lies, once it is sealed."""
-        flat = params.flat.model_dump(mode="json")
-        self.journal.append("opened", run_id=self.run_id, notebook=name, origin="command", params=flat)
-        self.journal.append(
-            "caller", account_id=identity.account, arn=identity.arn, operator=params.operator or identity.arn,
-            as_of=identity.now.isoformat(), endpoint=aws.endpoint,
-        )  # fmt: skip
+        recording.opened(self.journal, self.run_id, name, "command", params.flat.model_dump(mode="json"))
+        recording.called(self.journal, identity, params.operator, aws.endpoint)
 
     def say(self, text: str) -> None:
         """What came of it, as a note."""
@@ -58,11 +53,10 @@ class OwnRecord:
         elif error is not None:
             status = "failed"
             self.journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
-        said = str(error) if error is not None else None
-        try:
-            self.folder = str(seal_staged(self.archive, self.staging, status=status, error=said).folder)
-        except (ArchiveError, OSError) as trouble:
-            told = not_sealed(trouble, self.staging)
-            if error is None:
-                raise ArchiveError(f"it was done, but {told}") from None
-            print(told, file=sys.stderr, flush=True)  # what went wrong first is what the caller must hear
+        if error is not None:  # what went wrong first is what the caller must hear
+            self.folder = sealing.sealed_or_said(self.archive, self.staging, status, str(error))
+            return
+        ref, trouble = sealing.sealed(self.archive, self.staging, status)
+        if ref is None:
+            raise ArchiveError(f"it was done, but {trouble}")
+        self.folder = str(ref.folder)

@@ -15,7 +15,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, scratch
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
-from runbook_lib.base.nearest import hint
+from runbook_lib.base.nearest import close
 from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
 from runbook_lib.record.place import PARAMS
@@ -63,8 +63,7 @@ def find_notebook(name: str) -> Path:
     known = sorted(folder.glob("*.ipynb"))
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if len(matches) != 1:
-        near = "" if matches else hint(name, {path.stem for path in known})
-        if near.startswith("did you mean"):
+        if not matches and (near := close(name, {path.stem for path in known})):
             raise UsageError(f"notebook '{name}': none of that name; {near}")
         listed = ", ".join(path.stem for path in (matches or known))
         raise UsageError(f"notebook '{name}': {'several' if matches else 'none'} of that name; there are: {listed}")
@@ -104,7 +103,7 @@ def asked(pairs: Sequence[str], *, apply: bool = False, confirm: str = "", reaso
     mode = values.get("mode", "apply" if apply else "plan")
     if apply != (mode == "apply"):
         told = "--apply is given too" if apply else "on the command line only --apply applies"
-        raise UsageError(f"--set mode={mode}: {told}; nothing was changed")
+        raise UsageError(f"--set mode={mode}: {told}", nothing_changed=True)
     values |= {"mode": mode, "confirm": confirm or values.get("confirm", "")}
     return values | ({"reason": reason} if reason else {})
 
@@ -200,23 +199,22 @@ def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:
 def finished(archive: Any, ref: Any) -> Finished:
     """How the run of a sealed record ended."""
     record = archive.load(ref)
-    outcome = record.outcome or {}
-    done = record.status == "completed" and outcome
+    told, decision = record.told, record.decision or ""
+    done = record.status == "completed" and record.outcome is not None
     problem = record.error
-    why = problem.sentence if problem else "no decision"
-    if "nothing was" not in why:
-        whats = "; ".join(str(one.intent.get("what", "")) for one in record.changes)
-        why += f"; begun before that: {whats}" if whats else "; nothing was changed"
+    why = record.failure
+    if record.changes:
+        why += f"; begun before that: {'; '.join(str(one.intent.get('what', '')) for one in record.changes)}"
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
         notebook=record.notebook,
         status=record.status,
-        decision=outcome.get("decision") if done else None,
-        reason=outcome["reason"] if done else f"{record.status}: {why}",
-        next=outcome.get("next", "") if done else "",
+        decision=decision if done else None,
+        reason=told.line if done else f"{record.status}: {why}",
+        next=told.next if done else "",
         folder=str(ref.folder),
         report=str(ref.report) if ref.report.is_file() else None,
-        exit_code=int(_EXIT[outcome["decision"]] if done else kind.exit_code),
-        come_back_at=outcome.get("come_back_at") if done else None,
+        exit_code=int(_EXIT[decision] if done else kind.exit_code),
+        come_back_at=(told.come_back_at or None) if done else None,
     )

@@ -10,8 +10,6 @@ import datetime as dt
 import json
 import os
 import sys
-import tempfile
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,9 +22,10 @@ from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.params.load import FLAT_NAMES, Params, load
-from runbook_lib.record.archive import Archive, not_sealed, seal_staged
+from runbook_lib.record import recording, sealing
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal, plain
-from runbook_lib.record.place import CASE, PARAMS
+from runbook_lib.record.place import CASE, PARAMS, new_run_id
 from runbook_lib.record.record import Status
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
@@ -74,21 +73,22 @@ class Run:
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = os.environ.get(PARAMS)
         params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
-        archive = Archive.of(params)
+        archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
         cls._abandon()
         origin = os.environ.get("RUNBOOK_ORIGIN", "interactive")
         staged = os.environ.pop("RUNBOOK_STAGING", None)
-        run_id = os.environ.pop("RUNBOOK_RUN_ID", None) or uuid.uuid4().hex[:12]
-        trouble = ""
+        run_id = os.environ.pop("RUNBOOK_RUN_ID", None) or new_run_id()
         if staged is not None:
             staging = Path(staged)
         else:
-            origin = "interactive"
-            archive, staging, trouble = opened_staging(
-                archive, params, notebook, run_id, origin, anywhere=lowers, sweep=True
+            origin, where = "interactive", (params.env, params.release, notebook, "interactive")
+            spare = "this run" if lowers else ""
+            root, staging, run_id, trouble = recording.staged(
+                archive.root, *where, run_id=run_id, spare=spare, sweep=archive.sweep
             )
+            archive = Archive(root)
         run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
         run.journal.lenient = lowers
         run.unknown = unknown_parameters(namespace)
@@ -108,12 +108,12 @@ class Run:
 
     def _begin(self) -> None:
         params = self.params
-        self.journal.append(
-            "opened",
-            run_id=self.run_id,
-            notebook=self.notebook,
-            origin=self.origin,
-            params=params.flat.model_dump(mode="json"),
+        recording.opened(
+            self.journal,
+            self.run_id,
+            self.notebook,
+            self.origin,
+            params.flat.model_dump(mode="json"),
             policy=params.policy.model_dump(mode="json"),
             service=params.service.model_dump(mode="json"),
             prices=params.prices.model_dump(mode="json"),
@@ -122,21 +122,13 @@ class Run:
         for sentence in self.unknown:
             self.journal.append("warning", text=sentence)
         if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
-            raise UsageError(f"{self.unknown[0]}; nothing was changed")
+            raise UsageError(self.unknown[0], nothing_changed=True)
         self.aws = connect(params)
         self.identity = self.aws.identity()
         require_account(params, self.identity)
         self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
         self.guard = Guard(params, self.identity, self.journal)
-        self.journal.append(
-            "caller",
-            account_id=self.identity.account,
-            arn=self.identity.arn,
-            operator=params.operator or self.identity.arn,
-            aws_now=self.identity.now.isoformat(),
-            as_of=self.now.isoformat(),
-            endpoint=self.aws.endpoint,
-        )
+        recording.called(self.journal, self.identity, params.operator, self.aws.endpoint, self.now.isoformat())
 
     @classmethod
     def _abandon(cls) -> None:
@@ -156,14 +148,12 @@ class Run:
         Raises:
             ArchiveError: it cannot be sealed; of a run that only lowers exposure that is a sentence and None.
         """
-        try:
-            return str(seal_staged(self.archive, self.staging, status=status, error=error).folder)
-        except (ArchiveError, OSError) as trouble:
-            sentence = not_sealed(trouble, self.staging)
-            if not self.journal.lenient:
-                raise ArchiveError(sentence) from None
-            print(sentence, file=sys.stderr, flush=True)
-            return None
+        if self.journal.lenient:
+            return sealing.sealed_or_said(self.archive, self.staging, status, error) or None
+        ref, trouble = sealing.sealed(self.archive, self.staging, status, error)
+        if ref is None:
+            raise ArchiveError(trouble)
+        return str(ref.folder)
 
     def fail(self, error: RunbookError) -> None:
         """Notes the error; where no engine watches, seals the run as failed. What cannot be kept is said on stderr."""
@@ -226,13 +216,13 @@ class Run:
             self.guard.authorise(raises=True)
             if self.params.env not in step.envs:
                 raise UsageError(
-                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only; "
-                    "nothing was changed"
+                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
+                    nothing_changed=True,
                 )
             missing = [finding.sentence for finding in findings if not finding.ok]
             self.guard.concerns += missing
             if missing and not self._may_lower():
-                raise Refused(f"{missing[0]}; nothing was changed")
+                raise Refused(missing[0], nothing_changed=True)
         return predecessors_table(found, self.notebook)
 
     def _may_roll_back(self) -> Any:
@@ -303,7 +293,8 @@ class Run:
         from runbook_lib.record.attach import MIME, stamp
 
         self.keep_case()
-        self.journal.append("closed", decision=str(outcome.decision), reason=outcome.reason, next=outcome.next)
+        decided = outcome.model_dump(mode="json", include={"decision", "said", "reason", "next"})
+        self.journal.append("closed", **decided)
         self._closed = True
         where = None
         if self.origin == "interactive":
@@ -313,28 +304,4 @@ class Run:
         gates = plain(outcome.results)
         show(note, {MIME: stamp(self.run_id, str(outcome.decision), gates)})
         if outcome.decision in (Decision.HOLD, Decision.ROLLBACK):
-            raise RedVerdict(str(outcome.decision), outcome.reason)
-
-
-def opened_staging(
-    archive: Archive, params: Params, notebook: str, run_id: str, origin: str, *, anywhere: bool, sweep: bool
-) -> tuple[Archive, Path, str]:
-    """The archive, a staging folder in it, and why it is another archive, if it is.
-
-    Args:
-        anywhere: where the archive cannot be written, one in the temporary folder will do: nothing holds up a rollback.
-        sweep: first close what earlier runs left open.
-
-    Raises:
-        ArchiveError: it cannot be written, and `anywhere` is False.
-    """
-    where = (params.env, params.release, notebook, run_id, origin)
-    try:
-        if sweep:
-            archive.sweep()
-        return archive, archive.stage(*where), ""
-    except (ArchiveError, OSError) as error:
-        if not anywhere:
-            raise
-        spare = Archive(Path(tempfile.mkdtemp(prefix="runbook-archive-")))
-        return spare, spare.stage(*where), f"{error}; the record of this run is in {spare.root}"
+            raise RedVerdict(outcome.word, outcome.reason)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runbook_lib.base.nearest import hint
+from runbook_lib.base.nearest import close
 from runbook_lib.params.load import FLAT_NAMES
 
 _INJECTED = "# Parameters"
@@ -30,8 +30,8 @@ def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
 
 
 def _sentence(name: str) -> str:
-    near = hint(name, FLAT_NAMES)
-    return f"'{name}' is no parameter and has no effect" + (f"; {near}" if near.startswith("did") else "")
+    near = close(name, FLAT_NAMES)
+    return f"'{name}' is no parameter and has no effect" + (f"; {near}" if near else "")
 
 
 def _assigned(source: str) -> Iterator[str]:

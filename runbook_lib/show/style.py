@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from runbook_lib.judge import words
-from runbook_lib.judge.model import Decision, GateResult, Verdict
+from runbook_lib.judge.model import Decision, GateResult, Verdict, Word
 
 BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8a8f98"
@@ -51,7 +50,7 @@ BADGES: dict[str, Badge] = {
     Decision.PLANNED: Badge("✎", SKY),
     Decision.SOAK: Badge("◔", SKY),
     Decision.PROMOTE: Badge("✔", GREEN),
-    words.DONE: Badge("✔", GREEN),
+    Word.DONE: Badge("✔", GREEN),
     Decision.HOLD: Badge("‖", ORANGE),
     Decision.ROLLBACK: Badge("↩", VERMILLION),
 }

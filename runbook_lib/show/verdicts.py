@@ -92,9 +92,9 @@ def _tally(results: Sequence[GateResult], soaking: bool) -> str:
 
 def verdict_banner(outcome: Outcome) -> Shown:
     """The decision, why, and what to do next, before anything else is read."""
-    word = words.word(outcome.reason, outcome.decision)
+    word = outcome.word
     icon, colour = BADGES[word]
-    lines = [("Why", words.shown(outcome.reason, word)), ("Next", outcome.next)]
+    lines = [("Why", words.shown(outcome.reason)), ("Next", outcome.next)]
     back = words.instant(outcome.come_back_at)
     if back and back not in outcome.next:
         lines.append(("Come back", back))
@@ -159,6 +159,6 @@ def closing_note(run_id: str, outcome: Outcome, where: str | None, warnings: Seq
     sealed = (
         f"Record {run_id} sealed: {where}" if where else f"Record {run_id}: sealed by the engine when the notebook ends"
     )
-    word = words.word(outcome.reason, outcome.decision)
+    word = outcome.word
     icon, colour = BADGES[word]
     return stack(edged(f"{icon} {word}. Next: {outcome.next}", colour), *map(edged, warnings), edged(sealed))

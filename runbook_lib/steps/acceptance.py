@@ -157,7 +157,7 @@ class Acceptance(Step):
         for record in self.records:
             said = record.decision if record.status == "completed" else record.status
             if said in ("HOLD", "ROLLBACK", "failed", "died", "cancelled"):
-                why = (record.outcome or {}).get("reason") or (record.error.sentence if record.error else "")
+                why = record.told.line or (record.failure if record.error else "")
                 rows.append([when(_when(record)), f"{record.notebook}@{record.env}", str(why or said)])
         rows.sort(key=lambda row: str(row[0]))
         return table(("When (UTC)", "What", "Said"), rows, caption="Issues met on the way")
@@ -221,7 +221,7 @@ class Acceptance(Step):
         outcome = super().judge()
         wrong = unmet(self.run.checks.values())
         if wrong and outcome.decision is not Decision.HOLD:
-            outcome = outcome.model_copy(update={"decision": Decision.HOLD, "reason": f"HOLD: {wrong[0].reason}"})
+            outcome = outcome.held(wrong[0].reason)
             self.outcome = self.run.decide(outcome)
         return outcome
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,6 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
-from runbook_lib.judge.planning.guard_math import Proposal
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
 from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation
@@ -26,7 +24,8 @@ from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, stack, table
 from runbook_lib.show.verdicts import findings_table
-from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, look, odds_cells, percent
+from runbook_lib.steps import guard_design
+from runbook_lib.steps.alarm_odds import AlarmOdds, look
 from runbook_lib.steps.step import Step
 
 KINDS = {"task_7_1": "task 7.1", "additional": "additional", "design": "design"}
@@ -101,99 +100,13 @@ class Alarms(Step):
 
     def odds_table(self) -> Any:
         """How often each alarm fires on a healthy day, how soon on a bad one, at each weight."""
-        policy, seen = self.params.policy, self.odds.seen
-        math_ = policy.alarm_math
-        rows: list[list[object]] = []
-        for alarm in policy.alarms:
-            row = self.odds.rows.get(alarm.id, {})
-            cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
-            for weight in WEIGHTS:
-                cells += odds_cells(row.get(weight))
-            rows.append(cells)
-        head = ("Alarm", "For", *(text for w in WEIGHTS for text in (f"{w} %: fires on a good day", "bad: after")))
-        where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
-        caption = f"A good service: {math_.healthy:.1%} success; a bad one: {math_.bad:.0%}; {where}"
-        baseline = f" (baseline: {seen.sync_failing:.0%} fail)" if seen.sync_failing is not None else ""
-        note = (
-            f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
-            f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
-            f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of "
-            "the weight's phase: one that is quick at 10 % of the traffic fires on a healthy service at all of it."
+        odds, proposed = self.odds, self.odds.proposals()
+        checks = (guard_design.bears(odds, proposed), guard_design.quick(odds, proposed))
+        return stack(
+            guard_design.odds_table(odds),
+            guard_design.design_table(odds, proposed),
+            self.note(*checks, caption="The guards' design"),
         )
-        return stack(table(head, rows, caption=caption, note=note), self._designed())
-
-    def _designed(self) -> Any:
-        """The three figures of each guard in each phase, and the count that would do better where one does not hold."""
-        policy, proposed = self.params.policy, self.proposals
-        rows: list[list[object]] = []
-        for (id, phase), found in self.odds.of_phases().items():
-            alarm, best = next(one for one in policy.alarms if one.id == id).at(phase), proposed.get(phase)
-            rows.append([
-                Cell(id, nowrap=True), phase, f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
-                percent(found.at_target), percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
-                "as declared" if not found.gives or best is None else best.words,
-            ])  # fmt: skip
-        math_, gate = policy.alarm_math, policy.gate(policy.alarm_math.gate)
-        limit = (gate.alert or gate.target).limit
-        head = (
-            "Guard", "Phase", "Count", f"{gate.target.limit:.0%}: fires on a day", f"{limit:.0%}: fires on a day",
-            f"{math_.bad:.0%}: noticed after", "within the time", "Would hold",
-        )  # fmt: skip
-        first, last = math_.daytime
-        within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
-        note = (
-            f"Wanted: at most {math_.false_per_day:.0%} and {math_.limit_per_day:.0%} of days; noticed, on "
-            f"average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
-            f"{policy.metric_delay_s / 60:.0f} min included. 'Within the time': the share of such faults that are. "
-            "Each guard as if all failures were those it counts. docs/verdicts.md, 'Guards', has them simulated too."
-        )
-        shown = table(head, rows, caption="The guards, phase by phase", note=note)
-        return stack(shown, self.note(self._bears(), self._quick(), caption="The guards' design"))
-
-    @cached_property
-    def proposals(self) -> Mapping[str, Proposal]:
-        """By phase: the count that does best at the traffic seen."""
-        return self.odds.proposals()
-
-    def _bears(self) -> Check:
-        math_ = self.params.policy.alarm_math
-        wrong = []
-        for (id, phase), found in self.odds.of_phases().items():
-            loud = found.at_target > math_.false_per_day or found.at_limit > math_.limit_per_day
-            if loud:
-                wrong.append(f"{id} in {phase} {found.gives[0]}{self._instead(phase)}")
-        said = (
-            "; ".join(wrong) or "every guard bears a service at its target, and one at the alert limit, in each phase"
-        )
-        return check(
-            "guards.quiet", "Guards: bear a service at its target", not wrong, said,
-            # Before there is traffic to reckon with, nothing is known of the guards here.
-            required=self.odds.seen.known,
-            expected=f"at most {percent(math_.false_per_day)} of days at the target, "
-            f"{percent(math_.limit_per_day)} at the limit",
-        )  # fmt: skip
-
-    def _quick(self) -> Check:
-        """Advisory: at little traffic no count is quick, and the looks are."""
-        wrong = [
-            f"{id} in {phase} {found.gives[-1]}{self._instead(phase)}"
-            for (id, phase), found in self.odds.of_phases().items()
-            if found.minutes > found.demands.within_min
-        ]
-        said = "; ".join(wrong) + "; look more often there (runbook watch)" if wrong else (
-            "every guard notices a bad service in time, in each phase"
-        )  # fmt: skip
-        return check(
-            "guards.quick", "Guards: quick on a bad service", not wrong, said, required=False,
-            expected="within the phase's time, on average over the daytime",
-        )  # fmt: skip
-
-    def _instead(self, phase: str) -> str:
-        best = self.proposals.get(phase)
-        if best is None:
-            return ""
-        gives = best.figures.gives
-        return f" (at this traffic {best.words} would {'hold' if not gives else 'do best: it ' + gives[0]})"
 
     def charts(self) -> Any:
         """The chance of a false alarm on a good day, alarm by alarm, at each weight."""

@@ -172,7 +172,7 @@ class Week:
         self.run.check(*(self._metric(result) for result in self.results))
         if self.start is None:
             outcome = Outcome(
-                decision=Decision.HOLD, reason=f"HOLD: no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
+                decision=Decision.HOLD, reason=f"no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
             )
         if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
@@ -207,7 +207,7 @@ class Week:
         else:
             then = f"Go on with {self.params.policy.cadence.then}; run 11_acceptance."
             decision = Decision.PROMOTE
-        changed = {"decision": decision, "reason": f"{decision}: {done}", "next": then, "come_back_at": None}
+        changed = {"decision": decision, "reason": done, "next": then, "come_back_at": None}
         return outcome.model_copy(update=changed)
 
     def _metric(self, result: GateResult) -> Check:

@@ -61,7 +61,7 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
     assert [int(e) for e in (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.HOLD, Exit.ROLLBACK)] == [0, 1, 2, 3, 4]
     assert (RunbookError.exit_code, UsageError.exit_code, Refused.exit_code) == (Exit.ERROR, Exit.USAGE, Exit.HOLD)
     assert RedVerdict("HOLD", "x").exit_code == Exit.HOLD
-    assert str(RedVerdict("HOLD", "HOLD: x")) == str(RedVerdict("HOLD", "x")) == "HOLD: x"
+    assert str(RedVerdict("HOLD", "x")) == "HOLD: x"
     assert RedVerdict("ROLLBACK", "x").exit_code == Exit.ROLLBACK
 
 

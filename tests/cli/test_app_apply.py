@@ -98,7 +98,7 @@ def test_set_does_not_say_otherwise(
     values, done = told(name, file, monkeypatch, *more)
     assert values == {}
     assert isinstance(done.exception, UsageError)
-    assert "nothing was changed" in str(done.exception)
+    assert done.exception.nothing_changed
 
 
 def test_the_kill_switch_leaves_a_contradiction_to_the_command_line(file: Path) -> None:

@@ -32,7 +32,7 @@ def seal(tmp_path: Path) -> Callable[..., RecordRef]:
         journal.append("opened", run_id=staging.name, notebook="06_phase1_10_percent", params=params)
         journal.append("warning", text=reason)
         journal.append("intent", id="i", what=reason, before={reason: reason})
-        outcome = {"decision": "HOLD", "reason": f"HOLD: {reason}", "next": reason}
+        outcome = {"decision": "HOLD", "said": None, "reason": reason, "next": reason}
         journal.append("decision", moment="step", outcome=outcome)
         journal.append("closed", decision="HOLD")
         return seal_staged(archive, staging, status="completed")

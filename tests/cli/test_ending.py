@@ -15,6 +15,8 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
+from runbook_lib.cli import ending as ending_of
 from runbook_lib.cli import entry
 from tests.base.test_aws_errors import KINDS, PAGE, made
 from tests.project import own_project
@@ -173,3 +175,22 @@ def test_where_the_switch_cannot_be_reached_it_says_what_was_begun_and_the_way_b
     assert ended.value.code == 1 and "Traceback" not in err
     assert "to take async off by hand: " in err and "begun before that: switch off" in err
     assert "nothing was changed" not in err
+
+
+@pytest.mark.parametrize("kind", [Refused, UsageError, AwsError])
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("begun", [[], ["dial 10 %"]])
+def test_what_was_changed_is_said_once_and_is_what_was_begun(
+    kind: type[RunbookError], known: bool, begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending_of, "begun", begun)
+    told, code = ending_of.ending(kind("no such thing", nothing_changed=known))
+    assert code == kind.exit_code and told.startswith("runbook: no such thing")
+    assert told.count("; begun before that: dial 10 %") == len(begun)
+    silent = bool(begun) or (kind is UsageError and not known)  # that nothing was done goes without saying there
+    assert told.count("nothing was changed") == (not silent)
+
+
+def test_a_notebook_shows_it_too() -> None:
+    assert Refused("no", nothing_changed=True)._render_traceback_() == ["Refused: no; nothing was changed"]
+    assert Refused("no")._render_traceback_() == ["Refused: no"] and str(Refused("no", nothing_changed=True)) == "no"

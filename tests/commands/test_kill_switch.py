@@ -14,7 +14,7 @@ import pytest
 import yaml
 from botocore.client import BaseClient
 
-from runbook_lib.base.errors import AwsError, RunbookError, UsageError
+from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
 from runbook_lib.base.typed import TYPES
 from runbook_lib.cli import entry
 from runbook_lib.cli.options import placed
@@ -220,7 +220,12 @@ def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: E
             AwsError("asking AWS who we are: the credentials are expired; sign in again"),
             "; nothing was changed: async is as it was",
         ),
-        (UsageError("confirm is '', wants 'prod'; nothing was changed"), "wants 'prod'; nothing was changed\n"),
+        (
+            UsageError("confirm is '', wants 'prod'", nothing_changed=True),
+            "wants 'prod'; nothing was changed: async is as it was\n",
+        ),
+        (UsageError("prod.yaml: no such file"), "no such file; nothing was changed: async is as it was\n"),
+        (Refused("the intent cannot be recorded"), "recorded; nothing was changed: async is as it was\n"),
     ],
 )
 def test_where_nothing_could_be_done_it_says_so(

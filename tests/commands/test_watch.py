@@ -74,7 +74,7 @@ class FakeLook:
         decision = self.world.script(self.at)
         self.moment = SimpleNamespace(name=self.world.moment(self.at), effective_at=T0)
         scenario: Any = "rollback_1" if decision == "ROLLBACK" else None
-        self.outcome = Outcome(decision=decision, reason=f"{decision}: because", next="then", scenario=scenario)  # type: ignore[arg-type]
+        self.outcome = Outcome(decision=decision, reason="because", next="then", scenario=scenario)  # type: ignore[arg-type]
         return self.told()
 
     def told(self, **more: Any) -> Look:
@@ -578,7 +578,7 @@ def test_the_live_screen_shows_gates_and_what_was_seen_before(world: World, make
         iso(T0),
         "during",
         "ROLLBACK",
-        "ROLLBACK: 3 in the DLQ",
+        "3 in the DLQ",
         "switch off",
         gates=({**gate, "reason": "3"},),
         record="r",

@@ -75,7 +75,7 @@ class Rollout:
         journal.append("opened", run_id=run_id, notebook=notebook, origin="test", params=flat)
         for event, data in events.items():
             journal.append(event, **data)
-        journal.append("closed", decision=decision, reason=f"{decision}: sealed by a test", next="")
+        journal.append("closed", decision=decision, said=None, reason="sealed by a test", next="")
         return seal_staged(self.archive, staging, status="completed")
 
     def passed(self, notebook: str, *but: str) -> None:

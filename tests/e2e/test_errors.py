@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.base.errors import NOTHING
+
 pytestmark = [pytest.mark.emulator]
 in_a_kernel = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -46,13 +48,13 @@ def assert_it_failed(rollout: Any, finished: Any, code: int, *words: str) -> Non
     assert [word for word in words if word not in said(finished.stdout)] == []
     (record,) = rollout.records()
     assert (record.status, record.decision) == ("failed", None)
-    assert [word for word in words if word not in record.error.sentence] == []
+    assert [word for word in words if word not in record.failure] == []
     assert said(finished.stdout).startswith(f"failed: {said(record.error.sentence)}")
     assert record.changes == ()
     (ref,) = rollout.refs()
     notebook = json.loads((ref.folder / "notebook.ipynb").read_text())
     errors = [out for cell in notebook["cells"] for out in cell.get("outputs", []) if out["output_type"] == "error"]
-    assert [line for error in errors for line in error["traceback"]] == [
+    assert [line.removesuffix(NOTHING) for error in errors for line in error["traceback"]] == [
         f"{record.error.type}: {record.error.sentence}"
     ]
     assert words[0] in html.unescape(ref.report.read_text())

@@ -193,7 +193,7 @@ def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_s
     assert (record.moment, record.status) == ("taken_back", "completed")
     assert "careervp-vpr-failed-jobs-guard-prod" in record.outcome["reason"]
     assert fired.strftime("%Y-%m-%dT%H:%M") in record.outcome["reason"]
-    assert looked.headline == record.outcome["reason"]
+    assert looked.headline == record.told.line
     assert "careervp-vpr-failed-jobs-guard-prod" in Path(looked.report).read_text()
     # Turning the switch off as well is left to a run that may.
     assert changed(before, snapshot(rollout)) == set()
@@ -318,7 +318,7 @@ def test_an_altered_record_of_a_predecessor_stops_it(rollout: Any, predecessor: 
     name, _, env = predecessor.partition("@")
     (ref,) = rollout.archive.records(env, rollout.release, name)
     record = ref.folder / "record.json"
-    record.write_text(record.read_text().replace("PROMOTE: sealed", "PROMOTE, sealed"))
+    record.write_text(record.read_text().replace("sealed by", "Sealed by"))
     if predecessor == DASHBOARD:
         # It is wanted for the shift alone, so the run goes on, and ends with a HOLD that names it.
         held = rollout.by_hand_unchecked(**rollout.apply)
@@ -342,7 +342,7 @@ def test_what_stops_a_shift_does_not_stop_turning_async_off(rollout: Any) -> Non
     world.advance_by(hours=1, minutes=10)
     (ref,) = rollout.archive.records("staging", rollout.release, "05_staging")
     altered = ref.folder / "record.json"
-    altered.write_text(altered.read_text().replace("PROMOTE: sealed", "PROMOTE, sealed"))
+    altered.write_text(altered.read_text().replace("sealed by", "Sealed by"))
     try:
         record = rollout.by_hand_unchecked(**rollout.apply)
         assert (record.decision, rollout.state().switch_on) == ("ROLLBACK", False), record.outcome

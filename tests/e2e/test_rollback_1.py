@@ -218,7 +218,7 @@ def attach_template(rollout: Any, body: Any) -> None:
     flat = {**rollout.params.flat.model_dump(mode="json"), "mode": "apply"}
     journal.append("opened", run_id=run_id, notebook=PHASE3, origin="test", params=flat)
     journal.attach("previous-template.json", json.dumps({"template": body}, default=str))
-    journal.append("closed", decision="SOAK", reason="SOAK: test", next="")
+    journal.append("closed", decision="SOAK", said=None, reason="test", next="")
     seal_staged(rollout.archive, staging, status="completed")
 
 

@@ -162,7 +162,7 @@ def test_a_promotion_taken_back_says_what_to_do(policy: Policy, see: See) -> Non
     case = Case(gates=policy.gates, evidence=evidence(policy, see, 1000, 1, 0.0013), moment="after",
                 look=Look(hours=24, alpha=0.03))  # fmt: skip
     held = settled(case.verdict(), [check("c.d", "C", False, "the route was changed")])
-    assert held.reason == "HOLD: every gate passed, but the route was changed"
+    assert held.reason == "every gate passed, but the route was changed"
     assert held.next == "Put that right, then run this notebook again."
 
 
@@ -170,5 +170,5 @@ def test_a_case_of_checks_says_what_was_done_and_what_is_next() -> None:
     case = CheckedCase(
         checks=(check("a.b", "A", True, "it is so"),), applied=True, done="dev is deployed", then="Go on."
     )
-    assert case.verdict().reason == "PROMOTE: dev is deployed; the only required check passed"
+    assert case.verdict().reason == "dev is deployed; the only required check passed"
     assert case.verdict().next == "Go on."

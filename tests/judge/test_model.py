@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook_lib.judge.model import Decision, Evidence, Gate, Outcome, Threshold
+from runbook_lib.judge.model import Decision, Evidence, Gate, Outcome, Threshold, Word, of_today
 
 GATE: dict[str, Any] = {
     "id": "g", "title": "Gate", "kind": "rate", "measure": "m", "unit": "ratio", "target": "> 0.99", "why": "test",
@@ -55,8 +55,28 @@ def test_infinity_and_nan_survive_json() -> None:
     assert back.value == math.inf and math.isnan(back.values[0]) and back.values[1] == 1.0
 
 
-@pytest.mark.parametrize("reason", ["HOLD: x", "HOLD: HOLD: x", "HOLD: HOLD: HOLD: x"])
-def test_a_reason_that_quotes_another_says_the_decision_once(reason: str) -> None:
-    assert Outcome(decision=Decision.HOLD, reason=reason, next="n").reason == "HOLD: x"
-    told = "HOLD: 06 says ROLLBACK: a: a: b"
-    assert Outcome(decision=Decision.HOLD, reason=told, next="n").reason == told
+def test_a_rollback_that_is_complete_reads_done_and_what_is_held_then_does_not() -> None:
+    done = Outcome(decision=Decision.PROMOTE, said=Word.DONE, reason="async is off", next="n")
+    assert (done.word, done.told) == ("DONE", "DONE: async is off")
+    held = done.held("the queue is deep", next="look")
+    assert (held.decision, held.told, held.next) == ("HOLD", "HOLD: the queue is deep", "look")
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "said", "rest"),
+    [
+        ("HOLD", "HOLD: x", None, "x"),
+        ("PROMOTE", "DONE: async is off", "DONE", "async is off"),
+        ("PROMOTE", "what was DONE: all", None, "what was DONE: all"),
+        ("HOLD", "06 says HOLD: x", None, "06 says HOLD: x"),
+        ("HOLD", "ROLLBACK: x", None, "ROLLBACK: x"),
+        (None, "PROMOTE: a look", None, "PROMOTE: a look"),
+        ("HOLD", None, None, ""),
+    ],
+)
+def test_the_word_in_the_reason_of_version_0_1_is_a_field(
+    decision: str | None, reason: str | None, said: str | None, rest: str
+) -> None:
+    found = of_today({"decision": decision, "reason": reason, "next": "n"})
+    assert found == {"decision": decision, "said": said, "reason": rest, "next": "n"}
+    assert of_today(found) == found, "of today already"

@@ -232,7 +232,7 @@ TABLE: dict[str, Row] = {
 NO_ARITHMETIC = {
     "beside.success", "beside.latency", "cost.invoice", "cost.scoped", "door.door_checks", "load.at_once",
     "load.served", "load.none_lost", "load.drain", "load.drained", "power.fewest", "words.comparison", "words.title",
-    "words.instant", "words.word", "words.shown", "words.sentence",
+    "words.instant", "words.shown", "words.sentence",
 }  # fmt: skip
 """They take models, which refuse by themselves, or texts; tested where their kind is."""
 MODULES = (alarm_math, backlog, beside, capacity, compare, cost, door, guard_math, load, money, power, projection,

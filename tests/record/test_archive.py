@@ -158,8 +158,8 @@ class TestTampering:
 def test_a_record_of_a_later_version_is_one_sentence(archive: Archive, sealed: Seal) -> None:
     path = sealed().folder / "record.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"schema": 2}))
-    with pytest.raises(ArchiveError, match="schema 2; this version reads 1"):
+    path.write_text(json.dumps(record | {"schema": 3}))
+    with pytest.raises(ArchiveError, match="schema 3; this version reads 1 and 2"):
         archive.load(archive.records()[0])
     path.write_text(json.dumps(record | {"attempt": "x"}))
     with pytest.raises(ArchiveError, match=r"record\.json, 'attempt'"):

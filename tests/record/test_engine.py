@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.ended import Terminated, cut_short
-from runbook_lib.record.engine import RunbookEngine, parameters, prestart
+from runbook_lib.record.engine import RunbookEngine, prestart
 from runbook_lib.record.record import Record
 
 PARAMS = Path(__file__).parents[2] / "params"
@@ -250,7 +250,7 @@ def test_an_archive_that_cannot_be_written_does_not_hold_up_the_run(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     sealed: list[Any] = []
     project.run(OPEN, CLOSE, parameters={"archive": "file/archive"}, on_sealed=sealed.append)
-    assert "the record of this run will be in" in capsys.readouterr().err
+    assert "the record of this run is in" in capsys.readouterr().err
     assert Archive(sealed[0].folder.parents[3]).load(sealed[0]).status == "completed"
 
 
@@ -260,7 +260,7 @@ def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
 ) -> None:
     from nbclient.exceptions import DeadKernelError
 
-    import runbook_lib.record.archive as module
+    import runbook_lib.record.sealing as module
     from runbook_lib.base.errors import ArchiveError
 
     def full(*_: object, **__: object) -> None:
@@ -348,18 +348,6 @@ def test_signals_interrupt_cells_and_wait_for_the_seal(number: signal.Signals, e
         late()
     assert late.__dict__["done"] == ["sealed"]
     assert signal.getsignal(number) is before
-
-
-def test_parameters_are_read_without_running_anything() -> None:
-    cells = [
-        new_code_cell("injected = 1\nenv = 'prod'", metadata={"tags": ["injected-parameters"]}),
-        new_code_cell(
-            "env = 'dev'\nn: int = 3\na = b = -1.5\nx = open('y')\nm: int\nf(1)", metadata={"tags": ["parameters"]}
-        ),
-        new_code_cell("env = 'other'"),
-        new_code_cell("env = (", metadata={"tags": ["parameters"]}),
-    ]
-    assert parameters(new_notebook(cells=cells)) == {"env": "prod", "n": 3, "a": -1.5, "b": -1.5, "injected": 1}
 
 
 def test_an_ending_by_any_other_cause_is_a_failure() -> None:

@@ -19,7 +19,7 @@ def record(**values: Any) -> Record:
         "notebook": "06_phase1_10_percent",
         "status": "completed",
         "decision": "HOLD",
-        "outcome": {"decision": "HOLD", "reason": "HOLD: no approval", "next": "Ask for it."},
+        "outcome": {"decision": "HOLD", "said": None, "reason": "no approval", "next": "Ask for it."},
         **values,
     }
     return Record.model_validate(given)

@@ -195,7 +195,7 @@ def test_a_run_that_did_not_complete_is_not_dressed_up(record: Record, status: A
         update={"status": status, "error": Problem(type="X", sentence="the kernel died"), "decision": "PROMOTE"}
     )
     said = headline(ended)
-    assert (said.word, said.reason) == (word, f"{lead}: the kernel died.")
+    assert (said.word, said.reason) == (word, f"{lead}: the kernel died; nothing was changed.")
     assert "Before that it had decided PROMOTE" in said.aside and "Run the notebook again" in said.next
     page = Page(report_html(None, ended))
     assert word in page.text and "No executed notebook was at hand" in page.text

@@ -20,8 +20,8 @@ PARAMS = load_file(Path(__file__).resolve().parents[2] / "params" / "prod.yaml")
 END = dt.datetime(2026, 11, 24, 3, tzinfo=dt.UTC)
 NOW = END + dt.timedelta(hours=4)
 WINDOW = Window(END, NOW)
-PROMOTE = Outcome(decision=Decision.PROMOTE, reason="PROMOTE: all passed", next="go on")
-QUIET = Outcome(decision=Decision.SOAK, reason="SOAK: nothing has failed so far", next="later")
+PROMOTE = Outcome(decision=Decision.PROMOTE, reason="all passed", next="go on")
+QUIET = Outcome(decision=Decision.SOAK, reason="nothing has failed so far", next="later")
 
 
 def outcome(decision: str) -> Outcome:

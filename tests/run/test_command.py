@@ -14,7 +14,7 @@ from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
-from runbook_lib.run.command import OwnRecord
+from runbook_lib.run.command import CommandRun
 
 ROOT = Path(__file__).resolve().parents[2]
 IDENTITY: Any = SimpleNamespace(account="000000000303", arn="arn:ann", now=dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC))
@@ -25,10 +25,10 @@ AWS: Any = SimpleNamespace(endpoint="http://127.0.0.1:1")
 def opened(tmp_path: Path) -> Iterator[Any]:
     file, settings = ROOT / "params" / "prod.yaml", read_yaml(ROOT / "params" / "rehearsal.yaml")
     params = load_file(file, {**settings, "archive": str(tmp_path)})
-    yield lambda: OwnRecord(params, "dlq", AWS, IDENTITY)
+    yield lambda: CommandRun(params, "dlq", AWS, IDENTITY)
 
 
-def sealed(own: OwnRecord) -> Record:
+def sealed(own: CommandRun) -> Record:
     archive = Archive(own.archive.root)
     ref = archive.find(own.run_id)
     archive.verify(ref)

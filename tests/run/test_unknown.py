@@ -63,8 +63,9 @@ def test_a_plan_warns_in_record_and_banner(opened: Any) -> None:
 
 
 def test_what_may_change_aws_does_not_begin(opened: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'atempt' is no parameter.*nothing was changed"):
+    with pytest.raises(UsageError, match=r"'atempt' is no parameter") as told:
         opened("06_phase1_10_percent", "apply")
+    assert told.value.nothing_changed
     archive = Archive(tmp_path / "archive")
     (ref,) = archive.records()
     record = archive.load(ref)

@@ -59,7 +59,7 @@ def outcome(result: Callable[..., GateResult], rate: Callable[..., Evidence]) ->
     )
     return Outcome(
         decision="ROLLBACK",
-        reason=f"ROLLBACK: success is low {NASTY}",
+        reason=f"success is low {NASTY}",
         scenario="rollback_1",
         next="Run rollback_1.",
         come_back_at="2026-11-11T06:00:00+02:00",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict
+from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict, Word
 from runbook_lib.show import tables, verdicts
 from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK
@@ -157,7 +157,9 @@ def test_the_banner_shows_commands_as_commands(outcome: Outcome) -> None:
 
 
 def test_a_complete_rollback_reads_done(outcome: Outcome) -> None:
-    done = outcome.model_copy(update={"decision": Decision.PROMOTE, "reason": "DONE: the rollback is complete"})
+    done = outcome.model_copy(
+        update={"decision": Decision.PROMOTE, "said": Word.DONE, "reason": "the rollback is complete"}
+    )
     assert str(verdicts.verdict_banner(done)).startswith("✔ DONE\n  Why: The rollback is complete.")
     assert "✔ DONE. Next: " in str(verdicts.closing_note("r1", done, None))
 

@@ -110,7 +110,7 @@ def test_a_whole_rollout_is_accepted(rollout: Rollout) -> None:
     assert wrong(made) == {}
     assert made.outcome is not None
     assert made.outcome.decision is Decision.PROMOTE
-    assert made.outcome.reason.startswith("PROMOTE: ACCEPTED")
+    assert made.outcome.reason.startswith("ACCEPTED")
     assert len([id for id in made.run.checks if id.startswith("criterion.")]) == 16
     found = made.run.checks[number("Phase 2")]
     ref = next(ref for ref in rollout.archive.records(notebook="07_phase2_50_percent"))

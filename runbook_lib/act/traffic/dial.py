@@ -49,7 +49,7 @@ class AppConfigTraffic:
         """
         self._guard.authorise(plan.raises)
         if plan.blockers:
-            raise Refused(f"{plan.blockers[0]}; nothing was changed")
+            raise Refused(plan.blockers[0], nothing_changed=True)
         latest = plan.latest
         if plan.raises:
             self._refuse_if_changed(plan, self.read())
@@ -86,7 +86,8 @@ class AppConfigTraffic:
         if state.dial_percent != 0:
             raise Refused(
                 f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
-                "bring the dial to 0 first; nothing was changed"
+                "bring the dial to 0 first",
+                nothing_changed=True,
             )
         latest, ids = number(state.switch_deployment), self._store.ids
         with aws_errors("switching on"):
@@ -118,12 +119,14 @@ class AppConfigTraffic:
         if number(state.dial_deployment) != plan.latest or (now != plan.latest_state and not by_itself):
             raise Refused(
                 f"the dial changed since the plan was made: {whose(state.dial_deployment)} instead of deployment "
-                f"{plan.latest} ({plan.latest_state or 'none'}); look, and plan again; nothing was changed"
+                f"{plan.latest} ({plan.latest_state or 'none'}); look, and plan again",
+                nothing_changed=True,
             )
         if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
             raise Refused(
                 f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
-                f"{whose(state.switch_deployment)}; look, and plan again; nothing was changed"
+                f"{whose(state.switch_deployment)}; look, and plan again",
+                nothing_changed=True,
             )
 
     def _refuse_short_bake(self, plan: ShiftPlan) -> None:
@@ -133,7 +136,8 @@ class AppConfigTraffic:
         if bakes < wants:
             raise Refused(
                 f"strategy {strategy['Name']} bakes for {bakes} min, the soak wants {wants:g}: AppConfig would stop "
-                "watching before its end; raise FinalBakeTimeInMinutes; nothing was changed"
+                "watching before its end; raise FinalBakeTimeInMinutes",
+                nothing_changed=True,
             )
 
     def _refuse_conflict(self, error: ClientError, what: str) -> None:

@@ -95,17 +95,17 @@ def decide_checks(
     wrong = unmet(checks)
     passed = sum(one.ok for one in checks if one.required)
     if not checks:
-        return Outcome(decision=Decision.HOLD, reason="HOLD: nothing was checked", next=again)
+        return Outcome(decision=Decision.HOLD, reason="nothing was checked", next=again)
     if not wrong and applied:
-        reason = f"PROMOTE: {done}; {words.all_of(passed, 'required check')} passed"
+        reason = f"{done}; {words.all_of(passed, 'required check')} passed"
         return Outcome(decision=Decision.PROMOTE, reason=reason, next=then)
     stuck = wrong if applied else [one for one in wrong if not one.mends]
     if stuck:
         more = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
-        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {stuck[0].reason}{more}", next=again)
+        return Outcome(decision=Decision.HOLD, reason=f"{stuck[0].reason}{more}", next=again)
     missing = f"; applying would bring about {len(wrong)} more" if wrong else ""
     return Outcome(
         decision=Decision.PLANNED,
-        reason=f"PLANNED: {words.count(passed, 'required check')} {words.verb(passed, 'pass')}{missing}",
+        reason=f"{words.count(passed, 'required check')} {words.verb(passed, 'pass')}{missing}",
         next="Read the plan, then run this notebook with mode='apply' and confirm.",
     )

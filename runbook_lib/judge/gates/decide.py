@@ -94,7 +94,7 @@ def _outcome(
 ) -> Outcome:
     return Outcome(
         decision=decision,
-        reason=f"{decision}: {reason}",
+        reason=reason,
         next=words.sentence(then[:1].upper() + then[1:]),
         come_back_at=at,
         scenario=scenario,

@@ -14,7 +14,7 @@ from pydantic import model_validator
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
+from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict, Word
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 SKEW_S = 2.0
@@ -177,30 +177,30 @@ def decide_rollback(
         falls_to: the scenario to fall through to if a check fails.
     """
     if no_way is not None:
-        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {no_way.why}", next=_sentence(no_way.then or again))
+        return Outcome(decision=Decision.HOLD, reason=no_way.why, next=_sentence(no_way.then or again))
     if not acted:
         return Outcome(
             decision=Decision.PLANNED,
-            reason=f"PLANNED: {would}",
+            reason=would,
             next="Run it again with mode='apply' and confirm, now; nothing else holds it up.",
         )
     wrong = unmet(checks)
     failed = [one for one in wrong if one.verdict is Verdict.FAIL]
     if failed and falls_to:
-        reason = f"ROLLBACK: {failed[0].reason}{_more(failed)}"
+        reason = f"{failed[0].reason}{_more(failed)}"
         return Outcome(decision=Decision.ROLLBACK, reason=reason, next=_sentence(then), scenario=falls_to)
     if wrong and come_back_at and not failed:
         return Outcome(
             decision=Decision.SOAK,
-            reason=f"SOAK: {done}; still to be seen: {', '.join(one.title for one in wrong)}",
+            reason=f"{done}; still to be seen: {', '.join(one.title for one in wrong)}",
             next=f"Run this notebook again at {come_back_at}.",
             come_back_at=come_back_at,
         )
     if wrong:
-        return Outcome(decision=Decision.HOLD, reason=f"HOLD: {done}, but {wrong[0].reason}{_more(wrong)}", next=again)
+        return Outcome(decision=Decision.HOLD, reason=f"{done}, but {wrong[0].reason}{_more(wrong)}", next=again)
     passed = sum(one.required for one in checks)
-    reason = f"{words.DONE}: the rollback is complete: {done}; {words.all_of(passed, 'required check')} passed"
-    return Outcome(decision=Decision.PROMOTE, reason=reason, next=_sentence(then))
+    reason = f"the rollback is complete: {done}; {words.all_of(passed, 'required check')} passed"
+    return Outcome(decision=Decision.PROMOTE, said=Word.DONE, reason=reason, next=_sentence(then))
 
 
 def _more(found: Sequence[Check]) -> str:

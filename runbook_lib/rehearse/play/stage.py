@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,19 +91,19 @@ def take_as_passed(archive: Path, params: Params, notebook: str) -> None:
 
     For practice only: each says in its reason that nothing was proven.
     """
+    from runbook_lib.record import recording
     from runbook_lib.record.archive import Archive, seal_staged
     from runbook_lib.record.journal import Journal
 
     step = params.policy.steps[notebook]
     for wanted in (*step.requires, *step.requires_to_shift):
         name, _, env = wanted.partition("@")
-        place, run_id = Archive(archive), uuid.uuid4().hex[:12]
-        staging = place.stage(env, params.release, name, run_id, "practice")
+        _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
         journal, flat = Journal(staging), {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply"}
-        journal.append("opened", run_id=run_id, notebook=name, origin="practice", params=flat)
-        reason = "PROMOTE: taken as passed, for practice; nothing was proven"
-        journal.append("closed", decision="PROMOTE", reason=reason, next="")
-        seal_staged(place, staging, status="completed")
+        recording.opened(journal, run_id, name, "practice", flat)
+        reason = "taken as passed, for practice; nothing was proven"
+        journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
+        seal_staged(Archive(archive), staging, status="completed")
 
 
 def shown(path: Path | str) -> str:

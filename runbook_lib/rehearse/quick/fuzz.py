@@ -122,7 +122,7 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
     return Played(
         play=drawn, decision=str(outcome.decision), by=by,
         rollback=int(outcome.scenario[-1]) if outcome.scenario and outcome.decision is Decision.ROLLBACK else None,
-        reason=outcome.reason, first_gate=first, hours=(world.now - begun).total_seconds() / 3600,
+        reason=outcome.told, first_gate=first, hours=(world.now - begun).total_seconds() / 3600,
         judged=Truth(*world.truth.users(begun.timestamp(), min(judged.end.timestamp(), now))),
         since=Truth(*world.truth.users(since, now)) if now > since else Truth(0, 0),
         settled_since_fault=world.truth.users(max(at, begun.timestamp()), now)[0] if at < now else 0,

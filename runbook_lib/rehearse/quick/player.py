@@ -174,7 +174,7 @@ class InProcess:
             rollback=int(outcome.scenario[-1]) if outcome.scenario and not promoted else None,
             detect_s=None if promoted else self.detected(),
             recovered=self.recovered(outcome) if outcome.decision is Decision.ROLLBACK else None,
-            reason=outcome.reason,
+            reason=outcome.told,
         )
 
     def detected(self) -> Seconds:

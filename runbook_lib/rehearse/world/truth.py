@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.jobs import Job
 from runbook_lib.rehearse.world.rows import Floats
-from runbook_lib.rehearse.world.service import GATEWAY_BROKEN, NOBODY, REPEATED, Requests, WorldStep
+from runbook_lib.rehearse.world.step import GATEWAY_BROKEN, NOBODY, REPEATED, Requests, WorldStep
 
 
 @dataclass(frozen=True)

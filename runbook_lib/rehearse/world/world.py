@@ -20,7 +20,8 @@ from runbook_lib.rehearse.world.lookahead import LookAhead
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.scenario import Scenario, load
-from runbook_lib.rehearse.world.service import Service, WorldStep
+from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.step import WorldStep
 from runbook_lib.rehearse.world.targets import targets
 from runbook_lib.rehearse.world.truth import Truth
 

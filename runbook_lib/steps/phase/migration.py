@@ -296,7 +296,7 @@ def _wait(what: str, at: dt.datetime) -> Outcome:
     when = iso(at.replace(microsecond=0))
     return Outcome(
         decision=Decision.SOAK,
-        reason=f"SOAK: {what}",
+        reason=what,
         next=f"Run this notebook again at {words.instant(when)}.",
         come_back_at=when,
     )

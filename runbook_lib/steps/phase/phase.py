@@ -210,7 +210,7 @@ class Phase:
         if infra is None or self.moment.name != "before" or infra.differs is False:
             return line("Nothing to deploy.")
         if self.decided().decision is Decision.HOLD:
-            return line(f"Nothing is deployed: {self.decided().reason}")
+            return line(f"Nothing is deployed: {self.decided().told}")
         shown = infra.deploy()
         if not infra.deployed:
             return shown
@@ -292,7 +292,7 @@ class Phase:
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
-                raise Refused(f"{blocked[0]}; nothing was changed")
+                raise Refused(blocked[0], nothing_changed=True)
             phase_guards.put_in_force(run)  # before the weight moves
             after = AppConfigTraffic(client, run.guard, self.params).apply(self.planned)
             if self.moment.name == "before":

@@ -206,17 +206,13 @@ class Staging(Phase):
     def judge_again(self) -> Any:
         """The decision once more, by what the tests and the load have shown: only then is the shift planned."""
         if not self.ready or not self.run.applying:
-            return line(f"Decision: {self.decided().reason}")
+            return line(f"Decision: {self.decided().told}")
         outcome = self.judge()
         wrong = unmet(self.run.checks.values())
         if wrong and outcome.decision is not Decision.HOLD:
-            held = {
-                "decision": Decision.HOLD,
-                "reason": f"HOLD: {wrong[0].reason}",
-                "next": "Put that right, then run this notebook again.",
-            }
-            outcome = self._noted(outcome.model_copy(update=held))
-        return line(f"Decision: {outcome.reason}")
+            then = "Put that right, then run this notebook again."
+            outcome = self._noted(outcome.held(wrong[0].reason, next=then))
+        return line(f"Decision: {outcome.told}")
 
     def _acts(self, ids: tuple[str, ...], what: str) -> bool:
         """Whether it is time, and allowed; where only the permission is missing, the checks say what is to come."""

@@ -215,11 +215,11 @@ def hold_because(why: str) -> Outcome:
     """HOLD for what has to be put right first."""
     return Outcome(
         decision=Decision.HOLD,
-        reason=f"HOLD: {why}",
+        reason=why,
         next="Put that right, then run this notebook again.",
     )
 
 
 def planned_because(what: str, then: str) -> Outcome:
     """PLANNED: what applying would do, or that nothing is to be done."""
-    return Outcome(decision=Decision.PLANNED, reason=f"PLANNED: {what}", next=then)
+    return Outcome(decision=Decision.PLANNED, reason=what, next=then)

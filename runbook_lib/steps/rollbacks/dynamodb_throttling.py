@@ -160,7 +160,7 @@ class Throttling:
     def _provision(self) -> Any:
         plan, seen, mitigation, incident = self.planned, self.seen, self.mitigation, self.incident
         if plan.blockers:
-            raise Refused(f"{plan.blockers[0]}; nothing was changed")
+            raise Refused(plan.blockers[0], nothing_changed=True)
         incident.may_raise()
         self.run.guard.authorise(raises=True)
         if mitigation.closed:

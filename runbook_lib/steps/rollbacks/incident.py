@@ -37,8 +37,9 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.params.policy import Rollback
+from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import read_events
-from runbook_lib.record.record import Record, from_journal
+from runbook_lib.record.record import Record
 from runbook_lib.rollout import history
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.run import Run
@@ -178,8 +179,8 @@ class Incident:
         if not self.confirmed:
             title = self.spec.title
             raise Refused(
-                f"no symptom of '{title}' was seen: nothing to do, and nothing was changed; give a reason (parameter "
-                "`reason`) to go on without"
+                f"no symptom of '{title}' was seen: nothing to do; give a reason (parameter `reason`) to go on without",
+                nothing_changed=True,
             )
 
     # Telling people
@@ -286,7 +287,7 @@ class Incident:
             run_id=self.run.run_id,
             clock=self.clock,
             limit_min=self.spec.limit_min,
-            decision=self.outcome.reason if self.outcome else "",
+            decision=self.outcome.told if self.outcome else "",
             until=now,
             own=[*self._happened(), *more],
             checks=list(self.run.checks.values()),

@@ -151,7 +151,7 @@ def test_a_switch_turned_meanwhile_is_refused(home: Any) -> None:
 
 def test_with_the_switch_off_a_shift_is_blocked(home: Any) -> None:
     home.turn(False)
-    with pytest.raises(Refused, match=r"is off, so the dial would move nothing.*nothing was changed"):
+    with pytest.raises(Refused, match=r"is off, so the dial would move nothing"):
         home.shift(10)
     assert home.client.writes == []
 

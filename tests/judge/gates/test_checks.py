@@ -37,19 +37,19 @@ def test_what_is_unmet_comes_worst_first_and_advice_not_at_all() -> None:
 
 
 def test_all_required_passed_and_applied_promotes() -> None:
-    told = "PROMOTE: dev is deployed; all 2 required checks passed"
+    told = "dev is deployed; all 2 required checks passed"
     assert decided(FINE, FINE, ADVICE) == (Decision.PROMOTE, told, "Go on.")
 
 
 def test_nothing_checked_is_no_promotion() -> None:
     again = "Put that right, then run it again."
     for applied in (True, False):
-        assert decided(applied=applied) == (Decision.HOLD, "HOLD: nothing was checked", again)
+        assert decided(applied=applied) == (Decision.HOLD, "nothing was checked", again)
 
 
 def test_what_is_wrong_holds_with_the_worst_and_how_many_more() -> None:
     again = "Put that right, then run it again."
-    told = "HOLD: the queue keeps 1 h; set 4 h."
+    told = "the queue keeps 1 h; set 4 h."
     assert decided(FINE, WRONG) == (Decision.HOLD, told, again)
     assert decided(UNSEEN, WRONG)[1] == f"{told} (and 1 more)"
     assert decided(UNSEEN, WRONG, UNSURE)[1] == f"{told} (and 2 more)"
@@ -60,11 +60,11 @@ def test_what_is_wrong_holds_with_the_worst_and_how_many_more() -> None:
 
 def test_what_applying_mends_is_a_plan_until_it_was_applied() -> None:
     read = "Read the plan, then run this notebook with mode='apply' and confirm."
-    assert decided(FINE, applied=False) == (Decision.PLANNED, "PLANNED: 1 required check passes", read)
-    told = "PLANNED: 1 required check passes; applying would bring about 2 more"
+    assert decided(FINE, applied=False) == (Decision.PLANNED, "1 required check passes", read)
+    told = "1 required check passes; applying would bring about 2 more"
     assert decided(FINE, TO_DO, TO_DO, ADVICE, applied=False) == (Decision.PLANNED, told, read)
-    assert decided(FINE, TO_DO, applied=True)[:2] == (Decision.HOLD, "HOLD: the alarm is not there yet")
-    assert decided(TO_DO, UNSEEN, applied=False)[:2] == (Decision.HOLD, "HOLD: the table cannot be read")
+    assert decided(FINE, TO_DO, applied=True)[:2] == (Decision.HOLD, "the alarm is not there yet")
+    assert decided(TO_DO, UNSEEN, applied=False)[:2] == (Decision.HOLD, "the table cannot be read")
 
 
 @pytest.mark.parametrize("one", [WRONG, UNSEEN, UNSURE])

@@ -50,7 +50,7 @@ def _with(results: list[GateResult], *changed: GateResult) -> list[GateResult]:
 def test_before_is_a_plan(policy: Policy) -> None:
     outcome = decide("before", [], percent=10)
     assert outcome.decision is Decision.PLANNED
-    assert outcome.reason == "PLANNED: nothing is in force; apply would set the weight of 10 % and start the soak."
+    assert outcome.reason == "nothing is in force; apply would set the weight of 10 % and start the soak."
     assert outcome.come_back_at is None
 
 
@@ -117,9 +117,7 @@ def test_fail_rolls_back_in_words(good: list[GateResult], run: Run) -> None:
         "after", _with(good, run("lambda_errors", changed=title, n=431, bad=31)), baseline=_baseline(5, 2700)
     )
     assert outcome.decision is Decision.ROLLBACK and outcome.scenario == "rollback_1"
-    assert outcome.reason.startswith(
-        "ROLLBACK: worker error rate 7.2 % (95 % 4.9-10.1 %, n = 431) is above the alert limit 5 %"
-    )
+    assert outcome.reason.startswith("worker error rate 7.2 % (95 % 4.9-10.1 %, n = 431) is above the alert limit 5 %")
     assert "the baseline itself succeeds in 99.8 % (95 % 99.6-99.9 %, n = 2,700)." in outcome.reason
     assert "broken" not in outcome.reason
 
@@ -163,7 +161,7 @@ def test_data_loss_always_rolls_back(good: list[GateResult], run: Run, broken: E
     bad = _with(good, run("success_rate", n=300, bad=12), run("dlq", values=(1.0,), expected=1))
     outcome = decide("during", bad, baseline=broken)
     assert outcome.decision is Decision.ROLLBACK
-    assert outcome.reason.startswith("ROLLBACK: DLQ depth") and "also failing: success rate" in outcome.reason
+    assert outcome.reason.startswith("DLQ depth") and "also failing: success rate" in outcome.reason
 
 
 @pytest.mark.parametrize(
@@ -191,7 +189,7 @@ def test_a_backlog_is_worked_off_whatever_the_baseline(good: list[GateResult], r
 def test_fails_are_ranked_by_severity(good: list[GateResult], run: Run) -> None:
     bad = _with(good, run("cost", value=0.06, n=300), run("queue_depth", values=(60.0,), expected=1))
     outcome = decide("after", _with(bad, run("error_rate", n=300, bad=30)))
-    assert outcome.reason.startswith("ROLLBACK: error rate (each async route, 5xx) 10.0 %")
+    assert outcome.reason.startswith("error rate (each async route, 5xx) 10.0 %")
     assert "also failing: queue depth, cost per VPR" in outcome.reason
 
 

@@ -94,7 +94,7 @@ def one(id: str, ok: bool | None, **more: Any) -> Check:
 
 def test_planned_while_nothing_was_done() -> None:
     outcome = decided(one("a", False), acted=False)
-    assert (outcome.decision, outcome.reason) == (Decision.PLANNED, "PLANNED: would do")
+    assert (outcome.decision, outcome.told) == (Decision.PLANNED, "PLANNED: would do")
 
 
 def test_complete_only_if_every_required_check_passes() -> None:
@@ -114,7 +114,7 @@ def test_what_cannot_be_seen_yet_is_waited_for() -> None:
 def test_a_failure_is_not_waited_out() -> None:
     outcome = decided(one("b", None), one("a", False), one("c", False), come_back_at=AT)
     assert outcome.decision is Decision.HOLD
-    assert outcome.reason == "HOLD: async is off, but reason of a (and 2 more)"
+    assert outcome.told == "HOLD: async is off, but reason of a (and 2 more)"
 
 
 def test_a_mitigation_that_does_not_cure_falls_through() -> None:
@@ -127,7 +127,7 @@ def test_no_way_back_says_what_can_be_done_instead() -> None:
     outcome = decided(
         one("a", True), no_way=NoWayBack(why="the old endpoint is gone", then="deploy the archived function")
     )
-    assert (outcome.decision, outcome.reason) == (Decision.HOLD, "HOLD: the old endpoint is gone")
+    assert (outcome.decision, outcome.told) == (Decision.HOLD, "HOLD: the old endpoint is gone")
     assert outcome.next == "Deploy the archived function."
 
 
@@ -167,8 +167,8 @@ TOLD: list[tuple[list[Check], dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("checks", "more", "reason", "then"), TOLD)
 def test_what_is_told(checks: list[Check], more: dict[str, Any], reason: str, then: str) -> None:
     outcome = decided(*checks, **more)
-    assert (outcome.reason, outcome.next) == (reason, then)
-    assert outcome.scenario == (more.get("falls_to") if reason.startswith("ROLLBACK") else None)
+    assert (outcome.told, outcome.next) == (reason, then)
+    assert outcome.scenario == (more.get("falls_to") if outcome.decision is Decision.ROLLBACK else None)
     assert outcome.come_back_at == (AT if reason.startswith("SOAK") else None)
 
 

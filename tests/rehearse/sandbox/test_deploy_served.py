@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from runbook_lib.rehearse.world.behaviour import Behaviour
 from runbook_lib.rehearse.world.jobs import Settings
 from runbook_lib.rehearse.world.scenario import Scenario
-from runbook_lib.rehearse.world.service import REPEATED, Service
+from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.step import REPEATED
 from runbook_lib.rehearse.world.truth import Truth
 
 START = 1_750_032_000.0

@@ -236,5 +236,5 @@ def test_the_post_mortem_has_this_runs_own_decision_however_long_it_takes_to_wri
 def test_planned_says_what_it_would_do(stage: Stage) -> None:
     incident = Incident(stage.run(mode="plan"))
     outcome = incident.conclude(acted=False, would="async would be off", done="", then="")
-    assert outcome.reason == "PLANNED: async would be off"
+    assert outcome.reason == "async would be off"
     assert "PLANNED" in str(incident.verdict(outcome))

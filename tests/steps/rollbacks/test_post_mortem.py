@@ -26,7 +26,7 @@ def facts(**more: Any) -> Facts:
 
 def decided(hours: float, reason: str) -> Decided:
     at = AT + dt.timedelta(hours=hours)
-    return Decided(at, "06_phase1_10_percent", "prod", "SOAK", "apply", "run1", reason)
+    return Decided(at, "06_phase1_10_percent", "prod", "SOAK", "SOAK", "apply", "run1", reason)
 
 
 def story(*decisions: Decided) -> Story:

@@ -10,7 +10,8 @@ from runbook_lib.rehearse.world.jobs import Settings
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import Rows
 from runbook_lib.rehearse.world.scenario import Scenario
-from runbook_lib.rehearse.world.service import Service, WorldStep
+from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.step import WorldStep
 
 START = 1_750_032_000.0
 

@@ -1,0 +1,88 @@
+"""How the record of one execution begins, of a notebook or a command: where it is staged, what runs, who runs it.
+
+Light: the kill switch loads it. How it ends is `sealing.py`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.journal import Journal, utc_now
+from runbook_lib.record.place import new_run_id
+from runbook_lib.record.staging import stage
+
+if TYPE_CHECKING:
+    from runbook_lib.base.aws import Identity
+
+
+class Staged(NamedTuple):
+    """Where an execution writes."""
+
+    root: Path
+    """Folder of the archive."""
+    folder: Path
+    run_id: str
+    trouble: str
+    """Why the archive is one in the temporary folder, and where; empty: it is the one that was named."""
+
+
+def staged(
+    root: Path,
+    env: str,
+    release: str,
+    notebook: str,
+    origin: str,
+    *,
+    run_id: str = "",
+    spare: str = "",
+    output: str | None = None,
+    sweep: Callable[[], object] | None = None,
+) -> Staged:
+    """Opens the staging folder of one execution.
+
+    Args:
+        run_id: letters and digits; empty: a new one.
+        spare: what the record is of, such as `this run`, if an archive in the temporary folder will do where this one
+            cannot be written: nothing holds up a rollback. Empty: it will not.
+        output: where the executed notebook is being written.
+        sweep: closes what earlier executions left open, first.
+
+    Raises:
+        ArchiveError: the archive cannot be written, and none to spare will do; or the run id is taken.
+    """
+    where = (env, release, notebook, run_id or new_run_id(), origin)
+    try:
+        if sweep is not None:
+            sweep()
+        return Staged(root, stage(root, *where, utc_now(), output), where[3], "")
+    except (ArchiveError, OSError) as error:
+        if not spare:
+            raise
+        root = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
+        trouble = f"{error}; the record of {spare} is in {root}"
+        return Staged(root, stage(root, *where, utc_now(), output), where[3], trouble)
+
+
+def opened(
+    journal: Journal, run_id: str, notebook: str, origin: str, params: Mapping[str, Any], **loaded: Mapping[str, Any]
+) -> None:
+    """The first event: what runs, with its flat parameters and, as far as they are `loaded`, the other files."""
+    journal.append("opened", run_id=run_id, notebook=notebook, origin=origin, params=params, **loaded)
+
+
+def called(journal: Journal, identity: Identity, operator: str, endpoint: str | None, as_of: str = "") -> None:
+    """Who runs it, by AWS's word, and the instant that it judges by: AWS's own unless `as_of` is another one."""
+    now = identity.now.isoformat()
+    journal.append(
+        "caller",
+        account_id=identity.account,
+        arn=identity.arn,
+        operator=operator or identity.arn,
+        aws_now=now,
+        as_of=as_of or now,
+        endpoint=endpoint,
+    )

@@ -1,0 +1,35 @@
+"""How the record of one execution ends: sealed, or with a sentence that says why not and what to do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.place import RecordRef
+from runbook_lib.record.record import Problem, Status
+
+
+def sealed(
+    archive: Archive,
+    staging: Path,
+    status: Status,
+    error: Problem | str | None = None,
+    notebook: dict[str, Any] | None = None,
+) -> tuple[RecordRef | None, str]:
+    """The sealed record; None, and why in a sentence that says what to do, if the archive does not take it."""
+    try:
+        return seal_staged(archive, staging, status=status, error=error, notebook=notebook), ""
+    except (ArchiveError, OSError) as trouble:
+        kept = f"the journal is kept in {staging}: mend that, then run it again, which seals it"
+        return None, f"{trouble}; {kept}"
+
+
+def sealed_or_said(archive: Archive, staging: Path, status: Status, error: str | None = None) -> str:
+    """The folder of the sealed record; empty: it could not be sealed, which is said on standard error."""
+    ref, trouble = sealed(archive, staging, status, error)
+    if ref is None:
+        print(trouble, file=sys.stderr, flush=True)
+    return str(ref.folder) if ref else ""

@@ -1,0 +1,110 @@
+"""What the parts of the service share: its settings, its behaviour over time, what is under way, what a step tells."""
+
+from __future__ import annotations
+
+import copy
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from runbook_lib.rehearse.world.arrivals import HOUR_S, Arrivals, Floats
+from runbook_lib.rehearse.world.behaviour import Behaviour
+from runbook_lib.rehearse.world.gauges import Gauges
+from runbook_lib.rehearse.world.jobs import Answer, Failure, Job, Row, Settings
+from runbook_lib.rehearse.world.rows import Rows
+from runbook_lib.rehearse.world.scenario import Scenario
+
+TOKEN_SIGMA = 0.08
+
+
+class Course:
+    """The behaviour that a scenario declares, at any time; `origin` is the epoch second from which its hours count."""
+
+    def __init__(self, scenario: Scenario, origin: float) -> None:
+        self.scenario, self.origin, self._edges = scenario, origin, scenario.edges()
+        self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
+        self._values: dict[str, Floats] = {}
+
+    def knob(self, name: str, at: Floats) -> Floats:
+        """The knob's value at each time."""
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = np.array([getattr(behaviour, name) for behaviour in self._behaviours])
+        if len(values) == 1:
+            return np.repeat(values, len(at))
+        return values[np.searchsorted(self._edges, (at - self.origin) / HOUR_S, side="right")]
+
+    def at(self, at: float) -> Behaviour:
+        """All knobs at one time."""
+        return self._behaviours[bisect_right(self._edges, (at - self.origin) / HOUR_S)]
+
+    def reason(self, at: float) -> str:
+        """What jobs that fail then fail of."""
+        return self.scenario.reason((at - self.origin) / HOUR_S)
+
+    def change_after(self, at: float) -> float:
+        """The next moment after `at` at which the behaviour changes; infinite if it does not any more."""
+        later = [edge for edge in self._edges if self.origin + edge * HOUR_S > at]
+        return self.origin + later[0] * HOUR_S if later else math.inf
+
+
+@dataclass
+class State:
+    """What is carried from step to step."""
+
+    now: float
+    gauges: Gauges
+    waiting: list[tuple[float, int, Job]] = field(default_factory=list)
+    """Heap of (time from which it can be received, number, job)."""
+    running: list[float] = field(default_factory=list)
+    """Heap of the times at which the busy workers become free."""
+    active: list[Job] = field(default_factory=list)
+    """Jobs whose item may still change, or whose client still polls."""
+    failures: list[Failure] = field(default_factory=list)
+    pending: Rows = field(default_factory=Rows.empty)
+    """Rows of the future: the ends of what is under way."""
+    sync_ends: Floats = field(default_factory=lambda: np.empty(0))
+    jobs: int = 0
+
+
+@dataclass
+class Inside:
+    """What the parts of the service work on."""
+
+    settings: Settings
+    course: Course
+    state: State
+    units: tuple[float | None, float | None] = (None, None)
+    """Write units of table and index; None: on demand."""
+    out: list[Rows] = field(default_factory=list)
+    told: list[Row] = field(default_factory=list)
+    """Rows of deliveries, which come one by one."""
+    answers: list[Answer] = field(default_factory=list)
+
+    def fork(self) -> Inside:
+        """A copy that can live on by itself; it has told nothing yet."""
+        return Inside(self.settings, self.course, copy.deepcopy(self.state), self.units)
+
+    def knob(self, name: str, at: Floats) -> Floats:
+        """`Course.knob`."""
+        return self.course.knob(name, at)
+
+    def emit(self, signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> None:
+        """Tells one value at each time, where there are any."""
+        if len(emit):
+            self.out.append(Rows.of(signal, emit, value, stamp))
+
+    def llm_s(self, who: Arrivals) -> Floats:
+        """What the LLM takes for each, before the fault's factor."""
+        quick = who.u_quick < self.knob("quick", who.at)
+        return np.where(quick, 18 + 10 * who.u_llm, 30 + 30 * who.u_llm)
+
+    def tokens(self, who: Arrivals) -> tuple[Floats, Floats]:
+        """Input and output tokens of each."""
+        factor = self.knob("tokens", who.at)
+        return (
+            np.round(self.settings.input_tokens * factor * np.exp(TOKEN_SIGMA * who.z_input)),
+            np.round(self.settings.output_tokens * factor * np.exp(TOKEN_SIGMA * who.z_output)),
+        )

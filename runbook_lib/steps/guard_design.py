@@ -1,0 +1,105 @@
+"""Whether the guards are any good at the traffic seen: their odds as tables, and the checks of their design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.planning.guard_math import Proposal
+from runbook_lib.show.tables import Cell, table
+from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, odds_cells, percent
+
+
+def odds_table(odds: AlarmOdds) -> Any:
+    """How often each alarm fires on a healthy day, how soon on a bad one, at each weight."""
+    policy, seen = odds.params.policy, odds.seen
+    math_ = policy.alarm_math
+    rows: list[list[object]] = []
+    for alarm in policy.alarms:
+        row = odds.rows.get(alarm.id, {})
+        cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
+        for weight in WEIGHTS:
+            cells += odds_cells(row.get(weight))
+        rows.append(cells)
+    head = ("Alarm", "For", *(text for w in WEIGHTS for text in (f"{w} %: fires on a good day", "bad: after")))
+    where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
+    caption = f"A good service: {math_.healthy:.1%} success; a bad one: {math_.bad:.0%}; {where}"
+    baseline = f" (baseline: {seen.sync_failing:.0%} fail)" if seen.sync_failing is not None else ""
+    note = (
+        f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
+        f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
+        f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of "
+        "the weight's phase: one that is quick at 10 % of the traffic fires on a healthy service at all of it."
+    )
+    return table(head, rows, caption=caption, note=note)
+
+
+def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
+    """The three figures of each guard in each phase, and the count that would do better where one does not hold."""
+    policy = odds.params.policy
+    rows: list[list[object]] = []
+    for (id, phase), found in odds.of_phases().items():
+        alarm, best = next(one for one in policy.alarms if one.id == id).at(phase), proposed.get(phase)
+        rows.append([
+            Cell(id, nowrap=True), phase, f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
+            percent(found.at_target), percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
+            "as declared" if not found.gives or best is None else best.words,
+        ])  # fmt: skip
+    math_, gate = policy.alarm_math, policy.gate(policy.alarm_math.gate)
+    limit = (gate.alert or gate.target).limit
+    head = (
+        "Guard", "Phase", "Count", f"{gate.target.limit:.0%}: fires on a day", f"{limit:.0%}: fires on a day",
+        f"{math_.bad:.0%}: noticed after", "within the time", "Would hold",
+    )  # fmt: skip
+    first, last = math_.daytime
+    within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
+    note = (
+        f"Wanted: at most {math_.false_per_day:.0%} and {math_.limit_per_day:.0%} of days; noticed, on "
+        f"average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
+        f"{policy.metric_delay_s / 60:.0f} min included. 'Within the time': the share of such faults that are. "
+        "Each guard as if all failures were those it counts. docs/verdicts.md, 'Guards', has them simulated too."
+    )
+    return table(head, rows, caption="The guards, phase by phase", note=note)
+
+
+def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
+    """Whether each guard stays silent on a service at its target, and seldom fires at the alert limit."""
+    math_ = odds.params.policy.alarm_math
+    wrong = []
+    for (id, phase), found in odds.of_phases().items():
+        loud = found.at_target > math_.false_per_day or found.at_limit > math_.limit_per_day
+        if loud:
+            wrong.append(f"{id} in {phase} {found.gives[0]}{_instead(proposed, phase)}")
+    said = "; ".join(wrong) or "every guard bears a service at its target, and one at the alert limit, in each phase"
+    return check(
+        "guards.quiet", "Guards: bear a service at its target", not wrong, said,
+        # Before there is traffic to reckon with, nothing is known of the guards here.
+        required=odds.seen.known,
+        expected=f"at most {percent(math_.false_per_day)} of days at the target, "
+        f"{percent(math_.limit_per_day)} at the limit",
+    )  # fmt: skip
+
+
+def quick(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
+    """Advisory: at little traffic no count is quick, and the looks are."""
+    wrong = [
+        f"{id} in {phase} {found.gives[-1]}{_instead(proposed, phase)}"
+        for (id, phase), found in odds.of_phases().items()
+        if found.minutes > found.demands.within_min
+    ]
+    said = "; ".join(wrong) + "; look more often there (runbook watch)" if wrong else (
+        "every guard notices a bad service in time, in each phase"
+    )  # fmt: skip
+    return check(
+        "guards.quick", "Guards: quick on a bad service", not wrong, said, required=False,
+        expected="within the phase's time, on average over the daytime",
+    )  # fmt: skip
+
+
+def _instead(proposed: Mapping[str, Proposal], phase: str) -> str:
+    best = proposed.get(phase)
+    if best is None:
+        return ""
+    gives = best.figures.gives
+    return f" (at this traffic {best.words} would {'hold' if not gives else 'do best: it ' + gives[0]})"

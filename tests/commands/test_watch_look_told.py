@@ -1,0 +1,21 @@
+"""A look says its decision once: on a line of the terminal, and in `--json`."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.cli.watch import lines
+from runbook_lib.commands.watch_look import Look
+from runbook_lib.judge.model import Decision
+
+REASONS = st.sampled_from(["nothing has failed", "06 says HOLD: x", "the dial: moved"])
+
+
+@given(st.sampled_from([*map(str, Decision), "ERROR"]), REASONS)
+def test_the_decision_is_said_once(decision: str, reason: str) -> None:
+    look = Look("2026-11-23T03:00:00Z", "during", decision, reason, "go on")
+    head = lines(look)[0]
+    assert head.split()[3] == decision and head.endswith(reason) and head.removesuffix(reason).count(decision) == 1
+    told = reason if decision == "ERROR" else f"{decision}: {reason}"
+    assert (look.as_dict()["decision"], look.as_dict()["reason"]) == (decision, told)

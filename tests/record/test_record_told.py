@@ -1,0 +1,94 @@
+"""No surface shows a decision twice, or loses it: of a record of today, of version 0.1, and of a journal of either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base import foreign
+from runbook_lib.base.errors import NOTHING
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Decision, Outcome, Word
+from runbook_lib.record.from_journal import from_journal
+from runbook_lib.record.markdown import markdown
+from runbook_lib.record.record import Problem, Record
+from runbook_lib.record.report import headline
+from runbook_lib.rollout.timeline import story
+from runbook_lib.run.launch import finished
+from runbook_lib.show.verdicts import closing_note, verdict_banner
+
+REASONS = (
+    st.builds(
+        "".join,
+        st.lists(
+            st.sampled_from(["async is off", "06 says HOLD: x", "DONE: ", "PROMOTE: ", "p95", "; ", " ", "7 %"]),
+            min_size=1,
+        ),
+    )
+    .map(str.strip)
+    .filter(bool)
+)
+OUTCOMES = st.builds(
+    lambda decision, reason, done: Outcome(
+        decision=decision,
+        said=Word.DONE if done and decision is Decision.PROMOTE else None,
+        reason=reason,
+        next="Go on.",
+    ),
+    st.sampled_from(Decision),
+    REASONS,
+    st.booleans(),
+)
+
+
+def records(outcome: Outcome) -> list[Record]:
+    """The same run as four versions have it: sealed today and by 0.1, and the journals of both."""
+    today = outcome.model_dump(mode="json", exclude={"results"})
+    old = {key: value for key, value in today.items() if key != "said"} | {"reason": outcome.told}
+    facts: dict[str, Any] = {"status": "completed", "as_of": "2026-11-23T03:00:00+00:00", "notebook": "06"}
+    made = [
+        Record.model_validate({**facts, "schema": schema, "decision": str(outcome.decision), "outcome": said})
+        for schema, said in ((2, today), (1, old))
+    ]
+    opened = {"event": "opened", "notebook": "06", "params": {"as_of": facts["as_of"]}}
+    for said in (today, old):
+        for event in ({"event": "decision", "outcome": said}, {"event": "closed", **said}):
+            made.append(from_journal([opened, event], status="completed"))
+    return made
+
+
+@given(OUTCOMES)
+def test_every_surface_says_the_decision_once(outcome: Outcome) -> None:
+    word, line, sentence = outcome.word, f"{outcome.word}: {outcome.reason}", words.shown(outcome.reason)
+    shown = str(verdict_banner(outcome)).splitlines()
+    assert shown[0].split() == [shown[0].split()[0], word] and shown[1] == f"  Why: {sentence}"
+    assert f"{word}. Next: Go on." in str(closing_note("r", outcome, None))
+    for record in records(outcome):
+        assert (record.told.word, record.told.line, record.decision) == (word, line, str(outcome.decision))
+        assert (headline(record).word, headline(record).reason) == (word, sentence)
+        head, _, why, *_ = markdown(record).splitlines()
+        assert head.split()[2] == f"{word}:" and why == foreign.markdown(outcome.reason)
+        (decided,) = story([record]).decisions
+        assert (decided.told, decided.decision) == (line, str(outcome.decision))
+        ref = SimpleNamespace(folder=Path(), report=Path("none"))
+        assert finished(SimpleNamespace(load=lambda _, one=record: one), ref).reason == line
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_run_that_failed_says_once_whether_something_was_changed(begun: bool) -> None:
+    changes = ({"intent": {"what": "dial 10 %"}, "outcome": None},) if begun else ()
+    facts = {"status": "failed", "changes": changes}
+    today = Record.model_validate({**facts, "error": Problem(type="Refused", sentence="no")})
+    old = Record.model_validate({**facts, "schema": 1, "error": Problem(type="Refused", sentence=f"no{NOTHING}")})
+    assert today.failure == ("no" if begun else f"no{NOTHING}")
+    assert old.failure == f"no{NOTHING}", "as it was sealed"
+    event = {"event": "error", "type": "Refused", "text": f"no{NOTHING}"}
+    assert from_journal([event], status="failed").failure == f"no{NOTHING}"
+    ref = SimpleNamespace(folder=Path(), report=Path("none"))
+    told = finished(SimpleNamespace(load=lambda _: today), ref).reason
+    assert told == ("failed: no; begun before that: dial 10 %" if begun else f"failed: no{NOTHING}")

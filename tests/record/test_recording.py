@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record import recording, sealing
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.seal import write_folder
+
+NOW = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
+WHO: Any = SimpleNamespace(account="000000000303", arn="arn:ann", now=NOW)
+WHERE = ("prod", "r1", "dlq", "command")
+
+
+@pytest.mark.parametrize(("operator", "as_of"), [("", ""), ("ann", "2026-11-20T03:00:00+00:00")])
+def test_an_execution_from_its_first_event_to_its_seal(tmp_path: Path, operator: str, as_of: str) -> None:
+    archive, swept = Archive(tmp_path), list[bool]()
+    begun = recording.staged(archive.root, *WHERE, sweep=lambda: swept.append(True))
+    assert (begun.root, begun.trouble, swept) == (archive.root, "", [True])
+    journal = Journal(begun.folder)
+    recording.opened(journal, begun.run_id, "dlq", "command", {"env": "prod", "release": "r1"}, prices={"a": 1})
+    recording.called(journal, WHO, operator, "http://127.0.0.1:1", as_of)
+    ref, trouble = sealing.sealed(archive, begun.folder, "completed")
+    assert ref is not None and trouble == ""
+    record = archive.load(ref)
+    assert (record.run_id, record.env, record.notebook, record.origin) == (begun.run_id, "prod", "dlq", "command")
+    assert (record.operator, record.caller_arn, record.prices) == (operator or "arn:ann", "arn:ann", {"a": 1})
+    assert record.as_of == (as_of or NOW.isoformat())
+
+
+def test_where_the_archive_cannot_be_written_one_to_spare_does_if_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "archive").write_text("a file where the folder should be")
+    with pytest.raises((ArchiveError, OSError)):
+        recording.staged(tmp_path / "archive", *WHERE)
+    begun = recording.staged(tmp_path / "archive", *WHERE, run_id="abc", spare="this rollback")
+    assert begun.root.parent == tmp_path and begun.root.name.startswith("runbook-archive-")
+    assert begun.trouble.endswith(f"the record of this rollback is in {begun.root}") and begun.run_id == "abc"
+    assert json.loads((begun.folder / "owner.json").read_text())["run_id"] == "abc"
+
+
+def test_a_record_that_cannot_be_sealed_is_a_sentence_and_its_journal_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = Archive(tmp_path)
+    begun = recording.staged(archive.root, *WHERE)
+
+    def full(final: Path, *given: Any) -> None:
+        if ".staging" not in final.parts:
+            raise ArchiveError("no room")
+        write_folder(final, *given)
+
+    monkeypatch.setattr("runbook_lib.record.archive.write_folder", full)
+    ref, trouble = sealing.sealed(archive, begun.folder, "failed", "why")
+    assert ref is None and f"no room; the journal is kept in {begun.folder}" in trouble
+    assert sealing.sealed_or_said(archive, begun.folder, "failed") == ""
+    assert capsys.readouterr().err.strip() == trouble and begun.folder.is_dir()
