@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runbook_lib.base.window import Window, iso, parse, period_for
@@ -14,8 +14,10 @@ from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
-from runbook_lib.observe.jobs.census import BLOCK_S
-from runbook_lib.observe.jobs.segment import Segment
+from runbook_lib.observe.jobs.census import MINUTE_S
+from runbook_lib.observe.jobs.segment import Segment, added_up
+
+QUARTER_S = 900
 
 
 def success(seen: Seen) -> Evidence:
@@ -46,7 +48,7 @@ def success(seen: Seen) -> Evidence:
     return seen.evidence(
         "success", "rate", query, window, door.labels(),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
-        in_flight=segment.in_flight, blocks=_blocks(segment, door.blocks(seen, spans, met) if met else {}),
+        in_flight=segment.in_flight, **_course(seen, segment, spans, met),
         doubtful=min(met.doubtful + unsure, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
         extra={
             "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
@@ -58,15 +60,32 @@ def success(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def _blocks(segment: Segment, at_door: dict[int, tuple[int, int]]) -> tuple[tuple[str, int, int], ...]:
-    """Failures and requests by quarters of an hour: of the jobs, and of what was turned away at the door."""
-    counts = {place: (bad, n) for place, bad, n in segment.blocks}
-    for place, (bad, n) in at_door.items():
-        had = counts.get(place, (0, 0))
-        counts[place] = (had[0] + bad, had[1] + n)
-    return tuple(
-        (iso(dt.datetime.fromtimestamp(place * BLOCK_S, dt.UTC)), bad, n) for place, (bad, n) in sorted(counts.items())
-    )
+def _course(seen: Seen, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
+    """How it went: failures and requests in the order of time, of the jobs and of what was turned away at the door.
+
+    Only minutes with a failure matter one by one to the test for a change, and the others are joined within their
+    quarter of an hour. A census of a record that has no minutes has quarters of an hour.
+    """
+    old = bool(segment.blocks) and not segment.minutes
+    step_s = QUARTER_S if old else MINUTE_S
+    turned = door.failures(seen, spans, met, step_s) if met else ()
+    counted = added_up([segment.blocks if old else segment.minutes, turned])
+    rows = counted if old else _joined(counted)
+    told = tuple((iso(dt.datetime.fromtimestamp(place * step_s, dt.UTC)), bad, n) for place, bad, n in rows)
+    return {"blocks" if old else "course": told}
+
+
+def _joined(minutes: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Minutes without a failure joined with those before them in the same quarter of an hour."""
+    quarter = QUARTER_S // MINUTE_S
+    rows: list[tuple[int, int, int]] = []
+    for place, bad, n in minutes:
+        last = rows[-1] if rows else None
+        if last and not bad and not last[1] and last[0] // quarter == place // quarter:
+            rows[-1] = last[0], 0, last[2] + n
+        else:
+            rows.append((place, bad, n))
+    return rows
 
 
 def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
