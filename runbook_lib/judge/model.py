@@ -198,7 +198,7 @@ class Evidence(Frozen):
     blocks: tuple[tuple[str, int, int], ...] = ()
     """`course` by quarters of an hour, as in records from before there was one."""
     course: tuple[tuple[str, int, int], ...] = ()
-    """Rates: how it went, (start, bad, n) in order: each minute with a failure by itself, minutes without one joined
+    """Rates: how it went, (start, bad, n) in order: each step of time with a failure by itself, those without one joined
     within their quarter of an hour. For a change that came late. It may say less than `bad` and `n`, never more."""
     doubtful: int = 0
     partial: bool = False

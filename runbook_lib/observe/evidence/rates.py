@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.window import Window, iso, parse, period_for
@@ -14,8 +14,8 @@ from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
-from runbook_lib.observe.jobs.census import MINUTE_S
-from runbook_lib.observe.jobs.segment import Segment, added_up
+from runbook_lib.observe.jobs.census import STEP_S
+from runbook_lib.observe.jobs.segment import Segment, added_up, joined
 
 QUARTER_S = 900
 
@@ -63,29 +63,17 @@ def success(seen: Seen) -> Evidence:
 def _course(seen: Seen, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
     """How it went: failures and requests in the order of time, of the jobs and of what was turned away at the door.
 
-    Only minutes with a failure matter one by one to the test for a change, and the others are joined within their
-    quarter of an hour. A census of a record that has no minutes has quarters of an hour.
+    CloudWatch knows the minute of what was turned away: it counts as the first of its minute. Only failures matter one
+    by one to the test for a change, and what lies between them is joined by quarters of an hour. The census of a
+    record that has no steps has quarters of an hour, with their failures.
     """
-    old = bool(segment.blocks) and not segment.minutes
-    step_s = QUARTER_S if old else MINUTE_S
+    old = bool(segment.blocks) and not segment.steps
+    step_s = QUARTER_S if old else STEP_S
     turned = door.failures(seen, spans, met, step_s) if met else ()
-    counted = added_up([segment.blocks if old else segment.minutes, turned])
-    rows = counted if old else _joined(counted)
+    counted = added_up([segment.blocks if old else segment.steps, turned])
+    rows = counted if old else joined(counted, QUARTER_S // STEP_S)
     told = tuple((iso(dt.datetime.fromtimestamp(place * step_s, dt.UTC)), bad, n) for place, bad, n in rows)
     return {"blocks" if old else "course": told}
-
-
-def _joined(minutes: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Minutes without a failure joined with those before them in the same quarter of an hour."""
-    quarter = QUARTER_S // MINUTE_S
-    rows: list[tuple[int, int, int]] = []
-    for place, bad, n in minutes:
-        last = rows[-1] if rows else None
-        if last and not bad and not last[1] and last[0] // quarter == place // quarter:
-            rows[-1] = last[0], 0, last[2] + n
-        else:
-            rows.append((place, bad, n))
-    return rows
 
 
 def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:

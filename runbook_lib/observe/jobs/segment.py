@@ -14,6 +14,10 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge.model import Frozen
 
 
+STEPS_A_MINUTE = 6
+"""Of ten seconds."""
+
+
 class Segment(Frozen):
     """What became of the jobs created in [start, end_settled). JSON-able (`model_dump(mode="json")`)."""
 
@@ -44,9 +48,10 @@ class Segment(Frozen):
     errors: dict[str, int] = Field(default_factory=dict)
     """Failures by signature."""
     blocks: tuple[tuple[int, int, int], ...] = ()
-    """`minutes` by quarters of an hour, as in records from before there were minutes."""
-    minutes: tuple[tuple[int, int, int], ...] = ()
-    """(number of the minute since the epoch, jobs that were no success, jobs), in order."""
+    """`steps` by quarters of an hour, as in records from before there were steps."""
+    steps: tuple[tuple[int, int, int], ...] = ()
+    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; steps without a failure are
+    joined with those before them in the same minute."""
     quota: int = 0
     """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
     untold: int = 0
@@ -122,7 +127,7 @@ def merge(segments: Sequence[Segment]) -> Segment:
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         gaps=tuple(gaps),
         blocks=added_up(part.blocks for part in parts),
-        minutes=added_up(part.minutes for part in parts),
+        steps=joined(added_up(part.steps for part in parts), STEPS_A_MINUTE),
         **{name: sum(getattr(part, name) for part in parts) for name in added},
     )
 
@@ -134,6 +139,18 @@ def added_up(counts: Iterable[Iterable[tuple[int, int, int]]]) -> tuple[tuple[in
         sums[place][0] += bad
         sums[place][1] += n
     return tuple((place, bad, n) for place, (bad, n) in sorted(sums.items()))
+
+
+def joined(counts: Iterable[tuple[int, int, int]], within: int) -> tuple[tuple[int, int, int], ...]:
+    """(place, bad, n) with places without a failure joined with those before them in the same `within` places."""
+    rows: list[tuple[int, int, int]] = []
+    for place, bad, n in counts:
+        last = rows[-1] if rows else None
+        if last and not bad and not last[1] and last[0] // within == place // within:
+            rows[-1] = last[0], 0, last[2] + n
+        else:
+            rows.append((place, bad, n))
+    return tuple(rows)
 
 
 def _disjoint(segments: Sequence[Segment]) -> list[Segment]:

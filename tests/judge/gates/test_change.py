@@ -54,7 +54,7 @@ def test_good_hours_do_not_hide_a_change(good: int, share: float, most: int) -> 
 
 
 def test_a_service_at_the_limit_is_failed_in_at_most_one_soak_of_a_hundred() -> None:
-    """Looked at after every failure of a day's 3,000 requests, 400 soaks: 4 are allowed on the mean, 9 by chance."""
+    """Looked at after every minute with a failure of a day's 3,000 requests, 400 soaks: 4 are allowed on the mean, 9 by chance."""
     rng = np.random.default_rng(11)
     wrong = 0
     for _ in range(400):
