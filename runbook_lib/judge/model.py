@@ -198,8 +198,8 @@ class Evidence(Frozen):
     blocks: tuple[tuple[str, int, int], ...] = ()
     """`course` by quarters of an hour, as in records from before there was one."""
     course: tuple[tuple[str, int, int], ...] = ()
-    """Rates: how it went, (start, bad, n) in order: each step of time with a failure by itself, those without one joined
-    within their quarter of an hour. For a change that came late. It may say less than `bad` and `n`, never more."""
+    """Rates: how it went, (start, bad, n) in order: each step of time with a failure by itself, those without one
+    joined within their quarter of an hour. It may say less than `bad` and `n`, never more."""
     doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""
@@ -231,8 +231,7 @@ class GateResult(Frozen):
     """`needed` at the rate seen in the window."""
     collapsed: bool = False
     since: str | None = None
-    """When the change for the worse began, ISO 8601 UTC, where one fails the gate: value, interval and n are of the time
-    since then."""
+    """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
     since_between: tuple[str, str] | None = None
     """The interval in which it began, at 95 %."""
     evidence: Evidence

@@ -2,10 +2,11 @@
 
 A soak is a service of which 99.8 % succeed, for so many requests, and of which a share fails from then on, at 3,000
 requests a day under the world's day curve. The judge's test is looked at after each request, on the steps of time
-that a census keeps. Beside it, on the same soaks: the test from the start alone (what gates have that keep no course), CUSUM that
-is told the failure rate beforehand, with a threshold for 1 % false alarms among 3,000 requests at the limit (Page 1954),
-and the naive "below the limit, once 40 requests are seen". Lorden's bound (1971) is ln(ARL)/KL, with the average run
-length of the same 1 % among 3,000 requests: what any test takes in the worst case whose service is at the limit before.
+that a census keeps. Beside it, on the same soaks: the test from the start alone (what gates have that keep no course),
+CUSUM that is told the failure rate beforehand, with a threshold for 1 % false alarms among 3,000 requests at the limit
+(Page 1954), and the naive "below the limit, once 40 requests are seen". Lorden's bound (1971) is ln(ARL)/KL, with the
+average run length of the same 1 % among 3,000 requests: what any test takes in the worst case, that of a service which
+is at the limit before.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Found(NamedTuple):
     @classmethod
     def of(cls, after: NDArray[np.float64]) -> Found:
         """Of the requests that each soak took; infinite where nothing was found."""
-        return cls(float(np.isfinite(after).mean()), *(float(x) for x in np.quantile(after, (0.5, 0.95), method="higher")))
+        median, most = np.quantile(after, (0.5, 0.95), method="higher")
+        return cls(float(np.isfinite(after).mean()), float(median), float(most))
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge import numbers, words
-from runbook_lib.judge.gates import beside, change, compare, quarters, sequential, statistics
+from runbook_lib.judge.gates import beside, change, compare, quarters, sequence, sequential, statistics
 from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.money import cost, money, projection
@@ -147,6 +147,8 @@ TABLE: dict[str, Row] = {
     "change.tested": Row(lambda *a: change.tested(*a)[0], (values, values, half, prior), "as log_e"),
     "change.moment": Row(lambda *a: change.moment(*a).first, (values, values, half, prior)),
     "change.weights": Row(change.weights, (st.integers(0, 50),), "-inf for no start"),
+    "sequence.so_far": Row(sequence.so_far, (odd, some, half, prior)),
+    "sequence.at_declared": Row(sequence.at_declared, (some, some, half, some)),
     "sequential.boundary": Row(sequential.boundary, (st.lists(some, max_size=3), half, half, prior)),
     "sequential.early_rank": Row(sequential.early_rank, (some, half, half, prior)),
     "sequential.split_log_e": Row(
@@ -238,8 +240,8 @@ NO_ARITHMETIC = {
     "words.instant", "words.word", "words.shown", "words.sentence",
 }  # fmt: skip
 """They take models, which refuse by themselves, or texts; tested where their kind is."""
-MODULES = (alarm_math, backlog, beside, capacity, change, compare, cost, door, guard_math, load, money, power, projection,
-           quarters, sequential, statistics, weekly, words)  # fmt: skip
+MODULES = (alarm_math, backlog, beside, capacity, change, compare, cost, door, guard_math, load, money, power,
+           projection, quarters, sequence, sequential, statistics, weekly, words)  # fmt: skip
 
 
 def test_every_public_function_has_a_row() -> None:

@@ -2,11 +2,11 @@
 
 Counted from the start, good hours before a failure hide it. So the test is a mixture over the moment from which the
 rate is worse than the limit. Half of its weight is on the start of the soak; the other half is shared among later
-starts, one after each part of the course (a few seconds) with a failure, the j-th with 6 / ((j + 5) (j + 6)) of that
+starts, one after each part of the course (ten seconds) with a failure, the j-th with 6 / ((j + 5) (j + 6)) of that
 half. Each start brings an e-process of its own (`sequential.log_e` on what came after it), the weights are fixed
-beforehand and add up to 1, and a start is known when it comes, so the sum is an e-process too: by Ville's inequality it reaches 1/alpha in at most
-alpha of the soaks that are no worse than the limit, however often one looks (Shin, Ramdas & Rinaldo 2022,
-"E-detectors"; the starts are stopping times).
+beforehand and add up to 1, and a start is known when it comes, so the sum is an e-process too: by Ville's inequality
+it reaches 1/alpha in at most alpha of the soaks that are no worse than the limit, however often one looks (Shin, Ramdas
+& Rinaldo 2022, "E-detectors"; the starts are stopping times).
 
 Why after failures: a change shows by failures, and there are few of them while all is well. A start at every request
 would pay log(requests) for the choice; this pays log(failures), and loses no more than the first one of the change. No
@@ -50,7 +50,7 @@ def weights(count: int) -> NDArray[np.float64]:
     6 / ((j + 5) (j + 6)) is 6 / (j + 5) - 6 / (j + 6), so the sum over j = 1, 2, ... is 1.
     """
     j = np.arange(1, count + 1, dtype=float)
-    return math.log((1 - START_SHARE) * EVEN) - np.log(j + EVEN - 1) - np.log(j + EVEN)
+    return np.asarray(math.log((1 - START_SHARE) * EVEN) - np.log(j + EVEN - 1) - np.log(j + EVEN), dtype=float)
 
 
 def tested(
@@ -70,7 +70,8 @@ def tested(
         ValueError: no part, not as many failures as requests, or what `log_e` refuses.
     """
     failures, k, m = _from_each(bad, n)
-    start = float(log_e(*(whole or (k[0], m[0])), limit, prior)) + math.log(START_SHARE)
+    all_bad, all_n = whole or (k[0], m[0])
+    start = float(log_e(all_bad, all_n, limit, prior)) + math.log(START_SHARE)
     after = np.flatnonzero(failures > 0) + 1
     later = -math.inf
     if len(after):
@@ -79,7 +80,9 @@ def tested(
 
 
 def moment(bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float]) -> Moment:
-    """When the change came that `tested` speaks of: the likeliest part, and an interval (every request as likely before).
+    """When the change came that `tested` speaks of: the likeliest part, and an interval.
+
+    Beforehand every request is as likely to be the first.
 
     Raises:
         ValueError: as `tested`; or no failure, so no change.

@@ -71,7 +71,7 @@ class Reading:
     since: Since | None = None
     """The change for the worse, where one fails the gate; all the figures are of the time since then."""
     since_quarter: tuple[str, int, int] | None = None
-    """The same in records whose failures are kept by quarters of an hour: (start, bad, n), beside figures of the whole."""
+    """The same in records that keep failures by quarters of an hour: (start, bad, n), beside figures of the whole."""
     early: str | None = None
     """What the time-uniform test says, in words, if it fails the gate."""
     needed: int | None = None
@@ -122,11 +122,10 @@ def _quarters(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tup
     return since, f"{told}, shown at {level} by the test for a change that holds at every look"
 
 
-
 def _early(
     gate: Gate, evidence: Evidence, limit: float, rules: Rules
 ) -> tuple[str | None, tuple[Since, int, int] | None]:
-    """What the time-uniform test says if it fails the rate, and the change with `bad` and `n` since, if there was one."""
+    """What the time-uniform test says if it fails the rate; the change, with `bad` and `n` since."""
     bad, n = evidence.bad or 0, evidence.n or 0
     if not evidence.course:
         return _early_words(bad, n, gate.failing, sequential.early_fail_log_e(bad, n, limit, rules.prior), rules), None
@@ -145,8 +144,8 @@ def _early(
     ends = [words.instant(one) for one in since.between]
     span = f" (the change came between {' and '.join(ends)})" if ends[0] != ends[1] else ""
     return (
-        f"since {words.instant(since.at)} {k:,} of {m:,} {gate.failing}{span}, shown at {level} by the test for a change "
-        f"that holds at every look; the whole time: {whole}"
+        f"since {words.instant(since.at)} {k:,} of {m:,} {gate.failing}{span}, shown at {level} by the test for a "
+        f"change that holds at every look; the whole time: {whole}"
     ), (since, k, m)
 
 

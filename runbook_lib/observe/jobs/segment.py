@@ -13,7 +13,6 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.model import Frozen
 
-
 STEPS_A_MINUTE = 6
 """Of ten seconds."""
 
@@ -50,8 +49,8 @@ class Segment(Frozen):
     blocks: tuple[tuple[int, int, int], ...] = ()
     """`steps` by quarters of an hour, as in records from before there were steps."""
     steps: tuple[tuple[int, int, int], ...] = ()
-    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; steps without a failure are
-    joined with those before them in the same minute."""
+    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; steps without a failure
+    are joined with those before them in the same minute."""
     quota: int = 0
     """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
     untold: int = 0

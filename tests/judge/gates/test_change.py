@@ -54,7 +54,7 @@ def test_good_hours_do_not_hide_a_change(good: int, share: float, most: int) -> 
 
 
 def test_a_service_at_the_limit_is_failed_in_at_most_one_soak_of_a_hundred() -> None:
-    """Looked at after every minute with a failure of a day's 3,000 requests, 400 soaks: 4 are allowed on the mean, 9 by chance."""
+    """A day's 3,000 requests, looked at whenever one failed, 400 soaks: 4 are allowed on the mean, 9 by chance."""
     rng = np.random.default_rng(11)
     wrong = 0
     for _ in range(400):
@@ -113,7 +113,11 @@ def test_it_is_a_number_for_any_course_and_the_moment_lies_in_it(course: list[tu
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(2, 9)), min_size=1, max_size=80), st.data())
 def test_minutes_without_a_failure_may_be_joined(course: list[tuple[int, int]], data: st.DataObject) -> None:
     """A record that keeps every minute and one that joins the good ones say the same."""
-    place, good, more = data.draw(st.integers(0, len(course))), data.draw(st.integers(1, 30)), data.draw(st.integers(1, 9))
+    place, good, more = (
+        data.draw(st.integers(0, len(course))),
+        data.draw(st.integers(1, 30)),
+        data.draw(st.integers(1, 9)),
+    )
 
     def told(*between: tuple[int, int]) -> tuple[float, bool]:
         rows = [*course[:place], *between, *course[place:]]
@@ -166,8 +170,8 @@ def test_value_interval_n_collapse_and_words_are_those_since_the_change(policy: 
     assert result.since_between is not None and result.since_between[0] <= result.since <= result.since_between[1]
     assert result.collapsed, "the time since the change has collapsed, whatever the soak's mean"
     assert result.reason == (
-        "success rate 41.7 % (95 % 22.1-63.4 %, n = 24) is below the alert limit 98 %: since 2026-11-23 12:30 UTC 14 of 24 "
-        "failed, shown at 99 % by the test for a change that holds at every look; the whole time: 97.8 % (n = 624)."
+        "success rate 41.7 % (95 % 22.1-63.4 %, n = 24) is below the alert limit 98 %: since 2026-11-23 12:30 UTC "
+        "14 of 24 failed, shown at 99 % by the test for a change that holds at every look; the whole time: 97.8 % (n = 624)."
     )
     without = seen.model_copy(update={"course": ()})
     assert judge(gate, without, look=None).verdict is Verdict.INCONCLUSIVE, "the mean alone hides it"
