@@ -178,6 +178,7 @@ def lorden(share: float) -> float:
     return math.log(TODAY / ALPHA) / kl
 
 
+@functools.cache
 def rows(runs: int) -> dict[tuple[int, float], dict[str, Found]]:
     """By (good requests before, failing share): each test on the same soaks."""
     found = {}
@@ -192,6 +193,7 @@ def rows(runs: int) -> dict[tuple[int, float], dict[str, Found]]:
     return found
 
 
+@functools.cache
 def false_fails(runs: int) -> dict[str, float]:
     """Share of soaks exactly at the limit that each test fails among 3,000 requests."""
     made = soaks(0, LIMIT, TODAY, runs, 2)
@@ -216,7 +218,80 @@ def looked(per_day: float, share: float, runs: int, seed: int) -> tuple[Found, F
         bad = rng.binomial(n, np.where(np.arange(len(n)) < since * per_min, HEALTHY, share))
         for end in range(since + EVERY_MIN - since % EVERY_MIN, LAST_H * 60 + 1, EVERY_MIN):
             seen = slice(0, end * per_min)
+            if not bad[(end - EVERY_MIN) * per_min : end * per_min].any():
+                continue  # only a failure raises the evidence
             if change.tested(bad[seen].tolist(), n[seen].tolist(), LIMIT, PRIOR)[0] >= -math.log(ALPHA):
                 requests[run], minutes[run] = n[since * per_min : end * per_min].sum(), end - since
                 break
     return Found.of(requests), Found.of(minutes)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else "never"
+
+
+def table(runs: int) -> str:
+    """How soon a change is found, row by row, as Markdown."""
+    lines = [
+        "| good before | fails then | median request | goal | 95 % of soaks by | found | from the start alone | "
+        "CUSUM, share known | naive | Lorden |",
+        "| --- " * 10 + "|",
+    ]
+    for (good, share), found in rows(runs).items():
+        own = found["judge"]
+        others = " | ".join(_count(found[name].median) for name in ("start", "cusum", "naive"))
+        lines.append(
+            f"| {good:,} | {share:.0%} | {own.median:,.0f} | {GOALS[good][SHARES.index(share)]} | {_count(own.most)} | "
+            f"{own.share:.1%} | {others} | {lorden(share):,.0f} |".replace("%", " %")
+        )
+    told = false_fails(runs)
+    lines.append(
+        f"\nA service exactly at the limit is failed among 3,000 requests by the judge in {told['judge']:.2%} of soaks, "
+        f"from the start alone in {told['start']:.2%}, naively in {told['naive']:.1%}.".replace("%", " %")
+    )
+    return "\n".join(lines)
+
+
+def looked_table(runs: int) -> str:
+    """The same with a look every 5 minutes, for a change at any time of the first day."""
+    lines = [
+        "| requests a day | fails then | found within 36 h | median request | median minutes | 95 % by, minutes |",
+        "| --- " * 6 + "|",
+    ]
+    for per_day in LOOKED:
+        for share in SHARES:
+            requests, minutes = looked(per_day, share, runs, 1)
+            lines.append(
+                f"| {per_day:,} | {share:.0%} | {minutes.share:.0%} | {_count(requests.median)} | "
+                f"{_count(minutes.median)} | {_count(minutes.most)} |".replace("%", " %")
+            )
+    return "\n".join(lines)
+
+
+def limits() -> list[tuple[str, Callable[[int], float], float | None, float | None]]:
+    """What must hold: words, the figure of a number of soaks, at most, at least."""
+    found: list[tuple[str, Callable[[int], float], float | None, float | None]] = [
+        (
+            f"{share:.0%} fail after {good:,} good, median requests to find",
+            lambda runs, at=(good, share): rows(runs)[at]["judge"].median,
+            float(GOALS[good][SHARES.index(share)]),
+            None,
+        )
+        for good in GOOD
+        for share in SHARES
+    ]
+    return [
+        *found,
+        (
+            "5% fail after 2,900 good, found within 3,000",
+            lambda runs: rows(runs)[2900, 0.05]["judge"].share,
+            None,
+            0.95,
+        ),
+        (
+            "at the limit, failed among 3,000 by the test for a change",
+            lambda runs: false_fails(runs)["judge"],
+            0.01,
+            None,
+        ),
+    ]

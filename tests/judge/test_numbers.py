@@ -149,6 +149,10 @@ TABLE: dict[str, Row] = {
     "change.weights": Row(change.weights, (st.integers(0, 50),), "-inf for no start"),
     "sequence.so_far": Row(sequence.so_far, (odd, some, half, prior)),
     "sequence.at_declared": Row(sequence.at_declared, (some, some, half, some)),
+    "sequence.band": Row(
+        lambda k, n, looks, sure, p: sequence.band([k], [n], [True], looks=looks, confidence=sure, prior=p),
+        (some, some, some, half, prior),
+    ),
     "sequential.boundary": Row(sequential.boundary, (st.lists(some, max_size=3), half, half, prior)),
     "sequential.early_rank": Row(sequential.early_rank, (some, half, half, prior)),
     "sequential.split_log_e": Row(

@@ -171,7 +171,8 @@ def test_value_interval_n_collapse_and_words_are_those_since_the_change(policy: 
     assert result.collapsed, "the time since the change has collapsed, whatever the soak's mean"
     assert result.reason == (
         "success rate 41.7 % (95 % 22.1-63.4 %, n = 24) is below the alert limit 98 %: since 2026-11-23 12:30 UTC "
-        "14 of 24 failed, shown at 99 % by the test for a change that holds at every look; the whole time: 97.8 % (n = 624)."
+        "14 of 24 failed, shown at 99 % by the test for a change that holds at every look; the whole time: 97.8 % "
+        "(n = 624)."
     )
     without = seen.model_copy(update={"course": ()})
     assert judge(gate, without, look=None).verdict is Verdict.INCONCLUSIVE, "the mean alone hides it"
