@@ -246,8 +246,8 @@ def table(runs: int) -> str:
         )
     told = false_fails(runs)
     lines.append(
-        f"\nA service exactly at the limit is failed among 3,000 requests by the judge in {told['judge']:.2%} of soaks, "
-        f"from the start alone in {told['start']:.2%}, naively in {told['naive']:.1%}.".replace("%", " %")
+        f"\nA service exactly at the limit is failed among 3,000 requests by the judge in {told['judge']:.2%} of "
+        f"soaks, from the start alone in {told['start']:.2%}, naively in {told['naive']:.1%}.".replace("%", " %")
     )
     return "\n".join(lines)
 
@@ -280,18 +280,15 @@ def limits() -> list[tuple[str, Callable[[int], float], float | None, float | No
         for good in GOOD
         for share in SHARES
     ]
+
+    def late(runs: int) -> float:
+        return rows(runs)[2900, 0.05]["judge"].share
+
+    def false(runs: int) -> float:
+        return false_fails(runs)["judge"]
+
     return [
         *found,
-        (
-            "5% fail after 2,900 good, found within 3,000",
-            lambda runs: rows(runs)[2900, 0.05]["judge"].share,
-            None,
-            0.95,
-        ),
-        (
-            "at the limit, failed among 3,000 by the test for a change",
-            lambda runs: false_fails(runs)["judge"],
-            0.01,
-            None,
-        ),
+        ("5% fail after 2,900 good, found within 3,000", late, None, 0.95),
+        ("at the limit, failed among 3,000 by the test for a change", false, ALPHA, None),
     ]

@@ -23,7 +23,8 @@ def plots(bench: Any, runs: int) -> dict[str, Any]:
     with matplotlib.rc_context(style.rc()):
         made = {}
         for name, draw in (
-            ("judge-early", _early), ("judge-median", _median), ("judge-change", _change), ("judge-promoted", _promoted),
+            ("judge-early", _early), ("judge-median", _median), ("judge-change", _change),
+            ("judge-promoted", _promoted),
         ):  # fmt: skip
             figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
             draw(axes, bench, runs)
