@@ -171,8 +171,8 @@ LIMITS: tuple[Must, ...] = (
                               (3000, 0.05, 350))
     ),
     *(
-        # Its soaks are simulated request by request: a fourth of them take as long.
-        Must(what, lambda runs, found=found: found(runs // 4), most, least)
+        # Its soaks are simulated request by request: a tenth of them take as long.
+        Must(what, lambda runs, found=found: found(max(500, runs // 10)), most, least)
         for what, found, most, least in bench_change.limits()
     ),
     Must("98% success, promoted over all looks, 300 a day", lambda runs: promoted(0.02, 300, runs, 2), 0.05),
@@ -256,7 +256,7 @@ def main() -> int:
     )
     tables = {
         "early": early_table(given.runs),
-        "change": bench_change.table(given.runs // 4),
+        "change": bench_change.table(max(500, given.runs // 10)),
         "change-looks": bench_change.looked_table(100),
         "promoted": promoted_table(given.runs),
     }
