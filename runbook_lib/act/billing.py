@@ -14,9 +14,10 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.waiting import growing, until
 from runbook_lib.judge.incidents.capacity import Units
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.resources.billing import ON_DEMAND, PROVISIONED, Billing, read
+from runbook_lib.observe.resources.billing import ON_DEMAND, PROVISIONED, Billing, read_billing
 from runbook_lib.params.load import Params
 
 ON_DEMAND_START = 4000
@@ -30,7 +31,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
 _AGAIN = "provision it again by rollback_3_dynamodb_throttling"
 
 
-class Plan(Frozen):
+class BillingPlan(Frozen):
     """What would be asked of DynamoDB, and the state that it is conditional on."""
 
     before: Billing
@@ -61,7 +62,7 @@ class Plan(Frozen):
         return "\n".join([*lines, f"  undo: {self.undo}"])
 
 
-def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: float, backs_a_day: int) -> Plan:
+def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: float, backs_a_day: int) -> BillingPlan:
     """The plan that gives table and indexes `units`. Pure.
 
     Args:
@@ -90,7 +91,7 @@ def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: floa
         "when idle"
     )
     notes.append("a single hot key is throttled at 1,000 write or 3,000 read units, whatever the table has")
-    return Plan(
+    return BillingPlan(
         before=found,
         mode=PROVISIONED,
         units=every,
@@ -100,9 +101,9 @@ def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: floa
     )
 
 
-def plan_on_demand(found: Billing, *, backs_a_day: int) -> Plan:
+def plan_on_demand(found: Billing, *, backs_a_day: int) -> BillingPlan:
     """The plan that brings the table back to on demand. Pure."""
-    return Plan(
+    return BillingPlan(
         before=found,
         mode=ON_DEMAND,
         units={},
@@ -112,7 +113,7 @@ def plan_on_demand(found: Billing, *, backs_a_day: int) -> Plan:
     )
 
 
-def plan_units_back(found: Billing, before: dict[str, Units]) -> Plan:
+def plan_units_back(found: Billing, before: dict[str, Units]) -> BillingPlan:
     """The plan that gives a table that was PROVISIONED all along the units it had. Pure.
 
     Args:
@@ -120,7 +121,7 @@ def plan_units_back(found: Billing, before: dict[str, Units]) -> Plan:
     """
     kept = {name: units for name, units in found.units.items() if name not in before}
     there = {name: units for name, units in before.items() if name in (found.table, *found.indexes)}
-    return Plan(
+    return BillingPlan(
         before=found,
         mode=PROVISIONED,
         units={**kept, **there},
@@ -139,7 +140,7 @@ def _less() -> str:
 
 
 def apply(
-    plan: Plan,
+    plan: BillingPlan,
     client: Any,
     guard: Guard,
     params: Params,
@@ -166,7 +167,7 @@ def apply(
         return waited()
     if plan.blockers:
         raise Refused(f"{plan.blockers[0]}; nothing was changed")
-    now = read(client, params)
+    now = read_billing(client, params)
     if now.facts() != plan.before.facts():
         raise Refused(
             f"the capacity of {now.table} was changed since the plan was made ({now.mode} {_said(now)}, the plan read "
@@ -214,18 +215,18 @@ def wait(
     Raises:
         AwsError: DynamoDB refused or did not answer.
     """
-    begun, pause = monotonic(), FIRST_WAIT_S
-    while True:
-        found = read(client, params)
-        gone = monotonic() - begun
-        if found.active or gone >= wait_s:
-            return found
-        out(f"{found.table} is {found.status}: {gone:.0f} s of at most {wait_s:.0f} s")
-        sleep(min(pause, wait_s - gone))
-        pause = min(2 * pause, LONGEST_WAIT_S)
+    return until(
+        lambda: read_billing(client, params),
+        lambda found: found.active,
+        limit_s=wait_s,
+        pause=growing(FIRST_WAIT_S, LONGEST_WAIT_S),
+        told=lambda found, gone: out(f"{found.table} is {found.status}: {gone:.0f} s of at most {wait_s:.0f} s"),
+        sleep=sleep,
+        clock=monotonic,
+    )
 
 
-def _request(plan: Plan) -> dict[str, Any]:
+def _request(plan: BillingPlan) -> dict[str, Any]:
     """Every index must be given units of its own, whether they change or not where the mode does (trap 22)."""
     table = plan.before.table
     request: dict[str, Any] = {"TableName": table, "BillingMode": plan.mode}

@@ -14,14 +14,14 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.resources.workers import Workers, read
+from runbook_lib.observe.resources.workers import Workers, read_workers
 from runbook_lib.params.load import Params
 
 TRIES = 3
 """How often a step back is made where somebody else writes the same setting."""
 
 
-class Plan(Frozen):
+class ConcurrencyPlan(Frozen):
     """What would be set, and the state that it is conditional on."""
 
     before: Workers
@@ -58,7 +58,7 @@ class Plan(Frozen):
         return "\n".join([*lines, f"  undo: {self.undo}"])
 
 
-def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: int) -> Plan:
+def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: int) -> ConcurrencyPlan:
     """The plan that lets `workers` run at a time. Pure.
 
     Args:
@@ -85,7 +85,7 @@ def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: i
         notes.append("0 workers are reserved: somebody stopped the worker, find out why before it runs again")
     if found.state not in ("Enabled", "Enabling", "Updating", "Creating"):
         blockers.append(f"the event source is {found.state}: no worker takes a message, however many there may be")
-    return Plan(
+    return ConcurrencyPlan(
         before=found,
         reserved=workers,
         maximum=workers,
@@ -96,12 +96,14 @@ def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: i
     )
 
 
-def plan_lower(found: Workers, reserved: int, maximum: int | None) -> Plan:
+def plan_lower(found: Workers, reserved: int, maximum: int | None) -> ConcurrencyPlan:
     """The plan that puts the settings back. Pure."""
-    return Plan(before=found, reserved=reserved, maximum=maximum, raises=False, undo="raise it again by this notebook")
+    return ConcurrencyPlan(
+        before=found, reserved=reserved, maximum=maximum, raises=False, undo="raise it again by this notebook"
+    )
 
 
-def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> Workers:
+def apply(plan: ConcurrencyPlan, client: Any, guard: Guard, params: Params) -> Workers:
     """Carries `plan` out, each setting a change of its own; what is set already is left alone. Returns what is read.
 
     A raise is refused if anybody changed a setting since the plan was made; a step back is not
@@ -114,7 +116,7 @@ def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> Workers:
     guard.authorise(plan.raises)
     if plan.raises and plan.blockers:
         raise Refused(f"{plan.blockers[0]}; nothing was changed")
-    now = read(client, params)
+    now = read_workers(client, params)
     if plan.raises and now.facts() != plan.before.facts():
         meanwhile = f"{_settings(now)}, the plan read {_settings(plan.before)}"
         raise Refused(
@@ -127,7 +129,12 @@ def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> Workers:
 
 
 def _insist(
-    setting: Literal["reserved", "maximum"], plan: Plan, now: Workers, client: Any, guard: Guard, params: Params
+    setting: Literal["reserved", "maximum"],
+    plan: ConcurrencyPlan,
+    now: Workers,
+    client: Any,
+    guard: Guard,
+    params: Params,
 ) -> Workers:
     """A step back is not refused for what somebody else writes at the same moment: it is made again."""
     for _ in range(TRIES - 1):
@@ -135,12 +142,17 @@ def _insist(
             return _set(setting, plan, now, client, guard, params)
         except Refused as error:
             guard.warn(f"{error}; it is a step back, and is tried again")
-            now = read(client, params)
+            now = read_workers(client, params)
     return _set(setting, plan, now, client, guard, params)
 
 
 def _set(
-    setting: Literal["reserved", "maximum"], plan: Plan, now: Workers, client: Any, guard: Guard, params: Params
+    setting: Literal["reserved", "maximum"],
+    plan: ConcurrencyPlan,
+    now: Workers,
+    client: Any,
+    guard: Guard,
+    params: Params,
 ) -> Workers:
     wanted = plan.reserved if setting == "reserved" else plan.maximum
     seen: list[Workers] = []
@@ -155,7 +167,7 @@ def _set(
             client.update_event_source_mapping(UUID=now.mapping, ScalingConfig=config)
 
     def read_back() -> dict[str, int | None]:
-        seen.append(read(client, params))
+        seen.append(read_workers(client, params))
         return seen[-1].facts()
 
     before = now.facts()[setting]

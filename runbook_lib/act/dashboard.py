@@ -12,11 +12,11 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
 from runbook_lib.judge.model import Frozen
-from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read
+from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read_dashboard
 from runbook_lib.observe.dashboard.declared import encode
 
 
-class Plan(Frozen):
+class DashboardPlan(Frozen):
     """What writing the dashboard would change, and the body that this is conditional on."""
 
     name: str
@@ -38,7 +38,7 @@ class Plan(Frozen):
         )
 
 
-def plan(name: str, found: str | None, wanted: dict[str, Any]) -> Plan:
+def plan(name: str, found: str | None, wanted: dict[str, Any]) -> DashboardPlan:
     """The plan that makes dashboard `name`, found as the text `found`, say `wanted`. Pure."""
     undo = (
         f"aws cloudwatch delete-dashboards --dashboard-names {name}"
@@ -47,10 +47,10 @@ def plan(name: str, found: str | None, wanted: dict[str, Any]) -> Plan:
         "(a file of this run's record)"
     )
     lines = diff(parsed(found), wanted)
-    return Plan(name=name, before=found, after=encode(wanted), lines=tuple(lines), undo=undo)
+    return DashboardPlan(name=name, before=found, after=encode(wanted), lines=tuple(lines), undo=undo)
 
 
-def apply(plan: Plan, cloudwatch: Any, guard: Guard) -> bool:
+def apply(plan: DashboardPlan, cloudwatch: Any, guard: Guard) -> bool:
     """Carries `plan` out; False where there is nothing to do, or it has been done meanwhile.
 
     Raises:
@@ -59,7 +59,7 @@ def apply(plan: Plan, cloudwatch: Any, guard: Guard) -> bool:
     """
     if not plan.lines:
         return False
-    now = read(cloudwatch, plan.name)
+    now = read_dashboard(cloudwatch, plan.name)
     wanted = digest(plan.after)
     if digest(now) == wanted:
         return False
@@ -80,7 +80,7 @@ def apply(plan: Plan, cloudwatch: Any, guard: Guard) -> bool:
         after={"sha256": wanted},
         undo=plan.undo,
         do=put,
-        read_back=lambda: {"sha256": digest(read(cloudwatch, plan.name))},
+        read_back=lambda: {"sha256": digest(read_dashboard(cloudwatch, plan.name))},
         raises=True,
     )
     for message in change.done or ():

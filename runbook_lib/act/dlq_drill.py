@@ -15,6 +15,7 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.waiting import steady, until
 from runbook_lib.judge import words
 from runbook_lib.observe.jobs.dlq import job_of
 from runbook_lib.observe.names import alarm_name
@@ -223,11 +224,10 @@ class _Probe:
         return str(self._item().get("status", {}).get("S", ""))
 
     def _until(self, holds: Callable[[], bool], what: str) -> bool:
-        begun = time.monotonic()
-        while not holds():
-            waited = time.monotonic() - begun
-            if waited > self.wait_s:
-                return False
-            self.out(f"waiting for {what}: {waited:.0f} s of at most {self.wait_s:.0f} s")
-            time.sleep(_EVERY_S if self.wait_s < _LONG_S else _EVERY_LONG_S)
-        return True
+        return until(
+            holds,
+            bool,
+            limit_s=self.wait_s,
+            pause=steady(_EVERY_S if self.wait_s < _LONG_S else _EVERY_LONG_S),
+            told=lambda _, waited: self.out(f"waiting for {what}: {waited:.0f} s of at most {self.wait_s:.0f} s"),
+        )

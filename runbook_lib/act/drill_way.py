@@ -10,7 +10,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from runbook_lib.act.drill import inbox, listen, refusal
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.waiting import steady, until
 from runbook_lib.observe.alarms.compared import described
 from runbook_lib.observe.inventory.failure_filter import DRILL_STREAM
 from runbook_lib.observe.jobs.logs import log_group
@@ -120,9 +121,13 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
             stamp = int(at.timestamp() * 1000)
             events = [{"timestamp": stamp, "message": line} for line in lines]
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
-            came["counted"] = _until(end, lambda: _counted(aws, params, at), lambda counted: counted >= many)
+            left, often = end - time.monotonic(), steady(_LOOK_S)
+            came["counted"] = until(
+                lambda: _counted(aws, params, at), lambda counted: counted >= many, limit_s=left, pause=often
+            )
             if came["counted"] >= many:
-                came["fired"] = _until(end, lambda: _state(aws, name) == "ALARM", bool)
+                left = end - time.monotonic()
+                came["fired"] = until(lambda: _state(aws, name) == "ALARM", bool, limit_s=left, pause=often)
                 listened = min(_LISTEN_S, max(1.0, end - time.monotonic()))
                 came["heard"] = came["fired"] and bool(listen(aws.client("sqs"), box, {name}, listened))
 
@@ -152,16 +157,6 @@ def _lines(sample: str, many: int, mark: str) -> Sequence[str]:
     if not isinstance(said, dict):
         return [sample] * many
     return [json.dumps({**said, "job_id": f"{mark}-{number}", "drill": True}) for number in range(many)]
-
-
-def _until(end: float, ask: Callable[[], Any], enough: Callable[[Any], bool]) -> Any:
-    """What `ask` answers once it is enough, or at `end` (monotonic seconds)."""
-    while True:
-        found = ask()
-        left = end - time.monotonic()
-        if enough(found) or left <= 0:
-            return found
-        time.sleep(min(_LOOK_S, left))
 
 
 def _counted(aws: Any, params: Params, at: Any) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.aws_errors import aws_errors
@@ -50,6 +51,14 @@ def instant(value: Any) -> dt.datetime:
     return found.astimezone(dt.UTC)
 
 
+@lru_cache(maxsize=4)
+def _models(data_path: str | None) -> Any:
+    """What AWS's services look like, read once a process: reading it is most of what opening a client costs."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
+
+
 class Aws:
     """Clients of one region, made once each.
 
@@ -71,6 +80,7 @@ class Aws:
             self._answer_s = answer_s
             self._tries = tries
             session = get_session()
+            session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
         self._clients: dict[str, Any] = {}

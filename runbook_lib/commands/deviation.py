@@ -83,11 +83,13 @@ def _of(known: Mapping[str, Deviation], id: str) -> dict[str, Deviation]:
     return {one: known[one] for one in TOGETHER[id] if one in known}
 
 
-def _plan(aws: Aws, params: Params, found: Mapping[str, Deviation]) -> concurrency.Plan | billing.Plan:
+def _plan(
+    aws: Aws, params: Params, found: Mapping[str, Deviation]
+) -> concurrency.ConcurrencyPlan | billing.BillingPlan:
     if BILLING in found:
         throttling = params.policy.rollbacks["rollback_3_dynamodb_throttling"].throttling
         assert throttling is not None  # noqa: S101
-        was, seen = found[BILLING].was, table.read(aws.client("dynamodb"), params)
+        was, seen = found[BILLING].was, table.read_billing(aws.client("dynamodb"), params)
         if was == table.ON_DEMAND:
             return billing.plan_on_demand(seen, backs_a_day=throttling.backs_a_day)
         before = found[BILLING].facts.get(UNITS_BEFORE)
@@ -97,15 +99,15 @@ def _plan(aws: Aws, params: Params, found: Mapping[str, Deviation]) -> concurren
                 "infrastructure code, then adopt that"
             )
         return billing.plan_units_back(seen, {name: Units.model_validate(one) for name, one in before.items()})
-    now = workers.read(aws.client("lambda"), params)
+    now = workers.read_workers(aws.client("lambda"), params)
     before = {id: one.was for id, one in found.items()}
     return concurrency.plan_lower(
         now, int(before.get(RESERVED) or params.service.workers), before.get(MAXIMUM, now.maximum)
     )
 
 
-def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.Plan | billing.Plan) -> str:
-    if isinstance(plan, concurrency.Plan):
+def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.ConcurrencyPlan | billing.BillingPlan) -> str:
+    if isinstance(plan, concurrency.ConcurrencyPlan):
         after = concurrency.apply(plan, aws.client("lambda"), guard, params)
         return f"{after.function} has {after.reserved} workers again; the deviation is closed"
     seen = billing.apply(plan, aws.client("dynamodb"), guard, params, wait_s=WAIT_S)

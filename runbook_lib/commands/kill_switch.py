@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import describe
-from runbook_lib.act.traffic.switch import Off, Switch
+from runbook_lib.act.traffic.switch import Switch, Turned
 from runbook_lib.base.aws import Aws, Identity, require_account
 from runbook_lib.base.errors import ArchiveError, RunbookError, UsageError
 from runbook_lib.base.project import params_file, project_root
@@ -64,7 +64,7 @@ class Effect:
     """Folder of the archive: another one than the parameters' where that could not be written."""
     staging: Path
     params: Essentials
-    off: Off | None
+    off: Turned | None
     """None: it failed."""
     error: RunbookError | None
     trouble: str
@@ -146,7 +146,7 @@ def off(wanted: Wanted) -> Effect:
     if trouble:
         guard.warn(trouble)
     about = describe(release=params.release, notebook=NOTEBOOK, attempt=params.attempt, run=run_id)
-    done: Off | None = None
+    done: Turned | None = None
     problem: RunbookError | None = None
     try:
         done = Switch(guard, light, FlagStore(aws.client("appconfig"), light)).off(about)

@@ -35,7 +35,7 @@ MOST_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProbePlan:
     """What the probes would be."""
 
     count: int
@@ -71,7 +71,7 @@ class Done:
         return asdict(self)
 
 
-def planned(params: Params, count: int, per_minute: float, generation_s: float) -> Plan:
+def planned(params: Params, count: int, per_minute: float, generation_s: float) -> ProbePlan:
     """How long, how much, and whether the pace is one that users do not feel.
 
     Args:
@@ -94,7 +94,7 @@ def planned(params: Params, count: int, per_minute: float, generation_s: float) 
         for kind, each in (("input", service.input_tokens), ("output", service.output_tokens))
     )
     minutes = (count - 1) / per_minute + service.job_deadline_s / 60
-    return Plan(count, per_minute, most, minutes, usd)
+    return ProbePlan(count, per_minute, most, minutes, usd)
 
 
 def judged(probes: list[Probe], gate: Gate, start: str, end: str, confidence: float) -> Check:
@@ -146,7 +146,9 @@ def run_probes(
     return Done(True, found.reason, str(found.verdict), facts["sent"], facts["failed"], record.folder)
 
 
-def _send(record: OwnRecord, aws: Aws, params: Params, plan: Plan, told: Callable[[Probe, int, int], object]) -> Check:
+def _send(
+    record: OwnRecord, aws: Aws, params: Params, plan: ProbePlan, told: Callable[[Probe, int, int], object]
+) -> Check:
     guard, probe_id = record.guard, f"topup-{record.run_id}"
     began = guard.now
     state, deployed = traffic.read_or_nothing(aws.client("appconfig"), params, aws)

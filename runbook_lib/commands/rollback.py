@@ -69,7 +69,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
 
     params = load_file(file, {**values, "mode": "plan"})
     aws, _ = caller(params, quick=True)
-    state = traffic.read(aws.client("appconfig"), params, aws)
+    state = traffic.read_state(aws.client("appconfig"), params, aws)
     told, then = (
         f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
         _command(file, params.env, values),

@@ -104,7 +104,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     aws, identity = caller(params, quick=True)
     state, there = traffic.read_or_nothing(aws.client("appconfig"), params)
     if there:  # Only then are there routes to ask about: before the first deployment there may be no API at all.
-        state = traffic.read(aws.client("appconfig"), params, aws)
+        state = traffic.read_state(aws.client("appconfig"), params, aws)
     seen = {
         notebook: moments.which(state, params, notebook, phase, identity.now)
         for notebook, phase in params.policy.phases.items()

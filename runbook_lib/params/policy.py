@@ -41,7 +41,7 @@ class Phase(Frozen):
         return self.looks[0].hours
 
 
-class Step(Frozen):
+class PhaseStep(Frozen):
     """One notebook of the rollout: where it is run, and what must have passed before."""
 
     title: str
@@ -185,7 +185,7 @@ class Policy(Frozen):
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
     census_page_size: int = Field(default=1000, gt=0)
     census_reads_per_s: float = Field(default=200.0, gt=0)
-    steps: dict[str, Step]
+    steps: dict[str, PhaseStep]
     rollbacks: dict[str, Rollback] = Field(default_factory=dict)
     """Notebook to scenario; none of them is a step of the rollout."""
     phases: dict[str, Phase]

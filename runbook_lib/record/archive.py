@@ -305,7 +305,7 @@ def not_sealed(trouble: Exception, staging: Path) -> str:
 
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
-    events, who = journal.read(staging), folders.facts(staging)
+    events, who = journal.read_events(staging), folders.facts(staging)
     problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
     if isinstance(error, str):
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
@@ -336,7 +336,7 @@ def notebook_json(notebook: dict[str, Any]) -> bytes:
 
 def _altered(staging: Path, hashes: dict[str, str]) -> list[str]:
     """Attachments that are not, at sealing, what the journal says was attached."""
-    said = {event["name"]: event["sha256"] for event in journal.read(staging) if event["event"] == "attached"}
+    said = {event["name"]: event["sha256"] for event in journal.read_events(staging) if event["event"] == "attached"}
     return [
         f"{name} is not what was attached, says the journal" for name, sha in said.items() if hashes.get(name) != sha
     ]

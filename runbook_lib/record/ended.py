@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
     """How a run ended whose kernel lived to the end: completed if the notebook closed it, a red verdict included."""
-    from runbook_lib.record.journal import read
+    from runbook_lib.record.journal import read_events
     from runbook_lib.record.record import Problem
 
     problem = _cell_error(nb)
     if problem is not None and problem.type != "RedVerdict":
         return "failed", problem
-    events = {event["event"] for event in read(staging)}
+    events = {event["event"] for event in read_events(staging)}
     if "closed" in events:
         return "completed", None
     did = "closing the run it opened" if "opened" in events else "opening a run"

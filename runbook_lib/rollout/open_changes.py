@@ -74,7 +74,7 @@ def _dead(params: Params, archive: Archive) -> Iterator[Record]:
     left.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
     for who, folder in left:
         if (who.get("env"), who.get("release")) == (params.env, params.release) and not folders.alive(who, folder):
-            yield from_journal(journal.read(folder), status="died", owner=who)
+            yield from_journal(journal.read_events(folder), status="died", owner=who)
 
 
 def _sealed(archive: Archive, refs: Sequence[RecordRef], notebook: str) -> Iterator[Record]:

@@ -15,7 +15,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import parse
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Step
+from runbook_lib.params.policy import PhaseStep
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import Finding, predecessors
 from runbook_lib.record.record import Record
@@ -46,7 +46,7 @@ class Line:
     """The command that takes it on; empty if there is nothing to do."""
 
 
-def needed(steps: Mapping[str, Step]) -> list[tuple[str, str]]:
+def needed(steps: Mapping[str, PhaseStep]) -> list[tuple[str, str]]:
     """(notebook, environment) of all that the steps which no other names, the last ones, need; each after its needs."""
     named = {one for step in steps.values() for one in (*step.requires, *step.requires_to_shift)}
     notebooks = {one.partition("@")[0] for one in named}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -124,7 +125,8 @@ def launch(
     Raises:
         UsageError: the parameters are wrong; no kernel was started.
     """
-    import papermill
+    with _without("rfc3987_syntax"):
+        import papermill
 
     from runbook_lib.record.archive import Archive
 
@@ -156,6 +158,23 @@ def launch(
     if not sealed:
         raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
     return finished(archive, sealed[-1])
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """What is imported meanwhile does not find `module`.
+
+    jsonschema, which comes with papermill, compiles 39 grammars of internationalised addresses for a format that no
+    notebook's schema has: that is a second of each run.
+    """
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
 
 
 @contextmanager

@@ -265,9 +265,8 @@ class Run:
 
     def check(self, *checks: Check) -> None:
         """Notes checks in the journal; a later one of the same id takes the place of the earlier."""
-        for one in checks:
-            self.checks[one.id] = one
-            self.journal.append("check", check=one.model_dump(mode="json"))
+        self.checks |= {one.id: one for one in checks}
+        self.journal.append_all("check", ({"check": one.model_dump(mode="json")} for one in checks))
 
     def decide(self, outcome: Outcome, moment: str = "step") -> Outcome:
         """Notes a decision that was made of checks; the last one of a run counts."""

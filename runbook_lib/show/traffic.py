@@ -13,7 +13,7 @@ from runbook_lib.show.tables import Cell, Shown, edged, span, stack, table, when
 
 
 def plan_table(plan: Any) -> Shown:
-    """What applying would do, step by step, with the way back; `plan` is an `act.traffic.Plan`."""
+    """What applying would do, step by step, with the way back; `plan` is an `act.traffic.shift.ShiftPlan`."""
     rows = [
         [place, step.action, Cell(f"{step.before:g} % → {step.after:g} %", nowrap=True), step.strategy or "–", step.why]
         for place, step in enumerate(plan.steps, 1)

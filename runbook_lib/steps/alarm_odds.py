@@ -30,7 +30,7 @@ NOT_A_COUNT = "n/a"
 
 
 @dataclass(frozen=True)
-class Seen:
+class Submissions:
     """The submissions of both routes, as far as the arithmetic needs them."""
 
     per_s: tuple[float, ...]
@@ -46,7 +46,7 @@ class Seen:
         return sum(self.per_s) / len(self.per_s) * 86_400
 
 
-def look(cloudwatch: Any, params: Params, now: Any) -> Seen:
+def look(cloudwatch: Any, params: Params, now: Any) -> Submissions:
     """The traffic of the baseline's days; where nothing was seen, the policy's usual figure.
 
     Raises:
@@ -61,10 +61,10 @@ def look(cloudwatch: Any, params: Params, now: Any) -> Seen:
     asked = sum(value for _, value in found.answers.points("sync_requests:Sum"))
     share = min(1.0, errors / asked) if asked else None
     if not any(count for _, count in found.points):
-        return Seen((params.policy.baseline.requests_per_day / 86_400,), share, known=False)
+        return Submissions((params.policy.baseline.requests_per_day / 86_400,), share, known=False)
     means = [sum(hours[hour]) / len(hours[hour]) for hour in sorted(hours)]
     whole = len(means) == 24  # less than a day seen is no profile
-    return Seen(tuple(means) if whole else (sum(means) / len(means),), share, known=True)
+    return Submissions(tuple(means) if whole else (sum(means) / len(means),), share, known=True)
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class AlarmOdds:
     """Every alarm's odds at every weight, and what they say of the guards."""
 
     params: Params
-    seen: Seen
+    seen: Submissions
     rows: Mapping[str, Mapping[int, Odds]] = field(default_factory=dict)
     """Alarm id to its odds by weight in percent; an alarm that is no count of failures is left out."""
 
     @staticmethod
-    def of(params: Params, seen: Seen) -> AlarmOdds:
+    def of(params: Params, seen: Submissions) -> AlarmOdds:
         """Reckons."""
         rows = {alarm.id: _by_weight(alarm, params, seen) for alarm in params.policy.alarms}
         return AlarmOdds(params, seen, {id: row for id, row in rows.items() if row})
@@ -138,12 +138,12 @@ def _phase_of(params: Params, weight: float) -> str | None:
     return next((name for name, one in params.policy.phases.items() if one.percent == weight), None)
 
 
-def _by_weight(alarm: Alarm, params: Params, seen: Seen) -> dict[int, Odds]:
+def _by_weight(alarm: Alarm, params: Params, seen: Submissions) -> dict[int, Odds]:
     found = {weight: _odds(alarm.at(_phase_of(params, weight)), params, seen, weight / 100) for weight in WEIGHTS}
     return {weight: odds for weight, odds in found.items() if odds is not None}
 
 
-def _odds(alarm: Alarm, params: Params, seen: Seen, weight: float) -> Odds | None:
+def _odds(alarm: Alarm, params: Params, seen: Submissions, weight: float) -> Odds | None:
     """None: it counts no failures of requests, or wants several periods, one after another."""
     policy = params.policy.alarm_math
     well, bad = 1 - policy.healthy, 1 - policy.bad

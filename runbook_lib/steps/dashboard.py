@@ -12,7 +12,7 @@ from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
-from runbook_lib.observe.dashboard.compared import diff, parsed, read, widget_diff
+from runbook_lib.observe.dashboard.compared import diff, parsed, read_dashboard, widget_diff
 from runbook_lib.observe.dashboard.declared import (
     KIND,
     LOGICAL_ID,
@@ -54,7 +54,7 @@ class Dashboard(Step):
         self.name = board_name(self.board, self.params)
         self.wanted = body(self.board, self.params)
         self.cloudwatch = run.aws.client("cloudwatch")
-        self.found = read(self.cloudwatch, self.name)
+        self.found = read_dashboard(self.cloudwatch, self.name)
         self.owner = owner(run.aws, self.name, KIND)
         self.planned = act.plan(self.name, self.found, self.wanted)
         self.acted = False
@@ -169,7 +169,7 @@ class Dashboard(Step):
 
     def proof(self) -> Any:
         """Read back from CloudWatch, and every check of the deployed dashboard made again."""
-        found = read(self.cloudwatch, self.name)
+        found = read_dashboard(self.cloudwatch, self.name)
         lines = diff(parsed(found), self.wanted)
         reason = (
             f"{self.name} reads back as declared"

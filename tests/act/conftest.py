@@ -17,8 +17,8 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import flags
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.act.traffic.flag_store import FlagStore
-from runbook_lib.act.traffic.shift import Plan, plan_shift
-from runbook_lib.observe.traffic.state import TrafficState, handles, read
+from runbook_lib.act.traffic.shift import ShiftPlan, plan_shift
+from runbook_lib.observe.traffic.state import TrafficState, handles, read_state
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import ACCOUNT, EmbeddedAws
 
@@ -113,9 +113,9 @@ class Home:
         return AppConfigTraffic(client or self.client, guard, guard.params, store)
 
     def state(self) -> TrafficState:
-        return read(self.aws.client("appconfig"), self.params)
+        return read_state(self.aws.client("appconfig"), self.params)
 
-    def plan(self, percent: float, state: TrafficState | None = None, **kwargs: Any) -> Plan:
+    def plan(self, percent: float, state: TrafficState | None = None, **kwargs: Any) -> ShiftPlan:
         given = {"soak_hours": 24.0, "description": f"runbook release=r to={percent:g}", **kwargs}
         return plan_shift(state or self.state(), percent, self.params, **given)
 

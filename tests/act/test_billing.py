@@ -23,7 +23,7 @@ FOUND = Billing(
 )
 
 
-def _plan(found: Billing = FOUND, throttled: float = 7, **units: Units) -> act.Plan:
+def _plan(found: Billing = FOUND, throttled: float = 7, **units: Units) -> act.BillingPlan:
     return act.plan_provisioned(found, units or {found.table: HUNDRED}, throttled=throttled, backs_a_day=4)
 
 
@@ -93,13 +93,13 @@ class _Place:
         self.clock = 0.0
 
     def read(self) -> Billing:
-        return billing.read(self.client, self.params)
+        return billing.read_billing(self.client, self.params)
 
-    def plan(self, throttled: float = 7) -> act.Plan:
+    def plan(self, throttled: float = 7) -> act.BillingPlan:
         found = self.read()
         return _plan(found, throttled, **{found.table: HUNDRED})
 
-    def apply(self, plan: act.Plan, wait_s: float = 600) -> Billing:
+    def apply(self, plan: act.BillingPlan, wait_s: float = 600) -> Billing:
         def sleep(seconds: float) -> None:
             self.slept.append(seconds)
             self.clock += seconds
@@ -219,7 +219,7 @@ def test_a_table_without_a_status_is_no_answer(place: _Place) -> None:
             return {"Table": {}}
 
     with pytest.raises(AwsError, match="does not tell the status"):
-        billing.read(Odd(), place.params)
+        billing.read_billing(Odd(), place.params)
 
 
 def test_the_embedded_aws_is_quicker_than_aws_and_tells_less(place: _Place) -> None:

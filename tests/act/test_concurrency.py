@@ -19,7 +19,7 @@ from runbook_lib.rehearse.sandbox.deploy import Sandbox
 FOUND = Workers(function="w", reserved=5, maximum=5, mapping="m", state="Enabled", unreserved=200)
 
 
-def _plan(found: Workers = FOUND, to: int = 10) -> act.Plan:
+def _plan(found: Workers = FOUND, to: int = 10) -> act.ConcurrencyPlan:
     return act.plan_raise(found, to, keep_unreserved=100, back_to=5)
 
 
@@ -78,12 +78,12 @@ class _Place:
         self.guard = make_guard()
 
     def read(self) -> Workers:
-        return workers.read(self.aws.client("lambda"), self.params)
+        return workers.read_workers(self.aws.client("lambda"), self.params)
 
-    def plan(self) -> act.Plan:
+    def plan(self) -> act.ConcurrencyPlan:
         return _plan(self.read())
 
-    def apply(self, plan: act.Plan, guard: Guard | None = None) -> Workers:
+    def apply(self, plan: act.ConcurrencyPlan, guard: Guard | None = None) -> Workers:
         return act.apply(plan, self.client, guard or self.guard, self.params)
 
 
@@ -225,4 +225,4 @@ def test_without_an_event_source_nobody_works_on_the_queue(place: _Place) -> Non
             return type("P", (), {"paginate": lambda *_, **__: [{"EventSourceMappings": []}]})()
 
     with pytest.raises(AwsError, match="has no event source for"):
-        workers.read(None_(), place.params)
+        workers.read_workers(None_(), place.params)

@@ -12,10 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from runbook_lib.act.dashboard import Plan, apply, plan
+from runbook_lib.act.dashboard import DashboardPlan, apply, plan
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.errors import AwsError, Refused, UsageError
-from runbook_lib.observe.dashboard.compared import digest, parsed, read
+from runbook_lib.observe.dashboard.compared import digest, parsed, read_dashboard
 
 _serial = itertools.count(1)
 WANTED = {"start": "-PT24H", "widgets": [{"type": "metric", "x": 0, "properties": {"title": "Queue", "metrics": []}}]}
@@ -32,11 +32,11 @@ class Board:
     def put(self, body: dict[str, Any]) -> None:
         self.client.put_dashboard(DashboardName=self.name, DashboardBody=json.dumps(body))
 
-    def plan(self) -> Plan:
-        return plan(self.name, read(self.client, self.name), WANTED)
+    def plan(self) -> DashboardPlan:
+        return plan(self.name, read_dashboard(self.client, self.name), WANTED)
 
     def deployed(self) -> dict[str, Any]:
-        return parsed(read(self.client, self.name))
+        return parsed(read_dashboard(self.client, self.name))
 
 
 @pytest.fixture(params=["embedded", "moto"])
@@ -178,4 +178,4 @@ def test_somebody_who_writes_at_the_same_moment_is_noticed(make_guard: Make) -> 
 def test_the_plan_says_what_it_would_do_and_the_way_back(found: str | None, says: list[str]) -> None:
     made = plan("b", found, WANTED)
     assert all(words in made.text() for words in says)
-    assert Plan.model_validate_json(made.model_dump_json()) == made
+    assert DashboardPlan.model_validate_json(made.model_dump_json()) == made

@@ -20,7 +20,7 @@ from runbook_lib.judge.planning.alarm_math import EVALUATION_S
 from runbook_lib.judge.planning.guard_math import Demands
 from runbook_lib.params.load import load_file
 from runbook_lib.rehearse.world.scenario import Scenario
-from runbook_lib.steps.alarm_odds import AlarmOdds, Seen
+from runbook_lib.steps.alarm_odds import AlarmOdds, Submissions
 
 ROOT = Path(__file__).parents[2]
 MINUTES = 1440
@@ -70,7 +70,7 @@ def table(days: int, requests: float) -> tuple[str, list[str]]:
     """The table in markdown, and what of the demands does not hold."""
     params = load_file(ROOT / "params" / "prod.yaml")
     profile = np.array(Scenario.model_fields["profile"].default)
-    odds = AlarmOdds.of(params, Seen(tuple(profile / profile.sum() * requests / 3600), None, known=True))
+    odds = AlarmOdds.of(params, Submissions(tuple(profile / profile.sum() * requests / 3600), None, known=True))
     alarm = odds.counting()[0]
     rows = [
         "| phase | count | at the target: days | simulated | at the limit: days | simulated | 80 %: noticed after | "

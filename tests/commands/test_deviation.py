@@ -44,7 +44,7 @@ def place(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Place]:
     here = Place(aws, tmp_path, "rollback_2_queue_backlog", "healthy")
     assert verdicts(here.run(**APPLY, reason="practice"))["rollback_2.workers"] == "PASS"
     yield here
-    found = workers.read(aws.client("lambda"), here.params)
+    found = workers.read_workers(aws.client("lambda"), here.params)
     aws.client("lambda").update_event_source_mapping(UUID=found.mapping, ScalingConfig={"MaximumConcurrency": 5})
     aws.client("lambda").put_function_concurrency(FunctionName=found.function, ReservedConcurrentExecutions=5)
 
@@ -69,7 +69,7 @@ def test_undo_says_what_it_would_do_does_it_and_closes_the_deviation(place: Plac
     assert "10 -> 5 workers" in would.sentence
     done = undo(FILE, values(place, **APPLY), RESERVED)
     assert "has 5 workers again" in done.sentence
-    assert workers.read(place.aws.client("lambda"), place.params).facts() == {"reserved": 5, "maximum": 5}
+    assert workers.read_workers(place.aws.client("lambda"), place.params).facts() == {"reserved": 5, "maximum": 5}
     assert not deviations.open_deviations(place.archive, "prod")
     record = place.archive.load(place.archive.records(notebook="deviation")[-1])
     assert [change.intent["after"] for change in record.changes] == [{"maximum": 5}, {"reserved": 5}]
@@ -83,10 +83,10 @@ def test_an_undo_that_is_refused_in_the_middle_is_completed_by_the_next(place: P
     denied = wire.wire(wire.denied, 1, 1000, wire.calls("PutFunctionConcurrency"))
     with denied, pytest.raises(AwsError, match="AccessDenied"):
         undo(FILE, values(place, **APPLY), RESERVED)
-    assert workers.read(client, place.params).facts() == {"reserved": 10, "maximum": 5}
+    assert workers.read_workers(client, place.params).facts() == {"reserved": 10, "maximum": 5}
     assert RESERVED in deviations.open_deviations(place.archive, "prod")
     undo(FILE, values(place, **APPLY), RESERVED)
-    assert workers.read(client, place.params).facts() == {"reserved": 5, "maximum": 5}
+    assert workers.read_workers(client, place.params).facts() == {"reserved": 5, "maximum": 5}
     assert not deviations.open_deviations(place.archive, "prod")
     failed, done = (place.archive.load(ref) for ref in place.archive.records(notebook="deviation"))
     assert (failed.status, done.status, done.previous) == ("failed", "completed", failed.hash)
@@ -136,7 +136,7 @@ def test_a_table_goes_back_to_on_demand(aws: EmbeddedAws, tmp_path: Path) -> Non
     here.run(**APPLY)
     done = undo(FILE, values(here, **APPLY), BILLING)
     assert "PAY_PER_REQUEST again" in done.sentence
-    assert billing.read(aws.client("dynamodb"), here.params).mode == "PAY_PER_REQUEST"
+    assert billing.read_billing(aws.client("dynamodb"), here.params).mode == "PAY_PER_REQUEST"
     assert not deviations.open_deviations(here.archive, "prod")
 
 
@@ -160,19 +160,19 @@ def throughput(read: int, write: int) -> dict[str, int]:
 
 def test_a_table_that_was_provisioned_goes_back_to_its_own_units(provisioned: Place) -> None:
     here, dynamodb = provisioned, provisioned.aws.client("dynamodb")
-    own = billing.read(dynamodb, here.params).units
+    own = billing.read_billing(dynamodb, here.params).units
     here.pass_time(minutes=60)
     here.run()
     assert "4 decreases a day" in here.namespace["incident"].planned.text(), "the way back's limit is said before"
     raised = here.run(**APPLY)
     assert raised.decision == "SOAK", reason(raised)
-    assert all(one.write >= 100 for one in billing.read(dynamodb, here.params).units.values())
+    assert all(one.write >= 100 for one in billing.read_billing(dynamodb, here.params).units.values())
     (row,) = deviations.rows(deviations.open_deviations(here.archive, "prod"))
     assert "10 read / 20 write" in row["setting"]
     would = undo(FILE, values(here), BILLING)
     assert "-> 10 read / 20 write" in would.sentence and "-> 30 read / 40 write" in would.sentence
     done = undo(FILE, values(here, **APPLY), BILLING)
-    found = billing.read(dynamodb, here.params)
+    found = billing.read_billing(dynamodb, here.params)
     assert (found.mode, found.units) == ("PROVISIONED", own)
     assert "10 read / 20 write" in done.sentence
     assert not deviations.open_deviations(here.archive, "prod")
@@ -194,10 +194,12 @@ def test_killed_between_the_word_and_the_capacity_of_a_provisioned_table_it_is_n
     assert BILLING in deviations.open_deviations(here.archive, "prod")
     here.pass_time(minutes=2)
     completed = here.run(**APPLY)
-    assert all(one.write >= 100 for one in billing.read(dynamodb, here.params).units.values()), reason(completed)
+    assert all(one.write >= 100 for one in billing.read_billing(dynamodb, here.params).units.values()), reason(
+        completed
+    )
     assert (completed.decision, verdicts(completed)["rollback_3.time_to_effect"]) == ("SOAK", "PASS")
     undo(FILE, values(here, **APPLY), BILLING)
-    assert [one.write for one in billing.read(dynamodb, here.params).units.values()] == [20, 40]
+    assert [one.write for one in billing.read_billing(dynamodb, here.params).units.values()] == [20, 40]
 
 
 def test_what_an_older_record_does_not_tell_is_said(provisioned: Place) -> None:
@@ -216,8 +218,8 @@ def test_a_table_that_is_updating_is_left_alone(
     here = Place(aws, tmp_path, "rollback_3_dynamodb_throttling", "throttling_table")
     here.pass_time(minutes=60)
     here.run(**APPLY)
-    real = billing.read
-    monkeypatch.setattr(billing, "read", lambda *a: real(*a).model_copy(update={"status": "UPDATING"}))
+    real = billing.read_billing
+    monkeypatch.setattr(billing, "read_billing", lambda *a: real(*a).model_copy(update={"status": "UPDATING"}))
     with pytest.raises(Refused, match="is UPDATING"):
         undo(FILE, values(here, **APPLY), BILLING)
     monkeypatch.undo()

@@ -49,7 +49,7 @@ def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def state(aws: EmbeddedAws, file: Path) -> traffic.TrafficState:
-    return traffic.read(aws.client("appconfig"), load_file(file))
+    return traffic.read_state(aws.client("appconfig"), load_file(file))
 
 
 def switch(aws: EmbeddedAws, file: Path, *, on: bool) -> None:

@@ -60,7 +60,7 @@ def file(tmp_path: Path, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def on(aws: EmbeddedAws, file: Path) -> bool:
-    return traffic.read(aws.client("appconfig"), load_file(file)).switch_on
+    return traffic.read_state(aws.client("appconfig"), load_file(file)).switch_on
 
 
 def records(file: Path) -> list[Record]:

@@ -595,7 +595,7 @@ def test_the_live_screen_shows_gates_and_what_was_seen_before(world: World, make
 
 
 def test_a_held_journal_leaves_nothing_on_disk_until_it_is_written(tmp_path: Path) -> None:
-    from runbook_lib.record.journal import read
+    from runbook_lib.record.journal import read_events
 
     held = Held(tmp_path)
     held.append("note", text="one")
@@ -603,9 +603,9 @@ def test_a_held_journal_leaves_nothing_on_disk_until_it_is_written(tmp_path: Pat
     assert len(held.attach("a.json", b"{}")) == 64
     assert list(tmp_path.iterdir()) == []
     held.write()
-    assert [event["event"] for event in read(tmp_path)] == ["note", "attached"]
+    assert [event["event"] for event in read_events(tmp_path)] == ["note", "attached"]
     held.write()
-    assert len(read(tmp_path)) == 2, "once"
+    assert len(read_events(tmp_path)) == 2, "once"
 
 
 def test_it_is_light_until_it_looks() -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import RedVerdict, RunbookError
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
@@ -92,7 +93,7 @@ class Rollout:
         enter(self.archive, params, entry, caller_arn="arn:aws:iam::test")
 
     def state(self) -> traffic.TrafficState:
-        return traffic.read(self.aws.client("appconfig"), self.params, self.aws)
+        return traffic.read_state(self.aws.client("appconfig"), self.params, self.aws)
 
     def guard(self) -> Guard:
         """One that lets the test change the traffic, and writes nothing down."""
@@ -105,13 +106,13 @@ class Rollout:
         """The stage is shared: whoever comes next finds the switch on."""
         if not self.state().switch_on:
             self.quiet()
-            act.switch_on(self.aws.client("appconfig"), self.guard(), self.params, description="between tests")
+            AppConfigTraffic(self.aws.client("appconfig"), self.guard(), self.params).switch_on("between tests")
 
     def dial(self, percent: float, notebook: str = "") -> None:
         """Sets the dial as that notebook would have, without running it."""
         about = act.describe(release=self.release, notebook=notebook, attempt=1, run="test") if notebook else "test"
         plan = act.plan_shift(self.state(), percent, self.params, soak_hours=24 if percent else 0, description=about)
-        act.apply(plan, self.aws.client("appconfig"), self.guard(), self.params)
+        AppConfigTraffic(self.aws.client("appconfig"), self.guard(), self.params).apply(plan)
 
     def quiet(self) -> None:
         """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""

@@ -36,12 +36,12 @@ def test_more_workers_by_the_engine_with_a_reason_and_back(rollout: Any) -> None
     record = rollout.record(done)
     assert (done.exit_code, record.decision, record.origin) == (0, "SOAK", "papermill")
     client = rollout.aws.client("lambda")
-    assert workers.read(client, rollout.params).facts() == {"reserved": 10, "maximum": 10}
+    assert workers.read_workers(client, rollout.params).facts() == {"reserved": 10, "maximum": 10}
     assert set(deviations.open_deviations(rollout.archive, "prod")) == {
         "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency",
     }  # fmt: skip
     assert {"post-mortem.md", "report.html", "answers.json"} <= set(record.files)
-    lower = concurrency.plan_lower(workers.read(client, rollout.params), 5, 5)
+    lower = concurrency.plan_lower(workers.read_workers(client, rollout.params), 5, 5)
     concurrency.apply(lower, client, rollout.guard(), rollout.params)
 
 
@@ -69,12 +69,12 @@ def test_killed_between_two_settings_the_next_run_completes_them(rollout: Any, t
     died = rollout.records()[-1]
     client = rollout.aws.client("lambda")
     assert died.status == "died"
-    assert workers.read(client, rollout.params).facts() == {"reserved": 10, "maximum": 5}
+    assert workers.read_workers(client, rollout.params).facts() == {"reserved": 10, "maximum": 5}
     done = rollout.by_hand(BACKLOG, **rollout.apply, reason="practice")
-    assert workers.read(client, rollout.params).facts() == {"reserved": 10, "maximum": 10}
+    assert workers.read_workers(client, rollout.params).facts() == {"reserved": 10, "maximum": 10}
     assert [change.intent["after"] for change in done.changes][:1] == [{"maximum": 10}]
     assert done.incident["decided_at"] == died.incident["decided_at"]
-    lower = concurrency.plan_lower(workers.read(client, rollout.params), 5, 5)
+    lower = concurrency.plan_lower(workers.read_workers(client, rollout.params), 5, 5)
     concurrency.apply(lower, client, rollout.guard(), rollout.params)
 
 

@@ -21,7 +21,7 @@ from runbook_lib.commands.watch import Clock, Watch, exit_code
 from runbook_lib.commands.watch_look import ORIGIN, Look
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
-from runbook_lib.record.journal import read
+from runbook_lib.record.journal import read_events
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.behaviour import Fault
@@ -253,7 +253,7 @@ def test_a_watch_that_was_killed_is_closed_as_died_by_the_next(rollout: Any, wat
     os.kill(child.pid, signal.SIGKILL)
     child.communicate(timeout=30)
     (staged,) = rollout.archive.staging.glob("*")
-    assert [event["event"] for event in read(staged)] == []
+    assert [event["event"] for event in read_events(staged)] == []
     list(watching(world, 5).looks(once=True))
     died = rollout.records()[-1]
     assert (died.run_id, died.status, died.origin, died.decision) == (staged.name, "died", ORIGIN, None)

@@ -3,17 +3,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import journal as module
-from runbook_lib.record.journal import FILE, Journal, plain, read
+from runbook_lib.record.journal import FILE, Journal, plain, read_events
 
 
 def test_an_event_is_on_disk_when_append_returns(tmp_path: Path) -> None:
@@ -33,16 +37,16 @@ def test_data_cannot_take_the_place_of_the_entry_s_own_words(tmp_path: Path) -> 
 def test_a_second_journal_in_the_folder_goes_on_counting(tmp_path: Path) -> None:
     Journal(tmp_path).append("opened")
     Journal(tmp_path).append("closed")
-    assert [(event["seq"], event["event"]) for event in read(tmp_path)] == [(1, "opened"), (2, "closed")]
+    assert [(event["seq"], event["event"]) for event in read_events(tmp_path)] == [(1, "opened"), (2, "closed")]
 
 
 def test_a_torn_last_line_is_told_and_does_not_hide_the_rest(tmp_path: Path) -> None:
     Journal(tmp_path).append("opened")
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"seq":2,"event":"int')
-    assert [event["event"] for event in read(tmp_path)] == ["opened", "torn"]
+    assert [event["event"] for event in read_events(tmp_path)] == ["opened", "torn"]
     Journal(tmp_path).append("note", text="after the crash")
-    events = read(tmp_path)
+    events = read_events(tmp_path)
     assert [event["event"] for event in events] == ["opened", "torn", "note"]
     assert events[1]["text"].startswith('{"seq":2')
 
@@ -55,13 +59,13 @@ def test_every_cut_of_a_journal_can_be_read(tmp_path: Path) -> None:
     lines = whole.count(b"\n")
     for cut in range(len(whole) + 1):
         (tmp_path / FILE).write_bytes(whole[:cut])
-        good = [event for event in read(tmp_path) if event["event"] == "note"]
+        good = [event for event in read_events(tmp_path) if event["event"] == "note"]
         assert len(good) in (whole[:cut].count(b"\n"), whole[:cut].count(b"\n") + 1)
         assert len(good) <= lines
 
 
 def test_no_journal_is_no_events(tmp_path: Path) -> None:
-    assert read(tmp_path / "absent") == []
+    assert read_events(tmp_path / "absent") == []
 
 
 def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_a_full_disk_does_not_hold_up_a_lowering(
     assert json.loads((spare / "runbook-4f1c.jsonl").read_text())["what"] == "switch off"
     monkeypatch.setattr(module, "_write", write)
     assert journal.append_or_stderr("outcome")["seq"] == 4
-    assert [event["seq"] for event in read(folder)] == [1, 4]
+    assert [event["seq"] for event in read_events(folder)] == [1, 4]
 
 
 def test_a_full_temporary_folder_does_not_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +120,7 @@ def test_half_a_line_written_to_a_full_disk_does_not_spoil_the_next(
         journal.append("intent", what="raise")
     monkeypatch.setattr(module.os, "write", real)
     journal.append("note", text="room again")
-    assert [event["event"] for event in read(tmp_path)] == ["torn", "note"]
+    assert [event["event"] for event in read_events(tmp_path)] == ["torn", "note"]
 
 
 def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
@@ -126,14 +130,14 @@ def test_lines_of_several_threads_do_not_mix(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(event["seq"] for event in read(tmp_path)) == list(range(1, 9))
+    assert sorted(event["seq"] for event in read_events(tmp_path)) == list(range(1, 9))
 
 
 def test_an_attachment_is_noted_with_its_hash(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     sha = journal.attach("metrics.csv", "a,b\n1,2\n")
     assert (tmp_path / "metrics.csv").read_text() == "a,b\n1,2\n"
-    assert read(tmp_path)[-1] | {"at": None} == {
+    assert read_events(tmp_path)[-1] | {"at": None} == {
         "seq": 1,
         "at": None,
         "event": "attached",
@@ -148,7 +152,7 @@ def test_what_was_seen_is_not_overwritten(tmp_path: Path) -> None:
     journal.attach("answers.json", "[1]")
     journal.attach("answers.json", "[2]")
     journal.attach("answers.json", b"[2]")
-    assert [event["name"] for event in read(tmp_path)] == ["answers.json", "answers-2.json", "answers-2.json"]
+    assert [event["name"] for event in read_events(tmp_path)] == ["answers.json", "answers-2.json", "answers-2.json"]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "record.json", "journal.jsonl", "notebook.ipynb"])
@@ -207,3 +211,54 @@ def test_a_lenient_journal_never_stops_a_run_that_lowers(tmp_path: Path, capsys:
     assert entry["event"] == "intent" and len(digest) == 64
     told = capsys.readouterr().err
     assert "switch off" in told and "post-mortem.md cannot be written" in told
+
+
+def test_many_events_are_written_as_one_by_one_and_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(handle), real(handle)))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "all").mkdir()
+    one, many = Journal(tmp_path / "one"), Journal(tmp_path / "all")
+    checks = [{"check": {"id": str(place), "password": "hunter2"}} for place in range(60)]
+    for data in checks:
+        one.append("check", **data)
+    assert len(synced) == 60
+    many.append_all("check", checks)
+    many.append_all("check", [])
+    assert len(synced) == 61
+
+    def kept(folder: str) -> list[dict[str, Any]]:
+        return [{**event, "at": ""} for event in read_events(tmp_path / folder)]
+
+    assert kept("all") == kept("one") and len(kept("all")) == 60
+    assert "hunter2" not in (tmp_path / "all" / "journal.jsonl").read_text()
+
+
+@given(st.integers(0, 5_000))
+def test_many_events_torn_by_a_full_disk_are_told_and_spoil_nothing(room: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder))
+        journal.append("opened")
+        real, left = os.write, [room]
+
+        def write(handle: int, raw: bytes) -> int:
+            if left[0] <= 0:
+                raise OSError(28, "No space left on device")
+            done = real(handle, raw[: left[0]])
+            left[0] -= done
+            return done
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "write", write)
+            try:
+                journal.append_all("note", ({"text": "x" * 50} for _ in range(40)))
+                full = False
+            except ArchiveError as error:
+                full = True
+                assert "No space left on device" in str(error)
+        journal.append("closed")
+        found = [event["event"] for event in read_events(Path(folder))]
+        notes, torn = found.count("note"), found.count("torn")
+        assert (found[0], found[-1], len(found)) == ("opened", "closed", notes + torn + 2)
+        assert torn <= 1 and (notes < 40) is full

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,22 @@ def test_values_are_validated_before_a_kernel_starts(monkeypatch: pytest.MonkeyP
 def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean '06_phase1_10_percent'"):
         find_notebook("06_phase1_10_procent")
+
+
+def test_papermill_is_imported_without_the_grammars_that_no_notebook_needs() -> None:
+    """They are there for everybody else again afterwards."""
+    code = """
+import sys
+from runbook_lib.run.launch import _without
+with _without("rfc3987_syntax"):
+    import papermill, nbformat
+assert "rfc3987_syntax" not in sys.modules, "neither loaded nor forbidden"
+book = nbformat.v4.new_notebook()
+nbformat.validate(book)
+try:
+    nbformat.validate({"cells": [{"cell_type": "sonnet"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+except nbformat.ValidationError:
+    print("checked")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "checked"

@@ -10,16 +10,16 @@ import pytest
 from runbook_lib.params.alarms import Alarm, GuardCount
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.rehearse.world.scenario import Scenario
-from runbook_lib.steps.alarm_odds import AlarmOdds, Seen
+from runbook_lib.steps.alarm_odds import AlarmOdds, Submissions
 
 PARAMS = load_file(params_dir(Path(__file__).parent) / "prod.yaml")
 DAY = np.array(Scenario.model_fields["profile"].default)
-FLAT = Seen((3000 / 86_400,), 0.52, known=True)
+FLAT = Submissions((3000 / 86_400,), 0.52, known=True)
 
 
-def day(requests: float) -> Seen:
+def day(requests: float) -> Submissions:
     """The world's default day."""
-    return Seen(tuple(DAY / DAY.sum() * requests / 3600), 0.52, known=True)
+    return Submissions(tuple(DAY / DAY.sum() * requests / 3600), 0.52, known=True)
 
 
 def test_the_guards_as_declared_hold_all_three_in_every_phase() -> None:
@@ -56,12 +56,12 @@ def test_far_from_the_traffic_they_were_designed_for_another_count_is_proposed(r
 
 
 def test_without_traffic_nothing_is_proposed() -> None:
-    assert AlarmOdds.of(PARAMS, Seen((0.0,), None, known=True)).proposals() == {}
+    assert AlarmOdds.of(PARAMS, Submissions((0.0,), None, known=True)).proposals() == {}
 
 
 def test_a_busy_hour_makes_a_guard_louder_than_the_mean_says() -> None:
     """The same requests a day, all within eight hours."""
-    peak = Seen(tuple(3 * 3000 / 86_400 if hour < 8 else 0.0 for hour in range(24)), 0.52, known=True)
+    peak = Submissions(tuple(3 * 3000 / 86_400 if hour < 8 else 0.0 for hour in range(24)), 0.52, known=True)
     even, busy = (AlarmOdds.of(PARAMS, seen).rows["guard_failed_jobs"][100] for seen in (FLAT, peak))
     assert busy.per_day > 2 * even.per_day
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from runbook_lib.base.errors import RedVerdict, Refused
-from runbook_lib.observe.dashboard.compared import diff, parsed, read
+from runbook_lib.observe.dashboard.compared import diff, parsed, read_dashboard
 from runbook_lib.observe.dashboard.declared import KIND, body, declared, encode, to_cloudformation
 from runbook_lib.params.load import load_file, params_dir, read_yaml
 from runbook_lib.record.archive import Archive
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def deployed(self) -> dict[str, Any]:
-        return parsed(read(self.client("cloudwatch"), NAME))
+        return parsed(read_dashboard(self.client("cloudwatch"), NAME))
 
     def put(self, body: dict[str, Any]) -> None:
         self.client("cloudwatch").put_dashboard(DashboardName=NAME, DashboardBody=encode(body))

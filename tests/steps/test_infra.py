@@ -19,7 +19,7 @@ from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import project_root
 from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.journal import read
+from runbook_lib.record.journal import read_events
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only, overlaid, params_of
 from runbook_lib.rehearse.sandbox.deploy import deploy
@@ -94,7 +94,7 @@ def test_a_plan_says_what_would_run_and_changes_nothing(aws: EmbeddedAws, runs: 
     infra.verify()
     assert (_check(run, "infra.verify").verdict, _check(run, "infra.verify").mends) == (Verdict.FAIL, True)
     assert _step(aws, "async")
-    assert [event for event in read(run.staging) if event["event"] == "intent"] == []
+    assert [event for event in read_events(run.staging) if event["event"] == "intent"] == []
 
 
 def test_applying_deploys_once_and_proves_it(aws: EmbeddedAws, runs: Any) -> None:
@@ -107,7 +107,7 @@ def test_applying_deploys_once_and_proves_it(aws: EmbeddedAws, runs: Any) -> Non
     assert any("COMPLETE" in line for line in found.facts["tail"])
     assert found.facts["seconds"] > 0
     assert _step(aws, "migrate")
-    events = {event["event"]: event for event in read(run.staging)}
+    events = {event["event"]: event for event in read_events(run.staging)}
     assert events["intent"]["what"] == "deploy step 'migrate' of the infrastructure code in dev"
     assert (events["outcome"]["ok"], events["outcome"]["read_back"]) == (True, {"differs": False})
     infra.inventory("After")
@@ -120,7 +120,7 @@ def test_applying_deploys_once_and_proves_it(aws: EmbeddedAws, runs: Any) -> Non
     assert "Nothing to deploy" in str(infra.deploy())
     assert "Nothing to deploy" in str(infra.plan())
     assert _check(again, "infra.deploy").ok
-    assert [event for event in read(again.staging) if event["event"] == "intent"] == []
+    assert [event for event in read_events(again.staging) if event["event"] == "intent"] == []
 
 
 @pytest.mark.parametrize("mode", ["plan", "apply"])
@@ -183,7 +183,7 @@ def test_what_the_diff_says_after_it_counts_and_not_how_the_command_ended(
     with contextlib.nullcontext() if done else pytest.raises(AwsError, match="exit status -9"):
         infra.deploy()
     assert (_step(aws, "migrate"), infra.deployed, _check(run, "infra.deploy").ok) == (done, done, done)
-    outcome = next(event for event in read(run.staging) if event["event"] == "outcome")
+    outcome = next(event for event in read_events(run.staging) if event["event"] == "outcome")
     assert (outcome["ok"], outcome["read_back"]) == (done, {"differs": not done})
     assert "the deployment failed" in outcome["error"]
     again = runs()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.waiting import steady, until
 from runbook_lib.params.service import Routes
 
 PROBE_HEADER = "X-Runbook-Probe"
@@ -29,7 +30,7 @@ _TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
-class Step:
+class SmokeStep:
     """One thing that was tried."""
 
     name: str
@@ -53,7 +54,7 @@ class _Failed(Exception):
 
 def smoke(
     api_url: str, *, probe_id: str, deadline_s: float = 10.0, poll_s: float = _POLL_S, routes: Routes | None = None
-) -> list[Step]:
+) -> list[SmokeStep]:
     """Submit, submit again, submit nonsense, poll to COMPLETED, download, an unknown job, and the synchronous route.
 
     Args:
@@ -71,13 +72,13 @@ def smoke(
     return [attempt(id, title, act) for (id, title), act in zip(STEPS.items(), conversation.steps(), strict=True)]
 
 
-def sync_answer(api_url: str, path: str, probe_id: str) -> Step:
+def sync_answer(api_url: str, path: str, probe_id: str) -> SmokeStep:
     """One request to the synchronous route, marked as a probe: ok if it is answered as ever, 200 or 504."""
     routes = Routes(sync=path, submit="", status="")
     return attempt("sync", STEPS["sync"], Conversation(api_url, routes, probe_id, 0, 0).sync)
 
 
-def attempt(id: str, name: str, act: Callable[[], str]) -> Step:
+def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
     """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing."""
     begun = time.monotonic()
     try:
@@ -86,7 +87,7 @@ def attempt(id: str, name: str, act: Callable[[], str]) -> Step:
         ok, detail = False, str(failure)
     except (OSError, ValueError, KeyError) as error:
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return Step(name, ok, detail, time.monotonic() - begun, id)
+    return SmokeStep(name, ok, detail, time.monotonic() - begun, id)
 
 
 class Conversation:
@@ -130,15 +131,16 @@ class Conversation:
 
     def poll(self) -> str:
         self._needs_job()
-        until, polls = time.monotonic() + self.deadline_s, 0
-        while True:
+        polls = 0
+
+        def ask() -> Answer:
+            nonlocal polls
             polls += 1
-            answer = self.call("GET", self.paths.status.format(job_id=self.job_id))
-            if answer.status != 202:
-                break
-            if time.monotonic() > until:
-                raise _Failed(f"still {answer.body.get('status')} after {self.deadline_s:g} s")
-            time.sleep(self.poll_s)
+            return self.call("GET", self.paths.status.format(job_id=self.job_id))
+
+        answer = until(ask, lambda said: said.status != 202, limit_s=self.deadline_s, pause=steady(self.poll_s))
+        if answer.status == 202:
+            raise _Failed(f"still {answer.body.get('status')} after {self.deadline_s:g} s")
         _expect(answer, 200)
         if answer.body["status"] != "COMPLETED":
             raise _Failed(f"{answer.body['status']}: {answer.body.get('error')}")

@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore, code
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
-from runbook_lib.act.traffic.shift import MAX_BAKE_H, Plan, Step, Switched, number, whose
-from runbook_lib.act.traffic.switch import Switch, insist
+from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, whose
+from runbook_lib.act.traffic.switch import Switch, Turned, insist
 from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.traffic.flag_ids import BUSY
-from runbook_lib.observe.traffic.state import TrafficState, read
+from runbook_lib.observe.traffic.state import TrafficState, read_state
 from runbook_lib.params.load import Params
 
 
@@ -38,9 +38,9 @@ class AppConfigTraffic:
         Raises:
             AwsError: AppConfig does not answer, or the flags are not there.
         """
-        return read(self._client, self._params)
+        return read_state(self._client, self._params)
 
-    def apply(self, plan: Plan) -> TrafficState:
+    def apply(self, plan: ShiftPlan) -> TrafficState:
         """Carries a plan out, one call at a time, each with its intent and outcome.
 
         Raises:
@@ -63,16 +63,15 @@ class AppConfigTraffic:
                 latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
         return self.read()
 
-    def switch_off(self, description: str) -> Switched:
+    def switch_off(self, description: str) -> Turned:
         """Async off (`act/traffic/switch.py`).
 
         Raises:
             AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
         """
-        off = Switch(self._guard, self._params, self._store).off(description)
-        return Switched(changed=off.changed, enabled=False, sentence=off.sentence)
+        return Switch(self._guard, self._params, self._store).off(description)
 
-    def switch_on(self, description: str) -> Switched:
+    def switch_on(self, description: str) -> Turned:
         """Async on, at dial 0 only; if the dial is moved meanwhile, off again.
 
         Raises:
@@ -81,7 +80,9 @@ class AppConfigTraffic:
         self._guard.authorise(raises=True)
         state = self.read()
         if state.switch_on:
-            return self._switched(False, True, f"the switch is on already, by {whose(state.switch_deployment)}")
+            said = f"the switch is on already, by {whose(state.switch_deployment)}; nothing was changed"
+            self._guard.note("note", text=said)
+            return Turned(False, said, number(state.switch_deployment))
         if state.dial_percent != 0:
             raise Refused(
                 f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
@@ -109,15 +110,9 @@ class AppConfigTraffic:
         if dial != 0:
             self.switch_off(description)
             raise Refused(f"somebody moved the dial to {dial:g} % meanwhile: the switch is off again; plan again")
-        return self._switched(True, True, "the switch is on, the dial at 0: nothing moves yet")
+        return Turned(True, "the switch is on, the dial at 0: nothing moves yet", latest + 1)
 
-    def _switched(self, changed: bool, enabled: bool, sentence: str) -> Switched:
-        if not changed:
-            sentence += "; nothing was changed"
-            self._guard.note("note", text=sentence)
-        return Switched(changed=changed, enabled=enabled, sentence=sentence)
-
-    def _refuse_if_changed(self, plan: Plan, state: TrafficState) -> None:
+    def _refuse_if_changed(self, plan: ShiftPlan, state: TrafficState) -> None:
         now = state.dial_deployment.state if state.dial_deployment else ""
         by_itself = plan.latest_state in BUSY and now == "COMPLETE"
         if number(state.dial_deployment) != plan.latest or (now != plan.latest_state and not by_itself):
@@ -131,7 +126,7 @@ class AppConfigTraffic:
                 f"{whose(state.switch_deployment)}; look, and plan again; nothing was changed"
             )
 
-    def _refuse_short_bake(self, plan: Plan) -> None:
+    def _refuse_short_bake(self, plan: ShiftPlan) -> None:
         with aws_errors("reading the soak strategy (appconfig:GetDeploymentStrategy)"):
             strategy = self._store.strategy(self._store.ids.soak_strategy)
         bakes, wants = int(strategy.get("FinalBakeTimeInMinutes") or 0), 60 * min(plan.soak_hours, MAX_BAKE_H)
@@ -151,7 +146,7 @@ class AppConfigTraffic:
                 f"the switch {'on' if state.switch_on else 'off'}; look, and plan again"
             ) from None
 
-    def _stop(self, plan: Plan, step: Step, latest: int) -> None:
+    def _stop(self, plan: ShiftPlan, step: DialStep, latest: int) -> None:
         """Ends the bake; the previous version comes back. A bake that ended by itself needs no stop."""
         store, ids = self._store, self._store.ids
         with aws_errors(f"stopping deployment {latest}"):
@@ -168,7 +163,7 @@ class AppConfigTraffic:
                 raises=plan.raises,
             )
 
-    def _deploy(self, plan: Plan, step: Step, latest: int, mark: str) -> int:
+    def _deploy(self, plan: ShiftPlan, step: DialStep, latest: int, mark: str) -> int:
         """One StartDeployment on the dial, and its number; conditional on `latest` if the plan is a raise."""
         store, ids = self._store, self._store.ids
         soaks = step.after > 0

@@ -1,14 +1,12 @@
-"""The traffic split behind one interface: plan a shift, apply it, switch async off, switch it on again.
+"""The plan of a shift of the weight, as data; `act/traffic/dial.py` carries it out.
 
-A plan is data: it can be shown, recorded, and refused when the state it was made from is no longer the state.
-Homes of the weight are listed in `_homes`; the first is AppConfig (`act/traffic/dial.py`).
+A plan can be shown, recorded, and refused when the state that it was made from is no longer the state.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.model import Frozen
@@ -16,13 +14,13 @@ from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
 
-__all__ = ["Plan", "Step", "Switched", "TrafficControl", "apply", "describe", "plan_shift", "switch_off", "switch_on"]
+__all__ = ["DialStep", "ShiftPlan", "describe", "plan_shift"]
 
 MAX_BAKE_H = 24.0
 """AppConfig bakes for at most 1,440 minutes."""
 
 
-class Step(Frozen):
+class DialStep(Frozen):
     """One call to AWS."""
 
     action: Literal["stop", "deploy"]
@@ -34,7 +32,7 @@ class Step(Frozen):
     why: str
 
 
-class Plan(Frozen):
+class ShiftPlan(Frozen):
     """What a shift would do, and the state that it is conditional on."""
 
     kind: str
@@ -47,7 +45,7 @@ class Plan(Frozen):
     switch_latest: int
     soak_hours: float
     description: str
-    steps: tuple[Step, ...]
+    steps: tuple[DialStep, ...]
     blockers: tuple[str, ...] = ()
     """Why it cannot be applied as things are; empty: it can."""
     notes: tuple[str, ...] = ()
@@ -70,35 +68,9 @@ class Plan(Frozen):
         return "\n".join([*lines, f"  undo: {self.undo}"])
 
 
-class Switched(Frozen):
-    """What came of turning the switch."""
-
-    changed: bool
-    enabled: bool
-    sentence: str
-
-
-class TrafficControl(Protocol):
-    """One home of the weight. Every method that changes something passes the guard first."""
-
-    def read(self) -> TrafficState:
-        """The state as AWS reports it now."""
-        ...
-
-    def apply(self, plan: Plan) -> TrafficState:
-        """Carries a plan out; refuses a raise whose state has changed."""
-        ...
-
-    def switch_off(self, description: str) -> Switched:
-        """Async off, whatever stands in the way."""
-        ...
-
-    def switch_on(self, description: str) -> Switched:
-        """Async on, at dial 0 only."""
-        ...
-
-
-def plan_shift(state: TrafficState, percent: float, params: Params, *, soak_hours: float, description: str) -> Plan:
+def plan_shift(
+    state: TrafficState, percent: float, params: Params, *, soak_hours: float, description: str
+) -> ShiftPlan:
     """The steps from `state` to the dial at `percent` with its bake. Pure.
 
     Every shift steps over 0, so that AppConfig's own rollback (to the previous version) lands on 0.
@@ -116,20 +88,20 @@ def plan_shift(state: TrafficState, percent: float, params: Params, *, soak_hour
     immediate, soak = traffic.immediate_strategy.format(env=params.env), traffic.soak_strategy.format(env=params.env)
     latest = state.dial_deployment
     at = state.dial_percent
-    steps: list[Step] = []
+    steps: list[DialStep] = []
     if latest is not None and busy(latest):
         back = next((each.percent or 0.0 for each in state.history[1:] if each.in_force), 0.0)
         why = f"deployment {latest.number} is {latest.state}, and AppConfig takes one at a time"
-        steps.append(Step(action="stop", before=at, after=back, why=why))
+        steps.append(DialStep(action="stop", before=at, after=back, why=why))
         at = back
     if percent > 0:
         why = "step over 0, so that AppConfig's own rollback lands on 0"
-        steps.append(Step(action="deploy", before=at, after=0, strategy=immediate, why=why))
+        steps.append(DialStep(action="deploy", before=at, after=0, strategy=immediate, why=why))
         why = f"the weight, watched by the guard alarms for {min(soak_hours, MAX_BAKE_H):g} h"
-        steps.append(Step(action="deploy", before=0, after=percent, strategy=soak, why=why))
+        steps.append(DialStep(action="deploy", before=0, after=percent, strategy=soak, why=why))
     elif steps or at > 0:
-        steps.append(Step(action="deploy", before=at, after=0, strategy=immediate, why="the dial to 0, in calm"))
-    return Plan(
+        steps.append(DialStep(action="deploy", before=at, after=0, strategy=immediate, why="the dial to 0, in calm"))
+    return ShiftPlan(
         kind=traffic.kind,
         before=state.dial_percent,
         percent=percent,
@@ -187,45 +159,3 @@ def whose(deployment: Deployment | None) -> str:
         f"deployment {deployment.number} ({deployment.state}, started {deployment.started_at or 'at an unknown time'}"
     )
     return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")
-
-
-def control(client: Any, guard: Guard, params: Params) -> TrafficControl:
-    """The home of the weight that the parameters choose.
-
-    Raises:
-        UsageError: a kind that has no home yet.
-    """
-    from runbook_lib.act.traffic.dial import AppConfigTraffic
-
-    homes = {"appconfig": AppConfigTraffic}
-    kind = params.service.traffic.kind
-    if kind not in homes:
-        raise UsageError(f"traffic.kind is '{kind}', wants one of: {', '.join(homes)}")
-    return homes[kind](client, guard, params)
-
-
-def apply(plan: Plan, client: Any, guard: Guard, params: Params) -> TrafficState:
-    """Carries `plan` out and returns the state read back.
-
-    Raises:
-        Refused: not authorised, blocked, the state is no longer the plan's, or AppConfig took the weight back at once.
-    """
-    return control(client, guard, params).apply(plan)
-
-
-def switch_off(client: Any, guard: Guard, params: Params, *, description: str) -> Switched:
-    """Async off, for as long as it takes (bounded); off already is fine.
-
-    Raises:
-        AwsError: it could not be done in time; the sentence holds the command that does it by hand.
-    """
-    return control(client, guard, params).switch_off(description)
-
-
-def switch_on(client: Any, guard: Guard, params: Params, *, description: str) -> Switched:
-    """Async on again; refused unless the dial is at 0 (trap 20).
-
-    Raises:
-        Refused: the dial is not at 0, or somebody turned the switch meanwhile.
-    """
-    return control(client, guard, params).switch_on(description)

@@ -23,11 +23,11 @@ _HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestEx
 
 
 @dataclass(frozen=True)
-class Off:
-    """How async came to be off."""
+class Turned:
+    """How the switch came to stand as it does."""
 
     changed: bool
-    """By this call; else it was off before."""
+    """By this call; else it stood so before."""
     sentence: str
     deployment: int
     """Number of the switch's deployment that says so; 0: there is none."""
@@ -41,7 +41,7 @@ class Switch:
         self._params = params
         self._store = store
 
-    def off(self, description: str) -> Off:
+    def off(self, description: str) -> Turned:
         """Async off: keeps trying for `PATIENCE_S`, and stops whatever deploys on the switch.
 
         Asks for the switch alone, not for the dial and its history: that can wait until users are safe.
@@ -60,7 +60,7 @@ class Switch:
             if not now.get("enabled") and not now["busy"]:
                 told = f"async is off already, by {whose(now)}; nothing was changed"
                 self._guard.note("note", text=told)
-                return Off(False, told, now["deployment"] or 0)
+                return Turned(False, told, now["deployment"] or 0)
             before = {"enabled": now.get("enabled"), "deployment": now["deployment"]}
         except AwsError as error:
             self._guard.warn(f"{error}; switching off all the same")
@@ -95,7 +95,7 @@ class Switch:
             )
         poll = self._params.service.traffic.client_poll_s
         told = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
-        return Off(True, told, int(change.seen.get("deployment") or 0))
+        return Turned(True, told, int(change.seen.get("deployment") or 0))
 
     def _facts(self, deployment: int | None) -> dict[str, Any]:
         """What the journal keeps of the deployment; without a number, of the newest one."""

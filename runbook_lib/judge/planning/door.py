@@ -74,7 +74,7 @@ class Throttle(Frozen):
         return min(found, default=None)
 
 
-class Plan(Frozen):
+class DoorPlan(Frozen):
     """A usage plan that contains the stage. Its limits are those of each API key."""
 
     name: str
@@ -104,7 +104,7 @@ class Limits(Frozen):
     routes: dict[str, Throttle] = Field(default_factory=dict)
     """Of the routes that override the stage's."""
     account: Throttle = Throttle()
-    plans: tuple[Plan, ...] = ()
+    plans: tuple[DoorPlan, ...] = ()
     keyed: tuple[str, ...] = ()
     """Routes that ask for an API key: usage plans bind these only."""
     reserved: dict[str, int | None] = Field(default_factory=dict)

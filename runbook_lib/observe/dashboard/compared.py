@@ -18,7 +18,7 @@ _NO_TITLE = "(a widget without a title)"
 _BOARD = "dashboard"
 
 
-def read(cloudwatch: Any, name: str) -> str | None:
+def read_dashboard(cloudwatch: Any, name: str) -> str | None:
     """The deployed body as CloudWatch keeps it; None: there is no such dashboard.
 
     Raises:

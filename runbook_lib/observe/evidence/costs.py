@@ -10,14 +10,14 @@ from runbook_lib.judge.money.charges import AsyncCounts, SyncCounts
 from runbook_lib.judge.money.cost import Amount, Usage, cost_per_vpr, invoice
 from runbook_lib.observe.evidence import usage
 from runbook_lib.observe.evidence.questions import label
-from runbook_lib.observe.evidence.seen import Seen, unseen
+from runbook_lib.observe.evidence.seen import Answered, unseen
 
 MEASURE, SYNC = "cost_per_vpr", "cost_per_vpr_sync"
 _NO_TOKENS = "neither the table nor a KPI says how many tokens the jobs took: what the LLM costs is not known"
 _INFINITE = "money was spent and there is no success to spread it over: infinite"
 
 
-def async_cost(seen: Seen) -> Evidence:
+def async_cost(seen: Answered) -> Evidence:
     """Cost of a VPR that reached its client in time; the gate's."""
     prices, window = seen.params.prices, seen.whole
     scope = seen.params.policy.cost_scope
@@ -51,7 +51,7 @@ def async_cost(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def sync_cost(seen: Seen) -> Evidence:
+def sync_cost(seen: Answered) -> Evidence:
     """Cost of a VPR that the gateway delivered in time; shown beside the other, no gate is about it."""
     query = f"usage in CloudWatch x list prices of {seen.params.prices.date} / requests that the gateway answered"
     labels = tuple(map(label, usage.SYNC_BILLED))
@@ -63,7 +63,7 @@ def sync_cost(seen: Seen) -> Evidence:
 
 
 def _evidence(
-    seen: Seen,
+    seen: Answered,
     measure: str,
     query: str,
     labels: tuple[str, ...],
@@ -99,5 +99,5 @@ def _parts(amount: Amount, *, infinite: bool) -> dict[str, float | None]:
     return {name: None if infinite else getattr(amount, name) for name in names}
 
 
-def _lines(used: Usage, seen: Seen) -> list[dict[str, Any]]:
+def _lines(used: Usage, seen: Answered) -> list[dict[str, Any]]:
     return [line.model_dump(mode="json") for line in invoice(used, seen.params.prices)]

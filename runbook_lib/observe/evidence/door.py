@@ -20,7 +20,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.sequential import early_fail_log_e
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 from runbook_lib.observe.evidence.questions import label
-from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
@@ -75,7 +75,7 @@ def reference(params: Params, state: TrafficState, window: Window) -> Window:
     return Window(end - dt.timedelta(days=params.policy.baseline.days), end).inward(REFERENCE_PERIOD_S)
 
 
-def read(seen: Seen, spans: Sequence[Window]) -> Door | None:
+def read(seen: Answered, spans: Sequence[Window]) -> Door | None:
     """The submissions within `spans`; None where CloudWatch knows of none."""
     requests = _sum(seen, "async_requests", spans)
     if requests is None or not math.isfinite(requests):
@@ -94,7 +94,7 @@ def read(seen: Seen, spans: Sequence[Window]) -> Door | None:
     return _compared(seen, spans, total, broken, wrong)
 
 
-def _told_apart(seen: Seen, spans: Sequence[Window], logged: _Logged, total: int, broken: int, wrong: int) -> Door:
+def _told_apart(seen: Answered, spans: Sequence[Window], logged: _Logged, total: int, broken: int, wrong: int) -> Door:
     """By the access log. What it lacks of CloudWatch's 4xx (a minute at each edge) is nobody's for sure; and as many
     mistakes as neither the synchronous route nor the callers' share explain may be ours: a route, a validation.
     """
@@ -113,7 +113,7 @@ def _told_apart(seen: Seen, spans: Sequence[Window], logged: _Logged, total: int
     return Door(total, broken, turned_away, doubtful, wrong - turned_away, how, logged.types, suspect)
 
 
-def _more_mistakes(seen: Seen, spans: Sequence[Window], total: int, mistakes: int) -> tuple[int, str]:
+def _more_mistakes(seen: Answered, spans: Sequence[Window], total: int, mistakes: int) -> tuple[int, str]:
     """(mistakes beyond what is known of callers, beside what they were held); 0 where chance explains them."""
     alpha = 1 - seen.params.policy.confidence
     allowed = seen.params.policy.door.caller_share
@@ -133,12 +133,12 @@ def _slack(count: int) -> float:
     return max(2.0, 0.1 * count)
 
 
-def _sum(seen: Seen, metric: str, spans: Iterable[Window]) -> float | None:
+def _sum(seen: Answered, metric: str, spans: Iterable[Window]) -> float | None:
     found = [value for span in spans if (value := seen.sum(metric, span)) is not None]
     return math.fsum(found) if found else None
 
 
-def _lines(seen: Seen, spans: Sequence[Window]) -> Iterator[tuple[dt.datetime, int, str, int, bool]]:
+def _lines(seen: Answered, spans: Sequence[Window]) -> Iterator[tuple[dt.datetime, int, str, int, bool]]:
     """(minute, status, type, count, whether it is the callers' own) of each 4xx that the access log has in `spans`."""
     own = set(seen.params.policy.door.mistakes)
     for at, status, kind, count in (seen.live.get("door") or {}).get("counts", ()):
@@ -156,7 +156,7 @@ class _Logged:
     types: dict[str, int]
 
 
-def _logged(seen: Seen, spans: Sequence[Window]) -> _Logged | None:
+def _logged(seen: Answered, spans: Sequence[Window]) -> _Logged | None:
     """What the access log tells; None where there is none, or not all of it."""
     kept: dict[str, Any] | None = seen.live.get("door")
     if not kept or kept.get("cut"):
@@ -172,7 +172,7 @@ def _logged(seen: Seen, spans: Sequence[Window]) -> _Logged | None:
     return _Logged(refused, mistakes, types)
 
 
-def _compared(seen: Seen, spans: Sequence[Window], total: int, broken: int, wrong: int) -> Door:
+def _compared(seen: Answered, spans: Sequence[Window], total: int, broken: int, wrong: int) -> Door:
     """4xx beyond what the synchronous route's share explains are refusals; the strictest reference counts."""
     found = _references(seen, spans)
     allowed = seen.params.policy.door.caller_share
@@ -216,7 +216,7 @@ def _before_known(found: Sequence[_Reference]) -> bool:
     return any(one[0] == BEFORE for one in found)
 
 
-def _references(seen: Seen, spans: Sequence[Window]) -> list[_Reference]:
+def _references(seen: Answered, spans: Sequence[Window]) -> list[_Reference]:
     """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
     before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen.traffic)]
     beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]
@@ -271,7 +271,7 @@ class Ledger:
         return ""
 
 
-def ledger(seen: Seen, door: Door, jobs: int, spans: Sequence[Window]) -> Ledger:
+def ledger(seen: Answered, door: Door, jobs: int, spans: Sequence[Window]) -> Ledger:
     """Requests against jobs; a minute's worth at each edge, and the declared share of repeats, are no contradiction."""
     left = door.requests - door.broken - door.refused - door.mistakes - jobs
     minutes = max(1.0, sum(span.seconds for span in spans) / 60)
@@ -294,7 +294,7 @@ def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) ->
     return [one for one in found if not one.empty]
 
 
-def failures(seen: Seen, spans: Sequence[Window], door: Door, step_s: int) -> tuple[tuple[int, int, int], ...]:
+def failures(seen: Answered, spans: Sequence[Window], door: Door, step_s: int) -> tuple[tuple[int, int, int], ...]:
     """Failures at the door, (number of the step of `step_s` since the epoch, n, n): 5xx, and refusals that the access
     log names.
     """

@@ -9,13 +9,13 @@ from runbook_lib.base.window import Window, iso, period_for
 from runbook_lib.judge.model import RULES, Evidence
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
-from runbook_lib.observe.evidence.seen import Seen, behind, census_window, unseen
+from runbook_lib.observe.evidence.seen import Answered, behind, census_window, unseen
 
 OVERHEAD = 2
 """Latency holds the gateway's own work, too (an authorizer has 10 s of its own): so often its timeout cannot be."""
 
 
-def submit_latency(seen: Seen) -> Evidence:
+def submit_latency(seen: Answered) -> Evidence:
     """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound."""
     answers, window = seen.answers, seen.whole
     names = (questions.LATENCY, questions.LATENCY_N)
@@ -55,7 +55,7 @@ def submit_latency(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def generation_time(seen: Seen) -> Evidence:
+def generation_time(seen: Answered) -> Evidence:
     gate = questions.gate_of(seen.params, "generation_time")
     q = gate.quantile if gate and gate.quantile else 0.95
     window, segment = census_window(seen), seen.segment
@@ -87,7 +87,7 @@ def _periods(window: Window, period_s: int) -> list[dt.datetime]:
     return [window.start + dt.timedelta(seconds=period_s * place) for place in range(count)]
 
 
-def queue_depth(seen: Seen) -> Evidence:
+def queue_depth(seen: Answered) -> Evidence:
     """SQS publishes for every queue that holds a message or is polled, and falls silent for one idle for six hours.
 
     So a period without a point is zero if nothing was sent or asked in it and the last point before it was zero (if
@@ -125,7 +125,7 @@ def queue_depth(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def dlq_depth(seen: Seen) -> Evidence:
+def dlq_depth(seen: Answered) -> Evidence:
     """The DLQ keeps a message for days: 0 read live and no point above 0 mean that none arrived and stayed."""
     params = seen.params
     window = questions.gauged(params, seen.window, seen.now)
@@ -148,7 +148,7 @@ def dlq_depth(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def throttle_events(seen: Seen) -> Evidence:
+def throttle_events(seen: Answered) -> Evidence:
     """Requests that DynamoDB turned away, table and index together, in each period.
 
     It publishes throttle events only where there are some, so a period without one is zero as long as the table was

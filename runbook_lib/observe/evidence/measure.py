@@ -14,7 +14,7 @@ from runbook_lib.base.window import Window
 from runbook_lib.judge.model import RULES, Evidence, Look
 from runbook_lib.observe.evidence import costs, levels, rates, rules_1
 from runbook_lib.observe.evidence.questions import asks, asks_bounds
-from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState
@@ -47,7 +47,7 @@ def measure(
         look: the declared look, as in `asks_bounds`.
         rules: by which evidence is made; 1 are those of records of version 0.1.
     """
-    seen = Seen(answers, segment, live, traffic, params, window, now, look, rules)
+    seen = Answered(answers, segment, live, traffic, params, window, now, look, rules)
     own = rules_1 if rules < RULES else rates
     found = (
         own.success(seen),

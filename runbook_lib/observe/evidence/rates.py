@@ -12,7 +12,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
-from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, summed, unseen
+from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import Segment, added_up, joined
@@ -20,7 +20,7 @@ from runbook_lib.observe.jobs.segment import Segment, added_up, joined
 QUARTER_S = 900
 
 
-def success(seen: Seen) -> Evidence:
+def success(seen: Answered) -> Evidence:
     """Submissions that ended in a report in time, of all that the service had to answer (`docs/verdicts.md`)."""
     service, segment, window = seen.params.service, seen.segment, census_window(seen)
     query = (
@@ -60,7 +60,7 @@ def success(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def _course(seen: Seen, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
+def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
     """How it went: failures and requests in the order of time, of the jobs and of what was turned away at the door.
 
     CloudWatch knows the minute of what was turned away: it counts as the first of its minute. Only failures matter one
@@ -76,7 +76,7 @@ def _course(seen: Seen, segment: Segment, spans: list[Window], met: door.Door | 
     return {"blocks" if old else "course": told}
 
 
-def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
+def _blind(seen: Answered, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
     """The first thing that could not be seen, in words; empty: all could."""
     gone = sum(round(one["created"]) for one in figures if one["created"])
     if figures:
@@ -89,7 +89,7 @@ def _blind(seen: Seen, segment: Segment, met: door.Door | None, figures: list[di
     return ""
 
 
-def refused(seen: Seen) -> Evidence:
+def refused(seen: Answered) -> Evidence:
     """Submissions that the gateway, its throttle or the WAF turned away, of all that the service had to answer."""
     window = seen.whole
     met = door.read(seen, [window])
@@ -105,7 +105,7 @@ def refused(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def lost_jobs(seen: Seen) -> Evidence:
+def lost_jobs(seen: Answered) -> Evidence:
     """Jobs that neither completed nor failed, though every delivery of their message is over and none is waiting."""
     segment, window, table = seen.segment, census_window(seen), seen.params.name("table")
     query = f"Scan of {table}: unfinished longer than every delivery takes, less the messages that SQS still holds"
@@ -127,7 +127,7 @@ def lost_jobs(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def llm_quota(seen: Seen) -> Evidence:
+def llm_quota(seen: Answered) -> Evidence:
     """Jobs that failed because the LLM refused the call: its rate limit, or a quota that is used up."""
     segment, window = seen.segment, census_window(seen)
     query = f"Scan of {seen.params.name('table')}: FAILED with the LLM's 429 or quota error, of all jobs"
@@ -139,7 +139,7 @@ def llm_quota(seen: Seen) -> Evidence:
     return seen.evidence("llm_quota", "rate", query, window, (), **found, partial=missed, notes=words, unseen=cause)
 
 
-def _gateway(seen: Seen, measure: str, routes: dict[str, str], words: str, idle: str | None) -> Evidence:
+def _gateway(seen: Answered, measure: str, routes: dict[str, str], words: str, idle: str | None) -> Evidence:
     """5xx of Count, each route by itself. API Gateway publishes both for each request: Count without 5xx is none."""
     window = seen.whole
     counts = {route: (seen.sum(f"{route}_5xx", window), seen.sum(f"{route}_requests", window)) for route in routes}
@@ -164,18 +164,18 @@ def parts_of(counts: Mapping[str, tuple[float | None, float | None]]) -> tuple[P
     return tuple(Part(name=name, bad=min(bad, n), n=n) for name, (bad, n) in whole.items())
 
 
-def async_5xx(seen: Seen) -> Evidence:
+def async_5xx(seen: Answered) -> Evidence:
     routes = seen.params.service.api.routes
     names = {"async": f"POST {routes.submit}", "status": f"GET {routes.status}"}
     return _gateway(seen, "async_5xx", names, f"{' and '.join(names.values())}, each by itself", seen.idle)
 
 
-def baseline_success(seen: Seen) -> Evidence:
+def baseline_success(seen: Answered) -> Evidence:
     route = f"POST {seen.params.service.api.routes.sync}"
     return _gateway(seen, "baseline_success", {"sync": route}, route, None)
 
 
-def lambda_errors(seen: Seen) -> Evidence:
+def lambda_errors(seen: Answered) -> Evidence:
     params = seen.params
     window = questions.settled(params, seen.window, seen.now, params.service.job_deadline_s)
     per = {name: (seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)) for name in FUNCTIONS}
@@ -195,7 +195,7 @@ def lambda_errors(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def observed_split(seen: Seen) -> Evidence:
+def observed_split(seen: Answered) -> Evidence:
     """Async among all submissions, from the minute on in which every client has read the weight, and the requests that
     went by the one before have been answered.
     """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from runbook_lib.judge.model import Evidence
 from runbook_lib.observe.evidence import rates
-from runbook_lib.observe.evidence.seen import Seen, census_window, counts_of, unseen
+from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, unseen
 
 
-def success(seen: Seen) -> Evidence:
+def success(seen: Answered) -> Evidence:
     service, segment, window = seen.params.service, seen.segment, census_window(seen)
     query = (
         f"Scan of {seen.params.name('table')} by created_at: COMPLETED within {service.job_deadline_s} s is success; "
@@ -39,13 +39,13 @@ def success(seen: Seen) -> Evidence:
     )  # fmt: skip
 
 
-def async_5xx(seen: Seen) -> Evidence:
+def async_5xx(seen: Answered) -> Evidence:
     routes = seen.params.service.api.routes
     words = f"POST {routes.submit} and GET {routes.status} only"
     return _pooled(rates.async_5xx(seen), f"CloudWatch AWS/ApiGateway, Sum of 5xx / Sum of Count, {words}")
 
 
-def lambda_errors(seen: Seen) -> Evidence:
+def lambda_errors(seen: Answered) -> Evidence:
     query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status together"
     return _pooled(rates.lambda_errors(seen), query)
 

@@ -19,7 +19,7 @@ from runbook_lib.params.load import Params
 
 
 @dataclass(frozen=True)
-class Seen:
+class Answered:
     """All that was asked, read once."""
 
     answers: Answers
@@ -105,14 +105,14 @@ def summed(counts: Mapping[str, tuple[float | None, float | None]], idle: str | 
     return math.fsum(bad for bad, _ in counted.values()), math.fsum(n for _, n in counted.values()), holes
 
 
-def census_window(seen: Seen) -> Window:
+def census_window(seen: Answered) -> Window:
     if seen.segment is None:
         end = seen.window.settled(seen.now, seen.params.service.job_deadline_s)
         return Window(end.start, end.start)
     return Window(seen.segment.start, max(seen.segment.start, seen.segment.end_settled))
 
 
-def behind(seen: Seen) -> str | None:
+def behind(seen: Answered) -> str | None:
     """In words, if the census found clearly more jobs than CloudWatch knows submissions of, else None.
 
     Then CloudWatch is late or incomplete, and silence of one of its metrics is proven harmless by no other.
@@ -128,7 +128,7 @@ def behind(seen: Seen) -> str | None:
     return f"the census found {found} jobs, CloudWatch knows of {known:g} submissions: late or incomplete"
 
 
-def unseen(seen: Seen) -> tuple[bool, tuple[str, ...], list[dict[str, Any]]]:
+def unseen(seen: Answered) -> tuple[bool, tuple[str, ...], list[dict[str, Any]]]:
     """Gaps of the census, filled from the KPI metrics as far as these go: (some job was not seen, words, figures).
 
     The KPIs tell created and completed, not failed (trap 1): they are shown, and stay out of the rate. A gap in which

@@ -12,14 +12,14 @@ from runbook_lib.base.window import Window, iso, period_for
 from runbook_lib.judge import words
 from runbook_lib.observe.evidence.door import REFERENCE
 from runbook_lib.observe.evidence.questions import label
-from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.evidence.seen import Answered
 
 OWED = 20.0
 """Requests that should have come: at half of the traffic of the days before, chance leaves out ten with 0.005 %."""
 HOUR = dt.timedelta(hours=1)
 
 
-def silent(seen: Seen, window: Window) -> str:
+def silent(seen: Answered, window: Window) -> str:
     """When nobody came for too long, in words; empty: never, or too few were owed to tell."""
     period = dt.timedelta(seconds=period_for(seen.window, seen.now))
     points = seen.answers.points(label("async_requests"))
@@ -35,12 +35,12 @@ def silent(seen: Seen, window: Window) -> str:
     return ""
 
 
-def owed(seen: Seen, span: Window) -> float:
+def owed(seen: Answered, span: Window) -> float:
     """Asynchronous submissions that `span` should hold, by hour of the day; 0 where the days before are not known."""
     return _due(_usual(seen), span)
 
 
-def _usual(seen: Seen) -> dict[int, float]:
+def _usual(seen: Answered) -> dict[int, float]:
     """Asynchronous submissions of each hour of the day at the weight in force, by the days before; empty: unknown."""
     metric = "async_requests" if seen.traffic.migrated else "sync_requests"
     points = seen.answers.points(f"{REFERENCE}{metric}")

@@ -17,7 +17,7 @@ from runbook_lib.judge.model import RULES
 from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
 from runbook_lib.judge.money.cost import Usage
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
-from runbook_lib.observe.evidence.seen import Seen, unseen
+from runbook_lib.observe.evidence.seen import Answered, unseen
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.segment import Segment
 
@@ -38,7 +38,7 @@ class Tokens:
     """Runs that called the LLM and left no count: failed, crashed, cut off. At the mean of those that did."""
 
 
-def async_counts(seen: Seen) -> AsyncCounts | str:
+def async_counts(seen: Answered) -> AsyncCounts | str:
     """What the async path used in the settled part of the window; a string says what is missing for a bill.
 
     `seen` must have a census.
@@ -60,7 +60,7 @@ def async_counts(seen: Seen) -> AsyncCounts | str:
     return _async(seen, of, span, done + segment.late, done, tokens(seen))
 
 
-def _uncensused(seen: Seen) -> int | None:
+def _uncensused(seen: Answered) -> int | None:
     """Jobs that completed where no census was taken, by the KPIs; None: nothing tells. What is not seen is not 0."""
     _, _, gaps = unseen(seen) if seen.rules >= RULES else (False, (), [])
     if any(one["created"] is None or one["completed"] is None for one in gaps):
@@ -82,7 +82,7 @@ SYNC_BILLED = (
 """The same of the synchronous side."""
 
 
-def tokens(seen: Seen) -> Tokens:
+def tokens(seen: Answered) -> Tokens:
     """The census counts the tokens of finished jobs; the LLM was paid for the others, too.
 
     A job marked FAILED called it, unless the rate limit refused the call, and so did each run that crashed or was cut
@@ -104,7 +104,7 @@ def tokens(seen: Seen) -> Tokens:
     )
 
 
-def _told(seen: Seen, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
+def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
     """The tokens of all finished jobs: those that say nothing took as many as those that do, or as the KPIs count."""
     told = done - segment.untold
     sums = [seen.sum(name, seen.whole) for name in ("input_tokens", "output_tokens")]
@@ -119,7 +119,7 @@ def _told(seen: Seen, segment: Segment, done: int, uncounted: float, mean: tuple
     return Tokens(segment.input_tokens + runs * mean[0], segment.output_tokens + runs * mean[1], uncounted=uncounted)
 
 
-def async_hours(seen: Seen) -> list[Usage]:
+def async_hours(seen: Answered) -> list[Usage]:
     """The same hour by hour, for the spread; successes and tokens by the KPI metrics, empty where they have no data."""
     if seen.sum("jobs_completed", seen.whole) is None:
         return []
@@ -131,7 +131,7 @@ def async_hours(seen: Seen) -> list[Usage]:
 
 
 def _async(
-    seen: Seen, of: dict[str, float], span: Window, finished: float, successes: int, used: Tokens
+    seen: Answered, of: dict[str, float], span: Window, finished: float, successes: int, used: Tokens
 ) -> AsyncCounts:
     sizes, api = seen.params.service.sizes, seen.params.service.api.kind
     days = configured(seen).get("report_days", sizes.report_days)
@@ -154,7 +154,7 @@ def _async(
     )  # fmt: skip
 
 
-def sync_counts(seen: Seen) -> SyncCounts | str:
+def sync_counts(seen: Answered) -> SyncCounts | str:
     """What the synchronous path used in the settled part of the window; a string says what is missing for a bill."""
     span = seen.whole
     of = {name: seen.sum(name, span) for name in SYNC_BILLED}
@@ -166,12 +166,12 @@ def sync_counts(seen: Seen) -> SyncCounts | str:
     return _sync(seen, {name: value or 0.0 for name, value in of.items()}, span)
 
 
-def sync_hours(seen: Seen) -> list[Usage]:
+def sync_hours(seen: Answered) -> list[Usage]:
     """The same hour by hour, for the spread."""
     return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, SYNC_BILLED)]
 
 
-def _sync(seen: Seen, of: dict[str, float], span: Window) -> SyncCounts:
+def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
     service = seen.params.service
     sizes = service.sizes
     refused = seen.sum("sync_4xx", span) or 0.0  # of the Lambda's own 4xx, none called the LLM
@@ -189,7 +189,7 @@ def _sync(seen: Seen, of: dict[str, float], span: Window) -> SyncCounts:
     )  # fmt: skip
 
 
-def runbook_counts(seen: Seen) -> RunbookCounts:
+def runbook_counts(seen: Answered) -> RunbookCounts:
     """What the runbook itself cost: the questions of this look, and the alarms and the dashboard that it makes.
 
     Every page of an answer counts its metrics once more: an upper bound, for AWS takes up to five statistics of one
@@ -204,7 +204,7 @@ def runbook_counts(seen: Seen) -> RunbookCounts:
     )
 
 
-def consumed(seen: Seen, span: Window) -> dict[str, float]:
+def consumed(seen: Answered, span: Window) -> dict[str, float]:
     """Write and read units that were used in `span`, table and index together, however they are paid."""
     return {
         name: math.fsum(seen.sum(f"{part}_{name}", span) or 0.0 for part in ("table", "gsi"))
@@ -212,7 +212,7 @@ def consumed(seen: Seen, span: Window) -> dict[str, float]:
     }
 
 
-def assumed(seen: Seen) -> tuple[str, ...]:
+def assumed(seen: Answered) -> tuple[str, ...]:
     """What the bill rests on that could not be read, one sentence each."""
     found = configured(seen)
     notes = [] if found else [_UNREAD]
@@ -233,12 +233,12 @@ def assumed(seen: Seen) -> tuple[str, ...]:
 _UNREAD = "the bill assumes x86_64 functions, an on-demand table, and reports kept as long as service.yaml says"
 
 
-def configured(seen: Seen) -> dict[str, Any]:
+def configured(seen: Answered) -> dict[str, Any]:
     """Of `configured.read`; empty where it was not asked."""
     return dict(seen.live.get("configured") or {})
 
 
-def _function(seen: Seen, prefix: str, of: dict[str, float]) -> Function:
+def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
     name = _NAMES[prefix]
     settings = (configured(seen).get("functions") or {}).get(name) or {}
     memory = (seen.live.get("memory_mb") or {}).get(name) or settings["memory_mb"]
@@ -248,7 +248,7 @@ def _function(seen: Seen, prefix: str, of: dict[str, float]) -> Function:
     )  # fmt: skip
 
 
-def _capacity(seen: Seen, of: dict[str, float], span: Window) -> Capacity:
+def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
     """On demand by what was consumed; provisioned by the hour, whatever was consumed; each for its part of the window,
     where somebody knows when a mitigation provisioned the table.
     """
@@ -266,12 +266,12 @@ def _capacity(seen: Seen, of: dict[str, float], span: Window) -> Capacity:
     )  # fmt: skip
 
 
-def _untimed(seen: Seen, prefix: str) -> bool:
+def _untimed(seen: Answered, prefix: str) -> bool:
     """It ran, and no duration says how long."""
     return bool(seen.sum(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(label(f"{prefix}_duration"))
 
 
-def _by_hour(seen: Seen, names: tuple[str, ...]) -> list[tuple[Window, dict[str, float]]]:
+def _by_hour(seen: Answered, names: tuple[str, ...]) -> list[tuple[Window, dict[str, float]]]:
     """Sums of `names` in each hour of the settled window, counted from its start; the last one may be shorter."""
     span = seen.whole
     hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.judge.planning.door import ROUTES, Limits, Plan, Throttle
+from runbook_lib.judge.planning.door import ROUTES, DoorPlan, Limits, Throttle
 from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.observe.inventory.access_log import access_logs
 from runbook_lib.observe.inventory.api import method_keys
@@ -92,7 +92,7 @@ def _account(place: Place) -> Throttle:
     return Throttle(rate=_number(settings.get("rateLimit")), burst=_number(settings.get("burstLimit")))
 
 
-def _plans(place: Place) -> tuple[Plan, ...]:
+def _plans(place: Place) -> tuple[DoorPlan, ...]:
     """The usage plans that contain the stage."""
     params = place.params
     if is_http(params):
@@ -106,7 +106,7 @@ def _plans(place: Place) -> tuple[Plan, ...]:
             continue
         quota, own = plan.get("quota") or {}, mine[0].get("throttle") or {}
         found.append(
-            Plan(
+            DoorPlan(
                 name=plan.get("name") or plan["id"],
                 throttle=_plan_throttle(plan.get("throttle") or {}),
                 routes={

@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.waiting import steady, until
 from runbook_lib.judge.planning.load import Job
 from runbook_lib.observe.resources import live
 from runbook_lib.params.load import Params
@@ -62,20 +63,24 @@ def settled(
     Raises:
         AwsError: AWS refused or did not answer.
     """
-    until, empty = clock() + limit_s, 0
-    while True:
+    empty = 0
+
+    def look() -> dict[str, Job]:
         jobs = census(aws, params, ids)
-        finished = sum(job.finished for job in jobs.values())
         if out is not None:
-            out(f"{finished} of {len(ids)} jobs finished")
-        if finished == len(ids) or clock() >= until:
-            return jobs
+            out(f"{sum(job.finished for job in jobs.values())} of {len(ids)} jobs finished")
+        return jobs
+
+    def enough(jobs: dict[str, Job]) -> bool:
+        nonlocal empty
+        if sum(job.finished for job in jobs.values()) == len(ids):
+            return True
         levels = live.read(aws.client("sqs"), aws.client("lambda"), params)
         # SQS's depths are approximate: twice empty, one look apart, with nothing done between.
         empty = empty + 1 if not levels["queue_visible"] and not levels["queue_in_flight"] else 0
-        if empty > EMPTY_LOOKS:
-            return jobs
-        sleep(poll_s)
+        return empty > EMPTY_LOOKS
+
+    return until(look, enough, limit_s=limit_s, pause=steady(poll_s), sleep=sleep, clock=clock)
 
 
 def _items(dynamodb: Any, table: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:

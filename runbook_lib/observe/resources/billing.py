@@ -37,7 +37,7 @@ class Billing(Frozen):
         return {"mode": self.mode, "units": units, "active": self.active}
 
 
-def read(dynamodb: Any, params: Params) -> Billing:
+def read_billing(dynamodb: Any, params: Params) -> Billing:
     """The table's capacity now.
 
     Raises:

@@ -37,7 +37,7 @@ class Workers(Frozen):
         return {"reserved": self.reserved, "maximum": self.maximum}
 
 
-def read(lambda_client: Any, params: Params) -> Workers:
+def read_workers(lambda_client: Any, params: Params) -> Workers:
     """The worker's concurrency now.
 
     Raises:

@@ -21,7 +21,7 @@ from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed,
 from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
-__all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read", "read_or_nothing"]
+__all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read_or_nothing", "read_state"]
 
 HISTORY = 50
 """Deployments read in detail, newest first."""
@@ -175,12 +175,12 @@ def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) 
         AwsError: as `read`.
     """
     try:
-        return read(appconfig, params, aws), True
+        return read_state(appconfig, params, aws), True
     except NotDeployed:
         return TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False), False
 
 
-def read(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
+def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
     """Dial and switch as they are now, and what `/api/vpr` leads to.
 
     Args:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import parse
 from runbook_lib.observe.traffic import state as traffic
@@ -84,10 +85,10 @@ class Play(Rollout):
         if notebook:
             about = act.describe(release=params.release, notebook=notebook, attempt=params.attempt, run="by-hand")
             hours = params.policy.phases[notebook].soak_hours
-        plan = act.plan_shift(traffic.read(client, params), percent, params, soak_hours=hours, description=about)
+        plan = act.plan_shift(traffic.read_state(client, params), percent, params, soak_hours=hours, description=about)
         if notebook:
             plan = plan.model_copy(update={"steps": plan.steps[-1:]})
-        act.apply(plan, client, Guard(params, identity, journal), params)
+        AppConfigTraffic(client, Guard(params, identity, journal), params).apply(plan)
 
     def _phases(self) -> Finished:
         notebooks = [name for number, name in PHASES.items() if number >= (self.start_phase or "06")]
@@ -197,7 +198,7 @@ def _by(record: Record) -> str:
 
 def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:
     """When AppConfig took the weight back by itself."""
-    state = traffic.read(aws.client("appconfig"), stage.params["prod"])
+    state = traffic.read_state(aws.client("appconfig"), stage.params["prod"])
     return next((one.taken_back_at for one in state.history if one.taken_back_by == "CLOUDWATCH_ALARM"), None)
 
 

@@ -186,7 +186,7 @@ class Rollout:
         states = []
         for moment in (end - dt.timedelta(minutes=10), end + dt.timedelta(minutes=1)):
             self.stage.soak(moment)
-            found = traffic.read(self.aws.client("appconfig"), self.stage.params["prod"]).dial_deployment
+            found = traffic.read_state(self.aws.client("appconfig"), self.stage.params["prod"]).dial_deployment
             states.append(found.state if found else "none")
         before, after = states
         self.stage.board.say(f"  AppConfig's deployment: {before} ten minutes before hour 24, {after} after it")

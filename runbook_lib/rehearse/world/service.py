@@ -71,7 +71,7 @@ class Requests(NamedTuple):
 
 
 @dataclass
-class Step:
+class WorldStep:
     """What came to pass in [start, end)."""
 
     start: float
@@ -194,7 +194,7 @@ class Service:
         twin._out, twin._told, twin._answers = [], [], []
         return twin
 
-    def run(self, until: float) -> Step:
+    def run(self, until: float) -> WorldStep:
         """Live up to `until` with the present flags and workers."""
         state, start = self._state, self._state.now
         requests = self._arrive(start, until)
@@ -226,7 +226,7 @@ class Service:
         state.now = until
         used = done.totals() | {"queue_empty": published.total("queue_empty")}
         answers, self._answers = self._answers, []
-        return Step(start, until, published, changed, failures, requests, answers, used)
+        return WorldStep(start, until, published, changed, failures, requests, answers, used)
 
     def _emit(self, signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> None:
         if len(emit):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.jobs import Job
 from runbook_lib.rehearse.world.rows import Floats
-from runbook_lib.rehearse.world.service import GATEWAY_BROKEN, NOBODY, REPEATED, Requests, Step
+from runbook_lib.rehearse.world.service import GATEWAY_BROKEN, NOBODY, REPEATED, Requests, WorldStep
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Truth:
     _users: list[tuple[Floats, NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
     """Users in order of arrival: when, number, status. Joined into one part when somebody asks."""
 
-    def add(self, step: Step) -> None:
+    def add(self, step: WorldStep) -> None:
         """Take in what came to pass."""
         self._requests.append(step.requests)
         self._used.append((step.start, step.end, step.used))

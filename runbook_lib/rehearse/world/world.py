@@ -20,7 +20,7 @@ from runbook_lib.rehearse.world.lookahead import LookAhead
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.scenario import Scenario, load
-from runbook_lib.rehearse.world.service import Service, Step
+from runbook_lib.rehearse.world.service import Service, WorldStep
 from runbook_lib.rehearse.world.targets import targets
 from runbook_lib.rehearse.world.truth import Truth
 
@@ -124,11 +124,11 @@ class World:
             return horizon
         return max(fine, first // FINE_S * FINE_S)
 
-    def live(self, until: float) -> Step:
+    def live(self, until: float) -> WorldStep:
         """What comes to pass up to `until`, told to nobody yet."""
         return self.service.run(until)
 
-    def publish(self, step: Step) -> None:
+    def publish(self, step: WorldStep) -> None:
         """Tells AWS: jobs, logs and metrics side by side, since one is packed while another is stored."""
         service = self.service
         step.rows = self._outbox.send(step.rows, service.scenario, service.origin, step.end)

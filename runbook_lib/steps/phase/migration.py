@@ -15,6 +15,7 @@ import math
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
@@ -296,7 +297,7 @@ class Migration(Phase):
         run = self.run
         plan = act.plan_shift(self.state, 0, self.params, soak_hours=0, description=self._describe())
         run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
-        act.apply(plan, run.aws.client("appconfig"), run.guard, self.params)
+        AppConfigTraffic(run.aws.client("appconfig"), run.guard, self.params).apply(plan)
         self._read_again()
         settle = self.params.service.traffic.client_poll_s + self.params.policy.metric_delay_s
         at = run.guard.now + dt.timedelta(seconds=settle + self._quiet_s()) + 2 * MINUTE
@@ -319,7 +320,7 @@ class Migration(Phase):
 
     def _read_again(self) -> None:
         """The state after a change, and the steps as AWS shows them now."""
-        self.state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        self.state = traffic.read_state(self.run.aws.client("appconfig"), self.params, self.run.aws)
         self.run.check(*self._from_state())
 
 

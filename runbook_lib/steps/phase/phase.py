@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import Case
@@ -33,7 +34,7 @@ class Phase(Judging):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.planned: act.Plan | None = None
+        self.planned: act.ShiftPlan | None = None
 
     def previous_table(self) -> Any:
         """The soaks before this one, side by side."""
@@ -133,14 +134,14 @@ class Phase(Judging):
             return outcome
         client = run.aws.client("appconfig")
         if self._takes_back():
-            done = act.switch_off(client, run.guard, self.params, description=self._describe())
+            done = AppConfigTraffic(client, run.guard, self.params).switch_off(self._describe())
             show(line(done.sentence))
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
                 raise Refused(f"{blocked[0]}; nothing was changed")
             phase_guards.put_in_force(run)  # before the weight moves
-            after = act.apply(self.planned, client, run.guard, self.params)
+            after = AppConfigTraffic(client, run.guard, self.params).apply(self.planned)
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now
                 back = iso(self._first_look(set_at))

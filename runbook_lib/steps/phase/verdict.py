@@ -237,7 +237,7 @@ class Judging(Looking):
         in_effect = dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
         return shift + in_effect + dt.timedelta(hours=self.spec.soak_hours) + moments.settle(self.params)
 
-    def _shift(self, until: dt.datetime | None, percent: float | None = None) -> act.Plan:
+    def _shift(self, until: dt.datetime | None, percent: float | None = None) -> act.ShiftPlan:
         """The plan to this phase's weight, or to `percent`."""
         wanted = self.spec.percent if percent is None else percent
         hours = self.spec.soak_hours if wanted else 0

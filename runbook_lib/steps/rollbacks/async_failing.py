@@ -15,8 +15,9 @@ from typing import Any
 
 from runbook_lib.act.command import Commands, run_command
 from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.act.traffic.flag_store import FlagStore
-from runbook_lib.act.traffic.switch import Off, Switch
+from runbook_lib.act.traffic.switch import Switch, Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
 from runbook_lib.base.foreign import markdown
@@ -53,7 +54,7 @@ class AsyncFailing(Aftermath):
         super().__init__(run)
         self.come_back: list[dt.datetime] = []
         self.client = run.aws.client("appconfig")
-        self.switched: Off | None = None
+        self.switched: Turned | None = None
         self.deployed = True
 
     # Action
@@ -83,7 +84,7 @@ class AsyncFailing(Aftermath):
         try:
             self.switched = Switch(run.guard, self.params, FlagStore(self.client, self.params)).off(about)
         except traffic.NotDeployed as error:
-            self.switched = Off(False, f"no request can go to async: {error}", 0)
+            self.switched = Turned(False, f"no request can go to async: {error}", 0)
         if not self.switched.changed:
             self.run.journal.append("incident", clock=None)
         else:
@@ -152,7 +153,7 @@ class AsyncFailing(Aftermath):
             raises=False,
         )
         self.restored = True
-        self.state = traffic.read(self.client, self.params, self.run.aws)
+        self.state = traffic.read_state(self.client, self.params, self.run.aws)
         number = self.state.switch_deployment.number if self.state.switch_deployment else 0
         # Clients go on calling the same route; there is nothing that they would have to read first.
         self.was_set(self.aws_now, 0, str(number))
@@ -205,10 +206,10 @@ class AsyncFailing(Aftermath):
         if plan.steps and run.applying:
             run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
             try:
-                act.apply(plan, self.client, run.guard, self.params)
+                AppConfigTraffic(self.client, run.guard, self.params).apply(plan)
             except (Refused, AwsError) as error:
                 said = f"; {error}"
-            self.state = traffic.read(self.client, self.params, run.aws)
+            self.state = traffic.read_state(self.client, self.params, run.aws)
         state = self.state
         ok = state.dial_percent == 0 and not state.busy
         reason = f"the dial is at {state.dial_percent:g} %" + (", and a deployment is under way" if state.busy else "")
@@ -243,7 +244,7 @@ class AsyncFailing(Aftermath):
         """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
         if not self.deployed:
             return self.note(self._off_check())
-        after = traffic.read(self.client, self.params, self.run.aws)
+        after = traffic.read_state(self.client, self.params, self.run.aws)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         self.state = after
         found = [self._off_check()]

@@ -72,7 +72,7 @@ class Throttling(ThrottlingSeen):
     # The action
 
     @property
-    def planned(self) -> act.Plan:
+    def planned(self) -> act.BillingPlan:
         """What is to be asked of DynamoDB."""
         has = self.billing.units
         # What was decided is completed as it was decided, and nothing that is more by now is taken away.
@@ -135,7 +135,7 @@ class Throttling(ThrottlingSeen):
         try:
             self.billing = act.apply(plan, self.client, self.run.guard, self.params, wait_s=max(left, 60.0), out=live)
         except Refused:
-            if billing.read(self.client, self.params).units != plan.units:
+            if billing.read_billing(self.client, self.params).units != plan.units:
                 self.withdraw()
             raise
         finally:
@@ -151,7 +151,7 @@ class Throttling(ThrottlingSeen):
 
     def proof(self) -> Any:
         """Read back from DynamoDB, and the deviations on record."""
-        self.billing = billing.read(self.client, self.params)
+        self.billing = billing.read_billing(self.client, self.params)
         if not self.open:
             return self.deviations_table()
         return stack(self.note(self.capacity_check(), caption="Read back"), self.deviations_table())

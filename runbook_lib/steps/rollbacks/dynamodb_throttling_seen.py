@@ -53,7 +53,7 @@ class ThrottlingSeen(Mitigation):
         assert self.spec.throttling is not None  # noqa: S101
         self.policy: Policy = self.spec.throttling
         self.client = run.aws.client("dynamodb")
-        self.billing = billing.read(self.client, self.params)
+        self.billing = billing.read_billing(self.client, self.params)
         if self.closed:
             self.go_on()
         if self.in_force:

@@ -36,7 +36,7 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
 from runbook_lib.judge.model import Outcome
 from runbook_lib.params.policy import Rollback
-from runbook_lib.record.journal import read
+from runbook_lib.record.journal import read_events
 from runbook_lib.record.record import Record, from_journal
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.run import Run
@@ -285,7 +285,7 @@ class Incident:
     def _so_far(self, now: dt.datetime) -> list[Record]:
         """This run as far as it has come by `now`; none where its journal cannot be read."""
         try:
-            found = from_journal(read(self.run.staging), status="completed")
+            found = from_journal(read_events(self.run.staging), status="completed")
             return [found.model_copy(update={"sealed_at": iso(now)})]
         except (ArchiveError, OSError) as error:
             self.run.guard.warn(f"this run's own changes are not in the timeline: {error}")

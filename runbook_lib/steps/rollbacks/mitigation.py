@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
@@ -184,12 +185,12 @@ class Mitigation(Incident):
         about = act.describe(
             release=self.params.release, notebook=self.run.notebook, attempt=self.params.attempt, run=self.run.run_id
         )
-        switched = act.switch_off(client, self.run.guard, self.params, description=about)
+        switched = AppConfigTraffic(client, self.run.guard, self.params).switch_off(about)
         self.fell = True
         return self.note(self._fell(switched.sentence), caption="Scenario 1")
 
     def _fell(self, sentence: str) -> Check:
-        state = traffic.read(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        state = traffic.read_state(self.run.aws.client("appconfig"), self.params, self.run.aws)
         if state.migrated:
             sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
         return check(

@@ -134,7 +134,7 @@ class Backlog(BacklogSeen):
     # The action
 
     @property
-    def planned(self) -> act.Plan:
+    def planned(self) -> act.ConcurrencyPlan:
         """What is to be done now."""
         whole = self.workers.maximum == self.policy.workers or self.returning
         if self.raised and whole and (not self.missing_back or self.llm_fails):
@@ -213,7 +213,7 @@ class Backlog(BacklogSeen):
         try:
             self.workers = act.apply(plan, self.client, self.run.guard, self.params)
         except Refused:
-            self.workers = workers.read(self.client, self.params)
+            self.workers = workers.read_workers(self.client, self.params)
             if wanted not in self.workers.facts().values():
                 self.withdraw()
             raise
@@ -240,5 +240,5 @@ class Backlog(BacklogSeen):
 
     def proof(self) -> Any:
         """Read back from Lambda, and judged by the deviations on record."""
-        self.workers = workers.read(self.client, self.params)
+        self.workers = workers.read_workers(self.client, self.params)
         return stack(self.note(self._raised(), caption="Read back"), self.deviations_table())

@@ -62,7 +62,7 @@ class BacklogSeen(Mitigation):
         assert self.spec.backlog is not None  # noqa: S101
         self.policy: Policy = self.spec.backlog
         self.client = run.aws.client("lambda")
-        self.workers = workers.read(self.client, self.params)
+        self.workers = workers.read_workers(self.client, self.params)
         now = run.now
         self.now_seen = queue.read(run.aws, self.params, now, now, minutes=self.policy.window_min, live=True)
         if self.closed and self.deep:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from runbook_lib.act.requests.smoke import Step, smoke
+from runbook_lib.act.requests.smoke import SmokeStep, smoke
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox
 
@@ -75,7 +75,7 @@ def broken() -> Iterator[str]:
     server.server_close()
 
 
-def _failed(steps: list[Step]) -> dict[str, str]:
+def _failed(steps: list[SmokeStep]) -> dict[str, str]:
     return {step.name: step.detail for step in steps if not step.ok}
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic import shift as traffic
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
@@ -497,13 +495,3 @@ def test_errors_of_reading_back_are_not_swallowed(home: Any) -> None:
     with pytest.raises(AwsError, match=r"AccessDeniedException to GetDeployment"):
         home.shift(10)
     assert home.journal.of("outcome")[0]["ok"] is None
-
-
-def test_the_functions_of_the_interface_do_the_same(home: Any) -> None:
-    guard: Guard = home.guard
-    given: dict[str, Any] = {"description": "by function"}
-    assert traffic.apply(home.plan(10), home.client, guard, home.params).weight == 10
-    assert traffic.switch_off(home.client, guard, home.params, **given).changed
-    assert traffic.apply(home.plan(0), home.client, guard, home.params).weight == 0
-    assert traffic.switch_on(home.client, guard, home.params, **given).changed
-    assert home.state().switch_on

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Verdict
-from runbook_lib.judge.planning.door import LIMITS, Limits, Manner, Peak, Plan, Throttle, door_checks, per_second
+from runbook_lib.judge.planning.door import LIMITS, DoorPlan, Limits, Manner, Peak, Throttle, door_checks, per_second
 from runbook_lib.observe.traffic.peak import grid, peak_of
 
 MANNER = Manner(
@@ -69,7 +69,7 @@ def test_the_pool_is_shared_by_those_without_a_reserve() -> None:
 
 @pytest.mark.parametrize("quota", [{"quota": 29_999, "period": "DAY"}, {"quota": 209_999, "period": "WEEK"}])
 def test_a_quota_below_a_day_fails_where_keys_are_asked_for(quota: dict[str, object]) -> None:
-    plan = Plan.model_validate({"name": "callers", **quota})
+    plan = DoorPlan.model_validate({"name": "callers", **quota})
     bound = WIDE.model_copy(update={"plans": (plan,), "keyed": ("sync", "submit", "status")})
     one = judged(bound)["usage_plans"]
     assert (one.verdict, one.required) == (Verdict.FAIL, True)
@@ -78,7 +78,7 @@ def test_a_quota_below_a_day_fails_where_keys_are_asked_for(quota: dict[str, obj
 
 
 def test_a_plans_throttle_of_one_route_counts() -> None:
-    plan = Plan(name="callers", routes={"submit": Throttle(rate=0.1, burst=0)})
+    plan = DoorPlan(name="callers", routes={"submit": Throttle(rate=0.1, burst=0)})
     bound = WIDE.model_copy(update={"plans": (plan,), "keyed": ("submit",)})
     assert judged(bound)["usage_plans"].verdict is Verdict.FAIL
 
@@ -110,7 +110,7 @@ LOADS = st.builds(
 SOME = st.builds(
     lambda stage, burst, account, pool, worker, quota: Limits(
         stage=Throttle(rate=stage, burst=burst), account=Throttle(rate=account, burst=account), unreserved=pool,
-        reserved={"worker": worker}, keyed=("sync", "submit", "status"), plans=(Plan(name="p", quota=quota),),
+        reserved={"worker": worker}, keyed=("sync", "submit", "status"), plans=(DoorPlan(name="p", quota=quota),),
     ),
     RATE, RATE, RATE, st.integers(1, 1000), st.integers(1, 100), RATE,
 )  # fmt: skip

@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.window import Window
-from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read, widget_diff
+from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read_dashboard, widget_diff
 from runbook_lib.observe.dashboard.declared import (
     KIND,
     Axis,
@@ -311,9 +311,9 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 def test_what_is_put_reads_back_without_a_difference(client: Any, wanted: dict[str, Any]) -> None:
     cloudwatch = client("cloudwatch")
-    assert read(cloudwatch, "round-trip") is None
+    assert read_dashboard(cloudwatch, "round-trip") is None
     cloudwatch.put_dashboard(DashboardName="round-trip", DashboardBody=encode(wanted))
-    assert diff(parsed(read(cloudwatch, "round-trip")), wanted) == []
+    assert diff(parsed(read_dashboard(cloudwatch, "round-trip")), wanted) == []
     cloudwatch.delete_dashboards(DashboardNames=["round-trip"])
 
 
@@ -322,7 +322,7 @@ def test_the_exported_template_makes_the_same_dashboard(client: Any, wanted: dic
     template = to_cloudformation("exported", wanted)
     cloudformation.create_stack(StackName="exported-stack", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="exported-stack", WaiterConfig={"Delay": 0})
-    assert diff(parsed(read(client("cloudwatch"), "exported")), wanted) == []
+    assert diff(parsed(read_dashboard(client("cloudwatch"), "exported")), wanted) == []
     assert str(owner(Clients(client), "exported", KIND)) == "VprAsyncDashboard of stack exported-stack"
     cloudformation.delete_stack(StackName="exported-stack")
 
@@ -332,7 +332,7 @@ def test_a_refusal_is_a_sentence_and_not_no_dashboard() -> None:
     with Stubber(cloudwatch) as stub:
         stub.add_client_error("get_dashboard", "AccessDenied", "not for you")
         with pytest.raises(AwsError, match=f"reading dashboard {NAME} .* AWS answered AccessDenied"):
-            read(cloudwatch, NAME)
+            read_dashboard(cloudwatch, NAME)
 
 
 def test_silent_metrics_are_named_and_the_others_drawn(embedded: Any, params: Params, board: Board) -> None:

@@ -14,7 +14,7 @@ from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, Look, Verdict
 from runbook_lib.observe.evidence import door, rates
-from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs import access_log
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, Series
@@ -43,7 +43,7 @@ def series(label: str, total: float, at: dt.datetime = START) -> dict[str, Serie
 def look_at(
     jobs: Segment, *, requests: float, wrong: float = 0, broken: float = 0, sync: tuple[float, float] = (0, 0),
     before: tuple[float, float] = (0, 0), log: list[list[Any]] | None = None, params: Params = PARAMS,
-) -> Seen:  # fmt: skip
+) -> Answered:  # fmt: skip
     told = {
         "async_requests:Sum": requests, "async_4xx:Sum": wrong, "async_5xx:Sum": broken,
         "sync_requests:Sum": sync[0], "sync_4xx:Sum": sync[1], "jobs_created:Sum": jobs.n,
@@ -53,7 +53,7 @@ def look_at(
     for label, total in told.items():
         found |= series(label, total)
     live = {"queue_visible": 0, "queue_in_flight": 0, "door": None if log is None else {"counts": log, "cut": False}}
-    return Seen(Answers([], found), jobs, live, STATE, params, Window(START, END), NOW, LOOK)
+    return Answered(Answers([], found), jobs, live, STATE, params, Window(START, END), NOW, LOOK)
 
 
 def census(completed: int, failed: int = 0, **more: Any) -> Segment:
@@ -229,7 +229,7 @@ def test_polls_never_hide_submissions(polls: int, share: float) -> None:
     found: dict[str, Series] = {}
     for label, total in told.items():
         found |= series(label, total)
-    seen = Seen(Answers([], found), None, {}, STATE, PARAMS, Window(START, END), NOW, LOOK)
+    seen = Answered(Answers([], found), None, {}, STATE, PARAMS, Window(START, END), NOW, LOOK)
     result = judge(gate("error_rate"), rates.async_5xx(seen), look=LOOK)
     assert result.verdict is Verdict.FAIL
     assert "POST /api/vpr-async" in result.reason

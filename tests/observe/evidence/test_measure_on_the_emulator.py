@@ -21,7 +21,7 @@ from runbook_lib.observe.jobs.logs import failures
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.resources import live
-from runbook_lib.observe.traffic.state import handles, read
+from runbook_lib.observe.traffic.state import handles, read_state
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import metric
 
@@ -152,12 +152,12 @@ def deploy(aws: Any, params: Params, value: dict[str, Any], *, dial: bool, soak:
 
 def test_dial_and_switch_through_a_bake_and_its_rollback(aws: Any, params: Params, flags: dict[str, str]) -> None:
     appconfig = aws.client("appconfig")
-    assert read(appconfig, params).weight == 0
+    assert read_state(appconfig, params).weight == 0
     deploy(aws, params, {"enabled": True}, dial=False)
     deploy(aws, params, {"enabled": True, "percent": 0}, dial=True)
     deploy(aws, params, {"enabled": True, "percent": 10}, dial=True, soak=True)
     at = aws.now()
-    state = read(appconfig, params)
+    state = read_state(appconfig, params)
     assert (state.dial_percent, state.switch_on, state.weight, state.busy) == (10, True, 10, True)
     assert state.dial_deployment and state.dial_deployment.state == "BAKING"
     assert state.dial_deployment.description == "a test" and state.dial_deployment.bake_minutes == 1440
@@ -167,7 +167,7 @@ def test_dial_and_switch_through_a_bake_and_its_rollback(aws: Any, params: Param
     aws.client("cloudwatch").set_alarm_state(
         AlarmName="careervp-vpr-dlq-alarm-prod", StateValue="ALARM", StateReason="a test"
     )
-    back = read(appconfig, params)
+    back = read_state(appconfig, params)
     assert (back.dial_percent, back.weight, back.busy) == (0, 0, False)
     assert back.dial_deployment and back.dial_deployment.state == "ROLLED_BACK"
     assert back.dial_deployment.taken_back_by == "CLOUDWATCH_ALARM"

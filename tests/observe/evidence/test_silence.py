@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.evidence import door, rates, silence
-from runbook_lib.observe.evidence.seen import Seen
+from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.metrics.fetch import Answers, Series
 from tests.observe.evidence.test_door import END, LOOK, START, census, gate, look_at
 
 HOUR = dt.timedelta(hours=1)
 
 
-def seen_until(stop_h: float, per_hour: float, before_per_hour: float, *, weight: float = 100.0) -> Seen:
+def seen_until(stop_h: float, per_hour: float, before_per_hour: float, *, weight: float = 100.0) -> Answered:
     """`per_hour` submissions up to hour `stop_h` of 24; the synchronous route had `before_per_hour` for seven days."""
     n = round(per_hour * stop_h)
     seen = look_at(census(n), requests=n)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.judge.planning.door import Plan, Throttle
+from runbook_lib.judge.planning.door import DoorPlan, Throttle
 from runbook_lib.observe.asking import Place
 from runbook_lib.observe.inventory.access_log import FACTS, access_logs, missing_facts
 from runbook_lib.observe.inventory.api import method_keys
@@ -89,7 +89,7 @@ def _params() -> Params:
 
 @pytest.mark.parametrize(("period", "a_day"), [("DAY", 310), ("WEEK", 310 / 7), ("MONTH", 10)])
 def test_a_quota_a_day(period: Any, a_day: float) -> None:
-    assert Plan(name="p", quota=310, period=period).per_day == pytest.approx(a_day)
+    assert DoorPlan(name="p", quota=310, period=period).per_day == pytest.approx(a_day)
 
 
 class Gateway:
@@ -148,7 +148,7 @@ def test_every_limit_is_read(params: Params) -> None:
     seen = read_limits(Gateway(_answers(params)), params)
     assert seen.stage == Throttle(rate=2, burst=10)
     assert seen.routes == {"submit": Throttle(rate=1, burst=4)}
-    assert seen.plans == (Plan(name="p1", routes={"sync": Throttle(rate=3)}, quota=700, period="WEEK"),)
+    assert seen.plans == (DoorPlan(name="p1", routes={"sync": Throttle(rate=3)}, quota=700, period="WEEK"),)
     assert (seen.keyed, seen.unreserved, seen.unseen) == (("sync",), 100, {})
     assert set(seen.reserved.values()) == {5}
 

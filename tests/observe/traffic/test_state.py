@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.traffic.state import TrafficState, handles, read
+from runbook_lib.observe.traffic.state import TrafficState, handles, read_state
 from runbook_lib.params.load import Params
 
 ON = [(True, "COMPLETE")]
 
 
 def test_dial_and_switch_make_the_weight(params: Params, AppConfig: Any) -> None:
-    state = read(AppConfig([(0, "COMPLETE"), (10, "BAKING")], ON), params)
+    state = read_state(AppConfig([(0, "COMPLETE"), (10, "BAKING")], ON), params)
     assert (state.dial_percent, state.switch_on, state.weight) == (10, True, 10)
     assert state.busy and state.dial_deployment and state.switch_deployment
     newest = state.dial_deployment
@@ -32,14 +32,14 @@ def test_dial_and_switch_make_the_weight(params: Params, AppConfig: Any) -> None
 
 
 def test_switch_off_is_weight_zero(params: Params, AppConfig: Any) -> None:
-    state = read(AppConfig([(10, "COMPLETE")], [(True, "COMPLETE"), (False, "COMPLETE")]), params)
+    state = read_state(AppConfig([(10, "COMPLETE")], [(True, "COMPLETE"), (False, "COMPLETE")]), params)
     assert (state.dial_percent, state.switch_on, state.weight) == (10, False, 0)
     assert state.since == "2026-11-10T10:02:00Z", "the switch was turned after the dial was set"
     assert not state.busy
 
 
 def test_nothing_deployed_is_synchronous(params: Params, AppConfig: Any) -> None:
-    state = read(AppConfig([], []), params)
+    state = read_state(AppConfig([], []), params)
     assert (state.dial_percent, state.switch_on, state.weight, state.since) == (0, False, 0, None)
     assert state.dial_deployment is None and state.history == ()
 
@@ -60,21 +60,21 @@ def test_nothing_deployed_is_synchronous(params: Params, AppConfig: Any) -> None
 def test_what_was_taken_back_gives_way_to_the_version_before(
     params: Params, AppConfig: Any, dial: list[tuple[int, str]], percent: int, since: str
 ) -> None:
-    state = read(AppConfig(dial, ON), params)
+    state = read_state(AppConfig(dial, ON), params)
     assert (state.dial_percent, state.dial_since) == (percent, since)
 
 
 def test_who_took_it_back(params: Params, AppConfig: Any) -> None:
-    state = read(AppConfig([(0, "COMPLETE"), (10, "ROLLED_BACK")], ON), params)
+    state = read_state(AppConfig([(0, "COMPLETE"), (10, "ROLLED_BACK")], ON), params)
     assert state.dial_deployment
     assert state.dial_deployment.taken_back_by == "CLOUDWATCH_ALARM"
     assert state.dial_deployment.taken_back_at == "2026-11-10T10:32:00Z"
-    fine = read(AppConfig([(0, "COMPLETE")], ON), params).dial_deployment
+    fine = read_state(AppConfig([(0, "COMPLETE")], ON), params).dial_deployment
     assert fine and fine.taken_back_by is None and fine.taken_back_at is None
 
 
 def test_history_is_newest_first_over_all_pages(params: Params, AppConfig: Any) -> None:
-    state = read(AppConfig([(percent, "COMPLETE") for percent in (0, 10, 0, 50, 100)], ON), params)
+    state = read_state(AppConfig([(percent, "COMPLETE") for percent in (0, 10, 0, 50, 100)], ON), params)
     assert [(one.number, one.percent) for one in state.history] == [(5, 100), (4, 50), (3, 0), (2, 10), (1, 0)]
 
 
@@ -87,18 +87,20 @@ def test_a_service_that_lists_only_the_oldest_fifty(params: Params, AppConfig: A
             return iter(sorted(everything)[:50])
 
     stub.deployments["ed"] = Oldest(everything)
-    state = read(stub, params)
+    state = read_state(stub, params)
     assert (state.dial_percent, state.dial_deployment and state.dial_deployment.number) == (10, 53)
 
 
 def test_deployments_of_other_profiles_do_not_count(params: Params, AppConfig: Any) -> None:
     stub = AppConfig([(10, "COMPLETE"), (99, "COMPLETE")], ON)
     stub.deployments["ed"][2]["ConfigurationProfileId"] = "another"
-    assert read(stub, params).dial_percent == 10
+    assert read_state(stub, params).dial_percent == 10
 
 
 def test_it_goes_through_json(params: Params, AppConfig: Any) -> None:
-    state = read(AppConfig([(0, "COMPLETE"), (10, "ROLLED_BACK")], ON, ["arn:aws:cloudwatch:x:1:alarm:a"]), params)
+    state = read_state(
+        AppConfig([(0, "COMPLETE"), (10, "ROLLED_BACK")], ON, ["arn:aws:cloudwatch:x:1:alarm:a"]), params
+    )
     assert state.monitors == ("arn:aws:cloudwatch:x:1:alarm:a",)
     assert TrafficState.model_validate(json.loads(json.dumps(state.model_dump(mode="json")))) == state
 
@@ -123,17 +125,17 @@ def test_what_is_missing_is_named(params: Params, AppConfig: Any, operation: str
     stub = AppConfig([], [])
     stub.lists[operation] = []
     with pytest.raises(AwsError, match=sentence):
-        read(stub, params)
+        read_state(stub, params)
 
 
 @pytest.mark.parametrize("percent", [-1, 101, "many", None])
 def test_a_dial_out_of_bounds_is_refused(params: Params, AppConfig: Any, percent: Any) -> None:
     with pytest.raises(AwsError, match="wants 0 to 100"):
-        read(AppConfig([(percent, "COMPLETE")], ON), params)
+        read_state(AppConfig([(percent, "COMPLETE")], ON), params)
 
 
 def test_a_document_of_another_kind_is_refused(params: Params, AppConfig: Any) -> None:
     stub = AppConfig([(10, "COMPLETE")], ON)
     stub.broken = True
     with pytest.raises(AwsError, match="no feature-flag document"):
-        read(stub, params)
+        read_state(stub, params)

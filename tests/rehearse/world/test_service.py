@@ -17,7 +17,7 @@ from runbook_lib.rehearse.world.jobs import Job, Settings
 from runbook_lib.rehearse.world.publish import item
 from runbook_lib.rehearse.world.rows import SIGNALS, Rows
 from runbook_lib.rehearse.world.scenario import Scenario, load
-from runbook_lib.rehearse.world.service import Service, Step
+from runbook_lib.rehearse.world.service import Service, WorldStep
 
 START = 1_750_032_000.0  # 2025-06-16 00:00 UTC
 HOUR = 3600.0
@@ -35,7 +35,7 @@ def behaving(requests_per_day: float = 3000, **knobs: float) -> Scenario:
     return Scenario(name="s", title="t", requests_per_day=requests_per_day, behaviour=Behaviour(**knobs))
 
 
-def rows_of(steps: list[Step]) -> Rows:
+def rows_of(steps: list[WorldStep]) -> Rows:
     return Rows.concatenate([step.rows for step in steps])
 
 
@@ -45,13 +45,13 @@ def table(rows: Rows) -> np.ndarray:
     return columns[:, np.lexsort(columns[::-1])]
 
 
-def items_of(steps: list[Step]) -> dict[str, dict[str, object]]:
+def items_of(steps: list[WorldStep]) -> dict[str, dict[str, object]]:
     """What the jobs table says in the end."""
     params = load_file(params_dir(Path(__file__).parent) / "prod.yaml")
     return {job.job_id: item(job, params) for step in steps for job in step.jobs}
 
 
-def last_seen(steps: list[Step]) -> dict[str, Job]:
+def last_seen(steps: list[WorldStep]) -> dict[str, Job]:
     return {job.job_id: job for step in steps for job in step.jobs}
 
 

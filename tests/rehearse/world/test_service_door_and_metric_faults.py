@@ -10,12 +10,12 @@ from runbook_lib.rehearse.world.jobs import Settings
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.rows import Rows
 from runbook_lib.rehearse.world.scenario import Scenario
-from runbook_lib.rehearse.world.service import Service, Step
+from runbook_lib.rehearse.world.service import Service, WorldStep
 
 START = 1_750_032_000.0
 
 
-def lived(share: float, **knobs: float) -> Step:
+def lived(share: float, **knobs: float) -> WorldStep:
     world = Scenario(name="s", title="t", access_log=True, requests_per_day=3000, behaviour=Behaviour(**knobs))
     service = Service(world, Settings(), 5, START)
     service.set_weight(share)

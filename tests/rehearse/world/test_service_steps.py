@@ -124,7 +124,7 @@ class Walk:
         return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
 
     def _dial(self) -> tuple[float, bool, int]:
-        state = traffic.read(self.aws.client("appconfig"), self.params)
+        state = traffic.read_state(self.aws.client("appconfig"), self.params)
         number = state.dial_deployment.number if state.dial_deployment else 0
         return state.dial_percent, state.switch_on, number
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act.traffic import shift as act
+from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.model import Decision
 from runbook_lib.observe.jobs.segment import Segment
@@ -72,11 +72,12 @@ def test_applying_turns_async_off_by_itself_for_scenario_1_alone(
 ) -> None:
     done: list[str] = []
 
-    def switch_off(*_: Any, description: str) -> Any:
+    def switch_off(_: AppConfigTraffic, description: str) -> Any:
         done.append(description)
         return SimpleNamespace(sentence="async is off")
 
-    monkeypatch.setattr(act, "switch_off", switch_off)
+    monkeypatch.setattr(AppConfigTraffic, "__init__", lambda *_: None)
+    monkeypatch.setattr(AppConfigTraffic, "switch_off", switch_off)
     phase = Phase.__new__(Phase)
     outcome = SimpleNamespace(decision=decision, scenario=scenario)
     phase.run = SimpleNamespace(applying=True, guard=None, aws=SimpleNamespace(client=lambda _: None))  # type: ignore[assignment]

@@ -93,7 +93,7 @@ class Walk:
 
     @property
     def weight(self) -> float:
-        return traffic.read(self.aws.client("appconfig"), self.params).weight
+        return traffic.read_state(self.aws.client("appconfig"), self.params).weight
 
 
 def verdicts(record: Record) -> dict[str, str]:

@@ -34,7 +34,7 @@ def needing(units: float) -> Scenario:
 
 
 def billed(place: Place) -> Billing:
-    return billing.read(place.aws.client("dynamodb"), place.params)
+    return billing.read_billing(place.aws.client("dynamodb"), place.params)
 
 
 @pytest.mark.parametrize("scenario", ["throttling_table", "throttling_index"])
@@ -152,7 +152,7 @@ def test_two_operators_the_second_is_refused(place: Made, monkeypatch: pytest.Mo
 def test_still_updating_is_said_and_the_next_run_goes_on(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     here = place()
     here.pass_time(minutes=60)
-    real = billing.read
+    real = billing.read_billing
     slow = [True]
 
     def updating(*args: Any) -> Billing:
@@ -160,8 +160,8 @@ def test_still_updating_is_said_and_the_next_run_goes_on(place: Made, monkeypatc
         late = slow[0] and found.mode == "PROVISIONED"
         return found.model_copy(update={"status": "UPDATING"}) if late else found
 
-    monkeypatch.setattr(billing, "read", updating)
-    monkeypatch.setattr(act, "read", updating)
+    monkeypatch.setattr(billing, "read_billing", updating)
+    monkeypatch.setattr(act, "read_billing", updating)
     wait = act.wait
     monkeypatch.setattr(act, "wait", lambda *a, **k: wait(*a, **{**k, "wait_s": 0.0}))
     asked = here.run(**APPLY)

@@ -60,7 +60,7 @@ class Scenario:
     def reset(self) -> None:
         """As the code says it."""
         params, lambda_, dynamodb = self.place.params, self.aws.client("lambda"), self.aws.client("dynamodb")
-        found = workers.read(lambda_, params)
+        found = workers.read_workers(lambda_, params)
         lambda_.update_event_source_mapping(UUID=found.mapping, ScalingConfig={"MaximumConcurrency": 5})
         lambda_.put_function_concurrency(FunctionName=found.function, ReservedConcurrentExecutions=5)
         dynamodb.update_table(TableName=params.name("table"), BillingMode="PAY_PER_REQUEST")
@@ -72,8 +72,8 @@ class Scenario:
         """What AWS has, as a change reads it back."""
         params = self.place.params
         if self.name == "workers":
-            return dict(workers.read(self.aws.client("lambda"), params).facts())
-        return billing.read(self.aws.client("dynamodb"), params).facts()
+            return dict(workers.read_workers(self.aws.client("lambda"), params).facts())
+        return billing.read_billing(self.aws.client("dynamodb"), params).facts()
 
     @property
     def done(self) -> bool:

@@ -39,7 +39,7 @@ def spike(times: float = 2.2, end: float | None = None, **behaviour: float) -> S
 
 
 def workers_of(place: Place) -> dict[str, int | None]:
-    return workers.read(place.aws.client("lambda"), place.params).facts()
+    return workers.read_workers(place.aws.client("lambda"), place.params).facts()
 
 
 def test_planned_raised_turned_drained_and_put_back(place: Made) -> None:
@@ -173,8 +173,8 @@ def test_without_a_symptom_a_reason_is_wanted(place: Made) -> None:
 
 def few_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The account has executions for one function more, and no more workers."""
-    read = workers.read
-    monkeypatch.setattr(workers, "read", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
+    read = workers.read_workers
+    monkeypatch.setattr(workers, "read_workers", lambda *a: read(*a).model_copy(update={"unreserved": 101}))
 
 
 def test_too_few_executions_left_in_the_account_block_it(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
