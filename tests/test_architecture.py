@@ -1,8 +1,12 @@
-"""docs/architecture.md and CONTRIBUTING.md say what is there: the picture, the files, the names in them, the links."""
+"""docs/architecture.md and CONTRIBUTING.md say what is there: the picture, the files, the names in them, the links. And
+the steps are built as the page says.
+"""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,3 +70,53 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     assert links
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_a_step_has_what_it_works_with_and_inherits_over_one_level_at_most() -> None:
+    """And what an object has is said where its class is: an attribute that is assigned is one that `__init__` makes."""
+    bases: dict[str, list[str]] = {}
+    made: dict[str, set[str]] = {}
+    assigned: dict[str, set[str]] = {}
+    for path in (ROOT / "runbook_lib" / "steps").rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+                cached = {one.name for one in methods if any("cached" in ast.unparse(d) for d in one.decorator_list)}
+                made[node.name] = cached | {name for one in methods if one.name == "__init__" for name in stored(one)}
+                assigned[node.name] = {name for one in methods for name in stored(one)}
+    assert {"Phase", "Incident", "Backlog"} <= set(bases)
+    assert not [name for name, above in bases.items() for one in above for deep in bases.get(one, []) if deep in bases]
+    own = {name: made[name].union(*(made.get(base, set()) for base in bases[name])) for name in bases}
+    assert not {name: later for name in bases if (later := assigned[name] - own[name])}
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_what_a_cell_calls_is_there(notebook: Path) -> None:
+    """No cell runs in this test: mypy does not read notebooks, and a rehearsal of all of them takes minutes."""
+    cells = [one for one in json.loads(notebook.read_text("utf-8"))["cells"] if one["cell_type"] == "code"]
+    tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells))
+    modules = {
+        one.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for one in node.names
+    }
+    made = {
+        node.targets[0].id: getattr(importlib.import_module(modules[node.value.func.id] or ""), node.value.func.id)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call)
+        if isinstance(node.value.func, ast.Name) and node.value.func.id in modules
+    }
+    called = [
+        (node.func.value.id, node.func.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
+        if node.func.value.id in made
+    ]
+    assert called
+    assert not [f"{name}.{what}()" for name, what in called if not callable(getattr(made[name], what, None))]
+
+
+def stored(function: ast.FunctionDef) -> Iterator[str]:
+    """Attributes of `self` that a method assigns."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            yield node.attr

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.act import alarms
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
@@ -220,6 +221,8 @@ def rollout(stage: EmbeddedAws, request: pytest.FixtureRequest, tmp_path: Path) 
     release = re.sub(r"\W+", "-", request.node.name).strip("-")
     made = Rollout(stage, release, tmp_path / "archive")
     made.passed("06_phase1_10_percent")
+    # The guards may still have the counts of another test's phase.
+    alarms.put_in_force(stage, made.guard(), made.params, "06_phase1_10_percent")
     return made
 
 

@@ -38,12 +38,12 @@ def known_checks() -> Iterator[str]:
     yield from re.findall(r"\"([a-z_]+\.[a-z0-9_]+)\"", SOURCE)
     yield from re.findall(r"f\"(smoke)\.", SOURCE)
     # What every rollback has (`steps/rollbacks/incident.py`, `steps/rollbacks/mitigation.py`), and what is its own.
-    own = re.findall(r"f\"\{self\.id\}\.([a-z_]+)\"", SOURCE)
+    own = re.findall(r"f\"\{self\.(?:incident\.)?id\}\.([a-z_]+)\"", SOURCE)
     yield from (f"rollback_{number}.{name}" for number in (1, 2, 3) for name in own)
     yield from re.findall(r"\"(rollback_\d\.[a-z_]+)\"", SOURCE)
     yield from (f"smoke.{id}" for id in ("submit", "download"))
     yield "announcement"
-    # Scenario 1 names its checks where it looks (`Aftermath.later`, `looked`).
+    # Scenario 1 names its checks where it looks (`Incident.later`, `looked`).
     yield from (f"rollback_{number}.time_to_effect" for number in (1, 2, 3))  # judge/incidents/incident.py
     yield from (f"rollback_1.{id}" for id in re.findall(r"\.(?:later|looked)\(\s*\"([a-z_]+)\"", SOURCE))
 

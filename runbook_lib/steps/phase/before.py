@@ -79,20 +79,6 @@ def first_hash(run: Run) -> tuple[str, str] | None:
     return None
 
 
-def reads_flags(requests: float | None, sync: float | None, hours: float) -> Check:
-    """Advisory: at weight 0 nobody calls the temporary route, so the client obeys the flags, absent ones included."""
-    ok = None if not requests and not sync else not requests
-    reason = {
-        None: "no request at all was seen at weight 0, so nothing is shown about the client",
-        True: f"at weight 0 not one of {sync or 0:g} requests in {hours:.1f} h went to the temporary route",
-        False: f"at weight 0 the temporary route had {requests or 0:g} requests in {hours:.1f} h; who sends them?",
-    }[ok]
-    return check(
-        "client.reads_flags", "Clients read the flags: no async request at weight 0", ok, reason, required=False,
-        expected="0 async requests", found="–" if requests is None else f"{requests:g}",
-    )  # fmt: skip
-
-
 def previous_table(records: list[Record], params: Any) -> Any:
     """The phases before, side by side: decision, split, and each gate with its interval."""
     if not records:

@@ -16,27 +16,27 @@ from typing import Any
 
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
-from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome, Verdict
-from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.rollout import hints, present
+from runbook_lib.rollout import history, present
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.look import Seen
-from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.way_back import deploy_command
+from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line, show
 from runbook_lib.show.tables import table
 from runbook_lib.steps.infra import Infra
+from runbook_lib.steps.phase import verdict
+from runbook_lib.steps.phase.look import REMOVE, PhaseLook
 from runbook_lib.steps.phase.phase import Phase
 from runbook_lib.steps.phase.silence import MINUTE, Silence, listen
 from runbook_lib.steps.phase.verdict import hold_because, planned_because
 
-MIGRATE, REMOVE = "migrate", "remove_temporary"
+MIGRATE = "migrate"
 AGAIN = dt.timedelta(minutes=15)
 """When to look again where too few requests came to show anything."""
 
@@ -44,32 +44,9 @@ AGAIN = dt.timedelta(minutes=15)
 class Migration(Phase):
     """The last phase, as its notebook goes through it."""
 
-    def _moment(self) -> Moment:
+    def __init__(self, run: Run, look: PhaseLook | None = None) -> None:
+        super().__init__(run, look)
         self.silence: Silence | None = None
-        found = super()._moment()
-        if not self.state.migrated or self.state.temporary_route:
-            return found
-        done = self.done_at(REMOVE) or self._stack_updated()
-        self.state = self.state.model_copy(update={"migrated_since": iso(done)})
-        return moments.after_migration(self.state, self.params, self.spec, done, self.run.now)
-
-    def done_at(self, step: str) -> dt.datetime | None:
-        """When a step of the infrastructure was deployed by an earlier run of this notebook."""
-        for record in reversed(self.earlier):
-            for change in record.changes:
-                if change.step == step and (at := change.done_at()):
-                    return at
-        return None
-
-    def _stack_updated(self) -> dt.datetime:
-        stack = self.params.name("stack")
-        with aws_errors(f"reading when {stack} was updated (cloudformation:DescribeStacks)"):
-            found = self.run.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-        when = found.get("LastUpdatedTime") or found["CreationTime"]
-        self.run.journal.append(
-            "warning", text=f"no record says when the temporary route was removed: {stack} was updated {when}"
-        )
-        return when.astimezone(dt.UTC)  # type: ignore[no-any-return]
 
     def migration_table(self) -> Any:
         """Where the migration stands: each step as a check."""
@@ -81,7 +58,7 @@ class Migration(Phase):
         """The steps in their order; what is not there yet is brought about by a later run."""
         moved, zero, removed = self._from_state()
         route = self.params.service.api.routes.sync
-        shifted = self._kept("migrate.shifted", f"{self.spec.soak_hours:g} h at dial 100, {route} untouched")
+        shifted = self._kept("migrate.shifted", f"{self.stand.spec.soak_hours:g} h at dial 100, {route} untouched")
         return [shifted, moved, zero, self._silent(), removed, self._all_async()]
 
     def _from_state(self) -> list[Check]:
@@ -105,11 +82,9 @@ class Migration(Phase):
 
     def _kept(self, id: str, title: str) -> Check:
         """A check that an earlier run has passed, as its record has it; until then it is still to come."""
-        for record in reversed(self.earlier):
-            for one in record.checks:
-                if one.get("id") == id and one.get("verdict") == "PASS":
-                    known = Check.model_validate(one)
-                    return known.model_copy(update={"facts": {**known.facts, "run_id": record.run_id}})
+        known = history.passed(self.look.earlier, id)
+        if known is not None:
+            return known
         own = self.run.checks.get(id)
         return own if own is not None and own.ok else _step(id, title, False, f"{title}: not shown yet")
 
@@ -137,7 +112,7 @@ class Migration(Phase):
         routes = self.params.service.api.routes
         if self.moment.effective_at is None or not self.state.migrated:
             return _step(id, title, False, f"{title}: to be shown by the soak after the migration")
-        seen = self.looked()
+        seen = self.look.looked()
 
         def total(metric: str) -> float | None:
             points = seen.answers.points(f"{metric}:Sum")
@@ -160,7 +135,7 @@ class Migration(Phase):
         outcome = super()._judged()
         if self.state.migrated or outcome.decision is not Decision.PROMOTE:
             return outcome
-        self._passed(self.looked())
+        self._passed(self.look.looked())
         what = f"the soak at dial 100 has passed; applying makes {self.params.service.api.routes.sync} asynchronous"
         due = planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
         return due.model_copy(update={"results": outcome.results})
@@ -177,7 +152,7 @@ class Migration(Phase):
         """Notes that the soak at dial 100 has passed."""
         window = seen.window
         reason = f"every gate passed at dial 100 from {iso(window.start)} to {iso(window.end)}"
-        title = f"{self.spec.soak_hours:g} h at dial 100, {self.params.service.api.routes.sync} untouched"
+        title = f"{self.stand.spec.soak_hours:g} h at dial 100, {self.params.service.api.routes.sync} untouched"
         self.run.check(_step("migrate.shifted", title, True, reason, window=[iso(window.start), iso(window.end)]))
 
     def _migrating(self) -> Outcome:
@@ -200,20 +175,11 @@ class Migration(Phase):
 
     def _since_the_move(self) -> Outcome | None:
         """What came since `/api/vpr` became asynchronous; None: nothing that stops the next step."""
-        moved = self.done_at(MIGRATE) or (parse(self.state.dial_since) if self.state.dial_since else self.run.now)
+        zero, now = self.state.dial_since, self.run.now
+        moved = history.done_at(self.look.earlier, MIGRATE) or (parse(zero) if zero else now)
         waiting = planned_because("nothing fails since the move", "Go on.")
-        stood = self._borne_out(waiting, present.since_of(moved, self.run.now), None, None)
+        stood = verdict.borne_out(self.look, waiting, present.since_of(moved, now))
         return None if stood is waiting else stood
-
-    def _way_back(self, outcome: Outcome) -> Outcome:
-        if not self.state.migrated:
-            return super()._way_back(outcome)
-        said = (
-            "Run rollback_1. The switch has no effect any more, so it has the infrastructure's own command deploy the "
-            f"step before ({deploy_command(self.params, 'async')}) and holds the stack against the template kept in "
-            f"the record. The command: {hints.rollback_1(self.params)}"
-        )
-        return outcome.model_copy(update={"next": said})
 
     def plan(self) -> Any:
         """What applying would do now: the shift, the move of `/api/vpr`, or the removal of the temporary route."""
@@ -269,7 +235,6 @@ class Migration(Phase):
         return self.decided()
 
     def _migrate(self) -> None:
-
         self._deploy(MIGRATE)
         self._read_again()
         if not self.state.migrated:
@@ -302,25 +267,22 @@ class Migration(Phase):
         settle = self.params.service.traffic.client_poll_s + self.params.policy.metric_delay_s
         at = run.guard.now + dt.timedelta(seconds=settle + self._quiet_s()) + 2 * MINUTE
         routes = self.params.service.api.routes
-        self.outcome = _wait(f"{routes.sync} is asynchronous, the dial at 0; {routes.submit} must fall silent", at)
-        self._noted()
+        self._noted(_wait(f"{routes.sync} is asynchronous, the dial at 0; {routes.submit} must fall silent", at))
         show(line(f"Applied: POST {routes.sync} is asynchronous, and the dial is at {self.state.dial_percent:g} %."))
 
     def _remove(self) -> None:
-
         self._deploy(REMOVE)
         self._read_again()
         if self.state.temporary_route:
             raise AwsError(f"step '{REMOVE}' was deployed, yet POST {self.params.service.api.routes.submit} is there")
-        hours = self.spec.after_migration[0].hours
+        hours = self.stand.spec.after_migration[0].hours
         at = self.run.guard.now + dt.timedelta(hours=hours) + moments.settle(self.params)
         waiting = _wait(f"the temporary route is gone; the soak of {hours:g} h has begun", at)
-        self.outcome = self._before_jobs_are_gone(waiting, None)
-        self._noted()
+        self._noted(verdict.before_jobs_are_gone(self.stand, waiting, None))
 
     def _read_again(self) -> None:
         """The state after a change, and the steps as AWS shows them now."""
-        self.state = traffic.read_state(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        self.look.read_again()
         self.run.check(*self._from_state())
 
 

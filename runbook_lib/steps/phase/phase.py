@@ -1,21 +1,27 @@
 """What the cells of a phase notebook call, in the order of its headings: observe, show, judge, act, prove.
 
-Every step leaves its facts in the run's journal, so that the record holds what the reader of the report saw. How it
-looks is `look.py`, what must hold before the shift `before.py`, the verdict `verdict.py`.
+Every step leaves its facts in the run's journal, so that the record holds what the reader of the report saw. A `Phase`
+has a look (`look.py`), which asks and shows; what must hold before the shift is in `before.py`, the verdict in
+`verdict.py`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso, parse
-from runbook_lib.judge.case import Case
-from runbook_lib.judge.gates.checks import unmet
+from runbook_lib.judge.case import Case, settled
+from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.rollout import door
+from runbook_lib.rollout.look import Seen
+from runbook_lib.rollout.moment import Moment
+from runbook_lib.rollout.people import approval_checks
 from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line, proof_table, show
@@ -26,15 +32,66 @@ from runbook_lib.show.verdicts import gate_table, verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.phase import before as first
 from runbook_lib.steps.phase import guards as phase_guards
-from runbook_lib.steps.phase.verdict import Judging, hold_because
+from runbook_lib.steps.phase import verdict
+from runbook_lib.steps.phase.look import PhaseLook, Stand
+from runbook_lib.steps.phase.verdict import hold_because, planned_because
 
 
-class Phase(Judging):
-    """One phase of the rollout, as its notebook goes through it."""
+class Phase:
+    """One phase of the rollout, as its notebook goes through it.
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    Args:
+        run: open, of a notebook that `policy.phases` knows.
+        look: another way to look than to ask AWS now.
+    """
+
+    def __init__(self, run: Run, look: PhaseLook | None = None) -> None:
+        self.run, self.params = run, run.params
+        self.look = look or PhaseLook(run)
+        self.infra: Infra | None = None
+        self.outcome: Outcome | None = None
         self.planned: act.ShiftPlan | None = None
+        self._asked: list[Check] | None = None
+
+    @property
+    def stand(self) -> Stand:
+        """Where the phase stands."""
+        return self.look.stand
+
+    @property
+    def moment(self) -> Moment:
+        """The moment that the run began in."""
+        return self.look.stand.moment
+
+    @property
+    def state(self) -> traffic.TrafficState:
+        """Dial, switch and routes, as they were read last."""
+        return self.look.stand.state
+
+    # Where are we
+
+    def traffic_table(self) -> Any:
+        """Moment, dial, switch and the deployments behind them."""
+        return self.look.traffic_table()
+
+    def infrastructure(self) -> Any:
+        """What deploying the new resources would change; where they are, every setting of them."""
+        self.infra = infra = Infra(self.run, "async")
+        name = self.moment.name
+        if name == "before":
+            shown = infra.diff()
+            return shown if infra.differs else stack(shown, infra.inventory())
+        if name in ("during", "after"):
+            return stack(line("Nothing is deployed while a soak runs."), infra.inventory())
+        return line("Nothing to deploy.")
+
+    def route_table(self) -> Any:
+        """Whether the synchronous route is what it was before the rollout."""
+        if self.state.migrated:
+            return line(f"POST {self.params.service.api.routes.sync} is asynchronous: it was migrated on purpose.")
+        found = first.sync_route(self.run)
+        self.run.check(found)
+        return checks_table([found])
 
     def previous_table(self) -> Any:
         """The soaks before this one, side by side."""
@@ -48,24 +105,92 @@ class Phase(Judging):
         found = self._approvals()
         return checks_table(found, "Approvals") if found else line("This phase wants no approval.")
 
-    def route_table(self) -> Any:
-        """Whether the synchronous route is what it was before the rollout."""
-        if self.state.migrated:
-            return line(f"POST {self.params.service.api.routes.sync} is asynchronous: it was migrated on purpose.")
-        found = first.sync_route(self.run)
-        self.run.check(found)
-        return checks_table([found])
+    def _approvals(self) -> list[Check]:
+        """Each approval as a check, asked and noted once a run."""
+        if self._asked is None:
+            self._asked = approval_checks(self.run, self.stand.spec.approvers)
+            self.run.check(*self._asked)
+        return self._asked
 
-    def infrastructure(self) -> Any:
-        """What deploying the new resources would change; where they are, every setting of them."""
-        self.infra = infra = Infra(self.run, "async")
-        name = self.moment.name
-        if name == "before":
-            shown = infra.diff()
-            return shown if infra.differs else stack(shown, infra.inventory())
-        if name in ("during", "after"):
-            return stack(line("Nothing is deployed while a soak runs."), infra.inventory())
-        return line("Nothing to deploy.")
+    def guards_table(self) -> Any:
+        """Whether each guard alarm could protect the shift."""
+        return self.look.guards_table()
+
+    # What is seen
+
+    def observe(self) -> Any:
+        """Asks CloudWatch, the jobs table and the queue, and turns the answers into evidence."""
+        return self.look.observe()
+
+    def baseline_table(self) -> Any:
+        """The canary's success beside the baseline's."""
+        return self.look.baseline_table()
+
+    def cost_table(self) -> Any:
+        """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
+        return self.look.cost_table()
+
+    def cost_comparison(self) -> Any:
+        """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        return self.look.cost_comparison()
+
+    def charts(self) -> Any:
+        """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
+        return self.look.charts()
+
+    # What follows from it
+
+    def judge(self) -> Outcome:
+        """The verdicts and the decision, from the evidence and the checks."""
+        return self._noted(self._judged())
+
+    def _judged(self) -> Outcome:
+        look, stand, moment = self.look, self.stand, self.moment
+        if moment.name == "over":
+            what = f"{moment.words}; nothing is left to do here"
+            return planned_because(what, "Go on with the phase that is under way.")
+        seen = look.looked()
+        outcome = verdict.decide(self.run, stand, seen, moment.look)
+        if moment.name == "before":
+            outcome = self._before(outcome, seen)
+        if moment.name == "after" and outcome.decision in (Decision.SOAK, Decision.PROMOTE):
+            outcome = verdict.up_to_now(look, outcome, seen)
+        if outcome.decision is Decision.PROMOTE:
+            outcome = self._promoted(outcome)
+        outcome = verdict.offered(stand, outcome)
+        return verdict.before_jobs_are_gone(stand, outcome, seen) if outcome.decision is Decision.SOAK else outcome
+
+    def _before(self, outcome: Outcome, seen: Seen) -> Outcome:
+        """The decision before the shift, once what must hold before it is asked and noted."""
+        run, stand = self.run, self.stand
+        self._approvals()
+        if stand.deployed:
+            found = verdict.flags_read(stand, seen)
+            run.check(*([found] if found else []))
+            checks, raw = door.phase_checks(run.aws, self.params, stand.spec.percent, run.now)
+            run.check(*checks)
+            run.journal.append("door", **raw)
+        stood = verdict.since_the_phase_before(self.look, outcome)
+        if stood is not None:
+            return stood
+        differs = bool(self.infra is not None and self.infra.differs)
+        return verdict.before_shift(run, stand, outcome, differs=differs, blockers=self.blockers)
+
+    def _promoted(self, outcome: Outcome) -> Outcome:
+        """A promotion holds only if every required check of this run does, too."""
+        return settled(outcome, self.run.checks.values())
+
+    def _noted(self, outcome: Outcome) -> Outcome:
+        """The decision from now on, in the journal too."""
+        self.outcome = outcome
+        self.run.journal.append(
+            "decision", moment=self.moment.name, look=self.moment.look_number, outcome=outcome.model_dump(mode="json")
+        )
+        return outcome
+
+    def decided(self) -> Outcome:
+        """The decision so far."""
+        return self.outcome if self.outcome is not None else self.judge()
 
     def gate_table(self) -> Any:
         """Decision and gates; before the shift there is nothing to judge yet."""
@@ -76,6 +201,8 @@ class Phase(Judging):
             shown.append(gate_table(outcome, soaking=self.moment.look is None))
         wrong = [one for one in self.run.checks.values() if not one.ok]
         return stack(*shown, checks_table(wrong, "Checks that do not hold")) if wrong else stack(*shown)
+
+    # Action
 
     def deploy(self) -> Any:
         """Deploys the new resources if the run may and there is something to deploy; then they are verified."""
@@ -89,22 +216,21 @@ class Phase(Judging):
             return shown
         route = self.route_table()
         inventory = infra.inventory()
-        self.state, self.deployed = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        self.look.read_again(absent=True)
         wrong = unmet(self.run.checks.values())
-        self.outcome = hold_because(wrong[0].reason) if wrong else self._deployed()
-        self._noted()
+        self._noted(hold_because(wrong[0].reason) if wrong else verdict.only_deployed(self.run))
         return stack(shown, route, inventory)
 
     def plan(self) -> Any:
         """What applying would do now."""
-        outcome, moment, run = self.decided(), self.moment, self.run
-        moves = moment.name in ("before", "after") and self.deployed and not self.state.migrated
+        outcome, stand, moment, run = self.decided(), self.stand, self.moment, self.run
+        moves = moment.name in ("before", "after") and stand.deployed and not stand.state.migrated
         guards = phase_guards.planned(run) if moves else None
         planned = moment.name == "before" and outcome.decision is Decision.PLANNED
-        shift = planned and self.deployed and not self.blockers()
+        shift = planned and stand.deployed and not self.blockers()
         renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
-        if shift or (renew and not self.state.migrated):
-            until = self._first_look(run.now) if shift else moment.come_back_at
+        if shift or (renew and not stand.state.migrated):
+            until = stand.first_look(run.now) if shift else moment.come_back_at
             self.planned = self._shift(until)
             run.journal.append("plan", plan=self.planned.model_dump(mode="json"), text=self.planned.text())
             shown = plan_table(self.planned)
@@ -116,6 +242,33 @@ class Phase(Judging):
         if planned and guards is not None and guards.refusal:
             return phase_guards.shown(guards)
         return line(f"Nothing to do: {outcome.next}")
+
+    def blockers(self) -> list[str]:
+        """Why the shift must not be made, one sentence each."""
+        stand, run = self.stand, self.run
+        if not stand.deployed:
+            return ["the new resources are not deployed"]
+        said = [one.reason for one in unmet(run.checks.values()) if not one.mends]
+        said += run.missing_to_shift
+        said += [finding.sentence for finding in self.look.guards if not finding.ok and not finding.mends]
+        weight, begins = stand.state.weight, stand.spec.before_percent
+        if weight != begins:
+            said.append(f"the weight in force is {weight:g} %, but this phase starts from {begins:g} %")
+        return [*said, *self._shift(run.now).blockers]
+
+    def _shift(self, until: dt.datetime | None) -> act.ShiftPlan:
+        """The plan to this phase's weight; `until` is when its next look is due."""
+        spec = self.stand.spec
+        return act.plan_shift(
+            self.state, spec.percent, self.params, soak_hours=spec.soak_hours if spec.percent else 0,
+            description=self._describe(until),
+        )  # fmt: skip
+
+    def _describe(self, until: dt.datetime | None = None) -> str:
+        flat, run = self.params.flat, self.run
+        return act.describe(
+            release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id, until=until
+        )
 
     def _takes_back(self) -> bool:
         outcome = self.decided()
@@ -144,12 +297,11 @@ class Phase(Judging):
             after = AppConfigTraffic(client, run.guard, self.params).apply(self.planned)
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now
-                back = iso(self._first_look(set_at))
-                case = Case(moment="before", percent=self.spec.percent, applied=True, come_back_at=back)
+                back = iso(self.stand.first_look(set_at))
+                case = Case(moment="before", percent=self.stand.spec.percent, applied=True, come_back_at=back)
                 begun = case.verdict()
                 run.made_of(case, begun)
-                self.outcome = self._before_jobs_are_gone(begun, None)
-                self._noted()
+                self._noted(verdict.before_jobs_are_gone(self.stand, begun, None))
             show(line(f"Applied: the dial is at {after.dial_percent:g} %."))
         else:
             show(line("Nothing to apply."))

@@ -10,7 +10,7 @@ from runbook_lib.act.requests.load import Loaded, LoadError, LoadPlan, events, r
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Outcome, Verdict
+from runbook_lib.judge.model import Decision, Verdict
 from runbook_lib.judge.planning import load as judged
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
@@ -25,6 +25,7 @@ from runbook_lib.show.console import Live, folded
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack
 from runbook_lib.steps.infra import Infra
+from runbook_lib.steps.phase.look import PhaseLook
 from runbook_lib.steps.phase.phase import Phase
 
 LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")
@@ -39,15 +40,15 @@ LEAST_WAIT_S, LEAST_POLL_S = 5.0, 0.5
 class Staging(Phase):
     """The phase on staging: first it is tested and loaded, then it soaks."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
+    def __init__(self, run: Run, look: PhaseLook | None = None) -> None:
+        super().__init__(run, look)
         self.plan_of_load = run.params.nested("load", LoadPlan)
 
     @property
     def ready(self) -> bool:
         """The resources are there, dashboard and alarms too, and the soak has not begun: it is time to test."""
         fresh = self.infra is not None and self.infra.deployed
-        here = self.moment.name == "before" and self.deployed and not fresh and not self.run.missing_to_shift
+        here = self.moment.name == "before" and self.stand.deployed and not fresh and not self.run.missing_to_shift
         return here and not (self.infra is not None and self.infra.differs)
 
     def carried_table(self) -> Any:
@@ -55,7 +56,7 @@ class Staging(Phase):
         if self.moment.name == "before":
             return line("Suite and load test come before the shift, in this run's action.")
         found: dict[str, Check] = {}
-        for record in self.earlier:
+        for record in self.look.earlier:
             for one in record.checks:
                 if one.get("id") in KEPT or str(one.get("id", "")).startswith("attest."):
                     kept = Check.model_validate(one)
@@ -75,7 +76,7 @@ class Staging(Phase):
 
     def _dashboard(self) -> Check:
         """It is there, and no widget is empty. A single silent metric is named: nobody may have called that route."""
-        board, params, window = dashboard.declared(self.params), self.params, self.window()
+        board, params, window = dashboard.declared(self.params), self.params, self.stand.window
         cloudwatch, name = self.run.aws.client("cloudwatch"), dashboard.board_name(board, params)
         title, wants = f"Metrics on {name}", f"{len(board.widgets)} widgets"
         with aws_errors("looking for the dashboard (cloudwatch:ListDashboards)"):
@@ -206,17 +207,15 @@ class Staging(Phase):
         """The decision once more, by what the tests and the load have shown: only then is the shift planned."""
         if not self.ready or not self.run.applying:
             return line(f"Decision: {self.decided().reason}")
-        outcome: Outcome = self.judge()
+        outcome = self.judge()
         wrong = unmet(self.run.checks.values())
         if wrong and outcome.decision is not Decision.HOLD:
-            outcome = self.outcome = outcome.model_copy(
-                update={
-                    "decision": Decision.HOLD,
-                    "reason": f"HOLD: {wrong[0].reason}",
-                    "next": "Put that right, then run this notebook again.",
-                }
-            )
-            self._noted()
+            held = {
+                "decision": Decision.HOLD,
+                "reason": f"HOLD: {wrong[0].reason}",
+                "next": "Put that right, then run this notebook again.",
+            }
+            outcome = self._noted(outcome.model_copy(update=held))
         return line(f"Decision: {outcome.reason}")
 
     def _acts(self, ids: tuple[str, ...], what: str) -> bool:

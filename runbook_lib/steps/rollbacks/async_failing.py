@@ -8,9 +8,7 @@ none. What has been done already, by the command, by AppConfig or by an earlier 
 from __future__ import annotations
 
 import datetime as dt
-import json
-from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from runbook_lib.act.command import Commands, run_command
@@ -20,12 +18,11 @@ from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.switch import Switch, Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
-from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack
 from runbook_lib.judge.model import Outcome
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic.state import NotDeployed, TrafficState, routing
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.way_back import DEPRECATE, STEP, deploy_command, no_way_back, sync_gone
@@ -35,8 +32,10 @@ from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack
 from runbook_lib.show.traffic import traffic_table
 from runbook_lib.steps.infra import PREVIOUS
+from runbook_lib.steps.rollbacks.async_failing_charts import charts
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
-from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE
+from runbook_lib.steps.rollbacks.incident import Incident
+from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE, kept_template, same_template
 from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
@@ -47,15 +46,24 @@ THEN = (
 )
 
 
-class AsyncFailing(Aftermath):
+class AsyncFailing:
     """Scenario 1, as its notebook goes through it."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        self.come_back: list[dt.datetime] = []
+        self.run, self.params, self.incident = run, run.params, Incident(run)
+        self.seen = Aftermath(self.incident)
         self.client = run.aws.client("appconfig")
         self.switched: Turned | None = None
-        self.deployed = True
+
+    @property
+    def state(self) -> TrafficState:
+        """Dial, switch and routes, as they were read last."""
+        return self.seen.state
+
+    @property
+    def deployed(self) -> bool:
+        """The rollout's flags are there; without them nothing goes to async."""
+        return self.seen.traffic[1]
 
     # Action
 
@@ -68,7 +76,7 @@ class AsyncFailing(Aftermath):
         """
         if self.run.applying:
             self._off()
-        self.state, self.deployed = traffic.read_or_nothing(self.client, self.params, self.run.aws)
+        self.seen.read_again(absent=True)
         self.run.journal.append("traffic", when="before", state=self.state.model_dump(mode="json"))
         self._resume()
         said = [line(self.switched.sentence if self.switched else self._would())]
@@ -79,32 +87,34 @@ class AsyncFailing(Aftermath):
     def _off(self) -> None:
         run, flat = self.run, self.params.flat
         about = act.describe(release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id)
-        began = self.aws_now
+        began = self.incident.aws_now
         self.run.journal.append("incident", clock=Clock(decided_at=iso(began)).model_dump(mode="json"))
         try:
             self.switched = Switch(run.guard, self.params, FlagStore(self.client, self.params)).off(about)
-        except traffic.NotDeployed as error:
+        except NotDeployed as error:
             self.switched = Turned(False, f"no request can go to async: {error}", 0)
         if not self.switched.changed:
             self.run.journal.append("incident", clock=None)
         else:
-            self.decided(began)
-            self.was_set(self.aws_now, self.params.service.traffic.client_poll_s, str(self.switched.deployment))
+            self.incident.decided(began)
+            self.incident.was_set(
+                self.incident.aws_now, self.params.service.traffic.client_poll_s, str(self.switched.deployment)
+            )
 
     def _resume(self) -> None:
         """Where async was off before this run: the clock of whoever turned it off."""
         made = self.state.switch_deployment
-        if self.clock is not None or self.state.switch_on or made is None or self.state.migrated:
+        if self.incident.clock is not None or self.state.switch_on or made is None or self.state.migrated:
             return
         at = parse(made.started_at) if made.started_at else None
-        if self.resume(str(made.number), at) is None and at is not None:
+        if self.incident.resume(str(made.number), at) is None and at is not None:
             since, poll = iso(at), dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
             key = str(made.number)
             clock = Clock(decided_at=since, set_at=since, effective_at=iso(at + poll), key=key, undecided=True)
-            self._tick(clock)
+            self.incident.go_on_with(clock)
             self.run.journal.append("note", text=f"no record says when it was decided; {act.whose(made)} turned it off")
-        elif self.clock is not None and self.clock.set_at is None and at is not None:
-            self.was_set(at, self.params.service.traffic.client_poll_s, str(made.number))
+        elif self.incident.clock is not None and self.incident.clock.set_at is None and at is not None:
+            self.incident.was_set(at, self.params.service.traffic.client_poll_s, str(made.number))
 
     def _would(self) -> str:
         state = self.state
@@ -132,13 +142,13 @@ class AsyncFailing(Aftermath):
         commands = self.params.nested(self.params.commands, Commands)
         flat = self.params.flat
         values = {name: getattr(flat, name) for name in ("env", "region", "account_id", "release")} | {"step": STEP}
-        self.decided()
+        self.incident.decided()
         told: list[str] = []
 
         def deploy() -> None:
             ran = run_command(commands.deploy, root=project_root(), values=values, out=told.append)
             if not ran.ok:
-                kept, _ = self._kept_template()
+                kept, _ = kept_template(self.run.archive, self.seen.records)
                 by_hand = f"; the template from before is {PREVIOUS} in the record of run {kept}" if kept else ""
                 raise AwsError(f"the way back failed: `{ran.line}`: {ran.said}{by_hand}")
 
@@ -149,37 +159,29 @@ class AsyncFailing(Aftermath):
             facts={"step": STEP, "way_back": True},
             undo="migrate again with 08_phase3_100_percent, when the cause is mended",
             do=deploy,
-            read_back=lambda: {"migrated": traffic.routing(self.run.aws, self.params)[0]},
+            read_back=lambda: {"migrated": routing(self.run.aws, self.params)[0]},
             raises=False,
         )
-        self.restored = True
-        self.state = traffic.read_state(self.client, self.params, self.run.aws)
+        self.seen.restored = True
+        self.seen.read_again()
         number = self.state.switch_deployment.number if self.state.switch_deployment else 0
         # Clients go on calling the same route; there is nothing that they would have to read first.
-        self.was_set(self.aws_now, 0, str(number))
+        self.incident.was_set(self.incident.aws_now, 0, str(number))
         return folded(f"{command}: done", told)
-
-    def _kept_template(self) -> tuple[str, Any]:
-        """Run that kept the template of the stack from before the migration, and that template; empty if none did."""
-        for record in self._of(MIGRATE):
-            if PREVIOUS in record.files:
-                kept = json.loads((self.run.archive.find(record.run_id).folder / PREVIOUS).read_text(encoding="utf-8"))
-                return record.run_id, kept.get("template")
-        return "", None
 
     def _template_check(self) -> Check:
         """Whether the stack is again what was kept before the migration."""
         title = "The stack is as it was before the migration"
-        run_id, kept = self._kept_template()
+        run_id, kept = kept_template(self.run.archive, self.seen.records)
         if not run_id:
             reason = f"no record of {MIGRATE} holds the template from before"
-            return check(f"{self.id}.template", title, None, reason, required=False)
+            return check(f"{self.incident.id}.template", title, None, reason, required=False)
         name = self.params.name("stack")
         with aws_errors(f"reading the template of {name} (cloudformation:GetTemplate)"):
             body = self.run.aws.client("cloudformation").get_template(StackName=name)["TemplateBody"]
-        same = _parsed(body) == _parsed(kept)
+        same = same_template(body, kept)
         reason = f"{name} is {'what' if same else 'not what'} run {run_id} kept in {PREVIOUS} before the migration"
-        return check(f"{self.id}.template", title, same, reason, required=False, run_id=run_id)
+        return check(f"{self.incident.id}.template", title, same, reason, required=False, run_id=run_id)
 
     @property
     def no_way(self) -> NoWayBack | None:
@@ -187,7 +189,8 @@ class AsyncFailing(Aftermath):
         if not self.deployed or not self.state.migrated or not self.sync_gone:
             return None
         kept = next(
-            (one.run_id for one in reversed(self._of(DEPRECATE)) if "sync-configuration.json" in one.files), None
+            (one.run_id for one in reversed(self.seen.records(DEPRECATE)) if "sync-configuration.json" in one.files),
+            None,
         )
         return no_way_back(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
 
@@ -197,8 +200,9 @@ class AsyncFailing(Aftermath):
         """The dial to 0, so that switching on again restores nothing (trap 20); nothing waits for it."""
         title = "The dial is at 0"
         if not self.deployed or self.state.migrated:
-            return self.note(check(f"{self.id}.dial_zero", title, True, "the dial moves nothing", required=False))
-        return self.looked("dial_zero", title, lambda: self._calm(title), required=True)
+            id = f"{self.incident.id}.dial_zero"
+            return self.incident.note(check(id, title, True, "the dial moves nothing", required=False))
+        return self.incident.looked("dial_zero", title, lambda: self._calm(title), required=True)
 
     def _calm(self, title: str) -> Any:
         run, said = self.run, ""
@@ -209,15 +213,17 @@ class AsyncFailing(Aftermath):
                 AppConfigTraffic(self.client, run.guard, self.params).apply(plan)
             except (Refused, AwsError) as error:
                 said = f"; {error}"
-            self.state = traffic.read_state(self.client, self.params, run.aws)
+            self.seen.read_again()
         state = self.state
         ok = state.dial_percent == 0 and not state.busy
         reason = f"the dial is at {state.dial_percent:g} %" + (", and a deployment is under way" if state.busy else "")
         if not ok and not run.applying:
             reason += "; applying brings it to 0"
-        found = self.later("dial_zero", title, True if ok else None, reason + said, self.now + CALM, expected="0 %",
-                           found=f"{state.dial_percent:g} %")  # fmt: skip
-        return self.note(found)
+        found = self.incident.later(
+            "dial_zero", title, True if ok else None, reason + said, self.seen.now + CALM, expected="0 %",
+            found=f"{state.dial_percent:g} %",
+        )  # fmt: skip
+        return self.incident.note(found)
 
     def _about(self) -> str:
         run, flat = self.run, self.params.flat
@@ -225,13 +231,39 @@ class AsyncFailing(Aftermath):
 
     def told(self) -> Any:
         """People are told, once."""
-        if not self.acted:
-            return self.tell_nobody()
-        return self.tell(OFF)
+        return self.incident.tell(OFF) if self.acted else line("Nobody is told: nothing was changed.")
 
-    def tell_nobody(self) -> Any:
-        """Nothing was done."""
-        return line("Nobody is told: nothing was changed.")
+    # What is looked at, once async is off
+
+    def split(self) -> Any:
+        """Whether the split that is observed has gone to 0 since the last client followed."""
+        return self.seen.split()
+
+    def sync_endpoint(self) -> Any:
+        """The endpoint that users get now: whether it answers, and how often it succeeds, honestly."""
+        return self.seen.sync_endpoint()
+
+    def look_for_symptoms(self) -> Any:
+        """High error rate, failed generations, dead letters, guards that fire, a weight that AWS took back."""
+        return self.seen.look_for_symptoms()
+
+    def failures(self) -> Any:
+        """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
+        return self.seen.failures()
+
+    def dead_letters(self) -> Any:
+        """The dead-letter queue, listed and not consumed: what is in it can be driven again later."""
+        return self.seen.dead_letters()
+
+    def in_flight(self) -> Any:
+        """Jobs that were submitted before async was off, followed to their end."""
+        return self.seen.in_flight()
+
+    def charts(self) -> Any:
+        """Requests, jobs and queues around the decision, with its moments drawn in."""
+        seen = self.seen
+        draw = partial(charts, self.incident, seen.decided_at, seen.now)
+        return self.incident.looked("charts", "Charts", draw, required=False)
 
     # Proof
 
@@ -243,14 +275,13 @@ class AsyncFailing(Aftermath):
     def proof(self) -> Any:
         """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
         if not self.deployed:
-            return self.note(self._off_check())
-        after = traffic.read_state(self.client, self.params, self.run.aws)
+            return self.incident.note(self._off_check())
+        after = self.seen.read_again()
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
-        self.state = after
         found = [self._off_check()]
-        if self.restored:
+        if self.seen.restored:
             found.append(self._template_check())
-        return stack(traffic_table(after), self.note(*found))
+        return stack(traffic_table(after), self.incident.note(*found))
 
     def _off_check(self) -> Check:
         state = self.state
@@ -260,7 +291,8 @@ class AsyncFailing(Aftermath):
         if back:
             reason += f"; before that {back}"
         return check(
-            f"{self.id}.off", "Async is off, read back from AWS", not state.switch_on and state.weight == 0, reason,
+            f"{self.incident.id}.off", "Async is off, read back from AWS",
+            not state.switch_on and state.weight == 0, reason,
             expected="switch off, weight 0 %", found=f"weight {state.weight:g} %",
         )  # fmt: skip
 
@@ -273,48 +305,35 @@ class AsyncFailing(Aftermath):
             would = (
                 f"the infrastructure's command brings the synchronous route back: {deploy_command(self.params, STEP)}"
             )
-        return self.conclude(
+        return self.incident.conclude(
             acted=self.acted,
             would=would[:1].lower() + would[1:],
             done="async is off and read back",
             then=THEN,
-            come_back_at=max(self.come_back, default=None),
+            come_back_at=max(self.incident.come_back, default=None),
             no_way=self.no_way,
         )
 
-    def happened(self) -> list[tuple[dt.datetime, str]]:
-        """Beside the clock: how the dial was moved, and who took it back, as AppConfig tells it."""
-        rows = super().happened()
-        for one in self.state.history:
-            if one.started_at:
-                rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
-            if one.taken_back_at:
-                who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(
-                    one.taken_back_by or "", "a call of StopDeployment"
-                )
-                rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
-        return rows
+    def verdict(self) -> Any:
+        """The decision, and every check of this run."""
+        return self.incident.verdict(self.incident.outcome or self.judge())
 
     def report(self) -> Any:
         """The skeleton of the post-mortem, with what this scenario knows."""
-        letters: Sequence[str] = [
-            f"- job {markdown(one.job_id)}, {markdown(one.status or 'no such job')}" for one in self._held or []
-        ]
-        sections = {"Failures, from logs and table (secrets redacted)": self.explained, "Dead letters": letters}
-        if self._census is not None:
-            found = self._census
-            sections["Jobs of the hours before"] = [
-                f"- {found.completed} completed in time, {found.failed} failed, {found.late} late, {found.lost} lost"
-            ]
         try:
-            return self.post_mortem(sections)
+            return self.incident.post_mortem(self.seen.sections(), _moves(self.state))
         except RunbookError as error:
-            return self.note(check(f"{self.id}.post_mortem", "Post-mortem", None, str(error), required=False))
+            id = f"{self.incident.id}.post_mortem"
+            return self.incident.note(check(id, "Post-mortem", None, str(error), required=False))
 
 
-def _parsed(template: Any) -> Any:
-    """A template as AWS hands it out: an object, or the text that was deployed."""
-    try:
-        return json.loads(template) if isinstance(template, str) else json.loads(json.dumps(template))
-    except ValueError:
-        return template
+def _moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:
+    """How the dial was moved, and who took it back, as AppConfig tells it."""
+    rows = []
+    for one in state.history:
+        if one.started_at:
+            rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
+        if one.taken_back_at:
+            who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(one.taken_back_by or "", "a call of StopDeployment")
+            rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
+    return rows

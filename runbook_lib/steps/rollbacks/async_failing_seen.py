@@ -5,9 +5,9 @@ jobs under way, charts. Changes nothing but for probes, and one question without
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 from runbook_lib.act.requests.smoke import sync_answer
@@ -16,20 +16,18 @@ from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Verdict
 from runbook_lib.observe import aftermath
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.jobs import census, dlq, logs
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic.state import TrafficState, as_routed, read_or_nothing, read_state
+from runbook_lib.record.record import Record
+from runbook_lib.rollout import history
 from runbook_lib.rollout import moment as moments
-from runbook_lib.rollout.panels import SERIES, grid
-from runbook_lib.show.charts import timelines
 from runbook_lib.show.tables import stack, table
-from runbook_lib.steps.phase.look import drawn
-from runbook_lib.steps.rollbacks.incident import Symptom
-from runbook_lib.steps.rollbacks.sync_baseline import WayBackTo
+from runbook_lib.steps.rollbacks import sync_baseline
+from runbook_lib.steps.rollbacks.incident import Incident, Symptom
 
 LOOK_BACK = dt.timedelta(hours=6)
 """So long before the decision symptoms and failures are looked for."""
@@ -39,43 +37,83 @@ PROBES = 3
 EXAMPLES = 8
 
 
-class Aftermath(WayBackTo):
-    """What an async pipeline that fails looks like, before and after it is turned off."""
+class Aftermath:
+    """What an async pipeline that fails looks like, before and after it is turned off.
 
-    def later(self, id: str, title: str, ok: bool | None, reason: str, at: dt.datetime | None, **more: Any) -> Check:
-        """A check that time answers: INCONCLUSIVE, and looked at again at `at`, where `ok` is None."""
-        made = check(f"{self.id}.{id}", title, ok, reason, **more)
-        if ok is None and at is not None:
-            self.come_back.append(at)
-            return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
-        return made
+    Args:
+        incident: its clock says what is before and after.
+    """
 
-    come_back: list[dt.datetime]
+    def __init__(self, incident: Incident) -> None:
+        self.incident, self.run, self.params = incident, incident.run, incident.params
+        self.restored = False
+        """This run has had the infrastructure's command bring the synchronous route back."""
+        self._explained: list[str] = []
+        """The failures, as Markdown lines."""
+        self._census: Segment | None = None
+        self._held: list[dlq.Letter] | None = None
 
-    def looked(self, id: str, title: str, look: Callable[[], Any], *, required: bool) -> Any:
-        """What `look` shows; where AWS does not answer, a check without data that says so."""
-        try:
-            return look()
-        except RunbookError as error:
-            return self.note(check(f"{self.id}.{id}", title, None, str(error), required=required))
+    @cached_property
+    def traffic(self) -> tuple[TrafficState, bool]:
+        """Dial, switch and routes as they were read last, and whether the rollout's flags are deployed; without them
+        nothing goes to async. Not read before it is needed: the action comes first.
+        """
+        return read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+
+    @property
+    def state(self) -> TrafficState:
+        """Dial, switch and routes, as they were read last."""
+        return self.traffic[0]
+
+    def read_again(self, *, absent: bool = False) -> TrafficState:
+        """The traffic as it is now.
+
+        Args:
+            absent: whether the flags may be missing.
+
+        Raises:
+            AwsError: AppConfig or API Gateway refused or did not answer.
+        """
+        client = self.run.aws.client("appconfig")
+        if absent:
+            self.traffic = read_or_nothing(client, self.params, self.run.aws)
+        else:
+            self.traffic = read_state(client, self.params, self.run.aws), True
+        return self.state
+
+    @property
+    def decided_at(self) -> dt.datetime:
+        """When it was decided to act; in a plan, now."""
+        return self.incident.decided_time or self.run.now
+
+    @cached_property
+    def async_since(self) -> dt.datetime | None:
+        """Since when `/api/vpr` itself was asynchronous at the decision; None: it was synchronous."""
+        moved_on = self.state.migrated or self.restored
+        return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, self.records)
+
+    def records(self, notebook: str) -> list[Record]:
+        """This release's records of a notebook, oldest first, those that can be trusted."""
+        return history.of_release(self.run.archive, self.params, notebook, self.run.guard.warn)
 
     @property
     def effective_at(self) -> dt.datetime | None:
         """When the last client had followed."""
-        return parse(self.clock.effective_at) if self.clock and self.clock.effective_at else None
+        clock = self.incident.clock
+        return parse(clock.effective_at) if clock and clock.effective_at else None
 
     @property
     def now(self) -> dt.datetime:
         """The instant to look at: AWS's now; `as_of` in a plan that was given one."""
-        return self.run.now if self.params.as_of and not self.run.applying else self.aws_now
+        return self.run.now if self.params.as_of and not self.run.applying else self.incident.aws_now
 
     def look_for_symptoms(self) -> Any:
         """High error rate, failed generations, dead letters, guards that fire, a weight that AWS took back."""
-        return self.looked("symptoms", "Symptoms", self._symptoms, required=False)
+        return self.incident.looked("symptoms", "Symptoms", self._symptoms, required=False)
 
     def _symptoms(self) -> Any:
         found = [self._one(*asked) for asked in self._asked()]
-        return self.symptoms(found, required=False)
+        return self.incident.symptoms(found, required=False)
 
     def _asked(self) -> Sequence[tuple[str, str, Callable[[], tuple[bool | None, str]]]]:
         return (
@@ -113,12 +151,10 @@ class Aftermath(WayBackTo):
 
     def _segment(self) -> Segment:
         if self._census is None:
-            params = traffic.as_routed(self.params, self.state)
+            params = as_routed(self.params, self.state)
             self._census = census.take(self.run.aws.client("dynamodb"), params, self._before(), self.now)
             self.run.journal.append("census", segment=self._census.model_dump(mode="json"))
         return self._census
-
-    _census: Segment | None = None
 
     def _failed(self) -> tuple[bool | None, str]:
         found, gate = self._segment(), self.params.policy.gate("success_rate")
@@ -132,8 +168,6 @@ class Aftermath(WayBackTo):
         count = len(self._letters())
         gate = self.params.policy.gate("dlq")
         return bool(gate.alert and gate.alert.holds(count)), f"{words.count(count, 'message')} in the dead-letter queue"
-
-    _held: list[dlq.Letter] | None = None
 
     def _letters(self) -> list[dlq.Letter]:
         if self._held is None:
@@ -150,21 +184,21 @@ class Aftermath(WayBackTo):
 
     def split(self) -> Any:
         """Whether the split that is observed has gone to 0 since the last client followed."""
-        return self.looked("split_zero", "No request goes to async any more", self._split, required=True)
+        return self.incident.looked("split_zero", "No request goes to async any more", self._split, required=True)
 
     def _split(self) -> Any:
-        return self.note(self._split_check())
+        return self.incident.note(self._split_check())
 
     def _split_check(self) -> Check:
         title = "No request goes to async any more"
         since = self.effective_at
         if since is None:
-            return self.later("split_zero", title, None, "async is not off yet", self.now)
+            return self.incident.later("split_zero", title, None, "async is not off yet", self.now)
         seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, since, self.now)
         again = max(self.now, since + dt.timedelta(seconds=self.params.policy.metric_delay_s)) + 3 * MINUTE
         if seen.window.empty or seen.asynchronous is None or seen.partial:
             why = f"CloudWatch knows nothing yet of the time since {iso(since)}, when the last client had followed"
-            return self.later("split_zero", title, None, why, again)
+            return self.incident.later("split_zero", title, None, why, again)
         minutes = seen.window.seconds / 60
         told = (
             f"{seen.asynchronous:g} async and {seen.synchronous:g} synchronous requests in {minutes:.0f} min since "
@@ -174,27 +208,36 @@ class Aftermath(WayBackTo):
             told += "; somebody does not read the flags: find out who"
         ok: bool | None = None if not seen.asynchronous and not seen.synchronous else not seen.asynchronous
         facts = {"asynchronous": seen.asynchronous, "synchronous": seen.synchronous, "minutes": minutes}
-        return self.later("split_zero", title, ok, told, again, expected="0 async", **facts)
+        return self.incident.later("split_zero", title, ok, told, again, expected="0 async", **facts)
 
     def sync_endpoint(self) -> Any:
         """The endpoint that users get now: whether it answers, and how often it succeeds, honestly."""
         title = "The synchronous endpoint answers"
-        return self.looked("sync_verified", title, lambda: self.note(self._sync_check(title)), required=True)
+        return self.incident.looked(
+            "sync_verified", title, lambda: self.incident.note(self._sync_check(title)), required=True
+        )
 
     def _sync_check(self, title: str) -> Check:
-        measured = self.baseline_words()
+        measured = self._baseline()
         if not self.run.applying:
-            return self.later(
+            return self.incident.later(
                 "sync_verified", title, None, f"no probe is sent by a plan; {measured}", self.now, expected="an answer"
             )
         answers = self._probe()
         ok = any(one.ok for one in answers)
         said = ", ".join(sorted(one.detail for one in answers))
         return check(
-            f"{self.id}.sync_verified", title, ok,
+            f"{self.incident.id}.sync_verified", title, ok,
             f"{words.count(len(answers), 'probe')} of our own: {said}; {measured}", expected="200, or 504 as before",
             found=said, answers=[one.detail for one in answers], seconds=[round(one.seconds, 2) for one in answers],
         )  # fmt: skip
+
+    def _baseline(self) -> str:
+        """The endpoint's own success, from the day before the decision, or before the migration."""
+        since = self.async_since
+        until = since or self.decided_at
+        window, client = Window(until - sync_baseline.DAY, until), self.run.aws.client("cloudwatch")
+        return sync_baseline.success(client, self.params, window, self.records, migrated=since is not None)
 
     def _probe(self) -> list[Any]:
         """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
@@ -205,53 +248,53 @@ class Aftermath(WayBackTo):
 
     def failures(self) -> Any:
         """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
-        return self.looked("failures", "The failures are explained from the logs", self._failures, required=False)
+        return self.incident.looked(
+            "failures", "The failures are explained from the logs", self._failures, required=False
+        )
 
     def _failures(self) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, found = self.run.aws.client("logs"), []
         for resource in ("worker", "submit", "status"):
             found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
-        self.explained = [
+        self._explained = [
             f"- {resource}, {one.count}x, {iso(one.first)} to {iso(one.last)}: {markdown(one.example)}"
             for resource, one in found
         ]
         census_errors = self._segment().errors
-        self.explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
+        self._explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
         ok = bool(found or census_errors) or not failed
         reason = f"{lines} log lines in {words.count(len(found), 'kind')}; {failed} failed jobs in the table"
         noted = check(
-            f"{self.id}.failures", "The failures are explained from the logs", ok, reason, required=False,
+            f"{self.incident.id}.failures", "The failures are explained from the logs", ok, reason, required=False,
             kinds=[{"where": where, "text": one.text, "count": one.count} for where, one in found[:EXAMPLES]],
         )  # fmt: skip
         rows = [[where, one.count, iso(one.first), iso(one.last), one.example] for where, one in found[:EXAMPLES]]
         rows += [["jobs table", count, "", "", text] for text, count in list(census_errors.items())[:EXAMPLES]]
         head = ("Where", "Count", "First (UTC)", "Last (UTC)", "Example, redacted")
-        return stack(table(head, rows, caption="Failures by signature"), self.note(noted))
-
-    explained: Sequence[str] = ()
+        return stack(table(head, rows, caption="Failures by signature"), self.incident.note(noted))
 
     def dead_letters(self) -> Any:
         """The dead-letter queue, listed and not consumed: what is in it can be driven again later."""
-        return self.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
+        return self.incident.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
 
     def _dead_letters(self) -> Any:
         found, env = self._letters(), self.params.env
         again = f"; all are still there: later `runbook dlq redrive --env {env}`" if found else ""
         noted = check(
-            f"{self.id}.dlq", "The dead-letter queue is listed", True,
+            f"{self.incident.id}.dlq", "The dead-letter queue is listed", True,
             f"{words.count(len(found), 'message')} in {self.params.name('dlq')}{again}", required=False,
             jobs=[one.job_id for one in found],
         )  # fmt: skip
         rows = [[one.job_id, one.sent_at and iso(one.sent_at), one.status, one.error or ""] for one in found[:50]]
         listed = table(("Job", "Sent (UTC)", "Its state now", "Error, redacted"), rows, caption="Dead letters")
-        return stack(listed, self.note(noted)) if found else self.note(noted)
+        return stack(listed, self.incident.note(noted)) if found else self.incident.note(noted)
 
     def in_flight(self) -> Any:
         """Jobs that were submitted before async was off, followed to their end."""
         title = "Jobs under way have come to their end"
-        return self.looked("in_flight", title, lambda: self._in_flight(title), required=True)
+        return self.incident.looked("in_flight", title, lambda: self._in_flight(title), required=True)
 
     def _in_flight(self, title: str) -> Any:
         service, now = self.params.service, self.now
@@ -268,32 +311,20 @@ class Aftermath(WayBackTo):
         told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"
         last = max((one.created_at for one in jobs), default=now)
         at = min(max(now + 5 * MINUTE, last + dt.timedelta(seconds=service.job_deadline_s)), last + longest + MINUTE)
-        found = self.later(
+        found = self.incident.later(
             "in_flight", title, True if not alive else None, told, max(at, now + MINUTE), expected="0 under way",
             found=str(alive), lost=[one.job_id for one in lost[:50]],
         )  # fmt: skip
-        return self.note(found)
+        return self.incident.note(found)
 
-    def charts(self) -> Any:
-        """Requests, jobs and queues around the decision, with its moments drawn in."""
-        return self.looked("charts", "Charts", self._charts, required=False)
+    # For the post-mortem
 
-    def _charts(self) -> Any:
-        panels = [panel for panel in SERIES if panel.title in ("Requests", "Jobs", "Queue and DLQ depth")]
-        window = Window(self.decided_at - LOOK_BACK / 2, self.now)
-        period = 300 * max(1, math.ceil(window.seconds / 300 / 60))
-        lines = {line.label: line for panel in panels for line in panel.lines}
-        asked = [
-            fetch.Ask(one.metric, window, stat=one.stat, period_s=period, label=label) for label, one in lines.items()
-        ]
-        answers = fetch.fetch(self.run.aws.client("cloudwatch"), self.params, asked, self.now)
-        self.run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
-        gates = {gate.id: gate for gate in self.params.policy.gates}
-        minutes = f"{period // 60} min"
-        periods = grid(window.start, self.now, self.params, period)
-        shown = [
-            drawn(panel, answers, gates, {}, periods) | {"unit": panel.unit.replace("15 min", minutes)}
-            for panel in panels
-        ]
-        marks = [(parse(self.clock.set_at), "async off")] if self.clock and self.clock.set_at else []
-        return timelines(shown, marks=marks)
+    def sections(self) -> dict[str, list[str]]:
+        """What has been seen, for the post-mortem: heading to Markdown lines; asks nothing more."""
+        letters = [f"- job {markdown(one.job_id)}, {markdown(one.status or 'no such job')}" for one in self._held or []]
+        found = {"Failures, from logs and table (secrets redacted)": self._explained, "Dead letters": letters}
+        if (jobs := self._census) is not None:
+            found["Jobs of the hours before"] = [
+                f"- {jobs.completed} completed in time, {jobs.failed} failed, {jobs.late} late, {jobs.lost} lost"
+            ]
+        return found

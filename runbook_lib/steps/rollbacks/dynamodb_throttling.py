@@ -15,41 +15,81 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.resources import billing
 from runbook_lib.rollout.deviations import BILLING, UNITS, UNITS_BEFORE
+from runbook_lib.run.run import Run
 from runbook_lib.show.console import Live, folded
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.dynamodb_throttling_seen import ThrottlingSeen
-from runbook_lib.steps.rollbacks.mitigation import Setting
+from runbook_lib.steps.rollbacks.incident import Incident
+from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
 
 
-class Throttling(ThrottlingSeen):
-    """Scenario 3 as its notebook goes through it."""
+class Throttling:
+    """Scenario 3 as its notebook goes through it.
+
+    Raises:
+        AwsError: DynamoDB or CloudWatch refused or did not answer.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.params, self.incident = run, run.params, Incident(run)
+        self.mitigation = Mitigation(self.incident, (BILLING,), "throttling")
+        self.seen = ThrottlingSeen(self.mitigation)
+
+    # What is true
+
+    def state_table(self) -> Any:
+        """Billing mode, units and status of table and index; where this scenario stands."""
+        return self.seen.state_table()
+
+    def symptoms_table(self) -> Any:
+        """The requirement's symptoms, and the events that say throttling itself (trap 10)."""
+        return self.seen.symptoms_table()
+
+    def peaks_table(self) -> Any:
+        """The busiest minute of table and index, reads and writes, and the units that follow from it."""
+        return self.seen.peaks_table()
+
+    def errors_table(self) -> Any:
+        """HTTP 500s of DynamoDB: no capacity cures those."""
+        return self.seen.errors_table()
+
+    def charts(self) -> Any:
+        """Throttle events and consumed units, with the moments of the change."""
+        return self.seen.charts()
+
+    # What comes of it
 
     @property
     def failed(self) -> str:
         """Why capacity is no cure; empty: it may be."""
-        found = self.watched
-        if found is not None and found.state == "throttled" and self.open:
+        found = self.seen.watched
+        if found is not None and found.state == "throttled" and self.mitigation.open:
             return found.words
-        return self.not_cured if self.in_force else ""
+        return self.mitigation.not_cured(lambda: self.seen.orders) if self.seen.in_force else ""
 
     def judge(self) -> Outcome:
         """The decision by what is true now; after the action it is judged anew."""
-        done_before = bool(self.closed) and not self.lately
-        if self.provisioned or done_before:
-            self.run.check(self.capacity_check(), self.watch_check(), self.gates_check())
-        failed = self.failed
-        return self.conclude(
-            acted=self.provisioned or done_before or self.fell,
+        seen, mitigation = self.seen, self.mitigation
+        done_before = bool(mitigation.closed) and not seen.lately
+        if seen.provisioned or done_before:
+            self.run.check(seen.capacity_check(), seen.watch_check(), mitigation.gates_check(seen.orders))
+        falls = bool(self.failed) or mitigation.fell
+        done = (
+            "the table is PROVISIONED" if mitigation.open else "the table was provisioned, and the deviation is closed"
+        )
+        return mitigation.conclude(
+            lambda: self.planned,
+            acted=seen.provisioned or done_before or mitigation.fell,
             would=self._would(),
-            done="the table is PROVISIONED" if self.open else "the table was provisioned, and the deviation is closed",
-            then=self.after_the_fall if failed or self.fell else self._keep(),
+            done=done,
+            then=mitigation.after_the_fall if falls else self._keep(),
             come_back_at=self._come_back(),
-            falls_to="rollback_1" if failed or self.fell else None,
+            falls_to="rollback_1" if falls else None,
         )
 
     def _would(self) -> str:
-        if not self.confirmed:
+        if not self.incident.confirmed:
             return "no symptom was seen, so there is nothing to do"
         plan = self.planned
         return f"blocked: {plan.blockers[0]}" if plan.blockers else "apply would provision table and index"
@@ -63,10 +103,10 @@ class Throttling(ThrottlingSeen):
 
     def _come_back(self) -> dt.datetime:
         """When the watch is over and its metrics have come in; while the table is UPDATING, soon."""
-        at, now = self.active_at, self.run.now
-        if at is None or not self.in_force:
+        at, now = self.seen.active_at, self.run.now
+        if at is None or not self.seen.in_force:
             return now + dt.timedelta(minutes=1)
-        wait = dt.timedelta(minutes=self.spec.quiet_min, seconds=self.params.policy.metric_delay_s)
+        wait = dt.timedelta(minutes=self.incident.spec.quiet_min, seconds=self.params.policy.metric_delay_s)
         return max(at + wait, now + dt.timedelta(minutes=5))
 
     # The action
@@ -74,12 +114,13 @@ class Throttling(ThrottlingSeen):
     @property
     def planned(self) -> act.BillingPlan:
         """What is to be asked of DynamoDB."""
-        has = self.billing.units
+        seen = self.seen
+        has = seen.billing.units
         # What was decided is completed as it was decided, and nothing that is more by now is taken away.
-        decided = {name: one if name not in has else one.most(has[name]) for name, one in self.decided_units.items()}
-        throttled = 1.0 if self.provisioned else sum(self.lately.values())
+        decided = {name: one if name not in has else one.most(has[name]) for name, one in seen.decided_units.items()}
+        throttled = 1.0 if seen.provisioned else sum(seen.lately.values())
         return act.plan_provisioned(
-            self.billing, decided or self.units, throttled=throttled, backs_a_day=self.policy.backs_a_day
+            seen.billing, decided or seen.units, throttled=throttled, backs_a_day=seen.policy.backs_a_day
         )
 
     def plan(self) -> Any:
@@ -91,13 +132,13 @@ class Throttling(ThrottlingSeen):
         shown = folded(plan.text().splitlines()[0], plan.text().splitlines(), opened=True)
         if plan.done or plan.blockers:
             return shown
-        before, kind, table = self.billing, "AWS::DynamoDB::Table", plan.before.table
+        before, kind, table = self.seen.billing, "AWS::DynamoDB::Table", plan.before.table
         settings = [Setting(table, kind, "BillingMode", before.mode, plan.mode)] + [
             Setting(table, kind, "ProvisionedThroughput" if name == table else f"GlobalSecondaryIndexes[{name}]",
                     before.units.get(name, "on demand"), units)
             for name, units in plan.units.items()
         ]  # fmt: skip
-        return stack(shown, self.owners_table(settings))
+        return stack(shown, self.mitigation.owners_table(settings))
 
     def apply(self) -> Any:
         """Provisions and waits until ACTIVE, or falls through to scenario 1; twice is harmless.
@@ -109,49 +150,59 @@ class Throttling(ThrottlingSeen):
         if not self.run.applying:
             return line("Nothing was changed: mode is plan.")
         if self.failed:
-            return self.fall_back(self.failed)
-        if self.in_force:
-            return line(f"Nothing to do: provisioned already, decided at {self.open[BILLING].at}.")
-        if self.closed and not self.lately:
+            return self.mitigation.fall_back(self.failed)
+        if self.seen.in_force:
+            return line(f"Nothing to do: provisioned already, decided at {self.mitigation.open[BILLING].at}.")
+        if self.mitigation.closed and not self.seen.lately:
             return line("Nothing to do: this was done already, and undone or adopted since.")
         return self._provision()
 
     def _provision(self) -> Any:
-        plan = self.planned
+        plan, seen, mitigation, incident = self.planned, self.seen, self.mitigation, self.incident
         if plan.blockers:
             raise Refused(f"{plan.blockers[0]}; nothing was changed")
-        self.may_raise()
+        incident.may_raise()
         self.run.guard.authorise(raises=True)
-        if self.closed:
-            self.clock, self.closed = None, {}
-        decided = dt.datetime.fromisoformat(self.decided().decided_at)
+        if mitigation.closed:
+            mitigation.begin_anew()
+        decided = dt.datetime.fromisoformat(incident.decided().decided_at)
         units = {name: one.model_dump() for name, one in plan.units.items()}
-        had = {name: one.model_dump() for name, one in self.billing.units.items()}
-        title = "Jobs table: billing" + (f" (it had {self._units_words()})" if had else "")
+        had = {name: one.model_dump() for name, one in seen.billing.units.items()}
+        title = "Jobs table: billing" + (f" (it had {seen.units_words()})" if had else "")
         facts = {UNITS: units, UNITS_BEFORE: had}
-        self.record([self.deviation(BILLING, title, self.billing.mode, plan.mode, **facts)])
-        left = 60 * self.spec.limit_min - (self.aws_now - decided).total_seconds()
+        mitigation.record([mitigation.deviation(BILLING, title, seen.billing.mode, plan.mode, **facts)])
+        left = 60 * incident.spec.limit_min - (incident.aws_now - decided).total_seconds()
         live = Live("Waiting for the table")
         try:
-            self.billing = act.apply(plan, self.client, self.run.guard, self.params, wait_s=max(left, 60.0), out=live)
+            found = act.apply(plan, seen.client, self.run.guard, self.params, wait_s=max(left, 60.0), out=live)
         except Refused:
-            if billing.read_billing(self.client, self.params).units != plan.units:
-                self.withdraw()
+            if billing.read_billing(seen.client, self.params).units != plan.units:
+                mitigation.withdraw()
             raise
         finally:
             live.close()
-        if not self.billing.active:
-            return line(f"{self.billing.table} is still {self.billing.status}: run this notebook again, it goes on.")
-        self.was_set(self.aws_now, 0.0, self.key)
-        self.tell(
-            f"{self.billing.table} is PROVISIONED: " + ", ".join(f"{n} {u}" for n, u in self.billing.units.items())
-        )
-        return line(f"{self.billing.table} is PROVISIONED and ACTIVE. Come back at {iso(self._come_back())}: "
-                    f"{self.spec.quiet_min:g} min are watched.")  # fmt: skip
+        seen.billing = found
+        if not found.active:
+            return line(f"{found.table} is still {found.status}: run this notebook again, it goes on.")
+        incident.was_set(incident.aws_now, 0.0, mitigation.key)
+        incident.tell(f"{found.table} is PROVISIONED: " + ", ".join(f"{n} {u}" for n, u in found.units.items()))
+        return line(f"{found.table} is PROVISIONED and ACTIVE. Come back at {iso(self._come_back())}: "
+                    f"{incident.spec.quiet_min:g} min are watched.")  # fmt: skip
 
     def proof(self) -> Any:
         """Read back from DynamoDB, and the deviations on record."""
-        self.billing = billing.read_billing(self.client, self.params)
-        if not self.open:
-            return self.deviations_table()
-        return stack(self.note(self.capacity_check(), caption="Read back"), self.deviations_table())
+        self.seen.read_again()
+        if not self.mitigation.open:
+            return self.mitigation.deviations_table()
+        shown = self.incident.note(self.seen.capacity_check(), caption="Read back")
+        return stack(shown, self.mitigation.deviations_table())
+
+    # The end
+
+    def verdict(self) -> Any:
+        """The decision, and every check of this run."""
+        return self.incident.verdict(self.incident.outcome or self.judge())
+
+    def post_mortem(self) -> Any:
+        """The skeleton of the post-mortem, in the record."""
+        return self.incident.post_mortem()

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check
@@ -17,13 +17,11 @@ from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.resources import billing, throttling
 from runbook_lib.observe.resources.throttling import PARTS
-from runbook_lib.params.policy import Throttling as Policy
 from runbook_lib.rollout.deviations import BILLING, UNITS
-from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.tables import table, when, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
-from runbook_lib.steps.rollbacks.mitigation import Mitigation
+from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
 
 FAILED_UPDATE = ("Throttl", "ProvisionedThroughputExceeded")
 """How the handlers' logs call a write that DynamoDB turned away (its error codes)."""
@@ -38,31 +36,37 @@ def _summed(points: Sequence[tuple[float, float]], period_s: int) -> list[tuple[
     return [(dt.datetime.fromtimestamp(at, dt.UTC), value) for at, value in sorted(sums.items())]
 
 
-class ThrottlingSeen(Mitigation):
+class ThrottlingSeen:
     """Scenario 3 as far as it is looked at.
+
+    Args:
+        mitigation: of the incident: its deviations say what was done.
 
     Raises:
         AwsError: DynamoDB or CloudWatch refused or did not answer.
     """
 
-    SETTINGS: ClassVar[tuple[str, ...]] = (BILLING,)
-    RESPONSE = "throttling"
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        assert self.spec.throttling is not None  # noqa: S101
-        self.policy: Policy = self.spec.throttling
-        self.client = run.aws.client("dynamodb")
+    def __init__(self, mitigation: Mitigation) -> None:
+        self.mitigation, self.incident = mitigation, mitigation.incident
+        self.run, self.params = mitigation.run, mitigation.params
+        self.policy = declared(self.incident.spec.throttling, "throttling")
+        self.client = self.run.aws.client("dynamodb")
         self.billing = billing.read_billing(self.client, self.params)
-        if self.closed:
-            self.go_on()
+        if mitigation.closed:
+            mitigation.go_on()
         if self.in_force:
-            self.seen_in_force(0.0)
-        start = run.now - dt.timedelta(hours=self.policy.peak_h)
-        if decided := self.decided_time():
+            mitigation.seen_in_force(0.0)
+        now, run = self.run.now, self.run
+        start = now - dt.timedelta(hours=self.policy.peak_h)
+        if decided := self.incident.decided_time:
             start = min(start, decided - dt.timedelta(minutes=self.policy.window_min))
-        self.pressure = throttling.read(run.aws.client("cloudwatch"), self.params, Window(start, run.now), run.now)
+        self.pressure = throttling.read(run.aws.client("cloudwatch"), self.params, Window(start, now), now)
         run.journal.attach("answers.json", json.dumps(self.pressure.answers.raw, default=str).encode())
+
+    def read_again(self) -> billing.Billing:
+        """The billing as it is now."""
+        self.billing = billing.read_billing(self.client, self.params)
+        return self.billing
 
     @property
     def provisioned(self) -> bool:
@@ -75,12 +79,12 @@ class ThrottlingSeen(Mitigation):
             name in has and has[name].read >= one.read and has[name].write >= one.write
             for name, one in self.decided_units.items()
         )
-        return bool(self.open) and self.billing.mode == billing.PROVISIONED and enough
+        return bool(self.mitigation.open) and self.billing.mode == billing.PROVISIONED and enough
 
     @property
     def decided_units(self) -> dict[str, Units]:
         """The units that the open deviation was decided with, by name; empty: there is none."""
-        found = self.open.get(BILLING)
+        found = self.mitigation.open.get(BILLING)
         return {name: Units.model_validate(one) for name, one in found.facts.get(UNITS, {}).items()} if found else {}
 
     @property
@@ -99,21 +103,22 @@ class ThrottlingSeen(Mitigation):
         """Billing mode, units and status of table and index; where this scenario stands."""
         found = self.billing
         told = "nothing was done yet"
-        if self.open:
-            since = self.open[BILLING].at
+        if self.mitigation.open:
+            since = self.mitigation.open[BILLING].at
             told = f"provisioned, decided at {since}" if self.provisioned else f"on record since {since}, not made yet"
-        elif self.closed:
+        elif self.mitigation.closed:
             told = "over: the deviation is undone or adopted"
         return where_table(
             {
                 "Billing mode": found.mode,
                 "Status": "; ".join([found.status, *(f"{one} {is_}" for one, is_ in found.index_status.items())]),
-                "Units a second": self._units_words(),
+                "Units a second": self.units_words(),
                 "This scenario": told,
             }
         )
 
-    def _units_words(self) -> str:
+    def units_words(self) -> str:
+        """Units of table and index, or that they are on demand."""
         return "; ".join(f"{name}: {one}" for name, one in self.billing.units.items()) or "on demand"
 
     def symptoms_table(self) -> Any:
@@ -129,7 +134,7 @@ class ThrottlingSeen(Mitigation):
             Symptom("throttled", "Throttle events of table or index", throttled, told),
             Symptom("failed_updates", "Failed job updates", failed > 0, f"{failed} updates failed by throttling"),
         ]
-        return self.symptoms(found, required=not (self.open or self.closed))
+        return self.mitigation.symptoms(found, required=not (self.mitigation.open or self.mitigation.closed))
 
     def _failed_updates(self, window: Window) -> int:
         client = self.run.aws.client("logs")
@@ -142,7 +147,7 @@ class ThrottlingSeen(Mitigation):
         told = "none" if count is not None else "no data: DynamoDB publishes SystemErrors only where there are any"
         if count:
             told = f"{count:g} HTTP 500s of DynamoDB: those are scenario 1, capacity does not cure them"
-        return self.note(
+        return self.incident.note(
             check(
                 "rollback_3.server_errors", "HTTP 500s of DynamoDB (SystemErrors)", not count, told, required=False,
                 found=f"{count:g}" if count else "none",
@@ -198,7 +203,7 @@ class ThrottlingSeen(Mitigation):
             used = {words: _summed(self.pressure.points(f"{part}_{side}"), 60) for part, words in PARTS.items()}
             title = f"{side.removesuffix('s').capitalize()} units consumed{self._provisioned(side)}"
             groups.append({"series": used, "title": title, "unit": "units a minute"})
-        marks = [(at, word) for at, word in ((self.decided_time(), "decided"), (self.active_at, "ACTIVE")) if at]
+        marks = [(at, word) for at, word in ((self.incident.decided_time, "decided"), (self.active_at, "ACTIVE")) if at]
         return timelines(groups, marks=marks)
 
     def _events(self) -> dict[str, list[tuple[dt.datetime, float]]]:
@@ -218,25 +223,26 @@ class ThrottlingSeen(Mitigation):
     @property
     def active_at(self) -> dt.datetime | None:
         """When table and index were seen ACTIVE with the new units."""
-        return dt.datetime.fromisoformat(self.clock.set_at) if self.clock and self.clock.set_at else None
+        clock = self.incident.clock
+        return dt.datetime.fromisoformat(clock.set_at) if clock and clock.set_at else None
 
     @property
     def watched(self) -> Watch | None:
         """What the watch says; None while the capacity is not in force."""
         at = self.active_at
-        if at is None or not (self.in_force or self.closed):
+        if at is None or not (self.in_force or self.mitigation.closed):
             return None
         seen_until = self.run.now - dt.timedelta(seconds=self.params.policy.metric_delay_s)
-        end = at + dt.timedelta(minutes=self.spec.quiet_min)
+        end = at + dt.timedelta(minutes=self.incident.spec.quiet_min)
         return watch(
             self.pressure.series(),
-            since=at.timestamp(), seen_until=seen_until.timestamp(), minutes=self.spec.quiet_min,
+            since=at.timestamp(), seen_until=seen_until.timestamp(), minutes=self.incident.spec.quiet_min,
             settle_min=self.policy.settle_min, proven=self.pressure.used(at, min(end, seen_until)),
         )  # fmt: skip
 
     def watch_check(self) -> Check:
         """`rollback_3.watch`: no throttle event for so long; INCONCLUSIVE until it is over."""
-        found, minutes = self.watched, self.spec.quiet_min
+        found, minutes = self.watched, self.incident.spec.quiet_min
         ok = {"resolved": True, "throttled": False}.get(found.state) if found else None
         made = check(
             "rollback_3.watch", "No throttling after the change", ok,
@@ -250,7 +256,7 @@ class ThrottlingSeen(Mitigation):
     @property
     def orders(self) -> list[Order]:
         """The gates that call for capacity, since it is in force: throttle events by period, to this moment."""
-        return [self._order(gate) for gate in self.calling]
+        return [self._order(gate) for gate in self.mitigation.calling]
 
     def _order(self, gate: Gate) -> Order:
         at, period = self.active_at, questions.GAUGE_PERIOD_S
@@ -271,9 +277,10 @@ class ThrottlingSeen(Mitigation):
     def capacity_check(self) -> Check:
         """`rollback_3.capacity`: PROVISIONED and ACTIVE; INCONCLUSIVE while UPDATING."""
         found = self.billing
-        told = f"{found.mode}, {self._units_words()}; {'ACTIVE' if found.active else found.status}"
+        told = f"{found.mode}, {self.units_words()}; {'ACTIVE' if found.active else found.status}"
+        there = self.in_force or bool(self.mitigation.closed)
         made = check(
-            "rollback_3.capacity", "Table and index PROVISIONED, and ACTIVE", self.in_force or bool(self.closed), told,
+            "rollback_3.capacity", "Table and index PROVISIONED, and ACTIVE", there, told,
             expected=f"at least {self.policy.units} units each", found=found.mode,
         )  # fmt: skip
         return made if made.ok or found.active else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})

@@ -1,5 +1,5 @@
 """What the rollback notebooks share: symptoms, the clock of the incident, the message to people, the post-mortem, the
-decision. Each scenario is a class derived from `Incident`; `async_failing.py` is one.
+decision. Each scenario has an `Incident`; `async_failing.py` is one.
 
 A rollback acts first and tells afterwards. Its notebook has the rooms of all notebooks with *Action* and *Proof* right
 after *May I run*; its policy is `rollbacks:` in `params/gates.yaml` (time limit, minutes to watch), and
@@ -7,7 +7,7 @@ after *May I run*; its policy is `rollbacks:` in `params/gates.yaml` (time limit
 
 What a scenario does with it, in the order of the notebook:
 
-    incident = Backlog(run)                      # may call `self.resume(key)` if what it brings about is in force
+    incident = Incident(run)                     # may call `self.resume(key)` if what it brings about is in force
     incident.symptoms(found, required=True)      # before the action where it raises capacity; `reason` overrides
     incident.may_raise()                         # ... and refuses without symptoms and without a reason
     incident.decided()                           # the clock begins: the last thing before the first call
@@ -15,6 +15,7 @@ What a scenario does with it, in the order of the notebook:
     incident.was_set(at, follows_s, key)         # AWS said so at `at`; everybody has followed `follows_s` later
     incident.tell("what was done")               # SNS topic and webhook, once an incident however often it is run
     incident.conclude(...)                       # the check `<id>.time_to_effect`, and the decision
+    incident.verdict(outcome)                    # the decision, shown
     incident.post_mortem(sections)               # `post-mortem.md` in the record
 
 What is brought about is named by a `key` (a deployment's number, a deviation's id), so that a later run, or one after a
@@ -24,20 +25,21 @@ crash, goes on with the same clock instead of starting one of its own.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
-from runbook_lib.base.errors import ArchiveError, Refused
+from runbook_lib.base.errors import ArchiveError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
-from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.journal import read_events
 from runbook_lib.record.record import Record, from_journal
+from runbook_lib.rollout import history
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
@@ -64,7 +66,7 @@ class Symptom:
 
 
 class Incident:
-    """One rollback as its notebook goes through it.
+    """One rollback, whichever scenario it is.
 
     Args:
         run: open, of a notebook that `policy.rollbacks` knows.
@@ -73,11 +75,13 @@ class Incident:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.params = run.params
-        self.id: Scenario = run.notebook[: len("rollback_N")]  # type: ignore[assignment]  # rollback_1 to rollback_3
+        self.id: Scenario = next(one for one in get_args(Scenario) if run.notebook.startswith(f"{one}_"))
         self.spec: Rollback = run.params.policy.rollbacks[run.notebook]
         self.clock: Clock | None = None
         self.found: tuple[Symptom, ...] = ()
         self.outcome: Outcome | None = None
+        self.come_back: list[dt.datetime] = []
+        """When to look again at what only time answers (`later`)."""
 
     # The clock
 
@@ -92,10 +96,12 @@ class Incident:
         Args:
             at: when it was decided, if that was earlier than now (a command that did the first call).
         """
-        if self.clock is None:
-            self._tick(Clock(decided_at=iso(at or self.aws_now)))
-        assert self.clock is not None  # noqa: S101
-        return self.clock
+        return self.clock or self.go_on_with(Clock(decided_at=iso(at or self.aws_now)))
+
+    @property
+    def decided_time(self) -> dt.datetime | None:
+        """When it was decided to act; None: it was not."""
+        return parse(self.clock.decided_at) if self.clock else None
 
     def was_set(self, at: dt.datetime, follows_s: float, key: str) -> Clock:
         """Notes that AWS read it back at `at`; it is in effect `follows_s` seconds later (clients poll, or AWS waits).
@@ -105,7 +111,7 @@ class Incident:
         """
         began = self.decided()
         effective = iso(at + dt.timedelta(seconds=follows_s))
-        return self._tick(began.model_copy(update={"set_at": iso(at), "effective_at": effective, "key": key}))
+        return self.go_on_with(began.model_copy(update={"set_at": iso(at), "effective_at": effective, "key": key}))
 
     def resume(self, key: str, set_at: dt.datetime | None = None) -> Clock | None:
         """The clock of the first decision that brought about `key` (`judge.incident.first_decision`), taken over; None
@@ -116,9 +122,10 @@ class Incident:
         """
         clocks = [Clock.model_validate(one.incident) if one.incident else None for one in reversed(self.earlier)]
         first = first_decision(clocks, key, iso(set_at) if set_at else None)
-        return None if first is None else self._tick(first)
+        return None if first is None else self.go_on_with(first)
 
-    def _tick(self, clock: Clock) -> Clock:
+    def go_on_with(self, clock: Clock) -> Clock:
+        """The clock from now on, in the journal too."""
         self.clock = clock
         self.run.journal.append("incident", clock=clock.model_dump(mode="json"))
         return clock
@@ -126,12 +133,7 @@ class Incident:
     @cached_property
     def earlier(self) -> list[Record]:
         """This attempt's earlier records of this rollback, oldest first; a damaged one is left out, and named."""
-        flat = self.params.flat
-        refs = self.run.archive.records(env=flat.env, release=flat.release, notebook=self.run.notebook)
-        return [one for one in self._loaded(refs) if one.attempt == flat.attempt]
-
-    def _loaded(self, refs: Sequence[Any]) -> list[Record]:
-        return [record for _, record in self.run.archive.trusted(refs, self.run.guard.warn)]
+        return history.of_attempt(self.run.archive, self.params, self.run.notebook, self.run.guard.warn)
 
     # Symptoms
 
@@ -193,12 +195,29 @@ class Incident:
     def _telling(self) -> Telling:
         return Telling(self.run.aws, self.run.guard, self.run.notebook, self.run.run_id)
 
-    # The end
+    # Checks
 
     def note(self, *checks: Check, caption: str = "") -> Any:
         """Notes checks and shows them."""
         self.run.check(*checks)
         return checks_table(checks, caption)
+
+    def later(self, id: str, title: str, ok: bool | None, reason: str, at: dt.datetime | None, **more: Any) -> Check:
+        """A check that time answers: INCONCLUSIVE, and looked at again at `at`, where `ok` is None."""
+        made = check(f"{self.id}.{id}", title, ok, reason, **more)
+        if ok is None and at is not None:
+            self.come_back.append(at)
+            return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
+        return made
+
+    def looked(self, id: str, title: str, look: Callable[[], Any], *, required: bool) -> Any:
+        """What `look` shows; where AWS does not answer, a check without data that says so."""
+        try:
+            return look()
+        except RunbookError as error:
+            return self.note(check(f"{self.id}.{id}", title, None, str(error), required=required))
+
+    # The end
 
     def conclude(
         self,
@@ -243,16 +262,18 @@ class Incident:
         limit = f"(limit {self.spec.limit_min:g} min)"
         return "" if seconds is None else f", in effect {spell(seconds)} after the decision {limit}"
 
-    def verdict(self) -> Any:
+    def verdict(self, outcome: Outcome) -> Any:
         """The decision, and every check of this run."""
-        assert self.outcome is not None, "conclude() comes first"  # noqa: S101
-        return stack(verdict_banner(self.outcome), checks_table(self.run.checks.values(), "All checks"))
+        return stack(verdict_banner(outcome), checks_table(self.run.checks.values(), "All checks"))
 
-    def post_mortem(self, sections: Mapping[str, Sequence[str]] | None = None) -> Any:
+    def post_mortem(
+        self, sections: Mapping[str, Sequence[str]] | None = None, more: Sequence[tuple[dt.datetime, str]] = ()
+    ) -> Any:
         """Writes the skeleton of the post-mortem into the record, its timeline told by the records of the release.
 
         Args:
             sections: what this scenario knows beside it: heading to Markdown lines.
+            more: what it knows to have happened: time and words, any order.
         """
         now, refs = self.aws_now, self.run.archive.records(release=self.params.release)[-ENOUGH:]
         facts = Facts(
@@ -267,11 +288,12 @@ class Incident:
             limit_min=self.spec.limit_min,
             decision=self.outcome.reason if self.outcome else "",
             until=now,
-            own=self.happened(),
+            own=[*self._happened(), *more],
             checks=list(self.run.checks.values()),
             sections=sections or {},
         )
-        text = post_mortem(facts, story([*self._loaded(refs), *self._so_far(now)]))
+        told = [record for _, record in self.run.archive.trusted(refs, self.run.guard.warn)]
+        text = post_mortem(facts, story([*told, *self._so_far(now)]))
         digest = self.run.journal.attach(FILE, text)
         self.run.check(
             check(
@@ -291,7 +313,7 @@ class Incident:
             self.run.guard.warn(f"this run's own changes are not in the timeline: {error}")
             return []
 
-    def happened(self) -> list[tuple[dt.datetime, str]]:
+    def _happened(self) -> list[tuple[dt.datetime, str]]:
         """What belongs into the post-mortem's timeline and is in no other record: time and words, any order."""
         clock = self.clock
         if clock is None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order
@@ -24,11 +24,11 @@ from runbook_lib.observe.resources.owner import owner
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import deviations, hints
 from runbook_lib.rollout.way_back import instead
-from runbook_lib.run.run import Run
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, table
 from runbook_lib.steps.rollbacks.incident import Incident, Symptom
 
+T = TypeVar("T")
 SYMPTOM = "symptom"
 """Key of a deviation's facts: a symptom was seen when it was decided; False: the operator's reason overrode that."""
 
@@ -46,17 +46,40 @@ class Setting:
     after: Any
 
 
-class Mitigation(Incident):
-    """A rollback that changes a setting by hand, and watches what comes of it."""
+def declared(policy: T | None, name: str) -> T:
+    """What `rollbacks:` in gates.yaml says of a mitigation.
 
-    SETTINGS: ClassVar[tuple[str, ...]]
-    """Ids of the inventory's checks that the mitigation makes deviate."""
-    RESPONSE: ClassVar[Literal["backlog", "throttling"]]
-    """The response of the gates that call for it."""
+    Raises:
+        UsageError: it says nothing.
+    """
+    if policy is None:
+        raise UsageError(f"gates.yaml: the rollback of this notebook has no '{name}:'")
+    return policy
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        self.open = self._mine(deviations.open_deviations(run.archive, self.params.env))
+
+class Plan(Protocol):
+    """What applying would do."""
+
+    @property
+    def blockers(self) -> Sequence[str]:
+        """Why it must not be done."""
+        ...
+
+
+class Mitigation:
+    """What changes a setting by hand for an incident, and what comes of it.
+
+    Args:
+        settings: ids of the inventory's checks that the mitigation makes deviate.
+        response: of the gates that call for it.
+    """
+
+    def __init__(
+        self, incident: Incident, settings: tuple[str, ...], response: Literal["backlog", "throttling"]
+    ) -> None:
+        self.incident, self.run, self.params = incident, incident.run, incident.params
+        self.settings, self.response = settings, response
+        self.open = self._mine(deviations.open_deviations(self.run.archive, self.params.env))
         self.closed = {} if self.open else self._mine(self._last_closed())
         self.fell = False
         if self.open:
@@ -66,7 +89,7 @@ class Mitigation(Incident):
         return {
             id: one
             for id, one in found.items()
-            if id in self.SETTINGS and one.incident.startswith(f"{self.run.notebook} ")
+            if id in self.settings and one.incident.startswith(f"{self.run.notebook} ")
         }
 
     def _last_closed(self) -> dict[str, Deviation]:
@@ -74,7 +97,7 @@ class Mitigation(Incident):
         known, altered = deviations.said(self.run.archive, self.params.env)
         for sentence in altered:
             self.run.guard.warn(sentence)
-        runs = {one.run_id for one in self.earlier}
+        runs = {one.run_id for one in self.incident.earlier}
         return {
             one.deviation.check: one.deviation
             for one in known
@@ -87,15 +110,19 @@ class Mitigation(Incident):
         found = self.open or self.closed
         return next((f"deviation {one.at}" for one in found.values()), "")
 
+    def begin_anew(self) -> None:
+        """What was closed is another incident's, and its clock too."""
+        self.incident.clock, self.closed = None, {}
+
     def go_on(self) -> None:
         """Takes over the clock of the run that opened (or closed) the deviation, or at least its time."""
-        if self.resume(self.key) is None:
-            self.decided(dt.datetime.fromisoformat(next(iter((self.open or self.closed).values())).at))
+        if self.incident.resume(self.key) is None:
+            self.incident.decided(dt.datetime.fromisoformat(next(iter((self.open or self.closed).values())).at))
 
     def seen_in_force(self, follows_s: float) -> None:
         """What a run before this one brought about, and did not live to read back, was set by now at the latest."""
-        if self.clock is not None and self.clock.set_at is None:
-            self.was_set(self.aws_now, follows_s, self.key)
+        if self.incident.clock is not None and self.incident.clock.set_at is None:
+            self.incident.was_set(self.incident.aws_now, follows_s, self.key)
 
     def record(self, found: Sequence[Deviation]) -> None:
         """Puts the deviations on record, before they are made; those that are there already are left as they are.
@@ -106,7 +133,7 @@ class Mitigation(Incident):
         guard = self.run.guard
         guard.authorise(raises=True)
         opened = deviations.open_all(
-            self.run.archive, self.params, found, by=guard.who, at=iso(self.aws_now), arn=self.run.identity.arn
+            self.run.archive, self.params, found, by=guard.who, at=iso(self.incident.aws_now), arn=self.run.identity.arn
         )
         self.open = {one.check: one for one in opened}
 
@@ -114,7 +141,7 @@ class Mitigation(Incident):
         """Says that the deviations are over; those that were withdrawn are as if they had never been."""
         deviations.close(
             self.run.archive, self.params, list(self.open), how,
-            by=self.run.guard.who, at=iso(self.aws_now), arn=self.run.identity.arn,
+            by=self.run.guard.who, at=iso(self.incident.aws_now), arn=self.run.identity.arn,
         )  # fmt: skip
         self.closed, self.open = {} if how == "withdrawn" else self.open, {}
 
@@ -129,10 +156,12 @@ class Mitigation(Incident):
 
     def deviation(self, id: str, title: str, was: Any, value: Any, **facts: Any) -> Deviation:
         """A deviation of this incident, decided now."""
-        why = self.params.reason or "; ".join(one.words for one in self.found if one.present) or self.spec.title
-        facts[SYMPTOM] = any(one.present for one in self.found)
+        incident = self.incident
+        seen = [one for one in incident.found if one.present]
+        facts[SYMPTOM] = bool(seen)
         return Deviation(
-            check=id, title=title, was=was, value=value, by=self.run.guard.who, at=self.decided().decided_at, why=why,
+            check=id, title=title, was=was, value=value, by=self.run.guard.who, at=incident.decided().decided_at,
+            why=self.params.reason or "; ".join(one.words for one in seen) or incident.spec.title,
             incident=f"{self.run.notebook} run {self.run.run_id}", facts=facts,
         )  # fmt: skip
 
@@ -167,13 +196,12 @@ class Mitigation(Incident):
 
     def symptoms(self, found: Sequence[Symptom], *, required: bool) -> Any:
         """As `Incident.symptoms`; after the action, absent symptoms pass."""
-        shown = super().symptoms(found, required=required)
+        shown = self.incident.symptoms(found, required=required)
         if required or any(one.present or one.present is None for one in found):
             return shown
         told = f"no symptom any more: {'; '.join(one.words for one in found)}"
-        return self.note(
-            check(f"{self.id}.symptoms", "Symptoms are gone", True, told, required=False, found=f"0 of {len(found)}")
-        )
+        id, none = f"{self.incident.id}.symptoms", f"0 of {len(found)}"
+        return self.incident.note(check(id, "Symptoms are gone", True, told, required=False, found=none))
 
     # The fall to scenario 1
 
@@ -187,14 +215,14 @@ class Mitigation(Incident):
         )
         switched = AppConfigTraffic(client, self.run.guard, self.params).switch_off(about)
         self.fell = True
-        return self.note(self._fell(switched.sentence), caption="Scenario 1")
+        return self.incident.note(self._fell(switched.sentence), caption="Scenario 1")
 
     def _fell(self, sentence: str) -> Check:
         state = traffic.read_state(self.run.aws.client("appconfig"), self.params, self.run.aws)
         if state.migrated:
             sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
         return check(
-            f"{self.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,
+            f"{self.incident.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,
             expected="weight 0", found=f"weight {state.weight:g} %",
         )  # fmt: skip
 
@@ -205,15 +233,19 @@ class Mitigation(Incident):
         todo = f"{verify if self.fell else hints.rollback_1(self.params)}; "
         return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
 
-    def conclude(self, **told: Any) -> Outcome:
-        """The same; what is planned says what applying wants, for it raises something."""
-        outcome = super().conclude(**told)
-        return self.say_next(outcome, self._to_apply()) if outcome.decision is Decision.PLANNED else outcome
+    def conclude(self, planned: Callable[[], Plan], **told: Any) -> Outcome:
+        """As `Incident.conclude`; what is planned says what applying wants, for it raises something.
 
-    def _to_apply(self) -> str:
-        if not self.confirmed:
+        Args:
+            planned: what is to be done now.
+        """
+        outcome = self.incident.conclude(**told)
+        return self.say_next(outcome, self._to_apply(planned)) if outcome.decision is Decision.PLANNED else outcome
+
+    def _to_apply(self, planned: Callable[[], Plan]) -> str:
+        if not self.incident.confirmed:
             return "Leave it. To do it all the same, apply it with a `reason`; without one it is refused."
-        if self.planned.blockers:
+        if planned().blockers:
             return "Put right what blocks it, then run this notebook again; applying it as things are is refused."
         return (
             f"Run it again with mode='apply' and confirm='{self.params.env}'; it is refused if anybody changes the "
@@ -226,33 +258,35 @@ class Mitigation(Incident):
     def calling(self) -> list[Gate]:
         """The gates whose failure calls for this mitigation."""
         gates = self.params.policy.gates
-        return [gate for gate in gates if gate.response == self.RESPONSE and gate.required and not gate.muted]
+        return [gate for gate in gates if gate.response == self.response and gate.required and not gate.muted]
 
-    @property
-    def orders(self) -> Sequence[Order]:
-        """Each of them, judged afresh by what was measured since the action; each scenario's own."""
-        raise NotImplementedError
+    def gates_check(self, orders: Sequence[Order]) -> Check:
+        """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while it cannot be told.
 
-    def gates_check(self) -> Check:
-        """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while it cannot be told."""
-        found = list(self.orders)
+        Args:
+            orders: each of them, judged afresh by what was measured since the action.
+        """
+        found = list(orders)
         bad = [one for one in found if one.verdict is Verdict.FAIL]
         open_ = [one for one in found if one.verdict is Verdict.INCONCLUSIVE]
         told = "; ".join(one.words for one in (bad or open_ or found)) or "no gate calls for it"
         made = check(
-            f"{self.id}.gates", "The gates that called for it are in order since", not bad, told,
+            f"{self.incident.id}.gates", "The gates that called for it are in order since", not bad, told,
             expected="within their alert limits", found=f"{len(found) - len(bad) - len(open_)} of {len(found)}",
             gates={one.gate: one.verdict.value for one in found},
         )  # fmt: skip
         return made if bad or not open_ else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
-    @property
-    def not_cured(self) -> str:
-        """Why another remedy is the answer: a gate is out of order since, and the table names scenario 1 for it."""
-        remedy = self.params.policy.remedies.get(self.RESPONSE)
+    def not_cured(self, orders: Callable[[], Sequence[Order]]) -> str:
+        """Why another remedy is the answer: a gate is out of order since, and the table names scenario 1 for it.
+
+        Args:
+            orders: as for `gates_check`, asked only where the table names a remedy.
+        """
+        remedy = self.params.policy.remedies.get(self.response)
         if remedy is None:
             return ""
-        bad = [one for one in self.orders if one.verdict is Verdict.FAIL]
+        bad = [one for one in orders() if one.verdict is Verdict.FAIL]
         answers = [one for one in bad if remedy.gates.get(one.gate, remedy.otherwise) == "switch_off"]
         return f"{answers[0].words}: this did not cure it" if answers else ""
 
@@ -261,16 +295,7 @@ class Mitigation(Incident):
         found = self.open or self.closed
         return all(one.facts.get(SYMPTOM, True) for one in found.values())
 
-    @property
-    def planned(self) -> Any:
-        """What is to be done now, with its `blockers`: each scenario's own."""
-        raise NotImplementedError
-
     def say_next(self, outcome: Outcome, then: str) -> Outcome:
         """The same decision with another next step."""
-        self.outcome = self.run.decide(outcome.model_copy(update={"next": then}), moment=self.id)
-        return self.outcome
-
-    def decided_time(self) -> dt.datetime | None:
-        """When it was decided to act; None: it was not."""
-        return dt.datetime.fromisoformat(self.clock.decided_at) if self.clock else None
+        self.incident.outcome = self.run.decide(outcome.model_copy(update={"next": then}), moment=self.incident.id)
+        return self.incident.outcome

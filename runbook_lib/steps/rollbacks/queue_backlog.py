@@ -13,12 +13,13 @@ from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Decision, Outcome, Verdict
-from runbook_lib.observe.resources import workers
+from runbook_lib.run.run import Run
 from runbook_lib.show.console import folded
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack
-from runbook_lib.steps.rollbacks.mitigation import Setting
-from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, BacklogSeen
+from runbook_lib.steps.rollbacks.incident import Incident
+from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
+from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, SETTINGS, BacklogSeen
 
 SLOW = (
     "More workers do not cure it. Call people: find out why reports are slow (the LLM's own time), then run the "
@@ -28,106 +29,146 @@ DRAINED = dt.timedelta(hours=1)
 """When to look again where the queue is drained and the workers are needed yet."""
 
 
-class Backlog(BacklogSeen):
-    """Scenario 2 as its notebook goes through it."""
+class Backlog:
+    """Scenario 2 as its notebook goes through it.
+
+    Raises:
+        AwsError: Lambda, CloudWatch or SQS refused or did not answer.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.params, self.incident = run, run.params, Incident(run)
+        self.mitigation = Mitigation(self.incident, SETTINGS, "backlog")
+        self.seen = BacklogSeen(self.mitigation)
+
+    # What is true
+
+    def state_table(self) -> Any:
+        """How many workers run, by which settings, and where this scenario stands."""
+        return self.seen.state_table()
+
+    def symptoms_table(self) -> Any:
+        """The requirement's symptoms: queue depth, slow generation."""
+        return self.seen.symptoms_table()
+
+    def llm_table(self) -> Any:
+        """Whether the LLM turns jobs away: then more workers are the disease, not the cure."""
+        return self.seen.llm_table()
+
+    def forecast_table(self) -> Any:
+        """How long the backlog takes as it is, and after each option; Step Functions explained."""
+        return self.seen.forecast_table()
+
+    def charts(self) -> Any:
+        """The forecast, and the curve that came of it."""
+        return self.seen.charts()
+
+    # What comes of it
 
     @property
     def failed(self) -> str:
         """Why more workers are no cure; empty: they may be. A curve that turned late has turned."""
-        if not (self.raised or self.deep):
+        seen = self.seen
+        if not (seen.raised or seen.deep):
             return ""
         if self.llm_fails:
-            return self.llm_check().reason
-        turned = self.turned is not None and self.turned.turned_s is not None
-        curve = self.curve_check()
-        if self.raised and not turned and curve.verdict is Verdict.FAIL:
+            return seen.llm_check().reason
+        turned = seen.turned is not None and seen.turned.turned_s is not None
+        curve = seen.curve_check()
+        if seen.raised and not turned and curve.verdict is Verdict.FAIL:
             return curve.reason
-        return self.not_cured if self.raised else ""
+        return self.mitigation.not_cured(lambda: seen.orders) if seen.raised else ""
 
     def judge(self) -> Outcome:
         """The decision by what is true now; after the action it is judged anew."""
-        if self.raised or self.closed:
-            self.run.check(self._raised(), self.curve_check(), self._undone(), self.gates_check())
-            if self.turned is not None and self.turned.turned_s is not None and self.clock and self.clock.set_at:
-                set_at = dt.datetime.fromisoformat(self.clock.set_at)
-                ahead = (set_at - dt.datetime.fromisoformat(self.clock.decided_at)).total_seconds()
-                self.was_set(set_at, max(0.0, self.turned.turned_s - ahead), self.key)
+        seen, mitigation = self.seen, self.mitigation
+        if seen.raised or mitigation.closed:
+            own = (self._raised(), seen.curve_check(), self._undone())
+            self.run.check(*own, mitigation.gates_check(seen.orders))
+            clock = self.incident.clock
+            if seen.turned is not None and seen.turned.turned_s is not None and clock and clock.set_at:
+                set_at = dt.datetime.fromisoformat(clock.set_at)
+                ahead = (set_at - dt.datetime.fromisoformat(clock.decided_at)).total_seconds()
+                self.incident.was_set(set_at, max(0.0, seen.turned.turned_s - ahead), mitigation.key)
         failed = self.failed
-        outcome = self.conclude(
-            acted=self.raised or self.over or self.fell or bool(failed),
+        falls = bool(failed) or mitigation.fell
+        found = "find out why the queue grew, then " if mitigation.symptom_seen() else ""
+        outcome = mitigation.conclude(
+            lambda: self.planned,
+            acted=seen.raised or seen.over or falls,
             would=self._would(),
             done=self._done(),
-            besides=f"the queue is drained, but {self.missing_back}" if self._kept else "",
-            then=self.after_the_fall
-            if failed or self.fell
-            else "find out why the queue grew, then go on with the phase"
-            if self.symptom_seen()
-            else "go on with the phase",
+            besides=f"the queue is drained, but {seen.missing_back}" if self._kept else "",
+            then=mitigation.after_the_fall if falls else f"{found}go on with the phase",
             come_back_at=self._come_back(),
-            falls_to="rollback_1" if failed or self.fell else None,
+            falls_to="rollback_1" if falls else None,
         )
         if outcome.decision is Decision.HOLD and self.run.checks["rollback_2.gates"].verdict is Verdict.FAIL:
-            return self.say_next(outcome, SLOW)
-        if self.raised and not self.missing_back and not failed:
-            back = f"Apply this notebook once more: the queue is drained, and it puts {self.was} workers back."
-            return self.say_next(outcome, back)
+            return mitigation.say_next(outcome, SLOW)
+        if seen.raised and not seen.missing_back and not failed:
+            back = f"Apply this notebook once more: the queue is drained, and it puts {seen.was} workers back."
+            return mitigation.say_next(outcome, back)
         return outcome
 
     def _would(self) -> str:
-        if not self.confirmed:
+        if not self.incident.confirmed:
             return "no symptom was seen, so there is nothing to do; a reason overrides that"
         plan = self.planned
         if plan.blockers:
             return f"blocked: {plan.blockers[0]}"
-        return f"apply would let {plan.reserved} workers run instead of {self.workers.in_force}"
+        return f"apply would let {plan.reserved} workers run instead of {self.seen.workers.in_force}"
 
     def _done(self) -> str:
-        if self.over:
-            drained = "the backlog was drained" if self.symptom_seen() else "no symptom was seen when it was decided"
+        if self.seen.over:
+            seen = self.mitigation.symptom_seen()
+            drained = "the backlog was drained" if seen else "no symptom was seen when it was decided"
             return f"{drained}, and the workers are what the code says"
-        if self.returning:
-            return f"the workers are being put back to {self.was}"
-        return f"{self.policy.workers} workers run"
+        if self.seen.returning:
+            return f"the workers are being put back to {self.seen.was}"
+        return f"{self.seen.policy.workers} workers run"
 
     @property
     def _kept(self) -> bool:
         """The queue is drained, and the workers are needed yet."""
-        return self.raised and not self.returning and self.drained and bool(self.missing_back)
+        seen = self.seen
+        return seen.raised and not seen.returning and seen.drained and bool(seen.missing_back)
 
     def _come_back(self) -> dt.datetime:
         """When there is more to see: the limit, then the forecast's end."""
-        due, now = self.due, self.run.now
+        seen, due, now = self.seen, self.seen.due, self.run.now
         if due and now < due:
             return due
-        if self.drained and self.missing_back:
+        if seen.drained and seen.missing_back:
             return now + DRAINED  # what keeps the workers is the arrivals, and those change with the hours
-        if self.over or (self.drained and not self.missing_back):
-            return now + self.until_judged()
-        found = {one.option.id: one for one in self.forecasts(self.now_seen)}
+        if seen.over or (seen.drained and not seen.missing_back):
+            return now + seen.until_judged()
+        found = {one.option.id: one for one in seen.forecasts(seen.now_seen)}
         ahead = found["workers"].drain_s if found and found["workers"].drains else 900.0
         return now + dt.timedelta(seconds=min(max(ahead, 300.0), 3600.0))
 
     def _raised(self) -> Check:
-        found, wanted = self.workers, self.policy.workers
-        ok = not self.open or found.facts() == {"reserved": wanted, "maximum": wanted}
+        seen, is_open = self.seen, bool(self.mitigation.open)
+        found, wanted = seen.workers, seen.policy.workers
+        ok = not is_open or found.facts() == {"reserved": wanted, "maximum": wanted}
         told = f"reserved {found.reserved}, maximum {found.maximum}"
-        if self.open and not ok:
-            to = f"{self.was} again" if self.returning else wanted
+        if is_open and not ok:
+            to = f"{seen.was} again" if seen.returning else wanted
             told += f"; begun and not completed: apply again to bring both to {to}"
         made = check(
             "rollback_2.workers", "Reserved concurrency and MaximumConcurrency raised together", ok, told,
             expected=f"{wanted} each, while the deviation is open", found=told, reserved=found.reserved,
             maximum=found.maximum,
         )  # fmt: skip
-        return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if self.returning and not made.ok else made
+        return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if seen.returning and not made.ok else made
 
     def _undone(self) -> Check:
+        seen, is_open = self.seen, bool(self.mitigation.open)
         made = check(
-            "rollback_2.undone", "Put back when drained", not self.open,
-            "the deviation is closed: undone or adopted" if not self.open else
-            f"{self.policy.workers} workers run yet, {self.was} again later: "
-            f"{self.missing_back or 'the queue is drained, applying puts them back'}",
-            expected=f"{self.was} workers", found=f"{self.workers.reserved} workers",
+            "rollback_2.undone", "Put back when drained", not is_open,
+            "the deviation is closed: undone or adopted" if not is_open else
+            f"{seen.policy.workers} workers run yet, {seen.was} again later: "
+            f"{seen.missing_back or 'the queue is drained, applying puts them back'}",
+            expected=f"{seen.was} workers", found=f"{seen.workers.reserved} workers",
         )  # fmt: skip
         return made if made.ok else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
@@ -136,38 +177,39 @@ class Backlog(BacklogSeen):
     @property
     def planned(self) -> act.ConcurrencyPlan:
         """What is to be done now."""
-        whole = self.workers.maximum == self.policy.workers or self.returning
-        if self.raised and whole and (not self.missing_back or self.llm_fails):
-            was = (self.open.get(MAXIMUM), self.was)
-            return act.plan_lower(self.workers, self.was, was[0].was if was[0] else was[1])
+        seen, policy = self.seen, self.seen.policy
+        whole = seen.workers.maximum == policy.workers or seen.returning
+        if seen.raised and whole and (not seen.missing_back or self.llm_fails):
+            return self._lowering()
         return act.plan_raise(
-            self.workers,
-            self.policy.workers,
-            keep_unreserved=self.policy.keep_unreserved,
-            back_to=self.params.service.workers,
+            seen.workers, policy.workers, keep_unreserved=policy.keep_unreserved, back_to=self.params.service.workers
         )
+
+    def _lowering(self) -> act.ConcurrencyPlan:
+        found, back = self.mitigation.open.get(MAXIMUM), self.seen.was
+        return act.plan_lower(self.seen.workers, back, found.was if found else back)
 
     @property
     def llm_fails(self) -> bool:
         """The LLM turns away more than the policy allows."""
-        return not self.llm_check().ok
+        return not self.seen.llm_check().ok
 
     def plan(self) -> Any:
         """What applying would do now, whose settings they are, and the way back."""
         plan = self.planned
         self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
-        if self.over:
+        if self.seen.over:
             return line(f"Nothing to do: {self._done()}.")
         shown = [folded(plan.text().splitlines()[0], plan.text().splitlines(), opened=True)]
         if self.failed:
             shown.insert(0, self.fall_line())
         settings = [
-            Setting(self.workers.function, "AWS::Lambda::Function", "ReservedConcurrentExecutions",
+            Setting(self.seen.workers.function, "AWS::Lambda::Function", "ReservedConcurrentExecutions",
                     plan.before.reserved, plan.reserved),
-            Setting(self.workers.mapping, "AWS::Lambda::EventSourceMapping", "ScalingConfig.MaximumConcurrency",
+            Setting(self.seen.workers.mapping, "AWS::Lambda::EventSourceMapping", "ScalingConfig.MaximumConcurrency",
                     plan.before.maximum, plan.maximum),
         ]  # fmt: skip
-        return stack(*shown, *([self.owners_table(settings)] if plan.raises and plan.todo else []))
+        return stack(*shown, *([self.mitigation.owners_table(settings)] if plan.raises and plan.todo else []))
 
     def fall_line(self) -> Any:
         """What applying does when the mitigation is no cure."""
@@ -182,63 +224,64 @@ class Backlog(BacklogSeen):
         """
         if not self.run.applying:
             return line("Nothing was changed: mode is plan.")
-        if self.over:
+        if self.seen.over:
             return line("Nothing to do: this was done already, and undone or adopted since.")
         if self.failed:
-            fallen = self.fall_back(self.failed)
+            fallen = self.mitigation.fall_back(self.failed)
             return stack(fallen, self._lower()) if self.llm_fails else fallen
-        if self.raised and not self.missing_back:
+        if self.seen.raised and not self.seen.missing_back:
             return self._lower()
-        if self.raised and not self.planned.todo:
-            since = next(iter(self.open.values())).at
-            return line(f"Nothing to do: {self.policy.workers} workers run already, decided at {since}; "
-                        f"{self.missing_back}.")  # fmt: skip
+        if self.seen.raised and not self.planned.todo:
+            since, workers = next(iter(self.mitigation.open.values())).at, self.seen.policy.workers
+            done = f"{workers} workers run already, decided at {since}"
+            return line(f"Nothing to do: {done}; {self.seen.missing_back}.")
         return self._raise()
 
     def _raise(self) -> Any:
-        plan = self.planned
+        plan, seen, mitigation, incident = self.planned, self.seen, self.mitigation, self.incident
         if plan.blockers:
-            act.apply(plan, self.client, self.run.guard, self.params)  # says why, and raises
-        if not self.open:
-            self.may_raise()
+            act.apply(plan, seen.client, self.run.guard, self.params)  # says why, and raises
+        if not mitigation.open:
+            incident.may_raise()
         self.run.guard.authorise(raises=True)
-        self.decided()
-        found, wanted = self.workers, self.policy.workers
-        self.record(
+        incident.decided()
+        found, wanted = seen.workers, seen.policy.workers
+        mitigation.record(
             [
-                self.deviation(RESERVED, "Worker Lambda: reserved concurrency", found.reserved, wanted),
-                self.deviation(MAXIMUM, "Event source: maximum concurrency", found.maximum, wanted),
+                mitigation.deviation(RESERVED, "Worker Lambda: reserved concurrency", found.reserved, wanted),
+                mitigation.deviation(MAXIMUM, "Event source: maximum concurrency", found.maximum, wanted),
             ]
         )
         try:
-            self.workers = act.apply(plan, self.client, self.run.guard, self.params)
+            seen.changed(act.apply(plan, seen.client, self.run.guard, self.params))
         except Refused:
-            self.workers = workers.read_workers(self.client, self.params)
-            if wanted not in self.workers.facts().values():
-                self.withdraw()
+            if wanted not in seen.read_again().facts().values():
+                mitigation.withdraw()
             raise
-        self.was_set(self.aws_now, FOLLOWS_S, self.key)
-        self._forget()
-        self.tell(f"{wanted} workers instead of {found.reserved}, for a backlog of {self.now_seen.waiting:.0f} jobs")
+        incident.was_set(incident.aws_now, FOLLOWS_S, mitigation.key)
+        incident.tell(
+            f"{wanted} workers instead of {found.reserved}, for a backlog of {seen.now_seen.waiting:.0f} jobs"
+        )
         return line(f"{wanted} workers run. Come back at {iso(self._come_back())}: has the curve turned?")
 
     def _lower(self) -> Any:
-        back = self.was
-        self.workers = act.apply(
-            act.plan_lower(self.workers, back, self.open[MAXIMUM].was if MAXIMUM in self.open else back),
-            self.client, self.run.guard, self.params,
-        )  # fmt: skip
-        self.close_deviations("undone")
-        self._forget()
-        self.tell(f"{back} workers again")
+        back = self.seen.was
+        self.seen.changed(act.apply(self._lowering(), self.seen.client, self.run.guard, self.params))
+        self.mitigation.close_deviations("undone")
+        self.incident.tell(f"{back} workers again")
         return line(f"{back} workers again; the deviation is closed.")
-
-    def _forget(self) -> None:
-        """What follows from the state is looked at anew."""
-        for name in ("turned", "limited", "decided_seen", "returning", "orders"):
-            self.__dict__.pop(name, None)
 
     def proof(self) -> Any:
         """Read back from Lambda, and judged by the deviations on record."""
-        self.workers = workers.read_workers(self.client, self.params)
-        return stack(self.note(self._raised(), caption="Read back"), self.deviations_table())
+        self.seen.read_again()
+        return stack(self.incident.note(self._raised(), caption="Read back"), self.mitigation.deviations_table())
+
+    # The end
+
+    def verdict(self) -> Any:
+        """The decision, and every check of this run."""
+        return self.incident.verdict(self.incident.outcome or self.judge())
+
+    def post_mortem(self) -> Any:
+        """The skeleton of the post-mortem, in the record."""
+        return self.incident.post_mortem()

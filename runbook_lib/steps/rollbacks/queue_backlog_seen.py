@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import math
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
@@ -29,15 +29,15 @@ from runbook_lib.judge.model import Gate, Verdict
 from runbook_lib.observe.jobs import backlog as queue
 from runbook_lib.observe.jobs import census, llm
 from runbook_lib.observe.resources import workers
-from runbook_lib.params.policy import Backlog as Policy
-from runbook_lib.run.run import Run
 from runbook_lib.show.forecast import forecast_chart, forecast_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
-from runbook_lib.steps.rollbacks.mitigation import Mitigation
+from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
 
 RESERVED, MAXIMUM = "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency"
+SETTINGS = (RESERVED, MAXIMUM)
+"""Checks of the inventory that the mitigation makes deviate."""
 FOLLOWS_S = 60.0
 """Lambda adds pollers to an SQS event source within a minute (AWS Lambda developer guide, "Scaling behavior")."""
 STEP_FUNCTIONS = (
@@ -47,43 +47,54 @@ STEP_FUNCTIONS = (
 )
 
 
-class BacklogSeen(Mitigation):
+class BacklogSeen:
     """Scenario 2 as far as it is looked at.
+
+    Args:
+        mitigation: of the incident: its deviations say what was done.
 
     Raises:
         AwsError: Lambda, CloudWatch or SQS refused or did not answer.
     """
 
-    SETTINGS: ClassVar[tuple[str, ...]] = (RESERVED, MAXIMUM)
-    RESPONSE = "backlog"
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(run)
-        assert self.spec.backlog is not None  # noqa: S101
-        self.policy: Policy = self.spec.backlog
-        self.client = run.aws.client("lambda")
+    def __init__(self, mitigation: Mitigation) -> None:
+        self.mitigation, self.incident = mitigation, mitigation.incident
+        self.run, self.params = mitigation.run, mitigation.params
+        self.policy = declared(self.incident.spec.backlog, "backlog")
+        self.client = self.run.aws.client("lambda")
         self.workers = workers.read_workers(self.client, self.params)
-        now = run.now
-        self.now_seen = queue.read(run.aws, self.params, now, now, minutes=self.policy.window_min, live=True)
-        if self.closed and self.deep:
-            self.closed = {}  # another backlog, and an incident of its own
-        if self.closed:
-            self.go_on()
+        now = self.run.now
+        self.now_seen = queue.read(self.run.aws, self.params, now, now, minutes=self.policy.window_min, live=True)
+        if mitigation.closed and self.deep:
+            mitigation.begin_anew()  # another backlog, and an incident of its own
+        if mitigation.closed:
+            mitigation.go_on()
         if self.raised:
-            self.seen_in_force(FOLLOWS_S)
+            mitigation.seen_in_force(FOLLOWS_S)
+
+    def read_again(self) -> workers.Workers:
+        """The settings as they are now."""
+        self.workers = workers.read_workers(self.client, self.params)
+        return self.workers
+
+    def changed(self, found: workers.Workers) -> None:
+        """The settings after a change of them: what follows from them is looked at anew."""
+        self.workers = found
+        for name in ("turned", "limited", "decided_seen", "returning", "orders"):
+            self.__dict__.pop(name, None)
 
     @property
     def raised(self) -> bool:
         """This scenario has raised the workers (an open deviation says so) or is still lowering them."""
-        return bool(self.open) and (self.workers.reserved == self.policy.workers or self.returning)
+        return bool(self.mitigation.open) and (self.workers.reserved == self.policy.workers or self.returning)
 
     @cached_property
     def returning(self) -> bool:
         """Putting back was begun by a run that did not live to close the deviation: the record's last word on it."""
-        if not self.open:
+        if not self.mitigation.open:
             return False
-        since = min(dt.datetime.fromisoformat(one.at) for one in self.open.values())
-        intents = [change.intent for record in self.earlier for change in record.changes]
+        since = min(dt.datetime.fromisoformat(one.at) for one in self.mitigation.open.values())
+        intents = [change.intent for record in self.incident.earlier for change in record.changes]
         ours = [
             one for one in intents
             if {"reserved", "maximum"} & set(one["after"]) and dt.datetime.fromisoformat(one["aws_at"]) >= since
@@ -93,7 +104,7 @@ class BacklogSeen(Mitigation):
     @property
     def over(self) -> bool:
         """It was done, and undone or adopted, and nothing is wrong any more."""
-        return bool(self.closed) and not self.open and not self.deep
+        return bool(self.mitigation.closed) and not self.mitigation.open and not self.deep
 
     @property
     def deep(self) -> bool:
@@ -105,13 +116,13 @@ class BacklogSeen(Mitigation):
 
     def state_table(self) -> Any:
         """How many workers run, by which settings, and where this scenario stands."""
-        found, since = self.workers, next((one.at for one in self.open.values()), "")
+        found, since = self.workers, next((one.at for one in self.mitigation.open.values()), "")
         told = "nothing was done yet"
         if self.returning:
             told = f"raised since {since}; putting back was begun, and not completed"
         elif self.raised:
             told = f"raised to {self.policy.workers} workers, decided at {since}"
-        elif self.open:
+        elif self.mitigation.open:
             told = f"on record since {since}, but {found.reserved} workers are reserved: begun, and not completed"
         elif self.over:
             told = "over: the workers were raised, and the deviation is undone or adopted"
@@ -135,7 +146,7 @@ class BacklogSeen(Mitigation):
         if seen.oldest_s is not None and limit is not None:
             slow = limit.holds(seen.oldest_s)
             waited = f"the oldest message is {spell(seen.oldest_s)} old (a job's alert limit: {limit} s)"
-        return self.symptoms(
+        return self.mitigation.symptoms(
             [Symptom("depth", "Queue depth", deep, told), Symptom("slow", "Slow generation", slow, waited)],
             required=not (self.raised or self.over),
         )
@@ -143,14 +154,14 @@ class BacklogSeen(Mitigation):
     @cached_property
     def decided_seen(self) -> queue.Queue:
         """The queue when it was decided to act; now, if it was not."""
-        at = self.decided_time()
+        at = self.incident.decided_time
         if at is None or at >= self.run.now:
             return self.now_seen
         return queue.read(self.run.aws, self.params, at, self.run.now, minutes=self.policy.window_min, live=False)
 
     def forecasts(self, seen: queue.Queue) -> list[Forecast]:
         """What each option makes of the queue; none where it could not be measured."""
-        before = next((one.was for id, one in self.open.items() if id == RESERVED), self.workers.in_force)
+        before = next((one.was for id, one in self.mitigation.open.items() if id == RESERVED), self.workers.in_force)
         load = seen.load(int(before or self.params.service.workers))
         return [forecast(load, one) for one in options(load, self.policy.workers)] if load else []
 
@@ -173,7 +184,7 @@ class BacklogSeen(Mitigation):
     @cached_property
     def limited(self) -> llm.Limited:
         """The LLM's rate-limit errors: since the raise, or before it over the measured window."""
-        since, now = self.decided_time(), self.run.now
+        since, now = self.incident.decided_time, self.run.now
         start = since if since and self.raised else now - dt.timedelta(minutes=self.policy.window_min)
         window = Window(min(start, now), now)
         client = self.run.aws.client
@@ -181,7 +192,7 @@ class BacklogSeen(Mitigation):
 
     def llm_table(self) -> Any:
         """Whether the LLM turns jobs away: then more workers are the disease, not the cure."""
-        return self.note(self.llm_check(), caption="The LLM's rate limit")
+        return self.incident.note(self.llm_check(), caption="The LLM's rate limit")
 
     def llm_check(self) -> Check:
         """`rollback_2.llm`: not more refused than the policy allows."""
@@ -200,7 +211,7 @@ class BacklogSeen(Mitigation):
 
     def charts(self) -> Any:
         """The forecast, and the curve that came of it."""
-        decided, seen = self.decided_time(), self.decided_seen
+        decided, seen = self.incident.decided_time, self.decided_seen
         marks = [(decided, "decided")] if decided else []
         gate = self.params.policy.gate("queue_depth")
         lines = {f"symptom {self.policy.depth}": self.policy.depth.limit, f"target {gate.target}": gate.target.limit}
@@ -217,8 +228,8 @@ class BacklogSeen(Mitigation):
     @cached_property
     def turned(self) -> Turn | None:
         """What the curve did since the decision; None: not raised, or no point yet."""
-        at = self.decided_time()
-        if at is None or not (self.raised or self.closed):
+        at = self.incident.decided_time
+        if at is None or not (self.raised or self.mitigation.closed):
             return None
         points = [((when - at).total_seconds(), level) for when, level in self.now_seen_levels if when >= at]
         few = self.params.policy.gate("queue_depth").target.limit - 1
@@ -227,24 +238,25 @@ class BacklogSeen(Mitigation):
     @property
     def due(self) -> dt.datetime | None:
         """When the curve must have turned, and the metrics have come in."""
-        at = self.decided_time()
-        wait = dt.timedelta(minutes=self.spec.limit_min, seconds=self.params.policy.metric_delay_s)
+        at = self.incident.decided_time
+        wait = dt.timedelta(minutes=self.incident.spec.limit_min, seconds=self.params.policy.metric_delay_s)
         return at + wait if at else None
 
     def curve_check(self) -> Check:
         """`rollback_2.curve`: turned within the limit; INCONCLUSIVE until the limit has passed."""
-        title, limit_s = f"The curve turns within {self.spec.limit_min:g} min", 60 * self.spec.limit_min
+        limit = self.incident.spec.limit_min
+        title, within = f"The curve turns within {limit:g} min", f"< {limit:g} min"
         found, due = self.turned, self.due
         early = due is None or self.run.now < due
         if found is None or found.turned_s is None:
             level = "no data since" if found is None else f"{found.last:.0f} messages wait, {found.peak:.0f} at most"
             told = f"not turned {'yet' if early else 'in time'}: {level}"
-            made = check("rollback_2.curve", title, False, told, expected=f"< {self.spec.limit_min:g} min", found=level)
+            made = check("rollback_2.curve", title, False, told, expected=within, found=level)
             open_ = early or found is None
             return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if open_ else made
         told = f"turned {spell(found.turned_s)} after the decision; peak {found.peak:.0f}, now {found.last:.0f}"
         return check(
-            "rollback_2.curve", title, found.turned_s < limit_s, told, expected=f"< {self.spec.limit_min:g} min",
+            "rollback_2.curve", title, found.turned_s < 60 * limit, told, expected=within,
             found=spell(found.turned_s), **found.model_dump(),
         )  # fmt: skip
 
@@ -256,7 +268,8 @@ class BacklogSeen(Mitigation):
     @property
     def drained_at(self) -> dt.datetime | None:
         """Since when the queue has been at its target; None: it is not drained, or was not seen."""
-        begun = self.clock and (self.clock.effective_at or self.clock.decided_at)
+        clock = self.incident.clock
+        begun = clock and (clock.effective_at or clock.decided_at)
         if not self.drained or not begun:
             return None
         start, few = dt.datetime.fromisoformat(begun), self.params.policy.gate("queue_depth").target.limit - 1
@@ -268,7 +281,7 @@ class BacklogSeen(Mitigation):
     def orders(self) -> list[Order]:
         """The gates that call for more workers, since the queue was drained: what waited in it was late anyhow."""
         since = self.drained_at
-        return [self._order(gate, since) for gate in self.calling]
+        return [self._order(gate, since) for gate in self.mitigation.calling]
 
     def _order(self, gate: Gate, since: dt.datetime | None) -> Order:
         if since is None:
@@ -316,5 +329,5 @@ class BacklogSeen(Mitigation):
     @property
     def was(self) -> int:
         """Workers that the undo puts back."""
-        found = (self.open or self.closed).get(RESERVED)
+        found = (self.mitigation.open or self.mitigation.closed).get(RESERVED)
         return int(found.was) if found and found.was is not None else self.params.service.workers

@@ -1,4 +1,5 @@
-"""What scenario 1 returns to: the synchronous endpoint's own success, as far as anybody has measured it.
+"""What scenario 1 returns to: the synchronous endpoint's own success, as far as anybody has measured it, and the stack
+as it was kept before the migration.
 
 Where `/api/vpr` itself was asynchronous when it was decided, what it answered since the migration was the submit
 Lambda's 202, and says nothing of the endpoint that users get back.
@@ -7,83 +8,102 @@ Lambda's 202, and says nothing of the endpoint that users get back.
 from __future__ import annotations
 
 import datetime as dt
-from functools import cached_property
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics
 from runbook_lib.observe import aftermath
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
-from runbook_lib.steps.rollbacks.incident import Incident
+from runbook_lib.rollout.history import FEW
+from runbook_lib.rollout.look import BASELINE
+from runbook_lib.steps.infra import PREVIOUS
 
-BASELINE = dt.timedelta(hours=24)
-FEW = 100
-"""Below this many requests, use a phase's larger sample."""
+DAY = dt.timedelta(hours=24)
+"""How long before the decision, or the migration, the endpoint's own success is taken from."""
 MIGRATE = "08_phase3_100_percent"
+Records = Callable[[str], Sequence[Record]]
+"""This release's records of a notebook, oldest first, those that can be trusted."""
 
 
-class WayBackTo(Incident):
-    """An incident that knows what its way back leads to."""
+def async_since(decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Record], of: Records) -> dt.datetime | None:
+    """Since when `/api/vpr` itself was asynchronous at the decision; None: it was synchronous.
 
-    state: traffic.TrafficState
-    restored = False
-    """This run has had the infrastructure's command bring the synchronous route back."""
+    Where no record says when it was migrated, the whole day before counts as asynchronous.
 
-    @property
-    def decided_at(self) -> dt.datetime:
-        """When it was decided to act; in a plan, now."""
-        return parse(self.clock.decided_at) if self.clock else self.run.now
-
-    def baseline_words(self) -> str:
-        """The measured success of the synchronous endpoint before the decision, in words.
-
-        Where `/api/vpr` was asynchronous, its answers say nothing of that; where hardly anybody called it, little. Then
-        the newest phase that saw enough of them is asked.
-        """
-        until = self.async_since or self.decided_at
-        seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, until - BASELINE, until)
-        total, bad = round(seen.synchronous or 0), seen.errors
-        when = f"in the day before the {'migration' if self.async_since else 'decision'}"
-        if total < FEW or bad is None:
-            total, bad, when = self._kept_baseline() or (total, bad, when)
-        if not total or bad is None:
-            return f"how often it succeeds is not known: hardly a request was synchronous {when}"
-        good = round(total - bad)
-        low, high = statistics.clopper_pearson(good, total, self.params.policy.confidence)
-        told = f"{when} {words.number(good / total, 'ratio')} of {total:,} users' requests succeeded there"
-        told += f" ({words.interval(low, high, 'ratio')})"
-        gate = self.params.policy.gate("success_rate")
-        broken = gate.alert is not None and gate.alert.holds(high)
-        return told + ("; it is broken: this stops the new harm and restores nothing" if broken else "")
-
-    def _kept_baseline(self) -> tuple[int, float, str] | None:
-        """Requests, failures and when, of the newest phase whose record saw enough synchronous requests."""
-        for notebook in reversed(self.params.policy.phases):
-            for record in reversed(self._of(notebook)):
-                kept = record.evidence.get("baseline_success") or {}
-                if (n := kept.get("n") or 0) >= FEW and kept.get("bad") is not None:
-                    when = f"in the hours to {kept.get('end')}, the last that saw enough of them (run {record.run_id}),"
-                    return round(n), float(kept["bad"]), when
+    Args:
+        moved_on: the route is asynchronous, or was until this run brought it back.
+        earlier: records of this rollback: one of them may have brought it back since the decision.
+    """
+    since = decided_at - DAY
+    back = [at for record in earlier for at in _deployed(record, way_back=True) if at >= decided_at]
+    if not (moved_on or back):
         return None
+    moved = [at for record in of(MIGRATE) for at in _deployed(record, step="migrate")]
+    return max((at for at in moved if since <= at <= decided_at), default=since)
 
-    @cached_property
-    def async_since(self) -> dt.datetime | None:
-        """Since when `/api/vpr` itself was asynchronous at the decision; None: it was synchronous.
 
-        Where no record says when it was migrated, the whole day before counts as asynchronous.
-        """
-        since = self.decided_at - BASELINE
-        back = [at for record in self.earlier for at in _deployed(record, way_back=True) if at >= self.decided_at]
-        if not (self.state.migrated or self.restored or back):
-            return None
-        moved = [at for record in self._of(MIGRATE) for at in _deployed(record, step="migrate")]
-        return max((at for at in moved if since <= at <= self.decided_at), default=since)
+def success(cloudwatch: Any, params: Params, window: Window, of: Records, *, migrated: bool) -> str:
+    """The measured success of the synchronous endpoint in `window`, in words.
 
-    def _of(self, notebook: str) -> list[Record]:
-        """This release's records of a notebook, oldest first, those that can be trusted."""
-        flat = self.params.flat
-        return self._loaded(self.run.archive.records(env=flat.env, release=flat.release, notebook=notebook))
+    Where hardly anybody called it then, the newest phase that saw enough of its requests is asked.
+
+    Args:
+        migrated: the window ends with the migration, not with the decision.
+
+    Raises:
+        AwsError: CloudWatch refused or did not answer.
+    """
+    seen = aftermath.calls(cloudwatch, params, window.start, window.end)
+    total, bad = round(seen.synchronous or 0), seen.errors
+    when = f"in the day before the {'migration' if migrated else 'decision'}"
+    if total < FEW or bad is None:
+        total, bad, when = _kept(params, of) or (total, bad, when)
+    if not total or bad is None:
+        return f"how often it succeeds is not known: hardly a request was synchronous {when}"
+    good = round(total - bad)
+    low, high = statistics.clopper_pearson(good, total, params.policy.confidence)
+    told = f"{when} {words.number(good / total, 'ratio')} of {total:,} users' requests succeeded there"
+    told += f" ({words.interval(low, high, 'ratio')})"
+    gate = params.policy.gate("success_rate")
+    broken = gate.alert is not None and gate.alert.holds(high)
+    return told + ("; it is broken: this stops the new harm and restores nothing" if broken else "")
+
+
+def kept_template(archive: Archive, of: Records) -> tuple[str, Any]:
+    """Run that kept the template of the stack from before the migration, and that template; empty if none did."""
+    for record in of(MIGRATE):
+        if PREVIOUS in record.files:
+            kept = json.loads((archive.find(record.run_id).folder / PREVIOUS).read_text(encoding="utf-8"))
+            return record.run_id, kept.get("template")
+    return "", None
+
+
+def same_template(one: Any, other: Any) -> bool:
+    """Whether two templates say the same, each as AWS hands it out: an object, or the text that was deployed."""
+    return bool(_parsed(one) == _parsed(other))
+
+
+def _parsed(template: Any) -> Any:
+    try:
+        return json.loads(template) if isinstance(template, str) else json.loads(json.dumps(template))
+    except ValueError:
+        return template
+
+
+def _kept(params: Params, of: Records) -> tuple[int, float, str] | None:
+    """Requests, failures and when, of the newest phase whose record saw enough synchronous requests."""
+    for notebook in reversed(params.policy.phases):
+        for record in reversed(of(notebook)):
+            kept = record.evidence.get(BASELINE) or {}
+            if (n := kept.get("n") or 0) >= FEW and kept.get("bad") is not None:
+                when = f"in the hours to {kept.get('end')}, the last that saw enough of them (run {record.run_id}),"
+                return round(n), float(kept["bad"]), when
+    return None
 
 
 def _deployed(record: Record, step: str = "", way_back: bool = False) -> list[dt.datetime]:

@@ -11,18 +11,20 @@ import pytest
 
 from runbook_lib.act.traffic.shift import plan_shift
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.window import Window, iso
+from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import unmet
 from runbook_lib.judge.model import Decision
+from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.traffic.state import TrafficState, as_routed
 from runbook_lib.params.load import load_file
-from runbook_lib.record.record import Change
+from runbook_lib.rollout import present
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.present import Present
 from runbook_lib.rollout.way_back import deploy_command
 from runbook_lib.show.page import line
 from runbook_lib.steps.infra import Infra
-from runbook_lib.steps.phase.migration import MIGRATE, REMOVE, Migration
+from runbook_lib.steps.phase.look import REMOVE, PhaseLook, Stand
+from runbook_lib.steps.phase.migration import MIGRATE, Migration
 from runbook_lib.steps.phase.silence import Silence
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,12 +45,21 @@ def traffic(dial: float = 0, *, migrated: bool = True, temporary: bool = True) -
     )
 
 
+class Known(PhaseLook):
+    """A look that asks for nothing: where the phase stands and its earlier records are given."""
+
+    def __init__(self, run: Any, state: TrafficState, name: Any, earlier: tuple[Any, ...]) -> None:
+        self.run, self.params, self.seen = run, PARAMS, None
+        spec = PARAMS.policy.phases[NOTEBOOK]
+        self.stand = Stand(PARAMS, spec, run.now, state, deployed=True, moment=Moment(name, "", 100))
+        self.earlier = list(earlier)
+
+
 def migration(state: TrafficState, name: str = "migrating", earlier: tuple[Any, ...] = (), **points: Any) -> Migration:
     """One without AWS: CloudWatch's answers are `points` by metric, minutes after T0 and values."""
-    made = Migration.__new__(Migration)
     journal = SimpleNamespace(append=lambda *_, **__: None)
     checks: dict[str, Any] = {}
-    made.run = SimpleNamespace(  # type: ignore[assignment]
+    run: Any = SimpleNamespace(
         now=T0 + dt.timedelta(minutes=points.pop("at", 15)),
         notebook=NOTEBOOK,
         params=PARAMS,
@@ -58,12 +69,14 @@ def migration(state: TrafficState, name: str = "migrating", earlier: tuple[Any, 
         check=lambda *given: checks.update({one.id: one for one in given}),
         aws=SimpleNamespace(client=lambda _: CloudWatch(points)),
     )
-    made.params, made.spec, made.state = PARAMS, PARAMS.policy.phases[NOTEBOOK], state
-    made.moment, made.silence, made.outcome = Moment(name, "", 100), None, None  # type: ignore[arg-type]
-    made.__dict__["earlier"] = list(earlier)
-    calm = Present(Window(T0, made.run.now), None, None, (), 0.0)
-    made._present = lambda *_: calm  # type: ignore[method-assign]
-    return made
+    return Migration(run, Known(run, state, name, earlier))
+
+
+@pytest.fixture(autouse=True)
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing fails since the move, and no guard is in ALARM."""
+    monkeypatch.setattr(alarms, "states", lambda *_: [])
+    monkeypatch.setattr(present, "looked", lambda window, *_, **__: Present(window, None, None, (), 0.0))
 
 
 class CloudWatch:
@@ -155,23 +168,6 @@ def test_the_move_is_due_only_after_the_soak_at_100_has_passed() -> None:
     made._passed(SimpleNamespace(window=SimpleNamespace(start=T0, end=T0 + dt.timedelta(hours=24))))  # type: ignore[arg-type]
     assert made._next() == MIGRATE
     assert "submit Lambda" in " ".join(made._todo())
-
-
-def change(step: str, ok: bool, at: str) -> Any:
-    """As the guard writes it; the words say nothing that is decided by."""
-    return Change(intent={"what": "any words", "by_hand": "", "step": step}, outcome={"ok": ok, "aws_at": at})
-
-
-def test_when_it_was_done_is_what_the_records_say() -> None:
-    records = (
-        SimpleNamespace(changes=(change(REMOVE, False, "2026-11-10T04:00:00+00:00"),)),
-        SimpleNamespace(changes=(change(MIGRATE, True, "2026-11-10T03:00:00+00:00"),)),
-        SimpleNamespace(changes=(change(REMOVE, True, "2026-11-10T05:00:00+00:00"),)),
-    )
-    made = migration(traffic(temporary=False), earlier=records)
-    assert made.done_at(REMOVE) == dt.datetime(2026, 11, 10, 5, tzinfo=dt.UTC)
-    assert made.done_at(MIGRATE) == dt.datetime(2026, 11, 10, 3, tzinfo=dt.UTC)
-    assert migration(traffic(), earlier=records[:1]).done_at(REMOVE) is None
 
 
 @pytest.mark.parametrize(

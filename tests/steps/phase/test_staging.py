@@ -35,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOK = ROOT / "notebooks" / "05_staging.ipynb"
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 USERS = 8
+UNSEEN: Any = object()
+"""A look that nobody needs."""
 
 
 class SmallLoad(LoadPlan):
@@ -233,9 +235,9 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> Any:
     kept: dict[str, Any] = {}
     journal = SimpleNamespace(attach=lambda name, content, **_: kept.update({name: content}))
     guard = Quiet(START)
-    run = SimpleNamespace(params=params, run_id="r", journal=journal, guard=guard, aws=None)
-    phase: Any = Staging.__new__(Staging)
-    phase.run, phase.params, phase.plan_of_load = run, params, LoadPlan(users=2, spawn_per_s=1, generation_s=45)
+    run: Any = SimpleNamespace(params=params, run_id="r", journal=journal, guard=guard, aws=None)
+    phase = Staging(run, UNSEEN)
+    phase.plan_of_load = LoadPlan(users=2, spawn_per_s=1, generation_s=45)
     monkeypatch.setattr(room, "stage_url", lambda *_: "http://api")
     monkeypatch.setattr(Staging, "_dlq", lambda _: room.check("load.dlq", "dlq", True, "empty"))
     monkeypatch.setattr(Staging, "_throttled", lambda *_: None)
@@ -270,12 +272,13 @@ def test_no_job_finished_is_no_drain(judging: Any) -> None:
 
 
 def test_a_load_that_could_not_be_made_is_a_check_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    phase: Any = Staging.__new__(Staging)
     noted: dict[str, Any] = {}
-    phase.run = SimpleNamespace(
-        applying=True, checks={}, check=lambda *found: noted.update({one.id: one for one in found})
-    )
-    phase.params, phase.plan_of_load = params_of("staging", "x"), LoadPlan(users=2, spawn_per_s=1, generation_s=45)
+    run: Any = SimpleNamespace(
+        params=params_of("staging", "x"), applying=True, checks={},
+        check=lambda *found: noted.update({one.id: one for one in found}),
+    )  # fmt: skip
+    phase = Staging(run, UNSEEN)
+    phase.plan_of_load = LoadPlan(users=2, spawn_per_s=1, generation_s=45)
     monkeypatch.setattr(Staging, "_acts", lambda *_: True)
 
     def fails(*_: Any) -> Any:

@@ -13,7 +13,9 @@ from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.observe import aftermath
 from runbook_lib.observe.metrics.fetch import Answers
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
+from runbook_lib.steps.rollbacks.incident import Incident
 from tests.steps.rollbacks.test_incident import NOW, Stage, acted
 
 MINUTE = dt.timedelta(minutes=1)
@@ -22,12 +24,10 @@ MINUTE = dt.timedelta(minutes=1)
 @pytest.fixture
 def seen(tmp_path: Path) -> Aftermath:
     """Async was decided upon and read back as off a minute ago, and every client has followed."""
-    made = Aftermath(Stage(tmp_path / "archive").run("everything fails"))
-    made.run.now = NOW
-    made.run.aws = SimpleNamespace(client=lambda _: None)
-    made.come_back, made.restored = [], False
-    made.state = SimpleNamespace(migrated=False)  # type: ignore[assignment]
-    acted(made)
+    run = Stage(tmp_path / "archive").run("everything fails")
+    run.now, run.aws = NOW, SimpleNamespace(client=lambda _: None)
+    made = Aftermath(acted(Incident(run)))
+    made.traffic = TrafficState(dial_percent=10, switch_on=False, weight=0), True
     return made
 
 
@@ -74,7 +74,7 @@ def test_the_split_is_seen_to_go_to_0(
     seen.split()
     found = noted(seen, "split_zero")
     assert (found.verdict, found.required, says in found.reason) == (verdict, True, True), found.reason
-    assert bool(seen.come_back) == (verdict == "INCONCLUSIVE"), "what time answers is looked at again"
+    assert bool(seen.incident.come_back) == (verdict == "INCONCLUSIVE"), "what time answers is looked at again"
 
 
 def job(id: str, minutes_ago: float, probe: bool = False) -> aftermath.Open:
@@ -112,7 +112,7 @@ def test_jobs_under_way_are_followed_to_their_end(
     assert (told.verdict, told.found, told.facts["lost"]) == (verdict, found, lost), told.reason
     assert asked[0][1] == seen.effective_at, "a job that came later is not one of before"
     if verdict == "INCONCLUSIVE":
-        assert MINUTE <= seen.come_back[0] - seen.now <= dt.timedelta(minutes=6)
+        assert MINUTE <= seen.incident.come_back[0] - seen.now <= dt.timedelta(minutes=6)
 
 
 @pytest.mark.parametrize(

@@ -237,4 +237,4 @@ def test_planned_says_what_it_would_do(stage: Stage) -> None:
     incident = Incident(stage.run(mode="plan"))
     outcome = incident.conclude(acted=False, would="async would be off", done="", then="")
     assert outcome.reason == "PLANNED: async would be off"
-    assert "PLANNED" in str(incident.verdict())
+    assert "PLANNED" in str(incident.verdict(outcome))

@@ -1,7 +1,7 @@
 """Bad days of scenarios 2 and 3: AWS throttles, fails, is silent or forbids in the middle; no room for the intent.
 
 After each: AWS is what the last line of the record says, running again completes, nothing is said or done twice. Kills
-are in `test_backlog.py`, `test_throttling.py` and `e2e/test_rollbacks.py`.
+are in `test_queue_backlog.py`, `test_dynamodb_throttling.py` and `e2e/test_rollbacks.py`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class Scenario:
         refs = archive.records(notebook=self.place.notebook)
         assert [ref.run_id for ref in refs] == [first.run_id, completed.run_id, again.run_id]
         assert [path.name for path in archive.staging.glob("*")] == []
-        assert set(deviations.open_deviations(archive, "prod")) == set(type(self.place.namespace["incident"]).SETTINGS)
+        assert set(deviations.open_deviations(archive, "prod")) == set(
+            self.place.namespace["incident"].mitigation.settings
+        )
 
 
 def outcomes(record: Record) -> list[Any]:

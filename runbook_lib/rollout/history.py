@@ -1,0 +1,86 @@
+"""What earlier records of a release say: looks of the same attempt, the phase before, what was deployed and when.
+
+Nothing is asked of AWS. A record that was altered, or cannot be read, is left out, and named.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.model import Evidence
+from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.record import Record
+from runbook_lib.rollout.look import BASELINE
+
+UNUSED = "an earlier record is not used"
+FEW = 100
+"""Below this many requests to the synchronous endpoint, a baseline is the larger sample of an earlier phase."""
+
+
+def of_release(
+    archive: Archive, params: Params, notebook: str, told: Callable[[str], object], what: str = UNUSED
+) -> list[Record]:
+    """A notebook's records of this release and environment, oldest first.
+
+    Args:
+        told, what: as in `Archive.trusted`.
+    """
+    refs = archive.records(env=params.env, release=params.release, notebook=notebook)
+    return [record for _, record in archive.trusted(refs, told, what)]
+
+
+def of_attempt(
+    archive: Archive, params: Params, notebook: str, told: Callable[[str], object], what: str = UNUSED
+) -> list[Record]:
+    """Those of `of_release` that are of this attempt."""
+    return [one for one in of_release(archive, params, notebook, told, what) if one.attempt == params.attempt]
+
+
+def phase_before(archive: Archive, params: Params, notebook: str) -> Record | None:
+    """The record of the phase before this one in the same environment, verified and saying PROMOTE; else None."""
+    order = list(params.policy.phases)
+    place = order.index(notebook)
+    wanted = [f"{name}@{params.env}" for name in order[max(0, place - 1) : place]]
+    found = [one.record for one in predecessors(archive, wanted, params.release) if one.ok and one.record]
+    return archive.load(archive.find(found[-1])) if found else None
+
+
+def done_at(records: Sequence[Record], step: str) -> dt.datetime | None:
+    """When a step of the infrastructure was deployed last, by records that are oldest first; None: by none of them."""
+    for record in reversed(records):
+        for change in record.changes:
+            if change.step == step and (at := change.done_at()):
+                return at
+    return None
+
+
+def passed(records: Sequence[Record], id: str) -> Check | None:
+    """A check as the newest record that saw it pass has it, with the run that did; None: none did."""
+    for record in reversed(records):
+        for one in record.checks:
+            if one.get("id") == id and one.get("verdict") == "PASS":
+                known = Check.model_validate(one)
+                return known.model_copy(update={"facts": {**known.facts, "run_id": record.run_id}})
+    return None
+
+
+def baseline(own: Evidence, before: Record | None, *, migrated: bool) -> Evidence:
+    """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last.
+
+    Args:
+        own: of the window that is judged.
+        before: record of the phase before, if there is one.
+        migrated: `/api/vpr` is asynchronous itself, and what it answers says nothing of the synchronous endpoint.
+    """
+    if not migrated and (own.n or 0) >= FEW:
+        return own
+    kept = before.evidence.get(BASELINE) if before else None
+    if before is None or kept is None:
+        return Evidence.model_validate({**own.model_dump(), "bad": None, "n": None}) if migrated else own
+    note = f"from {before.notebook}, run {before.run_id}: hardly a request is synchronous now"
+    found = Evidence.model_validate(kept)
+    return found.model_copy(update={"notes": (*found.notes, note)})
