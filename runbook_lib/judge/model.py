@@ -204,8 +204,10 @@ class Evidence(Frozen):
     in_flight: int = 0
     parts: tuple[Part, ...] = ()
     blocks: tuple[tuple[str, int, int], ...] = ()
-    """Rates: (start, bad, n) of each quarter of an hour in which something was counted, in order; for a change that
-    came late. They may say less than `bad` and `n`, never more."""
+    """`course` by quarters of an hour, as in records from before there was one."""
+    course: tuple[tuple[str, int, int], ...] = ()
+    """Rates: how it went, (start, bad, n) in order: each step of time with a failure by itself, those without one
+    joined within their quarter of an hour. It may say less than `bad` and `n`, never more."""
     doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""
@@ -236,6 +238,10 @@ class GateResult(Frozen):
     needed_hours: float | None = None
     """`needed` at the rate seen in the window."""
     collapsed: bool = False
+    since: str | None = None
+    """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
+    since_between: tuple[str, str] | None = None
+    """The interval in which it began, at 95 %."""
     evidence: Evidence
 
 

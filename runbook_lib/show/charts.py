@@ -19,6 +19,7 @@ from runbook_lib.show.tables import Shown, when
 
 Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
+Band = Sequence[tuple[dt.datetime, float, float]]
 _PER_RATIO = 100.0
 _ROW_IN = 2.15
 _CHARACTER_IN = 0.075
@@ -43,9 +44,11 @@ def timeline(
     grid: Grid | None = None,
     counts: Collection[str] = (),
     irregular: Collection[str] = (),
+    band: Band = (),
 ) -> Any:
     """One chart over time (UTC). Target and alert limit of `gate` are drawn; `marks` are moments with a word each.
 
+    `band` is an interval at each of its times, drawn behind the series; with one, the gate's collapse is drawn, too.
     Times are aware; a series without points is named in the legend as `no data`. With a `grid`, missing periods are 0
     for the series in `counts` and gaps for others (not for those in `irregular`), and the open period is grey.
     """
@@ -63,8 +66,9 @@ def timeline(
             log=log,
             span=_span([series], marks, [grid]),
             grid=grid,
+            band=band,
         )
-        figure.set_label(describe(series, title=title, unit=unit, gate=gate, marks=marks, grid=grid))
+        figure.set_label(describe(series, title=title, unit=unit, gate=gate, marks=marks, grid=grid, band=band))
     return figure
 
 
@@ -99,7 +103,9 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
 
     A layout engine would draw everything twice to find out, and a look is waited for.
     """
-    labels = [name for group in groups for name, *_ in levels.thresholds(group.get("gate"))]
+    labels = [
+        name for group in groups for name, *_ in levels.thresholds(group.get("gate"), collapse=bool(group.get("band")))
+    ]
     right = 0.3 + _CHARACTER_IN * max((len(name) + 2 for name in labels), default=0)
     top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.55
     row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
@@ -122,6 +128,7 @@ def describe(
     gate: Gate | None = None,
     marks: Marks = (),
     grid: Grid | None = None,
+    band: Band = (),
 ) -> str:
     """The chart in a sentence: what it shows, the range of each series, thresholds and marks; open periods left out."""
     parts = []
@@ -129,13 +136,18 @@ def describe(
         values = [value for at, value in points if math.isfinite(value) and not (grid and grid.is_open(at))]
         told = f"{_tidy(min(values))} to {_tidy(max(values))}, last {_tidy(values[-1])}" if values else "no data"
         parts.append(f"{name} {told}")
-    lines = [f"{name}" for name, *_ in levels.thresholds(gate)]
+    if band:
+        parts.append(f"interval at the end {_tidy(band[-1][1])} to {_tidy(band[-1][2])}")
+    lines = [f"{name}" for name, *_ in levels.thresholds(gate, collapse=bool(band))]
     moments = [f"{text} at {when(at)}" for at, text in marks]
     return f"{title} ({unit}): {'; '.join([*parts, *lines, *moments]) or 'no series'}."
 
 
+_TOLD = ("series", "title", "unit", "gate", "marks", "grid", "band")
+
+
 def _told(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in group.items() if key in ("series", "title", "unit", "gate", "marks", "grid")}
+    return {key: value for key, value in group.items() if key in _TOLD}
 
 
 def _ready(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,9 +187,13 @@ def _draw(
     kind: Kind = "line",
     log: bool = False,
     grid: Grid | None = None,
+    band: Band = (),
     mark_words: bool = True,
     time_axis: bool = True,
 ) -> None:
+    if band:
+        at, low, high = zip(*band, strict=True)
+        axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="95 % at every look")
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
         _plot(axes, name, points, kind, place, len(filled), grid)
@@ -193,8 +209,9 @@ def _draw(
     axes.set_title(title)
     axes.set_ylabel(unit)
     head = min(_HEAD_MOST, _MARK_HEAD * len(_inside(marks, span))) if mark_words else 0.0
-    values = [value for points in filled.values() for _, value in points]
-    levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head)
+    # The first intervals of a soak are nearly everything: the axis is made for what they come to.
+    values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
+    levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
     if span is not None:
         axes.set_xlim(*span)
         _time(axes, time_axis)

@@ -16,8 +16,8 @@ _LABEL_GAP = 0.12
 """Least distance of two labels, in heights of the axes."""
 
 
-def thresholds(gate: Gate | None) -> list[tuple[str, float, str, Any]]:
-    """Label, number, colour and dash of a gate's target and alert limit, in the gate's own unit."""
+def thresholds(gate: Gate | None, *, collapse: bool = False) -> list[tuple[str, float, str, Any]]:
+    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit."""
     if gate is None or gate.kind == "split":
         return []
     found: list[tuple[str, float, str, Any]] = [
@@ -25,28 +25,47 @@ def thresholds(gate: Gate | None) -> list[tuple[str, float, str, Any]]:
     ]
     if gate.alert is not None:
         found.append((f"alert {words.comparison(gate.alert, gate.unit)}", gate.alert.limit, style.ALERT, (0, (2, 1.5))))
+    if collapse and gate.collapse is not None:
+        told = f"collapse {words.comparison(gate.collapse, gate.unit)}"
+        found.append((told, gate.collapse.limit, style.BLACK, (0, (1, 1))))
     return found
 
 
-def draw(axes: Any, gate: Gate | None, scale: float, log: bool, values: Sequence[float], head: float = 0.0) -> None:
+def draw(
+    axes: Any,
+    gate: Gate | None,
+    scale: float,
+    log: bool,
+    values: Sequence[float],
+    head: float = 0.0,
+    *,
+    collapse: bool = False,
+) -> None:
     """The value axis and the thresholds on it, labelled at the right edge, apart from one another.
 
-    A threshold far above everything seen would flatten the curve: it is then named at the top edge, not drawn to scale.
+    A threshold far above everything seen would flatten the curve: it is then named at the top edge, not drawn to scale;
+    and so is a collapse far below, at the bottom edge.
 
     Args:
         head: share of the height that is kept free of data, at the top: words stand there.
+        collapse: whether the gate's collapse is among the thresholds.
     """
     finite = [value for value in values if math.isfinite(value)]
     top = max([0.0, *finite])
     factor = scale if gate is not None and gate.unit == "ratio" else 1.0
-    lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate)]
+    lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate, collapse=collapse)]
     if log:
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
     shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
+    if collapse and gate is not None and gate.higher_is_better and finite and not log:
+        # Half of the way from what is seen to the worst line: farther down there is nothing to compare it with.
+        others = [line[1] for line in lines if not line[0].startswith("collapse")]
+        shown = [line for line in shown if min(finite) <= (line[1] + min(others)) / 2 or line[1] in others]
     ceiling = max([top, *(limit for _, limit, _, _ in shown)]) or 1.0
     levels = [*finite, *(limit for _, limit, _, _ in shown)]
-    if not log and factor == _PER_RATIO and finite and min(levels) >= _NEARLY_ALL:
-        # Shares that are all near 100 %: from zero, a curve and its thresholds would be one line.
+    near = min(levels, default=0.0) >= _NEARLY_ALL or (collapse and gate is not None and gate.higher_is_better)
+    if not log and factor == _PER_RATIO and finite and near:
+        # Shares that are near 100 %: from zero, a curve and its thresholds would be one line.
         room = max(100.0 - min(levels), 1.0) * 0.12
         axes.set_ylim(min(levels) - room, 100 + room)
     elif not log:
@@ -60,6 +79,8 @@ def draw(axes: Any, gate: Gate | None, scale: float, log: bool, values: Sequence
         if any(line[0] == name for line in shown):
             axes.axhline(limit, color=colour, linestyle=dash, linewidth=1.2)
             labels.append((limit, name, colour))
+        elif limit < top:
+            labels.append((axes.get_ylim()[0], f"↓ {name}", colour))
         else:
             labels.append((axes.get_ylim()[1], f"↑ {name}", colour))
     _label_levels(axes, labels)

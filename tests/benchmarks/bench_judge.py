@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import bench_change
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -169,6 +170,11 @@ LIMITS: tuple[Must, ...] = (
         for rate, p, most in ((600, 0.05, 350), (600, 0.10, 60), (600, 0.20, 20), (300, 0.10, 60), (300, 0.20, 20),
                               (3000, 0.05, 350))
     ),
+    *(
+        # Its soaks are simulated request by request: a tenth of them take as long.
+        Must(what, lambda runs, found=found: found(max(500, runs // 10)), most, least)
+        for what, found, most, least in bench_change.limits()
+    ),
     Must("98% success, promoted over all looks, 300 a day", lambda runs: promoted(0.02, 300, runs, 2), 0.05),
     Must("99.8% success, promoted within 36 h, 300 a day", lambda runs: promoted(0.002, 300, runs, 2), None, 0.90),
     *(
@@ -248,12 +254,16 @@ def main() -> int:
     print(
         f"{given.runs:,} soaks a row; target > {TARGET:.0%}, alert limit {LIMIT:.0%}, alpha {ALPHA:.0%}; looks {looks}"
     )
-    tables = {"early": early_table(given.runs), "promoted": promoted_table(given.runs)}
+    tables = {
+        "early": early_table(given.runs),
+        "change": bench_change.table(max(500, given.runs // 10)),
+        "change-looks": bench_change.looked_table(100),
+        "promoted": promoted_table(given.runs),
+    }
     print(*tables.values(), sep="\n\n", end="\n\n")
     told = [must.told(must.measured(given.runs)) for must in LIMITS]
     print(*(line for _, line in told), sep="\n")
     if given.write:
-        sys.path.insert(0, str(Path(__file__).parent))
         import judge_plots
 
         write(tables, judge_plots.plots(sys.modules[__name__], min(given.runs, 10_000)))

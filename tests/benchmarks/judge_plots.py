@@ -22,7 +22,10 @@ def plots(bench: Any, runs: int) -> dict[str, Any]:
 
     with matplotlib.rc_context(style.rc()):
         made = {}
-        for name, draw in (("judge-early", _early), ("judge-median", _median), ("judge-promoted", _promoted)):
+        for name, draw in (
+            ("judge-early", _early), ("judge-median", _median), ("judge-change", _change),
+            ("judge-promoted", _promoted),
+        ):  # fmt: skip
             figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
             draw(axes, bench, runs)
             axes.grid(visible=True)
@@ -75,6 +78,31 @@ def _median(axes: Any, bench: Any, runs: int) -> None:
     axes.set(title="Requests until a bad service is caught (median soak)", ylabel="requests",
              xlabel="true success rate of the service (%)")  # fmt: skip
     axes.legend(loc="upper left", fontsize=8)
+
+
+def _change(axes: Any, bench: Any, runs: int) -> None:
+    change, good = bench.bench_change, 2900
+    rows = change.rows(max(500, runs // 10))
+    at = [100 * share for share in change.SHARES]
+    for (name, words), colour, mark, dash in zip(
+        (("judge", "the judge"), ("cusum", "CUSUM that knows the share"), ("naive", "below the limit so far"),
+         ("start", "the test from the start alone")),
+        style.CYCLE, "osD^", style.DASHES, strict=False,
+    ):  # fmt: skip
+        shown = [(x, rows[good, x / 100][name].median) for x in at]
+        shown = [(x, y) for x, y in shown if np.isfinite(y)]
+        axes.plot(*zip(*shown, strict=True), color=colour, marker=mark, markersize=5, linestyle=dash, label=words)
+    axes.plot(at, [change.lorden(share) for share in change.SHARES], color=style.BLACK, linestyle=(0, (1.5, 1.2)),
+              label="Lorden's bound, worst case")  # fmt: skip
+    axes.plot(at, change.GOALS[good], linestyle="none", marker="v", markersize=9, fillstyle="none",
+              color=style.VERMILLION, label="wanted: at most")  # fmt: skip
+    axes.set(xscale="log", yscale="log", title="Requests until a change is found after 2,900 good ones (median soak)",
+             ylabel="requests since the change", xlabel="failing since the change (%)")  # fmt: skip
+    for axis, ticks in ((axes.xaxis, at), (axes.yaxis, [3, 10, 30, 100, 300, 1000])):
+        axis.set_major_formatter(ticker.FuncFormatter(lambda n, _: f"{n:,.0f}"))
+        axis.set_ticks(ticks)
+    axes.minorticks_off()
+    axes.legend(loc="upper right", fontsize=8)
 
 
 def _promoted(axes: Any, bench: Any, runs: int) -> None:

@@ -18,7 +18,7 @@ from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge import numbers, words
-from runbook_lib.judge.gates import beside, compare, sequential, statistics
+from runbook_lib.judge.gates import beside, change, compare, quarters, sequence, sequential, statistics
 from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.money import cost, money, projection
@@ -143,7 +143,16 @@ TABLE: dict[str, Row] = {
     "statistics.percentile": Row(statistics.percentile, (some, some)),
     "sequential.log_e": Row(sequential.log_e, (odd, some, half, prior), "a failure at limit 0 is proof"),
     "sequential.early_fail_log_e": Row(sequential.early_fail_log_e, (odd, some, half, prior), "as log_e"),
-    "sequential.change_log_e": Row(sequential.change_log_e, (values, values, half, prior), "as log_e"),
+    "quarters.change_log_e": Row(quarters.change_log_e, (values, values, half, prior), "as log_e"),
+    "change.tested": Row(lambda *a: change.tested(*a)[0], (values, values, half, prior), "as log_e"),
+    "change.moment": Row(lambda *a: change.moment(*a).first, (values, values, half, prior)),
+    "change.weights": Row(change.weights, (st.integers(0, 50),), "-inf for no start"),
+    "sequence.so_far": Row(sequence.so_far, (odd, some, half, prior)),
+    "sequence.at_declared": Row(sequence.at_declared, (some, some, half, some)),
+    "sequence.band": Row(
+        lambda k, n, looks, sure, p: sequence.band([k], [n], [True], looks=looks, confidence=sure, prior=p),
+        (some, some, some, half, prior),
+    ),
     "sequential.boundary": Row(sequential.boundary, (st.lists(some, max_size=3), half, half, prior)),
     "sequential.early_rank": Row(sequential.early_rank, (some, half, half, prior)),
     "sequential.split_log_e": Row(
@@ -235,8 +244,8 @@ NO_ARITHMETIC = {
     "words.instant", "words.shown", "words.sentence",
 }  # fmt: skip
 """They take models, which refuse by themselves, or texts; tested where their kind is."""
-MODULES = (alarm_math, backlog, beside, capacity, compare, cost, door, guard_math, load, money, power, projection,
-           sequential, statistics, weekly, words)  # fmt: skip
+MODULES = (alarm_math, backlog, beside, capacity, change, compare, cost, door, guard_math, load, money, power,
+           projection, quarters, sequence, sequential, statistics, weekly, words)  # fmt: skip
 
 
 def test_every_public_function_has_a_row() -> None:

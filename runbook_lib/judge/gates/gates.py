@@ -205,13 +205,14 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
             value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
             needed=needed if text else None, needed_hours=wait,
             collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(_now(gate, read))),
+            since=read.since and read.since.at, since_between=read.since and read.since.between,
         )  # fmt: skip
 
     if math.isinf(read.value):
         paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"
         return result(Verdict.INCONCLUSIVE if rules.look is None else Verdict.FAIL, paid)
-    if read.early is not None and (bad or read.since):
-        told = f"{measured} is {side}" if read.since is None else f"{measured} hides a change"
+    if read.early is not None and (bad or read.since_quarter):
+        told = f"{measured} is {side}" if read.since_quarter is None else f"{measured} hides a change"
         return result(Verdict.FAIL, f"{told}: {read.early}", read.best)
     if rules.look is None:
         return result(
@@ -243,10 +244,10 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
 
 
 def _now(gate: Gate, read: Reading) -> float:
-    """The value that a collapse is judged by: since the change, where one was found."""
-    if read.since is None:
+    """The value that a collapse is judged by: since the change, also where the figures are of the whole time."""
+    if read.since_quarter is None:
         return read.value
-    failing = read.since[1] / read.since[2]
+    failing = read.since_quarter[1] / read.since_quarter[2]
     return 1 - failing if gate.higher_is_better else failing
 
 

@@ -28,7 +28,9 @@ def _contradictions(gate: Gate, evidence: Evidence) -> Iterator[str]:
     if evidence.parts:
         yield from _parts(evidence)
     yield from (
-        f"{bad} failures of {n} since {start} cannot be" for start, bad, n in evidence.blocks if not 0 <= bad <= n
+        f"{bad} failures of {n} since {start} cannot be"
+        for start, bad, n in (*evidence.blocks, *evidence.course)
+        if not 0 <= bad <= n
     )
     if evidence.kind == "quantile":
         yield from _quantile(gate, evidence)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import sequential, statistics
+from runbook_lib.judge.gates import change, quarters, sequential, statistics
 from runbook_lib.judge.model import Evidence, Gate, Look, Threshold
 
 
@@ -43,6 +43,15 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Since:
+    """When a change came, and what the time before and after it was together."""
+
+    at: str
+    between: tuple[str, str]
+    whole: str
+
+
+@dataclass(frozen=True)
 class Reading:
     """One measure as seen; bounds are one-sided at the look's alpha and in the gate's unit."""
 
@@ -59,8 +68,10 @@ class Reading:
     breaks_limit: bool
     """The opposite is excluded: it is that bad."""
     clears_target: bool
-    since: tuple[str, int, int] | None = None
-    """(start, bad, n) of the time since a change, where that is what fails the gate."""
+    since: Since | None = None
+    """The change for the worse, where one fails the gate; all the figures are of the time since then."""
+    since_quarter: tuple[str, int, int] | None = None
+    """The same in records that keep failures by quarters of an hour: (start, bad, n), beside figures of the whole."""
     early: str | None = None
     """What the time-uniform test says, in words, if it fails the gate."""
     needed: int | None = None
@@ -95,12 +106,12 @@ def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
     return bound
 
 
-def _change(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
-    """The time since a change for the worse, and what shows it, in words; None while nothing does."""
+def _quarters(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
+    """The time since a change, and what shows it, of a record whose failures are kept by quarters of an hour."""
     if len(evidence.blocks) < 2:
         return None
     bad, n = [one[1] for one in evidence.blocks], [one[2] for one in evidence.blocks]
-    log_e, first, own = sequential.change_log_e(bad, n, limit, rules.prior)
+    log_e, first, own = quarters.change_log_e(bad, n, limit, rules.prior)
     if log_e < -math.log(rules.alpha_early) or not math.isfinite(own):
         return None
     since = evidence.blocks[first][0], sum(bad[first:]), sum(n[first:])
@@ -111,6 +122,33 @@ def _change(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple
     return since, f"{told}, shown at {level} by the test for a change that holds at every look"
 
 
+def _early(
+    gate: Gate, evidence: Evidence, limit: float, rules: Rules
+) -> tuple[str | None, tuple[Since, int, int] | None]:
+    """What the time-uniform test says if it fails the rate; the change, with `bad` and `n` since."""
+    bad, n = evidence.bad or 0, evidence.n or 0
+    if not evidence.course:
+        return _early_words(bad, n, gate.failing, sequential.early_fail_log_e(bad, n, limit, rules.prior), rules), None
+    starts = [one[0] for one in evidence.course]
+    each, of = [one[1] for one in evidence.course], [one[2] for one in evidence.course]
+    log_e, later = change.tested(each, of, limit, rules.prior, (bad, n))
+    told = _early_words(bad, n, gate.failing, log_e, rules)
+    if told is None or not later:
+        return told, None
+    when = change.moment(each, of, limit, rules.prior)
+    k, m = sum(each[when.first :]), sum(of[when.first :])
+    value = 1 - bad / n if gate.higher_is_better else bad / n
+    whole = f"{words.number(value, gate.unit, bad_side(gate).limit)} (n = {n:,})"
+    since = Since(starts[when.first], (starts[when.earliest], starts[when.latest]), whole)
+    level = words.sure(1 - rules.alpha_early)
+    ends = [words.instant(one) for one in since.between]
+    span = f" (the change came between {' and '.join(ends)})" if ends[0] != ends[1] else ""
+    return (
+        f"since {words.instant(since.at)} {k:,} of {m:,} {gate.failing}{span}, shown at {level} by the test for a "
+        f"change that holds at every look; the whole time: {whole}"
+    ), (since, k, m)
+
+
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     """`bad` of `n`, read as the gate's own rate (of successes, or of failures); a string says why it is no data."""
     bad, n = evidence.bad, evidence.n
@@ -119,22 +157,24 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     if not 0 <= bad <= n:
         return f"{bad} failures of {n} requests cannot be"
     up, line = gate.higher_is_better, bad_side(gate)
-    k = n - bad if up else bad
-    low, high = statistics.clopper_pearson(k, n, rules.confidence)
-    lower, upper = statistics.lower_bound(k, n, rules.alpha), statistics.upper_bound(k, n, rules.alpha)
-    worst, best = (lower, upper) if up else (upper, lower)
 
     def failures(limit: float) -> float:
         return 1 - limit if up else limit
 
+    early, changed = _early(gate, evidence, failures(line.limit), rules)
+    if changed:
+        bad, n = changed[1:]
+    k = n - bad if up else bad
+    low, high = statistics.clopper_pearson(k, n, rules.confidence)
+    lower, upper = statistics.lower_bound(k, n, rules.alpha), statistics.upper_bound(k, n, rules.alpha)
+    worst, best = (lower, upper) if up else (upper, lower)
+    quarter = _quarters(gate, evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
     aim = gate.target if gate.evidence == "target" else line
-    log_e = sequential.early_fail_log_e(bad, n, failures(line.limit), rules.prior)
-    early = _early_words(bad, n, gate.failing, log_e, rules)
-    changed = _change(gate, evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
     return Reading(
         value=k / n, low=low, high=high, n=n, worst=worst, best=best,
         clears_limit=not line.holds(worst), breaks_limit=line.holds(best), clears_target=gate.target.holds(worst),
-        early=changed[1] if changed else early, since=changed[0] if changed else None,
+        early=quarter[1] if quarter else early,
+        since=changed[0] if changed else None, since_quarter=quarter[0] if quarter else None,
         needed=statistics.more_needed(bad, n, failures(aim.limit), rules.next_alpha),
     )  # fmt: skip
 

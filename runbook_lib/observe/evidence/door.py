@@ -21,7 +21,6 @@ from runbook_lib.judge.gates.sequential import early_fail_log_e
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered
-from runbook_lib.observe.jobs.census import BLOCK_S
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
@@ -295,18 +294,20 @@ def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) ->
     return [one for one in found if not one.empty]
 
 
-def blocks(seen: Answered, spans: Sequence[Window], door: Door) -> dict[int, tuple[int, int]]:
-    """Failures at the door by the quarter of an hour since the epoch: 5xx, and refusals that the access log names."""
+def failures(seen: Answered, spans: Sequence[Window], door: Door, step_s: int) -> tuple[tuple[int, int, int], ...]:
+    """Failures at the door, (number of the step of `step_s` since the epoch, n, n): 5xx, and refusals that the access
+    log names.
+    """
     found = dict[int, float]()
     for when, value in seen.answers.points(label("async_5xx")):
         if any(span.start <= when < span.end for span in spans):
-            place = int(when.timestamp() // BLOCK_S)
+            place = int(when.timestamp() // step_s)
             found[place] = found.get(place, 0.0) + value
     for when, _, _, count, own in _lines(seen, spans) if door.types else ():
         if not own:
-            place = int(when.timestamp() // BLOCK_S)
+            place = int(when.timestamp() // step_s)
             found[place] = found.get(place, 0.0) + count
-    return {place: (round(value), round(value)) for place, value in found.items() if round(value)}
+    return tuple((place, round(value), round(value)) for place, value in sorted(found.items()) if round(value))
 
 
 def labels() -> tuple[str, ...]:

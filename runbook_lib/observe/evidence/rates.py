@@ -14,8 +14,10 @@ from runbook_lib.observe.evidence import door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
-from runbook_lib.observe.jobs.census import BLOCK_S
-from runbook_lib.observe.jobs.segment import Segment
+from runbook_lib.observe.jobs.census import STEP_S
+from runbook_lib.observe.jobs.segment import Segment, added_up, joined
+
+QUARTER_S = 900
 
 
 def success(seen: Answered) -> Evidence:
@@ -46,7 +48,7 @@ def success(seen: Answered) -> Evidence:
     return seen.evidence(
         "success", "rate", query, window, door.labels(),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
-        in_flight=segment.in_flight, blocks=_blocks(segment, door.blocks(seen, spans, met) if met else {}),
+        in_flight=segment.in_flight, **_course(seen, segment, spans, met),
         doubtful=min(met.doubtful + unsure, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
         extra={
             "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
@@ -58,15 +60,20 @@ def success(seen: Answered) -> Evidence:
     )  # fmt: skip
 
 
-def _blocks(segment: Segment, at_door: dict[int, tuple[int, int]]) -> tuple[tuple[str, int, int], ...]:
-    """Failures and requests by quarters of an hour: of the jobs, and of what was turned away at the door."""
-    counts = {place: (bad, n) for place, bad, n in segment.blocks}
-    for place, (bad, n) in at_door.items():
-        had = counts.get(place, (0, 0))
-        counts[place] = (had[0] + bad, had[1] + n)
-    return tuple(
-        (iso(dt.datetime.fromtimestamp(place * BLOCK_S, dt.UTC)), bad, n) for place, (bad, n) in sorted(counts.items())
-    )
+def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
+    """How it went: failures and requests in the order of time, of the jobs and of what was turned away at the door.
+
+    CloudWatch knows the minute of what was turned away: it counts as the first of its minute. Only failures matter one
+    by one to the test for a change, and what lies between them is joined by quarters of an hour. The census of a
+    record that has no steps has quarters of an hour, with their failures.
+    """
+    old = bool(segment.blocks) and not segment.steps
+    step_s = QUARTER_S if old else STEP_S
+    turned = door.failures(seen, spans, met, step_s) if met else ()
+    counted = added_up([segment.blocks if old else segment.steps, turned])
+    rows = counted if old else joined(counted, QUARTER_S // STEP_S)
+    told = tuple((iso(dt.datetime.fromtimestamp(place * step_s, dt.UTC)), bad, n) for place, bad, n in rows)
+    return {"blocks" if old else "course": told}
 
 
 def _blind(seen: Answered, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:

@@ -19,11 +19,11 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, parse, utc
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.logs import signature
-from runbook_lib.observe.jobs.segment import Segment
+from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, joined
 from runbook_lib.params.load import Params
 
-BLOCK_S = 900
-"""A quarter of an hour: how finely it is kept when the failures came."""
+STEP_S = 60 // STEPS_A_MINUTE
+"""How finely it is kept when a job came that was no success."""
 _FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
 
 
@@ -135,12 +135,12 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
         counts["duplicates"] += before is not None
         users[key] = fate if before is None else before.joined(fate)
     errors: Counter[str] = Counter()
-    blocks = defaultdict[int, list[int]](lambda: [0, 0])
+    steps = defaultdict[int, list[int]](lambda: [0, 0])
     for fate in users.values():
         counts[fate.name] += 1
-        block = blocks[int(fate.created.timestamp() // BLOCK_S)]
-        block[0] += fate.name != "completed"
-        block[1] += 1
+        step = steps[int(fate.created.timestamp() // STEP_S)]
+        step[0] += fate.name != "completed"
+        step[1] += 1
         if fate.error is not None:
             errors[signature(fate.error)] += 1
             counts["quota"] += bool(PATTERN.search(fate.error))
@@ -148,7 +148,7 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
         start=window.start,
         end=window.end,
         end_settled=end_settled,
-        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
+        steps=joined(((place, bad, n) for place, (bad, n) in sorted(steps.items())), STEPS_A_MINUTE),
         generation_s=tuple(sorted(fate.seconds for fate in users.values() if fate.seconds is not None)),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         **counts,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.model import Frozen
+
+STEPS_A_MINUTE = 6
+"""Of ten seconds."""
 
 
 class Segment(Frozen):
@@ -43,7 +47,10 @@ class Segment(Frozen):
     errors: dict[str, int] = Field(default_factory=dict)
     """Failures by signature."""
     blocks: tuple[tuple[int, int, int], ...] = ()
-    """(number of the quarter of an hour since the epoch, jobs that were no success, jobs), in order."""
+    """`steps` by quarters of an hour, as in records from before there were steps."""
+    steps: tuple[tuple[int, int, int], ...] = ()
+    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; steps without a failure
+    are joined with those before them in the same minute."""
     quota: int = 0
     """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
     untold: int = 0
@@ -92,12 +99,8 @@ def merge(segments: Sequence[Segment]) -> Segment:
     if at < end_settled:  # asked for, and nothing of it was seen any more
         gaps.append((at, end_settled))
     errors: Counter[str] = Counter()
-    blocks = defaultdict[int, list[int]](lambda: [0, 0])
     for part in parts:
         errors.update(part.errors)
-        for place, bad, n in part.blocks:
-            blocks[place][0] += bad
-            blocks[place][1] += n
     added = (
         "completed",
         "late",
@@ -122,9 +125,31 @@ def merge(segments: Sequence[Segment]) -> Segment:
         read_units=sum(part.read_units for part in segments),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         gaps=tuple(gaps),
-        blocks=tuple((place, bad, n) for place, (bad, n) in sorted(blocks.items())),
+        blocks=added_up(part.blocks for part in parts),
+        steps=joined(added_up(part.steps for part in parts), STEPS_A_MINUTE),
         **{name: sum(getattr(part, name) for part in parts) for name in added},
     )
+
+
+def added_up(counts: Iterable[Iterable[tuple[int, int, int]]]) -> tuple[tuple[int, int, int], ...]:
+    """(place, bad, n) of several counts, each place once, in order."""
+    sums = defaultdict[int, list[int]](lambda: [0, 0])
+    for place, bad, n in itertools.chain.from_iterable(counts):
+        sums[place][0] += bad
+        sums[place][1] += n
+    return tuple((place, bad, n) for place, (bad, n) in sorted(sums.items()))
+
+
+def joined(counts: Iterable[tuple[int, int, int]], within: int) -> tuple[tuple[int, int, int], ...]:
+    """(place, bad, n) with places without a failure joined with those before them in the same `within` places."""
+    rows: list[tuple[int, int, int]] = []
+    for place, bad, n in counts:
+        last = rows[-1] if rows else None
+        if last and not bad and not last[1] and last[0] // within == place // within:
+            rows[-1] = last[0], 0, last[2] + n
+        else:
+            rows.append((place, bad, n))
+    return tuple(rows)
 
 
 def _disjoint(segments: Sequence[Segment]) -> list[Segment]:

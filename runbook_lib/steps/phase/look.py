@@ -12,6 +12,8 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.gates import beside
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.jobs import access_log, census
@@ -26,6 +28,7 @@ from runbook_lib.rollout import costs, deviations, history
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.panels import PERIOD_S, SERIES, Panel, asks, grid
+from runbook_lib.rollout.so_far import so_far
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.checks import checks_table
@@ -269,7 +272,28 @@ class PhaseLook:
         gates = {gate.id: gate for gate in self.params.policy.gates}
         periods = grid(seen.window.start - dt.timedelta(hours=CONTEXT_H), self.run.now, self.params)
         names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if migrated else {}
-        return timelines([drawn(panel, seen.answers, gates, names, periods) for panel in SERIES], marks=marks)
+        groups = [drawn(panel, seen.answers, gates, names, periods) for panel in SERIES]
+        served = self._success(seen)
+        if served is not None:
+            chart, since = served
+            groups.insert(0, chart)
+            marks += [(parse(since), "change")] if since else []
+        return timelines(groups, marks=marks)
+
+    def _success(self, seen: Seen) -> tuple[dict[str, Any], str | None] | None:
+        """The users' success so far as a chart, and since when it is worse, if it is; None: nothing to draw."""
+        policy, evidence = self.params.policy, seen.evidence[USER_SUCCESS]
+        gate = next((one for one in policy.gates if one.measure == USER_SUCCESS), None)
+        if gate is None:
+            return None
+        looks = self.stand.moment.looks or self.stand.spec.looks
+        confidence, prior = policy.confidence, policy.early_prior
+        result = judge(
+            gate, evidence, look=seen.look, looks=looks,
+            confidence=confidence, alpha_early=policy.alpha_early, prior=prior,
+        )  # fmt: skip
+        chart = so_far(evidence, result, look=seen.look, looks=looks, confidence=confidence, prior=prior)
+        return None if chart is None else (chart, result.since)
 
 
 def censuses(records: list[Record]) -> list[Segment]:

@@ -20,6 +20,7 @@ def bench() -> ModuleType:
     spec = importlib.util.spec_from_file_location("bench_judge", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.path.append(str(path.parent))  # it imports its neighbours, as when it is run
     sys.modules["bench_judge"] = module
     spec.loader.exec_module(module)
     return module

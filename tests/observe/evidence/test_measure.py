@@ -74,6 +74,29 @@ def test_success_counts_the_census(day: Soak) -> None:
     assert found.extra["probes"] == 7 and found.extra["lost"] == 1
 
 
+def test_the_course_has_failures_one_by_one_and_what_lies_between_by_quarters(day: Soak) -> None:
+    assert day.segment
+    first = int(day.window.start.timestamp() // 10)  # 10:00
+    steps = [(first, 0, 2), (first + 18, 0, 1), (first + 31, 1, 2), (first + 32, 0, 4), (first + 84, 0, 1),
+             (first + 90, 0, 3), (first + 177, 0, 1)]  # fmt: skip
+    day.segment = day.segment.model_copy(update={"steps": tuple(steps)})
+    day.values[label("async_5xx")] = [(day.window.start + 29 * MINUTE, 2.0)]
+    found = day.evidence()["success"]
+    at = [f"2026-11-10T10:{moment}Z" for moment in ("00:00", "05:10", "05:20", "15:00", "29:00", "29:30")]
+    assert found.course == tuple(zip(at, (0, 1, 0, 0, 2, 0), (3, 2, 5, 3, 2, 1), strict=True))
+    assert found.blocks == ()
+
+
+def test_a_census_of_a_record_without_steps_keeps_its_quarters(day: Soak) -> None:
+    assert day.segment
+    first = int(day.window.start.timestamp() // 900)
+    day.segment = day.segment.model_copy(update={"blocks": ((first, 1, 9), (first + 2, 0, 4))})
+    day.values[label("async_5xx")] = [(day.window.start + 31 * MINUTE, 2.0)]
+    found = day.evidence()["success"]
+    assert found.blocks == (("2026-11-10T10:00:00Z", 1, 9), ("2026-11-10T10:30:00Z", 2, 6))
+    assert found.course == ()
+
+
 def test_a_gap_of_the_census_with_jobs_in_it_is_partial(day: Soak) -> None:
     assert day.segment
     gap = (day.window.start, day.window.start + HOUR)

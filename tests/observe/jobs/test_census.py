@@ -221,6 +221,17 @@ def test_looks_at_the_edges_add_up_to_one_look(jobs: list[dict[str, Any]], cuts:
     assert merge(parts) == count(jobs, WINDOW, WINDOW.end, 300)
 
 
+@given(jobs=st.lists(JOB, max_size=40))
+def test_every_job_that_counts_is_in_one_step_and_failures_stand_apart(jobs: list[dict[str, Any]]) -> None:
+    found = count(jobs, WINDOW, WINDOW.end, 300)
+    places = [place for place, _, _ in found.steps]
+    assert places == sorted(set(places))
+    assert (sum(bad for _, bad, _ in found.steps), sum(n for _, _, n in found.steps)) == (found.bad, found.n)
+    assert all(n == 0 or WINDOW.start.timestamp() // 10 <= place for place, _, n in found.steps)
+    for (at, bad, _), (then, worse, _) in pairwise(found.steps):
+        assert bad or worse or at // 6 < then // 6, "two good steps of a minute are one"
+
+
 @given(
     jobs=st.lists(JOB, max_size=30),
     spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=5),

@@ -1,0 +1,93 @@
+"""Intervals at every look: all hold at once in 95 % of soaks, and the last is not much wider than one look's."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+from runbook_lib.judge.gates import sequence, statistics
+from runbook_lib.params.policy import Policy
+
+PRIOR, CONFIDENCE = (1.0, 9.0), 0.95
+RATES = st.floats(0.0, 1.0)
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.01, 0.02, 0.1, 0.5, 0.97])
+def test_all_intervals_of_a_soak_hold_at_once_in_95_of_100(rate: float) -> None:
+    """1,000 soaks of 3,000 requests, looked at after every tenth request, and at three declared looks."""
+    rng = np.random.default_rng(3)
+    n = np.arange(10, 3001, 10)
+    declared = np.isin(n, (2000, 2500, 3000))
+    missed = 0
+    for _ in range(1000):
+        bad = np.cumsum(rng.binomial(10, rate, len(n)))
+        ends = np.array(sequence.band(bad.tolist(), n.tolist(), declared.tolist(), looks=3, confidence=CONFIDENCE,
+                                      prior=PRIOR))  # fmt: skip
+        missed += bool(np.any((rate < ends[:, 0]) | (rate > ends[:, 1])))
+    assert missed / 1000 <= 0.05
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 300_000), RATES, st.integers(1, 3))
+def test_the_last_interval_is_at_most_1_4_times_as_wide_as_one_that_was_looked_at_once(
+    n: int, share: float, looks: int
+) -> None:
+    bad = round(share * n)
+    low, high = sequence.at_declared(bad, n, CONFIDENCE, looks)
+    once = statistics.clopper_pearson(bad, n, CONFIDENCE)
+    assert high - low <= 1.4 * (once[1] - once[0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 5000), RATES, st.floats(0.001, 0.2), st.tuples(st.floats(0.5, 20), st.floats(0.5, 200)))
+def test_the_interval_holds_what_was_seen_and_its_ends_are_where_the_test_turns(
+    n: int, share: float, alpha: float, prior: tuple[float, float]
+) -> None:
+    bad = round(share * n)
+    low, high = (float(one[0]) for one in sequence.so_far([bad], [n], alpha, prior))
+    if n == 0:
+        assert (low, high) == (0, 1)
+        return
+    assert 0 <= low <= bad / n <= high <= 1
+
+    def log_e(rate: float) -> float:
+        mixture = special.betaln(prior[0] + bad, prior[1] + n - bad) - special.betaln(*prior)
+        return float(mixture - special.xlogy(bad, rate) - special.xlog1py(n - bad, -rate))
+
+    for end in (low, high):
+        if 1e-9 < end < 1 - 1e-9 and abs(end - bad / n) > 1e-6:
+            assert log_e(end) == pytest.approx(-math.log(alpha), abs=1e-3 * max(1, n / 100))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 2000), RATES, st.floats(0.002, 0.1))
+def test_less_risk_is_a_wider_interval(n: int, share: float, alpha: float) -> None:
+    bad = round(share * n)
+    wide, narrow = (sequence.so_far([bad], [n], one, PRIOR) for one in (alpha / 2, alpha))
+    assert wide[0][0] <= narrow[0][0] and narrow[1][0] <= wide[1][0]
+
+
+def test_without_declared_looks_all_is_for_any_look() -> None:
+    low, high = sequence.so_far([3], [200], 0.05, PRIOR)
+    assert sequence.band([3], [200], [True], looks=0, confidence=0.95, prior=PRIOR) == [(low[0], high[0])]
+
+
+def test_the_policy_declares_no_more_looks_than_the_width_is_promised_for(policy: Policy) -> None:
+    for phase in policy.phases.values():
+        assert max(len(phase.looks), len(phase.after_migration or ())) <= 3
+
+
+@pytest.mark.parametrize(
+    ("bad", "n", "alpha", "prior"), [(2, 1, 0.05, PRIOR), (-1, 4, 0.05, PRIOR), (math.nan, 4, 0.05, PRIOR),
+                                     (1, 4, 0.0, PRIOR), (1, 4, 0.05, (0.0, 1.0)), (1, math.inf, 0.05, PRIOR)]
+)  # fmt: skip
+def test_what_cannot_be_is_refused(bad: float, n: float, alpha: float, prior: tuple[float, float]) -> None:
+    with pytest.raises(ValueError):
+        sequence.so_far([bad], [n], alpha, prior)
+    with pytest.raises(ValueError):
+        sequence.at_declared(1, 4, 0.95, 0)
