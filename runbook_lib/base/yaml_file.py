@@ -119,7 +119,9 @@ def _not_multiplied(root: Any) -> None:
         if id(node) not in within and id(node) not in sizes:
             within.add(id(node))
             if looped := next((part for part in parts if id(part) in within), None):
-                raise yaml.constructor.ConstructorError(None, None, "an alias stands for what it is in", looped.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "an alias stands for what it is in", looped.start_mark
+                )
             todo += [part for part in parts if id(part) not in sizes]
             continue
         todo.pop()

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import Sizes
+
+Environment = Literal["dev", "staging", "prod"]
+
+
+def _name(value: object) -> object:
+    """A text, or a text for each environment; else one sentence instead of one for each type that it might be."""
+    if isinstance(value, dict):
+        unknown = [str(env) for env in value if env not in get_args(Environment)]
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is no environment; there are {', '.join(get_args(Environment))}")
+        wrong = [f"{env} is {one!r}" for env, one in value.items() if not isinstance(one, str)]
+        if wrong:
+            raise ValueError(f"{wrong[0]}, wants text; quote it")
+    elif not isinstance(value, str):
+        raise PydanticCustomError("string_type", "wants text, or a text for each environment")
+    return value
+
+
+Name = Annotated[str | dict[Environment, str], BeforeValidator(_name)]
 
 
 class Routes(Frozen):
@@ -87,7 +107,8 @@ class Notify(Frozen):
 class Service(Frozen):
     """The service under rollout: names and the settings that must hold."""
 
-    names: dict[str, str]
+    names: dict[str, Name]
+    """By resource: one template for all environments (`{env}`), or a value for each, as ids need it."""
     api: Api
     traffic: Traffic
     kpi_namespace: str
@@ -109,3 +130,9 @@ class Service(Frozen):
     failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     sizes: Sizes
+
+    def name(self, resource: str, env: str) -> str | None:
+        """Physical name of a resource in an environment; None where there is none."""
+        said = self.names.get(resource)
+        template = said.get(env) if isinstance(said, dict) else said  # type: ignore[call-overload]
+        return None if template is None else template.format(env=env)
