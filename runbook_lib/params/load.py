@@ -109,7 +109,7 @@ class Params(Frozen):
 
     def named(self, resource: str) -> bool:
         """Whether `service.yaml` names the resource in this environment."""
-        return self.service.name(resource, self.flat.env) is not None
+        return self.service.template(resource, self.flat.env) is not None
 
     def nested(self, file: str, model: type[M]) -> M:
         """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.

@@ -133,6 +133,10 @@ class Service(Frozen):
 
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None where there is none."""
-        said = self.names.get(resource)
-        template = said.get(env) if isinstance(said, dict) else said  # type: ignore[call-overload]
+        template = self.template(resource, env)
         return None if template is None else template.format(env=env)
+
+    def template(self, resource: str, env: str) -> str | None:
+        """The same as it is written, with `{env}` in it."""
+        said = self.names.get(resource)
+        return said.get(env) if isinstance(said, dict) else said  # type: ignore[call-overload]

@@ -20,7 +20,7 @@ _STOP_S = 60.0
 def passing(
     aws: EmbeddedAws, worlds: Sequence[World], told: Callable[[str], object], look_s: float = _LOOK_S
 ) -> Iterator[None]:
-    """Meanwhile the worlds follow AWS's clock, which ticks on, by whole steps: jobs under way end, alarms are looked at.
+    """Meanwhile the worlds follow AWS's clock by whole steps: jobs under way end, alarms are looked at.
 
     Args:
         told: is given a sentence if they can no longer.
