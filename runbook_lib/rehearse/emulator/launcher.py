@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from runbook_lib.rehearse.emulator.orphan import ends_with
+from runbook_lib.base.orphan import ends_with
 
 
 def _end() -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from runbook_lib.rehearse.emulator.orphan import ends_with
+from runbook_lib.base.orphan import ends_with
 
 GOES_S = 10.0
 """Seconds that JupyterLab has to end by itself, its kernels included."""
