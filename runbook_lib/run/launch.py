@@ -13,11 +13,12 @@ from typing import Any
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, scratch
+from runbook_lib.base.aws import connect
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.typed import typed
-from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
+from runbook_lib.params.load import Flat, Params, load_file, project_root, read_yaml
 from runbook_lib.record.place import PARAMS
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
@@ -135,7 +136,7 @@ def launch(
     root = root or project_root()
     sealed: list[Any] = []
     archive = Archive(root / params.archive)
-    with _read_from(Path(params.source), root), scratch.folder("run", archive.root) as folder:
+    with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
         try:
             papermill.execute_notebook(
                 str(notebook),
@@ -175,6 +176,26 @@ def _without(module: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[module]
+
+
+@contextmanager
+def _signed_in(params: Params) -> Iterator[None]:
+    """Kernels that are started meanwhile have the session of a profile with an MFA device: they could not ask for it.
+
+    Raises:
+        AwsError: it cannot be had; no kernel was started.
+    """
+    given = connect(params).by_code()
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
