@@ -114,7 +114,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     fake = type("Scripted", (FakeLook,), {"world": made})
     monkeypatch.setattr(watch, "OneLook", fake)
 
-    def rollback(file: Path, values: dict[str, Any]) -> Any:
+    def rollback(file: Path, values: dict[str, Any], last: bool = True) -> Any:
         made.switched.append(values)
         return SimpleNamespace(
             sentence="async is off", record="rollback-record", next="fix forward", told="topic was told"
@@ -271,7 +271,10 @@ def test_after_the_migration_no_watch_turns_a_switch_that_has_no_effect(
 def test_a_rollback_that_cannot_be_made_is_an_error_and_on_record(
     world: World, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(file: Path, values: dict[str, Any]) -> Any:
+    lasts: list[bool] = []
+
+    def refuse(file: Path, values: dict[str, Any], last: bool) -> Any:
+        lasts.append(last)
         raise AwsError("by hand: aws appconfig start-deployment …")
 
     monkeypatch.setattr("runbook_lib.commands.rollback.rollback_1", refuse)
@@ -280,6 +283,7 @@ def test_a_rollback_that_cannot_be_made_is_an_error_and_on_record(
         list(make(auto=True, confirm="prod").looks())
     assert world.kept == [(after(5), "failed")]
     assert "could not be switched off" in world.said[0]
+    assert lasts == [*[False] * (watch.TRIES - 1), True], "people are told once nobody tries again"
 
 
 def test_an_endpoint_that_dies_between_look_and_switch_is_outlasted(
@@ -287,7 +291,7 @@ def test_an_endpoint_that_dies_between_look_and_switch_is_outlasted(
 ) -> None:
     tries: list[dt.datetime] = []
 
-    def rollback(file: Path, values: dict[str, Any]) -> Any:
+    def rollback(file: Path, values: dict[str, Any], last: bool = True) -> Any:
         tries.append(world.now)
         if len(tries) < 4:
             raise AwsError("the proxy does not answer")
