@@ -175,6 +175,7 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
             f"{{{key}}}"
             for key in (*numbers, "longest_gap_s", "target", "stage", "metric.dimensions", "metric.dimension_values")
         ),
+        "{job_ttl_variable}",
         *(f"{{name.{key}}}" for key in RESOURCES),
         *(f"{{metric.{key}}}" for key in METRICS),
     }

@@ -120,6 +120,9 @@ class Service(Frozen):
     max_receives: int = Field(gt=0)
     visibility_timeout_s: int = Field(gt=0)
     job_ttl_s: int = Field(gt=0)
+    job_ttl_variable: str = ""
+    """Environment variable that tells the submit function how long a job lives, in seconds; empty: none does, and
+    `job_ttl_s` is taken at its word."""
     input_tokens: int = Field(gt=0)
     output_tokens: int = Field(gt=0)
     dead_letter_wait_s: int = Field(default=900, gt=0)

@@ -19,6 +19,7 @@ from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, Params, load_file, project_root, read_yaml
+from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
@@ -228,6 +229,7 @@ def finished(archive: Any, ref: Any) -> Finished:
     if "nothing was" not in why:
         whats = "; ".join(str(one.intent.get("what", "")) for one in record.changes)
         why += f"; begun before that: {whats}" if whats else "; nothing was changed"
+    report = report_of(ref)
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
@@ -237,7 +239,7 @@ def finished(archive: Any, ref: Any) -> Finished:
         reason=outcome["reason"] if done else f"{record.status}: {why}",
         next=outcome.get("next", "") if done else "",
         folder=str(ref.folder),
-        report=str(ref.report) if ref.report.is_file() else None,
+        report=str(report) if report.is_file() else None,
         exit_code=int(_EXIT[outcome["decision"]] if done else kind.exit_code),
         come_back_at=outcome.get("come_back_at") if done else None,
     )
