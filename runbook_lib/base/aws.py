@@ -78,6 +78,9 @@ class Aws:
             import boto3
             from botocore.session import get_session
 
+            from runbook_lib.base import credential_process  # here: it needs botocore
+
+            credential_process.install()
             self.region = region
             self._endpoint = endpoint_url
             self._answer_s = answer_s
