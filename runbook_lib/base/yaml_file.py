@@ -71,6 +71,8 @@ def _text(path: Path) -> str:
     try:
         if path.is_dir():
             raise UsageError(f"{path}: is a folder, wants a file in it")
+        if path.exists() and not path.is_file():  # it may have no end, and is read more than once
+            raise UsageError(f"{path}: is a pipe or a device, wants a file")
         size = path.stat().st_size
         content = path.read_bytes()
         text = content.decode("utf-8")

@@ -34,6 +34,10 @@ def _account(value: str) -> str:
     return value
 
 
+_YEARS = (2006, 3000)
+"""From the year that AWS began in, to where days can still be added to a time."""
+
+
 def _instant(value: str) -> str:
     if value:
         try:
@@ -42,6 +46,8 @@ def _instant(value: str) -> str:
             raise ValueError("not an ISO 8601 time such as 2026-11-23T03:00:00Z") from None
         if parsed.tzinfo is None:
             raise ValueError("has no time zone; write it in UTC, such as 2026-11-23T03:00:00Z")
+        if not _YEARS[0] <= parsed.year < _YEARS[1]:
+            raise ValueError(f"is not between the years {_YEARS[0]} and {_YEARS[1]}")
     return value
 
 

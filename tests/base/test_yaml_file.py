@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import params_file
 from runbook_lib.base.yaml_file import MOST_DEEP, MOST_VALUES, read_yaml, unquoted
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Flat, load_file
@@ -156,3 +158,18 @@ def test_an_alias_within_itself_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text)
     assert "line 1: not valid YAML (an alias stands for what it is in)" in sentence(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "links that go round"])
+def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    """A pipe would be waited for, and /dev/zero read, without an end."""
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "a.yaml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind != "device":
+        path.symlink_to(path)
+    assert ("is a pipe or a device" if kind in ("pipe", "device") else "symbolic links") in sentence(path)
+    with pytest.raises(UsageError):
+        load_file(path)
+    with pytest.raises(UsageError):
+        essentials(params_file(path), {})

@@ -210,3 +210,10 @@ def test_a_name_of_an_environment_that_is_wrong_is_refused(key: str, value: obje
     with pytest.raises(UsageError, match=says) as caught:
         load_file(folder / "prod.yaml")
     assert "service.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "2005-12-31T00:00:00Z"])
+def test_a_time_that_no_rollout_has_is_refused(at: str) -> None:
+    """No day can be added to the last of all days, or taken from the first."""
+    with pytest.raises(UsageError, match="between the years 2006 and 3000"):
+        load_file(params_dir() / "prod.yaml", {"as_of": at})
