@@ -131,6 +131,6 @@ def test_in_a_folder_that_was_removed_a_whole_path_is_enough(gone: None, monkeyp
 
 @pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "a/" + "x" * 5000])
 def test_a_name_that_no_file_can_have_is_a_sentence(name: str) -> None:
-    with pytest.raises(UsageError, match="File name too long|is no environment"):
+    with pytest.raises(UsageError, match=r"File name too long|is no environment"):
         read_yaml(params_file(name))
     kill_switch.parse(["rollback", "1", "-f", name, "--apply", "--confirm", "prod"])  # raises nothing
