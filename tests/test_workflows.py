@@ -57,6 +57,13 @@ def test_the_credentials_last_as_long_as_the_job_may() -> None:
     assert job["timeout-minutes"] * 60 <= lasts <= 12 * 3600, "STS lets a role live for 12 h at most"
 
 
+def test_a_job_says_what_the_teams_commands_lack_before_it_signs_in() -> None:
+    steps = RUNBOOK["jobs"]["run"]["steps"]
+    (place,) = [number for number, one in enumerate(steps) if "params check --commands" in one.get("run", "")]
+    assert place < next(number for number, one in enumerate(steps) if "role-to-assume" in one.get("with", {}))
+    assert steps[place]["continue-on-error"] is True
+
+
 STUBS = {
     "aws": """
 echo "aws $*" >>"$CALLS"

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,20 @@ class Command(Frozen):
         first, *rest = self.argv(values)
         return shlex.join(["python" if first == sys.executable else first, *rest])
 
+    def lacks(self, root: Path) -> str:
+        """What this machine lacks to begin it: its folder, its program, or a file of Python that it names; empty where
+        nothing is missing that can be seen.
+        """
+        folder = (root / self.cwd).resolve()
+        if not folder.is_dir():
+            return f"its folder {self.cwd} is not there"
+        first, *rest = self.argv({})
+        at = folder / first if "/" in first else first  # as a process that is started in the folder finds it
+        if shutil.which(str(at)) is None:
+            return f"its program {first} is not installed"
+        script = next((word for word in rest if word.endswith(".py")), None)
+        return f"its file {script} is not there" if script and not (folder / script).is_file() else ""
+
 
 class Commands(Frozen):
     """`commands.yaml`: what tests, diffs and deploys the service."""
@@ -95,6 +110,11 @@ class Commands(Frozen):
     def of(self, notebook: str) -> tuple[Command, ...]:
         """The checks that a notebook runs."""
         return tuple(one for one in self.checks if one.notebook == notebook)
+
+    @property
+    def every(self) -> tuple[Command, ...]:
+        """All of them."""
+        return (*self.checks, self.diff, self.deploy, *((self.verify,) if self.verify else ()))
 
     def named(self, id: str) -> Command:
         """The check called `id`.

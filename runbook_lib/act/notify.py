@@ -52,6 +52,18 @@ def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> l
     return told
 
 
+def without_aws(params: Params, subject: str, text: str) -> Told | None:
+    """Tells the webhook whose address an environment variable holds, the one channel that is left where AWS cannot be
+    asked; None where there is none.
+    """
+    if not params.service.notify.webhook_env:
+        return None
+    try:
+        return Told("webhook", True, _post(None, params, redact_text(subject), redact_text(text)))
+    except _NotSent as error:
+        return Told("webhook", False, str(error))
+
+
 def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
     answers: list[str] = []
     try:

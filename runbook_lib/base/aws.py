@@ -24,6 +24,9 @@ CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""
 
+_ASSUMED: dict[str, Any] = {}
+"""Roles that this process has assumed, by botocore's own key; they are used until they expire."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -75,6 +78,9 @@ class Aws:
             import boto3
             from botocore.session import get_session
 
+            from runbook_lib.base import credential_process  # here: it needs botocore
+
+            credential_process.install()
             self.region = region
             self._endpoint = endpoint_url
             self._answer_s = answer_s
@@ -83,6 +89,8 @@ class Aws:
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
+            # Whose profile wants a code of an MFA device is asked for it once, not for each session of the process.
+            session.get_component("credential_provider").get_provider("assume-role").cache = _ASSUMED
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -117,6 +125,21 @@ class Aws:
         )
         return client
 
+    def by_code(self) -> dict[str, str]:
+        """The credentials as environment variables, for a process that cannot ask for the code of an MFA device; empty
+        where the profile wants none.
+
+        Raises:
+            AwsError: they cannot be had.
+        """
+        with aws_errors("signing in with the profile's MFA device"):
+            found: Any = self._session.get_credentials() if _wants_code(self._session) else None
+            if getattr(found, "method", "") != "assume-role":
+                return {}
+            frozen = found.get_frozen_credentials()
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return dict(zip(names, (frozen.access_key, frozen.secret_key, frozen.token), strict=True))
+
     @property
     def endpoint(self) -> str:
         """Address that the clients talk to."""
@@ -136,6 +159,17 @@ class Aws:
         except (LookupError, TypeError, ValueError, OverflowError):
             raise AwsError("AWS's answer carries no Date that can be read: its clock is not known") from None
         return Identity(account=account, arn=arn, now=now)
+
+
+def _wants_code(session: Any) -> bool:
+    """Whether the profile, or one that it assumes its role from, names an MFA device."""
+    profiles, name, seen = session._session.full_config.get("profiles", {}), session.profile_name, set[str]()
+    while name and name not in seen:
+        seen.add(name)
+        if "mfa_serial" in profiles.get(name, {}):
+            return True
+        name = profiles.get(name, {}).get("source_profile")
+    return False
 
 
 def connect(params: Params, *, quick: bool = False) -> Aws:

@@ -13,6 +13,7 @@ from runbook_lib.base.yaml_file import read_yaml
 __all__ = ["beside", "named", "params_dir", "params_file", "project_root", "read_yaml"]
 PROJECT = "RUNBOOK_PROJECT"
 """Environment variable with a path in the project, for a kernel that runs elsewhere."""
+GONE = "the working folder is not there any more; change into one that is"
 named: list[Path] = []
 """Files that this process was given, such as its parameter file: where no project is at or above the working folder, it
 is the project of the first of them."""
@@ -28,14 +29,23 @@ def params_dir(start: Path | None = None) -> Path:
         UsageError: there is none.
     """
     given = [*named, Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else named
-    for place in (Path.cwd(), *given) if start is None else (start,):
-        here = place.resolve()
+    for place in (*_working(), *given) if start is None else (start,):
+        here = Path(os.path.realpath(place))  # `Path.resolve` raises where links go round
         for folder in (here, *here.parents):
             if (folder / "params" / "gates.yaml").is_file():
                 return folder / "params"
-    raise UsageError(
-        f"no params/gates.yaml at or above {(start or Path.cwd()).resolve()}; run from the project's folder"
-    )
+    where = next(iter([start] if start else _working()), None)
+    if where is None:
+        raise UsageError(GONE)
+    raise UsageError(f"no params/gates.yaml at or above {os.path.realpath(where)}; run from the project's folder")
+
+
+def _working() -> list[Path]:
+    """The working folder, if it is there: who stands in one that was removed can name a file by its whole path."""
+    try:
+        return [Path.cwd()]
+    except FileNotFoundError:
+        return []
 
 
 def beside(file: Path) -> Path:
@@ -63,17 +73,24 @@ def params_file(value: str | Path) -> Path:
     """The parameter file that is meant: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
 
     Raises:
-        UsageError: only an environment is given, and there is no project here.
+        UsageError: only an environment is given, and there is no project here; or the working folder is gone.
     """
     path = Path(value)
-    named.append(path.absolute())
-    if path.suffix or len(path.parts) > 1 or path.exists():
+    try:
+        named.append(path.absolute())
+    except FileNotFoundError:
+        raise UsageError(GONE) from None
+    if path.suffix or len(path.parts) > 1 or _there(path):
         return path
     file = Path("params") / f"{path}.yaml"
     file = file if file.parent.is_dir() else params_dir() / file.name
-    if not file.exists() and (near := hint(path, environments(file.parent))):
+    if not _there(file) and (near := hint(path, environments(file.parent))):
         raise UsageError(f"{file}: no such file: '{path}' is no environment; {near}")
     return file
+
+
+def _there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - to `Path.exists` a name that is too long is an error
 
 
 def environments(folder: Path) -> list[str]:

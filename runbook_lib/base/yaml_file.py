@@ -17,13 +17,20 @@ MOST_DEEP = 50
 """Levels of nesting. The reader in C ends the process some ten thousand levels down, without a word."""
 _MARKS = 2_000
 """With fewer marks that may open a level no file is that deep; with more, its depth is looked at before it is read."""
+MOST_VALUES = 100_000
+"""Of one file, with each alias counted as what it stands for; the largest of ours has a thousand and a half."""
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same safe loader in C where PyYAML has it: ten times as fast on the policy's files."""
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
 class _Once(_SAFE):  # type: ignore[misc]
-    """A key that stands twice is a mistake: YAML would silently take the last."""
+    """A key that stands twice is a mistake: YAML would silently take the last. Aliases may not multiply a file."""
+
+    def construct_document(self, node: Any) -> Any:
+        """As the loader does it, of a file whose aliases stand for no more than a person could have written."""
+        _not_multiplied(node)
+        return super().construct_document(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """As the loader does it, each key once."""
@@ -64,6 +71,8 @@ def _text(path: Path) -> str:
     try:
         if path.is_dir():
             raise UsageError(f"{path}: is a folder, wants a file in it")
+        if path.exists() and not path.is_file():  # it may have no end, and is read more than once
+            raise UsageError(f"{path}: is a pipe or a device, wants a file")
         size = path.stat().st_size
         content = path.read_bytes()
         text = content.decode("utf-8")
@@ -97,6 +106,36 @@ def _not_deep(path: Path, text: str) -> None:
                 raise UsageError(f"{path}{line}: more than {MOST_DEEP} levels within each other")
         elif isinstance(event, _ENDS):
             deep -= 1
+
+
+def _not_multiplied(root: Any) -> None:
+    """Counts what a file holds with each alias written out, without writing it out: whoever goes through the values
+    later (a model, a message) would go through all of them.
+    """
+    sizes: dict[int, int] = {}
+    within: set[int] = set()
+    todo = [root]
+    while todo:
+        node = todo[-1]
+        parts = [] if isinstance(node, yaml.ScalarNode) else _parts(node)
+        if id(node) not in within and id(node) not in sizes:
+            within.add(id(node))
+            if looped := next((part for part in parts if id(part) in within), None):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "an alias stands for what it is in", looped.start_mark
+                )
+            todo += [part for part in parts if id(part) not in sizes]
+            continue
+        todo.pop()
+        within.discard(id(node))
+        sizes[id(node)] = 1 + sum(sizes[id(part)] for part in parts)
+        if sizes[id(node)] > MOST_VALUES:
+            problem = f"with its aliases written out it has more than {MOST_VALUES} values"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _parts(node: Any) -> list[Any]:
+    return [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else list(node.value)
 
 
 def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, str] | None:

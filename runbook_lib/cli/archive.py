@@ -87,7 +87,7 @@ def archive_show(
     json_: AsJson = False,
     markdown_: Annotated[bool, typer.Option("--markdown", help="As Markdown, for the summary of a CI job.")] = False,
 ) -> None:
-    """Show one record: decision, gates, changes, files, and whether it is unaltered."""
+    """Show one record: decision, gates, changes, files, and whether it is unaltered; one that is not ends with 1."""
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.listing import show_record
 
@@ -95,17 +95,22 @@ def archive_show(
         from runbook_lib.record.markdown import markdown
 
         where = Archive(_existing(archive))
-        typer.echo(markdown(where.load(where.find(record))), nl=False)
+        ref = where.find(record)
+        typer.echo(markdown(where.load(ref)), nl=False)
+        where.verify(ref)
         return
 
     shown = show_record(Archive(_existing(archive)), record)
+    problem = shown["problem"]
     if json_:
         typer.echo(json.dumps(shown))
-        return
-    gates = shown.pop("gates", [])
-    facts(f"Record {record}", shown)
-    if gates:
-        table("Gates", _GATES, gates)
+    else:
+        gates = shown.pop("gates", [])
+        facts(f"Record {record}", shown)
+        if gates:
+            table("Gates", _GATES, gates)
+    if problem:
+        raise ArchiveError(f"this record cannot be trusted: {problem}")
 
 
 def archive_attach(

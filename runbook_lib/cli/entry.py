@@ -7,6 +7,7 @@ every other command, and every command line that is wrong, is `cli/app.py`'s.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def main() -> NoReturn:
 
 
 def _rollback(wanted: Wanted) -> NoReturn:
+    from runbook_lib.base.errors import AwsError
     from runbook_lib.base.foreign import terminal
     from runbook_lib.base.patience import tellers
     from runbook_lib.cli.ending import ending
@@ -39,7 +41,13 @@ def _rollback(wanted: Wanted) -> NoReturn:
         effect = kill_switch.off(wanted)
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
         told, code = ending(error, untouched=": async is as it was")
-        print(terminal(told), file=sys.stderr)
+        print(terminal(told), file=sys.stderr, flush=True)
+        if isinstance(error, AwsError):
+            with suppress(Exception):  # it has been said what is wrong
+                from runbook_lib.commands.rollback import not_off
+
+                if said := not_off(wanted, error):
+                    print(terminal(f"runbook: {said}"), file=sys.stderr)
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)

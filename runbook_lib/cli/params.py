@@ -35,16 +35,22 @@ def check(
     folder: Annotated[
         Path | None, typer.Argument(help="Folder of the files; without it the project's params/.")
     ] = None,
+    commands: Annotated[
+        bool,
+        typer.Option("--commands", help="Also whether folder and program of each of the team's commands are here."),
+    ] = False,
     json_: AsJson = False,
 ) -> None:
     """Read every parameter file and hold it against the others. Asks neither AWS nor the archive.
 
-    Example: [bold]runbook params check[/bold]
+    With --commands also what this machine, or a job of CI, lacks to run the commands of commands.yaml.
+
+    Example: [bold]runbook params check --commands[/bold]
     """
     from runbook_lib.base.project import params_dir
     from runbook_lib.commands import params_check
 
-    found = params_check.check(folder or params_dir())
+    found = params_check.check(folder or params_dir(), commands)
     if json_:
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:

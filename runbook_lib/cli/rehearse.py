@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,7 +11,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson, placed
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import Column, say, table
 
 REHEARSAL_EXITS = """\b
 Exit codes:
@@ -19,6 +20,15 @@ Exit codes:
   2  bad usage: no such scenario or phase
   3  hold: the rollout stopped; or the scenario ended otherwise than it declares
   4  rollback advised in a rollout that should have been accepted"""
+
+_PLAYS = (
+    Column("seed", "seed"), Column("decision", "decision"), Column("in", "phase", rank=1), Column("by", "by"),
+    Column("minutes", "minutes"), Column("users served", "served", rank=2), Column("as expected", "expected"),
+)  # fmt: skip
+_SCENARIOS = (
+    Column("scenario", "name"), Column("from", "first"), Column("should end", "ends", rank=1),
+    Column("", "title", prose=True), Column("", "explanation", prose=True),
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
@@ -71,9 +81,11 @@ def rehearse(
     from runbook_lib.rehearse.play import director
 
     if list_:
-        from runbook_lib.rehearse.play.matrix import listing
+        from runbook_lib.rehearse.play.matrix import LEGEND, listing
 
-        listing()
+        if sys.stdout.isatty():
+            say(LEGEND)
+        table("", _SCENARIOS, listing())
         return
     if quick:
         _quick(scenario, range(seed, seed + seeds), params, start_phase, json_)
@@ -109,9 +121,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
     if json_:
         typer.echo(json.dumps([one.as_dict() for one in found]))
     else:
-        from rich.console import Console
-
-        Console().print(many.table(known, found))
+        table(f"{known.title} ({known.name})", _PLAYS, many.rows(known, found))
         for line in many.remarks(found):
             say(line)
     raise typer.Exit(int(Exit.HOLD) if any(one.wrong for one in found) else int(Exit.OK))

@@ -48,7 +48,7 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any
         say(title, italic=True)
     width = shutil.get_terminal_size().columns
     for number, line in enumerate(fitted(columns, listed, width)):
-        typer.secho(line, bold=number == 0)
+        typer.secho(line, bold=number == 0 or None)
 
 
 def say_line(line: str) -> None:

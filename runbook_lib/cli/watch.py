@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runbook_lib.base import foreign
 from runbook_lib.cli.options import Confirm, ParamsFile, Set
 from runbook_lib.cli.streams import closed
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import Column, fitted, say
 
 if TYPE_CHECKING:
     from runbook_lib.commands.watch import Watch
     from runbook_lib.commands.watch_look import Look
+    from runbook_lib.params.load import Params
 
 _EXITS = """\b
 Exit codes:
@@ -33,6 +36,10 @@ _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "NO_DATA": 
     "ROLLBACK": "red",
     "ERROR": "red",
 }
+_GATES = (
+    Column("gate", "title"), Column("verdict", "verdict"), Column("value", "value"),
+    Column("95 % interval", "interval", rank=3), Column("n", "n", rank=2), Column("target", "target", rank=1),
+)  # fmt: skip
 _SHOWN = 8
 """Lines of what happened before, under the live table."""
 
@@ -115,22 +122,32 @@ def _tally(look: Look) -> dict[str, int]:
     return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(sorted(verdicts))}
 
 
+def _found(record: str, params: Params) -> str:
+    """How a record is found, as short as an id: the edge of the screen breaks a path. One that lies elsewhere than in
+    the archive, which could not be written, is told by its path all the same.
+    """
+    from runbook_lib.record.archive import Archive
+
+    path = Path(record)
+    return f"runbook archive show {path.name.rpartition('-')[2]}" if Archive.of(params).root in path.parents else record
+
+
 def _live(one: Watch) -> None:
     """Redraws one screen after each look; what it says last stays on the terminal."""
     from rich.console import Console
     from rich.live import Live
 
     told: list[Look] = []
-    with Live(screen(one, told), console=Console(), auto_refresh=False) as live:
+    console = Console()
+    with Live(screen(one, told, console.width), console=console, auto_refresh=False) as live:
         for look in one.looks():
             told.append(look)
-            live.update(screen(one, told), refresh=True)
+            live.update(screen(one, told, console.width), refresh=True)
 
 
-def screen(one: Watch, told: list[Look]) -> Any:
-    """The gates of the newest look, and what was seen before."""
+def screen(one: Watch, told: list[Look], width: int) -> Any:
+    """The gates of the newest look, and what was seen before, for a terminal of so many columns."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     if not told:
@@ -143,13 +160,13 @@ def screen(one: Watch, told: list[Look]) -> Any:
         f"  {newest.reason}\n",
         (f"next: {newest.next}", "dim"),
     )
-    table = Table(title=f"Gates as of {when(seen)}", title_justify="left")
-    for name in ("gate", "verdict", "value", "95 % interval", "n", "target"):
-        table.add_column(name, overflow="fold")
-    for gate in seen.gates:
-        verdict = Text(gate["verdict"].replace("_", " "), style=_STYLES.get(gate["verdict"], ""))
-        table.add_row(gate["title"], verdict, gate["value"], gate["interval"], gate["n"], gate["target"])
+    rows = [{one.key: foreign.field(gate[one.key]) for one in _GATES} for gate in seen.gates]
+    names, *shown = fitted(_GATES, rows, width)
+    table = Text(f"Gates as of {when(seen)}\n", style="italic", no_wrap=True, overflow="ellipsis")
+    table.append(names, style="bold")
+    for gate, line in zip(seen.gates, shown, strict=True):
+        table.append(f"\n{line}", style=_STYLES.get(gate["verdict"], ""))
     before = Text("\n".join(lines(look)[0] for look in told[-_SHOWN:]), style="dim", overflow="ellipsis", no_wrap=True)
     where = next((look.record for look in reversed(told) if look.record), None)
-    tail = Text(f"record: {where}" if where else "", style="dim")
+    tail = Text(f"record: {_found(where, one.params)}" if where else "", style="dim", no_wrap=True)
     return Group(head, table, before, tail)

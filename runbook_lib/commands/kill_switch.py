@@ -78,7 +78,7 @@ def parse(words: Sequence[str]) -> Wanted | None:
     """
     if list(words[:2]) != ["rollback", "1"]:
         return None
-    with contextlib.suppress(UsageError, ValueError):
+    with contextlib.suppress(UsageError, ValueError, OSError):
         given = _parser().parse_args(words[2:])
         return _wanted(given) if given.apply else None
     return None

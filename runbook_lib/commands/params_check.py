@@ -20,10 +20,13 @@ class Found:
     sentence: str
 
 
-def check(folder: Path) -> list[Found]:
+def check(folder: Path, commands: bool = False) -> list[Found]:
     """What is found in the parameter files of `folder`: each environment with all that it reads, what fails first.
 
     A sentence that several environments have is said once. Overlays are laid over each environment.
+
+    Args:
+        commands: also whether this machine has what the team's commands need to begin.
 
     Raises:
         UsageError: the folder holds no environment.
@@ -34,6 +37,7 @@ def check(folder: Path) -> list[Found]:
     found = [*broken]
     for path in flat:
         found += _environment(path, {})
+        found += _commands(path) if commands else ()
     for overlay in overlays:
         found += [_over(overlay, path) for path in flat]
     said = {one.sentence if not one.ok else one.file: one for one in found}
@@ -70,6 +74,20 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
             yield Found(f"{name}.yaml", False, str(error))
         else:
             yield Found(f"{name}.yaml", True, "whole, and what it names is there")
+
+
+def _commands(path: Path) -> Iterator[Found]:
+    """Each of the team's commands that could not begin here."""
+    from runbook_lib.act.command import Commands
+
+    try:
+        params = load_file(path)
+        every = params.nested(params.commands, Commands).every
+    except UsageError:
+        return  # it is told already
+    for one in every:
+        if lacking := one.lacks(path.absolute().parents[1]):
+            yield Found(f"{params.commands}.yaml", False, f"{params.commands}.yaml: '{one.id}' cannot begin: {lacking}")
 
 
 def _over(overlay: Path, path: Path) -> Found:

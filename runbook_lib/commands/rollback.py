@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.act.notify import without_aws
 from runbook_lib.base.aws import caller, connect
-from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
@@ -28,6 +29,7 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
+from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
 
 AFTER = (
     "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
@@ -103,13 +105,14 @@ def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
     return shlex.join([*words, "--apply", "--confirm", env])
 
 
-def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False) -> RolledBack:
+def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False, last: bool = True) -> RolledBack:
     """Turns async off, or in plan mode says what it would do.
 
     Args:
         file: flat parameter file.
         values: overrides, among them `mode` and `confirm`.
         notebook: run the notebook that verifies it afterwards.
+        last: nobody tries again if it fails: people are told that it did.
 
     Raises:
         UsageError: the parameters or the account are wrong, or `confirm` does not repeat the environment.
@@ -118,7 +121,33 @@ def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False)
     if values.get("mode") != "apply":
         return plan(file, values)
     wanted = Wanted("1", file, dict(values), notebook=notebook)
-    return after(wanted, kill_switch.off(wanted))
+    try:
+        effect = kill_switch.off(wanted)
+    except AwsError as error:
+        raise AwsError(f"{error}{_clause(not_off(wanted, error) if last else '')}") from None
+    return after(wanted, effect, last=last)
+
+
+def not_off(wanted: Wanted, error: Exception) -> str:
+    """Tells people that async could not be turned off, where AWS could not even be asked who we are; how that went, in
+    words; empty where no channel is left.
+    """
+    try:
+        params = load_file(wanted.file, wanted.values)
+    except RunbookError:
+        return ""
+    if not params.policy.rollbacks[NOTEBOOK].notify:
+        return ""
+    told = without_aws(params, *message(params, NOTEBOOK, NOT_OFF, who=params.operator, trouble=str(error)))
+    return "" if told is None else f"people were told of it: {told.detail}" if told.ok else _untold(told.detail)
+
+
+def _clause(told: str) -> str:
+    return f"; {told}" if told else ""
+
+
+def _untold(why: str) -> str:
+    return f"people were not told: {why}"
 
 
 def finish(wanted: Wanted, effect: Effect) -> int:
@@ -151,11 +180,14 @@ def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
     print(terminal("\n".join(line for line in told if line)))
 
 
-def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _: None) -> RolledBack:
+def after(
+    wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _: None, *, last: bool = True
+) -> RolledBack:
     """Seals the command's own record, then has the notebook verify, explain and record.
 
     Args:
         say: told at once what is to be known beside the effect's own sentence.
+        last: as of `rollback_1`.
 
     Raises:
         RunbookError: async could not be turned off.
@@ -176,8 +208,10 @@ def after(wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _:
         journal.append("warning", text=told)
         print(terminal(f"{told}; no notebook verifies it, and people are not told"), file=sys.stderr, flush=True)
     if effect.error is not None:
+        final = last or not isinstance(effect.error, AwsError)
+        failed = _told(params, effect, journal) if final and params is not None else ""
         _seal(effect, "failed", str(effect.error))
-        raise effect.error
+        raise type(effect.error)(f"{effect.error}{_clause(failed)}")
     assert effect.off is not None  # noqa: S101
     sentence, then, code = effect.off.sentence, AFTER, Exit.OK
     found = _no_effect(params, journal) if params is not None else None
@@ -230,19 +264,23 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
 
 
 def _told(params: Params, effect: Effect, journal: Journal) -> str:
-    """Tells people that async is off, unless a record says that they know; how that went, in words."""
-    from runbook_lib.steps.rollbacks.telling import OFF, Telling
-
+    """Tells people that async is off, unless a record says that they know, or that it could not be turned off; how that
+    went, in words.
+    """
     off = effect.off
-    if off is None or not off.deployment or not params.policy.rollbacks[NOTEBOOK].notify:
-        return ""  # nothing was ever switched on, or the policy says so
+    if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
+        return ""  # the policy says so, or nothing was ever switched on
     try:
         aws, identity = caller(params, quick=True)
         guard = Guard(params, identity, journal)
-        told = Telling(aws, guard, NOTEBOOK, effect.run_id).tell(OFF, str(off.deployment), _earlier(params, guard))
+        telling = Telling(aws, guard, NOTEBOOK, effect.run_id)
+        if off is None:
+            told = telling.tell(NOT_OFF, effect.run_id, (), str(effect.error))
+        else:
+            told = telling.tell(OFF, str(off.deployment), _earlier(params, guard))
     except RunbookError as error:
-        journal.append("warning", text=f"people were not told: {error}")
-        return f"people were not told: {error}"
+        journal.append("warning", text=_untold(str(error)))
+        return _untold(str(error))
     journal.append("check", check=told.model_dump(mode="json"))
     return told.reason if told.ok else f"not everybody was told: {told.reason}"
 

@@ -253,7 +253,7 @@ class Watch:
         """Async off; what stands in between (a proxy, a connection that is lost) is outlasted for some minutes."""
         for left in reversed(range(TRIES)):
             try:
-                return self._switch_off(look)
+                return self._switch_off(look, last=not left)
             except RunbookError as error:
                 said = f"async could not be switched off: {error}"
                 one.say(said)
@@ -266,12 +266,12 @@ class Watch:
                 raise
         raise AssertionError("unreachable")
 
-    def _switch_off(self, look: Look) -> dict[str, str]:
+    def _switch_off(self, look: Look, *, last: bool) -> dict[str, str]:
         """Async off, with a record of its own in the chain of the rollback."""
         from runbook_lib.commands.rollback import rollback_1
 
         values = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.told}"}
-        done = rollback_1(self.file, {**self.values, **values})
+        done = rollback_1(self.file, {**self.values, **values}, last=last)
         told = f"; {done.told}" if done.told else ""
         action = f"{done.sentence}{told} (record: {done.record or 'none could be written'})"
         return {"action": action, "next": done.next}

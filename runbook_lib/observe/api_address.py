@@ -23,7 +23,7 @@ def stage_url(aws: Aws, params: Params) -> str:
         with aws_errors("looking up the API (apigateway:GET)"):
             id = api_of(Place(aws, params, step=""))["id"]
     except Absent:
-        by = f"{name}', or with the id of names.api_id" if params.service.names.get("api_id") else f"{name}'"
+        by = f"{name}', or with the id of names.api_id" if params.named("api_id") else f"{name}'"
         raise AwsError(f"there is no {kind.upper()} API called '{by}; deploy first") from None
     place = {"endpoint": aws.endpoint, "api_id": id, "region": params.region, "env": params.env}
     return str(params.api_url.format(stage=params.service.api.stage, **place))

@@ -70,10 +70,15 @@ def _service(params: Params) -> Iterator[Named]:
     names = params.service.names
     for key in names:
         yield f"names.{key}", key, RESOURCES
+    here = [key for key in names if params.named(key)]
     for key in RESOURCES:
         if key not in OPTIONAL:
-            yield "names", key, names
-    templates = {f"names.{key}": text for key, text in names.items()}
+            yield f"names (in {params.env})" if key in names else "names", key, here
+    templates = {
+        f"names.{key}{f'.{env}' if env else ''}": text
+        for key, said in names.items()
+        for env, text in (said.items() if isinstance(said, dict) else [("", said)])
+    }
     traffic = params.service.traffic.model_dump()
     templates |= {f"traffic.{key}": text for key, text in traffic.items() if isinstance(text, str)}
     for key, text in templates.items():
@@ -170,6 +175,7 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
             f"{{{key}}}"
             for key in (*numbers, "longest_gap_s", "target", "stage", "metric.dimensions", "metric.dimension_values")
         ),
+        "{job_ttl_variable}",
         *(f"{{name.{key}}}" for key in RESOURCES),
         *(f"{{metric.{key}}}" for key in METRICS),
     }

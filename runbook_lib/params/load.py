@@ -20,7 +20,7 @@ from runbook_lib.base.yaml_file import unquoted
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
-from runbook_lib.params.service import Service
+from runbook_lib.params.service import Environment, Service
 
 __all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
 
@@ -34,6 +34,10 @@ def _account(value: str) -> str:
     return value
 
 
+_YEARS = (2006, 3000)
+"""From the year that AWS began in, to where days can still be added to a time."""
+
+
 def _instant(value: str) -> str:
     if value:
         try:
@@ -42,6 +46,8 @@ def _instant(value: str) -> str:
             raise ValueError("not an ISO 8601 time such as 2026-11-23T03:00:00Z") from None
         if parsed.tzinfo is None:
             raise ValueError("has no time zone; write it in UTC, such as 2026-11-23T03:00:00Z")
+        if not _YEARS[0] <= parsed.year < _YEARS[1]:
+            raise ValueError(f"is not between the years {_YEARS[0]} and {_YEARS[1]}")
     return value
 
 
@@ -50,7 +56,7 @@ class Flat(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    env: Literal["dev", "staging", "prod"] = Field(description="environment: dev, staging or prod")
+    env: Environment = Field(description="environment: dev, staging or prod")
     account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region")
     release: str = Field(
@@ -96,11 +102,20 @@ class Params(Frozen):
         raise AttributeError(name)
 
     def name(self, resource: str) -> str:
-        """Physical name of a resource of `service.yaml` in this environment."""
-        try:
-            return self.service.names[resource].format(env=self.flat.env)
-        except KeyError:
-            raise UsageError(f"service.yaml names no resource '{resource}'") from None
+        """Physical name of a resource of `service.yaml` in this environment.
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = self.service.name(resource, self.flat.env)
+        if found is None:
+            here = f" in {self.flat.env}" if resource in self.service.names else ""
+            raise UsageError(f"service.yaml names no resource '{resource}'{here}")
+        return found
+
+    def named(self, resource: str) -> bool:
+        """Whether `service.yaml` names the resource in this environment."""
+        return self.service.template(resource, self.flat.env) is not None
 
     def nested(self, file: str, model: type[M]) -> M:
         """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.

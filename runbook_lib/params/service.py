@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import Sizes
+
+Environment = Literal["dev", "staging", "prod"]
+
+
+def _name(value: object) -> object:
+    """A text, or a text for each environment; else one sentence instead of one for each type that it might be."""
+    if isinstance(value, dict):
+        unknown = [str(env) for env in value if env not in get_args(Environment)]
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is no environment; there are {', '.join(get_args(Environment))}")
+        wrong = [f"{env} is {one!r}" for env, one in value.items() if not isinstance(one, str)]
+        if wrong:
+            raise ValueError(f"{wrong[0]}, wants text; quote it")
+    elif not isinstance(value, str):
+        raise PydanticCustomError("string_type", "wants text, or a text for each environment")
+    return value
+
+
+Name = Annotated[str | dict[Environment, str], BeforeValidator(_name)]
 
 
 class Routes(Frozen):
@@ -87,7 +107,8 @@ class Notify(Frozen):
 class Service(Frozen):
     """The service under rollout: names and the settings that must hold."""
 
-    names: dict[str, str]
+    names: dict[str, Name]
+    """By resource: one template for all environments (`{env}`), or a value for each, as ids need it."""
     api: Api
     traffic: Traffic
     kpi_namespace: str
@@ -99,6 +120,9 @@ class Service(Frozen):
     max_receives: int = Field(gt=0)
     visibility_timeout_s: int = Field(gt=0)
     job_ttl_s: int = Field(gt=0)
+    job_ttl_variable: str = ""
+    """Environment variable that tells the submit function how long a job lives, in seconds; empty: none does, and
+    `job_ttl_s` is taken at its word."""
     input_tokens: int = Field(gt=0)
     output_tokens: int = Field(gt=0)
     dead_letter_wait_s: int = Field(default=900, gt=0)
@@ -109,3 +133,13 @@ class Service(Frozen):
     failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     sizes: Sizes
+
+    def name(self, resource: str, env: str) -> str | None:
+        """Physical name of a resource in an environment; None where there is none."""
+        template = self.template(resource, env)
+        return None if template is None else template.format(env=env)
+
+    def template(self, resource: str, env: str) -> str | None:
+        """The same as it is written, with `{env}` in it."""
+        said = self.names.get(resource)
+        return said.get(env) if isinstance(said, dict) else said  # type: ignore[call-overload]

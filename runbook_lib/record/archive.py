@@ -21,9 +21,10 @@ from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
+from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
 from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record
 from runbook_lib.record.from_journal import from_journal
-from runbook_lib.record.place import RecordRef, attachments, is_place, safe
+from runbook_lib.record.place import RecordRef, is_place, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.redact_notebook import redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder
@@ -207,6 +208,7 @@ class Archive:
     def verifier(self) -> Callable[[RecordRef], None]:
         """`verify` for many records: the chain of each is walked once, when its first record is asked for."""
         chains: dict[Path, dict[str, str | None]] = {}
+        releases: dict[Path, Bound] = {}
 
         def verify(ref: RecordRef) -> None:
             _verify_own(ref)
@@ -215,7 +217,11 @@ class Archive:
                 chains[folder] = Chain(folder).broken()
             if sentence := chains[folder].get(name, f"{name}: it is gone"):
                 raise ArchiveError(sentence)
-            list(attachments(ref))
+            if (ref.folder / FOLDER).is_dir():
+                release = folder.parent
+                if release not in releases:
+                    releases[release] = bound(release)
+                list(attachments(ref, releases[release]))
 
         return verify
 

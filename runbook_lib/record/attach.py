@@ -1,12 +1,13 @@
 """Attaching: the notebook of an interactive run, as saved in JupyterLab, is added to the record that the run sealed.
 
 The sealed record is not touched. What is added lies in `attachments/<utc>/` with an `attachment.json` of its own that
-names the record's hash, so that either can be verified.
+names the record's hash; an entry in the release's chain names both (`record/attached.py`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import hashlib
 import json
 import re
@@ -16,7 +17,8 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record.archive import Archive, notebook_json
-from runbook_lib.record.place import attachments
+from runbook_lib.record.attached import FOLDER, KIND, attachments
+from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import redact_notebook
 from runbook_lib.record.seal import gates_digest, record_hash, write_folder
@@ -53,7 +55,7 @@ def attach(path: Path, archive: Archive) -> Path:
     sha = hashlib.sha256(content).hexdigest()
     for there in attachments(ref):
         if there["files"].get("notebook.ipynb") == sha:
-            return ref.folder / "attachments" / str(there["name"])
+            return ref.folder / FOLDER / str(there["name"])
     report = report_html(notebook, record).encode()
     now = archive.clock()
     name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
@@ -66,11 +68,25 @@ def attach(path: Path, archive: Archive) -> Path:
         "files": {"notebook.ipynb": sha, "report.html": hashlib.sha256(report).hexdigest()},
     }
     facts["hash"] = record_hash(facts)
-    folder = ref.folder / "attachments" / name
+    folder = ref.folder / FOLDER / name
     files = {"notebook.ipynb": content, "report.html": report, "attachment.json": json.dumps(facts, indent=1).encode()}
+    entry = Entry(
+        kind=KIND, item=record.notebook, by=_person(), at=str(facts["attached_at"]), text=f"{path.name} attached",
+        facts={"record": record.hash, "run_id": record.run_id, "attachment": facts["hash"]},
+    )  # fmt: skip
+    place = {"env": record.env, "release": record.release, "account_id": record.account_id}
+    sealed(archive, {**record.params, **place}, entry)  # first: an entry without its attachment does no harm
     with archive.lock():
         write_folder(folder, files)
     return folder
+
+
+def _person() -> str:
+    """Who attaches, by the name on this machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def _read(path: Path) -> dict[str, Any]:

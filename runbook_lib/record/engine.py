@@ -114,9 +114,10 @@ class RunbookEngine:
         )
         try:
             manager.notebook_start()
-        except BaseException:  # its folder is not there: a run that never began leaves no record of one that died
+        except BaseException as error:  # its folder is not there: a run that never began leaves no record
             remove(run.staging)
-            raise
+            manager.cleanup_pbar()
+            raise _told(error, "nothing was run, and there is no record of it") from None
         ending: tuple[Status, Problem | None]
         stopped = False
         with _deferring_signals() as interruptible:
@@ -126,7 +127,7 @@ class RunbookEngine:
                 ending = outcome_of(nb, run.staging)
             except BaseException as error:
                 ending, stopped = cut_short(nb, error), True
-                raise
+                raise _told(error, "no cell was run") from None
             finally:
                 redact_notebook(nb)
                 manager.cleanup_pbar()
@@ -259,6 +260,19 @@ def _places(input_path: str | None) -> dict[str, str]:
     with contextlib.suppress(UsageError):
         return places | ({PARAMS: str(beside(files[-1]))} if files else {})
     return places
+
+
+def _told(error: BaseException, what: str) -> BaseException:
+    """For papermill's own command line a sentence where a run could not begin, which click shows without a traceback;
+    else the error as it is.
+    """
+    import click
+
+    from runbook_lib.record.kernel import NoKernel
+
+    if click.get_current_context(silent=True) is None or not isinstance(error, (OSError, NoKernel)):
+        return error
+    return click.ClickException(f"{str(error).rstrip('.')}; {what}")
 
 
 def _execute(

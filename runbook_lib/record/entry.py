@@ -6,7 +6,7 @@ archive/env=prod/release=2026.11/entry/20261123T030000.000Z-4f1c…/record.json
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,12 +17,11 @@ from runbook_lib.params.load import Params
 from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import ENTRY, RecordRef
 
-NOTEBOOK = "entry"
-"""The chain that entries are in, beside those of the notebooks."""
+NOTEBOOK = ENTRY
 
-Kind = Literal["attestation", "approval", "note", "deviation"]
+Kind = Literal["attestation", "approval", "note", "deviation", "attachment"]
 
 
 class Entry(Frozen):
@@ -30,8 +29,8 @@ class Entry(Frozen):
 
     kind: Kind
     item: str = ""
-    """The attested item (`gates.yaml`, `attestations`), the approved notebook, the deviating setting's check, or empty
-    for a note."""
+    """The attested item (`gates.yaml`, `attestations`), the approved notebook, the deviating setting's check, the
+    notebook of an attachment, or empty for a note."""
     by: str = Field(min_length=1)
     role: str = ""
     at: str
@@ -93,12 +92,24 @@ def enter(archive: Archive, params: Params, entry: Entry, caller_arn: str = "", 
     Raises:
         ArchiveError: the archive cannot be written, or the run id is taken.
     """
-    where = (params.env, params.release, NOTEBOOK, NOTEBOOK)
+    return sealed(archive, params.flat.model_dump(mode="json"), entry, caller_arn, run_id)
+
+
+def sealed(
+    archive: Archive, flat: Mapping[str, Any], entry: Entry, caller_arn: str = "", run_id: str | None = None
+) -> RecordRef:
+    """As `enter`, by flat parameters, such as those of an earlier record.
+
+    Raises:
+        ArchiveError: as `enter`.
+    """
+    where = (str(flat.get("env", "")), str(flat.get("release", "")), NOTEBOOK, NOTEBOOK)
     _, staging, run_id, _ = recording.staged(archive.root, *where, run_id=run_id or "")
     journal = Journal(staging)
-    recording.opened(journal, run_id, NOTEBOOK, NOTEBOOK, params.flat.model_dump(mode="json"))
+    recording.opened(journal, run_id, NOTEBOOK, NOTEBOOK, dict(flat))
+    operator = flat.get("operator") or caller_arn
     journal.append(
-        "caller", account_id=params.account_id, arn=caller_arn, operator=params.operator or caller_arn, as_of=entry.at
+        "caller", account_id=str(flat.get("account_id", "")), arn=caller_arn, operator=operator, as_of=entry.at
     )
     journal.append("entry", entry=entry.model_dump(mode="json"))
     return seal_staged(archive, staging, status="completed")

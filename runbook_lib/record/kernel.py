@@ -20,6 +20,7 @@ from queue import Empty
 from typing import Any
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
@@ -115,7 +116,7 @@ class Channels(AsyncKernelClient):
 
 
 class NoKernel(RuntimeError):
-    """A kernel that ended before the first cell: the sentence has its last word."""
+    """A kernel that is not there, or ended before the first cell: the sentence has its last word."""
 
 
 @dataclass
@@ -166,7 +167,13 @@ def start(
         run_id: of the run that it is for.
         preload: Python that it executes while booting, such as imports.
         provisioner: makes what starts the process, from the kernel manager; default: a new process.
+
+    Raises:
+        NoKernel: there is no kernel spec of that name.
     """
+    known = sorted(KernelSpecManager().find_kernel_specs())
+    if kernel_name not in (*known, NATIVE_KERNEL_NAME):
+        raise NoKernel(f"there is no kernel '{kernel_name}'; there are: {', '.join(known) or 'none'}")
     folder = scratch.made("kernel")
     # Sockets in a private folder rather than TCP ports: nobody else on the machine can listen or connect. The path of a
     # socket may not be long, and Windows has none.

@@ -7,6 +7,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import RecordRef
 
 
@@ -62,7 +63,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "changes": [change_row(change) for change in record.changes],
         "warnings": list(record.warnings),
         "files": record.files,
-        "report": str(ref.report),
+        "report": str(report_of(ref)),
         "hash": record.hash,
         "previous": record.previous,
         "gates": [{key: row.get(key) for key in keys} for row in map(gate_row, record.gates)],

@@ -1,19 +1,12 @@
-"""Where things lie in the archive: names of runs and folders, sealed records, what was attached to them later."""
+"""Where things lie in the archive: names of runs and folders, sealed records."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import re
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.seal import file_hash, record_hash
 
 
 def new_run_id() -> str:
@@ -56,51 +49,9 @@ class RecordRef:
     notebook: str
     folder: Path
 
-    @property
-    def report(self) -> Path:
-        """The report to open: that of the newest attachment, if all of them are intact, else the sealed one."""
-        with contextlib.suppress(ArchiveError):
-            for facts in reversed(list(attachments(self))):
-                if "report.html" in facts["files"]:
-                    return self.folder / "attachments" / str(facts["name"]) / "report.html"
-        return self.folder / "report.html"
 
-
-STAMP = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
-"""The name of an attachment's folder."""
-FACTS = "attachment.json"
-
-
-def attachments(ref: RecordRef) -> Iterator[dict[str, Any]]:
-    """What was attached to a record, oldest first, each verified: `attachment.json`, and its folder's `name`.
-
-    Raises:
-        ArchiveError: an attachment was altered, belongs to another record, or was not made by attaching.
-    """
-    folder = ref.folder / "attachments"
-    for one in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if one.name.startswith(".part-"):
-            continue  # an attaching that a crash cut short; nothing reads it
-        try:
-            facts = json.loads((one / FACTS).read_bytes())
-            files = facts["files"]
-            there = {path.name for path in one.iterdir()}
-            intact = STAMP.fullmatch(one.name) is not None and there == {*files, FACTS}
-            intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
-            intact = intact and facts["record"] == read_hash(ref.folder)
-            intact = intact and all(file_hash(one / name) == sha for name, sha in files.items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            intact = False
-        if not intact:
-            raise ArchiveError(f"{ref.folder.name}: the attachment {one.name} was altered after it was attached")
-        yield {**facts, "name": one.name}
-
-
-def read_hash(folder: Path) -> Any:
-    """The hash that a record says it has."""
-    return json.loads((folder / "record.json").read_bytes()).get("hash")
-
-
+ENTRY = "entry"
+"""The chain that entries are in (`record/entry.py`), beside those of the notebooks."""
 PARAMS = "RUNBOOK_PARAMS"
 """Environment variable with the folder of `service.yaml` and the others, where it is not the project's `params/`."""
 CASE = "case.json"

@@ -13,11 +13,13 @@ from typing import Any
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, scratch
+from runbook_lib.base.aws import connect
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.typed import typed
-from runbook_lib.params.load import Flat, load_file, project_root, read_yaml
+from runbook_lib.params.load import Flat, Params, load_file, project_root, read_yaml
+from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
@@ -134,7 +136,7 @@ def launch(
     root = root or project_root()
     sealed: list[Any] = []
     archive = Archive(root / params.archive)
-    with _read_from(Path(params.source), root), scratch.folder("run", archive.root) as folder:
+    with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
         try:
             papermill.execute_notebook(
                 str(notebook),
@@ -177,6 +179,26 @@ def _without(module: str) -> Iterator[None]:
 
 
 @contextmanager
+def _signed_in(params: Params) -> Iterator[None]:
+    """Kernels that are started meanwhile have the session of a profile with an MFA device: they could not ask for it.
+
+    Raises:
+        AwsError: it cannot be had; no kernel was started.
+    """
+    given = connect(params).by_code()
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def _read_from(folder: Path, root: Path) -> Iterator[None]:
     """Kernels that are started meanwhile read `service.yaml` and the others from `folder`, as this process does."""
     if folder.resolve() == (root / "params").resolve():
@@ -205,6 +227,7 @@ def finished(archive: Any, ref: Any) -> Finished:
     why = record.failure
     if record.changes:
         why += f"; begun before that: {'; '.join(str(one.intent.get('what', '')) for one in record.changes)}"
+    report = report_of(ref)
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
@@ -214,7 +237,7 @@ def finished(archive: Any, ref: Any) -> Finished:
         reason=told.line if done else f"{record.status}: {why}",
         next=told.next if done else "",
         folder=str(ref.folder),
-        report=str(ref.report) if ref.report.is_file() else None,
+        report=str(report) if report.is_file() else None,
         exit_code=int(_EXIT[decision] if done else kind.exit_code),
         come_back_at=(told.come_back_at or None) if done else None,
     )

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook_lib.base import project
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import beside, params_dir, params_file, project_root, read_yaml
 from runbook_lib.commands import kill_switch
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import load_file
 from runbook_lib.run.launch import find_notebook
-from tests.project import own_project
+from tests.project import PARAMS, own_project
 
 NAMES = st.text("abcdefgh_", min_size=1, max_size=6)
 
@@ -107,3 +108,29 @@ def test_a_misspelt_environment_is_told_with_the_nearest(tmp_path: Path, monkeyp
         params_file("prd")
     with pytest.raises(UsageError, match="there are dev, prod"):
         params_file("zzz")
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder that somebody removed."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+
+def test_in_a_folder_that_was_removed_a_whole_path_is_enough(gone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "named", [])
+    with pytest.raises(UsageError, match="the working folder is not there any more"):
+        params_dir()
+    with pytest.raises(UsageError, match="the working folder is not there any more"):
+        params_file("prod")
+    file = PARAMS / "prod.yaml"
+    assert params_file(file) == file and params_dir() == PARAMS and project_root() == PARAMS.parent
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "a/" + "x" * 5000])
+def test_a_name_that_no_file_can_have_is_a_sentence(name: str) -> None:
+    with pytest.raises(UsageError, match=r"File name too long|is no environment"):
+        read_yaml(params_file(name))
+    kill_switch.parse(["rollback", "1", "-f", name, "--apply", "--confirm", "prod"])  # raises nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.yaml_file import MOST_DEEP, read_yaml, unquoted
+from runbook_lib.base.project import params_file
+from runbook_lib.base.yaml_file import MOST_DEEP, MOST_VALUES, read_yaml, unquoted
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Flat, load_file
 from tests.project import own_project
@@ -128,3 +130,46 @@ def test_what_it_says_to_write_is_read_as_that_text(
         assert isinstance(value, (str, dict, list))
         return
     assert yaml.safe_load(found[1].partition("; write ")[2]) == {key: raw}
+
+
+def laughing(levels: int, wide: int, merged: bool) -> str:
+    """A file whose aliases multiply: `wide` to the power of `levels` values, in a few lines."""
+    first = "a0: &a0 {k: v}\n" if merged else "a0: &a0 [v]\n"
+    named = (", ".join([f"*a{level}"] * wide) for level in range(levels))
+    inner = (f"{{<<: [{names}], k{level}: v}}" if merged else f"[{names}]" for level, names in enumerate(named))
+    return first + "".join(f"a{level}: &a{level} {text}\n" for level, text in enumerate(inner, start=1))
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["lists", "merged"])
+@given(levels=st.integers(1, 12), wide=st.integers(2, 30))
+def test_aliases_that_multiply_a_file_are_refused_before_they_are_written_out(
+    levels: int, wide: int, merged: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("laughs") / "a.yaml"
+    path.write_text(laughing(levels, wide, merged))
+    if wide**levels > MOST_VALUES:
+        assert f"more than {MOST_VALUES} values" in sentence(path)
+    elif wide**levels < 1_000:
+        assert set(read_yaml(path)) == {f"a{level}" for level in range(levels + 1)}
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: &a {b: {c: [*a]}}\n"])
+def test_an_alias_within_itself_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    assert "line 1: not valid YAML (an alias stands for what it is in)" in sentence(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "links that go round"])
+def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    """A pipe would be waited for, and /dev/zero read, without an end."""
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "a.yaml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind != "device":
+        path.symlink_to(path)
+    assert ("is a pipe or a device" if kind in ("pipe", "device") else "symbolic links") in sentence(path)
+    with pytest.raises(UsageError):
+        load_file(path)
+    with pytest.raises(UsageError):
+        essentials(params_file(path), {})

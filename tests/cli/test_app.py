@@ -12,6 +12,7 @@ import typer
 from runbook_lib.base.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
 from runbook_lib.cli.app import app
 from runbook_lib.cli.options import placed
+from runbook_lib.cli.rehearse import rehearse
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
@@ -87,14 +88,22 @@ def test_bad_usage_is_one_sentence_and_exit_code_2(words: list[str], says: str) 
 def test_scenarios_are_listed_with_what_they_do() -> None:
     done = call("rehearse", "--list")
     assert done.returncode == 0
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines() if "│" in line]
-    told = {name: tuple(cells) for name, *cells in rows if name}
-    assert told["healthy"] == ("06", "A healthy rollout", "PROMOTE")
+    told = {name: cells for name, *cells in (line.split("\t") for line in done.stdout.splitlines())}
+    assert told["healthy"][:3] == ["06", "PROMOTE", "A healthy rollout"]
     assert told["backlog_by_spike"][0] == "07"
-    assert told["async_failing"][2].startswith("ROLLBACK 1")
-    assert all(what and expected for _, what, expected in told.values())
+    assert told["async_failing"][1].startswith("ROLLBACK 1")
+    assert all(len(cells) == 4 and all(cells) for cells in told.values())
+
+
+def test_on_a_terminal_the_words_are_explained_before_the_scenarios(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    rehearse(list_=True)
+    told = capsys.readouterr().out
     for word in ("PROMOTE", "HOLD", "ROLLBACK N", "in 06", "Guards", "The baseline", "--start-phase"):
-        assert word in done.stdout[: done.stdout.index("┏")], "explained before the table"
+        assert word in told[: told.index("scenario  ")], "explained before the table"
 
 
 def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.params_check import check
@@ -57,3 +58,39 @@ def test_a_mistake_in_any_file_is_found(folder: Path, file: str, old: str, new: 
 def test_a_folder_without_an_environment_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no environment"):
         check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"cwd": "nowhere"}, "its folder nowhere is not there"),
+        ({"run": "no-such-program --version"}, "its program no-such-program is not installed"),
+        ({"run": "./tool.sh"}, "its program ./tool.sh is not installed"),
+        ({"run": "python scripts/there.py"}, "its file scripts/there.py is not there"),
+        ({"run": "python -c pass"}, ""),
+    ],
+)
+@pytest.mark.parametrize("which", ["checks", "deploy", "verify"])
+def test_a_command_that_could_not_begin_here_is_told(
+    folder: Path, which: str, change: dict[str, str], says: str
+) -> None:
+    raw = yaml.safe_load((folder / "commands.yaml").read_text())
+    for one in (*raw["checks"], raw["diff"], raw["deploy"], raw["verify"]):
+        one |= {"run": "python -c pass", "cwd": "."}
+    (raw["checks"][0] if which == "checks" else raw[which]).update(change)
+    (folder / "commands.yaml").write_text(yaml.safe_dump(raw))
+    assert all(one.ok for one in check(folder)), "nothing is looked for unless it is asked for"
+    bad = [one.sentence for one in check(folder, commands=True) if not one.ok]
+    id = (raw["checks"][0] if which == "checks" else raw[which])["id"]
+    assert bad == ([f"commands.yaml: '{id}' cannot begin: {says}"] if says else [])
+
+
+def test_the_delivered_commands_are_looked_for_beside_the_project(folder: Path) -> None:
+    for place in ("src/backend/scripts", "infra"):
+        (folder.parents[1] / place).mkdir(parents=True)
+    inner = folder.parents[1] / "runbook"
+    inner.mkdir()
+    shutil.move(folder, inner / "params")
+    bad = [one.sentence for one in check(inner / "params", commands=True) if not one.ok]
+    assert any("validate_naming.py is not there" in one for one in bad)
+    assert not any("folder" in one for one in bad)

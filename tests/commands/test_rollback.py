@@ -8,13 +8,16 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 from botocore.httpsession import URLLib3Session
 
-from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.base.errors import AwsError, Exit, UsageError
+from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
 from runbook_lib.commands.rollback import NOTEBOOK, after, finish, rollback_1
@@ -257,6 +260,78 @@ def test_people_are_told_once_an_incident_without_the_notebook_too(
     assert inbox() == []
     switch(aws, file, on=True)
     assert rollback_1(file, APPLY).told.endswith("was told"), "another incident"
+
+
+@pytest.mark.emulator
+def test_people_are_told_that_async_could_not_be_turned_off(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise AwsError("AWS answered AccessDenied to StartDeployment")
+
+    monkeypatch.setattr(kill_switch.Switch, "off", refused)
+    with pytest.raises(AwsError, match=r"AccessDenied to StartDeployment$"):
+        rollback_1(file, APPLY, last=False)
+    assert inbox() == [], "it is tried again"
+    with pytest.raises(AwsError, match=r"AccessDenied to StartDeployment; .* was told$"):
+        rollback_1(file, APPLY)
+    (subject,) = inbox()
+    assert subject.startswith("[prod]") and "could NOT be turned off" in subject
+    monkeypatch.undo()
+    monkeypatch.chdir(file.parents[1])
+    assert rollback_1(file, APPLY).told.endswith("was told"), "that it is off by now is news"
+
+
+class Chat(BaseHTTPRequestHandler):
+    """A chat's webhook."""
+
+    said: ClassVar[list[str]] = []
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        self.said.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(200)
+        self.end_headers()
+
+
+@pytest.fixture
+def chat(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the webhook was told."""
+    service = file.parent / "service.yaml"
+    service.write_text(service.read_text().replace('webhook_env: ""', "webhook_env: CHAT"))
+    monkeypatch.setattr(Chat, "said", [])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("CHAT", f"http://127.0.0.1:{server.server_port}/")
+        yield Chat.said
+        server.shutdown()
+
+
+@pytest.mark.emulator
+def test_the_chat_is_told_where_aws_cannot_be_asked(
+    file: Path, chat: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreached(_: Wanted) -> Any:
+        raise AwsError("asking AWS who we are: the credentials are expired; sign in again")
+
+    monkeypatch.setattr(kill_switch, "off", unreached)
+    with pytest.raises(AwsError, match=r"sign in again$"):
+        rollback_1(file, APPLY, last=False)
+    assert chat == []
+    with pytest.raises(AwsError, match="sign in again; people were told of it: the webhook answered 200"):
+        rollback_1(file, APPLY)
+    assert len(chat) == 1 and "could NOT be turned off" in chat[0] and "credentials are expired" in chat[0]
+    monkeypatch.setattr(sys, "argv", ["runbook", "rollback", "1", "-f", str(file), "--apply", "--confirm", "prod"])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 1 and len(chat) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "nothing was changed: async is as it was" in first and "people were told of it" in second
+    monkeypatch.setenv("CHAT", "http://127.0.0.1:1/")
+    with pytest.raises(AwsError, match="people were not told: the webhook does not answer"):
+        rollback_1(file, APPLY)
 
 
 @pytest.mark.emulator

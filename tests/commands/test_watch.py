@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ProxyConnectionError
+from rich.console import Console
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import AwsError, UsageError
@@ -23,6 +24,7 @@ from runbook_lib.commands.watch import BACKFILL_LOOKS, Clock, Watch, exit_code
 from runbook_lib.commands.watch_look import Held, Look, _phase
 from runbook_lib.judge.model import Outcome
 from runbook_lib.params.load import load_file, params_dir
+from runbook_lib.record.archive import Archive
 
 NOTEBOOK = "06_phase1_10_percent"
 T0 = dt.datetime(2026, 11, 10, 3, 1, tzinfo=dt.UTC)
@@ -112,7 +114,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     fake = type("Scripted", (FakeLook,), {"world": made})
     monkeypatch.setattr(watch, "OneLook", fake)
 
-    def rollback(file: Path, values: dict[str, Any]) -> Any:
+    def rollback(file: Path, values: dict[str, Any], last: bool = True) -> Any:
         made.switched.append(values)
         return SimpleNamespace(
             sentence="async is off", record="rollback-record", next="fix forward", told="topic was told"
@@ -269,7 +271,10 @@ def test_after_the_migration_no_watch_turns_a_switch_that_has_no_effect(
 def test_a_rollback_that_cannot_be_made_is_an_error_and_on_record(
     world: World, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(file: Path, values: dict[str, Any]) -> Any:
+    lasts: list[bool] = []
+
+    def refuse(file: Path, values: dict[str, Any], last: bool) -> Any:
+        lasts.append(last)
         raise AwsError("by hand: aws appconfig start-deployment …")
 
     monkeypatch.setattr("runbook_lib.commands.rollback.rollback_1", refuse)
@@ -278,6 +283,7 @@ def test_a_rollback_that_cannot_be_made_is_an_error_and_on_record(
         list(make(auto=True, confirm="prod").looks())
     assert world.kept == [(after(5), "failed")]
     assert "could not be switched off" in world.said[0]
+    assert lasts == [*[False] * (watch.TRIES - 1), True], "people are told once nobody tries again"
 
 
 def test_an_endpoint_that_dies_between_look_and_switch_is_outlasted(
@@ -285,7 +291,7 @@ def test_an_endpoint_that_dies_between_look_and_switch_is_outlasted(
 ) -> None:
     tries: list[dt.datetime] = []
 
-    def rollback(file: Path, values: dict[str, Any]) -> Any:
+    def rollback(file: Path, values: dict[str, Any], last: bool = True) -> Any:
         tries.append(world.now)
         if len(tries) < 4:
             raise AwsError("the proxy does not answer")
@@ -563,8 +569,6 @@ def test_ctrl_c_says_where_the_record_is(world: World, run: Callable[..., Any]) 
 
 
 def test_the_live_screen_shows_gates_and_what_was_seen_before(world: World, make: Make) -> None:
-    from rich.console import Console
-
     gate = {
         "id": "dlq",
         "title": "DLQ depth",
@@ -585,13 +589,33 @@ def test_the_live_screen_shows_gates_and_what_was_seen_before(world: World, make
     )
     one = make()
     console = Console(width=120, record=True, force_terminal=False)
-    console.print(cli_watch.screen(one, []))
-    console.print(cli_watch.screen(one, [look, Look("", "unknown", "ERROR", "AWS does not answer", "tries again")]))
+    console.print(cli_watch.screen(one, [], 120))
+    console.print(
+        cli_watch.screen(one, [look, Look("", "unknown", "ERROR", "AWS does not answer", "tries again")], 120)
+    )
     text = console.export_text()
     assert "looking at 06_phase1_10_percent in prod" in text
     for said in ("ERROR  AWS does not answer", "Gates as of 2026-11-10 03:01 UTC", "DLQ depth", "FAIL", "record: r"):
         assert said in text
     assert "2026-11-10 03:01 UTC  ROLLBACK  1 FAIL  3 in the DLQ" in text
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_on_a_narrow_terminal_the_screen_leaves_columns_out_and_folds_nothing(
+    width: int, world: World, make: Make
+) -> None:
+    one = make()
+    run = "4f1c9a7be210"
+    folder = Archive.of(one.params).root / "env=prod" / "release=x" / "06" / f"20261123T030000.000Z-{run}"
+    long = {"title": "Submissions that end in a report in time", "verdict": "INCONCLUSIVE", "value": "98.76 %"}
+    gate = {**long, "interval": "98.12 % to 99.43 %", "n": "12,345", "target": "> 99 %", "reason": "x"}
+    look = Look(iso(T0), "during", "SOAK", "SOAK: x", "y", gates=(gate,), record=str(folder))
+    console = Console(width=width, record=True, force_terminal=False)
+    console.print(cli_watch.screen(one, [look], width))
+    lines = console.export_text().splitlines()
+    assert any(long["title"] in line and long["verdict"] in line and long["value"] in line for line in lines)
+    assert any(line == f"record: runbook archive show {run}" for line in lines)
+    assert any(gate["interval"] in line for line in lines) == (width == 120)
 
 
 def test_a_held_journal_leaves_nothing_on_disk_until_it_is_written(tmp_path: Path) -> None:

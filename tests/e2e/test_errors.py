@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import NOTHING
+from runbook_lib.record.attached import report_of
 
 pytestmark = [pytest.mark.emulator]
 in_a_kernel = [pytest.mark.kernel, pytest.mark.slow]
@@ -57,7 +58,7 @@ def assert_it_failed(rollout: Any, finished: Any, code: int, *words: str) -> Non
     assert [line.removesuffix(NOTHING) for error in errors for line in error["traceback"]] == [
         f"{record.error.type}: {record.error.sentence}"
     ]
-    assert words[0] in html.unescape(ref.report.read_text())
+    assert words[0] in html.unescape(report_of(ref).read_text())
 
 
 def test_an_environment_that_nobody_knows(rollout: Any, command: Any) -> None:

@@ -171,3 +171,49 @@ def test_every_rollback_has_the_limit_of_the_requirement() -> None:
     limits = {name[: len("rollback_N")]: one.limit_min for name, one in rollbacks.items()}
     assert len(wanted) == 3
     assert limits == {f"rollback_{number}": float(minutes) for number, minutes in wanted}
+
+
+ENVS = ("dev", "staging", "prod")
+
+
+@pytest.mark.parametrize("given", [ENVS, ("dev", "prod"), ("prod",), ("dev",), ()])
+def test_a_name_may_have_a_value_for_each_environment(given: tuple[str, ...], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(params_dir(), tmp_path / "params"))
+    service = yaml.safe_load((folder / "service.yaml").read_text())
+    service["names"]["api_id"] = {env: f"id-of-{env}" for env in given}
+    (folder / "service.yaml").write_text(yaml.safe_dump(service))
+    for env in ENVS:
+        params = load_file(folder / f"{env}.yaml")
+        assert params.named("api_id") == (env in given)
+        if env in given:
+            assert params.name("api_id") == f"id-of-{env}"
+        else:
+            with pytest.raises(UsageError, match=f"names no resource 'api_id' in {env}"):
+                params.name("api_id")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("queue", {"dev": "q-dev"}, "names \\(in (staging|prod)\\)' names 'queue', which is not there"),
+        ("api_id", {"dev": "{stage}"}, "names.api_id.dev' names '\\{stage\\}', which is not there"),
+        ("api_id", {"live": "x"}, "'names.api_id': 'live' is no environment; there are dev, staging, prod"),
+        ("api_id", {"prod": 123}, "'names.api_id': prod is 123, wants text; quote it"),
+        ("api_id", 123, "line .*'names.api_id': 123 without quotes is a number for YAML"),
+    ],
+)
+def test_a_name_of_an_environment_that_is_wrong_is_refused(key: str, value: object, says: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(params_dir(), tmp_path / "params"))
+    service = yaml.safe_load((folder / "service.yaml").read_text())
+    service["names"][key] = value
+    (folder / "service.yaml").write_text(yaml.safe_dump(service))
+    with pytest.raises(UsageError, match=says) as caught:
+        load_file(folder / "prod.yaml")
+    assert "service.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+00:00", "2005-12-31T00:00:00Z"])
+def test_a_time_that_no_rollout_has_is_refused(at: str) -> None:
+    """No day can be added to the last of all days, or taken from the first."""
+    with pytest.raises(UsageError, match="between the years 2006 and 3000"):
+        load_file(params_dir() / "prod.yaml", {"as_of": at})

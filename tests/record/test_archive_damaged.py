@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.attached import attachments, report_of
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows, show_record
-from runbook_lib.record.place import RecordRef, attachments, new_run_id, safe
+from runbook_lib.record.place import RecordRef, new_run_id, safe
 from runbook_lib.record.seal import canonical, record_hash, replace_file
 
 Seal = Callable[..., RecordRef]
@@ -90,7 +91,7 @@ def test_a_folder_among_the_attachments_is_not_the_records_own_report(archive: A
     forged = ref.folder / "attachments" / "zzz"
     forged.mkdir(parents=True)
     (forged / "report.html").write_text("PROMOTE")
-    assert ref.report == ref.folder / "report.html"
+    assert report_of(ref) == ref.folder / "report.html"
     (row,) = list_rows(archive)
     assert row["intact"] is False and "zzz" in row["problem"]
     assert show_record(archive, ref.run_id)["report"] == str(ref.folder / "report.html")
@@ -108,7 +109,7 @@ def test_an_attachment_that_nobody_attached_is_not_shown(
     (forged / "attachment.json").write_text(json.dumps({**facts, "hash": record_hash(facts)}))
     with pytest.raises(ArchiveError, match="20991231"):
         list(attachments(ref))
-    assert ref.report == ref.folder / "report.html"
+    assert report_of(ref) == ref.folder / "report.html"
 
 
 def test_releases_with_the_same_first_hundred_characters_are_two_chains(archive: Archive) -> None:

@@ -415,3 +415,25 @@ time.sleep(0.5); open("seen", "w").write(open("out.ipynb").read())"""
             assert body not in text, path
             assert word not in text, path
     assert "[redacted]" in (project.root / "seen").read_text()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("words", "says", "records"),
+    [
+        (["tiny.ipynb", "nowhere/out.ipynb"], "doesn't exist; nothing was run, and there is no record of it", 0),
+        (["tiny.ipynb", "out.ipynb", "-k", "nokernel"], "there is no kernel 'nokernel'; there are: python3", 1),
+    ],
+)
+def test_papermills_own_command_line_says_in_a_sentence_why_a_run_could_not_begin(
+    project: Project, words: list[str], says: str, records: int
+) -> None:
+    project.notebook("print(1)")
+    command = [sys.executable, "-m", "papermill", "--engine", "runbook", "--no-progress-bar", *words]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1 and "Traceback" not in done.stderr + done.stdout
+    assert done.stderr.splitlines()[-1].startswith("Error: ") and says in done.stderr.splitlines()[-1]
+    found = project.archive.records()
+    assert len(found) == records
+    for ref in found:
+        assert project.archive.load(ref).status == "failed", "it never began: it did not die"

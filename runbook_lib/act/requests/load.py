@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from runbook_lib.judge.planning.load import Met
 from runbook_lib.params.service import Routes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+PARENT = "RUNBOOK_PARENT"
+"""As in `locustfile.py`, which is never imported here; a test holds them together."""
 PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
 _MARGIN_S = 60.0
@@ -136,8 +139,9 @@ def without_secrets(report: str) -> str:
 
 def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        env={**os.environ, PARENT: str(os.getpid())},
+    )  # fmt: skip
     timer = threading.Timer(limit_s, process.kill)
     timer.start()
     tail: list[str] = []

@@ -8,6 +8,7 @@ them the plan: `locust -f locustfile.py --worker --master-host HOST` is all that
 import contextlib
 import csv
 import json
+import os
 import time
 import uuid
 from pathlib import Path
@@ -23,6 +24,9 @@ DONE: list[dict[str, Any]] = []
 """What this process's users met; on a master, that of all workers."""
 UNSENT: list[dict[str, Any]] = []
 ENVIRONMENT: list[Any] = []
+PARENT = "RUNBOOK_PARENT"
+"""Environment variable with the process that began the test, where that is to be watched."""
+_QUITS_S = 5
 _WARM_TIMEOUT_S = 30
 
 
@@ -125,8 +129,18 @@ def receive(data: dict[str, Any], **_: Any) -> None:
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def remember(environment: Any, **_: Any) -> None:
-    """Keeps the environment for the listeners that are not given it."""
+    """Keeps the environment for the listeners that are not given it; the test ends with the run that it is part of."""
     ENVIRONMENT.append(environment)
+    if os.environ.get(PARENT):  # a worker's parent is the master
+        gevent.spawn(end_with, os.getppid() if is_worker(environment) else int(os.environ[PARENT]), environment)
+
+
+def end_with(parent: int, environment: Any) -> None:
+    """Nobody reads any more what the users meet: they stop. Not by a thread, which gevent does not serve."""
+    while os.getppid() == parent:
+        gevent.sleep(1)
+    gevent.spawn_later(_QUITS_S, os._exit, 1)
+    environment.runner.quit()
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

@@ -31,7 +31,7 @@ def access_logs(spot: Spot) -> Said:
         return Said(False, "the stage writes no access logs")
     group = destination.removesuffix(":*").rpartition(":log-group:")[2]
     # Where service.yaml names no group, nothing reads one, and any will do.
-    wanted = params.name("access_log") if "access_log" in params.service.names else group
+    wanted = params.name("access_log") if params.named("access_log") else group
     lacking = missing_facts(str(settings.get("format") or settings.get("Format") or ""), params)
     wrong = [f"they go to {group or destination}, not to {wanted}"] if group != wanted else []
     wrong += [f"their format lacks {', '.join(lacking)}"] if lacking else []

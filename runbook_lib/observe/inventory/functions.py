@@ -14,8 +14,6 @@ from runbook_lib.observe.inventory.storage import functions
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.metrics import metric
 
-TTL_VARIABLE = "JOB_TTL_S"
-"""Environment variable in which the submit handler is told how long a job lives."""
 FAILED = "VPRJobFailed"
 """What the worker logs for a job that it marks FAILED."""
 
@@ -29,9 +27,15 @@ def _configuration(spot: Spot) -> dict[str, Any]:
     return found
 
 
-def _ttl(configuration: dict[str, Any]) -> int | None:
-    said = configuration.get("Environment", {}).get("Variables", {}).get(TTL_VARIABLE)
-    return None if said is None else int(said)
+def _ttl(spot: Spot) -> Any:
+    """Seconds that a job lives: by the variable that service.yaml names for it, or by service.yaml itself."""
+    service = spot.params.service
+    if not service.job_ttl_variable:
+        return service.job_ttl_s
+    said = _configuration(spot).get("Environment", {}).get("Variables", {}).get(service.job_ttl_variable)
+    if said is None or str(said).isdecimal():
+        return None if said is None else int(said)
+    return Said(False, f"{service.job_ttl_variable} is '{said}', no number of seconds")
 
 
 def _own_role(spot: Spot) -> Any:
@@ -105,9 +109,9 @@ FUNCTION = (
             "timeout": lambda c: c["Timeout"],
             "state": lambda c: c.get("State"),
             "update": lambda c: c.get("LastUpdateStatus"),
-            "job_ttl": _ttl,
         },
     ),
+    Call("reading how long a job lives (lambda:GetFunctionConfiguration)", _ttl, {"job_ttl": lambda found: found}),
     Call(
         "looking who shares the function's role (lambda:ListFunctions)",
         _own_role,

@@ -163,7 +163,7 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
     failed = address(metric("jobs_failed"), params)
     return {
         **{key: value for key, value in service.model_dump().items() if isinstance(value, (int, float, str))},
-        **{f"name.{key}": params.name(key) for key in service.names},
+        **{f"name.{key}": params.name(key) for key in service.names if params.named(key)},
         "stage": service.api.stage,
         "target": params.name(target) if target else None,
         "longest_gap_s": max(service.job_ttl_s, round(max(gaps, default=0) * _HOUR_S)),

@@ -306,7 +306,7 @@ def _neighbours(spot: Spot) -> list[str]:
     return [
         env
         for env in others
-        if _account(params.source, env) == params.account_id or params.service.names["worker"].format(env=env) in listed
+        if _account(params.source, env) == params.account_id or params.service.name("worker", env) in listed
     ]
 
 

@@ -23,6 +23,8 @@ _OF_A_ROUTE = (
 )
 _PREFIX = "careervp"
 
+_TTL = "{job_ttl_variable}"
+
 
 def wanted(params: Params, step: str) -> dict[str, Wanted]:
     """By check id, of every resource at `step`."""
@@ -50,11 +52,15 @@ def _setting(
     spot: Spot, name: str, rule: Setting, types: tuple[str, ...], known: Inventory, values: Mapping[str, Any]
 ) -> Wanted:
     places = []
+    variable = spot.params.service.job_ttl_variable
     for said in rule.property:
+        if _TTL in said and not variable:
+            continue  # no template says it
         type, _, path = said.rpartition(" ")
         for one in (type,) if type else types:
             foreign = bool(type) and type not in types
-            places.append((_place(spot, one, known, name if foreign else "", rule.logical), tuple(path.split("."))))
+            place = _place(spot, one, known, name if foreign else "", rule.logical)
+            places.append((place, tuple(path.replace(_TTL, variable).split("."))))
     value = resolved(declared(rule), values)
     return Wanted(
         "setting",

@@ -56,7 +56,7 @@ def read_clients(logs: Any, params: Params, window: Window) -> dict[str, Any] | 
 
 
 def _read(logs: Any, params: Params, window: Window, pattern: str) -> list[str]:
-    if "access_log" not in params.service.names or window.empty:
+    if not params.named("access_log") or window.empty:
         return []
     group = params.name("access_log")
     request = {

@@ -17,10 +17,11 @@ class _Fields(dict[str, str]):
         self.params = params
 
     def __missing__(self, key: str) -> str:
-        if key in self.params.service.names:
+        if self.params.named(key):
             return self.params.name(key)
         hint = " (an HTTP API's metrics go by its id)" if key == "api_id" else ""
-        raise UsageError(f"service.yaml: names has no '{key}'{hint}")
+        here = f" of {self.params.env}" if key in self.params.service.names else ""
+        raise UsageError(f"service.yaml: names has no '{key}'{here}{hint}")
 
 
 def _fields(params: Params) -> _Fields:

@@ -28,7 +28,7 @@ def api_of(place: Place) -> dict[str, Any]:
         wanted = params.name("api")
         if is_http(params):
             found = pages(place.client("apigatewayv2"), "get_apis", "Items")
-            id = params.service.names.get("api_id", "").format(env=params.env)
+            id = params.service.name("api_id", params.env)
             named = [one for one in found if (one["ApiId"] == id if id else one["Name"] == wanted)]
             return {"id": named[0]["ApiId"], "name": named[0]["Name"]} if named else {}
         listed = pages(place.client("apigateway"), "get_rest_apis", "items", limit=500)

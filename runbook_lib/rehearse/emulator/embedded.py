@@ -213,8 +213,9 @@ class EmbeddedAws:
             **{"AUTH": "false", "SERVICES": "", "CLOUDTRAIL_RECORDING": "0"},
         }
         with self._log.open("wb") as log:
+            module = "runbook_lib.rehearse.emulator.launcher"
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "runbook_lib.rehearse.emulator.launcher", repr(start.timestamp())],
+                [sys.executable, "-P", "-m", module, repr(start.timestamp()), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -250,11 +251,11 @@ class EmbeddedAws:
             for pipe in (self._orders, self._answers):
                 with contextlib.suppress(OSError):
                     pipe.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_CLOSE_S)
-            except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # its own group: with it the workers that it could not end
-                child.wait()
+            child.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

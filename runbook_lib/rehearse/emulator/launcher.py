@@ -1,11 +1,10 @@
 """Runs MiniStack in virtual time, as a child of `EmbeddedAws`.
 
-Called as `python -m runbook_lib.rehearse.emulator.launcher EPOCH`.
+Called as `python -m runbook_lib.rehearse.emulator.launcher EPOCH PARENT`.
 
 Protocol, one line each way: `move EPOCH` on stdin moves the clock there and is answered `ok EPOCH` on stdout; a first
-`ok` comes when the clock runs. End of stdin, or another parent than at the start, means that the parent is gone:
-everything is taken down and this process ends. (Not `PR_SET_PDEATHSIG`: that fires already when the *thread* that
-started the child ends, and exists on Linux only.)
+`ok` comes when the clock runs. End of stdin, or another parent than the process PARENT, means that the parent is gone:
+everything is taken down and this process ends.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-_PARENT_LOOK_S = 1.0
+from runbook_lib.base.orphan import ends_with
 
 
 def _end() -> None:
@@ -35,14 +34,7 @@ def _end() -> None:
         os._exit(0)
 
 
-def _watch_parent() -> None:
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(_PARENT_LOOK_S)
-    _end()
-
-
-def main(epoch: float) -> None:
+def main(epoch: float, parent: int) -> None:
     """Starts the clock at `epoch` (seconds, UTC), then the emulator; returns never."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the emulator prints goes to the log, not into the protocol
@@ -86,10 +78,10 @@ def main(epoch: float) -> None:
         _end()
 
     threading.Thread(target=obey, args=(answers,), daemon=True).start()
-    threading.Thread(target=_watch_parent, daemon=True).start()
+    ends_with(parent, _end)
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__")
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(float(sys.argv[1]), int(sys.argv[2]))

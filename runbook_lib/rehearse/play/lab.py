@@ -1,4 +1,4 @@
-"""JupyterLab on the notebooks, beside an embedded AWS in which a healthy rollout is under way.
+"""JupyterLab on the notebooks, beside an embedded AWS in which a healthy rollout is under way, and goes on.
 
 The notebooks are copies in a folder of their own, with the rehearsal's parameters as their defaults: Run All works at
 once, whatever is tried stays there, and the project's notebooks and archive are not touched.
@@ -23,14 +23,14 @@ import yaml
 
 from runbook_lib.params.load import project_root
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play import jupyter
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.director import Rehearsal, Scene, curtain
+from runbook_lib.rehearse.play.passing import passing
 from runbook_lib.rehearse.play.stage import only, overlaid, shown, take_as_passed
 
 HISTORY_H = 24
 SOAKED_H = 6
-_GOES_S = 10
-"""Seconds that JupyterLab has to end by itself."""
 NOTEBOOK = "06_phase1_10_percent"
 
 
@@ -55,9 +55,11 @@ def lab(*, seed: int, port: int, browser: bool) -> int:
             rehearsal.run(Scene(NOTEBOOK, what="shift to 10 %"))
             rehearsal.run(Scene(NOTEBOOK, what="shift to 10 %"))
             rehearsal.soak(aws.now() + dt.timedelta(hours=SOAKED_H))
+        worlds = list(rehearsal.worlds.values())
         progress.say(f"{HISTORY_H} h of history, then phase 1 in force for {SOAKED_H} h")
         progress.say(f"JupyterLab on {shown(folder)}: open 06_phase1_10_percent and Run All; Ctrl-C ends everything")
-        return _serve(folder, port or _free(), browser)
+        with passing(aws, worlds, progress.say):
+            return _serve(folder, port or _free(), browser)
 
 
 def workspace(parent: Path, release: str) -> Path:
@@ -100,7 +102,7 @@ def _line(line: str, values: Mapping[str, Any]) -> str:
 
 def _serve(folder: Path, port: int, browser: bool) -> int:
     command = [
-        *(sys.executable, "-m", "jupyterlab"),
+        *(sys.executable, "-m", jupyter.__name__, str(os.getpid())),
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.port={port}",
         "--ServerApp.ip=127.0.0.1",
@@ -120,7 +122,7 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
     finally:
         server.terminate()
         try:
-            server.wait(_GOES_S)
+            server.wait(jupyter.GOES_S)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()

@@ -17,7 +17,6 @@ What can go wrong in the simulated world, how each should end, and how it did. T
 measured (`docs/scenarios.json`) by `make bench-scenarios`; with `NOTEBOOKS=1` the notebooks are measured, too, and with
 `SEEDS=0` the page alone is made again. To see one: `runbook rehearse --scenario NAME`; `--list` explains them.
 """
-WIDE = 140
 """Columns of a table where nobody sits."""
 FULL = "08"
 """The phase with all of the traffic."""
@@ -83,22 +82,16 @@ To see one: runbook rehearse --scenario NAME --start-phase PHASE, with the phase
 """
 
 
-def listing() -> None:
-    """Prints the scenarios: what happens in each, and how it should end."""
-    from rich.console import Console
-    from rich.table import Table
-
-    out = Console()
-    console = out if out.is_terminal else Console(width=WIDE)
-    console.print(LEGEND, highlight=False)
-    table = Table(show_lines=True)
-    for column in ("scenario", "from", "what happens", "should end"):
-        table.add_column(column, no_wrap=column in ("scenario", "from"))
-    for one in played():
-        if one.expected is not None:
-            cells = one.first_phase, f"[bold]{one.title}[/]\n{one.explanation}", expected_words(one.expected)
-            table.add_row(one.name, *cells)
-    console.print(table)
+def listing() -> list[dict[str, str]]:
+    """The scenarios as rows of a table: what happens in each, and how it should end."""
+    return [
+        {
+            "name": one.name, "first": one.first_phase, "ends": expected_words(one.expected),
+            "title": one.title, "explanation": one.explanation,
+        }
+        for one in played()
+        if one.expected is not None
+    ]  # fmt: skip
 
 
 def expected_words(wanted: Expected) -> str:

@@ -70,20 +70,20 @@ def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "
         yield from pool.map(work, seeds)
 
 
-def table(scenario: Scenario, found: list[QuickPlay]) -> Any:
-    """The plays as a table for the terminal."""
-    from rich.table import Table
-
-    shown = Table(title=f"{scenario.title} ({scenario.name})", title_justify="left")
-    for column in ("seed", "decision", "in", "by", "minutes", "users served", "as expected"):
-        shown.add_column(column, no_wrap=True)
-    for one in found:
-        end = one.ended
-        minutes = "" if end.detect_s is None else f"{end.detect_s / 60:.0f}"
-        word = f"{end.decision} {end.rollback}" if end.rollback else end.decision
-        said = "no" if one.wrong else "yes" if scenario.expected else "–"
-        shown.add_row(str(end.seed), word, end.phase, end.by, minutes, f"{one.succeeded:,}/{one.submitted:,}", said)
-    return shown
+def rows(scenario: Scenario, found: list[QuickPlay]) -> list[dict[str, str]]:
+    """The plays as rows of a table."""
+    return [
+        {
+            "seed": str(one.ended.seed),
+            "decision": f"{one.ended.decision} {one.ended.rollback}" if one.ended.rollback else one.ended.decision,
+            "phase": one.ended.phase,
+            "by": one.ended.by,
+            "minutes": "" if one.ended.detect_s is None else f"{one.ended.detect_s / 60:.0f}",
+            "served": f"{one.succeeded:,}/{one.submitted:,}",
+            "expected": "no" if one.wrong else "yes" if scenario.expected else "–",
+        }
+        for one in found
+    ]
 
 
 def remarks(found: list[QuickPlay]) -> list[str]:

@@ -128,7 +128,7 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
         table = client("dynamodb").describe_table(TableName=params.name("table"))["Table"]
         mode = table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
         indexes = {one["IndexName"]: one for one in table.get("GlobalSecondaryIndexes", [])}
-        index = indexes.get(params.service.names["gsi"], {})
+        index = indexes.get(params.name("gsi"), {})
         dialled, leads_to = dial.read(), paths.read()
         routes = params.service.api.routes
         return Knobs(

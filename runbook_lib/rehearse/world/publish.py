@@ -245,7 +245,7 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
 
 def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
     """Write the gateway's access log of refused and failed requests; how many lines. None where no log is declared."""
-    if not answers or "access_log" not in params.service.names:
+    if not answers or not params.named("access_log"):
         return 0
     group = params.name("access_log")
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))

@@ -124,7 +124,7 @@ def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
 
 def _table_targets(params: Params) -> Iterator[Target]:
     table: Dimensions = (("TableName", params.name("table")),)
-    index = (*table, ("GlobalSecondaryIndexName", params.service.names["gsi"]))
+    index = (*table, ("GlobalSecondaryIndexName", params.name("gsi")))
     for prefix, dimensions in (("table", table), ("gsi", index)):
         yield Target(f"{prefix}_reads", "AWS/DynamoDB", "ConsumedReadCapacityUnits", "Count", dimensions)
         yield Target(f"{prefix}_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits", "Count", dimensions)

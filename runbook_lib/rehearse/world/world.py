@@ -210,7 +210,7 @@ def _api_id(aws: Aws, params: Params) -> str:
     """Id of the HTTP API; a REST API's metrics have its name instead."""
     if params.service.api.kind == "rest":
         return ""
-    if "api_id" in params.service.names:
+    if params.named("api_id"):
         return params.name("api_id")
     name = params.name("api")
     found = [api["ApiId"] for api in aws.client("apigatewayv2").get_apis()["Items"] if api["Name"] == name]

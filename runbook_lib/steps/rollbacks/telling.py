@@ -11,10 +11,13 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.notify import notify
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.params.load import Params
 from runbook_lib.record.record import Record
 
 OFF = "async is off; the synchronous endpoint takes all requests"
 """What rollback 1 tells."""
+NOT_OFF = "async could NOT be turned off; a person is needed now"
+"""What it tells where it failed."""
 
 
 class Telling:
@@ -30,27 +33,19 @@ class Telling:
         self._keys: list[str] = []
         """What this run has told, as keys."""
 
-    def tell(self, what: str, key: str, earlier: Iterable[Record]) -> Check:
+    def tell(self, what: str, key: str, earlier: Iterable[Record], trouble: str = "") -> Check:
         """Tells it, unless one of the `earlier` records did; whatever fails is in the check `<id>.notified`.
 
         Args:
             key: of the incident's clock: a deployment's number, a deviation's id.
+            trouble: what went wrong, in a sentence.
         """
         key = f"{key}: {what}"
         before = next((one.run_id for one in earlier if key in _told(one, self.id)), None)
         if before:
             return self._notified(True, f"people were told already, by run {before}")
         params = self._guard.params
-        flat = params.flat
-        subject = f"[{flat.env}] {params.policy.rollbacks[self._notebook].title}: {what}"
-        text = "\n".join(
-            [
-                f"{what} in {flat.env} (release {flat.release}).",
-                f"By: {self._guard.who}",
-                f"Why: {flat.reason or 'no reason was given'}",
-                f"Run: {self._run_id} of {self._notebook}",
-            ]
-        )
+        subject, text = message(params, self._notebook, what, who=self._guard.who, run=self._run_id, trouble=trouble)
         try:
             told = notify(self._aws, self._guard, params, subject, text)
         except RunbookError as error:
@@ -65,6 +60,19 @@ class Telling:
             f"{self.id}.notified", "People were told", ok, reason, required=False, expected="every channel takes it",
             found="told" if ok else "not all", keys=list(self._keys),
         )  # fmt: skip
+
+
+def message(params: Params, notebook: str, what: str, *, who: str, run: str = "", trouble: str = "") -> tuple[str, str]:
+    """Subject and text of what people are told."""
+    flat = params.flat
+    lines = [
+        f"{what} in {flat.env} (release {flat.release}).",
+        f"What went wrong: {trouble}" if trouble else "",
+        f"By: {who}" if who else "",
+        f"Why: {flat.reason or 'no reason was given'}",
+        f"Run: {run} of {notebook}" if run else "",
+    ]
+    return f"[{flat.env}] {params.policy.rollbacks[notebook].title}: {what}", "\n".join(line for line in lines if line)
 
 
 def _told(record: Record, id: str) -> list[str]:

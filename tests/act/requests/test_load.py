@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -157,6 +159,47 @@ def test_progress_is_told_and_links_are_not(met: tuple[Loaded, list[str]]) -> No
     assert any("users here" in line for line in said)
     kept = "\n".join([*said, load.events(loaded.met).decode(), loaded.statistics.decode(), loaded.report])
     assert "topsecret" not in kept and "GET report" in loaded.statistics.decode() and "GET report" in loaded.report
+
+
+KILLED = """
+import json, os, signal, sys
+from runbook_lib.act.requests import load
+plan = load.LoadPlan(users=3, spawn_per_s=20, generation_s=45, warm_up=0, max_s=60, processes=int(sys.argv[2]))
+routes = load.Routes(sync="/api/vpr", submit="/api/vpr-async", status="/stuck/{job_id}")
+def told(line):
+    if "3 of 3 users" in line:
+        os.kill(os.getpid(), signal.SIGKILL)
+load.run_load(plan, sys.argv[1], routes, probe="p", poll_s=0.1, max_polls=500, out=told)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [0, 2])
+def test_it_ends_with_a_run_that_is_killed(processes: int) -> None:
+    """Else its users go on for as long as the plan lasts, and nobody looks at what they meet."""
+    asked: list[float] = []
+
+    class Stuck(_Api):
+        KINDS = ("stuck",)
+
+        def do_GET(self) -> None:
+            asked.append(time.monotonic())
+            self._say(202, b"{}")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stuck) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_port}"
+        killed = subprocess.run([sys.executable, "-c", KILLED, host, str(processes)], check=False, timeout=60)
+        assert killed.returncode == -signal.SIGKILL and asked
+        deadline = time.monotonic() + 20
+        while asked[-1] > time.monotonic() - 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        server.shutdown()
+
+
+def test_the_users_know_their_parent_by_the_same_name() -> None:
+    assert f'PARENT = "{load.PARENT}"' in load.LOCUSTFILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -42,7 +42,9 @@ def aws() -> Iterator[EmbeddedAws]:
 @pytest.fixture(scope="module")
 def prod(aws: EmbeddedAws) -> Sandbox:
     folder = params_dir()
-    return deploy(aws, load_file(folder / "prod.yaml", read_yaml(folder / "rehearsal.yaml")))
+    params = load_file(folder / "prod.yaml", read_yaml(folder / "rehearsal.yaml"))
+    service = params.service.model_copy(update={"job_ttl_variable": "JOB_TTL_S"})
+    return deploy(aws, params.model_copy(update={"service": service}))
 
 
 @pytest.fixture(scope="module")
@@ -398,6 +400,7 @@ CASES: list[tuple[str, Move, Move]] = [
     ("submit.role_own status.role_own", _share, lambda at: at.function("status", Role=ROLE.format("status"))),
     ("submit.job_ttl", _ttl("600"), _ttl("86400")),
     ("submit.job_ttl", _no_ttl, _ttl("86400")),
+    ("submit.job_ttl", _ttl("24h"), _ttl("86400")),
     ("worker.reserved_concurrency", _concurrency(2), _concurrency(5)),
     (
         "worker.reserved_concurrency",
@@ -722,6 +725,14 @@ def test_the_healthy_sandbox_meets_every_requirement(aws: EmbeddedAws, prod: San
         "inventory.worker.unreserved",
         "inventory.alarm_worker_errors.state",
     }
+
+
+def test_without_a_variable_the_services_own_settings_say_how_long_a_job_lives(aws: EmbeddedAws, prod: Sandbox) -> None:
+    """A team whose handler has it in its code was told `job ttl not set`."""
+    for seconds, holds in ((86_400, True), (600, False)):
+        service = prod.params.service.model_copy(update={"job_ttl_variable": "", "job_ttl_s": seconds})
+        found = _by_id(inspect(aws, prod.params.model_copy(update={"service": service})), "submit.job_ttl")
+        assert found.ok is holds and "not set" not in found.reason
 
 
 def test_every_declared_setting_has_a_test(prod: Sandbox, healthy: Verdicts) -> None:

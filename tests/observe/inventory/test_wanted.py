@@ -19,7 +19,10 @@ from runbook_lib.params.load import Params, load_file, params_dir
 
 ROOT = Path(__file__).resolve().parents[2] / "fixtures" / "diffs"
 STACK = "careervp-vpr-stack-prod"
-PRODUCTION = load_file(params_dir() / "prod.yaml")
+_LOADED = load_file(params_dir() / "prod.yaml")
+PRODUCTION = _LOADED.model_copy(
+    update={"service": _LOADED.service.model_copy(update={"job_ttl_variable": "JOB_TTL_S"})}
+)
 WANTS = wanted(PRODUCTION, "async")
 EVERY = sorted(WANTS)
 PHYSICAL = {
@@ -260,3 +263,7 @@ def test_every_property_is_of_a_known_form(params: Params) -> None:
             assert all(path), id
             assert place.names or place.route, id
     assert json.loads((ROOT / "change-set.json").read_text())["StackName"] == STACK
+
+
+def test_where_no_variable_says_how_long_a_job_lives_no_template_can() -> None:
+    assert "inventory.submit.job_ttl" in WANTS and "inventory.submit.job_ttl" not in wanted(_LOADED, "async")

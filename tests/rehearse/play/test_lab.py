@@ -28,7 +28,7 @@ def started(command):
     return child
 
 subprocess.Popen = started
-lab._GOES_S = 0.5
+lab.jupyter.GOES_S = 0.5
 def staged(*_, **__):
     return lab._serve(Path(sys.argv[1]), 1, False)
 lab.Board = staged

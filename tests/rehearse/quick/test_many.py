@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.app import app
+from runbook_lib.cli.rehearse import _PLAYS
+from runbook_lib.cli.terminal import fitted
 from runbook_lib.judge.model import Decision
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.rehearse.quick.player import HISTORY, PHASES, START, InProcess, _Soak
@@ -69,10 +71,20 @@ def test_a_file_that_expects_nothing_exits_with_0(ours: Path) -> None:
     assert call("--scenario", ours, "--quick").exit_code == 0
 
 
-def test_the_table_is_whole_at_80_columns(ours: Path) -> None:
-    shown = call("--scenario", ours, "--quick").stdout
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "ROLLBACK 1" in shown and "users served" in shown
+def test_a_pipe_gets_a_play_a_line(ours: Path) -> None:
+    """Its fields apart by tabs, as from every other table."""
+    lines = call("--scenario", ours, "--quick", "--seeds", "2", "--seed", "7").stdout.splitlines()
+    plays = [line.split("\t") for line in lines]
+    assert [play[:2] for play in plays] == [["7", "ROLLBACK 1"], ["8", "ROLLBACK 1"]]
+    assert all(len(play) == 7 and play[-1] == "yes" for play in plays)
+
+
+@pytest.mark.parametrize("by", ["gate refused", "guard async_5xx", "gate " + "x" * 30])
+def test_the_table_is_whole_at_80_columns(by: str) -> None:
+    row = {"seed": "7", "decision": "ROLLBACK 1", "phase": "06", "by": by, "minutes": "1440",
+           "served": "123,456/234,567", "expected": "yes"}  # fmt: skip
+    head, line = fitted(_PLAYS, [row], 80)
+    assert len(line) <= 80 and by in line and "ROLLBACK 1" in line and head.startswith("seed")
 
 
 def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""What was attached to a sealed record later: verified by its own hashes, and by an entry in the release's chain.
+
+An attachment's own hashes say that it is whole, not that it was attached: whoever writes one with hashes that agree
+would have a report of his own shown as the record's. So attaching seals an entry (`record/entry.py`, kind `attachment`)
+with the hash of record and attachment; one that no sealed entry names was not made by attaching.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.chain import Chain, read_record
+from runbook_lib.record.place import ENTRY, RecordRef
+from runbook_lib.record.seal import file_hash, record_hash
+
+FOLDER = "attachments"
+STAMP = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
+"""The name of an attachment's folder."""
+FACTS = "attachment.json"
+KIND = "attachment"
+"""Of the entry that attaching seals."""
+Bound = Collection[tuple[str, str]]
+"""Hash of a record, and hash of what was attached to it."""
+
+
+def attachments(ref: RecordRef, known: Bound | None = None) -> Iterator[dict[str, Any]]:
+    """What was attached to a record, oldest first, each verified: `attachment.json`, and its folder's `name`.
+
+    Args:
+        known: `bound` of the record's release, for whoever looks at many records; default: it is read.
+
+    Raises:
+        ArchiveError: an attachment was altered, belongs to another record, or was not made by attaching.
+    """
+    folder = ref.folder / FOLDER
+    for one in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if one.name.startswith(".part-"):
+            continue  # an attaching that a crash cut short; nothing reads it
+        which = f"{ref.folder.name}: the attachment {one.name}"
+        try:
+            facts = json.loads((one / FACTS).read_bytes())
+            files, record = facts["files"], read_record(ref.folder)
+            there = {path.name for path in one.iterdir()}
+            intact = STAMP.fullmatch(one.name) is not None and there == {*files, FACTS}
+            intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
+            intact = intact and facts["record"] == record.get("hash")
+            intact = intact and all(file_hash(one / name) == sha for name, sha in files.items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            intact = False
+        if not intact:
+            raise ArchiveError(f"{which} was altered after it was attached")
+        known = bound(ref.folder.parents[1]) if known is None else known
+        if (facts["record"], facts["hash"]) not in known and not _earlier(record):
+            raise ArchiveError(
+                f"{ref.folder.name}: the attachment {one.name} was not attached: no sealed entry names it"
+            )
+        yield {**facts, "name": one.name}
+
+
+def report_of(ref: RecordRef) -> Path:
+    """The report to open: that of the newest attachment, if all of them are intact, else the sealed one."""
+    with contextlib.suppress(ArchiveError):
+        for facts in reversed(list(attachments(ref))):
+            if "report.html" in facts["files"]:
+                return ref.folder / FOLDER / str(facts["name"]) / "report.html"
+    return ref.folder / "report.html"
+
+
+def bound(release: Path) -> Bound:
+    """What the intact entries of a release's folder say was attached."""
+    chain = Chain(release / ENTRY)
+    found: set[tuple[str, str]] = set()
+    for name, trouble in chain.broken().items():
+        if trouble is not None:
+            continue  # its own row says so
+        entry = read_record(chain.folder / name).get("entry")
+        if isinstance(entry, dict) and entry.get("kind") == KIND and isinstance(entry.get("facts"), dict):
+            found.add((str(entry["facts"].get("record")), str(entry["facts"].get("attachment"))))
+    return found
+
+
+def _earlier(record: dict[str, Any]) -> bool:
+    """Sealed by version 0.1, whose attaching left no entry."""
+    versions = record.get("versions")
+    said = versions.get("rollout-runbook") if isinstance(versions, dict) else None
+    return isinstance(said, str) and said.startswith("0.1.")

@@ -1,0 +1,34 @@
+"""JupyterLab as a child that ends with its parent: `python -m runbook_lib.rehearse.play.jupyter PARENT OPTION…`.
+
+Its kernels end with it: each looks after its own parent.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import threading
+
+from runbook_lib.base.orphan import ends_with
+
+GOES_S = 10.0
+"""Seconds that JupyterLab has to end by itself, its kernels included."""
+
+
+def _end() -> None:
+    late = threading.Timer(GOES_S, os._exit, [1])
+    late.daemon = True
+    late.start()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(parent: int, module: str = "jupyterlab") -> None:
+    """Runs `module` as the process' own; its options are those of the command line."""
+    ends_with(parent, _end)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv.pop(1)))
