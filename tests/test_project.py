@@ -106,6 +106,12 @@ def test_no_link_is_committed() -> None:
     assert ".venv" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
 
 
+def test_nobody_fights_the_formatter() -> None:
+    marks = re.compile(r"#\s*fmt:\s*(skip|off)")
+    places = [one for folder in ("runbook_lib", "tests") for one in (ROOT / folder).rglob("*.py")]
+    assert [str(one) for one in places if marks.search(one.read_text("utf-8"))] == []
+
+
 def test_nothing_lies_loose_in_the_library() -> None:
     here = {path.name for path in (ROOT / "runbook_lib").iterdir() if path.name != "__pycache__"}
     assert {name for name in here if "." in name} == {"__init__.py", "py.typed"}

@@ -112,9 +112,12 @@ def counts(aws: Any, params: Params, phase: str) -> Counts:
     words = {name: count_words(one) for name, one in wanted.items()}
     told = ", ".join(f"{name} {words[name]}" + (f" (now {before[name]})" if name in before else "") for name in words)
     return Counts(
-        phase=phase, wanted=words, before=before, templates=templates,
+        phase=phase,
+        wanted=words,
+        before=before,
+        templates=templates,
         sentence=f"guards of this phase: {told or 'the same in every phase'}",
-    )  # fmt: skip
+    )
 
 
 def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:

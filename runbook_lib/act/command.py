@@ -190,10 +190,17 @@ def run_command(
     begun, stopped = time.monotonic(), threading.Event()
     try:
         process = subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, encoding="utf-8", errors="replace", start_new_session=True,
+            argv,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else a line of Python's comes when the pipe is full
-        )  # fmt: skip
+        )
     except OSError as error:
         return Ran(command, line, None, 0.0, (), f"{argv[0]} cannot be started: {error.strerror}; is it installed?")
 
@@ -235,6 +242,12 @@ def command_check(ran: Ran) -> Check:
     ok = None if ran.code is None else ran.ok
     reason = f"{command.title}: {ran.said}" if ran.ok else f"{command.title}: `{ran.line}`: {ran.said}"
     return check(
-        command.id, command.title, ok, reason, required=command.required, expected="exit status 0",
-        found="–" if ran.code is None else f"exit status {ran.code}", **ran.facts(),
-    )  # fmt: skip
+        command.id,
+        command.title,
+        ok,
+        reason,
+        required=command.required,
+        expected="exit status 0",
+        found="–" if ran.code is None else f"exit status {ran.code}",
+        **ran.facts(),
+    )

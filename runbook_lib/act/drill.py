@@ -148,9 +148,12 @@ def inbox(aws: Any, params: Params) -> Iterator[str]:
     name = f"{prefix}-{uuid.uuid4().hex[:8]}"
     arn = topic.replace(":sns:", ":sqs:", 1).rsplit(":", 1)[0] + f":{name}"
     allow = {
-        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-        "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-    }  # fmt: skip
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     with aws_errors("making the drill's inbox (sqs:CreateQueue, sns:Subscribe)"):
         _tidy(sqs, sns, prefix, topic)

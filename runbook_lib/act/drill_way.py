@@ -56,21 +56,27 @@ class Way:
         return (
             ("drill.failure_line", self.sent > 0, f"{self.sent} marked failure lines put into the worker's log"),
             (
-                "drill.metric", metric_ok,
+                "drill.metric",
+                metric_ok,
                 f"the metric filter counted {self.counted:g} of {self.sent}"
                 + ("" if metric_ok else ": the guard is blind; look at the filter's pattern and dimensions"),
             ),
             (
-                "drill.alarm", self.fired,
+                "drill.alarm",
+                self.fired,
                 f"{self.alarm} went to ALARM by itself, and stays there until they have left its period, in "
-                f"{self.quiet_min:.0f} min" if self.fired else f"{self.alarm} did not go to ALARM",
+                f"{self.quiet_min:.0f} min"
+                if self.fired
+                else f"{self.alarm} did not go to ALARM",
             ),
             (
-                "drill.notified", self.heard,
-                f"the topic told of {self.alarm}" if self.heard else
-                f"the topic did not tell of {self.alarm}: look at its actions and the topic's policy",
+                "drill.notified",
+                self.heard,
+                f"the topic told of {self.alarm}"
+                if self.heard
+                else f"the topic did not tell of {self.alarm}: look at its actions and the topic's policy",
             ),
-        )  # fmt: skip
+        )
 
 
 def not_here(params: Params, state: TrafficState) -> str | None:
@@ -165,9 +171,12 @@ def _counted(aws: Any, params: Params, at: Any) -> float:
 
     minute = at.replace(second=0, microsecond=0)
     answer = aws.client("cloudwatch").get_metric_statistics(
-        **address(metric(METRIC), params), StartTime=minute, EndTime=minute + dt.timedelta(minutes=2), Period=60,
+        **address(metric(METRIC), params),
+        StartTime=minute,
+        EndTime=minute + dt.timedelta(minutes=2),
+        Period=60,
         Statistics=["Sum"],
-    )  # fmt: skip
+    )
     return float(sum(point["Sum"] for point in answer["Datapoints"]))
 
 

@@ -53,8 +53,23 @@ _WORDS = frozenset(
 )
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
-_STEMS = ("secret", "token", "key", "passw", "passphrase", "x-amz-", "webhook", "authorization", "credential",
-          "_pass", "-pass", "_pwd", "-pwd", "_auth", "-auth")  # fmt: skip
+_STEMS = (
+    "secret",
+    "token",
+    "key",
+    "passw",
+    "passphrase",
+    "x-amz-",
+    "webhook",
+    "authorization",
+    "credential",
+    "_pass",
+    "-pass",
+    "_pwd",
+    "-pwd",
+    "_auth",
+    "-auth",
+)
 """Every telling name has one of these in it, in small letters ..."""
 _ASSIGNED = re.compile(rf"[a-z0-9_-]{{0,18}}(?:{_QUOTE}?{_GAP}(?:[:=]|%3d)|[^<>]{{0,121}}>|</t[hd]>)")
 """... and behind it, within the longest end of a name, what assigns."""

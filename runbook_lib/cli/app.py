@@ -112,9 +112,14 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
         say(line, fg="red", bold=True)
     say(seen.head, bold=True)
     columns = (
-        Column("step", "step"), Column("in", "env"), Column("state", "state"), Column("last record", "record", rank=1),
-        Column("sealed", "at", rank=3), Column("come back", "due", rank=2), Column("why", "why", prose=True),
-    )  # fmt: skip
+        Column("step", "step"),
+        Column("in", "env"),
+        Column("state", "state"),
+        Column("last record", "record", rank=1),
+        Column("sealed", "at", rank=3),
+        Column("come back", "due", rank=2),
+        Column("why", "why", prose=True),
+    )
     table(seen.title, columns, seen.rows())
     for reminder in seen.reminders():
         say(reminder, fg="yellow")

@@ -18,10 +18,14 @@ def placed(value: Path | None) -> Path | None:
 ParamsFile = Annotated[
     Path,
     typer.Option(
-        "--params", "-f", "--env", metavar="FILE|ENV", callback=placed,
+        "--params",
+        "-f",
+        "--env",
+        metavar="FILE|ENV",
+        callback=placed,
         help="Flat parameter file, such as params/prod.yaml; or only its environment, such as prod.",
     ),
-]  # fmt: skip
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it. Also needs --confirm.")]

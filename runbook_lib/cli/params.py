@@ -55,6 +55,8 @@ def check(
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:
         for one in found:
-            say(f"{'ok  ' if one.ok else 'FAIL'}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}",
-                fg=None if one.ok else "red")  # fmt: skip
+            say(
+                f"{'ok  ' if one.ok else 'FAIL'}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}",
+                fg=None if one.ok else "red",
+            )
     raise typer.Exit(int(Exit.OK if all(one.ok for one in found) else Exit.USAGE))

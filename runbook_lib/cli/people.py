@@ -155,9 +155,13 @@ def _list(params: Params, json_: bool) -> None:
         typer.echo(json.dumps({"items": rows, "warnings": altered}))
         return
     columns = (
-        Column("item", "item"), Column("state", "state"), Column("role", "role", rank=1),
-        Column("for", "notebook", rank=2), Column("what", "title", prose=True), Column("said", "said", prose=True),
-    )  # fmt: skip
+        Column("item", "item"),
+        Column("state", "state"),
+        Column("role", "role", rank=1),
+        Column("for", "notebook", rank=2),
+        Column("what", "title", prose=True),
+        Column("said", "said", prose=True),
+    )
     table(f"Wanted of people · {params.env} · {params.release}", columns, rows)
     for sentence in altered:
         say(f"warning: {sentence}", fg="yellow", err=True)

@@ -22,13 +22,21 @@ Exit codes:
   4  rollback advised in a rollout that should have been accepted"""
 
 _PLAYS = (
-    Column("seed", "seed"), Column("decision", "decision"), Column("in", "phase", rank=1), Column("by", "by"),
-    Column("minutes", "minutes"), Column("users served", "served", rank=2), Column("as expected", "expected"),
-)  # fmt: skip
+    Column("seed", "seed"),
+    Column("decision", "decision"),
+    Column("in", "phase", rank=1),
+    Column("by", "by"),
+    Column("minutes", "minutes"),
+    Column("users served", "served", rank=2),
+    Column("as expected", "expected"),
+)
 _SCENARIOS = (
-    Column("scenario", "name"), Column("from", "first"), Column("should end", "ends", rank=1),
-    Column("", "title", prose=True), Column("", "explanation", prose=True),
-)  # fmt: skip
+    Column("scenario", "name"),
+    Column("from", "first"),
+    Column("should end", "ends", rank=1),
+    Column("", "title", prose=True),
+    Column("", "explanation", prose=True),
+)
 
 
 def register(app: typer.Typer) -> None:

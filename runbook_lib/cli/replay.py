@@ -115,9 +115,13 @@ def _show_all(found: list[Replayed], other: bool) -> None:
     if not odd:
         return
     columns = (
-        Column("run", "run"), Column("notebook", "notebook"), Column("sealed", "sealed", rank=1),
-        Column("now", "now", rank=2), Column("as of", "as_of", rank=3), Column("because", "because", prose=True),
-    )  # fmt: skip
+        Column("run", "run"),
+        Column("notebook", "notebook"),
+        Column("sealed", "sealed", rank=1),
+        Column("now", "now", rank=2),
+        Column("as of", "as_of", rank=3),
+        Column("because", "because", prose=True),
+    )
     rows = []
     for one in odd:
         why = "; ".join(one.differences) or "; ".join(f"{t.title} {t.sealed} -> {t.now}" for t in one.turned)

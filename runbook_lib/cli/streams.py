@@ -78,10 +78,11 @@ def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:
         os.set_blocking(number, True)  # a reader that is slow is waited for
     made = _Lasting(
         io.BufferedWriter(io.FileIO(number, "wb", closefd=False)),
-        encoding=stream.encoding if stream else "utf-8", errors="backslashreplace",
+        encoding=stream.encoding if stream else "utf-8",
+        errors="backslashreplace",
         line_buffering=stream is None or stream.line_buffering or name == "stderr",
         write_through=stream is not None and stream.write_through,
-    )  # fmt: skip
+    )
     made.called = name
     return made
 

@@ -79,8 +79,10 @@ def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: 
             if one is not beside and row[one.key]:
                 lines += textwrap.wrap(
                     f"{one.name}: {row[one.key]}" if one.name else row[one.key],
-                    max(width, _LEAST), initial_indent="    ", subsequent_indent="    ",
-                )  # fmt: skip
+                    max(width, _LEAST),
+                    initial_indent="    ",
+                    subsequent_indent="    ",
+                )
     return lines
 
 

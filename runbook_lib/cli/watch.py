@@ -37,9 +37,13 @@ _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "NO_DATA": 
     "ERROR": "red",
 }
 _GATES = (
-    Column("gate", "title"), Column("verdict", "verdict"), Column("value", "value"),
-    Column("95 % interval", "interval", rank=3), Column("n", "n", rank=2), Column("target", "target", rank=1),
-)  # fmt: skip
+    Column("gate", "title"),
+    Column("verdict", "verdict"),
+    Column("value", "value"),
+    Column("95 % interval", "interval", rank=3),
+    Column("n", "n", rank=2),
+    Column("target", "target", rank=1),
+)
 _SHOWN = 8
 """Lines of what happened before, under the live table."""
 

@@ -75,12 +75,15 @@ class CostReport:
             for name, one in (("async", self.own), ("sync", self.sync))
         }
         return {
-            "env": self.env, "since": self.since, "until": self.until, **sides,
+            "env": self.env,
+            "since": self.since,
+            "until": self.until,
+            **sides,
             "months": [{**one.model_dump(mode="json"), "usd": one.usd} for one in self.months],
             "break_even": self.even.model_dump(mode="json") if self.even else None,
             "gate": {"verdict": self.gate.verdict, "reason": self.gate.reason} if self.gate else None,
             "stale": self.stale,
-        }  # fmt: skip
+        }
 
     def as_csv(self) -> str:
         """For `--csv`: one line for each row of both statements."""
@@ -165,9 +168,15 @@ def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostR
     look = Look(hours=max(window.seconds / 3600, 0.01), alpha=1 - params.policy.confidence)
     judged = judge_all(gates, {MEASURE: own}, look=look)
     return CostReport(
-        env=params.env, since=iso(window.start), until=iso(window.end), own=own, sync=found[SYNC],
-        months=tuple(months(own, params)), even=even(own, params), gate=judged[0] if judged else None,
-    )  # fmt: skip
+        env=params.env,
+        since=iso(window.start),
+        until=iso(window.end),
+        own=own,
+        sync=found[SYNC],
+        months=tuple(months(own, params)),
+        even=even(own, params),
+        gate=judged[0] if judged else None,
+    )
 
 
 def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]]:

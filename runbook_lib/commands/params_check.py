@@ -92,9 +92,11 @@ def _commands(path: Path) -> Iterator[Found]:
 
 def _over(overlay: Path, path: Path) -> Found:
     bad = next((one for one in _environment(path, dict(read_yaml(overlay))) if not one.ok), None)
-    return Found(overlay.name, False, f"{overlay.name} over {path.name}: {bad.sentence}") if bad else Found(
-        overlay.name, True, "laid over each environment"
-    )  # fmt: skip
+    return (
+        Found(overlay.name, False, f"{overlay.name} over {path.name}: {bad.sentence}")
+        if bad
+        else Found(overlay.name, True, "laid over each environment")
+    )
 
 
 def _readers(params: Params) -> dict[str, Callable[[], object]]:

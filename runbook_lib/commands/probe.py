@@ -101,16 +101,24 @@ def judged(probes: list[Probe], gate: Gate, start: str, end: str, confidence: fl
     """The probes' own success, by the rules of the users' gate, as a check of its own."""
     bad = sum(not one.ok for one in probes)
     evidence = Evidence(
-        measure=gate.measure, kind="rate", start=start, end=end, query="probes of our own, followed to their end",
-        bad=bad, n=len(probes),
-    )  # fmt: skip
+        measure=gate.measure,
+        kind="rate",
+        start=start,
+        end=end,
+        query="probes of our own, followed to their end",
+        bad=bad,
+        n=len(probes),
+    )
     result = judge(gate, evidence, look=Look(hours=1, alpha=1 - confidence), confidence=confidence)
     return Check(
-        id="probe.success", title="Probes succeed", verdict=result.verdict,
+        id="probe.success",
+        title="Probes succeed",
+        verdict=result.verdict,
         reason=words.sentence(result.reason.rstrip(".") + "; probes are counted apart, and never in the users' rate"),
-        expected=str(gate.target), found=words.number(result.value, gate.unit),
+        expected=str(gate.target),
+        found=words.number(result.value, gate.unit),
         facts={"sent": len(probes), "failed": bad, "low": result.low, "high": result.high, "why": spoilt(probes)},
-    )  # fmt: skip
+    )
 
 
 def run_probes(
@@ -166,11 +174,16 @@ def _send(
     def act() -> None:
         kept.extend(
             probe(
-                url, routes, plan.count, per_minute=plan.per_minute / scale, probe_id=probe_id,
+                url,
+                routes,
+                plan.count,
+                per_minute=plan.per_minute / scale,
+                probe_id=probe_id,
                 deadline_s=max(LEAST_WAIT_S, service.job_deadline_s * scale),
-                poll_s=max(0.05, service.poll_every_s * scale), done=each,
+                poll_s=max(0.05, service.poll_every_s * scale),
+                done=each,
             )
-        )  # fmt: skip
+        )
 
     guard.change(
         f"probe {params.env}: {plan.sentence}, marked {probe_id}",

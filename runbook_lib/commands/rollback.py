@@ -240,9 +240,14 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
         return _with(done, exit_code=int(Exit.ERROR))
     told = f"{done.sentence}\n{finished.headline}"
     return _with(
-        done, sentence=told, next=finished.next or done.next, record=finished.folder, exit_code=finished.exit_code,
-        verified=finished.as_dict(), headline=finished.headline,
-    )  # fmt: skip
+        done,
+        sentence=told,
+        next=finished.next or done.next,
+        record=finished.folder,
+        exit_code=finished.exit_code,
+        verified=finished.as_dict(),
+        headline=finished.headline,
+    )
 
 
 def _with(done: RolledBack, **more: Any) -> RolledBack:

@@ -74,11 +74,16 @@ class Status:
         """The steps as text."""
         return [
             {
-                "step": line.notebook, "env": line.env, "state": WORDS[line.state], "why": line.words,
-                "record": line.last, "at": line.last_at, "due": line.due,
+                "step": line.notebook,
+                "env": line.env,
+                "state": WORDS[line.state],
+                "why": line.words,
+                "record": line.last,
+                "at": line.last_at,
+                "due": line.due,
             }
             for line in self.lines
-        ]  # fmt: skip
+        ]
 
     def reminders(self) -> list[str]:
         """A line for each open deviation."""

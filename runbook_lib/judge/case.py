@@ -54,16 +54,31 @@ class Case(Frozen):
     def verdict(self) -> Outcome:
         """Every gate's verdict, and the decision that follows."""
         results = judge_all(
-            self.gates, self.evidence, look=self.look, looks=self.looks,
-            confidence=self.confidence, alpha_early=self.alpha_early, prior=self.prior,
-        )  # fmt: skip
+            self.gates,
+            self.evidence,
+            look=self.look,
+            looks=self.looks,
+            confidence=self.confidence,
+            alpha_early=self.alpha_early,
+            prior=self.prior,
+        )
         return decide(
-            self.moment, results,
-            percent=self.percent, applied=self.applied, last_look=self.last_look, come_back_at=self.come_back_at,
-            baseline=self.baseline, worse_baseline_holds=self.worse_baseline_holds, confidence=self.confidence,
-            way_back=self.way_back, alarm=self.alarm, alarm_at=self.alarm_at, taken_back=self.taken_back,
-            void=self.void, remedies=self.remedies,
-        )  # fmt: skip
+            self.moment,
+            results,
+            percent=self.percent,
+            applied=self.applied,
+            last_look=self.last_look,
+            come_back_at=self.come_back_at,
+            baseline=self.baseline,
+            worse_baseline_holds=self.worse_baseline_holds,
+            confidence=self.confidence,
+            way_back=self.way_back,
+            alarm=self.alarm,
+            alarm_at=self.alarm_at,
+            taken_back=self.taken_back,
+            void=self.void,
+            remedies=self.remedies,
+        )
 
 
 class CheckedCase(Frozen):
@@ -96,9 +111,15 @@ class RollbackCase(Frozen):
     def verdict(self) -> Outcome:
         """The decision that follows."""
         return decide_rollback(
-            self.checks, acted=self.acted, would=self.would, done=self.done, then=self.then,
-            come_back_at=self.come_back_at, no_way=self.no_way, falls_to=self.falls_to,
-        )  # fmt: skip
+            self.checks,
+            acted=self.acted,
+            would=self.would,
+            done=self.done,
+            then=self.then,
+            come_back_at=self.come_back_at,
+            no_way=self.no_way,
+            falls_to=self.falls_to,
+        )
 
 
 AnyCase = Case | CheckedCase | RollbackCase

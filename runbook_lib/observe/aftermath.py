@@ -88,11 +88,12 @@ def unfinished(dynamodb: Any, params: Params, since: dt.datetime, until: dt.date
         "ProjectionExpression": ", ".join(names),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {
-            ":pending": {"S": "PENDING"}, ":processing": {"S": "PROCESSING"},
+            ":pending": {"S": "PENDING"},
+            ":processing": {"S": "PROCESSING"},
             ":low": {"S": f"{since:%Y-%m-%dT%H:%M:%S}"},
         },
         "Limit": params.policy.census_page_size,
-    }  # fmt: skip
+    }
     found: list[Open] = []
     with aws_errors(f"looking for jobs under way in {params.name('table')} (dynamodb:Scan)"):
         while True:

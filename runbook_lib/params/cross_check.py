@@ -117,8 +117,10 @@ def _policy(params: Params) -> Iterator[Named]:
         yield "baseline.samples", name, MEASURES
     for name in policy.baseline.handler_s:
         yield "baseline.handler_s", name, FUNCTIONS
-    placed = {**{name: one.envs for name, one in policy.steps.items()},
-              **{name: one.envs for name, one in policy.rollbacks.items()}}  # fmt: skip
+    placed = {
+        **{name: one.envs for name, one in policy.steps.items()},
+        **{name: one.envs for name, one in policy.rollbacks.items()},
+    }
     for name, envs in placed.items():
         for env in envs:
             yield f"{name}.envs", env, ENVIRONMENTS

@@ -18,8 +18,14 @@ from runbook_lib.base.project import beside, read_yaml
 from runbook_lib.base.yaml_file import unquoted
 
 DEFAULTS: dict[str, Any] = {
-    "mode": "plan", "confirm": "", "attempt": 1, "as_of": "", "operator": "", "reason": "", "archive": "archive",
-}  # fmt: skip
+    "mode": "plan",
+    "confirm": "",
+    "attempt": 1,
+    "as_of": "",
+    "operator": "",
+    "reason": "",
+    "archive": "archive",
+}
 """As in `params.Flat`; a test holds them together."""
 _WANTED = {
     "env": r"dev|staging|prod",
@@ -28,9 +34,16 @@ _WANTED = {
     "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
 }
 _TRAFFIC = (
-    "application", "dial_profile", "switch_profile", "dial_environment", "switch_environment", "immediate_strategy",
-    "soak_strategy", "flag", "client_poll_s",
-)  # fmt: skip
+    "application",
+    "dial_profile",
+    "switch_profile",
+    "dial_environment",
+    "switch_environment",
+    "immediate_strategy",
+    "soak_strategy",
+    "flag",
+    "client_poll_s",
+)
 
 
 class Essentials:

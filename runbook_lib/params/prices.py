@@ -62,8 +62,9 @@ class Prices(Frozen):
             if item not in UNITS:
                 raise ValueError(f"nothing is billed as '{item}'; {hint(item, UNITS)}".removesuffix("; "))
             if price.unit != UNITS[item]:
-                raise ValueError(f"price '{item}' is per '{price.unit}', an unknown unit: it is billed by the "
-                                 f"{UNITS[item]}")  # fmt: skip
+                raise ValueError(
+                    f"price '{item}' is per '{price.unit}', an unknown unit: it is billed by the {UNITS[item]}"
+                )
             if item.split(".")[0] not in self.source:
                 raise ValueError(f"price '{item}' has no source")
         missing = [item for item in UNITS if item not in self.prices]

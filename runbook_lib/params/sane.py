@@ -44,9 +44,10 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
     service = params.service
     if service.job_ttl_s <= service.job_deadline_s:
         yield (
-            "job_ttl_s", service.job_ttl_s,
+            "job_ttl_s",
+            service.job_ttl_s,
             f"jobs are gone before they are late (job_deadline_s {service.job_deadline_s}); wants more than that",
-        )  # fmt: skip
+        )
     if service.poll_every_s > service.job_deadline_s:
         yield "poll_every_s", service.poll_every_s, f"nobody polls within job_deadline_s {service.job_deadline_s}"
     routes = service.api.routes
@@ -88,9 +89,10 @@ def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
         first = min(look.hours for look in (*phase.looks, *phase.after_migration))
         if first <= settles_h:
             yield (
-                f"phases.{name}.looks", f"{first:g} h",
+                f"phases.{name}.looks",
+                f"{first:g} h",
                 f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); wants more",
-            )  # fmt: skip
+            )
         last = max(look.hours for look in (*phase.looks, *phase.after_migration))
         if last > MOST_H:
             yield f"phases.{name}.looks", f"{last:g} h", f"nobody waits longer than {MOST_H:g} h"

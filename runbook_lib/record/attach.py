@@ -71,9 +71,13 @@ def attach(path: Path, archive: Archive) -> Path:
     folder = ref.folder / FOLDER / name
     files = {"notebook.ipynb": content, "report.html": report, "attachment.json": json.dumps(facts, indent=1).encode()}
     entry = Entry(
-        kind=KIND, item=record.notebook, by=_person(), at=str(facts["attached_at"]), text=f"{path.name} attached",
+        kind=KIND,
+        item=record.notebook,
+        by=_person(),
+        at=str(facts["attached_at"]),
+        text=f"{path.name} attached",
         facts={"record": record.hash, "run_id": record.run_id, "attachment": facts["hash"]},
-    )  # fmt: skip
+    )
     place = {"env": record.env, "release": record.release, "account_id": record.account_id}
     sealed(archive, {**record.params, **place}, entry)  # first: an entry without its attachment does no harm
     with archive.lock():

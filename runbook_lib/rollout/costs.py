@@ -124,9 +124,15 @@ def compare(own: Evidence, other: Evidence, kept: dict[str, Any] | None, run_id:
     both = bool(sync) and own.value is not None
     words = f"async {_words(mine)}; sync {_words(sync)}" if both else "one of the sides has no usage to compare yet"
     return check(
-        CHECK, "Cost per successful VPR, async and sync", True if both else None, words, required=False,
-        expected="both sides known", found="both" if both else "not both", **facts,
-    )  # fmt: skip
+        CHECK,
+        "Cost per successful VPR, async and sync",
+        True if both else None,
+        words,
+        required=False,
+        expected="both sides known",
+        found="both" if both else "not both",
+        **facts,
+    )
 
 
 def side(one: Evidence) -> dict[str, Any]:
@@ -155,8 +161,16 @@ def from_record(record: Record | None) -> dict[str, Any] | None:
 def table(compared: Check) -> Any:
     """One row a side; what stands in a row adds up, and is what the side's own bill says."""
     rows = [[name, *_cells(compared.facts.get(name) or {})] for name in ("sync", "async")]
-    head = ("Side", "Infrastructure, USD", "of it fixed", "of it by use", "Tokens, USD", "Together, USD", "Successes",
-            "Note")  # fmt: skip
+    head = (
+        "Side",
+        "Infrastructure, USD",
+        "of it fixed",
+        "of it by use",
+        "Tokens, USD",
+        "Together, USD",
+        "Successes",
+        "Note",
+    )
     return shown(head, rows, caption="Cost per successful VPR", note=compared.reason)
 
 

@@ -141,7 +141,14 @@ def remade(
     segment = None if seen["segment"] is None else Segment.model_validate(seen["segment"])
     start, end = map(parse, seen["window"])
     evidence = measure.measure(
-        fetch.Answers.from_raw(raw), segment, dict(seen["live"]), state, traffic.as_routed(params, state),
-        Window(start, end), dt.datetime.fromisoformat(seen["now"]), look, rules,
-    )  # fmt: skip
+        fetch.Answers.from_raw(raw),
+        segment,
+        dict(seen["live"]),
+        state,
+        traffic.as_routed(params, state),
+        Window(start, end),
+        dt.datetime.fromisoformat(seen["now"]),
+        look,
+        rules,
+    )
     return evidence | {name: Evidence.model_validate(one) for name, one in seen["kept"].items()}

@@ -195,9 +195,15 @@ def _again(
         said.append(f"the run decided {record.decision}, its verdict and checks give {final.decision}")
     as_sealed = about.sealed if _follows(was, final, record) else str(final.decision)
     return replace(
-        about, now=as_sealed, now_reason=final.told, identical=not said, differences=tuple(said),
-        turned=_turned(was.results, verdict.results), measures=len(measures), gates=len(verdict.results),
-    )  # fmt: skip
+        about,
+        now=as_sealed,
+        now_reason=final.told,
+        identical=not said,
+        differences=tuple(said),
+        turned=_turned(was.results, verdict.results),
+        measures=len(measures),
+        gates=len(verdict.results),
+    )
 
 
 def _judged(outcome: Outcome) -> tuple[Any, ...]:
@@ -241,19 +247,30 @@ def _otherwise(
     evidence = case.evidence if seen is None or answers is None else remade(seen, answers, params, look, case.rules)
     other = case.model_copy(
         update={
-            "gates": policy.gates if case.gates else (), "evidence": evidence, "look": look, "looks": looks,
-            "last_look": last, "confidence": policy.confidence, "alpha_early": policy.alpha_early,
-            "prior": policy.early_prior, "worse_baseline_holds": policy.worse_baseline_holds,
+            "gates": policy.gates if case.gates else (),
+            "evidence": evidence,
+            "look": look,
+            "looks": looks,
+            "last_look": last,
+            "confidence": policy.confidence,
+            "alpha_early": policy.alpha_early,
+            "prior": policy.early_prior,
+            "worse_baseline_holds": policy.worse_baseline_holds,
         }
-    )  # fmt: skip
+    )
     sealed, verdict = _final(case.verdict(), case, record), other.verdict()
     final = _final(verdict, other, record)
     now = about.sealed if final.decision == sealed.decision else str(final.decision)
     return replace(
-        about, now=now, now_reason=final.told, identical=now == about.sealed,
-        turned=_turned(case.verdict().results, verdict.results), measures=len(evidence) if answers else 0,
-        gates=len(verdict.results), note=note,
-    )  # fmt: skip
+        about,
+        now=now,
+        now_reason=final.told,
+        identical=now == about.sealed,
+        turned=_turned(case.verdict().results, verdict.results),
+        measures=len(evidence) if answers else 0,
+        gates=len(verdict.results),
+        note=note,
+    )
 
 
 def _look(case: Case, record: Record, was: Policy, policy: Policy) -> tuple[Look | None, tuple[Look, ...], bool, str]:

@@ -43,9 +43,13 @@ def so_far(
     counts.append((evidence.bad, evidence.n))
     seen = [(at, bad, n) for at, (bad, n) in zip(times, counts, strict=True) if n]
     ends = sequence.band(
-        [bad for _, bad, _ in seen], [n for _, _, n in seen], [look is not None and at == end for at, _, _ in seen],
-        looks=len(looks), confidence=confidence, prior=prior,
-    )  # fmt: skip
+        [bad for _, bad, _ in seen],
+        [n for _, _, n in seen],
+        [look is not None and at == end for at, _, _ in seen],
+        looks=len(looks),
+        confidence=confidence,
+        prior=prior,
+    )
     gate = result.gate
     series = {"so far": [(at, _value(gate, bad, n)) for at, bad, n in seen]}
     if result.since is not None:

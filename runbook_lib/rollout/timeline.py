@@ -81,8 +81,12 @@ def story(records: Iterable[Record]) -> Story:
         for at, one in known
         if one.entry is not None and one.entry.get("kind") == "note"
     ]
-    changes = [(parse(at), change_words(each), one.run_id) for _, one in known for each in one.changes
-               if (at := each.intent.get("aws_at"))]  # fmt: skip
+    changes = [
+        (parse(at), change_words(each), one.run_id)
+        for _, one in known
+        for each in one.changes
+        if (at := each.intent.get("aws_at"))
+    ]
     return Story(_weights(known), tuple(decisions), tuple(notes), tuple(sorted(changes)))
 
 

@@ -21,8 +21,12 @@ def deploy_command(params: Params, step: str = STEP) -> str:
     command = params.nested(params.commands, Commands).deploy
     flat = params.flat
     values = {
-        "env": flat.env, "region": flat.region, "account_id": flat.account_id, "release": flat.release, "step": step,
-    }  # fmt: skip
+        "env": flat.env,
+        "region": flat.region,
+        "account_id": flat.account_id,
+        "release": flat.release,
+        "step": step,
+    }
     words = [word.format(**{**dict.fromkeys(("guard_alarm_arns",), ""), **values}) for word in shlex.split(command.run)]
     line = shlex.join(word for word in words)
     return line if command.cwd == "." else f"cd {command.cwd} && {line}"

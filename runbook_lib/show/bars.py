@@ -25,9 +25,16 @@ def bars(rows: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> S
         for place, part in enumerate(parts):
             widths = [float(rows[name].get(part, 0.0)) for name in names]
             axes.barh(
-                names, widths, left=left, label=part, height=0.66, color=COLOURS[place % len(COLOURS)],
-                hatch=_HATCHES[place % len(_HATCHES)], edgecolor="white", linewidth=0.5,
-            )  # fmt: skip
+                names,
+                widths,
+                left=left,
+                label=part,
+                height=0.66,
+                color=COLOURS[place % len(COLOURS)],
+                hatch=_HATCHES[place % len(_HATCHES)],
+                edgecolor="white",
+                linewidth=0.5,
+            )
             left = [before + width for before, width in zip(left, widths, strict=True)]
         for name, total in zip(names, left, strict=True) if parts else ():
             axes.annotate(f"{total:g}", (total, name), xytext=(4, 0), textcoords="offset points", va="center", size=8.5)
@@ -60,9 +67,15 @@ def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
         for place, weight in enumerate(weights):
             chances = [max(_LEAST, rows[name].get(weight, 0.0)) for name in names]
             axes.plot(
-                chances, names, linestyle="none", marker=_MARKERS[place % len(_MARKERS)], markersize=7,
-                color=style.CYCLE[place], label=f"{weight} of the traffic", markeredgecolor="white",
-            )  # fmt: skip
+                chances,
+                names,
+                linestyle="none",
+                marker=_MARKERS[place % len(_MARKERS)],
+                markersize=7,
+                color=style.CYCLE[place],
+                label=f"{weight} of the traffic",
+                markeredgecolor="white",
+            )
         axes.axvline(limit, color=style.ALERT, linestyle=(0, (5, 1.5)), label=f"a guard at most: {limit:.0%}")
         axes.set(xscale="log", xlim=(_LEAST, 2.0), xlabel="chance to fire on a healthy day (1: every day)")
         axes.set_title("False alarms a healthy day")

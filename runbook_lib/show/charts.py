@@ -110,9 +110,12 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
     top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.55
     row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
     return {
-        "left": 0.95 / WIDTH_IN, "right": 1 - right / WIDTH_IN, "top": 1 - top / height, "bottom": bottom / height,
+        "left": 0.95 / WIDTH_IN,
+        "right": 1 - right / WIDTH_IN,
+        "top": 1 - top / height,
+        "bottom": bottom / height,
         "hspace": gap / row,
-    }  # fmt: skip
+    }
 
 
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
@@ -199,8 +202,15 @@ def _draw(
         _plot(axes, name, points, kind, place, len(filled), grid)
     opened = [at for points in filled.values() for at, _ in points if grid and grid.is_open(at)]
     if grid and opened:
-        axes.axvspan(min(opened), max(opened) + grid.period, color=style.GREY, alpha=0.15, linewidth=0, zorder=0,
-                     label="still open")  # fmt: skip
+        axes.axvspan(
+            min(opened),
+            max(opened) + grid.period,
+            color=style.GREY,
+            alpha=0.15,
+            linewidth=0,
+            zorder=0,
+            label="still open",
+        )
     empty = [f"{name}: no data" for name in series if name not in filled]
     if not _beside_title(title, [*filled, *empty]) and len(empty) > 1:
         empty = [f"{len(empty)} lines: no data"]
@@ -258,8 +268,16 @@ def _plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: i
             axes.step(times, values, where="post", color=ink, linestyle=dash, label=label)
         else:
             few = len(part) < 3 or label is None
-            axes.plot(times, values, color=ink, linestyle=dash, marker="o" if few else None, markersize=4, label=label,
-                      clip_on=not few)  # fmt: skip
+            axes.plot(
+                times,
+                values,
+                color=ink,
+                linestyle=dash,
+                marker="o" if few else None,
+                markersize=4,
+                label=label,
+                clip_on=not few,
+            )
             if not few and (alone := lone(part)):
                 axes.plot(*zip(*alone, strict=True), "o", color=ink, markersize=4, clip_on=False)
 

@@ -36,9 +36,11 @@ def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, sc
     known = {name: grouped(one["lines"], int(one["successes"])) for name, one in sides.items() if one.get("successes")}
     all_, last = list(sides), [*sides][-1:]
     infrastructure = [part for part in PARTS if part not in TOKENS]
-    panels = (("Infrastructure", infrastructure, "infrastructure", all_),
-              ("Infrastructure and tokens", list(PARTS), "total", all_),
-              ("Enlarged", infrastructure, "", last))  # fmt: skip
+    panels = (
+        ("Infrastructure", infrastructure, "infrastructure", all_),
+        ("Infrastructure and tokens", list(PARTS), "total", all_),
+        ("Enlarged", infrastructure, "", last),
+    )
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(
             1, 3, figsize=(WIDTH_IN, 3.8), layout="constrained", gridspec_kw={"width_ratios": (4, 4, 2)}
@@ -65,13 +67,23 @@ def _bars(axes: Any, names: list[str], known: Mapping[str, Mapping[str, float]],
         heights = [known.get(name, {}).get(part, 0.0) for name in names]
         if any(heights):
             k = PARTS.index(part)
-            axes.bar(names, heights, bottom=below, width=0.55, label=part, color=_COLOURS[k], hatch=_HATCHES[k],
-                     edgecolor="white", linewidth=0.6)  # fmt: skip
+            axes.bar(
+                names,
+                heights,
+                bottom=below,
+                width=0.55,
+                label=part,
+                color=_COLOURS[k],
+                hatch=_HATCHES[k],
+                edgecolor="white",
+                linewidth=0.6,
+            )
         below = [low + height for low, height in zip(below, heights, strict=True)]
     for place, (name, total) in enumerate(zip(names, below, strict=True)):
         text = f"{total:.6f}" if name in known else "infinite:\nno success"
-        axes.annotate(text, (place, total), xytext=(0, 3), textcoords="offset points", ha="center", size=9,
-                      weight="bold")  # fmt: skip
+        axes.annotate(
+            text, (place, total), xytext=(0, 3), textcoords="offset points", ha="center", size=9, weight="bold"
+        )
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, max([*below, 1e-9]) * 1.18)
@@ -88,12 +100,29 @@ def _limits(axes: Any, gate: Gate, top: float) -> None:
             far.append(text)
             continue
         axes.axhline(limit.limit, color=colour, linestyle=dash, linewidth=1.4)
-        axes.annotate(text, (1, limit.limit), xycoords=("axes fraction", "data"), xytext=(-2, 3), size=8.5,
-                      textcoords="offset points", ha="right", color=style.BLACK, weight="bold")  # fmt: skip
+        axes.annotate(
+            text,
+            (1, limit.limit),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 3),
+            size=8.5,
+            textcoords="offset points",
+            ha="right",
+            color=style.BLACK,
+            weight="bold",
+        )
         axes.set_ylim(0, max(axes.get_ylim()[1], limit.limit * 1.12))
     if far:
-        axes.annotate(f"beyond the top: {', '.join(far)}", (1, 1), xycoords="axes fraction", xytext=(-2, -11), size=8.5,
-                      textcoords="offset points", ha="right", color=style.BLACK)  # fmt: skip
+        axes.annotate(
+            f"beyond the top: {', '.join(far)}",
+            (1, 1),
+            xycoords="axes fraction",
+            xytext=(-2, -11),
+            size=8.5,
+            textcoords="offset points",
+            ha="right",
+            color=style.BLACK,
+        )
 
 
 def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any]) -> Shown:

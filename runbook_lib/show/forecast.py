@@ -65,20 +65,35 @@ def forecast_chart(
             points = curve(one, horizon, _STEP_S)
             dash, colour = style.DASHES[1 + place % (len(style.DASHES) - 1)], style.CYCLE[place % len(style.CYCLE)]
             axes.plot(
-                [at + dt.timedelta(seconds=second) for second, _ in points], [level for _, level in points],
-                linestyle=dash, color=colour,
-                label=f"{names}: {spell(one.drain_s) if one.drains else 'never'}", linewidth=1.4,
-            )  # fmt: skip
+                [at + dt.timedelta(seconds=second) for second, _ in points],
+                [level for _, level in points],
+                linestyle=dash,
+                color=colour,
+                label=f"{names}: {spell(one.drain_s) if one.drains else 'never'}",
+                linewidth=1.4,
+            )
         if actual:
-            axes.plot([when for when, _ in actual], [level for _, level in actual], color=style.BLACK, linewidth=2.2,
-                      label="as measured")  # fmt: skip
+            axes.plot(
+                [when for when, _ in actual],
+                [level for _, level in actual],
+                color=style.BLACK,
+                linewidth=2.2,
+                label="as measured",
+            )
         for word, level in (limits or {}).items():
             axes.axhline(level, color=style.GREY, linewidth=1.0)
             axes.annotate(word, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", size=8.5)
         for when, word in marks:
             axes.axvline(when, color=style.BLACK, linewidth=1.0, linestyle=(0, (1, 1.5)))
-            axes.annotate(word, (when, 0.97), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                          textcoords="offset points", va="top", size=8.5)  # fmt: skip
+            axes.annotate(
+                word,
+                (when, 0.97),
+                xycoords=("data", "axes fraction"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="top",
+                size=8.5,
+            )
         axes.set(title="Jobs waiting: forecast and measured", ylabel="messages", ylim=(0, None))
         _clock(axes)
         if found or actual:

@@ -175,9 +175,15 @@ def _bars(axes: Any, found: Sequence[Power]) -> None:
             seen, [place for place, _ in chosen], marker, color=colour, markersize=8, label=name, linestyle="none"
         )
     axes.plot(
-        [one.needed for one in found], list(places), "|", color=style.BLACK, markersize=15, markeredgewidth=2.5,
-        label="needed", linestyle="none",
-    )  # fmt: skip
+        [one.needed for one in found],
+        list(places),
+        "|",
+        color=style.BLACK,
+        markersize=15,
+        markeredgewidth=2.5,
+        label="needed",
+        linestyle="none",
+    )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_yticks(list(places), [one.title for one in found])

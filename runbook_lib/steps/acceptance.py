@@ -113,10 +113,15 @@ class Acceptance(Step):
         links = [self._link(proof.record) for proof in proofs if proof.record]
         reason = f"{line.text}: " + (f"not proven: {bad[0].sentence}" if bad else "; ".join(p.sentence for p in proofs))
         return check(
-            f"criterion.{number}", line.text, not bad, reason, attested=line.how == "attested",
+            f"criterion.{number}",
+            line.text,
+            not bad,
+            reason,
+            attested=line.how == "attested",
             expected="; ".join(str(one).replace("`", "") for one in line.by),
-            found="; ".join(dict.fromkeys(links)) or "–", links=links,
-        )  # fmt: skip
+            found="; ".join(dict.fromkeys(links)) or "–",
+            links=links,
+        )
 
     def _link(self, record: Record) -> str:
         """The report, relative to the archive."""

@@ -162,9 +162,13 @@ def _odds(alarm: Alarm, params: Params, seen: Submissions, weight: float) -> Odd
     if watched in ALL_RATES and seen.sync_failing is not None:
         broken = (1 - weight) * seen.sync_failing
         return rate_odds(
-            limit=limit / 100, window_s=window, per_s=seen.per_s, delay_s=delay,
-            healthy=broken + weight * well, bad=broken + weight * bad,
-        )  # fmt: skip
+            limit=limit / 100,
+            window_s=window,
+            per_s=seen.per_s,
+            delay_s=delay,
+            healthy=broken + weight * well,
+            bad=broken + weight * bad,
+        )
     return None
 
 

@@ -63,9 +63,18 @@ class Alarms(Step):
         found = "as declared" if one.same else "differs" if one.exists else "missing"
         kind = KINDS[one.alarm.kind] + (", guard" if one.alarm.guard else "")
         return check(
-            f"alarm.{one.alarm.id}", one.name, one.same, reason, expected=f"as declared ({kind})", found=found,
-            mends=one.writes, owner=who, state=one.state, kind=one.alarm.kind, guard=one.alarm.guard,
-        )  # fmt: skip
+            f"alarm.{one.alarm.id}",
+            one.name,
+            one.same,
+            reason,
+            expected=f"as declared ({kind})",
+            found=found,
+            mends=one.writes,
+            owner=who,
+            state=one.state,
+            kind=one.alarm.kind,
+            guard=one.alarm.guard,
+        )
 
     def guards_table(self) -> Any:
         """Whether the alarms that AppConfig watches could protect a shift."""
@@ -87,9 +96,16 @@ class Alarms(Step):
             ok, words = data_finding(known, one, self.run.now, hours)
             # What was never seen is no fault by itself; what can never be seen is one.
             checks.append(
-                check(f"alarm_data.{one.alarm.id}", one.name, ok, words, required=ok is not None, expected="data",
-                      mends=ok is False and one.writes)
-            )  # fmt: skip
+                check(
+                    f"alarm_data.{one.alarm.id}",
+                    one.name,
+                    ok,
+                    words,
+                    required=ok is not None,
+                    expected="data",
+                    mends=ok is False and one.writes,
+                )
+            )
         self.run.check(*checks)
         return checks_table(checks, "Can they ever get data", keep_order=True)
 
@@ -164,19 +180,24 @@ class Alarms(Step):
             return self.note(check("drill.refused", "Fire drill", False, str(error)), caption="Fire drill")
         checks = [self._drilled(one, done) for one in self.planned]
         back = check(
-            "drill.restored", "Put back", done.restored,
-            f"every alarm put back, {done.seconds:.1f} s in all" if done.restored else
-            "an alarm was left in ALARM: the intent in this record has the command for each",
-        )  # fmt: skip
+            "drill.restored",
+            "Put back",
+            done.restored,
+            f"every alarm put back, {done.seconds:.1f} s in all"
+            if done.restored
+            else "an alarm was left in ALARM: the intent in this record has the command for each",
+        )
         self.run.check(*checks, back)
         return checks_table([*checks, back], "Fire drill", keep_order=True)
 
     def whole_way(self) -> Any:
         """A failure of our own from the worker's log to the topic, in dev and staging; elsewhere it is never sent."""
         titles = {
-            "drill.failure_line": "A failure of our own in the worker's log", "drill.metric": "The metric counts it",
-            "drill.alarm": "The guard fires by itself", "drill.notified": "The topic tells of it",
-        }  # fmt: skip
+            "drill.failure_line": "A failure of our own in the worker's log",
+            "drill.metric": "The metric counts it",
+            "drill.alarm": "The guard fires by itself",
+            "drill.notified": "The topic tells of it",
+        }
         if self.params.env not in drill_way.ENVS:
             return line(f"In {self.params.env} no failure is ever sent on purpose: dev and staging prove the way.")
         if not self.run.applying:
@@ -213,11 +234,16 @@ class Alarms(Step):
             pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn(self.params))
             kinds = sorted(one["Protocol"] for page in pages for one in page.get("Subscriptions", []))
         return self.note(
-            check("notify.anybody", "The alarm topic has subscribers", bool(kinds),
-                  f"{len(kinds)} subscriptions: {', '.join(kinds) or 'none'}", required=False),
+            check(
+                "notify.anybody",
+                "The alarm topic has subscribers",
+                bool(kinds),
+                f"{len(kinds)} subscriptions: {', '.join(kinds) or 'none'}",
+                required=False,
+            ),
             self._pager(),
             caption="Whom the alarms tell",
-        )  # fmt: skip
+        )
 
     def _pager(self) -> Check:
         title = "The pager is subscribed"

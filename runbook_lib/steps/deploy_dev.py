@@ -91,10 +91,17 @@ class DeployDev(Step):
         except AwsError as error:
             return self.note(check("smoke.submit", "submit", False, str(error)), caption="Smoke test")
         found = [
-            check(f"smoke.{step.id}", _title(step.name), step.ok, f"{step.name}: {step.detail}",
-                  expected=EXPECTED[step.id], found=step.detail, seconds=round(step.seconds, 2))
+            check(
+                f"smoke.{step.id}",
+                _title(step.name),
+                step.ok,
+                f"{step.name}: {step.detail}",
+                expected=EXPECTED[step.id],
+                found=step.detail,
+                seconds=round(step.seconds, 2),
+            )
             for step in steps
-        ]  # fmt: skip
+        ]
         return self.note(*found, caption="Smoke test")
 
     def dead_letter(self) -> Any:

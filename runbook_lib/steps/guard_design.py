@@ -41,17 +41,30 @@ def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
     rows: list[list[object]] = []
     for (id, phase), found in odds.of_phases().items():
         alarm, best = next(one for one in policy.alarms if one.id == id).at(phase), proposed.get(phase)
-        rows.append([
-            Cell(id, nowrap=True), phase, f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
-            percent(found.at_target), percent(found.at_limit), f"{found.minutes:.0f} min", f"{found.within:.0%}",
-            "as declared" if not found.gives or best is None else best.words,
-        ])  # fmt: skip
+        rows.append(
+            [
+                Cell(id, nowrap=True),
+                phase,
+                f"{alarm.threshold:g} in {alarm.period_s / 60:g} min",
+                percent(found.at_target),
+                percent(found.at_limit),
+                f"{found.minutes:.0f} min",
+                f"{found.within:.0%}",
+                "as declared" if not found.gives or best is None else best.words,
+            ]
+        )
     math_, gate = policy.alarm_math, policy.gate(policy.alarm_math.gate)
     limit = (gate.alert or gate.target).limit
     head = (
-        "Guard", "Phase", "Count", f"{gate.target.limit:.0%}: fires on a day", f"{limit:.0%}: fires on a day",
-        f"{math_.bad:.0%}: noticed after", "within the time", "Would hold",
-    )  # fmt: skip
+        "Guard",
+        "Phase",
+        "Count",
+        f"{gate.target.limit:.0%}: fires on a day",
+        f"{limit:.0%}: fires on a day",
+        f"{math_.bad:.0%}: noticed after",
+        "within the time",
+        "Would hold",
+    )
     first, last = math_.daytime
     within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
     note = (
@@ -73,12 +86,15 @@ def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
             wrong.append(f"{id} in {phase} {found.gives[0]}{_instead(proposed, phase)}")
     said = "; ".join(wrong) or "every guard bears a service at its target, and one at the alert limit, in each phase"
     return check(
-        "guards.quiet", "Guards: bear a service at its target", not wrong, said,
+        "guards.quiet",
+        "Guards: bear a service at its target",
+        not wrong,
+        said,
         # Before there is traffic to reckon with, nothing is known of the guards here.
         required=odds.seen.known,
         expected=f"at most {percent(math_.false_per_day)} of days at the target, "
         f"{percent(math_.limit_per_day)} at the limit",
-    )  # fmt: skip
+    )
 
 
 def quick(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
@@ -88,13 +104,19 @@ def quick(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
         for (id, phase), found in odds.of_phases().items()
         if found.minutes > found.demands.within_min
     ]
-    said = "; ".join(wrong) + "; look more often there (runbook watch)" if wrong else (
-        "every guard notices a bad service in time, in each phase"
-    )  # fmt: skip
+    said = (
+        "; ".join(wrong) + "; look more often there (runbook watch)"
+        if wrong
+        else ("every guard notices a bad service in time, in each phase")
+    )
     return check(
-        "guards.quick", "Guards: quick on a bad service", not wrong, said, required=False,
+        "guards.quick",
+        "Guards: quick on a bad service",
+        not wrong,
+        said,
+        required=False,
         expected="within the phase's time, on average over the daytime",
-    )  # fmt: skip
+    )
 
 
 def _instead(proposed: Mapping[str, Proposal], phase: str) -> str:

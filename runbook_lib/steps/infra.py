@@ -58,11 +58,19 @@ class Infra:
         reason = f"step '{self.step}': {said}" if made else f"the diff cannot be made: `{ran.line}`: {said}"
         self.run.check(
             check(
-                "infra.diff", self.commands.diff.title, made if ran.code is not None else None, reason,
-                expected="the diff can be made", found=said, **ran.facts(), step=self.step, differs=self.differs,
-                read_as=self.named.kind, names=[one.words for one in self.named.changes],
+                "infra.diff",
+                self.commands.diff.title,
+                made if ran.code is not None else None,
+                reason,
+                expected="the diff can be made",
+                found=said,
+                **ran.facts(),
+                step=self.step,
+                differs=self.differs,
+                read_as=self.named.kind,
+                names=[one.words for one in self.named.changes],
             )
-        )  # fmt: skip
+        )
         if made:
             self.run.check(stack_check(self.named, self.params.name("stack")))
         above = [f"(its end; the whole of it is in the record: {name})" for name in self.whole[-1:]]
@@ -284,9 +292,15 @@ class Infra:
     def _note(self, ok: bool | None, reason: str, *, mends: bool = False, ran: Ran | None = None) -> None:
         command = self.commands.deploy
         found = check(
-            "infra.deploy", command.title, ok, reason, expected=f"step '{self.step}'", mends=mends, step=self.step,
+            "infra.deploy",
+            command.title,
+            ok,
+            reason,
+            expected=f"step '{self.step}'",
+            mends=mends,
+            step=self.step,
             **(ran.facts() if ran else {}),
-        )  # fmt: skip
+        )
         if mends:
             found = found.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
         self.run.check(found)
@@ -323,6 +337,12 @@ def watched_by(stack: str, configuration: dict[str, Any], guards: str) -> Check:
             "watched (runbook watch), or set them with {guard_alarm_arns} in the command that deploys"
         )
     return check(
-        "infra.rollback_triggers", "The guards watch the stack's update", not missing and minutes > 0, reason,
-        required=False, expected=", ".join(sorted(wanted)), found=found, minutes=minutes,
-    )  # fmt: skip
+        "infra.rollback_triggers",
+        "The guards watch the stack's update",
+        not missing and minutes > 0,
+        reason,
+        required=False,
+        expected=", ".join(sorted(wanted)),
+        found=found,
+        minutes=minutes,
+    )

@@ -213,10 +213,14 @@ class Week:
     def _metric(self, result: GateResult) -> Check:
         """A gate as the key metric that the requirement wants looked at; what is undecided within hours is no fault."""
         found = check(
-            f"metric.{result.gate.id}", result.gate.title, result.verdict is not Verdict.FAIL, result.reason,
-            required=result.gate.required, expected=str(result.gate.target), found="–" if result.value is None
-            else f"{result.value:.4g}",
-        )  # fmt: skip
+            f"metric.{result.gate.id}",
+            result.gate.title,
+            result.verdict is not Verdict.FAIL,
+            result.reason,
+            required=result.gate.required,
+            expected=str(result.gate.target),
+            found="–" if result.value is None else f"{result.value:.4g}",
+        )
         blind = result.verdict is Verdict.NO_DATA or (result.value is not None and not math.isfinite(result.value))
         return found.model_copy(update={"verdict": Verdict.NO_DATA, "required": False}) if blind else found
 

@@ -89,10 +89,15 @@ class Preflight(Step):
         )
         self.run.check(
             check(
-                REVIEWED, "Infrastructure diff made for review", True if seen else None, reason,
-                expected="a diff that can be read", found=made.found if made else "", **facts,
+                REVIEWED,
+                "Infrastructure diff made for review",
+                True if seen else None,
+                reason,
+                expected="a diff that can be read",
+                found=made.found if made else "",
+                **facts,
             )
-        )  # fmt: skip
+        )
         return shown
 
     def people(self) -> Any:
@@ -132,10 +137,15 @@ class Preflight(Step):
             for name, phase in policy.phases.items()
             if self.params.env in policy.steps[name].envs
             for one in powers(
-                self.traffic.points, policy.gates, phase=name, percent=phase.percent, looks=phase.looks,
-                samples=policy.baseline.samples, power=policy.baseline.power,
+                self.traffic.points,
+                policy.gates,
+                phase=name,
+                percent=phase.percent,
+                looks=phase.looks,
+                samples=policy.baseline.samples,
+                power=policy.baseline.power,
             )
-        )  # fmt: skip
+        )
         self.run.check(*power_checks(self.found, proving(policy), bool(self.traffic.points)))
         return power_table(self.found, policy.baseline.power)
 
@@ -231,9 +241,12 @@ class Preflight(Step):
     def _values(self) -> dict[str, str]:
         flat = self.params.flat
         return {
-            "env": flat.env, "region": flat.region, "account_id": flat.account_id, "release": flat.release,
+            "env": flat.env,
+            "region": flat.region,
+            "account_id": flat.account_id,
+            "release": flat.release,
             "step": "async",
-        }  # fmt: skip
+        }
 
 
 def later(one: Check) -> Check:
@@ -255,10 +268,14 @@ def trial_checks(trials: Sequence[Trial]) -> list[Check]:
         fine = f"{title}: passes a healthy day, and none of {words.count(len(mine) - 1, 'bad input')}"
         found.append(
             check(
-                f"gates.{gate}", f"{title} notices bad input", not wrong, blind if wrong else fine,
-                expected="0 unnoticed", found=f"{len(wrong)} unnoticed",
+                f"gates.{gate}",
+                f"{title} notices bad input",
+                not wrong,
+                blind if wrong else fine,
+                expected="0 unnoticed",
+                found=f"{len(wrong)} unnoticed",
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -289,7 +306,12 @@ def _power_check(one: Power, *, required: bool, seen: bool) -> Check:
         verdict, reason = Verdict.NO_DATA, f"{one.title}: no traffic was seen before the rollout, so nothing is known"
     few = "" if one.needed is None else words.count(one.needed, "sample")
     return Check(
-        id=f"power.{one.phase}.{one.gate}", title=f"{one.title} can be decided at {one.percent:g} %", verdict=verdict,
-        reason=reason, required=required, expected=few, found=words.count(one.expected, "sample") if few else "",
+        id=f"power.{one.phase}.{one.gate}",
+        title=f"{one.title} can be decided at {one.percent:g} %",
+        verdict=verdict,
+        reason=reason,
+        required=required,
+        expected=few,
+        found=words.count(one.expected, "sample") if few else "",
         facts=facts,
-    )  # fmt: skip
+    )

@@ -20,8 +20,15 @@ from runbook_lib.params.load import load_file, params_dir, read_yaml, validated
 
 VALUES = {"env": "prod", "step": "migrate"}
 REQUIRED_CHECKS = (
-    "tests.unit", "tests.integration", "coverage", "lint", "types", "naming", "aws_state", "staging.tests",
-)  # fmt: skip
+    "tests.unit",
+    "tests.integration",
+    "coverage",
+    "lint",
+    "types",
+    "naming",
+    "aws_state",
+    "staging.tests",
+)
 
 
 def _command(run: str, **more: Any) -> Command:

@@ -216,8 +216,9 @@ class Failing:
                 raise ClientError({"Error": {"Code": "Throttling", "Message": "slowly"}}, "SetAlarmState")
             return real.set_alarm_state(**given)
 
-        return SimpleNamespace(describe_alarms=real.describe_alarms, get_paginator=real.get_paginator,
-                               set_alarm_state=set_alarm_state)  # fmt: skip
+        return SimpleNamespace(
+            describe_alarms=real.describe_alarms, get_paginator=real.get_paginator, set_alarm_state=set_alarm_state
+        )
 
 
 def test_one_alarm_that_cannot_be_put_back_is_named_and_the_others_are_put_back(

@@ -85,9 +85,11 @@ def test_a_dead_filter_is_where_it_ends(aws: EmbeddedAws, params: Params, dead: 
     (made,) = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
     transformation = {**made["metricTransformations"][0], **{k: v for k, v in dead.items() if k == "dimensions"}}
     logs.put_metric_filter(
-        logGroupName=group, filterName=made["filterName"], metricTransformations=[transformation],
+        logGroupName=group,
+        filterName=made["filterName"],
+        metricTransformations=[transformation],
         filterPattern=dead.get("filterPattern", made["filterPattern"]),
-    )  # fmt: skip
+    )
     way = send(aws, guard(aws, params, []), params, QUIET, wait_s=0.5)
     assert reached(way) == ["drill.failure_line"]
     assert "the guard is blind" in way.steps[1][2]

@@ -28,9 +28,18 @@ PROFILE = Scenario(name="well", title="a day").profile
 def one(seed: int, params: Params, per_day: float) -> Played:
     """A soak of the phase that the seed says, without faults, looked at once an hour."""
     well = {
-        "seed": seed, "where": PHASES[seed % 3], "requests_per_day": per_day, "quick": 0.04, "caller": 0.0,
-        "access_log": False, "late_h": 0.0, "watch_min": 60.0, "profile": PROFILE, "bursts": (), "faults": (),
-    }  # fmt: skip
+        "seed": seed,
+        "where": PHASES[seed % 3],
+        "requests_per_day": per_day,
+        "quick": 0.04,
+        "caller": 0.0,
+        "access_log": False,
+        "late_h": 0.0,
+        "watch_min": 60.0,
+        "profile": PROFILE,
+        "bursts": (),
+        "faults": (),
+    }
     return fuzz.run(play(seed).model_copy(update=well), params)
 
 

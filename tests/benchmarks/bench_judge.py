@@ -102,9 +102,19 @@ def passes(bad: NDArray[np.int64], n: NDArray[np.int64], alpha: float, evidence:
 def judged(bad: int, n: int, alpha: float, evidence: str) -> bool:
     """The same by the real judge, one count at a time: what `passes` is held to."""
     gate = Gate.model_validate(
-        {"id": "s", "title": "Success", "kind": "rate", "measure": "success", "unit": "ratio", "target": f"> {TARGET}",
-         "alert": f"< {LIMIT}", "evidence": evidence, "min_samples": LEAST, "why": "bench"}
-    )  # fmt: skip
+        {
+            "id": "s",
+            "title": "Success",
+            "kind": "rate",
+            "measure": "success",
+            "unit": "ratio",
+            "target": f"> {TARGET}",
+            "alert": f"< {LIMIT}",
+            "evidence": evidence,
+            "min_samples": LEAST,
+            "why": "bench",
+        }
+    )
     seen = Evidence(
         measure="success", kind="rate", start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", query="", bad=bad, n=n
     )
@@ -165,10 +175,20 @@ LIMITS: tuple[Must, ...] = (
         for p, most in ((0.05, 350), (0.10, 60), (0.20, 20))
     ),
     *(
-        Must(f"{1 - p:.0%} success, the same, a look every 5 minutes for 24 h, {rate:,} a day",
-             lambda runs, p=p, r=rate: early(p, runs, r, 1).median, most, least_runs=40_000)
-        for rate, p, most in ((600, 0.05, 350), (600, 0.10, 60), (600, 0.20, 20), (300, 0.10, 60), (300, 0.20, 20),
-                              (3000, 0.05, 350))
+        Must(
+            f"{1 - p:.0%} success, the same, a look every 5 minutes for 24 h, {rate:,} a day",
+            lambda runs, p=p, r=rate: early(p, runs, r, 1).median,
+            most,
+            least_runs=40_000,
+        )
+        for rate, p, most in (
+            (600, 0.05, 350),
+            (600, 0.10, 60),
+            (600, 0.20, 20),
+            (300, 0.10, 60),
+            (300, 0.20, 20),
+            (3000, 0.05, 350),
+        )
     ),
     *(
         # Its soaks are simulated request by request: a tenth of them take as long.
@@ -178,11 +198,14 @@ LIMITS: tuple[Must, ...] = (
     Must("98% success, promoted over all looks, 300 a day", lambda runs: promoted(0.02, 300, runs, 2), 0.05),
     Must("99.8% success, promoted within 36 h, 300 a day", lambda runs: promoted(0.002, 300, runs, 2), None, 0.90),
     *(
-        Must(f"98.9% success, promoted under `target`, {rate:,} a day",
-             lambda runs, r=rate: promoted(0.011, r, runs, 2, "target"), 0.05)
+        Must(
+            f"98.9% success, promoted under `target`, {rate:,} a day",
+            lambda runs, r=rate: promoted(0.011, r, runs, 2, "target"),
+            0.05,
+        )
         for rate in RATES
     ),
-)  # fmt: skip
+)
 
 
 def _median(value: float) -> str:
@@ -208,14 +231,23 @@ def early_table(runs: int) -> str:
         some = [early(p, runs, rate, 1) for rate in LOOKED]
         naive = early(p, runs, LOOKED[0], 1, naive=True)
         rows.append(
-            [f"{1 - p:.1%}" + (" (the limit)" if p == 0.02 else ""), *(_share(x.share) for x in some),
-             *(_median(x.median) for x in some), _median(one.median), f"{bound:,.0f}" if bound else "",
-             _share(naive.share)]
-        )  # fmt: skip
+            [
+                f"{1 - p:.1%}" + (" (the limit)" if p == 0.02 else ""),
+                *(_share(x.share) for x in some),
+                *(_median(x.median) for x in some),
+                _median(one.median),
+                f"{bound:,.0f}" if bound else "",
+                _share(naive.share),
+            ]
+        )
     head = [
-        "true success", *(f"failed early, {rate:,} a day" for rate in LOOKED),
-        *(f"median request, {rate:,} a day" for rate in LOOKED), "a look after each request", "Wald", "naive failed",
-    ]  # fmt: skip
+        "true success",
+        *(f"failed early, {rate:,} a day" for rate in LOOKED),
+        *(f"median request, {rate:,} a day" for rate in LOOKED),
+        "a look after each request",
+        "Wald",
+        "naive failed",
+    ]
     return _table(head, rows)
 
 

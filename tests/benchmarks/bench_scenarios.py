@@ -69,9 +69,12 @@ def main() -> int:
                 keep(KEPT, "notebooks", [end], known)
     if given.write:
         keep(
-            KEPT, "in_process", [], known,
+            KEPT,
+            "in_process",
+            [],
+            known,
             then=lambda kept: PAGE.write_text(matrix(every, kept.in_process, kept.through)),
-        )  # fmt: skip
+        )
     return int(wrong > 0)
 
 

@@ -23,9 +23,11 @@ def plots(bench: Any, runs: int) -> dict[str, Any]:
     with matplotlib.rc_context(style.rc()):
         made = {}
         for name, draw in (
-            ("judge-early", _early), ("judge-median", _median), ("judge-change", _change),
+            ("judge-early", _early),
+            ("judge-median", _median),
+            ("judge-change", _change),
             ("judge-promoted", _promoted),
-        ):  # fmt: skip
+        ):
             figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
             draw(axes, bench, runs)
             axes.grid(visible=True)
@@ -37,8 +39,9 @@ def _success(axes: Any, bench: Any) -> None:
     axes.set_xlabel("true success rate of the service (%)")
     for at, what in ((bench.TARGET, "target"), (bench.LIMIT, "alert limit")):
         axes.axvline(100 * at, color=style.BLACK, linestyle=(0, (1.5, 1.2)), linewidth=1)
-        axes.annotate(f"{what} {at:.0%}".replace("%", " %"), (100 * at, 108), ha="center", fontsize=8,
-                      annotation_clip=False)  # fmt: skip
+        axes.annotate(
+            f"{what} {at:.0%}".replace("%", " %"), (100 * at, 108), ha="center", fontsize=8, annotation_clip=False
+        )
     axes.set_ylim(-2, 106)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
 
@@ -48,8 +51,9 @@ def _early(axes: Any, bench: Any, runs: int) -> None:
     for who, naive, colour in (("naive threshold", True, style.ORANGE), ("the judge", False, style.BLUE)):
         for rate, dash, mark in zip(bench.RATES, ("-", (0, (5, 1.5))), ("o", "s"), strict=True):
             shares = [100 * bench.early(p, runs, rate, 1, naive=naive).share for p in GRID]
-            axes.plot(at, shares, color=colour, linestyle=dash, marker=mark, markersize=4,
-                      label=f"{who}, {rate:,} a day")  # fmt: skip
+            axes.plot(
+                at, shares, color=colour, linestyle=dash, marker=mark, markersize=4, label=f"{who}, {rate:,} a day"
+            )
     axes.set_title("Failed early within 24 h, a look every 5 minutes", pad=18)
     axes.set_ylabel("share of soaks (%)")
     _success(axes, bench)
@@ -63,20 +67,41 @@ def _median(axes: Any, bench: Any, runs: int) -> None:
         shown = [
             (x, y) for x, p in zip(at, BAD, strict=True) if (y := bench.early(p, runs, rate, 1).median) < bench.NEVER
         ]
-        axes.plot(*zip(*shown, strict=True), color=colour, marker=mark, markersize=5, linestyle=dash,
-                  label=f"a look every 5 minutes, {rate:,} a day (within 24 h)")  # fmt: skip
-    axes.plot(at, [bench.wald(p) for p in BAD], color=style.BLACK, linestyle=(0, (1.5, 1.2)),
-              label="Wald's bound ln(1/alpha) / KL")  # fmt: skip
+        axes.plot(
+            *zip(*shown, strict=True),
+            color=colour,
+            marker=mark,
+            markersize=5,
+            linestyle=dash,
+            label=f"a look every 5 minutes, {rate:,} a day (within 24 h)",
+        )
+    axes.plot(
+        at,
+        [bench.wald(p) for p in BAD],
+        color=style.BLACK,
+        linestyle=(0, (1.5, 1.2)),
+        label="Wald's bound ln(1/alpha) / KL",
+    )
     wanted = {95: 350, 90: 60, 80: 20}
-    axes.plot(list(wanted), list(wanted.values()), linestyle="none", marker="v", markersize=9, fillstyle="none",
-              color=style.VERMILLION,
-              label="wanted: at most")  # fmt: skip
+    axes.plot(
+        list(wanted),
+        list(wanted.values()),
+        linestyle="none",
+        marker="v",
+        markersize=9,
+        fillstyle="none",
+        color=style.VERMILLION,
+        label="wanted: at most",
+    )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda n, _: f"{n:,.0f}"))
     axes.set_yticks([20, 50, 100, 200, 500, 1000, 2000])
     axes.minorticks_off()
-    axes.set(title="Requests until a bad service is caught (median soak)", ylabel="requests",
-             xlabel="true success rate of the service (%)")  # fmt: skip
+    axes.set(
+        title="Requests until a bad service is caught (median soak)",
+        ylabel="requests",
+        xlabel="true success rate of the service (%)",
+    )
     axes.legend(loc="upper left", fontsize=8)
 
 
@@ -85,19 +110,44 @@ def _change(axes: Any, bench: Any, runs: int) -> None:
     rows = change.rows(max(500, runs // 10))
     at = [100 * share for share in change.SHARES]
     for (name, words), colour, mark, dash in zip(
-        (("judge", "the judge"), ("cusum", "CUSUM that knows the share"), ("naive", "below the limit so far"),
-         ("start", "the test from the start alone")),
-        style.CYCLE, "osD^", style.DASHES, strict=False,
-    ):  # fmt: skip
+        (
+            ("judge", "the judge"),
+            ("cusum", "CUSUM that knows the share"),
+            ("naive", "below the limit so far"),
+            ("start", "the test from the start alone"),
+        ),
+        style.CYCLE,
+        "osD^",
+        style.DASHES,
+        strict=False,
+    ):
         shown = [(x, rows[good, x / 100][name].median) for x in at]
         shown = [(x, y) for x, y in shown if np.isfinite(y)]
         axes.plot(*zip(*shown, strict=True), color=colour, marker=mark, markersize=5, linestyle=dash, label=words)
-    axes.plot(at, [change.lorden(share) for share in change.SHARES], color=style.BLACK, linestyle=(0, (1.5, 1.2)),
-              label="Lorden's bound, worst case")  # fmt: skip
-    axes.plot(at, change.GOALS[good], linestyle="none", marker="v", markersize=9, fillstyle="none",
-              color=style.VERMILLION, label="wanted: at most")  # fmt: skip
-    axes.set(xscale="log", yscale="log", title="Requests until a change is found after 2,900 good ones (median soak)",
-             ylabel="requests since the change", xlabel="failing since the change (%)")  # fmt: skip
+    axes.plot(
+        at,
+        [change.lorden(share) for share in change.SHARES],
+        color=style.BLACK,
+        linestyle=(0, (1.5, 1.2)),
+        label="Lorden's bound, worst case",
+    )
+    axes.plot(
+        at,
+        change.GOALS[good],
+        linestyle="none",
+        marker="v",
+        markersize=9,
+        fillstyle="none",
+        color=style.VERMILLION,
+        label="wanted: at most",
+    )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        title="Requests until a change is found after 2,900 good ones (median soak)",
+        ylabel="requests since the change",
+        xlabel="failing since the change (%)",
+    )
     for axis, ticks in ((axes.xaxis, at), (axes.yaxis, [3, 10, 30, 100, 300, 1000])):
         axis.set_major_formatter(ticker.FuncFormatter(lambda n, _: f"{n:,.0f}"))
         axis.set_ticks(ticks)
@@ -112,8 +162,16 @@ def _promoted(axes: Any, bench: Any, runs: int) -> None:
     for how in ("point", "limit", "target"):
         for rate, dash, mark in zip(bench.RATES, ("-", (0, (5, 1.5))), ("o", None), strict=True):
             shares = [100 * bench.promoted(p, rate, runs, 2, how) for p in PROMOTED]
-            axes.plot(at, shares, color=colours[how], linestyle=dash, marker=mark, markersize=3.5,
-                      linewidth=width[how] if mark is None else 1.8, label=f"{how}, {rate:,} a day")  # fmt: skip
+            axes.plot(
+                at,
+                shares,
+                color=colours[how],
+                linestyle=dash,
+                marker=mark,
+                markersize=3.5,
+                linewidth=width[how] if mark is None else 1.8,
+                label=f"{how}, {rate:,} a day",
+            )
     axes.set_title("Promoted at a look at 24, 30 or 36 h, by evidence policy", pad=18)
     axes.set_ylabel("share of soaks (%)")
     _success(axes, bench)

@@ -17,10 +17,18 @@ from runbook_lib.cli.terminal import Column, fitted, say, table
 CLI = Path(__file__).resolve().parents[2] / "runbook_lib" / "cli"
 COLUMNS = (Column("run", "run"), Column("step", "step", rank=1), Column("why", "why", prose=True))
 ROW = {
-    "run": "4f1c9a7be210", "sealed": "20261123T030000.000Z", "env": "staging", "release": "2026.11-vpr-async",
-    "notebook": "rollback_3_dynamodb_throttling", "mode": "apply", "status": "completed", "decision": "PROMOTE",
-    "as_of": "2026-11-23T03:00:00+00:00", "intact": "yes", "problem": "",
-}  # fmt: skip
+    "run": "4f1c9a7be210",
+    "sealed": "20261123T030000.000Z",
+    "env": "staging",
+    "release": "2026.11-vpr-async",
+    "notebook": "rollback_3_dynamodb_throttling",
+    "mode": "apply",
+    "status": "completed",
+    "decision": "PROMOTE",
+    "as_of": "2026-11-23T03:00:00+00:00",
+    "intact": "yes",
+    "problem": "",
+}
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
@@ -40,9 +48,19 @@ def test_prose_goes_beside_or_below() -> None:
     assert all(len(line) <= 120 for line in wide) and all(len(line) <= 60 for line in narrow)
 
 
-@given(st.lists(st.fixed_dictionaries({"run": st.text("0123456789abcdef", min_size=12, max_size=12),
-                                       "step": st.text("ab_", max_size=60), "why": st.text("ab \n", max_size=90)}),
-                max_size=4), st.integers(20, 160))  # fmt: skip
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "run": st.text("0123456789abcdef", min_size=12, max_size=12),
+                "step": st.text("ab_", max_size=60),
+                "why": st.text("ab \n", max_size=90),
+            }
+        ),
+        max_size=4,
+    ),
+    st.integers(20, 160),
+)
 def test_at_any_width_every_id_stands_whole_on_a_line(rows: list[dict[str, str]], width: int) -> None:
     lines = fitted(COLUMNS, [{**row, "why": " ".join(row["why"].split())} for row in rows], width)
     assert all(any(row["run"] in line for line in lines) for row in rows)

@@ -58,8 +58,12 @@ def answers(**values: float) -> Answers:
         {"id": f"q{k}", "status": "Complete", "messages": [], "times": [at], "values": [value]}
         for k, value in enumerate(values.values())
     ]
-    call = {"start": "2026-11-18T00:00:00Z", "end": "2026-11-20T12:00:00Z", "queries": queries,
-            "pages": [{"messages": [], "results": results}]}  # fmt: skip
+    call = {
+        "start": "2026-11-18T00:00:00Z",
+        "end": "2026-11-20T12:00:00Z",
+        "queries": queries,
+        "pages": [{"messages": [], "results": results}],
+    }
     return Answers.from_raw([call])
 
 
@@ -84,10 +88,15 @@ def test_without_gaps_or_kpis_the_census_stays() -> None:
 def report(n: int = 3, **extra: Any) -> CostReport:
     def evidence(**more: Any) -> Evidence:
         return Evidence(
-            measure="m", kind="amount", start="2026-11-19T00:00:00Z", end="2026-11-20T00:00:00Z", query="q", n=n,
+            measure="m",
+            kind="amount",
+            start="2026-11-19T00:00:00Z",
+            end="2026-11-20T00:00:00Z",
+            query="q",
+            n=n,
             value=0.1 if n else float("inf"),
             extra={"lines": LINES, "requests": 4, "hours": 24.0, "scope": "total", **more},
-        )  # fmt: skip
+        )
 
     return CostReport("prod", "a", "b", evidence(**extra), evidence(), (), None, None)
 

@@ -147,9 +147,11 @@ def provisioned(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Place]:
     client, table = aws.client("dynamodb"), here.params.name("table")
     index = {"IndexName": here.params.name("gsi"), "ProvisionedThroughput": throughput(30, 40)}
     client.update_table(
-        TableName=table, BillingMode="PROVISIONED", ProvisionedThroughput=throughput(10, 20),
+        TableName=table,
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput=throughput(10, 20),
         GlobalSecondaryIndexUpdates=[{"Update": index}],
-    )  # fmt: skip
+    )
     yield here
     client.update_table(TableName=table, BillingMode="PAY_PER_REQUEST")
 
@@ -204,9 +206,15 @@ def test_killed_between_the_word_and_the_capacity_of_a_provisioned_table_it_is_n
 
 def test_what_an_older_record_does_not_tell_is_said(provisioned: Place) -> None:
     one = Deviation(
-        check=BILLING, title="Jobs table: billing", was="PROVISIONED", value="PROVISIONED", by="ana",
-        at="2025-06-16T09:00:00+00:00", why="throttled", incident="rollback_3 run 1",
-    )  # fmt: skip
+        check=BILLING,
+        title="Jobs table: billing",
+        was="PROVISIONED",
+        value="PROVISIONED",
+        by="ana",
+        at="2025-06-16T09:00:00+00:00",
+        why="throttled",
+        incident="rollback_3 run 1",
+    )
     deviations.open_all(provisioned.archive, provisioned.params, [one], by="ana", at=one.at, arn="arn")
     with pytest.raises(UsageError, match="does not say which units it had"):
         undo(FILE, values(provisioned, **APPLY), BILLING)

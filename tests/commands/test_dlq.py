@@ -162,16 +162,19 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 def test_a_message_keeps_all_that_it_carries(aws: EmbeddedAws, file: Path, tmp_path: Path) -> None:
     sqs, job, long = aws.client("sqs"), str(uuid.uuid4()), "x" * 2000
     sqs.send_message(
-        QueueUrl=url(aws, file, "dlq"), MessageBody=json.dumps({"job_id": job, "text": long}),
+        QueueUrl=url(aws, file, "dlq"),
+        MessageBody=json.dumps({"job_id": job, "text": long}),
         MessageAttributes=ATTRIBUTES,
         MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}},
-    )  # fmt: skip
+    )
     assert dead_letters.export(file, {}, tmp_path / "dead.jsonl") == 1
     line = json.loads((tmp_path / "dead.jsonl").read_text())
     assert long in line["body"] and line["trace"] == TRACE and SECRET not in str(line)
     assert (line["attributes"]["tenant"], line["attributes"]["priority"], line["attributes"]["blob"]) == (
-        "acme", "7", "AP8=",
-    )  # fmt: skip
+        "acme",
+        "7",
+        "AP8=",
+    )
     assert dead_letters.redrive(file, APPLY, (), 10).jobs == (job,)
     (back,) = sqs.receive_message(
         QueueUrl=url(aws, file, "queue"), AttributeNames=["All"], MessageAttributeNames=["All"]
@@ -356,8 +359,11 @@ def test_killed_between_intent_and_outcome_nothing_is_lost(
     jobs = [send() for _ in range(3)]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, how, str(nth), operation, str(file)],
-        env={**os.environ, **aws.env, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, **aws.env, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     aws.move_to(aws.now() + dt.timedelta(seconds=dlq.HIDDEN_S + 1))  # what it had received shows again by itself
     again = dead_letters.redrive(file, APPLY, (), 1000)

@@ -163,9 +163,7 @@ BASE = ["rollback", "1", "--env", "prod", "--apply", "--confirm", "prod"]
 def test_the_command_line_is_read_without_typer() -> None:
     wanted = parse([*BASE, "--reason", "failing", "--set", "release=r2", "--set=archive=a", "--json", "--no-notebook"])
     assert wanted is not None
-    assert wanted.values == {
-        "release": "r2", "archive": "a", "mode": "apply", "confirm": "prod", "reason": "failing"
-    }  # fmt: skip
+    assert wanted.values == {"release": "r2", "archive": "a", "mode": "apply", "confirm": "prod", "reason": "failing"}
     assert (wanted.file.name, wanted.json, wanted.notebook) == ("prod.yaml", True, False)
     assert parse(["rollback", "1", "-f", "x.yaml", "--apply", "--confirm=prod"]).file == Path("x.yaml")  # type: ignore[union-attr]
 
@@ -209,8 +207,14 @@ def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: E
     assert "runbook-archive-" in done.trouble and done.staging.is_dir()
     events = [json.loads(line) for line in (done.staging / "journal.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events] == [
-        "opened", "caller", "incident", "warning", "intent", "outcome", "incident"
-    ]  # fmt: skip
+        "opened",
+        "caller",
+        "incident",
+        "warning",
+        "intent",
+        "outcome",
+        "incident",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -272,8 +272,12 @@ STEPS = {
 def test_killed_at_every_step_between_intent_and_record(aws: EmbeddedAws, file: Path, step: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(KILLED), step, str(file)],
-        env={**os.environ, **aws.env}, cwd=file.parents[1], capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env={**os.environ, **aws.env},
+        cwd=file.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     claimed, left = STEPS[step], on(aws, file)
 

@@ -57,10 +57,17 @@ def test_both_bills_for_people_and_programs(lived: Rollout) -> None:
     assert 0.0005 < own["value"] < 0.002 < sync["value"]
     assert own["low"] < own["value"] < own["high"] and "delta method" in own["extra"]["method"]
     assert {line["item"] for line in own["extra"]["lines"] if line["usd"]} >= {
-        "lambda.gb_seconds.x86_64", "apigateway.rest_requests", "sqs.requests", "dynamodb.write_units",
-        "s3.put_requests", "s3.storage", "logs.ingested", "cloudwatch.custom_metrics", "transfer.out",
+        "lambda.gb_seconds.x86_64",
+        "apigateway.rest_requests",
+        "sqs.requests",
+        "dynamodb.write_units",
+        "s3.put_requests",
+        "s3.storage",
+        "logs.ingested",
+        "cloudwatch.custom_metrics",
+        "transfer.out",
         "llm.input_tokens",
-    }  # fmt: skip
+    }
     assert not any("not read" in note for note in own["notes"])
     rows = list(csv.DictReader(io.StringIO(call(lived, "--since", f"{HOURS}h", "--csv").stdout)))
     assert {row["side"] for row in rows} == {"async", "sync"}

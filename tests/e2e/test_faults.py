@@ -190,8 +190,12 @@ def test_killed_while_the_record_is_sealed(rollout: Any, when: str, status: str)
     values = json.dumps({**rollout.values, **rollout.apply})
     killed = subprocess.run(
         [sys.executable, "-c", DIES_SEALING, when, str(NOTEBOOK), str(rollout.file), values],
-        env=rollout.aws.environ(), cwd=NOTEBOOK.parents[1], capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=rollout.aws.environ(),
+        cwd=NOTEBOOK.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (staged,) = [path for path in rollout.archive.staging.iterdir() if not path.name.startswith(".")]
     assert '"event":"closed"' in (staged / "journal.jsonl").read_text()
@@ -282,8 +286,12 @@ def test_the_command_says_that_the_disk_is_full_and_the_next_run_goes_on(
     run = ["run", str(notebook), *rollout.settings(), "--apply", "--confirm", "prod"]
     told = subprocess.run(
         [sys.executable, "-c", FULL, *run],
-        env=rollout.aws.environ(), cwd=NOTEBOOK.parents[1], capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=rollout.aws.environ(),
+        cwd=NOTEBOOK.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (told.returncode, "Traceback" in told.stdout + told.stderr) == (1, False), told.stderr
     assert told.stderr.count("No space left on device") == 1, "said once"
     assert_says_where_it_is(rollout, told.stderr.replace("\n", " "))

@@ -38,8 +38,9 @@ def test_more_workers_by_the_engine_with_a_reason_and_back(rollout: Any) -> None
     client = rollout.aws.client("lambda")
     assert workers.read_workers(client, rollout.params).facts() == {"reserved": 10, "maximum": 10}
     assert set(deviations.open_deviations(rollout.archive, "prod")) == {
-        "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency",
-    }  # fmt: skip
+        "inventory.worker.reserved_concurrency",
+        "inventory.event_source.maximum_concurrency",
+    }
     assert {"post-mortem.md", "report.html", "answers.json"} <= set(record.files)
     lower = concurrency.plan_lower(workers.read_workers(client, rollout.params), 5, 5)
     concurrency.apply(lower, client, rollout.guard(), rollout.params)

@@ -34,9 +34,13 @@ class Installed:
         """Runs a command of the environment there."""
         return subprocess.run(
             [str(self.bin / command[0]), *command[1:]],
-            cwd=cwd or self.project, env={**self.aws.environ(), "PATH": f"{self.bin}:/usr/bin:/bin"},
-            capture_output=True, text=True, check=False, timeout=180,
-        )  # fmt: skip
+            cwd=cwd or self.project,
+            env={**self.aws.environ(), "PATH": f"{self.bin}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +106,19 @@ def test_where_the_rollout_stands(installed: Installed) -> None:
 def test_papermill_finds_the_engine(installed: Installed) -> None:
     out = installed.folder / "out.ipynb"
     told = installed.run(
-        "python", "-m", "papermill", "notebooks/03_dashboard.ipynb", str(out), "--engine", "runbook",
-        "-f", "params/dev.yaml", "-p", "attempt", "2",
-    )  # fmt: skip
+        "python",
+        "-m",
+        "papermill",
+        "notebooks/03_dashboard.ipynb",
+        str(out),
+        "--engine",
+        "runbook",
+        "-f",
+        "params/dev.yaml",
+        "-p",
+        "attempt",
+        "2",
+    )
     assert "Traceback" not in told.stdout, told.stderr
     archive = Archive(installed.project / "archive")
     attempts = [archive.load(ref).attempt for ref in archive.records(env="dev") if ref.notebook.startswith("03")]

@@ -51,9 +51,15 @@ def test_a_case_survives_json_with_its_verdict(
 ) -> None:
     baseline = see(policy.gate("success_rate"), n=2700, bad=2610)
     case = Case(
-        gates=policy.gates, evidence=evidence(policy, see, n, bad, cost), moment=moment, last_look=last, percent=10,
-        look=Look(hours=24, alpha=0.03) if moment == "after" else None, baseline=baseline, void="a test",
-    )  # fmt: skip
+        gates=policy.gates,
+        evidence=evidence(policy, see, n, bad, cost),
+        moment=moment,
+        last_look=last,
+        percent=10,
+        look=Look(hours=24, alpha=0.03) if moment == "after" else None,
+        baseline=baseline,
+        void="a test",
+    )
     again = Case.model_validate(json.loads(json.dumps(case.model_dump(mode="json"))))
     assert again == case
     assert again.verdict().model_dump_json() == case.verdict().model_dump_json()
@@ -159,8 +165,12 @@ def test_every_field_of_a_case_counts(policy: Policy, see: See, one: dict[str, A
 
 
 def test_a_promotion_taken_back_says_what_to_do(policy: Policy, see: See) -> None:
-    case = Case(gates=policy.gates, evidence=evidence(policy, see, 1000, 1, 0.0013), moment="after",
-                look=Look(hours=24, alpha=0.03))  # fmt: skip
+    case = Case(
+        gates=policy.gates,
+        evidence=evidence(policy, see, 1000, 1, 0.0013),
+        moment="after",
+        look=Look(hours=24, alpha=0.03),
+    )
     held = settled(case.verdict(), [check("c.d", "C", False, "the route was changed")])
     assert held.reason == "every gate passed, but the route was changed"
     assert held.next == "Put that right, then run this notebook again."

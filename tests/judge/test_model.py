@@ -9,8 +9,14 @@ from pydantic import ValidationError
 from runbook_lib.judge.model import Decision, Evidence, Gate, Outcome, Threshold, Word, of_today
 
 GATE: dict[str, Any] = {
-    "id": "g", "title": "Gate", "kind": "rate", "measure": "m", "unit": "ratio", "target": "> 0.99", "why": "test",
-}  # fmt: skip
+    "id": "g",
+    "title": "Gate",
+    "kind": "rate",
+    "measure": "m",
+    "unit": "ratio",
+    "target": "> 0.99",
+    "why": "test",
+}
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,17 @@ class _Prices:
 
 
 GATE = Gate.model_validate(
-    {"id": "g", "title": "G", "kind": "rate", "measure": "m", "unit": "ratio", "target": "> 0.99", "alert": "< 0.98",
-     "why": ""}
-)  # fmt: skip
+    {
+        "id": "g",
+        "title": "G",
+        "kind": "rate",
+        "measure": "m",
+        "unit": "ratio",
+        "target": "> 0.99",
+        "alert": "< 0.98",
+        "why": "",
+    }
+)
 LOOK = Look(hours=24, alpha=0.05)
 USAGE = cost.Usage(path="async", successes=3, lines=(cost.UsageLine(service="s", item="i", quantity=2),))
 
@@ -121,14 +129,14 @@ class Row(NamedTuple):
     infinite: str = ""
 
 
-quiet_rates = st.lists(
-    st.one_of(st.floats(0, 0.05), st.sampled_from([math.nan, -1, 0.0])), min_size=1, max_size=1
-)  # fmt: skip
+quiet_rates = st.lists(st.one_of(st.floats(0, 0.05), st.sampled_from([math.nan, -1, 0.0])), min_size=1, max_size=1)
 """Little traffic: the time that a search over counts takes grows with it, and the guards are the same."""
 DEMANDS = (
-    usually(0.01, half), usually(30.0), usually((7, 20), st.tuples(st.integers(-2, 26), st.integers(-2, 26))),
+    usually(0.01, half),
+    usually(30.0),
+    usually((7, 20), st.tuples(st.integers(-2, 26), st.integers(-2, 26))),
     usually(300.0),
-)  # fmt: skip
+)
 TABLE: dict[str, Row] = {
     "statistics.upper_bound": Row(statistics.upper_bound, (odd, some, half)),
     "statistics.lower_bound": Row(statistics.lower_bound, (odd, some, half)),
@@ -157,7 +165,8 @@ TABLE: dict[str, Row] = {
     "sequential.early_rank": Row(sequential.early_rank, (some, half, half, prior)),
     "sequential.split_log_e": Row(
         lambda k, n, weight, c, least: sequential.split_log_e(k, n, weight, c, least=least),
-        (odd, some, half, some, st.one_of(st.none(), half)), "a request on the wrong side of weight 0 is proof",
+        (odd, some, half, some, st.one_of(st.none(), half)),
+        "a request on the wrong side of weight 0 is proof",
     ),
     "compare.difference": Row(compare.difference, (odd, some, odd, some, half)),
     "compare.shift": Row(compare.shift, (values, values, half)),
@@ -165,23 +174,27 @@ TABLE: dict[str, Row] = {
         lambda least, window, per_s, healthy, bad, delay: alarm_math.count_odds(
             least=least, window_s=window, per_s=per_s, healthy=healthy, bad=bad, delay_s=delay
         ),
-        (small, usually(3600.0), rates, usually(0.01), usually(0.2), usually(300.0)), "without failures it never fires",
+        (small, usually(3600.0), rates, usually(0.01), usually(0.2), usually(300.0)),
+        "without failures it never fires",
     ),
     "alarm_math.rate_odds": Row(
         lambda limit, window, per_s, healthy, bad, delay: alarm_math.rate_odds(
             limit=limit, window_s=window, per_s=per_s, healthy=healthy, bad=bad, delay_s=delay
         ),
-        (half, usually(3600.0), rates, usually(0.01), usually(0.2), usually(300.0)), "without failures it never fires",
+        (half, usually(3600.0), rates, usually(0.01), usually(0.2), usually(300.0)),
+        "without failures it never fires",
     ),
     "alarm_math.least_count": Row(alarm_math.least_count, (st.sampled_from([">", ">=", "<", ""]), odd)),
     "backlog.most_arrivals_per_s": Row(backlog.most_arrivals_per_s, (odd, some, half)),
     "backlog.capacity_per_s": Row(backlog.capacity_per_s, (some, some, st.one_of(st.none(), odd))),
     "backlog.forecast": Row(
         lambda *given_: backlog.forecast(_load(*given_), backlog.options(_load(*given_), 10)[1]),
-        (odd, odd, odd, st.integers(-1, 9)), "a queue that grows is never empty",
+        (odd, odd, odd, st.integers(-1, 9)),
+        "a queue that grows is never empty",
     ),
     "backlog.options": Row(
-        lambda raised: backlog.options(_load(1.0, 0.1, 45.0, 5), raised), (st.integers(-3, 99),),
+        lambda raised: backlog.options(_load(1.0, 0.1, 45.0, 5), raised),
+        (st.integers(-3, 99),),
     ),
     "backlog.curve": Row(_curve, (odd, usually(0.1), usually(3600.0), usually(60.0))),
     "backlog.turn": Row(backlog.turn, (st.lists(st.tuples(st.floats(0, 9), odd), max_size=8),)),
@@ -199,9 +212,7 @@ TABLE: dict[str, Row] = {
         (odd, odd, odd, odd),
     ),
     "cost.cost_per_vpr": Row(
-        lambda confidence, n: cost.cost_per_vpr(
-            USAGE, _Prices(), "total", periods=[USAGE] * n, confidence=confidence
-        ),
+        lambda confidence, n: cost.cost_per_vpr(USAGE, _Prices(), "total", periods=[USAGE] * n, confidence=confidence),
         (half, st.integers(0, 12)),
     ),
     "money.rounded": Row(money.rounded, (odd,)),
@@ -216,7 +227,8 @@ TABLE: dict[str, Row] = {
         (usually(3600), quiet_rates, *DEMANDS),
     ),
     "guard_math.propose": Row(
-        lambda per_s, *wanted: guard_math.propose(per_s, _demands(*wanted)), (quiet_rates, *DEMANDS),
+        lambda per_s, *wanted: guard_math.propose(per_s, _demands(*wanted)),
+        (quiet_rates, *DEMANDS),
     ),
     "weekly.mean": Row(weekly.mean, (hourly,)),
     "weekly.least": Row(weekly.least, (hourly, some)),
@@ -225,7 +237,8 @@ TABLE: dict[str, Row] = {
     "load.quantile": Row(load.quantile, (values, half), "a value may be infinite"),
     "load.predicted_drain": Row(load.predicted_drain, (values, odd, small)),
     "load.clients_wait": Row(
-        lambda *given_: load.clients_wait([], *given_), (some, odd, small, odd),
+        lambda *given_: load.clients_wait([], *given_),
+        (some, odd, small, odd),
     ),
     "door.per_second": Row(_door, (odd, usually(10), usually(45.0), usually(5.0))),
     "power.powers": Row(_powers, (hourly, st.one_of(st.just(10), odd), odd, half, st.sampled_from([[], [LOOK]]))),
@@ -237,15 +250,47 @@ TABLE: dict[str, Row] = {
     "words.verb": Row(words.verb, (st.integers(-3, 10**9), st.just("pass"))),
     "words.all_of": Row(words.all_of, (st.integers(-3, 10**9), st.just("required check"))),
     "words.count": Row(words.count, (st.integers(-3, 10**9), st.just("request"))),
-}  # fmt: skip
+}
 NO_ARITHMETIC = {
-    "beside.success", "beside.latency", "cost.invoice", "cost.scoped", "door.door_checks", "load.at_once",
-    "load.served", "load.none_lost", "load.drain", "load.drained", "power.fewest", "words.comparison", "words.title",
-    "words.instant", "words.shown", "words.sentence",
-}  # fmt: skip
+    "beside.success",
+    "beside.latency",
+    "cost.invoice",
+    "cost.scoped",
+    "door.door_checks",
+    "load.at_once",
+    "load.served",
+    "load.none_lost",
+    "load.drain",
+    "load.drained",
+    "power.fewest",
+    "words.comparison",
+    "words.title",
+    "words.instant",
+    "words.shown",
+    "words.sentence",
+}
 """They take models, which refuse by themselves, or texts; tested where their kind is."""
-MODULES = (alarm_math, backlog, beside, capacity, change, compare, cost, door, guard_math, load, money, power,
-           projection, quarters, sequence, sequential, statistics, weekly, words)  # fmt: skip
+MODULES = (
+    alarm_math,
+    backlog,
+    beside,
+    capacity,
+    change,
+    compare,
+    cost,
+    door,
+    guard_math,
+    load,
+    money,
+    power,
+    projection,
+    quarters,
+    sequence,
+    sequential,
+    statistics,
+    weekly,
+    words,
+)
 
 
 def test_every_public_function_has_a_row() -> None:
@@ -360,9 +405,21 @@ def test_what_cannot_be_is_refused(function: Callable[..., Any], arguments: tupl
         function(*arguments)
 
 
-@pytest.mark.parametrize("changed", [{"per_s": []}, {"per_s": [math.nan]}, {"per_s": [-1.0]}, {"least": 0},
-                                     {"window_s": 0.0}, {"bad": 2.0}, {"least": 1e9}, {"per_s": [1e9]},
-                                     {"least": 2.5}, {"delay_s": math.nan}])  # fmt: skip
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"per_s": []},
+        {"per_s": [math.nan]},
+        {"per_s": [-1.0]},
+        {"least": 0},
+        {"window_s": 0.0},
+        {"bad": 2.0},
+        {"least": 1e9},
+        {"per_s": [1e9]},
+        {"least": 2.5},
+        {"delay_s": math.nan},
+    ],
+)
 def test_odds_of_no_traffic_are_an_error_in_words(changed: dict[str, Any]) -> None:
     usual: dict[str, Any] = {"least": 5, "window_s": 3600.0, "per_s": [0.03], "healthy": 0.01, "bad": 0.2}
     assert 0 <= alarm_math.count_odds(**usual).per_day <= 1
@@ -415,6 +472,13 @@ def test_a_level_that_is_no_number_hides_in_no_turn() -> None:
 
 def test_a_long_wait_is_said_as_what_it_is() -> None:
     told = [words.hours(days * 24) for days in (1.5, 29.9, 30, 45, 729, 1361.5, 40_000)]
-    assert told == ["36.0 h", "29.9 days", "about 30 days", "about 45 days", "about 729 days", "about 4 years",
-                    "about 110 years"]  # fmt: skip
+    assert told == [
+        "36.0 h",
+        "29.9 days",
+        "about 30 days",
+        "about 45 days",
+        "about 729 days",
+        "about 4 years",
+        "about 110 years",
+    ]
     assert words.hours(math.inf) == "for ever" and words.hours(math.nan) == "an unknown time"

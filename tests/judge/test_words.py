@@ -15,14 +15,30 @@ from runbook_lib.params.policy import Policy
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [
-        (0.0719, "ratio", "7.2 %"), (1.0, "ratio", "100.0 %"), (2.914, "s", "2.91 s"), (61.23, "s", "61.2 s"),
-        (123.4, "s", "123 s"), (0.0013, "USD", "$0.0013"), (12.5, "USD", "$12.50"), (0.0000008, "USD", "$0.000001"),
-        (0.0, "USD", "$0.0000"), (12.0, "messages", "12"), (1234.0, "messages", "1,234"), (1.25, "messages", "1.2"),
-        (300, "requests", "300"), (None, "s", "no value"), (math.nan, "s", "no value"), (math.inf, "USD", "infinite"),
-        (-math.inf, "USD", "minus infinite"), (-0.000001, "ratio", "0.0 %"),
-        (100, "s", "100 s"), (10, "s", "10.0 s"), (1, "USD", "$1.00"), (0.001, "USD", "$0.0010"),
+        (0.0719, "ratio", "7.2 %"),
+        (1.0, "ratio", "100.0 %"),
+        (2.914, "s", "2.91 s"),
+        (61.23, "s", "61.2 s"),
+        (123.4, "s", "123 s"),
+        (0.0013, "USD", "$0.0013"),
+        (12.5, "USD", "$12.50"),
+        (0.0000008, "USD", "$0.000001"),
+        (0.0, "USD", "$0.0000"),
+        (12.0, "messages", "12"),
+        (1234.0, "messages", "1,234"),
+        (1.25, "messages", "1.2"),
+        (300, "requests", "300"),
+        (None, "s", "no value"),
+        (math.nan, "s", "no value"),
+        (math.inf, "USD", "infinite"),
+        (-math.inf, "USD", "minus infinite"),
+        (-0.000001, "ratio", "0.0 %"),
+        (100, "s", "100 s"),
+        (10, "s", "10.0 s"),
+        (1, "USD", "$1.00"),
+        (0.001, "USD", "$0.0010"),
     ],
-)  # fmt: skip
+)
 def test_number(value: float | None, unit: str, text: str) -> None:
     assert words.number(value, unit) == text
 
@@ -40,9 +56,14 @@ def test_a_number_never_looks_like_the_limit_it_misses() -> None:
 
 @pytest.mark.parametrize(
     ("op", "value", "unit", "text"),
-    [(">", 0.99, "ratio", "> 99 %"), ("<", 3, "s", "< 3 s"), ("<", 0.01, "USD", "< $0.01"),
-     (">=", 1, "messages", ">= 1"), ("<", 0.001, "ratio", "< 0.1 %")],
-)  # fmt: skip
+    [
+        (">", 0.99, "ratio", "> 99 %"),
+        ("<", 3, "s", "< 3 s"),
+        ("<", 0.01, "USD", "< $0.01"),
+        (">=", 1, "messages", ">= 1"),
+        ("<", 0.001, "ratio", "< 0.1 %"),
+    ],
+)
 def test_comparison(op: str, value: float, unit: str, text: str) -> None:
     assert words.comparison(Threshold.model_validate({"op": op, "limit": value}), unit) == text
 
@@ -58,8 +79,10 @@ def test_interval() -> None:
 def test_small_words(policy: Policy) -> None:
     assert words.sure(0.95) == "95 %" and words.sure(0.995) == "99.5 %"
     assert [words.title(policy.gate(i)) for i in ("success_rate", "dlq", "submit_latency")] == [
-        "success rate", "DLQ depth", "P95 submit latency",
-    ]  # fmt: skip
+        "success rate",
+        "DLQ depth",
+        "P95 submit latency",
+    ]
     assert words.count(1, "request") == "1 request" and words.count(1234, "request") == "1,234 requests"
     assert [words.hours(h) for h in (0.001, 0.5, 2.34, 72)] == ["1 min", "30 min", "2.3 h", "3.0 days"]
     assert [words.hours(h) for h in (1, 1.5, 47.9, 48)] == ["1.0 h", "1.5 h", "47.9 h", "2.0 days"]

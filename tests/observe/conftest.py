@@ -135,10 +135,16 @@ class AppConfigStub:
                     }
                 )
             made[number] = {
-                "ConfigurationProfileId": profile, "DeploymentNumber": number, "ConfigurationVersion": str(number),
-                "State": state, "StartedAt": at, "Description": f"d{number}", "DeploymentStrategyId": "s1",
-                "FinalBakeTimeInMinutes": 1440, "EventLog": list(reversed(events)),
-            }  # fmt: skip
+                "ConfigurationProfileId": profile,
+                "DeploymentNumber": number,
+                "ConfigurationVersion": str(number),
+                "State": state,
+                "StartedAt": at,
+                "Description": f"d{number}",
+                "DeploymentStrategyId": "s1",
+                "FinalBakeTimeInMinutes": 1440,
+                "EventLog": list(reversed(events)),
+            }
         return made
 
     def get_paginator(self, name: str) -> Any:
@@ -187,9 +193,14 @@ def _appconfig() -> type[AppConfigStub]:
 MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 LOOK = Look(hours=24, alpha=0.03)
 LIVE = {
-    "queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0, "dlq_in_flight": 0, "max_receives": 3,
-    "memory_mb": {"submit": 256, "worker": 1024, "status": 256}, "timeout_s": {"worker": 300},
-}  # fmt: skip
+    "queue_visible": 0,
+    "queue_in_flight": 0,
+    "dlq_visible": 0,
+    "dlq_in_flight": 0,
+    "max_receives": 3,
+    "memory_mb": {"submit": 256, "worker": 1024, "status": 256},
+    "timeout_s": {"worker": 300},
+}
 
 
 class Soak:
@@ -206,22 +217,45 @@ class Soak:
             switch_since="2026-11-01T00:00:00Z",
         )
         self.segment: Segment | None = Segment(
-            start=window.start, end=window.end, end_settled=window.end, completed=300,
+            start=window.start,
+            end=window.end,
+            end_settled=window.end,
+            completed=300,
             generation_s=tuple(30 + place / 10 for place in range(300)),
-            input_tokens=300 * 7500, output_tokens=300 * 2200,
-        )  # fmt: skip
+            input_tokens=300 * 7500,
+            output_tokens=300 * 2200,
+        )
         minutes = [window.start + place * MINUTE for place in range(2, 1440, 5)]
         jobs, polls, baseline = 300 / len(minutes), 2400 / len(minutes), 2700 / len(minutes)
         each = {
-            "async_requests": jobs, "async_5xx": 0.0, "status_requests": polls, "status_5xx": 0.0,
-            "sync_requests": baseline, "sync_5xx": baseline,
-            "submit_invocations": jobs, "submit_errors": 0.0, "worker_invocations": jobs, "worker_errors": 0.0,
-            "status_fn_invocations": polls, "status_fn_errors": 0.0,
-            "submit_duration": 60 * jobs, "worker_duration": 45_000 * jobs, "status_fn_duration": 20 * polls,
-            "queue_sent": jobs, "queue_received": jobs, "queue_deleted": jobs, "queue_empty_receives": 15.0,
-            "table_writes": 3 * jobs, "table_reads": jobs, "gsi_writes": jobs, "gsi_reads": jobs,
-            "jobs_created": jobs, "jobs_completed": jobs, "input_tokens": 7500 * jobs, "output_tokens": 2200 * jobs,
-        }  # fmt: skip
+            "async_requests": jobs,
+            "async_5xx": 0.0,
+            "status_requests": polls,
+            "status_5xx": 0.0,
+            "sync_requests": baseline,
+            "sync_5xx": baseline,
+            "submit_invocations": jobs,
+            "submit_errors": 0.0,
+            "worker_invocations": jobs,
+            "worker_errors": 0.0,
+            "status_fn_invocations": polls,
+            "status_fn_errors": 0.0,
+            "submit_duration": 60 * jobs,
+            "worker_duration": 45_000 * jobs,
+            "status_fn_duration": 20 * polls,
+            "queue_sent": jobs,
+            "queue_received": jobs,
+            "queue_deleted": jobs,
+            "queue_empty_receives": 15.0,
+            "table_writes": 3 * jobs,
+            "table_reads": jobs,
+            "gsi_writes": jobs,
+            "gsi_reads": jobs,
+            "jobs_created": jobs,
+            "jobs_completed": jobs,
+            "input_tokens": 7500 * jobs,
+            "output_tokens": 2200 * jobs,
+        }
         self.values: dict[str, Any] = {
             label(name): [(minute, value) for minute in minutes] for name, value in each.items()
         }

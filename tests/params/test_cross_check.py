@@ -126,20 +126,29 @@ def _means_the_same(wrong: str, value: str) -> bool:
 @pytest.mark.parametrize(
     ("file", "change", "says"),
     [
-        ("gates", lambda p: _gate(p, "submit_latency").update(measure="submit_latencyy"),
-         ["gates.submit_latency.measure", "submit_latencyy", "did you mean 'submit_latency'"]),
+        (
+            "gates",
+            lambda p: _gate(p, "submit_latency").update(measure="submit_latencyy"),
+            ["gates.submit_latency.measure", "submit_latencyy", "did you mean 'submit_latency'"],
+        ),
         ("gates", lambda p: _gate(p, "cost").update(measure="success"), ["of kind amount", "success"]),
         ("gates", lambda p: p["alarms"][2].update(metric="job_failed"), ["job_failed", "did you mean 'jobs_failed'"]),
-        ("gates", lambda p: p["phases"]["07_phase2_50_percent"].update(approvers=["enginering lead"]),
-         ["enginering lead", "did you mean 'engineering lead'"]),
+        (
+            "gates",
+            lambda p: p["phases"]["07_phase2_50_percent"].update(approvers=["enginering lead"]),
+            ["enginering lead", "did you mean 'engineering lead'"],
+        ),
         ("gates", lambda p: p["baseline"]["samples"].update(sucess=1), ["sucess", "did you mean 'success'"]),
         ("service", lambda p: p["names"].update(quue="x-{env}"), ["names.quue", "did you mean 'queue'"]),
         ("service", lambda p: p["names"].update(queue="careervp-vpr-jobs-queue-{evn}"), ["{evn}", "{env}"]),
-        ("dashboard", lambda p: p["widgets"][0]["left"]["lines"][0].update(metric="queue_visibel"),
-         ["queue_visibel", "did you mean 'queue_visible'"]),
+        (
+            "dashboard",
+            lambda p: p["widgets"][0]["left"]["lines"][0].update(metric="queue_visibel"),
+            ["queue_visibel", "did you mean 'queue_visible'"],
+        ),
         ("inventory", lambda p: p["resources"]["queue"].update(name="quueue"), ["quueue", "did you mean 'queue'"]),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_names_file_key_value_and_the_nearest_name(
     folder: Path, file: str, change: Any, says: list[str]
 ) -> None:
@@ -168,8 +177,15 @@ def test_every_measure_that_is_listed_is_taken_and_no_other() -> None:
 
     now = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
     state = TrafficState(dial_percent=10, switch_on=True, weight=10)
-    found = measure(Answers([], {}), None, {}, state, load_file(params_dir() / "prod.yaml"),
-                    Window(now - dt.timedelta(hours=24), now), now)  # fmt: skip
+    found = measure(
+        Answers([], {}),
+        None,
+        {},
+        state,
+        load_file(params_dir() / "prod.yaml"),
+        Window(now - dt.timedelta(hours=24), now),
+        now,
+    )
     assert {name: one.kind for name, one in found.items()} == MEASURES
 
 

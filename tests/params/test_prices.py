@@ -48,7 +48,7 @@ def test_the_price_list_that_comes_along_has_every_item_with_its_source() -> Non
         (lambda p: p.update(date="yesterday"), "'date'"),
         (lambda p: p.update(currency="EUR"), "'currency' is 'EUR'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_one_sentence(change: Callable[[dict[str, Any]], object], sentence: str) -> None:
     with pytest.raises(UsageError, match=r"params/prices\.yaml") as raised:
         changed(change)

@@ -15,10 +15,16 @@ from runbook_lib.rollout import costs as cost_compare
 
 LINES = [
     {"service": "Lambda worker", "item": "lambda.requests", "quantity": 1e6, "usd": 0.2, "fixed": False, "llm": False},
-    {"service": "KPI metrics", "item": "cloudwatch.custom_metrics", "quantity": 0.8, "usd": 0.24, "fixed": True,
-     "llm": False},
+    {
+        "service": "KPI metrics",
+        "item": "cloudwatch.custom_metrics",
+        "quantity": 0.8,
+        "usd": 0.24,
+        "fixed": True,
+        "llm": False,
+    },
     {"service": "LLM", "item": "llm.input_tokens", "quantity": 1e6, "usd": 3.0, "fixed": False, "llm": True},
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +35,15 @@ def params() -> Params:
 def evidence(n: int | None = 100, **extra: Any) -> Evidence:
     filled = {} if n is None else {"lines": LINES, "requests": 120, "hours": 73.0, "infinite": n == 0}
     return Evidence(
-        measure="m", kind="amount", start="2026-11-10T00:00:00Z", end="2026-11-13T01:00:00Z", query="q", n=n,
-        value=None if n is None else 0.0044 if n else math.inf, extra={**filled, **extra},
-    )  # fmt: skip
+        measure="m",
+        kind="amount",
+        start="2026-11-10T00:00:00Z",
+        end="2026-11-13T01:00:00Z",
+        query="q",
+        n=n,
+        value=None if n is None else 0.0044 if n else math.inf,
+        extra={**filled, **extra},
+    )
 
 
 def test_a_month_is_ten_windows_and_what_is_fixed_stays(params: Params) -> None:

@@ -23,9 +23,15 @@ def evidence(n: int | None = 100, **extra: Any) -> Evidence:
     value = None if n is None else 0.003 if n else math.inf
     filled = {} if n is None else {"lines": LINES, "requests": 120, "hours": 24.0, "infinite": n == 0}
     return Evidence(
-        measure="m", kind="amount", start="2026-11-10T00:00:00Z", end="2026-11-11T00:00:00Z", query="q", n=n,
-        value=value, extra={**filled, **parts, **extra},
-    )  # fmt: skip
+        measure="m",
+        kind="amount",
+        start="2026-11-10T00:00:00Z",
+        end="2026-11-11T00:00:00Z",
+        query="q",
+        n=n,
+        value=value,
+        extra={**filled, **parts, **extra},
+    )
 
 
 def test_both_sides_known_pass_and_add_up() -> None:

@@ -23,9 +23,15 @@ def _params(release: str = "one", env: str = "prod") -> Params:
 
 def _one(value: int = 10, was: int = 5) -> Deviation:
     return Deviation(
-        check="inventory.worker.reserved_concurrency", title="Worker Lambda: reserved concurrency", was=was,
-        value=value, by="ana", at=WHO["at"], why="backlog", incident="rollback_2 run 1",
-    )  # fmt: skip
+        check="inventory.worker.reserved_concurrency",
+        title="Worker Lambda: reserved concurrency",
+        was=was,
+        value=value,
+        by="ana",
+        at=WHO["at"],
+        why="backlog",
+        incident="rollback_2 run 1",
+    )
 
 
 @pytest.fixture

@@ -44,8 +44,9 @@ def test_an_altered_record_or_another_attempt_counts_nothing_and_is_named() -> N
     assert [one.run_id for one in found] == ["in order"]
     assert said == ["an earlier look is not used: 20261102-abc: its hash is not that of its content"]
     assert [one.run_id for one in history.of_release(Three(), PARAMS, "06", said.append)] == [
-        "in order", "other attempt",
-    ]  # fmt: skip
+        "in order",
+        "other attempt",
+    ]
     assert said[1].startswith("an earlier record is not used: ")
 
 

@@ -32,12 +32,21 @@ def outcome(decision: str) -> Outcome:
 def row(gate: str, verdict: Verdict) -> GateResult:
     declared = PARAMS.policy.gate(gate)
     seen = Evidence(measure=declared.measure, kind=declared.kind, start=iso(END), end=iso(NOW), query="by hand")
-    return GateResult(gate=declared, verdict=verdict, value=None, low=None, high=None, n=None,
-                      reason=f"{declared.title}: no data.", evidence=seen)  # fmt: skip
+    return GateResult(
+        gate=declared,
+        verdict=verdict,
+        value=None,
+        low=None,
+        high=None,
+        n=None,
+        reason=f"{declared.title}: no data.",
+        evidence=seen,
+    )
 
 
-def seen(whole: Outcome | None = QUIET, since: Outcome | None = QUIET, guards: tuple[str, ...] = (), owed: float = 50.0
-         ) -> Present:  # fmt: skip
+def seen(
+    whole: Outcome | None = QUIET, since: Outcome | None = QUIET, guards: tuple[str, ...] = (), owed: float = 50.0
+) -> Present:
     return Present(WINDOW, whole, since, guards, owed)
 
 
@@ -84,8 +93,15 @@ def test_what_has_not_settled_is_not_looked_at() -> None:
 
 @given(n=st.integers(1, 10_000), hours=st.floats(0.2, 48))
 def test_what_is_owed_follows_the_rate_that_was_judged(n: int, hours: float) -> None:
-    judged = Evidence(measure="success", kind="rate", start=iso(END - dt.timedelta(hours=24)), end=iso(END),
-                      query="by hand", bad=0, n=n)  # fmt: skip
+    judged = Evidence(
+        measure="success",
+        kind="rate",
+        start=iso(END - dt.timedelta(hours=24)),
+        end=iso(END),
+        query="by hand",
+        bad=0,
+        n=n,
+    )
     window = Window(END, END + dt.timedelta(hours=hours) + present.settle(PARAMS))
     assert present.owed(judged, window, PARAMS) == pytest.approx(n / 24 * hours, rel=1e-6)
 

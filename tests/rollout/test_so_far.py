@@ -29,8 +29,16 @@ def evidence(failing: list[int], *, quarters: int = 40, n: int = 10) -> Evidence
     then = first + dt.timedelta(minutes=15 * quarters)
     rows += [((then + dt.timedelta(minutes=k)).isoformat(), bad, 4) for k, bad in enumerate(failing)]
     end = max(then + dt.timedelta(minutes=len(failing)), then)
-    return Evidence(measure="success", kind="rate", start=START.isoformat(), end=end.isoformat(), query="by hand",
-                    bad=sum(failing), n=sum(one[2] for one in rows), course=tuple(rows))  # fmt: skip
+    return Evidence(
+        measure="success",
+        kind="rate",
+        start=START.isoformat(),
+        end=end.isoformat(),
+        query="by hand",
+        bad=sum(failing),
+        n=sum(one[2] for one in rows),
+        course=tuple(rows),
+    )
 
 
 def drawn(seen: Evidence, look: Look | None = None) -> dict[str, Any] | None:

@@ -28,8 +28,10 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     service = file.parent / "service.yaml"
     service.write_text(service.read_text().replace("kind: appconfig", "kind: appconfig # another"))
     for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-    }.items():  # fmt: skip
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }.items():
         monkeypatch.setenv(name, value)
     return tmp_path / "here", file
 
@@ -62,7 +64,11 @@ def test_papermill_reads_what_lies_beside_its_parameter_file_from_any_folder(
     for given in (file, project / "params" / "prod.yaml"):
         done = subprocess.run(
             [*command, "--engine", "runbook", "--no-progress-bar", "-f", str(given)],
-            check=False, capture_output=True, text=True, cwd=tmp_path, timeout=120,
-        )  # fmt: skip
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=120,
+        )
         assert "does not answer" in done.stderr, done.stderr
         assert read_from(project) == str(given.parent)

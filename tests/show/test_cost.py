@@ -25,34 +25,69 @@ PRICES = Prices.model_validate(
     yaml.safe_load((HERE.parent / "judge" / "money" / "prices.yaml").read_text(encoding="utf-8"))
 )
 GATE = Gate.model_validate(
-    {"id": "cost", "title": "Cost per VPR", "kind": "amount", "measure": "cost_per_vpr", "unit": "USD",
-     "evidence": "point", "response": "hold", "severity": 1, "why": "w", "target": "< 0.01", "alert": "> 0.05"}
-)  # fmt: skip
+    {
+        "id": "cost",
+        "title": "Cost per VPR",
+        "kind": "amount",
+        "measure": "cost_per_vpr",
+        "unit": "USD",
+        "evidence": "point",
+        "response": "hold",
+        "severity": 1,
+        "why": "w",
+        "target": "< 0.01",
+        "alert": "> 0.05",
+    }
+)
 
 
 def own(successes: int = 7) -> AsyncCounts:
     return AsyncCounts(
-        api="rest", successes=successes, hours=24, submits=7, polls=70, custom_metrics=8, queue_empty_receives=21_600,
+        api="rest",
+        successes=successes,
+        hours=24,
+        submits=7,
+        polls=70,
+        custom_metrics=8,
+        queue_empty_receives=21_600,
         functions=(Function(service="Lambda worker", runs=7, seconds=315, memory_mb=1024),),
-        capacity=Capacity(write_units=21, read_units=35), input_tokens=52_500, output_tokens=15_400,
-    )  # fmt: skip
+        capacity=Capacity(write_units=21, read_units=35),
+        input_tokens=52_500,
+        output_tokens=15_400,
+    )
 
 
 def other(successes: int = 3) -> SyncCounts:
     return SyncCounts(
-        api="rest", successes=successes, hours=24, requests=70, reported_usd=3.9, unreported_usd=0.06,
-        custom_metrics=3, function=Function(service="Lambda sync", runs=70, seconds=3150, memory_mb=512),
-    )  # fmt: skip
+        api="rest",
+        successes=successes,
+        hours=24,
+        requests=70,
+        reported_usd=3.9,
+        unreported_usd=0.06,
+        custom_metrics=3,
+        function=Function(service="Lambda sync", runs=70, seconds=3150, memory_mb=512),
+    )
 
 
 def evidence(counts: Any, **extra: Any) -> Evidence:
     amount = cost_per_vpr(counts.usage(), PRICES, "infrastructure")
     return Evidence(
-        measure="m", kind="amount", start="2026-11-10T00:00:00Z", end="2026-11-11T00:00:00Z", query="asked so",
-        value=amount.value, n=amount.n,
-        extra={"lines": [line.model_dump(mode="json") for line in amount.lines], "scope": "infrastructure",
-               "requests": 70, "hours": 24.0, **extra},
-    )  # fmt: skip
+        measure="m",
+        kind="amount",
+        start="2026-11-10T00:00:00Z",
+        end="2026-11-11T00:00:00Z",
+        query="asked so",
+        value=amount.value,
+        n=amount.n,
+        extra={
+            "lines": [line.model_dump(mode="json") for line in amount.lines],
+            "scope": "infrastructure",
+            "requests": 70,
+            "hours": 24.0,
+            **extra,
+        },
+    )
 
 
 def side(counts: Any) -> dict[str, Any]:

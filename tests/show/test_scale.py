@@ -76,10 +76,16 @@ def test_the_figure_says_everything_in_words(outcome: Outcome) -> None:
 def test_no_text_covers_another_or_leaves_the_page(policy: Policy, result: Callable[..., GateResult]) -> None:
     verdicts = itertools.cycle(("INCONCLUSIVE", "FAIL", "PASS", "NO_DATA"))
     all_of_them = [
-        result(gate.id, next(verdicts), value=gate.target.limit * 1.01, low=gate.target.limit / 2,
-               high=gate.target.limit * 1.2 + 0.01, n=306)
+        result(
+            gate.id,
+            next(verdicts),
+            value=gate.target.limit * 1.01,
+            low=gate.target.limit / 2,
+            high=gate.target.limit * 1.2 + 0.01,
+            n=306,
+        )
         for gate in policy.gates
-    ]  # fmt: skip
+    ]
     figure = scale.gates_figure(all_of_them)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -66,8 +66,15 @@ def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcom
     assert len(rows) == 1 + len(outcome.results)
     window = "2026-11-10 03:01 to 2026-11-11 03:01 UTC (24.0 h)"
     assert rows[1][:8] == [
-        "Success rate", "✘ FAIL", "97.96 %", "95.0-99.0 %", "306", "> 99 %", "< 98 %", window,
-    ]  # fmt: skip
+        "Success rate",
+        "✘ FAIL",
+        "97.96 %",
+        "95.0-99.0 %",
+        "306",
+        "> 99 %",
+        "< 98 %",
+        window,
+    ]
     assert rows[1][8].startswith("success_rate said so")
     assert "Asked: census by created_at" in rows[1][8]
     assert "2 still in flight" in rows[1][8]

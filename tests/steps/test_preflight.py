@@ -325,9 +325,13 @@ def test_a_door_too_narrow_for_a_phase_is_a_hold_that_names_it(stage: Stage) -> 
 
     def throttle(rate: float, burst: int) -> None:
         limits = {"rateLimit": str(rate), "burstLimit": str(burst)}
-        gateway.update_stage(restApiId=api, stageName=params.service.api.stage, patchOperations=[
-            {"op": "replace", "path": f"/*/*/throttling/{key}", "value": value} for key, value in limits.items()
-        ])  # fmt: skip
+        gateway.update_stage(
+            restApiId=api,
+            stageName=params.service.api.stage,
+            patchOperations=[
+                {"op": "replace", "path": f"/*/*/throttling/{key}", "value": value} for key, value in limits.items()
+            ],
+        )
 
     stage.vouch()
     throttle(1, 1)

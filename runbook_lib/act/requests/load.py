@@ -113,10 +113,16 @@ def run_load(
     """
     with scratch.folder("load") as folder:
         what = {
-            "out": str(folder / "met.json"), "statistics": str(folder / "load.csv"), "users": plan.users,
-            "warm_up": plan.warm_up, "probe": probe,
-            "poll_s": poll_s, "max_polls": max_polls, "submit": routes.submit, "status": routes.status,
-        }  # fmt: skip
+            "out": str(folder / "met.json"),
+            "statistics": str(folder / "load.csv"),
+            "users": plan.users,
+            "warm_up": plan.warm_up,
+            "probe": probe,
+            "poll_s": poll_s,
+            "max_polls": max_polls,
+            "submit": routes.submit,
+            "status": routes.status,
+        }
         began = time.time()
         argv = [*PROGRAM, *arguments(plan, host.rstrip("/"), folder, what)]
         tail = _run(argv, plan.max_s + _MARGIN_S, out)
@@ -139,9 +145,14 @@ def without_secrets(report: str) -> str:
 
 def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
         env={**os.environ, PARENT: str(os.getpid())},
-    )  # fmt: skip
+    )
     timer = threading.Timer(limit_s, process.kill)
     timer.start()
     tail: list[str] = []

@@ -74,10 +74,14 @@ class Switch:
             doing = "switching async off"
             started.append(
                 insist(
-                    store, self._guard, ids.switch_environment, ids.switch_profile, doing,
+                    store,
+                    self._guard,
+                    ids.switch_environment,
+                    ids.switch_profile,
+                    doing,
                     lambda: start(store, self._params, False, description, None),
                 )
-            )  # fmt: skip
+            )
 
         with aws_errors("switching async off"):
             change = self._guard.change(

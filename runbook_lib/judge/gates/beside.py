@@ -54,9 +54,7 @@ def success(canary: Evidence, baseline: Evidence, rule: Beside, confidence: floa
     title, wanted = "Success, canary against baseline", f"at most {_points(rule.margin)} worse"
     if not canary.n or canary.bad is None or not baseline.n or baseline.bad is None:
         return _told(SUCCESS, title, Verdict.NO_DATA, "one of the arms cannot be seen", wanted, "not known")
-    found = compare.difference(
-        canary.n - canary.bad, canary.n, baseline.n - baseline.bad, baseline.n, confidence
-    )  # fmt: skip
+    found = compare.difference(canary.n - canary.bad, canary.n, baseline.n - baseline.bad, baseline.n, confidence)
     extent = f"{words.sure(confidence)} {_points(found.low, sign=True)} to {_points(found.high, sign=True)}"
     told = f"canary minus baseline is {_points(found.value, sign=True)} ({extent}, n = {canary.n:,} and {baseline.n:,})"
     value = _points(found.value, sign=True)

@@ -201,12 +201,22 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
     def result(verdict: Verdict, reason: str, edge: float | None = read.worst, needed: int | None = None) -> GateResult:
         text, wait = _more(needed, evidence, read.noun, rules.look)
         return result_of(
-            gate, evidence, verdict, reason + text,
-            value=read.value, low=read.low, high=read.high, n=read.n, bound=edge, alpha=rules.alpha,
-            needed=needed if text else None, needed_hours=wait,
+            gate,
+            evidence,
+            verdict,
+            reason + text,
+            value=read.value,
+            low=read.low,
+            high=read.high,
+            n=read.n,
+            bound=edge,
+            alpha=rules.alpha,
+            needed=needed if text else None,
+            needed_hours=wait,
             collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(_now(gate, read))),
-            since=read.since and read.since.at, since_between=read.since and read.since.between,
-        )  # fmt: skip
+            since=read.since and read.since.at,
+            since_between=read.since and read.since.between,
+        )
 
     if math.isinf(read.value):
         paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"

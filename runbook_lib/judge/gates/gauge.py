@@ -46,9 +46,16 @@ def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
 
     def result(verdict: Verdict, reason: str) -> GateResult:
         return result_of(
-            gate, evidence, verdict, reason, value=typical, low=min(levels), high=max(levels), n=len(seen),
+            gate,
+            evidence,
+            verdict,
+            reason,
+            value=typical,
+            low=min(levels),
+            high=max(levels),
+            n=len(seen),
             collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(peak)),
-        )  # fmt: skip
+        )
 
     if line.holds(peak) and gate.alert is not None:
         alert = words.comparison(line, unit)

@@ -171,12 +171,20 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     quarter = _quarters(gate, evidence, failures(line.limit), rules) if early is None or not line.holds(k / n) else None
     aim = gate.target if gate.evidence == "target" else line
     return Reading(
-        value=k / n, low=low, high=high, n=n, worst=worst, best=best,
-        clears_limit=not line.holds(worst), breaks_limit=line.holds(best), clears_target=gate.target.holds(worst),
+        value=k / n,
+        low=low,
+        high=high,
+        n=n,
+        worst=worst,
+        best=best,
+        clears_limit=not line.holds(worst),
+        breaks_limit=line.holds(best),
+        clears_target=gate.target.holds(worst),
         early=quarter[1] if quarter else early,
-        since=changed[0] if changed else None, since_quarter=quarter[0] if quarter else None,
+        since=changed[0] if changed else None,
+        since_quarter=quarter[0] if quarter else None,
         needed=statistics.more_needed(bad, n, failures(aim.limit), rules.next_alpha),
-    )  # fmt: skip
+    )
 
 
 def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
@@ -213,10 +221,19 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
         least = statistics.needed(0, share, rules.next_alpha)
         more = least - n if least is not None and n < least else None
     return Reading(
-        value=value, low=low, high=upper, n=n, worst=worst, best=best,
-        clears_limit=clears, breaks_limit=breaks, clears_target=worst is not None and gate.target.holds(worst),
-        early=early, needed=more, noun="sample",
-    )  # fmt: skip
+        value=value,
+        low=low,
+        high=upper,
+        n=n,
+        worst=worst,
+        best=best,
+        clears_limit=clears,
+        breaks_limit=breaks,
+        clears_target=worst is not None and gate.target.holds(worst),
+        early=early,
+        needed=more,
+        noun="sample",
+    )
 
 
 def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
@@ -235,8 +252,15 @@ def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
     # Only an interval can fail early: the first minutes of a soak spread fixed costs over next to nothing.
     early = breaks and spread and math.isfinite(value) and (evidence.n or 0) >= gate.min_samples
     return Reading(
-        value=value, low=low if spread else None, high=high if spread else None, n=evidence.n or 0,
-        worst=worst, best=best,
-        clears_limit=not line.holds(worst), breaks_limit=breaks, clears_target=gate.target.holds(worst),
-        early=f"even its lower end {words.number(best, gate.unit)} is" if early else None, noun="VPR",
-    )  # fmt: skip
+        value=value,
+        low=low if spread else None,
+        high=high if spread else None,
+        n=evidence.n or 0,
+        worst=worst,
+        best=best,
+        clears_limit=not line.holds(worst),
+        breaks_limit=breaks,
+        clears_target=gate.target.holds(worst),
+        early=f"even its lower end {words.number(best, gate.unit)} is" if early else None,
+        noun="VPR",
+    )

@@ -96,9 +96,13 @@ class _Open:
             if not one.inner
         )
         return Change(
-            action=action, type=self.type, logical_id=logical, label=" ".join(path), stack=self.stack,
+            action=action,
+            type=self.type,
+            logical_id=logical,
+            label=" ".join(path),
+            stack=self.stack,
             properties=properties,
-        )  # fmt: skip
+        )
 
 
 def _value(node: _Node, mark: str, text: str) -> None:

@@ -116,12 +116,18 @@ def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
     moot = clock is not None and not clock.measures
     facts = clock.model_dump(mode="json") if clock else {}
     made = check(
-        f"{id}.time_to_effect", "Time from the decision to the effect",
-        None if seconds is None else seconds < 60 * limit_min, _clock_words(clock, limit_min),
-        expected=f"< {limit_min:g} min", required=not moot,
+        f"{id}.time_to_effect",
+        "Time from the decision to the effect",
+        None if seconds is None else seconds < 60 * limit_min,
+        _clock_words(clock, limit_min),
+        expected=f"< {limit_min:g} min",
+        required=not moot,
         found="not measured" if moot else "not yet" if seconds is None else spell(seconds),
-        seconds_to_set=clock.to_set_s if clock else None, seconds_to_effect=seconds, limit_min=limit_min, **facts,
-    )  # fmt: skip
+        seconds_to_set=clock.to_set_s if clock else None,
+        seconds_to_effect=seconds,
+        limit_min=limit_min,
+        **facts,
+    )
     return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if seconds is None else made
 
 

@@ -97,10 +97,11 @@ class Capacity(Frozen):
     def lines(self) -> tuple[UsageLine, ...]:
         """Request units, and unit-hours where there are any."""
         rows = (
-            ("dynamodb.write_units", self.write_units, False), ("dynamodb.read_units", self.read_units, False),
+            ("dynamodb.write_units", self.write_units, False),
+            ("dynamodb.read_units", self.read_units, False),
             ("dynamodb.write_capacity", self.write_unit_hours, True),
             ("dynamodb.read_capacity", self.read_unit_hours, True),
-        )  # fmt: skip
+        )
         return tuple(
             UsageLine(service="table", item=item, quantity=quantity, fixed=fixed)
             for item, quantity, fixed in rows
@@ -156,10 +157,17 @@ class AsyncCounts(Frozen):
             ("LLM", "llm.input_tokens", self.input_tokens),
             ("LLM", "llm.output_tokens", self.output_tokens),
         )
-        return _usage("async", self.successes, rows, self.functions, self.capacity.lines(), (
-            ("queue", "sqs.requests", self.queue_empty_receives),
-            ("KPI metrics", "cloudwatch.custom_metrics", self.custom_metrics * self.hours / MONTH_H),
-        ))  # fmt: skip
+        return _usage(
+            "async",
+            self.successes,
+            rows,
+            self.functions,
+            self.capacity.lines(),
+            (
+                ("queue", "sqs.requests", self.queue_empty_receives),
+                ("KPI metrics", "cloudwatch.custom_metrics", self.custom_metrics * self.hours / MONTH_H),
+            ),
+        )
 
 
 class SyncCounts(Frozen):

@@ -118,11 +118,15 @@ def invoice(usage: Usage, prices: PriceList) -> tuple[CostLine, ...]:
     """
     return tuple(
         CostLine(
-            service=line.service, item=line.item, quantity=line.quantity, usd=prices.of(line.item, line.quantity),
-            fixed=line.fixed, llm=line.llm,
+            service=line.service,
+            item=line.item,
+            quantity=line.quantity,
+            usd=prices.of(line.item, line.quantity),
+            fixed=line.fixed,
+            llm=line.llm,
         )
         for line in usage.lines
-    )  # fmt: skip
+    )
 
 
 def _each(usd: float, successes: int) -> float | None:

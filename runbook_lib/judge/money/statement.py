@@ -48,8 +48,10 @@ def statement(lines: Iterable[Mapping[str, Any]], successes: int, requests: int,
         sums[key] = sums.get(key, 0.0) + float(line["usd"])
     window, by_vpr, by_request = (_column(sums, over, places) for over in (1, successes, requests))
     rows = []
-    for key in (*(k for scope in SCOPES for k in (*(o for o in sums if o[0] == scope), (scope, "", False))),
-                ("both", "", False)):  # fmt: skip
+    for key in (
+        *(k for scope in SCOPES for k in (*(o for o in sums if o[0] == scope), (scope, "", False))),
+        ("both", "", False),
+    ):
         assert window is not None  # noqa: S101  # it is spread over 1
         rows.append(Row(*key, window[key], by_vpr[key] if by_vpr else None, by_request[key] if by_request else None))
     return rows

@@ -52,9 +52,12 @@ class Demands:
             ValueError: with the name and the value.
         """
         numbers.share(
-            target=self.target, limit=self.limit, bad=self.bad, target_per_day=self.target_per_day,
+            target=self.target,
+            limit=self.limit,
+            bad=self.bad,
+            target_per_day=self.target_per_day,
             limit_per_day=self.limit_per_day,
-        )  # fmt: skip
+        )
         numbers.finite(0.0, within_min=self.within_min, delay_s=self.delay_s)
         first, end = self.daytime
         if not 0 <= first < end <= HOURS:

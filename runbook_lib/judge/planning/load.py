@@ -119,25 +119,34 @@ def served(
     without = [one.job_id for one in told if not one.downloaded]
     return [
         check(
-            "load.accepted", "Every submission accepted", accepted == users,
+            "load.accepted",
+            "Every submission accepted",
+            accepted == users,
             f"{accepted} of {users} submissions were answered 202" + (f" ({others})" if others else "") + missing,
-            expected=f"{users}", found=f"{accepted}",
+            expected=f"{users}",
+            found=f"{accepted}",
         ),
         check(
-            "load.concurrent", "All users at the same time", peak >= users if met else None,
+            "load.concurrent",
+            "All users at the same time",
+            peak >= users if met else None,
             f"{peak} conversations were under way at once"
             + ("" if peak >= users else f", wants {users}; raise spawn_per_s in load.yaml"),
-            expected=f"{users}", found=f"{peak}",
+            expected=f"{users}",
+            found=f"{peak}",
         ),
         _submit_p95([one.submit_s for one in met if one.submit_status], submit, alpha),
         _unthrottled(met, throttled),
         check(
-            "load.downloaded", "Every finished report downloaded", not without if told else None,
+            "load.downloaded",
+            "Every finished report downloaded",
+            not without if told else None,
             f"{len(told) - len(without)} of {len(told)} users who were told COMPLETED downloaded their report"
             + (f"; not {', '.join(without[:SHOWN])}" if without else ""),
-            expected=f"{len(told)}", found=f"{len(told) - len(without)}",
+            expected=f"{len(told)}",
+            found=f"{len(told) - len(without)}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _submit_p95(times: Sequence[float], gate: Gate, alpha: float) -> Check:
@@ -169,10 +178,13 @@ def _unthrottled(met: Sequence[Met], throttled: float | None) -> Check:
     counted = "has no point about throttles yet" if throttled is None else f"counts {throttled:g} throttled invocations"
     ok = not turned and not throttled
     return check(
-        "load.throttles", "Nothing throttled", ok if met else None,
+        "load.throttles",
+        "Nothing throttled",
+        ok if met else None,
         f"{turned} of {len(met)} users were turned away (429, 5xx); CloudWatch {counted}",
-        expected="0", found=f"{turned} users" + (f", {throttled:g} invocations" if throttled else ""),
-    )  # fmt: skip
+        expected="0",
+        found=f"{turned} users" + (f", {throttled:g} invocations" if throttled else ""),
+    )
 
 
 def none_lost(met: Sequence[Met], jobs: Mapping[str, Job]) -> Check:
@@ -187,13 +199,20 @@ def none_lost(met: Sequence[Met], jobs: Mapping[str, Job]) -> Check:
     said += [f"{nameless} accepted without a job id"] if nameless else []
     said += [f"{shared} answered with the job of another user"] if shared else []
     lost = len(wrong) + nameless + shared
-    reason = f"of {total} accepted jobs {lost} are lost: {', '.join(said)}" if lost else (
-        f"all {total} accepted jobs are COMPLETED and have their report"
-    )  # fmt: skip
+    reason = (
+        f"of {total} accepted jobs {lost} are lost: {', '.join(said)}"
+        if lost
+        else (f"all {total} accepted jobs are COMPLETED and have their report")
+    )
     return check(
-        "load.none_lost", "No job lost", not lost if total else None, reason if total else "no job was accepted",
-        expected=f"{total}", found=f"{total - lost}", lost=wrong,
-    )  # fmt: skip
+        "load.none_lost",
+        "No job lost",
+        not lost if total else None,
+        reason if total else "no job was accepted",
+        expected=f"{total}",
+        found=f"{total - lost}",
+        lost=wrong,
+    )
 
 
 def _state(job: Job | None) -> str:
@@ -253,10 +272,17 @@ def drained(seen: Drain | None, factor: float, slack_s: float = 0.0) -> Check:
     taken = words.number(seen.taken_s, "s", limit)
     rule = f"{seen.jobs} jobs of {service} on {seen.workers} workers should take {words.number(seen.predicted_s, 's')}"
     return check(
-        "load.drained", title, seen.taken_s <= limit, f"{rule}; they took {taken}{_scale(seen)}",
-        expected=f"<= {words.number(limit, 's')}", found=taken,
-        service_s=seen.service_s, full_s=seen.full_s, predicted_s=seen.predicted_s, taken_s=seen.taken_s,
-    )  # fmt: skip
+        "load.drained",
+        title,
+        seen.taken_s <= limit,
+        f"{rule}; they took {taken}{_scale(seen)}",
+        expected=f"<= {words.number(limit, 's')}",
+        found=taken,
+        service_s=seen.service_s,
+        full_s=seen.full_s,
+        predicted_s=seen.predicted_s,
+        taken_s=seen.taken_s,
+    )
 
 
 def _scale(seen: Drain) -> str:
@@ -295,6 +321,13 @@ def clients_wait(met: Sequence[Met], jobs: int, service_s: float, workers: int, 
     if late:
         reason += f"; {enough} workers would serve all of them" if enough else "; no concurrency would do"
     return check(
-        "load.clients_wait", "A burst as the clients see it", not late and not here, reason, required=False,
-        expected="nobody gives up", found=f"{late} of {jobs} give up", workers_enough=enough, gave_up=here,
-    )  # fmt: skip
+        "load.clients_wait",
+        "A burst as the clients see it",
+        not late and not here,
+        reason,
+        required=False,
+        expected="nobody gives up",
+        found=f"{late} of {jobs} give up",
+        workers_enough=enough,
+        gave_up=here,
+    )

@@ -101,10 +101,16 @@ def _power(
     rate = mean(points) * share
     low = least(points, math.ceil(look.hours))
     known = Power(
-        phase=phase, gate=gate.id, title=gate.title, percent=percent, hours=look.hours, alpha=look.alpha,
-        per_hour=rate, expected=math.floor(rate * look.hours),
+        phase=phase,
+        gate=gate.id,
+        title=gate.title,
+        percent=percent,
+        hours=look.hours,
+        alpha=look.alpha,
+        per_hour=rate,
+        expected=math.floor(rate * look.hours),
         quietest=None if low is None else math.floor(low * share),
-    )  # fmt: skip
+    )
     if gate.kind == "gauge":
         why = f"{words.title(gate)} is a level, read every few minutes: one point beyond the alert limit is seen"
         return known.model_copy(update={"reason": f"{why}, whatever the traffic."})

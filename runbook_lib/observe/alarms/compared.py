@@ -17,9 +17,18 @@ from runbook_lib.params.load import Params
 KIND = "AWS::CloudWatch::Alarm"
 NEVER = "INSUFFICIENT_DATA"
 _FIELDS = (
-    "Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Period", "EvaluationPeriods", "DatapointsToAlarm",
-    "Threshold", "ComparisonOperator", "TreatMissingData", "ActionsEnabled",
-)  # fmt: skip
+    "Namespace",
+    "MetricName",
+    "Statistic",
+    "ExtendedStatistic",
+    "Period",
+    "EvaluationPeriods",
+    "DatapointsToAlarm",
+    "Threshold",
+    "ComparisonOperator",
+    "TreatMissingData",
+    "ActionsEnabled",
+)
 _IDENTITY = ("ApiId", "ApiName", "FunctionName", "QueueName", "TableName")
 """Dimensions that name the resource; ListMetrics is asked for its metrics alone."""
 _RARE = ("5xx", "4xx", "error", "throttle", "failed")

@@ -43,12 +43,20 @@ def async_cost(seen: Answered) -> Evidence:
             f"{uncounted:,.0f} runs called the LLM and left no count of tokens: paid all the same, as the mean"
         )
     return _evidence(
-        seen, MEASURE, query, labels, counts, usage.async_hours(seen), notes, partial=missed, tokens=not used.unknown,
+        seen,
+        MEASURE,
+        query,
+        labels,
+        counts,
+        usage.async_hours(seen),
+        notes,
+        partial=missed,
+        tokens=not used.unknown,
         more={
             "runbook": _lines(usage.runbook_counts(seen).usage(), seen),
             "consumed": usage.consumed(seen, seen.whole),
         },
-    )  # fmt: skip
+    )
 
 
 def sync_cost(seen: Answered) -> Evidence:
@@ -81,16 +89,31 @@ def _evidence(
     aside = [*notes, *([_INFINITE] if infinite else [])]
     requests = counts.submits if isinstance(counts, AsyncCounts) else counts.requests
     return seen.evidence(
-        measure, "amount", query, seen.whole, labels,
-        value=amount.value, low=amount.low, high=amount.high, n=amount.n, partial=partial, notes=tuple(aside),
+        measure,
+        "amount",
+        query,
+        seen.whole,
+        labels,
+        value=amount.value,
+        low=amount.low,
+        high=amount.high,
+        n=amount.n,
+        partial=partial,
+        notes=tuple(aside),
         extra={
-            "infinite": infinite, "scope": amount.scope, "method": amount.method, "usd": amount.usd,
-            "hours": counts.hours, "requests": round(requests), "stale": prices.stale(seen.now.date()),
-            **_parts(amount, infinite=infinite), **({} if tokens else {"llm": None}),
+            "infinite": infinite,
+            "scope": amount.scope,
+            "method": amount.method,
+            "usd": amount.usd,
+            "hours": counts.hours,
+            "requests": round(requests),
+            "stale": prices.stale(seen.now.date()),
+            **_parts(amount, infinite=infinite),
+            **({} if tokens else {"llm": None}),
             "lines": [line.model_dump(mode="json") for line in amount.lines if tokens or not line.llm],
             **(more or {}),
         },
-    )  # fmt: skip
+    )
 
 
 def _parts(amount: Amount, *, infinite: bool) -> dict[str, float | None]:

@@ -249,11 +249,18 @@ class Ledger:
         """For the gate's detail."""
         door = self.door
         return {
-            "requests": door.requests, "accepted": self.jobs, "repeats": self.repeats, "unsure": self.unsure,
+            "requests": door.requests,
+            "accepted": self.jobs,
+            "repeats": self.repeats,
+            "unsure": self.unsure,
             "refused": door.refused,
-            "callers_mistakes": door.mistakes, "5xx": door.broken, "unexplained": self.unexplained,
-            "doubtful": door.doubtful, "told_apart": door.how, "refusals": dict(door.types),
-        }  # fmt: skip
+            "callers_mistakes": door.mistakes,
+            "5xx": door.broken,
+            "unexplained": self.unexplained,
+            "doubtful": door.doubtful,
+            "told_apart": door.how,
+            "refusals": dict(door.types),
+        }
 
     @property
     def words(self) -> str:

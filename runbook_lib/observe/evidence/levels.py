@@ -48,11 +48,19 @@ def submit_latency(seen: Answered) -> Evidence:
         + (f"; bounds {', '.join(stats)}" if stats else "")
     )
     return seen.evidence(
-        questions.LATENCY, "quantile", query, window, names,
-        value=value, upper=upper, low=low, n=round(n) if n and value is not None else (0 if seen.idle else None),
-        proven_zero_by=None if n else seen.idle, notes=tuple(notes),
+        questions.LATENCY,
+        "quantile",
+        query,
+        window,
+        names,
+        value=value,
+        upper=upper,
+        low=low,
+        n=round(n) if n and value is not None else (0 if seen.idle else None),
+        proven_zero_by=None if n else seen.idle,
+        notes=tuple(notes),
         most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= RULES else None,
-    )  # fmt: skip
+    )
 
 
 def generation_time(seen: Answered) -> Evidence:
@@ -72,14 +80,21 @@ def generation_time(seen: Answered) -> Evidence:
     if never:
         words = (*words, f"{never} jobs never completed: they are failures in the success rate, and no times here")
     return seen.evidence(
-        "generation_time", "quantile", query, window, (),
+        "generation_time",
+        "quantile",
+        query,
+        window,
+        (),
         value=sample[max(0, math.ceil(round(q * n, 9)) - 1)],
         upper=sample[upper - 1] if upper else None,
         low=sample[low - 1] if low else None,
-        n=n, bad=sum(limit.holds(seconds) for seconds in sample) if limit else None,
-        in_flight=segment.in_flight, partial=missed, notes=words,
+        n=n,
+        bad=sum(limit.holds(seconds) for seconds in sample) if limit else None,
+        in_flight=segment.in_flight,
+        partial=missed,
+        notes=words,
         extra={"median": sample[(n - 1) // 2], "max": sample[-1]},
-    )  # fmt: skip
+    )
 
 
 def _periods(window: Window, period_s: int) -> list[dt.datetime]:
@@ -114,15 +129,20 @@ def queue_depth(seen: Answered) -> Evidence:
         values.append(depth)
     proof = "no message sent and no request made meanwhile, and the queue empty before"
     return seen.evidence(
-        "queue_depth", "gauge",
+        "queue_depth",
+        "gauge",
         f"CloudWatch AWS/SQS, Maximum of messages visible in {seen.params.name('queue')}, each {period} s",
-        window, (name,), values=tuple(values), expected=len(times), live=live,
+        window,
+        (name,),
+        values=tuple(values),
+        expected=len(times),
+        live=live,
         proven_zero_by=proof if filled and len(values) == len(times) else None,
         notes=(
             *((late,) if late and len(values) < len(times) else ()),
             *((f"{filled} of {len(times)} periods have no point and count as 0: {proof}",) if filled else ()),
         ),
-    )  # fmt: skip
+    )
 
 
 def dlq_depth(seen: Answered) -> Evidence:
@@ -141,11 +161,18 @@ def dlq_depth(seen: Answered) -> Evidence:
     note = f"settles late: a job of the last {late_s / 60:g} min ({receives} receives of {timeout} s) may still arrive"
     until = Window(seen.window.start, seen.window.end).settled(seen.now, late_s).end
     return seen.evidence(
-        "dlq_depth", "gauge",
+        "dlq_depth",
+        "gauge",
         f"CloudWatch AWS/SQS, Maximum of messages visible in {params.name('dlq')}, and a live read of SQS",
-        window, (name,), values=tuple(points), expected=expected, live=live,
-        proven_zero_by=proof if proven else None, notes=(note,), extra={"settled_until": iso(until)},
-    )  # fmt: skip
+        window,
+        (name,),
+        values=tuple(points),
+        expected=expected,
+        live=live,
+        proven_zero_by=proof if proven else None,
+        notes=(note,),
+        extra={"settled_until": iso(until)},
+    )
 
 
 def throttle_events(seen: Answered) -> Evidence:
@@ -170,9 +197,15 @@ def throttle_events(seen: Answered) -> Evidence:
     values = tuple(found.get(at, 0.0) for at in times if at in found or at in known)
     proof = None if used or not seen.idle else seen.idle
     return seen.evidence(
-        "throttle_events", "gauge",
+        "throttle_events",
+        "gauge",
         f"CloudWatch AWS/DynamoDB, Sum of ReadThrottleEvents and WriteThrottleEvents of {params.name('table')} and its "
         f"index, each {period} s",
-        window, labels, values=values, expected=len(times), proven_zero_by=proof, notes=(late,) if late else (),
+        window,
+        labels,
+        values=values,
+        expected=len(times),
+        proven_zero_by=proof,
+        notes=(late,) if late else (),
         extra={name: sum(value for _, value in seen.answers.points(label(name))) for name in questions.THROTTLES},
-    )  # fmt: skip
+    )

@@ -46,18 +46,33 @@ def success(seen: Answered) -> Evidence:
     elif kpi is not None and abs(kpi - jobs) > max(3, 0.05 * segment.n):
         words = (*words, f"the KPI VPRJobCreated counts {kpi:g} jobs, the census {jobs}")
     return seen.evidence(
-        "success", "rate", query, window, door.labels(),
+        "success",
+        "rate",
+        query,
+        window,
+        door.labels(),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed or bool(cause)},
-        in_flight=segment.in_flight, **_course(seen, segment, spans, met),
-        doubtful=min(met.doubtful + unsure, turned) if met else 0, unseen=cause or (met.suspect if met else ""),
+        in_flight=segment.in_flight,
+        **_course(seen, segment, spans, met),
+        doubtful=min(met.doubtful + unsure, turned) if met else 0,
+        unseen=cause or (met.suspect if met else ""),
         extra={
-            "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
-            "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
-            "errors": dict(segment.errors), "unseen": figures, "kpi_created": kpi,
-            "kpi_completed": seen.sum("jobs_completed", window), "kpi_failed": seen.sum("jobs_failed", window),
-            "census_read_units": segment.read_units, "ledger": ledger.as_dict() if ledger else None,
+            "completed": segment.completed,
+            "failed": segment.failed,
+            "late": segment.late,
+            "lost": segment.lost,
+            "probes": segment.probes,
+            "probes_bad": segment.probes_bad,
+            "duplicates": segment.duplicates,
+            "errors": dict(segment.errors),
+            "unseen": figures,
+            "kpi_created": kpi,
+            "kpi_completed": seen.sum("jobs_completed", window),
+            "kpi_failed": seen.sum("jobs_failed", window),
+            "census_read_units": segment.read_units,
+            "ledger": ledger.as_dict() if ledger else None,
         },
-    )  # fmt: skip
+    )
 
 
 def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
@@ -99,10 +114,16 @@ def refused(seen: Answered) -> Evidence:
     )
     found = counts_of(met.refused, met.answerable, seen.idle) if met else counts_of(None, None, seen.idle)
     return seen.evidence(
-        "refused", "rate", query, window, door.labels(), **found,
-        doubtful=met.doubtful if met else 0, unseen=met.suspect if met else "",
+        "refused",
+        "rate",
+        query,
+        window,
+        door.labels(),
+        **found,
+        doubtful=met.doubtful if met else 0,
+        unseen=met.suspect if met else "",
         extra={"refusals": dict(met.types), "callers_mistakes": met.mistakes, "5xx": met.broken} if met else {},
-    )  # fmt: skip
+    )
 
 
 def lost_jobs(seen: Answered) -> Evidence:
@@ -121,10 +142,16 @@ def lost_jobs(seen: Answered) -> Evidence:
         found = {"bad": 0, "n": 0, "proven_zero_by": "no job is old enough yet to be lost for good"}
         doubtful = 0
     return seen.evidence(
-        "lost_jobs", "rate", query, window, (), **found, doubtful=doubtful,
+        "lost_jobs",
+        "rate",
+        query,
+        window,
+        (),
+        **found,
+        doubtful=doubtful,
         unseen=f"SQS holds {words.count(held, 'message')}, and whose they are is not known" if doubtful else "",
         extra={"unfinished": segment.vanished, "held": held},
-    )  # fmt: skip
+    )
 
 
 def llm_quota(seen: Answered) -> Evidence:
@@ -153,9 +180,16 @@ def _gateway(seen: Answered, measure: str, routes: dict[str, str], words: str, i
     query = f"CloudWatch AWS/ApiGateway, Sum of 5xx / Sum of Count, {words}"
     parts = parts_of({routes[route]: pair for route, pair in counts.items()}) if len(routes) > 1 else ()
     return seen.evidence(
-        measure, "rate", query, window, labels, **found, parts=parts, unseen="; ".join(holes),
+        measure,
+        "rate",
+        query,
+        window,
+        labels,
+        **found,
+        parts=parts,
+        unseen="; ".join(holes),
         extra={"routes": per_route},
-    )  # fmt: skip
+    )
 
 
 def parts_of(counts: Mapping[str, tuple[float | None, float | None]]) -> tuple[Part, ...]:
@@ -190,9 +224,16 @@ def lambda_errors(seen: Answered) -> Evidence:
     extra = {"functions": {name: {"bad": errors, "n": runs} for name, (errors, runs) in per.items()}}
     query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status, each by itself"
     return seen.evidence(
-        "lambda_errors", "rate", query, window, labels, **found, parts=parts_of(per), unseen="; ".join(holes),
+        "lambda_errors",
+        "rate",
+        query,
+        window,
+        labels,
+        **found,
+        parts=parts_of(per),
+        unseen="; ".join(holes),
         extra=extra,
-    )  # fmt: skip
+    )
 
 
 def observed_split(seen: Answered) -> Evidence:
@@ -227,11 +268,16 @@ def observed_split(seen: Answered) -> Evidence:
     if seen.live.get("clients"):
         extra["clients"] = _clients(seen.live["clients"], window)
     return seen.evidence(
-        "observed_split", "split",
+        "observed_split",
+        "split",
         f"{asked}, from {late:g} s after the weight was set (the clients' polling and the gateway's timeout)",
-        window, labels,
-        **found, weight=seen.traffic.weight / 100, notes=tuple(notes), extra=extra,
-    )  # fmt: skip
+        window,
+        labels,
+        **found,
+        weight=seen.traffic.weight / 100,
+        notes=tuple(notes),
+        extra=extra,
+    )
 
 
 def _clients(told: dict[str, Any], window: Window) -> dict[str, int]:

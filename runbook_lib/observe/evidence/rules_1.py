@@ -26,17 +26,29 @@ def success(seen: Answered) -> Evidence:
     if kpi is not None and abs(kpi - segment.n - segment.probes) > max(3, 0.05 * segment.n):
         words = (*words, f"the KPI VPRJobCreated counts {kpi:g} jobs, the census {segment.n + segment.probes}")
     return seen.evidence(
-        "success", "rate", query, window, (),
+        "success",
+        "rate",
+        query,
+        window,
+        (),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed},
         in_flight=segment.in_flight,
         extra={
-            "completed": segment.completed, "failed": segment.failed, "late": segment.late, "lost": segment.lost,
-            "probes": segment.probes, "probes_bad": segment.probes_bad, "duplicates": segment.duplicates,
-            "errors": dict(segment.errors), "unseen": figures, "kpi_created": kpi,
-            "kpi_completed": seen.sum("jobs_completed", window), "kpi_failed": seen.sum("jobs_failed", window),
+            "completed": segment.completed,
+            "failed": segment.failed,
+            "late": segment.late,
+            "lost": segment.lost,
+            "probes": segment.probes,
+            "probes_bad": segment.probes_bad,
+            "duplicates": segment.duplicates,
+            "errors": dict(segment.errors),
+            "unseen": figures,
+            "kpi_created": kpi,
+            "kpi_completed": seen.sum("jobs_completed", window),
+            "kpi_failed": seen.sum("jobs_failed", window),
             "census_read_units": segment.read_units,
         },
-    )  # fmt: skip
+    )
 
 
 def async_5xx(seen: Answered) -> Evidence:

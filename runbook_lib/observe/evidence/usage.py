@@ -46,8 +46,11 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
     span, segment = seen.whole, seen.segment
     assert segment is not None  # noqa: S101
     memory = seen.live.get("memory_mb") or {}
-    absent = [name for name in ("async_requests", *(f"{name}_invocations" for name in ("submit", "worker")))
-              if seen.sum(name, span) is None]  # fmt: skip
+    absent = [
+        name
+        for name in ("async_requests", *(f"{name}_invocations" for name in ("submit", "worker")))
+        if seen.sum(name, span) is None
+    ]
     absent += [f"{name}_duration" for name in FUNCTIONS if _untimed(seen, name)]
     absent += [f"the memory of {_NAMES[name]}" for name in FUNCTIONS if _NAMES[name] not in memory]
     if absent:
@@ -124,10 +127,16 @@ def async_hours(seen: Answered) -> list[Usage]:
     if seen.sum("jobs_completed", seen.whole) is None:
         return []
     return [
-        _async(seen, sums, span, sums["jobs_completed"], round(sums["jobs_completed"]),
-               Tokens(sums["input_tokens"], sums["output_tokens"])).usage()
+        _async(
+            seen,
+            sums,
+            span,
+            sums["jobs_completed"],
+            round(sums["jobs_completed"]),
+            Tokens(sums["input_tokens"], sums["output_tokens"]),
+        ).usage()
         for span, sums in _by_hour(seen, _COUNTED)
-    ]  # fmt: skip
+    ]
 
 
 def _async(
@@ -138,20 +147,27 @@ def _async(
     jobs = of["jobs_created"] or of["queue_sent"]
     answers = (of["async_requests"] + of["status_requests"]) * sizes.answer_kb
     return AsyncCounts(
-        api=api, successes=successes, hours=span.seconds / 3600,
-        submits=of["async_requests"], polls=of["status_requests"],
+        api=api,
+        successes=successes,
+        hours=span.seconds / 3600,
+        submits=of["async_requests"],
+        polls=of["status_requests"],
         functions=tuple(_function(seen, name, of) for name in FUNCTIONS),
-        queue_sent=of["queue_sent"], queue_received=of["queue_received"], queue_deleted=of["queue_deleted"],
+        queue_sent=of["queue_sent"],
+        queue_received=of["queue_received"],
+        queue_deleted=of["queue_deleted"],
         queue_empty_receives=of["queue_empty_receives"],
         capacity=_capacity(seen, of, span),
         item_gb_months=2 * jobs * sizes.item_kb / _KB_A_GB * seen.params.service.job_ttl_s / 86400 / MONTH_DAYS,
-        puts=finished, gets=successes,
+        puts=finished,
+        gets=successes,
         report_gb_months=finished * sizes.report_kb / _KB_A_GB * (days or MONTH_DAYS) / MONTH_DAYS,
         log_gb=math.fsum(of[f"{name}_log_bytes"] for name in FUNCTIONS) / 1e9,
         custom_metrics=sizes.kpi_async,
         out_gb=(answers + successes * sizes.report_kb) / _KB_A_GB,
-        input_tokens=used.input, output_tokens=used.output,
-    )  # fmt: skip
+        input_tokens=used.input,
+        output_tokens=used.output,
+    )
 
 
 def sync_counts(seen: Answered) -> SyncCounts | str:
@@ -182,11 +198,17 @@ def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
     usual = prices.of("llm.input_tokens", service.input_tokens) + prices.of("llm.output_tokens", service.output_tokens)
     each = of["vpr_cost_usd"] / of["vpr_generated"] if of["vpr_generated"] and of["vpr_cost_usd"] else usual
     return SyncCounts(
-        api=service.api.kind, successes=successes, hours=span.seconds / 3600, requests=of["sync_requests"],
-        function=_function(seen, "sync_fn", of), log_gb=of["sync_fn_log_bytes"] / 1e9, custom_metrics=sizes.kpi_sync,
+        api=service.api.kind,
+        successes=successes,
+        hours=span.seconds / 3600,
+        requests=of["sync_requests"],
+        function=_function(seen, "sync_fn", of),
+        log_gb=of["sync_fn_log_bytes"] / 1e9,
+        custom_metrics=sizes.kpi_sync,
         out_gb=(of["sync_requests"] * sizes.answer_kb + successes * sizes.report_kb) / _KB_A_GB,
-        reported_usd=of["vpr_cost_usd"], unreported_usd=silent * each,
-    )  # fmt: skip
+        reported_usd=of["vpr_cost_usd"],
+        unreported_usd=silent * each,
+    )
 
 
 def runbook_counts(seen: Answered) -> RunbookCounts:
@@ -243,9 +265,12 @@ def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
     settings = (configured(seen).get("functions") or {}).get(name) or {}
     memory = (seen.live.get("memory_mb") or {}).get(name) or settings["memory_mb"]
     return Function(
-        service=f"Lambda {name}", runs=of[f"{prefix}_invocations"], seconds=of[f"{prefix}_duration"] / 1000,
-        memory_mb=memory, architecture=settings.get("architecture", "x86_64"),
-    )  # fmt: skip
+        service=f"Lambda {name}",
+        runs=of[f"{prefix}_invocations"],
+        seconds=of[f"{prefix}_duration"] / 1000,
+        memory_mb=memory,
+        architecture=settings.get("architecture", "x86_64"),
+    )
 
 
 def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
@@ -258,12 +283,12 @@ def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
         before, hours = Window(span.start, max(span.start, min(since, span.end))), span.since(since).seconds / 3600
         used = consumed(seen, before)
         return Capacity(
-            write_units=used["writes"], read_units=used["reads"],
-            write_unit_hours=hours * table["write_units"], read_unit_hours=hours * table["read_units"],
-        )  # fmt: skip
-    return Capacity(
-        write_units=of["table_writes"] + of["gsi_writes"], read_units=of["table_reads"] + of["gsi_reads"]
-    )  # fmt: skip
+            write_units=used["writes"],
+            read_units=used["reads"],
+            write_unit_hours=hours * table["write_units"],
+            read_unit_hours=hours * table["read_units"],
+        )
+    return Capacity(write_units=of["table_writes"] + of["gsi_writes"], read_units=of["table_reads"] + of["gsi_reads"])
 
 
 def _untimed(seen: Answered, prefix: str) -> bool:

@@ -94,6 +94,9 @@ def _lifecycle(s3: Any, prefix: str) -> float | None:
             if error.response["Error"]["Code"] != "NoSuchLifecycleConfiguration":
                 raise
             rules = []
-    days = [rule["Expiration"]["Days"] for rule in rules if rule.get("Status") == "Enabled" and "Days" in
-            rule.get("Expiration", {})]  # fmt: skip
+    days = [
+        rule["Expiration"]["Days"]
+        for rule in rules
+        if rule.get("Status") == "Enabled" and "Days" in rule.get("Expiration", {})
+    ]
     return float(min(days)) if days else None

@@ -128,9 +128,13 @@ def _compared(selector: str, op: str, wanted: str, *, quoted: bool) -> Match:
     number = None if quoted else _number(wanted)
     if number is not None:
         compare: dict[str, Callable[[float, float], bool]] = {
-            "=": lambda a, b: a == b, "!=": lambda a, b: a != b, "<": lambda a, b: a < b, ">": lambda a, b: a > b,
-            "<=": lambda a, b: a <= b, ">=": lambda a, b: a >= b,
-        }  # fmt: skip
+            "=": lambda a, b: a == b,
+            "!=": lambda a, b: a != b,
+            "<": lambda a, b: a < b,
+            ">": lambda a, b: a > b,
+            "<=": lambda a, b: a <= b,
+            ">=": lambda a, b: a >= b,
+        }
 
         def by_number(line: str) -> bool:
             found = selected(line, selector)
@@ -184,10 +188,13 @@ def points(made: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
         if value is not None and None not in dimensions.values():
             found.append(
                 {
-                    "Namespace": one["metricNamespace"], "MetricName": one["metricName"], "Value": value,
-                    "Dimensions": dimensions, "Unit": one.get("unit") or "None",
+                    "Namespace": one["metricNamespace"],
+                    "MetricName": one["metricName"],
+                    "Value": value,
+                    "Dimensions": dimensions,
+                    "Unit": one.get("unit") or "None",
                 }
-            )  # fmt: skip
+            )
     return found
 
 

@@ -86,12 +86,15 @@ def listing() -> list[dict[str, str]]:
     """The scenarios as rows of a table: what happens in each, and how it should end."""
     return [
         {
-            "name": one.name, "first": one.first_phase, "ends": expected_words(one.expected),
-            "title": one.title, "explanation": one.explanation,
+            "name": one.name,
+            "first": one.first_phase,
+            "ends": expected_words(one.expected),
+            "title": one.title,
+            "explanation": one.explanation,
         }
         for one in played()
         if one.expected is not None
-    ]  # fmt: skip
+    ]
 
 
 def expected_words(wanted: Expected) -> str:
@@ -136,10 +139,14 @@ def _row(one: Scenario, found: Sequence[Ended]) -> str:
         return f"| `{one.name}` | {wanted} | {why} | | | | |"
     well = sum(not end.wrong(one) for end in found)
     cells = [
-        f"`{one.name}`", wanted, f"{well} of {len(found)}",
+        f"`{one.name}`",
+        wanted,
+        f"{well} of {len(found)}",
         _counted(found_words(end).split(" in ")[0] for end in found),
-        _counted(end.phase for end in found if end.phase), _counted(end.by for end in found if end.by), _minutes(found),
-    ]  # fmt: skip
+        _counted(end.phase for end in found if end.phase),
+        _counted(end.by for end in found if end.by),
+        _minutes(found),
+    ]
     return f"| {' | '.join(cells)} |"
 
 

@@ -27,9 +27,22 @@ HIDDEN = 0.5
 """Share of the plays with several faults in which one spoils just the signals that tell of another."""
 
 HARM = (
-    "refused_429", "refused_403", "gateway_5xx", "submit_crash", "caught", "accepted_lost", "poison", "llm_slots",
-    "crash", "loss", "quota", "slow_llm", "backlog", "throttled_table", "throttled_index",
-)  # fmt: skip
+    "refused_429",
+    "refused_403",
+    "gateway_5xx",
+    "submit_crash",
+    "caught",
+    "accepted_lost",
+    "poison",
+    "llm_slots",
+    "crash",
+    "loss",
+    "quota",
+    "slow_llm",
+    "backlog",
+    "throttled_table",
+    "throttled_index",
+)
 """Kinds of fault that users feel."""
 BLIND = ("late", "silent", "dropped", "scaled", "stuck", "dead_guard")
 """Kinds that spoil what is seen."""
@@ -44,15 +57,22 @@ _SEEN = (
 
 
 _TELLS = {
-    "refused_429": ("submit_4xx", "submit_count"), "refused_403": ("submit_4xx", "submit_count"),
-    "gateway_5xx": ("submit_5xx", "submit_count"), "submit_crash": ("submit_5xx", "submit_errors"),
-    "caught": ("jobs_failed", "jobs_completed"), "accepted_lost": ("jobs_created", "queue_sent"),
-    "poison": ("worker_errors", "dlq_visible"), "llm_slots": ("jobs_failed", "jobs_completed"),
-    "crash": ("worker_errors", "dlq_visible"), "loss": ("queue_sent", "jobs_completed"),
-    "quota": ("jobs_failed", "jobs_completed"), "slow_llm": ("worker_duration", "queue_visible"),
-    "backlog": ("queue_visible", "worker_invocations"), "throttled_table": ("submit_5xx", "submit_errors"),
+    "refused_429": ("submit_4xx", "submit_count"),
+    "refused_403": ("submit_4xx", "submit_count"),
+    "gateway_5xx": ("submit_5xx", "submit_count"),
+    "submit_crash": ("submit_5xx", "submit_errors"),
+    "caught": ("jobs_failed", "jobs_completed"),
+    "accepted_lost": ("jobs_created", "queue_sent"),
+    "poison": ("worker_errors", "dlq_visible"),
+    "llm_slots": ("jobs_failed", "jobs_completed"),
+    "crash": ("worker_errors", "dlq_visible"),
+    "loss": ("queue_sent", "jobs_completed"),
+    "quota": ("jobs_failed", "jobs_completed"),
+    "slow_llm": ("worker_duration", "queue_visible"),
+    "backlog": ("queue_visible", "worker_invocations"),
+    "throttled_table": ("submit_5xx", "submit_errors"),
     "throttled_index": ("submit_5xx", "submit_errors"),
-}  # fmt: skip
+}
 """Kind of fault that users feel, to the signals that tell of it: what a second fault would have to spoil to hide it."""
 
 
@@ -74,8 +94,13 @@ class Drawn(Frozen):
     def fault(self, begin: Where) -> Fault:
         """As the world knows it."""
         end = None if self.length is None else self.start + self.length
-        form = {"pulse_min": self.pulse_min, "every_h": self.every_h, "from_hour": self.from_hour,
-                "to_hour": self.to_hour, "ramp_h": min(12.0, self.length or 12.0)}  # fmt: skip
+        form = {
+            "pulse_min": self.pulse_min,
+            "every_h": self.every_h,
+            "from_hour": self.from_hour,
+            "to_hour": self.to_hour,
+            "ramp_h": min(12.0, self.length or 12.0),
+        }
         asked = {"pulse": ("pulse_min", "every_h"), "nightly": ("from_hour", "to_hour"), "ramp": ("ramp_h",)}
         more = _fault(self) | {name: form[name] for name in asked.get(self.shape, ())}
         return Fault(name=self.kind, start=self.start, end=end, after=begin, shape=self.shape, **more)
@@ -115,11 +140,16 @@ class Play(Frozen):
     def scenario(self) -> Scenario:
         """The world."""
         return Scenario(
-            name=f"fuzz-{self.seed}", title="drawn at random", requests_per_day=self.requests_per_day,
-            profile=self.profile, behaviour=Behaviour(quick=self.quick, caller_4xx=self.caller),
-            access_log=self.access_log, late_h=self.late_h, watch_min=self.watch_min,
+            name=f"fuzz-{self.seed}",
+            title="drawn at random",
+            requests_per_day=self.requests_per_day,
+            profile=self.profile,
+            behaviour=Behaviour(quick=self.quick, caller_4xx=self.caller),
+            access_log=self.access_log,
+            late_h=self.late_h,
+            watch_min=self.watch_min,
             faults=(*(one.fault(self.where) for one in self.faults), *(one.fault(self.where) for one in self.bursts)),
-        )  # fmt: skip
+        )
 
     @property
     def workers(self) -> int:
@@ -136,12 +166,23 @@ class Play(Frozen):
 def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911, PLR0912 (a table of kinds)
     size = one.size
     knob = {
-        "refused_429": "gateway_4xx", "refused_403": "gateway_403", "gateway_5xx": "gateway_5xx",
-        "submit_crash": "submit_5xx", "caught": "job_failed", "crash": "job_crash", "loss": "job_lost",
-        "accepted_lost": "accepted_lost", "duplicate": "job_duplicated", "quota": "llm_quota",
-        "throttled_table": "table_throttled", "throttled_index": "index_throttled", "no_tokens": "no_token_usage",
-        "poison": "poison", "resubmitted": "resubmitted", "sync_refused": "sync_4xx_gateway",
-    }.get(one.kind)  # fmt: skip
+        "refused_429": "gateway_4xx",
+        "refused_403": "gateway_403",
+        "gateway_5xx": "gateway_5xx",
+        "submit_crash": "submit_5xx",
+        "caught": "job_failed",
+        "crash": "job_crash",
+        "loss": "job_lost",
+        "accepted_lost": "accepted_lost",
+        "duplicate": "job_duplicated",
+        "quota": "llm_quota",
+        "throttled_table": "table_throttled",
+        "throttled_index": "index_throttled",
+        "no_tokens": "no_token_usage",
+        "poison": "poison",
+        "resubmitted": "resubmitted",
+        "sync_refused": "sync_4xx_gateway",
+    }.get(one.kind)
     if knob:
         return {"set": {knob: size}}
     match one.kind:
@@ -186,12 +227,18 @@ def play(seed: int) -> Play:
         names[:2] = [hidden, str(rng.choice(("silent", "dropped", "scaled", "stuck")))]
         names = list(dict.fromkeys(names))
     return Play(
-        seed=seed, where=where, requests_per_day=_log_uniform(rng, low, high), late_h=late,
-        quick=float(rng.choice([0.04, 0.04, 0.5, 0.95, 0.99])), caller=float(rng.choice([0.0, 0.0, 0.01, 0.05])),
-        access_log=bool(rng.random() < 0.5), watch_min=float(rng.choice([60.0, 120.0, 360.0, 720.0, 0.0])),
-        profile=_profile(rng), bursts=tuple(_burst(rng) for _ in range(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])))),
+        seed=seed,
+        where=where,
+        requests_per_day=_log_uniform(rng, low, high),
+        late_h=late,
+        quick=float(rng.choice([0.04, 0.04, 0.5, 0.95, 0.99])),
+        caller=float(rng.choice([0.0, 0.0, 0.01, 0.05])),
+        access_log=bool(rng.random() < 0.5),
+        watch_min=float(rng.choice([60.0, 120.0, 360.0, 720.0, 0.0])),
+        profile=_profile(rng),
+        bursts=tuple(_burst(rng) for _ in range(int(rng.choice([0, 1, 2], p=[0.7, 0.2, 0.1])))),
         faults=tuple(_drawn(rng, name, late, _TELLS.get(hidden, _SEEN)) for name in names),
-    )  # fmt: skip
+    )
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -217,7 +264,14 @@ def _drawn(rng: np.random.Generator, kind: str, late_h: float, signals: tuple[st
     start = float(rng.choice([0.0, rng.uniform(0, 50), 23 + rng.uniform(0, max(3.0, late_h))]))
     every, begin = _log_uniform(rng, 1, 12), float(rng.integers(0, 21))
     return Drawn(
-        kind=kind, size=_log_uniform(rng, 0.001, 1), shape=shape, length=length, start=start,
-        signal=str(rng.choice(signals)), every_h=every, pulse_min=min(_log_uniform(rng, 5, 240), 45 * every),
-        from_hour=begin, to_hour=min(24.0, begin + float(rng.integers(1, 9))),
-    )  # fmt: skip
+        kind=kind,
+        size=_log_uniform(rng, 0.001, 1),
+        shape=shape,
+        length=length,
+        start=start,
+        signal=str(rng.choice(signals)),
+        every_h=every,
+        pulse_min=min(_log_uniform(rng, 5, 240), 45 * every),
+        from_hour=begin,
+        to_hour=min(24.0, begin + float(rng.integers(1, 9))),
+    )

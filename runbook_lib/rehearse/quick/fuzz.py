@@ -16,9 +16,11 @@ from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.steps.alarm_odds import demands
 
 NOTEBOOKS = {
-    "06": "06_phase1_10_percent", "07": "07_phase2_50_percent", "08": "08_phase3_100_percent",
+    "06": "06_phase1_10_percent",
+    "07": "07_phase2_50_percent",
+    "08": "08_phase3_100_percent",
     "migration": "08_phase3_100_percent",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,14 @@ class _One(InProcess):
         super().__init__(params, scenario, seed)
         n = 2000
         self.kept = Evidence(
-            measure="baseline_success", kind="rate", start=iso(START), end=iso(START + HISTORY), query="taken as known",
-            bad=round(n * (1 - baseline)), n=n,
-        )  # fmt: skip
+            measure="baseline_success",
+            kind="rate",
+            start=iso(START),
+            end=iso(START + HISTORY),
+            query="taken as known",
+            bad=round(n * (1 - baseline)),
+            n=n,
+        )
 
 
 def designed(params: Params, drawn: Play) -> Params:
@@ -120,14 +127,20 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
     failed = [(said.find(one.gate.title.lower()), one.gate.id) for one in outcome.results if one.verdict == "FAIL"]
     first = min((one for one in failed if one[0] >= 0), default=(0, ""))[1]
     return Played(
-        play=drawn, decision=str(outcome.decision), by=by,
+        play=drawn,
+        decision=str(outcome.decision),
+        by=by,
         rollback=int(outcome.scenario[-1]) if outcome.scenario and outcome.decision is Decision.ROLLBACK else None,
-        reason=outcome.told, first_gate=first, hours=(world.now - begun).total_seconds() / 3600,
+        reason=outcome.told,
+        first_gate=first,
+        hours=(world.now - begun).total_seconds() / 3600,
         judged=Truth(*world.truth.users(begun.timestamp(), min(judged.end.timestamp(), now))),
         since=Truth(*world.truth.users(since, now)) if now > since else Truth(0, 0),
         settled_since_fault=world.truth.users(max(at, begun.timestamp()), now)[0] if at < now else 0,
-        harm=_harm(drawn, world, begun), backlog=world.most_waiting > 10, throttled=world.throttled > 0,
-    )  # fmt: skip
+        harm=_harm(drawn, world, begun),
+        backlog=world.most_waiting > 10,
+        throttled=world.throttled > 0,
+    )
 
 
 def _harm(drawn: Play, world: Local, begun: dt.datetime) -> float:

@@ -44,8 +44,15 @@ def page(found: Sequence[Played], seed: int) -> str:
     decided = Counter(one.decision for one in found)
     ended = ", ".join(f"{name} {count:,}" for name, count in decided.most_common())
     lines = [
-        HEAD.format(plays=len(found), seed=seed, most=MOST_JOBS, usual=1 - HIGH, harm=", ".join(HARM),
-                    blind=", ".join(BLIND), harmless=", ".join(HARMLESS)),
+        HEAD.format(
+            plays=len(found),
+            seed=seed,
+            most=MOST_JOBS,
+            usual=1 - HIGH,
+            harm=", ".join(HARM),
+            blind=", ".join(BLIND),
+            harmless=", ".join(HARMLESS),
+        ),
         f"**{len(found):,} plays**: {ended}.",
         "",
         "| rule | at most | broken | of | share, 95 % bounds | holds |",
@@ -58,7 +65,7 @@ def page(found: Sequence[Played], seed: int) -> str:
         "|---|---|---|---|---|---|---|",
         *(_stratum(one) for one in sorted(parts, key=lambda one: (one.holds, -one.broken, -one.plays))[:WORST]),
         "",
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 

@@ -14,9 +14,19 @@ ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
 """The policy's limits of the success rate; a test holds them against `gates.yaml`."""
 ALPHA = 0.05
 OTHER = (
-    "slow_llm", "backlog", "cost", "throttled_table", "throttled_index", "loss", "quota", "crash", "accepted_lost",
-    "poison", "llm_slots", "slow_submit",
-)  # fmt: skip
+    "slow_llm",
+    "backlog",
+    "cost",
+    "throttled_table",
+    "throttled_index",
+    "loss",
+    "quota",
+    "crash",
+    "accepted_lost",
+    "poison",
+    "llm_slots",
+    "slow_submit",
+)
 """Faults of another gate than the users' success: a rollback for them is right whatever the success is."""
 
 

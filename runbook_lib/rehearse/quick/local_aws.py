@@ -112,9 +112,15 @@ class LocalMetrics:
                 zip(self._times(ask.window, query["period_s"], times[good]), values[good].tolist(), strict=True)
             )
             series[ask.label] = Series(
-                label=ask.label, metric=ask.metric_id, stat=query["stat"], period_s=query["period_s"],
-                whole=query["whole"], points=points, partial=bool((values < 0).any()), notes=(),
-            )  # fmt: skip
+                label=ask.label,
+                metric=ask.metric_id,
+                stat=query["stat"],
+                period_s=query["period_s"],
+                whole=query["whole"],
+                points=points,
+                partial=bool((values < 0).any()),
+                notes=(),
+            )
         return Answers(raw=[{"queries": queries, "pages": [{}]}] if queries else [], series=series)
 
     def _times(self, window: Window, period: int, starts: Floats) -> list[dt.datetime]:

@@ -61,10 +61,14 @@ class LocalFlags:
         bake = BAKE.total_seconds() / 60
         self.deployments.append(
             Deployment(
-                number=number, state="BAKING", percent=percent, bake_minutes=bake, description=description,
+                number=number,
+                state="BAKING",
+                percent=percent,
+                bake_minutes=bake,
+                description=description,
                 started_at=iso(now),
             )
-        )  # fmt: skip
+        )
 
     def set(self, percent: float, now: dt.datetime, description: str) -> None:
         """The dial at once, without a bake."""
@@ -72,10 +76,14 @@ class LocalFlags:
         number, at = len(self.deployments) + 1, iso(now)
         self.deployments.append(
             Deployment(
-                number=number, state="COMPLETE", percent=percent, description=description, started_at=at,
+                number=number,
+                state="COMPLETE",
+                percent=percent,
+                description=description,
+                started_at=at,
                 completed_at=at,
             )
-        )  # fmt: skip
+        )
 
     def move(self, now: dt.datetime, description: str) -> None:
         """`/api/vpr` becomes asynchronous, and the dial goes to 0."""

@@ -35,13 +35,20 @@ class QuickPlay:
         one = self.ended
         minutes = None if one.detect_s is None else round(one.detect_s / 60, 1)
         truth = {
-            "submitted": self.submitted, "succeeded": self.succeeded,
-            "success_while_judged": self.success_while_judged, "success_since": self.success_since,
-        }  # fmt: skip
+            "submitted": self.submitted,
+            "succeeded": self.succeeded,
+            "success_while_judged": self.success_while_judged,
+            "success_since": self.success_since,
+        }
         return {
-            "seed": one.seed, "decision": one.decision, "rollback": one.rollback, "phase": one.phase,
-            "caught_by": one.by, "minutes_to_detect": minutes, "truth": truth,
-        }  # fmt: skip
+            "seed": one.seed,
+            "decision": one.decision,
+            "rollback": one.rollback,
+            "phase": one.phase,
+            "caught_by": one.by,
+            "minutes_to_detect": minutes,
+            "truth": truth,
+        }
 
 
 def play(seed: int, *, params: Params, scenario: Scenario, start_phase: str = "") -> QuickPlay:
@@ -54,10 +61,13 @@ def play(seed: int, *, params: Params, scenario: Scenario, start_phase: str = ""
     judged = player.judged
     wrong = tuple(ended.wrong(scenario)) if scenario.expected is not None else ()
     return QuickPlay(
-        ended, submitted, succeeded,
+        ended,
+        submitted,
+        succeeded,
         _share(*truth.users(judged.start.timestamp(), min(now, judged.end.timestamp()))),
-        _share(*truth.users(judged.end.timestamp(), now)) if now > judged.end.timestamp() else None, wrong,
-    )  # fmt: skip
+        _share(*truth.users(judged.end.timestamp(), now)) if now > judged.end.timestamp() else None,
+        wrong,
+    )
 
 
 def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "") -> Iterator[QuickPlay]:

@@ -68,9 +68,13 @@ class Local:
     def __post_init__(self) -> None:
         origin = START.timestamp()
         self.service = Service(
-            self.scenario, settings(self.params), self.seed, (START - BEFORE).timestamp(), self.params.service.workers,
+            self.scenario,
+            settings(self.params),
+            self.seed,
+            (START - BEFORE).timestamp(),
+            self.params.service.workers,
             origin,
-        )  # fmt: skip
+        )
         self.outbox, self.truth = Outbox(), Truth(self.params.service.job_deadline_s)
         self.metrics = LocalMetrics(targets(self.params))
         self.table = LocalTable(self.params)

@@ -9,9 +9,18 @@ from typing import Any
 
 Resources = Mapping[str, Mapping[str, Any]]
 _NAMES = (
-    "QueueName", "TableName", "FunctionName", "BucketName", "TopicName", "RoleName", "AlarmName", "FilterName",
-    "LogGroupName", "StageName", "Name",
-)  # fmt: skip
+    "QueueName",
+    "TableName",
+    "FunctionName",
+    "BucketName",
+    "TopicName",
+    "RoleName",
+    "AlarmName",
+    "FilterName",
+    "LogGroupName",
+    "StageName",
+    "Name",
+)
 """Properties that hold a resource's own name, most telling first."""
 _LONGEST = 100
 

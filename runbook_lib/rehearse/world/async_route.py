@@ -18,9 +18,14 @@ from runbook_lib.rehearse.world.step import CALLERS_OWN, DOUBLED, GATEWAY_BROKEN
 
 SUBMIT_SIGMA = 0.485  # p95 / median = exp(1.645 * 0.485) = 2.2
 _AT_THE_DOOR = (
-    ("gateway_4xx", 429), ("gateway_403", 403), ("gateway_5xx", GATEWAY_BROKEN), ("caller_4xx", CALLERS_OWN),
-    ("accepted_lost", SWALLOWED), ("resubmitted", REPEATED), ("job_duplicated", DOUBLED),
-)  # fmt: skip
+    ("gateway_4xx", 429),
+    ("gateway_403", 403),
+    ("gateway_5xx", GATEWAY_BROKEN),
+    ("caller_4xx", CALLERS_OWN),
+    ("accepted_lost", SWALLOWED),
+    ("resubmitted", REPEATED),
+    ("job_duplicated", DOUBLED),
+)
 
 
 def submitted(

@@ -165,8 +165,10 @@ class Fault(Finite):
                 return ((self.start, end, 1.0),)
             case "ramp":
                 width = self.ramp_h / RAMP_STEPS
-                steps = [(self.start + width * k, self.start + width * (k + 1), (k + 1) / RAMP_STEPS)
-                         for k in range(RAMP_STEPS - 1)]  # fmt: skip
+                steps = [
+                    (self.start + width * k, self.start + width * (k + 1), (k + 1) / RAMP_STEPS)
+                    for k in range(RAMP_STEPS - 1)
+                ]
                 found = [*steps, (self.start + width * (RAMP_STEPS - 1), end, 1.0)]
             case "pulse":
                 count = math.ceil((last - self.start) / self.every_h)

@@ -33,11 +33,16 @@ def previous_soaks(run: Run) -> tuple[list[Check], list[Record]]:
         notebook = finding.requires.partition("@")[0]
         checks.append(
             check(
-                f"previous.{notebook}", f"{policy.steps[notebook].title}: soak reviewed", finding.ok, finding.sentence,
-                expected="a sealed record, unaltered, that says PROMOTE", found=finding.record or "none",
-                run_id=finding.record, sealed_at=finding.sealed_at,
+                f"previous.{notebook}",
+                f"{policy.steps[notebook].title}: soak reviewed",
+                finding.ok,
+                finding.sentence,
+                expected="a sealed record, unaltered, that says PROMOTE",
+                found=finding.record or "none",
+                run_id=finding.record,
+                sealed_at=finding.sealed_at,
             )
-        )  # fmt: skip
+        )
     order = list(policy.phases)
     earlier = order[: order.index(run.notebook)]
     wanted = [f"{name}@{env}" for name in earlier for env in policy.steps[name].envs]
@@ -61,9 +66,16 @@ def sync_route(run: Run) -> Check:
     )
     run.journal.append("route", path=route, sha256=now, first=before)
     return check(
-        SYNC_UNCHANGED, f"POST {route} is unchanged", same, reason, expected=before[:16], found=now[:16],
-        sha256=now, first=before, path=route,
-    )  # fmt: skip
+        SYNC_UNCHANGED,
+        f"POST {route} is unchanged",
+        same,
+        reason,
+        expected=before[:16],
+        found=now[:16],
+        sha256=now,
+        first=before,
+        path=route,
+    )
 
 
 def first_hash(run: Run) -> tuple[str, str] | None:

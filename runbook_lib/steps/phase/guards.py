@@ -51,7 +51,13 @@ def put_in_force(run: Run) -> alarms.Counts:
 def _check(found: alarms.Counts) -> Check:
     reason = found.refusal or found.sentence
     return check(
-        OF_PHASE, "The guards are those of this phase", found.ok, reason, expected=f"the counts of {found.phase}",
-        mends=not found.ok and not found.refusal, counts=found.wanted, in_force=found.before,
+        OF_PHASE,
+        "The guards are those of this phase",
+        found.ok,
+        reason,
+        expected=f"the counts of {found.phase}",
+        mends=not found.ok and not found.refusal,
+        counts=found.wanted,
+        in_force=found.before,
         templates=found.templates,
-    )  # fmt: skip
+    )

@@ -289,9 +289,14 @@ class PhaseLook:
         looks = self.stand.moment.looks or self.stand.spec.looks
         confidence, prior = policy.confidence, policy.early_prior
         result = judge(
-            gate, evidence, look=seen.look, looks=looks,
-            confidence=confidence, alpha_early=policy.alpha_early, prior=prior,
-        )  # fmt: skip
+            gate,
+            evidence,
+            look=seen.look,
+            looks=looks,
+            confidence=confidence,
+            alpha_early=policy.alpha_early,
+            prior=prior,
+        )
         chart = so_far(evidence, result, look=seen.look, looks=looks, confidence=confidence, prior=prior)
         return None if chart is None else (chart, result.since)
 

@@ -67,18 +67,24 @@ class Migration(Phase):
         moved, dial = state.migrated, state.dial_percent
         return [
             _step(
-                "migrate.moved", f"POST {routes.sync} leads to the submit Lambda", moved,
+                "migrate.moved",
+                f"POST {routes.sync} leads to the submit Lambda",
+                moved,
                 f"POST {routes.sync} {'leads' if moved else 'does not lead yet'} to {self.params.name('submit')}",
             ),
             _step(
-                "migrate.dial_zero", "The dial is at 0", moved and dial == 0,
+                "migrate.dial_zero",
+                "The dial is at 0",
+                moved and dial == 0,
                 f"the dial is at {dial:g} %{'' if moved else f', for {routes.sync} is not asynchronous yet'}",
             ),
             _step(
-                "migrate.removed", f"POST {routes.submit} is gone", moved and not state.temporary_route,
+                "migrate.removed",
+                f"POST {routes.submit} is gone",
+                moved and not state.temporary_route,
                 f"POST {routes.submit} {'still exists' if state.temporary_route else 'is gone'}",
             ),
-        ]  # fmt: skip
+        ]
 
     def _kept(self, id: str, title: str) -> Check:
         """A check that an earlier run has passed, as its record has it; until then it is still to come."""

@@ -260,9 +260,12 @@ class Phase:
         """The plan to this phase's weight; `until` is when its next look is due."""
         spec = self.stand.spec
         return act.plan_shift(
-            self.state, spec.percent, self.params, soak_hours=spec.soak_hours if spec.percent else 0,
+            self.state,
+            spec.percent,
+            self.params,
+            soak_hours=spec.soak_hours if spec.percent else 0,
             description=self._describe(until),
-        )  # fmt: skip
+        )
 
     def _describe(self, until: dt.datetime | None = None) -> str:
         flat, run = self.params.flat, self.run

@@ -145,9 +145,13 @@ class Staging(Phase):
         ids = list(dict.fromkeys(one.job_id for one in done.met if one.job_id))
         about = plan.drain_factor * len(ids) * plan.generation_s / service.workers + service.visibility_timeout_s
         jobs = settled(
-            self.run.aws, params, ids, limit_s=max(LEAST_WAIT_S, about * params.time_scale),
-            poll_s=max(LEAST_POLL_S, service.poll_every_s * params.time_scale), out=live,
-        )  # fmt: skip
+            self.run.aws,
+            params,
+            ids,
+            limit_s=max(LEAST_WAIT_S, about * params.time_scale),
+            poll_s=max(LEAST_POLL_S, service.poll_every_s * params.time_scale),
+            out=live,
+        )
         drain = judged.drain(jobs, service.workers)
         submit, alpha = params.policy.gate("submit_latency"), 1 - params.policy.confidence
         return [
@@ -156,10 +160,13 @@ class Staging(Phase):
             judged.none_lost(done.met, jobs),
             judged.drained(drain, plan.drain_factor, plan.drain_slack_s),
             judged.clients_wait(
-                done.met, plan.users, drain.full_s if drain else plan.generation_s, service.workers,
+                done.met,
+                plan.users,
+                drain.full_s if drain else plan.generation_s,
+                service.workers,
                 service.job_deadline_s,
             ),
-        ]  # fmt: skip
+        ]
 
     def _sent(self, live: Any) -> Loaded:
         """The load itself: a change like every other, written down before it is made."""
@@ -169,10 +176,15 @@ class Staging(Phase):
         def act() -> None:
             kept.append(
                 run_load(
-                    plan, url, service.api.routes, probe=probe, poll_s=service.poll_every_s,
-                    max_polls=service.job_deadline_s // service.poll_every_s, out=live,
+                    plan,
+                    url,
+                    service.api.routes,
+                    probe=probe,
+                    poll_s=service.poll_every_s,
+                    max_polls=service.job_deadline_s // service.poll_every_s,
+                    out=live,
                 )
-            )  # fmt: skip
+            )
 
         run.guard.change(
             f"load test of {self.params.env}: {plan.users} users, a job each, marked {probe}",

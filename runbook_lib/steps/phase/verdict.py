@@ -116,9 +116,13 @@ def since_the_phase_before(look: PhaseLook, outcome: Outcome) -> Outcome | None:
 
 
 def borne_out(
-    look: PhaseLook, outcome: Outcome, window: Window, *, start: dt.datetime | None = None,
+    look: PhaseLook,
+    outcome: Outcome,
+    window: Window,
+    *,
+    start: dt.datetime | None = None,
     judged: Evidence | None = None,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """The outcome, if `window` bears it out; what was seen is noted as a check.
 
     Args:
@@ -166,9 +170,14 @@ def reads_flags(requests: float | None, sync: float | None, hours: float) -> Che
         False: f"at weight 0 the temporary route had {requests or 0:g} requests in {hours:.1f} h; who sends them?",
     }[ok]
     return check(
-        "client.reads_flags", "Clients read the flags: no async request at weight 0", ok, reason, required=False,
-        expected="0 async requests", found="–" if requests is None else f"{requests:g}",
-    )  # fmt: skip
+        "client.reads_flags",
+        "Clients read the flags: no async request at weight 0",
+        ok,
+        reason,
+        required=False,
+        expected="0 async requests",
+        found="–" if requests is None else f"{requests:g}",
+    )
 
 
 def before_shift(

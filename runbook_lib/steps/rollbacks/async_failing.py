@@ -220,9 +220,14 @@ class AsyncFailing:
         if not ok and not run.applying:
             reason += "; applying brings it to 0"
         found = self.incident.later(
-            "dial_zero", title, True if ok else None, reason + said, self.seen.now + CALM, expected="0 %",
+            "dial_zero",
+            title,
+            True if ok else None,
+            reason + said,
+            self.seen.now + CALM,
+            expected="0 %",
             found=f"{state.dial_percent:g} %",
-        )  # fmt: skip
+        )
         return self.incident.note(found)
 
     def _about(self) -> str:
@@ -291,10 +296,13 @@ class AsyncFailing:
         if back:
             reason += f"; before that {back}"
         return check(
-            f"{self.incident.id}.off", "Async is off, read back from AWS",
-            not state.switch_on and state.weight == 0, reason,
-            expected="switch off, weight 0 %", found=f"weight {state.weight:g} %",
-        )  # fmt: skip
+            f"{self.incident.id}.off",
+            "Async is off, read back from AWS",
+            not state.switch_on and state.weight == 0,
+            reason,
+            expected="switch off, weight 0 %",
+            found=f"weight {state.weight:g} %",
+        )
 
     # The end
 

@@ -227,10 +227,15 @@ class Aftermath:
         ok = any(one.ok for one in answers)
         said = ", ".join(sorted(one.detail for one in answers))
         return check(
-            f"{self.incident.id}.sync_verified", title, ok,
-            f"{words.count(len(answers), 'probe')} of our own: {said}; {measured}", expected="200, or 504 as before",
-            found=said, answers=[one.detail for one in answers], seconds=[round(one.seconds, 2) for one in answers],
-        )  # fmt: skip
+            f"{self.incident.id}.sync_verified",
+            title,
+            ok,
+            f"{words.count(len(answers), 'probe')} of our own: {said}; {measured}",
+            expected="200, or 504 as before",
+            found=said,
+            answers=[one.detail for one in answers],
+            seconds=[round(one.seconds, 2) for one in answers],
+        )
 
     def _baseline(self) -> str:
         """The endpoint's own success, from the day before the decision, or before the migration."""
@@ -267,9 +272,13 @@ class Aftermath:
         ok = bool(found or census_errors) or not failed
         reason = f"{lines} log lines in {words.count(len(found), 'kind')}; {failed} failed jobs in the table"
         noted = check(
-            f"{self.incident.id}.failures", "The failures are explained from the logs", ok, reason, required=False,
+            f"{self.incident.id}.failures",
+            "The failures are explained from the logs",
+            ok,
+            reason,
+            required=False,
             kinds=[{"where": where, "text": one.text, "count": one.count} for where, one in found[:EXAMPLES]],
-        )  # fmt: skip
+        )
         rows = [[where, one.count, iso(one.first), iso(one.last), one.example] for where, one in found[:EXAMPLES]]
         rows += [["jobs table", count, "", "", text] for text, count in list(census_errors.items())[:EXAMPLES]]
         head = ("Where", "Count", "First (UTC)", "Last (UTC)", "Example, redacted")
@@ -283,10 +292,13 @@ class Aftermath:
         found, env = self._letters(), self.params.env
         again = f"; all are still there: later `runbook dlq redrive --env {env}`" if found else ""
         noted = check(
-            f"{self.incident.id}.dlq", "The dead-letter queue is listed", True,
-            f"{words.count(len(found), 'message')} in {self.params.name('dlq')}{again}", required=False,
+            f"{self.incident.id}.dlq",
+            "The dead-letter queue is listed",
+            True,
+            f"{words.count(len(found), 'message')} in {self.params.name('dlq')}{again}",
+            required=False,
             jobs=[one.job_id for one in found],
-        )  # fmt: skip
+        )
         rows = [[one.job_id, one.sent_at and iso(one.sent_at), one.status, one.error or ""] for one in found[:50]]
         listed = table(("Job", "Sent (UTC)", "Its state now", "Error, redacted"), rows, caption="Dead letters")
         return stack(listed, self.incident.note(noted)) if found else self.incident.note(noted)
@@ -312,9 +324,15 @@ class Aftermath:
         last = max((one.created_at for one in jobs), default=now)
         at = min(max(now + 5 * MINUTE, last + dt.timedelta(seconds=service.job_deadline_s)), last + longest + MINUTE)
         found = self.incident.later(
-            "in_flight", title, True if not alive else None, told, max(at, now + MINUTE), expected="0 under way",
-            found=str(alive), lost=[one.job_id for one in lost[:50]],
-        )  # fmt: skip
+            "in_flight",
+            title,
+            True if not alive else None,
+            told,
+            max(at, now + MINUTE),
+            expected="0 under way",
+            found=str(alive),
+            lost=[one.job_id for one in lost[:50]],
+        )
         return self.incident.note(found)
 
     # For the post-mortem

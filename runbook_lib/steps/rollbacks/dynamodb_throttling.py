@@ -134,10 +134,15 @@ class Throttling:
             return shown
         before, kind, table = self.seen.billing, "AWS::DynamoDB::Table", plan.before.table
         settings = [Setting(table, kind, "BillingMode", before.mode, plan.mode)] + [
-            Setting(table, kind, "ProvisionedThroughput" if name == table else f"GlobalSecondaryIndexes[{name}]",
-                    before.units.get(name, "on demand"), units)
+            Setting(
+                table,
+                kind,
+                "ProvisionedThroughput" if name == table else f"GlobalSecondaryIndexes[{name}]",
+                before.units.get(name, "on demand"),
+                units,
+            )
             for name, units in plan.units.items()
-        ]  # fmt: skip
+        ]
         return stack(shown, self.mitigation.owners_table(settings))
 
     def apply(self) -> Any:
@@ -186,8 +191,10 @@ class Throttling:
             return line(f"{found.table} is still {found.status}: run this notebook again, it goes on.")
         incident.was_set(incident.aws_now, 0.0, mitigation.key)
         incident.tell(f"{found.table} is PROVISIONED: " + ", ".join(f"{n} {u}" for n, u in found.units.items()))
-        return line(f"{found.table} is PROVISIONED and ACTIVE. Come back at {iso(self._come_back())}: "
-                    f"{incident.spec.quiet_min:g} min are watched.")  # fmt: skip
+        return line(
+            f"{found.table} is PROVISIONED and ACTIVE. Come back at {iso(self._come_back())}: "
+            f"{incident.spec.quiet_min:g} min are watched."
+        )
 
     def proof(self) -> Any:
         """Read back from DynamoDB, and the deviations on record."""

@@ -149,10 +149,14 @@ class ThrottlingSeen:
             told = f"{count:g} HTTP 500s of DynamoDB: those are scenario 1, capacity does not cure them"
         return self.incident.note(
             check(
-                "rollback_3.server_errors", "HTTP 500s of DynamoDB (SystemErrors)", not count, told, required=False,
+                "rollback_3.server_errors",
+                "HTTP 500s of DynamoDB (SystemErrors)",
+                not count,
+                told,
+                required=False,
                 found=f"{count:g}" if count else "none",
             )
-        )  # fmt: skip
+        )
 
     def part(self, name: str) -> str:
         """Physical name of `table` or `gsi`."""
@@ -163,12 +167,14 @@ class ThrottlingSeen:
         """Units to provision, by the name of the table and of the index."""
         return {
             self.part(part): wanted(
-                self.pressure.demand(part, "reads"), self.pressure.demand(part, "writes"),
-                at_least=self.policy.units, times_peak=self.policy.times_peak,
+                self.pressure.demand(part, "reads"),
+                self.pressure.demand(part, "writes"),
+                at_least=self.policy.units,
+                times_peak=self.policy.times_peak,
                 now=self.billing.units.get(self.part(part)),
             )
             for part in throttling.PARTS
-        }  # fmt: skip
+        }
 
     def peaks_table(self) -> Any:
         """The busiest minute of table and index, reads and writes, and the units that follow from it."""
@@ -236,20 +242,26 @@ class ThrottlingSeen:
         end = at + dt.timedelta(minutes=self.incident.spec.quiet_min)
         return watch(
             self.pressure.series(),
-            since=at.timestamp(), seen_until=seen_until.timestamp(), minutes=self.incident.spec.quiet_min,
-            settle_min=self.policy.settle_min, proven=self.pressure.used(at, min(end, seen_until)),
-        )  # fmt: skip
+            since=at.timestamp(),
+            seen_until=seen_until.timestamp(),
+            minutes=self.incident.spec.quiet_min,
+            settle_min=self.policy.settle_min,
+            proven=self.pressure.used(at, min(end, seen_until)),
+        )
 
     def watch_check(self) -> Check:
         """`rollback_3.watch`: no throttle event for so long; INCONCLUSIVE until it is over."""
         found, minutes = self.watched, self.incident.spec.quiet_min
         ok = {"resolved": True, "throttled": False}.get(found.state) if found else None
         made = check(
-            "rollback_3.watch", "No throttling after the change", ok,
-            found.words if found else "the capacity is not in force yet", expected=f"0 events in {minutes:g} min",
+            "rollback_3.watch",
+            "No throttling after the change",
+            ok,
+            found.words if found else "the capacity is not in force yet",
+            expected=f"0 events in {minutes:g} min",
             found=f"{sum(found.events.values()):g} events in {found.minutes:.0f} min" if found else "",
             events=found.events if found else {},
-        )  # fmt: skip
+        )
         waiting = found is None or found.state == "watching"
         return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if waiting else made
 
@@ -280,7 +292,11 @@ class ThrottlingSeen:
         told = f"{found.mode}, {self.units_words()}; {'ACTIVE' if found.active else found.status}"
         there = self.in_force or bool(self.mitigation.closed)
         made = check(
-            "rollback_3.capacity", "Table and index PROVISIONED, and ACTIVE", there, told,
-            expected=f"at least {self.policy.units} units each", found=found.mode,
-        )  # fmt: skip
+            "rollback_3.capacity",
+            "Table and index PROVISIONED, and ACTIVE",
+            there,
+            told,
+            expected=f"at least {self.policy.units} units each",
+            found=found.mode,
+        )
         return made if made.ok or found.active else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})

@@ -155,11 +155,16 @@ class Incident:
         else:
             told = "none was seen; a reason (parameter `reason`) overrides that"
         noted = check(
-            f"{self.id}.symptoms", "Symptoms confirmed, or overridden with a reason", ok, told, required=required,
-            expected="at least one, or a reason", found=f"{len(there)} of {len(found)}",
+            f"{self.id}.symptoms",
+            "Symptoms confirmed, or overridden with a reason",
+            ok,
+            told,
+            required=required,
+            expected="at least one, or a reason",
+            found=f"{len(there)} of {len(found)}",
             overridden=bool(reason and not there),
             symptoms=[{"id": one.id, "present": one.present, "words": one.words} for one in found],
-        )  # fmt: skip
+        )
         word = {True: "present", False: "absent", None: "not seen"}
         rows = [[one.title, word[one.present], one.words] for one in found]
         shown = table(("Symptom", "", "What was seen"), rows, caption="Symptoms")
@@ -298,11 +303,15 @@ class Incident:
         digest = self.run.journal.attach(FILE, text)
         self.run.check(
             check(
-                f"{self.id}.post_mortem", "Skeleton of the post-mortem is written", True,
-                f"{FILE} is in the record; what only people know is left open in it", required=False, found=FILE,
+                f"{self.id}.post_mortem",
+                "Skeleton of the post-mortem is written",
+                True,
+                f"{FILE} is in the record; what only people know is left open in it",
+                required=False,
+                found=FILE,
                 sha256=digest,
             )
-        )  # fmt: skip
+        )
         return within(text)
 
     def _so_far(self, now: dt.datetime) -> list[Record]:

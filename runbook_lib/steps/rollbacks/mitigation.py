@@ -140,9 +140,14 @@ class Mitigation:
     def close_deviations(self, how: Act) -> None:
         """Says that the deviations are over; those that were withdrawn are as if they had never been."""
         deviations.close(
-            self.run.archive, self.params, list(self.open), how,
-            by=self.run.guard.who, at=iso(self.incident.aws_now), arn=self.run.identity.arn,
-        )  # fmt: skip
+            self.run.archive,
+            self.params,
+            list(self.open),
+            how,
+            by=self.run.guard.who,
+            at=iso(self.incident.aws_now),
+            arn=self.run.identity.arn,
+        )
         self.closed, self.open = {} if how == "withdrawn" else self.open, {}
 
     def withdraw(self) -> None:
@@ -160,16 +165,23 @@ class Mitigation:
         seen = [one for one in incident.found if one.present]
         facts[SYMPTOM] = bool(seen)
         return Deviation(
-            check=id, title=title, was=was, value=value, by=self.run.guard.who, at=incident.decided().decided_at,
+            check=id,
+            title=title,
+            was=was,
+            value=value,
+            by=self.run.guard.who,
+            at=incident.decided().decided_at,
             why=self.params.reason or "; ".join(one.words for one in seen) or incident.spec.title,
-            incident=f"{self.run.notebook} run {self.run.run_id}", facts=facts,
-        )  # fmt: skip
+            incident=f"{self.run.notebook} run {self.run.run_id}",
+            facts=facts,
+        )
 
     def deviations_table(self) -> Any:
         """The open deviations of this environment: who, when, why, and how each ends."""
         found = deviations.open_deviations(self.run.archive, self.params.env)
-        shown = [[row["setting"], row["was"], row["now"], row["by"], row["at"], row["why"]] for row in
-                 deviations.rows(found)]  # fmt: skip
+        shown = [
+            [row["setting"], row["was"], row["now"], row["by"], row["at"], row["why"]] for row in deviations.rows(found)
+        ]
         return table(
             ("Setting", "By the code", "Now", "By", "Since", "Why"),
             shown,
@@ -222,9 +234,13 @@ class Mitigation:
         if state.migrated:
             sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
         return check(
-            f"{self.incident.id}.fell_back", "Async is off: scenario 1", state.weight == 0, sentence,
-            expected="weight 0", found=f"weight {state.weight:g} %",
-        )  # fmt: skip
+            f"{self.incident.id}.fell_back",
+            "Async is off: scenario 1",
+            state.weight == 0,
+            sentence,
+            expected="weight 0",
+            found=f"weight {state.weight:g} %",
+        )
 
     @property
     def after_the_fall(self) -> str:
@@ -271,10 +287,14 @@ class Mitigation:
         open_ = [one for one in found if one.verdict is Verdict.INCONCLUSIVE]
         told = "; ".join(one.words for one in (bad or open_ or found)) or "no gate calls for it"
         made = check(
-            f"{self.incident.id}.gates", "The gates that called for it are in order since", not bad, told,
-            expected="within their alert limits", found=f"{len(found) - len(bad) - len(open_)} of {len(found)}",
+            f"{self.incident.id}.gates",
+            "The gates that called for it are in order since",
+            not bad,
+            told,
+            expected="within their alert limits",
+            found=f"{len(found) - len(bad) - len(open_)} of {len(found)}",
             gates={one.gate: one.verdict.value for one in found},
-        )  # fmt: skip
+        )
         return made if bad or not open_ else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
     def not_cured(self, orders: Callable[[], Sequence[Order]]) -> str:

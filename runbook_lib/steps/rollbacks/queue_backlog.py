@@ -155,21 +155,30 @@ class Backlog:
             to = f"{seen.was} again" if seen.returning else wanted
             told += f"; begun and not completed: apply again to bring both to {to}"
         made = check(
-            "rollback_2.workers", "Reserved concurrency and MaximumConcurrency raised together", ok, told,
-            expected=f"{wanted} each, while the deviation is open", found=told, reserved=found.reserved,
+            "rollback_2.workers",
+            "Reserved concurrency and MaximumConcurrency raised together",
+            ok,
+            told,
+            expected=f"{wanted} each, while the deviation is open",
+            found=told,
+            reserved=found.reserved,
             maximum=found.maximum,
-        )  # fmt: skip
+        )
         return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if seen.returning and not made.ok else made
 
     def _undone(self) -> Check:
         seen, is_open = self.seen, bool(self.mitigation.open)
         made = check(
-            "rollback_2.undone", "Put back when drained", not is_open,
-            "the deviation is closed: undone or adopted" if not is_open else
-            f"{seen.policy.workers} workers run yet, {seen.was} again later: "
+            "rollback_2.undone",
+            "Put back when drained",
+            not is_open,
+            "the deviation is closed: undone or adopted"
+            if not is_open
+            else f"{seen.policy.workers} workers run yet, {seen.was} again later: "
             f"{seen.missing_back or 'the queue is drained, applying puts them back'}",
-            expected=f"{seen.was} workers", found=f"{seen.workers.reserved} workers",
-        )  # fmt: skip
+            expected=f"{seen.was} workers",
+            found=f"{seen.workers.reserved} workers",
+        )
         return made if made.ok else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
     # The action
@@ -204,11 +213,21 @@ class Backlog:
         if self.failed:
             shown.insert(0, self.fall_line())
         settings = [
-            Setting(self.seen.workers.function, "AWS::Lambda::Function", "ReservedConcurrentExecutions",
-                    plan.before.reserved, plan.reserved),
-            Setting(self.seen.workers.mapping, "AWS::Lambda::EventSourceMapping", "ScalingConfig.MaximumConcurrency",
-                    plan.before.maximum, plan.maximum),
-        ]  # fmt: skip
+            Setting(
+                self.seen.workers.function,
+                "AWS::Lambda::Function",
+                "ReservedConcurrentExecutions",
+                plan.before.reserved,
+                plan.reserved,
+            ),
+            Setting(
+                self.seen.workers.mapping,
+                "AWS::Lambda::EventSourceMapping",
+                "ScalingConfig.MaximumConcurrency",
+                plan.before.maximum,
+                plan.maximum,
+            ),
+        ]
         return stack(*shown, *([self.mitigation.owners_table(settings)] if plan.raises and plan.todo else []))
 
     def fall_line(self) -> Any:

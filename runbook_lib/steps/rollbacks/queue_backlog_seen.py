@@ -96,9 +96,10 @@ class BacklogSeen:
         since = min(dt.datetime.fromisoformat(one.at) for one in self.mitigation.open.values())
         intents = [change.intent for record in self.incident.earlier for change in record.changes]
         ours = [
-            one for one in intents
+            one
+            for one in intents
             if {"reserved", "maximum"} & set(one["after"]) and dt.datetime.fromisoformat(one["aws_at"]) >= since
-        ]  # fmt: skip
+        ]
         return bool(ours) and not ours[-1]["raises"]
 
     @property
@@ -172,12 +173,24 @@ class BacklogSeen:
         drain = spell(by_id["workers"].drain_s) if found and by_id["workers"].drains else "never"
         said = STEP_FUNCTIONS.format(workers=self.policy.workers, drain=drain)
         self.run.check(
-            check("rollback_2.step_functions", "Step Functions considered", True, said, required=False,
-                  found="the same capacity"),
-            check("rollback_2.forecast", "Forecast of the drain", True if found else None, told, required=False,
-                  found=f"{self.policy.workers} workers: {drain}" if found else "none",
-                  forecasts={id: one.drain_s for id, one in by_id.items()}),
-        )  # fmt: skip
+            check(
+                "rollback_2.step_functions",
+                "Step Functions considered",
+                True,
+                said,
+                required=False,
+                found="the same capacity",
+            ),
+            check(
+                "rollback_2.forecast",
+                "Forecast of the drain",
+                True if found else None,
+                told,
+                required=False,
+                found=f"{self.policy.workers} workers: {drain}" if found else "none",
+                forecasts={id: one.drain_s for id, one in by_id.items()},
+            ),
+        )
         self.run.journal.attach("answers.json", json.dumps(self.now_seen.answers.raw, default=str).encode())
         return stack(forecast_table(found), line(f"Measured from {told}."), line(f"Step Functions: {said}."))
 
@@ -204,10 +217,17 @@ class BacklogSeen:
         if not ok:
             told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"
         return check(
-            "rollback_2.llm", "The LLM's rate limit holds", ok, told, expected=f"not {most}",
-            found=words.number(share, "ratio"), errors=found.count, ended=found.ended, examples=list(found.examples),
+            "rollback_2.llm",
+            "The LLM's rate limit holds",
+            ok,
+            told,
+            expected=f"not {most}",
+            found=words.number(share, "ratio"),
+            errors=found.count,
+            ended=found.ended,
+            examples=list(found.examples),
             cut=found.cut,
-        )  # fmt: skip
+        )
 
     def charts(self) -> Any:
         """The forecast, and the curve that came of it."""
@@ -256,9 +276,14 @@ class BacklogSeen:
             return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if open_ else made
         told = f"turned {spell(found.turned_s)} after the decision; peak {found.peak:.0f}, now {found.last:.0f}"
         return check(
-            "rollback_2.curve", title, found.turned_s < 60 * limit, told, expected=within,
-            found=spell(found.turned_s), **found.model_dump(),
-        )  # fmt: skip
+            "rollback_2.curve",
+            title,
+            found.turned_s < 60 * limit,
+            told,
+            expected=within,
+            found=spell(found.turned_s),
+            **found.model_dump(),
+        )
 
     @property
     def drained(self) -> bool:

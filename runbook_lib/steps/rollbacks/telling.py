@@ -57,9 +57,15 @@ class Telling:
 
     def _notified(self, ok: bool, reason: str) -> Check:
         return check(
-            f"{self.id}.notified", "People were told", ok, reason, required=False, expected="every channel takes it",
-            found="told" if ok else "not all", keys=list(self._keys),
-        )  # fmt: skip
+            f"{self.id}.notified",
+            "People were told",
+            ok,
+            reason,
+            required=False,
+            expected="every channel takes it",
+            found="told" if ok else "not all",
+            keys=list(self._keys),
+        )
 
 
 def message(params: Params, notebook: str, what: str, *, who: str, run: str = "", trouble: str = "") -> tuple[str, str]:

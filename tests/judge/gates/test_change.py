@@ -46,7 +46,7 @@ def found_after(rng: np.random.Generator, good: int, share: float, then: int) ->
         *[(300, 0.10, 125), (300, 0.2, 46), (300, 0.5, 15), (300, 1.0, 9)],
         *[(2900, 0.05, 620), (2900, 0.10, 135), (2900, 0.2, 46), (2900, 0.5, 16), (2900, 1.0, 9)],
     ],
-)  # fmt: skip
+)
 def test_good_hours_do_not_hide_a_change(good: int, share: float, most: int) -> None:
     """Medians of 61 soaks, looked at each minute; `make bench-judge` has the exact ones, of thousands."""
     rng = np.random.default_rng(7)
@@ -154,8 +154,16 @@ def course_of(failing: list[int], *, before: int = 600, n: int = 4) -> Evidence:
     good = [((start + dt.timedelta(minutes=15 * k)).isoformat(), 0, 12) for k in range(before // 12)]
     then = start + dt.timedelta(minutes=15 * len(good))
     rows = [*good, *(((then + dt.timedelta(minutes=k)).isoformat(), bad, n) for k, bad in enumerate(failing))]
-    return Evidence(measure="success", kind="rate", start=start.isoformat(), end="2026-11-24T12:00:00+00:00",
-                    query="by hand", bad=sum(failing), n=sum(row[2] for row in rows), course=tuple(rows))  # fmt: skip
+    return Evidence(
+        measure="success",
+        kind="rate",
+        start=start.isoformat(),
+        end="2026-11-24T12:00:00+00:00",
+        query="by hand",
+        bad=sum(failing),
+        n=sum(row[2] for row in rows),
+        course=tuple(rows),
+    )
 
 
 def test_value_interval_n_collapse_and_words_are_those_since_the_change(policy: Policy) -> None:

@@ -146,16 +146,34 @@ def test_swapped_arms_turn_the_verdict_round(run: Callable[..., GateResult]) -> 
 
 def _success() -> Gate:
     return Gate.model_validate(
-        {"id": "s", "title": "Success rate", "kind": "rate", "measure": "success", "unit": "ratio", "target": "> 0.99",
-         "alert": "< 0.98", "min_samples": 100, "why": "test"}
-    )  # fmt: skip
+        {
+            "id": "s",
+            "title": "Success rate",
+            "kind": "rate",
+            "measure": "success",
+            "unit": "ratio",
+            "target": "> 0.99",
+            "alert": "< 0.98",
+            "min_samples": 100,
+            "why": "test",
+        }
+    )
 
 
 def _gauge() -> Gate:
     return Gate.model_validate(
-        {"id": "q", "title": "Queue depth", "kind": "gauge", "measure": "q", "unit": "messages", "target": "< 10",
-         "alert": "> 50", "steady": 0.5, "why": "test"}
-    )  # fmt: skip
+        {
+            "id": "q",
+            "title": "Queue depth",
+            "kind": "gauge",
+            "measure": "q",
+            "unit": "messages",
+            "target": "< 10",
+            "alert": "> 50",
+            "steady": 0.5,
+            "why": "test",
+        }
+    )
 
 
 def _rate(n: int, bad: int) -> Evidence:
@@ -166,17 +184,31 @@ def _rate(n: int, bad: int) -> Evidence:
 
 def _levels(values: list[float]) -> Evidence:
     return Evidence(
-        measure="q", kind="gauge", start="2026-01-01T00:00:00Z", end="2026-01-02T00:00:00Z", query="",
-        values=tuple(values), expected=len(values),
-    )  # fmt: skip
+        measure="q",
+        kind="gauge",
+        start="2026-01-01T00:00:00Z",
+        end="2026-01-02T00:00:00Z",
+        query="",
+        values=tuple(values),
+        expected=len(values),
+    )
 
 
 def test_gauges_where_more_is_better(see: Callable[..., Evidence], at5: Look) -> None:
     """The peak is then the lowest point, and the typical level is reached by the steady share from above."""
     gate = Gate.model_validate(
-        {"id": "w", "title": "Workers free", "kind": "gauge", "measure": "w", "unit": "messages", "target": ">= 2",
-         "alert": "<= 0", "steady": 0.75, "why": "test"}
-    )  # fmt: skip
+        {
+            "id": "w",
+            "title": "Workers free",
+            "kind": "gauge",
+            "measure": "w",
+            "unit": "messages",
+            "target": ">= 2",
+            "alert": "<= 0",
+            "steady": 0.75,
+            "why": "test",
+        }
+    )
     good = judge(gate, see(gate, values=(5.0, 4.0, 3.0, 1.0), expected=4), look=at5)
     assert (good.verdict, good.value, good.low) == (Verdict.PASS, 3.0, 1.0)
     assert judge(gate, see(gate, values=(5.0, 4.0, 3.0, 0.0), expected=4), look=at5).verdict is Verdict.FAIL
@@ -196,74 +228,86 @@ def test_amounts_and_quantiles_where_more_is_better(see: Callable[..., Evidence]
 
 ROWS: list[tuple[str, dict[str, Any], tuple[Any, ...], str]] = [
     (
-        "success_rate", {"n": 300, "bad": 12},
+        "success_rate",
+        {"n": 300, "bad": 12},
         ("FAIL", 0.96, 0.931171, 0.979163, 300, 0.976760, 0.05, None),
         "success rate 96.0 % (95 % 93.1-97.9 %, n = 300) is below the alert limit 98 %.",
     ),
     (
-        "success_rate", {"n": 300, "bad": 7},
+        "success_rate",
+        {"n": 300, "bad": 7},
         ("INCONCLUSIVE", 0.976667, 0.952517, 0.990568, 300, 0.988999, 0.05, 4921),
         "success rate 97.7 % (95 % 95.3-99.1 %, n = 300) is below the alert limit 98 %, but too few samples show it; "
         "4,921 more requests (16.4 days at the rate seen) would decide it if nothing changes.",
     ),
     (
-        "success_rate", {"n": 10, "bad": 4, "look": None},
+        "success_rate",
+        {"n": 10, "bad": 4, "look": None},
         ("FAIL", 0.6, 0.262378, 0.878448, 10, 0.871652, 0.03, None),
         "success rate 60.0 % (95 % 26.2-87.8 %, n = 10) is below the alert limit 98 %: 4 of 10 failed, shown at 99 % "
         "by the test that holds at every look.",
     ),
     (
-        "success_rate", {"n": 300, "bad": 0, "changed": {"evidence": "target"}},
+        "success_rate",
+        {"n": 300, "bad": 0, "changed": {"evidence": "target"}},
         ("PASS", 1.0, 0.987779, 1.0, 300, 0.990064, 0.05, None),
         "success rate 100.0 % (95 % 98.8-100.0 %, n = 300) meets the target > 99 %, and its 95 % bound 99.01 % clears "
         "the target.",
     ),
     (
-        "submit_latency", {"value": 7, "n": 300, "upper": 9, "low": 5.1},
+        "submit_latency",
+        {"value": 7, "n": 300, "upper": 9, "low": 5.1},
         ("FAIL", 7, 5.1, 9, 300, 5.1, 0.05, None),
         "P95 submit latency 7.00 s (bounds 5.10-9.00 s, n = 300) is above the alert limit 5 s.",
     ),
     (
-        "submit_latency", {"value": 7, "n": 40, "low": 5.5, "look": None},
+        "submit_latency",
+        {"value": 7, "n": 40, "low": 5.5, "look": None},
         ("FAIL", 7, 5.5, None, 40, 5.5, 0.03, None),
         "P95 submit latency 7.00 s (n = 40) is above the alert limit 5 s: even its lower bound 5.50 s is beyond 5 s.",
     ),
     (
-        "submit_latency", {"value": 1, "n": 30, "changed": {"min_samples": 1}},
+        "submit_latency",
+        {"value": 1, "n": 30, "changed": {"min_samples": 1}},
         ("INCONCLUSIVE", 1, None, None, 30, None, 0.05, 29),
         "P95 submit latency 1.00 s (n = 30) meets the target < 3 s, but there are too few samples for a bound; 29 more "
         "samples (23.2 h at the rate seen) would decide it if nothing changes.",
     ),
     (
-        "cost", {"value": 0.06, "low": 0.055, "high": 0.07, "n": 30, "look": None},
+        "cost",
+        {"value": 0.06, "low": 0.055, "high": 0.07, "n": 30, "look": None},
         ("FAIL", 0.06, 0.055, 0.07, 30, 0.055, 0.03, None),
         "cost per VPR $0.0600 (95 % $0.0550-$0.0700, n = 30) is above the alert limit $0.05: even its lower end "
         "$0.0550 is.",
     ),
     (
-        "cost", {"value": 0.009, "low": 0.001, "high": 0.06, "n": 290, "changed": {"evidence": "limit"}},
+        "cost",
+        {"value": 0.009, "low": 0.001, "high": 0.06, "n": 290, "changed": {"evidence": "limit"}},
         ("INCONCLUSIVE", 0.009, 0.001, 0.06, 290, 0.06, 0.05, None),
         "cost per VPR $0.0090 (95 % $0.0010-$0.0600, n = 290) meets the target < $0.01, but its 95 % bound $0.0600 "
         "does not clear the alert limit $0.05.",
     ),
     (
-        "observed_split", {"bad": 300, "n": 3000, "weight": 0.1},
+        "observed_split",
+        {"bad": 300, "n": 3000, "weight": 0.1},
         ("PASS", 0.1, 0.089492, 0.111295, 3000, None, 0.001, None),
         "observed traffic split: 10.0 % async (95 % 8.9-11.1 %, 300 of 3,000) agrees with the weight in force, 10 % "
         "(p = 1).",
     ),
     (
-        "observed_split", {"bad": 239, "n": 3000, "weight": 0.1},
+        "observed_split",
+        {"bad": 239, "n": 3000, "weight": 0.1},
         ("FAIL", 0.079667, 0.070224, 0.089938, 3000, None, 0.001, None),
         "observed traffic split: 8.0 % async (95 % 7.0-9.0 %, 239 of 3,000) contradicts the weight in force, 10 %: the "
         "weight is not what takes effect.",
     ),
     (
-        "observed_split", {"bad": 0, "n": 0, "weight": 0.1},
+        "observed_split",
+        {"bad": 0, "n": 0, "weight": 0.1},
         ("NO_DATA", None, None, None, None, None, None, None),
         "observed traffic split: no data, no request was seen in the window.",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("gate", "seen", "row", "reason"), ROWS)

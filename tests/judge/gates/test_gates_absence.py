@@ -36,11 +36,22 @@ ABSENT: dict[str, Spoil] = {
     "expired": lambda one: gone(one).model_copy(update={"n": 0, "bad": 0, "partial": True, "unseen": "items expired"}),
     "partial": lambda one: one.model_copy(update={"partial": True}),
     "half of it unreadable": lambda one: one.model_copy(update={"partial": True, "unseen": "half could not be read"}),
-    "NaN": lambda one: one.model_copy(update={"value": NAN, "upper": NAN, "low": NAN, "high": NAN, "bad": None,
-                                              "values": (NAN,) * len(one.values), "live": None, "weight": None}),
-    "unknown counts": lambda one: one.model_copy(update={"n": None, "bad": None, "value": None, "values": (),
-                                                         "live": None, "weight": None}),
-}  # fmt: skip
+    "NaN": lambda one: one.model_copy(
+        update={
+            "value": NAN,
+            "upper": NAN,
+            "low": NAN,
+            "high": NAN,
+            "bad": None,
+            "values": (NAN,) * len(one.values),
+            "live": None,
+            "weight": None,
+        }
+    ),
+    "unknown counts": lambda one: one.model_copy(
+        update={"n": None, "bad": None, "value": None, "values": (), "live": None, "weight": None}
+    ),
+}
 
 
 def gates(policy: Policy) -> list[Gate]:

@@ -46,59 +46,85 @@ AGE = gate("gauge")
 EACH = gate("gauge", steady=None)
 GAUGES: list[tuple[Gate, dict[str, Any], tuple[Any, ...], str]] = [
     (
-        AGE, {"values": (1.0, 2.0, 3.0, 11.0), "expected": 4, "live": 4.0}, ("PASS", 3.0, 1.0, 11.0, 4),
+        AGE,
+        {"values": (1.0, 2.0, 3.0, 11.0), "expected": 4, "live": 4.0},
+        ("PASS", 3.0, 1.0, 11.0, 4),
         "age of the oldest: peak 11.0 s, 4.00 s now, 3 of 4 points < 10 s, wants 75 % of them.",
     ),
     (
-        AGE, {"values": (1.0, 12.0, 13.0, 11.0), "expected": 4}, ("INCONCLUSIVE", 12.0, 1.0, 13.0, 4),
+        AGE,
+        {"values": (1.0, 12.0, 13.0, 11.0), "expected": 4},
+        ("INCONCLUSIVE", 12.0, 1.0, 13.0, 4),
         "age of the oldest: peak 13.0 s, 1 of 4 points < 10 s, wants 75 % of them.",
     ),
     (
-        AGE, {"values": (1.0, 2.0, 51.5), "expected": 4, "live": 0.5}, ("FAIL", 51.5, 0.5, 51.5, 3),
+        AGE,
+        {"values": (1.0, 2.0, 51.5), "expected": 4, "live": 0.5},
+        ("FAIL", 51.5, 0.5, 51.5, 3),
         "age of the oldest peaked at 51.5 s, 0.50 s now, alert limit > 50 s.",
     ),
     (
-        AGE, {"values": (1.0, 2.0, 3.0), "expected": 4, "look": None}, ("INCONCLUSIVE", 3.0, 1.0, 3.0, 3),
+        AGE,
+        {"values": (1.0, 2.0, 3.0), "expected": 4, "look": None},
+        ("INCONCLUSIVE", 3.0, 1.0, 3.0, 3),
         "soaking: age of the oldest so far peak 3.00 s, 3 of 4 points < 10 s.",
     ),
     (
-        AGE, {"values": (), "expected": 4, "live": 12.5}, ("NO_DATA", None, None, None, None),
+        AGE,
+        {"values": (), "expected": 4, "live": 12.5},
+        ("NO_DATA", None, None, None, None),
         "age of the oldest: no data, only the live reading 12.5 s, nothing of the window.",
     ),
     (
-        AGE, {"values": (), "expected": 4}, ("NO_DATA", None, None, None, None),
+        AGE,
+        {"values": (), "expected": 4},
+        ("NO_DATA", None, None, None, None),
         "age of the oldest: no data, not one valid point in the window.",
     ),
     (
-        AGE, {"values": (1.0, 2.0), "expected": 4}, ("INCONCLUSIVE", 2.0, 1.0, 2.0, 2),
+        AGE,
+        {"values": (1.0, 2.0), "expected": 4},
+        ("INCONCLUSIVE", 2.0, 1.0, 2.0, 2),
         "age of the oldest: 2 of 4 points are missing (peak 2.00 s, 2 of 4 points < 10 s).",
     ),
     (
-        AGE, {"values": (1.0, 2.0), "expected": 10, "proven_zero_by": "no job"}, ("PASS", 0.0, 0.0, 2.0, 10),
+        AGE,
+        {"values": (1.0, 2.0), "expected": 10, "proven_zero_by": "no job"},
+        ("PASS", 0.0, 0.0, 2.0, 10),
         "age of the oldest: peak 2.00 s, 10 of 10 points < 10 s, wants 75 % of them (absent points are zero, proven by "
         "no job).",
     ),
     (
-        AGE, {"values": (7.5,) * 30, "expected": 30}, ("INCONCLUSIVE", 7.5, 7.5, 7.5, 30),
+        AGE,
+        {"values": (7.5,) * 30, "expected": 30},
+        ("INCONCLUSIVE", 7.5, 7.5, 7.5, 30),
         "age of the oldest stood at exactly 7.50 s all the time: stuck? (peak 7.50 s, 30 of 30 points < 10 s).",
     ),
     (
-        EACH, {"values": (1.0, 20.0), "expected": 2, "live": 2.0}, ("INCONCLUSIVE", 20.0, 1.0, 20.0, 2),
+        EACH,
+        {"values": (1.0, 20.0), "expected": 2, "live": 2.0},
+        ("INCONCLUSIVE", 20.0, 1.0, 20.0, 2),
         "age of the oldest: peak 20.0 s, 2.00 s now, 1 of 2 points < 10 s.",
     ),
     (
-        EACH, {"values": (1.0, 2.0), "expected": 2, "live": 20.0}, ("INCONCLUSIVE", 20.0, 1.0, 20.0, 2),
+        EACH,
+        {"values": (1.0, 2.0), "expected": 2, "live": 20.0},
+        ("INCONCLUSIVE", 20.0, 1.0, 20.0, 2),
         "age of the oldest: peak 20.0 s, 20.0 s now, 2 of 2 points < 10 s.",
     ),
     (
-        EACH, {"values": (1.0, 2.0), "expected": 2}, ("PASS", 2.0, 1.0, 2.0, 2),
+        EACH,
+        {"values": (1.0, 2.0), "expected": 2},
+        ("PASS", 2.0, 1.0, 2.0, 2),
         "age of the oldest: peak 2.00 s, 2 of 2 points < 10 s.",
     ),
     (
-        EACH, {"values": (), "expected": 10, "proven_zero_by": "no job"}, ("PASS", 0.0, 0.0, 0.0, 10),
+        EACH,
+        {"values": (), "expected": 10, "proven_zero_by": "no job"},
+        ("PASS", 0.0, 0.0, 0.0, 10),
         "age of the oldest: peak 0.00 s, 10 of 10 points < 10 s (absent points are zero, proven by no job).",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("declared", "fields", "wanted", "reason"), GAUGES)
@@ -138,8 +164,9 @@ def test_the_collapse_of_a_gauge_is_its_peak_beyond_it() -> None:
 def test_proven_and_nothing_expected_is_nothing_to_judge() -> None:
     found = told(AGE, values=(), proven_zero_by="no job")
     assert (row(found), found.reason) == (
-        ("PASS", None, None, None, 0), "age of the oldest: nothing to judge, proven by no job.",
-    )  # fmt: skip
+        ("PASS", None, None, None, 0),
+        "age of the oldest: nothing to judge, proven by no job.",
+    )
     assert told(AGE, None, values=(), proven_zero_by="no job").verdict is Verdict.INCONCLUSIVE
     split = {"bad": 0, "n": 0, "weight": 0.1, "proven_zero_by": "no users"}
     assert told(gate("split"), **split).verdict is Verdict.PASS
@@ -170,11 +197,12 @@ def test_nonsense_is_not_excused_by_a_proof_that_there_was_nothing(kind: str, fi
         (gate("amount"), {"n": 9}, "no amount could be computed for the window"),
         (gate("amount"), {"n": 9, "value": -1}, "an amount of -1.0 cannot be"),
         (
-            gate("quantile", implausible="< 0.01"), {"n": 300, "value": 0.008, "upper": 1},
+            gate("quantile", implausible="< 0.01"),
+            {"n": 300, "value": 0.008, "upper": 1},
             "0.008 s is not plausible (< 0.01 s is not believed): is the unit right?",
         ),
     ],
-)  # fmt: skip
+)
 def test_why_it_is_no_data(declared: Gate, fields: dict[str, Any], reason: str) -> None:
     found = told(declared, **fields)
     title = declared.title[0].lower() + declared.title[1:]

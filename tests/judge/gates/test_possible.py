@@ -35,14 +35,17 @@ def told(policy: Policy, id: str, **fields: Any) -> Any:
         ("success_rate", {"n": 5000, "bad": 0, "doubtful": -3}, "-3 doubtful failures"),
         ("success_rate", {"blocks": (("2026-11-23T00:00:00Z", -1, 5), ("2026-11-23T01:00:00Z", 0, 5))}, "-1 failures"),
         ("success_rate", {"blocks": (("2026-11-23T00:00:00Z", 6, 5), ("2026-11-23T01:00:00Z", 0, 5))}, "6 failures"),
-        ("error_rate", {"bad": 4000, "n": 5000, "parts": (Part(name="a", bad=0, n=1), Part(name="b", bad=0, n=4999))},
-         "cannot both be"),
+        (
+            "error_rate",
+            {"bad": 4000, "n": 5000, "parts": (Part(name="a", bad=0, n=1), Part(name="b", bad=0, n=4999))},
+            "cannot both be",
+        ),
         ("error_rate", {"bad": 3, "n": 2, "parts": (Part(name="a", bad=3, n=2),)}, "a: 3 failures of 2"),
         ("submit_latency", {"value": 6.0, "bad": 0, "n": 5000}, "cannot both be"),
         ("submit_latency", {"value": 2.0, "bad": 2000, "n": 5000}, "cannot both be"),
         ("submit_latency", {"value": 262.0, "low": 178.0, "n": 16, "most": 58.0}, "262 s is more than 58 s"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_no_data_and_the_reason_says_what(
     policy: Policy, id: str, fields: dict[str, Any], said: str
 ) -> None:
@@ -82,15 +85,25 @@ def test_no_evidence_whatever_breaks_the_judge(policy: Policy, data: st.DataObje
     gate: Gate = data.draw(st.sampled_from(policy.gates))
     block = st.tuples(st.just("2026-11-23T00:00:00Z"), st.integers(-3, 10**18), st.integers(-3, 10**18))
     evidence = Evidence(
-        measure=gate.measure, kind=gate.kind, query="drawn",
+        measure=gate.measure,
+        kind=gate.kind,
+        query="drawn",
         start=data.draw(st.sampled_from(["", "2026-11-23T00:00:00Z"])),
         end=data.draw(st.sampled_from(["2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z", "no time"])),
-        bad=data.draw(numbers), n=data.draw(numbers), value=data.draw(floats), upper=data.draw(floats),
-        low=data.draw(floats), high=data.draw(floats), values=tuple(data.draw(st.lists(st.floats(), max_size=5))),
-        expected=data.draw(st.one_of(st.none(), st.integers(-5, 500))), live=data.draw(floats),
-        weight=data.draw(floats), doubtful=data.draw(st.integers(-5, 10**18)),
-        blocks=tuple(data.draw(st.lists(block, max_size=3))), partial=data.draw(st.booleans()),
-    )  # fmt: skip
+        bad=data.draw(numbers),
+        n=data.draw(numbers),
+        value=data.draw(floats),
+        upper=data.draw(floats),
+        low=data.draw(floats),
+        high=data.draw(floats),
+        values=tuple(data.draw(st.lists(st.floats(), max_size=5))),
+        expected=data.draw(st.one_of(st.none(), st.integers(-5, 500))),
+        live=data.draw(floats),
+        weight=data.draw(floats),
+        doubtful=data.draw(st.integers(-5, 10**18)),
+        blocks=tuple(data.draw(st.lists(block, max_size=3))),
+        partial=data.draw(st.booleans()),
+    )
     result = judge(gate, evidence, look=LOOK if final else None)
     assert result.verdict in Verdict
     if evidence.partial:

@@ -40,8 +40,16 @@ def seen(good: int, failing: list[int], block: int = BLOCK) -> Evidence:
     rows = [(f"2026-11-23T{k // 4:02d}:{k % 4 * 15:02d}:00+00:00", 0, block) for k in range(good)]
     rows += [(f"2026-11-23T{k // 4:02d}:{k % 4 * 15:02d}:00+00:00", bad, block) for k, bad in enumerate(failing, good)]
     n, bad = block * len(rows), sum(failing)
-    return Evidence(measure="success", kind="rate", start=rows[0][0], end="2026-11-24T00:00:00+00:00", query="by hand",
-                    bad=bad, n=n, blocks=tuple(rows))  # fmt: skip
+    return Evidence(
+        measure="success",
+        kind="rate",
+        start=rows[0][0],
+        end="2026-11-24T00:00:00+00:00",
+        query="by hand",
+        bad=bad,
+        n=n,
+        blocks=tuple(rows),
+    )
 
 
 def test_a_gate_is_judged_as_it_was_with_the_words_of_then(policy: Policy) -> None:

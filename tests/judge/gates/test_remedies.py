@@ -100,7 +100,7 @@ def _evidence(policy: Policy, draw: Any) -> dict[str, Evidence]:
             measure="generation_time", kind="quantile", n=300, value=draw(st.floats(20, 400)), **window
         ),
         "success": Evidence(measure="success", kind="rate", n=300, bad=draw(st.integers(0, 300)), **window),
-    }  # fmt: skip
+    }
 
 
 @given(st.data())

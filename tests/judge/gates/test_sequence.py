@@ -26,8 +26,9 @@ def test_all_intervals_of_a_soak_hold_at_once_in_95_of_100(rate: float) -> None:
     missed = 0
     for _ in range(1000):
         bad = np.cumsum(rng.binomial(10, rate, len(n)))
-        ends = np.array(sequence.band(bad.tolist(), n.tolist(), declared.tolist(), looks=3, confidence=CONFIDENCE,
-                                      prior=PRIOR))  # fmt: skip
+        ends = np.array(
+            sequence.band(bad.tolist(), n.tolist(), declared.tolist(), looks=3, confidence=CONFIDENCE, prior=PRIOR)
+        )
         missed += bool(np.any((rate < ends[:, 0]) | (rate > ends[:, 1])))
     assert missed / 1000 <= 0.05
 
@@ -83,9 +84,16 @@ def test_the_policy_declares_no_more_looks_than_the_width_is_promised_for(policy
 
 
 @pytest.mark.parametrize(
-    ("bad", "n", "alpha", "prior"), [(2, 1, 0.05, PRIOR), (-1, 4, 0.05, PRIOR), (math.nan, 4, 0.05, PRIOR),
-                                     (1, 4, 0.0, PRIOR), (1, 4, 0.05, (0.0, 1.0)), (1, math.inf, 0.05, PRIOR)]
-)  # fmt: skip
+    ("bad", "n", "alpha", "prior"),
+    [
+        (2, 1, 0.05, PRIOR),
+        (-1, 4, 0.05, PRIOR),
+        (math.nan, 4, 0.05, PRIOR),
+        (1, 4, 0.0, PRIOR),
+        (1, 4, 0.05, (0.0, 1.0)),
+        (1, math.inf, 0.05, PRIOR),
+    ],
+)
 def test_what_cannot_be_is_refused(bad: float, n: float, alpha: float, prior: tuple[float, float]) -> None:
     with pytest.raises(ValueError):
         sequence.so_far([bad], [n], alpha, prior)

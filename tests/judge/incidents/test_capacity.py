@@ -113,7 +113,5 @@ def test_what_a_watch_tells() -> None:
         "no throttle event, and no sign that the table was used either: nothing is proven"
     )
     assert _watched(900, 960).words == "still throttled with the new capacity: 5 of writes"
-    both = watch(
-        {"a": [(0.0, 1.0)], "b": [(0.0, 2.5)]}, since=0, seen_until=60, minutes=30, settle_min=0, proven=True
-    )  # fmt: skip
+    both = watch({"a": [(0.0, 1.0)], "b": [(0.0, 2.5)]}, since=0, seen_until=60, minutes=30, settle_min=0, proven=True)
     assert both.words == "still throttled with the new capacity: 1 of a, 2.5 of b"

@@ -10,9 +10,15 @@ from runbook_lib.judge.incidents.deviation import Act, Deviation, Said, still_op
 
 def _one(check: str = "a", was: int = 5, value: int = 10) -> Deviation:
     return Deviation(
-        check=check, title=check, was=was, value=value, by="ana", at="2026-11-25T03:00:00+00:00", why="backlog",
+        check=check,
+        title=check,
+        was=was,
+        value=value,
+        by="ana",
+        at="2026-11-25T03:00:00+00:00",
+        why="backlog",
         incident="rollback_2",
-    )  # fmt: skip
+    )
 
 
 def _said(act: Act, one: Deviation) -> Said:

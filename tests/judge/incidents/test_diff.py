@@ -28,12 +28,16 @@ def test_scalars_lists_and_what_is_taken_away() -> None:
     assert (diff.kind, diff.stacks) == ("cdk", (STACK,))
     queue, worker = diff.changes
     assert queue == Change(
-        action="modify", type="AWS::SQS::Queue", logical_id="VprJobsQueue0A1B2C3D", label="VprJobsQueue", stack=STACK,
+        action="modify",
+        type="AWS::SQS::Queue",
+        logical_id="VprJobsQueue0A1B2C3D",
+        label="VprJobsQueue",
+        stack=STACK,
         properties=(
             Property(path=("VisibilityTimeout",), old="30", new="60"),
             Property(path=("RedrivePolicy", "maxReceiveCount"), old="5", new="3"),
         ),
-    )  # fmt: skip
+    )
     assert worker.properties[1] == Property(path=("ReservedConcurrentExecutions",), old="2", removed=True)
 
 
@@ -41,12 +45,15 @@ def test_nested_properties_are_named_to_the_leaf() -> None:
     diff = parse(recorded("nested.txt"))
     assert diff.stacks == (STACK,), "cdk shows a path, and the stack's name in brackets"
     assert named(diff) == {
-        "modify VprSubmitLambda11223344": ["Code.S3Key", "Environment.Variables.JOB_TTL_S",
-                                           "Environment.Variables.LOG_LEVEL"],
+        "modify VprSubmitLambda11223344": [
+            "Code.S3Key",
+            "Environment.Variables.JOB_TTL_S",
+            "Environment.Variables.LOG_LEVEL",
+        ],
         "modify CareervpJobsTable10203040": ["TimeToLiveSpecification"],
         "modify CareervpApiDeploymentStageprod5A5B5C5D": ["MethodSettings"],
         "modify CareervpApiapivprPOST6B6C6D6E": ["Integration.Uri.Fn::Join"],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -88,13 +95,17 @@ def test_a_change_set_tells_values_and_names() -> None:
     diff = parse("Creating change set...\n" + recorded("change-set.json") + "\nbye")
     assert (diff.kind, diff.stacks) == ("change-set", (STACK,))
     assert named(diff) == {
-        "modify Jobs0A1B2C3D": ["VisibilityTimeout", "ReceiveMessageWaitTimeSeconds",
-                                "RedrivePolicy.deadLetterTargetArn", "Tags.0.Value"],
+        "modify Jobs0A1B2C3D": [
+            "VisibilityTimeout",
+            "ReceiveMessageWaitTimeSeconds",
+            "RedrivePolicy.deadLetterTargetArn",
+            "Tags.0.Value",
+        ],
         "modify Worker4D5E6F70": ["MemorySize"],
         "add Dead55667788": [],
         "add Topic11112222": [],
         "orphan Sync01020304": [],
-    }, "what only may change is not named, nor what is evaluated later"  # fmt: skip
+    }, "what only may change is not named, nor what is evaluated later"
     assert diff.changes[2].names == ("careervp-vpr-jobs-dlq-prod",)
 
 

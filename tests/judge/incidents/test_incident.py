@@ -63,11 +63,12 @@ def test_the_facts_hold_what_the_record_must_tell() -> None:
         (clock(), "not yet", f"decided at {AT}, not set yet"),
         (clock("2026-11-23T03:12:06Z"), "not yet", f"decided at {AT}, set 1 s later, not in effect yet"),
         (
-            clock("2026-11-23T03:12:06Z", "2026-11-23T03:14:35Z"), "2.5 min",
+            clock("2026-11-23T03:12:06Z", "2026-11-23T03:14:35Z"),
+            "2.5 min",
             f"decided at {AT}, set 1 s later, in effect after 2.5 min; the limit is 5 min",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_the_clock_says(clocked: Clock | None, found: str, reason: str) -> None:
     told = time_to_effect("rollback_1", clocked, 5)
     assert (told.title, told.expected, told.found) == ("Time from the decision to the effect", "< 5 min", found)
@@ -78,9 +79,19 @@ def test_what_the_clock_says(clocked: Clock | None, found: str, reason: str) -> 
 def test_spelled() -> None:
     seconds = (0.4, 61, 119, 120, 450, 7199, 7200, 10_800, -119, -120, -7200, 3_600_000)
     assert [spell(each) for each in seconds] == [
-        "0 s", "61 s", "119 s", "2.0 min", "7.5 min", "120.0 min", "2.0 h", "3.0 h", "-119 s", "-2.0 min", "-2.0 h",
+        "0 s",
+        "61 s",
+        "119 s",
+        "2.0 min",
+        "7.5 min",
+        "120.0 min",
+        "2.0 h",
+        "3.0 h",
+        "-119 s",
+        "-2.0 min",
+        "-2.0 h",
         "1000.0 h",
-    ]  # fmt: skip
+    ]
 
 
 def decided(*checks: Check, **more: Any) -> Any:
@@ -134,34 +145,46 @@ def test_no_way_back_says_what_can_be_done_instead() -> None:
 AGAIN = "Put that right, then run this notebook again."
 TOLD: list[tuple[list[Check], dict[str, Any], str, str]] = [
     (
-        [one("a", False)], {"acted": False}, "PLANNED: would do",
+        [one("a", False)],
+        {"acted": False},
+        "PLANNED: would do",
         "Run it again with mode='apply' and confirm, now; nothing else holds it up.",
     ),
     (
-        [one("a", True), one("b", True), one("c", None, required=False)], {"come_back_at": AT},
-        "DONE: the rollback is complete: async is off; all 2 required checks passed", "Find the cause.",
+        [one("a", True), one("b", True), one("c", None, required=False)],
+        {"come_back_at": AT},
+        "DONE: the rollback is complete: async is off; all 2 required checks passed",
+        "Find the cause.",
     ),
     (
-        [one("a", None), one("b", None)], {"come_back_at": AT},
-        "SOAK: async is off; still to be seen: title of a, title of b", f"Run this notebook again at {AT}.",
+        [one("a", None), one("b", None)],
+        {"come_back_at": AT},
+        "SOAK: async is off; still to be seen: title of a, title of b",
+        f"Run this notebook again at {AT}.",
     ),
     ([one("a", None)], {}, "HOLD: async is off, but reason of a", AGAIN),
     (
-        [one("a", False), one("b", False)], {"again": "Look."},
-        "HOLD: async is off, but reason of a (and 1 more)", "Look.",
+        [one("a", False), one("b", False)],
+        {"again": "Look."},
+        "HOLD: async is off, but reason of a (and 1 more)",
+        "Look.",
     ),
     (
-        [one("a", False)], {"falls_to": "rollback_1", "then": "turn async off."},
-        "ROLLBACK: reason of a", "Turn async off.",
+        [one("a", False)],
+        {"falls_to": "rollback_1", "then": "turn async off."},
+        "ROLLBACK: reason of a",
+        "Turn async off.",
     ),
     (
-        [one("a", None), one("b", False), one("c", False), one("d", False)], {"falls_to": "rollback_1"},
-        "ROLLBACK: reason of b (and 2 more)", "Find the cause.",
+        [one("a", None), one("b", False), one("c", False), one("d", False)],
+        {"falls_to": "rollback_1"},
+        "ROLLBACK: reason of b (and 2 more)",
+        "Find the cause.",
     ),
     ([one("a", None)], {"falls_to": "rollback_1"}, "HOLD: async is off, but reason of a", AGAIN),
     ([], {"no_way": NoWayBack(why="it is gone")}, "HOLD: it is gone", AGAIN),
     ([], {"no_way": NoWayBack(why="it is gone", then="ask; then wait")}, "HOLD: it is gone", "Ask; then wait."),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("checks", "more", "reason", "then"), TOLD)

@@ -37,9 +37,12 @@ def test_a_route_by_its_path(label: str, logical_id: str, routes: set[tuple[str,
 
 
 QUEUE = Place(
-    "AWS::SQS::Queue", names=("careervp-vpr-jobs-queue-prod",), named=True, logical="(vpr)?jobsqueue",
+    "AWS::SQS::Queue",
+    names=("careervp-vpr-jobs-queue-prod",),
+    named=True,
+    logical="(vpr)?jobsqueue",
     keys=("careervpvprjobsqueueprod", "vprjobsqueue"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +66,21 @@ def test_a_name_counts_more_than_what_the_code_calls_it(change: dict[str, object
 @pytest.mark.parametrize(
     ("told", "read"),
     [
-        ("660", 660), ("true", True), ("ttl", "ttl"), (None, None), (7, 7), ({"a": 1}, {"a": 1}),
-        ('{"Ref":"Dlq"}', None), ("${Token[x]}", None), ('{"Fn::GetAtt":["A","Arn"]}', None), ({"Ref": "A"}, None),
-        ("{{resolve:ssm:x}}", None), ("{{changeSet:KNOWN_AFTER_APPLY}}", None), ("arn:aws:iam::0:role/x...", None),
+        ("660", 660),
+        ("true", True),
+        ("ttl", "ttl"),
+        (None, None),
+        (7, 7),
+        ({"a": 1}, {"a": 1}),
+        ('{"Ref":"Dlq"}', None),
+        ("${Token[x]}", None),
+        ('{"Fn::GetAtt":["A","Arn"]}', None),
+        ({"Ref": "A"}, None),
+        ("{{resolve:ssm:x}}", None),
+        ("{{changeSet:KNOWN_AFTER_APPLY}}", None),
+        ("arn:aws:iam::0:role/x...", None),
         ("[redacted]", None),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_only_the_deployment_knows_is_not_told(told: object, read: object) -> None:
     assert value(told) == read

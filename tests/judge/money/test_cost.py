@@ -107,9 +107,11 @@ def test_fixed_and_variable_are_all_of_the_scope(prices: Prices) -> None:
 def test_provisioned_capacity_is_paid_without_traffic_and_shown_only_where_there_is_any() -> None:
     provisioned = Capacity(write_units=5, write_unit_hours=200, read_unit_hours=100).lines()
     assert {(line.item, line.fixed) for line in provisioned} == {
-        ("dynamodb.write_units", False), ("dynamodb.read_units", False),
-        ("dynamodb.write_capacity", True), ("dynamodb.read_capacity", True),
-    }  # fmt: skip
+        ("dynamodb.write_units", False),
+        ("dynamodb.read_units", False),
+        ("dynamodb.write_capacity", True),
+        ("dynamodb.read_capacity", True),
+    }
     assert [line.item for line in Capacity().lines()] == ["dynamodb.write_units", "dynamodb.read_units"]
 
 
@@ -117,9 +119,19 @@ def test_a_bill_begins_with_the_functions_and_the_table() -> None:
     """The order in which a bill is shown."""
     services = list(dict.fromkeys(line.service for line in one_vpr().usage().lines))
     assert services == [
-        "Lambda submit", "Lambda worker", "Lambda status", "table", "API submit", "API polls", "queue", "bucket",
-        "logs", "data out", "LLM", "KPI metrics",
-    ]  # fmt: skip
+        "Lambda submit",
+        "Lambda worker",
+        "Lambda status",
+        "table",
+        "API submit",
+        "API polls",
+        "queue",
+        "bucket",
+        "logs",
+        "data out",
+        "LLM",
+        "KPI metrics",
+    ]
 
 
 def test_what_is_paid_without_traffic_stays_so_over_windows(prices: Prices) -> None:
@@ -154,16 +166,39 @@ def test_paths_do_not_mix() -> None:
 
 amounts = st.floats(0, 1e6)
 functions = st.builds(
-    Function, service=st.just("Lambda worker"), runs=amounts, seconds=amounts, memory_mb=st.sampled_from([256, 1024]),
+    Function,
+    service=st.just("Lambda worker"),
+    runs=amounts,
+    seconds=amounts,
+    memory_mb=st.sampled_from([256, 1024]),
     architecture=st.just("x86_64"),
-)  # fmt: skip
-VARIABLE = ("submits", "polls", "queue_sent", "queue_received", "queue_deleted", "puts", "gets", "item_gb_months",
-            "report_gb_months", "log_gb", "out_gb", "input_tokens", "output_tokens")  # fmt: skip
+)
+VARIABLE = (
+    "submits",
+    "polls",
+    "queue_sent",
+    "queue_received",
+    "queue_deleted",
+    "puts",
+    "gets",
+    "item_gb_months",
+    "report_gb_months",
+    "log_gb",
+    "out_gb",
+    "input_tokens",
+    "output_tokens",
+)
 counted = st.builds(
-    AsyncCounts, api=st.just("rest"), successes=st.integers(0, 1000), hours=amounts, functions=st.tuples(functions),
-    capacity=st.builds(Capacity, write_units=amounts, read_units=amounts), custom_metrics=st.just(8.0),
-    queue_empty_receives=amounts, **dict.fromkeys(VARIABLE, amounts),
-)  # fmt: skip
+    AsyncCounts,
+    api=st.just("rest"),
+    successes=st.integers(0, 1000),
+    hours=amounts,
+    functions=st.tuples(functions),
+    capacity=st.builds(Capacity, write_units=amounts, read_units=amounts),
+    custom_metrics=st.just(8.0),
+    queue_empty_receives=amounts,
+    **dict.fromkeys(VARIABLE, amounts),
+)
 
 
 def usd(usage: Usage, prices: Prices = PRICES) -> float:
@@ -201,9 +236,15 @@ def test_monotone_in_every_price(one: AsyncCounts, item: str, times: float) -> N
 @given(amounts, amounts)
 def test_zero_usage_costs_only_the_fixed_part(hours: float, empty: float) -> None:
     nothing = AsyncCounts(
-        api="rest", successes=0, hours=hours, submits=0, polls=0, functions=(), custom_metrics=8,
+        api="rest",
+        successes=0,
+        hours=hours,
+        submits=0,
+        polls=0,
+        functions=(),
+        custom_metrics=8,
         queue_empty_receives=empty,
-    )  # fmt: skip
+    )
     lines = invoice(nothing.usage(), PRICES)
     assert math.fsum(line.usd for line in lines if not line.fixed) == 0
     assert math.fsum(line.usd for line in lines) == pytest.approx(empty * 0.4e-6 + 8 * 0.3 * hours / 730)

@@ -15,9 +15,16 @@ from runbook_lib.params.prices import Prices
 
 PRICES = Prices.model_validate(yaml.safe_load((Path(__file__).parent / "prices.yaml").read_text(encoding="utf-8")))
 DAY = AsyncCounts(
-    api="rest", successes=1000, hours=73, submits=10_000, polls=0, functions=(), custom_metrics=8, input_tokens=1e6,
+    api="rest",
+    successes=1000,
+    hours=73,
+    submits=10_000,
+    polls=0,
+    functions=(),
+    custom_metrics=8,
+    input_tokens=1e6,
     capacity=Capacity(write_units=1e6),
-)  # fmt: skip
+)
 
 
 def test_fixed_charges_do_not_grow_with_the_traffic() -> None:

@@ -84,18 +84,27 @@ def test_fewer_places_still_add_up() -> None:
     """In cents a report's 0.4433 is 0.44: 0.11 and 0.33, of which the metrics have 0.10 and the polls the last cent."""
     rows = {row.service or row.scope: str(row.per_vpr) for row in statement(BILL, 3, 7, places=2)}
     assert rows == {
-        "API submit": "0.00", "KPI metrics": "0.10", "API polls": "0.01", "infrastructure": "0.11",
-        "LLM": "0.30", "LLM, not reported": "0.03", "tokens": "0.33", "both": "0.44",
-    }  # fmt: skip
+        "API submit": "0.00",
+        "KPI metrics": "0.10",
+        "API polls": "0.01",
+        "infrastructure": "0.11",
+        "LLM": "0.30",
+        "LLM, not reported": "0.03",
+        "tokens": "0.33",
+        "both": "0.44",
+    }
 
 
 def test_the_parts_of_a_chart_by_hand() -> None:
     assert grouped([*BILL, {"service": "questions", "usd": 0.2, "fixed": True, "llm": False}], 2) == pytest.approx(
         {
-            "tokens": 0.45, "API": 0.015, "logs and KPI metrics": 0.15, "tokens of cut-off runs": 0.05,
+            "tokens": 0.45,
+            "API": 0.015,
+            "logs and KPI metrics": 0.15,
+            "tokens of cut-off runs": 0.05,
             "questions": 0.1,
         }
-    )  # fmt: skip
+    )
 
 
 @given(lines, st.integers(1, 500))

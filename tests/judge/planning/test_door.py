@@ -15,15 +15,21 @@ from runbook_lib.judge.planning.door import LIMITS, DoorPlan, Limits, Manner, Pe
 from runbook_lib.observe.traffic.peak import grid, peak_of
 
 MANNER = Manner(
-    burst=3, headroom=2, generation_s=45, poll_every_s=5, workers=5,
+    burst=3,
+    headroom=2,
+    generation_s=45,
+    poll_every_s=5,
+    workers=5,
     handler_s={"submit": 1, "status": 0.3, "sync": 60},
-)  # fmt: skip
+)
 PEAK = Peak(per_minute=12, per_hour=240, per_day=3000)
 """3,000 requests a day, as the service sees them."""
 WIDE = Limits(
-    stage=Throttle(rate=10_000, burst=5000), account=Throttle(rate=10_000, burst=5000), unreserved=900,
+    stage=Throttle(rate=10_000, burst=5000),
+    account=Throttle(rate=10_000, burst=5000),
+    unreserved=900,
     reserved={"sync": None, "submit": None, "status": None, "worker": 5},
-)  # fmt: skip
+)
 
 
 def judged(limits: Limits, percent: float = 100, peak: Peak | None = PEAK, manner: Manner = MANNER) -> dict[str, Check]:
@@ -105,15 +111,26 @@ def test_a_limit_that_was_not_seen_never_passes(id: str, percent: float) -> None
 RATE = st.floats(0.001, 1e4)
 LOADS = st.builds(
     lambda minute, hours, days: Peak(per_minute=minute, per_hour=minute * hours, per_day=minute * hours * days),
-    RATE, st.floats(1, 60), st.floats(1, 24),
-)  # fmt: skip
+    RATE,
+    st.floats(1, 60),
+    st.floats(1, 24),
+)
 SOME = st.builds(
     lambda stage, burst, account, pool, worker, quota: Limits(
-        stage=Throttle(rate=stage, burst=burst), account=Throttle(rate=account, burst=account), unreserved=pool,
-        reserved={"worker": worker}, keyed=("sync", "submit", "status"), plans=(DoorPlan(name="p", quota=quota),),
+        stage=Throttle(rate=stage, burst=burst),
+        account=Throttle(rate=account, burst=account),
+        unreserved=pool,
+        reserved={"worker": worker},
+        keyed=("sync", "submit", "status"),
+        plans=(DoorPlan(name="p", quota=quota),),
     ),
-    RATE, RATE, RATE, st.integers(1, 1000), st.integers(1, 100), RATE,
-)  # fmt: skip
+    RATE,
+    RATE,
+    RATE,
+    st.integers(1, 1000),
+    st.integers(1, 100),
+    RATE,
+)
 
 
 @given(SOME, LOADS, st.floats(1, 100), st.floats(1.1, 10))
@@ -141,9 +158,11 @@ def test_the_verdict_follows_the_factor(limits: Limits, peak: Peak, percent: flo
 @given(LOADS, st.floats(1, 100), st.sampled_from(["stage", "account", "workers", "lambda_pool"]))
 def test_a_limit_of_zero_always_fails(peak: Peak, percent: float, id: str) -> None:
     shut = {
-        "stage": {"stage": Throttle(rate=0, burst=0)}, "account": {"account": Throttle(rate=0, burst=0)},
-        "workers": {"reserved": {**WIDE.reserved, "worker": 0}}, "lambda_pool": {"unreserved": 0},
-    }[id]  # fmt: skip
+        "stage": {"stage": Throttle(rate=0, burst=0)},
+        "account": {"account": Throttle(rate=0, burst=0)},
+        "workers": {"reserved": {**WIDE.reserved, "worker": 0}},
+        "lambda_pool": {"unreserved": 0},
+    }[id]
     assert judged(WIDE.model_copy(update=shut), percent, peak)[id].verdict is Verdict.FAIL
 
 

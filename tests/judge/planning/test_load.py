@@ -13,20 +13,35 @@ from runbook_lib.judge.planning.load import Job, Met
 
 SUBMIT = Gate.model_validate(
     {
-        "id": "submit_latency", "title": "P95 submit latency", "kind": "quantile", "quantile": 0.95,
-        "measure": "submit_latency", "unit": "s", "target": "< 3", "alert": "> 5", "implausible": "< 0.005",
+        "id": "submit_latency",
+        "title": "P95 submit latency",
+        "kind": "quantile",
+        "quantile": 0.95,
+        "measure": "submit_latency",
+        "unit": "s",
+        "target": "< 3",
+        "alert": "> 5",
+        "implausible": "< 0.005",
         "why": "test",
     }
-)  # fmt: skip
+)
 
 
 def user(n: int, **changes: Any) -> Met:
     return Met.model_validate(
         {
-            "at": n * 0.01, "job_id": f"job-{n}", "submit_s": 0.2, "submit_status": 202, "poll_status": 200,
-            "polls": 1, "outcome": "COMPLETED", "waited_s": 5.0, "downloaded": True, **changes,
+            "at": n * 0.01,
+            "job_id": f"job-{n}",
+            "submit_s": 0.2,
+            "submit_status": 202,
+            "poll_status": 200,
+            "polls": 1,
+            "outcome": "COMPLETED",
+            "waited_s": 5.0,
+            "downloaded": True,
+            **changes,
         }
-    )  # fmt: skip
+    )
 
 
 def users(n: int = 100, **changes: Any) -> list[Met]:

@@ -34,49 +34,107 @@ def served(name: str, met: list[Met], n: int | None = None, gate: Gate = SUBMIT,
     ("name", "met", "n", "verdict", "title", "reason", "expected", "found"),
     [
         (
-            "accepted", users(3), 3, "PASS", "Every submission accepted", "3 of 3 submissions were answered 202",
-            "3", "3",
-        ),
-        (
-            "accepted", users(5, {"submit_status": 0}, {"submit_status": 429}, {"submit_status": 429}), 7, "FAIL",
+            "accepted",
+            users(3),
+            3,
+            "PASS",
             "Every submission accepted",
-            "2 of 7 submissions were answered 202 (1 x no answer, 2 x 429), 2 users left no word", "7", "2",
+            "3 of 3 submissions were answered 202",
+            "3",
+            "3",
         ),
         (
-            "concurrent", users(3), 3, "PASS", "All users at the same time", "3 conversations were under way at once",
-            "3", "3",
+            "accepted",
+            users(5, {"submit_status": 0}, {"submit_status": 429}, {"submit_status": 429}),
+            7,
+            "FAIL",
+            "Every submission accepted",
+            "2 of 7 submissions were answered 202 (1 x no answer, 2 x 429), 2 users left no word",
+            "7",
+            "2",
         ),
         (
-            "concurrent", users(3), 2, "PASS", "All users at the same time", "3 conversations were under way at once",
-            "2", "3",
+            "concurrent",
+            users(3),
+            3,
+            "PASS",
+            "All users at the same time",
+            "3 conversations were under way at once",
+            "3",
+            "3",
         ),
         (
-            "concurrent", users(3, {"at": 60.0}), 3, "FAIL", "All users at the same time",
-            "2 conversations were under way at once, wants 3; raise spawn_per_s in load.yaml", "3", "2",
+            "concurrent",
+            users(3),
+            2,
+            "PASS",
+            "All users at the same time",
+            "3 conversations were under way at once",
+            "2",
+            "3",
         ),
         (
-            "downloaded", users(3), 3, "PASS", "Every finished report downloaded",
-            "3 of 3 users who were told COMPLETED downloaded their report", "3", "3",
+            "concurrent",
+            users(3, {"at": 60.0}),
+            3,
+            "FAIL",
+            "All users at the same time",
+            "2 conversations were under way at once, wants 3; raise spawn_per_s in load.yaml",
+            "3",
+            "2",
         ),
         (
-            "downloaded", users(6, *[{"downloaded": False}] * 4, {"outcome": "gave up", "downloaded": False}), 6,
-            "FAIL", "Every finished report downloaded",
-            "1 of 5 users who were told COMPLETED downloaded their report; not job-1, job-2, job-3", "5", "1",
+            "downloaded",
+            users(3),
+            3,
+            "PASS",
+            "Every finished report downloaded",
+            "3 of 3 users who were told COMPLETED downloaded their report",
+            "3",
+            "3",
         ),
         (
-            "throttles", users(3), 3, "PASS", "Nothing throttled",
-            "0 of 3 users were turned away (429, 5xx); CloudWatch has no point about throttles yet", "0", "0 users",
+            "downloaded",
+            users(6, *[{"downloaded": False}] * 4, {"outcome": "gave up", "downloaded": False}),
+            6,
+            "FAIL",
+            "Every finished report downloaded",
+            "1 of 5 users who were told COMPLETED downloaded their report; not job-1, job-2, job-3",
+            "5",
+            "1",
         ),
         (
-            "throttles", users(3, THROTTLED, {"poll_status": 503}), 3, "FAIL", "Nothing throttled",
-            "2 of 3 users were turned away (429, 5xx); CloudWatch has no point about throttles yet", "0", "2 users",
+            "throttles",
+            users(3),
+            3,
+            "PASS",
+            "Nothing throttled",
+            "0 of 3 users were turned away (429, 5xx); CloudWatch has no point about throttles yet",
+            "0",
+            "0 users",
         ),
         (
-            "submit_p95", users(2, submit_status=0), 2, "NO_DATA", "p95 of the submission",
-            "no submission was answered", "< 3 s", "",
+            "throttles",
+            users(3, THROTTLED, {"poll_status": 503}),
+            3,
+            "FAIL",
+            "Nothing throttled",
+            "2 of 3 users were turned away (429, 5xx); CloudWatch has no point about throttles yet",
+            "0",
+            "2 users",
+        ),
+        (
+            "submit_p95",
+            users(2, submit_status=0),
+            2,
+            "NO_DATA",
+            "p95 of the submission",
+            "no submission was answered",
+            "< 3 s",
+            "",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_the_users_met(
     name: str, met: list[Met], n: int, verdict: str, title: str, reason: str, expected: str, found: str
 ) -> None:
@@ -88,11 +146,12 @@ def test_what_the_users_met(
     [
         (0.0, "0 of 1 users were turned away (429, 5xx); CloudWatch counts 0 throttled invocations", "0 users"),
         (
-            2.0, "0 of 1 users were turned away (429, 5xx); CloudWatch counts 2 throttled invocations",
+            2.0,
+            "0 of 1 users were turned away (429, 5xx); CloudWatch counts 2 throttled invocations",
             "0 users, 2 invocations",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cloudwatch_counted(throttled: float, reason: str, found: str) -> None:
     seen = served("throttles", users(1), throttled=throttled)
     assert (seen.reason, seen.expected, seen.found) == (reason, "0", found)
@@ -102,30 +161,43 @@ def test_what_cloudwatch_counted(throttled: float, reason: str, found: str) -> N
     ("times", "verdict", "reason", "found", "facts"),
     [
         (
-            [0.2] * 99 + [9.0], "PASS",
-            "p95 of 100 submissions is 0.20 s, target < 3 s; with 95 % it is at most 0.20 s", "0.20 s",
+            [0.2] * 99 + [9.0],
+            "PASS",
+            "p95 of 100 submissions is 0.20 s, target < 3 s; with 95 % it is at most 0.20 s",
+            "0.20 s",
             {"value_s": 0.2, "bound_s": 0.2},
         ),
         (
-            [0.2] * 98 + [9.0] * 2, "FAIL",
+            [0.2] * 98 + [9.0] * 2,
+            "FAIL",
             "p95 of 100 submissions is 0.20 s, target < 3 s; with 95 % it is at most 9.00 s, "
-            "which does not exclude the alert limit", "0.20 s", {"value_s": 0.2, "bound_s": 9.0},
+            "which does not exclude the alert limit",
+            "0.20 s",
+            {"value_s": 0.2, "bound_s": 9.0},
         ),
         (
-            [0.2] * 94 + [3.0004] * 6, "FAIL", "p95 of 100 submissions is 3.0004 s, target < 3 s", "3.0004 s",
+            [0.2] * 94 + [3.0004] * 6,
+            "FAIL",
+            "p95 of 100 submissions is 3.0004 s, target < 3 s",
+            "3.0004 s",
             {"value_s": 3.0004},
         ),
         (
-            [0.2] * 58, "NO_DATA",
-            "p95 of 58 submissions is 0.20 s, target < 3 s; 58 submissions are too few for a bound", "0.20 s",
+            [0.2] * 58,
+            "NO_DATA",
+            "p95 of 58 submissions is 0.20 s, target < 3 s; 58 submissions are too few for a bound",
+            "0.20 s",
             {"value_s": 0.2},
         ),
         (
-            [0.001] * 100, "NO_DATA",
-            "p95 of 100 submissions is 0.00 s, target < 3 s: not plausible; is the unit right?", "0.00 s", {},
+            [0.001] * 100,
+            "NO_DATA",
+            "p95 of 100 submissions is 0.00 s, target < 3 s: not plausible; is the unit right?",
+            "0.00 s",
+            {},
         ),
     ],
-)  # fmt: skip
+)
 def test_the_submissions_p95(
     times: list[float], verdict: str, reason: str, found: str, facts: dict[str, float]
 ) -> None:
@@ -158,28 +230,45 @@ GONE = {"job-0": DONE, "job-1": Job(status="FAILED")}
     ("met", "jobs", "verdict", "reason", "expected", "found", "lost"),
     [
         (
-            users(2), {"job-0": DONE, "job-1": DONE}, "PASS", "all 2 accepted jobs are COMPLETED and have their report",
-            "2", "2", [],
+            users(2),
+            {"job-0": DONE, "job-1": DONE},
+            "PASS",
+            "all 2 accepted jobs are COMPLETED and have their report",
+            "2",
+            "2",
+            [],
         ),
         (users(2), GONE, "FAIL", "of 2 accepted jobs 1 are lost: job-1 (FAILED)", "2", "1", ["job-1"]),
         (
-            users(4), GONE, "FAIL",
+            users(4),
+            GONE,
+            "FAIL",
             "of 4 accepted jobs 3 are lost: job-1 (FAILED), job-2 (not in the table), job-3 (not in the table)",
-            "4", "1", ["job-1", "job-2", "job-3"],
+            "4",
+            "1",
+            ["job-1", "job-2", "job-3"],
         ),
         (
-            users(5), GONE, "FAIL",
+            users(5),
+            GONE,
+            "FAIL",
             "of 5 accepted jobs 4 are lost: job-1 (FAILED), job-2 (not in the table), job-3 (not in the table), 1 more",
-            "5", "1", ["job-1", "job-2", "job-3", "job-4"],
+            "5",
+            "1",
+            ["job-1", "job-2", "job-3", "job-4"],
         ),
         (
-            users(3, {"job_id": ""}, {"job_id": "job-0"}), {"job-0": DONE}, "FAIL",
+            users(3, {"job_id": ""}, {"job_id": "job-0"}),
+            {"job-0": DONE},
+            "FAIL",
             "of 3 accepted jobs 2 are lost: 1 accepted without a job id, 1 answered with the job of another user",
-            "3", "1", [],
+            "3",
+            "1",
+            [],
         ),
         (users(2, submit_status=500, job_id=""), {}, "NO_DATA", "no job was accepted", "0", "0", []),
     ],
-)  # fmt: skip
+)
 def test_what_became_of_the_jobs(
     met: list[Met], jobs: dict[str, Job], verdict: str, reason: str, expected: str, found: str, lost: list[str]
 ) -> None:
@@ -193,33 +282,45 @@ def test_what_became_of_the_jobs(
     ("seen", "verdict", "reason", "found"),
     [
         (
-            Drain(100, 45.0, 45.0, 1090.0, 900.0, 5), "PASS",
-            "100 jobs of 45.0 s on 5 workers should take 900 s; they took 1090 s", "1090 s",
+            Drain(100, 45.0, 45.0, 1090.0, 900.0, 5),
+            "PASS",
+            "100 jobs of 45.0 s on 5 workers should take 900 s; they took 1090 s",
+            "1090 s",
         ),
         (
-            Drain(100, 45.0, 45.0, 1090.25, 900.0, 5), "FAIL",
-            "100 jobs of 45.0 s on 5 workers should take 900 s; they took 1090.2 s", "1090.2 s",
+            Drain(100, 45.0, 45.0, 1090.25, 900.0, 5),
+            "FAIL",
+            "100 jobs of 45.0 s on 5 workers should take 900 s; they took 1090.2 s",
+            "1090.2 s",
         ),
         (
-            Drain(100, 45.0, 85.0, 900.0, 900.0, 5), "PASS",
-            "100 jobs of 45.0 s on 5 workers should take 900 s; they took 900 s", "900 s",
+            Drain(100, 45.0, 85.0, 900.0, 900.0, 5),
+            "PASS",
+            "100 jobs of 45.0 s on 5 workers should take 900 s; they took 900 s",
+            "900 s",
         ),
         (
-            Drain(3000, 22.5, 45.0, 900.0, 900.0, 5), "PASS",
+            Drain(3000, 22.5, 45.0, 900.0, 900.0, 5),
+            "PASS",
             "3000 jobs of 22.5 s on 5 workers should take 900 s; they took 900 s (a rehearsal's scale: by the worker's "
-            "own account a job takes 45.0 s, and 3000 of them at once would take 450 min)", "900 s",
+            "own account a job takes 45.0 s, and 3000 of them at once would take 450 min)",
+            "900 s",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_drain_against_its_prediction(seen: Drain, verdict: str, reason: str, found: str) -> None:
     """900 s by 1.2, and ten for what is fixed, are 1,090 s; own account and clock apart by half are a rehearsal's."""
     one = load.drained(seen, 1.2, slack_s=10)
     assert (one.id, told(one)) == (
-        "load.drained", (verdict, "Drained within 1.2 x the predicted time", reason, "<= 1090 s", found),
-    )  # fmt: skip
+        "load.drained",
+        (verdict, "Drained within 1.2 x the predicted time", reason, "<= 1090 s", found),
+    )
     assert one.facts == {
-        "service_s": seen.service_s, "full_s": seen.full_s, "predicted_s": seen.predicted_s, "taken_s": seen.taken_s,
-    }  # fmt: skip
+        "service_s": seen.service_s,
+        "full_s": seen.full_s,
+        "predicted_s": seen.predicted_s,
+        "taken_s": seen.taken_s,
+    }
 
 
 def test_a_drain_that_nothing_tells_of() -> None:
@@ -227,10 +328,13 @@ def test_a_drain_that_nothing_tells_of() -> None:
     assert (one.id, told(one)) == (
         "load.drained",
         (
-            "NO_DATA", "Drained within 1.5 x the predicted time",
-            "table and bucket do not tell when the jobs began and ended", "", "",
+            "NO_DATA",
+            "Drained within 1.5 x the predicted time",
+            "table and bucket do not tell when the jobs began and ended",
+            "",
+            "",
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("unknown", ["created", "started", "completed", "stored"])
@@ -254,38 +358,79 @@ SAYS_300 = "and clients give up after 300 s"
     [
         # 300 s are six rounds of 45 s: 30 of 100 served by five, all by 17.
         (
-            users(2), 100, 45.04, 5, "FAIL",
+            users(2),
+            100,
+            45.04,
+            5,
+            "FAIL",
             f"0 of 2 {CROWD} 100 jobs of 45 s takes 5 workers 15 min, {SAYS_300}: 70 of them unserved; "
-            "17 workers would serve all of them", "70 of 100 give up", 17, 0,
+            "17 workers would serve all of them",
+            "70 of 100 give up",
+            17,
+            0,
         ),
         # At 300.5 s a job not even the first is done in time.
         (
-            users(2), 10, 300.5, 5, "FAIL",
+            users(2),
+            10,
+            300.5,
+            5,
+            "FAIL",
             f"0 of 2 {CROWD} 10 jobs of 300.5 s takes 5 workers 10 min, {SAYS_300}: 10 of them unserved; "
-            "no concurrency would do", "10 of 10 give up", None, 0,
+            "no concurrency would do",
+            "10 of 10 give up",
+            None,
+            0,
         ),
         # 600 rounds of half a second.
         (
-            users(2), 601, 0.5, 1, "FAIL",
+            users(2),
+            601,
+            0.5,
+            1,
+            "FAIL",
             f"0 of 2 {CROWD} 601 jobs of 0.5 s takes 1 workers 5 min, {SAYS_300}: 1 of them unserved; "
-            "2 workers would serve all of them", "1 of 601 give up", 2, 0,
+            "2 workers would serve all of them",
+            "1 of 601 give up",
+            2,
+            0,
         ),
         (
-            users(2, outcome="gave up"), 720, 50.0, 120, "FAIL",
+            users(2, outcome="gave up"),
+            720,
+            50.0,
+            120,
+            "FAIL",
             f"2 of 2 {CROWD} 720 jobs of 50 s takes 120 workers 5 min, {SAYS_300}: 0 of them unserved",
-            "0 of 720 give up", 120, 2,
+            "0 of 720 give up",
+            120,
+            2,
         ),
         (
-            users(2), 3600, 60.0, 30, "FAIL",
+            users(2),
+            3600,
+            60.0,
+            30,
+            "FAIL",
             f"0 of 2 {CROWD} 3600 jobs of 60 s takes 30 workers 120 min, {SAYS_300}: 3450 of them unserved; "
-            "720 workers would serve all of them", "3450 of 3600 give up", 720, 0,
+            "720 workers would serve all of them",
+            "3450 of 3600 give up",
+            720,
+            0,
         ),
     ],
-)  # fmt: skip
+)
 def test_a_burst_as_the_clients_see_it(
-    met: list[Met], jobs: int, service_s: float, workers: int, verdict: str, reason: str, found: str,
-    enough: int | None, gave_up: int,
-) -> None:  # fmt: skip
+    met: list[Met],
+    jobs: int,
+    service_s: float,
+    workers: int,
+    verdict: str,
+    reason: str,
+    found: str,
+    enough: int | None,
+    gave_up: int,
+) -> None:
     one = load.clients_wait(met, jobs, service_s, workers, 300)
     assert (one.id, one.required) == ("load.clients_wait", False)
     assert told(one) == (verdict, "A burst as the clients see it", reason, "nobody gives up", found)

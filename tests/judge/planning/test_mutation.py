@@ -155,8 +155,14 @@ def test_an_empty_answer_and_no_traffic_hold_nothing() -> None:
     for gate in EVERY:
         seen = spoilt("empty", gate)
         assert (seen.value, seen.low, seen.upper, seen.n, seen.bad, seen.values, seen.live) == (
-            None, None, None, None, None, (), None,
-        )  # fmt: skip
+            None,
+            None,
+            None,
+            None,
+            None,
+            (),
+            None,
+        )
         seen = spoilt("no_traffic", gate)
         assert (seen.value, seen.low, seen.upper, seen.bad or 0, seen.values) == (None, None, None, 0, ())
         assert (seen.n, seen.live) == ((None, 0.0) if gate.kind == "gauge" else (0, None))

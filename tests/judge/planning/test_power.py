@@ -90,10 +90,18 @@ def test_a_quantile_is_a_share_beyond_its_limit(policy: Policy) -> None:
 def throughput(**more: Any) -> Gate:
     return Gate.model_validate(
         {
-            "id": "throughput", "title": "P5 throughput", "kind": "quantile", "quantile": 0.05, "measure": "t",
-            "unit": "requests", "target": "> 10", "alert": "< 5", "why": "test", **more,
+            "id": "throughput",
+            "title": "P5 throughput",
+            "kind": "quantile",
+            "quantile": 0.05,
+            "measure": "t",
+            "unit": "requests",
+            "target": "> 10",
+            "alert": "< 5",
+            "why": "test",
+            **more,
         }
-    )  # fmt: skip
+    )
 
 
 def test_a_quantile_that_should_be_high_is_no_different(policy: Policy) -> None:
@@ -274,61 +282,85 @@ _POLICY = _policy()
 LATER = tuple(Look(hours=hours, alpha=0.05) for hours in (24, 36, 60))
 TOLD: list[tuple[str, float, str]] = [
     (
-        "success_rate", 125, "about 300 samples in 24 h at 10 %; it passes with up to 1 bad sample; if 5.8 % or more "
+        "success_rate",
+        125,
+        "about 300 samples in 24 h at 10 %; it passes with up to 1 bad sample; if 5.8 % or more "
         "are, it is called FAIL with 95 % certainty.",
     ),
     (
-        "success_rate", 70, "about 168 samples in 24 h at 10 %; it passes with up to 0 bad samples; if 7.7 % or more "
+        "success_rate",
+        70,
+        "about 168 samples in 24 h at 10 %; it passes with up to 0 bad samples; if 7.7 % or more "
         "are, it is called FAIL with 95 % certainty.",
     ),
     (
-        "submit_latency", 125, "about 300 samples in 24 h at 10 %; it passes with up to 8 samples beyond 5 s; if "
+        "submit_latency",
+        125,
+        "about 300 samples in 24 h at 10 %; it passes with up to 8 samples beyond 5 s; if "
         "10.3 % or more are, it is called FAIL with 95 % certainty.",
     ),
     (
-        "cost", 125, "about 300 samples in 24 h at 10 %; cost per VPR is judged by its value, from 1 report on.",
+        "cost",
+        125,
+        "about 300 samples in 24 h at 10 %; cost per VPR is judged by its value, from 1 report on.",
     ),
     (
-        "observed_split", 125, "about 3,000 samples in 24 h at 10 %; a share of async requests of 7.4 % or less is "
+        "observed_split",
+        125,
+        "about 3,000 samples in 24 h at 10 %; a share of async requests of 7.4 % or less is "
         "called wrong with 95 % certainty.",
     ),
     (
-        "queue_depth", 1, "queue depth is a level, read every few minutes: one point beyond the alert limit is "
+        "queue_depth",
+        1,
+        "queue depth is a level, read every few minutes: one point beyond the alert limit is "
         "seen, whatever the traffic.",
     ),
     (
-        "success_rate", 55, "about 132 samples in 24 h at 10 %, success rate needs 149: a soak of 28.0 h could "
+        "success_rate",
+        55,
+        "about 132 samples in 24 h at 10 %, success rate needs 149: a soak of 28.0 h could "
         "decide it; the declared look at 36 h can.",
     ),
     (
-        "success_rate", 30, "about 72 samples in 24 h at 10 %, success rate needs 149: a soak of 2.1 days could "
+        "success_rate",
+        30,
+        "about 72 samples in 24 h at 10 %, success rate needs 149: a soak of 2.1 days could "
         "decide it; the declared look at 60 h can.",
     ),
     (
-        "success_rate", 10, "about 24 samples in 24 h at 10 %, success rate needs 149: a soak of 6.2 days could "
-        "decide it.",
+        "success_rate",
+        10,
+        "about 24 samples in 24 h at 10 %, success rate needs 149: a soak of 6.2 days could decide it.",
     ),
     (
-        "submit_latency", 20, "about 48 samples in 24 h at 10 %, P95 submit latency needs 60: a soak of 30.0 h "
+        "submit_latency",
+        20,
+        "about 48 samples in 24 h at 10 %, P95 submit latency needs 60: a soak of 30.0 h "
         "could decide it; the declared look at 36 h can.",
     ),
     (
-        "observed_split", 0.5, "about 12 samples in 24 h at 10 %, observed traffic split needs 73: a soak of 6.1 "
-        "days could decide it.",
+        "observed_split",
+        0.5,
+        "about 12 samples in 24 h at 10 %, observed traffic split needs 73: a soak of 6.1 days could decide it.",
     ),
     (
-        "observed_split", 2.1, "about 50 samples in 24 h at 10 %, observed traffic split needs 73: a soak of 35.0 h "
+        "observed_split",
+        2.1,
+        "about 50 samples in 24 h at 10 %, observed traffic split needs 73: a soak of 35.0 h "
         "could decide it; the declared look at 36 h can.",
     ),
     (
-        "success_rate", 0, "about 0 samples in 24 h at 10 %: success rate needs 149, and without traffic no soak is "
-        "long enough.",
+        "success_rate",
+        0,
+        "about 0 samples in 24 h at 10 %: success rate needs 149, and without traffic no soak is long enough.",
     ),
     (
-        "success_rate", 1.5, "about 3 samples in 24 h at 10 %, success rate needs 149: a soak of about 41 days could "
-        "decide it.",
+        "success_rate",
+        1.5,
+        "about 3 samples in 24 h at 10 %, success rate needs 149: a soak of about 41 days could decide it.",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("gate", "per_hour", "reason"), TOLD)

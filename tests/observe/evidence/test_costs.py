@@ -167,8 +167,14 @@ def test_a_change_of_the_billing_mode_within_the_window_is_said(day: Soak) -> No
 def test_the_synchronous_side_pays_for_what_nobody_waited_for(day: Soak) -> None:
     day.live["configured"] = CONFIGURED
     at = day.window.start + MINUTE
-    for name, value in {"sync_requests": 100, "sync_5xx": 96, "sync_fn_invocations": 100, "sync_fn_duration": 4.5e6,
-                        "vpr_generated": 90, "vpr_cost_usd": 4.5}.items():  # fmt: skip
+    for name, value in {
+        "sync_requests": 100,
+        "sync_5xx": 96,
+        "sync_fn_invocations": 100,
+        "sync_fn_duration": 4.5e6,
+        "vpr_generated": 90,
+        "vpr_cost_usd": 4.5,
+    }.items():
         day.values[label(name)] = [(at, float(value))]
     found = day.evidence()["cost_per_vpr_sync"]
     assert found.n == 4 and found.extra["llm"] == pytest.approx(4.5 / 90 * 100 / 4), "ten were cut off, and paid for"

@@ -41,14 +41,26 @@ def series(label: str, total: float, at: dt.datetime = START) -> dict[str, Serie
 
 
 def look_at(
-    jobs: Segment, *, requests: float, wrong: float = 0, broken: float = 0, sync: tuple[float, float] = (0, 0),
-    before: tuple[float, float] = (0, 0), log: list[list[Any]] | None = None, params: Params = PARAMS,
-) -> Answered:  # fmt: skip
+    jobs: Segment,
+    *,
+    requests: float,
+    wrong: float = 0,
+    broken: float = 0,
+    sync: tuple[float, float] = (0, 0),
+    before: tuple[float, float] = (0, 0),
+    log: list[list[Any]] | None = None,
+    params: Params = PARAMS,
+) -> Answered:
     told = {
-        "async_requests:Sum": requests, "async_4xx:Sum": wrong, "async_5xx:Sum": broken,
-        "sync_requests:Sum": sync[0], "sync_4xx:Sum": sync[1], "jobs_created:Sum": jobs.n,
-        f"{door.REFERENCE}sync_requests": before[0], f"{door.REFERENCE}sync_4xx": before[1],
-    }  # fmt: skip
+        "async_requests:Sum": requests,
+        "async_4xx:Sum": wrong,
+        "async_5xx:Sum": broken,
+        "sync_requests:Sum": sync[0],
+        "sync_4xx:Sum": sync[1],
+        "jobs_created:Sum": jobs.n,
+        f"{door.REFERENCE}sync_requests": before[0],
+        f"{door.REFERENCE}sync_4xx": before[1],
+    }
     found: dict[str, Series] = {}
     for label, total in told.items():
         found |= series(label, total)
@@ -223,9 +235,11 @@ def test_polls_never_hide_submissions(polls: int, share: float) -> None:
     """However many status polls succeed, submissions of which more than twice the limit fail are a FAIL."""
     n = 300
     told = {
-        "async_requests:Sum": n, "async_5xx:Sum": round(n * share),
-        "status_requests:Sum": polls, "status_5xx:Sum": 0,
-    }  # fmt: skip
+        "async_requests:Sum": n,
+        "async_5xx:Sum": round(n * share),
+        "status_requests:Sum": polls,
+        "status_5xx:Sum": 0,
+    }
     found: dict[str, Series] = {}
     for label, total in told.items():
         found |= series(label, total)
@@ -236,8 +250,9 @@ def test_polls_never_hide_submissions(polls: int, share: float) -> None:
 
 
 def test_lost_is_what_no_delivery_is_left_for() -> None:
-    lost = judge(gate("lost_jobs"), rates.lost_jobs(look_at(census(300, vanished=1, vanished_of=300), requests=301)),
-                 look=None)  # fmt: skip
+    lost = judge(
+        gate("lost_jobs"), rates.lost_jobs(look_at(census(300, vanished=1, vanished_of=300), requests=301)), look=None
+    )
     assert lost.verdict is Verdict.FAIL and "1 of 300 were lost" in lost.reason
     seen = look_at(census(300, vanished=4, vanished_of=300), requests=304)
     seen.live["queue_visible"] = 4
@@ -258,15 +273,24 @@ def line(status: int, **changed: Any) -> str:
     import json
 
     at = int((START + dt.timedelta(minutes=3, seconds=20)).timestamp() * 1000)
-    return json.dumps({"time": at, "method": "POST", "path": "/api/vpr-async", "status": status,
-                       "response_type": "-", **changed})  # fmt: skip
+    return json.dumps(
+        {"time": at, "method": "POST", "path": "/api/vpr-async", "status": status, "response_type": "-", **changed}
+    )
 
 
 def test_lines_of_other_routes_methods_and_answers_are_left_out() -> None:
     lines = [
-        line(429, response_type="THROTTLED"), line(429, response_type="THROTTLED"), line(400),
-        line(429, path="/api/vpr"), line(403, method="GET"), line(502), line(202), "no JSON", "[1]", '{"status": "x"}',
-    ]  # fmt: skip
+        line(429, response_type="THROTTLED"),
+        line(429, response_type="THROTTLED"),
+        line(400),
+        line(429, path="/api/vpr"),
+        line(403, method="GET"),
+        line(502),
+        line(202),
+        "no JSON",
+        "[1]",
+        '{"status": "x"}',
+    ]
     minute = iso(START + dt.timedelta(minutes=3))
     assert access_log.counted(lines, PARAMS, Window(START, END)) == [
         [minute, 400, "", 1],
@@ -312,8 +336,14 @@ def test_a_page_given_twice_counts_once() -> None:
 @pytest.mark.parametrize("kind", ["rate"])
 def test_parts_are_judged_each_by_itself(kind: Any) -> None:
     base = {"measure": "async_5xx", "kind": kind, "start": iso(START), "end": iso(END), "query": "by hand"}
-    whole = Evidence.model_validate({**base, "bad": 40, "n": 3000, "parts": [
-        {"name": "POST", "bad": 40, "n": 300}, {"name": "GET", "bad": 0, "n": 2700}]})  # fmt: skip
+    whole = Evidence.model_validate(
+        {
+            **base,
+            "bad": 40,
+            "n": 3000,
+            "parts": [{"name": "POST", "bad": 40, "n": 300}, {"name": "GET", "bad": 0, "n": 2700}],
+        }
+    )
     assert judge(gate("error_rate"), whole, look=LOOK).verdict is Verdict.FAIL
     pooled = judge(gate("error_rate"), whole.model_copy(update={"parts": ()}), look=LOOK)
     assert pooled.verdict is not Verdict.FAIL, "which is what pooling would have hidden"

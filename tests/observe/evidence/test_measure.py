@@ -77,8 +77,15 @@ def test_success_counts_the_census(day: Soak) -> None:
 def test_the_course_has_failures_one_by_one_and_what_lies_between_by_quarters(day: Soak) -> None:
     assert day.segment
     first = int(day.window.start.timestamp() // 10)  # 10:00
-    steps = [(first, 0, 2), (first + 18, 0, 1), (first + 31, 1, 2), (first + 32, 0, 4), (first + 84, 0, 1),
-             (first + 90, 0, 3), (first + 177, 0, 1)]  # fmt: skip
+    steps = [
+        (first, 0, 2),
+        (first + 18, 0, 1),
+        (first + 31, 1, 2),
+        (first + 32, 0, 4),
+        (first + 84, 0, 1),
+        (first + 90, 0, 3),
+        (first + 177, 0, 1),
+    ]
     day.segment = day.segment.model_copy(update={"steps": tuple(steps)})
     day.values[label("async_5xx")] = [(day.window.start + 29 * MINUTE, 2.0)]
     found = day.evidence()["success"]
@@ -400,10 +407,14 @@ def test_the_split_counts_only_minutes_in_effect(day: Soak) -> None:
 def renewed(*steps: tuple[float, int, str]) -> tuple[Deployment, ...]:
     """Deployments of the dial, newest first, from (percent, minute after 10:00, state) in order of time."""
     made = [
-        Deployment(number=place, state=state, percent=percent, started_at=f"2026-11-{10 + minute // 1440}T"
-                   f"{10 + minute % 1440 // 60:02}:{minute % 60:02}:00Z")
+        Deployment(
+            number=place,
+            state=state,
+            percent=percent,
+            started_at=f"2026-11-{10 + minute // 1440}T{10 + minute % 1440 // 60:02}:{minute % 60:02}:00Z",
+        )
         for place, (percent, minute, state) in enumerate(steps, 1)
-    ]  # fmt: skip
+    ]
     return tuple(reversed(made))
 
 
@@ -478,9 +489,15 @@ def test_the_same_answers_give_the_same_evidence_offline(day: Soak) -> None:
         )
     )
     again = measure(
-        Answers.from_raw(sealed["raw"]), Segment.model_validate(sealed["segment"]), sealed["live"],
-        TrafficState.model_validate(sealed["traffic"]), day.params, day.window, day.now, day.look,
-    )  # fmt: skip
+        Answers.from_raw(sealed["raw"]),
+        Segment.model_validate(sealed["segment"]),
+        sealed["live"],
+        TrafficState.model_validate(sealed["traffic"]),
+        day.params,
+        day.window,
+        day.now,
+        day.look,
+    )
     assert again == day.evidence()
 
 

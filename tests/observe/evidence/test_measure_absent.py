@@ -29,8 +29,13 @@ LOOK = Look(hours=24, alpha=0.03)
 SHIFT = Deployment(number=1, state="COMPLETE", percent=10, started_at=iso(START))
 STATE = TrafficState(dial_percent=10, switch_on=True, weight=10, history=(SHIFT,), dial_since=iso(START))
 EMPTY = Answers([], {})
-LIVE = {"queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0, "dlq_in_flight": 0,
-        "memory_mb": {"submit": 256, "worker": 1024, "status": 256}}  # fmt: skip
+LIVE = {
+    "queue_visible": 0,
+    "queue_in_flight": 0,
+    "dlq_visible": 0,
+    "dlq_in_flight": 0,
+    "memory_mb": {"submit": 256, "worker": 1024, "status": 256},
+}
 
 
 def segment(**more: Any) -> Segment:
@@ -92,8 +97,15 @@ def test_any_series_may_be_missing(data: st.DataObject) -> None:
     """Healthy answers with a random half of the series gone: nothing becomes infinite or a collapse."""
     named = sorted({one.label for one in asks(PARAMS, WINDOW, NOW)})
     kept = data.draw(st.sets(st.sampled_from(named)))
-    totals = {label.removesuffix(":Sum"): 300.0 for label in kept if label.endswith(":Sum") and "5xx" not in label
-              and "errors" not in label and "throttles" not in label and "4xx" not in label}  # fmt: skip
+    totals = {
+        label.removesuffix(":Sum"): 300.0
+        for label in kept
+        if label.endswith(":Sum")
+        and "5xx" not in label
+        and "errors" not in label
+        and "throttles" not in label
+        and "4xx" not in label
+    }
     jobs = data.draw(st.sampled_from([None, segment(), EXPIRED, segment(completed=300, vanished_of=300)]))
     found = measure(counted(**totals), jobs, data.draw(st.sampled_from([{}, LIVE])), STATE, PARAMS, WINDOW, NOW, LOOK)
     for one in judge_all(PARAMS.policy.gates, found, look=LOOK):

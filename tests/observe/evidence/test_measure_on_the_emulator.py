@@ -137,9 +137,11 @@ def deploy(aws: Any, params: Params, value: dict[str, Any], *, dial: bool, soak:
     profile = known.dial_profile if dial else known.switch_profile
     document = {"version": "1", "flags": {"vpr_async": {"name": "vpr_async"}}, "values": {"vpr_async": value}}
     version = appconfig.create_hosted_configuration_version(
-        ApplicationId=known.application, ConfigurationProfileId=profile, ContentType="application/json",
+        ApplicationId=known.application,
+        ConfigurationProfileId=profile,
+        ContentType="application/json",
         Content=json.dumps(document).encode(),
-    )["VersionNumber"]  # fmt: skip
+    )["VersionNumber"]
     appconfig.start_deployment(
         ApplicationId=known.application,
         EnvironmentId=known.dial_environment if dial else known.switch_environment,
@@ -188,21 +190,24 @@ def test_guards_as_the_emulator_gives_them_back(aws: Any, params: Params, flags:
 def test_the_census_reads_a_real_table(aws: Any, params: Params) -> None:
     dynamodb = aws.client("dynamodb")
     dynamodb.create_table(
-        TableName=params.name("table"), BillingMode="PAY_PER_REQUEST",
+        TableName=params.name("table"),
+        BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "job_id", "AttributeType": "S"}],
-    )  # fmt: skip
+    )
     now = aws.now()
     start = now - 2 * HOUR
     for place in range(7):
         created = start + place * dt.timedelta(minutes=10)
         item = {
-            "job_id": {"S": str(place)}, "created_at": {"S": iso(created)},
+            "job_id": {"S": str(place)},
+            "created_at": {"S": iso(created)},
             "status": {"S": "FAILED" if place == 3 else "COMPLETED"},
-            "completed_at": {"S": iso(created + dt.timedelta(seconds=45))}, "error": {"S": "boom"},
+            "completed_at": {"S": iso(created + dt.timedelta(seconds=45))},
+            "error": {"S": "boom"},
             "source": {"S": "client"},
             "token_usage": {"M": {"input": {"N": "7500"}, "output": {"N": "2200"}}},
-        }  # fmt: skip
+        }
         dynamodb.put_item(TableName=params.name("table"), Item=item)
     policy = params.policy.model_copy(update={"census_page_size": 2})
     paged = params.model_copy(update={"policy": policy})
@@ -226,9 +231,14 @@ def test_live_depths_and_settings(aws: Any, params: Params) -> None:
         archive.writestr("index.py", "def handler(event, context):\n    return {}\n")
     for name, memory in (("submit", 256), ("worker", 1024), ("status", 256)):
         functions.create_function(
-            FunctionName=params.name(name), Runtime="python3.12", Handler="index.handler",
-            Role="arn:aws:iam::000000000000:role/x", Code={"ZipFile": code.getvalue()}, MemorySize=memory, Timeout=10,
-        )  # fmt: skip
+            FunctionName=params.name(name),
+            Runtime="python3.12",
+            Handler="index.handler",
+            Role="arn:aws:iam::000000000000:role/x",
+            Code={"ZipFile": code.getvalue()},
+            MemorySize=memory,
+            Timeout=10,
+        )
     found = live.read(sqs, functions, params)
     assert (found["queue_visible"], found["dlq_visible"], found["max_receives"]) == (0, 1, None)
     assert found["memory_mb"] == {"submit": 256, "worker": 1024, "status": 256}

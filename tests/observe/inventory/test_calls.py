@@ -101,9 +101,11 @@ def test_another_dead_letter_queue_is_not_none(policy: str, says: str) -> None:
 
 def _may(params: Params, source: str) -> bool:
     statement = {
-        "Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "lambda:InvokeFunction",
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
         "Condition": {"ArnLike": {"AWS:SourceArn": f"arn:aws:execute-api:us-east-1:{params.account_id}:abc/{source}"}},
-    }  # fmt: skip
+    }
     place = Place(Answers({"Policy": json.dumps({"Statement": [statement]})}), params, "async")
     place.once("api", lambda: {"id": "abc", "name": "x"})
     found = asked(ROUTE[1], Spot(place, "route_status", rules(params).resources["route_status"]))["permission"]

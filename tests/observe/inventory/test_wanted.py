@@ -99,11 +99,16 @@ def test_what_must_go_is_mended_by_its_removal_and_not_by_leaving_it_behind() ->
 def test_what_is_missing_is_mended_by_its_creation() -> None:
     found = mends(recorded("created.txt"))
     assert set(found) == {
-        "queue.exists", "dlq.exists", "table.exists", "worker.exists", "event_source.exists", "route_submit.exists",
+        "queue.exists",
+        "dlq.exists",
+        "table.exists",
+        "worker.exists",
+        "event_source.exists",
+        "route_submit.exists",
         "alarm_dlq.exists",
         # These are brought about by a resource of their own: a permission, a method's integration, a source.
         *(id for id in found if not id.endswith(".exists")),
-    }  # fmt: skip
+    }
     assert "route_submit.permission" in found
     assert not {"status.exists", "submit.exists", "route_sync.exists", "route_sync.permission"} & set(found)
 
@@ -111,8 +116,11 @@ def test_what_is_missing_is_mended_by_its_creation() -> None:
 def test_a_change_set_is_judged_by_its_values() -> None:
     diff = recorded("change-set.json")
     assert set(mends(diff)) == {
-        "queue.visibility_timeout", "queue.redrive_target", "worker.memory", "topic.exists",
-    }  # fmt: skip
+        "queue.visibility_timeout",
+        "queue.redrive_target",
+        "worker.memory",
+        "topic.exists",
+    }
     assert says(diff, "queue.long_poll").words.endswith("to 1")
     assert says(diff, "dlq.exists") == Mended(
         False, "the diff creates AWS::SQS::Queue Dead55667788 with retention 345600, wants 1209600 s (14 days)"
@@ -175,10 +183,13 @@ def test_the_named_property_of_the_named_resource_mends_only_with_the_right_valu
     rule = resource.settings[id.split(".")[2]]
     told = data.draw(st.sampled_from(["0", "1", "3", "5", "10", "256", "660", "14400", "true", "false", "x", "ttl"]))
     change = Change(
-        action="modify", type=resource.type, logical_id="A", stack=STACK,
+        action="modify",
+        type=resource.type,
+        logical_id="A",
+        stack=STACK,
         physical_id=WANTS[id].places[0][0].names[0],
         properties=(Property(path=tuple(path.split(".")), old="?", new=told),),
-    )  # fmt: skip
+    )
     said = mended(WANTS[id], Diff(kind="cdk", stacks=(STACK,), changes=(change,)), STACK)
     from runbook_lib.judge.incidents.mending import value
 
@@ -194,13 +205,19 @@ NAMES = sorted({name for one in WANTS.values() for place, _ in one.places for na
 PATHS = sorted({path for one in WANTS.values() for _, path in one.places if path})
 CHANGES = st.builds(
     lambda action, type, physical, path, new: Change(
-        action=action, type=type, logical_id="Zz99", physical_id=physical, stack=STACK,
+        action=action,
+        type=type,
+        logical_id="Zz99",
+        physical_id=physical,
+        stack=STACK,
         properties=(Property(path=path, old="0", new=new),) if action == "modify" else (),
     ),
-    st.sampled_from(["add", "modify", "remove", "orphan"]), st.sampled_from([*TYPES, "AWS::A::B"]),
-    st.sampled_from([*NAMES, "other"]), st.sampled_from([*PATHS, ("Tags",), ("Description",)]),
+    st.sampled_from(["add", "modify", "remove", "orphan"]),
+    st.sampled_from([*TYPES, "AWS::A::B"]),
+    st.sampled_from([*NAMES, "other"]),
+    st.sampled_from([*PATHS, ("Tags",), ("Description",)]),
     st.sampled_from(["0", "1", "660", "true", "ttl", "PAY_PER_REQUEST"]),
-)  # fmt: skip
+)
 
 
 @given(st.lists(CHANGES, max_size=6))

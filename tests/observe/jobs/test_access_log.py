@@ -27,10 +27,18 @@ def line(minute: float, path: str = ROUTES.sync, **more: Any) -> str:
 
 def test_each_client_is_counted_by_the_minute() -> None:
     lines = [
-        line(1.2, user_agent="web/1.9"), line(1.7, user_agent="web/1.9"), line(3, user_agent="cli/0.4", status=504),
-        line(4), line(4, user_agent="-"), line(5, ROUTES.submit, user_agent="web/2.0"),
-        line(6, method="GET", user_agent="web/2.0"), line(500, user_agent="late/1"), "no JSON", "[]", '{"time": "x"}',
-    ]  # fmt: skip
+        line(1.2, user_agent="web/1.9"),
+        line(1.7, user_agent="web/1.9"),
+        line(3, user_agent="cli/0.4", status=504),
+        line(4),
+        line(4, user_agent="-"),
+        line(5, ROUTES.submit, user_agent="web/2.0"),
+        line(6, method="GET", user_agent="web/2.0"),
+        line(500, user_agent="late/1"),
+        "no JSON",
+        "[]",
+        '{"time": "x"}',
+    ]
     found = [(parse(at).minute, client, n) for at, client, n in clients(lines, PARAMS, WINDOW)]
     assert found == [(1, "web/1.9", 2), (3, "cli/0.4", 1), (4, UNNAMED, 2)]
 

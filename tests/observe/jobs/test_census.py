@@ -77,8 +77,12 @@ class DynamoDB:
 def test_what_became_of_a_job(one: dict[str, Any], fate: str) -> None:
     segment = counted(one)
     assert {name: getattr(segment, name) for name in ("completed", "late", "failed", "lost")} == {
-        "completed": 0, "late": 0, "failed": 0, "lost": 0, fate: 1,
-    }  # fmt: skip
+        "completed": 0,
+        "late": 0,
+        "failed": 0,
+        "lost": 0,
+        fate: 1,
+    }
     assert (segment.n, segment.bad) == (1, fate != "completed")
 
 
@@ -88,9 +92,12 @@ def test_the_window_is_half_open() -> None:
 
 def test_the_young_are_nothing_yet_even_if_they_are_done() -> None:
     segment = counted(
-        job(T), job(T + 50 * MINUTE), job(T + 51 * MINUTE, "PENDING"), job(T + 52 * MINUTE, "FAILED"),
+        job(T),
+        job(T + 50 * MINUTE),
+        job(T + 51 * MINUTE, "PENDING"),
+        job(T + 52 * MINUTE, "FAILED"),
         end_settled=T + 50 * MINUTE,
-    )  # fmt: skip
+    )
     assert (segment.n, segment.completed, segment.in_flight) == (1, 1, 1)
 
 

@@ -97,10 +97,12 @@ def test_failures_are_grouped_and_counted_once(params: Params) -> None:
         )
 
     logs = Logs(
-        (10, line(1)), (30, line(2)), (20, line(3)),
+        (10, line(1)),
+        (30, line(2)),
+        (20, line(3)),
         (40, "2026-11-10T10:00:40Z req-1 Task timed out after 300.00 seconds"),
         (50, json.dumps({"level": "INFO", "message": "done", "job_id": "NO-ERROR-1"})),
-    )  # fmt: skip
+    )
     found = failures(logs, params, WINDOW)
     assert [(one.text, one.count) for one in found] == [
         ("VPRJobFailed: LLM Exception <n>, FAILED", 3),

@@ -73,12 +73,14 @@ def test_the_whole_stage_of_both_kinds(params: Params, http_params: Params) -> N
         ("dlq_visible", "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "careervp-vpr-jobs-dlq-prod"}),
         ("table_write_throttles", "AWS/DynamoDB", "WriteThrottleEvents", {"TableName": "careervp-jobs-table-prod"}),
         (
-            "gsi_writes", "AWS/DynamoDB", "ConsumedWriteCapacityUnits",
+            "gsi_writes",
+            "AWS/DynamoDB",
+            "ConsumedWriteCapacityUnits",
             {"TableName": "careervp-jobs-table-prod", "GlobalSecondaryIndexName": "idempotency-key-index"},
         ),
         ("jobs_failed", "careervp_kpi", "VPRJobFailed", {"service": "careervp"}),
     ],
-)  # fmt: skip
+)
 def test_the_other_services(params: Params, id: str, namespace: str, name: str, pairs: dict[str, str]) -> None:
     found = address(metric(id), params)
     assert (found["Namespace"], found["MetricName"]) == (namespace, name)

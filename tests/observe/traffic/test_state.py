@@ -25,8 +25,10 @@ def test_dial_and_switch_make_the_weight(params: Params, AppConfig: Any) -> None
         1440,
     )
     assert (newest.strategy, newest.description, newest.started_at) == (
-        "careervp-vpr-soak-strategy-prod", "d2", "2026-11-10T10:02:00Z",
-    )  # fmt: skip
+        "careervp-vpr-soak-strategy-prod",
+        "d2",
+        "2026-11-10T10:02:00Z",
+    )
     assert newest.events[0].type == "DEPLOYMENT_STARTED"
     assert state.since == "2026-11-10T10:02:00Z"
 

@@ -32,9 +32,11 @@ LINE = json.dumps(
     }
 )
 TRANSFORMATION = {
-    "metricName": "VPRJobFailed", "metricNamespace": "careervp_kpi", "metricValue": "1",
+    "metricName": "VPRJobFailed",
+    "metricNamespace": "careervp_kpi",
+    "metricValue": "1",
     "dimensions": {"service": "$.service"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,11 @@ PLAYS = 500
 def test_the_limits_are_the_policys() -> None:
     gate = PARAMS.policy.gate("success_rate")
     assert gate.alert is not None and gate.collapse is not None
-    assert (
-        gate.alert.limit, gate.target.limit, gate.collapse.limit
-    ) == (fuzz_rules.ALERT, fuzz_rules.TARGET, fuzz_rules.COLLAPSE)  # fmt: skip
+    assert (gate.alert.limit, gate.target.limit, gate.collapse.limit) == (
+        fuzz_rules.ALERT,
+        fuzz_rules.TARGET,
+        fuzz_rules.COLLAPSE,
+    )
 
 
 def test_wald_is_reckoned_with_the_alpha_of_an_interim_look() -> None:
@@ -103,10 +105,20 @@ def ended(
 ) -> Played:
     later = Truth(0, 0) if since is None else Truth(n, round(n * since))
     return Played(
-        play=play(1).model_copy(update={"faults": ()}), decision=decision, by="look", rollback=rollback, reason="",
-        first_gate="", hours=24, judged=Truth(n, round(n * judged)), since=later, settled_since_fault=n,
-        harm=harm, backlog=False, throttled=False,
-    )  # fmt: skip
+        play=play(1).model_copy(update={"faults": ()}),
+        decision=decision,
+        by="look",
+        rollback=rollback,
+        reason="",
+        first_gate="",
+        hours=24,
+        judged=Truth(n, round(n * judged)),
+        since=later,
+        settled_since_fault=n,
+        harm=harm,
+        backlog=False,
+        throttled=False,
+    )
 
 
 def five_since() -> Played:
@@ -136,9 +148,16 @@ def test_what_breaks_a_rule(rule: str, one: Played, broken: bool | None) -> None
     assert about(rule, one) is broken
 
 
-@pytest.mark.parametrize(("broken", "plays", "holds", "shown"), [
-    (0, 10, True, False), (0, 100, True, True), (1, 150, True, True), (4, 100, True, False), (12, 100, False, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("broken", "plays", "holds", "shown"),
+    [
+        (0, 10, True, False),
+        (0, 100, True, True),
+        (1, 150, True, True),
+        (4, 100, True, False),
+        (12, 100, False, False),
+    ],
+)
 def test_a_rule_is_broken_or_shown_to_hold_by_its_bounds(broken: int, plays: int, holds: bool, shown: bool) -> None:
     found = count(RULES[0], [ended("PROMOTE", 0.97)] * broken + [ended("HOLD", 0.97)] * (plays - broken))
     assert (found.broken, found.plays, found.holds, found.shown) == (broken, plays, holds, shown)
@@ -178,9 +197,15 @@ def test_the_page_says_what_broke() -> None:
     assert "**no**" in text
 
 
-@pytest.mark.parametrize(("start", "shape", "harm"), [
-    (0.0, "step", 0.3), (1.0, "ramp", 0.3), (30.0, "step", 0.0), (23.0, "ramp", 0.3 / 12),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("start", "shape", "harm"),
+    [
+        (0.0, "step", 0.3),
+        (1.0, "ramp", 0.3),
+        (30.0, "step", 0.0),
+        (23.0, "ramp", 0.3 / 12),
+    ],
+)
 def test_the_harm_is_that_of_the_time_up_to_the_decision(start: float, shape: str, harm: float) -> None:
     one = Drawn(kind="resubmitted", size=0.9, start=0.0, length=None, shape="step")
     fault = Drawn(kind="caught", size=0.3, start=start, length=None, shape=shape)
@@ -205,14 +230,18 @@ def harmed() -> Play:
     common = {"length": None, "shape": "step"}
     return play(1).model_copy(
         update={
-            "where": "08", "requests_per_day": 700.0, "late_h": 2.0, "watch_min": 0.0, "bursts": (),
+            "where": "08",
+            "requests_per_day": 700.0,
+            "late_h": 2.0,
+            "watch_min": 0.0,
+            "bursts": (),
             "faults": (
                 Drawn(kind="resubmitted", size=0.01, start=3.0, **common),
                 Drawn(kind="caught", size=0.31, start=0.0, **common),
                 Drawn(kind="cost", size=0.001, start=0.0, **common),
             ),
         }
-    )  # fmt: skip
+    )
 
 
 def test_a_judge_that_minds_nothing_is_found_out(tmp_path: Path) -> None:

@@ -81,8 +81,15 @@ def test_a_pipe_gets_a_play_a_line(ours: Path) -> None:
 
 @pytest.mark.parametrize("by", ["gate refused", "guard async_5xx", "gate " + "x" * 30])
 def test_the_table_is_whole_at_80_columns(by: str) -> None:
-    row = {"seed": "7", "decision": "ROLLBACK 1", "phase": "06", "by": by, "minutes": "1440",
-           "served": "123,456/234,567", "expected": "yes"}  # fmt: skip
+    row = {
+        "seed": "7",
+        "decision": "ROLLBACK 1",
+        "phase": "06",
+        "by": by,
+        "minutes": "1440",
+        "served": "123,456/234,567",
+        "expected": "yes",
+    }
     head, line = fitted(_PLAYS, [row], 80)
     assert len(line) <= 80 and by in line and "ROLLBACK 1" in line and head.startswith("seed")
 

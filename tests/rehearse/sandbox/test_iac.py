@@ -104,8 +104,12 @@ def aws() -> Iterator[EmbeddedAws]:
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "runbook_lib.rehearse.sandbox.iac", *arguments],
-        capture_output=True, text=True, check=False, timeout=60, env=dict(os.environ),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=dict(os.environ),
+    )
 
 
 @pytest.mark.emulator

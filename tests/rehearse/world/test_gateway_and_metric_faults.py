@@ -53,8 +53,12 @@ def test_metric_faults_spoil_their_own_signal_alone() -> None:
         [Rows.of(name, at, counted) for name in ("sync_count", "submit_count", "sync_5xx", "status_count")]
     )
     fault = Fault(
-        name="f", start=5, dropped={"sync_count": 0.25}, scaled={"submit_count": 3.0}, stuck=("sync_5xx",),
-    )  # fmt: skip
+        name="f",
+        start=5,
+        dropped={"sync_count": 0.25},
+        scaled={"submit_count": 3.0},
+        stuck=("sync_5xx",),
+    )
     world = Scenario(name="s", title="t", faults=(fault,))
     told = Outbox().send(rows, world, START, START + 36000)
     assert len(told.only("sync_count").value[:300]) == 300

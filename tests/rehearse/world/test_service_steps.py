@@ -181,8 +181,12 @@ def test_an_update_loses_nothing_and_runs_no_deployment_of_the_flags_again(walke
 
 def test_functions_come_and_go(walked: list[Stop]) -> None:
     assert {step: {stop.functions for stop in _stops(walked, step)} for step in STEPS} == {
-        "baseline": {1}, "async": {4}, "migrate": {4}, "remove_temporary": {4}, "remove_sync": {3},
-    }  # fmt: skip
+        "baseline": {1},
+        "async": {4},
+        "migrate": {4},
+        "remove_temporary": {4},
+        "remove_sync": {3},
+    }
 
 
 def test_an_update_is_quick(walked: list[Stop]) -> None:

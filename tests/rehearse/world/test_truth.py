@@ -59,9 +59,15 @@ def test_an_empty_window_has_no_rate() -> None:
 
 SHARE = 0.2
 KNOBS = {
-    "gateway_4xx": "refused", "gateway_403": "refused", "gateway_5xx": "refused", "submit_5xx": "failed",
-    "job_failed": "failed", "llm_quota": "failed", "accepted_lost": "lost", "job_lost": "lost",
-}  # fmt: skip
+    "gateway_4xx": "refused",
+    "gateway_403": "refused",
+    "gateway_5xx": "refused",
+    "submit_5xx": "failed",
+    "job_failed": "failed",
+    "llm_quota": "failed",
+    "accepted_lost": "lost",
+    "job_lost": "lost",
+}
 """Knob to the end that it brings its users to."""
 
 

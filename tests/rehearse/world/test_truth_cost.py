@@ -39,13 +39,15 @@ TRUE_NAME = {"KPI metrics": "KPI", "data out": "out"}
 LIVE = {
     "memory_mb": {"submit": 256, "worker": 1024, "status": 256},
     "configured": {
-        "functions": {name: {"memory_mb": mb, "architecture": "arm64" if name == "worker" else "x86_64"}
-                      for name, mb in (("submit", 256), ("worker", 1024), ("status", 256), ("sync", 512))},
+        "functions": {
+            name: {"memory_mb": mb, "architecture": "arm64" if name == "worker" else "x86_64"}
+            for name, mb in (("submit", 256), ("worker", 1024), ("status", 256), ("sync", 512))
+        },
         "table": {"mode": "PAY_PER_REQUEST", "write_units": 0, "read_units": 0, "since": None},
         "report_days": 7.0,
         "unread": [],
     },
-}  # fmt: skip
+}
 
 
 class Shelf:
@@ -146,10 +148,13 @@ def true_bill(lived: Lived, side: str) -> dict[str, float]:
         )
         out = tally.sync * sizes.answer_kb + tally.sync_ok * sizes.report_kb
         return {
-            "Lambda": function("sync", 512), "API": price("apigateway.rest_requests", tally.sync), "LLM": tokens,
-            "logs": logs("sync"), "KPI": price("cloudwatch.custom_metrics", 3 * hours * HOUR_MONTHS),
+            "Lambda": function("sync", 512),
+            "API": price("apigateway.rest_requests", tally.sync),
+            "LLM": tokens,
+            "logs": logs("sync"),
+            "KPI": price("cloudwatch.custom_metrics", 3 * hours * HOUR_MONTHS),
             "out": price("transfer.out", out / 1e6),
-        }  # fmt: skip
+        }
     finished = tally.completed + tally.late
     calls = tally.submitted + used["status_count"]
     requests = used["queue_sent"] + used["queue_received"] + used["queue_deleted"] + used["queue_empty"]
@@ -160,14 +165,15 @@ def true_bill(lived: Lived, side: str) -> dict[str, float]:
         "table": price("dynamodb.write_units", used["table_writes"] + used["gsi_writes"])
         + price("dynamodb.read_units", used["table_reads"] + used["gsi_reads"])
         + price("dynamodb.storage", tally.created * 2 * sizes.item_kb / 1e6 / (730 / 24)),
-        "bucket": price("s3.put_requests", finished) + price("s3.get_requests", tally.completed)
+        "bucket": price("s3.put_requests", finished)
+        + price("s3.get_requests", tally.completed)
         + price("s3.storage", finished * sizes.report_kb / 1e6 * 7 / (730 / 24)),
         "logs": logs("submit", "worker", "status"),
         "KPI": price("cloudwatch.custom_metrics", 8 * hours * HOUR_MONTHS),
         "out": price("transfer.out", (calls * sizes.answer_kb + tally.completed * sizes.report_kb) / 1e6),
         "LLM": price("llm.input_tokens", used["d_paid_async_input"])
         + price("llm.output_tokens", used["d_paid_async_output"]),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("name", scenario.names())

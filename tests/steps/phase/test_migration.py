@@ -138,8 +138,13 @@ def test_what_is_not_there_yet_is_no_failure_and_no_pass() -> None:
     made = migration(traffic(100, migrated=False), "during")
     steps = made.steps()
     assert [one.id.removeprefix("migrate.") for one in steps] == [
-        "shifted", "moved", "dial_zero", "silent", "removed", "all_async",
-    ]  # fmt: skip
+        "shifted",
+        "moved",
+        "dial_zero",
+        "silent",
+        "removed",
+        "all_async",
+    ]
     assert {one.verdict for one in steps} == {"INCONCLUSIVE"}
     assert len(unmet(steps)) == 6 and all(one.mends for one in steps)
 

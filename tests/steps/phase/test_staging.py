@@ -88,9 +88,14 @@ class Walk:
     def attest(self, *items: str) -> None:
         for item in items:
             entry = Entry(
-                kind="attestation", item=item, by="Q. A.", role="QA", at=f"{self.aws.now():%Y-%m-%dT%H:%M:%SZ}",
-                link="", text="seen",
-            )  # fmt: skip
+                kind="attestation",
+                item=item,
+                by="Q. A.",
+                role="QA",
+                at=f"{self.aws.now():%Y-%m-%dT%H:%M:%SZ}",
+                link="",
+                text="seen",
+            )
             enter(Archive(self.folder), self.params, entry, caller_arn="arn:test")
 
     @property
@@ -274,9 +279,11 @@ def test_no_job_finished_is_no_drain(judging: Any) -> None:
 def test_a_load_that_could_not_be_made_is_a_check_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: dict[str, Any] = {}
     run: Any = SimpleNamespace(
-        params=params_of("staging", "x"), applying=True, checks={},
+        params=params_of("staging", "x"),
+        applying=True,
+        checks={},
         check=lambda *found: noted.update({one.id: one for one in found}),
-    )  # fmt: skip
+    )
     phase = Staging(run, UNSEEN)
     phase.plan_of_load = LoadPlan(users=2, spawn_per_s=1, generation_s=45)
     monkeypatch.setattr(Staging, "_acts", lambda *_: True)

@@ -36,9 +36,12 @@ def stand(name: Any = "before", *, deployed: bool = True, migrated: bool = False
 
 def run(*checks: Check, missing: tuple[str, ...] = ()) -> Any:
     return SimpleNamespace(
-        params=PARAMS, notebook=NOTEBOOK, checks={one.id: one for one in checks}, missing_to_shift=list(missing),
+        params=PARAMS,
+        notebook=NOTEBOOK,
+        checks={one.id: one for one in checks},
+        missing_to_shift=list(missing),
         archive=SimpleNamespace(),
-    )  # fmt: skip
+    )
 
 
 WRONG = check("a.b", "A check", False, "a check does not hold")
@@ -126,9 +129,12 @@ def test_a_look_back_that_decides_nothing_leaves_the_case_that_was_judged(
     bad = Outcome(decision=Decision.ROLLBACK, reason="it fails now", next="Run rollback_1.")
     noted: list[Check] = []
     here: Any = SimpleNamespace(
-        now=NOW, case={"case": "judged"}, check=noted.append, aws=SimpleNamespace(client=lambda _: None),
+        now=NOW,
+        case={"case": "judged"},
+        check=noted.append,
+        aws=SimpleNamespace(client=lambda _: None),
         journal=SimpleNamespace(append=lambda *_, **__: None),
-    )  # fmt: skip
+    )
 
     def looked(window: Window, *_: Any, **__: Any) -> present.Present:
         here.case = {"case": "interim"}

@@ -67,9 +67,14 @@ def noted(seen: Aftermath, id: str) -> Check:
     ],
 )
 def test_the_split_is_seen_to_go_to_0(
-    seen: Aftermath, monkeypatch: pytest.MonkeyPatch, asynchronous: float | None, synchronous: float | None,
-    more: dict[str, Any], verdict: str, says: str,
-) -> None:  # fmt: skip
+    seen: Aftermath,
+    monkeypatch: pytest.MonkeyPatch,
+    asynchronous: float | None,
+    synchronous: float | None,
+    more: dict[str, Any],
+    verdict: str,
+    says: str,
+) -> None:
     called(monkeypatch, asynchronous, synchronous, **more)
     seen.split()
     found = noted(seen, "split_zero")

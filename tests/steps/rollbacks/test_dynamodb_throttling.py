@@ -138,9 +138,11 @@ def test_two_operators_the_second_is_refused(place: Made, monkeypatch: pytest.Mo
     def meanwhile(*args: Any, **kwargs: Any) -> Any:
         update = {"Update": {"IndexName": here.params.name("gsi"), "ProvisionedThroughput": throughput}}
         client.update_table(
-            TableName=here.params.name("table"), BillingMode="PROVISIONED", ProvisionedThroughput=throughput,
+            TableName=here.params.name("table"),
+            BillingMode="PROVISIONED",
+            ProvisionedThroughput=throughput,
             GlobalSecondaryIndexUpdates=[update],
-        )  # fmt: skip
+        )
         return real(*args, **kwargs)
 
     monkeypatch.setattr(deviations, "open_all", meanwhile)

@@ -53,9 +53,17 @@ class Stage:
         journal.append("opened", run_id=run_id, notebook=NOTEBOOK, origin="test", params=flat)
         caller = SimpleNamespace(account=params.account_id, arn="arn:ann", now=NOW)
         made = SimpleNamespace(
-            notebook=NOTEBOOK, params=params, archive=self.archive, staging=staging, run_id=run_id, journal=journal,
-            guard=Guard(params, caller, journal), aws=self.sns, checks={}, applying=mode == "apply",
-        )  # fmt: skip
+            notebook=NOTEBOOK,
+            params=params,
+            archive=self.archive,
+            staging=staging,
+            run_id=run_id,
+            journal=journal,
+            guard=Guard(params, caller, journal),
+            aws=self.sns,
+            checks={},
+            applying=mode == "apply",
+        )
 
         def check(*found: Check) -> None:
             for one in found:
@@ -208,18 +216,27 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
     incident = acted(Incident(run))
     incident.conclude(acted=True, would="", done="async is off", then="find the cause")
     run.guard.change(
-        "switch off", before={"number": 1}, after={"number": 2}, undo="", do=lambda: None,
-        read_back=lambda: {"number": 2}, raises=False,
-    )  # fmt: skip
+        "switch off",
+        before={"number": 1},
+        after={"number": 2},
+        undo="",
+        do=lambda: None,
+        read_back=lambda: {"number": 2},
+        raises=False,
+    )
     shown = incident.post_mortem({"Failures": ["- LLM 529"]})
     assert "#### Post-mortem" in shown._repr_markdown_() and "LLM 529" in str(shown), "rendered, not folded away"
     record = stage.seal(run)
     text = html.unescape(next(stage.archive.records()[0].folder.glob("post-mortem.md")).read_text())
     assert "post-mortem.md" in record.files
     for wanted in (
-        "everything fails", "LLM 529", "decided to roll back", "set, 4 s after the decision",
-        "switch off (number 1 -> 2)", "rollback_1_async_failing @ prod: DONE: the rollback",
-    ):  # fmt: skip
+        "everything fails",
+        "LLM 529",
+        "decided to roll back",
+        "set, 4 s after the decision",
+        "switch off (number 1 -> 2)",
+        "rollback_1_async_failing @ prod: DONE: the rollback",
+    ):
         assert wanted in text
 
 

@@ -18,9 +18,17 @@ CLOCK = Clock(decided_at="2026-11-23T03:12:00Z", set_at="2026-11-23T03:12:01Z", 
 
 def facts(**more: Any) -> Facts:
     values: dict[str, Any] = {
-        "title": "Scenario 1", "env": "prod", "release": "r", "attempt": 1, "operator": "ann", "reason": "",
-        "run_id": "abc", "clock": CLOCK, "limit_min": 5, "decision": "SOAK: async is off",
-    }  # fmt: skip
+        "title": "Scenario 1",
+        "env": "prod",
+        "release": "r",
+        "attempt": 1,
+        "operator": "ann",
+        "reason": "",
+        "run_id": "abc",
+        "clock": CLOCK,
+        "limit_min": 5,
+        "decision": "SOAK: async is off",
+    }
     return Facts(**(values | more))
 
 
