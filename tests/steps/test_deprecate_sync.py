@@ -31,7 +31,8 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 from runbook_lib.run.run import Run
 from runbook_lib.steps import deprecate_sync as room
-from runbook_lib.steps.deprecate_sync import Deprecation, announcement
+from runbook_lib.steps.deprecate_announced import announcement
+from runbook_lib.steps.deprecate_sync import Deprecation
 
 pytestmark = pytest.mark.emulator
 SYNC = "careervp-vpr-generator-lambda-prod"
