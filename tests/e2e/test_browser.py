@@ -18,6 +18,7 @@ import pytest
 
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import attach
+from runbook_lib.record.attached import report_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -115,7 +116,7 @@ def report(lab: Lab, browser: Any) -> Iterator[Any]:
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.goto(first.report.as_uri())
+    page.goto(report_of(first).as_uri())
     yield page
     page.close()
 
