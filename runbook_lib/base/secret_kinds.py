@@ -135,6 +135,13 @@ KINDS: tuple[Kind, ...] = (
         ),
         _scheme,
     ),
+    Kind(  # how http.client quotes what it refuses to send, such as a session token with a line break in it
+        ("invalid header value b",),
+        re.compile(
+            r"(?i)(Invalid header value b(?P<q>\\{0,4}[\"']|&#39;))(?!\[redacted\])(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+"
+        ),
+        KEEP,
+    ),
     Kind(("aws4-hmac-sha256",), re.compile(r"(?i)(AWS4-HMAC-SHA256\s{1,8}Credential=)(?!\[redacted\])[^\s,]+"), KEEP),
     Kind(("signature=",), re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), KEEP),
     Kind(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.aws_errors import EXPIRED, SKEWED, one_line
 from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.redact import MASK, redact_text
 
 PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in to\nGuest WiFi</title></head><body>" + "<p>x</p>\n" * 999
 
@@ -163,3 +164,16 @@ def test_each_wrong_setting_is_a_sentence(
     with pytest.raises(AwsError, match=says) as caught:
         Aws("us-east-1").identity()
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\nHost: elsewhere", "'\n"])
+def test_a_credential_that_cannot_be_sent_is_not_quoted(end: str) -> None:
+    """A session token with a line break at its end, as `$(cat token; echo)` in a file of variables leaves it."""
+    token = "IQoJb3JpZ2lu" + "X2VjEJr//////" + "EaCXVz" + end
+    told = ValueError(f"Invalid header value {token.encode()!r}")
+    with pytest.raises(AwsError) as raised, aws_errors("asking"):
+        raise bc.HTTPClientError(error=told)
+    for shown in (str(raised.value), redact_text(str(told)), redact_text(repr({"error": str(told)}))):
+        assert "IQoJ" not in shown
+        assert MASK in shown
+    assert redact_text(redact_text(str(told))) == redact_text(str(told))
