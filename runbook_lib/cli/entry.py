@@ -6,6 +6,7 @@ every other command, and every command line that is wrong, is `cli/app.py`'s.
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -36,6 +37,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.commands import kill_switch
 
     lasting()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled says what it had begun
     tellers[:] = [lambda text: print(terminal(f"runbook: {text}"), file=sys.stderr, flush=True)]
     try:
         effect = kill_switch.off(wanted)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.act.guard import Guard
+from runbook_lib.act.guard import Guard, begun
 from runbook_lib.act.notify import without_aws
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
@@ -234,7 +234,7 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     if effect.trouble:
         values["archive"] = str(effect.root)
     try:
-        finished = launch(find_notebook(NOTEBOOK), wanted.file, values)
+        finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
     except RunbookError as error:
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
         return _with(done, exit_code=int(Exit.ERROR))

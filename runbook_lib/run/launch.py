@@ -117,10 +117,12 @@ def launch(
     *,
     progress: bool = False,
     root: Path | None = None,
+    before: Sequence[str] = (),
 ) -> Finished:
     """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it whatever happens.
 
     Args:
+        before: what the same command began to change; a run that fails does not say that nothing was changed then.
         root: folder that holds `params/`, in which the kernel runs; default: the nearest one.
 
     Raises:
@@ -158,7 +160,7 @@ def launch(
             begun.extend(_changes(archive, sealed))
     if not sealed:
         raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
-    return finished(archive, sealed[-1])
+    return finished(archive, sealed[-1], before)
 
 
 @contextmanager
@@ -218,15 +220,16 @@ def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:
     return ["what the record tells"]
 
 
-def finished(archive: Any, ref: Any) -> Finished:
-    """How the run of a sealed record ended."""
+def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
+    """How the run of a sealed record ended; `before`: what was begun to be changed by the same command."""
     record = archive.load(ref)
     told, decision = record.told, record.decision or ""
     done = record.status == "completed" and record.outcome is not None
     problem = record.error
+    whats = [*before, *(str(one.intent.get("what", "")) for one in record.changes)]
     why = record.failure
-    if record.changes:
-        why += f"; begun before that: {'; '.join(str(one.intent.get('what', '')) for one in record.changes)}"
+    if whats:
+        why = f"{problem.sentence if problem else 'no decision'}; begun before that: {'; '.join(whats)}"
     report = report_of(ref)
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(

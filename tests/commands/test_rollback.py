@@ -354,3 +354,34 @@ def test_an_endpoint_that_dies_after_the_effect_costs_neither_record_nor_command
     monkeypatch.chdir(file.parents[1])
     (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
     assert Archive(file.parents[1] / "archive").load(ref).status == "completed"
+
+
+def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun(
+    file: Path, aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    """CI ends a job by SIGTERM; here it comes when the deployment was just started."""
+    code = """
+import os, signal, sys
+from runbook_lib.act.traffic import flag_store
+real = flag_store.FlagStore.start
+def start(*a, **k):
+    number = real(*a, **k)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return number
+flag_store.FlagStore.start = start
+from runbook_lib.cli import entry
+sys.argv = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod"]
+entry.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(file)],
+        env=os.environ | aws.environ(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 130
+    assert "interrupted; begun before that: switch off" in ended.stderr
+    assert not state(aws, file).switch_on

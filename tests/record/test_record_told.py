@@ -92,3 +92,17 @@ def test_a_run_that_failed_says_once_whether_something_was_changed(begun: bool) 
     ref = SimpleNamespace(folder=Path(), report=Path("none"))
     told = finished(SimpleNamespace(load=lambda _: today), ref).reason
     assert told == ("failed: no; begun before that: dial 10 %" if begun else f"failed: no{NOTHING}")
+
+
+@given(st.lists(st.sampled_from(["switch off", "dial 0 %"])), st.lists(st.sampled_from(["inform people"])))
+def test_a_run_that_failed_behind_a_change_of_the_same_command_does_not_deny_it(
+    before: list[str], within: list[str]
+) -> None:
+    changes = tuple({"intent": {"what": what}, "outcome": None} for what in within)
+    record = Record.model_validate(
+        {"status": "failed", "changes": changes, "error": Problem(type="AwsError", sentence="a web page answered")}
+    )
+    ref = SimpleNamespace(folder=Path(), report=Path("none"))
+    told = finished(SimpleNamespace(load=lambda _: record), ref, before).reason
+    assert (NOTHING in told) is not bool(before or within)
+    assert all(what in told for what in (*before, *within))
