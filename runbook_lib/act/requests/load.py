@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ PARENT = "RUNBOOK_PARENT"
 """As in `locustfile.py`, which is never imported here; a test holds them together."""
 PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
+_HERE = "127.0.0.1"
 _MARGIN_S = 60.0
 """locust is given so long to end by itself."""
 _DATA = re.compile(r"^.*\bwindow\.templateArgs = .*$", re.MULTILINE)
@@ -86,8 +88,17 @@ def arguments(plan: LoadPlan, host: str, folder: Path, what: Mapping[str, Any]) 
     if plan.expect_workers:
         given += ["--master", "--expect-workers", str(plan.expect_workers)]
     elif plan.processes:
-        given += ["--processes", str(plan.processes)]
+        # A port of its own: two tests on one machine would take each other's workers. Workers elsewhere know 5557.
+        port = str(_free_port())
+        given += ["--processes", str(plan.processes), "--master-bind-host", _HERE, "--master-bind-port", port]
+        given += ["--master-host", _HERE, "--master-port", port]
     return given
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HERE, 0))
+        return int(probe.getsockname()[1])
 
 
 def run_load(

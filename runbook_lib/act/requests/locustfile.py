@@ -131,16 +131,31 @@ def receive(data: dict[str, Any], **_: Any) -> None:
 def remember(environment: Any, **_: Any) -> None:
     """Keeps the environment for the listeners that are not given it; the test ends with the run that it is part of."""
     ENVIRONMENT.append(environment)
-    if os.environ.get(PARENT):  # a worker's parent is the master
-        gevent.spawn(end_with, os.getppid() if is_worker(environment) else int(os.environ[PARENT]), environment)
+    if os.environ.get(PARENT):
+        gevent.spawn(end_with, int(os.environ[PARENT]), environment)
 
 
-def end_with(parent: int, environment: Any) -> None:
-    """Nobody reads any more what the users meet: they stop. Not by a thread, which gevent does not serve."""
-    while os.getppid() == parent:
+def end_with(run: int, environment: Any) -> None:
+    """Nobody reads any more what the users meet: they stop. Not by a thread, which gevent does not serve.
+
+    A worker's parent is the master. Who begins only when its parent is gone already is told by the run itself.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent and lives(run):
         gevent.sleep(1)
     gevent.spawn_later(_QUITS_S, os._exit, 1)
     environment.runner.quit()
+
+
+def lives(process: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]

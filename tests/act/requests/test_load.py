@@ -202,6 +202,17 @@ def test_the_users_know_their_parent_by_the_same_name() -> None:
     assert f'PARENT = "{load.PARENT}"' in load.LOCUSTFILE.read_text(encoding="utf-8")
 
 
+def test_two_load_tests_on_one_machine_do_not_take_each_others_workers(tmp_path: Path) -> None:
+    plan = PLAN.model_copy(update={"processes": 2})
+    ports = set()
+    for _ in range(5):
+        argv = arguments(plan, "http://api", tmp_path, {"probe": "p"})
+        listens, asked = argv[argv.index("--master-bind-port") + 1], argv[argv.index("--master-port") + 1]
+        assert listens == asked
+        ports.add(listens)
+    assert "5557" not in ports and len(ports) > 1
+
+
 @pytest.mark.slow
 def test_a_master_hands_the_plan_to_its_workers() -> None:
     """Two processes of locust: what their users met comes together in the master."""
