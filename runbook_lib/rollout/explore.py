@@ -1,0 +1,156 @@
+"""What a run asked and judged as tables of pandas, for whoever wants to look further; of a sealed record, too.
+
+Read from what the run keeps: nothing is asked of AWS again, and a record gives the same tables years later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, merge
+from runbook_lib.observe.metrics.fetch import Answers
+from runbook_lib.params.metrics import METRICS
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.from_journal import from_journal
+from runbook_lib.record.journal import plain, read_events
+from runbook_lib.record.place import CASE
+from runbook_lib.record.record import Record
+
+ANSWERS = "answers*.json"
+"""Files of a run with everything that CloudWatch answered; a second look has a number in its name."""
+QUARTER_S = 900
+_METRICS = ("metric", "title", "unit", "stat", "time", "value", "period_s")
+_GATES = ("gate", "verdict", "value", "low", "high", "n", "unit", "target", "alert", "reason")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one run.
+
+    Args:
+        record: of the run, sealed or as its journal tells it so far.
+        raw: CloudWatch's answers as they are kept; empty: nothing was asked.
+        segment: the census of the whole window; None: no jobs were counted.
+    """
+
+    record: Record
+    raw: list[dict[str, Any]]
+    segment: Segment | None
+
+    @classmethod
+    def under_way(cls, staging: Path, case: Mapping[str, Any] | None) -> Tables:
+        """Of a run that is not sealed yet.
+
+        Args:
+            staging: its folder, with the journal.
+            case: what its verdict was made of; None: there is none yet.
+        """
+        record = from_journal(read_events(staging), status="completed")
+        return cls(record, _answers(staging), _census(record, plain(case)))
+
+    @classmethod
+    def sealed(cls, archive: Archive, run: str) -> Tables:
+        """Of a record, verified.
+
+        Args:
+            run: its run id, or the begin of it.
+
+        Raises:
+            ArchiveError: there is no such record, or it is not as it was sealed.
+        """
+        ref = archive.find(run)
+        archive.verify(ref)
+        record, case = archive.load(ref), ref.folder / CASE
+        kept = _read(case) if case.is_file() else None
+        return cls(record, _answers(ref.folder), _census(record, kept))
+
+    def metrics(self) -> pd.DataFrame:
+        """Every point that CloudWatch answered.
+
+        Columns: metric (id of the catalogue), title, unit (of value), stat, time (UTC, begin of the period), value,
+        period_s (seconds). Figures of a whole window have it as their period.
+        """
+        rows = [
+            (one.metric, METRICS[one.metric].title, METRICS[one.metric].unit, one.stat, when, value, one.period_s)
+            for one in Answers.from_raw(self.raw).series.values()
+            for when, value in one.points
+            if one.metric in METRICS
+        ]
+        return _utc(pd.DataFrame(rows, columns=_METRICS))
+
+    def jobs(self) -> pd.DataFrame:
+        """The census by quarters of an hour. Columns: time (UTC, begin), jobs, bad (failed, late or lost)."""
+        quarters: dict[int, list[int]] = {}
+        for number, bad, jobs in self.segment.steps if self.segment else ():
+            found = quarters.setdefault(number // (15 * STEPS_A_MINUTE), [0, 0])
+            found[0] += jobs
+            found[1] += bad
+        rows = [(pd.Timestamp(number * QUARTER_S, unit="s"), *quarters[number]) for number in sorted(quarters)]
+        return _utc(pd.DataFrame(rows, columns=["time", "jobs", "bad"]))
+
+    def durations(self) -> pd.Series[float]:
+        """Seconds from creation to completion of each completed job, longest first."""
+        seconds = self.segment.generation_s[::-1] if self.segment else ()
+        return pd.Series(seconds, name="generation_s", dtype=float)
+
+    def errors(self) -> pd.Series[int]:
+        """Failed jobs by signature of the error, most frequent first."""
+        found = self.segment.errors if self.segment else {}
+        return pd.Series(found, name="jobs", dtype=int).rename_axis("error")
+
+    def gates(self) -> pd.DataFrame:
+        """Each gate as it was judged: value, 95 % interval, samples and limits, in `unit`."""
+        rows = [
+            (
+                one["gate"]["id"],
+                one["verdict"],
+                *(one.get(name) for name in ("value", "low", "high", "n")),
+                *(one["gate"].get(name) for name in ("unit", "target", "alert")),
+                one["reason"],
+            )
+            for one in self.record.gates
+        ]
+        return pd.DataFrame(rows, columns=_GATES)
+
+    def queries(self) -> str:
+        """What was asked of CloudWatch, for the tab "Source" of its Metrics page: paste it there and it is drawn."""
+        seen: dict[str, list[Any]] = {}
+        for query in (one for call in self.raw for one in call["queries"] if not one["whole"]):
+            place = query["address"]
+            parts = [part for pair in place["Dimensions"] for part in (pair["Name"], pair["Value"])]
+            about = {"stat": query["stat"], "period": query["period_s"], "label": query["label"]}
+            seen.setdefault(query["label"], [place["Namespace"], place["MetricName"], *parts, about])
+        ends = [call[side] for call in self.raw for side in ("start", "end")]
+        span = {"start": min(ends), "end": max(ends)} if ends else {}
+        return json.dumps({"view": "timeSeries", "region": self.record.region, **span, "metrics": [*seen.values()]})
+
+
+def _census(record: Record, case: Mapping[str, Any] | None) -> Segment | None:
+    """Of the whole window, as it was judged; else what this run itself counted."""
+    seen = (case or {}).get("seen") or {}
+    if seen.get("segment"):
+        return Segment.model_validate(seen["segment"])
+    return merge([Segment.model_validate(one) for one in record.census]) if record.census else None
+
+
+def _utc(frame: pd.DataFrame) -> pd.DataFrame:
+    frame["time"] = pd.to_datetime(frame["time"], utc=True)
+    return frame
+
+
+def _answers(folder: Path) -> list[dict[str, Any]]:
+    return [call for file in sorted(folder.glob(ANSWERS)) for call in _read(file)]
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArchiveError(f"{file} cannot be read: {error}") from error
