@@ -61,6 +61,7 @@ class Case(Frozen):
             confidence=self.confidence,
             alpha_early=self.alpha_early,
             prior=self.prior,
+            version=self.rules,
         )
         return decide(
             self.moment,

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-RULES = 2
-"""Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1."""
+RULES = 3
+"""Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1; by 2 a change is tested
+on the users' success alone, and one that is over at the look is forgotten."""
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -125,6 +126,8 @@ class Gate(Frozen):
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""
     required: bool = True
+    no_change_test: str | None = None
+    """Why there is no test for a change of this gate, where its evidence cannot be ordered in time, or need not."""
     muted: str | None = None
     """A reason in words takes the gate out of the decision; it stays in every table."""
     why: str
@@ -166,6 +169,8 @@ class Part(Frozen):
     name: str
     bad: int
     n: int
+    course: tuple[tuple[str, int, int], ...] = ()
+    """As that of `Evidence`."""
 
 
 class Evidence(Frozen):
@@ -206,8 +211,11 @@ class Evidence(Frozen):
     blocks: tuple[tuple[str, int, int], ...] = ()
     """`course` by quarters of an hour, as in records from before there was one."""
     course: tuple[tuple[str, int, int], ...] = ()
-    """Rates: how it went, (start, bad, n) in order: each step of time with a failure by itself, those without one
-    joined within their quarter of an hour. It may say less than `bad` and `n`, never more."""
+    """How it went, (start, bad, n) in order: each step of time with a failure by itself, those without one joined
+    within their quarter of an hour. It may say less than `bad` and `n`, never more. Quantiles: `bad` are the samples
+    beyond the alert limit; splits: quarters of an hour."""
+    onward: tuple[tuple[float, float | None, float | None], ...] = ()
+    """Quantiles: `value`, `low` and `upper` of the samples from each part of the course to the end."""
     doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""
@@ -242,6 +250,8 @@ class GateResult(Frozen):
     """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
     since_between: tuple[str, str] | None = None
     """The interval in which it began, at 95 %."""
+    until: str | None = None
+    """Where it is over: the end of the time that fails the gate; the figures are those from `since` to then."""
     evidence: Evidence
 
 
