@@ -214,8 +214,9 @@ class Evidence(Frozen):
     """How it went, (start, bad, n) in order: each step of time with a failure by itself, those without one joined
     within their quarter of an hour. It may say less than `bad` and `n`, never more. Quantiles: `bad` are the samples
     beyond the alert limit; splits: quarters of an hour."""
-    onward: tuple[tuple[float, float | None, float | None], ...] = ()
-    """Quantiles: `value`, `low` and `upper` of the samples from each part of the course to the end."""
+    onward: tuple[str, float, float | None, float | None] | None = None
+    """Quantiles: `value`, `low` and `upper` of the samples from that part of the course on with which a change would
+    most likely begin, behind its start."""
     doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""

@@ -17,7 +17,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.redact import redact
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome, of_today
+from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome, of_today
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
@@ -179,7 +179,7 @@ def _again(
     ]
     verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)
-    if isinstance(case, Case) and case.rules < RULES:
+    if isinstance(case, Case) and case.rules < 2:
         # The words of version 0.1 are gone; what it judged and decided must come out.
         if _judged(verdict) != _judged(was):
             said.append("the verdict is not what evidence and policy give")

@@ -36,8 +36,6 @@ def _contradictions(gate: Gate, evidence: Evidence) -> Iterator[str]:
         )
         if not 0 <= bad <= n
     )
-    if evidence.onward and len(evidence.onward) != len(evidence.course):
-        yield f"{len(evidence.course)} parts of the course and figures from {len(evidence.onward)} on cannot be"
     if evidence.kind == "quantile":
         yield from _quantile(gate, evidence)
 

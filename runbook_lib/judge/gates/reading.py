@@ -144,7 +144,7 @@ def _early(
     if not worse:
         return None, None
     if since is None:
-        bad, n = whole or tuple(sum(one[place] for one in evidence.course) for place in (1, 2))
+        bad, n = whole or (sum(bad for _, bad, _ in evidence.course), sum(n for _, _, n in evidence.course))
         return f"{bad:,} of {n:,} {did}, shown at {level} by the test that holds at every look", None
     return f"{since.told(did)}, shown at {level} by the test for a change that holds at every look", since
 
@@ -210,7 +210,8 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
         return f"{evidence.bad} of {n} samples {beyond} cannot be"
     whole = None if evidence.bad is None else (evidence.bad, n)
     early, since = _early(evidence, share, rules, beyond, whole)
-    figures = evidence.onward[since.first] if since and since.until is None and evidence.onward else None
+    lasts = since is not None and since.until is None
+    figures = evidence.onward[1:] if since and lasts and evidence.onward and evidence.onward[0] == since.at else None
     if evidence.bad is not None:
         clears = statistics.upper_bound(evidence.bad, n, rules.alpha) < share
         breaks = statistics.lower_bound(evidence.bad, n, rules.alpha) > share

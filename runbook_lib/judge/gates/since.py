@@ -65,10 +65,7 @@ def found(
     if not said.later and said.over is None:
         return True, None
     last = len(course) if said.over is None else said.over + 1
-    if said.later:
-        when = change.moment(bad[:last], n[:last], limit, prior)
-    else:
-        when = change.Moment(0, 0, 0)
+    when = change.moment(bad[:last], n[:last], limit, prior) if said.later else change.Moment(0, 0, 0)
     starts = [one[0] for one in course]
     until = None if said.over is None else starts[last] if last < len(course) else end
     first = when.first

@@ -89,8 +89,8 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
         _, since = found(course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven)
         if since is not None:
-            moved = {"bad": since.n - since.bad, "now": (since.now[1] - since.now[0], since.now[1])}
-            return replace(since, **moved) if course is kept else since
+            sent = since.n - since.bad, (since.now[1] - since.now[0], since.now[1])
+            return replace(since, bad=sent[0], now=sent[1]) if course is kept else since
     return None
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 
 from runbook_lib.base.window import Window, iso, period_for
-from runbook_lib.judge.model import RULES, Evidence
-from runbook_lib.observe.evidence import questions
+from runbook_lib.judge.model import Evidence
+from runbook_lib.observe.evidence import courses, questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Answered, behind, census_window, unseen
 
@@ -59,7 +58,8 @@ def submit_latency(seen: Answered) -> Evidence:
         n=round(n) if n and value is not None else (0 if seen.idle else None),
         proven_zero_by=None if n else seen.idle,
         notes=tuple(notes),
-        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= RULES else None,
+        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= 2 else None,
+        course=courses.latency(seen, gate),
     )
 
 
@@ -73,9 +73,10 @@ def generation_time(seen: Answered) -> Evidence:
     if segment is None or not n:
         zero = seen.idle if segment is not None and segment.n == 0 else None
         return seen.evidence("generation_time", "quantile", query, window, (), n=0, proven_zero_by=zero)
-    upper, low = questions.ranks(n, q, seen.params, seen.look)
+    upper, low = questions.ranks(n, q, seen.params, seen.look, seen.rules)
     limit = gate.alert if gate and gate.alert else None
     missed, words, _ = unseen(seen)
+    course, onward = courses.slow(seen, segment, gate) if gate else ((), None)
     never = segment.failed + segment.lost
     if never:
         words = (*words, f"{never} jobs never completed: they are failures in the success rate, and no times here")
@@ -85,7 +86,7 @@ def generation_time(seen: Answered) -> Evidence:
         query,
         window,
         (),
-        value=sample[max(0, math.ceil(round(q * n, 9)) - 1)],
+        value=sample[questions.nearest_rank(q, n) - 1],
         upper=sample[upper - 1] if upper else None,
         low=sample[low - 1] if low else None,
         n=n,
@@ -93,6 +94,8 @@ def generation_time(seen: Answered) -> Evidence:
         in_flight=segment.in_flight,
         partial=missed,
         notes=words,
+        course=course,
+        onward=onward,
         extra={"median": sample[(n - 1) // 2], "max": sample[-1]},
     )
 
