@@ -63,11 +63,12 @@ def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], wind
     Args:
         lines: minute, count, and whether they are the callers' own, of each line of the log.
     """
-    if seen.rules < SINCE:
+    known = list(lines)
+    if seen.rules < SINCE or all(own for _, _, own in known):
         return ()
     step_s = period_for(seen.window, seen.now)
     asked, turned = _by_step(seen, "async_requests", window, step_s), dict[int, int]()
-    for when, count, own in lines:
+    for when, count, own in known:
         place = int(when.timestamp() // step_s)
         if own:
             asked[place] = max(0, asked.get(place, 0) - count)
