@@ -161,6 +161,13 @@ TABLE: dict[str, Row] = {
     ),
     "change.moment": Row(lambda *a: change.moment(*a).first, (values, values, half, prior)),
     "change.weights": Row(change.weights, (st.integers(0, 50),), "-inf for no start"),
+    "sequence.quantile_ranks": Row(lambda *a: sequence.quantile_ranks(*a)[1], (some, half, half, prior)),
+    "sequence.quantile_band": Row(
+        lambda times, n, q, looks, sure, p: sequence.quantile_band(
+            times, [n], [True], q=q, looks=looks, confidence=sure, prior=p
+        )[0][0],
+        (values, some, half, small, half, prior),
+    ),
     "sequence.so_far": Row(sequence.so_far, (odd, some, half, prior)),
     "sequence.at_declared": Row(sequence.at_declared, (some, some, half, some)),
     "sequence.band": Row(

@@ -167,18 +167,24 @@ def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
         return _sure(gate, evidence, rules)
     silent = [part.name for part in evidence.parts if not part.n]
     each = replace(rules, alpha_early=rules.alpha_early / len(used))
-    results = []
-    for part in used:
-        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
-        doubtful = min(evidence.doubtful, part.bad)
-        figures = {"bad": part.bad, "n": part.n, "parts": (), "doubtful": doubtful, "course": part.course}
-        own = evidence.model_copy(update=figures)
-        results.append(_sure(named, own, each))
+    results = [_sure(named, own, each) for named, own in sources(gate, evidence)]
     worst = min(results, key=lambda one: (_WORST.index(one.verdict), _health(gate, one)))
     if silent and worst.verdict is Verdict.PASS and evidence.proven_zero_by is None:
         told = f"{worst.reason.rstrip('.')}, but nothing was counted of {', '.join(silent)}"
         worst = worst.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(told)})
     return worst.model_copy(update={"gate": gate, "evidence": evidence})
+
+
+def sources(gate: Gate, evidence: Evidence) -> list[tuple[Gate, Evidence]]:
+    """Each source of a rate by itself, with the gate named after it; the whole, where it is of one."""
+    found = []
+    for part in evidence.parts:
+        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
+        doubtful = min(evidence.doubtful, part.bad)
+        figures = {"bad": part.bad, "n": part.n, "parts": (), "doubtful": doubtful, "course": part.course}
+        if part.n:
+            found.append((named, evidence.model_copy(update=figures)))
+    return found or [(gate, evidence)]
 
 
 def _health(gate: Gate, result: GateResult) -> float:
