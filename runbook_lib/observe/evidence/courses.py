@@ -2,6 +2,7 @@
 
 The finest that is known: ten seconds of the jobs table, a minute of what CloudWatch counts, five minutes of its
 latencies, an hour's quarter of the split. A course may say less than the figures of the whole time, and never more.
+Where nothing failed there is no course: without a failure there is no change.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def of_metrics(seen: Answered, bad: str, n: str, window: Window) -> Course:
     if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (bad, n)):
         return ()
     step_s = period_for(seen.window, seen.now)
-    failed, asked = (_by_step(seen, one, window, step_s) for one in (bad, n))
+    failed = _by_step(seen, bad, window, step_s)
+    if not any(failed.values()):
+        return ()
+    asked = _by_step(seen, n, window, step_s)
     return told([(place, min(failed.get(place, 0), of), of) for place, of in sorted(asked.items())], step_s)
 
 
@@ -79,7 +83,7 @@ def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], wind
 
 def quota(seen: Answered, segment: Segment) -> Course:
     """Jobs that the LLM refused, of all jobs."""
-    if seen.rules < SINCE or not segment.steps:
+    if seen.rules < SINCE or not segment.steps or not segment.quota_at:
         return ()
     rows = added_up([[(place, 0, n) for place, _, n in segment.steps], [(at, 1, 0) for at in segment.quota_at]])
     return told([(place, min(bad, n), n) for place, bad, n in rows], STEP_S)
@@ -95,9 +99,9 @@ def slow(
     if seen.rules < SINCE or limit is None or len(segment.generation_at) != len(times):
         return (), None
     jobs = list(zip(segment.generation_at, times, strict=True))
+    if not any(limit.holds(value) for value in times):
+        return (), None
     found = told(added_up([[(at, int(limit.holds(value)), 1) for at, value in jobs]]), STEP_S)
-    if not any(bad for _, bad, _ in found):
-        return found, None
     q = gate.quantile or 0.5
     share = q if gate.higher_is_better else 1 - q
     bad, n = [one[1] for one in found], [one[2] for one in found]
@@ -114,6 +118,8 @@ def latency(seen: Answered, gate: Gate | None) -> Course:
     names = [questions.level_label(stat) for stat in (*questions.LEVELS, "SampleCount")]
     limit = gate.alert if gate else None
     if seen.rules < SINCE or limit is None or limit.op not in (">", ">=") or any(map(seen.answers.partial, names)):
+        return ()
+    if not any(limit.holds(value / 1000) for _, value in seen.answers.points(questions.level_label("Maximum"))):
         return ()
     levels = [dict(seen.answers.points(name)) for name in names]
     counts, step_s = levels.pop(), seen.answers.series[names[0]].period_s

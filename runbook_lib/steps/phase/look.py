@@ -294,7 +294,7 @@ class PhaseLook:
         for gate, evidence in asked:
             each = sources(gate, evidence)
             for named, own in each:
-                if not own.course:
+                if not own.course and gate.measure != TIMES:
                     continue
                 result = judge(named, own, alpha_early=policy.alpha_early / len(each), **how)
                 if gate.measure == TIMES and seen.segment:

@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from runbook_lib.rehearse.play.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.quick.kept import read
