@@ -13,6 +13,8 @@ from runbook_lib.show import style
 from runbook_lib.show.tables import Shown
 
 WIDTH_IN = 10.0
+READABLE_PX = 640
+"""Least width at which a chart's words can be read; a narrower screen scrolls it, as it does tables."""
 
 
 @contextlib.contextmanager
@@ -38,8 +40,9 @@ def image(figure: Any, alt: str | None = None) -> Shown:
     data = base64.b64encode(out.getvalue()).decode()
     width = int(figure.get_size_inches()[0] * 100)
     return Shown(
-        f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" '
-        f'style="width:100%;max-width:{width}px;height:auto;background:white;border-radius:4px">',
+        '<div style="overflow-x:auto">'
+        f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" style="width:100%;'
+        f'min-width:{READABLE_PX}px;max-width:{width}px;height:auto;background:white;border-radius:4px"></div>',
         text,
     )
 
