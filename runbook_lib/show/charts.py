@@ -28,6 +28,8 @@ _TITLE_CHARACTER_IN, _LEGEND_CHARACTER_IN, _HANDLE_IN = 0.105, 0.068, 0.6
 """Widths of a character of a title (11 pt, bold) and of a legend (8.5 pt), and of a legend's handle with its gaps."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
 """Share of the height that the words of one mark need, and of all marks at most: they do not cover data."""
+_LEGEND_HEAD = 0.2
+"""Share of the height that a legend needs which stands in the chart."""
 _MARGINS_IN = 2.6
 """What is left of a chart's width for labels on both sides."""
 
@@ -218,7 +220,10 @@ def _draw(
         axes.plot([], [], " ", label=label)
     axes.set_title(title)
     axes.set_ylabel(unit)
-    head = min(_HEAD_MOST, _MARK_HEAD * len(_inside(marks, span))) if mark_words else 0.0
+    names = axes.get_legend_handles_labels()[1]
+    beside = _beside_title(title, names)
+    heads = [_MARK_HEAD * len(_inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(band) and not beside)]
+    head = min(_HEAD_MOST, max(heads))
     # The first intervals of a soak are nearly everything: the axis is made for what they come to.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
     levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
@@ -235,8 +240,7 @@ def _draw(
         where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
     if series:
-        names = axes.get_legend_handles_labels()[1]
-        if _beside_title(title, names):
+        if beside:
             axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), borderaxespad=0.1)
         else:
             paper = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
