@@ -5,17 +5,63 @@ from __future__ import annotations
 import datetime as dt
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates import sequence
+from runbook_lib.judge.gates.gates import judge, sources
+from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.observe.jobs.census import STEP_S
+from runbook_lib.observe.jobs.segment import Segment
+from runbook_lib.params.policy import Policy
 from runbook_lib.rollout.panels import PERIOD_S
 
 _PERCENT = 100.0
+TIMES = "generation_time"
+"""The measure whose samples the census has."""
 CHANGE = "since the change"
 """Name of the series of the time that was worse."""
+
+
+def how_sure(
+    policy: Policy,
+    evidence: Mapping[str, Evidence],
+    segment: Segment | None,
+    *,
+    look: Look | None,
+    looks: Sequence[Look],
+) -> list[tuple[dict[str, Any], str | None]]:
+    """Charts of gates so far with their intervals, and since when each is worse, if it is.
+
+    Of the users' success and of the times of the jobs always; of any other gate, or source of one, that fails by a
+    change.
+    """
+    found = list[tuple[dict[str, Any], str | None]]()
+    sure: dict[str, Any] = {"confidence": policy.confidence, "prior": policy.early_prior}
+    how: dict[str, Any] = {"look": look, "looks": looks, **sure}
+    for gate in policy.gates:
+        each = sources(gate, evidence[gate.measure]) if gate.measure in evidence else []
+        for named, own in each:
+            result = judge(named, own, alpha_early=policy.alpha_early / len(each), **how)
+            if gate.measure == TIMES and segment:
+                chart = quantile_so_far(timed(segment), result, end=parse(own.end), **how)
+            elif gate.measure == USER_SUCCESS or result.since is not None:
+                chart = so_far(own, result, **how)
+            else:
+                continue
+            if chart is not None:
+                found.append((chart, result.since))
+    return found
+
+
+def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
+    """When each completed job was created, and how long it took, in the order of time; empty where that is not kept."""
+    if len(segment.generation_at) != len(segment.generation_s):
+        return []
+    pairs = sorted(zip(segment.generation_at, segment.generation_s, strict=True))
+    return [(dt.datetime.fromtimestamp(at * STEP_S, dt.UTC), value) for at, value in pairs]
 
 
 def so_far(

@@ -11,9 +11,10 @@ import pytest
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import Evidence, Look, Part
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import load_file
-from runbook_lib.rollout.so_far import quantile_so_far, so_far
+from runbook_lib.rollout.so_far import how_sure, quantile_so_far, so_far
 from runbook_lib.show import charts
 
 POLICY = load_file(Path(__file__).parents[2] / "params" / "prod.yaml").policy
@@ -147,3 +148,30 @@ def test_a_change_of_any_gate_with_a_course_can_be_drawn(id: str, kind: str, uni
     chart = so_far(seen, result, look=None, looks=LOOKS, confidence=0.95, prior=POLICY.early_prior)
     assert chart is not None and unit in chart["title"] and chart["gate"] is None
     assert chart["series"]["so far"][-1][1] == pytest.approx(100 * 108 / 544)
+
+
+def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_change() -> None:
+    good, worse = evidence([0, 0]), evidence([3, 2, 4, 3, 2, 4] * 6)
+    routes = (Part(name="POST", bad=108, n=544, course=worse.course), Part(name="GET", bad=0, n=9000))
+    errors = worse.model_copy(update={"parts": routes, "n": 9544, "course": ()})
+    first = int(START.timestamp() // 10)
+    jobs = Segment(
+        start=START,
+        end=START + dt.timedelta(hours=9),
+        end_settled=START + dt.timedelta(hours=9),
+        completed=90,
+        generation_s=(40.0,) * 90,
+        generation_at=tuple(first + 36 * place for place in range(90)),
+    )
+    times = good.model_copy(update={"kind": "quantile", "value": 40.0, "course": (), "n": 90, "bad": 0})
+    seen = {"success": good, "async_5xx": errors, "generation_time": times, "refused": good}
+    found = how_sure(POLICY, seen, jobs, look=None, looks=LOOKS)
+    titles = [chart["title"] for chart, _ in found]
+    assert titles == [
+        "Success rate so far",
+        f"{POLICY.gate('error_rate').title}, POST so far",
+        "P95 VPR generation time so far",
+    ]
+    assert [since is not None for _, since in found] == [False, True, False]
+    older = jobs.model_copy(update={"generation_at": ()})
+    assert len(how_sure(POLICY, seen, older, look=None, looks=LOOKS)) == 2

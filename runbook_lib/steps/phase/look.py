@@ -12,12 +12,9 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.gates import beside
-from runbook_lib.judge.gates.gates import judge, sources
-from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.jobs import access_log, census
-from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.resources import configured, live
@@ -29,7 +26,7 @@ from runbook_lib.rollout import costs, deviations, history
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.panels import PERIOD_S, SERIES, Panel, asks, grid
-from runbook_lib.rollout.so_far import quantile_so_far, so_far
+from runbook_lib.rollout.so_far import how_sure
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.checks import checks_table
@@ -43,8 +40,6 @@ CONTEXT_H = 6.0
 """Hours before the shift that the charts show."""
 BASELINE_H = 24.0
 """Hours that the baseline is read from while there is no soak."""
-TIMES = "generation_time"
-"""The measure whose samples the census has."""
 BESIDE = "beside:"
 """Begin of the labels under which the latencies of this phase and the one before are asked."""
 REMOVE = "remove_temporary"
@@ -276,44 +271,11 @@ class PhaseLook:
         periods = grid(seen.window.start - dt.timedelta(hours=CONTEXT_H), self.run.now, self.params)
         names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if migrated else {}
         groups = [drawn(panel, seen.answers, gates, names, periods) for panel in SERIES]
-        sure = self._how_sure(seen)
+        looks = self.stand.moment.looks or self.stand.spec.looks
+        sure = how_sure(self.params.policy, seen.evidence, seen.segment, look=seen.look, looks=looks)
         # One change may show in several gates: its moment is marked once.
         marks += [(at, "change") for at in sorted({parse(since) for _, since in sure if since})[:1]]
         return timelines([*(chart for chart, _ in sure), *groups], marks=marks)
-
-    def _how_sure(self, seen: Seen) -> list[tuple[dict[str, Any], str | None]]:
-        """Charts of gates so far with their intervals, and since when each is worse, if it is.
-
-        Of the users' success and of the times of the jobs always; of the others where one fails by a change.
-        """
-        policy, found = self.params.policy, list[tuple[dict[str, Any], str | None]]()
-        looks = self.stand.moment.looks or self.stand.spec.looks
-        sure: dict[str, Any] = {"confidence": policy.confidence, "prior": policy.early_prior}
-        how: dict[str, Any] = {"look": seen.look, "looks": looks, **sure}
-        asked = [(gate, seen.evidence[gate.measure]) for gate in policy.gates if gate.measure in seen.evidence]
-        for gate, evidence in asked:
-            each = sources(gate, evidence)
-            for named, own in each:
-                if not own.course and gate.measure != TIMES:
-                    continue
-                result = judge(named, own, alpha_early=policy.alpha_early / len(each), **how)
-                if gate.measure == TIMES and seen.segment:
-                    chart = quantile_so_far(timed(seen.segment), result, end=parse(own.end), **how)
-                elif gate.measure == USER_SUCCESS or result.since is not None:
-                    chart = so_far(own, result, **how)
-                else:
-                    continue
-                if chart is not None:
-                    found.append((chart, result.since))
-        return found
-
-
-def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
-    """When each completed job was created, and how long it took, in the order of time; empty where that is not kept."""
-    if len(segment.generation_at) != len(segment.generation_s):
-        return []
-    pairs = sorted(zip(segment.generation_at, segment.generation_s, strict=True))
-    return [(dt.datetime.fromtimestamp(at * STEP_S, dt.UTC), value) for at, value in pairs]
 
 
 def censuses(records: list[Record]) -> list[Segment]:
