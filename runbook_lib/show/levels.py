@@ -40,6 +40,7 @@ def draw(
     head: float = 0.0,
     *,
     collapse: bool = False,
+    beside: Sequence[tuple[str, float]] = (),
 ) -> None:
     """The value axis and the thresholds on it, labelled at the right edge, apart from one another.
 
@@ -49,11 +50,13 @@ def draw(
     Args:
         head: share of the height that is kept free of data, at the top: words stand there.
         collapse: whether the gate's collapse is among the thresholds.
+        beside: other levels, in the chart's unit: what a split is compared with.
     """
     finite = [value for value in values if math.isfinite(value)]
     top = max([0.0, *finite])
     factor = scale if gate is not None and gate.unit == "ratio" else 1.0
     lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate, collapse=collapse)]
+    lines += [(name, at, style.TARGET, (0, (6, 2))) for name, at in beside]
     if log:
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
     shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
