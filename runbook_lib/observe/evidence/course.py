@@ -115,7 +115,8 @@ def _generation(seen: Answered) -> Course:
 
 def _latency(seen: Answered) -> Course:
     return Course(
-        points={every(QUARTER_S): tuple((at, value / 1000) for at, value in seen.answers.points(LATENCY))}, period_s=QUARTER_S
+        points={every(QUARTER_S): tuple((at, value / 1000) for at, value in seen.answers.points(LATENCY))},
+        period_s=QUARTER_S,
     )
 
 
