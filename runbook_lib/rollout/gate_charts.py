@@ -61,10 +61,12 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
         **{name: [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},
         **{name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.points.items()},
     }
+    periods = {name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.periods.items()}
     return Tile(
         result,
-        series,
+        {**series, **periods},
         drawn,
+        irregular=tuple(series),
         kind="step" if gate.kind == "gauge" else "line",
         grid=Grid(went.period_s, seen.window.start, seen.window.end) if went.period_s else None,
         band=_band(case, went) if gate.kind == "rate" else (),

@@ -28,6 +28,9 @@ _TITLE_CHARACTER_IN, _LEGEND_CHARACTER_IN, _HANDLE_IN = 0.105, 0.068, 0.6
 """Widths of a character of a title (11 pt, bold) and of a legend (8.5 pt), and of a legend's handle with its gaps."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
 """Share of the height that the words of one mark need, and of all marks at most: they do not cover data."""
+_STEPS_MIN = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 28 * 1440, 84 * 1440, 364 * 1440)
+_STEPS = tuple(dt.timedelta(minutes=one) for one in _STEPS_MIN)
+"""Between two labels of the time axis."""
 _LONG = dt.timedelta(days=20)
 """A longer time axis has days, not hours."""
 _MARGINS_IN = 2.6
@@ -289,8 +292,9 @@ def time_axis(axes: Any, span: tuple[dt.datetime, dt.datetime], *, most: int = 9
     from matplotlib import dates as untyped
 
     dates: Any = untyped
-    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=3, maxticks=most)
-    axes.xaxis.set_major_locator(locator)
+    step = next((one for one in _STEPS if (span[1] - span[0]) / one <= most), _STEPS[-1])
+    first = dt.datetime.fromtimestamp(-(-span[0].timestamp() // step.total_seconds()) * step.total_seconds(), dt.UTC)
+    axes.set_xticks([first + step * k for k in range(int((span[1] - first) / step) + 1)])
     long = span[1] - span[0] > _LONG
     axes.xaxis.set_major_formatter(dates.DateFormatter("%m-%d" if long else "%d %H:%M", tz=dt.UTC))
     if labelled:

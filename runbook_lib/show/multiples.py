@@ -13,7 +13,6 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import Any
 
 from runbook_lib.judge.model import GateResult
@@ -30,8 +29,9 @@ UNITS = {"ratio": "%", "s": "s", "messages": "messages", "USD": "USD", "requests
 LOOKS = "judged, at each look"
 _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
-_LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.68, 1.3, 1.0, 0.46
-_TITLE_CHARACTERS = 52
+_LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
+_REACH = 20.0
+"""A target is drawn to scale where it is at most so many times what was seen: a flat line far below it says as much."""
 _NEAR = 0.3
 """Moments that are nearer to one another, as a share of the time axis, have their words in two lines."""
 
@@ -46,6 +46,8 @@ class Tile:
     """What each look judged, this one last."""
     kind: Kind = "line"
     grid: Grid | None = None
+    irregular: tuple[str, ...] = ()
+    """Names of the series that have no periods."""
     band: Band = ()
     beside: tuple[tuple[str, float], ...] = ()
     """Levels that the gate's declaration does not hold: the weight in force."""
@@ -61,6 +63,7 @@ def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
     tiles = ordered(tiles)
     rows = math.ceil(len(tiles) / _COLUMNS)
     width, height = _WIDTH_IN * _COLUMNS, _HEIGHT_IN * rows
+    span = _span(tiles, marks)
     with drawing() as pyplot:
         figure = pyplot.figure(figsize=(width, height))
         for place, tile in enumerate(tiles):
@@ -74,7 +77,7 @@ def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
                     (_HEIGHT_IN - _TOP_IN - _BOTTOM_IN) / height,
                 )
             )
-            _draw(axes, tile, marks)
+            _draw(axes, tile, marks, span)
         figure.set_label(" ".join(describe(tile, marks) for tile in tiles))
     return figure
 
@@ -127,10 +130,21 @@ def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:
     return sorted([*marks, *([(dt.datetime.fromisoformat(since), "change")] if since else [])])
 
 
-def _draw(axes: Any, tile: Tile, marks: Marks) -> None:
+def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:
+    """One time axis for all, so that they can be compared."""
+    found = span_of(
+        [{**tile.series, LOOKS: tile.looks} for tile in tiles],
+        [one for tile in tiles for one in _moments(tile, marks)],
+        [tile.grid for tile in tiles],
+    )
+    room = (found[1] - found[0]) * 0.02 if found else dt.timedelta(0)
+    return (found[0], found[1] + room) if found else None
+
+
+def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> None:
     result = tile.result
     gate = result.gate
-    series = ready(tile.series, tile.grid)
+    series = ready(tile.series, tile.grid, irregular=tile.irregular)
     if tile.band:
         at, low, high = zip(*tile.band, strict=True)
         axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="interval")
@@ -138,16 +152,28 @@ def _draw(axes: Any, tile: Tile, marks: Marks) -> None:
     for place, (name, points) in enumerate(filled.items()):
         plot(axes, name, points, tile.kind, place, len(filled), tile.grid)
     looks = [point for point in tile.looks if math.isfinite(point[1])]
+    ends = [_shown(result, one) for one in (result.low, result.high)]
+    if looks and None not in ends:
+        axes.plot([looks[-1][0]] * 2, ends, color=style.BLACK, linewidth=1.2, zorder=4, solid_capstyle="butt")
     if looks:
         axes.plot(
             *zip(*looks, strict=True), "D", color=style.BLACK, markersize=4.5, clip_on=False, zorder=5, label=LOOKS
         )
     moments = _moments(tile, marks)
-    span = span_of([{**filled, LOOKS: looks}], moments, [tile.grid])
     values = [*(value for points in filled.values() for _, value in points), *(value for _, value in looks)]
     values += tile.band[-1][1:] if tile.band else ()
-    levels.draw(axes, gate, PERCENT if gate.unit == "ratio" else 1.0, False, values, collapse=True, beside=tile.beside)
+    levels.draw(
+        axes,
+        gate,
+        PERCENT if gate.unit == "ratio" else 1.0,
+        False,
+        values,
+        collapse=True,
+        beside=tile.beside,
+        reach=_REACH,
+    )
     axes.set_ylabel(tile.unit)
+    axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     if span is None:
         axes.set_xticks([])
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", fontsize=12)
@@ -161,14 +187,24 @@ def _draw(axes: Any, tile: Tile, marks: Marks) -> None:
     _head(axes, result)
 
 
+def _shown(result: GateResult, value: float | None) -> float | None:
+    """In the unit of the axis; None for what has no place on it."""
+    if value is None or not math.isfinite(value):
+        return None
+    return PERCENT * value if result.gate.unit == "ratio" else value
+
+
 def _head(axes: Any, result: GateResult) -> None:
     """Verdict and title, value and interval, and what the curves are: above the chart, from its left edge."""
     badge = style.BADGES[result.verdict]
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "baseline"}
     left, top = -_LEFT_IN * 72 + 6, _TOP_IN * 72
-    title = "\n".join(wrap(f"{badge.icon} {result.verdict.replace('_', ' ')}  {result.gate.title}", _TITLE_CHARACTERS))
-    axes.annotate(title, (0, 1), xytext=(left, top - 6), **{**place, "va": "top"}, fontsize=10, fontweight="bold")
-    axes.annotate(numbers(result), (0, 1), xytext=(left, top - 32), **place, fontsize=9)
+    axes.annotate(result.gate.title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
+    word = f"{badge.icon} {result.verdict.replace('_', ' ')}"
+    paper = {"facecolor": badge.colour, "edgecolor": "none", "pad": 1.5}
+    axes.annotate(word, (0, 1), xytext=(left + 2, top - 31), **place, fontsize=8, fontweight="bold", bbox=paper)
+    told = (left + 10 + 6.4 * len(word), top - 31)
+    axes.annotate(numbers(result), (0, 1), xytext=told, **place, fontsize=8.5)
     names = axes.get_legend_handles_labels()[1]
     if names:
         axes.legend(

@@ -98,7 +98,9 @@ def test_unit_and_limits_are_those_of_the_gates_declaration(looks: dict[str, lis
         words = [text.get_text().lstrip("↑↓ ") for text in one.texts]
         limits = thresholds(gate, collapse=True)
         assert {name for name, *_ in limits} <= set(words), gate.id
-        assert gate.kind == "split" or len(limits) == sum(x is not None for x in (gate.target, gate.alert, gate.collapse))
+        assert gate.kind == "split" or len(limits) == sum(
+            x is not None for x in (gate.target, gate.alert, gate.collapse)
+        )
         heights = [line.get_ydata()[0] for line in one.lines if len(set(line.get_ydata())) == 1]
         shown = [at * (PERCENT if gate.unit == "ratio" else 1) for _, at, *_ in limits]
         low, high = one.get_ylim()

@@ -40,9 +40,10 @@ class Course:
     counts: Mapping[str, tuple[Counted, ...]] = field(default_factory=dict)
     """Rates and splits: source to what was counted of it by then. One source: the name is `so far`."""
     points: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
-    """Levels, times and amounts: name of the curve to its points."""
+    """Times and amounts so far: name of the curve to its points."""
+    periods: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+    """Each period by itself: one that is missing is a gap."""
     period_s: float | None = None
-    """Of the points that are periods of their own: one that is missing is a gap."""
 
 
 def every(period_s: float) -> str:
@@ -110,12 +111,12 @@ def _generation(seen: Answered) -> Course:
             insort(sample, seconds)
         so_far.append((min(at + dt.timedelta(seconds=QUARTER_S), segment.end_settled), levels.nearest_rank(sample, q)))
         each.append((at, levels.nearest_rank(mine, q)))
-    return Course(points={SO_FAR: tuple(so_far), every(QUARTER_S): tuple(each)}, period_s=QUARTER_S)
+    return Course(points={SO_FAR: tuple(so_far)}, periods={every(QUARTER_S): tuple(each)}, period_s=QUARTER_S)
 
 
 def _latency(seen: Answered) -> Course:
     return Course(
-        points={every(QUARTER_S): tuple((at, value / 1000) for at, value in seen.answers.points(LATENCY))},
+        periods={every(QUARTER_S): tuple((at, value / 1000) for at, value in seen.answers.points(LATENCY))},
         period_s=QUARTER_S,
     )
 
@@ -136,7 +137,7 @@ def _cost(seen: Answered) -> Course:
 
 def _periods(taken: Callable[[Answered], list[Point]], seen: Answered) -> Course:
     _, period_s = levels.gauged(seen)
-    return Course(points={every(period_s): tuple(taken(seen))}, period_s=period_s)
+    return Course(periods={every(period_s): tuple(taken(seen))}, period_s=period_s)
 
 
 def _looks_alone(_: Answered) -> Course:
