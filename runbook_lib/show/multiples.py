@@ -147,13 +147,13 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
     series = ready(tile.series, tile.grid, irregular=tile.irregular)
     if tile.band:
         at, low, high = zip(*tile.band, strict=True)
-        axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="interval")
+        axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="interval at every look")
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
-        plot(axes, name, points, tile.kind, place, len(filled), tile.grid)
+        plot(axes, name, points, tile.kind, place, len(filled), None if name in tile.irregular else tile.grid)
     looks = [point for point in tile.looks if math.isfinite(point[1])]
-    ends = [_shown(result, one) for one in (result.low, result.high)]
-    if looks and None not in ends:
+    ends = [_shown(result, one) for one in (result.low, result.high) if one is not None and math.isfinite(one)]
+    if looks and len(ends) == 2:
         axes.plot([looks[-1][0]] * 2, ends, color=style.BLACK, linewidth=1.2, zorder=4, solid_capstyle="butt")
     if looks:
         axes.plot(
@@ -161,7 +161,7 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
         )
     moments = _moments(tile, marks)
     values = [*(value for points in filled.values() for _, value in points), *(value for _, value in looks)]
-    values += tile.band[-1][1:] if tile.band else ()
+    values += [*ends, *(tile.band[-1][1:] if tile.band else ())]
     levels.draw(
         axes,
         gate,
@@ -187,10 +187,8 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
     _head(axes, result)
 
 
-def _shown(result: GateResult, value: float | None) -> float | None:
-    """In the unit of the axis; None for what has no place on it."""
-    if value is None or not math.isfinite(value):
-        return None
+def _shown(result: GateResult, value: float) -> float:
+    """In the unit of the axis."""
     return PERCENT * value if result.gate.unit == "ratio" else value
 
 

@@ -41,7 +41,7 @@ class Looked:
 
 @pytest.fixture(scope="module")
 def looks() -> dict[str, list[Looked]]:
-    """The looks of three plays, as the judge had them: scenario to its looks, in order."""
+    """The looks of two plays, as the judge had them: scenario to its looks, in order."""
     found: dict[str, list[Looked]] = {}
     asks, measured = measure.asks, measure.measure
     with pytest.MonkeyPatch.context() as patch:
@@ -63,7 +63,7 @@ def looks() -> dict[str, list[Looked]]:
         patch.setattr(player.measure, "asks", asked)
         patch.setattr(player.measure, "measure", measuring)
         patch.setattr(player, "case_of", cased)
-        for scenario in ("healthy", "backlog_by_spike", "healthy"):
+        for scenario in ("healthy", "backlog_by_spike"):
             found[scenario] = []
             player.InProcess(PARAMS, load(scenario), 2).play()
     return found
@@ -164,7 +164,7 @@ def test_what_earlier_looks_judged_is_drawn_beside_it(looks: dict[str, list[Look
     mine = [one for one in looks["healthy"] if one.notebook == "06_phase1_10_percent"]
     first, last = mine[0], mine[-1]
     gates = [result.model_dump(mode="json") for result in first.outcome.results]
-    record = Record.model_validate({"notebook": "06", "status": "completed", "outcome": {"results": gates}})
+    record = Record.model_validate({"notebook": "06", "status": "completed", "gates": gates})
     found = judged([record], last.outcome.results)
     for result in first.outcome.results:
         if result.value is not None and result.evidence.end < last.case.evidence[result.gate.measure].end:
