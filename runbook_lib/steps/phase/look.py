@@ -278,7 +278,12 @@ class PhaseLook:
     def _gates(self, seen: Seen, marks: list[tuple[dt.datetime, str]]) -> Any:
         """A timeline for each gate; nothing where nothing is judged yet."""
         stand = self.stand
-        case = case_of(stand.params, stand.spec, stand.moment, seen.evidence, seen.look)
+        name = stand.moment.name
+        # These two are not judged, and what was seen in them is drawn as of a soak under way.
+        judged: moments.Name | None = "during" if name in ("over", "migrating") else None
+        if stand.moment.effective_at is None:
+            return multiples([])
+        case = case_of(stand.params, stand.spec, stand.moment, seen.evidence, seen.look, moment=judged)
         since, end = stand.moment.effective_at, seen.window.end
         looks = stand.moment.looks or stand.spec.looks
         ends = [(since + dt.timedelta(hours=one.hours), f"look {k}") for k, one in enumerate(looks, 1)] if since else []
