@@ -272,7 +272,7 @@ def seal_staged(
         ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is
             neither a staging folder nor a record.
     """
-    contents, trouble = _rendered(_draft(staging, status, error), notebook)
+    contents, trouble = _rendered(_draft(staging, status, error), notebook, archive.root)
     with archive.lock():
         who = folders.facts(staging)
         sealed = by_id(archive.records(), str(who.get("run_id") or staging.name))
@@ -317,8 +317,9 @@ def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record
     return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
 
 
-def _rendered(draft: Record, notebook: dict[str, Any] | None) -> tuple[dict[str, bytes], list[str]]:
+def _rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tuple[dict[str, bytes], list[str]]:
     """Notebook and report as files. A report that cannot be drawn is a warning: it must not cost the record."""
+    from runbook_lib.record.links import Links
     from runbook_lib.record.report import report_html
 
     contents: dict[str, bytes] = {}
@@ -326,7 +327,7 @@ def _rendered(draft: Record, notebook: dict[str, Any] | None) -> tuple[dict[str,
         redact_notebook(notebook)
         contents["notebook.ipynb"] = notebook_json(notebook)
     try:
-        contents["report.html"] = report_html(notebook, draft).encode()
+        contents["report.html"] = report_html(notebook, draft, Links(root, draft)).encode()
     except Exception as error:  # whatever it is
         return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
     return contents, []

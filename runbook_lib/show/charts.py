@@ -33,6 +33,8 @@ _STEPS = tuple(dt.timedelta(minutes=one) for one in _STEPS_MIN)
 """Between two labels of the time axis."""
 _LONG = dt.timedelta(days=20)
 """A longer time axis has days, not hours."""
+_TITLE_IN = 0.33
+"""Height of a chart's title, with the room above it."""
 _MARGINS_IN = 2.6
 """What is left of a chart's width for labels on both sides."""
 
@@ -124,8 +126,11 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
 
 
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
-    """`panel` as an image that carries its description."""
-    return image(panel(groups, marks=marks, title=title))
+    """`panel` as an image that carries its description; a printed page may end between two of its charts."""
+    figure = panel(groups, marks=marks, title=title)
+    height, told = figure.get_figheight(), [describe(**_told({"marks": marks, **_ready(group)})) for group in groups]
+    ends = [(1 - axes.get_position().y1) * height - _TITLE_IN for axes in figure.axes[1:]] + [height]
+    return image(figure, cuts=list(zip(ends, told, strict=True)))
 
 
 def describe(

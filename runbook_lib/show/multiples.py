@@ -6,10 +6,7 @@ no tile is cut by the end of a printed page. Each tile has its own time axis, an
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import html
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ from typing import Any
 from runbook_lib.judge.model import GateResult
 from runbook_lib.show import levels, style
 from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, span_of, time_axis
-from runbook_lib.show.picture import described, drawing, pixels
+from runbook_lib.show.picture import drawing, framed, picture, pixels
 from runbook_lib.show.points import Grid, Points, ready
 from runbook_lib.show.scale import failing_first, limits, numbers
 from runbook_lib.show.tables import Shown, when
@@ -29,6 +26,7 @@ UNITS = {"ratio": "%", "s": "s", "messages": "messages", "USD": "USD", "requests
 LOOKS = "judged, at each look"
 _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
+_TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
 _REACH = 20.0
 """A target is drawn to scale where it is at most so many times what was seen: a flat line far below it says as much."""
@@ -92,14 +90,8 @@ def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
     shown = []
     for place, text in enumerate(words):
         row, column = divmod(place, _COLUMNS)
-        out = io.BytesIO()
         cut = whole.crop((column * wide, row * high, (column + 1) * wide, (row + 1) * high))
-        cut.save(out, format="png", compress_level=2, pnginfo=described(text))
-        data = base64.b64encode(out.getvalue()).decode()
-        shown.append(
-            f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" style="flex:1 1 440px;min-width:0;'
-            'max-width:min(100%,560px);height:auto;background:white;border-radius:4px;break-inside:avoid">'
-        )
+        shown.append(framed(picture(cut, text, "max-width:560px"), int(_WIDTH_IN * 100), _TILE))
     markup = f'<div style="display:flex;flex-wrap:wrap;gap:8px;max-width:1132px">{"".join(shown)}</div>'
     return Shown(markup, "\n".join(words))
 
@@ -199,7 +191,7 @@ def _head(axes: Any, result: GateResult) -> None:
     left, top = -_LEFT_IN * 72 + 6, _TOP_IN * 72
     axes.annotate(result.gate.title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
     word = f"{badge.icon} {result.verdict.replace('_', ' ')}"
-    paper = {"facecolor": badge.colour, "edgecolor": "none", "pad": 1.5}
+    paper = {"facecolor": style.tint(badge.colour), "edgecolor": "none", "pad": 1.5}
     axes.annotate(word, (0, 1), xytext=(left + 2, top - 31), **place, fontsize=8, fontweight="bold", bbox=paper)
     told = (left + 10 + 6.4 * len(word), top - 31)
     axes.annotate(numbers(result), (0, 1), xytext=told, **place, fontsize=8.5)
@@ -238,5 +230,5 @@ def _mark(axes: Any, moments: Marks, span: tuple[dt.datetime, dt.datetime]) -> N
             textcoords="offset points",
             ha="right" if share > 0.7 else "left",
             va="bottom",
-            fontsize=7.5,
+            fontsize=8,
         )

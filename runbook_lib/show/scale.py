@@ -20,7 +20,9 @@ from runbook_lib.show.tables import Shown
 _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
 BEST, WORST = -1.0, 2.5
 """Ends of the scale; what lies beyond is drawn at the end, as an arrow."""
-_ROW_IN, _FRAME_IN = 0.36, 0.95
+_ROW_IN, _HEAD_IN, _FRAME_IN = 0.36, 0.62, 0.95
+_TOGETHER = 4
+"""So many rows stay on one printed page."""
 _LEFT, _RIGHT = 0.41, 0.79
 """Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""
 _WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
@@ -67,7 +69,7 @@ def gates_figure(results: Sequence[GateResult]) -> Any:
     with drawing() as pyplot:
         height = _FRAME_IN + _ROW_IN * max(1, len(rows))
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, height))
-        figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - 0.62 / height, bottom=0.33 / height)
+        figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - _HEAD_IN / height, bottom=0.33 / height)
         _ground(axes, len(rows))
         for place, result in enumerate(rows):
             _row(axes, place, result)
@@ -78,7 +80,12 @@ def gates_figure(results: Sequence[GateResult]) -> Any:
 
 def gates_picture(results: Sequence[GateResult]) -> Shown:
     """`gates_figure` as an image that carries its description; nothing where no gate was judged."""
-    return image(gates_figure(results)) if results else Shown("", "")
+    if not results:
+        return Shown("", "")
+    rows = failing_first(results)
+    parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
+    ends = [_HEAD_IN + _ROW_IN * min(len(rows), _TOGETHER * (place + 1)) for place in range(len(parts))]
+    return image(gates_figure(results), cuts=[(end, describe(part)) for end, part in zip(ends, parts, strict=True)])
 
 
 def describe(results: Sequence[GateResult]) -> str:
@@ -117,7 +124,7 @@ def _row(axes: Any, place: int, result: GateResult) -> None:
     axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
     axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
     axes.text(1.015, place, numbers(result), ha="left", fontweight=strong, **side)
-    small = {"va": "bottom", "fontsize": 7, "color": "#4a4f57"}
+    small = {"va": "bottom", "fontsize": 8, "color": "#4a4f57"}
     for at, limit in ((0, gate.target), (1, gate.alert), (2, gate.collapse)):
         if limit is not None and gate.kind != "split":
             axes.text(at + 0.02, place - 0.12, words.comparison(limit, gate.unit), ha="left", **small)
@@ -132,7 +139,7 @@ def _row(axes: Any, place: int, result: GateResult) -> None:
         )
     if dot is None:
         told = "compared with the weight in force" if gate.kind == "split" else "no value"
-        axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=7.5, style="italic", color="#4a4f57")
+        axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=8, style="italic", color="#4a4f57")
         return
     outside = {BEST: "<", WORST: ">"}.get(dot)
     mark = {"marker": outside or _MARKS[result.verdict], "markersize": 7.5, "clip_on": False, "zorder": 4}

@@ -33,6 +33,12 @@ def colour(name: str, place: int) -> str:
     return NAMED.get(name, CYCLE[place % len(CYCLE)])
 
 
+def tint(colour: str, share: float = 0.45) -> str:
+    """A colour as paper for dark letters: mixed with white, so that turned over for the dark it is a paper, too."""
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
+
+
 class Badge(NamedTuple):
     """How a word looks: black on each of these colours keeps a contrast above 5:1."""
 

@@ -29,7 +29,8 @@ def gate_table(outcome: Outcome | Sequence[GateResult], *, soaking: bool = False
     found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
     results = sorted(found, key=lambda one: rank(one.verdict))
     head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
-    return table(head, [_gate_row(result, soaking) for result in results], caption=_tally(results, soaking))
+    rows = [_gate_row(result, soaking) for result in results]
+    return table(head, rows, caption=_tally(results, soaking), last_below=True)
 
 
 def _gate_row(result: GateResult, soaking: bool) -> list[object]:
