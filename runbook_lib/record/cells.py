@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.record.readable import Contents, readable
+from runbook_lib.show.page import ONE_SHEET
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SCRIPT = re.compile(r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*>", re.I | re.S)
@@ -92,8 +93,16 @@ def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
             drawn = contents.anchored(readable(contained(draw(data[mime], section)), section), below=True)
             scrolls = "<table" in drawn and 'role="group"' not in drawn
             name = f' tabindex="0" role="group" aria-label="{html.escape(section or "output", quote=True)}"'
-            return f'<div class="output"{name if scrolls else ""}>{drawn}</div>'
+            sheet = " one-sheet" if _told(output, mime).get(ONE_SHEET) else ""
+            return f'<div class="output{sheet}"{name if scrolls else ""}>{drawn}</div>'
     return ""
+
+
+def _told(output: Mapping[str, Any], mime: str) -> Mapping[str, Any]:
+    """The metadata of one form of an output; frontends keep them beside all the others', or by themselves."""
+    facts = output.get("metadata") or {}
+    own = facts.get(mime)
+    return {**facts, **own} if isinstance(own, Mapping) else facts
 
 
 def _error(output: Mapping[str, Any]) -> str:
@@ -148,10 +157,17 @@ def _markdown(source: str) -> str:
 
 def _highlighted(source: str) -> str:
     from pygments import highlight  # type: ignore[import-untyped]
+
+    return str(highlight(source, *_pygments()))
+
+
+@functools.cache
+def _pygments() -> tuple[Any, Any]:
+    """Lexer and formatter: making a formatter takes longer than a cell."""
     from pygments.formatters.html import HtmlFormatter  # type: ignore[import-untyped]
     from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
-    return str(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+    return PythonLexer(), HtmlFormatter(nowrap=True)
 
 
 def _text(value: Any) -> str:

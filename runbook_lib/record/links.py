@@ -6,15 +6,16 @@ cannot learn of what comes later: links lead to what was there before it.
 
 from __future__ import annotations
 
+import functools
 import html
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
+from runbook_lib.record.chain import NAME
 from runbook_lib.record.place import ENTRY, is_place, safe
 from runbook_lib.record.record import Record
 
@@ -26,7 +27,8 @@ _NAMED = re.compile(
 _TAG = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
 _OPENS = re.compile(r"<(a|style|title|summary|button)\b|<pre class=\"source\"", re.IGNORECASE)
 """Text within these is no place for a link."""
-Found = Callable[[re.Match[str]], str]
+_SHORTEST = 9
+"""Characters of `docs/a.md`."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,21 @@ class Links:
         """Address of a run's report, by its id; empty: it is this run, or none of this release in the archive."""
         if run_id == self.record.run_id or not re.fullmatch(r"[0-9a-f]{12}", run_id):
             return ""
-        found = next(self.archive.glob(f"env=*/{self._release}/*/*-{run_id}"), None)
+        found = self._runs.get(run_id)
         return self._to(found / "report.html") if found else ""
+
+    @functools.cached_property
+    def _runs(self) -> dict[str, Path]:
+        """Where the records of this release lie, in every environment."""
+        chains = self.archive.glob(f"env=*/{self._release}/*")
+        return {name.rpartition("-")[2]: chain / name for chain in chains if chain.is_dir() for name in _sealed(chain)}
 
     def before(self) -> tuple[str, str]:
         """Id and address of the record that was sealed before this one, in its chain; empty: it is the first."""
         chain = self._here.parents[self.depth]
         if not chain.is_dir() or not is_place(chain.name, self.record.notebook):
             return "", ""
-        names = sorted(each.name for each in os.scandir(chain) if each.is_dir() and "-" in each.name)
+        names = _sealed(chain)
         own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
         earlier = [name for name in names if own is None or name < own]
         return (earlier[-1].rpartition("-")[2], self._to(chain / earlier[-1] / "report.html")) if earlier else ("", "")
@@ -75,7 +83,7 @@ class Links:
         release = self._here.parents[self.depth + 1]
         found = []
         for chain in sorted(release.iterdir()) if release.is_dir() else ():
-            names = sorted(each.name for each in chain.iterdir() if "-" in each.name) if chain.is_dir() else []
+            names = _sealed(chain) if chain.is_dir() else []
             if names and chain.name != ENTRY:
                 found.append((chain.name, names[-1].rpartition("-")[2], self._to(chain / names[-1] / "report.html")))
         return found
@@ -93,6 +101,11 @@ class Links:
         return Path(os.path.relpath(there, self._here)).as_posix()
 
 
+def _sealed(chain: Path) -> list[str]:
+    """Names of a chain's records, oldest first."""
+    return sorted(name for name in os.listdir(chain) if NAME.fullmatch(name))
+
+
 def linked(markup: str, links: Links) -> str:
     """HTML in which each run and each page of `docs/` that is named in a text is a link, where there is such a one."""
     known: dict[str, str] = {}
@@ -104,14 +117,14 @@ def linked(markup: str, links: Links) -> str:
         told = f"{match['notebook']} {run}" if match["path"] else name
         return f'<a href="{html.escape(known[name])}">{told}</a>' if known[name] else name
 
-    parts, within = [], ""
-    for part in _TAG.split(markup):
-        if not part.startswith("<"):
-            parts.append(part if within else _NAMED.sub(link, part))
-            continue
-        parts.append(part)
+    parts, within = _TAG.split(markup), ""  # text and tags in turn
+    parts[0] = _NAMED.sub(link, parts[0])
+    for place in range(1, len(parts), 2):
+        tag = parts[place]
         if within:
-            within = "" if part.lower().startswith(f"</{within}") else within
-        elif (opens := _OPENS.match(part)) and not part.endswith("/>"):
+            within = "" if tag.lower().startswith(f"</{within}") else within
+        elif (opens := _OPENS.match(tag)) and not tag.endswith("/>"):
             within = (opens[1] or "pre").lower()
+        if not within and len(parts[place + 1]) >= _SHORTEST:
+            parts[place + 1] = _NAMED.sub(link, parts[place + 1])
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""The HTML of a notebook's cells made fit for every reader: keyboards, screen readers, small pages, and links to a part.
+"""The HTML of a notebook's cells made fit for every reader: keyboards, screen readers, small pages, links to a part.
 
 What was sealed by earlier versions, and what people display by themselves, passes through here too.
 """
@@ -73,7 +73,8 @@ class Contents:
             if below:
                 return f"<h{last}{match[2]}>{match[3]}</h{last}>"
             given = self.add(html.unescape(_TAG.sub("", match[3])).strip(), last)
-            return f'<h{last} id="{given}">{match[3]} <a class="self" href="#{given}" aria-hidden="true" tabindex="-1">#</a></h{last}>'
+            own = f'<a class="self" href="#{given}" aria-hidden="true" tabindex="-1">#</a>'
+            return f'<h{last} id="{given}">{match[3]} {own}</h{last}>'
 
         return _HEADING.sub(heading, markup)
 

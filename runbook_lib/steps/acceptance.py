@@ -171,7 +171,7 @@ class Acceptance(Step):
         """One page, fit to be signed; in the record as summary.md."""
         text = self._summary()
         self.run.journal.attach("summary.md", text.encode())
-        return Page(text)
+        return Page(text, one_sheet=True)
 
     def _summary(self) -> str:
         criteria = [one for id, one in self.run.checks.items() if id.startswith("criterion.")]

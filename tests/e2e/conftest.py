@@ -9,8 +9,10 @@ import contextlib
 import datetime as dt
 import json
 import re
+import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +42,11 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
 PHASE2 = ROOT / "notebooks" / "07_phase2_50_percent.ipynb"
 PHASE3 = ROOT / "notebooks" / "08_phase3_100_percent.ipynb"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 MORNING = 8
 QUIET = dt.timedelta(hours=2)
@@ -205,6 +212,20 @@ def command(
     return subprocess.run(
         [*start, *rest], check=False, env=dict(env), cwd=cwd, timeout=timeout, capture_output=True, text=True
     )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium. Not for longer than a module: while it is there, no event loop but its own can run."""
+    if CHROMIUM is None:
+        warnings.warn("no Chromium found: the browser tests are SKIPPED; install it to run them", stacklevel=1)
+        pytest.skip("no Chromium found")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -325,6 +325,13 @@ def test_markdown_that_a_cell_shows_is_a_page() -> None:
     assert '<div class="prose page"><h2>Sign here</h2>' in report_html(nb, Record()), "the report has its own h1"
 
 
+@pytest.mark.parametrize("metadata", [{"text/markdown": {"runbook_one_sheet": True}}, {"runbook_one_sheet": True}])
+def test_a_page_that_is_made_to_be_signed_is_kept_on_one_sheet(metadata: dict[str, Any]) -> None:
+    output = {"output_type": "display_data", "data": {"text/markdown": "# Sign here"}, "metadata": metadata}
+    assert '<div class="output one-sheet">' in report_html(notebook(code("page", output)), Record())
+    assert '<div class="output">' in report_html(notebook(code("page", {**output, "metadata": {}})), Record())
+
+
 def test_many_changes_that_are_alike_are_counted() -> None:
     names = [f"alarm-{place}" for place in range(9)]
     intent = {
