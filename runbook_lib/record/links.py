@@ -103,7 +103,7 @@ class Links:
 
 def _sealed(chain: Path) -> list[str]:
     """Names of a chain's records, oldest first."""
-    return sorted(name for name in os.listdir(chain) if NAME.fullmatch(name))
+    return sorted(name for name in (each.name for each in chain.iterdir()) if NAME.fullmatch(name))
 
 
 def linked(markup: str, links: Links) -> str:

@@ -87,7 +87,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         record=record,
         headline=headline(record),
         facts=facts(record),
-        entry=said.rows(record) if record.entry else [],
+        entry=said.rows(record, _facts(record.entry.get("facts") or None).strip("–")) if record.entry else [],
         then=links.newest() if links and (record.entry or {}).get("kind") == "approval" else [],
         gates=gates,
         unmet=unmet,
@@ -154,7 +154,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Reason", record.reason),
         ("Run", f"{record.run_id} · {record.origin}"),
         ("Opened", _when(record.opened_at) or "never"),
-        ("Closed", _when(record.closed_at) or "never"),
+        ("Closed", "" if record.entry else _when(record.closed_at) or "never"),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -60,8 +60,12 @@ def _when(entry: Mapping[str, Any]) -> str:
         return at
 
 
-def rows(record: Record) -> list[dict[str, str]]:
-    """Who, role, what, when, on which evidence: name, text, and an address where the text is one."""
+def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
+    """Who, role, what, when, on which evidence: name, text, and an address where the text is one.
+
+    Args:
+        facts: what is in the entry for machines, for reading.
+    """
     entry: Mapping[str, Any] = record.entry or {}
     told = {
         "Who": str(entry.get("by") or ""),
@@ -70,11 +74,7 @@ def rows(record: Record) -> list[dict[str, str]]:
         "When": _when(entry),
         "In their words": str(entry.get("text") or ""),
         "Evidence": str(entry.get("link") or "none was given"),
-        "Facts": ", ".join(
-            f"{name.replace('_', ' ')} {value}"
-            for name, value in (entry.get("facts") or {}).items()
-            if value not in (None, "", {}, [])
-        ),
+        "Facts": facts,
         "Caller": record.caller_arn or "AWS was not asked who it was",
     }
     return [
