@@ -257,6 +257,8 @@ class Outcome(Frozen):
     """The rollback notebook that answers it, if any."""
     next: str
     """What to do next, and when, in one sentence."""
+    command: str = ""
+    """The command that does it, to be pasted; empty: there is none, or nobody has asked for it."""
     come_back_at: str | None = None
     """ISO 8601 UTC."""
     results: tuple[GateResult, ...] = ()

@@ -78,6 +78,8 @@ class Told(NamedTuple):
     reason: str
     next: str
     come_back_at: str
+    command: str = ""
+    """The command of `next`; version 0.1 sealed none."""
 
     @property
     def line(self) -> str:

@@ -56,15 +56,13 @@ def open_changes(params: Params, archive: Archive) -> tuple[OpenChange, ...]:
 
 def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenChange:
     place = hints.with_params(params)
-    command = f"runbook run {record.notebook} {place}   (a plan: it asks AWS what is in force, and goes on from there)"
+    command = f"runbook run {record.notebook} {place}"
     if record.notebook == _ROLLBACK_1:
         command = hints.rollback_1(params)
     elif record.notebook == "dlq":
         command = f"runbook dlq list {place}"
     elif record.notebook not in (*params.policy.steps, *params.policy.rollbacks):
-        command = (
-            f"runbook archive show {record.run_id}   (what it began is in its record; look in AWS what is in force)"
-        )
+        command = f"runbook archive show {record.run_id}"  # what it began is in its record
     at = str(intent.get("aws_at") or record.as_of or record.sealed_at)
     return OpenChange(record.run_id, record.notebook, str(intent.get("what", "")), at, command)
 

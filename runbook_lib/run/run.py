@@ -18,15 +18,19 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity, connect, require_account
 from runbook_lib.base.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
 from runbook_lib.base.redact import redact
+from runbook_lib.base.window import iso
 from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, load
 from runbook_lib.record import recording, sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.place import CASE, PARAMS, new_run_id
-from runbook_lib.record.record import Status
+from runbook_lib.record.record import Record, Status
+from runbook_lib.rollout.next_step import standing, told
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
 from runbook_lib.show.page import show
@@ -243,7 +247,6 @@ class Run:
 
     def _may_lower(self) -> bool:
         """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
-        from runbook_lib.observe.traffic import state as traffic
         from runbook_lib.rollout import moment
 
         phase = self.params.policy.phases.get(self.notebook)
@@ -258,10 +261,42 @@ class Run:
         self.checks |= {one.id: one for one in checks}
         self.journal.append_all("check", ({"check": one.model_dump(mode="json")} for one in checks))
 
-    def decide(self, outcome: Outcome, moment: str = "step") -> Outcome:
-        """Notes a decision that was made of checks; the last one of a run counts."""
-        self.journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
+    def decide(
+        self, outcome: Outcome, moment: str = "step", *, look: int = 0, state: TrafficState | None = None
+    ) -> Outcome:
+        """Notes a decision with what is next; the last one of a run counts.
+
+        Args:
+            look: number of the declared look that was judged; 0: none.
+            state: the traffic as the run read it last; None: it is asked for.
+        """
+        outcome = self._with_next(outcome, state)
+        self.journal.append("decision", moment=moment, look=look, outcome=outcome.model_dump(mode="json"))
         return outcome
+
+    def _with_next(self, outcome: Outcome, state: TrafficState | None) -> Outcome:
+        """The outcome with the one next step; where AWS or the archive cannot be asked, the outcome as it is."""
+        pending = Record(
+            run_id=self.run_id,
+            env=self.params.env,
+            release=self.params.release,
+            notebook=self.notebook,
+            attempt=self.params.attempt,
+            status="completed",
+            mode=self.params.mode,
+            as_of=iso(self.now),
+            sealed_at=iso(self.now),
+            decision=str(outcome.decision),
+            outcome=outcome.model_dump(mode="json", exclude={"results"}),
+        )
+        try:
+            if state is None:
+                state = traffic.read_or_bare(self.aws.client("appconfig"), self.params, self.aws)
+            found = standing(self.params, self.archive, state, self.now, pending)
+        except (RunbookError, OSError) as error:
+            self.journal.append("warning", text=f"what is next is this notebook's own advice: {error}")
+            return outcome
+        return told(outcome, pending, found.next)
 
     def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
         """The decision by every check so far, noted (`judge.checks.decide_checks`)."""

@@ -180,6 +180,16 @@ def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) 
         return TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False), False
 
 
+def read_or_bare(appconfig: Any, params: Params, aws: Clients) -> TrafficState:
+    """The state, where the flags may not be deployed yet, nor the API that has the routes.
+
+    Raises:
+        AwsError: as `read_state`.
+    """
+    state, there = read_or_nothing(appconfig, params)
+    return read_state(appconfig, params, aws) if there else state
+
+
 def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
     """Dial and switch as they are now, and what `/api/vpr` leads to.
 
