@@ -34,7 +34,7 @@ def image(figure: Any, alt: str | None = None) -> Shown:
     """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal."""
     text = alt or figure.get_label() or "chart"
     out = io.BytesIO()
-    _pixels(figure).save(out, format="png", compress_level=2, pnginfo=_described(text))
+    pixels(figure).save(out, format="png", compress_level=2, pnginfo=described(text))
     data = base64.b64encode(out.getvalue()).decode()
     width = int(figure.get_size_inches()[0] * 100)
     return Shown(
@@ -44,7 +44,7 @@ def image(figure: Any, alt: str | None = None) -> Shown:
     )
 
 
-def _pixels(figure: Any) -> Any:
+def pixels(figure: Any) -> Any:
     """The figure drawn, as a PIL image of 256 colours: of lines and letters nobody sees a difference but in time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -57,7 +57,8 @@ def _pixels(figure: Any) -> Any:
     return whole.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
-def _described(text: str) -> Any:
+def described(text: str) -> Any:
+    """A PNG's own description, for those who have the file alone."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()

@@ -83,7 +83,7 @@ def gates_picture(results: Sequence[GateResult]) -> Shown:
 
 def describe(results: Sequence[GateResult]) -> str:
     """The figure in words: each gate with verdict, value, interval and limits."""
-    told = [f"{_title(one.gate)} {one.verdict.replace('_', ' ')}: {_numbers(one)}; {_limits(one)}" for one in results]
+    told = [f"{_title(one.gate)} {one.verdict.replace('_', ' ')}: {numbers(one)}; {limits(one)}" for one in results]
     return ". ".join(["Gates from target to alert limit to collapse", *told]) + "."
 
 
@@ -116,7 +116,7 @@ def _row(axes: Any, place: int, result: GateResult) -> None:
     strong = "bold" if result.verdict is Verdict.FAIL else "normal"
     axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
     axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
-    axes.text(1.015, place, _numbers(result), ha="left", fontweight=strong, **side)
+    axes.text(1.015, place, numbers(result), ha="left", fontweight=strong, **side)
     small = {"va": "bottom", "fontsize": 7, "color": "#4a4f57"}
     for at, limit in ((0, gate.target), (1, gate.alert), (2, gate.collapse)):
         if limit is not None and gate.kind != "split":
@@ -148,7 +148,7 @@ def _title(gate: Gate) -> str:
     return gate.title if gate.required and not gate.muted else f"{gate.title} (does not decide)"
 
 
-def _numbers(result: GateResult) -> str:
+def numbers(result: GateResult) -> str:
     """Value and interval in the gate's unit."""
     gate, low, high = result.gate, result.low, result.high
     if result.value is None:
@@ -159,7 +159,8 @@ def _numbers(result: GateResult) -> str:
     return f"{told} (≤ {words.number(high, gate.unit)})" if low is None and high is not None else told
 
 
-def _limits(result: GateResult) -> str:
+def limits(result: GateResult) -> str:
+    """Target, alert limit and collapse as they are declared."""
     gate = result.gate
     if gate.kind == "split":
         return "target: as the weight"

@@ -15,9 +15,7 @@ from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import Segment, added_up, joined
-
-QUARTER_S = 900
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
 
 
 def success(seen: Answered) -> Evidence:

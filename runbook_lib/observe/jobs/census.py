@@ -19,7 +19,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, parse, utc
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.logs import signature
-from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, joined
+from runbook_lib.observe.jobs.segment import QUARTER_S, STEPS_A_MINUTE, Segment, joined
 from runbook_lib.params.load import Params
 
 STEP_S = 60 // STEPS_A_MINUTE
@@ -144,12 +144,18 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
         if fate.error is not None:
             errors[signature(fate.error)] += 1
             counts["quota"] += bool(PATTERN.search(fate.error))
+    times = sorted(
+        (fate.seconds, int(fate.created.timestamp() // QUARTER_S))
+        for fate in users.values()
+        if fate.seconds is not None
+    )
     return Segment(
         start=window.start,
         end=window.end,
         end_settled=end_settled,
         steps=joined(((place, bad, n) for place, (bad, n) in sorted(steps.items())), STEPS_A_MINUTE),
-        generation_s=tuple(sorted(fate.seconds for fate in users.values() if fate.seconds is not None)),
+        generation_s=tuple(seconds for seconds, _ in times),
+        generation_at=tuple(at for _, at in times),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         **counts,
     )

@@ -15,6 +15,7 @@ from runbook_lib.judge.model import Frozen
 
 STEPS_A_MINUTE = 6
 """Of ten seconds."""
+QUARTER_S = 900
 
 
 class Segment(Frozen):
@@ -40,6 +41,8 @@ class Segment(Frozen):
     """Jobs beyond the first under one idempotency key."""
     generation_s: tuple[float, ...] = ()
     """Seconds from creation to completion of every COMPLETED job, late ones too, ascending."""
+    generation_at: tuple[int, ...] = ()
+    """In which quarter of an hour since the epoch each of `generation_s` was created; empty: nobody kept it."""
     input_tokens: int = 0
     output_tokens: int = 0
     read_units: float = 0.0
@@ -121,7 +124,7 @@ def merge(segments: Sequence[Segment]) -> Segment:
         in_flight=newest.in_flight,
         vanished=newest.vanished,
         vanished_of=newest.vanished_of,
-        generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
+        **_generations(parts),
         read_units=sum(part.read_units for part in segments),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         gaps=tuple(gaps),
@@ -129,6 +132,14 @@ def merge(segments: Sequence[Segment]) -> Segment:
         steps=joined(added_up(part.steps for part in parts), STEPS_A_MINUTE),
         **{name: sum(getattr(part, name) for part in parts) for name in added},
     )
+
+
+def _generations(parts: Sequence[Segment]) -> dict[str, tuple[float, ...] | tuple[int, ...]]:
+    """The times of all, ascending; when each was created, if every part says so."""
+    if any(len(part.generation_at) != len(part.generation_s) for part in parts):
+        return {"generation_s": tuple(sorted(seconds for part in parts for seconds in part.generation_s))}
+    pairs = sorted(pair for part in parts for pair in zip(part.generation_s, part.generation_at, strict=True))
+    return {"generation_s": tuple(one for one, _ in pairs), "generation_at": tuple(at for _, at in pairs)}
 
 
 def added_up(counts: Iterable[Iterable[tuple[int, int, int]]]) -> tuple[tuple[int, int, int], ...]:
