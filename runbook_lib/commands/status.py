@@ -118,7 +118,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     """
     params = load_file(file, values)
     aws, identity = caller(params, quick=True)
-    state = traffic.read_or_bare(aws.client("appconfig"), params, aws)
+    state, _ = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
     found = standing(params, Archive.of(params), state, identity.now)
     return Status(
         env=params.env,

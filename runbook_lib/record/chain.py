@@ -99,11 +99,20 @@ def link(folder: Path) -> Link:
     Raises:
         ArchiveError: as `read_record`.
     """
+    return _read_link(folder, state_of(folder))
+
+
+def state_of(folder: Path) -> tuple[int, ...]:
+    """What changes with each change of `record.json`: what was read of it holds as long as this is the same.
+
+    Raises:
+        ArchiveError: it is missing.
+    """
     try:
         found = (folder / "record.json").stat()
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
-    return _read_link(folder, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,18 @@ def _folder(params: Params) -> str:
 
 def _flat(path: Path) -> dict[str, Any]:
     try:
+        there = path.stat()
+    except OSError:
+        return {}
+    return _read(path, (there.st_ino, there.st_size, there.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _state: tuple[int, ...]) -> dict[str, Any]:
+    """The file as long as it is the same one: a run names many commands."""
+    try:
         return read_yaml(path)
-    except UsageError:  # not one of ours, or not there: it cannot be named
+    except UsageError:  # not one of ours: it cannot be named
         return {}
 
 

@@ -58,6 +58,8 @@ class Run:
         self.now: dt.datetime
         self.guard: Guard
         self._closed = False
+        self._traffic: tuple[int, TrafficState] | None = None
+        """The traffic as it was read last for a decision, and after how many changes of this run."""
         self.checks: dict[str, Check] = {}
         self.case: dict[str, Any] | None = None
         """What the last verdict was made of (`made_of`)."""
@@ -290,13 +292,20 @@ class Run:
             outcome=outcome.model_dump(mode="json", exclude={"results"}),
         )
         try:
-            if state is None:
-                state = traffic.read_or_bare(self.aws.client("appconfig"), self.params, self.aws)
-            found = standing(self.params, self.archive, state, self.now, pending)
+            found = standing(self.params, self.archive, self._state(state), self.now, pending)
         except (RunbookError, OSError) as error:
             self.journal.append("warning", text=f"what is next is this notebook's own advice: {error}")
             return outcome
         return told(outcome, pending, found.next)
+
+    def _state(self, state: TrafficState | None) -> TrafficState:
+        """The traffic: as given, else as it was read last where this run has changed nothing since, else read."""
+        if state is None and self._traffic is not None and self._traffic[0] == self.guard.begun:
+            return self._traffic[1]
+        if state is None:
+            state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
+        self._traffic = (self.guard.begun, state)
+        return state
 
     def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
         """The decision by every check so far, noted (`judge.checks.decide_checks`)."""

@@ -182,7 +182,7 @@ class Week:
             )
         if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
-        self.outcome = self.run.decide(outcome, "after" if self.over else "during")
+        self.outcome = self.run.decide(outcome, "after" if self.over else "during", state=self.state)
         return self.outcome
 
     def _case(self) -> Case:

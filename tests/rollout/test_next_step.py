@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shlex
+import shutil
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +150,24 @@ def stage(tmp_path: Path) -> Stage:
     return made
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_power_cut() -> Iterator[None]:
+    """Nothing here is to survive a power cut, and hundreds of records are sealed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@cache
+def command_line() -> Any:
+    return typer.main.get_command(app)
+
+
+@cache
+def loaded(file: str, values: tuple[tuple[str, str | int], ...] = ()) -> Params:
+    return load_file(ROOT / file, dict(values))
+
+
 def pasted(command: str) -> tuple[str, dict[str, Any], Params | None]:
     """What the command line makes of a command: its name, its options, and the parameters that it would run with.
 
@@ -154,7 +176,7 @@ def pasted(command: str) -> tuple[str, dict[str, Any], Params | None]:
     """
     words = shlex.split(command)
     assert words.pop(0) == "runbook"
-    group: Any = typer.main.get_command(app)
+    group = command_line()
     name, context = "", click.Context(group)
     while isinstance(group, click.Group) or hasattr(group, "commands"):
         word = words.pop(0)
@@ -164,14 +186,8 @@ def pasted(command: str) -> tuple[str, dict[str, Any], Params | None]:
     if "params" not in given:
         return name, given, None
     values = dict(one.split("=", 1) for one in given.get("set_") or ())
-    return (
-        name,
-        given,
-        load_file(
-            Path(given["params"]),
-            {key: int(one) if one.isdigit() and key == "attempt" else one for key, one in values.items()},
-        ),
-    )
+    typed = {key: int(one) if one.isdigit() and key == "attempt" else one for key, one in values.items()}
+    return name, given, loaded(str(given["params"]), tuple(typed.items()))
 
 
 def moves_on(stage: Stage, found: Standing) -> None:
@@ -182,7 +198,7 @@ def moves_on(stage: Stage, found: Standing) -> None:
         return
     name, given, params = pasted(one.command)
     if params is not None:
-        own = load_file(ROOT / "params" / f"{params.env}.yaml")
+        own = loaded(f"params/{params.env}.yaml")
         assert all(getattr(params, key) == getattr(own, key) for key in ("account_id", "region", "release", "archive"))
     if given.get("apply"):
         assert params is not None and given["confirm"] == params.env
@@ -323,9 +339,22 @@ ACTS = st.one_of(
 )
 
 
-def played(folder: str, until: str, acts: list[tuple[Any, ...]], migrated: bool) -> Stage:
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
+    """Step to a stage on which everything before it has passed."""
+    found = {}
+    for until in ORDER:
+        found[until] = Stage(tmp_path_factory.mktemp("begun"))
+        found[until].passed(until)
+    return found
+
+
+def played(folder: str, begun: Stage, acts: list[tuple[Any, ...]], migrated: bool) -> Stage:
+    """A copy of the stage `begun`, after `acts`."""
     stage = Stage(Path(folder))
-    stage.passed(until)
+    stage.hour = begun.hour
+    if begun.archive.root.exists():
+        shutil.copytree(begun.archive.root, folder, dirs_exist_ok=True)
     for act in acts:
         match act:
             case ("shift", notebook, attempt):
@@ -360,9 +389,10 @@ def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
     decision: str,
     scenario: str | None,
     mode: str,
+    begun: dict[str, Stage],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        stage = played(folder, until, acts, migrated)
+        stage = played(folder, begun[until], acts, migrated)
         moves_on(stage, stage.standing())
         # A notebook says before it is sealed what status says afterwards.
         made = outcome(decision, scenario if decision in ("ROLLBACK", "HOLD") else None)

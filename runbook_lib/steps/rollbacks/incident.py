@@ -36,6 +36,7 @@ from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
 from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import read_events
@@ -236,11 +237,13 @@ class Incident:
         no_way: NoWayBack | None = None,
         falls_to: Scenario | None = None,
         besides: str = "",
+        state: TrafficState | None = None,
     ) -> Outcome:
         """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`).
 
         Args:
             besides: what is to be known beside `done`; it follows the time to the effect.
+            state: the traffic as it was read last; None: it is asked for.
         """
         if acted:
             self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
@@ -257,7 +260,7 @@ class Incident:
         )
         outcome = case.verdict()
         self.run.made_of(case, outcome)
-        self.outcome = self.run.decide(outcome, moment=self.id)
+        self.outcome = self.run.decide(outcome, moment=self.id, state=state)
         return self.outcome
 
     def _in_effect(self) -> str:
