@@ -88,8 +88,6 @@ class Guard:
         self.journal = journal
         self.concerns: list[str] = []
         """Doubts found elsewhere, one sentence each: they refuse a raise and only warn of a lowering."""
-        self.begun = 0
-        """Changes that were begun: what was read of AWS before the last of them may be old."""
         self._out = out
         self._opened = time.monotonic()
         self._warned: set[str] = set()
@@ -173,7 +171,6 @@ class Guard:
             Exception: that of `do`, if what was read back does not show the change.
         """
         self.authorise(raises)
-        self.begun += 1
         intent = uuid.uuid4().hex[:12]
         intended = {
             "id": intent,

@@ -58,8 +58,8 @@ class Run:
         self.now: dt.datetime
         self.guard: Guard
         self._closed = False
-        self._traffic: tuple[int, TrafficState] | None = None
-        """The traffic as it was read last for a decision, and after how many changes of this run."""
+        self._traffic: TrafficState | None = None
+        """The traffic as it was read last for a decision."""
         self.checks: dict[str, Check] = {}
         self.case: dict[str, Any] | None = None
         """What the last verdict was made of (`made_of`)."""
@@ -299,12 +299,12 @@ class Run:
         return told(outcome, pending, found.next)
 
     def _state(self, state: TrafficState | None) -> TrafficState:
-        """The traffic: as given, else as it was read last where this run has changed nothing since, else read."""
-        if state is None and self._traffic is not None and self._traffic[0] == self.guard.begun:
-            return self._traffic[1]
+        """The traffic: as given; in a plan, which changes nothing, as it was read last; else it is read."""
+        if state is None and not self.applying:
+            state = self._traffic
         if state is None:
             state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
-        self._traffic = (self.guard.begun, state)
+        self._traffic = state
         return state
 
     def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
