@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import when
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.terminal import say
 
@@ -45,7 +46,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         say(f"none in {loaded.env}")
     for one in found:
         say(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
-        say(f"  {one['by']}, {one['at']}, {one['incident']}\n  {one['why']}")
+        say(f"  {one['by']}, {when(one['at'])}, {one['incident']}\n  {one['why']}")
 
 
 @app.command("undo")

@@ -14,6 +14,7 @@ from typing import Any
 
 from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
@@ -21,7 +22,6 @@ from runbook_lib.rollout import hints
 from runbook_lib.rollout.next_step import standing
 from runbook_lib.rollout.open_changes import OpenChange
 from runbook_lib.rollout.progress import Line, State
-from runbook_lib.rollout.taking_on import said
 
 WORDS: dict[State, str] = {
     "passed": "✔ passed",
@@ -99,7 +99,7 @@ class Status:
     def reminders(self) -> list[str]:
         """A line for each open deviation."""
         return [
-            f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {one['at']}: "
+            f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {when(one['at'])}: "
             f"{one['why']}); {undo}   (or adopt it)"
             for one, undo in zip(self.deviations, self.undo, strict=True)
         ]
@@ -126,7 +126,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         weight=state.weight,
         dial=state.dial_percent,
         switch="on" if state.switch_on else "off",
-        now=said(identity.now),
+        now=when(identity.now),
         lines=found.lines,
         next=found.next.command,
         next_words=found.next.words,

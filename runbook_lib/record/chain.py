@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import when
 from runbook_lib.record.seal import canonical, record_hash, replace_file
 
 if TYPE_CHECKING:
@@ -246,8 +247,8 @@ def said_by(requirement: str, record: Record) -> Finding | None:
     if record.status != "completed" or record.decision in (None, "PLANNED"):
         return None
     ok = record.decision == "PROMOTE"
-    says = f"{requirement} says {record.decision} (run {record.run_id}, {record.sealed_at[:16]}Z)"
-    return Finding(requirement, ok, says if ok else f"{says}, wants PROMOTE", record.run_id, record.sealed_at)
+    says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
+    return Finding(requirement, ok, says if ok else f"{says}, and has not passed", record.run_id, record.sealed_at)
 
 
 def by_id(refs: Iterable[RecordRef], prefix: str) -> list[RecordRef]:

@@ -17,7 +17,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors, said_by
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.moment import Moment
-from runbook_lib.rollout.rollbacks import Rollbacks, newest_shift, when
+from runbook_lib.rollout.rollbacks import Rollbacks, made_at, newest_shift
 
 LOST = ("taken_back", "void")
 """Moments of a phase whose weight is not in force any more, or was not all the time."""
@@ -126,9 +126,9 @@ class Known:
         shift = moment.shift_at if moment and moment.shift_at else None
         if decided is not None:
             last = newest_shift(self.state)
-            if last is not None and last > when(decided):
+            if last is not None and last > made_at(decided):
                 return True
-            shift = shift or newest_shift(self.state, when(decided))
+            shift = shift or newest_shift(self.state, made_at(decided))
         return self.rollbacks.done(1, shift)
 
     def gone(self, notebook: str, env: str) -> bool:

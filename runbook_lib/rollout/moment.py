@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from runbook_lib.base.window import iso, parse
+from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
@@ -171,8 +171,8 @@ def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str
     alarm = _alarm(newest)
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
     who = "AppConfig took the weight back by itself" if by_itself else f"the weight was taken back{person}"
-    when = f" at {at:%Y-%m-%d %H:%M} UTC" if at else ""
-    return f"{who}{when}{f' on alarm {alarm}' if alarm else ''}; the weight now is {percent:g} %"
+    since = f" at {when(at)}" if at else ""
+    return f"{who}{since}{f' on alarm {alarm}' if alarm else ''}; the weight now is {percent:g} %"
 
 
 def _by(deployment: Deployment | None) -> str:
@@ -219,7 +219,7 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
     if state.dial_percent != phase.percent:
         return f"the dial says {state.dial_percent:g} %, the soak wants {phase.percent:g} %"
     if state.switch_since and first.started_at and parse(state.switch_since) > parse(first.started_at):
-        return f"the switch was turned during the soak, at {parse(state.switch_since):%Y-%m-%d %H:%M} UTC"
+        return f"the switch was turned during the soak, at {when(state.switch_since)}"
     return None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runbook_lib.base.errors import Exit
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.traffic import state as traffic
@@ -26,7 +27,6 @@ from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.open_changes import OpenChange, open_changes
 from runbook_lib.rollout.progress import Line, Rollout
 from runbook_lib.rollout.rollbacks import Unfinished
-from runbook_lib.rollout.taking_on import said
 
 Kind = Literal["change", "rollback", "hold", "due", "soaking", "deviation", "nothing"]
 _EXIT: dict[Kind, Exit] = {"change": Exit.HOLD, "rollback": Exit.ROLLBACK, "hold": Exit.HOLD}
@@ -116,7 +116,7 @@ def _first(
         return _of(urgent)
     if unfinished is not None:
         waits = unfinished.back is not None and unfinished.back > now
-        at = f"; run it again at {said(unfinished.back)}" if waits and unfinished.back else "; run it again"
+        at = f"; run it again at {when(unfinished.back)}" if waits and unfinished.back else "; run it again"
         kind: Kind = "soaking" if waits else "hold" if unfinished.held else "rollback"
         return Next(kind, hints.rollback(params, unfinished.number), words.sentence(f"{_bare(unfinished.words)}{at}"))
     for wanted in ("hold", "due", "soaking"):

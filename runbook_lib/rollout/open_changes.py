@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import when
 from runbook_lib.params.load import Params
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
@@ -37,7 +38,7 @@ class OpenChange:
     def words(self) -> str:
         """For the reader."""
         return (
-            f"open change: run {self.run_id} of {self.notebook} began '{self.what}' at {self.began_at[:19]} and ended"
+            f"open change: run {self.run_id} of {self.notebook} began '{self.what}' at {when(self.began_at)} and ended"
         )
 
 

@@ -9,12 +9,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import parse, when
 from runbook_lib.record.chain import Finding
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.known import LOST, Known, loaded
 from runbook_lib.rollout.moment import Moment
-from runbook_lib.rollout.taking_on import Todo, at, planned, said, todo_of
+from runbook_lib.rollout.taking_on import Todo, at, planned, todo_of
 
 State = Literal["passed", "due", "soaking", "hold", "missing"]
 """`soaking`: nothing to do before `due`; `missing`: not passed, and something that it needs has not passed either."""
@@ -70,7 +70,7 @@ class Rollout:
             words=words,
             last=_decision(newest) if newest else "",
             last_at=at(newest) if newest else "",
-            due=said(back) if back else "",
+            due=when(back) if back else "",
             command=todo.command,
             note=todo.note,
             answer=todo.answer,

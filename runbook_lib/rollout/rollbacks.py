@@ -50,7 +50,7 @@ class Rollbacks:
     def done(self, number: int, since: dt.datetime | None) -> bool:
         """Whether it was finished, and not before `since`."""
         one = self.of(number)
-        return one is not None and one.decision == "PROMOTE" and (since is None or when(one) >= since)
+        return one is not None and one.decision == "PROMOTE" and (since is None or made_at(one) >= since)
 
     def unfinished(self) -> Unfinished | None:
         """The one that goes on first: async off before any mitigation."""
@@ -59,7 +59,7 @@ class Rollbacks:
             return _unfinished(1, first)
         for number in NUMBERS[1:]:
             one = self.of(number)
-            if one is None or one.decision == "PROMOTE" or (first is not None and when(first) >= when(one)):
+            if one is None or one.decision == "PROMOTE" or (first is not None and made_at(first) >= made_at(one)):
                 continue
             if one.decision == "ROLLBACK":
                 return Unfinished(1, f"{one.notebook} did not cure it: {one.told.reason}", None, held=False)
@@ -71,10 +71,10 @@ class Rollbacks:
         if self.state.weight == 0:
             return True
         since = parse(self.state.since) if self.state.since else None
-        return one.status != "completed" and (since is None or since <= when(one))
+        return one.status != "completed" and (since is None or since <= made_at(one))
 
 
-def when(record: Record) -> dt.datetime:
+def made_at(record: Record) -> dt.datetime:
     """The instant of a record, by AWS's clock where it has one."""
     return parse(record.as_of or record.sealed_at)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from runbook_lib.base.window import when
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.known import LOST, Known
-from runbook_lib.rollout.rollbacks import when
+from runbook_lib.rollout.rollbacks import made_at
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def todo_of(
     attempt = known.attempt(notebook, env)
     run = hints.run(known.params, notebook, env=env, attempt=attempt)
     if state == "soaking":
-        due = f"the verdict is due at {said(back)}" if back else "the verdict is not due yet"
+        due = f"the verdict is due at {when(back)}" if back else "the verdict is not due yet"
         return Todo(run, f"an interim look is always safe; {due}")
     if state == "hold":
         return _held(known, notebook, env, decided, run)
@@ -66,7 +67,7 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
     last = notebook == list(known.params.policy.phases)[-1]
     if decided and rolled_back and scenario in ("rollback_2", "rollback_3") and known.state.weight > 0 and not lost:
         number = int(scenario[-1])
-        if known.rollbacks.done(number, when(decided)):
+        if known.rollbacks.done(number, made_at(decided)):
             return Todo(run, f"rollback {number} is done; look again")
         return _roll_back(known, number, f"{decided.told.reason}")
     unanswered = (rolled_back or lost) and not known.answered(decided if rolled_back else None, moment)
@@ -98,14 +99,9 @@ def _again(known: Known, notebook: str, env: str) -> Todo:
 
 def at(record: Record) -> str:
     """When the record was made."""
-    return said(when(record))
+    return when(made_at(record))
 
 
 def planned(record: Record | None) -> bool:
     """A plan that can be applied."""
     return record is not None and (record.mode, record.status, record.decision) == ("plan", "completed", "PLANNED")
-
-
-def said(at: dt.datetime) -> str:
-    """An instant (UTC) as it is shown."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -18,10 +18,10 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity, connect, require_account
 from runbook_lib.base.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
 from runbook_lib.base.redact import redact
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import iso, when
 from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Decision, Outcome, Word
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, load
@@ -188,7 +188,7 @@ class Run:
                 "Caller": self.identity.arn,
                 "Operator": params.operator or self.identity.arn,
                 "Release": f"{params.release} · attempt {params.attempt}",
-                "Clock": f"{self.now:%Y-%m-%d %H:%M} UTC, {clock}",
+                "Clock": f"{when(self.now)}, {clock}",
                 "Mode": "apply: this run may change AWS" if self.applying else "plan: nothing will be changed",
                 "Parameters": params.source,
                 "Endpoint": self.aws.endpoint,
@@ -206,13 +206,19 @@ class Run:
 
         Raises:
             Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
-            UsageError: `confirm` does not repeat the environment.
+            UsageError: this notebook is not for this environment; or, to apply, `confirm` does not repeat it.
         """
         from runbook_lib.record.chain import predecessors
 
         if self.notebook in self.params.policy.rollbacks:
             return self._may_roll_back()
         step = self.params.policy.steps[self.notebook]
+        if self.params.env not in step.envs:
+            # A plan that nobody may apply is none.
+            raise UsageError(
+                f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
+                nothing_changed=True,
+            )
         findings = predecessors(self.archive, step.requires, self.params.release)
         later = predecessors(self.archive, step.requires_to_shift, self.params.release)
         self.missing_to_shift = [finding.sentence for finding in later if not finding.ok]
@@ -220,11 +226,6 @@ class Run:
         self.journal.append("predecessors", findings=found)
         if self.applying:
             self.guard.authorise(raises=True)
-            if self.params.env not in step.envs:
-                raise UsageError(
-                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
-                    nothing_changed=True,
-                )
             missing = [finding.sentence for finding in findings if not finding.ok]
             self.guard.concerns += missing
             if missing and not self._may_lower():
@@ -309,7 +310,7 @@ class Run:
 
     def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
         """The decision by every check so far, noted (`judge.checks.decide_checks`)."""
-        case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then)
+        case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then, passed=Word.DONE)
         outcome = case.verdict()
         self.made_of(case, outcome)
         return self.decide(outcome)

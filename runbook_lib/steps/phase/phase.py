@@ -195,8 +195,8 @@ class Phase:
         outcome = self.decided()
         shown = [verdict_banner(outcome)]
         if outcome.results:
-            shown.append(gates_picture(outcome.results))
-            shown.append(gate_table(outcome, soaking=self.moment.look is None))
+            shown.append(gates_picture(outcome.results, self.moment.look is None))
+            shown.append(gate_table(outcome, interim=self.moment.look is None))
         wrong = [one for one in self.run.checks.values() if not one.ok]
         return stack(*shown, checks_table(wrong, "Checks that do not hold")) if wrong else stack(*shown)
 

@@ -35,7 +35,7 @@ from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
-from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.model import Outcome, Verdict, Word
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.from_journal import from_journal
@@ -257,6 +257,7 @@ class Incident:
             come_back_at=iso(come_back_at.replace(microsecond=0)) if come_back_at else None,
             no_way=no_way,
             falls_to=falls_to,
+            watched=Word.ASYNC_IS_OFF if self.id == "rollback_1" else Word.MITIGATED,
         )
         outcome = case.verdict()
         self.run.made_of(case, outcome)
