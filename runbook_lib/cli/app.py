@@ -19,7 +19,7 @@ from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import code_of, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.streams import lasting, trouble
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, prose, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
@@ -135,10 +135,10 @@ def status(
 
 def _show_status(seen: Status) -> None:
     for line in seen.unread():
-        say(line, fg="red", bold=True)
+        prose(line, fg="red", bold=True)
     if seen.unfinished:
-        say(seen.unfinished, fg="red", bold=True)
-    say(seen.head, bold=True)
+        prose(seen.unfinished, fg="red", bold=True)
+    prose(seen.head, bold=True)
     columns = (
         Column("step", "step"),
         Column("in", "env"),
@@ -150,8 +150,8 @@ def _show_status(seen: Status) -> None:
     )
     table(seen.title, columns, seen.rows())
     for reminder in seen.reminders():
-        say(reminder, fg="yellow")
-    say(f"next: {seen.next_words}", bold=True)
+        prose(reminder, fg="yellow")
+    prose(f"next: {seen.next_words}", bold=True)
     if seen.next:
         say(seen.next, bold=True)
 

@@ -11,7 +11,7 @@ import typer
 from runbook_lib.base.foreign import field
 from runbook_lib.base.window import when
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import prose, say
 
 app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
@@ -40,7 +40,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         say(f"{field(one.job_id or one.message_id)}: {field(state)}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
-            say(f"  {field(told)}")
+            prose(field(told), indent="  ")
     say(f"{len(found)} in the queue")
 
 

@@ -137,7 +137,9 @@ def _clock_words(clock: Clock | None, limit_min: float) -> str:
         return f"nothing was decided yet; from then on it must take less than {limit_min:g} min"
     if not clock.measures:
         since = clock.set_at or clock.effective_at
-        return f"in force since {when(since)}, and no record says when that was decided: nothing is measured"
+        return (
+            f"in force since {when(since, seconds=True)}, and no record says when that was decided: nothing is measured"
+        )
     decided = f"decided at {when(clock.decided_at, seconds=True)}"
     if clock.to_set_s is None:
         return f"{decided}, not set yet"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import iso, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import (
     Clock,
@@ -243,7 +243,10 @@ def test_a_decision_after_the_effect_measures_nothing_and_says_so() -> None:
     late = Clock(decided_at=at(63), set_at=at(0), effective_at=at(60), key="4")
     told = time_to_effect("rollback_1", late, 5)
     assert (told.verdict, told.required, told.found) == (Verdict.INCONCLUSIVE, False, "not measured")
-    assert told.reason == f"in force since {at(0)}, and no record says when that was decided: nothing is measured"
+    assert (
+        told.reason
+        == f"in force since {when(at(0), seconds=True)}, and no record says when that was decided: nothing is measured"
+    )
     within = late.model_copy(update={"decided_at": at(7)})
     assert within.to_effect_s is None, "53 s to an effect that was brought about before"
     assert first_decision([late], "4") is late, "by its key it is the same act"
