@@ -4,6 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# More than two cores: a test that waits for a disk, a clock or the embedded AWS leaves its core to another.
+JOBS ?= 3
 STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -23,14 +25,14 @@ rehearse: $(STAMP) ## The whole rehearsal on the embedded AWS: no account, no ne
 	@$(BIN)/runbook rehearse
 
 test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov=runbook_lib/judge --cov=runbook_lib/act --cov=runbook_lib/record --cov-report= --durations=8
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov=runbook_lib/judge --cov=runbook_lib/act --cov=runbook_lib/record --cov-report= --durations=8
 	@$(BIN)/python -m coverage report --include='runbook_lib/judge/**,runbook_lib/act/**,runbook_lib/record/**' --fail-under=95 --skip-covered
 
 test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser
-	@$(BIN)/python -m pytest -n 2 -m "not slow and not emulator and not kernel and not browser"
+	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not emulator and not kernel and not browser"
 
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
-	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
+	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
 
 lab: $(STAMP) ## JupyterLab on the notebooks, with a healthy rollout in the embedded AWS
 	@$(BIN)/runbook lab

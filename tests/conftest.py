@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,9 @@ from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 
-PARAMS = params_dir(Path(__file__).parent)
+HERE = Path(__file__).parent
+PARAMS = params_dir(HERE)
+UNTRACED = {"cli", "e2e", "rehearse", "run"}
 _EMULATED = {"embedded", "sandbox"}
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
@@ -52,6 +54,22 @@ def a_process_of_its_own() -> None:
 def rehearsal_params(env: str) -> Params:
     """The parameters of `env` as the rehearsal runs them."""
     return load_file(PARAMS / f"{env}.yaml", read_yaml(PARAMS / "rehearsal.yaml"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Whole journeys are not traced, nor what is built for them: a room's own tests must cover it, and tracing the
+    journeys takes as long as a third of the tests.
+    """
+    plugin = item.config.pluginmanager.get_plugin("_cov")
+    control = plugin.cov_controller if plugin and item.path.is_relative_to(HERE) else None
+    if control is None or item.path.relative_to(HERE).parts[0] not in UNTRACED:
+        return (yield)
+    control.pause()
+    try:
+        return (yield)
+    finally:
+        control.resume()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

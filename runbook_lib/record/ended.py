@@ -37,7 +37,7 @@ def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
         return "cancelled", Problem(type="Cancelled", sentence=f"papermill was {by} {where}", cell=cell)
     if type(error).__name__ == "NoKernel":
         return "failed", Problem(type="NoKernel", sentence=str(error))
-    if isinstance(error, DeadKernelError) or "ernel died" in str(error):
+    if isinstance(error, DeadKernelError):
         return "died", Problem(type="DeadKernelError", sentence=f"the kernel died {where}", cell=cell)
     return "failed", Problem(type=type(error).__name__, sentence=str(error) or f"papermill stopped {where}", cell=cell)
 

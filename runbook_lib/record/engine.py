@@ -279,6 +279,9 @@ def _execute(
     manager: Any, kernel_name: str, warm: Any, run: Staged, logger: Any, log_output: bool, kwargs: dict[str, Any]
 ) -> None:
     """Runs the cells; whatever happens, no kernel is left behind."""
+    from nbclient.exceptions import DeadKernelError
+
+    from runbook_lib.base.aws_errors import one_line
     from runbook_lib.record import kernel as kernels
 
     if warm is not None and run.staging != run.archive.staging / warm.run_id:
@@ -298,10 +301,12 @@ def _execute(
             **kwargs,
         ).execute(cleanup_kc=True)
     except RuntimeError as error:
-        said = kernel.said() if running(manager.nb)[0] is None else ""
-        if said:
-            raise kernels.NoKernel(f"the kernel could not start: {said}") from error
-        raise
+        if running(manager.nb)[0] is not None:
+            raise
+        said = kernel.said()
+        if not said and isinstance(error, DeadKernelError):
+            raise  # it was killed: that it died is all there is to say
+        raise kernels.NoKernel(f"the kernel could not start: {said or one_line(str(error))}") from error
     finally:
         kernel.stop()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runbook_lib.base.window import when
 from runbook_lib.judge.model import Frozen
@@ -36,9 +36,20 @@ class Deviation(Frozen):
     """ISO 8601 UTC, when it was decided upon."""
     why: str
     incident: str
-    """Notebook and run that decided it."""
+    """Notebook and run that decided it, for people."""
+    notebook: str = ""
+    run_id: str = ""
     facts: dict[str, Any] = Field(default_factory=dict)
     """More that undoing needs; what `..._before` says belongs to `was`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_0_1(cls, said: Any) -> Any:
+        """Version 0.1 said notebook and run in the words of `incident` alone: `NOTEBOOK run RUN`."""
+        if isinstance(said, dict) and "run_id" not in said and " run " in str(said.get("incident")):
+            notebook, _, run_id = str(said["incident"]).partition(" run ")
+            return {**said, "notebook": notebook, "run_id": run_id}
+        return said
 
     def back_to(self, earlier: Deviation) -> Deviation:
         """This one, with what was there before `earlier`: undoing goes back to the code, not to another deviation."""

@@ -79,7 +79,8 @@ class AsyncFailing:
         self.seen.read_again(absent=True)
         self.run.journal.append("traffic", when="before", state=self.state.model_dump(mode="json"))
         self._resume()
-        said = [line(self.switched.sentence if self.switched else self._would())]
+        plan = self._idle[:1].upper() + self._idle[1:] if self._idle else f"Plan: {self._plan}"
+        said = [line(self.switched.sentence if self.switched else f"{plan}.")]
         if self.state.migrated:
             said.append(self._back_by_infrastructure())
         return stack(*said)
@@ -116,15 +117,21 @@ class AsyncFailing:
         elif self.incident.clock is not None and self.incident.clock.set_at is None and at is not None:
             self.incident.was_set(at, self.params.service.traffic.client_poll_s, str(made.number))
 
-    def _would(self) -> str:
+    @property
+    def _idle(self) -> str:
+        """Why there is nothing to turn off; empty: there is."""
         state = self.state
         if not self.deployed:
-            return "Nothing to do: the new resources are not deployed, and no request can go to async."
+            return "nothing to do: the new resources are not deployed, and no request can go to async"
         if state.migrated:
-            return "The switch has no effect any more: the synchronous route itself is asynchronous."
-        if not state.switch_on:
-            return f"Nothing to do: async is off already, by {act.whose(state.switch_deployment)}."
-        return f"Plan: turn the switch off. Async goes from {state.weight:g} % to 0 within a minute."
+            return "the switch has no effect any more: the synchronous route itself is asynchronous"
+        return (
+            "" if state.switch_on else f"nothing to do: async is off already, by {act.whose(state.switch_deployment)}"
+        )
+
+    @property
+    def _plan(self) -> str:
+        return f"turn the switch off. Async goes from {self.state.weight:g} % to 0 within a minute"
 
     # After the migration
 
@@ -308,14 +315,14 @@ class AsyncFailing:
 
     def judge(self) -> Outcome:
         """The decision by every check of this run."""
-        would = self._would().removeprefix("Plan: ").rstrip(".")
+        would = self._idle or self._plan
         if self.state.migrated and not self.sync_gone:
             would = (
                 f"the infrastructure's command brings the synchronous route back: {deploy_command(self.params, STEP)}"
             )
         return self.incident.conclude(
             acted=self.acted,
-            would=would[:1].lower() + would[1:],
+            would=would,
             done="async is off and read back",
             then=THEN,
             come_back_at=max(self.incident.come_back, default=None),

@@ -86,11 +86,7 @@ class Mitigation:
             self.go_on()
 
     def _mine(self, found: Mapping[str, Deviation]) -> dict[str, Deviation]:
-        return {
-            id: one
-            for id, one in found.items()
-            if id in self.settings and one.incident.startswith(f"{self.run.notebook} ")
-        }
+        return {id: one for id, one in found.items() if id in self.settings and one.notebook == self.run.notebook}
 
     def _last_closed(self) -> dict[str, Deviation]:
         """What this attempt's earlier runs opened and somebody closed."""
@@ -101,7 +97,7 @@ class Mitigation:
         return {
             one.deviation.check: one.deviation
             for one in known
-            if one.act in ("undone", "adopted") and one.deviation.incident.rpartition(" ")[2] in runs
+            if one.act in ("undone", "adopted") and one.deviation.run_id in runs
         }
 
     @property
@@ -173,6 +169,8 @@ class Mitigation:
             at=incident.decided().decided_at,
             why=self.params.reason or "; ".join(one.words for one in seen) or incident.spec.title,
             incident=f"{self.run.notebook} run {self.run.run_id}",
+            notebook=self.run.notebook,
+            run_id=self.run.run_id,
             facts=facts,
         )
 

@@ -63,3 +63,13 @@ def test_open_is_whatever_was_opened_last(said: list[tuple[Act, str]]) -> None:
     found = still_open([_said(act, _one(check)) for act, check in said])
     last = {check: act for act, check in said}
     assert set(found) == {check for check, act in last.items() if act == "opened"}
+
+
+def test_notebook_and_run_of_version_0_1_are_read_from_its_words() -> None:
+    """Newer entries say them as fields of their own, which no word of `incident` changes."""
+    said = _one().model_dump() | {"incident": "rollback_2_queue_backlog run 2026-01-01T00-00-00Z-ab12"}
+    old = {name: value for name, value in said.items() if name not in ("notebook", "run_id")}
+    read = Deviation.model_validate(old)
+    assert (read.notebook, read.run_id) == ("rollback_2_queue_backlog", "2026-01-01T00-00-00Z-ab12")
+    assert Deviation.model_validate(said | {"notebook": "n", "run_id": "r"}).run_id == "r"
+    assert Deviation.model_validate(old | {"incident": "an incident"}).run_id == ""
