@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from runbook_lib.base.window import when
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.style import GREEN, GREY, ORANGE
-from runbook_lib.show.tables import when as shown
 
 
 class Kind(NamedTuple):
@@ -47,17 +47,9 @@ def headline(record: Record) -> tuple[str, str, str, str, str]:
     kind = KINDS.get(str(entry.get("kind")), _OTHER)
     by, role, item = (redact_text(str(entry.get(name) or "")) for name in ("by", "role", "item"))
     who = f"{by or 'Somebody'} ({role})" if role else by or "Somebody"
-    when = _when(entry)
-    told = f"{who} {kind.did}{f' `{item}`' if item else ''}" + (f" on {when}" if when else "")
+    at = when(entry.get("at"))
+    told = f"{who} {kind.did}{f' `{item}`' if item else ''}" + (f" on {at}" if at else "")
     return kind.word, kind.icon, kind.colour, f"{told}.", ""
-
-
-def _when(entry: Mapping[str, Any]) -> str:
-    at = str(entry.get("at") or "")
-    try:
-        return shown(at)
-    except ValueError:
-        return at
 
 
 def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
@@ -71,7 +63,7 @@ def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
         "Who": str(entry.get("by") or ""),
         "Role": str(entry.get("role") or "none was said"),
         "What": str(entry.get("item") or ""),
-        "When": _when(entry),
+        "When": when(entry.get("at")),
         "In their words": str(entry.get("text") or ""),
         "Evidence": str(entry.get("link") or "none was given"),
         "Facts": facts,

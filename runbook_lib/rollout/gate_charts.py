@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.base.window import parse
+from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.model import Evidence, Gate, GateResult
@@ -49,13 +50,14 @@ def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str
 
 
 def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile:
+    word = words.of_gate(result, case.look is None)
     gate, evidence = result.gate, case.evidence.get(result.gate.measure)
     drawn = [(at, _shown(gate, value)) for at, value in looks]
     own = evidence and so_far(
         evidence, result, look=case.look, looks=case.looks, confidence=case.confidence, prior=case.prior
     )
     if own:
-        return Tile(result, own["series"], drawn, band=own["band"])
+        return Tile(result, word, own["series"], drawn, band=own["band"])
     went = course(gate.measure, seen)
     series = {
         **{name: [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},
@@ -64,6 +66,7 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
     periods = {name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.periods.items()}
     return Tile(
         result,
+        word,
         {**series, **periods},
         drawn,
         irregular=tuple(series),

@@ -11,11 +11,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+from runbook_lib.base.window import when
 from runbook_lib.judge.model import Gate
 from runbook_lib.show import levels, style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.points import Grid, Points, lone, ready
-from runbook_lib.show.tables import Shown, when
+from runbook_lib.show.tables import Shown
 
 Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.judge.model import GateResult
+from runbook_lib.base.window import when
+from runbook_lib.judge.model import GateResult, Word
 from runbook_lib.show import levels, style
 from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, span_of, time_axis
 from runbook_lib.show.picture import drawing, framed, picture, pixels
 from runbook_lib.show.points import Grid, Points, ready
 from runbook_lib.show.scale import failing_first, limits, numbers
-from runbook_lib.show.tables import Shown, when
+from runbook_lib.show.tables import Shown
 
 PERCENT = 100.0
 UNITS = {"ratio": "%", "s": "s", "messages": "messages", "USD": "USD", "requests": "requests"}
@@ -39,6 +40,8 @@ class Tile:
     """One gate's timeline; every figure in the unit of its axis (`UNITS`)."""
 
     result: GateResult
+    word: Word
+    """What people read of its verdict (`words.of_gate`)."""
     series: Mapping[str, Points]
     looks: Points
     """What each look judged, this one last."""
@@ -113,7 +116,7 @@ def describe(tile: Tile, marks: Marks = ()) -> str:
         )
     told += [f"{name} {at:.3g}" for name, at in tile.beside]
     told += [f"{text} at {when(at)}" for at, text in _moments(tile, marks)]
-    head = f"{result.gate.title} ({tile.unit}) {result.verdict.replace('_', ' ')}: {numbers(result)}; {limits(result)}"
+    head = f"{result.gate.title} ({tile.unit}) {tile.word}: {numbers(result)}; {limits(result)}"
     return f"{head}; {'; '.join(told)}."
 
 
@@ -176,7 +179,7 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
         if result.since_between:
             start, end = (dt.datetime.fromisoformat(one) for one in result.since_between)
             axes.axvspan(max(start, span[0]), min(end, span[1]), color=style.VERMILLION, alpha=0.12, linewidth=0)
-    _head(axes, result)
+    _head(axes, tile)
 
 
 def _shown(result: GateResult, value: float) -> float:
@@ -184,13 +187,13 @@ def _shown(result: GateResult, value: float) -> float:
     return PERCENT * value if result.gate.unit == "ratio" else value
 
 
-def _head(axes: Any, result: GateResult) -> None:
+def _head(axes: Any, tile: Tile) -> None:
     """Verdict and title, value and interval, and what the curves are: above the chart, from its left edge."""
-    badge = style.BADGES[result.verdict]
+    result, badge = tile.result, style.badge_of(tile.word)
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "baseline"}
     left, top = -_LEFT_IN * 72 + 6, _TOP_IN * 72
     axes.annotate(result.gate.title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
-    word = f"{badge.icon} {result.verdict.replace('_', ' ')}"
+    word = f"{badge.icon} {tile.word}"
     paper = {"facecolor": style.tint(badge.colour), "edgecolor": "none", "pad": 1.5}
     axes.annotate(word, (0, 1), xytext=(left + 2, top - 31), **place, fontsize=8, fontweight="bold", bbox=paper)
     told = (left + 10 + 6.4 * len(word), top - 31)

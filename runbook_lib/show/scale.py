@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import Any
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Gate, GateResult, Verdict
+from runbook_lib.judge.model import Gate, GateResult, Verdict, Word
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown
@@ -63,7 +63,7 @@ def position(gate: Gate, value: float) -> float | None:
     return 1.0 + past / (abs(gate.collapse.limit - gate.alert.limit) or step)
 
 
-def gates_figure(results: Sequence[GateResult]) -> Any:
+def gates_figure(results: Sequence[GateResult], interim: bool = False) -> Any:
     """The figure, closed; one row a gate, failing first."""
     rows = failing_first(results)
     with drawing() as pyplot:
@@ -72,25 +72,32 @@ def gates_figure(results: Sequence[GateResult]) -> Any:
         figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - _HEAD_IN / height, bottom=0.33 / height)
         _ground(axes, len(rows))
         for place, result in enumerate(rows):
-            _row(axes, place, result)
+            _row(axes, place, result, words.of_gate(result, interim))
         axes.set_title("Gates: value and interval between target, alert limit and collapse", x=_WORD, pad=22)
-        figure.set_label(describe(rows))
+        figure.set_label(describe(rows, interim))
     return figure
 
 
-def gates_picture(results: Sequence[GateResult]) -> Shown:
-    """`gates_figure` as an image that carries its description; nothing where no gate was judged."""
+def gates_picture(results: Sequence[GateResult], interim: bool = False) -> Shown:
+    """`gates_figure` as an image that carries its description; nothing where no gate was judged.
+
+    Args:
+        interim: between two declared looks (`words.of_gate`).
+    """
     if not results:
         return Shown("", "")
     rows = failing_first(results)
     parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
     ends = [_HEAD_IN + _ROW_IN * min(len(rows), _TOGETHER * (place + 1)) for place in range(len(parts))]
-    return image(gates_figure(results), cuts=[(end, describe(part)) for end, part in zip(ends, parts, strict=True)])
+    return image(
+        gates_figure(results, interim),
+        cuts=[(end, describe(part, interim)) for end, part in zip(ends, parts, strict=True)],
+    )
 
 
-def describe(results: Sequence[GateResult]) -> str:
+def describe(results: Sequence[GateResult], interim: bool = False) -> str:
     """The figure in words: each gate with verdict, value, interval and limits."""
-    told = [f"{_title(one.gate)} {one.verdict.replace('_', ' ')}: {numbers(one)}; {limits(one)}" for one in results]
+    told = [f"{_title(one.gate)} {words.of_gate(one, interim)}: {numbers(one)}; {limits(one)}" for one in results]
     return ". ".join(["Gates from target to alert limit to collapse", *told]) + "."
 
 
@@ -116,10 +123,10 @@ def _ground(axes: Any, rows: int) -> None:
         side.set_visible(False)
 
 
-def _row(axes: Any, place: int, result: GateResult) -> None:
-    gate, badge = result.gate, style.BADGES[result.verdict]
+def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
+    gate, badge = result.gate, style.badge_of(said)
     side = {"va": "center", "fontsize": 8.5, "transform": axes.get_yaxis_transform()}
-    word = f"{badge.icon} {result.verdict.replace('_', ' ')}"
+    word = f"{badge.icon} {said}"
     strong = "bold" if result.verdict is Verdict.FAIL else "normal"
     axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
     axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)

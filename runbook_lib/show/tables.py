@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.base.foreign import terminal
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
-from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, VERMILLION
+from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
 """Columns of the plain text."""
@@ -69,7 +70,7 @@ def _cell(value: object) -> Cell:
 
 def badge(word: str) -> Cell:
     """A verdict or decision as a coloured word with its icon."""
-    icon, colour = BADGES[word]
+    icon, colour = badge_of(word)
     label = word.replace("_", " ")
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
     return Cell(f"{icon} {label}", f'<span style="{style}">{icon} {label}</span>', nowrap=True)
@@ -169,12 +170,6 @@ def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, n
     else:
         lines.append("nothing to show")
     return "\n".join([*lines, note] if note else lines)
-
-
-def when(iso: str | dt.datetime) -> str:
-    """A time as every reader sees it: `2026-11-23 03:05 UTC`."""
-    moment = iso if isinstance(iso, dt.datetime) else dt.datetime.fromisoformat(iso)
-    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def span(start: str | dt.datetime, end: str | dt.datetime) -> str:

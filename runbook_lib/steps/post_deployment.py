@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import Any
 
-from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.base.window import Window, iso, parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.checks import Check, check
@@ -28,7 +28,7 @@ from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.multiples import multiples
 from runbook_lib.show.page import evidence_table, line
-from runbook_lib.show.tables import Cell, stack, table, when
+from runbook_lib.show.tables import Cell, stack, table
 from runbook_lib.show.traffic import census_table
 from runbook_lib.show.verdicts import gate_table, verdict_banner
 
@@ -182,7 +182,7 @@ class Week:
             )
         if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
-        self.outcome = self.run.decide(outcome, "after" if self.over else "during")
+        self.outcome = self.run.decide(outcome, "after" if self.over else "during", state=self.state)
         return self.outcome
 
     def _case(self) -> Case:
@@ -233,7 +233,7 @@ class Week:
     def gate_table(self) -> Any:
         """Decision and gates."""
         outcome = self.outcome or self.judge()
-        return stack(verdict_banner(outcome), gate_table(outcome, soaking=self._look() is None))
+        return stack(verdict_banner(outcome), gate_table(outcome, interim=self._look() is None))
 
     def plan(self) -> Any:
         """What there is to do: nothing is changed by a look."""

@@ -122,6 +122,15 @@ class Rollout:
         plan = act.plan_shift(self.state(), percent, self.params, soak_hours=24 if percent else 0, description=about)
         AppConfigTraffic(self.aws.client("appconfig"), self.guard(), self.params).apply(plan)
 
+    def begin(self) -> Rollout:
+        """What comes before phase 1 has passed; nothing of another test is left: neither the switch nor the counts of
+        another phase's guards.
+        """
+        self.passed("06_phase1_10_percent")
+        self.on_again()
+        alarms.put_in_force(self.aws, self.guard(), self.params, "06_phase1_10_percent")
+        return self
+
     def quiet(self) -> None:
         """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""
         self.dial(0)
@@ -240,11 +249,7 @@ def stage() -> Iterator[EmbeddedAws]:
 def rollout(stage: EmbeddedAws, request: pytest.FixtureRequest, tmp_path: Path) -> Rollout:
     """A rollout of prod that phase 1 has not begun; what comes before it has passed."""
     release = re.sub(r"\W+", "-", request.node.name).strip("-")
-    made = Rollout(stage, release, tmp_path / "archive")
-    made.passed("06_phase1_10_percent")
-    # The guards may still have the counts of another test's phase.
-    alarms.put_in_force(stage, made.guard(), made.params, "06_phase1_10_percent")
-    return made
+    return Rollout(stage, release, tmp_path / "archive").begin()
 
 
 @pytest.fixture(name="command")

@@ -273,12 +273,14 @@ def test_a_change_is_read_by_people() -> None:
 def test_a_soak_in_order_does_not_alarm(record: Record, gate_result: Callable[..., dict[str, Any]]) -> None:
     fine = gate_result("success_rate", "INCONCLUSIVE", 1.0, reason="soaking, in order")
     short = gate_result("success_rate", "INCONCLUSIVE", 0.985, reason="soaking, short of the target")
-    soak = record.model_copy(update={"decision": "SOAK", "outcome": {"reason": "SOAK: ok"}, "gates": (fine, short)})
+    soak = record.model_copy(
+        update={"decision": "SOAK", "moment": "during", "outcome": {"reason": "SOAK: ok"}, "gates": (fine, short)}
+    )
     page = Page(report_html(None, soak))
-    assert "◔ SOAKING" in page.text and "? INCONCLUSIVE" in page.text
+    assert "◔ WATCH" in page.text and "? INCONCLUSIVE" in page.text
     assert "short of the target" in page.text and "soaking, in order" not in page.text
-    after = soak.model_copy(update={"decision": "HOLD"})
-    assert "SOAKING" not in Page(report_html(None, after)).text
+    after = soak.model_copy(update={"moment": "after"})
+    assert "WATCH" not in Page(report_html(None, after)).text
 
 
 def test_a_hold_lists_every_check_that_holds_it_up(record: Record) -> None:

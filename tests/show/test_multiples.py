@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.show import multiples
@@ -22,7 +23,7 @@ def tile(gate: Gate, verdict: Verdict, value: float, since: str | None = None) -
     result = GateResult(
         gate=gate, verdict=verdict, value=value, low=None, high=None, n=9, reason="r", since=since, evidence=seen
     )
-    return Tile(result, {"so far": [(at(k), value) for k in range(7)]}, [(at(6), value)])
+    return Tile(result, words.said(result.verdict), {"so far": [(at(k), value) for k in range(7)]}, [(at(6), value)])
 
 
 TILES = [

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict, Word
+from runbook_lib.judge.model import OF_CHECKS, Decision, Evidence, Outcome, Verdict, Word
 from runbook_lib.show import tables, verdicts
 from runbook_lib.show import traffic as users
-from runbook_lib.show.style import BADGES, BLACK
+from runbook_lib.show.style import BADGES, BLACK, badge_of, rank
 
 VOID = {"br", "img"}
 
@@ -190,16 +191,28 @@ def test_a_complete_rollback_reads_done(outcome: Outcome) -> None:
     assert "✔ DONE. Next: " in str(verdicts.closing_note("r1", done, None))
 
 
-@pytest.mark.parametrize("word", [*Verdict, *Decision, "DONE"])
+@pytest.mark.parametrize("word", [*Word, *Verdict, *Decision])
 def test_every_verdict_and_decision_has_icon_word_and_readable_colours(word: str) -> None:
-    icon, colour = BADGES[word]
+    icon, colour = badge_of(word)
     light, dark = sorted((luminance(colour), luminance(BLACK)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) > 4.5
     assert icon.strip()
 
 
 def test_icons_tell_verdicts_apart_without_colour() -> None:
-    assert len({BADGES[verdict].icon for verdict in Verdict}) == len(Verdict)
+    assert len({badge_of(verdict).icon for verdict in Verdict}) == len(Verdict)
+
+
+def test_every_word_has_its_badge_and_stands_in_the_table_of_the_docs() -> None:
+    assert set(BADGES) == set(Word)
+    page = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text()
+    table = page.partition("## Words")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| \*\*([A-Z ]+)\*\*", table, re.MULTILINE) == [str(word) for word in Word]
+
+
+def test_fail_is_first_in_every_order() -> None:
+    assert sorted(OF_CHECKS, key=rank) == list(OF_CHECKS) and OF_CHECKS[0] is Word.FAIL and OF_CHECKS[-1] is Word.PASS
+    assert all(rank(verdict) == rank(verdict.replace("_", " ")) for verdict in Verdict)
 
 
 def test_a_table_does_not_set_its_own_paper_or_ink(outcome: Outcome) -> None:
@@ -362,8 +375,8 @@ def test_a_gate_that_soaks_in_order_is_calm_and_keeps_its_numbers(result: Callab
     told = {"reason": "soaking: 100.0 % so far, in order"}
     calm = result("success_rate", "INCONCLUSIVE", value=1.0, low=0.987, high=1.0, n=287, **told)
     short = result("success_rate", "INCONCLUSIVE", value=0.985, low=0.97, high=0.99, n=287)
-    rows = gate_rows(verdicts.gate_table([calm, short], soaking=True))
-    assert [row[1] for row in rows[1:]] == ["◔ SOAKING", "? INCONCLUSIVE"]
+    rows = gate_rows(verdicts.gate_table([calm, short], interim=True))
+    assert [row[1] for row in rows[1:]] == ["◔ WATCH", "? INCONCLUSIVE"]
     assert rows[1][8].startswith("In order so far.") and told["reason"] in rows[1][8]
     assert [row[1] for row in gate_rows(verdicts.gate_table([calm]))[1:]] == ["? INCONCLUSIVE"]
 

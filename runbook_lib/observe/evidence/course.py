@@ -24,7 +24,7 @@ from runbook_lib.observe.jobs.segment import QUARTER_S
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.params.load import Params
 
-MOST_POINTS = 96
+MOST_POINTS = 48
 """Of a curve; a longer window has wider steps."""
 LATENCY = "course:submit_latency"
 SO_FAR = "so far"

@@ -70,7 +70,7 @@ class Stage:
                 made.checks[one.id] = one
                 journal.append("check", check=one.model_dump(mode="json"))
 
-        def decide(outcome: Any, moment: str = "") -> Any:
+        def decide(outcome: Any, moment: str = "", **_: Any) -> Any:
             journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
             return outcome
 
