@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import attach
@@ -131,6 +132,15 @@ def test_code_is_hidden_until_asked_for(report: Any) -> None:
 def test_nothing_is_cut_off_at_the_side(report: Any, width: int) -> None:
     report.set_viewport_size({"width": width, "height": 900})
     assert report.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_axe_finds_nothing_in_the_report_of_a_fresh_run(lab: Lab, browser: Any) -> None:
+    page = browser.new_page(bypass_csp=True)
+    page.goto(report_of(lab.archive.records(notebook=NOTEBOOK)[-1]).as_uri())
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found] == []
+    page.close()
 
 
 def test_paper_has_no_button(report: Any) -> None:
