@@ -49,10 +49,42 @@ class Decision(StrEnum):
 
 
 class Word(StrEnum):
-    """What people read instead of a decision that says too much or too little."""
+    """Every word that people read of a gate, a check or a run; `docs/verdicts.md` has the table.
 
+    A record keeps the verdicts and decisions, and in `said` the word that is read instead of one.
+    """
+
+    # Gates and checks, in the order of every table.
+    FAIL = "FAIL"
+    NO_DATA = "NO DATA"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    TO_DO = "TO DO"
+    """A check that applying the plan makes hold."""
+    WATCH = "WATCH"
+    """A gate between two declared looks: not decided, and nothing wrong so far. Its verdict is INCONCLUSIVE."""
+    PASS = "PASS"  # noqa: S105
+    # Runs.
+    PLANNED = "PLANNED"
+    SOAK = "SOAK"
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    ROLLBACK = "ROLLBACK"
     DONE = "DONE"
-    """A rollback that is complete; its decision is PROMOTE, as of any run, and it promotes nothing."""
+    """A run that is complete and has no weight to promote: a step, a rollback. Its decision is PROMOTE."""
+    ASYNC_IS_OFF = "ASYNC IS OFF"
+    """Rollback 1, in force and not wholly verified. Its decision is SOAK."""
+    MITIGATED = "MITIGATED"
+    """Rollbacks 2 and 3, in force and watched. Their decision is SOAK."""
+    # Runs that did not come to their end.
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    DIED = "DIED"
+    CLOSED = "CLOSED"
+    """Closed without a decision."""
+
+
+OF_CHECKS = tuple(Word)[: tuple(Word).index(Word.PASS) + 1]
+"""The words of gates and checks, FAIL first."""
 
 
 class Threshold(Frozen):
@@ -268,6 +300,8 @@ class Outcome(Frozen):
     """The rollback notebook that answers it, if any."""
     next: str
     """What to do next, and when, in one sentence."""
+    command: str = ""
+    """The command that does it, to be pasted; empty: there is none, or nobody has asked for it."""
     come_back_at: str | None = None
     """ISO 8601 UTC."""
     results: tuple[GateResult, ...] = ()
@@ -293,6 +327,6 @@ def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
         return dict(outcome)
     reason = str(outcome.get("reason") or "")
     found, colon, rest = reason.partition(": ")
-    if not colon or found not in (outcome.get("decision"), *Word):
+    if not colon or found not in (outcome.get("decision"), Word.DONE):
         return {**outcome, "said": None, "reason": reason}
-    return {**outcome, "said": found if found in tuple(Word) else None, "reason": rest}
+    return {**outcome, "said": found if found == Word.DONE else None, "reason": rest}

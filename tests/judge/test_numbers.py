@@ -276,6 +276,8 @@ NO_ARITHMETIC = {
     "load.drain",
     "load.drained",
     "power.fewest",
+    "words.of_gate",
+    "words.said",
     "words.comparison",
     "words.title",
     "words.instant",

@@ -17,11 +17,10 @@ from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import Segment, added_up, joined
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
 
 SINCE = 3
 """Rules from which on gates beside the users' success have a course."""
-QUARTER_S = 900
 Row = tuple[int, int, int]
 """Number of the step of time since the epoch, failures, requests."""
 Course = tuple[tuple[str, int, int], ...]

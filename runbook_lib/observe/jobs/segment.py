@@ -15,6 +15,7 @@ from runbook_lib.judge.model import Frozen
 
 STEPS_A_MINUTE = 6
 """Of ten seconds."""
+QUARTER_S = 900
 
 
 class Segment(Frozen):
