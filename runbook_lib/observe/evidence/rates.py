@@ -15,7 +15,7 @@ from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import Segment, added_up, joined
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
 
 
 def success(seen: Answered) -> Evidence:
@@ -81,10 +81,10 @@ def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Doo
     record that has no steps has quarters of an hour, with their failures.
     """
     old = bool(segment.blocks) and not segment.steps
-    step_s = courses.QUARTER_S if old else STEP_S
+    step_s = QUARTER_S if old else STEP_S
     turned = door.failures(seen, spans, met, step_s) if met else ()
     counted = added_up([segment.blocks if old else segment.steps, turned])
-    rows = counted if old else joined(counted, courses.QUARTER_S // STEP_S)
+    rows = counted if old else joined(counted, QUARTER_S // STEP_S)
     return {"blocks" if old else "course": courses.stamped(rows, step_s)}
 
 
