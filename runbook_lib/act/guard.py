@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
 
 from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.window import when
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -230,7 +231,7 @@ class Guard:
         if off <= tolerance:
             return []
         return [
-            f"as_of is {self.params.as_of}, {off / 60:.0f} min from AWS's own clock ({self.now:%Y-%m-%dT%H:%M:%SZ}), "
+            f"as_of is {when(self.params.as_of)}, {off / 60:.0f} min from AWS's own clock ({when(self.now)}), "
             f"more than the {tolerance / 60:g} min allowed: leave as_of empty and look at fresh evidence"
         ]
 

@@ -28,6 +28,23 @@ def iso(when: dt.datetime) -> str:
     return when.isoformat(timespec="milliseconds" if when.microsecond else "seconds").replace("+00:00", "Z")
 
 
+def when(at: dt.datetime | str | None, *, seconds: bool = False) -> str:
+    """A time as every person reads it, everywhere: `2026-11-23 03:05 UTC`.
+
+    Empty for nothing; a text that is no time stays as it is. Machines get `iso`.
+
+    >>> when("2026-11-23T04:05:59.5+01:00"), when("2026-11-23T03:05:59Z", seconds=True)
+    ('2026-11-23 03:05 UTC', '2026-11-23 03:05:59 UTC')
+    """
+    if not at:
+        return ""
+    try:
+        moment = parse(at) if isinstance(at, str) else utc(at)
+    except ValueError:
+        return str(at)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if seconds else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def parse(text: str) -> dt.datetime:
     """A time from ISO 8601; without a zone it is UTC, as AWS and the service write it.
 

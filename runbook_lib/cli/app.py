@@ -6,8 +6,9 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
+import click
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
@@ -18,7 +19,10 @@ from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import code_of, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.streams import lasting, trouble
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, prose, say, table
+
+if TYPE_CHECKING:
+    from runbook_lib.commands.status import Status
 
 EXIT_CODES = """\b
 Exit codes:
@@ -100,17 +104,41 @@ def rollback(
 
 
 @app.command(epilog=EXIT_CODES)
-def status(params: ParamsFile, json_: AsJson = False) -> None:
-    """The rollout on one screen: the weight now, what passed, what is due, the next command."""
-    from runbook_lib.commands.status import rollout_status
+def status(
+    params: ParamsFile,
+    set_: Set = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again, until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=5)] = 30.0,
+    json_: AsJson = False,
+) -> None:
+    """The rollout on one screen: the weight now, what passed, what is due, the next command.
 
-    seen = rollout_status(params)
-    if json_:
-        typer.echo(json.dumps(seen.as_dict()))
-        return
+    Example: [bold]runbook status --env prod --watch[/bold]
+    """
+    from runbook_lib.commands.status import again
+    from runbook_lib.run.launch import asked
+
+    code = int(Exit.ERROR)
+    for seen in again(params, asked(set_ or []), every=interval if watch else None):
+        if isinstance(seen, str):
+            say(seen, fg="red", err=True)
+            continue
+        if json_:
+            typer.echo(json.dumps(seen.as_dict()))
+        else:
+            if watch and sys.stdout.isatty():
+                click.clear()
+            _show_status(seen)
+        code = seen.exit_code
+    raise typer.Exit(code)
+
+
+def _show_status(seen: Status) -> None:
     for line in seen.unread():
-        say(line, fg="red", bold=True)
-    say(seen.head, bold=True)
+        prose(line, fg="red", bold=True)
+    if seen.unfinished:
+        prose(seen.unfinished, fg="red", bold=True)
+    prose(seen.head, bold=True)
     columns = (
         Column("step", "step"),
         Column("in", "env"),
@@ -122,8 +150,10 @@ def status(params: ParamsFile, json_: AsJson = False) -> None:
     )
     table(seen.title, columns, seen.rows())
     for reminder in seen.reminders():
-        say(reminder, fg="yellow")
-    say(f"next: {seen.next}", bold=True)
+        prose(reminder, fg="yellow")
+    prose(f"next: {seen.next_words}", bold=True)
+    if seen.next:
+        say(seen.next, bold=True)
 
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:

@@ -32,6 +32,14 @@ _RECORDS = (
     Column("intact", "intact", rank=1),
     Column("problem", "problem", prose=True),
 )
+_CHANGES = (
+    Column("changed", "what", prose=True),
+    Column("from", "before", prose=True),
+    Column("to", "after", prose=True),
+    Column("came of it", "came", prose=True),
+    Column("way back", "undo", prose=True),
+)
+_LISTS = {"warnings": "warning", "files": "file"}
 _GATES = (
     Column("gate", "title"),
     Column("verdict", "verdict"),
@@ -105,10 +113,16 @@ def archive_show(
     if json_:
         typer.echo(json.dumps(shown))
     else:
-        gates = shown.pop("gates", [])
+        gates, changes = shown.pop("gates", []), shown.pop("changes", [])
+        lists = {one: shown.pop(name) for name, one in _LISTS.items()}
         facts(f"Record {record}", shown)
         if gates:
             table("Gates", _GATES, gates)
+        if changes:
+            table("Changes to AWS", _CHANGES, changes)
+        for name, values in lists.items():
+            if values:
+                table("", (Column(name, name, prose=True),), [{name: value} for value in values])
     if problem:
         raise ArchiveError(f"this record cannot be trusted: {problem}")
 

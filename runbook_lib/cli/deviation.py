@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import when
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import prose, say
 
 _Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
 
@@ -44,8 +45,8 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     if not found:
         say(f"none in {loaded.env}")
     for one in found:
-        say(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
-        say(f"  {one['by']}, {one['at']}, {one['incident']}\n  {one['why']}")
+        prose(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
+        prose(f"{one['by']}, {when(one['at'])}, {one['incident']}\n{one['why']}", indent="  ")
 
 
 @app.command("undo")

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.foreign import field
+from runbook_lib.base.window import when
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import prose, say
 
 app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
@@ -34,12 +35,12 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
         return
     for one in found:
-        sent = f"{one.sent_at:%Y-%m-%d %H:%M:%S}" if one.sent_at else "at an unknown time"
+        sent = when(one.sent_at) if one.sent_at else "at an unknown time"
         state = (one.status or "no such job") if one.job_id else "no message of this service"
         say(f"{field(one.job_id or one.message_id)}: {field(state)}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
-            say(f"  {field(told)}")
+            prose(field(told), indent="  ")
     say(f"{len(found)} in the queue")
 
 

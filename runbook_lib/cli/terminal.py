@@ -37,6 +37,14 @@ def say(text: object = "", *, err: bool = False, **style: Any) -> None:
     typer.secho(foreign.terminal(text), err=err, **style)
 
 
+def prose(text: object, *, indent: str = "", **style: Any) -> None:
+    """Prints a sentence: to a terminal wrapped between its words, else as it stands. Not for what is to be pasted."""
+    for line in foreign.terminal(text).splitlines() or [""]:
+        wrapped = _wrapped(line, shutil.get_terminal_size().columns - len(indent)) if sys.stdout.isatty() else [line]
+        for part in wrapped:
+            typer.secho(f"{indent}{part}", **style)
+
+
 def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
     """Prints a table: to a terminal fitted to its width, else one record a line, all columns, without a head."""
     listed = [{one.key: _text(row.get(one.key)) for one in columns} for row in rows]
@@ -64,12 +72,12 @@ def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: 
         whole.remove(max(whole, key=lambda one: one.rank))
     prose = [one for one in columns if one.prose and any(row[one.key] for row in rows)]
     left = width - sum(wide[one.key] + len(_GAP) for one in whole)
-    beside = prose[0] if len(prose) == 1 and left >= min(_LEAST, wide[prose[0].key]) else None
+    beside = prose[0] if len(prose) == 1 and left >= _least(row[prose[0].key] for row in rows) else None
     shown = [one for one in columns if one in whole or one is beside]
     head = _GAP.join(one.name if one is beside else one.name.ljust(wide[one.key]) for one in shown).rstrip()
     lines = [head]
     for row in rows:
-        parts = textwrap.wrap(row[beside.key], left) or [""] if beside else [""]
+        parts = _wrapped(row[beside.key], left) if beside else [""]
         for number, part in enumerate(parts):
             cells = (
                 part if one is beside else (row[one.key] if number == 0 else "").ljust(wide[one.key]) for one in shown
@@ -77,13 +85,21 @@ def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: 
             lines.append(_GAP.join(cells).rstrip())
         for one in prose:
             if one is not beside and row[one.key]:
-                lines += textwrap.wrap(
-                    f"{one.name}: {row[one.key]}" if one.name else row[one.key],
-                    max(width, _LEAST),
-                    initial_indent="    ",
-                    subsequent_indent="    ",
-                )
+                told = f"{one.name}: {row[one.key]}" if one.name else row[one.key]
+                lines += [f"    {part}" for part in _wrapped(told, max(width, _LEAST) - 4)]
     return lines
+
+
+def _least(texts: Iterable[str]) -> int:
+    """How narrow a column of these texts may be: no word is cut, and short texts need little."""
+    known = list(texts)
+    longest = max((len(word) for text in known for word in text.split()), default=0)
+    return max(longest, min(_LEAST, max(map(len, known), default=0)))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of whole words; a word that is longer than the line (an id, a path) stands whole, too."""
+    return textwrap.wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def facts(title: str, values: Mapping[str, Any]) -> None:

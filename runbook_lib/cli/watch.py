@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runbook_lib.base import foreign
+from runbook_lib.base import foreign, window
 from runbook_lib.cli.options import Confirm, ParamsFile, Set
 from runbook_lib.cli.streams import closed
 from runbook_lib.cli.terminal import Column, fitted, say
@@ -118,7 +118,7 @@ def lines(look: Look) -> list[str]:
 
 def when(look: Look) -> str:
     """The instant of a look for reading."""
-    return f"{look.at[:10]} {look.at[11:16]} UTC" if look.at else "(no clock)          "
+    return window.when(look.at) or "(no clock)          "
 
 
 def _tally(look: Look) -> dict[str, int]:

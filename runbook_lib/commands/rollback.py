@@ -27,6 +27,7 @@ from runbook_lib.record import sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record
+from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
@@ -221,6 +222,8 @@ def after(
         say(f"but {why}")
     journal.append("note", text=sentence)
     told = _told(params, effect, journal) if params is not None and found is None else ""
+    if params is not None and found is None:  # what `runbook status` proposes, until the notebook has run
+        then = f"to have it verified and recorded: {hints.rollback_1(params)}; {then}"
     record = _seal(effect, "completed", None)
     done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code), told=told)
     return _verified(wanted, effect, done) if wanted.notebook and params is not None else done

@@ -6,19 +6,22 @@ AWS, in the environment of the parameter file alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.aws import caller
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
-from runbook_lib.rollout import moment as moments
-from runbook_lib.rollout.deviations import open_deviations, rows
-from runbook_lib.rollout.open_changes import OpenChange, open_changes
-from runbook_lib.rollout.progress import Line, Rollout, State, following, said
+from runbook_lib.rollout import hints
+from runbook_lib.rollout.next_step import standing
+from runbook_lib.rollout.open_changes import OpenChange
+from runbook_lib.rollout.progress import Line, State
 
 WORDS: dict[State, str] = {
     "passed": "✔ passed",
@@ -41,10 +44,18 @@ class Status:
     now: str
     lines: tuple[Line, ...]
     next: str
+    """The command, to be pasted; empty: nothing is due."""
+    next_words: str = ""
+    """Why it is that one, and when."""
+    exit_code: int = 0
     deviations: tuple[dict[str, Any], ...] = ()
     """What mitigations changed by hand, and nobody undid or adopted yet."""
     open_changes: tuple[OpenChange, ...] = ()
     """What runs that ended began to change, and never read back; newest first."""
+    unfinished: str = ""
+    """The rollback that was begun and is not proven, in words."""
+    undo: tuple[str, ...] = ()
+    """The command that undoes each of `deviations`."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -88,9 +99,9 @@ class Status:
     def reminders(self) -> list[str]:
         """A line for each open deviation."""
         return [
-            f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {one['at']}: "
-            f"{one['why']}); runbook deviation undo {one['check']}, or adopt it"
-            for one in self.deviations
+            f"deviation: {one['setting']} is {one['now']}, by the code {one['was']} ({one['by']}, {when(one['at'])}: "
+            f"{one['why']}); {undo}   (or adopt it)"
+            for one, undo in zip(self.deviations, self.undo, strict=True)
         ]
 
 
@@ -107,26 +118,44 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     """
     params = load_file(file, values)
     aws, identity = caller(params, quick=True)
-    state, there = traffic.read_or_nothing(aws.client("appconfig"), params)
-    if there:  # Only then are there routes to ask about: before the first deployment there may be no API at all.
-        state = traffic.read_state(aws.client("appconfig"), params, aws)
-    seen = {
-        notebook: moments.which(state, params, notebook, phase, identity.now)
-        for notebook, phase in params.policy.phases.items()
-        if params.env in params.policy.steps[notebook].envs
-    }
-    archive = Archive.of(params)
-    left = open_changes(params, archive)
-    lines = Rollout(params, archive, file, state, seen, identity.now).lines()
+    state, _ = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    found = standing(params, Archive.of(params), state, identity.now)
     return Status(
         env=params.env,
         release=params.release,
         weight=state.weight,
         dial=state.dial_percent,
         switch="on" if state.switch_on else "off",
-        now=said(identity.now),
-        lines=lines,
-        next=left[0].next if left else following(lines),
-        open_changes=left,
-        deviations=tuple(rows(open_deviations(archive, params.env))),
+        now=when(identity.now),
+        lines=found.lines,
+        next=found.next.command,
+        next_words=found.next.words,
+        exit_code=found.next.exit_code,
+        open_changes=found.open_changes,
+        unfinished=found.unfinished.words if found.unfinished else "",
+        deviations=found.deviations,
+        undo=tuple(hints.undo(params, one["check"]) for one in found.deviations),
     )
+
+
+def again(
+    file: Path,
+    values: Mapping[str, Any] | None = None,
+    *,
+    every: float | None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Status | str]:
+    """The state now; with `every`, again after this many seconds, without end.
+
+    A later look that AWS does not answer is told as a sentence, and the next one tries again.
+
+    Raises:
+        UsageError, AwsError: of the first look, as `rollout_status`.
+    """
+    yield rollout_status(file, values)
+    while every is not None:
+        sleep(every)
+        try:
+            yield rollout_status(file, values)
+        except AwsError as error:
+            yield f"{error}; asked again in {every:g} s"

@@ -159,15 +159,16 @@ class OneLook:
         """
         phase = _phase(self.run)
         self.moment, self.migrated = phase.moment, phase.state.migrated
-        notebook = f"runbook run {self.run.notebook} {hints.with_params(self.params)}"
+        notebook = hints.run(self.params, self.run.notebook)
         if phase.moment.name in IDLE:
             reason = f"nothing to watch: {phase.moment.words}"
-            self.outcome = Outcome(decision=Decision.PLANNED, reason=reason, next=notebook)
+            idle = Outcome(decision=Decision.PLANNED, reason=reason, next="Nothing of it is in force.")
+            self.outcome = self.run.decide(idle, phase.moment.name, state=phase.state)
         else:
             self.outcome = phase.judge()
         if self.outcome.decision is Decision.PROMOTE:
-            then = f"the notebook decides, and its record lets the next phase begin: {notebook}"
-            self.outcome = self.outcome.model_copy(update={"next": then})
+            then = f"the notebook decides, and its record lets the next phase begin: `{notebook}`"
+            self.outcome = self.outcome.model_copy(update={"next": then, "command": notebook})
         return self.told()
 
     def told(self, **more: Any) -> Look:

@@ -16,7 +16,7 @@ from runbook_lib.judge.gates.decide import Moment, decide
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.incidents.incident import NoWayBack, Scenario, decide_rollback
-from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome
+from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome, Word
 
 
 class Case(Frozen):
@@ -61,6 +61,7 @@ class Case(Frozen):
             confidence=self.confidence,
             alpha_early=self.alpha_early,
             prior=self.prior,
+            version=self.rules,
         )
         return decide(
             self.moment,
@@ -89,10 +90,12 @@ class CheckedCase(Frozen):
     applied: bool
     done: str
     then: str
+    passed: Word | None = None
+    """What people read instead of PROMOTE; records of version 0.1 had none."""
 
     def verdict(self) -> Outcome:
         """The decision that follows from the checks."""
-        return decide_checks(self.checks, applied=self.applied, done=self.done, then=self.then)
+        return decide_checks(self.checks, applied=self.applied, done=self.done, then=self.then, passed=self.passed)
 
 
 class RollbackCase(Frozen):
@@ -107,6 +110,8 @@ class RollbackCase(Frozen):
     come_back_at: str | None = None
     no_way: NoWayBack | None = None
     falls_to: Scenario | None = None
+    watched: Word | None = None
+    """What people read instead of SOAK; records of version 0.1 had none."""
 
     def verdict(self) -> Outcome:
         """The decision that follows."""
@@ -119,6 +124,7 @@ class RollbackCase(Frozen):
             come_back_at=self.come_back_at,
             no_way=self.no_way,
             falls_to=self.falls_to,
+            watched=self.watched,
         )
 
 

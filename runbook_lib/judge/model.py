@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-RULES = 2
-"""Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1."""
+RULES = 3
+"""Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1; by 2 a change is tested
+on the users' success alone, and one that is over at the look is forgotten."""
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -48,10 +49,42 @@ class Decision(StrEnum):
 
 
 class Word(StrEnum):
-    """What people read instead of a decision that says too much or too little."""
+    """Every word that people read of a gate, a check or a run; `docs/verdicts.md` has the table.
 
+    A record keeps the verdicts and decisions, and in `said` the word that is read instead of one.
+    """
+
+    # Gates and checks, in the order of every table.
+    FAIL = "FAIL"
+    NO_DATA = "NO DATA"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    TO_DO = "TO DO"
+    """A check that applying the plan makes hold."""
+    WATCH = "WATCH"
+    """A gate between two declared looks: not decided, and nothing wrong so far. Its verdict is INCONCLUSIVE."""
+    PASS = "PASS"  # noqa: S105
+    # Runs.
+    PLANNED = "PLANNED"
+    SOAK = "SOAK"
+    PROMOTE = "PROMOTE"
+    HOLD = "HOLD"
+    ROLLBACK = "ROLLBACK"
     DONE = "DONE"
-    """A rollback that is complete; its decision is PROMOTE, as of any run, and it promotes nothing."""
+    """A run that is complete and has no weight to promote: a step, a rollback. Its decision is PROMOTE."""
+    ASYNC_IS_OFF = "ASYNC IS OFF"
+    """Rollback 1, in force and not wholly verified. Its decision is SOAK."""
+    MITIGATED = "MITIGATED"
+    """Rollbacks 2 and 3, in force and watched. Their decision is SOAK."""
+    # Runs that did not come to their end.
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    DIED = "DIED"
+    CLOSED = "CLOSED"
+    """Closed without a decision."""
+
+
+OF_CHECKS = tuple(Word)[: tuple(Word).index(Word.PASS) + 1]
+"""The words of gates and checks, FAIL first."""
 
 
 class Threshold(Frozen):
@@ -125,6 +158,8 @@ class Gate(Frozen):
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""
     required: bool = True
+    no_change_test: str | None = None
+    """Why there is no test for a change of this gate, where its evidence cannot be ordered in time, or need not."""
     muted: str | None = None
     """A reason in words takes the gate out of the decision; it stays in every table."""
     why: str
@@ -166,6 +201,8 @@ class Part(Frozen):
     name: str
     bad: int
     n: int
+    course: tuple[tuple[str, int, int], ...] = ()
+    """As that of `Evidence`."""
 
 
 class Evidence(Frozen):
@@ -206,8 +243,12 @@ class Evidence(Frozen):
     blocks: tuple[tuple[str, int, int], ...] = ()
     """`course` by quarters of an hour, as in records from before there was one."""
     course: tuple[tuple[str, int, int], ...] = ()
-    """Rates: how it went, (start, bad, n) in order: each step of time with a failure by itself, those without one
-    joined within their quarter of an hour. It may say less than `bad` and `n`, never more."""
+    """How it went, (start, bad, n) in order: each step of time with a failure by itself, those without one joined
+    within their quarter of an hour. It may say less than `bad` and `n`, never more. Quantiles: `bad` are the samples
+    beyond the alert limit; splits: quarters of an hour."""
+    onward: tuple[str, float, float | None, float | None] | None = None
+    """Quantiles: `value`, `low` and `upper` of the samples from that part of the course on with which a change would
+    most likely begin, behind its start."""
     doubtful: int = 0
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""
@@ -242,6 +283,8 @@ class GateResult(Frozen):
     """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
     since_between: tuple[str, str] | None = None
     """The interval in which it began, at 95 %."""
+    until: str | None = None
+    """Where it is over: the end of the time that fails the gate; the figures are those from `since` to then."""
     evidence: Evidence
 
 
@@ -257,6 +300,8 @@ class Outcome(Frozen):
     """The rollback notebook that answers it, if any."""
     next: str
     """What to do next, and when, in one sentence."""
+    command: str = ""
+    """The command that does it, to be pasted; empty: there is none, or nobody has asked for it."""
     come_back_at: str | None = None
     """ISO 8601 UTC."""
     results: tuple[GateResult, ...] = ()
@@ -282,6 +327,6 @@ def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
         return dict(outcome)
     reason = str(outcome.get("reason") or "")
     found, colon, rest = reason.partition(": ")
-    if not colon or found not in (outcome.get("decision"), *Word):
+    if not colon or found not in (outcome.get("decision"), Word.DONE):
         return {**outcome, "said": None, "reason": reason}
-    return {**outcome, "said": found if found in tuple(Word) else None, "reason": rest}
+    return {**outcome, "said": found if found == Word.DONE else None, "reason": rest}

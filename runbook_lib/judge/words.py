@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-from runbook_lib.judge.model import Gate, Threshold
+from runbook_lib.base.window import when
+from runbook_lib.judge.model import Gate, GateResult, Threshold, Verdict, Word
 from runbook_lib.judge.numbers import LARGEST
 
 _MORE_DIGITS = 4
@@ -99,6 +100,22 @@ def title(gate: Gate) -> str:
     return first.lower() + rest if rest[:1].islower() else gate.title
 
 
+def of_gate(result: GateResult, interim: bool) -> Word:
+    """The word that people read of a gate.
+
+    Args:
+        interim: between two declared looks: what is not decided, with nothing wrong so far, is only watched.
+    """
+    fine = result.value is None or result.gate.target.holds(result.value)
+    watched = interim and result.verdict is Verdict.INCONCLUSIVE and fine
+    return Word.WATCH if watched else said(result.verdict)
+
+
+def said(verdict: str) -> Word:
+    """The word that people read of a verdict or a decision."""
+    return Word(verdict.replace("_", " "))
+
+
 def count(n: int, noun: str) -> str:
     """`1 request`, `1,234 requests`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
@@ -145,8 +162,7 @@ def instant(at: object) -> str:
         moment = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
     except ValueError:
         return str(at)
-    late = moment.astimezone(dt.UTC) + dt.timedelta(seconds=59, microseconds=999_999)
-    return f"{late:%Y-%m-%d %H:%M} UTC"
+    return when(moment + dt.timedelta(seconds=59, microseconds=999_999))
 
 
 def shown(reason: str) -> str:

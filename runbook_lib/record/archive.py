@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
-from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record
+from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record, state_of
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.place import RecordRef, is_place, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
@@ -33,6 +34,8 @@ from runbook_lib.record.staging import stage
 
 _UNSEALED = frozenset({folders.FILE, "record.json", "report.html", "notebook.ipynb"})
 _LOCK_TIMEOUT_S = 60.0
+_KEPT = 256
+"""Records that a process keeps in mind, the last used: a rollout has some thirty, a long one a few hundred."""
 
 
 class Named(Protocol):
@@ -179,21 +182,12 @@ class Archive:
         return refs[0]
 
     def load(self, ref: RecordRef) -> Record:
-        """The record, not verified.
+        """The record, not verified; read once as long as the file is the same one. It is shared: nobody changes it.
 
         Raises:
             ArchiveError: missing, not readable, or written by a newer version.
         """
-        raw = read_record(ref.folder)
-        if raw.get("schema") not in READABLE:
-            known = " and ".join(map(str, READABLE))
-            raise ArchiveError(f"{ref.folder.name}: schema {raw.get('schema')!r}; this version reads {known}")
-        try:
-            return Record.model_validate(raw)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ArchiveError(f"{ref.folder.name}: record.json, '{where}': {first['msg']}") from None
+        return _loaded(ref.folder, state_of(ref.folder))
 
     def verify(self, ref: RecordRef) -> None:
         """Whether the record is as it was sealed: its own hash, every file, its place, and the chain back to the first.
@@ -224,6 +218,20 @@ class Archive:
                 list(attachments(ref, releases[release]))
 
         return verify
+
+
+@lru_cache(maxsize=_KEPT)
+def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
+    raw = read_record(folder)
+    if raw.get("schema") not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise ArchiveError(f"{folder.name}: schema {raw.get('schema')!r}; this version reads {known}")
+    try:
+        return Record.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ArchiveError(f"{folder.name}: record.json, '{where}': {first['msg']}") from None
 
 
 def _verify_own(ref: RecordRef) -> None:
@@ -272,7 +280,7 @@ def seal_staged(
         ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is
             neither a staging folder nor a record.
     """
-    contents, trouble = _rendered(_draft(staging, status, error), notebook)
+    contents, trouble = _rendered(_draft(staging, status, error), notebook, archive.root)
     with archive.lock():
         who = folders.facts(staging)
         sealed = by_id(archive.records(), str(who.get("run_id") or staging.name))
@@ -317,8 +325,9 @@ def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record
     return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
 
 
-def _rendered(draft: Record, notebook: dict[str, Any] | None) -> tuple[dict[str, bytes], list[str]]:
+def _rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tuple[dict[str, bytes], list[str]]:
     """Notebook and report as files. A report that cannot be drawn is a warning: it must not cost the record."""
+    from runbook_lib.record.links import Links
     from runbook_lib.record.report import report_html
 
     contents: dict[str, bytes] = {}
@@ -326,7 +335,7 @@ def _rendered(draft: Record, notebook: dict[str, Any] | None) -> tuple[dict[str,
         redact_notebook(notebook)
         contents["notebook.ipynb"] = notebook_json(notebook)
     try:
-        contents["report.html"] = report_html(notebook, draft).encode()
+        contents["report.html"] = report_html(notebook, draft, Links(root, draft)).encode()
     except Exception as error:  # whatever it is
         return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
     return contents, []

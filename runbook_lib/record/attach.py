@@ -42,6 +42,7 @@ def attach(path: Path, archive: Archive) -> Path:
         UsageError: `path` is no notebook, was not run, or was run without being closed.
         ArchiveError: there is no such record, it was altered, or the notebook's outputs contradict it.
     """
+    from runbook_lib.record.links import Links
     from runbook_lib.record.report import report_html
 
     notebook = _read(path)
@@ -56,7 +57,7 @@ def attach(path: Path, archive: Archive) -> Path:
     for there in attachments(ref):
         if there["files"].get("notebook.ipynb") == sha:
             return ref.folder / FOLDER / str(there["name"])
-    report = report_html(notebook, record).encode()
+    report = report_html(notebook, record, Links(archive.root, record, depth=2)).encode()
     now = archive.clock()
     name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
     facts: dict[str, Any] = {

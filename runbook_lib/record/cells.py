@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.record.readable import Contents, readable
+from runbook_lib.show.page import ONE_SHEET
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SCRIPT = re.compile(r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*>", re.I | re.S)
 _REMOTE = re.compile(r"(<[^>]*?\s)(src|srcset|poster|background|data)(\s*=\s*(?:\"\s*|'\s*|)(?:https?:)?//)", re.I)
@@ -30,9 +33,13 @@ class Piece:
     number: str = ""
 
 
-def pieces(nb: Mapping[str, Any]) -> Iterator[Piece]:
-    """The cells in order; papermill's own error markers are left out (the report says it better)."""
-    section = ""
+def pieces(nb: Mapping[str, Any], contents: Contents | None = None) -> Iterator[Piece]:
+    """The cells in order; papermill's own error markers are left out (the report says it better).
+
+    Args:
+        contents: where the headings are entered; default: nowhere.
+    """
+    section, contents = "", contents or Contents()
     for cell in nb.get("cells", []):
         tags = cell.get("metadata", {}).get("tags", [])
         source = _text(cell.get("source", ""))
@@ -41,10 +48,11 @@ def pieces(nb: Mapping[str, Any]) -> Iterator[Piece]:
         if cell.get("cell_type") == "markdown":
             heads = re.findall(r"^#+[ \t]+(.+)$", source, re.M)
             section = heads[-1] if heads else section
-            yield Piece("prose", contained(_markdown(_attached(source, cell.get("attachments", {})))))
+            prose = _markdown(_attached(source, cell.get("attachments", {})))
+            yield Piece("prose", contents.anchored(readable(contained(prose), section)))
         elif cell.get("cell_type") == "code":
-            outputs = "\n".join(_output(output, section) for output in cell.get("outputs", []))
-            yield Piece("code", contained(outputs), _highlighted(source), str(cell.get("execution_count") or " "))
+            outputs = "\n".join(_output(output, section, contents) for output in cell.get("outputs", []))
+            yield Piece("code", outputs, _highlighted(source), str(cell.get("execution_count") or " "))
 
 
 def title(nb: Mapping[str, Any]) -> str:
@@ -72,7 +80,7 @@ def contained(markup: str) -> str:
     return _REMOTE.sub(r"\1data-\2\3", _SCRIPT.sub("", markup))
 
 
-def _output(output: Mapping[str, Any], section: str) -> str:
+def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
     kind = output.get("output_type")
     if kind == "stream":
         text = html.escape(_plain(output.get("text", "")))
@@ -82,8 +90,19 @@ def _output(output: Mapping[str, Any], section: str) -> str:
     data = output.get("data", {})
     for mime, draw in _DRAW.items():
         if mime in data:
-            return f'<div class="output">{draw(data[mime], section)}</div>'
+            drawn = contents.anchored(readable(contained(draw(data[mime], section)), section), below=True)
+            scrolls = "<table" in drawn and 'role="group"' not in drawn
+            name = f' tabindex="0" role="group" aria-label="{html.escape(section or "output", quote=True)}"'
+            sheet = " one-sheet" if _told(output, mime).get(ONE_SHEET) else ""
+            return f'<div class="output{sheet}"{name if scrolls else ""}>{drawn}</div>'
     return ""
+
+
+def _told(output: Mapping[str, Any], mime: str) -> Mapping[str, Any]:
+    """The metadata of one form of an output; frontends keep them beside all the others', or by themselves."""
+    facts = output.get("metadata") or {}
+    own = facts.get(mime)
+    return {**facts, **own} if isinstance(own, Mapping) else facts
 
 
 def _error(output: Mapping[str, Any]) -> str:
@@ -99,7 +118,10 @@ def _image(mime: str) -> Callable[[Any, str], str]:
     def draw(data: Any, section: str) -> str:
         raw = _text(data)
         code = base64.b64encode(raw.encode()).decode() if mime == "image/svg+xml" else re.sub(r"\s", "", raw)
-        return f'<img src="data:{mime};base64,{code}" alt="{html.escape(section or "chart", quote=True)}">'
+        kind = "picture" if mime == "image/jpeg" else "drawn"
+        return (
+            f'<img class="{kind}" src="data:{mime};base64,{code}" alt="{html.escape(section or "chart", quote=True)}">'
+        )
 
     return draw
 
@@ -135,10 +157,17 @@ def _markdown(source: str) -> str:
 
 def _highlighted(source: str) -> str:
     from pygments import highlight  # type: ignore[import-untyped]
+
+    return str(highlight(source, *_pygments()))
+
+
+@functools.cache
+def _pygments() -> tuple[Any, Any]:
+    """Lexer and formatter: making a formatter takes longer than a cell."""
     from pygments.formatters.html import HtmlFormatter  # type: ignore[import-untyped]
     from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
-    return str(highlight(source, PythonLexer(), HtmlFormatter(nowrap=True)))
+    return PythonLexer(), HtmlFormatter(nowrap=True)
 
 
 def _text(value: Any) -> str:

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import when
 from runbook_lib.record.seal import canonical, record_hash, replace_file
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.place import RecordRef
+    from runbook_lib.record.record import Record
 
 NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([A-Za-z0-9]+)")
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -98,11 +100,20 @@ def link(folder: Path) -> Link:
     Raises:
         ArchiveError: as `read_record`.
     """
+    return _read_link(folder, state_of(folder))
+
+
+def state_of(folder: Path) -> tuple[int, ...]:
+    """What changes with each change of `record.json`: what was read of it holds as long as this is the same.
+
+    Raises:
+        ArchiveError: it is missing.
+    """
     try:
         found = (folder / "record.json").stat()
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
-    return _read_link(folder, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @cache
@@ -223,14 +234,21 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
             record = archive.load(ref)
         except ArchiveError as error:
             return Finding(requirement, False, f"the record of {requirement} cannot be trusted: {error}", ref.run_id)
-        if record.open_changes:
-            sentence = f"{requirement} {record.status} in the middle of a change (run {ref.run_id}); run it again"
-            return Finding(requirement, False, sentence, ref.run_id, record.sealed_at)
-        if record.status == "completed" and record.decision not in (None, "PLANNED"):
-            ok = record.decision == "PROMOTE"
-            says = f"{requirement} says {record.decision} (run {ref.run_id}, {record.sealed_at[:16]}Z)"
-            return Finding(requirement, ok, says if ok else f"{says}, wants PROMOTE", ref.run_id, record.sealed_at)
+        if (found := said_by(requirement, record)) is not None:
+            return found
     return Finding(requirement, False, f"no sealed record of {requirement} for release {release}")
+
+
+def said_by(requirement: str, record: Record) -> Finding | None:
+    """What one record, which can be trusted, says of `notebook@environment`; None: it decides nothing."""
+    if record.open_changes:
+        sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
+        return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
+    if record.status != "completed" or record.decision in (None, "PLANNED"):
+        return None
+    ok = record.decision == "PROMOTE"
+    says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
+    return Finding(requirement, ok, says if ok else f"{says}, and has not passed", record.run_id, record.sealed_at)
 
 
 def by_id(refs: Iterable[RecordRef], prefix: str) -> list[RecordRef]:

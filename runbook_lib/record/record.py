@@ -13,7 +13,10 @@ from runbook_lib.judge.model import Frozen, of_today
 
 SCHEMA = 2
 READABLE = (1, 2)
-"""Schema 1 (version 0.1) had the word of the decision in the reason of its outcome, and no `said`."""
+"""Schema 1 (version 0.1) had the word of the decision in the reason of its outcome, and no `said`.
+
+Schema 2 seals what people read instead of the decision (`judge.model.Word`).
+"""
 _STEP_0_1 = re.compile(r"^deploy step '(\w+)'")
 Status = Literal["completed", "failed", "cancelled", "died"]
 
@@ -78,6 +81,8 @@ class Told(NamedTuple):
     reason: str
     next: str
     come_back_at: str
+    command: str = ""
+    """The command of `next`; version 0.1 sealed none."""
 
     @property
     def line(self) -> str:

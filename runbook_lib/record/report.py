@@ -6,7 +6,6 @@ notebook's prose, charts and tables. A content security policy in the page forbi
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import json
 import re
@@ -17,18 +16,21 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
-from runbook_lib.judge.model import GateResult
-from runbook_lib.record import cells
+from runbook_lib.judge.model import GateResult, Word
+from runbook_lib.record import cells, said
+from runbook_lib.record.links import Links, linked
+from runbook_lib.record.readable import Contents, slug
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
-from runbook_lib.show.style import BADGES, GREY, VERMILLION, Badge, rank, unfinished
+from runbook_lib.show.style import badge_of, rank
 from runbook_lib.show.tables import inline
 
 _ENDED = {
-    "failed": ("FAILED", Badge("✘", VERMILLION), "The run failed"),
-    "cancelled": ("CANCELLED", Badge("■", GREY), "The run was cancelled"),
-    "died": ("DIED", Badge("✘", VERMILLION), "The run died"),
+    "failed": (Word.FAILED, "The run failed"),
+    "cancelled": (Word.CANCELLED, "The run was cancelled"),
+    "died": (Word.DIED, "The run died"),
 }
 _MOMENTS = {
     "step": "",
@@ -43,6 +45,8 @@ _MOMENTS = {
 """A phase's moments for reading; a step that is made of checks has none to tell."""
 _MANY, _LONG = 4, 160
 """So many facts that are the same are counted; a way back of more characters is folded away."""
+_NO_NOTEBOOK = ("entry", "command", "watch", "practice")
+"""Origins of records that no notebook belongs to."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -59,39 +63,78 @@ class Headline(NamedTuple):
     aside: str = ""
 
 
-def report_html(nb: Mapping[str, Any] | None, record: Record) -> str:
+def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | None = None) -> str:
     """The report as one HTML document.
 
     Args:
         nb: the executed notebook (nbformat 4); None draws what the record alone tells.
         record: sealed or about to be.
+        links: to other runs and to the docs; default: none.
     """
-    page = _environment().get_template("report.html.j2")
+    page, contents = _environment().get_template("report.html.j2"), Contents()
+    gates = [gate_row(gate, interim=record.moment == "during") for gate in failing_first(record.gates)]
+    unmet, changes = unmet_rows(record), [change_row(change) for change in record.changes]
+    for name, there in (
+        ("Gates", gates),
+        ("What holds it up", unmet),
+        ("Changes to AWS", changes),
+        ("Warnings", record.warnings),
+    ):
+        if there:
+            contents.add(name, 2)
     rendered = page.render(
-        title=(cells.title(nb) if nb else "") or record.notebook or "Run",
+        title=_title(nb, record),
         record=record,
         headline=headline(record),
         facts=facts(record),
-        gates=[gate_row(gate, soaking=record.decision == "SOAK") for gate in failing_first(record.gates)],
-        unmet=unmet_rows(record),
-        changes=[change_row(change) for change in record.changes],
-        pieces=list(cells.pieces(cells.untitled(nb))) if nb else [],
+        entry=said.rows(record, _facts(record.entry.get("facts") or None).strip("–")) if record.entry else [],
+        then=links.newest() if links and (record.entry or {}).get("kind") == "approval" else [],
+        gates=gates,
+        unmet=unmet,
+        changes=changes,
+        pieces=list(cells.pieces(cells.untitled(nb), contents)) if nb else [],
+        contents=contents.sections if len(contents.sections) > 1 else [],
+        before=links.before() if links else ("", ""),
+        docs=_docs(links) if links else [],
+        by_hand=record.origin == "interactive",
+        notebookless=record.origin in _NO_NOTEBOOK,
         params=json.dumps(record.params, indent=1, ensure_ascii=False),
         versions=record.versions,
     )
+    rendered = linked(rendered, links) if links else rendered
     return redact_text(rendered) if nb is None else rendered
+
+
+def _title(nb: Mapping[str, Any] | None, record: Record) -> str:
+    if record.entry:
+        return said.title(record)
+    return (cells.title(nb) if nb else "") or record.notebook or "Run"
+
+
+def _docs(links: Links) -> list[tuple[str, str]]:
+    """Pages that explain a report, as name and address, where they are at hand."""
+    named = (("How a verdict comes about", "verdicts.md"), ("Glossary", "glossary.md"), ("What misleads", "domain.md"))
+    found = [(name, links.docs(page)) for name, page in named]
+    return [(name, address) for name, address in found if address]
 
 
 def headline(record: Record) -> Headline:
     """What the banner says. A run that did not complete is never dressed up as its last decision."""
     told = record.told
     if record.status != "completed":
-        word, badge, lead = _ENDED[record.status]
+        ended, lead = _ENDED[record.status]
         reason = f"{lead}: {record.failure}." if record.error else f"{lead}."
         aside = f"Before that it had decided {told.line}" if record.decision else ""
-        return Headline(word, *badge, reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside)
-    word = told.word or "CLOSED"
-    badge = BADGES.get(word, Badge("•", GREY))
+        return Headline(
+            ended, *badge_of(ended), reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside
+        )
+    if record.entry:
+        return Headline(*said.headline(record))
+    if not told.word and record.origin == "command":
+        done = " ".join(words.sentence(note) for note in record.notes) or f"{record.notebook} has done its work."
+        return Headline("CARRIED OUT", *badge_of(Word.CLOSED), redact_text(done), "")
+    word = told.word or Word.CLOSED
+    badge = badge_of(word)
     reason = words.shown(told.reason or "The run was closed without a decision.")
     back = words.instant(told.come_back_at)
     aside = f"Come back at {back}." if back and back not in told.next else ""
@@ -101,24 +144,19 @@ def headline(record: Record) -> Headline:
 def facts(record: Record) -> list[tuple[str, str]]:
     """Where, when and by whom, as name and value; what is not known is left out."""
     what = "apply (may change AWS)" if record.mode == "apply" else "plan (changes nothing)"
-    said = record.entry or {}
     rows = [
-        (str(said.get("kind", "")).capitalize(), redact_text(str(said.get("item") or said.get("text") or ""))),
-        ("Said by", " · ".join(str(said[name]) for name in ("by", "role") if said.get(name))),
-        ("Said", redact_text(str(said.get("text") or "")) if said.get("item") else ""),
-        ("Evidence", redact_text(str(said.get("link") or ""))),
         ("Environment", record.env),
         ("Release", f"{record.release} · attempt {record.attempt}" if record.release else ""),
-        ("Mode", what if record.opened_at else ""),
-        ("As of", _when(record.as_of)),
+        ("Mode", what if record.opened_at and not record.entry else ""),
+        ("As of", "" if record.entry else when(record.as_of)),
         ("Moment", _MOMENTS.get(record.moment or "", record.moment or "")),
         ("Operator", record.operator),
         ("Caller", record.caller_arn if record.caller_arn != record.operator else ""),
         ("Account", " · ".join(part for part in (record.account_id, record.region) if part)),
         ("Reason", record.reason),
         ("Run", f"{record.run_id} · {record.origin}"),
-        ("Opened", _when(record.opened_at) or "never"),
-        ("Closed", _when(record.closed_at) or "never"),
+        ("Opened", when(record.opened_at) or "never"),
+        ("Closed", "" if record.entry else when(record.closed_at) or "never"),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -134,17 +172,18 @@ def unmet_rows(record: Record) -> list[dict[str, Any]]:
         {
             "title": str(one.get("title") or one.get("id")),
             "verdict": str(one.get("verdict", "?")).replace("_", " "),
-            "badge": BADGES.get(str(one.get("verdict")), Badge("•", GREY)),
+            "badge": badge_of(str(one.get("verdict"))),
             "reason": redact_text(str(one.get("reason", ""))),
         }
         for one in wrong
     ]
 
 
-def gate_row(raw: Mapping[str, Any], *, soaking: bool = False) -> dict[str, Any]:
+def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]:
     """One line of the compact gate table, as text. A gate of another version that cannot be read shows what it has.
 
-    While `soaking`, a gate that is merely not decided yet, with nothing wrong so far, is shown as SOAKING.
+    Args:
+        interim: between two declared looks (`words.of_gate`).
     """
     try:
         result = GateResult.model_validate(raw)
@@ -156,18 +195,20 @@ def gate_row(raw: Mapping[str, Any], *, soaking: bool = False) -> dict[str, Any]
             "title": name,
             "aside": "",
             "verdict": verdict,
-            "badge": BADGES.get(verdict, Badge("•", GREY)),
+            "id": slug(str(gate.get("id") or name) if isinstance(gate, Mapping) else name),
+            "badge": badge_of(verdict),
             "reason": reason,
         }
     gate, unit = result.gate, result.gate.unit
     against = gate.alert.limit if gate.alert else gate.target.limit
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory"
-    word = "SOAKING" if soaking and unfinished(result) else result.verdict
+    word = words.of_gate(result, interim)
     return {
+        "id": slug(gate.id),
         "title": gate.title,
         "aside": aside,
-        "verdict": word.replace("_", " "),
-        "badge": BADGES[word],
+        "verdict": str(word),
+        "badge": badge_of(word),
         "value": "–" if result.value is None else words.number(result.value, unit, against),
         "interval": _interval(result),
         "n": "–" if result.n is None else f"{result.n:,}",
@@ -249,16 +290,6 @@ def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return sorted(found, key=lambda one: rank(str(one["verdict"])))
 
 
-def _when(instant: Any) -> str:
-    """`2026-11-23 03:05 UTC`; a text that is no time stays as it is."""
-    if not instant:
-        return ""
-    try:
-        return f"{dt.datetime.fromisoformat(str(instant)).astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-    except ValueError:
-        return str(instant)
-
-
 @functools.cache
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -272,5 +303,6 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["slug"] = slug
     made.filters["inline"] = lambda text: Markup(inline(text))  # noqa: S704 - inline escapes
     return made

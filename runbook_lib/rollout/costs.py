@@ -21,6 +21,7 @@ from runbook_lib.judge.money.statement import statement
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.params.load import Params
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.timeline import story
 from runbook_lib.show.cost import cost_table, month_table
 from runbook_lib.show.cost_charts import over_time, stacked, waterfall
 from runbook_lib.show.page import line
@@ -97,13 +98,10 @@ def _points(records: Iterable[Record], measure: str, part: str) -> Points:
 
 
 def _marks(records: Iterable[Record], params: Params) -> list[tuple[dt.datetime, str]]:
-    """The first look of each phase that has a bill."""
-    marks: dict[str, dt.datetime] = {}
-    for one in records:
-        if (one.evidence.get(MEASURE) or {}).get("value") is not None:
-            marks.setdefault(one.notebook, parse(one.as_of or ""))
-    phases = params.policy.phases
-    return [(at, f"{phases[name].percent:g} %" if name in phases else "week") for name, at in marks.items()]
+    """Each change of the weight, when AWS says it came; the first look has its bill a day later."""
+    points = story(records).weights.get(params.env, [])
+    first = next((place for place, (_, weight) in enumerate(points) if weight), len(points))
+    return [(at, f"{weight:g} %") for at, weight in points[first:]]
 
 
 CHECK = "cost.compared"

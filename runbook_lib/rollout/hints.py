@@ -9,30 +9,49 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import params_dir, read_yaml
-from runbook_lib.params.load import Params
+from runbook_lib.params.load import Flat, Params
 
-_TELLS = ("account_id", "release", "attempt", "archive")
-"""What tells files of one environment and region apart: the one that agrees in most of them is named."""
+_TELLS = ("account_id", "region", "release", "attempt", "archive")
+"""What a command must not get wrong: the file that agrees in most of it is named, the rest is said beside it."""
 
 
-def with_params(params: Params) -> str:
-    """`--params params/prod.yaml`, with `--set` where no file says the same."""
-    own, folder = f"{params.env}.yaml", _folder(params)
-    files = {own: _flat(Path(params.source) / own)}
-    if files[own].get("region") == params.region:
-        return f"--params {folder}/{own}"
-    files |= {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
-    same = {name: flat for name, flat in files.items() if _place(flat) == (params.env, params.region)}
+def with_params(params: Params, *, env: str = "", attempt: int | None = None) -> str:
+    """`--params params/prod.yaml`, with `--set` where no file says the same.
+
+    Args:
+        env: another environment than that of `params`: its own file, which says of itself what it says.
+        attempt: another than that of `params`.
+    """
+    where, files = env or params.env, _files(params)
+    own = f"{where}.yaml"
+    # The environment's own file first: where several agree, it is the one that people know.
+    same = {name: files[name] for name in sorted(files, key=lambda one: one != own) if files[name].get("env") == where}
+    wanted = {key: params.flat.model_dump()[key] for key in _TELLS} | ({} if attempt is None else {"attempt": attempt})
     if not same:
-        return f"--params {folder}/{own} --set {shlex.quote(f'region={params.region}')}"
-    values = params.flat.model_dump()
-    best = max(same, key=lambda name: sum(same[name].get(key) == values[key] for key in _TELLS))
-    return f"--params {folder}/{best}"
+        return f"--params {_folder(params)}/{own}"
+    best = max(same, key=lambda name: _agrees(same[name], wanted))
+    given = [key for key in _TELLS if _said(same[best], key) != wanted[key]] if where == params.env else []
+    return " ".join(
+        [f"--params {_folder(params)}/{best}", *(f"--set {shlex.quote(f'{key}={wanted[key]}')}" for key in given)]
+    )
+
+
+def _agrees(flat: dict[str, Any], wanted: dict[str, Any]) -> int:
+    return sum(_said(flat, key) == value for key, value in wanted.items())
+
+
+def _said(flat: dict[str, Any], key: str) -> Any:
+    return flat.get(key, Flat.model_fields[key].default)
+
+
+def _files(params: Params) -> dict[str, dict[str, Any]]:
+    return {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
 
 
 def _folder(params: Params) -> str:
@@ -45,18 +64,45 @@ def _folder(params: Params) -> str:
 
 def _flat(path: Path) -> dict[str, Any]:
     try:
+        there = path.stat()
+    except OSError:
+        return {}
+    return _read(path, (there.st_ino, there.st_size, there.st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _state: tuple[int, ...]) -> dict[str, Any]:
+    """The file as long as it is the same one: a run names many commands."""
+    try:
         return read_yaml(path)
-    except UsageError:  # not one of ours, or not there: it cannot be named
+    except UsageError:  # not one of ours: it cannot be named
         return {}
 
 
-def _place(flat: dict[str, Any]) -> tuple[Any, Any]:
-    return flat.get("env"), flat.get("region")
+def run(params: Params, notebook: str, *, env: str = "", attempt: int | None = None, apply: bool = False) -> str:
+    """The command that runs a notebook."""
+    line = f"runbook run {notebook} {with_params(params, env=env, attempt=attempt)}"
+    return f"{line} --apply --confirm {env or params.env}" if apply else line
+
+
+def rollback(params: Params, number: int, *, attempt: int | None = None) -> str:
+    """The command of a rollback: 1 turns async off, 2 and 3 mitigate."""
+    return f"runbook rollback {number} {with_params(params, attempt=attempt)} --apply --confirm {params.env}"
 
 
 def rollback_1(params: Params) -> str:
     """The command that turns async off."""
-    return f"runbook rollback 1 {with_params(params)} --apply --confirm {params.env}"
+    return rollback(params, 1)
+
+
+def status(params: Params, env: str) -> str:
+    """The command that shows where the rollout stands, asked in another environment."""
+    return f"runbook status {with_params(params, env=env)}"
+
+
+def undo(params: Params, check: str) -> str:
+    """The command that puts a setting back which a mitigation has changed."""
+    return f"runbook deviation undo {check} {with_params(params)} --apply --confirm {params.env}"
 
 
 def offer(params: Params, needed: int) -> str:

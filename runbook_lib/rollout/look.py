@@ -12,6 +12,7 @@ from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.evidence import door, measure
+from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
@@ -61,6 +62,11 @@ class Seen:
     """Of the file in the record that holds the raw answers."""
     kept: dict[str, Evidence] = field(default_factory=dict)
     """Evidence that an earlier record gave, not these answers."""
+
+    def answered(self, params: Params) -> Answered:
+        """What the evidence was made of; `params`: of whoever looked."""
+        routed = traffic.as_routed(params, self.traffic)
+        return Answered(self.answers, self.segment, self.live, self.traffic, routed, self.window, self.now, self.look)
 
     def as_dict(self) -> dict[str, Any]:
         """All but the answers, which have a file of their own: what `remade` needs."""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from runbook_lib.base.window import iso, parse
+from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
@@ -162,13 +162,25 @@ def own_rollback(state: TrafficState) -> str | None:
     return _how(newest, state.dial_percent, parse(at) if at else None)
 
 
-def _how(newest: Deployment, percent: float, at: dt.datetime | None) -> str:
-    """How a deployment was taken back, in words."""
+def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str = "") -> str:
+    """How a deployment was taken back, in words.
+
+    Args:
+        person: who did it, where it was not AppConfig itself.
+    """
     alarm = _alarm(newest)
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
-    who = "AppConfig took the weight back by itself" if by_itself else "the weight was taken back"
-    when = f" at {at:%Y-%m-%d %H:%M} UTC" if at else ""
-    return f"{who}{when}{f' on alarm {alarm}' if alarm else ''}; the weight now is {percent:g} %"
+    who = "AppConfig took the weight back by itself" if by_itself else f"the weight was taken back{person}"
+    since = f" at {when(at)}" if at else ""
+    return f"{who}{since}{f' on alarm {alarm}' if alarm else ''}; the weight now is {percent:g} %"
+
+
+def _by(deployment: Deployment | None) -> str:
+    """Whose a deployment is, by its own description: ` by rollback_1_async_failing (run 1a2b)`; empty: it says none."""
+    said = tags(deployment) if deployment is not None else {}
+    if not said.get("notebook"):
+        return ""
+    return f" by {said['notebook']}" + (f" (run {said['run']})" if said.get("run") else "")
 
 
 def _alarm(newest: Deployment) -> str | None:
@@ -180,7 +192,7 @@ def _alarm(newest: Deployment) -> str | None:
 
 def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
     at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
-    words = _how(newest, state.weight, at)
+    words = _how(newest, state.weight, at, _by(state.switch_deployment) if not state.switch_on else "")
     return Moment(
         "taken_back",
         words,
@@ -199,15 +211,15 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
     foreign = [d for d in state.history if d.number > first.number and d.number not in own]
     if foreign:
         other = foreign[-1]
-        return (
-            f"deployment {other.number} ({other.description or 'without a description'}) moved the dial during the soak"
-        )
+        whose = _by(other) or f" ({other.description or 'without a description'})"
+        return f"deployment {other.number}{whose} moved the dial during the soak"
     if not state.switch_on:
-        return "the switch is off"
+        by = _by(state.switch_deployment)
+        return "the switch is off" + (f", turned{by}" if by else "")
     if state.dial_percent != phase.percent:
         return f"the dial says {state.dial_percent:g} %, the soak wants {phase.percent:g} %"
     if state.switch_since and first.started_at and parse(state.switch_since) > parse(first.started_at):
-        return f"the switch was turned during the soak, at {parse(state.switch_since):%Y-%m-%d %H:%M} UTC"
+        return f"the switch was turned during the soak, at {when(state.switch_since)}"
     return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import when
 from runbook_lib.params.load import Params
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
@@ -37,7 +38,7 @@ class OpenChange:
     def words(self) -> str:
         """For the reader."""
         return (
-            f"open change: run {self.run_id} of {self.notebook} began '{self.what}' at {self.began_at[:19]} and ended"
+            f"open change: run {self.run_id} of {self.notebook} began '{self.what}' at {when(self.began_at)} and ended"
         )
 
 
@@ -56,15 +57,13 @@ def open_changes(params: Params, archive: Archive) -> tuple[OpenChange, ...]:
 
 def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenChange:
     place = hints.with_params(params)
-    command = f"runbook run {record.notebook} {place}   (a plan: it asks AWS what is in force, and goes on from there)"
+    command = f"runbook run {record.notebook} {place}"
     if record.notebook == _ROLLBACK_1:
         command = hints.rollback_1(params)
     elif record.notebook == "dlq":
         command = f"runbook dlq list {place}"
     elif record.notebook not in (*params.policy.steps, *params.policy.rollbacks):
-        command = (
-            f"runbook archive show {record.run_id}   (what it began is in its record; look in AWS what is in force)"
-        )
+        command = f"runbook archive show {record.run_id}"  # what it began is in its record
     at = str(intent.get("aws_at") or record.as_of or record.sealed_at)
     return OpenChange(record.run_id, record.notebook, str(intent.get("what", "")), at, command)
 

@@ -1,13 +1,13 @@
-"""The charts of a phase as data: which series, in which unit, against which gate."""
+"""The charts around a phase's gates as data: which series, in which unit. (The gates' own: `gate_charts.py`.)"""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from runbook_lib.base.window import Window
-from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.params.load import Params
 from runbook_lib.show.points import Grid
 
@@ -46,49 +46,42 @@ class Panel:
         return tuple(line.name for line in self.lines if line.stat in ("Sum", "SampleCount"))
 
 
-SERIES: tuple[Panel, ...] = (
-    Panel(
-        "Requests",
-        "requests / 15 min",
-        (Line("sync", "sync_requests", "Sum"), Line("async", "async_requests", "Sum")),
-        kind="step",
+REQUESTS = Panel(
+    "Requests",
+    "requests / 15 min",
+    (Line("sync", "sync_requests", "Sum"), Line("async", "async_requests", "Sum")),
+    kind="step",
+)
+JOBS = Panel(
+    "Jobs",
+    "jobs / 15 min",
+    (
+        Line("created", "jobs_created", "Sum"),
+        Line("completed", "jobs_completed", "Sum"),
+        Line("failed", "jobs_failed", "Sum"),
     ),
+    kind="step",
+)
+QUEUES = Panel(
+    "Queue and DLQ depth",
+    "messages",
+    (Line("queue", "queue_visible", "Maximum"), Line("DLQ", "dlq_visible", "Maximum")),
+    gate="queue_depth",
+    kind="step",
+)
+CONTEXT: tuple[Panel, ...] = (
+    REQUESTS,
+    JOBS,
     Panel(
-        "Jobs",
-        "jobs / 15 min",
-        (
-            Line("created", "jobs_created", "Sum"),
-            Line("completed", "jobs_completed", "Sum"),
-            Line("failed", "jobs_failed", "Sum"),
-        ),
-        kind="step",
-    ),
-    Panel(
-        "Gateway errors (5xx)",
+        "Gateway errors (5xx) of both sides",
         "% of requests",
         (Line("sync", "sync_5xx", "Average", 100.0), Line("async", "async_5xx", "Average", 100.0)),
-        gate="error_rate",
-    ),
-    Panel("P95 submit latency", "s", (Line("async", "async_latency", "p95", 0.001),), gate="submit_latency"),
-    Panel("P95 worker duration", "s", (Line("worker", "worker_duration", "p95", 0.001),), gate="generation_time"),
-    Panel(
-        "Queue and DLQ depth",
-        "messages",
-        (Line("queue", "queue_visible", "Maximum"), Line("DLQ", "dlq_visible", "Maximum")),
-        gate="queue_depth",
-        kind="step",
     ),
     Panel(
-        "Lambda errors",
-        "errors / 15 min",
-        (
-            Line("submit", "submit_errors", "Sum"),
-            Line("worker", "worker_errors", "Sum"),
-            Line("status", "status_fn_errors", "Sum"),
-        ),
-        kind="step",
+        "P95 worker duration, without the wait in the queue", "s", (Line("worker", "worker_duration", "p95", 0.001),)
     ),
 )
+"""What a phase draws around its gates, from before the shift on; what a gate judges has a chart of its own."""
 
 
 def grid(start: dt.datetime, now: dt.datetime, params: Params, period_s: float = PERIOD_S) -> Grid:
@@ -97,6 +90,29 @@ def grid(start: dt.datetime, now: dt.datetime, params: Params, period_s: float =
 
 
 def asks(window: Window) -> list[Ask]:
-    """The questions that all charts need."""
-    lines = {line.label: line for panel in SERIES for line in panel.lines}
+    """The questions that the context needs."""
+    lines = {line.label: line for panel in CONTEXT for line in panel.lines}
     return [Ask(line.metric, window, stat=line.stat, period_s=PERIOD_S, label=label) for label, line in lines.items()]
+
+
+def drawn(
+    panel: Panel, answers: Answers, gates: dict[str, Any], names: dict[str, str], periods: Grid
+) -> dict[str, Any]:
+    """A panel with its points, as `show.charts.timelines` takes it; of a partial answer nothing is taken for 0."""
+    series = {
+        names.get(line.name, line.name): [(at, value * line.scale) for at, value in answers.points(line.label)]
+        for line in panel.lines
+    }
+    return {
+        "series": series,
+        "title": panel.title,
+        "unit": panel.unit,
+        "gate": gates.get(panel.gate or ""),
+        "kind": panel.kind,
+        "grid": periods,
+        "counts": [
+            names.get(line.name, line.name)
+            for line in panel.lines
+            if line.name in panel.counts and not answers.partial(line.label)
+        ],
+    }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import parse, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.params.load import Params
 from runbook_lib.params.policy import Attestation, Policy
@@ -100,8 +100,8 @@ def _attested(run: Asks, found: Book, item: Attestation) -> Check:
         return _check(item.check_id, item.title, True, why, wants, fresh[0], required=item.required)
     elif right and not due:
         why = (
-            f"{item.title}: attested by {right[0].entry.by} at {right[0].entry.when:%Y-%m-%d %H:%M} UTC, before "
-            f"{item.after} at {since:%Y-%m-%d %H:%M}; give it again: {command}"
+            f"{item.title}: attested by {right[0].entry.by} at {when(right[0].entry.when)}, before "
+            f"{item.after} at {when(since)}; give it again: {command}"
         )
     elif right:
         why = (
@@ -167,7 +167,7 @@ def _known(run: Asks, found: Book) -> list[Entered]:
 def words(one: Entered) -> str:
     """Who said it, as what, when, and where the evidence is."""
     entry = one.entry
-    said = f"{entry.by} ({_role(entry)}), {entry.when:%Y-%m-%d %H:%M} UTC, in {one.env}, run {one.ref.run_id}"
+    said = f"{entry.by} ({_role(entry)}), {when(entry.when)}, in {one.env}, run {one.ref.run_id}"
     return f"{said}: {' · '.join(part for part in (entry.text, entry.link) if part) or 'no link given'}"
 
 

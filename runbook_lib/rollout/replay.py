@@ -17,7 +17,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.redact import redact
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import RULES, Evidence, GateResult, Look, Outcome, of_today
+from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome, of_today
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
@@ -25,7 +25,7 @@ from runbook_lib.params.service import Service
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import plain
 from runbook_lib.record.place import CASE, RecordRef
-from runbook_lib.record.record import Record
+from runbook_lib.record.record import SCHEMA, Record
 from runbook_lib.record.seal import canonical, file_hash
 from runbook_lib.rollout.look import remade
 
@@ -179,7 +179,7 @@ def _again(
     ]
     verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)
-    if isinstance(case, Case) and case.rules < RULES:
+    if record.schema_version < SCHEMA or (isinstance(case, Case) and case.rules < 2):
         # The words of version 0.1 are gone; what it judged and decided must come out.
         if _judged(verdict) != _judged(was):
             said.append("the verdict is not what evidence and policy give")

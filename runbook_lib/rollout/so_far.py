@@ -1,17 +1,67 @@
-"""The users' success as it stood at each moment of a soak, with the interval of then: a chart's data. Pure."""
+"""A rate, or a quantile, as it stood at each moment of a soak, with the interval of then: a chart's data. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates import sequence
+from runbook_lib.judge.gates.gates import judge, sources
+from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.observe.jobs.census import STEP_S
+from runbook_lib.observe.jobs.segment import Segment
+from runbook_lib.params.policy import Policy
 from runbook_lib.rollout.panels import PERIOD_S
 
 _PERCENT = 100.0
+TIMES = "generation_time"
+"""The measure whose samples the census has."""
+CHANGE = "since the change"
+"""Name of the series of the time that was worse."""
+
+
+def how_sure(
+    policy: Policy,
+    evidence: Mapping[str, Evidence],
+    segment: Segment | None,
+    *,
+    look: Look | None,
+    looks: Sequence[Look],
+) -> list[tuple[dict[str, Any], str | None]]:
+    """Charts of gates so far with their intervals, and since when each is worse, if it is.
+
+    Of the users' success and of the times of the jobs always; of any other gate, or source of one, that fails by a
+    change.
+    """
+    found = list[tuple[dict[str, Any], str | None]]()
+    sure: dict[str, Any] = {"confidence": policy.confidence, "prior": policy.early_prior}
+    how: dict[str, Any] = {"look": look, "looks": looks, **sure}
+    for gate in policy.gates:
+        each = sources(gate, evidence[gate.measure]) if gate.measure in evidence else []
+        for named, own in each:
+            result = judge(named, own, alpha_early=policy.alpha_early / len(each), **how)
+            if gate.measure == TIMES and segment:
+                chart = quantile_so_far(timed(segment), result, end=parse(own.end), **how)
+            elif gate.measure == USER_SUCCESS or result.since is not None:
+                chart = so_far(own, result, **how)
+            else:
+                continue
+            if chart is not None:
+                found.append((chart, result.since))
+    return found
+
+
+def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
+    """When each completed job was created, and how long it took, in the order of time; empty where that is not kept."""
+    if len(segment.generation_at) != len(segment.generation_s):
+        return []
+    pairs = sorted(zip(segment.generation_at, segment.generation_s, strict=True))
+    return [(dt.datetime.fromtimestamp(at * STEP_S, dt.UTC), value) for at, value in pairs]
 
 
 def so_far(
@@ -26,7 +76,7 @@ def so_far(
     """A chart as `show.charts.timelines` takes it: the value so far, its interval at every look, and since the change.
 
     Args:
-        evidence: a rate that has its course.
+        evidence: of any gate that has its course; of a quantile the share beyond its alert limit is drawn.
         result: what the gate says of it: since when it is worse.
         look: the declared look that the evidence ends with; None for an interim one.
         looks: all that are declared.
@@ -34,13 +84,15 @@ def so_far(
     Returns:
         None where there is nothing to draw.
     """
-    if not evidence.course or not evidence.n or evidence.bad is None:
+    if not evidence.course or not evidence.n or (evidence.kind == "rate" and evidence.bad is None):
         return None
     rows = [(parse(start), bad, n) for start, bad, n in evidence.course]
     end = parse(evidence.end)
     times = [*_quarters(rows[0][0], end), end]
     counts = [_before(rows, at) for at in times[:-1]]
-    counts.append((evidence.bad, evidence.n))
+    # Of a quantile's samples, only those whose time is known are told apart by the limit.
+    known = sum(bad for _, bad, _ in rows), sum(n for _, _, n in rows)
+    counts.append(known if evidence.bad is None or evidence.kind == "quantile" else (evidence.bad, evidence.n))
     seen = [(at, bad, n) for at, (bad, n) in zip(times, counts, strict=True) if n]
     ends = sequence.band(
         [bad for _, bad, _ in seen],
@@ -52,20 +104,78 @@ def so_far(
     )
     gate = result.gate
     series = {"so far": [(at, _value(gate, bad, n)) for at, bad, n in seen]}
-    if result.since is not None:
-        since = parse(result.since)
-        after = [row for row in rows if row[0] >= since]
-        then = [(at, *_before(after, at)) for at in times if at > since]
-        series["since the change"] = [(at, _value(gate, bad, n)) for at, bad, n in then if n]
+    span = _change(result, end)
+    if span is not None:
+        after = [row for row in rows if span[0] <= row[0] < span[1]]
+        then = [(at, *_before(after, at)) for at in _until(times, span)]
+        series[CHANGE] = [(at, _value(gate, bad, n)) for at, bad, n in then if n]
     return {
         "series": series,
-        "title": f"{gate.title} so far",
+        "title": f"{gate.title} so far" + (", beyond its alert limit" if gate.kind == "quantile" else ""),
         "unit": "% of requests",
-        "gate": gate,
+        "gate": gate if gate.kind == "rate" else None,
         "band": [
             (at, *sorted((_of(gate, low), _of(gate, high)))) for (at, _, _), (low, high) in zip(seen, ends, strict=True)
         ],
     }
+
+
+def quantile_so_far(
+    samples: Sequence[tuple[dt.datetime, float]],
+    result: GateResult,
+    *,
+    end: dt.datetime,
+    look: Look | None,
+    looks: Sequence[Look],
+    confidence: float,
+    prior: tuple[float, float],
+) -> dict[str, Any] | None:
+    """The same of a quantile, such as the p95 of the times of all jobs so far.
+
+    Args:
+        samples: time and value of each, in the order of time.
+        end: of the evidence.
+
+    Returns:
+        None where there is nothing to draw.
+    """
+    gate, q = result.gate, result.gate.quantile
+    if not samples or q is None:
+        return None
+    starts = [at for at, _ in samples]
+    times = [at for at in [*_quarters(starts[0], end), end] if at > starts[0]]
+    declared = [look is not None and at == end for at in times]
+    how: dict[str, Any] = {"q": q, "looks": len(looks), "confidence": confidence, "prior": prior}
+    found = sequence.quantile_band(
+        [value for _, value in samples], [bisect_left(starts, at) for at in times], declared, **how
+    )
+    series = {"so far": [(at, value) for at, (value, _, _) in zip(times, found, strict=True)]}
+    span = _change(result, end)
+    if span is not None:
+        after = [one for one in samples if span[0] <= one[0] < span[1]]
+        places = {at: bisect_left([when for when, _ in after], at) for at in _until(times, span)}
+        some = {at: n for at, n in places.items() if n}
+        then = sequence.quantile_band([value for _, value in after], list(some.values()), [False] * len(some), **how)
+        series[CHANGE] = [(at, value) for at, (value, _, _) in zip(some, then, strict=True)]
+    return {
+        "series": series,
+        "title": f"{gate.title} so far",
+        "unit": gate.unit,
+        "gate": gate,
+        "band": [(at, low, high) for at, (_, low, high) in zip(times, found, strict=True) if math.isfinite(high)],
+    }
+
+
+def _change(result: GateResult, end: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
+    """From when to when it was worse, if it was."""
+    if result.since is None:
+        return None
+    return parse(result.since), parse(result.until) if result.until else end
+
+
+def _until(times: Sequence[dt.datetime], span: tuple[dt.datetime, dt.datetime]) -> list[dt.datetime]:
+    """The moments within a change, and its end."""
+    return sorted({span[1], *(at for at in times if span[0] < at < span[1])})
 
 
 def _quarters(first: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
@@ -89,4 +199,4 @@ def _value(gate: Gate, bad: int, n: int) -> float:
 
 def _of(gate: Gate, failing: float) -> float:
     """A failure rate in percent of the gate's own rate."""
-    return _PERCENT * (1 - failing if gate.higher_is_better else failing)
+    return _PERCENT * (1 - failing if gate.higher_is_better and gate.kind == "rate" else failing)

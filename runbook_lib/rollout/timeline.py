@@ -24,7 +24,7 @@ class Decided:
     """One run that decided something."""
 
     at: dt.datetime
-    """The instant it judged by."""
+    """The instant it judged by; of a run that changed something, when the last change was made: it decided after it."""
     notebook: str
     env: str
     decision: str
@@ -64,7 +64,7 @@ def story(records: Iterable[Record]) -> Story:
     known = sorted(((at, one) for one in records if (at := _at(one)) is not None), key=lambda pair: pair[0])
     decisions = [
         Decided(
-            at=at,
+            at=max(at, *(_acted(one) or [at])),
             notebook=one.notebook,
             env=one.env,
             decision=one.decision,
@@ -87,6 +87,7 @@ def story(records: Iterable[Record]) -> Story:
         for each in one.changes
         if (at := each.intent.get("aws_at"))
     ]
+    decisions.sort(key=lambda one: one.at)
     return Story(_weights(known), tuple(decisions), tuple(notes), tuple(sorted(changes)))
 
 
@@ -99,6 +100,12 @@ def change_words(change: Change) -> str:
     if change.outcome is None:
         return f"{told}: begun, and how it ended is not known"
     return told if change.outcome.get("ok") else f"{told}: did not read back"
+
+
+def _acted(record: Record) -> list[dt.datetime]:
+    """When its changes were begun and made, by AWS's clock."""
+    facts = [facts for each in record.changes for facts in (each.intent, each.outcome or {})]
+    return [parse(str(one["aws_at"])) for one in facts if one.get("aws_at")]
 
 
 def _at(record: Record) -> dt.datetime | None:

@@ -18,15 +18,19 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity, connect, require_account
 from runbook_lib.base.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
 from runbook_lib.base.redact import redact
+from runbook_lib.base.window import iso, when
 from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Decision, Outcome, Word
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, load
 from runbook_lib.record import recording, sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.place import CASE, PARAMS, new_run_id
-from runbook_lib.record.record import Status
+from runbook_lib.record.record import Record, Status
+from runbook_lib.rollout.next_step import standing, told
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
 from runbook_lib.show.page import show
@@ -54,6 +58,8 @@ class Run:
         self.now: dt.datetime
         self.guard: Guard
         self._closed = False
+        self._traffic: TrafficState | None = None
+        """The traffic as it was read last for a decision."""
         self.checks: dict[str, Check] = {}
         self.case: dict[str, Any] | None = None
         """What the last verdict was made of (`made_of`)."""
@@ -182,7 +188,7 @@ class Run:
                 "Caller": self.identity.arn,
                 "Operator": params.operator or self.identity.arn,
                 "Release": f"{params.release} · attempt {params.attempt}",
-                "Clock": f"{self.now:%Y-%m-%d %H:%M} UTC, {clock}",
+                "Clock": f"{when(self.now)}, {clock}",
                 "Mode": "apply: this run may change AWS" if self.applying else "plan: nothing will be changed",
                 "Parameters": params.source,
                 "Endpoint": self.aws.endpoint,
@@ -200,13 +206,19 @@ class Run:
 
         Raises:
             Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
-            UsageError: `confirm` does not repeat the environment.
+            UsageError: this notebook is not for this environment; or, to apply, `confirm` does not repeat it.
         """
         from runbook_lib.record.chain import predecessors
 
         if self.notebook in self.params.policy.rollbacks:
             return self._may_roll_back()
         step = self.params.policy.steps[self.notebook]
+        if self.params.env not in step.envs:
+            # A plan that nobody may apply is none.
+            raise UsageError(
+                f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
+                nothing_changed=True,
+            )
         findings = predecessors(self.archive, step.requires, self.params.release)
         later = predecessors(self.archive, step.requires_to_shift, self.params.release)
         self.missing_to_shift = [finding.sentence for finding in later if not finding.ok]
@@ -214,11 +226,6 @@ class Run:
         self.journal.append("predecessors", findings=found)
         if self.applying:
             self.guard.authorise(raises=True)
-            if self.params.env not in step.envs:
-                raise UsageError(
-                    f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
-                    nothing_changed=True,
-                )
             missing = [finding.sentence for finding in findings if not finding.ok]
             self.guard.concerns += missing
             if missing and not self._may_lower():
@@ -243,7 +250,6 @@ class Run:
 
     def _may_lower(self) -> bool:
         """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
-        from runbook_lib.observe.traffic import state as traffic
         from runbook_lib.rollout import moment
 
         phase = self.params.policy.phases.get(self.notebook)
@@ -258,14 +264,53 @@ class Run:
         self.checks |= {one.id: one for one in checks}
         self.journal.append_all("check", ({"check": one.model_dump(mode="json")} for one in checks))
 
-    def decide(self, outcome: Outcome, moment: str = "step") -> Outcome:
-        """Notes a decision that was made of checks; the last one of a run counts."""
-        self.journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
+    def decide(
+        self, outcome: Outcome, moment: str = "step", *, look: int = 0, state: TrafficState | None = None
+    ) -> Outcome:
+        """Notes a decision with what is next; the last one of a run counts.
+
+        Args:
+            look: number of the declared look that was judged; 0: none.
+            state: the traffic as the run read it last; None: it is asked for.
+        """
+        outcome = self._with_next(outcome, state)
+        self.journal.append("decision", moment=moment, look=look, outcome=outcome.model_dump(mode="json"))
         return outcome
+
+    def _with_next(self, outcome: Outcome, state: TrafficState | None) -> Outcome:
+        """The outcome with the one next step; where AWS or the archive cannot be asked, the outcome as it is."""
+        pending = Record(
+            run_id=self.run_id,
+            env=self.params.env,
+            release=self.params.release,
+            notebook=self.notebook,
+            attempt=self.params.attempt,
+            status="completed",
+            mode=self.params.mode,
+            as_of=iso(self.now),
+            sealed_at=iso(self.now),
+            decision=str(outcome.decision),
+            outcome=outcome.model_dump(mode="json", exclude={"results"}),
+        )
+        try:
+            found = standing(self.params, self.archive, self._state(state), self.now, pending)
+        except (RunbookError, OSError) as error:
+            self.journal.append("warning", text=f"what is next is this notebook's own advice: {error}")
+            return outcome
+        return told(outcome, pending, found.next)
+
+    def _state(self, state: TrafficState | None) -> TrafficState:
+        """The traffic: as given; in a plan, which changes nothing, as it was read last; else it is read."""
+        if state is None and not self.applying:
+            state = self._traffic
+        if state is None:
+            state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
+        self._traffic = state
+        return state
 
     def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
         """The decision by every check so far, noted (`judge.checks.decide_checks`)."""
-        case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then)
+        case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then, passed=Word.DONE)
         outcome = case.verdict()
         self.made_of(case, outcome)
         return self.decide(outcome)

@@ -11,11 +11,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+from runbook_lib.base.window import when
 from runbook_lib.judge.model import Gate
 from runbook_lib.show import levels, style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.points import Grid, Points, lone, ready
-from runbook_lib.show.tables import Shown, when
+from runbook_lib.show.tables import Shown
 
 Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
@@ -28,6 +29,15 @@ _TITLE_CHARACTER_IN, _LEGEND_CHARACTER_IN, _HANDLE_IN = 0.105, 0.068, 0.6
 """Widths of a character of a title (11 pt, bold) and of a legend (8.5 pt), and of a legend's handle with its gaps."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
 """Share of the height that the words of one mark need, and of all marks at most: they do not cover data."""
+_LEGEND_HEAD = 0.2
+"""Share of the height that a legend needs which stands in the chart."""
+_STEPS_MIN = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 28 * 1440, 84 * 1440, 364 * 1440)
+_STEPS = tuple(dt.timedelta(minutes=one) for one in _STEPS_MIN)
+"""Between two labels of the time axis."""
+_LONG = dt.timedelta(days=20)
+"""A longer time axis has days, not hours."""
+_TITLE_IN = 0.33
+"""Height of a chart's title, with the room above it."""
 _MARGINS_IN = 2.6
 """What is left of a chart's width for labels on both sides."""
 
@@ -64,7 +74,7 @@ def timeline(
             marks=marks,
             kind=kind,
             log=log,
-            span=_span([series], marks, [grid]),
+            span=span_of([series], marks, [grid]),
             grid=grid,
             band=band,
         )
@@ -77,7 +87,7 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     if not groups:
         raise ValueError("a panel wants at least one group")
     groups = [_ready(group) for group in groups]
-    span = _span([group["series"] for group in groups], marks, [group.get("grid") for group in groups])
+    span = span_of([group["series"] for group in groups], marks, [group.get("grid") for group in groups])
     with drawing() as pyplot:
         height = _ROW_IN * len(groups) + 0.5
         figure, rows = pyplot.subplots(
@@ -90,7 +100,7 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
         )
         for place, (axes, group) in enumerate(zip(rows[:, 0], groups, strict=True)):
             last = place == len(groups) - 1
-            _draw(axes, **{"marks": marks, **group}, span=span, mark_words=place == 0, time_axis=last)
+            _draw(axes, **{"marks": marks, **group}, span=span, mark_words=place == 0, labelled=last)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
         words_of = (describe(**_told({"marks": marks, **group})) for group in groups)
@@ -119,8 +129,11 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
 
 
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
-    """`panel` as an image that carries its description."""
-    return image(panel(groups, marks=marks, title=title))
+    """`panel` as an image that carries its description; a printed page may end between two of its charts."""
+    figure = panel(groups, marks=marks, title=title)
+    height, told = figure.get_figheight(), [describe(**_told({"marks": marks, **_ready(group)})) for group in groups]
+    ends = [(1 - axes.get_position().y1) * height - _TITLE_IN for axes in figure.axes[1:]] + [height]
+    return image(figure, cuts=list(zip(ends, told, strict=True)))
 
 
 def describe(
@@ -164,7 +177,7 @@ def _tidy(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _span(
+def span_of(
     groups: Sequence[Mapping[str, Points]], marks: Marks, grids: Sequence[Grid | None] = ()
 ) -> tuple[dt.datetime, dt.datetime] | None:
     """First and last moment of all points and their periods (of the marks, if there are no points)."""
@@ -192,14 +205,14 @@ def _draw(
     grid: Grid | None = None,
     band: Band = (),
     mark_words: bool = True,
-    time_axis: bool = True,
+    labelled: bool = True,
 ) -> None:
     if band:
         at, low, high = zip(*band, strict=True)
         axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="95 % at every look")
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
-        _plot(axes, name, points, kind, place, len(filled), grid)
+        plot(axes, name, points, kind, place, len(filled), grid)
     opened = [at for points in filled.values() for at, _ in points if grid and grid.is_open(at)]
     if grid and opened:
         axes.axvspan(
@@ -218,13 +231,16 @@ def _draw(
         axes.plot([], [], " ", label=label)
     axes.set_title(title)
     axes.set_ylabel(unit)
-    head = min(_HEAD_MOST, _MARK_HEAD * len(_inside(marks, span))) if mark_words else 0.0
+    names = axes.get_legend_handles_labels()[1]
+    beside = _beside_title(title, names)
+    heads = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(band) and not beside)]
+    head = min(_HEAD_MOST, max(heads))
     # The first intervals of a soak are nearly everything: the axis is made for what they come to.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
     levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
     if span is not None:
         axes.set_xlim(*span)
-        _time(axes, time_axis)
+        time_axis(axes, span, labelled=labelled)
     else:
         axes.set_xticks([])
     _mark(axes, marks, span, mark_words)
@@ -235,8 +251,7 @@ def _draw(
         where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
     if series:
-        names = axes.get_legend_handles_labels()[1]
-        if _beside_title(title, names):
+        if beside:
             axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), borderaxespad=0.1)
         else:
             paper = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
@@ -249,7 +264,7 @@ def _beside_title(title: str, names: Sequence[str]) -> bool:
     return len(names) <= 5 and len(title) * _TITLE_CHARACTER_IN + legend <= WIDTH_IN - _MARGINS_IN
 
 
-def _plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int, grid: Grid | None = None) -> None:
+def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int, grid: Grid | None = None) -> None:
     """One series; what an open period has so far is grey, and no part of the line."""
     closed = [point for point in points if not (grid and grid.is_open(point[0]))]
     colour, dash = style.colour(name, place), style.DASHES[place % len(style.DASHES)]
@@ -282,24 +297,28 @@ def _plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: i
                 axes.plot(*zip(*alone, strict=True), "o", color=ink, markersize=4, clip_on=False)
 
 
-def _time(axes: Any, labelled: bool) -> None:
+def time_axis(axes: Any, span: tuple[dt.datetime, dt.datetime], *, most: int = 9, labelled: bool = True) -> None:
+    """Days and hours in UTC; the whole date is said once, below."""
     from matplotlib import dates as untyped
 
     dates: Any = untyped
-    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=4, maxticks=9)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
+    step = next((one for one in _STEPS if (span[1] - span[0]) / one <= most), _STEPS[-1])
+    first = dt.datetime.fromtimestamp(-(-span[0].timestamp() // step.total_seconds()) * step.total_seconds(), dt.UTC)
+    axes.set_xticks([first + step * k for k in range(int((span[1] - first) / step) + 1)])
+    long = span[1] - span[0] > _LONG
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%m-%d" if long else "%d %H:%M", tz=dt.UTC))
     if labelled:
-        axes.set_xlabel("time (UTC)")
+        axes.set_xlabel(f"{'month-day' if long else 'day and hour'} (UTC), from {when(span[0])}")
 
 
-def _inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[tuple[dt.datetime, str]]:
+def inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[tuple[dt.datetime, str]]:
+    """The moments that lie on the time axis, in order."""
     return [(at, text) for at, text in sorted(marks) if span is None or span[0] <= at <= span[1]]
 
 
 def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None, named: bool) -> None:
     """Vertical lines; words above the plot, each on the side where there is room."""
-    for place, (at, text) in enumerate(_inside(marks, span)):
+    for place, (at, text) in enumerate(inside(marks, span)):
         axes.axvline(at, color=style.BLACK, linewidth=1.1)
         if not named:
             continue

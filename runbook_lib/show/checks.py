@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.model import Verdict, Word
 from runbook_lib.show import style
 from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
 
@@ -21,7 +21,7 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     """
     found = list(checks)
     if not keep_order:
-        found.sort(key=lambda one: (style.rank(one.verdict), not one.required))
+        found.sort(key=lambda one: (style.rank(_word(one)), not one.required))
     todo = sum(one.required and one.mends and not one.ok for one in found)
     advice = sum(not one.required and not one.ok for one in found)
     required = sum(one.required for one in found)
@@ -43,8 +43,9 @@ def _rows(checks: Iterable[Check], caption: str) -> Shown:
 
 
 def _found(one: Check) -> str:
-    """What was found; where only the expectation is in words, whether it was met."""
-    return one.found or (_SAID.get(one.verdict, "not seen") if one.expected else "–")
+    """What was found; where only the expectation is in words, or nothing was found, whether it was met."""
+    seen = one.found not in ("", "–", "-")
+    return one.found if seen else _SAID.get(one.verdict, "not seen") if one.expected else "–"
 
 
 def _folded(held: Sequence[Check]) -> Shown:
@@ -57,15 +58,21 @@ def _folded(held: Sequence[Check]) -> Shown:
     return Shown(markup, f"{title}\n{inner}")
 
 
+def _word(one: Check) -> Word:
+    return Word.TO_DO if one.mends and not one.ok else words.said(one.verdict)
+
+
 def _verdict(one: Check) -> Cell:
-    return badge("TO DO" if one.mends and not one.ok else one.verdict)
+    return badge(_word(one))
 
 
 def _why(one: Check) -> str:
     """The reason without the title and the finding that stand beside it."""
     head = f"{one.title}: "
     text = one.reason[len(head) :] if one.reason.lower().startswith(head.lower()) else one.reason
-    return "" if text == one.found else text
+    if text != one.found:
+        return text
+    return "that is as expected" if one.ok and one.expected not in ("", one.found) else ""
 
 
 def _title(one: Check) -> Cell:

@@ -12,6 +12,7 @@ from runbook_lib.show import style
 
 _PER_RATIO = 100.0
 _NEARLY_ALL = 90.0
+_REACH = 6.0
 _LABEL_GAP = 0.12
 """Least distance of two labels, in heights of the axes."""
 
@@ -40,6 +41,8 @@ def draw(
     head: float = 0.0,
     *,
     collapse: bool = False,
+    beside: Sequence[tuple[str, float]] = (),
+    reach: float = _REACH,
 ) -> None:
     """The value axis and the thresholds on it, labelled at the right edge, apart from one another.
 
@@ -49,14 +52,17 @@ def draw(
     Args:
         head: share of the height that is kept free of data, at the top: words stand there.
         collapse: whether the gate's collapse is among the thresholds.
+        reach: how many times the greatest value a threshold may be to be drawn to scale.
+        beside: other levels, in the chart's unit: what a split is compared with.
     """
     finite = [value for value in values if math.isfinite(value)]
     top = max([0.0, *finite])
     factor = scale if gate is not None and gate.unit == "ratio" else 1.0
     lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate, collapse=collapse)]
+    lines += [(name, at, style.TARGET, (0, (6, 2))) for name, at in beside]
     if log:
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
-    shown = [line for line in lines if log or line[1] <= top * 6 or top == 0]
+    shown = [line for line in lines if log or line[1] <= top * reach or top == 0]
     if collapse and gate is not None and gate.higher_is_better and finite and not log:
         # Half of the way from what is seen to the worst line: farther down there is nothing to compare it with.
         others = [line[1] for line in lines if not line[0].startswith("collapse")]
@@ -66,8 +72,9 @@ def draw(
     near = min(levels, default=0.0) >= _NEARLY_ALL or (collapse and gate is not None and gate.higher_is_better)
     if not log and factor == _PER_RATIO and finite and near:
         # Shares that are near 100 %: from zero, a curve and its thresholds would be one line.
-        room = max(100.0 - min(levels), 1.0) * 0.12
-        axes.set_ylim(min(levels) - room, 100 + room)
+        low = min(*levels, 99.0)
+        room = (100.0 - low) * 0.12
+        axes.set_ylim(low - room, 100 + room)
     elif not log:
         # A little room below, so that a curve at 0 is not hidden by the axis.
         axes.set_ylim(min([0.0, *finite]) - ceiling * 0.03, ceiling * 1.12)
@@ -100,7 +107,7 @@ def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
     for height, (_, name, colour) in zip(heights, wanted, strict=True):
         axes.annotate(
             name,
-            (1.005, height),
+            (1.015, height),
             xycoords="axes fraction",
             va="center",
             ha="left",

@@ -18,14 +18,23 @@ def line(text: str) -> Shown:
     return Shown(f'<div style="font-size:14px;margin:4px 0">{html.escape(text)}</div>', text)
 
 
+ONE_SHEET = "runbook_one_sheet"
+"""Metadata of an output that is printed on one sheet."""
+
+
 class Page:
-    """A page of Markdown: rendered in a notebook and a report, as it is in a terminal."""
+    """A page of Markdown: rendered in a notebook and a report, as it is in a terminal.
 
-    def __init__(self, text: str) -> None:
+    Args:
+        one_sheet: it is made to be printed and signed: a printed report keeps it together.
+    """
+
+    def __init__(self, text: str, *, one_sheet: bool = False) -> None:
         self._text = text
+        self._facts = {ONE_SHEET: True} if one_sheet else {}
 
-    def _repr_markdown_(self) -> str:
-        return self._text
+    def _repr_markdown_(self) -> tuple[str, dict[str, bool]]:
+        return self._text, self._facts
 
     def __str__(self) -> str:
         return self._text

@@ -6,13 +6,16 @@ import base64
 import contextlib
 import html
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runbook_lib.show import style
 from runbook_lib.show.tables import Shown
 
 WIDTH_IN = 10.0
+READABLE_PX = 640
+"""Least width at which a chart's words can be read; a narrower screen scrolls it, as it does tables."""
 
 
 @contextlib.contextmanager
@@ -30,21 +33,48 @@ def drawing() -> Iterator[Any]:
                 pyplot.close(number)
 
 
-def image(figure: Any, alt: str | None = None) -> Shown:
-    """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal."""
+def image(figure: Any, alt: str | None = None, cuts: Sequence[tuple[float, str]] = ()) -> Shown:
+    """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal.
+
+    Args:
+        cuts: where a printed page may end within the figure: distance from its top in inches, and the description of
+            what is above, down to the cut before. The last one's is what is left.
+    """
     text = alt or figure.get_label() or "chart"
-    out = io.BytesIO()
-    _pixels(figure).save(out, format="png", compress_level=2, pnginfo=_described(text))
-    data = base64.b64encode(out.getvalue()).decode()
     width = int(figure.get_size_inches()[0] * 100)
-    return Shown(
+    whole = pixels(figure)
+    edges = [0, *(round(inches * whole.height / figure.get_size_inches()[1]) for inches, _ in cuts[:-1]), whole.height]
+    parts = "".join(
+        picture(whole.crop((0, top, whole.width, bottom)) if cuts else whole, told, f"max-width:{width}px")
+        for (top, bottom), told in zip(itertools.pairwise(edges), [told for _, told in cuts] or [text], strict=True)
+    )
+    return Shown(framed(parts, width), text)
+
+
+def picture(part: Any, text: str, size: str) -> str:
+    """A drawn figure, or a part of one, as an `img` on white paper."""
+    out = io.BytesIO()
+    part.save(out, format="png", compress_level=2, pnginfo=described(text))
+    data = base64.b64encode(out.getvalue()).decode()
+    return (
         f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" '
-        f'style="width:100%;max-width:{width}px;height:auto;background:white;border-radius:4px">',
-        text,
+        f'style="display:block;width:100%;{size};height:auto;background:white">'
     )
 
 
-def _pixels(figure: Any) -> Any:
+def framed(parts: str, width: int, tile: str = "") -> str:
+    """Pictures in a frame that says how wide they are drawn: on a narrower page a report scrolls in it.
+
+    At that width the smallest letters, of 8 points, are 11 pixels high.
+
+    Args:
+        tile: style of the frame where several stand side by side.
+    """
+    kind = "chart tile" if tile else "chart"
+    return f'<div class="{kind}" style="{tile}overflow-x:auto;--drawn:{width}px">{parts}</div>'
+
+
+def pixels(figure: Any) -> Any:
     """The figure drawn, as a PIL image of 256 colours: of lines and letters nobody sees a difference but in time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -57,7 +87,8 @@ def _pixels(figure: Any) -> Any:
     return whole.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
 
 
-def _described(text: str) -> Any:
+def described(text: str) -> Any:
+    """A PNG's own description, for those who have the file alone."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.window import when
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing
 from runbook_lib.show.points import Points
-from runbook_lib.show.tables import when
 
 SHAPES = {"PLANNED": "s", "SOAK": "o", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"}
 """Colour never speaks alone: each decision has its own marker. The weightier lies on top."""

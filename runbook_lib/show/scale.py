@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import Any
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Gate, GateResult, Verdict
+from runbook_lib.judge.model import Gate, GateResult, Verdict, Word
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown
@@ -20,7 +20,9 @@ from runbook_lib.show.tables import Shown
 _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
 BEST, WORST = -1.0, 2.5
 """Ends of the scale; what lies beyond is drawn at the end, as an arrow."""
-_ROW_IN, _FRAME_IN = 0.36, 0.95
+_ROW_IN, _HEAD_IN, _FRAME_IN = 0.36, 0.62, 0.95
+_TOGETHER = 4
+"""So many rows stay on one printed page."""
 _LEFT, _RIGHT = 0.41, 0.79
 """Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""
 _WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
@@ -61,29 +63,41 @@ def position(gate: Gate, value: float) -> float | None:
     return 1.0 + past / (abs(gate.collapse.limit - gate.alert.limit) or step)
 
 
-def gates_figure(results: Sequence[GateResult]) -> Any:
+def gates_figure(results: Sequence[GateResult], interim: bool = False) -> Any:
     """The figure, closed; one row a gate, failing first."""
     rows = failing_first(results)
     with drawing() as pyplot:
         height = _FRAME_IN + _ROW_IN * max(1, len(rows))
         figure, axes = pyplot.subplots(figsize=(WIDTH_IN, height))
-        figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - 0.62 / height, bottom=0.33 / height)
+        figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - _HEAD_IN / height, bottom=0.33 / height)
         _ground(axes, len(rows))
         for place, result in enumerate(rows):
-            _row(axes, place, result)
+            _row(axes, place, result, words.of_gate(result, interim))
         axes.set_title("Gates: value and interval between target, alert limit and collapse", x=_WORD, pad=22)
-        figure.set_label(describe(rows))
+        figure.set_label(describe(rows, interim))
     return figure
 
 
-def gates_picture(results: Sequence[GateResult]) -> Shown:
-    """`gates_figure` as an image that carries its description; nothing where no gate was judged."""
-    return image(gates_figure(results)) if results else Shown("", "")
+def gates_picture(results: Sequence[GateResult], interim: bool = False) -> Shown:
+    """`gates_figure` as an image that carries its description; nothing where no gate was judged.
+
+    Args:
+        interim: between two declared looks (`words.of_gate`).
+    """
+    if not results:
+        return Shown("", "")
+    rows = failing_first(results)
+    parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
+    ends = [_HEAD_IN + _ROW_IN * min(len(rows), _TOGETHER * (place + 1)) for place in range(len(parts))]
+    return image(
+        gates_figure(results, interim),
+        cuts=[(end, describe(part, interim)) for end, part in zip(ends, parts, strict=True)],
+    )
 
 
-def describe(results: Sequence[GateResult]) -> str:
+def describe(results: Sequence[GateResult], interim: bool = False) -> str:
     """The figure in words: each gate with verdict, value, interval and limits."""
-    told = [f"{_title(one.gate)} {one.verdict.replace('_', ' ')}: {_numbers(one)}; {_limits(one)}" for one in results]
+    told = [f"{_title(one.gate)} {words.of_gate(one, interim)}: {numbers(one)}; {limits(one)}" for one in results]
     return ". ".join(["Gates from target to alert limit to collapse", *told]) + "."
 
 
@@ -109,15 +123,15 @@ def _ground(axes: Any, rows: int) -> None:
         side.set_visible(False)
 
 
-def _row(axes: Any, place: int, result: GateResult) -> None:
-    gate, badge = result.gate, style.BADGES[result.verdict]
+def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
+    gate, badge = result.gate, style.badge_of(said)
     side = {"va": "center", "fontsize": 8.5, "transform": axes.get_yaxis_transform()}
-    word = f"{badge.icon} {result.verdict.replace('_', ' ')}"
+    word = f"{badge.icon} {said}"
     strong = "bold" if result.verdict is Verdict.FAIL else "normal"
     axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
     axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
-    axes.text(1.015, place, _numbers(result), ha="left", fontweight=strong, **side)
-    small = {"va": "bottom", "fontsize": 7, "color": "#4a4f57"}
+    axes.text(1.015, place, numbers(result), ha="left", fontweight=strong, **side)
+    small = {"va": "bottom", "fontsize": 8, "color": "#4a4f57"}
     for at, limit in ((0, gate.target), (1, gate.alert), (2, gate.collapse)):
         if limit is not None and gate.kind != "split":
             axes.text(at + 0.02, place - 0.12, words.comparison(limit, gate.unit), ha="left", **small)
@@ -132,7 +146,7 @@ def _row(axes: Any, place: int, result: GateResult) -> None:
         )
     if dot is None:
         told = "compared with the weight in force" if gate.kind == "split" else "no value"
-        axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=7.5, style="italic", color="#4a4f57")
+        axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=8, style="italic", color="#4a4f57")
         return
     outside = {BEST: "<", WORST: ">"}.get(dot)
     mark = {"marker": outside or _MARKS[result.verdict], "markersize": 7.5, "clip_on": False, "zorder": 4}
@@ -148,7 +162,7 @@ def _title(gate: Gate) -> str:
     return gate.title if gate.required and not gate.muted else f"{gate.title} (does not decide)"
 
 
-def _numbers(result: GateResult) -> str:
+def numbers(result: GateResult) -> str:
     """Value and interval in the gate's unit."""
     gate, low, high = result.gate, result.low, result.high
     if result.value is None:
@@ -159,7 +173,8 @@ def _numbers(result: GateResult) -> str:
     return f"{told} (≤ {words.number(high, gate.unit)})" if low is None and high is not None else told
 
 
-def _limits(result: GateResult) -> str:
+def limits(result: GateResult) -> str:
+    """Target, alert limit and collapse as they are declared."""
     gate = result.gate
     if gate.kind == "split":
         return "target: as the weight"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from runbook_lib.judge.model import Decision, GateResult, Verdict, Word
+from runbook_lib.judge.model import OF_CHECKS, Word
 
 BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8a8f98"
@@ -19,18 +19,23 @@ TARGET, ALERT = GREEN, VERMILLION
 DPI = 110
 
 
-ORDER = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
+_PLACES = {str(word): place for place, word in enumerate(OF_CHECKS)}
 
 
-def rank(verdict: str) -> int:
-    """Place of a verdict in every table: FAIL first."""
-    said = [str(one) for one in ORDER]
-    return said.index(verdict) if verdict in said else len(said)
+def rank(word: str) -> int:
+    """Place of a verdict, or of its word, in every table: FAIL first."""
+    return _PLACES.get(word.replace("_", " "), len(_PLACES))
 
 
 def colour(name: str, place: int) -> str:
     """Colour of the series `name`, the `place`-th of its chart."""
     return NAMED.get(name, CYCLE[place % len(CYCLE)])
+
+
+def tint(colour: str, share: float = 0.45) -> str:
+    """A colour as paper for dark letters: mixed with white, so that turned over for the dark it is a paper, too."""
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
 class Badge(NamedTuple):
@@ -41,25 +46,30 @@ class Badge(NamedTuple):
 
 
 BADGES: dict[str, Badge] = {
-    Verdict.PASS: Badge("✔", GREEN),
-    Verdict.FAIL: Badge("✘", VERMILLION),
-    Verdict.INCONCLUSIVE: Badge("?", ORANGE),
-    Verdict.NO_DATA: Badge("∅", SKY),
-    "SOAKING": Badge("◔", SKY),
-    "TO DO": Badge("✎", SKY),
-    Decision.PLANNED: Badge("✎", SKY),
-    Decision.SOAK: Badge("◔", SKY),
-    Decision.PROMOTE: Badge("✔", GREEN),
+    Word.FAIL: Badge("✘", VERMILLION),
+    Word.NO_DATA: Badge("∅", SKY),
+    Word.INCONCLUSIVE: Badge("?", ORANGE),
+    Word.TO_DO: Badge("✎", SKY),
+    Word.WATCH: Badge("◔", SKY),
+    Word.PASS: Badge("✔", GREEN),
+    Word.PLANNED: Badge("✎", SKY),
+    Word.SOAK: Badge("◔", SKY),
+    Word.PROMOTE: Badge("✔", GREEN),
+    Word.HOLD: Badge("‖", ORANGE),
+    Word.ROLLBACK: Badge("↩", VERMILLION),
     Word.DONE: Badge("✔", GREEN),
-    Decision.HOLD: Badge("‖", ORANGE),
-    Decision.ROLLBACK: Badge("↩", VERMILLION),
+    Word.ASYNC_IS_OFF: Badge("◔", SKY),
+    Word.MITIGATED: Badge("◔", SKY),
+    Word.FAILED: Badge("✘", VERMILLION),
+    Word.CANCELLED: Badge("■", GREY),
+    Word.DIED: Badge("✘", VERMILLION),
+    Word.CLOSED: Badge("•", GREY),
 }
 
 
-def unfinished(result: GateResult) -> bool:
-    """Not decided, and nothing wrong so far: during a soak no reason to worry."""
-    fine = result.value is None or result.gate.target.holds(result.value)
-    return result.verdict is Verdict.INCONCLUSIVE and fine
+def badge_of(word: str) -> Badge:
+    """How a word looks, or the verdict or decision that it stands for; one that another version wrote is plain."""
+    return BADGES.get(word.replace("_", " "), BADGES[Word.CLOSED])
 
 
 def rc() -> Any:

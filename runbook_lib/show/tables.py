@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.base.foreign import terminal
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
-from runbook_lib.show.style import BADGES, BLACK, GREEN, GREY, VERMILLION
+from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
 """Columns of the plain text."""
@@ -69,7 +70,7 @@ def _cell(value: object) -> Cell:
 
 def badge(word: str) -> Cell:
     """A verdict or decision as a coloured word with its icon."""
-    icon, colour = BADGES[word]
+    icon, colour = badge_of(word)
     label = word.replace("_", " ")
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
     return Cell(f"{icon} {label}", f'<span style="{style}">{icon} {label}</span>', nowrap=True)
@@ -90,9 +91,13 @@ def table(
     caption: str = "",
     note: str = "",
     wrap_head: bool = False,
+    last_below: bool = False,
 ) -> Shown:
     """A table from rows of strings, numbers or `Cell`s; without rows it says so. Names of columns stay on one line,
     unless `wrap_head`.
+
+    Args:
+        last_below: in HTML the last column, a sentence, stands on a line of its own below the rest of its row.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     parts = [f'<div style="{FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
@@ -102,12 +107,11 @@ def table(
         parts.append(f'<table style="{_TABLE}">')
         if any(head):
             style = f"{_HEAD};white-space:{'normal' if wrap_head else 'nowrap'};vertical-align:bottom"
-            names = "".join(f'<th scope="col" style="{style}">{html.escape(name)}</th>' for name in head)
+            names = "".join(_named(name, style) for name in (head[:-1] if last_below else head))
             parts.append(f"<thead><tr>{names}</tr></thead>")
         parts.append("<tbody>")
         for row in cells:
-            inner = (f'<td style="{_CELL}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>' for c in row)
-            parts.append(f'<tr style="background:transparent">{"".join(inner)}</tr>')
+            parts.append(_two_lines(row) if last_below else _row(row, _CELL))
         parts.append("</tbody></table>")
     else:
         parts.append("<div>nothing to show</div>")
@@ -115,6 +119,26 @@ def table(
         parts.append(f'<div style="opacity:.8;font-size:12px;margin-top:4px">{inline(note)}</div>')
     parts.append("</div>")
     return Shown("".join(parts), _plain(head, cells, caption, note))
+
+
+def _named(name: str, style: str) -> str:
+    """The head of a column; one without a name is no head."""
+    return f'<th scope="col" style="{style}">{html.escape(name)}</th>' if name else f'<td style="{style}"></td>'
+
+
+def _row(cells: Sequence[Cell], style: str) -> str:
+    inner = (f'<td style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>' for c in cells)
+    return f'<tr style="background:transparent">{"".join(inner)}</tr>'
+
+
+def _two_lines(cells: Sequence[Cell]) -> str:
+    """A row, and below it its last cell: it stays in sight where the table is wider than the page and scrolls."""
+    sight = "position:sticky;left:9px;width:fit-content;max-width:min(100%,calc(100vw - 64px))"
+    below = (
+        f'<td colspan="{len(cells) - 1}" style="{_CELL};padding-top:0"><div style="{sight}">{cells[-1].html}</div></td>'
+    )
+    above = _row(cells[:-1], f"{_CELL};border-bottom:0;break-after:avoid")
+    return f'{above}<tr style="background:transparent">{below}</tr>'
 
 
 def inline(text: str) -> str:
@@ -146,12 +170,6 @@ def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, n
     else:
         lines.append("nothing to show")
     return "\n".join([*lines, note] if note else lines)
-
-
-def when(iso: str | dt.datetime) -> str:
-    """A time as every reader sees it: `2026-11-23 03:05 UTC`."""
-    moment = iso if isinstance(iso, dt.datetime) else dt.datetime.fromisoformat(iso)
-    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def span(start: str | dt.datetime, end: str | dt.datetime) -> str:

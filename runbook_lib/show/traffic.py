@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.statistics import clopper_pearson
 from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import ORANGE, VERMILLION
-from runbook_lib.show.tables import Cell, Shown, edged, span, stack, table, when, where_table, window
+from runbook_lib.show.tables import Cell, Shown, edged, span, stack, table, where_table, window
 
 
 def plan_table(plan: Any) -> Shown:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import GateResult, Outcome
-from runbook_lib.show.style import BADGES, BLACK, rank, unfinished
+from runbook_lib.judge.model import GateResult, Outcome, Word
+from runbook_lib.show.style import BLACK, badge_of, rank
 from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
 
 
@@ -21,18 +21,20 @@ def _interval(low: float | None, high: float | None, unit: str) -> str:
     return f">= {words.number(low, unit)}" if low is not None else "–"
 
 
-def gate_table(outcome: Outcome | Sequence[GateResult], *, soaking: bool = False) -> Shown:
+def gate_table(outcome: Outcome | Sequence[GateResult], *, interim: bool = False) -> Shown:
     """One row a gate: verdict, value, interval, sample size, thresholds, window, reason, and the query behind it.
 
-    While `soaking`, a gate that is merely not decided yet, with nothing wrong so far, is shown as SOAKING.
+    Args:
+        interim: between two declared looks (`words.of_gate`).
     """
     found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
     results = sorted(found, key=lambda one: rank(one.verdict))
     head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
-    return table(head, [_gate_row(result, soaking) for result in results], caption=_tally(results, soaking))
+    rows = [_gate_row(result, interim) for result in results]
+    return table(head, rows, caption=_tally(results, interim), last_below=True)
 
 
-def _gate_row(result: GateResult, soaking: bool) -> list[object]:
+def _gate_row(result: GateResult, interim: bool) -> list[object]:
     gate, evidence = result.gate, result.evidence
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory, does not decide"
     title = Cell(
@@ -42,7 +44,7 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     )
     against = gate.alert.limit if gate.alert else gate.target.limit
     value = "–" if result.value is None else words.number(result.value, gate.unit, against)
-    calm = soaking and unfinished(result)
+    word = words.of_gate(result, interim)
     more = [*evidence.notes]
     if evidence.partial:
         more.append("part of the window could not be seen")
@@ -50,7 +52,11 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
         more.append(f"no data, and that is zero: {evidence.proven_zero_by}")
     if evidence.in_flight:
         more.append(f"{evidence.in_flight} still in flight")
-    reason, told = ("In order so far.", (result.reason,)) if calm and result.value is not None else (result.reason, ())
+    reason, told = (
+        ("In order so far.", (result.reason,))
+        if word is Word.WATCH and result.value is not None
+        else (result.reason, ())
+    )
     asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, *told, f"Asked: {evidence.query}", *more))
     why = Cell(
         " ".join(words.sentence(part) for part in (result.reason, *more)),
@@ -60,7 +66,7 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     )
     return [
         title,
-        badge("SOAKING" if calm else result.verdict),
+        badge(word),
         Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
         Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
         Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
@@ -71,20 +77,19 @@ def _gate_row(result: GateResult, soaking: bool) -> list[object]:
     ]
 
 
-def _tally(results: Sequence[GateResult], soaking: bool) -> str:
+def _tally(results: Sequence[GateResult], interim: bool) -> str:
     counted = [result for result in results if result.gate.required and not result.gate.muted]
     if not counted:
         return "No gate was judged"
-    calm = [result for result in counted if soaking and unfinished(result)]
-    loud = [result for result in counted if result not in calm]
+    said = [(words.of_gate(result, interim), result.gate.title) for result in counted]
     named = [
-        f"{verdict.replace('_', ' ')}: {', '.join(r.gate.title for r in loud if r.verdict == verdict)}"
-        for verdict in ("FAIL", "NO_DATA", "INCONCLUSIVE")
-        if any(r.verdict == verdict for r in loud)
+        f"{word}: {', '.join(title for of, title in said if of is word)}"
+        for word in (Word.FAIL, Word.NO_DATA, Word.INCONCLUSIVE)
+        if any(of is word for of, _ in said)
     ]
-    if calm:
-        named.append(f"soaking, nothing wrong so far: {len(calm)}")
-    passed = sum(r.verdict == "PASS" for r in counted)
+    if watched := sum(of is Word.WATCH for of, _ in said):
+        named.append(f"{Word.WATCH}, nothing wrong so far: {watched}")
+    passed = sum(of is Word.PASS for of, _ in said)
     return " · ".join(
         [f"{passed} of {words.count(len(counted), 'required gate')} {words.verb(len(counted), 'pass')}", *named]
     )
@@ -93,7 +98,7 @@ def _tally(results: Sequence[GateResult], soaking: bool) -> str:
 def verdict_banner(outcome: Outcome) -> Shown:
     """The decision, why, and what to do next, before anything else is read."""
     word = outcome.word
-    icon, colour = BADGES[word]
+    icon, colour = badge_of(word)
     lines = [("Why", words.shown(outcome.reason)), ("Next", outcome.next)]
     back = words.instant(outcome.come_back_at)
     if back and back not in outcome.next:
@@ -160,5 +165,5 @@ def closing_note(run_id: str, outcome: Outcome, where: str | None, warnings: Seq
         f"Record {run_id} sealed: {where}" if where else f"Record {run_id}: sealed by the engine when the notebook ends"
     )
     word = outcome.word
-    icon, colour = BADGES[word]
+    icon, colour = badge_of(word)
     return stack(edged(f"{icon} {word}. Next: {outcome.next}", colour), *map(edged, warnings), edged(sealed))

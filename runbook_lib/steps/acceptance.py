@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.foreign import markdown
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.record.chain import predecessors
-from runbook_lib.record.entry import book
+from runbook_lib.record.entry import book, entries
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs
 from runbook_lib.rollout.replay import replay_all
@@ -22,7 +22,7 @@ from runbook_lib.rollout.requirement import ACCEPTANCE, Line, Reference, lines, 
 from runbook_lib.rollout.timeline import chart, story
 from runbook_lib.run.run import Run
 from runbook_lib.show.page import Page, line
-from runbook_lib.show.tables import Cell, badge, table, when
+from runbook_lib.show.tables import Cell, badge, table
 from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.step import Step
 
@@ -171,7 +171,7 @@ class Acceptance(Step):
         """One page, fit to be signed; in the record as summary.md."""
         text = self._summary()
         self.run.journal.attach("summary.md", text.encode())
-        return Page(text)
+        return Page(text, one_sheet=True)
 
     def _summary(self) -> str:
         criteria = [one for id, one in self.run.checks.items() if id.startswith("criterion.")]
@@ -183,8 +183,8 @@ class Acceptance(Step):
         ]
         gates = self._figures()
         signed = [
-            f"- {one.entry.at[:16]}: {one.entry.item} approved by {markdown(one.entry.by)} ({markdown(one.entry.role)})"
-            for one in book(self.run.archive, None, flat.release, "approval").entered
+            f"- {when(one.at)}: {one.item} approved by {markdown(one.by)} ({markdown(one.role)})"
+            for one in entries(self.run.archive, None, flat.release, "approval")
         ]
         span = [_when(record) for record in self.records]
         days = (max(span) - min(span)).total_seconds() / 86400 if span else 0.0

@@ -11,6 +11,7 @@ from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.observe.alarms import pager
@@ -133,7 +134,9 @@ class Alarms(Step):
         """What applying would write; for what a stack owns, the resource as its template ought to have it."""
         names = [one.name for one in self.planned if one.writes]
         theirs = [one for one in self.planned if not one.same and not one.writes]
-        said = f"Applying writes {len(names)} alarms: {', '.join(names)}." if names else "Nothing to write."
+        said = (
+            f"Applying writes {words.count(len(names), 'alarm')}: {', '.join(names)}." if names else "Nothing to write."
+        )
         if pager.read(self.run.aws, self.params).writes:
             said += " It subscribes the pager."
         said += f" The drill sets off all {len(self.planned)}: whoever is subscribed to the topic is told of each."
@@ -172,7 +175,8 @@ class Alarms(Step):
                 later = check(f"drill.{one.alarm.id}", one.name, None, "drilled when applied", mends=True)
                 self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
             now = f" Right now it would be refused: {why}." if (why := refusal(state)) else ""
-            return line(f"No drill in plan mode; applying sets off {len(self.planned)} alarms and puts them back.{now}")
+            many = words.count(len(self.planned), "alarm")
+            return line(f"No drill in plan mode; applying sets off {many}, and puts back what it set off.{now}")
         names, wait = [one.name for one in self.planned], self.params.service.notify.drill_wait_s
         try:
             done = drill(self.run.aws, self.run.guard, self.params, names, state, wait_s=wait)
@@ -238,7 +242,7 @@ class Alarms(Step):
                 "notify.anybody",
                 "The alarm topic has subscribers",
                 bool(kinds),
-                f"{len(kinds)} subscriptions: {', '.join(kinds) or 'none'}",
+                f"{words.count(len(kinds), 'subscription')}: {', '.join(kinds) or 'none'}",
                 required=False,
             ),
             self._pager(),
@@ -261,7 +265,7 @@ class Alarms(Step):
         elif not found.confirmed:
             said = "subscribed, and the pager has not confirmed yet"
         else:
-            said = f"told of {len(found.wanted)} alarms: {', '.join(found.wanted)}"
+            said = f"told of {words.count(len(found.wanted), 'alarm')}: {', '.join(found.wanted)}"
         ok = found.confirmed and found.as_declared
         return check("notify.pager", title, ok, said, required=False, mends=found.writes)
 

@@ -8,7 +8,8 @@ from typing import Any
 from runbook_lib.act.dlq_drill import round_trip
 from runbook_lib.act.requests.smoke import STEPS, smoke
 from runbook_lib.base.errors import AwsError, Refused
-from runbook_lib.base.window import Window
+from runbook_lib.base.window import Window, when
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
@@ -18,7 +19,7 @@ from runbook_lib.show.bars import bars
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.console import Live
 from runbook_lib.show.page import line
-from runbook_lib.show.tables import stack, table, when
+from runbook_lib.show.tables import stack, table
 from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
@@ -60,8 +61,9 @@ class DeployDev(Step):
         """The decision and the checks; of the inventory, shown above in full, only what does not hold."""
         checks = self.run.checks.values()
         told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
-        held = line(f"Of the inventory {len(checks) - len(told)} settings hold, and are not repeated here.")
-        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks", fold=True), held)
+        held = words.count(len(checks) - len(told), "setting")
+        rest = line(f"In order in the inventory, and not repeated here: {held}.")
+        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks", fold=True), rest)
 
     def deploy(self) -> Any:
         """Deploys by the team's command, if the run may and there is something to deploy.
@@ -134,7 +136,7 @@ class DeployDev(Step):
         silent = [name for name in FUNCTIONS if not logs.spoke(client, self.params, window, resource=name)]
         found = [(name, one) for name in FUNCTIONS for one in logs.failures(client, self.params, window, resource=name)]
         count = sum(one.count for _, one in found)
-        since = f"since {self.began:%Y-%m-%d %H:%M} UTC"
+        since = f"since {when(self.began)}"
         said = f"no error in any log {since}"
         if count:
             said = f"{count} lines with errors {since}, the most frequent: {found[0][1].text[:120]}; read them below"

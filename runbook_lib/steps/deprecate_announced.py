@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook_lib.base.window import when
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.record.record import Record
 from runbook_lib.run.run import Run
@@ -37,10 +38,9 @@ def announcement(records: list[Record], run: Run, *, removed: bool, archived: Ch
     ]
     if archived is not None and archived.ok:
         lines.append(f"- The old handler: {archived.reason}.")
-    lines += ["", "| Step | Where | Passed (UTC) | Success rate | Record |", "|---|---|---|---|---|"]
+    lines += ["", "| Step | Where | Passed | Success rate | Record |", "|---|---|---|---|---|"]
     for (notebook, env), one in sorted(passed.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
-        when = (one.as_of or "")[:16].replace("T", " ")
-        lines.append(f"| {steps[notebook].title} | {env} | {when} | {_success(one)} | {one.run_id} |")
+        lines.append(f"| {steps[notebook].title} | {env} | {when(one.as_of)} | {_success(one)} | {one.run_id} |")
     if not passed:
         lines.append("| no applied PROMOTE is on record | – | – | – | – |")
     return "\n".join(lines) + "\n"

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from runbook_lib.base.window import when
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.inventory.inspect import rules
@@ -83,7 +85,7 @@ class Deprecation(Step):
             reason = f"{self.name} is gone, so nobody can call it"
         elif seen.calls:
             ok = False
-            last = f", the last at {seen.last_at:%Y-%m-%d %H:%M} UTC" if seen.last_at else ""
+            last = f", the last at {when(seen.last_at)}" if seen.last_at else ""
             reason = (
                 f"{self.name} was invoked {seen.calls:g} times {window}{last}; find the callers, and wait until it has "
                 f"been silent for {self.hours:g} h"
@@ -189,7 +191,9 @@ class Deprecation(Step):
         elif wrong:
             reason = f"{said} still leads to {self.name}; migrate it first"
         else:
-            reason = f"{len(self.found)} things are used by the synchronous path alone, and nothing leads to it"
+            reason = (
+                f"used by the synchronous path alone, and nothing leads to it: {words.count(len(self.found), 'thing')}"
+            )
         facts: dict[str, Any] = {"role": role, "items": [[one.kind, one.name, one.detail] for one in self.found]}
         return check(
             "sync.leftovers",

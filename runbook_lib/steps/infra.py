@@ -12,6 +12,7 @@ from runbook_lib.act.command import Commands, Ran, command_check, run_command
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.redact import redact_text
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Diff, parse
 from runbook_lib.judge.incidents.mending import Wanted, mended
@@ -166,10 +167,10 @@ class Infra:
         found = self.inspect()
         self.run.check(*found)
         bad = [one for one in found if not one.ok]
-        good = len(found) - len(bad)
-        return (
-            checks_table(bad, f"{caption}: {good} of {len(found)} settings hold") if bad else self._all(found, caption)
-        )
+        if not bad:
+            return self._all(found, caption)
+        many = words.count(len(found), "setting")
+        return checks_table(bad, f"{caption}: {len(found) - len(bad)} of {many} in order")
 
     def inspect(self) -> list[Check]:
         """The inventory as checks, not noted yet.
@@ -237,7 +238,7 @@ class Infra:
 
     def _all(self, found: list[Check], caption: str) -> Any:
         return folded(
-            f"✔ {caption}: all {len(found)} settings hold",
+            f"✔ {caption}: {words.all_of(len(found), 'setting')} in order",
             [f"{one.id}: {one.found or one.reason}" for one in found],
         )
 

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import Any
 
-from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.base.window import Window, iso, parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.checks import Check, check
@@ -14,21 +14,23 @@ from runbook_lib.judge.gates.statistics import poisson_interval
 from runbook_lib.judge.model import RULES, Decision, GateResult, Look, Outcome, Verdict
 from runbook_lib.judge.planning import cadence
 from runbook_lib.judge.planning.cadence import Slot
+from runbook_lib.observe.evidence import course
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs, deviations
+from runbook_lib.rollout.gate_charts import tiles
 from runbook_lib.rollout.look import Seen, take
-from runbook_lib.rollout.panels import asks, grid
+from runbook_lib.rollout.panels import CONTEXT, asks, drawn, grid
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
+from runbook_lib.show.multiples import multiples
 from runbook_lib.show.page import evidence_table, line
-from runbook_lib.show.tables import Cell, stack, table, when
+from runbook_lib.show.tables import Cell, stack, table
 from runbook_lib.show.traffic import census_table
 from runbook_lib.show.verdicts import gate_table, verdict_banner
-from runbook_lib.steps import post_deployment_charts as week_charts
 
 PHASE3 = "08_phase3_100_percent"
 LEAST_H, MOST_H = 4.0, 23.0
@@ -115,7 +117,7 @@ class Week:
         levels["configured"] = configured.read(
             run.aws.client, self.params, lambda: deviations.since(run.archive, self.params.env, deviations.BILLING)
         )
-        more = [*asks(Window(since, run.now)), *self._daily()]
+        more = [*asks(Window(since, run.now)), *course.asks(self.params, window, run.now), *self._daily()]
         self.seen = take(run, self.state, window, self._look(), segment, levels, more=more)
         return stack(evidence_table(self.seen.evidence), census_table(segment))
 
@@ -150,11 +152,15 @@ class Week:
         return Cell(f"{total:,.0f} ({low:.0f}-{high:.0f})", nowrap=True)
 
     def charts(self) -> Any:
-        """The seven key metrics over the week, thresholds drawn in, one above the other."""
-        looks = week_charts.found(self._records(self.run.notebook), self.run.now, self._case().verdict().results)
+        """A timeline of what each gate judges, with what every look of the week judged; then the week's traffic."""
+        run, seen = self.run, self._looked()
+        case = self._case()
+        before = [one for one in self._records(run.notebook) if one.as_of and parse(one.as_of) < run.now]
+        shown = multiples(tiles(seen.answered(self.params), case, case.verdict().results, before))
         marks = [(self.start, "accepted")] if self.start else []
-        periods = grid(self._looked().window.start, self.run.now, self.params)
-        return timelines(week_charts.panels(looks, self._looked().answers, self.params.policy, periods), marks=marks)
+        periods = grid(min(self.start or seen.window.start, seen.window.start), run.now, self.params)
+        groups = [drawn(panel, seen.answers, {}, {}, periods) for panel in CONTEXT]
+        return stack(shown, timelines(groups, marks=marks, title="The week's traffic"))
 
     def cost_table(self) -> Any:
         """What a report costs now, what a month of it comes to, and what it cost through the rollout."""
@@ -176,7 +182,7 @@ class Week:
             )
         if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
-        self.outcome = self.run.decide(outcome, "after" if self.over else "during")
+        self.outcome = self.run.decide(outcome, "after" if self.over else "during", state=self.state)
         return self.outcome
 
     def _case(self) -> Case:
@@ -227,7 +233,7 @@ class Week:
     def gate_table(self) -> Any:
         """Decision and gates."""
         outcome = self.outcome or self.judge()
-        return stack(verdict_banner(outcome), gate_table(outcome, soaking=self._look() is None))
+        return stack(verdict_banner(outcome), gate_table(outcome, interim=self._look() is None))
 
     def plan(self) -> Any:
         """What there is to do: nothing is changed by a look."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.act.command import Command, Ran, command_check, run_command
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome, Verdict
@@ -28,7 +29,7 @@ from runbook_lib.show.console import Live, folded
 from runbook_lib.show.page import line
 from runbook_lib.show.picture import image
 from runbook_lib.show.power import door_table, power_chart, power_table, quiet_table, trials_table, week_chart
-from runbook_lib.show.tables import stack, where_table
+from runbook_lib.show.tables import span, stack, where_table
 from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
@@ -120,7 +121,7 @@ class Preflight(Step):
         average, least = weekly.mean(seen.points), weekly.least(seen.points, 24)
         total = sum(value for _, value in seen.points)
         rows = {
-            "Asked": f"{seen.asked.start:%Y-%m-%d %H:%M} to {seen.asked.end:%Y-%m-%d %H:%M} UTC, both routes",
+            "Asked": f"{span(seen.asked.start, seen.asked.end)}, both routes",
             "Seen": f"{len(seen.points):,} of {seen.hours_asked:,} hours, {total:,.0f} requests",
             "Mean": f"{average:.1f} requests an hour, {average * 24:,.0f} a day",
             "Quietest 24 hours": "–" if least is None else f"{least:,.0f} requests",
@@ -176,7 +177,7 @@ class Preflight(Step):
         """The quietest hours of the week, in which to shift; UTC."""
         best, hours = self._quiet(), self.params.policy.baseline.quiet_hours
         days = (weekly.quietest(self.traffic.points, hours, day) for day in range(7))
-        note = f"It begins next at {best.next(self.run.now):%Y-%m-%d %H:%M} UTC." if best else "No traffic was seen."
+        note = f"It begins next at {when(best.next(self.run.now))}." if best else "No traffic was seen."
         if best:
             self.run.journal.append("quiet", window=best.model_dump(mode="json"), words=best.words)
         return quiet_table(best, [day for day in days if day], note)

@@ -107,7 +107,7 @@ def _median(axes: Any, bench: Any, runs: int) -> None:
 
 def _change(axes: Any, bench: Any, runs: int) -> None:
     change, good = bench.bench_change, 2900
-    rows = change.rows(max(500, runs // 10))
+    rows = change.rows(runs)
     at = [100 * share for share in change.SHARES]
     for (name, words), colour, mark, dash in zip(
         (

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from runbook_lib.base.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
-from runbook_lib.cli.app import app
+from runbook_lib.cli.app import _show_status, app
 from runbook_lib.cli.options import placed
 from runbook_lib.cli.rehearse import rehearse
+from runbook_lib.commands.status import Status
+from runbook_lib.rollout.progress import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
@@ -123,3 +129,64 @@ def test_an_unknown_environment_is_one_sentence() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     told = "runbook: params/qa.yaml: no such file: 'qa' is no environment; there are dev, prod, staging"
     assert done.stderr.strip() == told
+
+
+STATUS = Status(
+    env="prod",
+    release="2026.11",
+    weight=0.0,
+    dial=10.0,
+    switch="off",
+    now="2026-11-09 12:00 UTC",
+    lines=(
+        Line(
+            notebook="06_phase1_10_percent",
+            env="prod",
+            title="10 %",
+            state="hold",
+            moment="taken_back",
+            words="the weight was taken back by rollback_1_async_failing (run 4f1c9a7be210) at 2026-11-09 11:00 UTC",
+            last="ROLLBACK",
+            last_at="2026-11-09 11:30 UTC",
+            due="",
+            command="runbook run 06_phase1_10_percent --params params/prod.yaml --set attempt=2",
+        ),
+    ),
+    next="runbook run 06_phase1_10_percent --params params/prod.yaml --set attempt=2",
+    next_words="06_phase1_10_percent in prod: only when the cause is mended.",
+    exit_code=3,
+    unfinished="rollback 1 (run 4f1c9a7be210) is not proven yet: async is off, still to be seen: the split is 0 %",
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200, None])
+def test_status_is_whole_at_any_width_and_in_a_pipe(
+    width: int | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if width is not None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(width))
+    _show_status(STATUS)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert lines[-1] == STATUS.next, "the command stands on one line, to be pasted"
+    told = " ".join(" ".join(lines).split())
+    for word in ("06_phase1_10_percent", "rollback_1_async_failing", "4f1c9a7be210)", "✘ hold", "weight in force 0 %"):
+        assert word in told
+    assert not re.search(r"[{\[]'|None|True|False", told)
+    assert width is None or all(len(line) <= width for line in lines[:-1]), lines
+
+
+def test_status_watch_asks_again_and_ends_with_the_code_of_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def looks(file: Path, values: Any, *, every: float | None) -> Any:
+        asked.append((values["release"], every))
+        yield STATUS
+        yield "AWS did not answer; asked again in 30 s"
+        yield replace(STATUS, exit_code=4)
+
+    monkeypatch.setattr("runbook_lib.commands.status.again", looks)
+    words = ["status", "--params", str(ROOT / "params" / "prod.yaml"), "--watch", "--interval", "30"]
+    done = CliRunner().invoke(app, [*words, "--set", "release=r9"])
+    assert asked == [("r9", 30.0)] and done.exit_code == 4
+    assert done.stdout.count("weight in force") == 2 and "AWS did not answer" in done.stderr

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.cli import terminal
 from runbook_lib.cli.archive import _RECORDS
-from runbook_lib.cli.terminal import Column, fitted, say, table
+from runbook_lib.cli.terminal import Column, fitted, prose, say, table
 
 CLI = Path(__file__).resolve().parents[2] / "runbook_lib" / "cli"
 COLUMNS = (Column("run", "run"), Column("step", "step", rank=1), Column("why", "why", prose=True))
@@ -66,6 +66,30 @@ def test_at_any_width_every_id_stands_whole_on_a_line(rows: list[dict[str, str]]
     assert all(any(row["run"] in line for line in lines) for row in rows)
     words = " ".join(lines)
     assert all(word in words.replace(" ", "") for row in rows for word in ["".join(row["why"].split())[:3]])
+
+
+@given(
+    st.lists(st.text("ab-_/", min_size=1, max_size=40), min_size=1, max_size=12), st.sampled_from([60, 80, 100, 200])
+)
+def test_no_word_is_ever_cut(words: list[str], width: int) -> None:
+    """Ids, paths and commands have hyphens: each stands whole on one line, beside its row or below it."""
+    lines = fitted(COLUMNS, [{"run": "4f1c9a7be210", "step": "s", "why": " ".join(words)}], width)
+    assert {word for line in lines for word in line.split()} >= set(words)
+    assert all(len(line) <= width for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_a_sentence_is_wrapped_between_its_words_on_a_terminal_alone(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "next: 06_phase1_10_percent in prod: " + "the weight was taken back by rollback_1_async_failing; " * 4
+    prose(told.strip(), indent="  ")
+    assert capsys.readouterr().out == f"  {told.strip()}\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    prose(told.strip(), indent="  ")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert all(len(line) <= width for line in lines) and " ".join(lines).split() == told.split()
 
 
 def test_a_pipe_gets_one_record_a_line(capsys: pytest.CaptureFixture[str]) -> None:

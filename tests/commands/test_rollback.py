@@ -21,6 +21,7 @@ from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
 from runbook_lib.commands.rollback import NOTEBOOK, after, finish, rollback_1
+from runbook_lib.commands.status import rollout_status
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load_file
@@ -81,6 +82,7 @@ def test_plan_changes_nothing_and_says_what_it_would_do(aws: EmbeddedAws, file: 
 @pytest.mark.emulator
 def test_async_is_off_and_the_record_says_so(aws: EmbeddedAws, file: Path) -> None:
     done = rollback_1(file, {**APPLY, "reason": "drill"})
+    assert f": {rollout_status(file).next};" in done.next, "what status proposes, until the notebook has run"
     assert state(aws, file).switch_on is False
     assert "async is off" in done.sentence
     archive = Archive(file.parent.parent / "archive")

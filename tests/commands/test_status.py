@@ -19,13 +19,16 @@ from runbook_lib.record.place import RecordRef
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import Sandbox
+from runbook_lib.rollout.known import needed
 from runbook_lib.rollout.moment import Moment
-from runbook_lib.rollout.progress import Line, Rollout, following, needed
+from runbook_lib.rollout.next_step import Standing, standing
+from runbook_lib.rollout.progress import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "params" / "prod.yaml"
 PARAMS = load_file(FILE)
 STEPS = PARAMS.policy.steps
+ROLLBACKS = ("rollback_1_async_failing", "rollback_2_queue_backlog", "rollback_3_dynamodb_throttling")
 NOW = dt.datetime(2026, 11, 9, 12, tzinfo=dt.UTC)
 LATER, EARLIER = "2026-11-09T18:00:00Z", "2026-11-09T06:00:00Z"
 ORDER = [
@@ -86,7 +89,7 @@ class Stage:
         for one in ORDER[: ORDER.index(until)]:
             self.seal(one)
 
-    def lines(self) -> dict[str, Line]:
+    def standing(self) -> Standing:
         state = TrafficState(
             dial_percent=self.weight,
             switch_on=self.weight > 0,
@@ -94,11 +97,16 @@ class Stage:
             migrated=self.migrated,
             temporary_route=True,
         )
-        found = Rollout(load_file(FILE, self.values), self.archive, FILE, state, self.moments, NOW).lines()
-        return {f"{line.notebook}@{line.env}": line for line in found}
+        return standing(load_file(FILE, self.values), self.archive, state, NOW, seen=self.moments)
+
+    def lines(self) -> dict[str, Line]:
+        return {f"{line.notebook}@{line.env}": line for line in self.standing().lines}
 
     def next(self) -> str:
-        return following(list(self.lines().values()))
+        return self.standing().next.command
+
+    def words(self) -> str:
+        return self.standing().next.words
 
 
 @pytest.fixture
@@ -120,30 +128,18 @@ def test_an_empty_archive_begins_with_the_checklist(stage: Stage) -> None:
     assert [name for name, line in lines.items() if line.state == "due"] == ["01_preflight@prod"]
     assert lines["06_phase1_10_percent@prod"].words == "waits for 01_preflight@prod"
     assert lines["03_dashboard@staging"].words == "waits for 05_staging@staging to deploy"
-    assert (
-        stage.next() == f"runbook run 01_preflight --params {FILE}   (read the plan, then add --apply --confirm prod)"
-    )
+    assert stage.next() == "runbook run 01_preflight --params params/prod.yaml"
+    assert "read the plan, then add --apply --confirm prod" in stage.words()
 
 
 def test_a_plan_in_order_is_to_be_applied(stage: Stage) -> None:
     stage.seal("01_preflight@prod", "PLANNED", mode="plan")
-    assert stage.next().startswith(f"runbook run 01_preflight --params {FILE} --apply --confirm prod")
+    assert stage.next().startswith("runbook run 01_preflight --params params/prod.yaml --apply --confirm prod")
 
 
 def test_the_command_names_the_parameters_of_its_own_environment(stage: Stage) -> None:
     stage.passed("02_deploy_dev@dev")
-    file = FILE.with_name("dev.yaml")
-    assert (
-        stage.next() == f"runbook run 02_deploy_dev --params {file}   (read the plan, then add --apply --confirm dev)"
-    )
-
-
-def test_where_the_parameters_of_another_environment_are_missing_no_file_is_made_up(
-    stage: Stage, tmp_path: Path
-) -> None:
-    stage.passed("02_deploy_dev@dev")
-    made = Rollout(PARAMS, stage.archive, tmp_path / "prod.yaml", TrafficState.model_construct(), {}, NOW)
-    assert "--params <the parameters of dev>" in following(made.lines())
+    assert stage.next() == "runbook run 02_deploy_dev --params params/dev.yaml"
 
 
 @pytest.mark.parametrize("env", ["staging", "prod"])
@@ -174,7 +170,7 @@ def test_a_soak_says_when_to_come_back(stage: Stage, back: str, state: str) -> N
     stage.seal("06_phase1_10_percent@prod", "SOAK", back=back)
     line = stage.lines()["06_phase1_10_percent@prod"]
     assert (line.state, line.due) == (state, back.replace("T", " ").replace(":00Z", " UTC"))
-    assert ("an interim look is always safe" in stage.next()) is (state == "soaking")
+    assert ("an interim look is always safe" in stage.words()) is (state == "soaking")
     assert "--confirm" not in stage.next() or state == "due"
 
 
@@ -220,11 +216,11 @@ def test_a_hold_goes_first(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("weight", "migrated", "command"),
     [
-        (50.0, False, f"runbook rollback 1 --params {FILE} --apply --confirm prod"),
-        (0.0, False, f"runbook run 07_phase2_50_percent --params {FILE} --set attempt=2"),
-        (50.0, True, f"runbook run 07_phase2_50_percent --params {FILE} --set attempt=2"),
+        (50.0, False, "runbook rollback 1 --params params/prod.yaml --apply --confirm prod"),
+        (0.0, False, "runbook rollback 1 --params params/prod.yaml --apply --confirm prod"),
+        (50.0, True, "runbook run 07_phase2_50_percent --params params/prod.yaml --set attempt=2"),
     ],
-    ids=["still in force", "taken back", "migrated: there is no way back by the switch"],
+    ids=["still in force", "taken back: it is proven first", "migrated: there is no way back by the switch"],
 )
 def test_a_rollback_is_proposed_only_where_it_turns_something_off(
     stage: Stage, weight: float, migrated: bool, command: str
@@ -239,9 +235,11 @@ def test_after_the_migration_rollback_1_is_still_the_answer_to_the_last_phase(st
     stage.passed("08_phase3_100_percent@prod")
     stage.seal("08_phase3_100_percent@prod", "ROLLBACK", scenario="rollback_1")
     stage.weight, stage.migrated = 100.0, True
-    assert stage.next().startswith(f"runbook rollback 1 --params {FILE} --apply --confirm prod")
+    assert stage.next().startswith("runbook rollback 1 --params params/prod.yaml --apply --confirm prod")
     stage.weight, stage.migrated = 0.0, False
-    assert stage.next().startswith(f"runbook run 08_phase3_100_percent --params {FILE} --set attempt=2")
+    stage.seal("rollback_1_async_failing@prod")
+    stage.weight = 50.0
+    assert stage.next().startswith("runbook run 08_phase3_100_percent --params params/prod.yaml --set attempt=2")
 
 
 @pytest.mark.parametrize("scenario", ["rollback_2", "rollback_3"])
@@ -249,15 +247,17 @@ def test_a_backlog_or_throttling_is_not_answered_by_turning_async_off(stage: Sta
     stage.passed("07_phase2_50_percent@prod")
     stage.seal("07_phase2_50_percent@prod", "ROLLBACK", scenario=scenario)
     stage.weight = 50.0
-    assert scenario in stage.next()
-    assert "runbook rollback" not in stage.next()
+    number = scenario[-1]
+    assert stage.next() == f"runbook rollback {number} --params params/prod.yaml --apply --confirm prod"
+    stage.seal(f"{ROLLBACKS[int(number) - 1]}@prod")
+    assert stage.next() == "runbook run 07_phase2_50_percent --params params/prod.yaml"
 
 
 def test_a_rollback_elsewhere_is_looked_at_there(stage: Stage) -> None:
     stage.passed("05_staging@staging")
     stage.seal("05_staging@staging", "ROLLBACK")
     stage.weight = 10.0
-    assert stage.next().startswith(f"runbook status --params {FILE.with_name('staging.yaml')}")
+    assert stage.next().startswith("runbook status --params params/staging.yaml")
 
 
 def test_after_the_deprecation_no_rollback_is_proposed(stage: Stage) -> None:
@@ -273,6 +273,8 @@ def test_a_weight_that_is_gone_is_a_hold_even_where_the_step_has_passed(stage: S
     stage.moments["06_phase1_10_percent"] = moment(name)
     line = stage.lines()["06_phase1_10_percent@prod"]
     assert (line.state, line.moment, line.words) == ("hold", name, f"it is {name}")
+    assert stage.next().startswith("runbook rollback 1 "), "it has to be proven that async is off"
+    stage.seal("rollback_1_async_failing@prod")
     assert "--set attempt=2" in stage.next()
 
 
@@ -314,7 +316,7 @@ def test_when_all_has_passed_nothing_is_due(stage: Stage) -> None:
     stage.passed("11_acceptance@prod")
     stage.seal("11_acceptance@prod")
     assert {line.state for line in stage.lines().values()} == {"passed"}
-    assert stage.next() == "nothing is due"
+    assert (stage.next(), stage.words()) == ("", "Nothing is due.")
 
 
 def test_records_of_another_release_do_not_count(stage: Stage) -> None:
@@ -326,7 +328,7 @@ def test_records_of_another_release_do_not_count(stage: Stage) -> None:
 def test_it_fits_on_one_screen_and_into_json(stage: Stage) -> None:
     stage.passed("06_phase1_10_percent@prod")
     lines = tuple(stage.lines().values())
-    seen = Status("prod", "r", 0.0, 0.0, "off", "now", lines, following(lines))
+    seen = Status("prod", "r", 0.0, 0.0, "off", "now", lines, stage.next())
     assert json.loads(json.dumps(seen.as_dict()))["lines"][0]["state"] == "passed"
     assert seen.title == "Rollout: 7 of 13 steps passed" and seen.head.startswith("prod · r · now")
     assert [f"{row['step']}@{row['env']}" for row in seen.rows()] == ORDER

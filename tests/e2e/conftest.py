@@ -9,8 +9,10 @@ import contextlib
 import datetime as dt
 import json
 import re
+import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +42,11 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
 PHASE2 = ROOT / "notebooks" / "07_phase2_50_percent.ipynb"
 PHASE3 = ROOT / "notebooks" / "08_phase3_100_percent.ipynb"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 MORNING = 8
 QUIET = dt.timedelta(hours=2)
@@ -114,6 +121,15 @@ class Rollout:
         about = act.describe(release=self.release, notebook=notebook, attempt=1, run="test") if notebook else "test"
         plan = act.plan_shift(self.state(), percent, self.params, soak_hours=24 if percent else 0, description=about)
         AppConfigTraffic(self.aws.client("appconfig"), self.guard(), self.params).apply(plan)
+
+    def begin(self) -> Rollout:
+        """What comes before phase 1 has passed; nothing of another test is left: neither the switch nor the counts of
+        another phase's guards.
+        """
+        self.passed("06_phase1_10_percent")
+        self.on_again()
+        alarms.put_in_force(self.aws, self.guard(), self.params, "06_phase1_10_percent")
+        return self
 
     def quiet(self) -> None:
         """The next morning, after hours in which nobody came: dial at 0, nothing bakes, every guard is OK."""
@@ -207,6 +223,20 @@ def command(
     )
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium. Not for longer than a module: while it is there, no event loop but its own can run."""
+    if CHROMIUM is None:
+        warnings.warn("no Chromium found: the browser tests are SKIPPED; install it to run them", stacklevel=1)
+        pytest.skip("no Chromium found")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
 @pytest.fixture(scope="session")
 def stage() -> Iterator[EmbeddedAws]:
     """The embedded AWS of the end-to-end tests, with prod's sandbox."""
@@ -219,11 +249,7 @@ def stage() -> Iterator[EmbeddedAws]:
 def rollout(stage: EmbeddedAws, request: pytest.FixtureRequest, tmp_path: Path) -> Rollout:
     """A rollout of prod that phase 1 has not begun; what comes before it has passed."""
     release = re.sub(r"\W+", "-", request.node.name).strip("-")
-    made = Rollout(stage, release, tmp_path / "archive")
-    made.passed("06_phase1_10_percent")
-    # The guards may still have the counts of another test's phase.
-    alarms.put_in_force(stage, made.guard(), made.params, "06_phase1_10_percent")
-    return made
+    return Rollout(stage, release, tmp_path / "archive").begin()
 
 
 @pytest.fixture(name="command")

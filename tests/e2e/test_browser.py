@@ -8,24 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import attach
 from runbook_lib.record.attached import report_of
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 NOTEBOOK = "06_phase1_10_percent"
 SEALED = re.compile(r"Record ([0-9a-f]{12}) sealed")
 
@@ -47,10 +42,7 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    if CHROMIUM is None:
-        warnings.warn("no Chromium found: the browser tests are SKIPPED; install it to run them", stacklevel=1)
-        pytest.skip("no Chromium found")
+def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]:
     home = tmp_path_factory.mktemp("lab")
     for name in ("params", "notebooks"):
         shutil.copytree(ROOT / name, home / name)
@@ -69,16 +61,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser(lab: Lab) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
 
 
 def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browser: Any) -> None:
@@ -150,6 +132,15 @@ def test_code_is_hidden_until_asked_for(report: Any) -> None:
 def test_nothing_is_cut_off_at_the_side(report: Any, width: int) -> None:
     report.set_viewport_size({"width": width, "height": 900})
     assert report.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_axe_finds_nothing_in_the_report_of_a_fresh_run(lab: Lab, browser: Any) -> None:
+    page = browser.new_page(bypass_csp=True)
+    page.goto(report_of(lab.archive.records(notebook=NOTEBOOK)[-1]).as_uri())
+    page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found] == []
+    page.close()
 
 
 def test_paper_has_no_button(report: Any) -> None:

@@ -198,7 +198,9 @@ def test_a_soak_that_fails_after_the_migration_is_answered_by_the_infrastructure
     assert failed.outcome["scenario"] == "rollback_1"
     said = failed.outcome["next"]
     assert "The switch has no effect any more" in said and "--step async" in said
-    assert "runbook rollback 1 --params params/prod.yaml --apply --confirm prod" in said
+    command = failed.outcome["command"]
+    assert command.startswith("runbook rollback 1 --params params/prod.yaml ") and f"`{command}`" in said
+    assert f"--set release={rollout.release} " in command and command.endswith(" --apply --confirm prod")
     assert rollout.state().switch_on
 
     answered = rollout.by_hand(ROLLBACK_1, **rollout.apply, reason="decided by the phase")

@@ -30,8 +30,7 @@ SETTLED = dt.timedelta(minutes=7)
 @pytest.fixture(scope="module")
 def soaked(stage: Any, tmp_path_factory: pytest.TempPathFactory) -> Rollout:
     """Plan, shift, an interim look, and the declared look of a soak with too few requests."""
-    rollout = Rollout(stage, "replayed", tmp_path_factory.mktemp("replay") / "archive")
-    rollout.passed("06_phase1_10_percent")
+    rollout = Rollout(stage, "replayed", tmp_path_factory.mktemp("replay") / "archive").begin()
     rollout.quiet()
     world = rollout.world("low_traffic")
     world.advance_by(hours=1, minutes=5)

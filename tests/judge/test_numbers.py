@@ -18,7 +18,7 @@ from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge import numbers, words
-from runbook_lib.judge.gates import beside, change, compare, quarters, sequence, sequential, statistics
+from runbook_lib.judge.gates import beside, change, compare, older, sequence, sequential, statistics
 from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.money import cost, money, projection
@@ -151,10 +151,23 @@ TABLE: dict[str, Row] = {
     "statistics.percentile": Row(statistics.percentile, (some, some)),
     "sequential.log_e": Row(sequential.log_e, (odd, some, half, prior), "a failure at limit 0 is proof"),
     "sequential.early_fail_log_e": Row(sequential.early_fail_log_e, (odd, some, half, prior), "as log_e"),
-    "quarters.change_log_e": Row(quarters.change_log_e, (values, values, half, prior), "as log_e"),
-    "change.tested": Row(lambda *a: change.tested(*a)[0], (values, values, half, prior), "as log_e"),
+    "older.change_log_e": Row(older.change_log_e, (values, values, half, prior), "as log_e"),
+    "change.tested": Row(lambda *a: change.tested(*a).log_e, (values, values, half, prior, half), "as log_e"),
+    "change.counts": Row(lambda *a: sum(change.counts(*a)[1]), (values, values)),
+    "older.at_the_end": Row(
+        lambda k, m, *a: older.at_the_end(k, m, *a).log_e,
+        (values, values, half, prior, st.tuples(some, some)),
+        "as log_e",
+    ),
     "change.moment": Row(lambda *a: change.moment(*a).first, (values, values, half, prior)),
     "change.weights": Row(change.weights, (st.integers(0, 50),), "-inf for no start"),
+    "sequence.quantile_ranks": Row(lambda *a: sequence.quantile_ranks(*a)[1], (some, half, half, prior)),
+    "sequence.quantile_band": Row(
+        lambda times, n, q, looks, sure, p: sequence.quantile_band(
+            times, [n], [True], q=q, looks=looks, confidence=sure, prior=p
+        )[0][0],
+        (values, some, half, small, half, prior),
+    ),
     "sequence.so_far": Row(sequence.so_far, (odd, some, half, prior)),
     "sequence.at_declared": Row(sequence.at_declared, (some, some, half, some)),
     "sequence.band": Row(
@@ -263,6 +276,8 @@ NO_ARITHMETIC = {
     "load.drain",
     "load.drained",
     "power.fewest",
+    "words.of_gate",
+    "words.said",
     "words.comparison",
     "words.title",
     "words.instant",
@@ -284,7 +299,7 @@ MODULES = (
     money,
     power,
     projection,
-    quarters,
+    older,
     sequence,
     sequential,
     statistics,

@@ -95,7 +95,7 @@ class TestPredecessors:
         sealed("PROMOTE")
         sealed("ROLLBACK")
         ok, sentence = self.find(archive)
-        assert not ok and sentence.endswith("wants PROMOTE") and "ROLLBACK" in sentence
+        assert not ok and sentence.endswith("and has not passed") and "says ROLLBACK" in sentence
 
     def test_a_later_run_that_died_in_the_middle_of_a_change_takes_it_back(
         self, archive: Archive, sealed: Seal, stage: Callable[..., Path]

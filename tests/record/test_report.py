@@ -134,7 +134,7 @@ def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
 def test_code_is_there_and_hidden_until_asked_for_without_a_script(record: Record) -> None:
     markup = report_html(notebook(code("answer = 42")), record)
     assert re.search(r'<input type="checkbox" id="show-code" class="toggle"><label for="show-code"', markup)
-    assert ".source { display: none" in markup and ".toggle:checked ~ main .source { display: block; }" in markup
+    assert ".source { display: none" in markup and ".toggle:checked ~ .cells .source { display: block; }" in markup
     assert "answer" in Page(markup).text and "checked>" not in markup
 
 
@@ -253,17 +253,6 @@ def test_times_that_are_none_stay_as_they_are() -> None:
     assert ("As of", "soon") in facts(Record(as_of="soon"))
 
 
-def test_the_report_of_an_entry_says_who_said_what() -> None:
-    said = {"kind": "attestation", "item": "code_review", "by": "Ada", "role": "reviewer", "text": "password=hunter22"}
-    shown = facts(Record(entry={**said, "link": "https://example.org/review/1"}))
-    assert shown[:2] == [("Attestation", "code_review"), ("Said by", "Ada · reviewer")]
-    assert ("Evidence", "https://example.org/review/1") in shown
-    assert "hunter22" not in str(shown)
-    noted = facts(Record(entry={"kind": "note", "by": "Ada", "text": "the pager was slow"}))
-    assert noted[0] == ("Note", "the pager was slow")
-    assert "Said" not in dict(noted)
-
-
 def test_a_change_is_read_by_people() -> None:
     digest = "e7d14108a579936ade436666d91cfd548f48e3c983c05a5acef667ea121dbaa0"
     described = "runbook release=r notebook=06 run=1"
@@ -284,12 +273,14 @@ def test_a_change_is_read_by_people() -> None:
 def test_a_soak_in_order_does_not_alarm(record: Record, gate_result: Callable[..., dict[str, Any]]) -> None:
     fine = gate_result("success_rate", "INCONCLUSIVE", 1.0, reason="soaking, in order")
     short = gate_result("success_rate", "INCONCLUSIVE", 0.985, reason="soaking, short of the target")
-    soak = record.model_copy(update={"decision": "SOAK", "outcome": {"reason": "SOAK: ok"}, "gates": (fine, short)})
+    soak = record.model_copy(
+        update={"decision": "SOAK", "moment": "during", "outcome": {"reason": "SOAK: ok"}, "gates": (fine, short)}
+    )
     page = Page(report_html(None, soak))
-    assert "◔ SOAKING" in page.text and "? INCONCLUSIVE" in page.text
+    assert "◔ WATCH" in page.text and "? INCONCLUSIVE" in page.text
     assert "short of the target" in page.text and "soaking, in order" not in page.text
-    after = soak.model_copy(update={"decision": "HOLD"})
-    assert "SOAKING" not in Page(report_html(None, after)).text
+    after = soak.model_copy(update={"moment": "after"})
+    assert "WATCH" not in Page(report_html(None, after)).text
 
 
 def test_a_hold_lists_every_check_that_holds_it_up(record: Record) -> None:
@@ -333,7 +324,14 @@ def test_markdown_that_a_cell_shows_is_a_page() -> None:
     nb = notebook(
         code("page", {"output_type": "display_data", "data": {"text/markdown": "# Sign here", "text/plain": "x"}})
     )
-    assert '<div class="prose page"><h1>Sign here</h1>' in report_html(nb, Record())
+    assert '<div class="prose page"><h2>Sign here</h2>' in report_html(nb, Record()), "the report has its own h1"
+
+
+@pytest.mark.parametrize("metadata", [{"text/markdown": {"runbook_one_sheet": True}}, {"runbook_one_sheet": True}])
+def test_a_page_that_is_made_to_be_signed_is_kept_on_one_sheet(metadata: dict[str, Any]) -> None:
+    output = {"output_type": "display_data", "data": {"text/markdown": "# Sign here"}, "metadata": metadata}
+    assert '<div class="output one-sheet">' in report_html(notebook(code("page", output)), Record())
+    assert '<div class="output">' in report_html(notebook(code("page", {**output, "metadata": {}})), Record())
 
 
 def test_many_changes_that_are_alike_are_counted() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from runbook_lib.judge.model import Evidence
 from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs
 from runbook_lib.rollout import costs as cost_compare
 
@@ -74,24 +74,36 @@ def test_both_sides_are_drawn_where_both_have_a_bill(params: Params) -> None:
     assert "by service" not in str(costs.compared(alone, evidence(None), params))
 
 
-def record(at: str, notebook: str, own: float | None, sync: float | None, env: str = "prod") -> Any:
+def record(
+    at: str,
+    notebook: str,
+    own: float | None,
+    sync: float | None,
+    env: str = "prod",
+    shift: tuple[float, str] | None = None,
+) -> Record:
+    """A look's record; `shift`: the weight in force and since when."""
+
     def seen(usd: float | None) -> dict[str, Any]:
         return {"value": usd, "extra": {} if usd is None else {"infrastructure": usd, "llm": 10 * usd}}
 
     found = {"cost_per_vpr": seen(own), "cost_per_vpr_sync": seen(sync)}
-    return SimpleNamespace(as_of=at, notebook=notebook, env=env, evidence=found)
+    state = {"weight": shift[0], "dial_since": shift[1]} if shift else None
+    return Record.model_validate(
+        {"as_of": at, "notebook": notebook, "env": env, "evidence": found, "traffic_before": state}
+    )
 
 
 def test_the_cost_through_the_phases_is_that_of_the_looks(params: Params) -> None:
     records = [
-        record("2026-11-12T10:00:00Z", "07_phase2_50_percent", 0.001, 0.012),
-        record("2026-11-11T10:00:00Z", "06_phase1_10_percent", 0.002, 0.011),
-        record("2026-11-10T10:00:00Z", "06_phase1_10_percent", None, None),
+        record("2026-11-12T10:00:00Z", "07_phase2_50_percent", 0.001, 0.012, shift=(50, "2026-11-11T10:20:00Z")),
+        record("2026-11-11T10:00:00Z", "06_phase1_10_percent", 0.002, 0.011, shift=(10, "2026-11-10T10:05:00Z")),
+        record("2026-11-10T10:00:00Z", "06_phase1_10_percent", None, None, shift=(0, "2026-11-09T10:00:00Z")),
         record("2026-11-13T10:00:00Z", "10_post_deployment", 0.0009, None),
         record("2026-11-11T11:00:00Z", "06_phase1_10_percent", 9.0, 9.0, env="staging"),
     ]
     text = str(costs.history(records, params))
     assert "sync 0.011 to 0.012" in text and "async 0.0009 to 0.002, last 0.0009" in text
-    for mark in ("10 % at 2026-11-11 10:00 UTC", "50 % at 2026-11-12 10:00 UTC", "week at 2026-11-13 10:00 UTC"):
-        assert mark in text
+    for mark in ("10 % at 2026-11-10 10:05 UTC", "50 % at 2026-11-11 10:20 UTC"):
+        assert mark in text, "the shift itself, not the first look that has a bill, a day later"
     assert "nothing to draw" in str(costs.history(records[2:3], params))

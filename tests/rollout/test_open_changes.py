@@ -59,7 +59,7 @@ def test_a_run_that_was_killed_and_that_nobody_sealed_is_told(runs: Runs) -> Non
     runs.kill(staging)
     (one,) = open_changes(PARAMS, runs.archive)
     assert (
-        one.words == f"open change: run 000000000001 of {PHASE} began 'dial to 10 %' at 2026-11-09T01:00:00 and ended"
+        one.words == f"open change: run 000000000001 of {PHASE} began 'dial to 10 %' at 2026-11-09 01:00 UTC and ended"
     )
     assert one.next.startswith(f"runbook run {PHASE} --params params/prod.yaml")
     assert staging.is_dir(), "looking seals nothing"

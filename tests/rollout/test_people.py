@@ -198,7 +198,9 @@ def test_nobody_vouches_for_what_is_to_come(archive: Archive) -> None:
     sealed(archive, PHASE_3, "prod", "PROMOTE", hours_ago=2)
     (one,) = attestation_checks(at_once, ["docs_updated"])
     assert not one.ok and one.expected == f"operator, after {PHASE_3}@prod"
-    assert f"at 2026-11-23 00:00 UTC, before {PHASE_3}@prod at 2026-11-23 01:00; give it again: runbook" in one.reason
+    assert (
+        f"at 2026-11-23 00:00 UTC, before {PHASE_3}@prod at 2026-11-23 01:00 UTC; give it again: runbook" in one.reason
+    )
 
     say(archive, "docs_updated", "operator", hours_ago=1)
     assert attestation_checks(at_once, ["docs_updated"])[0].ok

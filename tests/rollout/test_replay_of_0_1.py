@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.links import Links
 from runbook_lib.record.listing import list_rows
+from runbook_lib.record.report import report_html
 from runbook_lib.rollout.replay import replay_all
 from runbook_lib.rollout.timeline import story
 
@@ -51,3 +55,16 @@ def test_the_timeline_reads_them(unpacked: Path) -> None:
     told = story([archive.load(ref) for ref in archive.records()])
     said = {one.notebook: one.decision for one in told.decisions}
     assert said["06_phase1_10_percent"] == said["08_phase3_100_percent"] == "PROMOTE"
+
+
+@pytest.mark.parametrize("name", ["healthy", "rollback"])
+def test_their_reports_can_be_drawn_as_those_of_today(unpacked: Path, name: str) -> None:
+    archive = Archive(unpacked / name)
+    for ref in archive.records():
+        record, executed = archive.load(ref), ref.folder / "notebook.ipynb"
+        notebook = json.loads(executed.read_bytes()) if executed.is_file() else None
+        page = report_html(notebook, record, Links(archive.root, record))
+        assert record.run_id in page and page.count("<h1>") == 1
+        pictures = re.findall(r"<img\b[^>]*background:white", page)
+        assert len(re.findall(r'class="chart" style="overflow-x:auto;--drawn:\d+px"><img', page)) == len(pictures)
+        assert not re.search(r"<th\b[^>]*></th>", page)

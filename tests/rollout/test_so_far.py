@@ -11,9 +11,10 @@ import pytest
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import Evidence, Look, Part
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import load_file
-from runbook_lib.rollout.so_far import so_far
+from runbook_lib.rollout.so_far import how_sure, quantile_so_far, so_far
 from runbook_lib.show import charts
 
 POLICY = load_file(Path(__file__).parents[2] / "params" / "prod.yaml").policy
@@ -99,3 +100,78 @@ def test_a_collapse_far_below_what_is_seen_is_named_at_the_edge_and_keeps_the_sc
     axes = charts.panel([chart]).axes[0]
     assert "↓ collapse < 90 %" in [text.get_text() for text in axes.texts]
     assert axes.get_ylim()[0] > 95
+
+
+def test_a_quantile_so_far_lies_in_its_interval_and_since_a_change_it_is_that_of_the_jobs_since() -> None:
+    """Twelve hours of jobs of 40 s or so, then an hour of jobs of 200 s."""
+    gate = POLICY.gate("generation_time")
+    jobs = [(START + dt.timedelta(minutes=3 * k), 40.0 + k % 20 if k < 240 else 200.0) for k in range(260)]
+    end = START + dt.timedelta(minutes=3 * 260)
+    how = {"confidence": POLICY.confidence, "prior": POLICY.early_prior}
+    rows = tuple((at.isoformat(), int(value > 120), 1) for at, value in jobs)
+    fields: dict[str, Any] = {
+        "measure": "generation_time",
+        "kind": "quantile",
+        "query": "by hand",
+        "value": 200.0,
+        "n": 260,
+        "bad": 20,
+    }
+    seen = Evidence(start=START.isoformat(), end=end.isoformat(), course=rows, **fields)
+    result = judge(gate, seen, look=None, looks=LOOKS, alpha_early=POLICY.alpha_early, **how)
+    assert result.since == rows[240][0]
+    chart = quantile_so_far(jobs, result, end=end, look=None, looks=LOOKS, **how)
+    assert chart is not None
+    values = dict(chart["series"]["so far"])
+    assert len(chart["band"]) > 20 and all(low <= values[at] <= high for at, low, high in chart["band"])
+    assert {value for _, value in chart["series"]["since the change"]} == {200.0}
+    assert quantile_so_far([], result, end=end, look=None, looks=LOOKS, **how) is None
+    figure = charts.panel([chart])
+    assert {"target < 90 s", "alert > 120 s"} <= {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_a_change_that_is_over_is_drawn_to_its_end() -> None:
+    seen = evidence([3, 2, 4, 3, 2, 4, *[0] * 600])
+    chart = drawn(seen)
+    assert chart is not None
+    since = chart["series"]["since the change"]
+    assert since[-1][0] < parse(seen.end) - dt.timedelta(hours=8) and since[-1][1] < 50
+
+
+@pytest.mark.parametrize(
+    ("id", "kind", "unit"), [("submit_latency", "quantile", "beyond"), ("observed_split", "split", "")]
+)
+def test_a_change_of_any_gate_with_a_course_can_be_drawn(id: str, kind: str, unit: str) -> None:
+    seen = evidence([3, 2, 4, 3, 2, 4] * 6).model_copy(update={"kind": kind, "value": 2.0, "weight": 0.0, "bad": None})
+    gate = POLICY.gate(id)
+    result = judge(gate, seen.model_copy(update={"bad": 0}) if kind == "split" else seen, look=None)
+    chart = so_far(seen, result, look=None, looks=LOOKS, confidence=0.95, prior=POLICY.early_prior)
+    assert chart is not None and unit in chart["title"] and chart["gate"] is None
+    assert chart["series"]["so far"][-1][1] == pytest.approx(100 * 108 / 544)
+
+
+def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_change() -> None:
+    good, worse = evidence([0, 0]), evidence([3, 2, 4, 3, 2, 4] * 6)
+    routes = (Part(name="POST", bad=108, n=544, course=worse.course), Part(name="GET", bad=0, n=9000))
+    errors = worse.model_copy(update={"parts": routes, "n": 9544, "course": ()})
+    first = int(START.timestamp() // 10)
+    jobs = Segment(
+        start=START,
+        end=START + dt.timedelta(hours=9),
+        end_settled=START + dt.timedelta(hours=9),
+        completed=90,
+        generation_s=(40.0,) * 90,
+        generation_at=tuple(first + 36 * place for place in range(90)),
+    )
+    times = good.model_copy(update={"kind": "quantile", "value": 40.0, "course": (), "n": 90, "bad": 0})
+    seen = {"success": good, "async_5xx": errors, "generation_time": times, "refused": good}
+    found = how_sure(POLICY, seen, jobs, look=None, looks=LOOKS)
+    titles = [chart["title"] for chart, _ in found]
+    assert titles == [
+        "Success rate so far",
+        f"{POLICY.gate('error_rate').title}, POST so far",
+        "P95 VPR generation time so far",
+    ]
+    assert [since is not None for _, since in found] == [False, True, False]
+    older = jobs.model_copy(update={"generation_at": ()})
+    assert len(how_sure(POLICY, seen, older, look=None, looks=LOOKS)) == 2

@@ -6,7 +6,7 @@ import datetime as dt
 import random
 from typing import Any
 
-from runbook_lib.record.record import Record
+from runbook_lib.record.record import Change, Record
 from runbook_lib.rollout.timeline import chart, story
 
 BEGAN = dt.datetime(2025, 6, 2, 3, tzinfo=dt.UTC)
@@ -45,6 +45,16 @@ def test_the_weight_is_a_step_at_the_moment_that_aws_names() -> None:
     hours = [(round((when - BEGAN) / HOUR, 1), weight) for when, weight in told.weights["prod"]]
     assert hours == [(2, 0), (2.1, 10), (28.1, 50), (33, 0)], "AppConfig's own rollback is where it happened"
     assert list(told.weights) == ["prod"], "dev has no traffic"
+
+
+def test_a_record_stands_at_the_time_of_its_last_action_behind_what_it_did() -> None:
+    """A rollback that began at 33 h turns the switch off minutes later; a look in between was judged before that."""
+    change = Change(intent={"what": "switch off", "aws_at": at(33.2)}, outcome={"ok": True, "aws_at": at(33.3)})
+    acted = record("rollback_1_async_failing", 33, "SOAK", changes=(change,))
+    told = story([acted, record("06_phase1_10_percent", 33.25, "ROLLBACK")])
+    assert [one.notebook[:2] for one in told.decisions] == ["06", "ro"]
+    assert told.changes[0][0] < told.decisions[1].at == BEGAN + 33.3 * HOUR
+    assert story([record("06", 5)]).decisions[0].at == BEGAN + 5 * HOUR, "without an action: when it judged"
 
 
 def test_where_aws_names_no_moment_it_is_that_of_the_look() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import io
 import itertools
 import math
 import re
@@ -16,6 +17,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from runbook_lib.judge.model import Gate
 from runbook_lib.show import charts, style
@@ -308,3 +310,17 @@ def test_the_words_of_marks_stand_above_the_data() -> None:
     axes = figure.axes[0]
     highest = axes.transData.transform((0, 30))[1]
     assert all(box.y0 > highest for name, box in boxes(figure, axes) if "UTC" in name)
+
+
+def test_a_panel_is_cut_between_its_charts_and_each_part_says_what_it_is() -> None:
+    start = dt.datetime(2026, 11, 9, tzinfo=dt.UTC)
+    points = [(start + dt.timedelta(hours=hour), float(hour)) for hour in range(5)]
+    groups = [{"series": {name: points}, "title": name, "unit": "s"} for name in ("first", "second", "third")]
+    markup = charts.timelines(groups)._repr_html_()
+    told = re.findall(r'alt="([^"]+)"', markup)
+    assert [text.split(" ")[0] for text in told] == ["first", "second", "third"]
+    for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", markup):
+        picture = Image.open(io.BytesIO(base64.b64decode(data))).convert("L")
+        for row in (0, picture.height - 1):
+            edge = picture.crop((0, row, picture.width, row + 1)).getextrema()
+            assert edge[0] > 250, "no letter and no line is cut through"

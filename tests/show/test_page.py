@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.model import Evidence
-from runbook_lib.show.page import Page, evidence_table, line, proof_table, seen, within
+from runbook_lib.show.page import ONE_SHEET, Page, evidence_table, line, proof_table, seen, within
 
 WINDOW = {"start": "2026-11-02T03:00:00Z", "end": "2026-11-03T03:00:00Z", "query": "asked <so>"}
 
@@ -56,9 +56,11 @@ def test_the_proof_shows_before_and_after() -> None:
 
 def test_a_page_is_markdown_for_a_notebook_and_itself_for_a_terminal() -> None:
     page = Page("# Sign here")
-    assert (page._repr_markdown_(), str(page), repr(page)) == ("# Sign here",) * 3
+    assert page._repr_markdown_() == ("# Sign here", {})
+    assert (str(page), repr(page)) == ("# Sign here",) * 2
+    assert Page("# Sign here", one_sheet=True)._repr_markdown_()[1] == {ONE_SHEET: True}
 
 
 def test_a_page_within_a_report_has_lower_headings_and_no_html() -> None:
     page = within("# One\n\n## Two\n\n| `a <n> b` | <script>x & y</script> # 3 |\n")
-    assert page._repr_markdown_() == ("#### One\n\n##### Two\n\n| `a <n> b` | &lt;script>x & y&lt;/script> # 3 |\n")
+    assert page._repr_markdown_()[0] == ("#### One\n\n##### Two\n\n| `a <n> b` | &lt;script>x & y&lt;/script> # 3 |\n")

@@ -34,3 +34,24 @@ def test_figures_of_others_and_their_style_are_left_alone() -> None:
     assert pyplot.get_fignums() == [mine.number]
     assert mpl.rcParams["figure.dpi"] == grid
     pyplot.close(mine)
+
+
+def test_a_printed_page_may_end_where_a_picture_is_cut_and_nothing_of_it_is_lost() -> None:
+    with drawing() as plot:
+        figure, _ = plot.subplots(figsize=(WIDTH_IN, 4))
+        whole, cut = (
+            [Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", markup)]
+            for markup in (
+                image(figure, "whole")._repr_html_(),
+                image(figure, cuts=[(1.5, "above"), (4.0, "below")])._repr_html_(),
+            )
+        )
+        markup = image(figure, cuts=[(1.5, "above"), (4.0, "below")])._repr_html_()
+    assert [part.info["Description"] for part in cut] == ["above", "below"]
+    assert sum(part.height for part in cut) == whole[0].height
+    assert cut[0].height == round(whole[0].height * 1.5 / 4)
+    together = Image.new("RGB", whole[0].size)
+    for part, top in zip(cut, (0, cut[0].height), strict=True):
+        together.paste(part.convert("RGB"), (0, top))
+    assert together.tobytes() == whole[0].convert("RGB").tobytes()
+    assert markup.count("--drawn:1000px") == 1, "they are one picture in one frame"

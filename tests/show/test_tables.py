@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict, Word
+from runbook_lib.judge.model import OF_CHECKS, Decision, Evidence, Outcome, Verdict, Word
 from runbook_lib.show import tables, verdicts
 from runbook_lib.show import traffic as users
-from runbook_lib.show.style import BADGES, BLACK
+from runbook_lib.show.style import BADGES, BLACK, badge_of, rank
 
 VOID = {"br", "img"}
 
@@ -54,6 +56,13 @@ def parsed(shown: tables.Shown) -> Strict:
     return parser
 
 
+def gate_rows(shown: tables.Shown) -> list[list[str]]:
+    """A gate table's rows, each with the sentence that stands below it as its last cell."""
+    head, *rest = parsed(shown).rows
+    assert all(len(below) == 1 for below in rest[1::2])
+    return [head, *([*row, *below] for row, below in zip(rest[::2], rest[1::2], strict=True))]
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
@@ -61,8 +70,8 @@ def luminance(colour: str) -> float:
 
 
 def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcome: Outcome) -> None:
-    rows = parsed(verdicts.gate_table(outcome)).rows
-    assert rows[0] == ["Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why"]
+    rows = gate_rows(verdicts.gate_table(outcome))
+    assert rows[0] == ["Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)"]
     assert len(rows) == 1 + len(outcome.results)
     window = "2026-11-10 03:01 to 2026-11-11 03:01 UTC (24.0 h)"
     assert rows[1][:8] == [
@@ -86,6 +95,17 @@ def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcom
     assert "no data, and that is zero: no route" in rows[5][8]
 
 
+def test_why_stands_below_its_gate_and_stays_in_sight_where_the_table_scrolls(outcome: Outcome) -> None:
+    markup = verdicts.gate_table(outcome)._repr_html_()
+    below = re.findall(r'<td colspan="(\d+)"[^>]*><div style="position:sticky;left:9px;', markup)
+    assert below == ["8"] * len(outcome.results)
+
+
+def test_a_column_without_a_name_has_no_head() -> None:
+    markup = tables.table(("", "What"), [["a", "b"]])._repr_html_()
+    assert markup.count("<th ") == 1 and "></td><th " in markup
+
+
 def test_the_query_is_folded_away(outcome: Outcome) -> None:
     parser = parsed(verdicts.gate_table(outcome))
     assert {"details", "summary"} <= parser.tags
@@ -107,7 +127,7 @@ def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: 
         ]
     )
     assert "1 of 1 required gate passes" in str(shown)
-    rows = parsed(shown).rows
+    rows = gate_rows(shown)
     assert rows[1][0] == "Cost per VPRmuted: price list is old"
     assert rows[2][0] == "DLQ depthadvisory, does not decide"
 
@@ -119,7 +139,7 @@ def test_no_gates_is_said() -> None:
 
 def test_a_one_sided_interval_shows_the_side_it_has(result: Callable[..., Any]) -> None:
     shown = verdicts.gate_table([result("error_rate", "PASS", high=0.02), result("success_rate", "PASS", low=0.98)])
-    rows = parsed(shown).rows
+    rows = gate_rows(shown)
     assert (rows[1][3], rows[2][3]) == ("<= 2.0 %", ">= 98.0 %")
 
 
@@ -171,16 +191,28 @@ def test_a_complete_rollback_reads_done(outcome: Outcome) -> None:
     assert "✔ DONE. Next: " in str(verdicts.closing_note("r1", done, None))
 
 
-@pytest.mark.parametrize("word", [*Verdict, *Decision, "DONE"])
+@pytest.mark.parametrize("word", [*Word, *Verdict, *Decision])
 def test_every_verdict_and_decision_has_icon_word_and_readable_colours(word: str) -> None:
-    icon, colour = BADGES[word]
+    icon, colour = badge_of(word)
     light, dark = sorted((luminance(colour), luminance(BLACK)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) > 4.5
     assert icon.strip()
 
 
 def test_icons_tell_verdicts_apart_without_colour() -> None:
-    assert len({BADGES[verdict].icon for verdict in Verdict}) == len(Verdict)
+    assert len({badge_of(verdict).icon for verdict in Verdict}) == len(Verdict)
+
+
+def test_every_word_has_its_badge_and_stands_in_the_table_of_the_docs() -> None:
+    assert set(BADGES) == set(Word)
+    page = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text()
+    table = page.partition("## Words")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| \*\*([A-Z ]+)\*\*", table, re.MULTILINE) == [str(word) for word in Word]
+
+
+def test_fail_is_first_in_every_order() -> None:
+    assert sorted(OF_CHECKS, key=rank) == list(OF_CHECKS) and OF_CHECKS[0] is Word.FAIL and OF_CHECKS[-1] is Word.PASS
+    assert all(rank(verdict) == rank(verdict.replace("_", " ")) for verdict in Verdict)
 
 
 def test_a_table_does_not_set_its_own_paper_or_ink(outcome: Outcome) -> None:
@@ -343,10 +375,10 @@ def test_a_gate_that_soaks_in_order_is_calm_and_keeps_its_numbers(result: Callab
     told = {"reason": "soaking: 100.0 % so far, in order"}
     calm = result("success_rate", "INCONCLUSIVE", value=1.0, low=0.987, high=1.0, n=287, **told)
     short = result("success_rate", "INCONCLUSIVE", value=0.985, low=0.97, high=0.99, n=287)
-    rows = parsed(verdicts.gate_table([calm, short], soaking=True)).rows
-    assert [row[1] for row in rows[1:]] == ["◔ SOAKING", "? INCONCLUSIVE"]
+    rows = gate_rows(verdicts.gate_table([calm, short], interim=True))
+    assert [row[1] for row in rows[1:]] == ["◔ WATCH", "? INCONCLUSIVE"]
     assert rows[1][8].startswith("In order so far.") and told["reason"] in rows[1][8]
-    assert [row[1] for row in parsed(verdicts.gate_table([calm])).rows[1:]] == ["? INCONCLUSIVE"]
+    assert [row[1] for row in gate_rows(verdicts.gate_table([calm]))[1:]] == ["? INCONCLUSIVE"]
 
 
 def test_an_interval_without_width_is_not_shown(result: Callable[..., Any]) -> None:

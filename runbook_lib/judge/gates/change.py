@@ -1,12 +1,19 @@
-"""A change for the worse inside a soak: whether there was one, when, and what has been since.
+"""A change for the worse inside a soak: whether there was one, when, whether it is over, and what has been since.
 
 Counted from the start, good hours before a failure hide it. So the test is a mixture over the moment from which the
 rate is worse than the limit. Half of its weight is on the start of the soak; the other half is shared among later
 starts, one after each part of the course (ten seconds) with a failure, the j-th with 6 / ((j + 5) (j + 6)) of that
-half. Each start brings an e-process of its own (`sequential.log_e` on what came after it), the weights are fixed
-beforehand and add up to 1, and a start is known when it comes, so the sum is an e-process too: by Ville's inequality
-it reaches 1/alpha in at most alpha of the soaks that are no worse than the limit, however often one looks (Shin, Ramdas
-& Rinaldo 2022, "E-detectors"; the starts are stopping times).
+half. Each start brings an e-process of its own on what came after it, the weights are fixed beforehand and add up to
+1, and a start is known when it comes, so the sum is an e-process too: by Ville's inequality it *ever* reaches 1/alpha
+in at most alpha of the soaks that are no worse than the limit (Shin, Ramdas & Rinaldo 2022, "E-detectors"; the starts
+are stopping times).
+
+"Ever" is used as it stands: what counts is the largest value after any part of the course, so a dip between two looks
+that was over before the second is found by it, and a look finds what a look after each part would have found.
+
+The start's e-process is `sequential.log_e` (a Beta prior of the rate, cut off at the limit). That of a later start has
+its prior on a grid of rates: with a rate fixed, all starts together follow one recursion, S <- (S + weight) * ratio,
+so the value after every part takes work that is linear in the number of parts.
 
 Why after failures: a change shows by failures, and there are few of them while all is well. A start at every request
 would pay log(requests) for the choice; this pays log(failures), and loses no more than the first one of the change. No
@@ -15,6 +22,7 @@ length of the soak and no traffic has to be known beforehand, and only the order
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.sequential import log_e
 
 START_SHARE = 0.5
@@ -31,6 +40,20 @@ EVEN = 6
 """How many failures the later starts are spread over about evenly before their weights fall off."""
 SURE = 0.95
 """Of the interval in which the change lies."""
+_CELLS, _NEAREST = 40, 1e-3
+"""Of the grid of rates: its number of cells, and the width of the one next to the limit, as a share of what is left."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the test for a change says at this look."""
+
+    log_e: float
+    """Log of the largest e-value there was after any part, against "the failure rate never was above the limit"."""
+    later: bool
+    """Most of it came from starts after the first."""
+    over: int | None
+    """The last part of a time that was worse and is over, by its place; None: what speaks, speaks at the end too."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +76,75 @@ def weights(count: int) -> NDArray[np.float64]:
     return np.asarray(math.log((1 - START_SHARE) * EVEN) - np.log(j + EVEN - 1) - np.log(j + EVEN), dtype=float)
 
 
+@functools.lru_cache(maxsize=64)
+def _rates(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Failure rates worse than `limit`, and the log of the prior's mass at each; the masses add up to 1.
+
+    Cells whose width grows with the distance from the limit; each is stood for by the prior's mean within it.
+    """
+    a, b = prior
+    edges = limit + (1 - limit) * np.append(0.0, np.geomspace(_NEAREST, 1.0, _CELLS))
+    mass, first = (-np.diff(special.betaincc(shape, b, edges)) for shape in (a, a + 1))
+    kept = mass > 0
+    mean = a / (a + b) * first[kept] / mass[kept]
+    # Rounding may put the mean of a very unlikely cell outside of it.
+    inside = np.clip(mean, edges[:-1][kept], edges[1:][kept])
+    use = (inside > limit) & (inside < 1)
+    return inside[use], np.log(mass[kept][use] / mass[kept][use].sum())
+
+
 def tested(
-    bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float], whole: tuple[int, int] | None = None
-) -> tuple[float, bool]:
-    """The e-value against "the failure rate never was above `limit`", and whether a change is what speaks.
+    bad: Sequence[int],
+    n: Sequence[int],
+    limit: float,
+    prior: tuple[float, float],
+    alpha: float,
+    *,
+    whole: tuple[int, int] | None = None,
+    forgiven: int = 0,
+) -> Tested:
+    """Whether the failure rate ever was above `limit`.
 
     Args:
         bad, n: failures and requests of each part of the course, in the order of time.
+        alpha: the chance of saying so wrongly: it is said where `log_e` reaches log(1 / alpha).
         whole: failures and requests of the whole time; None: those of the course. What is counted but has no known
             time speaks from the start on.
-
-    Returns:
-        the log of the e-value; whether most of it comes from starts after the first.
+        forgiven: this many failures count as none, for each start.
 
     Raises:
         ValueError: no part, not as many failures as requests, or what `log_e` refuses.
     """
-    failures, k, m = _from_each(bad, n)
-    all_bad, all_n = whole or (k[0], m[0])
-    start = float(log_e(all_bad, all_n, limit, prior)) + math.log(START_SHARE)
-    after = np.flatnonzero(failures > 0) + 1
-    later = -math.inf
-    if len(after):
-        later = float(special.logsumexp(log_e(k[after], m[after], limit, prior) + weights(len(after))))
-    return float(np.logaddexp(start, later)), later > start
+    numbers.chance(alpha=alpha)
+    each, of = counts(bad, n)
+    all_bad, all_n = whole or (each.sum(), of.sum())
+    # Only a failure raises the evidence: it is looked at after each part with one, and at the end.
+    failing = np.flatnonzero(each > 0)
+    k, m = np.append(np.cumsum(each)[failing], each.sum()), np.append(np.cumsum(of)[failing], of.sum())
+    known = np.append(k[:-1], all_bad), np.append(m[:-1], all_n)
+    start = log_e(np.maximum(known[0] - forgiven, 0), known[1], limit, prior) + math.log(START_SHARE)
+    later = _after_failures(np.diff(k, prepend=0), np.diff(m, prepend=0), limit, prior, forgiven)
+    total = np.logaddexp(start, later)
+    best = int(np.argmax(total))
+    if total[-1] >= -math.log(alpha) or math.isclose(total[best], total[-1]):
+        best = len(failing)
+    over = None if best == len(failing) else int(failing[best])
+    return Tested(float(total.max()), bool(later[best] > start[best]), over)
+
+
+def _after_failures(
+    bad: NDArray[np.float64], n: NDArray[np.float64], limit: float, prior: tuple[float, float], forgiven: int = 0
+) -> NDArray[np.float64]:
+    """Log of the part of the mixture that is on later starts, after each part; all parts but the last have failures."""
+    if not 0 < limit < 1 or len(bad) < 2:
+        return np.full(len(bad), -math.inf)
+    at, mass = _rates(limit, prior)
+    up, down = np.log(at / limit), np.log1p(-at) - math.log1p(-limit)
+    ratio = np.cumsum(np.multiply.outer(bad, up) + np.multiply.outer(n - bad, down), axis=0)
+    started = np.logaddexp.accumulate(weights(len(bad) - 1)[:, None] - ratio[:-1], axis=0)
+    value = np.full(len(bad), -math.inf)
+    value[1:] = special.logsumexp(ratio[1:] + started + (mass - forgiven * (up - down)), axis=1)
+    return value
 
 
 def moment(bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float]) -> Moment:
@@ -87,10 +155,11 @@ def moment(bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[floa
     Raises:
         ValueError: as `tested`; or no failure, so no change.
     """
-    failures, k, m = _from_each(bad, n)
+    failures, total = counts(bad, n)
     failing = np.flatnonzero(failures > 0)
     if not len(failing):
         raise ValueError("no failure, so no change for the worse")
+    k, m = (np.append(np.cumsum(one[::-1])[::-1], 0.0) for one in (failures, total))
     each = log_e(k[:-1], m[:-1], limit, prior)
     first = int(failing[np.argmax(each[failing])])
     if not np.all(np.isfinite(each)):
@@ -102,12 +171,14 @@ def moment(bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[floa
     return Moment(first, min(earliest, first), max(first, min(latest, len(each) - 1)))
 
 
-def _from_each(
-    bad: Sequence[int], n: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Failures of each part; failures and requests from each part to the end, and 0 for the end itself."""
+def counts(bad: Sequence[int], n: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Failures and requests of each part, as arrays.
+
+    Raises:
+        ValueError: no part, or not as many failures as requests.
+    """
     failures, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
-    if not len(total) or len(failures) != len(total) or not np.all((failures >= 0) & (failures <= total)):
+    fits = len(total) and len(failures) == len(total)
+    if not fits or not np.all((failures >= 0) & (failures <= total) & (total <= numbers.LARGEST)):
         raise ValueError("wants at least one part, and in each a number of failures from 0 to its requests")
-    k, m = (np.append(np.cumsum(one[::-1])[::-1], 0.0) for one in (failures, total))
-    return failures, k, m
+    return failures, total

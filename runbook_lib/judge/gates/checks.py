@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict
+from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict, Word
 
 
 class Check(Frozen):
@@ -79,7 +79,13 @@ def unmet(checks: Iterable[Check]) -> list[Check]:
 
 
 def decide_checks(
-    checks: Sequence[Check], *, applied: bool, done: str, then: str, again: str = "Put that right, then run it again."
+    checks: Sequence[Check],
+    *,
+    applied: bool,
+    done: str,
+    then: str,
+    again: str = "Put that right, then run it again.",
+    passed: Word | None = None,
 ) -> Outcome:
     """The decision of a run that is made of checks.
 
@@ -91,14 +97,15 @@ def decide_checks(
         done: what has been achieved when all pass, in words ("dev is deployed and its flow works end to end").
         then: what to do after that.
         again: what to do on a HOLD.
+        passed: what people read instead of PROMOTE.
     """
     wrong = unmet(checks)
-    passed = sum(one.ok for one in checks if one.required)
+    held = sum(one.ok for one in checks if one.required)
     if not checks:
         return Outcome(decision=Decision.HOLD, reason="nothing was checked", next=again)
     if not wrong and applied:
-        reason = f"{done}; {words.all_of(passed, 'required check')} passed"
-        return Outcome(decision=Decision.PROMOTE, reason=reason, next=then)
+        reason = f"{done}; {words.all_of(held, 'required check')} passed"
+        return Outcome(decision=Decision.PROMOTE, said=passed, reason=reason, next=then)
     stuck = wrong if applied else [one for one in wrong if not one.mends]
     if stuck:
         more = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
@@ -106,6 +113,6 @@ def decide_checks(
     missing = f"; applying would bring about {len(wrong)} more" if wrong else ""
     return Outcome(
         decision=Decision.PLANNED,
-        reason=f"{words.count(passed, 'required check')} {words.verb(passed, 'pass')}{missing}",
+        reason=f"{words.count(held, 'required check')} {words.verb(held, 'pass')}{missing}",
         next="Read the plan, then run this notebook with mode='apply' and confirm.",
     )

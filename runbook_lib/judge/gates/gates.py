@@ -17,7 +17,7 @@ from runbook_lib.judge.gates.possible import impossible
 from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
+from runbook_lib.judge.model import RULES, Evidence, Gate, GateResult, Look, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
 Reader = Callable[[Gate, Evidence, Rules], Reading | str]
@@ -32,6 +32,7 @@ def judge(
     confidence: float = 0.95,
     alpha_early: float = 0.01,
     prior: tuple[float, float] = (1.0, 9.0),
+    version: int = RULES,
 ) -> GateResult:
     """The verdict of one gate.
 
@@ -43,8 +44,9 @@ def judge(
         confidence: of the two-sided intervals that are shown; a verdict's bounds are one-sided at the look's alpha.
         alpha_early: chance that a service exactly at the alert limit is ever failed early, over all looks together.
         prior: Beta prior of the failure rate in the sequential test.
+        version: of the rules by which it is judged (`model.RULES`).
     """
-    rules = Rules(look, tuple(looks), confidence, alpha_early, prior)
+    rules = Rules(look, tuple(looks), confidence, alpha_early, prior, version)
     if evidence.kind != gate.kind:
         return no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
     if wrong := impossible(gate, evidence):
@@ -85,6 +87,7 @@ def judge_all(
     confidence: float = 0.95,
     alpha_early: float = 0.01,
     prior: tuple[float, float] = (1.0, 9.0),
+    version: int = RULES,
 ) -> tuple[GateResult, ...]:
     """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out."""
 
@@ -93,7 +96,16 @@ def judge_all(
         if seen is None:
             nothing = Evidence(measure=gate.measure, kind=gate.kind, start="", end="", query="not asked")
             return no_data(gate, nothing, f"'{gate.measure}' was not measured")
-        return judge(gate, seen, look=look, looks=looks, confidence=confidence, alpha_early=alpha_early, prior=prior)
+        return judge(
+            gate,
+            seen,
+            look=look,
+            looks=looks,
+            confidence=confidence,
+            alpha_early=alpha_early,
+            prior=prior,
+            version=version,
+        )
 
     return tuple(one(gate) for gate in gates)
 
@@ -155,17 +167,24 @@ def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
         return _sure(gate, evidence, rules)
     silent = [part.name for part in evidence.parts if not part.n]
     each = replace(rules, alpha_early=rules.alpha_early / len(used))
-    results = []
-    for part in used:
-        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
-        doubtful = min(evidence.doubtful, part.bad)
-        own = evidence.model_copy(update={"bad": part.bad, "n": part.n, "parts": (), "doubtful": doubtful})
-        results.append(_sure(named, own, each))
+    results = [_sure(named, own, each) for named, own in sources(gate, evidence)]
     worst = min(results, key=lambda one: (_WORST.index(one.verdict), _health(gate, one)))
     if silent and worst.verdict is Verdict.PASS and evidence.proven_zero_by is None:
         told = f"{worst.reason.rstrip('.')}, but nothing was counted of {', '.join(silent)}"
         worst = worst.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": words.sentence(told)})
     return worst.model_copy(update={"gate": gate, "evidence": evidence})
+
+
+def sources(gate: Gate, evidence: Evidence) -> list[tuple[Gate, Evidence]]:
+    """Each source of a rate by itself, with the gate named after it; the whole, where it is of one."""
+    found = []
+    for part in evidence.parts:
+        named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
+        doubtful = min(evidence.doubtful, part.bad)
+        figures = {"bad": part.bad, "n": part.n, "parts": (), "doubtful": doubtful, "course": part.course}
+        if part.n:
+            found.append((named, evidence.model_copy(update=figures)))
+    return found or [(gate, evidence)]
 
 
 def _health(gate: Gate, result: GateResult) -> float:
@@ -216,13 +235,15 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
             collapsed=bool(verdict is Verdict.FAIL and gate.collapse and gate.collapse.holds(_now(gate, read))),
             since=read.since and read.since.at,
             since_between=read.since and read.since.between,
+            until=read.since and read.since.until,
         )
 
     if math.isinf(read.value):
         paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"
         return result(Verdict.INCONCLUSIVE if rules.look is None else Verdict.FAIL, paid)
-    if read.early is not None and (bad or read.since_quarter):
-        told = f"{measured} is {side}" if read.since_quarter is None else f"{measured} hides a change"
+    if read.early is not None and (bad or read.since or read.since_quarter):
+        is_ = "was" if read.since and read.since.until else "is"
+        told = f"{measured} {is_} {side}" if bad and read.since_quarter is None else f"{measured} hides a change"
         return result(Verdict.FAIL, f"{told}: {read.early}", read.best)
     if rules.look is None:
         return result(
@@ -254,10 +275,11 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
 
 
 def _now(gate: Gate, read: Reading) -> float:
-    """The value that a collapse is judged by: since the change, also where the figures are of the whole time."""
-    if read.since_quarter is None:
+    """The value that a collapse is judged by: since the change and up to now, whatever time the figures are of."""
+    counted = read.since_quarter[1:] if read.since_quarter else read.since and read.since.now
+    if not counted or gate.kind != "rate":
         return read.value
-    failing = read.since_quarter[1] / read.since_quarter[2]
+    failing = counted[0] / counted[1]
     return 1 - failing if gate.higher_is_better else failing
 
 

@@ -29,7 +29,11 @@ def _contradictions(gate: Gate, evidence: Evidence) -> Iterator[str]:
         yield from _parts(evidence)
     yield from (
         f"{bad} failures of {n} since {start} cannot be"
-        for start, bad, n in (*evidence.blocks, *evidence.course)
+        for start, bad, n in (
+            *evidence.blocks,
+            *evidence.course,
+            *(row for part in evidence.parts for row in part.course),
+        )
         if not 0 <= bad <= n
     )
     if evidence.kind == "quantile":

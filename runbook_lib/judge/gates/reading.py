@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import change, quarters, sequential, statistics
-from runbook_lib.judge.model import Evidence, Gate, Look, Threshold
+from runbook_lib.judge.gates import older, sequential, statistics
+from runbook_lib.judge.gates.since import Since, found
+from runbook_lib.judge.model import RULES, Evidence, Gate, Look, Threshold
+
+NOTHING_FORGOTTEN = 3
+"""Rules from which on a change is found that was over before the look."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Rules:
     confidence: float
     alpha_early: float
     prior: tuple[float, float]
+    version: int = RULES
+    """Of the rules (`model.RULES`)."""
 
     @property
     def alpha(self) -> float:
@@ -40,15 +46,6 @@ class Rules:
             return self.alpha
         later = [look.alpha for look in self.looks if look.hours > self.look.hours]
         return later[0] if later else self.alpha
-
-
-@dataclass(frozen=True)
-class Since:
-    """When a change came, and what the time before and after it was together."""
-
-    at: str
-    between: tuple[str, str]
-    whole: str
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,8 @@ class Reading:
     """The opposite is excluded: it is that bad."""
     clears_target: bool
     since: Since | None = None
-    """The change for the worse, where one fails the gate; all the figures are of the time since then."""
+    """The change for the worse, where one fails the gate; the figures are of that time. Those of a quantile are of the
+    whole time where of the time since there are none but counts."""
     since_quarter: tuple[str, int, int] | None = None
     """The same in records that keep failures by quarters of an hour: (start, bad, n), beside figures of the whole."""
     early: str | None = None
@@ -111,7 +109,7 @@ def _quarters(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tup
     if len(evidence.blocks) < 2:
         return None
     bad, n = [one[1] for one in evidence.blocks], [one[2] for one in evidence.blocks]
-    log_e, first, own = quarters.change_log_e(bad, n, limit, rules.prior)
+    log_e, first, own = older.change_log_e(bad, n, limit, rules.prior)
     if log_e < -math.log(rules.alpha_early) or not math.isfinite(own):
         return None
     since = evidence.blocks[first][0], sum(bad[first:]), sum(n[first:])
@@ -123,30 +121,32 @@ def _quarters(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tup
 
 
 def _early(
-    gate: Gate, evidence: Evidence, limit: float, rules: Rules
-) -> tuple[str | None, tuple[Since, int, int] | None]:
-    """What the time-uniform test says if it fails the rate; the change, with `bad` and `n` since."""
-    bad, n = evidence.bad or 0, evidence.n or 0
-    if not evidence.course:
-        return _early_words(bad, n, gate.failing, sequential.early_fail_log_e(bad, n, limit, rules.prior), rules), None
-    starts = [one[0] for one in evidence.course]
-    each, of = [one[1] for one in evidence.course], [one[2] for one in evidence.course]
-    log_e, later = change.tested(each, of, limit, rules.prior, (bad, n))
-    told = _early_words(bad, n, gate.failing, log_e, rules)
-    if told is None or not later:
-        return told, None
-    when = change.moment(each, of, limit, rules.prior)
-    k, m = sum(each[when.first :]), sum(of[when.first :])
-    value = 1 - bad / n if gate.higher_is_better else bad / n
-    whole = f"{words.number(value, gate.unit, bad_side(gate).limit)} (n = {n:,})"
-    since = Since(starts[when.first], (starts[when.earliest], starts[when.latest]), whole)
+    evidence: Evidence, limit: float, rules: Rules, did: str, whole: tuple[int, int] | None
+) -> tuple[str | None, Since | None]:
+    """What the time-uniform test says, in words, if it fails the gate; and the change, if that is why.
+
+    Args:
+        whole: failures and samples of the whole time; None: those of the course.
+    """
     level = words.sure(1 - rules.alpha_early)
-    ends = [words.instant(one) for one in since.between]
-    span = f" (the change came between {' and '.join(ends)})" if ends[0] != ends[1] else ""
-    return (
-        f"since {words.instant(since.at)} {k:,} of {m:,} {gate.failing}{span}, shown at {level} by the test for a "
-        f"change that holds at every look; the whole time: {whole}"
-    ), (since, k, m)
+    if not evidence.course:
+        bad, n = whole or (0, 0)
+        return _early_words(bad, n, did, sequential.early_fail_log_e(bad, n, limit, rules.prior), rules), None
+    worse, since = found(
+        evidence.course,
+        limit,
+        rules.prior,
+        rules.alpha_early,
+        evidence.end,
+        whole=whole,
+        forgetful=rules.version < NOTHING_FORGOTTEN,
+    )
+    if not worse:
+        return None, None
+    if since is None:
+        bad, n = whole or (sum(bad for _, bad, _ in evidence.course), sum(n for _, _, n in evidence.course))
+        return f"{bad:,} of {n:,} {did}, shown at {level} by the test that holds at every look", None
+    return f"{since.told(did)}, shown at {level} by the test for a change that holds at every look", since
 
 
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
@@ -161,9 +161,11 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     def failures(limit: float) -> float:
         return 1 - limit if up else limit
 
-    early, changed = _early(gate, evidence, failures(line.limit), rules)
-    if changed:
-        bad, n = changed[1:]
+    early, since = _early(evidence, failures(line.limit), rules, gate.failing, (bad, n))
+    if since:
+        value = words.number(1 - bad / n if up else bad / n, gate.unit, line.limit)
+        early = f"{early}; the whole time: {value} (n = {n:,})"
+        bad, n = since.bad, since.n
     k = n - bad if up else bad
     low, high = statistics.clopper_pearson(k, n, rules.confidence)
     lower, upper = statistics.lower_bound(k, n, rules.alpha), statistics.upper_bound(k, n, rules.alpha)
@@ -181,7 +183,7 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
         breaks_limit=line.holds(best),
         clears_target=gate.target.holds(worst),
         early=quarter[1] if quarter else early,
-        since=changed[0] if changed else None,
+        since=since,
         since_quarter=quarter[0] if quarter else None,
         needed=statistics.more_needed(bad, n, failures(aim.limit), rules.next_alpha),
     )
@@ -203,23 +205,28 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     worst, best = (low, upper) if up else (upper, low)
     share = q if up else 1 - q
     beyond = f"beyond {words.limit(line.limit, gate.unit)}"
-    early: str | None = None
     more: int | None = None
+    if evidence.bad is not None and not 0 <= evidence.bad <= n:
+        return f"{evidence.bad} of {n} samples {beyond} cannot be"
+    whole = None if evidence.bad is None else (evidence.bad, n)
+    early, since = _early(evidence, share, rules, beyond, whole)
+    lasts = since is not None and since.until is None
+    figures = evidence.onward[1:] if since and lasts and evidence.onward and evidence.onward[0] == since.at else None
     if evidence.bad is not None:
-        if not 0 <= evidence.bad <= n:
-            return f"{evidence.bad} of {n} samples {beyond} cannot be"
         clears = statistics.upper_bound(evidence.bad, n, rules.alpha) < share
         breaks = statistics.lower_bound(evidence.bad, n, rules.alpha) > share
-        log_e = sequential.early_fail_log_e(evidence.bad, n, share, rules.prior)
-        early = _early_words(evidence.bad, n, beyond, log_e, rules)
         more = statistics.more_needed(evidence.bad, n, share, rules.next_alpha)
     else:
         clears = worst is not None and not line.holds(worst)
         breaks = best is not None and line.holds(best)
-        if breaks and rules.look is None and best is not None:
+        if early is None and breaks and rules.look is None and best is not None:
             early = f"even its lower bound {words.number(best, gate.unit)} is {beyond}"
         least = statistics.needed(0, share, rules.next_alpha)
         more = least - n if least is not None and n < least else None
+    if since and figures and line.holds(figures[0]):
+        early = f"{early}; the whole time: {words.number(value, gate.unit, line.limit)} (n = {n:,})"
+        (value, low, upper), n = figures, since.n
+        worst, best = (low, upper) if up else (upper, low)
     return Reading(
         value=value,
         low=low,
@@ -231,6 +238,7 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
         breaks_limit=breaks,
         clears_target=worst is not None and gate.target.holds(worst),
         early=early,
+        since=since,
         needed=more,
         noun="sample",
     )

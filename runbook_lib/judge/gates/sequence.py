@@ -1,4 +1,4 @@
-"""A sequence of intervals: how sure one is of a rate at every look of a soak, all looks together.
+"""A sequence of intervals: how sure one is of a rate, or of a quantile, at every look of a soak, all looks together.
 
 The intervals hold at once: with probability `confidence` none of them misses the rate, however often one looks. What
 may be spent on being wrong is split (union bound):
@@ -8,6 +8,11 @@ may be spent on being wrong is split (union bound):
 - Four fifths are for the declared looks, whose hours are fixed beforehand, in equal parts: Clopper & Pearson (1934).
   So with up to three of them the interval that the soak ends with is at most 1.4 times as wide as one that was looked
   at once.
+
+A quantile needs nothing more: of the samples, those above the true q quantile are a rate of 1 - q that is known
+beforehand, so the counts of them that the same test would not exclude are the ranks between which it lies (Howard &
+Ramdas 2022, "Sequential estimation of quantiles"; at a declared look, order statistics as everywhere else). Nothing is
+assumed about the distribution.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.gates.statistics import clopper_pearson
+from runbook_lib.judge.gates.statistics import clopper_pearson, quantile_low_rank, quantile_rank
 
 ANYTIME = 0.2
 """Of what may be spent: for the looks that are not declared."""
@@ -94,3 +99,79 @@ def band(
         at_declared(k, total, confidence, looks) if final and looks else (float(below), float(above))
         for k, total, final, below, above in zip(bad, n, declared, low, high, strict=True)
     ]
+
+
+def quantile_ranks(
+    n: ArrayLike, q: float, alpha: float, prior: tuple[float, float]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ranks (1 = smallest of `n`) of the ends for the `q` quantile, elementwise: all hold at once but with `alpha`.
+
+    A lower rank of 0 and an upper one of n + 1 say that there are too few samples for that end.
+
+    Raises:
+        ValueError: a size, a quantile, a chance or a prior that cannot be.
+    """
+    numbers.chance(q=q, alpha=alpha)
+    numbers.positive(prior_a=prior[0], prior_b=prior[1])
+    asked = np.asarray(n, dtype=float)
+    if not np.all((asked >= 0) & (asked <= numbers.LARGEST) & (asked == np.floor(asked))):
+        raise ValueError("a sample size is a whole number, 0 or more")
+    total, (a, b) = asked.astype(np.int64), prior
+
+    def out(above: NDArray[np.int64]) -> NDArray[np.bool_]:
+        mixture = special.betaln(a + above, b + total - above) - special.betaln(a, b)
+        return np.asarray(mixture - above * math.log(1 - q) - (total - above) * math.log(q) >= -math.log(alpha))
+
+    usual = np.minimum(np.round(total * (1 - q)).astype(np.int64), total)
+    ends = []
+    for far in (np.full(total.shape, -1, dtype=np.int64), total + 1):
+        outer, inner = far.copy(), usual.copy()
+        while np.any(np.abs(outer - inner) > 1):
+            middle = (outer + inner) // 2
+            # The far end is out by definition; where both are neighbours, nothing moves.
+            excluded = np.where(np.abs(outer - inner) > 1, out(np.clip(middle, 0, total)), middle == outer)
+            outer, inner = np.where(excluded, middle, outer), np.where(excluded, inner, middle)
+        ends.append(inner)
+    fewest, most = ends
+    return total - most, total - fewest + 1
+
+
+def quantile_band(
+    samples: Sequence[float],
+    counts: Sequence[int],
+    declared: Sequence[bool],
+    *,
+    q: float,
+    looks: int,
+    confidence: float,
+    prior: tuple[float, float],
+) -> list[tuple[float, float, float]]:
+    """The quantile so far with its interval, at each look.
+
+    Args:
+        samples: in the order of time.
+        counts: how many of them each look saw: one or more, and none fewer than the one before.
+        declared: whether it is one of the declared looks.
+
+    Returns:
+        value (nearest rank) and both ends; 0 or infinite where there are too few samples for an end.
+
+    Raises:
+        ValueError: as `quantile_ranks`.
+    """
+    if not all(1 <= n <= len(samples) for n in counts) or not np.all(np.isfinite(np.asarray(samples, dtype=float))):
+        raise ValueError("a look saw no sample or more than there are, or one of them is no number")
+    low, high = quantile_ranks(counts, q, (1 - confidence) * (ANYTIME if looks else 1.0), prior)
+    each = (1 - confidence) * (1 - ANYTIME) / max(looks, 1) / 2
+    found: list[tuple[float, float, float]] = []
+    ordered = np.empty(0)
+    for n, final, below, above in zip(counts, declared, low.tolist(), high.tolist(), strict=True):
+        # What is in order already costs a merge, no sort.
+        ordered = np.sort(np.concatenate([ordered, np.asarray(samples[len(ordered) : n], dtype=float)]), kind="stable")
+        under, over = below, above
+        if final and looks:
+            under, over = quantile_low_rank(n, q, each) or 0, quantile_rank(n, q, each) or n + 1
+        value = float(ordered[max(1, math.ceil(round(q * n, 9))) - 1])
+        bottom = float(ordered[under - 1]) if under >= 1 else 0.0
+        found.append((value, bottom, float(ordered[over - 1]) if over <= n else math.inf))
+    return found

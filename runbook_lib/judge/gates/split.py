@@ -1,12 +1,20 @@
-"""The observed traffic split against the weight in force. Pure."""
+"""The observed traffic split against the weight in force. Pure.
+
+It may go wrong in the middle of a soak (a client is released that reads no flags), and to either side: too few requests
+are async, or too many. Each side is a rate with a limit of its own (the share of synchronous requests that the weight
+and the allowance for old clients leave, and the weight), so each has the test for a change (`change.tested`) with a
+quarter of what may be spent; the Bayes factor from the start has the other half.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import sequential, statistics
-from runbook_lib.judge.gates.reading import Rules
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Rules
+from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
 
@@ -14,6 +22,10 @@ MOST_CLIENTS = 3
 """Clients that the reason names; the evidence holds all."""
 SPLIT_ALPHA = 0.001
 """The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
+FROM_START = 0.5
+"""Of it, at looks in between: for the test from the start; the rest is for a change to either side."""
+SHARE_PRIOR = (1.0, 1.0)
+"""Beta prior of the share that goes the wrong way: it goes grossly wrong, or by a little, as likely."""
 
 
 def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
@@ -39,11 +51,24 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     missing = round(weight * n) - k
     if allowed and missing > 0 and (weight == 1 or least < weight):
         claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
-    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(SPLIT_ALPHA)
+    spent = SPLIT_ALPHA * (FROM_START if evidence.course and rules.version >= NOTHING_FORGOTTEN else 1)
+    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(spent)
 
-    def result(verdict: Verdict, reason: str) -> GateResult:
-        return result_of(gate, evidence, verdict, reason, value=k / n, low=low, high=high, n=n, alpha=SPLIT_ALPHA)
+    def result(verdict: Verdict, reason: str, **more: object) -> GateResult:
+        figures = {"value": k / n, "low": low, "high": high, "n": n, "alpha": SPLIT_ALPHA}
+        return result_of(gate, evidence, verdict, reason, **{**figures, **more})
 
+    since = _changed(evidence, weight, least, allowed, rules)
+    if since is not None:
+        ends = statistics.clopper_pearson(since.bad, since.n, rules.confidence)
+        then = (
+            f"{words.title(gate)}: {words.number(since.bad / since.n, 'ratio')} async ({words.sure(rules.confidence)} "
+            f"{words.interval(*ends, 'ratio')}); {since.told('were async')}"
+        )
+        figures = {"value": since.bad / since.n, "low": ends[0], "high": ends[1], "n": since.n}
+        times = {"since": since.at, "since_between": since.between, "until": since.until}
+        told = f"{then}: that contradicts {claim}; the whole time: {share} ({k:,} of {n:,}){who}"
+        return result(Verdict.FAIL, told, **figures, **times)
     if wrong:
         return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect{who}")
     if rules.look is None:
@@ -51,6 +76,22 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     if n < gate.min_samples:
         return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
     return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g}){who}")
+
+
+def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rules: Rules) -> Since | None:
+    """The time in which the split was wrong, with the async requests as its `bad`; None: it never was but from the
+    start.
+    """
+    if not evidence.course or rules.version < NOTHING_FORGOTTEN:
+        return None
+    kept = [(at, n - k, n) for at, k, n in evidence.course]
+    alpha = SPLIT_ALPHA * (1 - FROM_START) / 2
+    for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
+        _, since = found(course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven)
+        if since is not None:
+            sent = since.n - since.bad, (since.now[1] - since.now[0], since.now[1])
+            return replace(since, bad=sent[0], now=sent[1]) if course is kept else since
+    return None
 
 
 def _who(evidence: Evidence, left: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.base.window import when
 from runbook_lib.judge.model import Frozen
 
 Act = Literal["opened", "undone", "adopted", "withdrawn"]
@@ -58,7 +59,7 @@ class Deviation(Frozen):
     @property
     def words(self) -> str:
         """Who, when, why: what the inventory says beside it."""
-        return f"{self.by}, {self.at[:16].replace('T', ' ')} UTC, {self.incident}: {self.why}"
+        return f"{self.by}, {when(self.at)}, {self.incident}: {self.why}"
 
 
 class Said(Frozen):

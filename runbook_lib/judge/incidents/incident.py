@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict, Word
@@ -136,8 +137,10 @@ def _clock_words(clock: Clock | None, limit_min: float) -> str:
         return f"nothing was decided yet; from then on it must take less than {limit_min:g} min"
     if not clock.measures:
         since = clock.set_at or clock.effective_at
-        return f"in force since {since}, and no record says when that was decided: nothing is measured"
-    decided = f"decided at {clock.decided_at}"
+        return (
+            f"in force since {when(since, seconds=True)}, and no record says when that was decided: nothing is measured"
+        )
+    decided = f"decided at {when(clock.decided_at, seconds=True)}"
     if clock.to_set_s is None:
         return f"{decided}, not set yet"
     told = f"{decided}, set {spell(clock.to_set_s)} later"
@@ -163,6 +166,7 @@ def decide_rollback(
     come_back_at: str | None = None,
     no_way: NoWayBack | None = None,
     falls_to: Scenario | None = None,
+    watched: Word | None = None,
     again: str = "Put that right, then run this notebook again.",
 ) -> Outcome:
     """The decision of a rollback run.
@@ -181,6 +185,7 @@ def decide_rollback(
         come_back_at: ISO 8601 UTC of the time when what is open can be seen.
         no_way: nothing can be rolled back (trap 19).
         falls_to: the scenario to fall through to if a check fails.
+        watched: what people read instead of SOAK.
     """
     if no_way is not None:
         return Outcome(decision=Decision.HOLD, reason=no_way.why, next=_sentence(no_way.then or again))
@@ -198,8 +203,9 @@ def decide_rollback(
     if wrong and come_back_at and not failed:
         return Outcome(
             decision=Decision.SOAK,
+            said=watched,
             reason=f"{done}; still to be seen: {', '.join(one.title for one in wrong)}",
-            next=f"Run this notebook again at {come_back_at}.",
+            next=f"Run this notebook again at {words.instant(come_back_at)}.",
             come_back_at=come_back_at,
         )
     if wrong:

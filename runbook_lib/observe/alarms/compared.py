@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.window import when
 from runbook_lib.judge.model import Frozen
 from runbook_lib.observe.alarms.declared import count_words, has_count, variants
 from runbook_lib.observe.names import alarm_name
@@ -239,7 +240,7 @@ def data_finding(known: Known, one: Planned, now: dt.datetime, insufficient_h: f
     verdicts = [verdict for verdict, _ in told]
     ok = False if False in verdicts else None if None in verdicts else True
     if one.state == NEVER and one.since and now - one.since > dt.timedelta(hours=insufficient_h):
-        words.append(f"{NEVER} since {one.since:%Y-%m-%d %H:%M}Z")
+        words.append(f"{NEVER} since {when(one.since)}")
         if all(source.namespace == _KEEPS_ITS_STATE for source in one.sources):
             words.append("CloudWatch ignores missing data of DynamoDB's metrics: it stays so until the first event")
         else:

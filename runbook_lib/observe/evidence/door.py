@@ -317,6 +317,11 @@ def failures(seen: Answered, spans: Sequence[Window], door: Door, step_s: int) -
     return tuple((place, round(value), round(value)) for place, value in sorted(found.items()) if round(value))
 
 
+def lines(seen: Answered, door: Door, span: Window) -> list[tuple[dt.datetime, int, bool]]:
+    """(minute, count, whether they are the callers' own) of the 4xx that the access log tells apart in `span`."""
+    return [(when, count, own) for when, _, _, count, own in _lines(seen, [span])] if door.types else []
+
+
 def labels() -> tuple[str, ...]:
     """The series that the door is read from."""
     return tuple(label(f"async_{what}") for what in ("requests", "4xx", "5xx"))

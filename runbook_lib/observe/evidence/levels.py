@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
+from collections.abc import Sequence
 
 from runbook_lib.base.window import Window, iso, period_for
-from runbook_lib.judge.model import RULES, Evidence
-from runbook_lib.observe.evidence import questions
+from runbook_lib.judge.model import Evidence
+from runbook_lib.observe.evidence import courses, questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Answered, behind, census_window, unseen
 
+Point = tuple[dt.datetime, float]
 OVERHEAD = 2
 """Latency holds the gateway's own work, too (an authorizer has 10 s of its own): so often its timeout cannot be."""
 
@@ -59,7 +60,8 @@ def submit_latency(seen: Answered) -> Evidence:
         n=round(n) if n and value is not None else (0 if seen.idle else None),
         proven_zero_by=None if n else seen.idle,
         notes=tuple(notes),
-        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= RULES else None,
+        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= 2 else None,
+        course=courses.latency(seen, gate),
     )
 
 
@@ -73,9 +75,10 @@ def generation_time(seen: Answered) -> Evidence:
     if segment is None or not n:
         zero = seen.idle if segment is not None and segment.n == 0 else None
         return seen.evidence("generation_time", "quantile", query, window, (), n=0, proven_zero_by=zero)
-    upper, low = questions.ranks(n, q, seen.params, seen.look)
+    upper, low = questions.ranks(n, q, seen.params, seen.look, seen.rules)
     limit = gate.alert if gate and gate.alert else None
     missed, words, _ = unseen(seen)
+    course, onward = courses.slow(seen, segment, gate) if gate else ((), None)
     never = segment.failed + segment.lost
     if never:
         words = (*words, f"{never} jobs never completed: they are failures in the success rate, and no times here")
@@ -85,7 +88,7 @@ def generation_time(seen: Answered) -> Evidence:
         query,
         window,
         (),
-        value=sample[max(0, math.ceil(round(q * n, 9)) - 1)],
+        value=nearest_rank(sample, q),
         upper=sample[upper - 1] if upper else None,
         low=sample[low - 1] if low else None,
         n=n,
@@ -93,8 +96,15 @@ def generation_time(seen: Answered) -> Evidence:
         in_flight=segment.in_flight,
         partial=missed,
         notes=words,
+        course=course,
+        onward=onward,
         extra={"median": sample[(n - 1) // 2], "max": sample[-1]},
     )
+
+
+def nearest_rank(sample: Sequence[float], q: float) -> float:
+    """The q quantile of a sample that is ascending and not empty."""
+    return sample[questions.nearest_rank(q, len(sample)) - 1]
 
 
 def _periods(window: Window, period_s: int) -> list[dt.datetime]:
@@ -109,24 +119,11 @@ def queue_depth(seen: Answered) -> Evidence:
     there is no point at all: if the queue is empty now). Anything else is missing, and so is every such period where
     the jobs table shows that CloudWatch is behind: what would prove it is late itself.
     """
-    window = questions.gauged(seen.params, seen.window, seen.now)
-    period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
-    name = label("queue_visible", "Maximum")
-    known = dict(seen.answers.points(name))
-    times = _periods(window, period)
-    live = seen.live.get("queue_visible")
-    depth: float | None = 0.0 if known else live
-    values, filled, late = [], 0, behind(seen)
-    for at in times:
-        if at in known:
-            depth = known[at]
-        else:
-            span = Window(at, at + dt.timedelta(seconds=period))
-            if late or depth != 0 or seen.sum("queue_sent", span) or seen.sum("async_requests", span):
-                depth = None
-                continue
-            filled += 1
-        values.append(depth)
+    window, period = gauged(seen)
+    name, late = label("queue_visible", "Maximum"), behind(seen)
+    expected = len(_periods(window, period))
+    points, filled = queue_points(seen)
+    values = [value for _, value in points]
     proof = "no message sent and no request made meanwhile, and the queue empty before"
     return seen.evidence(
         "queue_depth",
@@ -135,14 +132,48 @@ def queue_depth(seen: Answered) -> Evidence:
         window,
         (name,),
         values=tuple(values),
-        expected=len(times),
-        live=live,
-        proven_zero_by=proof if filled and len(values) == len(times) else None,
+        expected=expected,
+        live=seen.live.get("queue_visible"),
+        proven_zero_by=proof if filled and len(values) == expected else None,
         notes=(
-            *((late,) if late and len(values) < len(times) else ()),
-            *((f"{filled} of {len(times)} periods have no point and count as 0: {proof}",) if filled else ()),
+            *((late,) if late and len(values) < expected else ()),
+            *((f"{filled} of {expected} periods have no point and count as 0: {proof}",) if filled else ()),
         ),
     )
+
+
+def gauged(seen: Answered) -> tuple[Window, int]:
+    """What is judged of a gauge, and the length of its periods."""
+    period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
+    return questions.gauged(seen.params, seen.window, seen.now), period
+
+
+def queue_points(seen: Answered) -> tuple[list[Point], int]:
+    """The depth in each period that is known, and how many of them have no point and count as 0."""
+    window, period = gauged(seen)
+    known = dict(seen.answers.points(label("queue_visible", "Maximum")))
+    depth: float | None = 0.0 if known else seen.live.get("queue_visible")
+    found, filled, late = [], 0, behind(seen)
+    for at in _periods(window, period):
+        if at in known:
+            depth = known[at]
+        else:
+            span = Window(at, at + dt.timedelta(seconds=period))
+            if late or depth != 0 or seen.sum("queue_sent", span) or seen.sum("async_requests", span):
+                depth = None
+                continue
+            filled += 1
+        found.append((at, depth))
+    return found, filled
+
+
+def dlq_points(seen: Answered) -> list[Point]:
+    """The points that CloudWatch has; where a read proves that there was nothing, 0 in every period."""
+    window, period = gauged(seen)
+    known = [one for one in seen.answers.points(label("dlq_visible", "Maximum")) if window.start <= one[0] < window.end]
+    if dlq_depth(seen).proven_zero_by is None:
+        return known
+    return sorted((dict.fromkeys(_periods(window, period), 0.0) | dict(known)).items())
 
 
 def dlq_depth(seen: Answered) -> Evidence:
@@ -181,21 +212,10 @@ def throttle_events(seen: Answered) -> Evidence:
     It publishes throttle events only where there are some, so a period without one is zero as long as the table was
     used in the window; where CloudWatch is behind, only in the periods that are known.
     """
-    params = seen.params
-    window = questions.gauged(params, seen.window, seen.now)
-    period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
+    params, late = seen.params, behind(seen)
+    window, period = gauged(seen)
     labels = tuple(map(label, questions.THROTTLES))
-    found: dict[dt.datetime, float] = {}
-    for when, value in (point for name in labels for point in seen.answers.points(name)):
-        found[when] = found.get(when, 0.0) + value
-    used = [when for when, _ in seen.answers.points(label("table_writes")) if window.start <= when < window.end]
-    times, late = _periods(window, period), behind(seen)
-    step = dt.timedelta(seconds=period)
-    known = (
-        {when for at in used for when in times if when <= at < when + step} if late else set(times) if used else set()
-    )
-    values = tuple(found.get(at, 0.0) for at in times if at in found or at in known)
-    proof = None if used or not seen.idle else seen.idle
+    proof = None if _used(seen) or not seen.idle else seen.idle
     return seen.evidence(
         "throttle_events",
         "gauge",
@@ -203,9 +223,30 @@ def throttle_events(seen: Answered) -> Evidence:
         f"index, each {period} s",
         window,
         labels,
-        values=values,
-        expected=len(times),
+        values=tuple(value for _, value in throttle_points(seen)),
+        expected=len(_periods(window, period)),
         proven_zero_by=proof,
         notes=(late,) if late else (),
         extra={name: sum(value for _, value in seen.answers.points(label(name))) for name in questions.THROTTLES},
     )
+
+
+def throttle_points(seen: Answered) -> list[Point]:
+    """Throttle events in each period that is known."""
+    window, period = gauged(seen)
+    found: dict[dt.datetime, float] = {}
+    for when, value in (point for name in questions.THROTTLES for point in seen.answers.points(label(name))):
+        found[when] = found.get(when, 0.0) + value
+    used = _used(seen)
+    times, late = _periods(window, period), behind(seen)
+    step = dt.timedelta(seconds=period)
+    known = (
+        {when for at in used for when in times if when <= at < when + step} if late else set(times) if used else set()
+    )
+    return [(at, found.get(at, 0.0)) for at in times if at in found or at in known]
+
+
+def _used(seen: Answered) -> list[dt.datetime]:
+    """When the table was written to."""
+    window, _ = gauged(seen)
+    return [when for when, _ in seen.answers.points(label("table_writes")) if window.start <= when < window.end]

@@ -48,11 +48,11 @@ def measure(
         rules: by which evidence is made; 1 are those of records of version 0.1.
     """
     seen = Answered(answers, segment, live, traffic, params, window, now, look, rules)
-    own = rules_1 if rules < RULES else rates
+    own = rules_1 if rules < 2 else rates
     found = (
         own.success(seen),
         own.async_5xx(seen),
-        *((rates.refused(seen), rates.lost_jobs(seen), rates.llm_quota(seen)) if rules >= RULES else ()),
+        *((rates.refused(seen), rates.lost_jobs(seen), rates.llm_quota(seen)) if rules >= 2 else ()),
         levels.submit_latency(seen),
         levels.generation_time(seen),
         levels.queue_depth(seen),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 from runbook_lib.base.window import Window, period_for
+from runbook_lib.judge.gates.change import START_SHARE
 from runbook_lib.judge.gates.sequential import early_rank
 from runbook_lib.judge.gates.statistics import percentile, quantile_low_rank, quantile_rank
-from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.model import RULES, Gate, Look
 from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.params.load import Params
 
 FUNCTIONS = ("submit", "worker", "status_fn")
 GAUGE_PERIOD_S = 300
 LATENCY = "submit_latency"
+LEVELS = ("Minimum", "p50", "p90", "Maximum")
+"""Of the latencies of each five minutes: with few requests in them they tell how many were beyond a limit."""
 LATENCY_N, LATENCY_UPPER, LATENCY_LOW = f"{LATENCY}:n", f"{LATENCY}:upper", f"{LATENCY}:low"
 
 _COUNTED = (
@@ -31,6 +35,11 @@ THROTTLES = tuple(f"{part}_{side}_throttles" for part in ("table", "gsi") for si
 def label(metric: str, stat: str = "Sum") -> str:
     """The label under which `asks` asks a series."""
     return f"{metric}:{stat}"
+
+
+def level_label(stat: str) -> str:
+    """The label of a statistic of the latencies of each five minutes."""
+    return f"{LATENCY}:{GAUGE_PERIOD_S}:{stat}"
 
 
 def settled(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
@@ -66,6 +75,7 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
         *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),
         Ask("async_latency", whole, f"p{100 * q:g}", "window", LATENCY),
         Ask("async_latency", whole, "SampleCount", "window", LATENCY_N),
+        *(Ask("async_latency", gauges, stat, GAUGE_PERIOD_S, level_label(stat)) for stat in (*LEVELS, "SampleCount")),
     ]
 
 
@@ -93,10 +103,20 @@ def asks_bounds(
     return bounds
 
 
-def ranks(n: int, q: float, params: Params, look: Look | None) -> tuple[int | None, int | None]:
-    """Ranks (1 = smallest of n) of the upper and the lower bound of the q quantile; None where n is too small."""
+def nearest_rank(q: float, n: int) -> int:
+    """Rank of the q quantile of n samples, by the nearest rank."""
+    return max(1, math.ceil(round(q * n, 9)))
+
+
+def ranks(n: int, q: float, params: Params, look: Look | None, rules: int = RULES) -> tuple[int | None, int | None]:
+    """Ranks (1 = smallest of n) of the upper and the lower bound of the q quantile; None where n is too small.
+
+    Before a final look the lower one is at the share of alpha that the test for a change has for the start; by rules 2
+    it was at all of it.
+    """
     policy = params.policy
     alpha = look.alpha if look else 1 - policy.confidence
     if look is None:
-        return quantile_rank(n, q, alpha), early_rank(n, q, policy.alpha_early, policy.early_prior)
+        early = policy.alpha_early * (START_SHARE if rules >= RULES else 1)
+        return quantile_rank(n, q, alpha), early_rank(n, q, early, policy.early_prior)
     return quantile_rank(n, q, alpha), quantile_low_rank(n, q, alpha)

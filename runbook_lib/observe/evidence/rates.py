@@ -7,17 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from runbook_lib.base.window import Window, iso, parse, period_for
+from runbook_lib.base.window import Window, parse, period_for
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
-from runbook_lib.observe.evidence import door, questions
+from runbook_lib.observe.evidence import courses, door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import Segment, added_up, joined
-
-QUARTER_S = 900
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
 
 
 def success(seen: Answered) -> Evidence:
@@ -87,8 +85,7 @@ def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Doo
     turned = door.failures(seen, spans, met, step_s) if met else ()
     counted = added_up([segment.blocks if old else segment.steps, turned])
     rows = counted if old else joined(counted, QUARTER_S // STEP_S)
-    told = tuple((iso(dt.datetime.fromtimestamp(place * step_s, dt.UTC)), bad, n) for place, bad, n in rows)
-    return {"blocks" if old else "course": told}
+    return {"blocks" if old else "course": courses.stamped(rows, step_s)}
 
 
 def _blind(seen: Answered, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
@@ -122,6 +119,7 @@ def refused(seen: Answered) -> Evidence:
         **found,
         doubtful=met.doubtful if met else 0,
         unseen=met.suspect if met else "",
+        course=courses.refused(seen, door.lines(seen, met, window), window) if met else (),
         extra={"refusals": dict(met.types), "callers_mistakes": met.mistakes, "5xx": met.broken} if met else {},
     )
 
@@ -163,7 +161,18 @@ def llm_quota(seen: Answered) -> Evidence:
     missed, words, figures = unseen(seen)
     found = counts_of(segment.quota, segment.n, seen.idle)
     cause = _blind(seen, segment, None, figures) if figures else ""
-    return seen.evidence("llm_quota", "rate", query, window, (), **found, partial=missed, notes=words, unseen=cause)
+    return seen.evidence(
+        "llm_quota",
+        "rate",
+        query,
+        window,
+        (),
+        **found,
+        partial=missed,
+        notes=words,
+        unseen=cause,
+        course=courses.quota(seen, segment),
+    )
 
 
 def _gateway(seen: Answered, measure: str, routes: dict[str, str], words: str, idle: str | None) -> Evidence:
@@ -178,7 +187,10 @@ def _gateway(seen: Answered, measure: str, routes: dict[str, str], words: str, i
     labels = tuple(label(f"{route}_{what}") for route in routes for what in ("requests", "5xx"))
     per_route = {route: {"bad": errors, "n": requests} for route, (errors, requests) in counts.items()}
     query = f"CloudWatch AWS/ApiGateway, Sum of 5xx / Sum of Count, {words}"
-    parts = parts_of({routes[route]: pair for route, pair in counts.items()}) if len(routes) > 1 else ()
+    went = {
+        name: courses.of_metrics(seen, f"{route}_5xx", f"{route}_requests", window) for route, name in routes.items()
+    }
+    parts = parts_of({routes[route]: pair for route, pair in counts.items()}, went) if len(routes) > 1 else ()
     return seen.evidence(
         measure,
         "rate",
@@ -192,10 +204,12 @@ def _gateway(seen: Answered, measure: str, routes: dict[str, str], words: str, i
     )
 
 
-def parts_of(counts: Mapping[str, tuple[float | None, float | None]]) -> tuple[Part, ...]:
-    """Each source with its own counts, as whole numbers with bad <= n."""
+def parts_of(
+    counts: Mapping[str, tuple[float | None, float | None]], went: Mapping[str, courses.Course]
+) -> tuple[Part, ...]:
+    """Each source with its own counts, as whole numbers with bad <= n, and its course."""
     whole = {name: (round(bad or 0.0), round(n or 0.0)) for name, (bad, n) in counts.items()}
-    return tuple(Part(name=name, bad=min(bad, n), n=n) for name, (bad, n) in whole.items())
+    return tuple(Part(name=name, bad=min(bad, n), n=n, course=went[name]) for name, (bad, n) in whole.items())
 
 
 def async_5xx(seen: Answered) -> Evidence:
@@ -230,7 +244,9 @@ def lambda_errors(seen: Answered) -> Evidence:
         window,
         labels,
         **found,
-        parts=parts_of(per),
+        parts=parts_of(
+            per, {name: courses.of_metrics(seen, f"{name}_errors", f"{name}_invocations", window) for name in FUNCTIONS}
+        ),
         unseen="; ".join(holes),
         extra=extra,
     )
@@ -250,13 +266,13 @@ def observed_split(seen: Answered) -> Evidence:
     if since is not None:
         in_effect = parse(since) + dt.timedelta(seconds=late)
         window = window.since(in_effect).inward(period_for(seen.window, seen.now))
-    sent, kept = seen.sum("async_requests", window), seen.sum("sync_requests", window)
-    notes, labels = [], (label("async_requests"), label("sync_requests"))
+    other = "sync_fn_invocations" if seen.traffic.migrated else "sync_requests"
+    sent, kept = seen.sum("async_requests", window), seen.sum(other, window)
+    notes, labels = [], (label("async_requests"), label(other))
     both = f"POST {routes.submit} / (POST {routes.submit} + POST {routes.sync})"
     asked = f"CloudWatch AWS/ApiGateway, Sum of Count, {both}"
     if seen.traffic.migrated:
         # One route is left: what is synchronous shows in the old Lambda's invocations alone.
-        kept, labels = seen.sum("sync_fn_invocations", window), (label("async_requests"), label("sync_fn_invocations"))
         asked = f"CloudWatch, Sum of Count of POST {routes.submit}, against Invocations of {params.name('sync')}"
     if sent is None and kept is not None:
         notes.append("no point for the submit route, while the synchronous route has some: no async request")
@@ -275,6 +291,7 @@ def observed_split(seen: Answered) -> Evidence:
         labels,
         **found,
         weight=seen.traffic.weight / 100,
+        course=courses.split(seen, "async_requests", other, window),
         notes=tuple(notes),
         extra=extra,
     )

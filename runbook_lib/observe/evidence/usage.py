@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, parse
-from runbook_lib.judge.model import RULES
 from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
 from runbook_lib.judge.money.cost import Usage
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
@@ -65,7 +64,7 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
 
 def _uncensused(seen: Answered) -> int | None:
     """Jobs that completed where no census was taken, by the KPIs; None: nothing tells. What is not seen is not 0."""
-    _, _, gaps = unseen(seen) if seen.rules >= RULES else (False, (), [])
+    _, _, gaps = unseen(seen) if seen.rules >= 2 else (False, (), [])
     if any(one["created"] is None or one["completed"] is None for one in gaps):
         return None
     return sum(round(float(one["completed"])) for one in gaps)
@@ -98,7 +97,7 @@ def tokens(seen: Answered) -> Tokens:
     refused = sum(count for text, count in segment.errors.items() if PATTERN.search(text))
     uncounted = max(0, segment.failed - refused) + (seen.sum("worker_errors", seen.whole) or 0.0)
     mean: tuple[float, float] = (service.input_tokens, service.output_tokens)
-    if seen.rules >= RULES:
+    if seen.rules >= 2:
         return _told(seen, segment, done, uncounted, mean)
     if done and segment.input_tokens:
         mean = (segment.input_tokens / done, segment.output_tokens / done)

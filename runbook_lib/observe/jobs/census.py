@@ -136,20 +136,29 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
         users[key] = fate if before is None else before.joined(fate)
     errors: Counter[str] = Counter()
     steps = defaultdict[int, list[int]](lambda: [0, 0])
+    timed, quota_at = list[tuple[float, int]](), list[int]()
     for fate in users.values():
         counts[fate.name] += 1
-        step = steps[int(fate.created.timestamp() // STEP_S)]
+        at = int(fate.created.timestamp() // STEP_S)
+        step = steps[at]
+        if fate.seconds is not None:
+            timed.append((fate.seconds, at))
         step[0] += fate.name != "completed"
         step[1] += 1
         if fate.error is not None:
             errors[signature(fate.error)] += 1
-            counts["quota"] += bool(PATTERN.search(fate.error))
+            if PATTERN.search(fate.error):
+                counts["quota"] += 1
+                quota_at.append(at)
+    timed.sort()
     return Segment(
         start=window.start,
         end=window.end,
         end_settled=end_settled,
         steps=joined(((place, bad, n) for place, (bad, n) in sorted(steps.items())), STEPS_A_MINUTE),
-        generation_s=tuple(sorted(fate.seconds for fate in users.values() if fate.seconds is not None)),
+        generation_s=tuple(seconds for seconds, _ in timed),
+        generation_at=tuple(at for _, at in timed),
+        quota_at=tuple(sorted(quota_at)),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         **counts,
     )

@@ -15,6 +15,7 @@ from runbook_lib.judge.model import Frozen
 
 STEPS_A_MINUTE = 6
 """Of ten seconds."""
+QUARTER_S = 900
 
 
 class Segment(Frozen):
@@ -40,6 +41,8 @@ class Segment(Frozen):
     """Jobs beyond the first under one idempotency key."""
     generation_s: tuple[float, ...] = ()
     """Seconds from creation to completion of every COMPLETED job, late ones too, ascending."""
+    generation_at: tuple[int, ...] = ()
+    """The number of the ten seconds since the epoch in which each of them was created; empty in older records."""
     input_tokens: int = 0
     output_tokens: int = 0
     read_units: float = 0.0
@@ -53,6 +56,8 @@ class Segment(Frozen):
     are joined with those before them in the same minute."""
     quota: int = 0
     """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
+    quota_at: tuple[int, ...] = ()
+    """The number of the ten seconds since the epoch in which each of these was created, ascending."""
     untold: int = 0
     """COMPLETED jobs that do not say how many tokens they took."""
     vanished: int = 0
@@ -101,6 +106,12 @@ def merge(segments: Sequence[Segment]) -> Segment:
     errors: Counter[str] = Counter()
     for part in parts:
         errors.update(part.errors)
+    dated = all(len(part.generation_at) == len(part.generation_s) for part in parts)
+    timed = sorted(
+        pair
+        for part in parts
+        for pair in zip(part.generation_s, part.generation_at if dated else itertools.repeat(0), strict=dated)
+    )
     added = (
         "completed",
         "late",
@@ -121,7 +132,9 @@ def merge(segments: Sequence[Segment]) -> Segment:
         in_flight=newest.in_flight,
         vanished=newest.vanished,
         vanished_of=newest.vanished_of,
-        generation_s=tuple(sorted(seconds for part in parts for seconds in part.generation_s)),
+        generation_s=tuple(seconds for seconds, _ in timed),
+        generation_at=tuple(at for _, at in timed) if dated else (),
+        quota_at=tuple(sorted(at for part in parts for at in part.quota_at)),
         read_units=sum(part.read_units for part in segments),
         errors=dict(sorted(errors.items(), key=lambda item: (-item[1], item[0]))),
         gaps=tuple(gaps),

@@ -169,10 +169,11 @@ def as_routed(params: Params, state: TrafficState) -> Params:
 
 
 def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) -> tuple[TrafficState, bool]:
-    """The state, and whether the flags are deployed; where they are not, nothing goes to async.
+    """The state, and whether the flags are deployed; where they are not, nothing goes to async, and the routes are not
+    asked for: there may be no API yet.
 
     Raises:
-        AwsError: as `read`.
+        AwsError: as `read_state`.
     """
     try:
         return read_state(appconfig, params, aws), True
@@ -190,8 +191,8 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
         NotDeployed: AppConfig has no such application.
         AwsError: AppConfig or API Gateway refused, has nothing of that name, or holds a flag that cannot be read.
     """
-    migrated, temporary = routing(aws, params) if aws is not None else (False, True)
     known = handles(appconfig, params)
+    migrated, temporary = routing(aws, params) if aws is not None else (False, True)
     flag = params.service.traffic.flag
     with aws_errors("reading the traffic flags (appconfig:ListDeployments, GetDeployment)"):
         dial = list(_deployments(appconfig, known, known.dial_environment, known.dial_profile, flag, dial=True))

@@ -13,6 +13,7 @@ from typing import Any
 
 from runbook_lib.act.requests.smoke import smoke
 from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.nearest import hint
 from runbook_lib.params.load import project_root
 from runbook_lib.record import engine
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -220,7 +221,7 @@ def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -
     from runbook_lib.rehearse.world.scenario import names
 
     if scenario not in names():
-        raise UsageError(f"scenario '{scenario}': there is none of that name; there are: {', '.join(names())}")
+        raise UsageError(f"scenario '{scenario}': there is none of that name; {hint(scenario, names())}")
     board = Board(quiet)
     with raised(scenario, seed, board) as rehearsal:
         began = rehearsal.aws.now()

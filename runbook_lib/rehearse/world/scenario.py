@@ -29,6 +29,8 @@ class Expected(Finite):
     """The rollback scenarios that a ROLLBACK may name."""
     recovers: str = ""
     """What turns the curve, in words; empty: nothing in the rollback does."""
+    within_min: float | None = Field(default=None, gt=0)
+    """Half of the plays find it within this many minutes, by the figures of docs/verdicts.md; None: nothing is said."""
 
     @model_validator(mode="after")
     def _whole(self) -> Expected:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import GateResult
@@ -105,13 +106,15 @@ def previous_table(records: list[Record], params: Any) -> Any:
         value = "–" if result.value is None else words.number(result.value, unit)
         extent = words.interval(result.low, result.high, unit)
         count = f", n = {result.n:,}" if result.n else ""
-        return Cell(f"{result.verdict} {value}" + (f" ({extent}{count})" if extent else count.replace(", ", " ")))
+        return Cell(
+            f"{words.said(result.verdict)} {value}" + (f" ({extent}{count})" if extent else count.replace(", ", " "))
+        )
 
     head = ("", *(f"{one.notebook} @ {one.env}" for one in records))
     titles = {gate.id: gate.title for gate in params.policy.gates}
     rows: list[list[object]] = [
-        ["decision", *(badge(one.decision or "HOLD") for one in records)],
-        ["judged at (UTC)", *((one.as_of or "")[:16].replace("T", " ") for one in records)],
+        ["decision", *(badge(one.told.word or "HOLD") for one in records)],
+        ["judged at", *(when(one.as_of) for one in records)],
         ["run", *(one.run_id for one in records)],
         ["weight", *(_weight(one) for one in records)],
         *([title, *(cell(one, gate) for one in records)] for gate, title in titles.items()),

@@ -12,10 +12,9 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.gates import beside
-from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.alarms import declared as alarms
+from runbook_lib.observe.evidence import course
 from runbook_lib.observe.jobs import access_log, census
 from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.metrics import fetch
@@ -26,14 +25,16 @@ from runbook_lib.params.policy import Phase as Spec
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs, deviations, history
 from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout.case import case_of
+from runbook_lib.rollout.gate_charts import tiles
 from runbook_lib.rollout.look import Seen, take
-from runbook_lib.rollout.panels import PERIOD_S, SERIES, Panel, asks, grid
-from runbook_lib.rollout.so_far import so_far
+from runbook_lib.rollout.panels import CONTEXT, PERIOD_S, asks, drawn, grid
+from runbook_lib.rollout.so_far import how_sure
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.checks import checks_table
+from runbook_lib.show.multiples import multiples
 from runbook_lib.show.page import evidence_table, line
-from runbook_lib.show.points import Grid
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.show.traffic import baseline_table, census_table, ledger_table, traffic_table
 from runbook_lib.show.verdicts import findings_table
@@ -201,7 +202,7 @@ class PhaseLook:
             if state.only_old_clients:
                 levels["clients"] = access_log.read_clients(run.aws.client("logs"), routed, window)
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
-        more = [*asks(chart), *self._latencies(window)]
+        more = [*asks(chart), *course.asks(self.params, window, run.now), *self._latencies(window)]
         baseline = partial(history.baseline, before=self.before_this, migrated=state.migrated)
         return take(run, state, window, look, segment, levels, more=more, baseline=baseline)
 
@@ -262,7 +263,7 @@ class PhaseLook:
         return costs.compared(compared, found["cost_per_vpr_sync"], self.params)
 
     def charts(self) -> Any:
-        """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
+        """A timeline of what each gate judges, failing first; then the traffic around it."""
         seen, moment, migrated = self.looked(), self.stand.moment, self.stand.state.migrated
         marks = []
         if moment.shift_at:
@@ -272,58 +273,33 @@ class PhaseLook:
         gates = {gate.id: gate for gate in self.params.policy.gates}
         periods = grid(seen.window.start - dt.timedelta(hours=CONTEXT_H), self.run.now, self.params)
         names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if migrated else {}
-        groups = [drawn(panel, seen.answers, gates, names, periods) for panel in SERIES]
-        served = self._success(seen)
-        if served is not None:
-            chart, since = served
-            groups.insert(0, chart)
-            marks += [(parse(since), "change")] if since else []
-        return timelines(groups, marks=marks)
-
-    def _success(self, seen: Seen) -> tuple[dict[str, Any], str | None] | None:
-        """The users' success so far as a chart, and since when it is worse, if it is; None: nothing to draw."""
-        policy, evidence = self.params.policy, seen.evidence[USER_SUCCESS]
-        gate = next((one for one in policy.gates if one.measure == USER_SUCCESS), None)
-        if gate is None:
-            return None
+        groups = [drawn(panel, seen.answers, gates, names, periods) for panel in CONTEXT]
         looks = self.stand.moment.looks or self.stand.spec.looks
-        confidence, prior = policy.confidence, policy.early_prior
-        result = judge(
-            gate,
-            evidence,
-            look=seen.look,
-            looks=looks,
-            confidence=confidence,
-            alpha_early=policy.alpha_early,
-            prior=prior,
-        )
-        chart = so_far(evidence, result, look=seen.look, looks=looks, confidence=confidence, prior=prior)
-        return None if chart is None else (chart, result.since)
+        sure = how_sure(self.params.policy, seen.evidence, seen.segment, look=seen.look, looks=looks)
+        # One change may show in several gates: its moment is marked once.
+        marks += [(at, "change") for at in sorted({parse(since) for _, since in sure if since})[:1]]
+        certain = timelines([chart for chart, _ in sure], marks=marks, title="How sure it is") if sure else None
+        around = timelines(groups, marks=marks, title="The traffic around it")
+        return stack(*(part for part in (certain, self._gates(seen, marks), around) if part is not None))
+
+    def _gates(self, seen: Seen, marks: list[tuple[dt.datetime, str]]) -> Any:
+        """A timeline for each gate; nothing where nothing is judged yet."""
+        stand = self.stand
+        name = stand.moment.name
+        # These two are not judged, and what was seen in them is drawn as of a soak under way.
+        judged: moments.Name | None = "during" if name in ("over", "migrating") else None
+        if stand.moment.effective_at is None:
+            return multiples([])
+        case = case_of(stand.params, stand.spec, stand.moment, seen.evidence, seen.look, moment=judged)
+        since, end = stand.moment.effective_at, seen.window.end
+        looks = stand.moment.looks or stand.spec.looks
+        ends = [(since + dt.timedelta(hours=one.hours), f"look {k}") for k, one in enumerate(looks, 1)] if since else []
+        # The last moment is the edge of the chart, where the look itself stands.
+        marks = [*marks, *(one for one in ends if one[0] < end)]
+        soak = [one for one in self.earlier if since and parse(one.as_of or one.sealed_at) >= since]
+        return multiples(tiles(seen.answered(self.params), case, case.verdict().results, soak), marks)
 
 
 def censuses(records: list[Record]) -> list[Segment]:
     """The censuses of earlier looks, from their sealed records."""
     return [Segment.model_validate(segment) for record in records for segment in record.census]
-
-
-def drawn(
-    panel: Panel, answers: fetch.Answers, gates: dict[str, Any], names: dict[str, str], periods: Grid
-) -> dict[str, Any]:
-    """A panel with its points, as `show.charts.timelines` takes it; of a partial answer nothing is taken for 0."""
-    series = {
-        names.get(line.name, line.name): [(at, value * line.scale) for at, value in answers.points(line.label)]
-        for line in panel.lines
-    }
-    return {
-        "series": series,
-        "title": panel.title,
-        "unit": panel.unit,
-        "gate": gates.get(panel.gate or ""),
-        "kind": panel.kind,
-        "grid": periods,
-        "counts": [
-            names.get(line.name, line.name)
-            for line in panel.lines
-            if line.name in panel.counts and not answers.partial(line.label)
-        ],
-    }

@@ -180,13 +180,11 @@ class Phase:
         """A promotion holds only if every required check of this run does, too."""
         return settled(outcome, self.run.checks.values())
 
-    def _noted(self, outcome: Outcome) -> Outcome:
+    def _noted(self, outcome: Outcome, state: traffic.TrafficState | None = None) -> Outcome:
         """The decision from now on, in the journal too."""
-        self.outcome = outcome
-        self.run.journal.append(
-            "decision", moment=self.moment.name, look=self.moment.look_number, outcome=outcome.model_dump(mode="json")
-        )
-        return outcome
+        now = self.moment
+        self.outcome = self.run.decide(outcome, now.name, look=now.look_number, state=state or self.state)
+        return self.outcome
 
     def decided(self) -> Outcome:
         """The decision so far."""
@@ -197,8 +195,8 @@ class Phase:
         outcome = self.decided()
         shown = [verdict_banner(outcome)]
         if outcome.results:
-            shown.append(gates_picture(outcome.results))
-            shown.append(gate_table(outcome, soaking=self.moment.look is None))
+            shown.append(gates_picture(outcome.results, self.moment.look is None))
+            shown.append(gate_table(outcome, interim=self.moment.look is None))
         wrong = [one for one in self.run.checks.values() if not one.ok]
         return stack(*shown, checks_table(wrong, "Checks that do not hold")) if wrong else stack(*shown)
 
@@ -304,7 +302,7 @@ class Phase:
                 case = Case(moment="before", percent=self.stand.spec.percent, applied=True, come_back_at=back)
                 begun = case.verdict()
                 run.made_of(case, begun)
-                self._noted(verdict.before_jobs_are_gone(self.stand, begun, None))
+                self._noted(verdict.before_jobs_are_gone(self.stand, begun, None), after)
             show(line(f"Applied: the dial is at {after.dial_percent:g} %."))
         else:
             show(line("Nothing to apply."))

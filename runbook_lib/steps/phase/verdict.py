@@ -53,14 +53,13 @@ def decide(run: Run, stand: Stand, seen: Seen, look: Look | None, moment: moment
 
 
 def way_back(stand: Stand, outcome: Outcome) -> Outcome:
-    """The decision with the command that answers it."""
-    command = hints.rollback_1(stand.params)
+    """The decision with what rollback 1 does where the switch has no effect any more."""
     if not stand.state.migrated:
-        return outcome.model_copy(update={"next": f"{outcome.next} The command: {command}"})
+        return outcome
     said = (
         "Run rollback_1. The switch has no effect any more, so it has the infrastructure's own command deploy the "
         f"step before ({deploy_command(stand.params, 'async')}) and holds the stack against the template kept in "
-        f"the record. The command: {command}"
+        "the record."
     )
     return outcome.model_copy(update={"next": said})
 

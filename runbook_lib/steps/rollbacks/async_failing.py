@@ -327,6 +327,7 @@ class AsyncFailing:
             then=THEN,
             come_back_at=max(self.incident.come_back, default=None),
             no_way=self.no_way,
+            state=self.state,
         )
 
     def verdict(self) -> Any:

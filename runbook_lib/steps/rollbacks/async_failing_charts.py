@@ -8,12 +8,11 @@ from typing import Any
 
 from runbook_lib.base.window import Window, parse
 from runbook_lib.observe.metrics import fetch
-from runbook_lib.rollout.panels import SERIES, grid
+from runbook_lib.rollout.panels import JOBS, QUEUES, REQUESTS, drawn, grid
 from runbook_lib.show.charts import timelines
-from runbook_lib.steps.phase.look import drawn
 from runbook_lib.steps.rollbacks.incident import Incident
 
-SHOWN = ("Requests", "Jobs", "Queue and DLQ depth")
+PANELS = (REQUESTS, JOBS, QUEUES)
 BEFORE = dt.timedelta(hours=3)
 """So long before the decision the charts begin."""
 
@@ -25,10 +24,9 @@ def charts(incident: Incident, decided_at: dt.datetime, now: dt.datetime) -> Any
         AwsError: CloudWatch refused or did not answer.
     """
     run, params, clock = incident.run, incident.params, incident.clock
-    panels = [panel for panel in SERIES if panel.title in SHOWN]
     window = Window(decided_at - BEFORE, now)
     period = 300 * max(1, math.ceil(window.seconds / 300 / 60))
-    lines = {line.label: line for panel in panels for line in panel.lines}
+    lines = {line.label: line for panel in PANELS for line in panel.lines}
     asked = [fetch.Ask(one.metric, window, stat=one.stat, period_s=period, label=label) for label, one in lines.items()]
     answers = fetch.fetch(run.aws.client("cloudwatch"), params, asked, now)
     run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
@@ -36,6 +34,6 @@ def charts(incident: Incident, decided_at: dt.datetime, now: dt.datetime) -> Any
     periods = grid(window.start, now, params, period)
     shown = [
         drawn(panel, answers, gates, {}, periods) | {"unit": panel.unit.replace("15 min", f"{period // 60} min")}
-        for panel in panels
+        for panel in PANELS
     ]
     return timelines(shown, marks=[(parse(clock.set_at), "async off")] if clock and clock.set_at else [])

@@ -5,6 +5,7 @@ jobs under way, charts. Changes nothing but for probes, and one question without
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -225,7 +226,8 @@ class Aftermath:
             )
         answers = self._probe()
         ok = any(one.ok for one in answers)
-        said = ", ".join(sorted(one.detail for one in answers))
+        counted = sorted(Counter(one.detail for one in answers).items())
+        said = ", ".join(f"{many} times {detail}" if many > 1 else detail for detail, many in counted)
         return check(
             f"{self.incident.id}.sync_verified",
             title,

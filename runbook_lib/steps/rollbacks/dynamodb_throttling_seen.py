@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from runbook_lib.base.window import Window
+from runbook_lib.base.window import Window, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order, in_order
 from runbook_lib.judge.incidents.capacity import Units, Watch, wanted, watch
@@ -19,7 +19,7 @@ from runbook_lib.observe.resources import billing, throttling
 from runbook_lib.observe.resources.throttling import PARTS
 from runbook_lib.rollout.deviations import BILLING, UNITS
 from runbook_lib.show.charts import timelines
-from runbook_lib.show.tables import table, when, where_table
+from runbook_lib.show.tables import table, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
 

@@ -35,7 +35,8 @@ from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
-from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.model import Outcome, Verdict, Word
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.policy import Rollback
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import read_events
@@ -236,11 +237,13 @@ class Incident:
         no_way: NoWayBack | None = None,
         falls_to: Scenario | None = None,
         besides: str = "",
+        state: TrafficState | None = None,
     ) -> Outcome:
         """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`).
 
         Args:
             besides: what is to be known beside `done`; it follows the time to the effect.
+            state: the traffic as it was read last; None: it is asked for.
         """
         if acted:
             self.run.check(time_to_effect(self.id, self.clock, self.spec.limit_min))
@@ -254,10 +257,11 @@ class Incident:
             come_back_at=iso(come_back_at.replace(microsecond=0)) if come_back_at else None,
             no_way=no_way,
             falls_to=falls_to,
+            watched=Word.ASYNC_IS_OFF if self.id == "rollback_1" else Word.MITIGATED,
         )
         outcome = case.verdict()
         self.run.made_of(case, outcome)
-        self.outcome = self.run.decide(outcome, moment=self.id)
+        self.outcome = self.run.decide(outcome, moment=self.id, state=state)
         return self.outcome
 
     def _in_effect(self) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbook_lib.base.foreign import markdown
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.incidents.incident import Clock, spell
@@ -63,7 +63,7 @@ def post_mortem(facts: Facts, told: Story) -> str:
         *_times(facts),
         f"- Where it stands: {markdown(facts.decision) or 'not decided yet'}",
         "",
-        "## Timeline (UTC)",
+        "## Timeline",
         "",
         "| Time | What | Record |",
         "|---|---|---|",
@@ -73,7 +73,7 @@ def post_mortem(facts: Facts, told: Story) -> str:
         lines += ["", f"## {heading}", "", *(body or ["Nothing was seen."])]
     lines += ["", "## What was verified", "", "| Verdict | What | Why |", "|---|---|---|"]
     lines += [
-        f"| {one.verdict} | {markdown(one.title)} | {markdown(one.reason)} |"
+        f"| {words.said(one.verdict)} | {markdown(one.title)} | {markdown(one.reason)} |"
         for one in sorted(facts.checks, key=lambda one: rank(one.verdict))
     ]
     for heading, question in TO_FILL_IN.items():
@@ -86,26 +86,39 @@ def _times(facts: Facts) -> list[str]:
     if clock is None:
         return ["- Nothing has been decided yet."]
     if not clock.measures:
-        return [f"- In force since {clock.set_at}; no record says when it was decided, so no time is measured"]
-    told = [f"- Decided at {clock.decided_at}"]
+        since = when(clock.set_at, seconds=True)
+        return [f"- In force since {since}; no record says when it was decided, so no time is measured"]
+    told = [f"- Decided at {when(clock.decided_at, seconds=True)}"]
     if clock.to_set_s is not None:
-        told.append(f"- Set at {clock.set_at}, {spell(clock.to_set_s)} after the decision")
+        told.append(f"- Set at {when(clock.set_at, seconds=True)}, {spell(clock.to_set_s)} after the decision")
     if clock.to_effect_s is not None:
         limit = f"the limit is {facts.limit_min:g} min"
-        told.append(f"- In effect at {clock.effective_at}, {spell(clock.to_effect_s)} after the decision; {limit}")
+        at = when(clock.effective_at, seconds=True)
+        told.append(f"- In effect at {at}, {spell(clock.to_effect_s)} after the decision; {limit}")
     return told
 
 
 def _timeline(facts: Facts, told: Story) -> list[str]:
     begin = dt.datetime.fromisoformat(facts.clock.decided_at) - BEFORE if facts.clock else None
-    rows = [(at, words, "this rollback") for at, words in facts.own]
-    rows += [(at, words, run) for at, words, run in _decisions(told) if facts.until is None or at <= facts.until]
-    rows += list(told.changes)
-    rows += [(at, f"noted by {who}: {text}", "note") for at, who, text in told.notes]
-    for env, points in told.weights.items():
-        rows += [(at, f"weight in {env}: {weight:g} %", "traffic") for at, weight in points]
-    kept = sorted(row for row in rows if begin is None or row[0] >= begin)
-    return [f"| {at:%Y-%m-%d %H:%M:%S} | {markdown(words)} | {markdown(where)} |" for at, words, where in kept]
+    weights = [
+        (at, f"weight in {env}: {weight:g} %", "traffic")
+        for env, points in told.weights.items()
+        for at, weight in points
+    ]
+    # Within one second: what was done, what came of it, what it was judged to be, what was said of it.
+    causes: tuple[Iterable[tuple[dt.datetime, str, str]], ...] = (
+        ((at, words, "this rollback") for at, words in facts.own),
+        told.changes,
+        weights,
+        (one for one in _decisions(told) if facts.until is None or one[0] <= facts.until),
+        ((at, f"noted by {who}: {text}", "note") for at, who, text in told.notes),
+    )
+    rows = [(at, place, words, where) for place, cause in enumerate(causes) for at, words, where in cause]
+    kept = sorted(
+        (row for row in rows if begin is None or row[0] >= begin),
+        key=lambda row: (row[0].replace(microsecond=0), row[1]),
+    )
+    return [f"| {when(at, seconds=True)} | {markdown(words)} | {markdown(where)} |" for at, _, words, where in kept]
 
 
 def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
@@ -124,5 +137,5 @@ def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
 
 def _decision(same: Sequence[Decided]) -> str:
     one, more = same[0], f"{words.count(len(same) - 1, 'time')} more"
-    again = f" (and {more}, until {iso(same[-1].at)})" if len(same) > 1 else ""
+    again = f" (and {more}, until {when(same[-1].at)})" if len(same) > 1 else ""
     return f"{one.notebook} @ {one.env}: {one.told}{again}"

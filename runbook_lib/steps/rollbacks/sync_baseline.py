@@ -71,7 +71,8 @@ def success(cloudwatch: Any, params: Params, window: Window, of: Records, *, mig
     told += f" ({words.interval(low, high, 'ratio')})"
     gate = params.policy.gate("success_rate")
     broken = gate.alert is not None and gate.alert.holds(high)
-    return told + ("; it is broken: this stops the new harm and restores nothing" if broken else "")
+    going_back = "by that it is broken, whatever a probe says: going back stops the new harm and restores nothing"
+    return f"{told}; {going_back}" if broken else told
 
 
 def kept_template(archive: Archive, of: Records) -> tuple[str, Any]:

@@ -19,18 +19,18 @@ RATES = st.floats(0.0, 1.0)
 
 @pytest.mark.parametrize("rate", [0.002, 0.01, 0.02, 0.1, 0.5, 0.97])
 def test_all_intervals_of_a_soak_hold_at_once_in_95_of_100(rate: float) -> None:
-    """1,000 soaks of 3,000 requests, looked at after every tenth request, and at three declared looks."""
+    """400 soaks of 3,000 requests, looked at after every tenth request, and at three declared looks."""
     rng = np.random.default_rng(3)
     n = np.arange(10, 3001, 10)
     declared = np.isin(n, (2000, 2500, 3000))
     missed = 0
-    for _ in range(1000):
+    for _ in range(400):
         bad = np.cumsum(rng.binomial(10, rate, len(n)))
         ends = np.array(
             sequence.band(bad.tolist(), n.tolist(), declared.tolist(), looks=3, confidence=CONFIDENCE, prior=PRIOR)
         )
         missed += bool(np.any((rate < ends[:, 0]) | (rate > ends[:, 1])))
-    assert missed / 1000 <= 0.05
+    assert missed / 400 <= 0.05
 
 
 @settings(max_examples=200, deadline=None)
@@ -99,3 +99,55 @@ def test_what_cannot_be_is_refused(bad: float, n: float, alpha: float, prior: tu
         sequence.so_far([bad], [n], alpha, prior)
     with pytest.raises(ValueError):
         sequence.at_declared(1, 4, 0.95, 0)
+
+
+def test_all_intervals_of_a_quantile_hold_at_once_in_95_of_100() -> None:
+    """400 soaks of 3,000 jobs, p95 of log-normal times, looked at after every 25th and at three declared looks."""
+    rng, q = np.random.default_rng(9), 0.95
+    truth = math.exp(4 + 0.4 * special.ndtri(q))
+    n = np.arange(25, 3001, 25)
+    declared = np.isin(n, (2000, 2500, 3000)).tolist()
+    missed = 0
+    for _ in range(400):
+        samples = rng.lognormal(4, 0.4, 3000)
+        found = sequence.quantile_band(
+            samples.tolist(), n.tolist(), declared, q=q, looks=3, confidence=CONFIDENCE, prior=PRIOR
+        )
+        missed += any(not low <= truth <= high for _, low, high in found)
+    assert missed / 400 <= 0.05
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(250, 100_000), st.sampled_from([0.5, 0.9, 0.95]), st.integers(1, 3))
+def test_the_last_interval_of_a_quantile_is_at_most_1_4_times_as_wide_as_one_look_s(
+    n: int, q: float, looks: int
+) -> None:
+    """In seconds, of times with an exponential tail: the expected order statistics, -log(1 - r / (n + 1))."""
+    ordered = -np.log1p(-np.arange(1, n + 1) / (n + 1))
+    _, low, high = sequence.quantile_band(
+        ordered.tolist(), [n], [True], q=q, looks=looks, confidence=CONFIDENCE, prior=PRIOR
+    )[0]
+    tail = (1 - CONFIDENCE) / 2
+    ranks = statistics.quantile_low_rank(n, q, tail), statistics.quantile_rank(n, q, tail)
+    assert ranks[0] and ranks[1]
+    assert high - low <= 1.4 * (ordered[ranks[1] - 1] - ordered[ranks[0] - 1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(0.1, 500), min_size=1, max_size=400), st.floats(0.5, 0.99))
+def test_the_quantile_lies_in_its_interval_and_few_samples_have_no_upper_end(samples: list[float], q: float) -> None:
+    counts = sorted({1, max(1, len(samples) // 2), len(samples)})
+    found = sequence.quantile_band(
+        samples, counts, [False] * len(counts), q=q, looks=0, confidence=CONFIDENCE, prior=PRIOR
+    )
+    for n, (value, low, high) in zip(counts, found, strict=True):
+        assert low <= value <= high
+        assert value == sorted(samples[:n])[math.ceil(round(q * n, 9)) - 1]
+    one = sequence.quantile_ranks([1], q, 0.05, PRIOR)
+    assert one[1].tolist() == [2]
+
+
+@pytest.mark.parametrize(("n", "q", "alpha"), [(-1, 0.95, 0.05), (2.5, 0.95, 0.05), (9, 1.0, 0.05), (9, 0.95, 0.0)])
+def test_a_quantile_that_cannot_be_is_refused(n: float, q: float, alpha: float) -> None:
+    with pytest.raises(ValueError):
+        sequence.quantile_ranks([n], q, alpha, PRIOR)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import iso, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import (
     Clock,
@@ -19,9 +19,9 @@ from runbook_lib.judge.incidents.incident import (
     spell,
     time_to_effect,
 )
-from runbook_lib.judge.model import Decision, Verdict
+from runbook_lib.judge.model import Decision, Verdict, Word
 
-AT = "2026-11-23T03:12:05Z"
+AT, SAID = "2026-11-23T03:12:05Z", "2026-11-23 03:12:05 UTC"
 
 
 def clock(set_at: str | None = None, effective_at: str | None = None) -> Clock:
@@ -60,12 +60,12 @@ def test_the_facts_hold_what_the_record_must_tell() -> None:
     ("clocked", "found", "reason"),
     [
         (None, "not yet", "nothing was decided yet; from then on it must take less than 5 min"),
-        (clock(), "not yet", f"decided at {AT}, not set yet"),
-        (clock("2026-11-23T03:12:06Z"), "not yet", f"decided at {AT}, set 1 s later, not in effect yet"),
+        (clock(), "not yet", f"decided at {SAID}, not set yet"),
+        (clock("2026-11-23T03:12:06Z"), "not yet", f"decided at {SAID}, set 1 s later, not in effect yet"),
         (
             clock("2026-11-23T03:12:06Z", "2026-11-23T03:14:35Z"),
             "2.5 min",
-            f"decided at {AT}, set 1 s later, in effect after 2.5 min; the limit is 5 min",
+            f"decided at {SAID}, set 1 s later, in effect after 2.5 min; the limit is 5 min",
         ),
     ],
 )
@@ -118,8 +118,16 @@ def test_complete_only_if_every_required_check_passes() -> None:
 def test_what_cannot_be_seen_yet_is_waited_for() -> None:
     outcome = decided(one("a", True), one("b", None), come_back_at=AT)
     assert (outcome.decision, outcome.come_back_at) == (Decision.SOAK, AT)
-    assert "title of b" in outcome.reason and AT in outcome.next
+    assert "title of b" in outcome.reason and "at 2026-11-23 03:13 UTC" in outcome.next
     assert decided(one("b", None)).decision is Decision.HOLD
+
+
+def test_what_people_read_of_a_rollback_in_force_is_its_own_word() -> None:
+    seen = [one("a", True), one("b", None)]
+    outcome = decided(*seen, come_back_at=AT, watched=Word.ASYNC_IS_OFF)
+    assert (outcome.decision, outcome.word) == (Decision.SOAK, "ASYNC IS OFF")
+    assert decided(*seen, come_back_at=AT).word == "SOAK", "as records of version 0.1 say it"
+    assert decided(one("a", True), watched=Word.ASYNC_IS_OFF).word == "DONE"
 
 
 def test_a_failure_is_not_waited_out() -> None:
@@ -160,7 +168,7 @@ TOLD: list[tuple[list[Check], dict[str, Any], str, str]] = [
         [one("a", None), one("b", None)],
         {"come_back_at": AT},
         "SOAK: async is off; still to be seen: title of a, title of b",
-        f"Run this notebook again at {AT}.",
+        "Run this notebook again at 2026-11-23 03:13 UTC.",
     ),
     ([one("a", None)], {}, "HOLD: async is off, but reason of a", AGAIN),
     (
@@ -235,7 +243,10 @@ def test_a_decision_after_the_effect_measures_nothing_and_says_so() -> None:
     late = Clock(decided_at=at(63), set_at=at(0), effective_at=at(60), key="4")
     told = time_to_effect("rollback_1", late, 5)
     assert (told.verdict, told.required, told.found) == (Verdict.INCONCLUSIVE, False, "not measured")
-    assert told.reason == f"in force since {at(0)}, and no record says when that was decided: nothing is measured"
+    assert (
+        told.reason
+        == f"in force since {when(at(0), seconds=True)}, and no record says when that was decided: nothing is measured"
+    )
     within = late.model_copy(update={"decided_at": at(7)})
     assert within.to_effect_s is None, "53 s to an effect that was brought about before"
     assert first_decision([late], "4") is late, "by its key it is the same act"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from statistics import median
+
+import pytest
 
 from runbook_lib.rehearse.play.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.play.played import Ended
@@ -123,6 +127,7 @@ FAULTS = {
     "jobs lost, and never written": ("jobs_lost", "accepted_lost"),
     "the LLM's quota": ("llm_quota",),
     "faults with a shape": ("slow_ramp", "nightly_dip"),
+    "a share that fails late": ("late_5_percent", "late_10_percent", "late_20_percent"),
     "what the fuzzer found": (
         *("refused_in_pulses", "latency_in_wrong_unit", "few_users", "more_than_the_workers_serve"),
     ),
@@ -132,6 +137,15 @@ FAULTS = {
 
 def test_every_fault_that_the_rehearsal_promises_has_its_scenario_and_none_is_beside_them() -> None:
     assert {name for names in FAULTS.values() for name in names} == {one.name for one in played()}
+
+
+@pytest.mark.parametrize("scenario", [one for one in played() if one.expected and one.expected.within_min], ids=str)
+def test_a_fault_is_found_in_the_time_that_follows_from_the_figures(scenario: Scenario) -> None:
+    """Half of the plays that were kept, by `docs/scenarios.json`."""
+    assert scenario.expected and scenario.expected.within_min
+    kept = [one for one in read(DOCS / "scenarios.json").in_process if one.scenario == scenario.name]
+    minutes = [math.inf if one.detect_s is None else one.detect_s / 60 for one in kept]
+    assert len(minutes) >= 20 and median(minutes) <= scenario.expected.within_min
 
 
 def test_every_phase_and_what_comes_after_has_a_fault_that_begins_in_it() -> None:

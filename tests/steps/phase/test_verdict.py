@@ -114,10 +114,10 @@ def test_the_next_look_comes_before_jobs_leave_the_table_wherever_that_is_still_
 
 
 @pytest.mark.parametrize("migrated", [False, True])
-def test_a_rollback_says_the_command_and_after_the_migration_what_it_does(migrated: bool) -> None:
+def test_after_the_migration_a_rollback_says_what_it_does(migrated: bool) -> None:
     rolls = Outcome(decision=Decision.ROLLBACK, reason="it fails", next="Run rollback_1.", scenario="rollback_1")
     found = verdict.way_back(stand("during", migrated=migrated), rolls).next
-    assert "runbook rollback 1" in found and found.startswith("Run rollback_1.")
+    assert found.startswith("Run rollback_1.")
     assert ("cdk deploy" in found) == migrated
 
 

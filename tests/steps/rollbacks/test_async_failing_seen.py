@@ -123,7 +123,12 @@ def test_jobs_under_way_are_followed_to_their_end(
 @pytest.mark.parametrize(
     ("total", "errors", "says", "broken"),
     [
-        (3000.0, 2880.0, "4.0 % of 3,000 users' requests succeeded there (3.3-4.8 %); it is broken: this stops", True),
+        (
+            3000.0,
+            2880.0,
+            "4.0 % of 3,000 users' requests succeeded there (3.3-4.8 %); by that it is broken",
+            True,
+        ),
         (3000.0, 3.0, "99.9 % of 3,000 users' requests succeeded there", False),
         (0.0, 0.0, "how often it succeeds is not known", False),
     ],

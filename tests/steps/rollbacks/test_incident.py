@@ -70,7 +70,7 @@ class Stage:
                 made.checks[one.id] = one
                 journal.append("check", check=one.model_dump(mode="json"))
 
-        def decide(outcome: Any, moment: str = "") -> Any:
+        def decide(outcome: Any, moment: str = "", **_: Any) -> Any:
             journal.append("decision", moment=moment, look=0, outcome=outcome.model_dump(mode="json"))
             return outcome
 
@@ -225,7 +225,7 @@ def test_the_post_mortem_is_in_the_record(stage: Stage) -> None:
         raises=False,
     )
     shown = incident.post_mortem({"Failures": ["- LLM 529"]})
-    assert "#### Post-mortem" in shown._repr_markdown_() and "LLM 529" in str(shown), "rendered, not folded away"
+    assert "#### Post-mortem" in shown._repr_markdown_()[0] and "LLM 529" in str(shown), "rendered, not folded away"
     record = stage.seal(run)
     text = html.unescape(next(stage.archive.records()[0].folder.glob("post-mortem.md")).read_text())
     assert "post-mortem.md" in record.files

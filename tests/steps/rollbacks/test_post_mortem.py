@@ -44,9 +44,9 @@ def story(*decisions: Decided) -> Story:
 def test_times_and_timeline_are_filled_in_in_order() -> None:
     own = [(AT, "decided to roll back")]
     told = post_mortem(facts(own=own), story(decided(-90, "too old"), decided(-1, "a | b\nc")))
-    assert "In effect at 2026-11-23T03:13:01Z, 61 s after the decision; the limit is 5 min" in told
+    assert "In effect at 2026-11-23 03:13:01 UTC, 61 s after the decision; the limit is 5 min" in told
     rows = [line for line in told.splitlines() if line.startswith("| 2026")]
-    assert rows == sorted(rows) and len(rows) == 5
+    assert [row[:21] for row in rows] == sorted(row[:21] for row in rows) and len(rows) == 5
     assert "too old" not in told
     assert "SOAK: a \\| b c | run1 |" in told
     assert "pager was slow" in told and "weight in prod: 0 %" in told
@@ -58,7 +58,8 @@ def test_the_same_decision_again_and_again_is_one_row() -> None:
     )
     rows = [line for line in told.splitlines() if "still 8 jobs" in line]
     assert len(rows) == 1
-    assert rows[0].startswith("| 2026-11-23 03:12:00 |") and "(and 2 times more, until 2026-11-23T05:12:00Z)" in rows[0]
+    assert rows[0].startswith("| 2026-11-23 03:12:00 UTC |")
+    assert "(and 2 times more, until 2026-11-23 05:12 UTC)" in rows[0]
 
 
 def test_what_lies_after_now_belongs_to_another_story() -> None:
@@ -71,7 +72,18 @@ def test_what_lies_after_now_belongs_to_another_story() -> None:
 def test_changes_stand_in_the_timeline() -> None:
     changes = ((AT + dt.timedelta(minutes=1), "switch off", "run1"),)
     told = post_mortem(facts(), Story({}, (), (), changes))
-    assert "| 2026-11-23 03:13:00 | switch off | run1 |" in told
+    assert "| 2026-11-23 03:13:00 UTC | switch off | run1 |" in told
+
+
+def test_within_one_second_causes_come_before_what_follows_from_them() -> None:
+    changes = ((AT, "the switch is turned off", "run1"),)
+    told = post_mortem(
+        facts(own=[(AT, "z: decided to roll back")]),
+        Story({"prod": [(AT, 0.0)]}, (decided(0, "a verdict"),), ((AT, "ann", "a note"),), changes),
+    )
+    rows = [line for line in told.splitlines() if line.startswith("| 2026")]
+    order = ("z: decided", "switch is turned", "weight in prod", "a verdict", "a note")
+    assert all(word in row for word, row in zip(order, rows, strict=True)), rows
 
 
 def test_what_nobody_knows_is_asked_for_and_not_made_up() -> None:

@@ -1,6 +1,7 @@
-"""The change test of records whose failures are kept by quarters of an hour, by the rules of then: for replay alone.
+"""The tests for a change that older records were judged by: for replay alone. `change.py` has today's.
 
-`change.py` has today's test, on `Evidence.course`.
+`change_log_e` is that of records whose failures are kept by quarters of an hour; `at_the_end` that of records of rules
+2, which have a course: it looked at the evidence of the whole course only, so a dip that was over was forgotten.
 """
 
 from __future__ import annotations
@@ -11,12 +12,27 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+from runbook_lib.judge.gates import change
 from runbook_lib.judge.gates.sequential import log_e
 
 CHANGE_SHARE = 0.25
 """Of the mixture's weight for a change that came later than the start; the start itself has the rest."""
 STARTS = 400
 """Blocks that a change may begin with, each with the same weight: 100 hours of quarters."""
+
+
+def at_the_end(
+    bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float], whole: tuple[int, int]
+) -> change.Tested:
+    """As `change.tested`, by the evidence at the end alone, each start with `log_e` of what came after it."""
+    failures, total = change.counts(bad, n)
+    k, m = (np.append(np.cumsum(one[::-1])[::-1], 0.0) for one in (failures, total))
+    start = float(log_e(*whole, limit, prior)) + math.log(change.START_SHARE)
+    after = np.flatnonzero(failures > 0) + 1
+    later = -math.inf
+    if len(after):
+        later = float(special.logsumexp(log_e(k[after], m[after], limit, prior) + change.weights(len(after))))
+    return change.Tested(float(np.logaddexp(start, later)), later > start, None)
 
 
 def change_log_e(
@@ -38,9 +54,7 @@ def change_log_e(
     Raises:
         ValueError: no block, not as many failures as requests, or what `log_e` refuses.
     """
-    failures, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
-    if not len(total) or len(failures) != len(total) or not np.all((failures >= 0) & (failures <= total)):
-        raise ValueError("wants at least one block, and in each a number of failures from 0 to its requests")
+    failures, total = change.counts(bad, n)
     width = 1
     while len(total) > STARTS:
         pad = len(total) % 2

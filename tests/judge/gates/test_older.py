@@ -7,7 +7,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.gates import quarters
+from runbook_lib.judge.gates import older
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Verdict
 from runbook_lib.params.policy import Policy
@@ -21,7 +21,7 @@ BLOCK = 12
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 40)), min_size=1, max_size=1200))
 def test_it_is_a_number_for_any_blocks_and_names_one_of_them(blocks: list[tuple[int, int]]) -> None:
     bad, n = [one for one, _ in blocks], [one for _, one in blocks]
-    log_e, first, own = quarters.change_log_e(bad, n, LIMIT, PRIOR)
+    log_e, first, own = older.change_log_e(bad, n, LIMIT, PRIOR)
     assert not math.isnan(log_e) and not math.isnan(own)
     assert 0 <= first < len(blocks)
 
@@ -30,9 +30,9 @@ def test_it_is_a_number_for_any_blocks_and_names_one_of_them(blocks: list[tuple[
 @given(st.integers(1, 60), st.integers(0, 59), st.integers(1, 10))
 def test_one_more_failure_never_speaks_for_the_service(count: int, place: int, more: int) -> None:
     bad, n = [0] * count, [20] * count
-    before = quarters.change_log_e(bad, n, LIMIT, PRIOR)[0]
+    before = older.change_log_e(bad, n, LIMIT, PRIOR)[0]
     bad[place % count] += more
-    assert quarters.change_log_e(bad, n, LIMIT, PRIOR)[0] >= before
+    assert older.change_log_e(bad, n, LIMIT, PRIOR)[0] >= before
 
 
 def seen(good: int, failing: list[int], block: int = BLOCK) -> Evidence:

@@ -1,0 +1,164 @@
+"""How each measure went: what its evidence would have said at each moment so far, or the periods that it is made of.
+
+What is drawn of a gate comes from here, so it is the quantity that is judged: the same functions on the same answers,
+asked of a window that ends earlier. The last of them is the evidence itself. Pure.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from runbook_lib.base.window import Window, parse
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.money.cost import cost_per_vpr
+from runbook_lib.observe.evidence import levels, questions, rates, usage
+from runbook_lib.observe.evidence.levels import Point
+from runbook_lib.observe.evidence.seen import Answered
+from runbook_lib.observe.jobs.segment import QUARTER_S, STEPS_A_MINUTE
+from runbook_lib.observe.metrics.fetch import Ask
+from runbook_lib.params.load import Params
+
+MOST_POINTS = 48
+"""Of a curve; a longer window has wider steps."""
+LATENCY = "course:submit_latency"
+SO_FAR = "so far"
+
+Counted = tuple[dt.datetime, int, int]
+"""Up to when, how many were bad, of how many."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one measure went, in the unit of its evidence."""
+
+    counts: Mapping[str, tuple[Counted, ...]] = field(default_factory=dict)
+    """Rates and splits: source to what was counted of it by then. One source: the name is `so far`."""
+    points: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+    """Times and amounts so far: name of the curve to its points."""
+    periods: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+    """Each period by itself: one that is missing is a gap."""
+    period_s: float | None = None
+
+
+def every(period_s: float) -> str:
+    """Name of a curve whose points are periods."""
+    return f"every {period_s / 60:g} min"
+
+
+def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
+    """What the courses want beside the evidence's own questions."""
+    gate = questions.gate_of(params, questions.LATENCY)
+    q = gate.quantile if gate and gate.quantile else 0.95
+    whole = questions.settled(params, window, now)
+    return [Ask("async_latency", whole, f"p{100 * q:g}", QUARTER_S, label=LATENCY)]
+
+
+def course(measure: str, seen: Answered) -> Course:
+    """How `measure` went.
+
+    Raises:
+        KeyError: there is no such measure.
+    """
+    return _COURSES[measure](seen)
+
+
+def _moments(window: Window) -> Iterator[dt.datetime]:
+    """Full quarters of an hour, or several together, within the window, and its end."""
+    step = QUARTER_S * max(1, math.ceil(window.seconds / QUARTER_S / MOST_POINTS))
+    at = dt.datetime.fromtimestamp((window.start.timestamp() // step + 1) * step, dt.UTC)
+    while at < window.end:
+        yield at
+        at += dt.timedelta(seconds=step)
+    if not window.empty:
+        yield window.end
+
+
+def _counted(taken: Callable[[Answered], Evidence], seen: Answered) -> Course:
+    """The evidence taken again of the window up to each moment."""
+    whole = taken(seen)
+    found = defaultdict[str, list[Counted]](list)
+    for at in _moments(Window(parse(whole.start), parse(whole.end))):
+        one = whole if at == parse(whole.end) else taken(replace(seen, window=Window(seen.window.start, at)))
+        for name, bad, n in (
+            [(part.name, part.bad, part.n) for part in one.parts] if one.parts else [(SO_FAR, one.bad, one.n)]
+        ):
+            if n and bad is not None:
+                found[name].append((at, bad, n))
+    return Course(counts={name: tuple(rows) for name, rows in found.items()})
+
+
+def _generation(seen: Answered) -> Course:
+    """The quantile of all jobs so far, and of those of each quarter of an hour; by when they were created."""
+    segment = seen.segment
+    if segment is None or len(segment.generation_at) != len(segment.generation_s):
+        return Course()
+    gate = questions.gate_of(seen.params, "generation_time")
+    q = gate.quantile if gate and gate.quantile else 0.95
+    quarters = defaultdict[int, list[float]](list)
+    for seconds, place in zip(segment.generation_s, segment.generation_at, strict=True):
+        quarters[place * 60 // STEPS_A_MINUTE // QUARTER_S].append(seconds)
+    sample: list[float] = []
+    so_far, each = [], []
+    for place, mine in sorted(quarters.items()):
+        at = dt.datetime.fromtimestamp(place * QUARTER_S, dt.UTC)
+        for seconds in mine:
+            insort(sample, seconds)
+        so_far.append((min(at + dt.timedelta(seconds=QUARTER_S), segment.end_settled), levels.nearest_rank(sample, q)))
+        each.append((at, levels.nearest_rank(mine, q)))
+    return Course(points={SO_FAR: tuple(so_far)}, periods={every(QUARTER_S): tuple(each)}, period_s=QUARTER_S)
+
+
+def _latency(seen: Answered) -> Course:
+    return Course(
+        periods={every(QUARTER_S): tuple((at, value / 1000) for at, value in seen.answers.points(LATENCY))},
+        period_s=QUARTER_S,
+    )
+
+
+def _cost(seen: Answered) -> Course:
+    """What was spent so far by what succeeded so far, hour by hour as the KPIs count; tokens where they are judged."""
+    if seen.segment is None or isinstance(usage.async_counts(seen), str):
+        return Course()
+    policy, prices, span = seen.params.policy, seen.params.prices, seen.whole
+    total, points = None, []
+    for place, hour in enumerate(usage.async_hours(seen), 1):
+        total = hour if total is None else total + hour
+        value = cost_per_vpr(total, prices, policy.cost_scope).value
+        if value is not None and math.isfinite(value):
+            points.append((min(span.end, span.start + dt.timedelta(hours=place)), value))
+    return Course(points={"so far, by the KPIs": tuple(points)})
+
+
+def _periods(taken: Callable[[Answered], list[Point]], seen: Answered) -> Course:
+    _, period_s = levels.gauged(seen)
+    return Course(periods={every(period_s): tuple(taken(seen))}, period_s=period_s)
+
+
+def _looks_alone(_: Answered) -> Course:
+    """Only a census tells it, and each census tells one figure; or the evidence holds its own course (`success`)."""
+    return Course()
+
+
+_COURSES: dict[str, Callable[[Answered], Course]] = {
+    "success": _looks_alone,
+    "refused": partial(_counted, rates.refused),
+    "lost_jobs": _looks_alone,
+    "llm_quota": _looks_alone,
+    "async_5xx": partial(_counted, rates.async_5xx),
+    "lambda_errors": partial(_counted, rates.lambda_errors),
+    "baseline_success": partial(_counted, rates.baseline_success),
+    "submit_latency": _latency,
+    "generation_time": _generation,
+    "queue_depth": partial(_periods, lambda seen: levels.queue_points(seen)[0]),
+    "dlq_depth": partial(_periods, levels.dlq_points),
+    "throttle_events": partial(_periods, levels.throttle_points),
+    "cost_per_vpr": _cost,
+    "cost_per_vpr_sync": _looks_alone,
+    "observed_split": partial(_counted, rates.observed_split),
+}

@@ -1,0 +1,155 @@
+"""How the figures of a gate went, in the order of time: what the test for a change is made on. Pure.
+
+The finest that is known: ten seconds of the jobs table, a minute of what CloudWatch counts, five minutes of its
+latencies, an hour's quarter of the split. A course may say less than the figures of the whole time, and never more.
+Where nothing failed there is no course: without a failure there is no change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from runbook_lib.base.window import Window, iso, period_for
+from runbook_lib.judge.gates import change
+from runbook_lib.judge.model import Gate
+from runbook_lib.observe.evidence import questions
+from runbook_lib.observe.evidence.questions import label
+from runbook_lib.observe.evidence.seen import Answered
+from runbook_lib.observe.jobs.census import STEP_S
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
+
+SINCE = 3
+"""Rules from which on gates beside the users' success have a course."""
+Row = tuple[int, int, int]
+"""Number of the step of time since the epoch, failures, requests."""
+Course = tuple[tuple[str, int, int], ...]
+
+
+def told(rows: Iterable[Row], step_s: int) -> Course:
+    """Rows as evidence has them: those without a failure joined within their quarter of an hour."""
+    return stamped(joined(rows, max(1, QUARTER_S // step_s)), step_s)
+
+
+def stamped(rows: Iterable[Row], step_s: int) -> Course:
+    """Rows with their times."""
+    return tuple((iso(dt.datetime.fromtimestamp(place * step_s, dt.UTC)), bad, n) for place, bad, n in rows)
+
+
+def of_metrics(seen: Answered, bad: str, n: str, window: Window) -> Course:
+    """Failures and requests that CloudWatch counts under the metrics `bad` and `n`; () where it did not answer in full.
+
+    A period without a point of `bad` has none: what says that in doubt is `n`.
+    """
+    if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (bad, n)):
+        return ()
+    step_s = period_for(seen.window, seen.now)
+    failed = _by_step(seen, bad, window, step_s)
+    if not any(failed.values()):
+        return ()
+    asked = _by_step(seen, n, window, step_s)
+    return told([(place, min(failed.get(place, 0), of), of) for place, of in sorted(asked.items())], step_s)
+
+
+def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
+    """Async requests, and all, by quarters of an hour."""
+    if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (sent, kept)):
+        return ()
+    moved, stayed = (_by_step(seen, one, window, QUARTER_S) for one in (sent, kept))
+    places = sorted({*moved, *stayed})
+    return stamped([(at, moved.get(at, 0), moved.get(at, 0) + stayed.get(at, 0)) for at in places], QUARTER_S)
+
+
+def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], window: Window) -> Course:
+    """Refusals that the access log names, of the submissions that were no mistakes of their callers.
+
+    Args:
+        lines: minute, count, and whether they are the callers' own, of each line of the log.
+    """
+    known = list(lines)
+    if seen.rules < SINCE or all(own for _, _, own in known):
+        return ()
+    step_s = period_for(seen.window, seen.now)
+    asked, turned = _by_step(seen, "async_requests", window, step_s), dict[int, int]()
+    for when, count, own in known:
+        place = int(when.timestamp() // step_s)
+        if own:
+            asked[place] = max(0, asked.get(place, 0) - count)
+        else:
+            turned[place] = turned.get(place, 0) + count
+    return told([(place, min(turned.get(place, 0), of), of) for place, of in sorted(asked.items()) if of], step_s)
+
+
+def quota(seen: Answered, segment: Segment) -> Course:
+    """Jobs that the LLM refused, of all jobs."""
+    if seen.rules < SINCE or not segment.steps or not segment.quota_at:
+        return ()
+    rows = added_up([[(place, 0, n) for place, _, n in segment.steps], [(at, 1, 0) for at in segment.quota_at]])
+    return told([(place, min(bad, n), n) for place, bad, n in rows], STEP_S)
+
+
+def slow(
+    seen: Answered, segment: Segment, gate: Gate
+) -> tuple[Course, tuple[str, float, float | None, float | None] | None]:
+    """Jobs beyond the gate's alert limit, of all that completed; and the gate's quantile with its bounds of those that
+    came from the likeliest moment of a change on, with that moment.
+    """
+    times, limit = segment.generation_s, gate.alert
+    if seen.rules < SINCE or limit is None or len(segment.generation_at) != len(times):
+        return (), None
+    jobs = list(zip(segment.generation_at, times, strict=True))
+    if not any(limit.holds(value) for value in times):
+        return (), None
+    found = told(added_up([[(at, int(limit.holds(value)), 1) for at, value in jobs]]), STEP_S)
+    q = gate.quantile or 0.5
+    share = q if gate.higher_is_better else 1 - q
+    bad, n = [one[1] for one in found], [one[2] for one in found]
+    first = found[change.moment(bad, n, share, seen.params.policy.early_prior).first][0]
+    begins = int(dt.datetime.fromisoformat(first).timestamp() // STEP_S)
+    after = [value for at, value in jobs if at >= begins]
+    upper, low = questions.ranks(len(after), q, seen.params, seen.look)
+    value = after[questions.nearest_rank(q, len(after)) - 1]
+    return found, (first, value, after[low - 1] if low else None, after[upper - 1] if upper else None)
+
+
+def latency(seen: Answered, gate: Gate | None) -> Course:
+    """Submissions beyond the gate's alert limit, as far as the percentiles of each five minutes prove them."""
+    names = [questions.level_label(stat) for stat in (*questions.LEVELS, "SampleCount")]
+    limit = gate.alert if gate else None
+    if seen.rules < SINCE or limit is None or limit.op not in (">", ">=") or any(map(seen.answers.partial, names)):
+        return ()
+    if not any(limit.holds(value / 1000) for _, value in seen.answers.points(questions.level_label("Maximum"))):
+        return ()
+    levels = [dict(seen.answers.points(name)) for name in names]
+    counts, step_s = levels.pop(), seen.answers.series[names[0]].period_s
+    rows = []
+    for when, of in sorted(counts.items()):
+        beyond = {
+            stat: limit.holds(known[when] / 1000)
+            for stat, known in zip(questions.LEVELS, levels, strict=True)
+            if when in known
+        }
+        rows.append((int(when.timestamp() // step_s), beyond_at_least(round(of), beyond), round(of)))
+    return told([row for row in rows if row[2]], step_s)
+
+
+def beyond_at_least(n: int, beyond: Mapping[str, bool]) -> int:
+    """How many of `n` samples are beyond a limit for sure, given which of their statistics are.
+
+    The percentile p lies between two of the samples at most, the higher of which has a rank of at most
+    floor(n p / 100) + 2, however CloudWatch interpolates: where it is beyond the limit, that one is, and all above it.
+    """
+    if beyond.get("Minimum"):
+        return n
+    shares = [float(stat[1:]) / 100 for stat, is_ in beyond.items() if is_ and stat.startswith("p")]
+    proven = max((n - int(n * share) - 1 for share in shares), default=0)
+    return min(n, max(proven, int(beyond.get("Maximum", False))))
+
+
+def _by_step(seen: Answered, metric: str, window: Window, step_s: int) -> dict[int, int]:
+    found = dict[int, float]()
+    for when, value in seen.answers.points(label(metric)):
+        if window.start <= when < window.end:
+            place = int(when.timestamp() // step_s)
+            found[place] = found.get(place, 0.0) + value
+    return {place: round(value) for place, value in found.items()}

@@ -1,0 +1,130 @@
+"""Links of a report: to the reports of the runs that it names, and to the pages in `docs/`.
+
+All are relative, so they hold in an archive that is opened from disk, wherever it was copied to. A report is sealed and
+cannot learn of what comes later: links lead to what was there before it.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import project_root
+from runbook_lib.record.chain import NAME
+from runbook_lib.record.place import ENTRY, is_place, safe
+from runbook_lib.record.record import Record
+
+DOCS = "docs"
+_NAMED = re.compile(
+    r"\benv=[\w.-]+/release=[\w.-]+/(?P<notebook>[\w.-]+)/[\w.]+-(?P<path>[0-9a-f]{12})/report\.html\b"
+    r"|\b(?P<run>[0-9a-f]{12})\b|\bdocs/(?P<page>[\w./-]+\.md)\b"
+)
+_TAG = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
+_OPENS = re.compile(r"<(a|style|title|summary|button)\b|<pre class=\"source\"", re.IGNORECASE)
+"""Text within these is no place for a link."""
+_SHORTEST = 9
+"""Characters of `docs/a.md`."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """What a report can lead to.
+
+    Args:
+        archive: root of the archive that the report will lie in.
+        record: of the report.
+        depth: how many folders below its record's own the report lies.
+    """
+
+    archive: Path
+    record: Record
+    depth: int = 0
+
+    @property
+    def _release(self) -> str:
+        return f"release={safe(self.record.release)}"
+
+    @property
+    def _here(self) -> Path:
+        """The folder of the report, but for the name of its record, which is not known before it is sealed."""
+        chain = self.archive / f"env={safe(self.record.env)}" / self._release / safe(self.record.notebook)
+        return chain.joinpath(self.record.run_id, *["-"] * self.depth)
+
+    def run(self, run_id: str) -> str:
+        """Address of a run's report, by its id; empty: it is this run, or none of this release in the archive."""
+        if run_id == self.record.run_id or not re.fullmatch(r"[0-9a-f]{12}", run_id):
+            return ""
+        found = self._runs.get(run_id)
+        return self._to(found / "report.html") if found else ""
+
+    @functools.cached_property
+    def _runs(self) -> dict[str, Path]:
+        """Where the records of this release lie, in every environment."""
+        chains = self.archive.glob(f"env=*/{self._release}/*")
+        return {name.rpartition("-")[2]: chain / name for chain in chains if chain.is_dir() for name in _sealed(chain)}
+
+    def before(self) -> tuple[str, str]:
+        """Id and address of the record that was sealed before this one, in its chain; empty: it is the first."""
+        chain = self._here.parents[self.depth]
+        if not chain.is_dir() or not is_place(chain.name, self.record.notebook):
+            return "", ""
+        names = _sealed(chain)
+        own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
+        earlier = [name for name in names if own is None or name < own]
+        return (earlier[-1].rpartition("-")[2], self._to(chain / earlier[-1] / "report.html")) if earlier else ("", "")
+
+    def newest(self) -> list[tuple[str, str, str]]:
+        """The newest record of each notebook of this environment and release: notebook, run and address."""
+        release = self._here.parents[self.depth + 1]
+        found = []
+        for chain in sorted(release.iterdir()) if release.is_dir() else ():
+            names = _sealed(chain) if chain.is_dir() else []
+            if names and chain.name != ENTRY:
+                found.append((chain.name, names[-1].rpartition("-")[2], self._to(chain / names[-1] / "report.html")))
+        return found
+
+    def docs(self, page: str) -> str:
+        """Address of a page in `docs/`, where the archive lies within its project; else empty."""
+        try:
+            root = project_root(self.archive if self.archive.is_dir() else None)
+        except UsageError:
+            return ""
+        there = root / DOCS / page
+        return self._to(there) if self.archive.is_relative_to(root) and there.is_file() else ""
+
+    def _to(self, there: Path) -> str:
+        return Path(os.path.relpath(there, self._here)).as_posix()
+
+
+def _sealed(chain: Path) -> list[str]:
+    """Names of a chain's records, oldest first."""
+    return sorted(name for name in (each.name for each in chain.iterdir()) if NAME.fullmatch(name))
+
+
+def linked(markup: str, links: Links) -> str:
+    """HTML in which each run and each page of `docs/` that is named in a text is a link, where there is such a one."""
+    known: dict[str, str] = {}
+
+    def link(match: re.Match[str]) -> str:
+        name, run = match[0], match["run"] or match["path"]
+        if name not in known:
+            known[name] = links.run(run) if run else links.docs(match["page"])
+        told = f"{match['notebook']} {run}" if match["path"] else name
+        return f'<a href="{html.escape(known[name])}">{told}</a>' if known[name] else name
+
+    parts, within = _TAG.split(markup), ""  # text and tags in turn
+    parts[0] = _NAMED.sub(link, parts[0])
+    for place in range(1, len(parts), 2):
+        tag = parts[place]
+        if within:
+            within = "" if tag.lower().startswith(f"</{within}") else within
+        elif (opens := _OPENS.match(tag)) and not tag.endswith("/>"):
+            within = (opens[1] or "pre").lower()
+        if not within and len(parts[place + 1]) >= _SHORTEST:
+            parts[place + 1] = _NAMED.sub(link, parts[place + 1])
+    return "".join(parts)

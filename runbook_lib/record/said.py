@@ -1,0 +1,83 @@
+"""What a person said, as the report of an entry tells it: who, in which role, what, when, on which evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runbook_lib.base.window import when
+from runbook_lib.record.record import Record
+from runbook_lib.record.redact_notebook import redact_text
+from runbook_lib.show.style import GREEN, GREY, ORANGE
+
+
+class Kind(NamedTuple):
+    """How one kind of entry is told."""
+
+    word: str
+    icon: str
+    colour: str
+    did: str
+    """What the person did, before the item."""
+
+
+KINDS = {
+    "attestation": Kind("ATTESTED", "✔", GREEN, "attested"),
+    "approval": Kind("APPROVED", "✔", GREEN, "approved"),
+    "note": Kind("NOTED", "✎", GREY, "noted"),
+    "deviation": Kind("DEVIATION", "!", ORANGE, "recorded the deviation"),
+    "attachment": Kind("ATTACHED", "+", GREY, "attached a notebook to"),
+}
+_OTHER = Kind("ENTERED", "•", GREY, "entered")
+_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
+
+
+def title(record: Record) -> str:
+    """The page's title, such as `Approval of 07_phase2_50_percent`."""
+    entry = record.entry or {}
+    of = {"note": " on ", "deviation": ": "}.get(str(entry.get("kind")), " of ")
+    item = redact_text(str(entry.get("item") or ""))
+    return f"{str(entry.get('kind') or 'entry').capitalize()}{of + item if item else ''}"
+
+
+def headline(record: Record) -> tuple[str, str, str, str, str]:
+    """Word, icon and colour of the banner, what was said in a sentence, and the words themselves."""
+    entry = record.entry or {}
+    kind = KINDS.get(str(entry.get("kind")), _OTHER)
+    by, role, item = (redact_text(str(entry.get(name) or "")) for name in ("by", "role", "item"))
+    who = f"{by or 'Somebody'} ({role})" if role else by or "Somebody"
+    at = when(entry.get("at"))
+    told = f"{who} {kind.did}{f' `{item}`' if item else ''}" + (f" on {at}" if at else "")
+    return kind.word, kind.icon, kind.colour, f"{told}.", ""
+
+
+def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
+    """Who, role, what, when, on which evidence: name, text, and an address where the text is one.
+
+    Args:
+        facts: what is in the entry for machines, for reading.
+    """
+    entry: Mapping[str, Any] = record.entry or {}
+    told = {
+        "Who": str(entry.get("by") or ""),
+        "Role": str(entry.get("role") or "none was said"),
+        "What": str(entry.get("item") or ""),
+        "When": when(entry.get("at")),
+        "In their words": str(entry.get("text") or ""),
+        "Evidence": str(entry.get("link") or "none was given"),
+        "Facts": facts,
+        "Caller": record.caller_arn or "AWS was not asked who it was",
+    }
+    return [
+        {"name": name, "text": redact_text(text), "address": _address(redact_text(text)) if name == "Evidence" else ""}
+        for name, text in told.items()
+        if text
+    ]
+
+
+def _address(text: str) -> str:
+    """An address that a reader may follow: of the web, or a file of the archive; nothing that runs."""
+    if _ADDRESS.fullmatch(text):
+        return text
+    return text if re.fullmatch(r"(?:\.\./)*[\w=.-]+(?:/[\w=.-]+)*\.(?:html|md|json|png|pdf|txt|csv)", text) else ""

@@ -1,0 +1,103 @@
+"""The timeline of each gate: the quantity it judges, from the same answers, with what earlier looks judged. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from runbook_lib.base.window import parse
+from runbook_lib.judge import words
+from runbook_lib.judge.case import Case
+from runbook_lib.judge.gates import sequence
+from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.observe.evidence.course import SO_FAR, Course, course
+from runbook_lib.observe.evidence.seen import Answered
+from runbook_lib.record.record import Record
+from runbook_lib.rollout.so_far import so_far
+from runbook_lib.show.multiples import PERCENT, Tile
+from runbook_lib.show.points import Grid, Points
+
+
+def tiles(seen: Answered, case: Case, results: Iterable[GateResult], earlier: Iterable[Record]) -> list[Tile]:
+    """One for each result, in any order.
+
+    Args:
+        seen: what the case's evidence was made of.
+        case: what was judged.
+        results: its verdicts.
+        earlier: records of earlier looks; what they judged is drawn beside what this one judges.
+    """
+    looks = judged(earlier, results := tuple(results))
+    return [_tile(seen, case, result, looks.get(result.gate.id, [])) for result in results]
+
+
+def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str, list[tuple[dt.datetime, float]]]:
+    """Gate to what each look judged, in the gate's unit and at the end of what it judged; this look's is the last."""
+    points: dict[str, dict[dt.datetime, float]] = {}
+    for record in records:
+        for one in record.gates:
+            id, value = str((one.get("gate") or {}).get("id")), one.get("value")
+            end = (one.get("evidence") or {}).get("end") or record.as_of
+            if end and isinstance(value, int | float):
+                points.setdefault(id, {})[parse(end)] = float(value)
+    for result in results:
+        if result.value is None or not result.evidence.end:
+            continue
+        now = parse(result.evidence.end)
+        before = {at: value for at, value in points.get(result.gate.id, {}).items() if at < now}
+        points[result.gate.id] = {**before, now: result.value}
+    return {id: sorted(each.items()) for id, each in points.items()}
+
+
+def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile:
+    word = words.of_gate(result, case.look is None)
+    gate, evidence = result.gate, case.evidence.get(result.gate.measure)
+    drawn = [(at, _shown(gate, value)) for at, value in looks]
+    own = evidence and so_far(
+        evidence, result, look=case.look, looks=case.looks, confidence=case.confidence, prior=case.prior
+    )
+    if own:
+        return Tile(result, word, own["series"], drawn, band=own["band"])
+    went = course(gate.measure, seen)
+    series = {
+        **{name: [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},
+        **{name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.points.items()},
+    }
+    periods = {name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.periods.items()}
+    return Tile(
+        result,
+        word,
+        {**series, **periods},
+        drawn,
+        irregular=tuple(series),
+        kind="step" if gate.kind == "gauge" else "line",
+        grid=Grid(went.period_s, seen.window.start, seen.window.end) if went.period_s else None,
+        band=_band(case, went) if gate.kind == "rate" else (),
+        beside=_weight(evidence),
+    )
+
+
+def _shown(gate: Gate, value: float) -> float:
+    return PERCENT * value if gate.unit == "ratio" else value
+
+
+def _weight(evidence: Evidence | None) -> tuple[tuple[str, float], ...]:
+    weight = evidence.weight if evidence else None
+    return () if weight is None else ((f"weight {PERCENT * weight:g} %", PERCENT * weight),)
+
+
+def _band(case: Case, went: Course) -> list[tuple[dt.datetime, float, float]]:
+    """The interval of a rate at each moment; of several sources each has its own, and none is drawn."""
+    rows: Sequence[tuple[dt.datetime, int, int]] = went.counts.get(SO_FAR, ())
+    if not rows:
+        return []
+    last = rows[-1][0]
+    ends = sequence.band(
+        [bad for _, bad, _ in rows],
+        [n for _, _, n in rows],
+        [case.look is not None and at == last for at, _, _ in rows],
+        looks=len(case.looks),
+        confidence=case.confidence,
+        prior=case.prior,
+    )
+    return [(at, PERCENT * low, PERCENT * high) for (at, _, _), (low, high) in zip(rows, ends, strict=True)]

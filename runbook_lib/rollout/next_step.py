@@ -1,0 +1,167 @@
+"""What is next, said by one function for every screen: status, watch, notebooks and their reports.
+
+From AWS (the traffic), the records (phases, rollbacks, the run that is about to be sealed), open changes and open
+deviations. In this order: a change that nobody has read back; async off where it must be; a rollback that is not
+proven; what is held; what is due; what soaks; a deviation that was left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from runbook_lib.base.errors import Exit
+from runbook_lib.base.window import when
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Outcome
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+from runbook_lib.rollout import hints
+from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout.deviations import open_deviations, rows
+from runbook_lib.rollout.known import Known
+from runbook_lib.rollout.moment import Moment
+from runbook_lib.rollout.open_changes import OpenChange, open_changes
+from runbook_lib.rollout.progress import Line, Rollout
+from runbook_lib.rollout.rollbacks import Unfinished
+
+Kind = Literal["change", "rollback", "hold", "due", "soaking", "deviation", "nothing"]
+_EXIT: dict[Kind, Exit] = {"change": Exit.HOLD, "rollback": Exit.ROLLBACK, "hold": Exit.HOLD}
+
+
+@dataclass(frozen=True)
+class Next:
+    """The one thing to do next."""
+
+    kind: Kind
+    command: str
+    """To be pasted as it stands; empty: there is nothing to do."""
+    words: str
+    """Why, and when, as a sentence."""
+    step: str = ""
+    """`notebook@environment` that it takes on."""
+
+    @property
+    def exit_code(self) -> int:
+        """As the help of `runbook status` promises."""
+        return int(_EXIT.get(self.kind, Exit.OK))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a rollout stands, and what is next."""
+
+    next: Next
+    lines: tuple[Line, ...]
+    open_changes: tuple[OpenChange, ...]
+    unfinished: Unfinished | None
+    deviations: tuple[dict[str, Any], ...]
+
+
+def standing(
+    params: Params,
+    archive: Archive,
+    state: traffic.TrafficState,
+    now: dt.datetime,
+    pending: Record | None = None,
+    seen: dict[str, Moment] | None = None,
+) -> Standing:
+    """Where the release of `params` stands.
+
+    Args:
+        state: of the traffic in the environment of `params`.
+        now: AWS's clock, UTC.
+        pending: a run that is about to be sealed, and counts as if it were.
+        seen: notebook to the moment of its phase; None: by `state`.
+    """
+    known = Known(params, archive, state, {} if seen is None else seen, now, pending)
+    if seen is None:
+        known.seen = _moments(known)
+    closes = pending.notebook if pending is not None and not pending.open_changes else None
+    left = tuple(one for one in open_changes(params, archive) if one.notebook != closes)
+    lines, unfinished = Rollout(known).lines(), known.rollbacks.unfinished()
+    deviations = tuple(rows(open_deviations(archive, params.env)))
+    found = _first(params, state, lines, left, unfinished, deviations, now)
+    return Standing(found, lines, left, unfinished, deviations)
+
+
+def _moments(known: Known) -> dict[str, Moment]:
+    """The moment of each phase of the environment, in the attempt that it is in."""
+    params = known.params
+    found = {}
+    for notebook, phase in params.policy.phases.items():
+        if params.env in params.policy.steps[notebook].envs:
+            flat = params.flat.model_copy(update={"attempt": known.attempt(notebook, params.env) or params.attempt})
+            own = params.model_copy(update={"flat": flat})
+            found[notebook] = moments.which(known.state, own, notebook, phase, known.now)
+    return found
+
+
+def _first(
+    params: Params,
+    state: traffic.TrafficState,
+    lines: tuple[Line, ...],
+    left: tuple[OpenChange, ...],
+    unfinished: Unfinished | None,
+    deviations: tuple[dict[str, Any], ...],
+    now: dt.datetime,
+) -> Next:
+    if left:
+        return Next("change", left[0].next, f"{left[0].words}: it asks AWS what is in force, and goes on from there")
+    urgent = next((line for line in lines if line.answer == 1), None)
+    if urgent is not None and state.weight > 0:
+        return _of(urgent)
+    if unfinished is not None:
+        waits = unfinished.back is not None and unfinished.back > now
+        at = f"; run it again at {when(unfinished.back)}" if waits and unfinished.back else "; run it again"
+        kind: Kind = "soaking" if waits else "hold" if unfinished.held else "rollback"
+        return Next(kind, hints.rollback(params, unfinished.number), words.sentence(f"{_bare(unfinished.words)}{at}"))
+    for wanted in ("hold", "due", "soaking"):
+        for line in lines:
+            if line.state == wanted:
+                return _of(line)
+    if deviations:
+        one = deviations[0]
+        told = f"{one['setting']} is still {one['now']}, by the code {one['was']}: undo it, or adopt it into the code"
+        return Next("deviation", hints.undo(params, one["check"]), words.sentence(told))
+    return Next("nothing", "", "Nothing is due.")
+
+
+def _of(line: Line) -> Next:
+    kind: Kind = "rollback" if line.answer else _KINDS[line.state]
+    told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
+    where = f"{line.notebook} in {line.env}"
+    return Next(
+        kind, line.command, words.sentence(f"{where}: {told}" if told else where), f"{line.notebook}@{line.env}"
+    )
+
+
+_KINDS: dict[str, Kind] = {"hold": "hold", "due": "due", "soaking": "soaking"}
+
+
+def _bare(text: str) -> str:
+    return text.rstrip(" .;")
+
+
+def told(outcome: Outcome, pending: Record, found: Next) -> Outcome:
+    """The outcome of the run that is about to be sealed, with what is next: its own advice where that is about the same
+    step, the one thing to do where something else comes first.
+    """
+    own = f"{pending.notebook}@{pending.env}"
+    mine = found.step == own or found.kind in ("due", "soaking", "nothing", "deviation")
+    rollback = pending.notebook.startswith("rollback_")
+    same = rollback and found.command.startswith(f"runbook rollback {pending.notebook.split('_')[1]} ")
+    advised = found.kind == "rollback" and outcome.scenario is not None
+    advised = advised and found.command.startswith(f"runbook rollback {str(outcome.scenario)[-1]} ")
+    agrees = same or (found.kind != "rollback" and mine) or advised
+    if outcome.scenario == "rollback_1" and outcome.decision == "ROLLBACK" and found.kind != "rollback":
+        agrees = False  # it was answered already
+    then = outcome.next.removesuffix(_command(outcome.command)) if agrees else found.words
+    return outcome.model_copy(update={"next": f"{then}{_command(found.command)}", "command": found.command})
+
+
+def _command(command: str) -> str:
+    return f" The command: `{command}`" if command else ""

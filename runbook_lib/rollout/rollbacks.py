@@ -1,0 +1,120 @@
+"""The rollbacks of a release as its records tell them: which has run, which is not finished, what it has answered.
+
+`runbook rollback 1` leaves two records, the command's own and its notebook's; the newest that says anything counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import parse
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
+
+NUMBERS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A rollback that was begun and is not proven, and the scenario that goes on with it."""
+
+    number: int
+    words: str
+    back: dt.datetime | None
+    """When to go on; None: now."""
+    held: bool
+    """A person has to put something right first."""
+
+
+class Rollbacks:
+    """The newest record of each scenario in the environment of `params`.
+
+    Args:
+        state: of the traffic now.
+        pending: a run that is about to be sealed.
+    """
+
+    def __init__(self, params: Params, archive: Archive, state: TrafficState, pending: Record | None = None) -> None:
+        self.state = state
+        named = {int(name.split("_")[1]): name for name in params.policy.rollbacks}
+        self._of = {number: _newest(params, archive, named[number], pending) for number in NUMBERS if number in named}
+
+    def of(self, number: int) -> Record | None:
+        """The newest record of a scenario that says anything; None: it has not been run."""
+        return self._of.get(number)
+
+    def done(self, number: int, since: dt.datetime | None) -> bool:
+        """Whether it was finished, and not before `since`."""
+        one = self.of(number)
+        return one is not None and one.decision == "PROMOTE" and (since is None or made_at(one) >= since)
+
+    def unfinished(self) -> Unfinished | None:
+        """The one that goes on first: async off before any mitigation."""
+        first = self.of(1)
+        if first is not None and first.decision != "PROMOTE" and self._in_the_way(first):
+            return _unfinished(1, first)
+        for number in NUMBERS[1:]:
+            one = self.of(number)
+            if one is None or one.decision == "PROMOTE" or (first is not None and made_at(first) >= made_at(one)):
+                continue
+            if one.decision == "ROLLBACK":
+                return Unfinished(1, f"{one.notebook} did not cure it: {one.told.reason}", None, held=False)
+            return _unfinished(number, one)
+        return None
+
+    def _in_the_way(self, one: Record) -> bool:
+        """Whether what it was to bring about is still what counts: async is off, or it could not be turned off."""
+        if self.state.weight == 0:
+            return True
+        since = parse(self.state.since) if self.state.since else None
+        return one.status != "completed" and (since is None or since <= made_at(one))
+
+
+def made_at(record: Record) -> dt.datetime:
+    """The instant of a record, by AWS's clock where it has one."""
+    return parse(record.as_of or record.sealed_at)
+
+
+def newest_shift(state: TrafficState, before: dt.datetime | None = None) -> dt.datetime | None:
+    """When the dial was raised last (not later than `before`); None: AppConfig knows of none."""
+    found = (parse(one.started_at) for one in state.history if one.percent and one.started_at)
+    return max((at for at in found if before is None or at <= before), default=None)
+
+
+def _newest(params: Params, archive: Archive, notebook: str, pending: Record | None) -> Record | None:
+    if pending is not None and pending.notebook == notebook and _says(pending):
+        return pending
+    for ref in reversed(archive.records(env=params.env, release=params.release, notebook=notebook)):
+        try:
+            record = archive.load(ref)
+        except ArchiveError:
+            continue
+        if _says(record):
+            return record
+    return None
+
+
+def _says(record: Record) -> bool:
+    """A plan takes nothing back; neither does a run that was refused, or failed before it changed anything."""
+    if record.decision is not None and record.status == "completed":
+        return record.decision != "PLANNED"
+    return record.mode == "apply" and (record.status == "completed" or bool(record.changes))
+
+
+def _unfinished(number: int, record: Record) -> Unfinished:
+    told = record.told
+    back = parse(told.come_back_at) if record.decision == "SOAK" and told.come_back_at else None
+    name = f"rollback {number} (run {record.run_id})"
+    said = {
+        "SOAK": f"{name} is not proven yet: {told.reason}",
+        "HOLD": f"{name} is held: {told.reason}",
+        "ROLLBACK": f"{name}: {told.reason}",
+    }
+    done = (
+        "has not been verified by its notebook yet" if record.status == "completed" else f"{record.status} on the way"
+    )
+    return Unfinished(number, said.get(record.decision or "", f"{name} {done}"), back, record.decision == "HOLD")

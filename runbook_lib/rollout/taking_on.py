@@ -1,0 +1,107 @@
+"""The command that takes a step of the rollout on, and what to know before it is run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from runbook_lib.base.window import when
+from runbook_lib.record.record import Record
+from runbook_lib.rollout import hints
+from runbook_lib.rollout.known import LOST, Known
+from runbook_lib.rollout.rollbacks import made_at
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What takes a step on."""
+
+    command: str
+    note: str = ""
+    answer: int = 0
+
+
+def todo_of(
+    known: Known,
+    notebook: str,
+    env: str,
+    state: str,
+    newest: Record | None,
+    decided: Record | None,
+    back: dt.datetime | None,
+) -> Todo:
+    """What takes a step on that is neither passed nor missing something.
+
+    Args:
+        newest, decided: its newest record, and the one that decides.
+        back: when its verdict is due.
+    """
+    attempt = known.attempt(notebook, env)
+    run = hints.run(known.params, notebook, env=env, attempt=attempt)
+    if state == "soaking":
+        due = f"the verdict is due at {when(back)}" if back else "the verdict is not due yet"
+        return Todo(run, f"an interim look is always safe; {due}")
+    if state == "hold":
+        return _held(known, notebook, env, decided, run)
+    if newest and planned(newest):
+        line = hints.run(known.params, notebook, env=env, attempt=attempt, apply=True)
+        return Todo(line, f"its plan of {at(newest)} is in order")
+    moment = known.seen.get(notebook)
+    if decided and decided.decision == "SOAK" and not (moment and moment.name == "before"):
+        return Todo(run, "it is time for the verdict")
+    return Todo(run, f"read the plan, then add --apply --confirm {env}")
+
+
+def _held(known: Known, notebook: str, env: str, decided: Record | None, run: str) -> Todo:
+    """What to do about a hold. Async is turned off only where that still turns anything off (trap 19).
+
+    After the migration rollback 1 has the infrastructure bring the synchronous route back: for the last phase only,
+    since whatever an earlier one said is over by then.
+    """
+    here, rolled_back = env == known.params.env, decided is not None and decided.decision == "ROLLBACK"
+    if decided is not None and rolled_back and not here:
+        return Todo(hints.status(known.params, env), f"{notebook} says ROLLBACK; see the weight there")
+    moment = known.seen.get(notebook) if here else None
+    lost = moment is not None and moment.name in LOST
+    scenario = str((decided.outcome or {}).get("scenario") or "") if decided and rolled_back else ""
+    last = notebook == list(known.params.policy.phases)[-1]
+    if decided and rolled_back and scenario in ("rollback_2", "rollback_3") and known.state.weight > 0 and not lost:
+        number = int(scenario[-1])
+        if known.rollbacks.done(number, made_at(decided)):
+            return Todo(run, f"rollback {number} is done; look again")
+        return _roll_back(known, number, f"{decided.told.reason}")
+    unanswered = (rolled_back or lost) and not known.answered(decided if rolled_back else None, moment)
+    if unanswered and (last or not known.state.migrated):
+        off = "" if known.state.weight else "it proves that async is off, and turns both flags off"
+        return _roll_back(known, 1, off)
+    if rolled_back or lost or known.gone(notebook, env):
+        return _again(known, notebook, env)
+    return Todo(run, "once the cause of the hold is mended")
+
+
+def _roll_back(known: Known, number: int, note: str) -> Todo:
+    return Todo(hints.rollback(known.params, number), note, number)
+
+
+def _again(known: Known, notebook: str, env: str) -> Todo:
+    """A new attempt, from the weight that the phase begins at; else async off first, where it can be."""
+    begins, weight = known.params.policy.phases[notebook].before_percent, known.state.weight
+    if weight not in (0, begins) and not known.state.migrated:
+        return _roll_back(known, 1, f"the weight is {weight:g} %, and a new attempt begins at {begins:g} %")
+    decided = known.records(notebook, env)[1]
+    base = decided.attempt + 1 if decided else known.params.attempt
+    moment = known.seen.get(notebook)
+    if moment and moment.name in LOST:
+        base = (known.attempt(notebook, env) or known.params.attempt) + 1
+    again = hints.run(known.params, notebook, env=env, attempt=max(known.params.attempt, base))
+    return Todo(again, "only when the cause is mended")
+
+
+def at(record: Record) -> str:
+    """When the record was made."""
+    return when(made_at(record))
+
+
+def planned(record: Record | None) -> bool:
+    """A plan that can be applied."""
+    return record is not None and (record.mode, record.status, record.decision) == ("plan", "completed", "PLANNED")

@@ -1,0 +1,237 @@
+"""Small multiples: a timeline for each gate, of what it judges, drawn as one figure and shown as tiles.
+
+The figure is cut into its tiles after it is drawn: side by side on a wide page, one under the other on a telephone, and
+no tile is cut by the end of a printed page. Each tile has its own time axis, and can be read alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook_lib.base.window import when
+from runbook_lib.judge.model import GateResult, Word
+from runbook_lib.show import levels, style
+from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, span_of, time_axis
+from runbook_lib.show.picture import drawing, framed, picture, pixels
+from runbook_lib.show.points import Grid, Points, ready
+from runbook_lib.show.scale import failing_first, limits, numbers
+from runbook_lib.show.tables import Shown
+
+PERCENT = 100.0
+UNITS = {"ratio": "%", "s": "s", "messages": "messages", "USD": "USD", "requests": "requests"}
+"""A gate's unit as its axis says it."""
+LOOKS = "judged, at each look"
+_WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
+_COLUMNS = 2
+_TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
+_LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
+_REACH = 20.0
+"""A target is drawn to scale where it is at most so many times what was seen: a flat line far below it says as much."""
+_NEAR = 0.3
+"""Moments that are nearer to one another, as a share of the time axis, have their words in two lines."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One gate's timeline; every figure in the unit of its axis (`UNITS`)."""
+
+    result: GateResult
+    word: Word
+    """What people read of its verdict (`words.of_gate`)."""
+    series: Mapping[str, Points]
+    looks: Points
+    """What each look judged, this one last."""
+    kind: Kind = "line"
+    grid: Grid | None = None
+    irregular: tuple[str, ...] = ()
+    """Names of the series that have no periods."""
+    band: Band = ()
+    beside: tuple[tuple[str, float], ...] = ()
+    """Levels that the gate's declaration does not hold: the weight in force."""
+
+    @property
+    def unit(self) -> str:
+        """Of the value axis."""
+        return UNITS[self.result.gate.unit]
+
+
+def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
+    """The figure, closed; failing first, in rows of two."""
+    tiles = ordered(tiles)
+    rows = math.ceil(len(tiles) / _COLUMNS)
+    width, height = _WIDTH_IN * _COLUMNS, _HEIGHT_IN * rows
+    span = _span(tiles, marks)
+    with drawing() as pyplot:
+        figure = pyplot.figure(figsize=(width, height))
+        for place, tile in enumerate(tiles):
+            row, column = divmod(place, _COLUMNS)
+            bottom = height - (row + 1) * _HEIGHT_IN + _BOTTOM_IN
+            axes = figure.add_axes(
+                (
+                    (column * _WIDTH_IN + _LEFT_IN) / width,
+                    bottom / height,
+                    (_WIDTH_IN - _LEFT_IN - _RIGHT_IN) / width,
+                    (_HEIGHT_IN - _TOP_IN - _BOTTOM_IN) / height,
+                )
+            )
+            _draw(axes, tile, marks, span)
+        figure.set_label(" ".join(describe(tile, marks) for tile in tiles))
+    return figure
+
+
+def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
+    """`multiples_figure` as tiles, each with its description; nothing where there is no gate."""
+    if not tiles:
+        return Shown("", "")
+    words = [describe(tile, marks) for tile in ordered(tiles)]
+    whole = pixels(multiples_figure(tiles, marks))
+    wide, high = whole.width // _COLUMNS, round(whole.height / math.ceil(len(tiles) / _COLUMNS))
+    shown = []
+    for place, text in enumerate(words):
+        row, column = divmod(place, _COLUMNS)
+        cut = whole.crop((column * wide, row * high, (column + 1) * wide, (row + 1) * high))
+        shown.append(framed(picture(cut, text, "max-width:560px"), int(_WIDTH_IN * 100), _TILE))
+    markup = f'<div style="display:flex;flex-wrap:wrap;gap:8px;max-width:1132px">{"".join(shown)}</div>'
+    return Shown(markup, "\n".join(words))
+
+
+def ordered(tiles: Sequence[Tile]) -> list[Tile]:
+    """Failing first, as in the figure of all gates."""
+    places = {id(result): place for place, result in enumerate(failing_first([tile.result for tile in tiles]))}
+    return sorted(tiles, key=lambda tile: places[id(tile.result)])
+
+
+def describe(tile: Tile, marks: Marks = ()) -> str:
+    """The tile in a sentence: verdict, value, limits, the range of each curve, and the moments."""
+    result = tile.result
+    told = []
+    for name, points in {**tile.series, LOOKS: tile.looks}.items():
+        values = [value for _, value in points if math.isfinite(value)]
+        told.append(
+            f"{name} {min(values):.3g} to {max(values):.3g}, last {values[-1]:.3g}" if values else f"{name} no data"
+        )
+    told += [f"{name} {at:.3g}" for name, at in tile.beside]
+    told += [f"{text} at {when(at)}" for at, text in _moments(tile, marks)]
+    head = f"{result.gate.title} ({tile.unit}) {tile.word}: {numbers(result)}; {limits(result)}"
+    return f"{head}; {'; '.join(told)}."
+
+
+def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:
+    since = tile.result.since
+    return sorted([*marks, *([(dt.datetime.fromisoformat(since), "change")] if since else [])])
+
+
+def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:
+    """One time axis for all, so that they can be compared."""
+    found = span_of(
+        [{**tile.series, LOOKS: tile.looks} for tile in tiles],
+        [one for tile in tiles for one in _moments(tile, marks)],
+        [tile.grid for tile in tiles],
+    )
+    room = (found[1] - found[0]) * 0.02 if found else dt.timedelta(0)
+    return (found[0], found[1] + room) if found else None
+
+
+def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> None:
+    result = tile.result
+    gate = result.gate
+    series = ready(tile.series, tile.grid, irregular=tile.irregular)
+    if tile.band:
+        at, low, high = zip(*tile.band, strict=True)
+        axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="interval at every look")
+    filled = {name: sorted(points) for name, points in series.items() if points}
+    for place, (name, points) in enumerate(filled.items()):
+        plot(axes, name, points, tile.kind, place, len(filled), None if name in tile.irregular else tile.grid)
+    looks = [point for point in tile.looks if math.isfinite(point[1])]
+    ends = [_shown(result, one) for one in (result.low, result.high) if one is not None and math.isfinite(one)]
+    if looks and len(ends) == 2:
+        axes.plot([looks[-1][0]] * 2, ends, color=style.BLACK, linewidth=1.2, zorder=4, solid_capstyle="butt")
+    if looks:
+        axes.plot(
+            *zip(*looks, strict=True), "D", color=style.BLACK, markersize=4.5, clip_on=False, zorder=5, label=LOOKS
+        )
+    moments = _moments(tile, marks)
+    values = [*(value for points in filled.values() for _, value in points), *(value for _, value in looks)]
+    values += [*ends, *(tile.band[-1][1:] if tile.band else ())]
+    levels.draw(
+        axes,
+        gate,
+        PERCENT if gate.unit == "ratio" else 1.0,
+        False,
+        values,
+        collapse=True,
+        beside=tile.beside,
+        reach=_REACH,
+    )
+    axes.set_ylabel(tile.unit)
+    axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    if span is None:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", fontsize=12)
+    else:
+        axes.set_xlim(*span)
+        time_axis(axes, span, most=5)
+        _mark(axes, moments, span)
+        if result.since_between:
+            start, end = (dt.datetime.fromisoformat(one) for one in result.since_between)
+            axes.axvspan(max(start, span[0]), min(end, span[1]), color=style.VERMILLION, alpha=0.12, linewidth=0)
+    _head(axes, tile)
+
+
+def _shown(result: GateResult, value: float) -> float:
+    """In the unit of the axis."""
+    return PERCENT * value if result.gate.unit == "ratio" else value
+
+
+def _head(axes: Any, tile: Tile) -> None:
+    """Verdict and title, value and interval, and what the curves are: above the chart, from its left edge."""
+    result, badge = tile.result, style.badge_of(tile.word)
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "baseline"}
+    left, top = -_LEFT_IN * 72 + 6, _TOP_IN * 72
+    axes.annotate(result.gate.title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
+    word = f"{badge.icon} {tile.word}"
+    paper = {"facecolor": style.tint(badge.colour), "edgecolor": "none", "pad": 1.5}
+    axes.annotate(word, (0, 1), xytext=(left + 2, top - 31), **place, fontsize=8, fontweight="bold", bbox=paper)
+    told = (left + 10 + 6.4 * len(word), top - 31)
+    axes.annotate(numbers(result), (0, 1), xytext=told, **place, fontsize=8.5)
+    names = axes.get_legend_handles_labels()[1]
+    if names:
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(left / 72 / (_WIDTH_IN - _LEFT_IN - _RIGHT_IN), 1.0 + 21 / 72 / _plot_high()),
+            ncols=len(names),
+            borderaxespad=0,
+            borderpad=0,
+            columnspacing=0.9,
+            handlelength=1.6,
+            handletextpad=0.4,
+            fontsize=8,
+        )
+
+
+def _plot_high() -> float:
+    return _HEIGHT_IN - _TOP_IN - _BOTTOM_IN
+
+
+def _mark(axes: Any, moments: Marks, span: tuple[dt.datetime, dt.datetime]) -> None:
+    """Vertical lines with a word above the chart; two that are near one another stand in two lines."""
+    before, row = -1.0, 0
+    for at, text in inside(moments, span):
+        share = (at - span[0]) / (span[1] - span[0])
+        row = (row + 1) % 2 if share - before < _NEAR else 0
+        before = share
+        axes.axvline(at, color=style.BLACK, linewidth=1.0, linestyle=(0, (1, 1)) if text.startswith("look") else "-")
+        axes.annotate(
+            text,
+            (at, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2 + 9 * row),
+            textcoords="offset points",
+            ha="right" if share > 0.7 else "left",
+            va="bottom",
+            fontsize=8,
+        )

@@ -1,0 +1,175 @@
+"""Every kind of report in a real browser: on a desk, on a telephone, in the dark and on paper, for every reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import unquote, urlsplit
+
+import pypdfium2
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+
+from runbook_lib.record.entry import Kind
+from tests.reports import unpacked
+
+NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+KINDS = [*NOTEBOOKS, "approval", "attestation", "note", "deviation"]
+SIGNED = "11_acceptance"
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+LEAST_PX = 11
+"""Height of type that can be read on a telephone."""
+PAPER = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return unpacked(tmp_path_factory.mktemp("reports"))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def page(browser: Any, reports: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The report of one kind, opened from disk."""
+    context = browser.new_context(viewport=DESK, bypass_csp=True)
+    page = context.new_page()
+    page.kind, page.file, page.asked, page.complaints = request.param, reports[request.param], [], []
+    page.on("request", lambda asked: page.asked.append(asked.url))
+    page.on("console", lambda said: page.complaints.append(said.text))
+    page.goto(page.file.as_uri())
+    page.evaluate(AXE_SCRIPT)
+    yield page
+    context.close()
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(page: Any) -> Iterator[None]:
+    yield
+    page.emulate_media(media="screen", color_scheme="light")
+    page.set_viewport_size(DESK)
+
+
+def axe(page: Any, *, only: tuple[str, ...] = (), but: tuple[str, ...] = (), within: str = "html") -> list[str]:
+    """What axe-core complains of: rule, and the first places."""
+    rules: dict[str, Any] = {"rules": {rule: {"enabled": False} for rule in but}}
+    rules |= {"runOnly": list(only)} if only else {}
+    found = page.evaluate(
+        "([within, rules]) => axe.run(within, rules)", [within, {"resultTypes": ["violations"], **rules}]
+    )
+    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found["violations"]]
+
+
+def contrast(page: Any) -> list[str]:
+    """What cannot be read, of each kind of text that the page has: one example of each colour on each ground."""
+    page.evaluate("""() => {
+        const seen = new Set();
+        for (const one of document.querySelectorAll('body *')) {
+            one.removeAttribute('data-example');
+            if (!one.checkVisibility() || ![...one.childNodes].some(node => node.nodeType == 3 && node.data.trim()))
+                continue;
+            const style = getComputedStyle(one), kind = [style.color, style.fontSize, style.fontWeight];
+            for (let up = one; up; up = up.parentElement) {
+                const ground = getComputedStyle(up);
+                kind.push(ground.opacity, ground.backgroundColor == 'rgba(0, 0, 0, 0)' ? '' : ground.backgroundColor);
+            }
+            const name = kind.filter(part => part && part != '1').join();
+            if (!seen.has(name)) { seen.add(name); one.setAttribute('data-example', ''); }
+        }
+    }""")
+    return axe(page, only=("color-contrast",), within="[data-example]")
+
+
+def too_wide(page: Any) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def test_on_a_desk_nothing_is_amiss_for_any_reader(page: Any) -> None:
+    assert axe(page, but=("color-contrast",)) == []
+    assert contrast(page) == []
+    assert too_wide(page) <= 0
+    assert page.complaints == []
+    assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_dark_is_dark_and_can_be_read_charts_too(page: Any) -> None:
+    page.emulate_media(color_scheme="dark")
+    paper = PAPER.match(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert paper is not None and max(map(int, paper.groups())) < 40
+    assert contrast(page) == []
+    filters = page.evaluate("[...document.querySelectorAll('main img')].map(one => getComputedStyle(one).filter)")
+    assert set(filters) <= {"invert(0.92) hue-rotate(180deg)"}
+    assert bool(filters) == bool(page.locator("main img").count())
+
+
+def test_on_a_telephone_the_page_does_not_scroll_sideways_and_everything_can_be_read(page: Any) -> None:
+    page.set_viewport_size(PHONE)
+    assert too_wide(page) <= 0
+    assert axe(page, only=("scrollable-region-focusable", "target-size")) == []
+    small = page.evaluate(
+        """least => [...document.querySelectorAll('.chart img')].filter(one => {
+        const drawn = parseFloat(one.closest('.chart').style.getPropertyValue('--drawn'));
+        return one.getBoundingClientRect().width < drawn - 1;  // at that width the smallest letters are 11 px
+    }).length""",
+        LEAST_PX,
+    )
+    assert small == 0
+    text = page.evaluate("""() => Math.min(...[...document.querySelectorAll('main *')]
+        .filter(one => one.checkVisibility())
+        .filter(one => [...one.childNodes].some(node => node.nodeType == 3 && node.data.trim()))
+        .map(one => parseFloat(getComputedStyle(one).fontSize)))""")
+    assert text >= LEAST_PX
+    for gate in page.locator("tr.gate").all():
+        why = gate.locator("xpath=following-sibling::tr[contains(@class, 'why')]")
+        if why.count():
+            above, below = gate.bounding_box(), why.bounding_box()
+            assert below["y"] >= above["y"] + above["height"] - 1
+            assert below["x"] >= 0 and below["x"] + below["width"] <= PHONE["width"]
+
+
+def test_every_link_leads_somewhere(page: Any) -> None:
+    addresses = page.evaluate("[...document.querySelectorAll('a')].map(one => one.getAttribute('href'))")
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    assert {one[1:] for one in addresses if one.startswith("#")} <= set(ids)
+    runs = [one for one in addresses if not one.startswith("#")]
+    assert not any(urlsplit(one).scheme or one.startswith("/") for one in runs)
+    assert [one for one in runs if not (page.file.parent / unquote(one)).is_file()] == []
+    if page.kind in NOTEBOOKS:
+        contents = page.locator("nav.contents a")
+        assert contents.count() >= page.locator("main h2").count() >= 8
+    if page.kind in ("07_phase2_50_percent", SIGNED, "approval"):
+        assert runs, "what came before it can be opened from it"
+
+
+def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
+    page.emulate_media(media="print")
+    assert not page.get_by_text("Show code").first.is_visible()
+    document = pypdfium2.PdfDocument(page.pdf(prefer_css_page_size=True))
+    sheets = [document[place] for place in range(len(document))]
+    signed = [place for place, one in enumerate(sheets) if "Signed:" in one.get_textpage().get_text_range()]
+    if page.kind == SIGNED:
+        assert len(signed) == 1
+        assert "Acceptance of" in sheets[signed[0]].get_textpage().get_text_range(), "it is one page"
+    for place, sheet in enumerate(sheets):
+        width, height = sheet.get_size()
+        assert (round(width), round(height)) == (595, 842)
+        for one in sheet.get_objects(filter=[3]):  # pictures
+            left, bottom, right, top = one.get_bounds()
+            assert left >= -1 and right <= width + 1 and bottom >= -1 and top <= height + 1, f"cut on page {place + 1}"
+        if place + 1 < len(sheets) and place + 1 not in signed:
+            assert filled(sheet) > 0.5, f"page {place + 1} of {len(sheets)} is half empty"
+
+
+def filled(sheet: Any) -> float:
+    """How far down a page is something."""
+    picture = sheet.render(scale=0.25).to_pil().convert("L").point(lambda grey: 255 * (grey < 250))
+    box = picture.getbbox()
+    return float(box[3] / picture.height) if box else 0.0
+
+
+def test_every_kind_is_here() -> None:
+    assert set(get_args(Kind)) - {"attachment"} <= set(KINDS)
+    assert len(NOTEBOOKS) == 14

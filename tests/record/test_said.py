@@ -1,0 +1,72 @@
+"""The page of an entry: who, in which role, what, when, on which evidence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from runbook_lib.record import said
+from runbook_lib.record.entry import Kind
+from runbook_lib.record.links import Links
+from runbook_lib.record.record import Record
+from runbook_lib.record.report import report_html
+
+ENTRY = {
+    "by": "Ada L.",
+    "role": "engineering lead",
+    "at": "2026-11-09T04:20:27Z",
+    "link": "https://example.org/review/1",
+    "text": "the soak was clean",
+}
+
+
+def entry(kind: str, item: str = "07_phase2_50_percent", **more: Any) -> Record:
+    told = {"kind": kind, "item": item, **ENTRY, **more}
+    return Record(entry=told, origin="entry", notebook="entry", status="completed", env="prod", run_id="c" * 12)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_says_who_which_role_what_when_and_on_which_evidence(kind: str) -> None:
+    page = report_html(None, entry(kind))
+    for told in ("Ada L.", "engineering lead", "07_phase2_50_percent", "2026-11-09 04:20 UTC", "the soak was clean"):
+        assert told in page, told
+    assert f'<a href="{ENTRY["link"]}" rel="noreferrer">' in page
+    assert "without a decision" not in page and "CLOSED" not in page and "No executed notebook" not in page
+    assert kind in said.KINDS and said.KINDS[kind].word in page
+
+
+def test_what_was_not_said_is_told_and_a_note_has_no_item() -> None:
+    page = report_html(None, entry("note", "", role="", link=""))
+    assert "none was said" in page and "none was given" in page
+    assert "Ada L. noted on 2026-11-09 04:20 UTC." in page
+    assert said.title(entry("note", "")) == "Note"
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//host/x", "/etc/passwd", "see the wiki"])
+def test_evidence_that_is_no_address_is_text(link: str) -> None:
+    assert [row["address"] for row in said.rows(entry("approval", link=link)) if row["name"] == "Evidence"] == [""]
+    assert f'href="{link}"' not in report_html(None, entry("approval", link=link))
+
+
+def test_secrets_are_not_told() -> None:
+    assert "hunter22" not in report_html(None, entry("attestation", "code_review", text="password=hunter22"))
+
+
+def test_an_approval_leads_to_the_records_that_there_were_to_see(tmp_path: Path) -> None:
+    seen = tmp_path / "env=prod" / "release=unknown" / "06_phase1_10_percent" / f"20261109T000000.000Z-{'a' * 12}"
+    seen.mkdir(parents=True)
+    (seen / "report.html").touch()
+    record = entry("approval")
+    page = report_html(None, record, Links(tmp_path, record))
+    (address,) = re.findall(rf'<a href="([^"]+)">06_phase1_10_percent {"a" * 12}</a>', page)
+    assert (tmp_path / "env=prod/release=unknown/entry/x" / address).resolve() == seen / "report.html"
+
+
+def test_a_command_says_what_it_has_done() -> None:
+    record = Record(origin="command", notebook="dlq", status="completed", notes=("3 dead letters were driven again",))
+    page = report_html(None, record)
+    assert "CARRIED OUT" in page and "3 dead letters were driven again." in page
+    assert "without a decision" not in page

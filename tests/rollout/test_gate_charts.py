@@ -1,0 +1,178 @@
+"""Every gate of every phase has its timeline, of what it judges, in its unit and with its limits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.base.window import parse
+from runbook_lib.judge.case import Case
+from runbook_lib.judge.gates import sequence
+from runbook_lib.judge.model import Evidence, GateResult, Outcome
+from runbook_lib.observe.evidence import course, measure
+from runbook_lib.observe.evidence.seen import Answered
+from runbook_lib.params.load import load_file
+from runbook_lib.record.record import Record
+from runbook_lib.rehearse.quick import player
+from runbook_lib.rehearse.world.scenario import load
+from runbook_lib.rollout.case import case_of
+from runbook_lib.rollout.gate_charts import judged, tiles
+from runbook_lib.show import multiples as drawing
+from runbook_lib.show.levels import thresholds
+from runbook_lib.show.multiples import PERCENT, UNITS, Tile
+
+pytestmark = pytest.mark.slow  # two rollouts are played
+PARAMS = load_file(Path(__file__).parents[2] / "params" / "prod.yaml")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One look of a play."""
+
+    notebook: str
+    seen: Answered
+    case: Case
+    outcome: Outcome
+
+    @cached_property
+    def tiles(self) -> dict[str, Tile]:
+        """Gate to its tile; made once for all tests."""
+        made = tiles(self.seen, self.case, self.outcome.results, ())
+        return {tile.result.gate.id: tile for tile in made}
+
+
+@pytest.fixture(scope="module")
+def looks() -> dict[str, list[Looked]]:
+    """Looks of two plays, as the judge had them: scenario to its looks, in order. All that were declared, each sixth of
+    the hourly ones.
+    """
+    found: dict[str, list[Looked]] = {}
+    asks, measured = measure.asks, measure.measure
+    with pytest.MonkeyPatch.context() as patch:
+        made: list[Answered] = []
+
+        def asked(params: Any, window: Any, now: dt.datetime) -> Any:
+            return [*asks(params, window, now), *course.asks(params, window, now)]
+
+        def measuring(*given: Any) -> dict[str, Evidence]:
+            made.append(Answered(*given))
+            return measured(*given)
+
+        def cased(params: Any, spec: Any, now: Any, evidence: Any, look: Any, **more: Any) -> Case:
+            case = case_of(params, spec, now, evidence, look, **more)
+            name = next(name for name, one in params.policy.phases.items() if one is spec)
+            if case.look is not None or len(made) % 6 == 1:
+                found[scenario].append(Looked(name, made[-1], case, case.verdict()))
+            return case
+
+        patch.setattr(player.measure, "asks", asked)
+        patch.setattr(player.measure, "measure", measuring)
+        patch.setattr(player, "case_of", cased)
+        for scenario in ("healthy", "backlog_by_spike"):
+            found[scenario] = []
+            player.InProcess(PARAMS, load(scenario), 2).play()
+    return found
+
+
+def of_axis(result: GateResult) -> float:
+    assert result.value is not None
+    return PERCENT * result.value if result.gate.unit == "ratio" else result.value
+
+
+def every(looks: dict[str, list[Looked]]) -> list[Looked]:
+    return [one for each in looks.values() for one in each]
+
+
+def test_each_gate_of_each_phase_has_its_timeline(looks: dict[str, list[Looked]]) -> None:
+    assert {one.notebook for one in every(looks)} >= {name for name in PARAMS.policy.phases if name >= "06"}
+    for one in every(looks):
+        assert set(one.tiles) == {gate.id for gate in PARAMS.policy.gates}
+
+
+def test_unit_and_limits_are_those_of_the_gates_declaration(looks: dict[str, list[Looked]]) -> None:
+    made = list(looks["backlog_by_spike"][-1].tiles.values())
+    axes = drawing.multiples_figure(made).axes
+    for tile, one in zip(drawing.ordered(made), axes, strict=True):
+        gate = tile.result.gate
+        assert one.get_ylabel() == UNITS[gate.unit]
+        words = [text.get_text().lstrip("↑↓ ") for text in one.texts]
+        limits = thresholds(gate, collapse=True)
+        assert {name for name, *_ in limits} <= set(words), gate.id
+        assert gate.kind == "split" or len(limits) == sum(
+            x is not None for x in (gate.target, gate.alert, gate.collapse)
+        )
+        heights = [line.get_ydata()[0] for line in one.lines if len(set(line.get_ydata())) == 1]
+        shown = [at * (PERCENT if gate.unit == "ratio" else 1) for _, at, *_ in limits]
+        low, high = one.get_ylim()
+        assert all(any(math.isclose(at, y) for y in heights) for at in shown if low < at < high / 1.2), gate.id
+
+
+def test_a_split_is_held_against_the_weight_in_force(looks: dict[str, list[Looked]]) -> None:
+    for one in every(looks):
+        ((name, at),) = one.tiles["observed_split"].beside
+        assert at == PERCENT * (one.case.evidence["observed_split"].weight or 0) and f"{at:g} %" in name
+
+
+def test_the_last_value_drawn_is_the_value_judged(looks: dict[str, list[Looked]]) -> None:
+    compared = set()
+    for one in every(looks):
+        for id, tile in one.tiles.items():
+            result = tile.result
+            if result.value is None or math.isinf(result.value):
+                continue
+            assert tile.looks[-1] == (parse(result.evidence.end), pytest.approx(of_axis(result))), id
+            ends = [points[-1][1] for name, points in tile.series.items() if points and not name.startswith("every")]
+            if result.gate.kind in ("rate", "split", "quantile") and ends:
+                assert any(end == pytest.approx(of_axis(result)) for end in ends), (id, ends, of_axis(result))
+                compared.add(id)
+            if result.gate.kind == "gauge":
+                (points,) = tile.series.values()
+                if result.gate.measure != "dlq_depth":
+                    assert [value for _, value in points] == list(result.evidence.values), id
+                compared.add(id)
+    assert compared >= {
+        "success_rate",
+        "refused",
+        "error_rate",
+        "generation_time",
+        "lambda_errors",
+        "observed_split",
+        "queue_depth",
+        "dlq",
+        "throttling",
+    }
+
+
+def test_the_cost_by_the_kpis_comes_to_what_is_judged_by_the_census(looks: dict[str, list[Looked]]) -> None:
+    """Another source of the same figure: a few jobs in flight apart."""
+    one = looks["healthy"][-1]
+    tile = one.tiles["cost"]
+    (points,) = tile.series.values()
+    assert points[-1][1] == pytest.approx(of_axis(tile.result), rel=0.05)
+
+
+def test_the_interval_ends_with_the_one_that_is_judged(looks: dict[str, list[Looked]]) -> None:
+    one = looks["healthy"][-1]
+    tile = one.tiles["refused"]
+    evidence = one.case.evidence["refused"]
+    assert evidence.bad is not None and evidence.n and one.case.look is not None
+    low, high = sequence.at_declared(evidence.bad, evidence.n, one.case.confidence, len(one.case.looks))
+    assert tile.band[-1][1:] == (pytest.approx(PERCENT * low), pytest.approx(PERCENT * high))
+
+
+def test_what_earlier_looks_judged_is_drawn_beside_it(looks: dict[str, list[Looked]]) -> None:
+    mine = [one for one in looks["healthy"] if one.notebook == "06_phase1_10_percent"]
+    first, last = mine[0], mine[-1]
+    gates = [result.model_dump(mode="json") for result in first.outcome.results]
+    record = Record.model_validate({"notebook": "06", "status": "completed", "gates": gates})
+    found = judged([record], last.outcome.results)
+    for result in first.outcome.results:
+        if result.value is not None and result.evidence.end < last.case.evidence[result.gate.measure].end:
+            assert (parse(result.evidence.end), result.value) in found[result.gate.id]
+    assert len(found["success_rate"]) == 2
