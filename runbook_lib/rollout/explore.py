@@ -83,7 +83,7 @@ class Tables:
             for when, value in one.points
             if one.metric in METRICS
         ]
-        return _utc(pd.DataFrame(rows, columns=_METRICS))
+        return _utc(pd.DataFrame(rows, columns=_METRICS)).astype({"value": float, "period_s": int})
 
     def jobs(self) -> pd.DataFrame:
         """The census by quarters of an hour. Columns: time (UTC, begin), jobs, bad (failed, late or lost)."""
@@ -93,7 +93,7 @@ class Tables:
             found[0] += jobs
             found[1] += bad
         rows = [(pd.Timestamp(number * QUARTER_S, unit="s"), *quarters[number]) for number in sorted(quarters)]
-        return _utc(pd.DataFrame(rows, columns=["time", "jobs", "bad"]))
+        return _utc(pd.DataFrame(rows, columns=["time", "jobs", "bad"])).astype({"jobs": int, "bad": int})
 
     def durations(self) -> pd.Series[float]:
         """Seconds from creation to completion of each completed job, longest first."""
@@ -117,7 +117,7 @@ class Tables:
             )
             for one in self.record.gates
         ]
-        return pd.DataFrame(rows, columns=_GATES)
+        return pd.DataFrame(rows, columns=_GATES).astype(dict.fromkeys(("value", "low", "high"), float))
 
     def queries(self) -> str:
         """What was asked of CloudWatch, for the tab "Source" of its Metrics page: paste it there and it is drawn."""

@@ -12,11 +12,11 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity, connect, require_account
-from runbook_lib.base.errors import ArchiveError, RedVerdict, Refused, RunbookError, UsageError
+from runbook_lib.base.errors import ArchiveError, RedVerdict, RunbookError, UsageError
 from runbook_lib.base.redact import redact
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.case import AnyCase, CheckedCase
@@ -31,11 +31,17 @@ from runbook_lib.record.journal import Journal, plain
 from runbook_lib.record.place import CASE, PARAMS, new_run_id
 from runbook_lib.record.record import Record, Status
 from runbook_lib.rollout.next_step import standing, told
+from runbook_lib.run import permission, refused
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
 from runbook_lib.show.page import show
 from runbook_lib.show.tables import where_table
-from runbook_lib.show.verdicts import closing_note, predecessors_table
+from runbook_lib.show.verdicts import closing_note
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from runbook_lib.rollout.explore import Tables
 
 
 class Run:
@@ -76,6 +82,8 @@ class Run:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
             AwsError: AWS cannot be reached, or the credentials are missing or expired.
         """
+        if os.environ.get("RUNBOOK_ORIGIN", "interactive") == "interactive":
+            refused.watch(cls)
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = os.environ.get(PARAMS)
         params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
@@ -172,6 +180,13 @@ class Run:
             except ArchiveError as trouble:
                 print(trouble, file=sys.stderr, flush=True)
 
+    @classmethod
+    def refused(cls, error: RunbookError) -> None:
+        """Ends the run that a refusal left open; sealed as failed."""
+        run = cls._open
+        if run is not None and run.staging.exists():
+            run.fail(error)
+
     @property
     def applying(self) -> bool:
         """Whether this run may change AWS."""
@@ -198,66 +213,35 @@ class Run:
         )
 
     def may_i_run(self) -> Any:
-        """The predecessors' records, whether they can be trusted, and, to apply, whether this run is allowed to.
-
-        A rollback has no predecessors: account and confirmation are all that it wants (docs/domain.md, trap 16).
-        What is wrong with a predecessor stops no phase that has async traffic: it may have to turn it off (trap 16).
-        The guard refuses whatever would raise exposure then.
+        """Whether this run may go on, and, to apply, whether it may change AWS (`permission`).
 
         Raises:
-            Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
-            UsageError: this notebook is not for this environment; or, to apply, `confirm` does not repeat it.
+            Refused, UsageError: it may not; the sentence says why.
         """
-        from runbook_lib.record.chain import predecessors
+        rolls_back = self.notebook in self.params.policy.rollbacks
+        return permission.to_roll_back(self) if rolls_back else permission.by_its_predecessors(self)
 
-        if self.notebook in self.params.policy.rollbacks:
-            return self._may_roll_back()
-        step = self.params.policy.steps[self.notebook]
-        if self.params.env not in step.envs:
-            # A plan that nobody may apply is none.
-            raise UsageError(
-                f"env is '{self.params.env}', but {self.notebook} is applied in {', '.join(step.envs)} only",
-                nothing_changed=True,
-            )
-        findings = predecessors(self.archive, step.requires, self.params.release)
-        later = predecessors(self.archive, step.requires_to_shift, self.params.release)
-        self.missing_to_shift = [finding.sentence for finding in later if not finding.ok]
-        found = [finding.as_dict() for finding in (*findings, *later)]
-        self.journal.append("predecessors", findings=found)
-        if self.applying:
-            self.guard.authorise(raises=True)
-            missing = [finding.sentence for finding in findings if not finding.ok]
-            self.guard.concerns += missing
-            if missing and not self._may_lower():
-                raise Refused(missing[0], nothing_changed=True)
-        return predecessors_table(found, self.notebook)
+    # To look further
 
-    def _may_roll_back(self) -> Any:
-        rollback = self.params.policy.rollbacks[self.notebook]
-        if self.applying:
-            self.guard.authorise(raises=False)
-        damage = self.archive.chain(self.params.env, self.params.release, self.notebook).tip()[1]
-        if damage:
-            self.guard.warn(f"the chain before this record is damaged: {damage}; that does not hold up a rollback")
-        confirmed = f"'{self.params.confirm}' repeats the environment" if self.applying else "not needed: mode is plan"
-        rows = {
-            "Account": f"{self.identity.account} is the one in the parameters",
-            "Confirmation": confirmed,
-            "Predecessors": "none: a rollback waits for no record",
-            "Time limit": f"{rollback.limit_min:g} min from the decision to the effect",
-        }
-        return where_table(rows | ({"Warnings": "; ".join(self.guard.warnings)} if self.guard.warnings else {}))
+    def metrics(self) -> pd.DataFrame:
+        """Every point that CloudWatch answered to this run (`rollout.explore.Tables.metrics`)."""
+        return self.tables().metrics()
 
-    def _may_lower(self) -> bool:
-        """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
-        from runbook_lib.rollout import moment
+    def jobs(self) -> pd.DataFrame:
+        """The census by quarters of an hour (`rollout.explore.Tables.jobs`)."""
+        return self.tables().jobs()
 
-        phase = self.params.policy.phases.get(self.notebook)
-        if phase is None:
-            return False
-        state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
-        begun = moment.which(state, self.params, self.notebook, phase, self.now).name not in ("before", "over")
-        return begun and (state.switch_on or state.dial_percent > 0)
+    def gates(self) -> pd.DataFrame:
+        """What was judged, with its interval and limits (`rollout.explore.Tables.gates`)."""
+        return self.tables().gates()
+
+    def tables(self) -> Tables:
+        """All tables of this run, before it is sealed and after."""
+        from runbook_lib.rollout.explore import Tables
+
+        if self.staging.is_dir():
+            return Tables.under_way(self.staging, self.case)
+        return Tables.sealed(self.archive, self.run_id)
 
     def check(self, *checks: Check) -> None:
         """Notes checks in the journal; a later one of the same id takes the place of the earlier."""

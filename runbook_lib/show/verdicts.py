@@ -167,3 +167,10 @@ def closing_note(run_id: str, outcome: Outcome, where: str | None, warnings: Seq
     word = outcome.word
     icon, colour = badge_of(word)
     return stack(edged(f"{icon} {word}. Next: {outcome.next}", colour), *map(edged, warnings), edged(sealed))
+
+
+def refused_note(word: str, sentence: str, then: str = "") -> Shown:
+    """What a cell says that is not run because one above was refused."""
+    icon, colour = badge_of(Word.FAILED)
+    said = f"{icon} {word}: {sentence}"
+    return stack(edged(said, colour), edged(f"Next: {then}", colour)) if then else edged(said, colour)

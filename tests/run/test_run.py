@@ -16,7 +16,7 @@ from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file
 from runbook_lib.params.policy import Policy
 from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.journal import Journal
+from runbook_lib.record.journal import Journal, read_events
 from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.run.run import Run
 
@@ -33,13 +33,13 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     nothing = TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False)
     monkeypatch.setattr(traffic, "read_or_nothing", lambda *_: (nothing, False))
 
-    def opened(notebook: str, env: str = "") -> Run:
+    def opened(notebook: str, env: str = "", mode: str = "apply", origin: str = "test") -> Run:
         env = env or POLICY.steps[notebook].envs[0]
-        values = {"mode": "apply", "confirm": env, "archive": str(tmp_path)}
+        values = {"mode": mode, "confirm": env, "archive": str(tmp_path)}
         params = load_file(ROOT / "params" / f"{env}.yaml", values)
         archive = Archive(tmp_path)
         staging = archive.stage(env, params.release, notebook, new_run_id(), "test")
-        run = Run(notebook, params, archive=archive, staging=staging, run_id=staging.name, origin="test")
+        run = Run(notebook, params, archive=archive, staging=staging, run_id=staging.name, origin=origin)
         identity = SimpleNamespace(account=params.account_id, arn="arn:aws:iam::test", now=NOW)
         run.now, run.guard = NOW, Guard(params, identity, run.journal)  # type: ignore[arg-type]
         run.aws = SimpleNamespace(client=lambda _: None)  # type: ignore[assignment]
@@ -91,6 +91,20 @@ def test_a_notebook_is_applied_in_its_own_environments_alone(make: Make, noteboo
     for env in {"dev", "staging", "prod"} - set(POLICY.steps[notebook].envs):
         with pytest.raises(UsageError, match=f"env is '{env}', but {notebook} is applied in"):
             make(notebook, env).may_i_run()
+
+
+@pytest.mark.parametrize("notebook", [name for name, step in POLICY.steps.items() if "dev" not in step.envs])
+def test_a_plan_that_nobody_may_apply_is_refused_but_by_hand_a_notebook_can_be_looked_at(
+    make: Make, notebook: str
+) -> None:
+    """A notebook's own defaults are those of dev, and no cell needs editing to run."""
+    with pytest.raises(UsageError, match=f"env is 'dev', but {notebook} is applied in") as refused:
+        make(notebook, "dev", "plan", "papermill").may_i_run()
+    assert refused.value.nothing_changed
+    run = make(notebook, "dev", "plan", "interactive")
+    run.may_i_run()
+    warned = [event["text"] for event in read_events(run.staging) if event["event"] == "warning"]
+    assert any("this plan can be looked at, not carried out" in text for text in warned)
 
 
 def test_evidence_of_an_hour_ago_stops_it(make: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from typing import Any
 
@@ -29,6 +30,7 @@ def charts(incident: Incident, decided_at: dt.datetime, now: dt.datetime) -> Any
     lines = {line.label: line for panel in PANELS for line in panel.lines}
     asked = [fetch.Ask(one.metric, window, stat=one.stat, period_s=period, label=label) for label, one in lines.items()]
     answers = fetch.fetch(run.aws.client("cloudwatch"), params, asked, now)
+    run.journal.attach("answers.json", json.dumps(answers.raw).encode())
     run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
     gates = {gate.id: gate for gate in params.policy.gates}
     periods = grid(window.start, now, params, period)

@@ -1,0 +1,78 @@
+"""Whether a run may go on, and, to apply, whether it may change AWS: a table for the reader, or a refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.record.chain import predecessors
+from runbook_lib.rollout import moment
+from runbook_lib.show.tables import where_table
+from runbook_lib.show.verdicts import predecessors_table
+
+if TYPE_CHECKING:
+    from runbook_lib.run.run import Run
+
+
+def by_its_predecessors(run: Run) -> Any:
+    """The predecessors' records, and whether they can be trusted.
+
+    What is wrong with one stops no phase that has async traffic: it may have to turn it off (docs/domain.md, trap 16).
+    The guard refuses whatever would raise exposure then.
+
+    Raises:
+        Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
+        UsageError: this notebook is not for this environment; or, to apply, `confirm` does not repeat it.
+    """
+    params, step = run.params, run.params.policy.steps[run.notebook]
+    if params.env not in step.envs:
+        only = f"env is '{params.env}', but {run.notebook} is applied in {', '.join(step.envs)} only"
+        # A plan that nobody may apply is none; but by hand, a notebook runs with its own defaults, to be looked at.
+        if run.applying or run.origin != "interactive":
+            raise UsageError(only, nothing_changed=True)
+        run.warn(f"{only}: this plan can be looked at, not carried out")
+    findings = predecessors(run.archive, step.requires, params.release)
+    later = predecessors(run.archive, step.requires_to_shift, params.release)
+    run.missing_to_shift = [finding.sentence for finding in later if not finding.ok]
+    found = [finding.as_dict() for finding in (*findings, *later)]
+    run.journal.append("predecessors", findings=found)
+    if run.applying:
+        run.guard.authorise(raises=True)
+        missing = [finding.sentence for finding in findings if not finding.ok]
+        run.guard.concerns += missing
+        if missing and not _may_lower(run):
+            raise Refused(missing[0], nothing_changed=True)
+    return predecessors_table(found, run.notebook)
+
+
+def to_roll_back(run: Run) -> Any:
+    """A rollback has no predecessors: account and confirmation are all that it needs (docs/domain.md, trap 16).
+
+    Raises:
+        UsageError: to apply, `confirm` does not repeat the environment.
+    """
+    rollback = run.params.policy.rollbacks[run.notebook]
+    if run.applying:
+        run.guard.authorise(raises=False)
+    damage = run.archive.chain(run.params.env, run.params.release, run.notebook).tip()[1]
+    if damage:
+        run.guard.warn(f"the chain before this record is damaged: {damage}; that does not hold up a rollback")
+    confirmed = f"'{run.params.confirm}' repeats the environment" if run.applying else "not needed: mode is plan"
+    rows = {
+        "Account": f"{run.identity.account} is the one in the parameters",
+        "Confirmation": confirmed,
+        "Predecessors": "none: a rollback waits for no record",
+        "Time limit": f"{rollback.limit_min:g} min from the decision to the effect",
+    }
+    return where_table(rows | ({"Warnings": "; ".join(run.guard.warnings)} if run.guard.warnings else {}))
+
+
+def _may_lower(run: Run) -> bool:
+    """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
+    phase = run.params.policy.phases.get(run.notebook)
+    if phase is None:
+        return False
+    state, _ = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
+    begun = moment.which(state, run.params, run.notebook, phase, run.now).name not in ("before", "over")
+    return begun and (state.switch_on or state.dial_percent > 0)

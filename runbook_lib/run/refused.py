@@ -1,0 +1,120 @@
+"""What the cells below a refusal say in JupyterLab.
+
+A cell that fails ends Run All: whoever looks at the last cell sees an empty one, screens below the red line. So by hand
+the refusal is shown where it comes, each later cell that needs the run says it again instead of running, and the last
+one, which closes the run, says what to do and fails. Through papermill none of this happens: the first error ends the
+run.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from typing import Any
+
+from runbook_lib.base.errors import NOTHING, Refused, RunbookError, UsageError
+from runbook_lib.show.page import show
+from runbook_lib.show.verdicts import refused_note
+
+NAME = "_refused"
+"""What a cell below a refusal calls instead of its own code."""
+AGAIN = "Correct it (the parameters are in the first code cell), then run all cells again."
+_OURS = "runbook_lib"
+
+
+def watch(run: Any) -> None:
+    """From now on an error of ours does not end Run All by hand in this kernel; a refusal before is forgotten.
+
+    Args:
+        run: the class whose `open` begins a run, and whose `refused` ends the one that was begun.
+    """
+    shell = _shell()
+    if shell is None:
+        return
+    for one in [one for one in shell.input_transformers_post if isinstance(one, Refusal)]:
+        shell.input_transformers_post.remove(one)
+    shell.user_ns.pop(NAME, None)
+    watcher = shell.user_ns_hidden.get(_Watcher.__name__)
+    if watcher is None:
+        watcher = shell.user_ns_hidden[_Watcher.__name__] = _Watcher(shell)
+        shell.events.register("post_run_cell", watcher)
+    watcher.run = run
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell if hasattr(shell, "input_transformers_post") else None
+
+
+class _Watcher:
+    """Looks at the end of each cell whether it was refused."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.run: Any = None
+
+    def __call__(self, result: Any) -> None:
+        error = result.error_in_exec
+        refused_before = NAME in self.shell.user_ns
+        if not isinstance(error, RunbookError) or refused_before or _closes(str(result.info.raw_cell)):
+            return
+        result.error_in_exec = None  # the kernel goes on with the next cell
+        refusal = Refusal(self.shell, self.run, error)
+        self.shell.user_ns[NAME] = refusal
+        self.shell.input_transformers_post.append(refusal)
+
+
+class Refusal:
+    """The reason, said by each later cell of the run."""
+
+    def __init__(self, shell: Any, run: Any, error: RunbookError) -> None:
+        self.shell, self.run, self.error = shell, run, error
+        self.word = "REFUSED" if isinstance(error, (UsageError, Refused)) else "STOPPED"
+        self.sentence = f"{error}{NOTHING if error.nothing_changed else ''}"
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        """As IPython calls a transformer: the lines of a cell that needs the run are replaced."""
+        text = "".join(lines)
+        if not self._needs_the_run(text):
+            return lines
+        return [f"{NAME}.close()\n" if _closes(text) else f"{NAME}.say()\n"]
+
+    def say(self) -> None:
+        """What a cell says that is not run."""
+        show(refused_note(self.word, self.sentence))
+
+    def close(self) -> None:
+        """What the last cell says; the run, if one was open, is sealed as failed.
+
+        Raises:
+            RunbookError: always: the reason, and what to do.
+        """
+        self.run.refused(self.error)
+        show(refused_note(self.word, self.sentence, AGAIN))
+        raise type(self.error)(f"{self.sentence}. {AGAIN}")
+
+    def _needs_the_run(self, text: str) -> bool:
+        try:
+            nodes = list(ast.walk(ast.parse(text)))
+        except SyntaxError:
+            return False
+        if any(isinstance(node, ast.Attribute) and node.attr == "open" for node in nodes):
+            return False  # it opens a run: this one is forgotten
+        if any(isinstance(node, ast.ImportFrom) and str(node.module).startswith(_OURS) for node in nodes):
+            return True
+        named = [node for node in nodes if isinstance(node, ast.Name)]
+        made = {node.id for node in named if isinstance(node.ctx, ast.Store)}
+        return any(self._is_ours(node.id) for node in named if node.id not in made)
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether a name is something of this library, or nothing yet: a cell that was not run would have made it."""
+        known = self.shell.user_ns
+        if name not in known:
+            return not hasattr(builtins, name)
+        return type(known[name]).__module__.startswith(_OURS)
+
+
+def _closes(text: str) -> bool:
+    return "run.close(" in text
