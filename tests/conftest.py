@@ -58,12 +58,14 @@ def rehearsal_params(env: str) -> Params:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Whole journeys are not traced, nor what is built for them: a room's own tests must cover it, and tracing the
-    journeys takes as long as a third of the tests.
+    """Whole journeys are not traced, nor what is built for them, where other rooms are measured: a room's own tests
+    must cover it, and tracing the journeys takes as long as a third of the tests.
     """
     plugin = item.config.pluginmanager.get_plugin("_cov")
     control = plugin.cov_controller if plugin and item.path.is_relative_to(HERE) else None
-    if control is None or item.path.relative_to(HERE).parts[0] not in UNTRACED:
+    room = item.path.relative_to(HERE).parts[0] if control else ""
+    measured = {Path(str(source)).parts[1:2] for source in item.config.getoption("cov_source", None) or [""]}
+    if control is None or room not in UNTRACED or measured & {(), (room,)}:
         return (yield)
     control.pause()
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,10 +154,8 @@ def test_a_changed_template_is_at_no_known_step(
 def test_as_a_process_of_its_own(aws: EmbeddedAws) -> None:
     """As the notebook runs it; light, for the rehearsal runs it many times."""
     _command("deploy", "--env", "dev")
-    begun = time.monotonic()
     ran = _command("diff", "--env", "dev", "--fail")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, NO_DIFFERENCES, "")
-    assert time.monotonic() - begun < 5
     smoke = _command("smoke", "--env", "dev")
     assert (smoke.returncode, smoke.stdout.splitlines()[-1]) == (0, "7 passed, 0 failed")
     assert "X-Amz-Signature" not in smoke.stdout
