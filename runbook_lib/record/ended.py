@@ -44,19 +44,30 @@ def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
 
 def running(nb: Any) -> tuple[int | None, str]:
     """Number (by order among the code cells) of the cell that was running, and the same in words."""
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    code = _code(nb)
     for number, cell in enumerate(code, start=1):
         if cell.metadata.get("papermill", {}).get("status") == "failed":
             return number, f"while code cell {number} of {len(code)} ran"
-    return None, "before the first cell ran"
+    ran = begun(nb)
+    if ran == 0:
+        return None, "before the first cell ran"
+    return None, "after the last cell" if ran == len(code) else f"between code cells {ran} and {ran + 1} of {len(code)}"
+
+
+def begun(nb: Any) -> int:
+    """How many code cells have begun to run."""
+    return sum(bool(cell.metadata.get("papermill", {}).get("start_time")) for cell in _code(nb))
+
+
+def _code(nb: Any) -> list[Any]:
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
 
 
 def _cell_error(nb: Any) -> Problem | None:
     from runbook_lib.record.record import Problem
     from runbook_lib.record.redact_notebook import redact_text
 
-    code = [cell for cell in nb.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(code, start=1):
+    for number, cell in enumerate(_code(nb), start=1):
         for output in cell.outputs:
             # As papermill sees it: an exit without a code is no error.
             if output.output_type == "error" and (output.ename, output.evalue or "0") != ("SystemExit", "0"):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import recording
-from runbook_lib.record.ended import Terminated, cut_short, outcome_of, running
+from runbook_lib.record.ended import Terminated, begun, cut_short, outcome_of
 from runbook_lib.record.given import parameters
 
 if TYPE_CHECKING:
@@ -281,7 +281,6 @@ def _execute(
     """Runs the cells; whatever happens, no kernel is left behind."""
     from nbclient.exceptions import DeadKernelError
 
-    from runbook_lib.base.aws_errors import one_line
     from runbook_lib.record import kernel as kernels
 
     if warm is not None and run.staging != run.archive.staging / warm.run_id:
@@ -301,12 +300,12 @@ def _execute(
             **kwargs,
         ).execute(cleanup_kc=True)
     except RuntimeError as error:
-        if running(manager.nb)[0] is not None:
+        if begun(manager.nb):
             raise
         said = kernel.said()
         if not said and isinstance(error, DeadKernelError):
             raise  # it was killed: that it died is all there is to say
-        raise kernels.NoKernel(f"the kernel could not start: {said or one_line(str(error))}") from error
+        raise kernels.NoKernel.because(error, said) from error
     finally:
         kernel.stop()
 

@@ -118,6 +118,15 @@ class Channels(AsyncKernelClient):
 class NoKernel(RuntimeError):
     """A kernel that is not there, or ended before the first cell: the sentence has its last word."""
 
+    @classmethod
+    def because(cls, error: Exception, said: str = "") -> NoKernel:
+        """One that could not start.
+
+        Args:
+            said: its last word.
+        """
+        return cls(f"the kernel could not start: {'; '.join(filter(None, (one_line(error), said)))}")
+
 
 @dataclass
 class Kernel:
@@ -169,7 +178,7 @@ def start(
         provisioner: makes what starts the process, from the kernel manager; default: a new process.
 
     Raises:
-        NoKernel: there is no kernel spec of that name.
+        NoKernel: there is no kernel spec of that name, or nothing can be started by it.
     """
     known = sorted(KernelSpecManager().find_kernel_specs())
     if kernel_name not in (*known, NATIVE_KERNEL_NAME):
@@ -194,6 +203,9 @@ def start(
         with errors or contextlib.nullcontext():
             more = {"stderr": errors} if errors else {}
             run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
+    except (OSError, ValueError) as error:  # its command is not there, its spec is no JSON
+        kernel.stop()
+        raise NoKernel.because(error) from error
     except BaseException:
         kernel.stop()
         raise

@@ -18,9 +18,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from runbook_lib.record import kernel
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.ended import Terminated, cut_short
 from runbook_lib.record.engine import RunbookEngine, prestart
+from runbook_lib.record.kernel import NoKernel
 from runbook_lib.record.record import Record
 
 PARAMS = Path(__file__).parents[2] / "params"
@@ -293,8 +295,6 @@ def test_a_kernel_started_ahead_is_used_once_and_only_where_everything_is_the_sa
 
 @pytest.mark.kernel
 def test_a_kernel_started_ahead_that_died_is_replaced(project: Project) -> None:
-    from runbook_lib.record import kernel
-
     prestart(project.archive.root)
     provisioner = kernel._warm[0].manager.provisioner
     provisioner.process.kill()
@@ -394,6 +394,62 @@ def test_a_kernel_that_cannot_start_says_why_in_one_sentence(
     assert record.error.sentence.startswith("the kernel could not start: ")
     assert record.error.sentence.endswith("No module named ipykernel_lawncher")
     assert capfd.readouterr().err.count("\n") <= 1
+
+
+@pytest.mark.kernel
+def test_a_command_that_a_kernel_spec_names_and_is_not_there_is_a_kernel_that_cannot_start(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = project.root / "share" / "kernels" / "nobody"
+    spec.mkdir(parents=True)
+    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
+    for text in (json.dumps({"argv": ["/no/such/python", "-f", "{connection_file}"], "display_name": "x"}), "{"):
+        (spec / "kernel.json").write_text(text)
+        with pytest.raises(NoKernel, match="the kernel could not start: "):
+            project.run(OPEN, CLOSE, kernel_name="nobody")
+    found = [project.archive.load(ref) for ref in project.archive.records()]
+    assert [(one.status, one.error and one.error.type) for one in found] == [("failed", "NoKernel")] * 2
+
+
+@pytest.mark.kernel
+def test_what_fails_behind_the_first_cell_is_no_kernel_that_could_not_start(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the kernel said last: the cells ran."""
+    execute = kernel.Client.execute
+
+    def then_trouble(client: Any, **how: Any) -> None:
+        execute(client, **how)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(kernel.Client, "execute", then_trouble)
+    warned = "import os; os.write(2, b'a library warns')"
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        project.run(OPEN, warned, CLOSE)
+    record = project.record()
+    assert record.error is not None
+    assert (record.status, record.error.type, record.error.sentence) == (
+        "failed",
+        "RuntimeError",
+        "can't start new thread",
+    )
+
+
+@pytest.mark.kernel
+def test_a_kernel_that_does_not_answer_says_so_beside_its_last_word(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = project.root / "share" / "kernels" / "silent"
+    spec.mkdir(parents=True)
+    code = (
+        "import signal, sys, time; signal.signal(2, signal.SIG_IGN)\n"
+        "print('a debugger warns', file=sys.stderr, flush=True); time.sleep(60)"
+    )
+    argv = [sys.executable, "-c", code, "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "silent", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
+    with pytest.raises(NoKernel, match=r"could not start: .*did not answer in 3 s; a debugger warns"):
+        project.run(OPEN, CLOSE, kernel_name="silent", start_timeout=3)
 
 
 @pytest.mark.kernel

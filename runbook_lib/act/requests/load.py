@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from pydantic import Field
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.ports import LOOPBACK, free_port
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.planning.load import Met
@@ -29,7 +29,6 @@ PARENT = "RUNBOOK_PARENT"
 """As in `locustfile.py`, which is never imported here; a test holds them together."""
 PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
-_HERE = "127.0.0.1"
 _MARGIN_S = 60.0
 """locust is given so long to end by itself."""
 _DATA = re.compile(r"^.*\bwindow\.templateArgs = .*$", re.MULTILINE)
@@ -89,16 +88,10 @@ def arguments(plan: LoadPlan, host: str, folder: Path, what: Mapping[str, Any]) 
         given += ["--master", "--expect-workers", str(plan.expect_workers)]
     elif plan.processes:
         # A port of its own: two tests on one machine would take each other's workers. Workers elsewhere know 5557.
-        port = str(_free_port())
-        given += ["--processes", str(plan.processes), "--master-bind-host", _HERE, "--master-bind-port", port]
-        given += ["--master-host", _HERE, "--master-port", port]
+        port = str(free_port())
+        given += ["--processes", str(plan.processes), "--master-bind-host", LOOPBACK, "--master-bind-port", port]
+        given += ["--master-host", LOOPBACK, "--master-port", port]
     return given
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HERE, 0))
-        return int(probe.getsockname()[1])
 
 
 def run_load(

@@ -47,8 +47,8 @@ class Deviation(Frozen):
     def _of_0_1(cls, said: Any) -> Any:
         """Version 0.1 said notebook and run in the words of `incident` alone: `NOTEBOOK run RUN`."""
         if isinstance(said, dict) and "run_id" not in said and " run " in str(said.get("incident")):
-            notebook, _, run_id = str(said["incident"]).partition(" run ")
-            return {**said, "notebook": notebook, "run_id": run_id}
+            notebook, _, run_id = str(said["incident"]).rpartition(" run ")
+            return {"notebook": notebook, **said, "run_id": run_id}
         return said
 
     def back_to(self, earlier: Deviation) -> Deviation:

@@ -21,7 +21,6 @@ import secrets
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from typing import IO, Any, Self, cast
 import runbook_lib
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.ports import free_port
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -74,7 +74,7 @@ class EmbeddedAws:
         for attempt in range(1, _ATTEMPTS + 1):
             self._folder = scratch.made("aws")
             self._log = self._folder / "log"
-            self.port = _free_port()
+            self.port = free_port()
             try:
                 self._launch(start)
                 break
@@ -264,12 +264,6 @@ def _check(instant: dt.datetime) -> None:
         raise ValueError(f"{instant} has no time zone")
     if instant > dt.datetime.now(dt.UTC) + AHEAD_LIMIT:
         raise ValueError(f"{instant} is ahead of the real time: the handlers, whose clock is real, would fall behind")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _edition(port: int) -> str | None:

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from runbook_lib.base.ports import free_port
 from runbook_lib.params.load import project_root
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play import jupyter
@@ -59,7 +59,7 @@ def lab(*, seed: int, port: int, browser: bool) -> int:
         progress.say(f"{HISTORY_H} h of history, then phase 1 in force for {SOAKED_H} h")
         progress.say(f"JupyterLab on {shown(folder)}: open 06_phase1_10_percent and Run All; Ctrl-C ends everything")
         with passing(aws, worlds, progress.say):
-            return _serve(folder, port or _free(), browser)
+            return _serve(folder, port or free_port(), browser)
 
 
 def workspace(parent: Path, release: str) -> Path:
@@ -126,9 +126,3 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,6 +19,7 @@ from runbook_lib.act.traffic.switch import Switch, Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack
 from runbook_lib.judge.model import Outcome
@@ -79,8 +80,8 @@ class AsyncFailing:
         self.seen.read_again(absent=True)
         self.run.journal.append("traffic", when="before", state=self.state.model_dump(mode="json"))
         self._resume()
-        plan = self._idle[:1].upper() + self._idle[1:] if self._idle else f"Plan: {self._plan}"
-        said = [line(self.switched.sentence if self.switched else f"{plan}.")]
+        plan = words.shown(self._idle or f"plan: {self._plan}")
+        said = [line(self.switched.sentence if self.switched else plan)]
         if self.state.migrated:
             said.append(self._back_by_infrastructure())
         return stack(*said)

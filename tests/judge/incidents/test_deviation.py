@@ -73,3 +73,5 @@ def test_notebook_and_run_of_version_0_1_are_read_from_its_words() -> None:
     assert (read.notebook, read.run_id) == ("rollback_2_queue_backlog", "2026-01-01T00-00-00Z-ab12")
     assert Deviation.model_validate(said | {"notebook": "n", "run_id": "r"}).run_id == "r"
     assert Deviation.model_validate(old | {"incident": "an incident"}).run_id == ""
+    assert Deviation.model_validate(old | {"incident": "my run copy run R2"}).run_id == "R2"
+    assert Deviation.model_validate(old | {"notebook": "mine"}).notebook == "mine"

@@ -172,8 +172,8 @@ def test_never_outlives_its_parent(act: str, sent: signal.Signals | None) -> Non
 
 
 def test_takes_another_port_if_somebody_was_faster(embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    free, ports = room._free_port, [embedded.port]
-    monkeypatch.setattr(room, "_free_port", lambda: ports.pop() if ports else free())
+    free, ports = room.free_port, [embedded.port]
+    monkeypatch.setattr(room, "free_port", lambda: ports.pop() if ports else free())
     with EmbeddedAws() as other:
         assert other.port != embedded.port
         assert other.client("sts").get_caller_identity()["Account"] == "000000000000"

@@ -150,9 +150,16 @@ def test_a_changed_template_is_at_no_known_step(
     assert "at no known step" in capsys.readouterr().out
 
 
+def test_it_is_light_for_the_rehearsal_runs_it_many_times() -> None:
+    heavy = "{'pandas', 'matplotlib', 'numpy', 'scipy', 'papermill', 'nbconvert', 'IPython', 'typer', 'boto3'}"
+    code = f"import sys, runbook_lib.rehearse.sandbox.iac; print(sorted({heavy} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
 @pytest.mark.emulator
 def test_as_a_process_of_its_own(aws: EmbeddedAws) -> None:
-    """As the notebook runs it; light, for the rehearsal runs it many times."""
+    """As the notebook runs it."""
     _command("deploy", "--env", "dev")
     ran = _command("diff", "--env", "dev", "--fail")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, NO_DIFFERENCES, "")

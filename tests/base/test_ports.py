@@ -1,0 +1,14 @@
+"""A free port can be listened on, and is not one that somebody has."""
+
+from __future__ import annotations
+
+import socket
+
+from runbook_lib.base.ports import LOOPBACK, free_port
+
+
+def test_it_can_be_listened_on_and_then_is_not_given_again() -> None:
+    with socket.socket() as mine:
+        mine.bind((LOOPBACK, port := free_port()))
+        mine.listen()
+        assert 0 < port < 65536 and port not in {free_port() for _ in range(20)}
