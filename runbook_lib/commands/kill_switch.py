@@ -136,7 +136,9 @@ def off(wanted: Wanted) -> Effect:
     if params.confirm != params.env:
         raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'", nothing_changed=True)
     where = (params.env, params.release, NOTEBOOK, "command")
-    root, staging, run_id, trouble = recording.staged(_root(params), *where, spare="this rollback")
+    root, staging, run_id, trouble = recording.staged(
+        _root(params), *where, spare="this rollback", params=params.values
+    )
     journal = Journal(staging, lenient=True)
     decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)
     recording.opened(journal, run_id, NOTEBOOK, "command", params.values)

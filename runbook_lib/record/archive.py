@@ -28,7 +28,7 @@ from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.place import RecordRef, is_place, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.redact_notebook import redact_notebook, redact_text
-from runbook_lib.record.seal import file_hash, record_hash, write_folder
+from runbook_lib.record.seal import file_hash, record_hash, write_folder, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 
@@ -237,8 +237,10 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
 def _verify_own(ref: RecordRef) -> None:
     """The record's own hash, its place and its files."""
     name, own = ref.folder.name, link(ref.folder)
-    if own.said != own.hash:
+    if own.altered:
         raise ArchiveError(f"{name}: record.json was altered after it was sealed")
+    if name != own.name:
+        raise ArchiveError(f"{name}: the folder was renamed: its record was sealed as {own.name}")
     where = (ref.env, ref.release, ref.notebook, ref.run_id)
     if not all(map(is_place, where, own.place)):
         raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(safe, own.place))})")
@@ -307,7 +309,7 @@ def seal_staged(
             }
         ).dump()
         record["hash"] = record_hash(record)
-        contents["record.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
+        contents["record.json"] = written(record)
         write_folder(chain.folder / name, contents, copies)
         chain.advance(record["hash"])
         folders.remove(staging)

@@ -232,7 +232,7 @@ def _stage(
     where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem, "papermill")
     output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
     root, staging, run_id, trouble = recording.staged(
-        archive.root, *where, run_id=run_id or "", spare="this run", output=output, sweep=sweep
+        archive.root, *where, run_id=run_id or "", spare="this run", output=output, params=flat, sweep=sweep
     )
     if trouble:
         print(trouble, file=sys.stderr, flush=True)

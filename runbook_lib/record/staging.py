@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.redact import redact
 from runbook_lib.base.scratch import lives, owner
 from runbook_lib.record import journal
 from runbook_lib.record.seal import write_folder
@@ -21,9 +22,20 @@ NAME = ".staging"
 
 
 def stage(
-    root: Path, env: str, release: str, notebook: str, run_id: str, origin: str, now: dt.datetime, output: str | None
+    root: Path,
+    env: str,
+    release: str,
+    notebook: str,
+    run_id: str,
+    origin: str,
+    now: dt.datetime,
+    output: str | None,
+    params: Mapping[str, Any] | None = None,
 ) -> Path:
     """`Archive.stage` without loading the archive; for the kill switch.
+
+    Args:
+        params: what the run was given, for the record of one that ends before its journal says so.
 
     Raises:
         ArchiveError: the archive cannot be written, or the run is staged already.
@@ -39,8 +51,9 @@ def stage(
         "origin": origin,
         "staged_at": now.isoformat(timespec="milliseconds"),
         "output": output,
+        "params": redact(dict(params or {})),
     }
-    write_folder(root / NAME / run_id, {FILE: json.dumps(facts, indent=1).encode()})
+    write_folder(root / NAME / run_id, {FILE: json.dumps(facts, indent=1, default=str).encode()})
     return root / NAME / run_id
 
 

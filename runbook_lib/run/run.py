@@ -100,7 +100,7 @@ class Run:
             origin, where = "interactive", (params.env, params.release, notebook, "interactive")
             spare = "this run" if lowers else ""
             root, staging, run_id, trouble = recording.staged(
-                archive.root, *where, run_id=run_id, spare=spare, sweep=archive.sweep
+                archive.root, *where, run_id=run_id, spare=spare, params=flat, sweep=archive.sweep
             )
             archive = Archive(root)
         run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)

@@ -101,6 +101,8 @@ def test_a_second_time_does_no_harm_and_says_so(aws: EmbeddedAws, file: Path) ->
     rollback_1(file, APPLY)
     number = state(aws, file).switch_deployment
     again = rollback_1(file, APPLY)
+    assert "nothing was changed" not in again.sentence, "the notebook of the same command may move the dial"
+    assert "the switch stays as it is" in again.sentence
     assert "already" in again.sentence and "no time is measured: the first decision counts" in again.sentence
     archive = Archive(file.parent.parent / "archive")
     first, second = (archive.load(ref).incident for ref in archive.records(notebook=NOTEBOOK))
