@@ -115,7 +115,7 @@ def test_a_renamed_folder_is_damage(archive: Archive, sealed: Seal, seconds: int
     ref = archive.latest() or sealed()
     archive.verify(ref)
     stamp, _, own = ref.folder.name.rpartition("-")
-    at = dt.datetime.strptime(stamp, "%Y%m%dT%H%M%S.%fZ") + dt.timedelta(milliseconds=seconds)
+    at = dt.datetime.strptime(stamp, "%Y%m%dT%H%M%S.%f%z") + dt.timedelta(milliseconds=seconds)
     name = folder_name(own if run_id is None else run_id, at)
     forged = ref.folder.rename(ref.folder.with_name(name))
     try:
