@@ -39,6 +39,8 @@ class CommandRun:
         """Where it lies, once it is sealed."""
         recording.opened(self.journal, self.run_id, name, "command", flat)
         recording.called(self.journal, identity, params.operator, aws.endpoint)
+        for sentence in params.trouble:
+            self.guard.warn(sentence)
 
     def say(self, text: str) -> None:
         """What came of it, as a note."""

@@ -24,7 +24,7 @@ from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Decision, Outcome, Word
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.observe.traffic.state import TrafficState
-from runbook_lib.params.load import FLAT_NAMES, Params, load
+from runbook_lib.params.load import FLAT_NAMES, Params, is_incident, load
 from runbook_lib.record import recording, sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal, plain
@@ -86,7 +86,7 @@ class Run:
             refused.watch(cls)
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = os.environ.get(PARAMS)
-        params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
+        params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None, incident=is_incident(notebook))
         archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
@@ -133,7 +133,7 @@ class Run:
             prices=params.prices.model_dump(mode="json"),
             versions={**versions(), "parameters": params.source},
         )
-        for sentence in self.unknown:
+        for sentence in (*params.trouble, *self.unknown):
             self.journal.append("warning", text=sentence)
         if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
             raise UsageError(self.unknown[0], nothing_changed=True)
