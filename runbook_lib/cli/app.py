@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import click
 import typer
 
+from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
@@ -20,6 +21,7 @@ from runbook_lib.cli.ending import code_of, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.streams import lasting, trouble
 from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.record import staging
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
@@ -198,6 +200,7 @@ def main() -> NoReturn:
 def guarded(command: Callable[[], int | None]) -> NoReturn:
     """Runs `command` and exits with what it returns; an error is a sentence, its exit code, and what was changed."""
     tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
+    scratch.sweep(release=staging.rescue)  # what a command left that was killed
     try:
         code = int(command() or Exit.OK)
     except SystemExit as ended:  # typer's own way out

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.cli.options import AsJson
+from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
 
@@ -50,7 +50,7 @@ _GATES = (
     Column("alert", "alert", rank=4),
     Column("", "reason", prose=True),
 )
-ArchiveRoot = Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")]
+ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.project import beside, params_dir, project_root, read_yaml
+from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.base.yaml_file import unquoted
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.policy import Policy
@@ -51,6 +51,11 @@ def _instant(value: str) -> str:
     return value
 
 
+def _folder(value: str) -> str:
+    expanded(value, "archive")
+    return value
+
+
 class Flat(BaseModel):
     """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
 
@@ -64,13 +69,15 @@ class Flat(BaseModel):
     )
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
-    attempt: int = Field(default=1, ge=1, description="raise it to try a phase again after it was rolled back")
+    attempt: int = Field(default=1, ge=1, le=1000, description="raise it to try a phase again after it was rolled back")
     as_of: Annotated[str, AfterValidator(_instant)] = Field(
         default="", description="ISO 8601 UTC; empty: AWS's own clock"
     )
     operator: str = Field(default="", description="who runs this; empty: the caller's ARN")
     reason: str = Field(default="", description="why, for the record")
-    archive: str = Field(default="archive", min_length=1, description="folder of the audit records")
+    archive: Annotated[str, AfterValidator(_folder)] = Field(
+        default="archive", min_length=1, description="folder of the audit records"
+    )
     api_url: str = Field(
         default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
         description="address of the API's stage",
@@ -224,7 +231,9 @@ def load(
     """
     flat = validated(Flat, values, source, Path(source))
     where = folder or params_dir()
-    service, policy = (read_model(model, where / f"{file}.yaml") for model, file in ((Service, "service"), (Policy, "gates")))
+    service, policy = (
+        read_model(model, where / f"{file}.yaml") for model, file in ((Service, "service"), (Policy, "gates"))
+    )
     trouble: list[str] = []
     try:
         prices = _prices(where, flat.region, source)

@@ -123,9 +123,9 @@ class NoPrices(Prices):
         )
 
     def of(self, item: str, quantity: float) -> float:
-        """Raises UsageError."""
-        raise UsageError(self.why)
+        """Raises UsageError: why there is none of the item."""
+        raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
 
     def month(self, item: str, quantity: float) -> float:
-        """Raises UsageError."""
-        raise UsageError(self.why)
+        """Raises UsageError: why there is none of the item."""
+        raise UsageError(f"no price of {quantity:g} {item}: {self.why}")

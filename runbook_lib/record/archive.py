@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
-from runbook_lib.base.project import project_root
+from runbook_lib.base.project import expanded, project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
@@ -59,9 +59,9 @@ class Archive:
         """The archive that the parameters name, in the project's folder, wherever the command is run.
 
         Raises:
-            UsageError: there is no project here.
+            UsageError: there is no project here, or the path cannot be filled in.
         """
-        return cls(project_root() / params.archive)
+        return cls(project_root() / expanded(params.archive, "archive"))
 
     @property
     def staging(self) -> Path:

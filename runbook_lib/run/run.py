@@ -86,7 +86,12 @@ class Run:
             refused.watch(cls)
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = os.environ.get(PARAMS)
-        params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None, incident=is_incident(notebook))
+        params = load(
+            flat,
+            source=f"{notebook} (parameters)",
+            folder=Path(beside) if beside else None,
+            incident=is_incident(notebook),
+        )
         archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers

@@ -405,7 +405,7 @@ def test_files_that_an_incident_does_not_need_hold_neither_telling_nor_verifying
         prices.write_text(prices.read_text().replace("us-east-1", "eu-west-1"))
     else:
         text = gates.read_text()
-        assert "'>': 0.99" in text or '> 0.99' in text
+        assert "'>': 0.99" in text or "> 0.99" in text
         gates.write_text(text.replace("> 0.99", "> 99", 1))
     done = rollback_1(file, APPLY)
     assert done.applied and len(inbox()) == 1 and done.told
