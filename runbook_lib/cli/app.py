@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import click
 import typer
+from typer.core import TyperGroup
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
@@ -34,8 +35,23 @@ Exit codes:
   3  hold: a human is needed
   4  rollback advised, or AWS took the weight back by itself"""
 
+
+class _Group(TyperGroup):
+    """Click would answer Ctrl-C itself, and not say what had been begun."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As click does it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            told, number = ending(error)
+            say(told, fg="red", err=True)
+            raise SystemExit(number) from None
+
+
 app = typer.Typer(
     name="runbook",
+    cls=_Group,
     help="Take a service from a failing synchronous endpoint to an async pipeline, step by step, with a gate at each "
     "step and a record of every run.",
     epilog=EXIT_CODES,

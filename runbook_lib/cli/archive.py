@@ -85,7 +85,7 @@ def archive_list(
         say("none")
     damaged = [row for row in rows if not row["intact"]]
     if damaged:
-        named = "; ".join(str(row["problem"]) for row in damaged)
+        named = "; ".join(dict.fromkeys(str(row["problem"]) for row in damaged))
         raise ArchiveError(f"{len(damaged)} of {words.count(len(rows), 'record')} cannot be trusted: {named}")
 
 
@@ -115,7 +115,10 @@ def archive_show(
     else:
         gates, changes = shown.pop("gates", []), shown.pop("changes", [])
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
+        entry = shown.pop("entry")
         facts(f"Record {record}", shown)
+        if entry:
+            facts("Entry", {one["name"]: one["text"] for one in entry})
         if gates:
             table("Gates", _GATES, gates)
         if changes:

@@ -112,16 +112,18 @@ class Archive:
         """Those of `refs` that are as they were sealed, each with its record, in the order given.
 
         Args:
-            told: is given a sentence about each that is altered or cannot be read; it is left out.
+            told: is given each sentence about those that are altered or cannot be read, once; they are left out.
             what: begin of that sentence; empty: the error alone.
         """
-        verify = self.verifier()
+        verify, said = self.verifier(), set[str]()
         for ref in refs:
             try:
                 verify(ref)
                 record = self.load(ref)
             except (ArchiveError, OSError) as error:
-                told(f"{what}: {error}" if what else str(error))
+                if str(error) not in said:  # all that come after a damaged one have its sentence
+                    told(f"{what}: {error}" if what else str(error))
+                said.add(str(error))
                 continue
             yield ref, record
 

@@ -64,6 +64,7 @@ class Run:
         self.now: dt.datetime
         self.guard: Guard
         self._closed = False
+        self._warned: set[str] = set()
         self._traffic: TrafficState | None = None
         """The traffic as it was read last for a decision."""
         self.checks: dict[str, Check] = {}
@@ -122,8 +123,10 @@ class Run:
         return run
 
     def warn(self, text: str) -> None:
-        """A warning in the record."""
-        self.journal.append("warning", text=text)
+        """A warning in the record, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.journal.append("warning", text=text)
 
     def _begin(self) -> None:
         params = self.params
