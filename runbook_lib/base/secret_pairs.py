@@ -14,7 +14,7 @@ _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
 _NAME = r"(?:parameter)?(?:name|key)|header|field|variable|setting"
 _VALUE = r"(?:parameter|string|default|secret|resolved)?value|default"
-_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|pass|pwd)(?:[_-]?[0-9]{{1,2}})?"
+_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd)|pwd)(?:[_-]?[0-9]{{1,2}})?"
 _BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
 _HELD = rf"(?:(?P<q>{_Q})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n\\])){{1,2000}})|(?P<bare>[^\s\"'`<>{{}},;&\\|]+))"
 _FORWARD = re.compile(

@@ -70,6 +70,7 @@ def test_redacting_twice_is_redacting_once(kind: str, data: Any) -> None:
         "  input_tokens output_tokens token\n0          250           180    12\n1          250           181    13",
         "gate         verdict\npasswordless PASS",
         "user,token,host\nada,12,db1",
+        "| **PASS** | 99.9 % | the target is met |",
         "machine learning with a password prompt",
         "zero\u200bwidth \u202eand\u202c turned",
     ],
