@@ -68,6 +68,75 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "encoded presigned": HEX.map(lambda x: (f"url=https%3A%2F%2Fb%2Fk%3FX-Amz-Sig{'nature'}%3D{x}%26a%3D1", x)),
     "twice encoded presigned": HEX.map(lambda x: (f"k%253FX-Amz-Sig{'nature'}%253D{x}", x)),
     "curl": LETTERS.map(lambda x: (f"curl -s -u admin:{x} https://host/", x)),
+    # A name and a value that stand apart
+    "pwd": LETTERS.map(lambda x: (f"pw{'d'}={x}", x)),
+    "pwd in a connection string": LETTERS.map(lambda x: (f"Server=db;Uid=sa;Pw{'d'}={x};Encrypt=yes", x)),
+    "pass": LETTERS.map(lambda x: (f"user=ada pas{'s'}={x}", x)),
+    "netrc": LETTERS.map(lambda x: (f"machine db.internal login ada pass{'word'} {x}", x)),
+    "netrc in lines": LETTERS.map(lambda x: (f"machine h\n  login ada\n  pass{'word'} {x}\n", x)),
+    "name and value": LETTERS.map(lambda x: (f'{{"name": "DB_PASS{"WORD"}", "value": "{x}"}}', x)),
+    "name and value, short": LETTERS.map(lambda x: (f"[{{'Key':'db-pass{'word'}','Value':'{x}'}}]", x)),
+    "value and name": LETTERS.map(lambda x: (f'{{"Value": "{x}", "Name": "/prod/db/pass{"word"}"}}', x)),
+    "parameter": LETTERS.map(lambda x: (f"ParameterKey=DbPass{'word'},ParameterValue={x}", x)),
+    "parameter in json": LETTERS.map(
+        lambda x: (f'{{"ParameterKey": "DbPass{"word"}", "UsePreviousValue": false, "ParameterValue": "{x}"}}', x)
+    ),
+    "parameter in escaped json": LETTERS.map(
+        lambda x: (json.dumps(json.dumps({"ParameterKey": "DbPass" + "word", "ParameterValue": x})), x)
+    ),
+    "environment in yaml": LETTERS.map(lambda x: (f"env:\n  - name: DB_PASS{'WORD'}\n    value: {x}\n", x)),
+    "yaml, one line on": LETTERS.map(lambda x: (f"pass{'word'}:\n  {x}", x)),
+    "yaml, a block": LETTERS.map(lambda x: (f"db:\n  pass{'word'}: |-\n    {x}\n  host: h", x)),
+    "tab": LETTERS.map(lambda x: (f"DB_PASS{'WORD'}\t{x}", x)),
+    "columns of names and values": LETTERS.map(lambda x: (f"host          h\nDB_PASS{'WORD'}   {x}", x)),
+    "german": LETTERS.map(lambda x: (f"Pass{'wort'}: {x}", x)),
+    "german, another": LETTERS.map(lambda x: (f"Kenn{'wort'}={x}", x)),
+    "french": LETTERS.map(lambda x: (f"Mot de pas{'se'} : {x}", x)),
+    "spanish": LETTERS.map(lambda x: (f"contrase{'ña'}: {x}", x)),
+    "portuguese": LETTERS.map(lambda x: (f"sen{'ha'}={x}", x)),
+    "polish": LETTERS.map(lambda x: (f"has{'ło'}: {x}", x)),
+    "russian": LETTERS.map(lambda x: (f"пар{'оль'}: {x}", x)),
+    "chinese": LETTERS.map(lambda x: (f"密{'码'}：{x}", x)),
+    "sentence": LETTERS.map(lambda x: (f"the pass{'word'} is {x}.", x)),
+    "sentence with quotes": LETTERS.map(lambda x: (f"pass{'word'} was '{x}'", x)),
+    "markdown": LETTERS.map(lambda x: (f"**Pass{'word'}:** {x}", x)),
+    "markdown, code": LETTERS.map(lambda x: (f"`pass{'word'}`: `{x}`", x)),
+    "markdown, a row": LETTERS.map(lambda x: (f"| pass{'word'} | {x} |", x)),
+    "html, a list": LETTERS.map(lambda x: (f"<dl><dt>Pass{'word'}</dt><dd>{x}</dd></dl>", x)),
+    "html, a cell in code": LETTERS.map(lambda x: (f"<td><b>pass{'word'}</b></td><td><code>{x}</code></td>", x)),
+    "without width": LETTERS.map(lambda x: (f"pass\u200b{'word'}\u2060={x}", x)),
+    "soft hyphen": LETTERS.map(lambda x: (f"pass\u00adword: {x}", x)),
+    # Tables
+    "data frame": LETTERS.map(
+        lambda x: (f"\n  user {f'pass{chr(119)}ord':>20} n\n0  ada {x:>20} 1\n1  bob {'a':>20} 2", x)
+    ),
+    "data frame, first": LETTERS.map(lambda x: (f"\n{f'pass{chr(119)}ord':>21} user\n0{x:>20}  ada", x)),
+    "data frame as html": LETTERS.map(
+        lambda x: (
+            f"<table><thead><tr><th></th><th>user</th><th>pass{'word'}</th></tr></thead><tbody>"
+            f"<tr><th>0</th><td>ada</td><td>{x}</td></tr></tbody></table>",
+            x,
+        )
+    ),
+    "terminal's table": LETTERS.map(lambda x: (f"USER    PASS{'WORD'}            HOST\nada     {x:<18}  db1\n", x)),
+    "csv": LETTERS.map(lambda x: (f"user,pass{'word'},host\nada,{x},db1\n", x)),
+    "csv with quotes": LETTERS.map(lambda x: (f'user,pass{"word"},host\n"a, da","{x}",db1\n', x)),
+    "tsv": LETTERS.map(lambda x: (f"user\tpass{'word'}\nada\t{x}", x)),
+    "markdown table": LETTERS.map(lambda x: (f"| user | pass{'word'} |\n|---|---|\n| ada | {x} |\n", x)),
+    "boxes": LETTERS.map(lambda x: (f"│ user │ pass{'word'} │\n├──────┼─────┤\n│ ada │ {x} │", x)),
+    # Command lines
+    "mysql": LETTERS.map(lambda x: (f"mysql -h db -u root -p{x} vpr", x)),
+    "sshpass": LETTERS.map(lambda x: (f"sshpass -p {x} ssh ada@host", x)),
+    "sshpass, quoted": LETTERS.map(lambda x: (f"sshpass -p'{x}' ssh ada@host", x)),
+    "redis-cli": LETTERS.map(lambda x: (f"redis-cli -h h -a {x} ping", x)),
+    "openssl": LETTERS.map(lambda x: (f"openssl rsa -in k.pem -passin pass:{x}", x)),
+    "docker login": LETTERS.map(lambda x: (f"docker login -u ada -p {x} registry.example", x)),
+    "ldap": LETTERS.map(lambda x: (f"ldapsearch -D cn=a -w {x} -b dc=x", x)),
+    "keytool": LETTERS.map(lambda x: (f"keytool -list -storepass {x}", x)),
+    # Addresses
+    "jdbc": LETTERS.map(lambda x: (f"jdbc:postgresql://db/vpr?user=ada&pass{'word'}={x}", x)),
+    "jdbc of a server": LETTERS.map(lambda x: (f"jdbc:sqlserver://h:1433;user=sa;pass{'word'}={x};encrypt=true", x)),
+    "jdbc with an owner": LETTERS.map(lambda x: (f"jdbc:oracle:thin:ada/{x}@//db:1521/x", x)),
 }
 LINES: dict[str, st.SearchStrategy[tuple[list[str], str]]] = {
     "private key": TOKEN.map(lambda x: ([f"-----BEGIN EC {PEM}-----", x, f"-----END EC {PEM}-----"], x)),

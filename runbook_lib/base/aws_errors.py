@@ -7,6 +7,7 @@ told in its own words, on one line.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from runbook_lib.base.errors import AwsError, RunbookError
 from runbook_lib.base.redact import redact_text
@@ -73,8 +75,10 @@ def sentence(error: Exception) -> str | None:
     """What is wrong and what to do; None where the error does not come from AWS or from the way to it."""
     from botocore import exceptions as bc
 
-    if isinstance(error, bc.ClientError):
-        return _refused(error)
+    on_the_way_there = isinstance(error, (bc.BotoCoreError, ValueError)) or _foreign(error)
+    wrong = _environment() if on_the_way_there and not isinstance(error, bc.ClientError) else None
+    if isinstance(error, bc.ClientError) or wrong:
+        return wrong or _refused(error)
     if isinstance(error, bc.BotoCoreError):
         return _by_kind(error) or one_line(error).rstrip(".")
     if type(error).__name__ == "StdinNotImplementedError" or (isinstance(error, EOFError) and _foreign(error)):
@@ -87,6 +91,28 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, (LookupError, TypeError, AttributeError)):
         return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {_PORTAL}"
     return None
+
+
+def _environment() -> str | None:
+    """What is wrong with an environment variable that AWS is asked by; None: nothing that can be seen."""
+    for name, value in os.environ.items():
+        if name.upper() in _PROXIES or name.startswith("AWS_ENDPOINT_URL"):
+            if name.startswith("AWS_") and "://" not in value:
+                continue  # botocore says so
+            try:
+                parsed = urlsplit(value if "://" in value else f"http://{value}")
+                whole = not value or bool(parsed.scheme and parsed.hostname and parsed.port != 0)
+            except ValueError:
+                whole = False
+            if not whole:
+                return f"{name} is '{one_line(value)}', which is no address such as http://host:8080"
+        if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
+            return f"{name} has a character that none has (a line break, a space?); set it anew"
+    return None
+
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_TOKENS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def on_the_way(error: Exception) -> bool:

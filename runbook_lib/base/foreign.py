@@ -7,8 +7,11 @@ from __future__ import annotations
 import html as _html
 import re
 
-# C0 and C1 controls (terminal sequences begin with them), what turns the direction of writing, half characters.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# C0 and C1 controls (terminal sequences begin with them), what turns the direction of writing, what is not seen,
+# half characters.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:-]|[0-9]{1,9}(?=[.)](?:\s|\Z)))")
 """What Markdown reads as markup: anywhere, and at the beginning of a line."""
 

@@ -10,7 +10,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.yaml_file import read_yaml
 
-__all__ = ["beside", "named", "params_dir", "params_file", "project_root", "read_yaml"]
+__all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_root", "read_yaml"]
 PROJECT = "RUNBOOK_PROJECT"
 """Environment variable with a path in the project, for a kernel that runs elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
@@ -69,13 +69,32 @@ def project_root(start: Path | None = None) -> Path:
     return params_dir(start).parent
 
 
+def expanded(value: str | Path, what: str = "") -> Path:
+    """A path that a person wrote, in a file or behind an option: `~` is the home folder, as in a shell; variables are
+    not filled in, as no shell has seen a file.
+
+    Args:
+        what: the parameter or the option, for the sentence.
+
+    Raises:
+        UsageError: it has a variable in it, or the home of somebody who is not known.
+    """
+    told = os.path.expanduser(str(value))  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
+    name = f"{what} is" if what else "the path is"
+    if re.search(r"\$\{?[A-Za-z_]", told):
+        raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")
+    if told.startswith("~"):
+        raise UsageError(f"{name} '{value}': nobody here is called so; write the whole path")
+    return Path(told)
+
+
 def params_file(value: str | Path) -> Path:
     """The parameter file that is meant: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
 
     Raises:
         UsageError: only an environment is given, and there is no project here; or the working folder is gone.
     """
-    path = Path(value)
+    path = expanded(value)
     try:
         named.append(path.absolute())
     except FileNotFoundError:

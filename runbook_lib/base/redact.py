@@ -1,7 +1,8 @@
 """Secrets are taken out before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure
 that is quoted from a log.
 
-What is recognised stands in `secret_kinds` (by its shape) and `secret_names` (by the name before it). What is not:
+What is recognised stands in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_pairs` (by a
+name that stands apart), `secret_tables` (by a header) and `secret_commands` (by a program's option). What is not:
 hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
@@ -14,15 +15,23 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+from runbook_lib.base.secret_commands import mask_commands, mask_words
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_names import harmless, mask_named, surely, telling
+from runbook_lib.base.secret_pairs import mask_pairs
+from runbook_lib.base.secret_tables import mask_tables
 
 __all__ = ["KEEP", "MASK", "Pieces", "mask_emails", "redact", "redact_file", "redact_text"]
 
 # Charts within HTML: a hundred thousand characters in which a pattern can only match by chance, and spoil the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
-_COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_COLOURS = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+"""What a reader does not see: a terminal's colours, and characters without width."""
 _NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
+_USERS = ("user", "username", "login", "usr")
+"""Beside one of them `pass` is no verdict."""
 _DEEP = 200
 """Levels of nesting that are looked into: below that a value is masked as a whole."""
 
@@ -51,9 +60,9 @@ def redact_text(text: str) -> str:
 
 
 def _coloured(text: str) -> str:
-    if "\x1b" in text:
+    if "\x1b" in text or not text.isascii():
         bare = _COLOURS.sub("", text)
-        clean = _redact(bare)
+        clean = _redact(bare) if bare != text else bare
         if clean != bare:
             return clean
     return _redact(text)
@@ -65,10 +74,11 @@ def _redact(text: str) -> str:
 
 def _searched(text: str, emails: bool) -> str:
     small = text.casefold()
+    text = mask_tables(text, small)
     for kind in (*KINDS, EMAIL) if emails else KINDS:
         if any(needle in small for needle in kind.needles):
             text = kind.pattern.sub(kind.replacement, text)
-    return mask_named(text, small)
+    return mask_commands(mask_pairs(mask_named(text, small), small), small)
 
 
 _SHORT = 60
@@ -126,6 +136,7 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
     named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
+    login = not pair.keys().isdisjoint(_USERS)
     for key, item in value.items():
         shown = redact_text(key) if isinstance(key, str) else key
         number = 1
@@ -135,7 +146,7 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
         name = str(key)
         if named and name.casefold() in _VALUES:
             found[shown] = _masked(item, True)
-        elif telling(name):
+        elif telling(name) or (login and name.casefold() in ("pass", "pw")):
             found[shown] = _masked(item, surely(name), depth)
         else:
             found[shown] = redact(item, depth)
@@ -160,6 +171,9 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
     pieces, found = Pieces(), []
     for item in value:
         found.append(pieces(item) if isinstance(item, str) else redact(item, depth))
+    words = mask_words(value) if all(isinstance(item, str) for item in value) else None
+    for at, word in enumerate(words or ()):
+        found[at] = found[at] if word == value[at] else word
     for at, (one, two) in enumerate(pairwise(value)):
         if not (isinstance(one, str) and isinstance(two, str)) or not two or two.startswith("-") or harmless(two):
             continue

@@ -1,5 +1,5 @@
-"""Temporary folders that outlive no process for long: each names its owner, and the next run takes away those whose
-owner was killed.
+"""Temporary folders that outlive no process for long: each names its owner, and the next command of any kind takes away
+those whose owner was killed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,18 @@ def folder(kind: str, archive: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(here, ignore_errors=True)
 
 
-def sweep(archive: Path | None = None) -> None:
+def sweep(archive: Path | None = None, release: Callable[[Path, Path], bool] | None = None) -> None:
     """Takes away what processes of this host left that live no more; never raises. A folder without owner stays.
 
     Args:
         archive: it was swept just now.
+        release: saves what another archive may still want of a folder, and says whether it may go then.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{OWNER}"):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             who = json.loads(left.read_text())
+            if who.get("host") != platform.node() or lives(who):
+                continue
             wanted = who.get("archive") not in (None, str(archive.absolute()) if archive else None)
-            if not wanted and who.get("host") == platform.node() and not lives(who):
+            if not wanted or (release is not None and release(left.parent, Path(str(who["archive"])))):
                 shutil.rmtree(left.parent, ignore_errors=True)

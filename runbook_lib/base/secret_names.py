@@ -7,29 +7,39 @@ import re
 from runbook_lib.base.secret_kinds import MASK, Match
 
 _S = "[_-]?"
+_TONGUES = (
+    "kennwort|contrase(?:ñ|n)a|mot[ _-]?de[ _-]?passe|senha|wachtwoord|has[łl]o|пароль|密码|密碼|パスワード|"
+    "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola|[şs]ifre"
+)
+"""`password` in the languages that teams write in."""
+SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
+"""Names of a password, which a sentence may have, too."""
 _SURE = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
-    rf"|(?:aws{_S})?access{_S}key{_S}id|passw(?:or)?ds?|passphrases?|secret{_S}(?:key|string|value)|client{_S}secret"
+    rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key|string|value)|client{_S}secret"
     rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|x-api|api|deploy)"
     rf"{_S}keys?|webhook{_S}urls?"
 )
 _LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
 _PREFIXED = r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)"
 """Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
+_SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
+"""Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
+NAMES = rf"{_SURE}|{_LIKELY}"
 _ANY = rf"(?:{_SURE}|{_LIKELY}|{_PREFIXED})(?:{_S}[0-9]{{1,2}})?"
 _START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))"
 """A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
 
 _HUMP = r"(?:[a-z0-9]*(?-i:(?<=[a-z0-9])(?=[A-Z])))?"
 _FULL = re.compile(
-    rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|{_LIKELY}|[a-z0-9]*passw(?:or)?d|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
+    rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|{_LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
     r"|[a-z0-9_-]{1,40}[_-](?:pass|pwd)"
 )
-_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|[a-z0-9]*passw(?:or)?d)")
+_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
 
-_GAP = r"(?:\s|<[^<>]{0,120}>){0,8}"
+_GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]){0,12}"
 _QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
-_AFTER = rf"{_QUOTE}?{_GAP}(?:[:=]>?|%3[Dd]){_GAP}"
+_AFTER = rf"{_QUOTE}?{_GAP}(?:[:=：＝]>?|%3[Dd]){_GAP}"
 _QUOTED = re.compile(
     rf"(?i)({_START}(?:{_ANY}){_AFTER}[rbuf]{{0,2}}(?P<q>{_QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
@@ -44,7 +54,7 @@ _FLAG = re.compile(
     r"(?P<value>[^\s\"']+)"
 )
 _TAGGED = re.compile(
-    rf"(?i)({_START}(?:{_ANY})(?:\s[^<>]{{0,120}})?(?:>|</t[hd]>\s{{0,20}}<td[^<>]{{0,120}}>)\s{{0,20}})"
+    rf"(?i)({_START}(?:{_ANY})(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}})"
     r"(?!\[redacted\])(?P<value>[^<>\s]+)(?=\s{0,20}</)"
 )
 _WORDS = frozenset(
@@ -53,12 +63,22 @@ _WORDS = frozenset(
 )
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
+_PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
+"""A folder, or a count."""
+_BRIEF = re.compile(
+    rf"(?i)(?P<head>{_SHORT}(?:=|{_QUOTE}?:\s?|{_QUOTE}=)(?P<q>{_QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
+)
+_FOREIGN = re.compile(
+    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{_TONGUES})(?:{_S}[0-9]{{1,2}})?{_AFTER}{_QUOTE}?)"
+    r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
+)
 _STEMS = (
     "secret",
     "token",
     "key",
     "passw",
     "passphrase",
+    "passcode",
     "x-amz-",
     "webhook",
     "authorization",
@@ -71,8 +91,16 @@ _STEMS = (
     "-auth",
 )
 """Every telling name has one of these in it, in small letters ..."""
-_ASSIGNED = re.compile(rf"[a-z0-9_-]{{0,18}}(?:{_QUOTE}?{_GAP}(?:[:=]|%3d)|[^<>]{{0,121}}>|</t[hd]>)")
-"""... and behind it, within the longest end of a name, what assigns."""
+_TONGUE_STEMS = (
+    *("kennwort", "contraseña", "contrasena", "mot de passe", "mot_de_passe", "mot-de-passe", "motdepasse", "senha"),
+    *("wachtwoord", "hasło", "haslo", "пароль", "密码", "密碼", "パスワード", "비밀번호", "lösenord", "losenord"),
+    *("adgangskode", "salasana", "heslo", "jelszó", "parola", "şifre", "sifre", "passord"),
+)
+"""... or, in another language, one of these."""
+_ASSIGNED = re.compile(
+    rf"[a-z0-9_-]{{0,18}}(?:{_QUOTE}?{_GAP}(?:[:=：＝]|%3d)|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>)"
+)
+"""Behind such a beginning, within the longest end of a name, what assigns."""
 
 
 def telling(name: str) -> bool:
@@ -90,11 +118,29 @@ def harmless(value: str) -> bool:
     return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
 
 
+def stemmed(small: str) -> bool:
+    """Whether a text in small letters may have a telling name anywhere."""
+    return any(stem in small for stem in (*_STEMS, "pwd")) or _foreign(small)
+
+
+def _foreign(small: str) -> bool:
+    return any(stem in small for stem in _TONGUE_STEMS)
+
+
+def no_value(value: str) -> bool:
+    """What stands where a value could, and is none: a word of a sentence, a variable, a mask."""
+    return not value or value == MASK[:-1] or harmless(value) or value.casefold() in _WORDS
+
+
 def mask_named(text: str, small: str) -> str:
     """`text` with the values behind telling names masked; `small`: the same text in small letters."""
     flags = "--" in small and any(stem in small for stem in (*_STEMS, "pass", "pwd"))
     if flags:
         text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
+    if any(name in small for name in ("pwd", "pass", "pw", "psw")):
+        text = _BRIEF.sub(_brief, text)
+    if _foreign(small):
+        text = _FOREIGN.sub(_after, text)
     if _assigns(small):
         text = _TAGGED.sub(_quoted, _BARE.sub(_bare, _QUOTED.sub(_quoted, text)))
     return text
@@ -103,6 +149,7 @@ def mask_named(text: str, small: str) -> str:
 def mask_all_named(text: str) -> str:
     """As `mask_named`, without looking first whether there is anything to find."""
     text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
+    text = _FOREIGN.sub(_after, _BRIEF.sub(_brief, text))
     return _TAGGED.sub(_quoted, _BARE.sub(_bare, _QUOTED.sub(_quoted, text)))
 
 
@@ -120,11 +167,27 @@ def _quoted(match: Match) -> str:
     return match[0] if harmless(match["value"]) else match[1] + MASK
 
 
-def _bare(match: Match) -> str:
-    """A value without quotes. Behind a sure name, whatever is no word of a sentence; else what looks like a token."""
+def _after(match: Match) -> str:
+    value = match["value"].rstrip(",.)]}:|`")
+    return match[0] if no_value(value) else match[1] + MASK + match["value"][len(value) :]
+
+
+def _brief(match: Match) -> str:
     value = match["value"].rstrip(",.)]}:|`")
     tail = match["value"][len(value) :]
-    if value == MASK[:-1] or not value or harmless(value) or value.startswith(("(", "[", "{")):
+    spaced = match["head"][-1].isspace()
+    none = no_value(value) or _PLACE.match(value) or value.startswith(("(", "[", "{")) or _CODE.match(value)
+    if none or (spaced and not any(char.isdigit() for char in value)):
+        return match[0]
+    return match["head"] + MASK + tail
+
+
+def _bare(match: Match) -> str:
+    """A value without quotes. Behind a sure name, whatever is no word of a sentence; else what looks like a token."""
+    value = match["value"].rstrip(",.)]}:|`") or match["value"]
+    tail = match["value"][len(value) :]
+    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value stands below
+    if value == MASK[:-1] or not value or harmless(value) or block or value.startswith(("(", "[", "{")):
         return match[0]
     loose = match["sep"][-1:].isspace()
     code = _CODE.match(value) is not None and (loose or not match["sure"])

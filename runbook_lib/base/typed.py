@@ -4,13 +4,26 @@ reads by it too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+
+def _plain(text: str) -> str:
+    """A number in plain digits: Python takes `1_000`, `inf` and the digits of other scripts, too.
+
+    Raises:
+        ValueError: it is none, or has more than 15 digits.
+    """
+    if not re.fullmatch(r"[-+]?[0-9]{1,15}(?:\.[0-9]{0,15})?(?:[eE][-+]?[0-9]{1,3})?", text):
+        raise ValueError(text)
+    return text
+
+
 _BOOLS = {"true": True, "false": False, "yes": True, "no": False}
 _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
-    int: (int, "whole number"),
-    float: (float, "number"),
+    int: (lambda text: int(_plain(text)), "whole number"),
+    float: (lambda text: float(_plain(text)), "number"),
     bool: (lambda text: _BOOLS[text.casefold()], "true or false"),
 }
 TYPES = frozenset(_READERS)

@@ -44,6 +44,30 @@ class _Once(_SAFE):  # type: ignore[misc]
                 seen.add(name)
         return super().construct_mapping(node, deep)
 
+    def plain_number(self, node: Any) -> int | float:
+        """A number as everybody reads it: YAML has others (`1:30` is 90, `010` is 8, `0x10` is 16, `1_000`)."""
+        text = str(self.construct_scalar(node))
+        whole = node.tag.endswith("int")
+        digits = len(re.findall(r"\d", text))
+        if not (_WHOLE if whole else _REAL).fullmatch(text) or digits > MOST_DIGITS:
+            kind = f"a number of {digits} digits" if digits > MOST_DIGITS else "a number that YAML reads in its own way"
+            raise _Unplain(
+                None, None, f'{text} is {kind}; write it in plain digits, or "{text}" if it is text', node.start_mark
+            )
+        return int(text) if whole else float(text)
+
+
+class _Unplain(yaml.constructor.ConstructorError):
+    """A number that is not written as one."""
+
+
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)
+_REAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+MOST_DIGITS = 15
+"""Of one number: with more, a float is another one."""
+for _tag in ("int", "float"):
+    _Once.add_constructor(f"tag:yaml.org,2002:{_tag}", _Once.plain_number)
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; a missing, malformed or non-mapping file is one sentence.
@@ -55,9 +79,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         _not_deep(path, text)
         loaded = yaml.load(text, Loader=_Once)  # noqa: S506
+    except _Unplain as error:
+        raise UsageError(f"{path}{_line(error)}: {error.problem}") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
+        where = _line(error)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
         raise UsageError(f"{path}{where}: not valid YAML ({problem})") from None
     except (ValueError, OverflowError) as error:  # 2026-99-99 is a date for YAML, and none for Python
@@ -65,6 +90,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise UsageError(f"{path}: holds {type(loaded).__name__}, wants a mapping of names to values")
     return loaded
+
+
+def _line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f", line {mark.line + 1}" if mark else ""
 
 
 def _text(path: Path) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import click
 import typer
+from typer.core import TyperGroup
 
+from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
@@ -20,6 +22,7 @@ from runbook_lib.cli.ending import code_of, ending
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.streams import lasting, trouble
 from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.record import staging
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
@@ -32,8 +35,23 @@ Exit codes:
   3  hold: a human is needed
   4  rollback advised, or AWS took the weight back by itself"""
 
+
+class _Group(TyperGroup):
+    """Click would answer Ctrl-C itself, and not say what had been begun."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As click does it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            told, number = ending(error)
+            say(told, fg="red", err=True)
+            raise SystemExit(number) from None
+
+
 app = typer.Typer(
     name="runbook",
+    cls=_Group,
     help="Take a service from a failing synchronous endpoint to an async pipeline, step by step, with a gate at each "
     "step and a record of every run.",
     epilog=EXIT_CODES,
@@ -158,11 +176,11 @@ def _show_status(seen: Status) -> None:
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
     """Runs a notebook by name or number, shows what came of it, and exits with its code."""
-    from runbook_lib.params.load import load_file, read_yaml
+    from runbook_lib.params.load import is_incident, load_file, read_yaml
     from runbook_lib.run.launch import find_notebook, launch
 
     path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
-    load_file(params, values)
+    load_file(params, values, incident=is_incident(path.stem))
     told = "apply: it may change AWS" if values["mode"] == "apply" else "plan: nothing will be changed"
     if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
         told += f"; {params} says mode: apply, but on the command line only --apply applies"
@@ -198,6 +216,7 @@ def main() -> NoReturn:
 def guarded(command: Callable[[], int | None]) -> NoReturn:
     """Runs `command` and exits with what it returns; an error is a sentence, its exit code, and what was changed."""
     tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
+    scratch.sweep(release=staging.rescue)  # what a command left that was killed
     try:
         code = int(command() or Exit.OK)
     except SystemExit as ended:  # typer's own way out

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.cli.options import AsJson
+from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
 
@@ -50,7 +50,7 @@ _GATES = (
     Column("alert", "alert", rank=4),
     Column("", "reason", prose=True),
 )
-ArchiveRoot = Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")]
+ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +85,7 @@ def archive_list(
         say("none")
     damaged = [row for row in rows if not row["intact"]]
     if damaged:
-        named = "; ".join(str(row["problem"]) for row in damaged)
+        named = "; ".join(dict.fromkeys(str(row["problem"]) for row in damaged))
         raise ArchiveError(f"{len(damaged)} of {words.count(len(rows), 'record')} cannot be trusted: {named}")
 
 
@@ -115,7 +115,10 @@ def archive_show(
     else:
         gates, changes = shown.pop("gates", []), shown.pop("changes", [])
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
+        entry = shown.pop("entry")
         facts(f"Record {record}", shown)
+        if entry:
+            facts("Entry", {one["name"]: one["text"] for one in entry})
         if gates:
             table("Gates", _GATES, gates)
         if changes:

@@ -10,7 +10,7 @@ import typer
 
 from runbook_lib.base.foreign import field
 from runbook_lib.base.window import when
-from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, written
 from runbook_lib.cli.terminal import prose, say
 
 app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
@@ -46,7 +46,9 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
 
 @app.command("export")
 def export(
-    out: Annotated[Path, typer.Option("--out", help="File to write: one JSON object a line; must not exist.")],
+    out: Annotated[
+        Path, typer.Option("--out", callback=written, help="File to write: one JSON object a line; must not exist.")
+    ],
     params: ParamsFile,
     set_: Set = None,
 ) -> None:

@@ -9,7 +9,7 @@ import traceback
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.aws_errors import one_line, place, sentence
-from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
+from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.cli.streams import trouble
 
 INTERRUPTED = 130
@@ -27,9 +27,7 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return f"runbook: interrupted{changed(untouched)}", INTERRUPTED
     if isinstance(error, RunbookError):
-        told, code = one_line_each(str(error)), int(error.exit_code)
-        plain = isinstance(error, UsageError) and not (error.nothing_changed or begun or untouched)
-        return f"runbook: {told}{'' if plain else changed(untouched)}", code
+        return f"runbook: {one_line_each(str(error))}{changed(untouched)}", int(error.exit_code)
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
     said = sentence(error) if isinstance(error, Exception) else None

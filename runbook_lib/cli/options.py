@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.base.project import params_file
+from runbook_lib.base.project import expanded, params_file
 
 
 def placed(value: Path | None) -> Path | None:
     """As `params_file`; None stays None."""
     return None if value is None else params_file(value)
+
+
+def written(value: Path | None) -> Path | None:
+    """A path as a person wrote it, `~` filled in."""
+    return None if value is None else expanded(value)
 
 
 ParamsFile = Annotated[

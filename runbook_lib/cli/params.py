@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import Exit
-from runbook_lib.cli.options import AsJson
+from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import say
 
 _EXITS = """\b
@@ -33,7 +33,7 @@ def _group() -> None:
 @app.command(epilog=_EXITS)
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder of the files; without it the project's params/.")
+        Path | None, typer.Argument(callback=written, help="Folder of the files; without it the project's params/.")
     ] = None,
     commands: Annotated[
         bool,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.cli.options import written
 from runbook_lib.cli.terminal import Column, say, table
 from runbook_lib.judge import words
 
@@ -32,9 +33,12 @@ def replay(
     record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="Every record of the archive instead of one.")] = False,
     policy: Annotated[
-        Path | None, typer.Option("--policy", help="Another gates.yaml: say what it would have decided.")
+        Path | None,
+        typer.Option("--policy", callback=written, help="Another gates.yaml: say what it would have decided."),
     ] = None,
-    archive: Annotated[Path, typer.Option("--archive", help="Folder of the audit records.")] = Path("archive"),
+    archive: Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")] = Path(
+        "archive"
+    ),
     env: Annotated[str | None, typer.Option(help="With --all: only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="With --all: only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="With --all: only this notebook.")] = None,

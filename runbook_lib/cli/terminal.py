@@ -4,6 +4,7 @@ one record a line, its fields apart by tabs.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import textwrap
@@ -111,4 +112,6 @@ def facts(title: str, values: Mapping[str, Any]) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, (Mapping, list, tuple)):
+        value = json.dumps(value, ensure_ascii=False, default=str)
     return "" if value is None else foreign.field(value)

@@ -59,7 +59,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
         Refused: not authorised; or the setting does not read back.
         AwsError: AWS refused or did not answer.
     """
-    params = load_file(file, values)
+    params = load_file(file, values, incident=True)
     archive = Archive.of(params)
     found = _of(deviations.open_deviations(archive, params.env), id)
     aws, identity = caller(params)

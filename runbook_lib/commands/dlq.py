@@ -116,6 +116,6 @@ def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
 
 
 def _caller(file: Path, values: Mapping[str, Any]) -> tuple[Params, Aws, Identity]:
-    params = load_file(file, values)
+    params = load_file(file, values, incident=True)
     aws, identity = caller(params)
     return params, aws, identity

@@ -21,7 +21,7 @@ from runbook_lib.act.traffic.flags import describe
 from runbook_lib.act.traffic.switch import Switch, Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import RunbookError, UsageError
-from runbook_lib.base.project import params_file, project_root
+from runbook_lib.base.project import expanded, params_file, project_root
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials
@@ -136,7 +136,9 @@ def off(wanted: Wanted) -> Effect:
     if params.confirm != params.env:
         raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'", nothing_changed=True)
     where = (params.env, params.release, NOTEBOOK, "command")
-    root, staging, run_id, trouble = recording.staged(_root(params), *where, spare="this rollback")
+    root, staging, run_id, trouble = recording.staged(
+        _root(params), *where, spare="this rollback", params=params.values
+    )
     journal = Journal(staging, lenient=True)
     decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)
     recording.opened(journal, run_id, NOTEBOOK, "command", params.values)
@@ -178,5 +180,5 @@ def _root(params: Essentials) -> Path:
     root = params.folder.parent
     with contextlib.suppress(UsageError):
         root = project_root()
-    root /= str(params.archive)
+    root /= expanded(str(params.archive), "archive")
     return root.absolute()

@@ -71,7 +71,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
     from runbook_lib.act.traffic.shift import whose
     from runbook_lib.observe.traffic import state as traffic
 
-    params = load_file(file, {**values, "mode": "plan"})
+    params = load_file(file, {**values, "mode": "plan"}, incident=True)
     aws, _ = caller(params, quick=True)
     state = traffic.read_state(aws.client("appconfig"), params, aws)
     told, then = (
@@ -134,7 +134,7 @@ def not_off(wanted: Wanted, error: Exception) -> str:
     words; empty where no channel is left.
     """
     try:
-        params = load_file(wanted.file, wanted.values)
+        params = load_file(wanted.file, wanted.values, incident=True)
     except RunbookError:
         return ""
     if not params.policy.rollbacks[NOTEBOOK].notify:
@@ -196,7 +196,7 @@ def after(
     journal = Journal(effect.staging, lenient=True)
     params: Params | None = None
     try:
-        params = load_file(wanted.file, wanted.values)
+        params = load_file(wanted.file, wanted.values, incident=True)
         journal.append(
             "loaded",
             policy=params.policy.model_dump(mode="json"),
@@ -204,6 +204,9 @@ def after(
             prices=params.prices.model_dump(mode="json"),
             versions={**versions(), "parameters": params.source},
         )
+        for sentence in params.trouble:
+            journal.append("warning", text=sentence)
+            print(terminal(f"{sentence}; nothing of the rollback needs it"), file=sys.stderr, flush=True)
     except RunbookError as error:
         told = f"the parameters are not whole, which did not hold up the rollback: {error}"
         journal.append("warning", text=told)

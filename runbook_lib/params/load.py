@@ -15,11 +15,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.project import beside, params_dir, project_root, read_yaml
+from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.base.yaml_file import unquoted
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.policy import Policy
-from runbook_lib.params.prices import Prices
+from runbook_lib.params.prices import NoPrices, Prices
 from runbook_lib.params.service import Environment, Service
 
 __all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
@@ -51,6 +51,11 @@ def _instant(value: str) -> str:
     return value
 
 
+def _folder(value: str) -> str:
+    expanded(value, "archive")
+    return value
+
+
 class Flat(BaseModel):
     """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
 
@@ -64,13 +69,15 @@ class Flat(BaseModel):
     )
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
-    attempt: int = Field(default=1, ge=1, description="raise it to try a phase again after it was rolled back")
+    attempt: int = Field(default=1, ge=1, le=1000, description="raise it to try a phase again after it was rolled back")
     as_of: Annotated[str, AfterValidator(_instant)] = Field(
         default="", description="ISO 8601 UTC; empty: AWS's own clock"
     )
     operator: str = Field(default="", description="who runs this; empty: the caller's ARN")
     reason: str = Field(default="", description="why, for the record")
-    archive: str = Field(default="archive", min_length=1, description="folder of the audit records")
+    archive: Annotated[str, AfterValidator(_folder)] = Field(
+        default="archive", min_length=1, description="folder of the audit records"
+    )
     api_url: str = Field(
         default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",
         description="address of the API's stage",
@@ -92,9 +99,11 @@ class Params(Frozen):
     flat: Flat
     service: Service
     policy: Policy
-    prices: Prices
+    prices: Prices | NoPrices
     source: str
     """The folder that the nested files came from."""
+    trouble: tuple[str, ...] = ()
+    """In an incident: what is wrong in files that it does not need, in sentences."""
 
     def __getattr__(self, name: str) -> Any:
         if name in Flat.model_fields:
@@ -203,43 +212,68 @@ def _models(types: Iterable[Any]) -> list[type[BaseModel]]:
     return found
 
 
-def load(values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None) -> Params:
+def is_incident(notebook: str) -> bool:
+    """Whether nothing but what it needs itself may hold up the notebook: it is a rollback."""
+    return notebook.startswith("rollback_")
+
+
+def load(
+    values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None, incident: bool = False
+) -> Params:
     """`Params` from flat `values` and the nested files in `folder` (default: the nearest `params/`).
+
+    Args:
+        incident: prices that are missing or wrong, and a policy that does not agree with itself, hold nothing up: they
+            are `trouble`.
 
     Raises:
         UsageError: one sentence naming file, key and value.
     """
     flat = validated(Flat, values, source, Path(source))
     where = folder or params_dir()
-    own = f"prices-{flat.region}"
-    priced = own if (where / f"{own}.yaml").is_file() else "prices"
-    parts = {
-        name: read_model(model, where / f"{file}.yaml")
-        for name, model, file in (
-            ("service", Service, "service"),
-            ("policy", Policy, "gates"),
-            ("prices", Prices, priced),
-        )
-    }
-    listed = parts["prices"].region  # type: ignore[attr-defined]
-    if listed != flat.region:
-        raise UsageError(
-            f"{where.name}/{priced}.yaml: the prices are those of '{listed}', and {source} runs in '{flat.region}'; "
-            f"write its prices into {where.name}/{own}.yaml"
-        )
-    params = Params.model_validate({"flat": flat, "source": str(where), **parts})
+    service, policy = (
+        read_model(model, where / f"{file}.yaml") for model, file in ((Service, "service"), (Policy, "gates"))
+    )
+    trouble: list[str] = []
+    try:
+        prices = _prices(where, flat.region, source)
+    except UsageError as error:
+        if not incident:
+            raise
+        trouble.append(f"{error}; costs are left out")
+        prices = NoPrices.because(str(error), flat.region)
+    params = Params.model_validate(
+        {"flat": flat, "source": str(where), "service": service, "policy": policy, "prices": prices}
+    )
     from runbook_lib.params import cross_check, sane  # here: they know the metrics, which know the parameters
 
-    cross_check.check(params)
-    sane.check(params)
-    return params
+    for check in (cross_check.check, sane.check):
+        try:
+            check(params)
+        except UsageError as error:
+            if not incident:
+                raise
+            trouble.append(str(error))
+    return params.model_copy(update={"trouble": tuple(trouble)}) if trouble else params
 
 
-def load_file(path: Path, overrides: Mapping[str, Any] | None = None) -> Params:
-    """`Params` from a flat parameter file with single values overridden.
+def _prices(folder: Path, region: str, source: str) -> Prices:
+    own = f"prices-{region}"
+    priced = own if (folder / f"{own}.yaml").is_file() else "prices"
+    prices = read_model(Prices, folder / f"{priced}.yaml")
+    if prices.region != region:
+        raise UsageError(
+            f"{folder.name}/{priced}.yaml: the prices are those of '{prices.region}', and {source} runs in '{region}'; "
+            f"write its prices into {folder.name}/{own}.yaml"
+        )
+    return prices
+
+
+def load_file(path: Path, overrides: Mapping[str, Any] | None = None, *, incident: bool = False) -> Params:
+    """`Params` from a flat parameter file with single values overridden; `incident`: as of `load`.
 
     Raises:
         UsageError: the file is missing or wrong, or an override is.
     """
     values = {**read_yaml(path), **(overrides or {})}
-    return load(values, source=str(path), folder=beside(path))
+    return load(values, source=str(path), folder=beside(path), incident=incident)

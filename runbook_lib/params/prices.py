@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import UNITS
@@ -103,3 +104,28 @@ class Prices(Frozen):
             f"the prices of {self.region} are of {self.date}, {age} days old (limit {self.max_age_days}): hold "
             "prices.yaml against its sources, and set its date"
         )
+
+
+class NoPrices(Prices):
+    """In an incident, in place of a list that is missing or wrong: whoever needs a price says why there is none."""
+
+    why: str
+
+    @model_validator(mode="after")
+    def _whole(self) -> NoPrices:
+        return self
+
+    @classmethod
+    def because(cls, why: str, region: str) -> NoPrices:
+        """None of a region, for the reason of a sentence."""
+        return cls.model_construct(
+            region=region, date=dt.date.min, currency="USD", source={}, prices={}, max_age_days=1, why=why
+        )
+
+    def of(self, item: str, quantity: float) -> float:
+        """Raises UsageError: why there is none of the item."""
+        raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
+
+    def month(self, item: str, quantity: float) -> float:
+        """Raises UsageError: why there is none of the item."""
+        raise UsageError(f"no price of {quantity:g} {item}: {self.why}")

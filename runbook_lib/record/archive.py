@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
-from runbook_lib.base.project import project_root
+from runbook_lib.base.project import expanded, project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
@@ -28,7 +28,7 @@ from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.place import RecordRef, is_place, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.redact_notebook import redact_notebook, redact_text
-from runbook_lib.record.seal import file_hash, record_hash, write_folder
+from runbook_lib.record.seal import file_hash, record_hash, write_folder, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 
@@ -59,9 +59,9 @@ class Archive:
         """The archive that the parameters name, in the project's folder, wherever the command is run.
 
         Raises:
-            UsageError: there is no project here.
+            UsageError: there is no project here, or the path cannot be filled in.
         """
-        return cls(project_root() / params.archive)
+        return cls(project_root() / expanded(params.archive, "archive"))
 
     @property
     def staging(self) -> Path:
@@ -112,16 +112,18 @@ class Archive:
         """Those of `refs` that are as they were sealed, each with its record, in the order given.
 
         Args:
-            told: is given a sentence about each that is altered or cannot be read; it is left out.
+            told: is given each sentence about those that are altered or cannot be read, once; they are left out.
             what: begin of that sentence; empty: the error alone.
         """
-        verify = self.verifier()
+        verify, said = self.verifier(), set[str]()
         for ref in refs:
             try:
                 verify(ref)
                 record = self.load(ref)
             except (ArchiveError, OSError) as error:
-                told(f"{what}: {error}" if what else str(error))
+                if str(error) not in said:  # all that come after a damaged one have its sentence
+                    told(f"{what}: {error}" if what else str(error))
+                said.add(str(error))
                 continue
             yield ref, record
 
@@ -237,8 +239,10 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
 def _verify_own(ref: RecordRef) -> None:
     """The record's own hash, its place and its files."""
     name, own = ref.folder.name, link(ref.folder)
-    if own.said != own.hash:
+    if own.altered:
         raise ArchiveError(f"{name}: record.json was altered after it was sealed")
+    if name != own.name:
+        raise ArchiveError(f"{name}: the folder was renamed: its record was sealed as {own.name}")
     where = (ref.env, ref.release, ref.notebook, ref.run_id)
     if not all(map(is_place, where, own.place)):
         raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(safe, own.place))})")
@@ -307,7 +311,7 @@ def seal_staged(
             }
         ).dump()
         record["hash"] = record_hash(record)
-        contents["record.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode()
+        contents["record.json"] = written(record)
         write_folder(chain.folder / name, contents, copies)
         chain.advance(record["hash"])
         folders.remove(staging)

@@ -17,7 +17,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record.archive import Archive, notebook_json
-from runbook_lib.record.attached import FOLDER, KIND, attachments
+from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt, stamp_of
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import redact_notebook
@@ -59,7 +59,6 @@ def attach(path: Path, archive: Archive) -> Path:
             return ref.folder / FOLDER / str(there["name"])
     report = report_html(notebook, record, Links(archive.root, record, depth=2)).encode()
     now = archive.clock()
-    name = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
     facts: dict[str, Any] = {
         "record": record.hash,
         "run_id": record.run_id,
@@ -69,8 +68,8 @@ def attach(path: Path, archive: Archive) -> Path:
         "files": {"notebook.ipynb": sha, "report.html": hashlib.sha256(report).hexdigest()},
     }
     facts["hash"] = record_hash(facts)
-    folder = ref.folder / FOLDER / name
-    files = {"notebook.ipynb": content, "report.html": report, "attachment.json": json.dumps(facts, indent=1).encode()}
+    folder = ref.folder / FOLDER / stamp_of(facts["attached_at"])
+    files = {"notebook.ipynb": content, "report.html": report, FACTS: spelt(facts)}
     entry = Entry(
         kind=KIND,
         item=record.notebook,

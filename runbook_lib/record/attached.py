@@ -8,8 +8,8 @@ with the hash of record and attachment; one that no sealed entry names was not m
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,29 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.chain import Chain, read_record
 from runbook_lib.record.place import ENTRY, RecordRef
-from runbook_lib.record.seal import file_hash, record_hash
+from runbook_lib.record.seal import file_hash, record_hash, strict
 
 FOLDER = "attachments"
-STAMP = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
-"""The name of an attachment's folder."""
 FACTS = "attachment.json"
 KIND = "attachment"
 """Of the entry that attaching seals."""
 Bound = Collection[tuple[str, str]]
 """Hash of a record, and hash of what was attached to it."""
+
+
+def spelt(facts: dict[str, Any]) -> bytes:
+    """The one spelling of `attachment.json`."""
+    return json.dumps(facts, indent=1).encode()
+
+
+def stamp_of(at: str) -> str:
+    """The name of an attachment's folder, by the instant it was attached.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    when = dt.datetime.fromisoformat(at).astimezone(dt.UTC)
+    return f"{when:%Y%m%dT%H%M%S}.{when.microsecond // 1000:03d}Z"
 
 
 def attachments(ref: RecordRef, known: Bound | None = None) -> Iterator[dict[str, Any]]:
@@ -44,14 +57,16 @@ def attachments(ref: RecordRef, known: Bound | None = None) -> Iterator[dict[str
             continue  # an attaching that a crash cut short; nothing reads it
         which = f"{ref.folder.name}: the attachment {one.name}"
         try:
-            facts = json.loads((one / FACTS).read_bytes())
+            raw = (one / FACTS).read_bytes()
+            facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
             there = {path.name for path in one.iterdir()}
-            intact = STAMP.fullmatch(one.name) is not None and there == {*files, FACTS}
+            intact = one.name == stamp_of(facts["attached_at"]) and there == {*files, FACTS}
+            intact = intact and raw == spelt(facts)
             intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
             intact = intact and facts["record"] == record.get("hash")
             intact = intact and all(file_hash(one / name) == sha for name, sha in files.items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             intact = False
         if not intact:
             raise ArchiveError(f"{which} was altered after it was attached")

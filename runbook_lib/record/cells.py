@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import functools
-import html
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.record.readable import Contents, readable
 from runbook_lib.show.page import ONE_SHEET
 
@@ -83,7 +83,7 @@ def contained(markup: str) -> str:
 def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
     kind = output.get("output_type")
     if kind == "stream":
-        text = html.escape(_plain(output.get("text", "")))
+        text = foreign.html(_plain(output.get("text", "")))
         return f'<pre class="{"stderr" if output.get("name") == "stderr" else "stdout"}">{text}</pre>'
     if kind == "error":
         return _error(output)
@@ -92,7 +92,7 @@ def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
         if mime in data:
             drawn = contents.anchored(readable(contained(draw(data[mime], section)), section), below=True)
             scrolls = "<table" in drawn and 'role="group"' not in drawn
-            name = f' tabindex="0" role="group" aria-label="{html.escape(section or "output", quote=True)}"'
+            name = f' tabindex="0" role="group" aria-label="{foreign.html(section or "output")}"'
             sheet = " one-sheet" if _told(output, mime).get(ONE_SHEET) else ""
             return f'<div class="output{sheet}"{name if scrolls else ""}>{drawn}</div>'
     return ""
@@ -108,10 +108,10 @@ def _told(output: Mapping[str, Any], mime: str) -> Mapping[str, Any]:
 def _error(output: Mapping[str, Any]) -> str:
     name, sentence = str(output.get("ename", "Error")), _plain(output.get("evalue", ""))
     if name == "RedVerdict":
-        return f'<div class="callout">The run ends here, after everything was saved: {html.escape(sentence)}</div>'
-    trace = html.escape("\n".join(_plain(line) for line in output.get("traceback", [])))
+        return f'<div class="callout">The run ends here, after everything was saved: {foreign.html(sentence)}</div>'
+    trace = foreign.html("\n".join(_plain(line) for line in output.get("traceback", [])))
     more = f"<details><summary>Traceback</summary><pre>{trace}</pre></details>" if trace.count("\n") else ""
-    return f'<div class="callout bad"><b>{html.escape(name)}</b>: {html.escape(sentence)}{more}</div>'
+    return f'<div class="callout bad"><b>{foreign.html(name)}</b>: {foreign.html(sentence)}{more}</div>'
 
 
 def _image(mime: str) -> Callable[[Any, str], str]:
@@ -119,9 +119,7 @@ def _image(mime: str) -> Callable[[Any, str], str]:
         raw = _text(data)
         code = base64.b64encode(raw.encode()).decode() if mime == "image/svg+xml" else re.sub(r"\s", "", raw)
         kind = "picture" if mime == "image/jpeg" else "drawn"
-        return (
-            f'<img class="{kind}" src="data:{mime};base64,{code}" alt="{html.escape(section or "chart", quote=True)}">'
-        )
+        return f'<img class="{kind}" src="data:{mime};base64,{code}" alt="{foreign.html(section or "chart")}">'
 
     return draw
 
@@ -132,7 +130,7 @@ _DRAW: dict[str, Callable[[Any, str], str]] = {
     "image/png": _image("image/png"),
     "image/jpeg": _image("image/jpeg"),
     "text/markdown": lambda data, _: f'<div class="prose page">{_markdown(_text(data))}</div>',
-    "text/plain": lambda data, _: f'<pre class="stdout">{html.escape(_plain(data))}</pre>',
+    "text/plain": lambda data, _: f'<pre class="stdout">{foreign.html(_plain(data))}</pre>',
 }
 
 

@@ -7,7 +7,6 @@ the order of the chain. `HEAD` repeats the newest hash: without it, taking away 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import when
-from runbook_lib.record.seal import canonical, record_hash, replace_file
+from runbook_lib.record.seal import canonical, record_hash, replace_file, strict, written
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -41,14 +40,21 @@ def read_record(folder: Path) -> dict[str, Any]:
         ArchiveError: it is missing, no JSON object, or one that no version writes: nested without end, or with
             characters that no text has.
     """
+    return _parsed(folder, _raw(folder))
+
+
+def _raw(folder: Path) -> bytes:
     try:
-        raw = (folder / "record.json").read_bytes()
+        return (folder / "record.json").read_bytes()
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
+
+
+def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
     try:
-        loaded = json.loads(raw)
+        loaded = strict(raw)
     except (ValueError, RecursionError):
-        raise ArchiveError(f"{folder.name}: record.json is not JSON") from None
+        raise ArchiveError(f"{folder.name}: record.json is not JSON as it is sealed") from None
     if not isinstance(loaded, dict):
         raise ArchiveError(f"{folder.name}: record.json is not a JSON object")
     if _depth(raw) > DEEPEST and _nested(loaded) > DEEPEST:
@@ -90,6 +96,15 @@ class Link:
     place: tuple[str, ...]
     """Environment, release, notebook, run id: not yet as names of folders."""
     files: Any
+    name: str
+    """The folder's name that follows from its run id and the instant it was sealed; empty: it has none."""
+    spelt: bool
+    """The file is, byte for byte, as sealing writes it."""
+
+    @property
+    def altered(self) -> bool:
+        """The file is not the one that was sealed."""
+        return self.said != self.hash or not self.spelt
 
 
 def link(folder: Path) -> Link:
@@ -118,13 +133,25 @@ def state_of(folder: Path) -> tuple[int, ...]:
 
 @cache
 def _read_link(folder: Path, _state: tuple[int, ...]) -> Link:
-    record = read_record(folder)
-    try:
-        found = record_hash(record)
-    except ValueError:  # NaN
-        raise ArchiveError(f"{folder.name}: record.json has numbers that JSON does not have") from None
+    raw = _raw(folder)
+    record = _parsed(folder, raw)
+    found, spelt = record_hash(record), raw == written(record)
     place = tuple(str(record.get(key)) for key in ("env", "release", "notebook", "run_id"))
-    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}))
+    name = _named(record.get("sealed_at"), place[-1])
+    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}), name, spelt)
+
+
+def _named(sealed_at: Any, run_id: str) -> str:
+    """The folder's name of a record; empty: it does not say when it was sealed."""
+    try:
+        return folder_name(run_id, dt.datetime.fromisoformat(sealed_at).astimezone(dt.UTC))
+    except (TypeError, ValueError, OverflowError):
+        return ""
+
+
+def folder_name(run_id: str, at: dt.datetime) -> str:
+    """How the folder of a record is called that was sealed `at` an instant (UTC)."""
+    return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z-{run_id}"
 
 
 class Chain:
@@ -146,7 +173,7 @@ class Chain:
         for last in self.names()[-1:]:
             after = dt.datetime.strptime(last.rpartition("-")[0], _STAMP).replace(tzinfo=dt.UTC)
             now = max(now, after + dt.timedelta(milliseconds=1))
-        return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{run_id}", now
+        return folder_name(run_id, now), now
 
     def tip(self) -> tuple[str | None, str | None]:
         """Hash that the next record has to carry as `previous`, and a sentence if the chain's end is damaged."""
@@ -184,7 +211,9 @@ class Chain:
                 else:
                     if one.previous != expected:
                         trouble = f"{name}: the record before it is missing, or not the one it was sealed after"
-                    elif one.said != one.hash:
+                    elif one.name != name:
+                        trouble = f"{name}: the folder was renamed: its record was sealed as {one.name}"
+                    elif one.altered:
                         trouble = f"{name}: record.json was altered after it was sealed"
                     expected = one.hash
             found[name] = trouble

@@ -205,7 +205,7 @@ def prestart(
 
 def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
     """The archive that the parameters name, relative to the project of the working folder, or of the notebook."""
-    from runbook_lib.params.load import project_root
+    from runbook_lib.base.project import expanded, project_root
     from runbook_lib.record.archive import Archive
 
     root = Path.cwd()
@@ -213,7 +213,10 @@ def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
         with contextlib.suppress(UsageError):
             root = project_root(start)
             break
-    return Archive(root / str(flat.get("archive") or "archive"))
+    named = Path("archive")
+    with contextlib.suppress(UsageError):  # what is wrong with it is said where the parameters are read
+        named = expanded(str(flat.get("archive") or named), "archive")
+    return Archive(root / named)
 
 
 def _stage(
@@ -232,7 +235,7 @@ def _stage(
     where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem, "papermill")
     output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
     root, staging, run_id, trouble = recording.staged(
-        archive.root, *where, run_id=run_id or "", spare="this run", output=output, sweep=sweep
+        archive.root, *where, run_id=run_id or "", spare="this run", output=output, params=flat, sweep=sweep
     )
     if trouble:
         print(trouble, file=sys.stderr, flush=True)

@@ -54,6 +54,7 @@ def from_journal(
         key: owner[key] for key in ("run_id", "env", "release", "notebook", "origin", "host") if owner and key in owner
     }
     draft |= {"status": status, "warnings": [], "notes": []}
+    _given(draft, (owner or {}).get("params"))
     for event in events:
         read = _READERS.get(str(event.get("event")))
         if read is not None:
@@ -69,13 +70,17 @@ def from_journal(
     return _lenient(draft)
 
 
-def _opened(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
-    given = event.get("params")
+def _given(draft: dict[str, Any], given: Any) -> None:
+    """What the run was given as flat parameters."""
     flat: dict[str, Any] = given if isinstance(given, dict) else {}
     draft["params"] = flat
     for key in ("env", "account_id", "region", "release", "attempt", "mode", "operator", "reason", "as_of"):
         if flat.get(key) not in (None, ""):
             draft[key] = flat[key]
+
+
+def _opened(draft: dict[str, Any], event: Mapping[str, Any]) -> None:
+    _given(draft, event.get("params"))
     for key in ("run_id", "notebook", "origin", "policy", "service", "prices", "versions"):
         if key in event:
             draft[key] = event[key]

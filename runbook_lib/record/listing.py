@@ -9,6 +9,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import RecordRef
+from runbook_lib.record.said import rows
 
 
 def list_rows(
@@ -66,5 +67,6 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "report": str(report_of(ref)),
         "hash": record.hash,
         "previous": record.previous,
+        "entry": rows(record) if record.entry else [],
         "gates": [{key: row.get(key) for key in keys} for row in map(gate_row, record.gates)],
     }

@@ -40,6 +40,7 @@ def staged(
     run_id: str = "",
     spare: str = "",
     output: str | None = None,
+    params: Mapping[str, Any] | None = None,
     sweep: Callable[[], object] | None = None,
 ) -> Staged:
     """Opens the staging folder of one execution.
@@ -49,6 +50,7 @@ def staged(
         spare: what the record is of, such as `this run`, if an archive in the temporary folder will do where this one
             cannot be written: nothing holds up a rollback. Empty: it will not.
         output: where the executed notebook is being written.
+        params: the flat parameters, for the record of an execution that ends before its journal says them.
         sweep: closes what earlier executions left open, first.
 
     Raises:
@@ -58,13 +60,13 @@ def staged(
     try:
         if sweep is not None:
             sweep()
-        return Staged(root, stage(root, *where, utc_now(), output), where[3], "")
+        return Staged(root, stage(root, *where, utc_now(), output, params), where[3], "")
     except (ArchiveError, OSError) as error:
         if not spare:
             raise
         root = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
         trouble = f"{error}; the record of {spare} is in {root}"
-        return Staged(root, stage(root, *where, utc_now(), output), where[3], trouble)
+        return Staged(root, stage(root, *where, utc_now(), output, params), where[3], trouble)
 
 
 def opened(

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from runbook_lib.base.foreign import terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Word
@@ -299,6 +300,7 @@ def _environment() -> Any:
     made = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
+        finalize=lambda value: terminal(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -24,6 +24,34 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
+def strict(raw: bytes) -> Any:
+    """The value of a JSON text in which each key of an object stands once, and each number is one.
+
+    Two readers take two values of a key that stands twice: a sealed file has one.
+
+    Raises:
+        ValueError: it is no such text.
+        RecursionError: it is nested without end.
+    """
+    return json.loads(raw, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def written(value: Any) -> bytes:
+    """The one spelling of a JSON value in `record.json`: one value a line, indented by its depth, nothing behind it."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
 def digest(value: Any) -> str:
     """SHA-256 of the canonical spelling of a JSON value, hexadecimal."""
     return hashlib.sha256(canonical(value)).hexdigest()

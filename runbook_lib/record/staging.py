@@ -13,17 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.redact import redact
 from runbook_lib.base.scratch import lives, owner
 from runbook_lib.record import journal
-from runbook_lib.record.seal import write_folder
+from runbook_lib.record.seal import replace_file, write_folder
 
 NAME = ".staging"
 
 
 def stage(
-    root: Path, env: str, release: str, notebook: str, run_id: str, origin: str, now: dt.datetime, output: str | None
+    root: Path,
+    env: str,
+    release: str,
+    notebook: str,
+    run_id: str,
+    origin: str,
+    now: dt.datetime,
+    output: str | None,
+    params: Mapping[str, Any] | None = None,
 ) -> Path:
     """`Archive.stage` without loading the archive; for the kill switch.
+
+    Args:
+        params: what the run was given, for the record of one that ends before its journal says so.
 
     Raises:
         ArchiveError: the archive cannot be written, or the run is staged already.
@@ -39,8 +51,9 @@ def stage(
         "origin": origin,
         "staged_at": now.isoformat(timespec="milliseconds"),
         "output": output,
+        "params": redact(dict(params or {})),
     }
-    write_folder(root / NAME / run_id, {FILE: json.dumps(facts, indent=1).encode()})
+    write_folder(root / NAME / run_id, {FILE: json.dumps(facts, indent=1, default=str).encode()})
     return root / NAME / run_id
 
 
@@ -78,6 +91,26 @@ def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
         return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def rescue(folder: Path, archive: Path) -> bool:
+    """Saves what a killed run had written into a temporary folder: its staging folder has it from now on.
+
+    Returns:
+        Whether nothing in `folder` is wanted any more.
+    """
+    for staging in (archive / NAME).glob("*"):
+        who = facts(staging)
+        output = Path(str(who.get("output") or ""))
+        if output.parent != folder:
+            continue
+        if left_behind(who) is not None:
+            with contextlib.suppress(ArchiveError, OSError):
+                shutil.copyfile(output, staging / "notebook.ipynb")
+                replace_file(staging / FILE, json.dumps({**who, "output": str(staging / "notebook.ipynb")}).encode())
+                continue
+            return False
+    return True
 
 
 def remove(staging: Path) -> None:

@@ -6,7 +6,6 @@ what evidence and policy give once more, and the run's decision with what its ch
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,7 +25,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import plain
 from runbook_lib.record.place import CASE, RecordRef
 from runbook_lib.record.record import SCHEMA, Record
-from runbook_lib.record.seal import canonical, file_hash
+from runbook_lib.record.seal import canonical, file_hash, strict
 from runbook_lib.rollout.look import remade
 
 _CASES: TypeAdapter[AnyCase] = TypeAdapter(AnyCase)
@@ -100,7 +99,7 @@ def replay(
     if CASE not in record.files:
         return replace(about, note=_why_not(record))
     try:
-        kept = json.loads((ref.folder / CASE).read_text(encoding="utf-8"))
+        kept = strict((ref.folder / CASE).read_bytes())
         case, sealed = _CASES.validate_python(kept["case"]), kept["verdict"]
         about = replace(about, kind=case.kind, sealed_reason=record.told.line)
         if not isinstance(case, Case):
@@ -154,7 +153,7 @@ def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[
     name = next((name for name, sha in record.files.items() if sha == seen["answers_sha256"]), None)
     if name is None or file_hash(ref.folder / name) != seen["answers_sha256"]:
         raise ArchiveError(f"{ref.folder.name}: the raw answers that {CASE} names are not in the record")
-    raw: list[dict[str, Any]] = json.loads((ref.folder / name).read_text(encoding="utf-8"))
+    raw: list[dict[str, Any]] = strict((ref.folder / name).read_bytes())
     return raw
 
 

@@ -31,13 +31,16 @@ class CommandRun:
     def __init__(self, params: Params, name: str, aws: Aws, identity: Identity) -> None:
         self.archive = archive = Archive.of(params)
         where = (params.env, params.release, name, "command")
-        _, self.staging, self.run_id, _ = recording.staged(archive.root, *where, sweep=archive.sweep)
+        flat = params.flat.model_dump(mode="json")
+        _, self.staging, self.run_id, _ = recording.staged(archive.root, *where, params=flat, sweep=archive.sweep)
         self.journal = Journal(self.staging)
         self.guard = Guard(params, identity, self.journal)
         self.folder = ""
         """Where it lies, once it is sealed."""
-        recording.opened(self.journal, self.run_id, name, "command", params.flat.model_dump(mode="json"))
+        recording.opened(self.journal, self.run_id, name, "command", flat)
         recording.called(self.journal, identity, params.operator, aws.endpoint)
+        for sentence in params.trouble:
+            self.guard.warn(sentence)
 
     def say(self, text: str) -> None:
         """What came of it, as a note."""

@@ -17,8 +17,9 @@ from runbook_lib.base.aws import connect
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import close
+from runbook_lib.base.project import expanded
 from runbook_lib.base.typed import typed
-from runbook_lib.params.load import Flat, Params, load_file, project_root, read_yaml
+from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
@@ -134,10 +135,11 @@ def launch(
     from runbook_lib.record.archive import Archive
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    params, flat = load_file(params_file, values), {**read_yaml(params_file), **(values or {})}
+    incident = is_incident(notebook.stem)
+    params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
     sealed: list[Any] = []
-    archive = Archive(root / params.archive)
+    archive = Archive(root / expanded(params.archive, "archive"))
     with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
         try:
             papermill.execute_notebook(

@@ -24,7 +24,7 @@ from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Decision, Outcome, Word
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.observe.traffic.state import TrafficState
-from runbook_lib.params.load import FLAT_NAMES, Params, load
+from runbook_lib.params.load import FLAT_NAMES, Params, is_incident, load
 from runbook_lib.record import recording, sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal, plain
@@ -64,6 +64,7 @@ class Run:
         self.now: dt.datetime
         self.guard: Guard
         self._closed = False
+        self._warned: set[str] = set()
         self._traffic: TrafficState | None = None
         """The traffic as it was read last for a decision."""
         self.checks: dict[str, Check] = {}
@@ -86,7 +87,12 @@ class Run:
             refused.watch(cls)
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = os.environ.get(PARAMS)
-        params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
+        params = load(
+            flat,
+            source=f"{notebook} (parameters)",
+            folder=Path(beside) if beside else None,
+            incident=is_incident(notebook),
+        )
         archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
@@ -100,7 +106,7 @@ class Run:
             origin, where = "interactive", (params.env, params.release, notebook, "interactive")
             spare = "this run" if lowers else ""
             root, staging, run_id, trouble = recording.staged(
-                archive.root, *where, run_id=run_id, spare=spare, sweep=archive.sweep
+                archive.root, *where, run_id=run_id, spare=spare, params=flat, sweep=archive.sweep
             )
             archive = Archive(root)
         run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
@@ -117,8 +123,10 @@ class Run:
         return run
 
     def warn(self, text: str) -> None:
-        """A warning in the record."""
-        self.journal.append("warning", text=text)
+        """A warning in the record, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.journal.append("warning", text=text)
 
     def _begin(self) -> None:
         params = self.params
@@ -133,7 +141,7 @@ class Run:
             prices=params.prices.model_dump(mode="json"),
             versions={**versions(), "parameters": params.source},
         )
-        for sentence in self.unknown:
+        for sentence in (*params.trouble, *self.unknown):
             self.journal.append("warning", text=sentence)
         if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
             raise UsageError(self.unknown[0], nothing_changed=True)

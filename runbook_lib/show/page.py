@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, GateResult
 from runbook_lib.show.tables import Cell, Shown, span, stack, table
@@ -15,7 +15,7 @@ from runbook_lib.show.tables import Cell, Shown, span, stack, table
 
 def line(text: str) -> Shown:
     """One sentence."""
-    return Shown(f'<div style="font-size:14px;margin:4px 0">{html.escape(text)}</div>', text)
+    return Shown(f'<div style="font-size:14px;margin:4px 0">{foreign.html(text)}</div>', text)
 
 
 ONE_SHEET = "runbook_one_sheet"
@@ -67,7 +67,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
     """What was measured, over which window, by which question."""
     rows = [
         [
-            Cell(name.replace("_", " "), f"<b>{html.escape(name.replace('_', ' '))}</b>", nowrap=True),
+            Cell(name.replace("_", " "), f"<b>{foreign.html(name.replace('_', ' '))}</b>", nowrap=True),
             Cell(seen(item), nowrap=True),
             Cell(span(item.start, item.end) if item.start else "–", nowrap=True),
             "; ".join(
@@ -83,7 +83,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
             Cell(
                 item.query,
                 "<details><summary style='cursor:pointer;white-space:nowrap'>how asked</summary>"
-                f"<div style='max-width:34em'>{html.escape(item.query)}</div></details>",
+                f"<div style='max-width:34em'>{foreign.html(item.query)}</div></details>",
             ),
         ]
         for name, item in evidence.items()

@@ -7,12 +7,12 @@ sealed report and in a page that strips style sheets. Every value is escaped.
 from __future__ import annotations
 
 import datetime as dt
-import html
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.base.foreign import terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
@@ -55,7 +55,7 @@ class Cell:
 
     def __init__(self, text: str, markup: str | None = None, nowrap: bool = False) -> None:
         self.text = text
-        self.html = html.escape(text) if markup is None else markup
+        self.html = foreign.html(text) if markup is None else markup
         self.nowrap = nowrap
 
 
@@ -102,7 +102,7 @@ def table(
     cells = [[_cell(value) for value in row] for row in rows]
     parts = [f'<div style="{FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
     if caption:
-        parts.append(f'<div style="font-weight:600;margin:0 0 4px">{html.escape(caption)}</div>')
+        parts.append(f'<div style="font-weight:600;margin:0 0 4px">{foreign.html(caption)}</div>')
     if cells:
         parts.append(f'<table style="{_TABLE}">')
         if any(head):
@@ -123,7 +123,7 @@ def table(
 
 def _named(name: str, style: str) -> str:
     """The head of a column; one without a name is no head."""
-    return f'<th scope="col" style="{style}">{html.escape(name)}</th>' if name else f'<td style="{style}"></td>'
+    return f'<th scope="col" style="{style}">{foreign.html(name)}</th>' if name else f'<td style="{style}"></td>'
 
 
 def _row(cells: Sequence[Cell], style: str) -> str:
@@ -143,12 +143,12 @@ def _two_lines(cells: Sequence[Cell]) -> str:
 
 def inline(text: str) -> str:
     """Escaped; what stands between backticks is a command."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", foreign.html(text))
 
 
 def caption_line(text: str) -> Shown:
     """A table's caption where there is no table to stand over."""
-    return Shown(f'<div style="{FONT};font-size:14px;font-weight:600;margin:6px 0">{html.escape(text)}</div>', text)
+    return Shown(f'<div style="{FONT};font-size:14px;font-weight:600;margin:6px 0">{foreign.html(text)}</div>', text)
 
 
 def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, note: str) -> str:
@@ -190,11 +190,11 @@ def window(evidence: Evidence) -> Cell:
 
 def where_table(facts: Mapping[str, object]) -> Shown:
     """Names and values, one a line."""
-    rows = [[Cell(name, f"<b>{html.escape(name)}</b>", nowrap=True), value] for name, value in facts.items()]
+    rows = [[Cell(name, f"<b>{foreign.html(name)}</b>", nowrap=True), value] for name, value in facts.items()]
     return table(("", ""), rows)
 
 
 def edged(text: str, colour: str | None = None) -> Shown:
     """A line of text; with a colour, a bar of it beside the line."""
     edge = f";border-left:4px solid {colour};padding-left:8px;font-weight:600" if colour else ""
-    return Shown(f'<div style="{FONT};font-size:13px;margin:3px 0{edge}">{html.escape(text)}</div>', text)
+    return Shown(f'<div style="{FONT};font-size:13px;margin:3px 0{edge}">{foreign.html(text)}</div>', text)

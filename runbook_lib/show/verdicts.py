@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Outcome, Word
 from runbook_lib.show.style import BLACK, badge_of, rank
@@ -39,8 +39,8 @@ def _gate_row(result: GateResult, interim: bool) -> list[object]:
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory, does not decide"
     title = Cell(
         gate.title + (f" ({aside})" if aside else ""),
-        f'<div style="min-width:9em;font-weight:600">{html.escape(gate.title)}</div>'
-        + (f'<span style="opacity:.8">{html.escape(aside)}</span>' if aside else ""),
+        f'<div style="min-width:9em;font-weight:600">{foreign.html(gate.title)}</div>'
+        + (f'<span style="opacity:.8">{foreign.html(aside)}</span>' if aside else ""),
     )
     against = gate.alert.limit if gate.alert else gate.target.limit
     value = "–" if result.value is None else words.number(result.value, gate.unit, against)
@@ -57,17 +57,17 @@ def _gate_row(result: GateResult, interim: bool) -> list[object]:
         if word is Word.WATCH and result.value is not None
         else (result.reason, ())
     )
-    asked = "".join(f"<div>{html.escape(line)}</div>" for line in (gate.why, *told, f"Asked: {evidence.query}", *more))
+    asked = "".join(f"<div>{foreign.html(line)}</div>" for line in (gate.why, *told, f"Asked: {evidence.query}", *more))
     why = Cell(
         " ".join(words.sentence(part) for part in (result.reason, *more)),
-        f'<div style="min-width:11em">{html.escape(reason)}</div><details style="margin-top:2px">'
+        f'<div style="min-width:11em">{foreign.html(reason)}</div><details style="margin-top:2px">'
         f'<summary style="cursor:pointer;opacity:.8">query</summary>'
         f'<div style="font-size:12px;opacity:.9">{asked}</div></details>',
     )
     return [
         title,
         badge(word),
-        Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
+        Cell(value, f"<b>{foreign.html(value)}</b>", nowrap=True),
         Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
         Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
         Cell("as the weight" if gate.kind == "split" else words.comparison(gate.target, gate.unit), nowrap=True),

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.aws import Aws, aws_errors
-from runbook_lib.base.aws_errors import EXPIRED, SKEWED, one_line
+from runbook_lib.base.aws_errors import EXPIRED, SKEWED, one_line, sentence
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.redact import MASK, redact_text
 
@@ -177,3 +177,20 @@ def test_a_credential_that_cannot_be_sent_is_not_quoted(end: str) -> None:
         assert "IQoJ" not in shown
         assert MASK in shown
     assert redact_text(redact_text(str(told))) == redact_text(str(told))
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize("value", ["http://[::1", "http://", "http://host:99999", "http://:80"])
+def test_an_address_that_is_none_is_named_with_its_variable(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = sentence(ValueError("Invalid IPv6 URL"))
+    assert said is not None and said.startswith(f"{name} is '{value}'")
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a b", "tö", "a\x00b".replace("\x00", "\x7f"), "ab\r"])
+def test_a_token_that_is_none_is_named_and_not_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", f"zebra{value}")
+    said = sentence(ValueError("Invalid header value"))
+    assert said is not None and said.startswith("AWS_SESSION_TOKEN has a character") and "zebra" not in said

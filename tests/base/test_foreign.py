@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 
 import mistune
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -63,3 +65,21 @@ def test_rich_reads_it_as_text(text: str) -> None:
     with console.capture() as taken:
         console.print(foreign.markup(foreign.field(text)), emoji=False, highlight=False)
     assert taken.get().rstrip("\n").rstrip() == foreign.field(text).rstrip()
+
+
+TURNS = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+
+
+@pytest.mark.parametrize("medium", [foreign.terminal, foreign.field, foreign.html, foreign.markdown, foreign.markup])
+@given(st.lists(st.sampled_from([*TURNS, "a", " ", "<", "*"]), min_size=1).map("".join))
+def test_what_turns_or_hides_text_is_shown_in_every_medium(medium: Callable[[object], str], text: str) -> None:
+    assert not set(medium(text)) & set(TURNS)
+
+
+def test_a_report_shows_what_turns_text_wherever_it_was_written() -> None:
+    from runbook_lib.record.report import _environment
+    from runbook_lib.show.page import line
+
+    assert "\u202e" not in line("a\u202eb")._repr_html_()
+    made = _environment().from_string("{{ a }}{{ b|inline }}").render(a="<a\u202e>", b="b\u202e")
+    assert made.startswith("&lt;a\\u202e&gt;")

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from runbook_lib.base import project
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import beside, params_dir, params_file, project_root, read_yaml
+from runbook_lib.cli.app import app
 from runbook_lib.commands import kill_switch
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import load_file
+from runbook_lib.record import engine
+from runbook_lib.record.archive import Archive
 from runbook_lib.run.launch import find_notebook
 from tests.project import PARAMS, own_project
 
@@ -33,6 +37,39 @@ def test_a_key_that_stands_twice_is_refused(
         return
     with pytest.raises(UsageError, match=f"line {len(lines) + deep}: not valid YAML .the key '{twice}' stands twice."):
         read_yaml(path)
+
+
+@pytest.mark.parametrize("tail", ["", "/records", "/a b/~c"])
+def test_the_home_folder_is_filled_in_wherever_a_path_is_written(
+    tail: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    file = own_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    wanted = Path(f"{tmp_path / 'home'}{tail}")
+    params = load_file(file, {"archive": f"~{tail}"})
+    assert Archive.of(params).root == wanted
+    assert kill_switch._root(essentials(file, {"archive": f"~{tail}"})) == wanted
+    assert engine._archive({"archive": f"~{tail}"}, None).root == wanted
+    assert params_file(f"~{tail}/dev.yaml") == wanted / "dev.yaml"
+    done = CliRunner().invoke(app, ["archive", "list", f"--archive=~{tail}"])
+    assert done.exit_code == 0 if not tail else str(wanted) in str(done.exception)
+
+
+@pytest.mark.parametrize("path", ["$HOME/records", "${ARCHIVE}", "a/$X/b", "~nobody-of-that-name/a"])
+def test_what_is_not_filled_in_is_refused_and_no_folder_is_made(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = own_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(UsageError, match=r"archive is .*write the whole path"):
+        load_file(file, {"archive": path})
+    with pytest.raises(UsageError, match="write the whole path"):
+        kill_switch._root(essentials(file, {"archive": path}))
+    assert isinstance(CliRunner().invoke(app, ["archive", "list", "--archive", path]).exception, UsageError)
+    assert set(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("path", sorted(params_dir(Path(__file__).parent).glob("*.yaml")), ids=lambda one: one.name)

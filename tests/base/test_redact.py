@@ -56,6 +56,23 @@ def test_redacting_twice_is_redacting_once(kind: str, data: Any) -> None:
         "get_latest_configuration(ConfigurationToken=self._token)",
         "AWS/DynamoDB ConsumedReadCapacityUnits TableName=vpr-jobs-dev, VPRJobFailed, p99",
         "\x1b[31mred\x1b[0m",
+        "PWD=/home/ada OLDPWD=~/x pwd: ./here, pass=3 fail=0, pass: 12 of 12, 80 % pass",
+        "the password is required, and the secret is in the vault; its token is 5 characters long",
+        "the password was rotated. Passwords are not kept. password of the database",
+        "mysql -p vpr < dump.sql; docker run -p 8080:80 web; ssh -p 22 host; mkdir -p a/b; ps -a",
+        "| key | value |\n|---|---|\n| password | |\n| secret | - |",
+        "| user | password | e-mail |\n|---|---|---|",
+        '{"name": "STAGE", "value": "prod", "description": "no password"}',
+        "env:\n  - name: STAGE\n    value: prod\n  - name: DB_PASSWORD\n    valueFrom: vault",
+        "password:\n  required: true\n  type: string",
+        "secrets:\n  - arn:aws:secretsmanager:us-east-1:000000000101:secret:db",
+        "    password policy\n    username rules\n",
+        "  input_tokens output_tokens token\n0          250           180    12\n1          250           181    13",
+        "gate         verdict\npasswordless PASS",
+        "user,token,host\nada,12,db1",
+        "| **PASS** | 99.9 % | the target is met |",
+        "machine learning with a password prompt",
+        "zero\u200bwidth \u202eand\u202c turned",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -88,6 +105,18 @@ def test_a_value_behind_a_telling_name_goes_whole() -> None:
 CHAINS = [
     *("sk-", "-----BEGIN ", "a-", "secret_", "a.b+", "password=", "eyJabc-", "curl -u ", "--pass", "<password>", "a@"),
     *("cookie: ", "authorization: bearer ", "X-Amz-Signature=", "token='\\\\'", f"-----BEGIN {PEM}-----", "https://a:"),
+    *("password is ", "name: password ", "name:password,value:", "value=x,name=", "machine a ", "login a password "),
+    *("| password ", "|password|a|\n", "password\t", "password: |\n ", "jdbc:oracle:thin:a/", "<table>", "<tr><td>"),
+    *(
+        "<table><tr><th>password</th></tr>",
+        "a,password\n",
+        "a  password\n",
+        " a password\n",
+        "mysql ",
+        "mysql -p",
+    ),
+    *("sshpass -", "docker login ", "openssl -pass ", "pwd=", "pass: ", "\u200b", "password**", "password`", "name "),
+    *("password  ", "password:\n", "value ", "<dt>password</dt>", "password</td><td>", "mot de ", "|", "a\t"),
     *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
 ]
 
@@ -103,6 +132,18 @@ def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
 
     # A quadratic pattern takes minutes for this; a linear one some hundredths of a second.
     assert min(seconds(80_000) for _ in range(2)) < 1
+
+
+def test_a_list_of_words_is_a_command_line() -> None:
+    secret = "zebra" + "stripe"
+    assert redact(["/usr/bin/mysql", f"-p{secret}", "vpr"]) == ["/usr/bin/mysql", f"-p{MASK}", "vpr"]
+    assert redact(["sshpass", "-p", secret, "ssh", "h"]) == ["sshpass", "-p", MASK, "ssh", "h"]
+    assert redact(["mkdir", "-p", secret]) == ["mkdir", "-p", secret]
+
+
+def test_pass_beside_a_user_is_no_verdict() -> None:
+    assert redact({"user": "ada", "pass": "zebra"}) == {"user": "ada", "pass": MASK}
+    assert redact({"gate": "success", "pass": "3 of 3"}) == {"gate": "success", "pass": "3 of 3"}
 
 
 def test_a_long_chain_of_beginnings_takes_milliseconds() -> None:

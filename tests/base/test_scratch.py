@@ -68,3 +68,11 @@ def test_a_block_leaves_nothing(temporary: Path) -> None:
     with scratch.folder("load") as here:
         assert here.is_dir()
     assert list(temporary.iterdir()) == []
+
+
+def test_what_another_archive_wants_is_saved_first(temporary: Path) -> None:
+    left, asked = killed(temporary, "/archive"), list[tuple[Path, Path]]()
+    scratch.sweep(release=lambda folder, archive: bool(asked.append((folder, archive))))
+    assert left.exists() and asked == [(left, Path("/archive"))]
+    scratch.sweep(release=lambda *_: True)
+    assert not left.exists()

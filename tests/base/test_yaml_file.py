@@ -87,7 +87,6 @@ def test_letters_that_are_not_utf_8_are_told_with_their_line(tmp_path: Path) -> 
         ("release", "on", "yes or no"),
         ("as_of", "2026-11-23T03:00:00Z", "a date"),
         ("confirm", "no", "yes or no"),
-        ("operator", "007", "a number"),
         ("reason", "~", "nothing"),
     ],
 )
@@ -103,6 +102,35 @@ def test_text_without_quotes_is_told_how_to_quote(key: str, raw: str, kind: str,
         with pytest.raises(UsageError) as caught:
             essentials(path, {})
         assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["attempt", "time_scale", "operator"])
+@pytest.mark.parametrize(
+    "raw",
+    ["1:30", "1:30.5", "0x10", "010", "007", "0b11", "1_000", "1_0.5", ".inf", "-.INF", ".nan", "1" * 16, "1e9999"],
+)
+def test_a_number_that_is_read_in_another_way_than_it_looks_is_refused(key: str, raw: str, tmp_path: Path) -> None:
+    path = own_project(tmp_path)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(f"{key}:")]
+    path.write_text("\n".join([f"{key}: {raw}", *lines]))
+    if isinstance(yaml.safe_load(raw), str):
+        return
+    for read in (lambda: load_file(path), lambda: essentials(path, {})):
+        with pytest.raises(UsageError) as caught:
+            read()
+        assert f"line 1: {raw} is a number" in str(caught.value) and f'or "{raw}" if it is text' in str(caught.value)
+
+
+@given(st.text("0123456789_:.xabeo+-", min_size=1, max_size=18))
+def test_a_number_is_the_one_that_is_written(tmp_path_factory: pytest.TempPathFactory, raw: str) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "a.yaml"
+    path.write_text(f"a: {raw}\n")
+    try:
+        value = read_yaml(path).get("a")
+    except UsageError:
+        return
+    if isinstance(value, (int, float)):
+        assert value == float(raw) and not set(raw) & set("_:xo")
 
 
 @given(st.text(max_size=60))

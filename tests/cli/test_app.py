@@ -128,7 +128,7 @@ def test_an_unknown_environment_is_one_sentence() -> None:
     done = call("run", "06", "--env", "qa")
     assert (done.returncode, done.stdout) == (2, "")
     told = "runbook: params/qa.yaml: no such file: 'qa' is no environment; there are dev, prod, staging"
-    assert done.stderr.strip() == told
+    assert done.stderr.strip() == f"{told}; nothing was changed"
 
 
 STATUS = Status(

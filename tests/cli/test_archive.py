@@ -16,6 +16,7 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.cli import archive as noun
 from runbook_lib.cli import replay
 from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
 
@@ -111,3 +112,23 @@ def test_list_and_show_are_whole_at_any_width_and_in_a_pipe(
 
 def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_what_is_wrong_with_a_chain_is_said_once(tmp_path: Path, seal: Callable[..., RecordRef]) -> None:
+    first, *_ = [seal() for _ in range(6)]
+    path = first.folder / "record.json"
+    path.write_bytes(path.read_bytes() + b" ")
+    code, done = call(tmp_path, "archive", "list")
+    assert code == 1 and str(done.exception).count(first.folder.name) == 1
+    told: list[str] = []
+    archive = Archive(tmp_path / "archive")
+    assert list(archive.trusted(archive.records(), told.append)) == [] and len(told) == 1
+
+
+def test_what_a_person_said_is_shown_and_nothing_is_shown_as_python(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    entry = Entry(kind="note", item="", by="Ana", at="2026-11-23T03:00:00+00:00", text="it was the queue")
+    ref = sealed(archive, {"env": "dev", "release": "r1"}, entry)
+    code, done = call(tmp_path, "archive", "show", ref.run_id)
+    assert code == 0 and "it was the queue" in done.output and "Ana" in done.output
+    assert "{'" not in done.output and "[{" not in done.output

@@ -187,10 +187,38 @@ def test_what_was_changed_is_said_once_and_is_what_was_begun(
     told, code = ending_of.ending(kind("no such thing", nothing_changed=known))
     assert code == kind.exit_code and told.startswith("runbook: no such thing")
     assert told.count("; begun before that: dial 10 %") == len(begun)
-    silent = bool(begun) or (kind is UsageError and not known)  # that nothing was done goes without saying there
-    assert told.count("nothing was changed") == (not silent)
+    assert told.count("nothing was changed") == (not begun)
 
 
 def test_a_notebook_shows_it_too() -> None:
     assert Refused("no", nothing_changed=True)._render_traceback_() == ["Refused: no; nothing was changed"]
     assert Refused("no")._render_traceback_() == ["Refused: no"] and str(Refused("no", nothing_changed=True)) == "no"
+
+
+def test_ctrl_c_says_what_was_begun_and_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from runbook_lib.act.guard import begun
+    from runbook_lib.cli.app import app, guarded
+    from runbook_lib.run import launch
+
+    def stopped(*_: Any, **__: Any) -> None:
+        begun.append("dial 0 -> 10 %")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "launch", stopped)
+    monkeypatch.setattr(sys, "argv", ["runbook", "run", "06", "--params", str(ROOT / "params" / "prod.yaml")])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            guarded(lambda: app(standalone_mode=True))
+    finally:
+        begun.clear()
+    said = capsys.readouterr().err
+    assert ended.value.code == 130
+    assert "runbook: interrupted; begun before that: dial 0 -> 10 %" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("error", [UsageError("a: wrong"), Refused("no"), RunbookError("x")])
+def test_every_sentence_says_whether_something_was_changed(error: Exception) -> None:
+    said, _ = ending_of.ending(error)
+    assert said.endswith("; nothing was changed") and said.count("nothing was changed") == 1

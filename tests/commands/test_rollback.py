@@ -101,6 +101,8 @@ def test_a_second_time_does_no_harm_and_says_so(aws: EmbeddedAws, file: Path) ->
     rollback_1(file, APPLY)
     number = state(aws, file).switch_deployment
     again = rollback_1(file, APPLY)
+    assert "nothing was changed" not in again.sentence, "the notebook of the same command may move the dial"
+    assert "the switch stays as it is" in again.sentence
     assert "already" in again.sentence and "no time is measured: the first decision counts" in again.sentence
     archive = Archive(file.parent.parent / "archive")
     first, second = (archive.load(ref).incident for ref in archive.records(notebook=NOTEBOOK))
@@ -387,3 +389,30 @@ entry.main()
     assert ended.returncode == 130
     assert "interrupted; begun before that: switch off" in ended.stderr
     assert not state(aws, file).switch_on
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("spoil", ["missing", "wrong", "another region", "a ratio beyond 1"])
+def test_files_that_an_incident_does_not_need_hold_neither_telling_nor_verifying_up(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], capsys: pytest.CaptureFixture[str], spoil: str
+) -> None:
+    prices, gates = file.parent / "prices.yaml", file.parent / "gates.yaml"
+    if spoil == "missing":
+        prices.unlink()
+    elif spoil == "wrong":
+        prices.write_text("region: [")
+    elif spoil == "another region":
+        prices.write_text(prices.read_text().replace("us-east-1", "eu-west-1"))
+    else:
+        text = gates.read_text()
+        assert "'>': 0.99" in text or "> 0.99" in text
+        gates.write_text(text.replace("> 0.99", "> 99", 1))
+    done = rollback_1(file, APPLY)
+    assert done.applied and len(inbox()) == 1 and done.told
+    (ref,) = Archive(file.parent.parent / "archive").records(notebook=NOTEBOOK)
+    record = Archive(file.parent.parent / "archive").load(ref)
+    assert len([one for one in record.warnings if "prices" in one or "gates.yaml" in one]) == 1
+    assert record.policy and "nothing of the rollback needs it" in capsys.readouterr().err
+    with pytest.raises(UsageError):
+        load_file(file)
+    assert load_file(file, incident=True).trouble

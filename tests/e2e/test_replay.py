@@ -18,7 +18,7 @@ from runbook_lib.params.load import read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.place import CASE, RecordRef
 from runbook_lib.record.record import Record
-from runbook_lib.record.seal import canonical, file_hash, record_hash
+from runbook_lib.record.seal import file_hash, record_hash, written
 from runbook_lib.rollout.replay import replay, replay_all
 
 from .conftest import ROOT, Rollout
@@ -118,7 +118,7 @@ def forged(soaked: Rollout, tmp_path: Path, change: Any) -> tuple[Archive, Recor
     change(ref.folder, raw)
     raw["files"] = {name: file_hash(ref.folder / name) for name in raw["files"]}
     raw["hash"] = record_hash(raw)
-    (ref.folder / "record.json").write_bytes(canonical(raw))
+    (ref.folder / "record.json").write_bytes(written(raw))
     (ref.folder.parent / "HEAD").write_text(raw["hash"] + "\n")
     return archive, ref
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -335,6 +336,28 @@ class TestSweep:
             (staging / "owner.json").write_text(json.dumps(facts | {"pid": None}))
             (ref,) = archive.sweep()
             assert (ref.folder / "notebook.ipynb").exists() == (run_id == theirs)
+
+    def test_what_a_killed_run_wrote_is_saved_before_its_temporary_folder_goes(
+        self, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        from runbook_lib.cli.app import guarded
+
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        left = tmp_path / "runbook-run-x"
+        left.mkdir()
+        dead = {"pid": 2**22 + 1, "start": 1.0, "host": platform.node()}
+        (left / ".owner.json").write_text(json.dumps({**dead, "archive": str(archive.root)}))
+        staging = archive.stage("dev", "r1", "n", "aaa", "papermill", output=str(left / "out.ipynb"))
+        facts = json.loads((staging / "owner.json").read_text())
+        (staging / "owner.json").write_text(json.dumps({**facts, **dead}))
+        written = {"cells": [], "nbformat": 4, "metadata": {"runbook": {"run_id": "aaa"}}}
+        (left / "out.ipynb").write_text(json.dumps(written))
+        with pytest.raises(SystemExit):
+            guarded(lambda: 0)  # a command of any kind
+        assert not left.exists() and staging.exists()
+        (ref,) = archive.sweep()
+        archive.verify(ref)
+        assert (ref.folder / "notebook.ipynb").exists() and archive.load(ref).status == "died"
 
     def test_leftovers_go_and_strangers_stay(self, archive: Archive, stage: Stage) -> None:
         stage()

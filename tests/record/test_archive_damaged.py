@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import time
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.attach import attach
 from runbook_lib.record.attached import attachments, report_of
+from runbook_lib.record.chain import folder_name
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows, show_record
 from runbook_lib.record.place import RecordRef, new_run_id, safe
-from runbook_lib.record.seal import canonical, record_hash, replace_file
+from runbook_lib.record.seal import record_hash, replace_file, written
 
 Seal = Callable[..., RecordRef]
 DEEP = "[" * 5_000 + "]" * 5_000
@@ -42,6 +45,20 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "no text": lambda path: path.write_bytes(bytes(range(256))),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "gone": lambda path: path.unlink(),
+    "a key that stands twice": lambda path: path.write_text(
+        path.read_text().replace('"params": {', '"params": {\n  "env": "forged",', 1)
+    ),
+    "the first key twice": lambda path: path.write_text(path.read_text().replace("{", '{"schema": 2,', 1)),
+    "a space behind it": lambda path: path.write_bytes(path.read_bytes() + b" "),
+    "a line behind it": lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+    "other spaces": lambda path: path.write_text(json.dumps(json.loads(path.read_text()), indent=2)),
+    "another spelling of a sign": lambda path: path.write_text(
+        path.read_text().replace('"completed"', '"\\u0063ompleted"')
+    ),
+    "another spelling of a number": lambda path: path.write_text(
+        path.read_text().replace('"attempt": 1,', '"attempt": 1e0,')
+    ),
+    "a mark before it": lambda path: path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes()),
 }
 
 
@@ -50,6 +67,9 @@ def _with(path: Path, **changes: Any) -> None:
     raw = {**json.loads(path.read_text()), **changes}
     with contextlib.suppress(ValueError):
         raw["hash"] = record_hash(raw)
+    with contextlib.suppress(ValueError):
+        path.write_bytes(written(raw))
+        return
     path.write_text(json.dumps(raw))
 
 
@@ -84,6 +104,53 @@ def test_whatever_bytes_stand_in_a_record_it_is_one_sentence(archive: Archive, s
         )
     finally:
         path.write_bytes(whole)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(
+    seconds=st.integers(-3_000_000_000, 3_000_000_000).filter(bool),
+    run_id=st.none() | st.text("0123456789abcdef", min_size=1, max_size=12),
+)
+def test_a_renamed_folder_is_damage(archive: Archive, sealed: Seal, seconds: int, run_id: str | None) -> None:
+    ref = archive.latest() or sealed()
+    archive.verify(ref)
+    stamp, _, own = ref.folder.name.rpartition("-")
+    at = dt.datetime.strptime(stamp, "%Y%m%dT%H%M%S.%f%z") + dt.timedelta(milliseconds=seconds)
+    name = folder_name(own if run_id is None else run_id, at)
+    forged = ref.folder.rename(ref.folder.with_name(name))
+    try:
+        (row,) = list_rows(archive)
+        assert row["intact"] is False and ref.folder.name in row["problem"]
+        with pytest.raises(ArchiveError, match="was renamed"):
+            archive.verify(archive.at(forged))
+    finally:
+        forged.rename(ref.folder)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: (one / "attachment.json").write_bytes((one / "attachment.json").read_bytes() + b"\n"),
+        lambda one: (one / "attachment.json").write_text(
+            (one / "attachment.json").read_text().replace("{", '{"source": "forged",', 1)
+        ),
+        lambda one: one.rename(one.with_name("20990101T000000.000Z")),
+    ],
+    ids=["a line behind it", "a key twice", "renamed"],
+)
+def test_an_attachment_is_read_as_strictly(
+    archive: Archive, sealed: Seal, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    ref = sealed()
+    said = {"output_type": "stream", "name": "stdout", "text": [f"Run {ref.run_id}\n"]}
+    cell = {"cell_type": "code", "metadata": {}, "source": [], "execution_count": 1, "outputs": [said]}
+    path = tmp_path / "saved.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    where = attach(path, archive)
+    archive.verify(ref)
+    spoil(where)
+    with pytest.raises(ArchiveError, match="altered after it was attached"):
+        archive.verify(ref)
 
 
 def test_a_folder_among_the_attachments_is_not_the_records_own_report(archive: Archive, sealed: Seal) -> None:
@@ -134,7 +201,7 @@ def test_a_long_release_that_an_earlier_version_sealed_stays_verifiable(archive:
     old = archive.root / "env=dev" / f"release={'r' * 100}" / ref.notebook / ref.folder.name
     old.parent.mkdir(parents=True)
     ref.folder.rename(old)
-    (old / "record.json").write_text(json.dumps(raw))
+    (old / "record.json").write_bytes(written(raw))
     replace_file(old.parent / "HEAD", raw["hash"].encode())
     archive.verify(archive.at(old))
 
@@ -145,16 +212,14 @@ def _many(archive: Archive, sealed: Seal, count: int) -> list[RecordRef]:
     raw = json.loads((first.folder / "record.json").read_text())
     files = [path for path in first.folder.iterdir() if path.name != "record.json"]
     for number in range(1, count):
-        folder = (
-            first.folder.parent
-            / f"20270101T{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}.000Z-{number:012x}"
-        )
+        at = dt.datetime(2027, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=number)
+        folder = first.folder.parent / folder_name(f"{number:012x}", at)
         folder.mkdir()
         for path in files:
             os.link(path, folder / path.name)
-        raw = {**raw, "run_id": f"{number:012x}", "previous": raw["hash"]}
+        raw = {**raw, "run_id": f"{number:012x}", "sealed_at": at.isoformat(), "previous": raw["hash"]}
         raw["hash"] = record_hash(raw)
-        (folder / "record.json").write_bytes(canonical(raw))
+        (folder / "record.json").write_bytes(written(raw))
     replace_file(first.folder.parent / "HEAD", raw["hash"].encode())
     return archive.records()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import shutil
@@ -17,7 +18,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.cli.app import app
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import attach
-from runbook_lib.record.attached import FACTS, attachments, report_of
+from runbook_lib.record.attached import FACTS, attachments, report_of, spelt
 from runbook_lib.record.entry import NOTEBOOK, book
 from runbook_lib.record.listing import list_rows, show_record
 from runbook_lib.record.place import RecordRef
@@ -32,8 +33,14 @@ def forged(archive: Archive, ref: RecordRef, name: str = "20991231T000000.000Z")
     folder.mkdir(parents=True)
     (folder / "report.html").write_text("PROMOTE")
     files = {"report.html": hashlib.sha256(b"PROMOTE").hexdigest()}
-    facts: dict[str, Any] = {"record": archive.load(ref).hash, "run_id": ref.run_id, "files": files}
-    (folder / FACTS).write_text(json.dumps({**facts, "hash": record_hash(facts)}))
+    at = dt.datetime.strptime(name, "%Y%m%dT%H%M%S.%f%z").isoformat()
+    facts: dict[str, Any] = {
+        "record": archive.load(ref).hash,
+        "run_id": ref.run_id,
+        "attached_at": at,
+        "files": files,
+    }
+    (folder / FACTS).write_bytes(spelt({**facts, "hash": record_hash(facts)}))
     return folder
 
 
@@ -86,7 +93,7 @@ def test_one_that_was_attached_to_another_record_is_a_forgery_here(
     facts = json.loads((folder / FACTS).read_text())
     facts |= {"record": archive.load(other).hash, "run_id": other.run_id}
     facts["hash"] = record_hash(facts)
-    (folder / FACTS).write_text(json.dumps(facts))
+    (folder / FACTS).write_bytes(spelt(facts))
     archive.verify(one)
     with pytest.raises(ArchiveError, match="no sealed entry names it"):
         archive.verify(other)

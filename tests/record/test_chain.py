@@ -118,11 +118,11 @@ class TestPredecessors:
 
 
 def test_rewriting_a_record_with_a_new_hash_breaks_the_chain_after_it(archive: Archive, sealed: Seal) -> None:
-    from runbook_lib.record.seal import record_hash
+    from runbook_lib.record.seal import record_hash, written
 
     first, second = sealed("HOLD"), sealed("PROMOTE")
     path = first.folder / "record.json"
     forged = json.loads(path.read_text()) | {"decision": "PROMOTE"}
-    path.write_text(json.dumps(forged | {"hash": record_hash(forged)}))
+    path.write_bytes(written(forged | {"hash": record_hash(forged)}))
     with pytest.raises(ArchiveError, match="the record before it is missing, or not the one it was sealed after"):
         archive.verify(second)

@@ -230,6 +230,24 @@ def test_papermill_that_is_terminated_stops_its_kernel_and_seals(
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_in_apply_that_is_stopped_before_it_was_opened_says_apply(project: Project, kill: signal.Signals) -> None:
+    secret = "zebra" + "stripe"
+    project.notebook(
+        WAIT, OPEN, CLOSE, parameters=f'env = "dev"\nrelease = "r1"\nmode = "apply"\nreason = "pass{"word"}={secret}"'
+    )
+    process = project.papermill()
+    project.wait_for("waiting")
+    process.send_signal(kill)
+    process.communicate(timeout=30)
+    if kill == signal.SIGKILL:
+        project.archive.sweep()
+    record = project.record()
+    assert (record.mode, record.status) == ("apply", "cancelled" if kill == signal.SIGINT else "died")
+    assert secret not in record.model_dump_json()
+
+
+@pytest.mark.kernel
 def test_papermill_that_is_killed_leaves_its_journal_and_the_next_run_closes_it_as_died(project: Project) -> None:
     project.notebook(OPEN, INTENT, WAIT, CLOSE)
     process = project.papermill()

@@ -57,6 +57,14 @@ def test_a_whole_run(opened: dict[str, Any], gate_result: Callable[..., dict[str
     assert (record.warnings, record.error) == ((), None)
 
 
+def test_a_run_that_ends_before_it_was_opened_has_the_parameters_it_was_given() -> None:
+    given = {"mode": "apply", "attempt": 2, "env": "prod", "account_id": "000000000101", "confirm": "prod"}
+    record = from_journal([], status="cancelled", owner={"run_id": "abc", "params": given})
+    assert (record.mode, record.attempt, record.env, record.account_id) == ("apply", 2, "prod", "000000000101")
+    assert record.params == given
+    assert from_journal([], status="died", owner={"params": "spoilt"}).mode == "plan"
+
+
 def test_a_crash_between_intent_and_outcome_is_visible() -> None:
     record = from_journal(
         _events(("intent", {"id": "a"}), ("intent", {"id": "b"}), ("outcome", {"intent": "a", "ok": True})),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.base.foreign import terminal
 from runbook_lib.judge.model import OF_CHECKS, Decision, Evidence, Outcome, Verdict, Word
 from runbook_lib.show import tables, verdicts
 from runbook_lib.show import traffic as users
@@ -165,7 +166,7 @@ def test_everything_is_escaped(outcome: Outcome) -> None:
 def test_any_text_survives_as_text(facts: dict[str, str]) -> None:
     rows = parsed(tables.where_table(facts)).rows
     assert [row[0] for row in rows] == [
-        name.replace("\r\n", "\n").replace("\r", "\n") for name in facts
+        terminal(name.replace("\r\n", "\n").replace("\r", "\n")) for name in facts
     ] or "\r" in "".join([*facts, *facts.values()])
 
 

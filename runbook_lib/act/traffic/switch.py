@@ -58,7 +58,7 @@ class Switch:
                 ids = store.ids
                 now = store.newest(ids.switch_environment, ids.switch_profile)
             if not now.get("enabled") and not now["busy"]:
-                told = f"async is off already, by {whose(now)}; nothing was changed"
+                told = f"async is off already, by {whose(now)}; the switch stays as it is"
                 self._guard.note("note", text=told)
                 return Turned(False, told, now["deployment"] or 0)
             before = {"enabled": now.get("enabled"), "deployment": now["deployment"]}

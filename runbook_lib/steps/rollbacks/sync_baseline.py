@@ -19,6 +19,7 @@ from runbook_lib.observe import aftermath
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
+from runbook_lib.record.seal import strict
 from runbook_lib.rollout.history import FEW
 from runbook_lib.rollout.look import BASELINE
 from runbook_lib.steps.infra import PREVIOUS
@@ -79,7 +80,7 @@ def kept_template(archive: Archive, of: Records) -> tuple[str, Any]:
     """Run that kept the template of the stack from before the migration, and that template; empty if none did."""
     for record in of(MIGRATE):
         if PREVIOUS in record.files:
-            kept = json.loads((archive.find(record.run_id).folder / PREVIOUS).read_text(encoding="utf-8"))
+            kept = strict((archive.find(record.run_id).folder / PREVIOUS).read_bytes())
             return record.run_id, kept.get("template")
     return "", None
 

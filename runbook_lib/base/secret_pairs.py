@@ -1,0 +1,137 @@
+"""A name and a value that stand apart: two fields of one object (`"Name": "DB_PASSWORD", "Value": "x"`), words of a
+netrc file, a sentence (`password is x`), a line of a table, a block below a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from runbook_lib.base.secret_kinds import MASK, Match
+from runbook_lib.base.secret_names import NAMES, SURE, harmless, no_value, stemmed
+
+_Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
+_IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
+_NAME = r"(?:parameter)?(?:name|key)|header|field|variable|setting"
+_VALUE = r"(?:parameter|string|default|secret|resolved)?value|default"
+_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd)|pwd)(?:[_-]?[0-9]{{1,2}})?"
+_BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
+_HELD = rf"(?:(?P<q>{_Q})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n\\])){{1,2000}})|(?P<bare>[^\s\"'`<>{{}},;&\\|]+))"
+_FORWARD = re.compile(
+    rf"(?i)(\b(?:{_NAME}){_IS}{_Q}?{_TELLING}(?=[\"'`\s,;<&\\]){_BETWEEN}\b(?:{_VALUE}){_IS})(?!{_Q}?\[redacted\]){_HELD}"
+)
+_BACKWARD = re.compile(
+    rf"(?i)(\b(?:{_VALUE}){_IS})(?!{_Q}?\[redacted\]){_HELD}"
+    rf"(?={_Q}?[\s,;<&]{{1,40}}[^{{}}\[\]\n-]{{0,20}}?\b(?:{_NAME}){_IS}{_Q}?{_TELLING}(?:[\"'`\s,;<&\\}}]|\Z))"
+)
+_NETRC = re.compile(
+    r"(?i)((?:\bmachine\s{1,20}\S{1,200}|\bdefault|\blogin\s{1,20}\S{1,200}|\baccount\s{1,20}\S{1,200})\s{1,20}"
+    r"password\s{1,20})(?P<bare>[^\s\"'<>\\]+)"
+)
+_WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
+_SAID = re.compile(
+    rf"(?i)((?<![A-Za-z0-9])(?P<sure>{SURE})?(?(sure)|(?:secret|token|api key))"
+    rf"[\"'`*_]{{0,3}}\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}})"
+    r"(?P<q>[\"'`*_]{0,3})(?P<bare>[^\s\"'`<>]+)"
+)
+_BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
+_CELLS = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}})"
+    r"(?P<bare>[^\s|│┃`*\"'][^|│┃\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃])"
+    r"(?![^\n]{0,500}\n[ \t]*[|│┃][ \t:|+─━-]{2,500}$)"
+)
+_SPACED = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE})(?:[_-]?[0-9]{{1,2}})?[*_`\"']{{0,3}}(?:[ ]*\t[ \t]*|[ ]{{2,80}}))"
+    r"(?P<bare>[^\s|│┃:=\"'<>-][^\s\"'<>]*)(?=[ \t]*(?:$|<|\'\'\'|\"\"\"))"
+)
+_BLOCK = re.compile(
+    rf"(?im)(^(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:![^\s]{{1,40}}[ ]*)?[|>][+-]?[0-9]?[+-]?[ ]*"
+    r"(?:#[^\n]*)?\n)"
+    r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
+)
+_OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
+
+
+_STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
+_NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
+_VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
+_LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
+
+
+def mask_pairs(text: str, small: str) -> str:
+    """`text` with the values masked whose name stands apart; `small`: the same text in small letters."""
+    if "jdbc:" in small:
+        text = _OWNER.sub(_masked, text)
+    if not stemmed(small):
+        return text
+    if "value" in small or "default" in small:
+        text = _near(_BACKWARD, _masked, _near(_FORWARD, _masked, text, _NAMES, 160), _VALUES, 400)
+    if "password" in small:
+        text = _NETRC.sub(_masked, text)
+    if any(sign in small for sign in "|│┃"):
+        text = _near(_CELLS, _masked, text, _LINES, 120)
+    if ":" in small and ("|" in small or ">" in small):
+        text = _near(_BLOCK, _blocked, text, _LINES, 120)
+    return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)
+
+
+def _near(
+    pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, begins: re.Pattern[str], far: int
+) -> str:
+    """`pattern.sub`, tried only where it can begin with a name that tells something within `far` characters: names are
+    found a hundred times as quickly, and a report has a million characters and few names.
+    """
+    kept, at, least = list[str](), 0, 0
+    for stem in _STEM.finditer(text):
+        first = max(least, stem.start() - far)
+        least = stem.end()
+        for begin in begins.finditer(text, first, stem.end()):
+            found = pattern.match(text, begin.end() if begins is _LINES else begin.start())
+            if found and found.start() >= at:
+                kept += [text[at : found.start()], replace(found)]
+                at = found.end()
+    return "".join([*kept, text[at:]])
+
+
+def _masked(match: Match) -> str:
+    parts = match.groupdict()
+    if (quoted := parts.get("quoted")) is not None:
+        return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:")
+    return match[0] if no_value(value) else f"{match[1]}{MASK}{bare[len(value) :]}"
+
+
+def _said(match: Match) -> str:
+    """A sentence: `password is required` says nothing, `password is x` does."""
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:;!?*_")
+    plain = not match["q"].strip("*_")
+    token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in value))
+    if no_value(value) or (plain and (value.casefold() in _PLAIN or token)):
+        return match[0]
+    return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
+
+
+def _blocked(match: Match) -> str:
+    body = match["body"]
+    lines = [line for line in body.split("\n") if line.strip()]
+    if not lines or all(harmless(line.strip()) for line in lines):
+        return match[0]
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    return f"{match[1]}{indent}{MASK}" + "\n" * body.endswith("\n")
+
+
+_PLAIN = frozenset(
+    """a about above accepted again all already also always an and any as asked at bad based before being below
+    best blank by case changed checked chosen compared configured correct created default deleted derived
+    different disabled displayed empty enabled encrypted enough entered equal exactly expected expired false
+    fetched fine for found from generated given gone good handed hashed here hidden how if ignored in inside
+    invalid it just kept known left logged long longer lost made managed masked missing more much needed never
+    new no none not now null of off ok old on one only optional or our out passed plain present printed provided
+    read redacted refused rejected removed required reset right rotated same saved sealed secret seen sent set
+    shared short shorter shown so somewhere still stored strong supplied taken that the their there this to too
+    true typed undefined under unknown unset unused updated used valid very wanted weak what where which with
+    within without written wrong yes yet your""".split()  # noqa: SIM905
+)
+"""What a sentence says of a password instead of saying it."""

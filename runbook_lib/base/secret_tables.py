@@ -1,0 +1,229 @@
+"""Secrets in tables: the cells below a header that names one, as HTML, as lines with a delimiter, as columns in line.
+
+A column is known by its header alone: `ada  hunter2` says nothing by itself. What is masked keeps the table's form, and
+a number goes only below a sure name, since a `token` can be a count.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from runbook_lib.base.secret_kinds import MASK
+from runbook_lib.base.secret_names import harmless, stemmed, surely, telling
+
+_TAG = re.compile(r"<[^<>]{0,300}>")
+_ROW = re.compile(r"<tr\b", re.I)
+_CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
+_DELIMITERS = ("\t", "|", "│", "┃", ",", ";")
+_MARKS = " \t*_`~\"'"
+_HEADER = re.compile(r"[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?")
+_NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
+_WORD = re.compile(r"[^\W\d][\w.%/()-]*")
+_RULE = re.compile(r"[ \t]*[─━═┄┈├┝┞┟┠┡┢┣┤┥╞╟╠╡┼┿╇╈╋╪╫╬+|:=-]{3,}[ \t]*")
+"""A line between a header and its rows."""
+_BREAK = re.compile(r"(\n|'''|\"\"\"|<[^<>\n]{0,300}>)")
+"""Between two lines, also within a source or within HTML."""
+_LONGEST = 4_000
+"""Characters of a line that can be a table's header."""
+
+
+def mask_tables(text: str, small: str) -> str:
+    """`text` with the cells below telling headers masked; `small`: the same text in small letters."""
+    if not stemmed(small):
+        return text
+    if "<t" in small:
+        text = _html(text)
+    return _lines(text) if "\n" in text else text
+
+
+def _secret(header: str, cell: str) -> bool:
+    return bool(cell) and not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
+
+
+# HTML
+
+
+def _html(text: str) -> str:
+    kept, at = list[str](), 0
+    small = text.lower() if len(text.lower()) == len(text) else text
+    while (begin := small.find("<table", at)) >= 0:
+        end = small.find("</table", begin)
+        end = len(text) if end < 0 else end
+        kept += [text[at:begin], _table(text[begin:end])]
+        at = end
+    return "".join([*kept, text[at:]])
+
+
+def _table(table: str) -> str:
+    starts = [0, *(match.start() for match in _ROW.finditer(table)), len(table)]
+    rows = [table[one:other] for one, other in pairwise(starts)]
+    headers: list[str] = []
+    for number, row in enumerate(rows):
+        cells = list(_CELL.finditer(row))
+        said = [html.unescape(_TAG.sub("", cell[3])).strip() for cell in cells]
+        if cells and (all(cell[2].lower() == "th" for cell in cells) or (not headers and any(map(telling, said)))):
+            headers = said
+            continue
+        for at in range(min(len(cells), len(headers)) - 1, -1, -1):
+            if telling(headers[at]) and _secret(headers[at], said[at]):
+                cell = cells[at]
+                rows[number] = rows[number][: cell.start(3)] + MASK + rows[number][cell.end(3) :]
+    return "".join(rows)
+
+
+# Lines
+
+
+def _lines(text: str) -> str:
+    pieces, at = _BREAK.split(text), 0
+    lines = pieces[::2]
+    while at < len(lines) - 1:
+        if len(lines[at]) <= _LONGEST and stemmed(lines[at].casefold()):
+            at = _delimited(lines, at) or _aligned(lines, at) or at + 1
+        else:
+            at += 1
+    pieces[::2] = lines
+    return "".join(pieces)
+
+
+def _delimited(lines: list[str], first: int) -> int:
+    """Masks the rows of a table whose fields are apart by a sign; the line behind it; 0: there is none."""
+    for sign in _DELIMITERS:
+        if sign not in lines[first]:
+            continue
+        headers = [field.strip(_MARKS) for field in _fields(lines[first], sign)]
+        named = [one for one in headers if one]
+        if len(named) < 2 or not any(map(telling, named)) or not all(map(_HEADER.fullmatch, named)):
+            continue
+        if first > 0 and _RULE.fullmatch(lines[first - 1]) and len(_fields(lines[first - 1], sign)) == len(headers):
+            continue  # a row itself
+        at = first + 1
+        while at < len(lines):
+            fields = _fields(lines[at], sign)
+            if len(fields) != len(headers):
+                if not _RULE.fullmatch(lines[at]):
+                    break
+                at += 1
+                continue
+            masked = [_field(*pair) for pair in zip(headers, fields, strict=True)]
+            if masked != fields:
+                lines[at] = _joined(masked, sign)
+            at += 1
+        if at > first + 1:
+            return at
+    return 0
+
+
+def _fields(line: str, sign: str) -> list[str]:
+    if sign in ",;" and '"' in line:
+        try:
+            return next(csv.reader([line], delimiter=sign), [])
+        except csv.Error:
+            return []
+    return line.split(sign)
+
+
+def _joined(fields: Sequence[str], sign: str) -> str:
+    if sign not in ",;":
+        return sign.join(fields)
+    out = io.StringIO()
+    csv.writer(out, delimiter=sign, lineterminator="").writerow(fields)
+    return out.getvalue()
+
+
+def _field(header: str, field: str) -> str:
+    bare = field.strip(_MARKS)
+    if not telling(header) or not _secret(header, bare):
+        return field
+    before, _, after = field.partition(bare)
+    return f"{before}{MASK}{after}"
+
+
+Span = tuple[int, int]
+
+
+def _aligned(lines: list[str], first: int) -> int:
+    """Masks the rows of a table whose columns stand in line (pandas: to the right; a terminal's: to the left)."""
+    header = lines[first].rstrip().removesuffix("\\").rstrip()
+    for spans, fits, mask in (
+        (_to_the_right(header), _fits_right, _mask_right),
+        (_to_the_left(header), _fits_left, _mask_left),
+    ):
+        secret = [one for one in spans if telling(header[slice(*one)].strip())]
+        before = first > 0 and fits(lines[first - 1], header, spans)
+        last = first + 1
+        while secret and not before and last < len(lines) and fits(lines[last], header, spans):
+            last += 1
+        if last > first + 1:
+            for span in reversed(secret):
+                name = header[slice(*span)].strip()
+                lines[first:last] = mask(lines[first:last], span, name, first_column=span == spans[0])
+            return last
+    return 0
+
+
+def _to_the_right(header: str) -> list[Span]:
+    """Each name with the space before it."""
+    words = list(re.finditer(r"\S+", header))
+    if not all(_WORD.fullmatch(word[0]) for word in words) or (len(words) < 2 and not header.startswith(" ")):
+        return []
+    return [(before, word.end()) for before, word in zip([0, *(word.end() for word in words)], words, strict=False)]
+
+
+def _fits_right(row: str, header: str, spans: Sequence[Span]) -> bool:
+    row, indent = row.rstrip(), len(header) - len(header.lstrip())
+    if 0 < len(row) < indent:
+        return True  # the index's own name, or an index without values
+    if len(row) != len(header) or any(row[end - 1] != " " and end < len(row) and row[end] != " " for _, end in spans):
+        return False
+    own = len(row) - len(row.lstrip())
+    return own < indent or (len(row.split()) == len(spans) and all(row[end - 1] != " " for _, end in spans))
+
+
+def _mask_right(lines: list[str], span: Span, name: str, *, first_column: bool) -> list[str]:
+    start, end = span
+    header, rows = lines[0], lines[1:]
+    indexed = first_column and header.startswith(" ") and any(not row.startswith(" ") for row in rows)
+    heads = [re.match(r"\S*", row)[0] if indexed else "" for row in rows]  # type: ignore[index]
+    cells = [row[start:end].removeprefix(head).strip() for row, head in zip(rows, heads, strict=True)]
+    masked = [MASK if _secret(name, cell) else cell for cell in cells]
+    if masked == cells:
+        return lines
+    width = max(end - start, 1 + max(len(head) + len(cell) for head, cell in zip(heads, masked, strict=True)))
+    found = [header[:start] + header[start:end].rjust(width) + header[end:]]
+    for row, head, cell in zip(rows, heads, masked, strict=True):
+        found.append(f"{row[:start]}{head}{cell.rjust(width - len(head))}{row[end:]}".rstrip())
+    return found
+
+
+def _to_the_left(header: str) -> list[Span]:
+    """Each name with the space behind it; the last one goes on to the end of the line."""
+    words = list(re.finditer(r"\S+(?: \S+)*", header))
+    if len(words) < 2 or not all(_HEADER.fullmatch(word[0]) for word in words):
+        return []
+    starts = [word.start() for word in words]
+    return list(zip(starts, [*starts[1:], _LONGEST], strict=True))
+
+
+def _fits_left(row: str, _header: str, spans: Sequence[Span]) -> bool:
+    if "  " not in row.strip():
+        return False
+    return all(start == 0 or start >= len(row) or row[start - 1] == " " for start, _ in spans)
+
+
+def _mask_left(lines: list[str], span: Span, name: str, *, first_column: bool) -> list[str]:  # noqa: ARG001
+    start, end = span
+    cells = [row[start:end].strip() for row in lines[1:]]
+    masked = [MASK if _secret(name, cell) else cell for cell in cells]
+    if masked == cells:
+        return lines
+    width = max(min(end, max(map(len, lines))) - start, len(MASK) + 2)
+    found = []
+    for row, cell in zip(lines, [lines[0][start:end].strip(), *masked], strict=True):
+        found.append(f"{row[:start].ljust(start)}{cell.ljust(width)}{row[end:]}".rstrip())
+    return found
