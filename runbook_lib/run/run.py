@@ -78,6 +78,9 @@ class Run:
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
         """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
 
+        A phase's notebook may carry out another step than that of its own name (parameter `step`); what the run leaves
+        behind is that step's.
+
         Raises:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
             AwsError: AWS cannot be reached, or the credentials are missing or expired.
@@ -87,6 +90,10 @@ class Run:
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = os.environ.get(PARAMS)
         params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
+        try:
+            notebook = params.policy.carried_out(notebook, params.step)
+        except ValueError as error:
+            raise UsageError(str(error), nothing_changed=True) from None
         archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
