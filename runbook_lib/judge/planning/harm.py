@@ -14,7 +14,7 @@ worst but one).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Literal, cast
@@ -48,9 +48,6 @@ _MOST_PARTS = 400_000
 """The same of all plays together: beyond, fewer plays are made."""
 SURE = 0.95
 """How sure it is that as large a share of all soaks is within the second figure of a pair."""
-_GROWTH = 1.12
-"""Of a long wait not every look is tried: the next one after a wait of t is due by 1.12 t. What is stopped between two
-of them counts as stopped at the second, so the figures are a little too high, never too low."""
 
 
 class Pair(Frozen):
@@ -325,30 +322,29 @@ def _watched(
     start, until = window
     mine = spans[0] >= start
     ends, bad, n = spans[1][mine], bad[mine], n[mine]
-    failures = np.cumsum(bad)
-    threshold, before = -math.log(watch.alpha_early), 0
-    for at in _instants(watch.every_min * 60, max(start, begin_s), until):
-        seen = int(np.searchsorted(ends, at - watch.settle_s, side="right"))
-        known = int(failures[seen - 1]) if seen else 0
-        # The e-value falls with each request that is served: without a new failure there is nothing new.
-        if known == before:
-            continue
-        before = known
-        log_e, _ = change.tested(cast("Each", bad[:seen]), cast("Each", n[:seen]), watch.limit, watch.prior)
-        if log_e >= threshold:
-            return at
-    return None
-
-
-def _instants(every_s: float, after: float, until: float) -> Iterator[float]:
-    """Times of the looks that are tried: all at first, then fewer (`_GROWTH`)."""
+    every_s, threshold = watch.every_min * 60, -math.log(watch.alpha_early)
     if not every_s:
-        return
-    number = math.floor(after / every_s) + 1
-    while number * every_s < until:
-        yield number * every_s
-        waited = number * every_s - after
-        number = max(number + 1, math.floor((after + waited * _GROWTH) / every_s))
+        return None
+
+    def found(number: int) -> bool:
+        seen = int(np.searchsorted(ends, number * every_s - watch.settle_s, side="right"))
+        if not bad[:seen].any():
+            return False
+        each, of = cast("Each", bad[:seen]), cast("Each", n[:seen])
+        return change.tested(each, of, watch.limit, watch.prior, watch.alpha_early).log_e >= threshold
+
+    # What counts is the largest e-value so far, so what one look finds each later one finds. Longer strides, and back.
+    low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
+    high, stride = min(low + 1, last), 1
+    while low < last and not found(high):
+        low, stride = high, 2 * stride
+        high = min(low + stride, last)
+    if low >= last:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high * every_s
 
 
 def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch) -> Verdict:
