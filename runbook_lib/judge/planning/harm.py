@@ -350,7 +350,6 @@ def _watched(
 def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch) -> Verdict:
     """What the gate says of the hours of a declared look."""
     mine = times < look.hours * 3600
-    each = [(_iso(at), int(k), int(m)) for at, k, m in zip(times[mine], bad[mine], n[mine], strict=True) if k]
     evidence = Evidence(
         measure=watch.gate.measure,
         kind="rate",
@@ -359,10 +358,23 @@ def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch) -
         query="supposed",
         bad=int(bad[mine].sum()),
         n=int(n[mine].sum()),
-        course=tuple(each),
+        course=_course(times[mine], bad[mine], n[mine]),
     )
     judged = partial(judge, watch.gate, looks=watch.looks, confidence=watch.confidence, alpha_early=watch.alpha_early)
     return judged(evidence, look=look, prior=watch.prior).verdict
+
+
+def _course(times: Floats, bad: Counts, n: Counts) -> tuple[tuple[str, int, int], ...]:
+    """As the evidence has it: each part with a failure by itself, what lies between them joined."""
+    found: list[tuple[str, int, int]] = []
+    joined = False
+    for at, k, m in zip(times.tolist(), bad.tolist(), n.tolist(), strict=True):
+        if not k and joined:
+            found[-1] = (found[-1][0], 0, found[-1][2] + m)
+        else:
+            found.append((_iso(at), k, m))
+        joined = not k
+    return tuple(found)
 
 
 def _iso(seconds: float) -> str:

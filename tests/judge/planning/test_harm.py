@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.project import params_dir
+from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.guard_math import Demands, figures
-from runbook_lib.judge.planning.harm import SHARES, Harm, Traffic, Watch, _rank, forecast, late
+from runbook_lib.judge.planning.harm import SHARES, Harm, Traffic, Watch, _course, _declared, _rank, forecast, late
 from runbook_lib.params.load import load_file
 
 PARAMS = load_file(params_dir() / "prod.yaml")
@@ -121,6 +124,16 @@ def test_fewer_users_are_harmed_by_a_smaller_step_a_shorter_watch_and_a_guard() 
         forecast(traffic(30_000), watch(guards=((5, 600.0),)), **asked),  # type: ignore[arg-type]
     ):
         assert (better[0].users.most or math.inf) < usual
+
+
+def test_the_declared_look_sees_every_request_of_the_soak() -> None:
+    """Parts without a failure are in its course too: 1.8 % failing in all is short of the alert limit, and no FAIL."""
+    times, n = np.arange(0.0, 86_400, 60), np.ones(1440, dtype=np.int64)
+    bad = np.where(times % 3300 == 0, 1, 0)
+    course = _course(times, bad, n)
+    assert (sum(k for _, k, _ in course), sum(m for _, _, m in course)) == (27, 1440)
+    assert all(a[1] or b[1] for a, b in pairwise(course)), "what lies between failures is joined"
+    assert _declared(times, bad, n, LOOKS[0], watch()) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("plays", "rank"), [(59, 59), (60, 60), (93, 92), (124, 122)])
