@@ -167,7 +167,7 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
     if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
         told += f"; {params} says mode: apply, but on the command line only --apply applies"
     if not json_:
-        say(f"running {values.get('step') or path.stem} with {params} ({told})", err=True)
+        say(f"running {values.get('rollout_step') or path.stem} with {params} ({told})", err=True)
     finished = launch(path, params, values, progress=terminal)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))

@@ -65,7 +65,7 @@ class Flat(BaseModel):
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
     attempt: int = Field(default=1, ge=1, description="raise it to try a phase again after it was rolled back")
-    step: str = Field(
+    rollout_step: str = Field(
         default="",
         pattern=r"^[a-z0-9_]*$",
         description="step of gates.yaml that a phase's notebook carries out; empty: the one of its own name",

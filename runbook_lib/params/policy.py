@@ -48,7 +48,7 @@ class PhaseStep(Frozen):
     envs: tuple[str, ...]
     """Environments in which it may be applied."""
     notebook: str = ""
-    """Notebook that carries it out, told by its parameter `step`; empty: the one of the step's own name."""
+    """Notebook that carries it out, told by its parameter `rollout_step`; empty: the one of the step's own name."""
     requires: tuple[str, ...] = ()
     """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
@@ -332,8 +332,10 @@ class Policy(Frozen):
         if not step or step in mine:
             return step or notebook
         if step not in self.steps:
-            raise ValueError(f"'step' is '{step}', which is no step of gates.yaml; {hint(step, self.steps)}")
-        raise ValueError(f"'step' is '{step}', which {self.steps[step].notebook or step} carries out, not {notebook}")
+            raise ValueError(f"'rollout_step' is '{step}', which is no step of gates.yaml; {hint(step, self.steps)}")
+        raise ValueError(
+            f"'rollout_step' is '{step}', which {self.steps[step].notebook or step} carries out, not {notebook}"
+        )
 
     def named(self, asked: str) -> list[str]:
         """The steps that a name means: the one of that name, else of that number, else those that begin with it."""

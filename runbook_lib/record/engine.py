@@ -230,7 +230,7 @@ def _stage(
         archive.sweep()
         scratch.sweep(archive.root)
 
-    step = str(flat.get("step") or "")
+    step = str(flat.get("rollout_step") or "")
     name = step if re.fullmatch(r"[a-z0-9_]+", step) else Path(input_path or "notebook").stem
     where = (str(flat.get("env", "")), str(flat.get("release", "")), name, "papermill")
     output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None

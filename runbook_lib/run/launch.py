@@ -87,7 +87,7 @@ def find_step(name: str, params_file: Path, values: Mapping[str, Any]) -> tuple[
         found = [one for one in steps if one == name] or [one for one in steps if name and one.startswith(name)]
         if len(found) != 1:
             raise none from None
-        return find_notebook(steps[found[0]].notebook or found[0]), {**values, "step": found[0]}
+        return find_notebook(steps[found[0]].notebook or found[0]), {**values, "rollout_step": found[0]}
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Run:
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
         """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
 
-        A phase's notebook may carry out another step than that of its own name (parameter `step`); what the run leaves
+        A phase's notebook may carry out another step than that of its own name (parameter `rollout_step`); what the run leaves
         behind is that step's.
 
         Raises:
@@ -91,7 +91,7 @@ class Run:
         beside = os.environ.get(PARAMS)
         params = load(flat, source=f"{notebook} (parameters)", folder=Path(beside) if beside else None)
         try:
-            notebook = params.policy.carried_out(notebook, params.step)
+            notebook = params.policy.carried_out(notebook, params.rollout_step)
         except ValueError as error:
             raise UsageError(str(error), nothing_changed=True) from None
         archive, trouble = Archive.of(params), ""

@@ -1,4 +1,4 @@
-"""A rollout of five steps through the same notebooks: the parameter `step` says which one a notebook carries out."""
+"""A rollout of five steps through the same notebooks: the parameter `rollout_step` says which one a notebook carries out."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_it_promotes_step_by_step_and_each_has_records_of_its_own(done: Any) -> 
         records = [archive.load(ref) for ref in archive.records("prod", params.release, name)]
         promoted = [one for one in records if one.decision == "PROMOTE"]
         assert promoted, name
-        assert {one.params["step"] for one in records} == {name if name in NOTEBOOK else ""}
+        assert {one.params["rollout_step"] for one in records} == {name if name in NOTEBOOK else ""}
         assert {(one.traffic_before or {}).get("dial_percent") for one in promoted} <= {float(percent), 0.0}
         for ref in archive.records("prod", params.release, name):
             archive.verify(ref)
@@ -117,5 +117,5 @@ def test_a_shift_that_cannot_hold_the_budget_is_refused(done: Any) -> None:
 
 def test_a_step_that_is_declared_of_another_notebook_is_refused(done: Any) -> None:
     rehearsal, _, _, _, _ = done
-    wrong = rehearsal.run(Scene("08_phase3_100_percent"), step=FIVE[0])
+    wrong = rehearsal.run(Scene("08_phase3_100_percent"), rollout_step=FIVE[0])
     assert wrong.exit_code == 2 and "06_phase1_10_percent carries out, not 08_phase3_100_percent" in wrong.reason

@@ -99,8 +99,8 @@ def test_a_step_is_run_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (tmp_path / "notebooks" / f"{name}.ipynb").touch()
     monkeypatch.chdir(tmp_path)
     path, values = find_step(FIVE[0], file, {"mode": "plan"})
-    assert (path.stem, values) == (SIX, {"mode": "plan", "step": FIVE[0]})
-    assert find_step("06a", file, {})[1] == {"step": FIVE[0]}
+    assert (path.stem, values) == (SIX, {"mode": "plan", "rollout_step": FIVE[0]})
+    assert find_step("06a", file, {})[1] == {"rollout_step": FIVE[0]}
     path, values = find_step("06", file, {})
     assert (path.stem, values) == (SIX, {})
     with pytest.raises(UsageError, match="notebook 'nothing': none of that name"):

@@ -143,7 +143,7 @@ class Rehearsal:
         title = f"{self.aws.now():%d %b %H:%M}  {scene.key}  {scene.what}"
         step = self.params[scene.env].policy.steps.get(scene.notebook)
         by = step.notebook if step else ""
-        told = {"step": scene.notebook} if by else {}
+        told = {"rollout_step": scene.notebook} if by else {}
         with self.board.step(title, scene.key) as said:
             finished = launch(
                 self.root / "notebooks" / f"{by or scene.notebook}.ipynb",
