@@ -78,8 +78,8 @@ class Run:
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
         """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
 
-        A phase's notebook may carry out another step than that of its own name (parameter `rollout_step`); what the run leaves
-        behind is that step's.
+        A phase's notebook may carry out another step than that of its own name (parameter `rollout_step`); what the run
+        leaves behind is that step's.
 
         Raises:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.

@@ -1,4 +1,4 @@
-"""A rollout of five steps through the same notebooks: the parameter `rollout_step` says which one a notebook carries out."""
+"""A rollout of five steps through the same notebooks: `rollout_step` says which one a notebook carries out."""
 
 from __future__ import annotations
 
