@@ -56,6 +56,9 @@ bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation; f
 fuzz-judge: $(STAMP) ## Worlds drawn at random against the judge, and docs/fuzz.md (PLAYS=6000, SEED=1)
 	@$(BIN)/python tests/benchmarks/fuzz_judge.py --plays $(or $(PLAYS),6000) --seed $(or $(SEED),1) --out build/fuzz --write
 
+bench-harm: $(STAMP) ## The harm forecast against worlds drawn at random, and docs/harm.md (PLAYS=1000, SEED=1)
+	@$(BIN)/python tests/benchmarks/bench_harm.py --plays $(or $(PLAYS),1000) --seed $(or $(SEED),1) --write
+
 architecture: $(STAMP) ## Draw the rooms and their arrows into docs/architecture.md
 	@$(BIN)/python tests/architecture.py --write >/dev/null
 

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.patience import tellers
-from runbook_lib.cli import archive, cost, deviation, dlq, people, probe, replay, watch
+from runbook_lib.cli import archive, cost, deviation, dlq, people, plan_steps, probe, replay, watch
 from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import code_of, ending
@@ -65,7 +65,7 @@ app = typer.Typer(
 
 @app.command(epilog=EXIT_CODES)
 def run(
-    notebook: Annotated[str, typer.Argument(help="Notebook by name or number: 06_phase1_10_percent, or 06.")],
+    notebook: Annotated[str, typer.Argument(help="Notebook or step by name or number: 06_phase1_10_percent, or 06.")],
     params: ParamsFile,
     set_: Set = None,
     apply: Annotated[
@@ -177,15 +177,15 @@ def _show_status(seen: Status) -> None:
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
     """Runs a notebook by name or number, shows what came of it, and exits with its code."""
     from runbook_lib.params.load import is_incident, load_file, read_yaml
-    from runbook_lib.run.launch import find_notebook, launch
+    from runbook_lib.run.launch import find_step, launch
 
-    path, terminal = find_notebook(notebook), sys.stderr.isatty() and not json_
+    (path, values), terminal = find_step(notebook, params, values), sys.stderr.isatty() and not json_
     load_file(params, values, incident=is_incident(path.stem))
     told = "apply: it may change AWS" if values["mode"] == "apply" else "plan: nothing will be changed"
     if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
         told += f"; {params} says mode: apply, but on the command line only --apply applies"
     if not json_:
-        say(f"running {path.stem} with {params} ({told})", err=True)
+        say(f"running {values.get('rollout_step') or path.stem} with {params} ({told})", err=True)
     finished = launch(path, params, values, progress=terminal)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))
@@ -203,7 +203,7 @@ def _show_finished(finished: Any) -> None:
         say(f"report: {finished.report}")
 
 
-for noun in (people, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive):
+for noun in (people, plan_steps, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive):
     noun.register(app)
 
 

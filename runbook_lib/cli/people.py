@@ -84,10 +84,10 @@ def approve(
     from runbook_lib.record.entry import same_role
 
     loaded = _load(params, set_)
-    steps = loaded.policy.steps
-    found = [name for name in steps if name == notebook] or [name for name in steps if name.startswith(notebook)]
-    if not notebook or len(found) != 1:
-        raise UsageError(f"notebook '{notebook}': no one step of that name; there are: {', '.join(found or steps)}")
+    found = loaded.policy.named(notebook)
+    if len(found) != 1:
+        known = ", ".join(found or loaded.policy.steps)
+        raise UsageError(f"notebook '{notebook}': no one step of that name; there are: {known}")
     phase = loaded.policy.phases.get(found[0])
     asked = phase.approvers if phase else ()
     named = next((one for one in asked if same_role(one, role)), role)

@@ -43,13 +43,13 @@ def exit_code(look: Look | None) -> int:
 
 
 def phase_of(params: Params, name: str) -> str:
-    """The phase's notebook, by its name or the beginning of it.
+    """The phase, by its name, its number or the beginning of its name.
 
     Raises:
         UsageError: none, or several, match.
     """
     phases = params.policy.phases
-    found = [one for one in phases if one == name] or [one for one in phases if name and one.startswith(name)]
+    found = [one for one in params.policy.named(name) if one in phases]
     if len(found) != 1:
         raise UsageError(f"'{name}' names no phase that soaks; there are: {', '.join(phases)}")
     return found[0]

@@ -152,8 +152,11 @@ def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
 
     folder = Path(params.source).parent / "notebooks"
     there = {path.stem for path in folder.glob("*.ipynb")}
+    steps = params.policy.steps
     for name in named if there else ():
-        yield "steps" if name in params.policy.steps else "rollbacks", name, there
+        notebook = steps[name].notebook if name in steps else ""
+        key = f"steps.{name}.notebook" if notebook else "steps" if name in steps else "rollbacks"
+        yield key, notebook or name, there
 
 
 def _dashboard(board: Any, params: Params) -> Iterator[Named]:

@@ -70,6 +70,11 @@ class Flat(BaseModel):
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
     attempt: int = Field(default=1, ge=1, le=1000, description="raise it to try a phase again after it was rolled back")
+    rollout_step: str = Field(
+        default="",
+        pattern=r"^[a-z0-9_]*$",
+        description="step of gates.yaml that a phase's notebook carries out; empty: the one of its own name",
+    )
     as_of: Annotated[str, AfterValidator(_instant)] = Field(
         default="", description="ISO 8601 UTC; empty: AWS's own clock"
     )

@@ -42,11 +42,13 @@ class Phase(Frozen):
 
 
 class PhaseStep(Frozen):
-    """One notebook of the rollout: where it is run, and what must have passed before."""
+    """One step of the rollout: its notebook, where it is run, and what must have passed before."""
 
     title: str
     envs: tuple[str, ...]
     """Environments in which it may be applied."""
+    notebook: str = ""
+    """Notebook that carries it out, told by its parameter `rollout_step`; empty: the one of the step's own name."""
     requires: tuple[str, ...] = ()
     """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
@@ -169,6 +171,23 @@ class Door(Frozen):
     """Share of the submissions that may repeat an earlier one under its idempotency key, and so make no job."""
 
 
+class HarmBudget(Frozen):
+    """What a failure may cost the users before it is stopped (`judge/planning/harm.py`)."""
+
+    users: int | None = Field(default=None, ge=1)
+    """Users that a shift may harm at most; None: the forecast is shown, and refuses nothing."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Chance with which it is held, for each failing share that is worse than the alert limit."""
+    watch_min: float = Field(default=5.0, ge=0)
+    """Minutes between two looks of whoever watches a soak (`runbook watch --interval`); 0: nobody does."""
+
+    @model_validator(mode="after")
+    def _often_enough(self) -> HarmBudget:
+        if 0 < self.watch_min < 1:
+            raise ValueError(f"watch_min is {self.watch_min:g}: wants 0 (nobody watches), or 1 minute and more")
+        return self
+
+
 class Policy(Frozen):
     """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
 
@@ -196,6 +215,7 @@ class Policy(Frozen):
     baseline: Baseline = Baseline()
     beside: Beside = Beside()
     door: Door = Door()
+    harm: HarmBudget = HarmBudget()
     remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
     """Response to the symptom that it needs; one that is not named here needs none."""
     gates: tuple[Gate, ...]
@@ -234,6 +254,19 @@ class Policy(Frozen):
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
             raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    @model_validator(mode="after")
+    def _carried_out(self) -> Policy:
+        for name in (name for name, step in self.steps.items() if step.notebook):
+            if name not in self.phases:
+                raise ValueError(f"step '{name}' is carried out by another notebook, and is no phase; only phases are")
+            own = self.phases.get(self.steps[name].notebook)
+            if self.phases[name].after_migration or (own is not None and own.after_migration):
+                raise ValueError(
+                    f"step '{name}' is carried out by {self.steps[name].notebook}: what migrates /api/vpr has a "
+                    "notebook of its own, which carries out no other step"
+                )
         return self
 
     @model_validator(mode="after")
@@ -281,13 +314,40 @@ class Policy(Frozen):
         """The gate called `id`."""
         return next(gate for gate in self.gates if gate.id == id)
 
+    def phases_of(self, env: str) -> dict[str, Phase]:
+        """The phases of an environment, in the order of the rollout."""
+        return {name: phase for name, phase in self.phases.items() if env in self.steps[name].envs}
+
     def first_phase(self, env: str) -> str | None:
         """The phase that begins the rollout of an environment; None: it has no phase."""
-        return next((name for name in self.phases if env in self.steps[name].envs), None)
+        return next(iter(self.phases_of(env)), None)
+
+    def carried_out(self, notebook: str, step: str) -> str:
+        """The step that a notebook carries out when it is told `step`; empty: the one of its own name.
+
+        Raises:
+            ValueError: another notebook carries it out, or there is no such step.
+        """
+        mine = [name for name, one in self.steps.items() if (one.notebook or name) == notebook]
+        if not step or step in mine:
+            return step or notebook
+        if step not in self.steps:
+            raise ValueError(f"'rollout_step' is '{step}', which is no step of gates.yaml; {hint(step, self.steps)}")
+        raise ValueError(
+            f"'rollout_step' is '{step}', which {self.steps[step].notebook or step} carries out, not {notebook}"
+        )
+
+    def named(self, asked: str) -> list[str]:
+        """The steps that a name means: the one of that name, else of that number, else those that begin with it."""
+        known = list(self.steps)
+        for meant in (str.__eq__, lambda one, text: one.partition("_")[0] == text, str.startswith):
+            if asked and (found := [one for one in known if meant(one, asked)]):
+                return found
+        return []
 
     def guard_phase(self, env: str, percent: float) -> str | None:
         """The phase whose guards belong to a weight: the first of this environment that reaches it."""
-        own = [name for name in self.phases if env in self.steps[name].envs]
+        own = list(self.phases_of(env))
         reached = [name for name in own if self.phases[name].percent >= percent]
         return reached[0] if reached else (own[-1] if own else None)
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.params.cross_check import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from runbook_lib.judge.model import Gate
     from runbook_lib.params.alarms import Alarm
     from runbook_lib.params.load import Params
+    from runbook_lib.params.policy import Policy
 
 OURS = (403, 408, 413, 429)
 """Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer
@@ -102,6 +104,25 @@ def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
             yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted
         if phase.before_percent >= phase.percent > 0:
             yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"wants less than {phase.percent:g}"
+    for env in ENVIRONMENTS:
+        yield from _order(policy, env)
+
+
+def _order(policy: Policy, env: str) -> Iterator[tuple[str, object, str]]:
+    """In an environment each phase begins where the one before it ends, and only the last one migrates."""
+    phases = policy.phases_of(env)
+    before, ends = "", 0.0
+    for name, phase in phases.items():
+        if phase.before_percent != ends:
+            wanted = f"{before} before it ends at {ends:g} %" if before else "the rollout begins at 0 %"
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"{wanted}; wants {ends:g}"
+        if phase.after_migration and name != list(phases)[-1]:
+            yield (
+                f"phases.{name}.after_migration",
+                f"{len(phase.after_migration)} looks",
+                "only the last phase migrates",
+            )
+        before, ends = name, phase.percent
 
 
 def _odds(params: Params) -> Iterator[tuple[str, object, str]]:

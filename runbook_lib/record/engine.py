@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -232,7 +233,9 @@ def _stage(
         archive.sweep()
         scratch.sweep(archive.root)
 
-    where = (str(flat.get("env", "")), str(flat.get("release", "")), Path(input_path or "notebook").stem, "papermill")
+    step = str(flat.get("rollout_step") or "")
+    name = step if re.fullmatch(r"[a-z0-9_]+", step) else Path(input_path or "notebook").stem
+    where = (str(flat.get("env", "")), str(flat.get("release", "")), name, "papermill")
     output = str(Path(output_path).absolute()) if output_path and "://" not in output_path else None
     root, staging, run_id, trouble = recording.staged(
         archive.root, *where, run_id=run_id or "", spare="this run", output=output, params=flat, sweep=sweep

@@ -73,6 +73,24 @@ def find_notebook(name: str) -> Path:
     return matches[0]
 
 
+def find_step(name: str, params_file: Path, values: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """The notebook that `name` means, and the values to run it with: a notebook, or a step that one carries out.
+
+    Raises:
+        UsageError: none, or several, match.
+    """
+    try:
+        return find_notebook(name), dict(values)
+    except UsageError as none:
+        if name.endswith(".ipynb"):
+            raise
+        steps = load_file(params_file, values).policy.steps
+        found = [one for one in steps if one == name] or [one for one in steps if name and one.startswith(name)]
+        if len(found) != 1:
+            raise none from None
+        return find_notebook(steps[found[0]].notebook or found[0]), {**values, "rollout_step": found[0]}
+
+
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """`K=V` pairs as typed values: numbers, true and false where the parameter is one, text elsewhere.
 

@@ -79,6 +79,9 @@ class Run:
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
         """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
 
+        A phase's notebook may carry out another step than that of its own name (parameter `rollout_step`); what the run
+        leaves behind is that step's.
+
         Raises:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
             AwsError: AWS cannot be reached, or the credentials are missing or expired.
@@ -93,6 +96,10 @@ class Run:
             folder=Path(beside) if beside else None,
             incident=is_incident(notebook),
         )
+        try:
+            notebook = params.policy.carried_out(notebook, params.rollout_step)
+        except ValueError as error:
+            raise UsageError(str(error), nothing_changed=True) from None
         archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers

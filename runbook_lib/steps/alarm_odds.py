@@ -15,9 +15,8 @@ from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.traffic import before as baseline_traffic
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Phase
+from runbook_lib.params.policy import Phase, Policy
 
-WEIGHTS = (10, 50, 100)
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
 """Counters that rise by one for each failed async request of their kind.
 
@@ -73,7 +72,7 @@ class AlarmOdds:
 
     params: Params
     seen: Submissions
-    rows: Mapping[str, Mapping[int, Odds]] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[float, Odds]] = field(default_factory=dict)
     """Alarm id to its odds by weight in percent; an alarm that is no count of failures is left out."""
 
     @staticmethod
@@ -95,8 +94,7 @@ class AlarmOdds:
         }
 
     def _phases(self) -> dict[str, Phase]:
-        policy, env = self.params.policy, self.params.env
-        return {name: one for name, one in policy.phases.items() if env in policy.steps[name].envs}
+        return self.params.policy.phases_of(self.params.env)
 
     def _figures(self, alarm: Alarm, percent: float) -> Figures:
         least = max(1, least_count(alarm.op, threshold(alarm, self.params)))
@@ -133,13 +131,21 @@ def demands(params: Params, percent: float) -> Demands:
     )
 
 
+def weights(policy: Policy) -> tuple[float, ...]:
+    """The weights of the rollout in percent, in rising order."""
+    return tuple(sorted({one.percent for one in policy.phases.values() if one.percent}))
+
+
 def _phase_of(params: Params, weight: float) -> str | None:
     """The first phase at this weight or a higher one: its guards are in force."""
     return next((name for name, one in params.policy.phases.items() if one.percent == weight), None)
 
 
-def _by_weight(alarm: Alarm, params: Params, seen: Submissions) -> dict[int, Odds]:
-    found = {weight: _odds(alarm.at(_phase_of(params, weight)), params, seen, weight / 100) for weight in WEIGHTS}
+def _by_weight(alarm: Alarm, params: Params, seen: Submissions) -> dict[float, Odds]:
+    found = {
+        weight: _odds(alarm.at(_phase_of(params, weight)), params, seen, weight / 100)
+        for weight in weights(params.policy)
+    }
     return {weight: odds for weight, odds in found.items() if odds is not None}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.planning.guard_math import Proposal
 from runbook_lib.show.tables import Cell, table
-from runbook_lib.steps.alarm_odds import NOT_A_COUNT, WEIGHTS, AlarmOdds, odds_cells, percent
+from runbook_lib.steps.alarm_odds import NOT_A_COUNT, AlarmOdds, odds_cells, percent, weights
 
 
 def odds_table(odds: AlarmOdds) -> Any:
@@ -19,10 +19,14 @@ def odds_table(odds: AlarmOdds) -> Any:
     for alarm in policy.alarms:
         row = odds.rows.get(alarm.id, {})
         cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
-        for weight in WEIGHTS:
+        for weight in weights(policy):
             cells += odds_cells(row.get(weight))
         rows.append(cells)
-    head = ("Alarm", "For", *(text for w in WEIGHTS for text in (f"{w} %: fires on a good day", "bad: after")))
+    head = (
+        "Alarm",
+        "For",
+        *(text for w in weights(policy) for text in (f"{w:g} %: fires on a good day", "bad: after")),
+    )
     where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
     caption = f"A good service: {math_.healthy:.1%} success; a bad one: {math_.bad:.0%}; {where}"
     baseline = f" (baseline: {seen.sync_failing:.0%} fail)" if seen.sync_failing is not None else ""

@@ -31,6 +31,8 @@ from runbook_lib.show.picture import image
 from runbook_lib.show.power import door_table, power_chart, power_table, quiet_table, trials_table, week_chart
 from runbook_lib.show.tables import span, stack, where_table
 from runbook_lib.show.verdicts import verdict_banner
+from runbook_lib.steps import harm
+from runbook_lib.steps.alarm_odds import look as submissions
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
@@ -150,6 +152,15 @@ class Preflight(Step):
         self.run.check(*power_checks(self.found, proving(policy), bool(self.traffic.points)))
         return power_table(self.found, policy.baseline.power)
 
+    def harm(self) -> Any:
+        """For each coming phase: what a failure would cost the users before it is stopped."""
+        quiet = self._quiet()
+        from_hour = float(quiet.start % 24) if quiet else 0.0
+        seen = submissions(self.run.aws.client("cloudwatch"), self.params, self.run.now)
+        found = [harm.of_phase(self.params, name, seen, from_hour) for name in self._phases()]
+        self.run.check(*(harm.harm_check(self.params, one, required=False) for one in found))
+        return stack(*(harm.shown(one, chart=False) for one in found))
+
     def door(self) -> Any:
         """For each limit in front of the functions: whether the peak of each coming phase fits, and how often."""
         limits, seen = door.ask(self.run.aws, self.params, self.run.now)
@@ -169,9 +180,7 @@ class Preflight(Step):
     def _phases(self) -> dict[str, float]:
         """The coming phases of this environment with their weights, in percent."""
         policy = self.params.policy
-        return {
-            name: phase.percent for name, phase in policy.phases.items() if self.params.env in policy.steps[name].envs
-        }
+        return {name: phase.percent for name, phase in policy.phases_of(self.params.env).items()}
 
     def quiet(self) -> Any:
         """The quietest hours of the week, in which to shift; UTC."""
@@ -218,7 +227,8 @@ class Preflight(Step):
         ]
         tried = [f"gates.{gate.id}" for gate in policy.gates]
         doors = [f"door.{name}.{id}" for name in self._phases() for id in LIMITS]
-        return [*commands, REVIEWED, *people, *soaks, *doors, *tried]
+        costs = [f"harm.{name}" for name in self._phases()]
+        return [*commands, REVIEWED, *people, *soaks, *costs, *doors, *tried]
 
     def plan(self) -> Any:
         """What applying would do: nothing to AWS."""

@@ -25,7 +25,7 @@ COMMANDS = [
     *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach"),
-    "params check",
+    *("params check", "plan-steps"),
     *("deviation list", "deviation undo", "deviation adopt"),
 ]
 

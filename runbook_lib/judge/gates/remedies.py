@@ -83,14 +83,18 @@ class Choice(Frozen):
     """Why the remedy that the gate names is not proposed; empty: it is."""
 
 
-def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table) -> Choice:
+def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table, until: str | None = None) -> Choice:
     """The response to a gate that failed.
 
     Args:
         evidence: what was seen, by measure.
         table: of the policy; empty: every response is taken as the gate names it.
+        until: when what fails the gate was over, ISO 8601 UTC; None: it lasts.
     """
     remedy = table.get(failing.response)
+    if remedy is not None and until is not None:
+        # Capacity cures what lasts. The backlog that a dip left behind fails a gate of its own.
+        return Choice(response="hold", unfit=f"{remedy.cures} would not cure it: it was over at {words.instant(until)}")
     if remedy is None or remedy.fits(evidence):
         return Choice(response=failing.response)
     told = "; ".join(one.told(evidence.get(one.measure)) for one in remedy.symptoms)
@@ -103,7 +107,8 @@ def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table) -> Cho
 def choices(results: Sequence[GateResult], table: Table) -> dict[str, Choice]:
     """The response to each failing gate, by its id; the evidence is that of all results."""
     evidence = {one.gate.measure: one.evidence for one in results}
-    return {one.gate.id: choose(one.gate, evidence, table) for one in results if one.verdict is Verdict.FAIL}
+    fails = [one for one in results if one.verdict is Verdict.FAIL]
+    return {one.gate.id: choose(one.gate, evidence, table, one.until) for one in fails}
 
 
 class Order(Frozen):

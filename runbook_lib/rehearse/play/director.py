@@ -55,9 +55,10 @@ class Rehearsed:
 
 @dataclass(frozen=True)
 class Scene:
-    """One run of one notebook."""
+    """One run of one step of the rollout."""
 
     notebook: str
+    """The step; its notebook is another one where `gates.yaml` says so."""
     env: str = "prod"
     what: str = ""
     apply: bool = True
@@ -140,11 +141,14 @@ class Rehearsal:
         given = {"mode": "apply", "confirm": scene.env} if scene.apply else {}
         overlay = overlay_only(self.release) if self.root == project_root() else {}
         title = f"{self.aws.now():%d %b %H:%M}  {scene.key}  {scene.what}"
+        step = self.params[scene.env].policy.steps.get(scene.notebook)
+        by = step.notebook if step else ""
+        told = {"rollout_step": scene.notebook} if by else {}
         with self.board.step(title, scene.key) as said:
             finished = launch(
-                self.root / "notebooks" / f"{scene.notebook}.ipynb",
+                self.root / "notebooks" / f"{by or scene.notebook}.ipynb",
                 self.root / "params" / f"{scene.env}.yaml",
-                {**overlay, **given, "as_of": scene.as_of, **values},
+                {**overlay, **given, "as_of": scene.as_of, **told, **values},
                 root=self.root,
             )
             said.append(finished.decision or finished.status)

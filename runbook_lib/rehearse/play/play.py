@@ -23,13 +23,12 @@ from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.director import Rehearsal, Rehearsed, Scene, raised
 from runbook_lib.rehearse.play.matrix import expected_words, found_words
 from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, detected_s, turned
-from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE1, PHASE2, PHASE3, WEEK, Rollout, Stopped
+from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE3, WEEK, Rollout, Stopped
 from runbook_lib.rehearse.play.stage import overlaid, shown, take_as_passed
 from runbook_lib.rehearse.world.scenario import Scenario, played
 from runbook_lib.rehearse.world.scenario import find as scenario_of
 from runbook_lib.run.launch import Finished
 
-PHASES = {"06": PHASE1, "07": PHASE2, "08": PHASE3}
 HISTORY_H = 24
 ANSWER_RUNS = 12
 """At most so many runs of a rollback's notebook: it says itself when it wants to be run again."""
@@ -59,7 +58,7 @@ class Play(Rollout):
         if not self.start_phase:
             self.before_production()
             return
-        stage, notebook = self.stage, PHASES[self.start_phase]
+        stage, notebook = self.stage, self._from_start()[0]
         stage.set_up("async", HISTORY_H)
         params = stage.params["prod"]
         take_as_passed(stage.root / stage.archive, params, notebook)
@@ -90,9 +89,12 @@ class Play(Rollout):
             plan = plan.model_copy(update={"steps": plan.steps[-1:]})
         AppConfigTraffic(client, Guard(params, identity, journal), params).apply(plan)
 
+    def _from_start(self) -> list[str]:
+        """The phases that are played."""
+        return [name for name in self.production if name >= self.start_phase]
+
     def _phases(self) -> Finished:
-        notebooks = [name for number, name in PHASES.items() if number >= (self.start_phase or "06")]
-        for notebook in notebooks:
+        for notebook in self._from_start():
             self.approve(notebook)
             last = self._phase(notebook)
             if last.decision != "PROMOTE":
@@ -230,9 +232,7 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
 
 def _rows(rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> list[tuple[str, str]]:
     policy = rehearsal.params["prod"].policy
-    phases = [
-        (f"{name}@prod", policy.steps[name].title) for number, name in PHASES.items() if number >= (start_phase or "06")
-    ]
+    phases = [(f"{name}@prod", policy.steps[name].title) for name in policy.phases_of("prod") if name >= start_phase]
     before = [] if start_phase else [row for row in Rollout.steps(rehearsal) if row[0][:2] < "06"]
     after = [DEPRECATE, WEEK] if scenario.notebooks_only else []
     week = [(f"{name}@prod", policy.steps[name].title) for name in after]

@@ -13,6 +13,7 @@ from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning import cadence
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.policy import Phase
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.play.director import Rehearsal, Scene
@@ -27,7 +28,7 @@ BY_THE_CLOCK = ("load.concurrent", "load.submit_p95", "load.drained")
 """Checks of the load test that a slow machine fails with nothing lost and nothing refused."""
 INTERIM_H = 12
 PREFLIGHT, DEV, DASHBOARD, ALARMS = "01_preflight", "02_deploy_dev", "03_dashboard", "04_alarms"
-STAGING, PHASE1, PHASE2 = "05_staging", "06_phase1_10_percent", "07_phase2_50_percent"
+STAGING = "05_staging"
 PHASE3, DEPRECATE, WEEK, ACCEPTANCE = (
     "08_phase3_100_percent",
     "09_deprecate_sync",
@@ -63,15 +64,25 @@ class Rollout:
         """Everything; the last run of it."""
         try:
             self.before_production()
-            self.phase1()
-            self.approve(PHASE2)
-            self.through(Scene(PHASE2, what="shift to 50 %"))
-            self.approve(PHASE3)
-            self.through(Scene(PHASE3, what="shift to 100 %"))
-            self.sign(f"{PHASE3}@prod")
+            self.phases()
             return self.first_week()
         except Stopped as stopped:
             return stopped.last
+
+    def phases(self) -> None:
+        """Every phase of production in its order, as `gates.yaml` declares them."""
+        for place, (notebook, phase) in enumerate(self.production.items()):
+            self.approve(notebook)
+            if place == 0:
+                self.first_phase(notebook)
+            else:
+                self.through(Scene(notebook, what=f"shift to {phase.percent:g} %"))
+        self.sign(f"{PHASE3}@prod")
+
+    @property
+    def production(self) -> dict[str, Phase]:
+        """The phases of production."""
+        return self.stage.params["prod"].policy.phases_of("prod")
 
     def before_production(self) -> None:
         """From the first note to new resources in production that take no traffic yet."""
@@ -85,7 +96,7 @@ class Rollout:
         stage.people("staging", "staging")
         self.staging()
         stage.leave("staging")
-        self.prepared("prod", PHASE1)
+        self.prepared("prod", next(iter(self.production)))
 
     def staging(self) -> Finished:
         """Tests, load test and soak; the load again where this machine was just too slow for it, as people would."""
@@ -165,16 +176,17 @@ class Rollout:
             last = self.stage.run(Scene(scene.notebook, scene.env, "look"))
         return self._must(last, "PROMOTE")
 
-    def phase1(self) -> None:
+    def first_phase(self, notebook: str) -> None:
         """As `through`, with an interim look, and the end of AppConfig's bake seen."""
-        shift = self._must(self.stage.run(Scene(PHASE1, what="shift to 10 %")), "SOAK")
+        percent = self.production[notebook].percent
+        shift = self._must(self.stage.run(Scene(notebook, what=f"shift to {percent:g} %")), "SOAK")
         set_at = self.aws.now()
         self.stage.soak(set_at + dt.timedelta(hours=INTERIM_H))
-        look = self.stage.run(Scene(PHASE1, what="interim look", apply=False))
+        look = self.stage.run(Scene(notebook, what="interim look", apply=False))
         self._must(look, "SOAK")
         self.bake(set_at)
         self.stage.soak(parse(shift.come_back_at or ""))
-        self.through(Scene(PHASE1, what="verdict at a declared look"))
+        self.through(Scene(notebook, what="verdict at a declared look"))
 
     def bake(self, set_at: dt.datetime) -> None:
         """AppConfig's bake ends at its hour, by itself: seen, not assumed.

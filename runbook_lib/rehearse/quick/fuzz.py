@@ -99,10 +99,15 @@ def designed(params: Params, drawn: Play) -> Params:
     return params.model_copy(update={"policy": params.policy.model_copy(update={"alarms": alarms})})
 
 
+def opened(params: Params, drawn: Play) -> InProcess:
+    """Its world before the soak; what comes before is taken as passed."""
+    return _One(params, drawn.scenario(), drawn.seed, drawn.quick)
+
+
 def run(drawn: Play, params: Params) -> Played:
     """Plays it."""
     params = designed(params, drawn)
-    player = _One(params, drawn.scenario(), drawn.seed, drawn.quick)
+    player = opened(params, drawn)
     world = player.world
     world.live(START + HISTORY)
     notebook = NOTEBOOKS[drawn.where]

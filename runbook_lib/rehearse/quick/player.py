@@ -40,7 +40,6 @@ from runbook_lib.rollout import present
 from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.look import BASELINE
 
-PHASES = ("06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent")
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 HISTORY = dt.timedelta(hours=2)
 BEFORE = dt.timedelta(hours=24)
@@ -161,8 +160,9 @@ class InProcess:
     def play(self) -> Ended:
         """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
         self.world.live(START + HISTORY)
-        soaks = [_Soak(self, name) for name in PHASES if name >= self.start_phase]
-        for soak in (*soaks, _AfterMigration(self, PHASES[-1])):
+        phases = list(self.params.policy.phases_of(self.params.env))
+        soaks = [_Soak(self, name) for name in phases if name >= self.start_phase]
+        for soak in (*soaks, _AfterMigration(self, phases[-1])):
             outcome, by = soak.walk()
             self.decided_at = self.world.now
             if outcome.decision is not Decision.PROMOTE:

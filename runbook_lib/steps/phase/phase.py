@@ -29,12 +29,17 @@ from runbook_lib.show.scale import gates_picture
 from runbook_lib.show.tables import stack
 from runbook_lib.show.traffic import plan_table
 from runbook_lib.show.verdicts import gate_table, verdict_banner
+from runbook_lib.steps import harm
+from runbook_lib.steps.alarm_odds import look as submissions
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.phase import before as first
 from runbook_lib.steps.phase import guards as phase_guards
 from runbook_lib.steps.phase import verdict
 from runbook_lib.steps.phase.look import PhaseLook, Stand
 from runbook_lib.steps.phase.verdict import hold_because, planned_because
+
+USERS_IN = "prod"
+"""The environment whose users a failure would harm."""
 
 
 class Phase:
@@ -52,6 +57,7 @@ class Phase:
         self.outcome: Outcome | None = None
         self.planned: act.ShiftPlan | None = None
         self._asked: list[Check] | None = None
+        self._forecast: harm.Forecast | None = None
 
     @property
     def stand(self) -> Stand:
@@ -116,6 +122,22 @@ class Phase:
         """Whether each guard alarm could protect the shift."""
         return self.look.guards_table()
 
+    def harm_table(self) -> Any:
+        """What a failure would cost the users at this weight, before the shift is made."""
+        if self.moment.name != "before":
+            return line("What a failure would cost was forecast before the shift: see the record of that run.")
+        return harm.shown(self._harm())
+
+    def _harm(self) -> harm.Forecast:
+        """The forecast, asked and noted once a run; where a budget is declared, it has to be held."""
+        if self._forecast is None:
+            run = self.run
+            seen = submissions(run.aws.client("cloudwatch"), self.params, run.now)
+            from_hour = float(run.now.astimezone(dt.UTC).hour)
+            self._forecast = found = harm.of_phase(self.params, run.notebook, seen, from_hour)
+            run.check(harm.harm_check(self.params, found, required=True))
+        return self._forecast
+
     # What is seen
 
     def observe(self) -> Any:
@@ -164,7 +186,8 @@ class Phase:
         """The decision before the shift, once what must hold before it is asked and noted."""
         run, stand = self.run, self.stand
         self._approvals()
-        if stand.deployed:
+        if stand.deployed and self.params.env == USERS_IN:
+            self._harm()
             found = verdict.flags_read(stand, seen)
             run.check(*([found] if found else []))
             checks, raw = door.phase_checks(run.aws, self.params, stand.spec.percent, run.now)

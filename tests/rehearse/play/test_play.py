@@ -10,11 +10,12 @@ import pytest
 
 from runbook_lib.rehearse.play.director import Scene
 from runbook_lib.rehearse.play.play import Play
-from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE1, PHASE2, PHASE3, WEEK, Stopped
+from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE3, WEEK, Stopped
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.world.scenario import load
 from runbook_lib.run.launch import Finished
 
+PHASE1, PHASE2 = "06_phase1_10_percent", "07_phase2_50_percent"
 NOW = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 
 

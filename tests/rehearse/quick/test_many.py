@@ -14,7 +14,7 @@ from runbook_lib.cli.rehearse import _PLAYS
 from runbook_lib.cli.terminal import fitted
 from runbook_lib.judge.model import Decision
 from runbook_lib.params.load import load_file, params_dir
-from runbook_lib.rehearse.quick.player import HISTORY, PHASES, START, InProcess, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _Soak
 from runbook_lib.rehearse.world.scenario import load
 
 OURS = """
@@ -160,7 +160,7 @@ def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
         path.write_text(f"{{name: well, title: Well, requests_per_day: 3000, late_h: {late}}}")
         player = InProcess(load_file(params_dir() / "prod.yaml"), load(path), 3, "06")
         player.world.live(START + HISTORY)
-        soak = _Soak(player, PHASES[0])
+        soak = _Soak(player, "06_phase1_10_percent")
         outcome, _ = soak.walk()
         assert outcome.decision is Decision.PROMOTE
         hours.append((player.world.now - START - HISTORY).total_seconds() / 3600)

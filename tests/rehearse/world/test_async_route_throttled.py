@@ -7,7 +7,7 @@ from scipy.stats import poisson
 
 from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
 from runbook_lib.rehearse.play.stage import params_of
-from runbook_lib.rehearse.quick.player import HISTORY, PHASES, START, InProcess, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, _Soak
 from runbook_lib.rehearse.world.jobs import THROTTLED_TRIES
 from runbook_lib.rehearse.world.scenario import load
 
@@ -22,7 +22,7 @@ def soaked(name: str, seed: int = 2, phase: int = 0) -> Outcome:
     """How that phase of the scenario ends."""
     play = InProcess(PARAMS, load(name), seed)
     play.world.live(START + HISTORY)
-    return _Soak(play, PHASES[phase]).walk()[0]
+    return _Soak(play, list(PARAMS.policy.phases_of("prod"))[phase]).walk()[0]
 
 
 def gate(outcome: Outcome) -> GateResult:

@@ -1,0 +1,293 @@
+"""The steps and soaks that promote a healthy service soonest, within what a failure may cost the users. Pure.
+
+A schedule is gradual: its first step is small, and each is at most so many times the one before it. A step of a weight
+takes the fewest whole hours whose requests let every countable gate decide and let a service that is well pass, with
+the power asked for; the requests of those hours are taken as few as Poisson has them in the rest of the cases. A step
+stays within the budget if every share of failures beyond the alert limit does (`harm.forecast`).
+
+The soonest schedule is the shortest way through the weights: to begin a step later never ends it sooner, so the
+earliest end of each weight is all that the next one has to know (Dijkstra 1959).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from scipy import stats
+
+from runbook_lib.judge import numbers
+from runbook_lib.judge.model import Frozen, Gate, Look
+from runbook_lib.judge.planning.harm import HOURS, SHARES, Traffic, Watch, forecast
+from runbook_lib.judge.planning.power import fewest, powers
+
+WEIGHTS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 75.0, 100.0)
+"""Steps that are tried, in percent."""
+MOST_SOAK_H = 48
+"""Longer soaks are not proposed. Beyond 24 h, as long as AppConfig bakes, the guards watch no more until the look."""
+LONGER_H = (8.0, 12.0, 24.0)
+"""Longer soaks that are tried where a failure might pass a short one."""
+MOST_SAMPLES = 20_000
+"""More requests than this no gate of a rate wants for a service that is well."""
+_COUNTED = ("rate", "quantile")
+
+
+class Step(Frozen):
+    """One step of a schedule."""
+
+    percent: float
+    begins: str
+    """When the weight is raised, ISO 8601 UTC."""
+    ends: str
+    """When its first declared look can promote it."""
+    hours: float
+    """Length of the soak."""
+    looks: tuple[Look, ...]
+    requests: int
+    """Asynchronous requests expected in the soak."""
+    needed: int
+    """Requests with which a service that is well passes, with the power asked for."""
+    guard: tuple[int, float] | None
+    """(failures, seconds) of the guard that the traffic bears."""
+    users: float | None
+    """Users harmed at most, of the failing share that harms the most; None: it is not stopped."""
+    worst: float
+    """That share."""
+
+
+class Schedule(Frozen):
+    """Steps in their order, up to 100 %."""
+
+    steps: tuple[Step, ...]
+    ends: str
+    """When the last soak is over, ISO 8601 UTC."""
+    after_h: float
+    """Hours of the soak after the migration, in `ends`."""
+
+
+class ImpossibleError(ValueError):
+    """No schedule does what is asked; the sentence says why, and what would."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a schedule is made for."""
+
+    per_s: tuple[float, ...]
+    """Requests a second in each hour of the day (UTC), or one number."""
+    gates: tuple[Gate, ...]
+    looks: tuple[Look, ...]
+    """Those of a step as declared: how alpha is shared, and how much later the further ones are."""
+    watch: Watch
+    """Its guards and looks are those of each step."""
+    guard: Callable[[float], tuple[int, float] | None]
+    """(failures, seconds) of the guard for a weight in percent."""
+    begins: dt.datetime
+    healthy: float
+    """Share of the requests that fail of a service that is well."""
+    power: float
+    confidence: float
+    users: int | None
+    """The budget; None: there is none."""
+    first: float = 10.0
+    """The first step is at most this many percent."""
+    times: float = 5.0
+    """Each step is at most this many times the one before."""
+    least_h: float = 1.0
+    """No soak is shorter."""
+    after_h: float = 0.0
+    """Hours of the soak after the migration."""
+    samples: dict[str, float] = field(default_factory=dict)
+    """Samples of each measure for one asynchronous request; one where it is not named."""
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be.
+
+        Raises:
+            ValueError: with the name and the value.
+        """
+        numbers.positive(first=self.first, least_h=self.least_h)
+        numbers.finite(1.0, times=self.times)
+        if self.times <= 1:
+            raise ValueError(f"times is {self.times:g}: a step that is no larger than the one before leads nowhere")
+        if self.least_h > MOST_SOAK_H:
+            raise ValueError(
+                f"least_h is {self.least_h:g}: a soak is at most {MOST_SOAK_H} h, as long as AppConfig bakes"
+            )
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds of a step beside its soak: clients read the weight, and the last request settles."""
+        return self.watch.clear_s + self.watch.settle_s
+
+
+def needed(asked: Asked) -> int | None:
+    """Requests with which every countable gate decides and a service that is well passes; None: with no number of them.
+
+    Raises:
+        ValueError: no look, or a power that cannot be.
+    """
+    look, users = asked.looks[0], asked.watch.gate
+    at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    enough = [
+        None if few is None else math.ceil(few / asked.samples.get(one.measure, 1.0))
+        for one in asked.gates
+        if one.kind in _COUNTED and not one.muted
+        for few in [fewest(one, look)]
+    ]
+    known = [one for one in enough if one is not None]
+    if len(known) < len(enough):
+        return None
+
+    def passes(n: int) -> bool:
+        (one,) = powers(
+            [(at, n / look.hours)],
+            [users],
+            phase="planned",
+            percent=100.0,
+            looks=[look],
+            samples=asked.samples,
+            power=asked.power,
+        )
+        return (one.passes_at or 0.0) >= asked.healthy
+
+    if not passes(MOST_SAMPLES):
+        return None
+    low, high = max(known, default=1) - 1, MOST_SAMPLES
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return high
+
+
+def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tuple[float, float] | None:
+    """Hours until `wanted` requests have come with the power asked for, and requests expected in them.
+
+    None: not within the longest soak.
+    """
+    rates = asked.per_s if len(asked.per_s) == HOURS else asked.per_s * HOURS
+    expected, at = 0.0, begins.hour + begins.minute / 60
+    for hour in range(1, MOST_SOAK_H + 1):
+        expected += rates[int(at % HOURS)] * percent / 100 * 3600
+        at += 1
+        if hour >= asked.least_h and stats.poisson.ppf(1 - asked.power, expected) >= wanted:
+            return float(hour), expected
+    return None
+
+
+def plan(asked: Asked) -> Schedule:
+    """The soonest schedule.
+
+    Raises:
+        ImpossibleError: there is none; why, in a sentence.
+    """
+    if not any(asked.per_s):
+        raise ImpossibleError("no requests were seen, and without traffic no soak can promote anything")
+    wanted = needed(asked)
+    if wanted is None:
+        raise ImpossibleError(
+            f"a service of {(1 - asked.healthy) * 100:.1f} % does not pass the gates, whatever the traffic: "
+            "look at their limits"
+        )
+    ends: dict[float, dt.datetime] = {0.0: asked.begins}
+    ways: dict[float, tuple[Step, ...]] = {0.0: ()}
+    refused: list[Step] = []
+    for percent in WEIGHTS:  # in rising order: each is reached from smaller ones only
+        reached = [one for one in ends if percent <= (one * asked.times if one else asked.first)]
+        for before in sorted(reached, key=lambda one: ends[one])[:1]:
+            step = _step(asked, percent, ends[before], wanted)
+            if step is None:
+                continue
+            if asked.users is not None:
+                step = _stopped(asked, step)
+                if step.users is None or step.users > asked.users:
+                    refused.append(step)
+                    continue
+            ends[percent] = dt.datetime.fromisoformat(step.ends)
+            ways[percent] = (*ways[before], step)
+    if 100.0 not in ways:
+        raise ImpossibleError(_why(asked, wanted, max(ends), refused))
+    done = ends[100.0] + dt.timedelta(hours=asked.after_h, seconds=asked.pause_s if asked.after_h else 0.0)
+    steps = ways[100.0] if asked.users is not None else tuple(_costed(asked, one) for one in ways[100.0])
+    return Schedule(steps=steps, ends=_iso(done), after_h=asked.after_h)
+
+
+def _step(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> Step | None:
+    """A step that begins then; None: its soak cannot decide."""
+    found = soak(asked, percent, begins, wanted)
+    if found is None:
+        return None
+    return _soaking(asked, percent, begins, found, wanted)
+
+
+def _soaking(asked: Asked, percent: float, begins: dt.datetime, soaked: tuple[float, float], wanted: int) -> Step:
+    """A step whose soak has so many hours and expects so many requests."""
+    hours, expected = soaked
+    scale = hours / asked.looks[0].hours
+    looks = tuple(Look(hours=one.hours * scale, alpha=one.alpha) for one in asked.looks)
+    return Step(
+        percent=percent,
+        begins=_iso(begins),
+        ends=_iso(begins + dt.timedelta(hours=hours, seconds=asked.pause_s)),
+        hours=hours,
+        looks=looks,
+        requests=math.floor(expected),
+        needed=wanted,
+        guard=asked.guard(percent),
+        users=None,
+        worst=1.0,
+    )
+
+
+def _stopped(asked: Asked, step: Step) -> Step:
+    """The step, with a longer soak where a failure might pass a shorter one; what it costs is known."""
+    found = _costed(asked, step)
+    begins = dt.datetime.fromisoformat(step.begins)
+    for hours in LONGER_H:
+        if found.users is not None:
+            break
+        if hours > step.hours:
+            longer = soak(replace(asked, least_h=hours), step.percent, begins, step.needed)
+            if longer is not None:
+                found = _costed(asked, _soaking(asked, step.percent, begins, longer, step.needed))
+    return found
+
+
+def _costed(asked: Asked, step: Step) -> Step:
+    """The step with the failing share beyond the alert limit that harms the most users."""
+    watch = replace(asked.watch, looks=step.looks, guards=(step.guard,) if step.guard else ())
+    from_hour = float(dt.datetime.fromisoformat(step.begins).hour)
+    traffic = Traffic(asked.per_s, step.percent / 100, from_hour=from_hour, failing=asked.healthy)
+    shares = [share for share in SHARES if share > watch.limit]
+    rows = forecast(traffic, watch, shares=shares, confidence=asked.confidence)
+    worst = max(rows, key=lambda one: math.inf if one.users.most is None else one.users.most)
+    return step.model_copy(update={"users": worst.users.most, "worst": worst.share})
+
+
+def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str:
+    """Why 100 % is not reached, and what would help."""
+    per_day = sum(asked.per_s) / len(asked.per_s) * 86_400
+    about = f"{per_day:,.0f} requests a day"
+    over = next((one for one in refused if one.percent == 100.0), refused[-1] if refused else None)
+    if over is not None:
+        cost = "is not stopped by its soak" if over.users is None else f"harms up to {over.users:,.0f} users"
+        held = f"up to {most:g} % it is held" if most else "no step holds it"
+        return (
+            f"at {over.percent:g} % of {about} a failure of {over.worst * 100:.0f} % {cost}, and the budget is "
+            f"{asked.users:,}; {held}: look more often than every {asked.watch.every_min:g} min, or allow more users"
+        )
+    tried = min(asked.first if not most else most * asked.times, 100.0)
+    enough = (one for one in range(1, 101) if soak(asked, float(one), asked.begins, wanted))
+    least = next(enough, None)
+    more = f"begin with {least} % (--first {least})" if least else "not even 100 % would have them"
+    some = per_day / HOURS * MOST_SOAK_H * tried / 100
+    return (
+        f"at {tried:g} % of {about} {MOST_SOAK_H} h hold some {some:,.0f}, and a proof "
+        f"takes {wanted:,} with a chance of {asked.power * 100:g} %: {more}, or have more requests (runbook probe)"
+    )
+
+
+def _iso(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

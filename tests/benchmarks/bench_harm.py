@@ -1,0 +1,42 @@
+"""`make bench-harm`: the harm forecast against the world; exit 1 where fewer plays are within it than was said."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from runbook_lib.params.load import load_file
+from runbook_lib.rehearse.quick.harm_truth import page, run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plays", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1, help="of the first play; the others follow")
+    parser.add_argument("--write", action="store_true", help="write docs/harm.md")
+    asked = parser.parse_args()
+    params = load_file(ROOT / "params" / "prod.yaml", {})
+    confidence = params.policy.harm.confidence
+    began, found = time.monotonic(), []
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        seeds = range(asked.seed, asked.seed + asked.plays)
+        for done, held in enumerate(pool.map(partial(run, params=params), seeds, chunksize=4), 1):
+            found.append(held)
+            if done % 100 == 0:
+                print(f"{done:,} of {asked.plays:,} plays, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    text = page(found, asked.seed, confidence)
+    print(text)
+    if asked.write:
+        (ROOT / "docs" / "harm.md").write_text(text, encoding="utf-8")
+    return 0 if sum(one.within for one in found) >= confidence * len(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

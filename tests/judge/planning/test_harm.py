@@ -1,0 +1,170 @@
+"""What a failure costs: the plays against closed forms, the guards' own arithmetic and plays that were not counted."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.base.project import params_dir
+from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.planning.guard_math import Demands, figures
+from runbook_lib.judge.planning.harm import SHARES, Harm, Traffic, Watch, _course, _declared, _rank, forecast, late
+from runbook_lib.params.load import load_file
+
+PARAMS = load_file(params_dir() / "prod.yaml")
+GATE = PARAMS.policy.gate("success_rate")
+LOOKS = PARAMS.policy.phases["07_phase2_50_percent"].looks
+
+
+def watch(every_min: float = 5.0, guards: tuple[tuple[int, float], ...] = ()) -> Watch:
+    return Watch(
+        gate=GATE,
+        looks=LOOKS,
+        every_min=every_min,
+        guards=guards,
+        alpha_early=0.01,
+        prior=(1.0, 9.0),
+        confidence=0.95,
+        settle_s=300,
+        delay_s=300,
+        clear_s=60,
+    )
+
+
+def traffic(per_day: float = 3000, weight: float = 0.5, **more: float) -> Traffic:
+    return Traffic((per_day / 86_400,), weight, **more)
+
+
+def row(rows: tuple[Harm, ...], share: float, begins: float = 0.0) -> Harm:
+    return next(one for one in rows if (one.share, one.begins_h) == (share, begins))
+
+
+@pytest.fixture(scope="module")
+def usual() -> tuple[Harm, ...]:
+    return forecast(traffic(baseline=0.96), watch(guards=((5, 1200.0),)))
+
+
+def test_every_share_at_once_and_late(usual: tuple[Harm, ...]) -> None:
+    half = late(watch())
+    assert half == 12
+    assert [(one.share, one.begins_h) for one in usual] == [(s, b) for b in (0.0, half) for s in SHARES]
+    for one in usual:
+        assert math.isclose(sum(one.stopped_by.values()) + one.goes_on, 1)
+        if one.users.most is not None and one.requests.most is not None and one.users.median is not None:
+            assert one.users.median <= one.users.most <= one.requests.most
+            assert one.baseline is not None and one.baseline.most == pytest.approx(0.96 * one.requests.most)
+
+
+def test_a_record_says_the_same_again(usual: tuple[Harm, ...]) -> None:
+    again = forecast(traffic(baseline=0.96), watch(guards=((5, 1200.0),)), shares=(0.2,), begins=(0.0,))
+    assert again[0] == row(usual, 0.2)
+    assert Harm.model_validate_json(again[0].model_dump_json()) == again[0]
+
+
+def test_the_worse_it_is_the_sooner_it_is_stopped(usual: tuple[Harm, ...]) -> None:
+    waits = [row(usual, share).minutes.median or math.inf for share in SHARES]
+    assert waits == sorted(waits, reverse=True)
+
+
+def test_everything_failing_takes_the_looks_requests_and_the_time_until_they_are_seen() -> None:
+    """Three failures of three show more than 2 % at 1 % (half of it on the start): then settling, watch and polling."""
+    found = forecast(traffic(86_400, 1.0), watch(every_min=1), shares=(1.0,), begins=(0.0,))[0]
+    # One a second: known after 300 s and the next look; then 60 s until the last client has left.
+    assert found.users.median == pytest.approx(300 + 60 + 60, abs=40)
+    assert found.stopped_by == {"guard": 0, "watch": 1, "look": 0}
+
+
+def test_nobody_looking_leaves_it_to_the_declared_look() -> None:
+    found = forecast(traffic(), watch(every_min=0), shares=(0.5,), begins=(0.0,))[0]
+    assert found.stopped_by == {"guard": 0, "watch": 0, "look": 1}
+    assert found.minutes.median == pytest.approx(24 * 60 + 5)
+    assert found.users.median == pytest.approx(0.5 * 1500, rel=0.1)
+
+
+@pytest.mark.parametrize(("least", "window_s", "bad"), [(5, 1200.0, 0.2), (7, 1200.0, 0.5), (4, 5400.0, 0.1)])
+def test_guards_stop_it_when_their_own_arithmetic_says(least: int, window_s: float, bad: float) -> None:
+    """Half of the plays are within the median: so says the chance of `guard_math` that a fault is noticed by then."""
+    quiet = Traffic((3000 / 86_400,), 0.5, failing=0.0)
+    asked = {"shares": (bad,), "begins": (0.0,), "plays": 200}
+    median = forecast(quiet, watch(0, ((least, window_s),)), **asked)[0].minutes.median  # type: ignore[arg-type]
+    assert median is not None
+    demands = Demands(0.01, 0.02, bad, 0.01, 0.1, median, (0, 24), 300)
+    assert figures(least, window_s, [1500 / 86_400], demands).within == pytest.approx(0.5, abs=0.12)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    per_day=st.sampled_from([300.0, 3000.0, 30_000.0]),
+    weight=st.sampled_from([0.1, 0.5, 1.0]),
+    share=st.sampled_from([0.1, 0.2, 0.5, 1.0]),
+    begins=st.sampled_from([0.0, 12.0]),
+)
+@example(per_day=3000.0, weight=0.5, share=0.1, begins=12.0)
+def test_other_plays_stay_within_what_is_said(per_day: float, weight: float, share: float, begins: float) -> None:
+    """Of plays that the forecast did not see, the figure at 85 % is within its figure at 95 %."""
+    setting = (Traffic((per_day / 86_400,), weight), watch(guards=((5, 1200.0),)))
+    said = forecast(*setting, shares=(share,), begins=(begins,))[0].users.most
+    assert said is not None
+    others = forecast(*setting, shares=(share,), begins=(begins,), confidence=0.85, seed=99)[0].users.most
+    assert others is not None and others <= said
+
+
+def test_fewer_users_are_harmed_by_a_smaller_step_a_shorter_watch_and_a_guard() -> None:
+    """What a refusal proposes is an improvement in each of its three ways."""
+    asked = {"shares": (1.0,), "begins": (0.0,)}
+    usual = forecast(traffic(30_000), watch(), **asked)[0].users.most or 0  # type: ignore[arg-type]
+    for better in (
+        forecast(traffic(30_000, 0.1), watch(), **asked),  # type: ignore[arg-type]
+        forecast(traffic(30_000), watch(every_min=1), **asked),  # type: ignore[arg-type]
+        forecast(traffic(30_000), watch(guards=((5, 600.0),)), **asked),  # type: ignore[arg-type]
+    ):
+        assert (better[0].users.most or math.inf) < usual
+
+
+def test_the_declared_look_sees_every_request_of_the_soak() -> None:
+    """Parts without a failure are in its course too: 1.8 % failing in all is short of the alert limit, and no FAIL."""
+    times, n = np.arange(0.0, 86_400, 60), np.ones(1440, dtype=np.int64)
+    bad = np.where(times % 3300 == 0, 1, 0)
+    course = _course(times, bad, n)
+    assert (sum(k for _, k, _ in course), sum(m for _, _, m in course)) == (27, 1440)
+    assert all(a[1] or b[1] for a, b in pairwise(course)), "what lies between failures is joined"
+    assert _declared(times, bad, n, LOOKS[0], watch()) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("plays", "rank"), [(59, 59), (60, 60), (93, 92), (124, 122)])
+def test_the_rank_is_that_of_the_tables(plays: int, rank: int) -> None:
+    """Wilks: 59, 93 and 124 values for the largest, the second and the third of them, at 95 % and 95 %."""
+    assert _rank(plays, 0.95) == rank
+
+
+def test_where_nobody_comes_nobody_is_harmed() -> None:
+    found = forecast(traffic(0), watch(), shares=(1.0,), begins=(0.0,))[0]
+    assert (found.users.most, found.goes_on) == (0, 0), "a soak without a request is held at its last look"
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"shares": (1.5,)}, "1.5"),
+        ({"begins": (40.0,)}, "40 h"),
+        ({"confidence": 1.0}, "confidence"),
+        ({"plays": 0}, "plays"),
+    ],
+)
+def test_what_cannot_be_is_refused(given: dict[str, float], wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        forecast(traffic(), watch(), **given)  # type: ignore[arg-type]
+
+
+def test_a_watch_wants_a_rate_and_looks() -> None:
+    with pytest.raises(ValueError, match="rate"):
+        Watch(PARAMS.policy.gate("dlq"), LOOKS, 5, (), 0.01, (1, 9), 0.95, 300, 300, 60)
+    with pytest.raises(ValueError, match="look"):
+        Watch(GATE, (), 5, (), 0.01, (1, 9), 0.95, 300, 300, 60)
+    with pytest.raises(ValueError, match="rates"):
+        Traffic((1.0, 2.0), 1.0)

@@ -1,0 +1,78 @@
+"""The forecast of a phase, and the budget that a shift has to hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runbook_lib.base.project import params_dir
+from runbook_lib.judge.planning.harm import Harm, Pair
+from runbook_lib.params.load import Params, load_file
+from runbook_lib.steps.alarm_odds import Submissions
+from runbook_lib.steps.harm import Forecast, harm_check, of_phase, shown, watch_of
+
+PARAMS = load_file(params_dir() / "prod.yaml")
+SEEN = Submissions((3000 / 86_400,), 0.96, known=True)
+NAME = "07_phase2_50_percent"
+
+
+def with_budget(users: int | None) -> Params:
+    policy = PARAMS.policy
+    return PARAMS.model_copy(
+        update={"policy": policy.model_copy(update={"harm": policy.harm.model_copy(update={"users": users})})}
+    )
+
+
+@pytest.fixture(scope="module")
+def forecast() -> Forecast:
+    return of_phase(PARAMS, NAME, SEEN, 5.0)
+
+
+def test_the_watch_is_that_of_the_policy() -> None:
+    found = watch_of(PARAMS, NAME, PARAMS.policy.phases[NAME])
+    assert (found.guards, found.every_min, found.limit) == (((5, 1200.0),), 5.0, pytest.approx(0.02))
+    assert (found.settle_s, found.delay_s, found.clear_s) == (300, 345, 60)
+
+
+def test_without_a_budget_it_is_advice(forecast: Forecast) -> None:
+    found = harm_check(PARAMS, forecast, required=True)
+    assert found.ok and not found.required and found.id == f"harm.{NAME}"
+    assert found.expected == "no budget (gates.yaml, harm.users)"
+    rows = [Harm.model_validate(one) for one in found.facts["rows"]]
+    assert tuple(rows) == forecast.rows, "the record has the whole forecast"
+
+
+def test_what_the_policy_bears_does_not_break_a_budget(forecast: Forecast) -> None:
+    """2 % failing is the alert limit: nothing stops it, and no budget could."""
+    worst = max(one.users.most or 0 for one in forecast.rows if one.share > 0.02)
+    held = replace(forecast, users=round(worst))
+    assert harm_check(PARAMS, held, required=True).ok
+    unseen = forecast.rows[0].model_copy(update={"share": 0.02, "users": Pair(median=1e6, most=None)})
+    assert harm_check(PARAMS, replace(held, rows=(unseen, *forecast.rows)), required=True).ok
+
+
+def test_a_budget_that_is_not_held_refuses_with_what_would_hold_it(forecast: Forecast) -> None:
+    worst = max(one.users.most or 0 for one in forecast.rows if one.share > 0.02)
+    found = harm_check(with_budget(round(worst) - 1), replace(forecast, users=round(worst) - 1), required=True)
+    assert not found.ok and found.required
+    assert f"harms up to {worst:.0f} users at 95 %, and the budget is {worst - 1:.0f} users" in found.reason
+    assert "a step of" in found.reason and "would hold it" in found.reason
+
+
+def test_what_nothing_holds_says_so(forecast: Forecast) -> None:
+    found = harm_check(with_budget(1), replace(forecast, users=1), required=True)
+    assert found.reason.endswith("no smaller step, watch or guard would hold it")
+
+
+def test_a_failure_that_the_soak_does_not_stop_holds_no_budget(forecast: Forecast) -> None:
+    endless = forecast.rows[-1].model_copy(update={"users": Pair(median=3, most=None), "share": 0.05, "begins_h": 12.0})
+    found = replace(forecast, users=10**6, rows=(endless,))
+    assert found.broken == (endless,)
+
+
+def test_it_is_shown_with_title_and_units(forecast: Forecast) -> None:
+    text = str(shown(forecast))
+    assert "What a failure would cost at 50 % (forecast" in text
+    assert "3,000 requests a day, seen" in text and "guards at 5 in 20 min" in text
+    assert "Users harmed before a failure is stopped" in text, "the chart in words"
