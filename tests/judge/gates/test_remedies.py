@@ -172,3 +172,16 @@ def test_a_gate_is_in_order_by_what_was_measured_since(
 ) -> None:
     found = in_order(policy.gate("generation_time"), levels=levels, n=n, at_least=20)
     assert (found.gate, found.verdict) == ("generation_time", verdict)
+
+
+@pytest.mark.parametrize("over", [None, "2026-09-14T14:20:00Z"])
+def test_capacity_is_raised_for_what_lasts_and_not_for_what_is_over(policy: Policy, over: str | None) -> None:
+    slow = policy.gate("generation_time").model_copy(update={"response": "backlog"})
+    waiting = {"queue_depth": Evidence(measure="queue_depth", kind="gauge", values=(40.0, 45.0), live=45.0)}
+    chosen = choose(slow, waiting, policy.remedies, over)
+    assert chosen.response == ("hold" if over else "backlog")
+    assert bool(over) == ("it was over at" in chosen.unfit)
+
+
+def test_what_fails_users_is_rolled_back_though_it_is_over(policy: Policy) -> None:
+    assert choose(policy.gate("success_rate"), {}, policy.remedies, "2026-09-14T14:20:00Z").response == "switch_off"
