@@ -57,7 +57,7 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
         evidence, result, look=case.look, looks=case.looks, confidence=case.confidence, prior=case.prior
     )
     if own:
-        return Tile(result, word, own["series"], drawn, band=own["band"])
+        return Tile(result, word, own["series"], drawn, band=own["band"], beside=_weight(evidence))
     went = course(gate.measure, seen)
     series = {
         **{name: [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},

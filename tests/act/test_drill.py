@@ -177,7 +177,7 @@ def test_an_alarm_that_waits_too_long_for_data_does_not_work(aws: EmbeddedAws, p
     known = Known(aws.client("cloudwatch"))
     ok, said = data_finding(known, waiting, aws.now(), insufficient_h=6)
     assert ok is False
-    assert f"INSUFFICIENT_DATA since {since:%Y-%m-%d %H:%M}Z" in said
+    assert f"INSUFFICIENT_DATA since {since:%Y-%m-%d %H:%M} UTC" in said
     assert data_finding(known, waiting, aws.now(), insufficient_h=8)[0] is not False
 
 

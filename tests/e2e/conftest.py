@@ -58,12 +58,13 @@ class Rollout:
     """One release on the shared stage, with an archive of its own."""
 
     def __init__(self, aws: EmbeddedAws, release: str, archive: Path, env: str = "prod") -> None:
-        self.aws, self.release, self.env = aws, release, env
+        # A fixture of a module is made again where its tests come back to a worker, and the stage remembers the first.
+        self.aws, self.release, self.env = aws, f"{release}-{new_run_id()}", env
         self.file = ROOT / "params" / f"{env}.yaml"
         self.folder = archive
         self.values: dict[str, Any] = {
             **read_yaml(ROOT / "params" / "rehearsal.yaml"),
-            "release": release,
+            "release": self.release,
             "archive": str(archive),
         }
         self.params: Params = load_file(self.file, self.values)

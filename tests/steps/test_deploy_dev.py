@@ -106,8 +106,8 @@ def test_again_it_deploys_nothing(walked: list[tuple[Record, str]]) -> None:
 def test_the_verdict_before_the_action_is_on_the_plan(walked: list[tuple[Record, str]]) -> None:
     """Else an applied run would say HOLD in the middle, for what it is about to bring about."""
     _, shown = walked[1]
-    banners = [line.split(".")[0] for line in shown.splitlines() if re.match(r"\S (PLANNED|PROMOTE|HOLD)\b", line)]
-    assert banners == ["✎ PLANNED", "✔ PROMOTE"]
+    banners = [line.split(".")[0] for line in shown.splitlines() if re.match(r"\S (PLANNED|PROMOTE|DONE|HOLD)\b", line)]
+    assert banners == ["✎ PLANNED", "✔ DONE"]
 
 
 def test_the_download_link_is_never_shown(walked: list[tuple[Record, str]]) -> None:

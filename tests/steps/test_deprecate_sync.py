@@ -365,7 +365,7 @@ def test_the_announcement_tells_each_step_once_from_its_newest_promotion(stage: 
         none = announcement([], run, removed=True, archived=None)
     rows = [line for line in text.splitlines() if line.startswith("| Phase")]
     assert rows == [
-        "| Phase 1: 10 % of traffic | prod | 2026-11-20 10:00 | 99.80 % (n = 312) | new |",
-        "| Phase 2: 50 % of traffic | prod | 2026-11-20 10:00 | 99.80 % (n = 312) | late |",
+        "| Phase 1: 10 % of traffic | prod | 2026-11-20 10:00 UTC | 99.80 % (n = 312) | new |",
+        "| Phase 2: 50 % of traffic | prod | 2026-11-20 10:00 UTC | 99.80 % (n = 312) | late |",
     ]
     assert "no applied PROMOTE is on record" in none
