@@ -177,9 +177,11 @@ def test_a_gate_is_in_order_by_what_was_measured_since(
 @pytest.mark.parametrize("over", [None, "2026-09-14T14:20:00Z"])
 def test_capacity_is_raised_for_what_lasts_and_not_for_what_is_over(policy: Policy, over: str | None) -> None:
     slow = policy.gate("generation_time").model_copy(update={"response": "backlog"})
-    waiting = {"queue_depth": Evidence(
+    waiting = {
+        "queue_depth": Evidence(
             measure="queue_depth", kind="gauge", start="", end="", query="", values=(40.0, 45.0), live=45.0
-        )}
+        )
+    }
     chosen = choose(slow, waiting, policy.remedies, over)
     assert chosen.response == ("hold" if over else "backlog")
     assert bool(over) == ("it was over at" in chosen.unfit)
