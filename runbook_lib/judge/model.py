@@ -279,6 +279,8 @@ class GateResult(Frozen):
     needed_hours: float | None = None
     """`needed` at the rate seen in the window."""
     collapsed: bool = False
+    doubted: bool = False
+    """Past collapse if the doubtful failures are failures: open, and a matter for people at once."""
     since: str | None = None
     """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
     since_between: tuple[str, str] | None = None

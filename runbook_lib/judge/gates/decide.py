@@ -227,6 +227,16 @@ def _before(counted: Sequence[GateResult], now: Situation, applied: bool) -> Out
 
 
 def _soaking(counted: Sequence[GateResult], now: Situation) -> Outcome:
+    doubted = _ranked([result for result in counted if result.doubted])
+    if doubted:
+        others = f"; also in doubt: {_names(doubted[1:])}" if doubted[1:] else ""
+        back = f"; the rollback is one command away: {_REMEDIES['rollback_1']}" if now.way_back else ""
+        return _outcome(
+            Decision.HOLD,
+            f"{_told(doubted[0])}{others}; if these are failures, the service has collapsed for its users",
+            f"{_weight(now)} stays; call people: find out what the users of these requests got{back}",
+            scenario="rollback_1" if now.way_back else None,
+        )
     silent = _having(counted, Verdict.NO_DATA)
     doubt = f", but there is no data yet for {_names(silent)}" if silent else ""
     return _outcome(

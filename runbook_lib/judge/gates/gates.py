@@ -204,7 +204,9 @@ def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
         return sure.model_copy(update={"evidence": evidence})
     why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
     reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
-    return result.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False})
+    doubted = result.collapsed and rules.version >= RULES
+    open_ = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False, "doubted": doubted}
+    return result.model_copy(update=open_)
 
 
 def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> GateResult:  # noqa: PLR0911 (a table of cases)

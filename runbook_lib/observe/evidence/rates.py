@@ -12,6 +12,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import courses, door, questions
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.courses import SINCE
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
@@ -36,6 +37,8 @@ def success(seen: Answered) -> Evidence:
     ledger = door.ledger(seen, met, jobs, spans) if met else None
     cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "") or silent(seen, window)
     unsure = ledger.unsure if ledger else 0
+    if ledger and seen.rules >= SINCE:
+        unsure += max(0, ledger.unexplained)
     turned = (met.broken + met.refused if met else 0) + unsure
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
     if kpi is None and jobs:

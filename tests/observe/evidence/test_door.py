@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window, iso
+from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Gate, Look, Verdict
+from runbook_lib.judge.model import Decision, Evidence, Gate, Look, Verdict
 from runbook_lib.observe.evidence import door, rates
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs import access_log
@@ -196,6 +197,26 @@ def test_accepted_and_no_job_does_not_add_up(n: int, missing: float) -> None:
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "the ledger does not add up" in result.reason
     assert result.needed is None, "more requests would not decide it"
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(20, 5000), missing=st.floats(0.3, 1))
+def test_half_of_the_accepted_without_a_job_is_a_matter_for_people_at_any_look(n: int, missing: float) -> None:
+    """It may be callers who repeat themselves, so it fails nothing; and it waits for no declared look."""
+    gone = round(n * missing)
+    result = judge(gate("success_rate"), rates.success(look_at(census(n - gone), requests=n)), look=None)
+    assert (result.verdict, result.doubted) == (Verdict.INCONCLUSIVE, True)
+    outcome = decide("during", [result], percent=10)
+    assert (outcome.decision, outcome.scenario) == (Decision.HOLD, "rollback_1")
+    assert "does not add up" in outcome.reason
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(20, 5000), missing=st.floats(0, 0.01))
+def test_a_few_without_a_job_hold_nothing_up(n: int, missing: float) -> None:
+    gone = round(n * missing)
+    result = judge(gate("success_rate"), rates.success(look_at(census(n - gone), requests=n)), look=None)
+    assert decide("during", [result], percent=10).decision is Decision.SOAK
 
 
 def test_repeats_are_believed_as_far_as_they_are_declared() -> None:

@@ -61,6 +61,17 @@ def test_a_shift_by_the_notebook_is_taken_back_to_0() -> None:
     assert "took the weight back to 0 % by itself" in play.play().reason
 
 
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_requests_that_become_no_job_call_people_within_hours(share: float) -> None:
+    """No job fails, for there is none: only what was accepted against what was written tells it."""
+    scenario = load("accepted_lost")
+    (fault,) = scenario.faults
+    worse = scenario.model_copy(update={"faults": (fault.model_copy(update={"set": {"accepted_lost": share}}),)})
+    ended = InProcess(PARAMS, worse, 3).play()
+    assert ended.decision == "HOLD" and "does not add up" in ended.reason
+    assert ended.detect_s is not None and ended.detect_s <= 6 * 3600
+
+
 def test_workers_whom_the_llm_refuses_are_no_cure() -> None:
     scenario = load("backlog_llm_limited")
     play = InProcess(PARAMS, scenario, 2)
