@@ -11,8 +11,8 @@ from runbook_lib.base.window import Window, parse, period_for
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import courses, door, questions
-from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.courses import SINCE
+from runbook_lib.observe.evidence.questions import FUNCTIONS, label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
