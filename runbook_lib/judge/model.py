@@ -250,6 +250,8 @@ class Evidence(Frozen):
     """Quantiles: `value`, `low` and `upper` of the samples from that part of the course on with which a change would
     most likely begin, behind its start."""
     doubtful: int = 0
+    untold: int = 0
+    """Of `doubtful`: no look during the soak will tell whether they are failures."""
     partial: bool = False
     """CloudWatch said PartialData, or part of the window could not be seen."""
     unseen: str = ""
@@ -280,7 +282,7 @@ class GateResult(Frozen):
     """`needed` at the rate seen in the window."""
     collapsed: bool = False
     doubted: bool = False
-    """Past collapse if the doubtful failures are failures: open, and a matter for people at once."""
+    """Past collapse if the failures that no look tells are failures: open, and a matter for people at once."""
     since: str | None = None
     """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
     since_between: tuple[str, str] | None = None

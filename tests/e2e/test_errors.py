@@ -84,7 +84,7 @@ def test_an_account_id_that_lost_its_zeros(rollout: Any, command: Any, tmp_path:
     file.write_text(rollout.file.read_text().replace('"000000000103"', "000000000103"))
     arguments = ["runbook", "run", "06", "--params", file, "--set", f"archive={rollout.folder}"]
     finished = command(arguments, rollout.aws.environ())
-    assert_nothing_was_begun(rollout, finished, str(file), "'account_id' is 67", "quote it in YAML")
+    assert_nothing_was_begun(rollout, finished, str(file), "000000000103 is a number", '"000000000103" if it is text')
 
 
 def test_a_notebook_that_is_none(rollout: Any, command: Any) -> None:

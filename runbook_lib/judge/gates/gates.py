@@ -204,7 +204,8 @@ def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
         return sure.model_copy(update={"evidence": evidence})
     why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
     reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
-    doubted = result.collapsed and rules.version >= RULES
+    told = evidence.model_copy(update={"bad": evidence.bad - (evidence.doubtful - evidence.untold)})
+    doubted = rules.version >= RULES and evidence.untold > 0 and _PLAIN_RATE(gate, told, rules).collapsed
     open_ = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False, "doubted": doubted}
     return result.model_copy(update=open_)
 

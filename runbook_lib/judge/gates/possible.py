@@ -57,6 +57,8 @@ def _counts(evidence: Evidence) -> Iterator[str]:
         yield f"{n} samples cannot be"
     if evidence.doubtful and not 0 <= evidence.doubtful <= (bad or 0):
         yield f"{evidence.doubtful} doubtful failures of {bad or 0} cannot be"
+    if not 0 <= evidence.untold <= evidence.doubtful:
+        yield f"{evidence.untold} of {evidence.doubtful} doubtful failures that no look tells cannot be"
 
 
 def _parts(evidence: Evidence) -> Iterator[str]:

@@ -160,8 +160,10 @@ def _noticed(least: int, window_s: float, failures_per_s: Floats, demands: Deman
     steps = np.arange(0.0, _MOST_S, _STEP_S)
     window = min(int(window_s / _STEP_S), len(steps) - 1)
     means, chances = [], []
-    for hour in range(*demands.daytime):
-        at = ((hour * 3600 + steps) // 3600 % HOURS).astype(int)
+    first, last = demands.daytime
+    # Not at full hours alone: who begins in a falling evening waits much longer at its end.
+    for begins in np.arange(first + 0.25, last, 0.5):
+        at = ((begins * 3600 + steps) // 3600 % HOURS).astype(int)
         expected = np.concatenate([[0.0], np.cumsum(failures_per_s[at] * _STEP_S)])[: len(steps)]
         quiet = np.asarray(special.pdtr(least - 1, expected))
         beyond = np.exp(-np.cumsum(np.minimum(hazard[at[window:]], 1.0) * _STEP_S))

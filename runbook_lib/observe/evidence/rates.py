@@ -36,9 +36,8 @@ def success(seen: Answered) -> Evidence:
     jobs = segment.n + segment.probes
     ledger = door.ledger(seen, met, jobs, spans) if met else None
     cause = _blind(seen, segment, met, figures) or (ledger.words if ledger else "") or silent(seen, window)
-    unsure = ledger.unsure if ledger else 0
-    if ledger and seen.rules >= SINCE:
-        unsure += max(0, ledger.unexplained)
+    untold = max(0, ledger.unexplained) if ledger and seen.rules >= SINCE else 0
+    unsure = (ledger.unsure if ledger else 0) + untold
     turned = (met.broken + met.refused if met else 0) + unsure
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
     if kpi is None and jobs:
@@ -56,6 +55,7 @@ def success(seen: Answered) -> Evidence:
         in_flight=segment.in_flight,
         **_course(seen, segment, spans, met),
         doubtful=min(met.doubtful + unsure, turned) if met else 0,
+        untold=untold,
         unseen=cause or (met.suspect if met else ""),
         extra={
             "completed": segment.completed,

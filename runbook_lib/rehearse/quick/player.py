@@ -160,7 +160,8 @@ class InProcess:
     def play(self) -> Ended:
         """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
         self.world.live(START + HISTORY)
-        phases = list(self.params.policy.phases_of(self.params.env))
+        # What is played is the world's: an environment without phases of its own plays those of the rollout.
+        phases = list(self.params.policy.phases_of(self.params.env) or self.params.policy.phases)
         soaks = [_Soak(self, name) for name in phases if name >= self.start_phase]
         for soak in (*soaks, _AfterMigration(self, phases[-1])):
             outcome, by = soak.walk()

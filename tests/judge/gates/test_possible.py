@@ -33,6 +33,7 @@ def told(policy: Policy, id: str, **fields: Any) -> Any:
         ("success_rate", {"n": -5, "bad": 0}, "-5 samples cannot be"),
         ("success_rate", {"n": 5000, "bad": 0, "doubtful": 9000}, "9000 doubtful failures"),
         ("success_rate", {"n": 5000, "bad": 0, "doubtful": -3}, "-3 doubtful failures"),
+        ("success_rate", {"n": 5000, "bad": 9, "doubtful": 3, "untold": 4}, "4 of 3 doubtful failures"),
         ("success_rate", {"blocks": (("2026-11-23T00:00:00Z", -1, 5), ("2026-11-23T01:00:00Z", 0, 5))}, "-1 failures"),
         ("success_rate", {"blocks": (("2026-11-23T00:00:00Z", 6, 5), ("2026-11-23T01:00:00Z", 0, 5))}, "6 failures"),
         (

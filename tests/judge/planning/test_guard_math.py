@@ -52,9 +52,9 @@ def rates(requests: float) -> list[float]:
 )
 def test_the_arithmetic_is_what_simulated_days_show(requests: float, least: int, minutes: int, seed: int) -> None:
     found = figures(least, minutes * 60, rates(requests), DEMANDS)
-    seen = simulated(least, minutes, rates(requests), DEMANDS, days=400, seed=seed)
+    seen = simulated(least, minutes, rates(requests), DEMANDS, days=1600, seed=seed)
     for reckoned, share in ((found.at_target, seen.at_target), (found.at_limit, seen.at_limit)):
-        error = 4.5 * np.sqrt(max(reckoned * (1 - reckoned), 1 / 400) / 400)
+        error = 4.5 * np.sqrt(max(reckoned * (1 - reckoned), 1 / 1600) / 1600)
         assert abs(reckoned - share) <= error + 0.12 * reckoned
     assert found.minutes == pytest.approx(seen.minutes, rel=0.25, abs=6)
 
@@ -69,6 +69,12 @@ def test_a_higher_count_never_fires_more_and_the_least_that_bears_is_the_least(r
     assert least == 2 or below.at_target > 0.01 or below.at_limit > 0.10
     assert below.at_limit >= here.at_limit
     assert below.minutes <= here.minutes + 1e-9
+
+
+def test_an_evening_that_grows_quiet_is_reckoned_through_the_hour() -> None:
+    evening = Demands(0.01, 0.02, 0.20, 0.01, 0.10, 30, (18, 19), 300)
+    seen = simulated(9, 10, rates(3514.0), evening, days=4000, seed=1)
+    assert figures(9, 600, rates(3514.0), evening).minutes == pytest.approx(seen.minutes, rel=0.2)
 
 
 def test_what_gives_is_said() -> None:

@@ -180,7 +180,7 @@ def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
         ("watch_min: 0.000001", "watch_min is 1e-06: wants 0 (nobody looks), or 1 minute and more"),
         ("title: Twice", "the key 'title' stands twice"),
         ("looks_h: [5, -1]", "'looks_h.1' is -1"),
-        ("looks_h: [.nan]", "'looks_h.0' is nan"),
+        ("looks_h: [.nan]", "ours.yaml, line 3: .nan is a number that YAML reads in its own way"),
         ("profile: [1, 2]", "ours.yaml: profile wants 24 weights"),
     ],
 )

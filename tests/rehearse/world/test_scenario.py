@@ -93,5 +93,5 @@ def test_an_unknown_scenario_is_answered_with_those_there_are() -> None:
 def test_what_takes_infinitely_long_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "far.yaml"
     path.write_text(f"name: far\ntitle: far\n{line}\n")
-    with pytest.raises(UsageError, match=r"far\.yaml: '.*' is (inf|nan)"):
+    with pytest.raises(UsageError, match=r"far\.yaml, line 3: \.(inf|nan) is a number that YAML reads in its own way"):
         load(path)
