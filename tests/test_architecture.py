@@ -19,6 +19,8 @@ ROOT = architecture.ROOT
 PAGES = (architecture.PAGE, ROOT / "CONTRIBUTING.md")
 PATH = re.compile(r"`((?:runbook_lib|tests|docs|params|notebooks|\.github|\.ci)/[\w./-]*)(?:::([\w.]+))?`")
 """A path in backticks, and after `::` a name that the file defines."""
+MOST_LINES = 350
+"""Of a module of the library. One that needs more has more than one purpose."""
 
 
 def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
@@ -49,6 +51,11 @@ def test_arrows_lead_down() -> None:
 def test_every_room_has_its_paragraph_in_the_order_of_the_floors() -> None:
     told = re.findall(r"^\*\*`runbook_lib/(\w+)`\*\*", architecture.PAGE.read_text("utf-8"), re.M)
     assert told == [room for floor in architecture.floors() for room in floor]
+
+
+def test_every_module_is_read_at_one_sitting() -> None:
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in (ROOT / "runbook_lib").rglob("*.py")}
+    assert {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)

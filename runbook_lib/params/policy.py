@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.remedies import Remedy
-from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
+from runbook_lib.judge.model import Frozen, Gate, Look
 from runbook_lib.judge.planning.cadence import Cadence
 from runbook_lib.params.alarms import Alarm, AlarmMath
+from runbook_lib.params.rollbacks import Rollback
 
 
 class Phase(Frozen):
@@ -53,62 +54,6 @@ class PhaseStep(Frozen):
     """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
     """The same, before the weight is raised; deploying what takes no traffic does not need them."""
-
-
-class Backlog(Frozen):
-    """When a backlog is one, and what is done about it (scenario 2)."""
-
-    depth: Comparison
-    """Messages waiting: the requirement's symptom."""
-    workers: int = Field(gt=0)
-    """Worker concurrency of the mitigation."""
-    keep_unreserved: int = Field(ge=0)
-    """Executions that must stay unreserved in the account; AWS refuses to go below 100."""
-    window_min: float = Field(gt=0)
-    """Minutes over which arrivals, service time and the LLM's errors are measured."""
-    llm_limited: Comparison
-    """Share of the jobs ended that the LLM's rate limit may refuse: beyond it the cure is the disease."""
-    steady: int = Field(gt=1)
-    """Points in a row by which the curve is said to have turned, or to be drained."""
-    enough_jobs: int = Field(default=20, gt=0)
-    """Jobs that must have ended since the queue was drained before their time is judged."""
-
-
-class Throttling(Frozen):
-    """When DynamoDB throttles, and what capacity is provisioned (scenario 3)."""
-
-    units: int = Field(gt=0)
-    """Read and write units of table and index at least."""
-    times_peak: float = Field(ge=1)
-    """Or so many times the busiest minute, whichever is more."""
-    peak_h: float = Field(gt=0)
-    """Hours in which the busiest minute is looked for."""
-    window_min: float = Field(gt=0)
-    """Minutes in which throttle events count as present."""
-    settle_min: float = Field(ge=0)
-    """Minutes after the table is ACTIVE that are not judged: retries of what was turned away before."""
-    backs_a_day: int = Field(gt=0)
-    """How often in 24 h AWS lets a table go back to on demand."""
-
-
-class Rollback(Frozen):
-    """One rollback scenario. It wants no record before it: nothing but account and confirmation may hold it up."""
-
-    title: str
-    envs: tuple[str, ...]
-    """Environments in which it may be applied."""
-    limit_min: float = Field(gt=0)
-    """Minutes from the decision to the effect that the requirement allows, exclusive."""
-    quiet_min: float = Field(default=0, ge=0)
-    """Minutes that are watched after the effect before the scenario counts as resolved."""
-    notify: bool = True
-    """People are told (`service.yaml`, `notify`)."""
-    lowers: bool = False
-    """It only lowers exposure: then not even a full disk holds it up. A mitigation that raises something is recorded
-    first, or not made.
-    """
-    backlog: Backlog | None = None
-    throttling: Throttling | None = None
 
 
 class Attestation(Frozen):

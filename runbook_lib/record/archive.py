@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -27,7 +26,7 @@ from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record, stat
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.place import RecordRef, is_place, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
-from runbook_lib.record.redact_notebook import redact_notebook, redact_text
+from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash, record_hash, write_folder, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
@@ -307,7 +306,7 @@ def seal_staged(
                 "files": dict(sorted(hashes.items())),
                 "previous": previous,
                 "sealed_at": now.isoformat(timespec="milliseconds"),
-                "warnings": (*draft.warnings, *trouble, *_altered(staging, hashes)),
+                "warnings": (*draft.warnings, *trouble, *journal.altered(staging, hashes)),
             }
         ).dump()
         record["hash"] = record_hash(record)
@@ -343,16 +342,3 @@ def _rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tup
     except Exception as error:  # whatever it is
         return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
     return contents, []
-
-
-def notebook_json(notebook: dict[str, Any]) -> bytes:
-    """A notebook as a file."""
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
-def _altered(staging: Path, hashes: dict[str, str]) -> list[str]:
-    """Attachments that are not, at sealing, what the journal says was attached."""
-    said = {event["name"]: event["sha256"] for event in journal.read_events(staging) if event["event"] == "attached"}
-    return [
-        f"{name} is not what was attached, says the journal" for name, sha in said.items() if hashes.get(name) != sha
-    ]

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.record.archive import Archive, notebook_json
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt, stamp_of
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.record import Record
-from runbook_lib.record.redact_notebook import redact_notebook
+from runbook_lib.record.redact_notebook import notebook_json, redact_notebook
 from runbook_lib.record.seal import gates_digest, record_hash, write_folder
 
 MIME = "application/vnd.runbook+json"

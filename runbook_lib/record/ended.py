@@ -1,13 +1,21 @@
-"""How a run ended, by its notebook and its journal: completed, failed, cancelled or died, and why."""
+"""How a run ended, by its notebook and its journal: completed, failed, cancelled or died, and why.
+
+And the signals that end one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
@@ -80,3 +88,42 @@ class Terminated(SystemExit):
 
     def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    """SIGTERM and SIGINT end a run only where it says so; those that come while it is being sealed are answered after.
+
+    Yields a context manager: within it a signal raises at once. Only a main thread can do this; in another, signals are
+    the main thread's business, and a process that ends is found by the next sweep.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield contextlib.nullcontext
+        return
+    armed, late = False, []
+
+    def stop(number: int, _frame: Any = None) -> None:
+        nonlocal armed
+        if not armed:
+            late.append(number)
+            return
+        armed = False
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def interruptible() -> Iterator[None]:
+        nonlocal armed
+        armed = True
+        try:
+            yield
+        finally:
+            armed = False
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield interruptible
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if late:
+        raise Terminated if late[0] == signal.SIGTERM else KeyboardInterrupt

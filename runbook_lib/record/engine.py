@@ -10,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import recording
-from runbook_lib.record.ended import Terminated, begun, cut_short, outcome_of
+from runbook_lib.record.ended import begun, cut_short, deferring_signals, outcome_of
 from runbook_lib.record.given import parameters
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
 
 _SAVED_EVERY_S = 0.5
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class RunbookEngine:
@@ -121,7 +118,7 @@ class RunbookEngine:
             raise _told(error, "nothing was run, and there is no record of it") from None
         ending: tuple[Status, Problem | None]
         stopped = False
-        with _deferring_signals() as interruptible:
+        with deferring_signals() as interruptible:
             try:
                 with interruptible():
                     _execute(manager, kernel_name, warm, run, logger, log_output, kwargs)
@@ -314,42 +311,3 @@ def _execute(
         raise kernels.NoKernel.because(error, said) from error
     finally:
         kernel.stop()
-
-
-@contextlib.contextmanager
-def _deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
-    """SIGTERM and SIGINT end a run only where it says so; those that come while it is being sealed are answered after.
-
-    Yields a context manager: within it a signal raises at once. Only a main thread can do this; in another, signals are
-    the main thread's business, and a process that ends is found by the next sweep.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield contextlib.nullcontext
-        return
-    armed, late = False, []
-
-    def stop(number: int, _frame: Any = None) -> None:
-        nonlocal armed
-        if not armed:
-            late.append(number)
-            return
-        armed = False
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def interruptible() -> Iterator[None]:
-        nonlocal armed
-        armed = True
-        try:
-            yield
-        finally:
-            armed = False
-
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
-    try:
-        yield interruptible
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if late:
-        raise Terminated if late[0] == signal.SIGTERM else KeyboardInterrupt

@@ -256,3 +256,11 @@ def _write(path: Path, text: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def altered(staging: Path, hashes: dict[str, str]) -> list[str]:
+    """Attachments that are not, at sealing, what the journal says was attached."""
+    said = {event["name"]: event["sha256"] for event in read_events(staging) if event["event"] == "attached"}
+    return [
+        f"{name} is not what was attached, says the journal" for name, sha in said.items() if hashes.get(name) != sha
+    ]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from runbook_lib.base.redact import MASK, Pieces, redact, redact_file, redact_text
 
-__all__ = ["MASK", "redact", "redact_file", "redact_notebook", "redact_output", "redact_outputs", "redact_text"]
+__all__ = [
+    "MASK",
+    "notebook_json",
+    "redact",
+    "redact_file",
+    "redact_notebook",
+    "redact_output",
+    "redact_outputs",
+    "redact_text",
+]
 
 _BINARY = ("image/png", "image/jpeg", "image/gif", "application/pdf")
 
@@ -19,6 +29,11 @@ def redact_notebook(nb: Any) -> None:
         redact_outputs(cell.get("outputs", []))
         _in_place(cell.get("metadata"))
     _in_place(nb.get("metadata"))
+
+
+def notebook_json(notebook: dict[str, Any]) -> bytes:
+    """A notebook as a file."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def redact_outputs(outputs: Iterable[Any]) -> None:

@@ -340,9 +340,7 @@ class Run:
         decided = outcome.model_dump(mode="json", include={"decision", "said", "reason", "next"})
         self.journal.append("closed", **decided)
         self._closed = True
-        where = None
-        if self.origin == "interactive":
-            where = self._seal("completed")
+        where = self._seal("completed") if self.origin == "interactive" else None
         type(self)._open = None
         note = closing_note(self.run_id, outcome, where, self.unknown)
         gates = plain(outcome.results)

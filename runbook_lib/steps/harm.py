@@ -12,7 +12,8 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.planning.alarm_math import least_count
 from runbook_lib.judge.planning.guard_math import least_that_bears, propose
-from runbook_lib.judge.planning.harm import Harm, Traffic, Watch, forecast
+from runbook_lib.judge.planning.harm import Harm, forecast
+from runbook_lib.judge.planning.harm_terms import Traffic, Watch
 from runbook_lib.observe.alarms.declared import threshold
 from runbook_lib.params.load import Params
 from runbook_lib.params.policy import Phase

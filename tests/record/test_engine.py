@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from runbook_lib.record import kernel
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.ended import Terminated, cut_short
+from runbook_lib.record.ended import Terminated, cut_short, deferring_signals
 from runbook_lib.record.engine import RunbookEngine, prestart
 from runbook_lib.record.kernel import NoKernel
 from runbook_lib.record.record import Record
@@ -340,10 +340,8 @@ def test_a_run_in_a_thread(project: Project) -> None:
 
 
 def _signalled(number: signal.Signals, armed: bool) -> Callable[[], None]:
-    from runbook_lib.record.engine import _deferring_signals
-
     def act() -> None:
-        with _deferring_signals() as interruptible:
+        with deferring_signals() as interruptible:
             if armed:
                 with interruptible():
                     signal.raise_signal(number)

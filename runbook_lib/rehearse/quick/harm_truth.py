@@ -17,7 +17,8 @@ import numpy as np
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.statistics import clopper_pearson
 from runbook_lib.judge.model import Decision
-from runbook_lib.judge.planning.harm import SHARES, Harm, Pair, forecast, late
+from runbook_lib.judge.planning.harm import SHARES, Harm, Pair, forecast
+from runbook_lib.judge.planning.harm_terms import late
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.quick.draw import Drawn, Play
 from runbook_lib.rehearse.quick.fuzz import NOTEBOOKS, designed, opened

@@ -36,6 +36,7 @@ from runbook_lib.steps.infra import PREVIOUS
 from runbook_lib.steps.rollbacks.async_failing_charts import charts
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
 from runbook_lib.steps.rollbacks.incident import Incident
+from runbook_lib.steps.rollbacks.post_mortem import moves
 from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE, kept_template, same_template
 from runbook_lib.steps.rollbacks.telling import OFF
 
@@ -338,19 +339,7 @@ class AsyncFailing:
     def report(self) -> Any:
         """The skeleton of the post-mortem, with what this scenario knows."""
         try:
-            return self.incident.post_mortem(self.seen.sections(), _moves(self.state))
+            return self.incident.post_mortem(self.seen.sections(), moves(self.state))
         except RunbookError as error:
             id = f"{self.incident.id}.post_mortem"
             return self.incident.note(check(id, "Post-mortem", None, str(error), required=False))
-
-
-def _moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:
-    """How the dial was moved, and who took it back, as AppConfig tells it."""
-    rows = []
-    for one in state.history:
-        if one.started_at:
-            rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
-        if one.taken_back_at:
-            who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(one.taken_back_by or "", "a call of StopDeployment")
-            rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
-    return rows

@@ -37,7 +37,7 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, first_decision, spell, time_to_effect
 from runbook_lib.judge.model import Outcome, Verdict, Word
 from runbook_lib.observe.traffic.state import TrafficState
-from runbook_lib.params.policy import Rollback
+from runbook_lib.params.rollbacks import Rollback
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import read_events
 from runbook_lib.record.record import Record

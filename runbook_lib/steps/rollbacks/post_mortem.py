@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbook_lib.base.foreign import markdown
-from runbook_lib.base.window import when
+from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.incidents.incident import Clock, spell
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.rollout.timeline import Decided, Story
 from runbook_lib.show.style import rank
 
@@ -139,3 +140,15 @@ def _decision(same: Sequence[Decided]) -> str:
     one, more = same[0], f"{words.count(len(same) - 1, 'time')} more"
     again = f" (and {more}, until {when(same[-1].at)})" if len(same) > 1 else ""
     return f"{one.notebook} @ {one.env}: {one.told}{again}"
+
+
+def moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:
+    """How the dial was moved, and who took it back, as AppConfig tells it."""
+    rows = []
+    for one in state.history:
+        if one.started_at:
+            rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
+        if one.taken_back_at:
+            who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(one.taken_back_by or "", "a call of StopDeployment")
+            rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
+    return rows

@@ -1,6 +1,6 @@
 """What the cells of `rollback_2_queue_backlog` call to act: raise, watch, put back, or fall through to scenario 1.
 
-Which it is follows from AWS and the deviations on record (`queue_backlog_seen.py`).
+Which it is follows from AWS and the deviations on record (`queue_backlog_seen.py`, `queue_backlog_after.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Decision, Outcome, Verdict
+from runbook_lib.observe.resources.workers import Workers
 from runbook_lib.run.run import Run
 from runbook_lib.show.console import folded
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.incident import Incident
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
+from runbook_lib.steps.rollbacks.queue_backlog_after import BacklogAfter
 from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, SETTINGS, BacklogSeen
 
 SLOW = (
@@ -40,6 +42,7 @@ class Backlog:
         self.run, self.params, self.incident = run, run.params, Incident(run)
         self.mitigation = Mitigation(self.incident, SETTINGS, "backlog")
         self.seen = BacklogSeen(self.mitigation)
+        self.after = BacklogAfter(self.seen)
 
     # What is true
 
@@ -68,28 +71,28 @@ class Backlog:
     @property
     def failed(self) -> str:
         """Why more workers are no cure; empty: they may be. A curve that turned late has turned."""
-        seen = self.seen
+        seen, after = self.seen, self.after
         if not (seen.raised or seen.deep):
             return ""
         if self.llm_fails:
             return seen.llm_check().reason
-        turned = seen.turned is not None and seen.turned.turned_s is not None
-        curve = seen.curve_check()
+        turned = after.turned is not None and after.turned.turned_s is not None
+        curve = after.curve_check()
         if seen.raised and not turned and curve.verdict is Verdict.FAIL:
             return curve.reason
-        return self.mitigation.not_cured(lambda: seen.orders) if seen.raised else ""
+        return self.mitigation.not_cured(lambda: after.orders) if seen.raised else ""
 
     def judge(self) -> Outcome:
         """The decision by what is true now; after the action it is judged anew."""
-        seen, mitigation = self.seen, self.mitigation
+        seen, after, mitigation = self.seen, self.after, self.mitigation
         if seen.raised or mitigation.closed:
-            own = (self._raised(), seen.curve_check(), self._undone())
-            self.run.check(*own, mitigation.gates_check(seen.orders))
+            own = (self._raised(), after.curve_check(), self._undone())
+            self.run.check(*own, mitigation.gates_check(after.orders))
             clock = self.incident.clock
-            if seen.turned is not None and seen.turned.turned_s is not None and clock and clock.set_at:
+            if after.turned is not None and after.turned.turned_s is not None and clock and clock.set_at:
                 set_at = dt.datetime.fromisoformat(clock.set_at)
                 ahead = (set_at - dt.datetime.fromisoformat(clock.decided_at)).total_seconds()
-                self.incident.was_set(set_at, max(0.0, seen.turned.turned_s - ahead), mitigation.key)
+                self.incident.was_set(set_at, max(0.0, after.turned.turned_s - ahead), mitigation.key)
         failed = self.failed
         falls = bool(failed) or mitigation.fell
         found = "find out why the queue grew, then " if mitigation.symptom_seen() else ""
@@ -98,14 +101,14 @@ class Backlog:
             acted=seen.raised or seen.over or falls,
             would=self._would(),
             done=self._done(),
-            besides=f"the queue is drained, but {seen.missing_back}" if self._kept else "",
+            besides=f"the queue is drained, but {after.missing_back}" if self._kept else "",
             then=mitigation.after_the_fall if falls else f"{found}go on with the phase",
             come_back_at=self._come_back(),
             falls_to="rollback_1" if falls else None,
         )
         if outcome.decision is Decision.HOLD and self.run.checks["rollback_2.gates"].verdict is Verdict.FAIL:
             return mitigation.say_next(outcome, SLOW)
-        if seen.raised and not seen.missing_back and not failed:
+        if seen.raised and not after.missing_back and not failed:
             back = f"Apply this notebook once more: the queue is drained, and it puts {seen.was} workers back."
             return mitigation.say_next(outcome, back)
         return outcome
@@ -130,18 +133,18 @@ class Backlog:
     @property
     def _kept(self) -> bool:
         """The queue is drained, and the workers are needed yet."""
-        seen = self.seen
-        return seen.raised and not seen.returning and seen.drained and bool(seen.missing_back)
+        seen, after = self.seen, self.after
+        return seen.raised and not seen.returning and after.drained and bool(after.missing_back)
 
     def _come_back(self) -> dt.datetime:
         """When there is more to see: the limit, then the forecast's end."""
-        seen, due, now = self.seen, self.seen.due, self.run.now
-        if due and now < due:
-            return due
-        if seen.drained and seen.missing_back:
+        seen, after, now = self.seen, self.after, self.run.now
+        if after.due and now < after.due:
+            return after.due
+        if after.drained and after.missing_back:
             return now + DRAINED  # what keeps the workers is the arrivals, and those change with the hours
-        if seen.over or (seen.drained and not seen.missing_back):
-            return now + seen.until_judged()
+        if seen.over or (after.drained and not after.missing_back):
+            return now + after.until_judged()
         found = {one.option.id: one for one in seen.forecasts(seen.now_seen)}
         ahead = found["workers"].drain_s if found and found["workers"].drains else 900.0
         return now + dt.timedelta(seconds=min(max(ahead, 300.0), 3600.0))
@@ -167,7 +170,7 @@ class Backlog:
         return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE}) if seen.returning and not made.ok else made
 
     def _undone(self) -> Check:
-        seen, is_open = self.seen, bool(self.mitigation.open)
+        seen, after, is_open = self.seen, self.after, bool(self.mitigation.open)
         made = check(
             "rollback_2.undone",
             "Put back when drained",
@@ -175,7 +178,7 @@ class Backlog:
             "the deviation is closed: undone or adopted"
             if not is_open
             else f"{seen.policy.workers} workers run yet, {seen.was} again later: "
-            f"{seen.missing_back or 'the queue is drained, applying puts them back'}",
+            f"{after.missing_back or 'the queue is drained, applying puts them back'}",
             expected=f"{seen.was} workers",
             found=f"{seen.workers.reserved} workers",
         )
@@ -186,9 +189,9 @@ class Backlog:
     @property
     def planned(self) -> act.ConcurrencyPlan:
         """What is to be done now."""
-        seen, policy = self.seen, self.seen.policy
+        seen, after, policy = self.seen, self.after, self.seen.policy
         whole = seen.workers.maximum == policy.workers or seen.returning
-        if seen.raised and whole and (not seen.missing_back or self.llm_fails):
+        if seen.raised and whole and (not after.missing_back or self.llm_fails):
             return self._lowering()
         return act.plan_raise(
             seen.workers, policy.workers, keep_unreserved=policy.keep_unreserved, back_to=self.params.service.workers
@@ -248,12 +251,12 @@ class Backlog:
         if self.failed:
             fallen = self.mitigation.fall_back(self.failed)
             return stack(fallen, self._lower()) if self.llm_fails else fallen
-        if self.seen.raised and not self.seen.missing_back:
+        if self.seen.raised and not self.after.missing_back:
             return self._lower()
         if self.seen.raised and not self.planned.todo:
             since, workers = next(iter(self.mitigation.open.values())).at, self.seen.policy.workers
             done = f"{workers} workers run already, decided at {since}"
-            return line(f"Nothing to do: {done}; {self.seen.missing_back}.")
+            return line(f"Nothing to do: {done}; {self.after.missing_back}.")
         return self._raise()
 
     def _raise(self) -> Any:
@@ -272,7 +275,7 @@ class Backlog:
             ]
         )
         try:
-            seen.changed(act.apply(plan, seen.client, self.run.guard, self.params))
+            self._changed(act.apply(plan, seen.client, self.run.guard, self.params))
         except Refused:
             if wanted not in seen.read_again().facts().values():
                 mitigation.withdraw()
@@ -285,10 +288,14 @@ class Backlog:
 
     def _lower(self) -> Any:
         back = self.seen.was
-        self.seen.changed(act.apply(self._lowering(), self.seen.client, self.run.guard, self.params))
+        self._changed(act.apply(self._lowering(), self.seen.client, self.run.guard, self.params))
         self.mitigation.close_deviations("undone")
         self.incident.tell(f"{back} workers again")
         return line(f"{back} workers again; the deviation is closed.")
+
+    def _changed(self, found: Workers) -> None:
+        self.seen.changed(found)
+        self.after = BacklogAfter(self.seen)
 
     def proof(self) -> Any:
         """Read back from Lambda, and judged by the deviations on record."""

@@ -1,0 +1,192 @@
+"""One soak with a failure in it, played: who stops it, when, and what it cost until then. Pure.
+
+Requests are given by their count in each part of the course; a share of them fails from one second on. The first of
+these ends the play: a guard that fires, a look of whoever watches, a declared look.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runbook_lib.judge.gates import change
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.judge.planning.alarm_math import EVALUATION_S
+from runbook_lib.judge.planning.harm_terms import Floats, Traffic, Watch
+
+Counts = NDArray[np.int64]
+Each = Sequence[int]
+By = Literal["guard", "watch", "look"]
+
+BAKE_S = 86_400.0
+"""AppConfig bakes for at most 1,440 minutes."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """One play: when it was stopped by whom; by those who look; and what it cost until then."""
+
+    by: By | None
+    seconds: float
+    requests: float
+    failed: float
+    failed_by_looks: float
+    failed_unseen: float
+    looked: bool
+    """Those who look stopped it, sooner or later."""
+
+
+def play(
+    rng: np.random.Generator,
+    came: Counts,
+    part_s: float,
+    failure: tuple[float, float],
+    traffic: Traffic,
+    watch: Watch,
+) -> Played:
+    """One play.
+
+    Args:
+        came: requests in each part of `part_s` seconds.
+        failure: (seconds after the shift, share of the requests that fail from then on).
+    """
+    begin_s, share = failure
+    some = np.flatnonzero(came)
+    times, n = np.asarray(some * part_s, dtype=np.float64), came[some]
+    bad = rng.binomial(n, np.where(times >= begin_s, share, traffic.failing))
+    at, by = _looked((times, times + part_s), bad, n, begin_s, watch)
+    fires = _fires(times, part_s, bad, begin_s, watch)
+    stop, who = (fires, "guard") if fires <= at else (at, by)
+    known: By | None = who if math.isfinite(stop) else None  # type: ignore[assignment]
+
+    def since(counts: Counts, end: float) -> float:
+        return float(np.sum(counts[(times >= begin_s) & (times < min(end + watch.clear_s, watch.end_s))]))
+
+    return Played(
+        known,
+        stop - begin_s,
+        since(n, stop),
+        since(bad, stop),
+        since(bad, at),
+        since(bad, watch.end_s),
+        math.isfinite(at),
+    )
+
+
+def _fires(times: Floats, part_s: float, bad: Counts, begin_s: float, watch: Watch) -> float:
+    """Seconds at which the first guard fires; infinite: none does while AppConfig watches it.
+
+    AppConfig watches for the hours of the planned soak, a day at most, and again from its declared look on, where it is
+    extended.
+    """
+    failed = np.repeat(times + part_s, bad)
+    first_s = watch.looks[0].hours * 3600
+    bake, again = min(first_s, BAKE_S), first_s + watch.settle_s
+    found = math.inf
+    for least, window_s in watch.guards:
+        if len(failed) < least:
+            continue
+        last, first = failed[least - 1 :], failed[: len(failed) - least + 1]
+        # Evaluated each minute over the window that ends then.
+        fired = np.ceil((last[last - first < window_s - part_s] + watch.delay_s) / EVALUATION_S) * EVALUATION_S
+        fired = fired[(fired >= begin_s) & ((fired < bake) | (fired >= again)) & (fired < watch.end_s)]
+        found = min(found, float(fired[0])) if len(fired) else found
+    return found
+
+
+def _looked(spans: tuple[Floats, Floats], bad: Counts, n: Counts, begin_s: float, watch: Watch) -> tuple[float, By]:
+    """When those who look stop it, and whether at a declared look; infinite: it is promoted."""
+    start = 0.0
+    for number, look in enumerate(watch.looks):
+        end, due = look.hours * 3600, look.hours * 3600 + watch.settle_s
+        until = due if due > begin_s else start
+        if (seen := _watched(spans, bad, n, (start, until), begin_s, watch)) is not None:
+            return seen, "watch"
+        if due > begin_s:
+            verdict = _declared(spans[0], bad, n, look, watch)
+            last = number == len(watch.looks) - 1
+            if verdict is Verdict.FAIL or (last and verdict is not Verdict.PASS):
+                return due, "look"
+            if verdict is Verdict.PASS:
+                return math.inf, "look"
+        start = end
+    return math.inf, "look"
+
+
+def _watched(
+    spans: tuple[Floats, Floats],
+    bad: Counts,
+    n: Counts,
+    window: tuple[float, float],
+    begin_s: float,
+    watch: Watch,
+) -> float | None:
+    """When the test that holds at every look finds it, from `window`'s start on and before its end."""
+    start, until = window
+    mine = spans[0] >= start
+    ends, bad, n = spans[1][mine], bad[mine], n[mine]
+    every_s, threshold = watch.every_min * 60, -math.log(watch.alpha_early)
+    if not every_s:
+        return None
+
+    def found(number: int) -> bool:
+        seen = int(np.searchsorted(ends, number * every_s - watch.settle_s, side="right"))
+        if not bad[:seen].any():
+            return False
+        each, of = cast("Each", bad[:seen]), cast("Each", n[:seen])
+        return change.tested(each, of, watch.limit, watch.prior, watch.alpha_early).log_e >= threshold
+
+    # What counts is the largest e-value so far, so what one look finds each later one finds. Longer strides, and back.
+    low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
+    high, stride = min(low + 1, last), 1
+    while low < last and not found(high):
+        low, stride = high, 2 * stride
+        high = min(low + stride, last)
+    if low >= last:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high * every_s
+
+
+def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch) -> Verdict:
+    """What the gate says of the hours of a declared look."""
+    mine = times < look.hours * 3600
+    evidence = Evidence(
+        measure=watch.gate.measure,
+        kind="rate",
+        start=_iso(0.0),
+        end=_iso(look.hours * 3600),
+        query="supposed",
+        bad=int(bad[mine].sum()),
+        n=int(n[mine].sum()),
+        course=_course(times[mine], bad[mine], n[mine]),
+    )
+    judged = partial(judge, watch.gate, looks=watch.looks, confidence=watch.confidence, alpha_early=watch.alpha_early)
+    return judged(evidence, look=look, prior=watch.prior).verdict
+
+
+def _course(times: Floats, bad: Counts, n: Counts) -> tuple[tuple[str, int, int], ...]:
+    """As the evidence has it: each part with a failure by itself, what lies between them joined."""
+    found: list[tuple[str, int, int]] = []
+    joined = False
+    for at, k, m in zip(times.tolist(), bad.tolist(), n.tolist(), strict=True):
+        if not k and joined:
+            found[-1] = (found[-1][0], 0, found[-1][2] + m)
+        else:
+            found.append((_iso(at), k, m))
+        joined = not k
+    return tuple(found)
+
+
+def _iso(seconds: float) -> str:
+    day, rest = divmod(round(seconds), 86_400)
+    return f"1970-01-{day + 1:02d}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}+00:00"
