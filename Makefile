@@ -9,6 +9,8 @@ JOBS ?= 3
 STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
+# Each kernel and command is a process of its own: without compiled modules on disk each compiles the library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy architecture lock strip clean
 
@@ -28,8 +30,8 @@ test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov=runbook_lib/judge --cov=runbook_lib/act --cov=runbook_lib/record --cov-report= --durations=8
 	@$(BIN)/python -m coverage report --include='runbook_lib/judge/**,runbook_lib/act/**,runbook_lib/record/**' --fail-under=95 --skip-covered
 
-test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser
-	@$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not emulator and not kernel and not browser"
+test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser; properties with ten examples each
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not emulator and not kernel and not browser"
 
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-from collections.abc import Generator, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.patience import tellers
@@ -22,7 +24,17 @@ PARAMS = params_dir(HERE)
 LIMITED = {"judge", "act", "record"}
 """The rooms that `make test` wants to be covered."""
 UNTRACED = {"cli", "e2e", "rehearse", "run"}
-_EMULATED = {"embedded", "sandbox"}
+HEAVY = ("slow", "kernel", "browser", "emulator")
+QUICK = 10
+"""Examples at most of each property where `make test-fast` draws them."""
+
+# The tests start hundreds of Python processes: compiled modules are kept for the next one, whatever the shell says.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# jsonschema compiles the grammars of IRIs at import, a second in each process; no notebook's schema asks for them.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
+gc.set_threshold(100_000, 20, 100)
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -33,6 +45,7 @@ _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # `make test` draws the same examples wherever a commit is tested; `make test-random` draws others each time, and more.
 settings.register_profile("same", _CALM, derandomize=True)
 settings.register_profile("random", _CALM, max_examples=1000, print_blob=True)
+settings.register_profile("quick", _CALM, derandomize=True, max_examples=QUICK)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # No test may ever reach a real account by accident.
@@ -76,10 +89,41 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for the embedded AWS is marked so."""
+    """Marks who starts an embedded AWS; puts the heaviest modules first, so that at the end no worker waits for one.
+
+    A module stays together, in its own order: what is built for a module is built once.
+    """
     for item in items:
-        if _EMULATED & set(getattr(item, "fixturenames", ())):
+        if isinstance(item, pytest.Function) and any(map(_starts_aws, _functions(item))):
             item.add_marker("emulator")
+    if os.environ.get("HYPOTHESIS_PROFILE") == "quick":
+        for item in items:
+            draw_few(item)
+    weights: dict[Path, int] = {}
+    for item in items:
+        weight = next((place for place, name in enumerate(HEAVY) if item.get_closest_marker(name)), len(HEAVY))
+        weights[item.path] = min(weight, weights.get(item.path, weight))
+    items.sort(key=lambda item: weights[item.path])
+
+
+def _functions(item: pytest.Function) -> Iterator[Callable[..., object]]:
+    """The test's own function and those of the fixtures that it asks for, and they, and so on."""
+    yield getattr(getattr(item.function, "hypothesis", None), "inner_test", item.function)
+    for found in item._fixtureinfo.name2fixturedefs.values():
+        yield from (one.func for one in found)
+
+
+def _starts_aws(function: Callable[..., object]) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and EmbeddedAws.__name__ in code.co_names
+
+
+def draw_few(item: pytest.Item) -> None:
+    """Caps the examples of a property that says its own number; `tests/test_project.py` shows that it does."""
+    test = getattr(item, "obj", None)
+    if test is not None and is_hypothesis_test(test):
+        own = getattr(test, "_hypothesis_internal_use_settings", settings())
+        test._hypothesis_internal_use_settings = settings(own, max_examples=min(own.max_examples, QUICK))
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,17 @@ import subprocess
 import textwrap
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
+from tests.conftest import QUICK, draw_few
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -175,6 +179,22 @@ def test_scripts_within_tests_name_what_there_is() -> None:
                 if owner is not None and not hasattr(owner, node.attr):
                     missing.append(f"{where}: {node.value.id}.{node.attr}")
     assert len(scripts()) > 10 and missing == []
+
+
+def test_properties_are_drawn_with_few_examples_where_that_is_asked_for() -> None:
+    seen: list[int] = []
+
+    @settings(max_examples=200, database=None)
+    @given(st.integers())
+    def test(number: int) -> None:
+        seen.append(number)
+
+    test()
+    assert len(seen) == 200
+    seen.clear()
+    draw_few(SimpleNamespace(obj=test))  # type: ignore[arg-type]
+    test()
+    assert len(seen) == QUICK
 
 
 def test_the_wheel_has_every_file_of_the_library() -> None:
