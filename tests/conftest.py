@@ -25,7 +25,7 @@ LIMITED = {"judge", "act", "record"}
 """The rooms that `make test` wants to be covered."""
 UNTRACED = {"cli", "e2e", "rehearse", "run"}
 HEAVY = ("slow", "kernel", "browser", "emulator")
-QUICK = 10
+QUICK = 5
 """Examples at most of each property where `make test-fast` draws them."""
 
 # The tests start hundreds of Python processes: compiled modules are kept for the next one, whatever the shell says.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
-from runbook_lib.cli.app import _show_status, app
+from runbook_lib.cli.app import _show_status, app, main
 from runbook_lib.cli.options import placed
 from runbook_lib.cli.rehearse import rehearse
 from runbook_lib.commands.status import Status
@@ -31,10 +33,18 @@ COMMANDS = [
 
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
-    code = "from runbook_lib.cli.app import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *words], check=False, capture_output=True, text=True, cwd=ROOT, timeout=60
-    )
+    """As a process of its own would, in this one: what it prints, and its exit code."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", ["runbook", *words])
+        main()
+    return subprocess.CompletedProcess(words, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def names(group: typer.Typer, prefix: str = "") -> list[str]:

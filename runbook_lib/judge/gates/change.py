@@ -116,20 +116,49 @@ def tested(
         ValueError: no part, not as many failures as requests, or what `log_e` refuses.
     """
     numbers.chance(alpha=alpha)
-    each, of = counts(bad, n)
-    all_bad, all_n = whole or (each.sum(), of.sum())
-    # Only a failure raises the evidence: it is looked at after each part with one, and at the end.
-    failing = np.flatnonzero(each > 0)
-    k, m = np.append(np.cumsum(each)[failing], each.sum()), np.append(np.cumsum(of)[failing], of.sum())
-    known = np.append(k[:-1], all_bad), np.append(m[:-1], all_n)
-    start = log_e(np.maximum(known[0] - forgiven, 0), known[1], limit, prior) + math.log(START_SHARE)
-    later = _after_failures(np.diff(k, prepend=0), np.diff(m, prepend=0), limit, prior, forgiven)
+    failing, start, later = _course(bad, n, limit, prior, whole, forgiven)
     total = np.logaddexp(start, later)
     best = int(np.argmax(total))
     if total[-1] >= -math.log(alpha) or math.isclose(total[best], total[-1]):
         best = len(failing)
     over = None if best == len(failing) else int(failing[best])
     return Tested(float(total.max()), bool(later[best] > start[best]), over)
+
+
+def after_failures(
+    bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The parts of a course that have a failure, and the log of the e-value after each, but for what starts after it.
+
+    A look right after such a part has that start too, so its e-value is larger by at most 1 - `START_SHARE`.
+
+    Raises:
+        ValueError: as `tested`.
+    """
+    failing, start, later = _course(bad, n, limit, prior, None, 0)
+    return failing, np.logaddexp(start, later)[:-1]
+
+
+def _course(
+    bad: Sequence[int],
+    n: Sequence[int],
+    limit: float,
+    prior: tuple[float, float],
+    whole: tuple[int, int] | None,
+    forgiven: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """The parts with a failure; after each of them, and at the end, the log of the start's e-value, and the others'.
+
+    Only a failure raises the evidence.
+    """
+    each, of = counts(bad, n)
+    all_bad, all_n = whole or (each.sum(), of.sum())
+    failing = np.flatnonzero(each > 0)
+    k, m = np.append(np.cumsum(each)[failing], each.sum()), np.append(np.cumsum(of)[failing], of.sum())
+    known = np.append(k[:-1], all_bad), np.append(m[:-1], all_n)
+    start = log_e(np.maximum(known[0] - forgiven, 0), known[1], limit, prior) + math.log(START_SHARE)
+    later = _after_failures(np.diff(k, prepend=0), np.diff(m, prepend=0), limit, prior, forgiven)
+    return failing, start, later
 
 
 def _after_failures(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy import stats
@@ -87,6 +87,20 @@ def forecast(
         ValueError: shares, hours, a confidence or a number of plays that cannot be.
     """
     begins = (0.0, late(watch)) if begins is None else begins
+    return _forecast(traffic, watch, tuple(shares), tuple(begins), confidence, plays, seed)
+
+
+@lru_cache(maxsize=64)
+def _forecast(
+    traffic: Traffic,
+    watch: Watch,
+    shares: tuple[float, ...],
+    begins: tuple[float, ...],
+    confidence: float,
+    plays: int,
+    seed: int,
+) -> tuple[Harm, ...]:
+    """As `forecast`; a notebook that is run once more, with traffic as before, does not play it again."""
     numbers.share(**{f"share {share}": share for share in shares})
     numbers.chance(confidence=confidence)
     numbers.count(1, plays=plays)

@@ -27,6 +27,8 @@ By = Literal["guard", "watch", "look"]
 
 BAKE_S = 86_400.0
 """AppConfig bakes for at most 1,440 minutes."""
+_FIRST_PARTS = 100
+_NOTHING = np.empty(0, dtype=np.int64), np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -131,30 +133,41 @@ def _watched(
     """When the test that holds at every look finds it, from `window`'s start on and before its end."""
     start, until = window
     mine = spans[0] >= start
-    ends, bad, n = spans[1][mine], bad[mine], n[mine]
-    every_s, threshold = watch.every_min * 60, -math.log(watch.alpha_early)
+    times, ends, bad, n = spans[0][mine], spans[1][mine], bad[mine], n[mine]
+    every_s, enough = watch.every_min * 60, 1 / watch.alpha_early
     if not every_s:
         return None
+    low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
+
+    def first(places: Counts) -> int:
+        """The first look that knows the first of these parts; beyond the last one: there is none."""
+        if not len(places):
+            return last + 1
+        end = ends[places[0]]
+        number = max(low + 1, math.ceil((end + watch.settle_s) / every_s))
+        return number + int(number * every_s - watch.settle_s < end)
 
     def found(number: int) -> bool:
         seen = int(np.searchsorted(ends, number * every_s - watch.settle_s, side="right"))
-        if not bad[:seen].any():
-            return False
         each, of = cast("Each", bad[:seen]), cast("Each", n[:seen])
-        return change.tested(each, of, watch.limit, watch.prior, watch.alpha_early).log_e >= threshold
+        return bool(bad[:seen].any()) and (
+            change.tested(each, of, watch.limit, watch.prior, watch.alpha_early).log_e >= math.log(enough)
+        )
 
-    # What counts is the largest e-value so far, so what one look finds each later one finds. Longer strides, and back.
-    low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
-    high, stride = min(low + 1, last), 1
-    while low < last and not found(high):
-        low, stride = high, 2 * stride
-        high = min(low + stride, last)
-    if low >= last:
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle, high)
-    return high * every_s
+    # As a rule it is found soon after the failure began: a short course first, then longer ones.
+    length = int(np.searchsorted(times, begin_s)) + _FIRST_PARTS
+    while True:
+        each, of = cast("Each", bad[:length]), cast("Each", n[:length])
+        places, log_e = change.after_failures(each, of, watch.limit, watch.prior) if len(each) else _NOTHING
+        sure = places[log_e >= math.log(enough)]
+        if len(sure) or length >= len(bad):
+            break
+        length *= 4
+    # Where a look right after a failure may say so already, it is taken.
+    near = places[log_e >= math.log(max(enough - 1, 1.0))]
+    number = first(sure)
+    number = next((one for one in range(first(near), min(number, last + 1)) if found(one)), number)
+    return number * every_s if number <= last else None
 
 
 def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch) -> Verdict:

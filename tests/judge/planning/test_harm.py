@@ -11,10 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.project import params_dir
+from runbook_lib.judge.gates import change
 from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.guard_math import Demands, figures
 from runbook_lib.judge.planning.harm import SHARES, Harm, _rank, forecast
-from runbook_lib.judge.planning.harm_play import _course, _declared
+from runbook_lib.judge.planning.harm_play import _course, _declared, _watched
 from runbook_lib.judge.planning.harm_terms import Traffic, Watch, late
 from runbook_lib.params.load import load_file
 
@@ -170,3 +171,31 @@ def test_a_watch_wants_a_rate_and_looks() -> None:
         Watch(GATE, (), 5, (), 0.01, (1, 9), 0.95, 300, 300, 60)
     with pytest.raises(ValueError, match="rates"):
         Traffic((1.0, 2.0), 1.0)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_whoever_watches_finds_it_at_the_look_at_which_the_test_itself_first_says_so(data: st.DataObject) -> None:
+    """By asking at every look in turn, which takes a hundred times as long."""
+    count = data.draw(st.integers(1, 400))
+    n = np.asarray(data.draw(st.lists(st.integers(1, 3), min_size=count, max_size=count)))
+    share = data.draw(st.sampled_from([0.02, 0.05, 0.1, 0.5, 1.0]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    times = np.cumsum(rng.integers(1, 30, count)) * 10.0
+    begin_s = data.draw(st.sampled_from([0.0, float(times[-1]) / 2]))
+    bad = rng.binomial(n, np.where(times >= begin_s, share, 0.002))
+    who = watch(data.draw(st.sampled_from([0.7, 5.0, 30.0])))
+    start, until = data.draw(st.sampled_from([0.0, 600.0])), float(times[-1]) * 1.2
+    spans = (times, times + 10.0)
+    every_s, mine = who.every_min * 60, times >= start
+
+    def says(number: int) -> bool:
+        known = mine & (spans[1] <= number * every_s - who.settle_s)
+        if not bad[known].any():
+            return False
+        found = change.tested(bad[known], n[known], who.limit, who.prior, who.alpha_early)
+        return found.log_e >= -math.log(who.alpha_early)
+
+    numbers = range(math.floor(max(start, begin_s) / every_s) + 1, math.ceil(until / every_s))
+    expected = next((number * every_s for number in numbers if says(number)), None)
+    assert _watched(spans, bad, n, (start, until), begin_s, who) == expected
