@@ -22,7 +22,7 @@ from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
 LIMITED = {"judge", "act", "record"}
-"""The rooms that `make test` wants to be covered."""
+"""The rooms whose coverage `make test` demands."""
 UNTRACED = {"cli", "e2e", "rehearse", "run"}
 HEAVY = ("slow", "kernel", "browser", "emulator")
 QUICK = 5

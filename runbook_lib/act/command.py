@@ -105,7 +105,7 @@ class Commands(Frozen):
     counts as about to be mended.
     """
     verify: Command | None = None
-    """Asks, after a deployment, whether AWS is as the team's own tool wants it."""
+    """Asks, after a deployment, whether AWS is as the team's own tool expects it."""
 
     def of(self, notebook: str) -> tuple[Command, ...]:
         """The checks that a notebook runs."""

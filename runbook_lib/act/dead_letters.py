@@ -50,7 +50,7 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
 
     Args:
         jobs: only these; empty: all.
-        most: so many messages at most.
+        most: this many messages at most.
 
     Raises:
         Refused, UsageError: not authorised: it is a raise, for the workers have to bear it.

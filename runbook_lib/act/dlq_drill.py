@@ -1,6 +1,6 @@
 """A message through the dead-letter queue and back: seen, alarmed on, redriven, done, cleaned up.
 
-Proves what nobody wants to find out in an incident: that a dead letter is noticed, and that it is not lost.
+Proves what nobody should find out in an incident: that a dead letter is noticed, and that it is not lost.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Guard:
         if flat.mode != "apply":
             raise Refused(f"mode is '{flat.mode}'; to change anything, set mode='apply' and confirm='{flat.env}'")
         if flat.confirm != flat.env:
-            raise UsageError(f"confirm is '{flat.confirm}', wants '{flat.env}'", nothing_changed=True)
+            raise UsageError(f"confirm is '{flat.confirm}', expects '{flat.env}'", nothing_changed=True)
         if self.identity.account != flat.account_id:
             raise UsageError(
                 f"the caller's account is '{self.identity.account}' ({self.identity.arn}), the parameters say "

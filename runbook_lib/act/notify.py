@@ -25,7 +25,7 @@ from runbook_lib.record.redact_notebook import redact_text
 TIMEOUT_S = 5.0
 """A webhook that does not answer by then is one that was not reached."""
 MAX_SUBJECT = 100
-"""SNS takes a subject of so many ASCII characters."""
+"""SNS takes a subject of this many ASCII characters."""
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
 

@@ -89,7 +89,7 @@ class Aws:
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
-            # Whose profile wants a code of an MFA device is asked for it once, not for each session of the process.
+            # Whose profile needs a code of an MFA device is asked for it once, not for each session of the process.
             session.get_component("credential_provider").get_provider("assume-role").cache = _ASSUMED
         self._clients: dict[str, Any] = {}
 
@@ -127,7 +127,7 @@ class Aws:
 
     def by_code(self) -> dict[str, str]:
         """The credentials as environment variables, for a process that cannot ask for the code of an MFA device; empty
-        where the profile wants none.
+        where the profile needs none.
 
         Raises:
             AwsError: they cannot be had.

@@ -204,7 +204,7 @@ def _by(response: dict[str, Any]) -> str:
 def _foreign_words(error: Exception) -> str:
     """What botocore lets out without a name of its own."""
     if "Invalid endpoint" in str(error):
-        return f"{one_line(error)}; AWS_ENDPOINT_URL wants http:// or https:// before the host"
+        return f"{one_line(error)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
     if isinstance(error, OSError):
         return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
     if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):

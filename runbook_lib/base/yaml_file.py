@@ -88,7 +88,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (ValueError, OverflowError) as error:  # 2026-99-99 is a date for YAML, and none for Python
         raise UsageError(f"{path}: not valid YAML ({error}); quote what is text") from None
     if not isinstance(loaded, dict):
-        raise UsageError(f"{path}: holds {type(loaded).__name__}, wants a mapping of names to values")
+        raise UsageError(f"{path}: holds {type(loaded).__name__}, expects a mapping of names to values")
     return loaded
 
 
@@ -100,9 +100,9 @@ def _line(error: yaml.YAMLError) -> str:
 def _text(path: Path) -> str:
     try:
         if path.is_dir():
-            raise UsageError(f"{path}: is a folder, wants a file in it")
+            raise UsageError(f"{path}: is a folder, expects a file in it")
         if path.exists() and not path.is_file():  # it may have no end, and is read more than once
-            raise UsageError(f"{path}: is a pipe or a device, wants a file")
+            raise UsageError(f"{path}: is a pipe or a device, expects a file")
         size = path.stat().st_size
         content = path.read_bytes()
         text = content.decode("utf-8")

@@ -115,7 +115,7 @@ def rollback(
     if scenario in ("2", "3"):
         _launch(f"rollback_{scenario}", params, values, json_)
     if scenario != "1":
-        raise UsageError(f"rollback '{scenario}': wants 1 (async failing), 2 (queue backlog) or 3 (throttling)")
+        raise UsageError(f"rollback '{scenario}': expects 1 (async failing), 2 (queue backlog) or 3 (throttling)")
     done = rollback_1(params, values, notebook=notebook)
     show(done, json_)
     raise typer.Exit(done.exit_code)

@@ -97,7 +97,7 @@ def adopt(
     from runbook_lib.run.launch import overrides
 
     if not by.strip():
-        raise UsageError("--by is empty: wants the name of the person who says so")
+        raise UsageError("--by is empty: expects the name of the person who says so")
     loaded = load_file(params, overrides(set_ or []))
     archive = Archive.of(loaded)
     known = deviations.open_deviations(archive, loaded.env)

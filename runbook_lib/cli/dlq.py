@@ -66,7 +66,7 @@ def export(
 def redrive(
     params: ParamsFile,
     job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--max", min=1, help="So many messages at most.")] = 1000,
+    most: Annotated[int, typer.Option("--max", min=1, help="This many messages at most.")] = 1000,
     apply: Apply = False,
     confirm: Confirm = "",
     reason: Reason = "",

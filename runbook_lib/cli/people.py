@@ -60,7 +60,7 @@ def attest(
         _list(loaded, json_)
         return
     if not item:
-        raise UsageError("attest: wants an item; `runbook attest --list` shows them")
+        raise UsageError("attest: expects an item; `runbook attest --list` shows them")
     wanted = declared(loaded.policy, item)
     if not same_role(role, wanted.role):
         raise UsageError(f"--role is '{role}': for {item} the {wanted.role} is asked (gates.yaml, attestations)")
@@ -111,7 +111,7 @@ def note(
     Example: [bold]runbook note "PagerDuty was slow for ten minutes" --by "Ada L." -f params/prod.yaml[/bold]
     """
     if not text.strip():
-        raise UsageError("note: wants a text")
+        raise UsageError("note: expects a text")
     loaded = _load(params, set_)
     _enter(loaded, "note", "", by, role, link, text, json_)
 
@@ -136,7 +136,7 @@ def _enter(params: Params, kind: Kind, item: str, by: str, role: str, link: str,
 
     name = by.strip() or (params.operator if kind == "note" else "")
     if kind != "note" and not name:
-        raise UsageError("--by is empty: wants the name of the person who says so")
+        raise UsageError("--by is empty: expects the name of the person who says so")
     archive, identity = _caller(params)
     at = identity.now.isoformat()
     entry = Entry(kind=kind, item=item, by=name or identity.arn, role=role, at=at, link=link, text=text)

@@ -150,7 +150,7 @@ def _live(one: Watch) -> None:
 
 
 def screen(one: Watch, told: list[Look], width: int) -> Any:
-    """The gates of the newest look, and what was seen before, for a terminal of so many columns."""
+    """The gates of the newest look, and what was seen before, for a terminal of this many columns."""
     from rich.console import Group
     from rich.text import Text
 

@@ -125,7 +125,9 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
     window = Window(moment(since, now, "--since"), now)
     end = moment(until, now, "--until") if until else now
     if not window.start < end <= now:
-        raise UsageError(f"--since {since}, --until {until or 'now'}: wants a beginning before the end, and no future")
+        raise UsageError(
+            f"--since {since}, --until {until or 'now'}: expects a beginning before the end, and no future"
+        )
     return _report(aws, params, Window(window.start, end), now)
 
 

@@ -111,7 +111,7 @@ def _wanted(given: argparse.Namespace) -> Wanted:
     for pair in given.set:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ValueError(f"--set {pair}: wants K=V")
+            raise ValueError(f"--set {pair}: expects K=V")
         values[key] = typed(_TYPES.get(key, str), value)
     if values.get("mode", "apply") != "apply":
         raise ValueError(f"--set mode={values['mode']}: --apply is given too")
@@ -134,7 +134,7 @@ def off(wanted: Wanted) -> Effect:
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
-        raise UsageError(f"confirm is '{params.confirm}', wants '{params.env}'", nothing_changed=True)
+        raise UsageError(f"confirm is '{params.confirm}', expects '{params.env}'", nothing_changed=True)
     where = (params.env, params.release, NOTEBOOK, "command")
     root, staging, run_id, trouble = recording.staged(
         _root(params), *where, spare="this rollback", params=params.values

@@ -81,11 +81,11 @@ def planned(params: Params, count: int, per_minute: float, generation_s: float) 
         UsageError: no probes, or a pace that is too fast.
     """
     if count < 1:
-        raise UsageError(f"probe: the number of probes is {count}, wants 1 or more")
+        raise UsageError(f"probe: the number of probes is {count}, expects 1 or more")
     most = MOST_SHARE * params.service.workers * 60 / generation_s
     if not 0 < per_minute <= most:
         raise UsageError(
-            f"probe: --per-minute is {per_minute:g}, wants more than 0 and at most {most:.3g}: "
+            f"probe: --per-minute is {per_minute:g}, expects more than 0 and at most {most:.3g}: "
             f"{MOST_SHARE:.0%} of what {params.service.workers} workers can do at {generation_s:g} s a report"
         )
     prices, service = params.prices, params.service

@@ -27,7 +27,7 @@ from runbook_lib.record.archive import Archive
 
 MIN_INTERVAL_S = 60.0
 BACKFILL_LOOKS = 24
-"""At most so many looks are taken after the fact for one gap, evenly spread over it."""
+"""At most this many looks are taken after the fact for one gap, evenly spread over it."""
 GAP = 1.5
 """Intervals without a look that make a gap: a look that takes its time makes none."""
 TRIES, AGAIN_S = 10, 30.0
@@ -140,10 +140,10 @@ class Watch:
         self.clock = clock or Clock()
         self.last: Look | None = None
         if interval_s < MIN_INTERVAL_S:
-            raise UsageError(f"--interval is {interval_s / 60:g} min: wants at least {MIN_INTERVAL_S / 60:g}")
+            raise UsageError(f"--interval is {interval_s / 60:g} min: expects at least {MIN_INTERVAL_S / 60:g}")
         confirm = self.values.get("confirm", "")
         if auto_rollback and confirm != self.params.env:
-            raise UsageError(f"--auto-rollback: --confirm is '{confirm}', wants '{self.params.env}'")
+            raise UsageError(f"--auto-rollback: --confirm is '{confirm}', expects '{self.params.env}'")
         self._archive = Archive.of(self.params)
         with contextlib.suppress(ArchiveError, OSError):
             self._archive.sweep()

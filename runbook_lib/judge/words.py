@@ -11,9 +11,9 @@ from runbook_lib.judge.numbers import LARGEST
 
 _MORE_DIGITS = 4
 _ROUGH_DAYS = 30
-"""From so many days on a duration is a whole number of them, and said to be rough."""
+"""From this many days on a duration is a whole number of them, and said to be rough."""
 _YEARS, _YEAR_DAYS = 2, 365
-"""From so many years on it is told in years."""
+"""From this many years on it is told in years."""
 
 
 def _plain(value: float, digits: int) -> str:

@@ -60,9 +60,9 @@ class Alarm(Frozen):
     @model_validator(mode="after")
     def _one_threshold(self) -> Alarm:
         if (self.gate is None) == (self.threshold is None):
-            raise ValueError("wants either `gate` or `threshold`")
+            raise ValueError("expects either `gate` or `threshold`")
         if (self.metric is None) == (self.expression is None):
-            raise ValueError("wants either `metric` or `expression`")
+            raise ValueError("expects either `metric` or `expression`")
         if self.guard and self.owner != "stack":
             raise ValueError("a guard belongs to the stack: AppConfig's environment refers to it")
         if self.guard and self.metric is None:
@@ -82,7 +82,7 @@ class AlarmMath(Frozen):
     false_per_day: float = Field(gt=0, lt=1)
     """A guard may fire on a healthy day with at most this chance, at every weight."""
     detect_within_h: float = Field(default=5, gt=0)
-    """A guard fires on a bad service within so many hours, at the mean rate of the whole day; no check since 0.2."""
+    """A guard fires on a bad service within this many hours, at the mean rate of the whole day; no check since 0.2."""
     limit_per_day: float = Field(default=0.10, gt=0, lt=1)
     """A guard may fire with at most this chance on a day of a service exactly at the success gate's alert limit."""
     detect_within_min: dict[int, float] = Field(default_factory=lambda: {10: 120.0, 50: 30.0, 100: 30.0})

@@ -83,7 +83,7 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
             if found is not None:
                 raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
-            raise UsageError(f"{file}: '{key}' is {value!r}, wants {pattern}{hint}")
+            raise UsageError(f"{file}: '{key}' is {value!r}, expects {pattern}{hint}")
     service = read_yaml(folder / "service.yaml")
     traffic = service.get("traffic")
     missing = [name for name in _TRAFFIC if name not in traffic] if isinstance(traffic, dict) else ["traffic"]

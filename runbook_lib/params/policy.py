@@ -33,7 +33,7 @@ class Phase(Frozen):
         for name, looks in (("looks", self.looks), ("after_migration", self.after_migration)):
             hours = [look.hours for look in looks]
             if (not hours and name == "looks") or hours != sorted(set(hours)):
-                raise ValueError(f"{name} at {hours} hours: wants at least one, in rising order")
+                raise ValueError(f"{name} at {hours} hours: expects at least one, in rising order")
         return self
 
     @property
@@ -129,7 +129,7 @@ class HarmBudget(Frozen):
     @model_validator(mode="after")
     def _often_enough(self) -> HarmBudget:
         if 0 < self.watch_min < 1:
-            raise ValueError(f"watch_min is {self.watch_min:g}: wants 0 (nobody watches), or 1 minute and more")
+            raise ValueError(f"watch_min is {self.watch_min:g}: expects 0 (nobody watches), or 1 minute and more")
         return self
 
 

@@ -14,7 +14,7 @@ from runbook_lib.judge.money.charges import UNITS
 
 
 class Tier(Frozen):
-    """From so many units a month on, the next ones cost another price."""
+    """From this many units a month on, the next ones cost another price."""
 
     above: float = Field(gt=0)
     usd: float = Field(ge=0)
@@ -36,7 +36,7 @@ class Price(Frozen):
     def _rising(self) -> Price:
         above = [tier.above for tier in self.tiers]
         if above != sorted(set(above)):
-            raise ValueError(f"tiers at {above}: wants them in rising order")
+            raise ValueError(f"tiers at {above}: expects them in rising order")
         return self
 
 

@@ -32,7 +32,7 @@ class Throttling(Frozen):
     units: int = Field(gt=0)
     """Read and write units of table and index at least."""
     times_peak: float = Field(ge=1)
-    """Or so many times the busiest minute, whichever is more."""
+    """Or this many times the busiest minute, whichever is more."""
     peak_h: float = Field(gt=0)
     """Hours in which the busiest minute is looked for."""
     window_min: float = Field(gt=0)
@@ -44,7 +44,7 @@ class Throttling(Frozen):
 
 
 class Rollback(Frozen):
-    """One rollback scenario. It wants no record before it: nothing but account and confirmation may hold it up."""
+    """One rollback scenario. It needs no record before it: nothing but account and confirmation may hold it up."""
 
     title: str
     envs: tuple[str, ...]

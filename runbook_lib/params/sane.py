@@ -48,7 +48,7 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
         yield (
             "job_ttl_s",
             service.job_ttl_s,
-            f"jobs are gone before they are late (job_deadline_s {service.job_deadline_s}); wants more than that",
+            f"jobs are gone before they are late (job_deadline_s {service.job_deadline_s}); expects more than that",
         )
     if service.poll_every_s > service.job_deadline_s:
         yield "poll_every_s", service.poll_every_s, f"nobody polls within job_deadline_s {service.job_deadline_s}"
@@ -61,7 +61,7 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
             yield f"api.routes.{name}", repr(path), "a path begins with / and ends with its last part, without spaces"
     for name, field in service.api.access_log_fields.model_dump().items():
         if not re.fullmatch(r"[A-Za-z_][\w.-]*", field):
-            yield f"api.access_log_fields.{name}", repr(field), "wants the key of a JSON line"
+            yield f"api.access_log_fields.{name}", repr(field), "expects the key of a JSON line"
 
 
 def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
@@ -93,7 +93,7 @@ def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
             yield (
                 f"phases.{name}.looks",
                 f"{first:g} h",
-                f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); wants more",
+                f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); expects more",
             )
         last = max(look.hours for look in (*phase.looks, *phase.after_migration))
         if last > MOST_H:
@@ -103,7 +103,7 @@ def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
             wanted = f"no phase ends at that weight; there are {', '.join(f'{one:g}' for one in sorted(weights))}"
             yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted
         if phase.before_percent >= phase.percent > 0:
-            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"wants less than {phase.percent:g}"
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"expects less than {phase.percent:g}"
     for env in ENVIRONMENTS:
         yield from _order(policy, env)
 
@@ -115,7 +115,7 @@ def _order(policy: Policy, env: str) -> Iterator[tuple[str, object, str]]:
     for name, phase in phases.items():
         if phase.before_percent != ends:
             wanted = f"{before} before it ends at {ends:g} %" if before else "the rollout begins at 0 %"
-            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"{wanted}; wants {ends:g}"
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"{wanted}; expects {ends:g}"
         if phase.after_migration and name != list(phases)[-1]:
             yield (
                 f"phases.{name}.after_migration",
@@ -128,12 +128,12 @@ def _order(policy: Policy, env: str) -> Iterator[tuple[str, object, str]]:
 def _odds(params: Params) -> Iterator[tuple[str, object, str]]:
     policy = params.policy
     if min(policy.early_prior) <= 0 or not all(map(math.isfinite, policy.early_prior)):
-        yield "early_prior", list(policy.early_prior), "a Beta prior wants two numbers above 0"
+        yield "early_prior", list(policy.early_prior), "a Beta prior expects two numbers above 0"
     low, high = policy.alarm_math.daytime
     if not 0 <= low < high <= 24:
-        yield "alarm_math.daytime", [low, high], "wants two hours of a day, the first before the second"
+        yield "alarm_math.daytime", [low, high], "expects two hours of a day, the first before the second"
     if policy.alarm_math.bad >= policy.alarm_math.healthy:
-        yield "alarm_math.bad", policy.alarm_math.bad, f"wants less than healthy {policy.alarm_math.healthy:g}"
+        yield "alarm_math.bad", policy.alarm_math.bad, f"expects less than healthy {policy.alarm_math.healthy:g}"
 
 
 def _gate(gate: Gate) -> Iterator[tuple[str, object, str]]:
@@ -145,13 +145,13 @@ def _gate(gate: Gate) -> Iterator[tuple[str, object, str]]:
         if line is None:
             continue
         if not math.isfinite(line.limit) or line.limit < 0:
-            yield name, f"'{line}'", "wants a number, not below 0"
+            yield name, f"'{line}'", "expects a number, not below 0"
         elif gate.unit == "ratio" and line.limit > 1:
             yield name, f"'{line}'", "a ratio is 0 to 1"
     if gate.kind == "rate" and gate.target.holds(0.0 if gate.higher_is_better else 1.0):
         yield "target", f"'{gate.target}'", "every rate meets it"
     if gate.min_samples > MOST_SAMPLES:
-        yield "min_samples", gate.min_samples, f"no soak has as many; wants {MOST_SAMPLES:,} at most"
+        yield "min_samples", gate.min_samples, f"no soak has as many; expects {MOST_SAMPLES:,} at most"
     allowed = math.inf
     for one in sorted(gate.stragglers, key=lambda one: one.from_percent):
         if one.share > 0.5 or one.count > MOST_STRAGGLERS:

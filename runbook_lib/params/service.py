@@ -21,9 +21,9 @@ def _name(value: object) -> object:
             raise ValueError(f"'{unknown[0]}' is no environment; there are {', '.join(get_args(Environment))}")
         wrong = [f"{env} is {one!r}" for env, one in value.items() if not isinstance(one, str)]
         if wrong:
-            raise ValueError(f"{wrong[0]}, wants text; quote it")
+            raise ValueError(f"{wrong[0]}, expects text; quote it")
     elif not isinstance(value, str):
-        raise PydanticCustomError("string_type", "wants text, or a text for each environment")
+        raise PydanticCustomError("string_type", "expects text, or a text for each environment")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a run asked and judged as tables of pandas, for whoever wants to look further; of a sealed record, too.
+"""What a run asked and judged as tables of pandas, to look further; of a sealed record, too.
 
 Read from what the run keeps: nothing is asked of AWS again, and a record gives the same tables years later.
 """

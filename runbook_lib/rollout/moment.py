@@ -217,7 +217,7 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
         by = _by(state.switch_deployment)
         return "the switch is off" + (f", turned{by}" if by else "")
     if state.dial_percent != phase.percent:
-        return f"the dial says {state.dial_percent:g} %, the soak wants {phase.percent:g} %"
+        return f"the dial says {state.dial_percent:g} %, the soak needs {phase.percent:g} %"
     if state.switch_since and first.started_at and parse(state.switch_since) > parse(first.started_at):
         return f"the switch was turned during the soak, at {when(state.switch_since)}"
     return None

@@ -151,7 +151,7 @@ def _approved(run: Asks, found: Book, role: str) -> list[Check]:
     if right:
         why = (
             f"the {role} approved attempt {right[0].attempt} of {run.notebook}; "
-            f"this is attempt {params.attempt}, which wants an approval of its own: {command}"
+            f"this is attempt {params.attempt}, which needs an approval of its own: {command}"
         )
     else:
         why = f"the {role} has not approved {run.notebook} in {params.env}; to approve: {command}{_mistrust(found)}"

@@ -223,7 +223,7 @@ def _follows(verdict: Outcome, final: Outcome, record: Record) -> bool:
     """Whether the run's decision is one that this verdict leads to.
 
     A run may say less than its verdict (an approval is missing, a promotion is planned before it is applied, a
-    migration goes on), and a watch gives no promotion at all. None may say more: a promotion wants every check as well.
+    migration goes on), and a watch gives no promotion at all. None may say more: a promotion needs every check as well.
     """
     if record.decision == "PROMOTE":
         return final.decision == "PROMOTE"

@@ -101,7 +101,7 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise UsageError(f"--set {pair}: wants name=value")
+            raise UsageError(f"--set {pair}: expects name=value")
         field = Flat.model_fields.get(name)
         if field is None:
             raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")

@@ -85,7 +85,7 @@ def timeline(
 def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Any:
     """Small multiples: one chart a group (the keywords of `timeline`), all on one time axis."""
     if not groups:
-        raise ValueError("a panel wants at least one group")
+        raise ValueError("a panel expects at least one group")
     groups = [_ready(group) for group in groups]
     span = span_of([group["series"] for group in groups], marks, [group.get("grid") for group in groups])
     with drawing() as pyplot:

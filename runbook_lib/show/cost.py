@@ -84,7 +84,7 @@ def _runbook(item: Evidence) -> Shown:
 
 
 def month_table(months: Sequence[Month], even: BreakEven | None) -> Shown:
-    """A month at so many times the traffic, and from where on provisioned capacity would be the cheaper."""
+    """A month at this many times the traffic, and from where on provisioned capacity would be the cheaper."""
     rows = [
         [
             f"{one.times:g} x",

@@ -22,7 +22,7 @@ _COLOURS = (style.SKY, style.BLUE, style.GREEN, style.YELLOW, style.PURPLE, styl
 _HATCHES = ("", "", "//", "..", "", "\\\\", "", "xx")
 _UNIT = "USD per successful VPR"
 _NEAR = 2.0
-"""A threshold further than so many times the highest bar is named, not drawn: it would flatten the bars."""
+"""A threshold further than this many times the highest bar is named, not drawn: it would flatten the bars."""
 
 
 def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, scope: str = "infrastructure") -> Shown:

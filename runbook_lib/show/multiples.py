@@ -30,7 +30,7 @@ _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
 _REACH = 20.0
-"""A target is drawn to scale where it is at most so many times what was seen: a flat line far below it says as much."""
+"""A target is drawn to scale up to this many times what was seen: a flat line far below it says as much."""
 _NEAR = 0.3
 """Moments that are nearer to one another, as a share of the time axis, have their words in two lines."""
 

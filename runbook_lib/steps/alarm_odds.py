@@ -150,7 +150,7 @@ def _by_weight(alarm: Alarm, params: Params, seen: Submissions) -> dict[float, O
 
 
 def _odds(alarm: Alarm, params: Params, seen: Submissions, weight: float) -> Odds | None:
-    """None: it counts no failures of requests, or wants several periods, one after another."""
+    """None: it counts no failures of requests, or needs several periods, one after another."""
     policy = params.policy.alarm_math
     well, bad = 1 - policy.healthy, 1 - policy.bad
     window, delay = float(alarm.period_s), float(params.policy.metric_delay_s)

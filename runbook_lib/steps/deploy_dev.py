@@ -34,7 +34,7 @@ EXPECTED = {
     "unknown": "404",
     "sync": "200, or 504 as in production",
 }
-"""What each step of the smoke test wants to see."""
+"""What each step of the smoke test must see."""
 
 
 class DeployDev(Step):

@@ -217,7 +217,7 @@ class Week:
         return outcome.model_copy(update=changed)
 
     def _metric(self, result: GateResult) -> Check:
-        """A gate as the key metric that the requirement wants looked at; what is undecided within hours is no fault."""
+        """A gate as the key metric that the requirement asks for; what is undecided within hours is no fault."""
         found = check(
             f"metric.{result.gate.id}",
             result.gate.title,

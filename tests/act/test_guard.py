@@ -59,8 +59,8 @@ def test_plan_mode_changes_nothing(make_guard: Make, journal: Any, raises: bool)
 @pytest.mark.parametrize(
     ("flat", "sentence"),
     [
-        ({"confirm": "pord"}, "confirm is 'pord', wants 'prod'"),
-        ({"confirm": ""}, "confirm is '', wants 'prod'"),
+        ({"confirm": "pord"}, "confirm is 'pord', expects 'prod'"),
+        ({"confirm": ""}, "confirm is '', expects 'prod'"),
         ({"account": "999999999999"}, "caller's account is '999999999999'.*parameters say '000000000000' for prod"),
     ],
 )

@@ -135,7 +135,7 @@ def test_a_foreign_text_is_one_line(text: str) -> None:
     ("env", "says"),
     [
         ({"AWS_PROFILE": "nothere"}, "nothere"),
-        ({"AWS_ENDPOINT_URL": "localhost:4566"}, "wants http:// or https://"),
+        ({"AWS_ENDPOINT_URL": "localhost:4566"}, "expects http:// or https://"),
         ({"AWS_DEFAULTS_MODE": "fast"}, "AWS_DEFAULTS_MODE"),
         ({"AWS_STS_REGIONAL_ENDPOINTS": "x"}, "STS regional endpoints"),
         ({"AWS_PROFILE": "fails"}, "credentials could not be had"),

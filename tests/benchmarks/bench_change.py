@@ -1,6 +1,6 @@
 """How soon a change inside a soak is found: the last tables of `make bench-judge`, beside what else could be done.
 
-A soak is a service of which 99.8 % succeed, for so many requests, and of which a share fails from then on, at 300,
+A soak is a service of which 99.8 % succeed, for this many requests, and of which a share fails from then on, at 300,
 3,000 or 300,000 requests a day under the world's day curve. The judge's test is looked at after each request, on the
 steps of time that a census keeps. Beside it, on the same soaks: the test from the start alone (what a gate without a
 course has), CUSUM that is told the failure rate beforehand, with a threshold for 1 % false alarms among 3,000 requests
@@ -82,7 +82,7 @@ class Soaks(NamedTuple):
 def soaks(
     good: int, share: float, then: int, runs: int, seed: int, *, before: float = HEALTHY, per_day: float = PER_DAY
 ) -> Soaks:
-    """So many soaks: Poisson arrivals under the day curve, a change after `good` requests."""
+    """This many soaks: Poisson arrivals under the day curve, a change after `good` requests."""
     rng, total = np.random.default_rng(seed), good + then
     expected = np.cumsum(np.tile(curve(STEP_S), 2 + total // int(per_day))) * per_day
     rate = np.where(np.arange(total) < good, before, share).astype(np.float32)

@@ -278,7 +278,7 @@ def write(tables: dict[str, str], plots: dict[str, Any]) -> None:
         marks = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, found = re.subn(marks, lambda m, table=table: f"{m[1]}{table}\n{m[2]}", text, flags=re.DOTALL)
         if found != 1:
-            raise SystemExit(f"docs/verdicts.md has {found} places marked '{name}', wants one")
+            raise SystemExit(f"docs/verdicts.md has {found} places marked '{name}', expects one")
     page.write_text(text, encoding="utf-8")
     for name, figure in plots.items():
         figure.savefig(DOCS / "images" / f"{name}.png", metadata={"Software": None})

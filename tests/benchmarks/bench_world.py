@@ -30,7 +30,7 @@ SHARE = 0.1
 
 
 def sized(requests: int) -> tuple[Scenario, int]:
-    """A healthy day of so many requests, and workers enough for its async tenth."""
+    """A healthy day of this many requests, and workers enough for its async tenth."""
     return load("healthy").model_copy(update={"requests_per_day": float(requests)}), max(5, requests // 1500)
 
 

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 
 
 class Stop(Exception):
-    """The command has said what it wants; nothing is done."""
+    """The command has said what it expects; nothing is done."""
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["attest"], "wants an item"),
+        (["attest"], "expects an item"),
         (["attest", "code_revue", "--by", "Ada", "--role", "reviewer"], "'code_revue' is no item.*code_review"),
         (["attest", "code_review", "--by", "Ada", "--role", "QA"], "--role is 'QA'.*the reviewer is asked"),
         (["attest", "code_review", "--role", "reviewer"], "--by is empty"),
@@ -91,7 +91,7 @@ def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:
         (["approve", "0", "--by", "Ada", "--role", "QA"], "no one step of that name"),
         (["approve", "07", "--by", "Ada", "--role", "QA"], "approved by the engineering lead"),
         (["approve", "06", "--by", "Ada", "--role", "QA"], "not approved by anybody"),
-        (["note", "  "], "wants a text"),
+        (["note", "  "], "expects a text"),
         (["note", "x", "--set", "account_id=000000000999"], "000000000999"),
     ],
 )

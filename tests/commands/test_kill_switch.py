@@ -225,8 +225,8 @@ def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: E
             "; nothing was changed: async is as it was",
         ),
         (
-            UsageError("confirm is '', wants 'prod'", nothing_changed=True),
-            "wants 'prod'; nothing was changed: async is as it was\n",
+            UsageError("confirm is '', expects 'prod'", nothing_changed=True),
+            "expects 'prod'; nothing was changed: async is as it was\n",
         ),
         (UsageError("prod.yaml: no such file"), "no such file; nothing was changed: async is as it was\n"),
         (Refused("the intent cannot be recorded"), "recorded; nothing was changed: async is as it was\n"),

@@ -102,5 +102,5 @@ def test_sent_they_are_a_change_in_a_record_of_their_own(call: Any) -> None:
 
 
 def test_without_the_confirmation_nothing_is_sent(call: Any) -> None:
-    with pytest.raises(UsageError, match="confirm is '', wants 'prod'"):
+    with pytest.raises(UsageError, match="confirm is '', expects 'prod'"):
         call("2", "--apply")

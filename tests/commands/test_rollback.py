@@ -115,7 +115,7 @@ def test_a_second_time_does_no_harm_and_says_so(aws: EmbeddedAws, file: Path) ->
     ("values", "says"),
     [
         ({"mode": "apply"}, "confirm is ''"),
-        ({"mode": "apply", "confirm": "dev"}, "confirm is 'dev', wants 'prod'"),
+        ({"mode": "apply", "confirm": "dev"}, "confirm is 'dev', expects 'prod'"),
         ({**APPLY, "account_id": "000000000999"}, "000000000999"),
     ],
 )

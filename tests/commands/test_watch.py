@@ -495,9 +495,9 @@ def test_ctrl_c_in_the_middle_of_a_look_seals_what_there_is(world: World, make: 
     [
         (["04"], "'04' names no phase that soaks; there are: 05_staging, 06_phase1"),
         (["0"], "names no phase that soaks"),
-        (["06", "--interval", "0.5"], "--interval is 0.5 min: wants at least 1"),
-        (["06", "--auto-rollback"], "--auto-rollback: --confirm is '', wants 'prod'"),
-        (["06", "--auto-rollback", "--confirm", "dev"], "--confirm is 'dev', wants 'prod'"),
+        (["06", "--interval", "0.5"], "--interval is 0.5 min: expects at least 1"),
+        (["06", "--auto-rollback"], "--auto-rollback: --confirm is '', expects 'prod'"),
+        (["06", "--auto-rollback", "--confirm", "dev"], "--confirm is 'dev', expects 'prod'"),
         (["06", "--set", "nope=1"], "no parameter 'nope'"),
     ],
 )

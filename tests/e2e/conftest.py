@@ -87,7 +87,7 @@ class Rollout:
         return seal_staged(self.archive, staging, status="completed")
 
     def passed(self, notebook: str, *but: str) -> None:
-        """Everything that `notebook` wants before it shifts has passed, but for `but` (`notebook@environment`)."""
+        """Everything that `notebook` expects before it shifts has passed, but for `but` (`notebook@environment`)."""
         step = self.params.policy.steps[notebook]
         for wanted in (*step.requires, *step.requires_to_shift):
             name, _, env = wanted.partition("@")

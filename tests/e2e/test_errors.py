@@ -123,7 +123,7 @@ class TestInTheKernel:
 
     def test_a_confirmation_of_another_environment(self, rollout: Any, command: Any) -> None:
         finished = run(rollout, command, "--apply", "--confirm", "staging")
-        assert_it_failed(rollout, finished, 2, "confirm is 'staging'", "wants 'prod'", "nothing was changed")
+        assert_it_failed(rollout, finished, 2, "confirm is 'staging'", "expects 'prod'", "nothing was changed")
 
 
 class _Expired(BaseHTTPRequestHandler):

@@ -70,7 +70,7 @@ def test_a_killed_kernel_leaves_a_record_that_says_so_and_running_again_works(
     assert died.error.sentence in finished.stdout
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="wants /proc")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_papermill_killed_leaves_a_journal_that_the_next_run_closes_as_died(rollout: Any, tmp_path: Path) -> None:
     rollout.quiet()
     here = tmp_path / "pid"

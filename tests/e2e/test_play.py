@@ -71,7 +71,7 @@ def test_taken_back_from_50_to_10_the_record_says_all_of_it_and_rollback_1_finis
     ("name", "phase", "said"),
     [
         ("staging", "", "does not say how it should end"),
-        ("async_failing", "6", "wants one of"),
+        ("async_failing", "6", "expects one of"),
         ("throttling_table", "07", "comes with phase 06; start there or before"),
     ],
 )

@@ -284,7 +284,7 @@ class Soak:
         return {result.gate.id: result.verdict for result in results}
 
     def jobs(self, completed: int) -> None:
-        """The census found so many, all of them completed."""
+        """The census found this many, all of them completed."""
         assert self.segment is not None
         times = tuple(30 + place / 10 for place in range(completed))
         self.segment = self.segment.model_copy(update={"completed": completed, "generation_s": times})

@@ -134,7 +134,7 @@ def test_malformed_yaml_names_file_and_line(folder: Path) -> None:
 def test_a_yaml_list_is_no_parameter_file(folder: Path) -> None:
     file = folder / "prod.yaml"
     file.write_text("- env\n")
-    assert "wants a mapping" in sentence(file)
+    assert "expects a mapping" in sentence(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_name_may_have_a_value_for_each_environment(given: tuple[str, ...], tm
         ("queue", {"dev": "q-dev"}, "names \\(in (staging|prod)\\)' names 'queue', which is not there"),
         ("api_id", {"dev": "{stage}"}, "names.api_id.dev' names '\\{stage\\}', which is not there"),
         ("api_id", {"live": "x"}, "'names.api_id': 'live' is no environment; there are dev, staging, prod"),
-        ("api_id", {"prod": 123}, "'names.api_id': prod is 123, wants text; quote it"),
+        ("api_id", {"prod": 123}, "'names.api_id': prod is 123, expects text; quote it"),
         ("api_id", 123, "line .*'names.api_id': 123 without quotes is a number for YAML"),
     ],
 )

@@ -68,8 +68,8 @@ def test_what_another_notebook_cannot_carry_out_is_refused(step: dict[str, dict[
 @pytest.mark.parametrize(
     ("phase", "field", "value", "told"),
     [
-        (FIVE[2], "before_percent", 5, f"{SIX} before it ends at 10 %; wants 10"),
-        (FIVE[0], "before_percent", 10, "wants less than 5|the rollout begins at 0 %"),
+        (FIVE[2], "before_percent", 5, f"{SIX} before it ends at 10 %; expects 10"),
+        (FIVE[0], "before_percent", 10, "expects less than 5|the rollout begins at 0 %"),
     ],
 )
 def test_each_phase_begins_where_the_one_before_it_ends(

@@ -15,7 +15,7 @@ from runbook_lib.rollout import hints
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a second region: prices, and a parameter file where the test wants one."""
+    """A project with a second region: prices, and a parameter file where the test expects one."""
     folder = Path(shutil.copytree(params_dir(Path(__file__).parent), tmp_path / "params"))
     prices = read_yaml(folder / "prices.yaml")
     (folder / "prices-eu-west-1.yaml").write_text(yaml.safe_dump({**prices, "region": "eu-west-1"}))

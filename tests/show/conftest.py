@@ -1,4 +1,4 @@
-"""Results to show: every verdict once, with text that wants escaping."""
+"""Results to show: every verdict once, with text that expects escaping."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def test_a_deployment_that_changes_nothing_does_not_pass(aws: EmbeddedAws, runs:
 def test_a_wrong_confirmation_deploys_nothing(aws: EmbeddedAws, runs: Any) -> None:
     run = runs(confirm="prod")
     infra = _infra(run)
-    with pytest.raises(UsageError, match="confirm is 'prod', wants 'dev'"):
+    with pytest.raises(UsageError, match="confirm is 'prod', expects 'dev'"):
         infra.deploy()
     assert _step(aws, "async")
 

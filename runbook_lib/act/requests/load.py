@@ -52,9 +52,9 @@ class LoadPlan(Frozen):
     drain_factor: float = Field(default=1.2, ge=1)
     drain_slack_s: float = Field(default=2, ge=0)
     processes: int = Field(default=0, ge=0)
-    """More than 0: so many locust processes on this machine."""
+    """More than 0: this many locust processes on this machine."""
     expect_workers: int = Field(default=0, ge=0)
-    """More than 0: a master that waits for so many workers on other machines; goes before `processes`."""
+    """More than 0: a master that waits for this many workers on other machines; goes before `processes`."""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Applicant(FastHttpUser):
         ) as answer:
             met["submit_s"], met["submit_status"] = time.time() - met["at"], answer.status_code
             if answer.status_code != 202:
-                answer.failure(f"{answer.status_code}, wants 202")
+                answer.failure(f"{answer.status_code}, expects 202")
                 return
             met["job_id"] = answer.json()["job_id"]
         link = self._poll(given, headers, met)
@@ -68,7 +68,7 @@ class Applicant(FastHttpUser):
             with self.client.get(link, name="GET report", catch_response=True) as got:
                 met["downloaded"] = got.status_code == 200 and met["job_id"] in (got.text or "")
                 if not met["downloaded"]:
-                    got.failure(f"{got.status_code}, wants 200 and this job's report")
+                    got.failure(f"{got.status_code}, expects 200 and this job's report")
 
     def _poll(self, given: dict[str, Any], headers: dict[str, str], met: dict[str, Any]) -> str:
         """The link to the report; empty if there is none."""
@@ -82,7 +82,7 @@ class Applicant(FastHttpUser):
                     continue
                 met["poll_status"] = answer.status_code
                 if answer.status_code != 200:
-                    answer.failure(f"{answer.status_code}, wants 202 or 200")
+                    answer.failure(f"{answer.status_code}, expects 202 or 200")
                     return ""
                 body = answer.json()
                 met["outcome"] = body.get("status", "")

@@ -173,7 +173,7 @@ class Conversation:
 
 def _expect(answer: Answer, status: int) -> Answer:
     if answer.status != status:
-        raise _Failed(f"{_said(answer)}, wants {status}")
+        raise _Failed(f"{_said(answer)}, expects {status}")
     return answer
 
 

@@ -135,7 +135,7 @@ class AppConfigTraffic:
         bakes, wants = int(strategy.get("FinalBakeTimeInMinutes") or 0), 60 * min(plan.soak_hours, MAX_BAKE_H)
         if bakes < wants:
             raise Refused(
-                f"strategy {strategy['Name']} bakes for {bakes} min, the soak wants {wants:g}: AppConfig would stop "
+                f"strategy {strategy['Name']} bakes for {bakes} min, the soak needs {wants:g}: AppConfig would stop "
                 "watching before its end; raise FinalBakeTimeInMinutes",
                 nothing_changed=True,
             )

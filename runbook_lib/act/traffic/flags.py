@@ -21,7 +21,7 @@ def dial_document(flag: str, percent: float) -> dict[str, Any]:
         ValueError: outside 0..100.
     """
     if not 0 <= percent <= 100:
-        raise ValueError(f"percent is {percent:g}, wants 0 to 100")
+        raise ValueError(f"percent is {percent:g}, expects 0 to 100")
     bounds = {"type": "number", "minimum": 0, "maximum": 100, "required": True}
     return {
         "version": "1",

@@ -79,7 +79,7 @@ def plan_shift(
         UsageError: `percent` or `description` is out of bounds.
     """
     if not 0 <= percent <= 100:
-        raise UsageError(f"percent is {percent:g}, wants 0 to 100")
+        raise UsageError(f"percent is {percent:g}, expects 0 to 100")
     if len(description) > MAX_DESCRIPTION:
         raise UsageError(
             f"the deployment's description has {len(description)} characters, AppConfig takes {MAX_DESCRIPTION}"

@@ -96,7 +96,7 @@ def capacity_per_s(workers: int, service_s: float, llm_slots: float | None = Non
         ValueError: `service_s` or `llm_slots` is not positive, or `workers` negative.
     """
     if not numbers.SMALLEST <= service_s <= numbers.LARGEST:
-        raise ValueError(f"service_s is {service_s}, wants more than 0 s")
+        raise ValueError(f"service_s is {service_s}, expects more than 0 s")
     numbers.count(workers=workers)
     if llm_slots is not None:
         numbers.positive(llm_slots=llm_slots)

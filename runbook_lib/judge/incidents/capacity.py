@@ -1,4 +1,4 @@
-"""How many units a throttled table wants, and whether its throttling has ended.
+"""How many units a throttled table needs, and whether its throttling has ended.
 
 A read unit is one strongly consistent read of up to 4 KB a second, a write unit one write of up to 1 KB a second
 (Amazon DynamoDB developer guide, "Provisioned capacity mode"). The consumed units of a minute, divided by 60, are the

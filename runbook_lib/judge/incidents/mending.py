@@ -111,7 +111,7 @@ def _of_resource(wanted: Wanted, change: Change) -> Mended | None:
         for place, path in setting.places:
             told = _told(change.after, path) if place.type == change.type and path else None
             if told is not None and setting.holds(told) is False:
-                so = f"with {setting.title} {_short(told)}, wants {setting.expected}"
+                so = f"with {setting.title} {_short(told)}, expects {setting.expected}"
                 return Mended(False, f"the diff creates {change.words} {so}")
     return Mended(True, f"the diff creates {change.words}")
 

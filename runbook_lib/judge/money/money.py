@@ -13,7 +13,7 @@ PLACES = 6
 
 
 def rounded(usd: float, places: int = PLACES) -> Decimal:
-    """`usd` to so many decimal places.
+    """`usd` to this many decimal places.
 
     Raises:
         ValueError: not finite; there is nothing to round.

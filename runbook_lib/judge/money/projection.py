@@ -1,4 +1,4 @@
-"""What a month costs at so many times the traffic, and from which traffic on provisioned DynamoDB is the cheaper.
+"""What a month costs at this many times the traffic, and from which traffic on provisioned DynamoDB is the cheaper.
 
 Fixed charges stay as they are; everything else grows with the traffic. Whether the service could take that traffic is
 another question (the workers, the LLM's limit), which a bill does not answer.

@@ -92,7 +92,7 @@ def _rates(per_s: Sequence[float], healthy: float, bad: float, window_s: float, 
     numbers.finite(0.0, delay_s=delay_s)
     rates = np.asarray(per_s, dtype=float)
     if not len(rates) or not np.all((rates >= 0) & (rates <= numbers.LARGEST)):
-        raise ValueError("requests a second: wants at least one rate, none negative and each a number")
+        raise ValueError("requests a second: expects at least one rate, none negative and each a number")
     if not (0 <= healthy <= 1 and 0 <= bad <= 1 and numbers.SMALLEST <= window_s <= numbers.LARGEST):
         raise ValueError(f"shares {healthy} and {bad} over a window of {window_s} s cannot be")
     if float(rates.max()) * window_s > _MOST:

@@ -27,7 +27,7 @@ class Rhythm(Frozen):
     @model_validator(mode="after")
     def _order(self) -> Rhythm:
         if not 1 <= self.days[0] <= self.days[1]:
-            raise ValueError(f"days {list(self.days)}: wants the first and the last, counted from 1")
+            raise ValueError(f"days {list(self.days)}: expects the first and the last, counted from 1")
         return self
 
 

@@ -145,7 +145,7 @@ def _figures(least: int, window_s: float, per_s: tuple[float, ...], demands: Dem
 def _hourly(per_s: Sequence[float]) -> Floats:
     rates = np.asarray(per_s, dtype=float)
     if len(rates) not in (1, HOURS) or not np.all(np.isfinite(rates)) or np.any(rates < 0):
-        raise ValueError(f"per_s wants 1 or {HOURS} rates, none negative; has {len(rates)}")
+        raise ValueError(f"per_s expects 1 or {HOURS} rates, none negative; has {len(rates)}")
     return np.broadcast_to(rates, HOURS) if len(rates) == 1 else rates
 
 

@@ -30,7 +30,7 @@ class Watch:
     every_min: float
     """Minutes between two looks of whoever watches; 0: nobody does."""
     guards: tuple[tuple[int, float], ...]
-    """(failures, seconds): a guard fires at so many within a sliding window."""
+    """(failures, seconds): a guard fires at this many within a sliding window."""
     alpha_early: float
     prior: tuple[float, float]
     confidence: float
@@ -48,7 +48,7 @@ class Watch:
             ValueError: with the name and the value.
         """
         if self.gate.kind != "rate" or not self.looks:
-            raise ValueError("a harm forecast wants a gate of kind rate, and at least one declared look")
+            raise ValueError("a harm forecast expects a gate of kind rate, and at least one declared look")
         numbers.chance(alpha_early=self.alpha_early, confidence=self.confidence)
         for least, window_s in self.guards:
             numbers.count(1, least=least)
@@ -90,7 +90,7 @@ class Traffic:
             ValueError: with the name and the value.
         """
         if len(self.per_s) not in (1, HOURS):
-            raise ValueError(f"per_s wants 1 or {HOURS} rates, has {len(self.per_s)}")
+            raise ValueError(f"per_s expects 1 or {HOURS} rates, has {len(self.per_s)}")
         numbers.finite(0.0, **{f"per_s {hour}": rate for hour, rate in enumerate(self.per_s)})
         numbers.share(weight=self.weight, failing=self.failing, baseline=self.baseline or 0.0)
         numbers.finite(0.0, from_hour=self.from_hour)

@@ -84,7 +84,7 @@ def quantile(values: Sequence[float], q: float) -> float:
         ValueError: no values, one that is no number, or a share that cannot be.
     """
     if not len(values) or any(math.isnan(one) for one in values):
-        raise ValueError("a quantile wants at least one value, and each a number")
+        raise ValueError("a quantile expects at least one value, and each a number")
     numbers.share(q=q)
     ordered = sorted(values)
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
@@ -131,7 +131,7 @@ def served(
             "All users at the same time",
             peak >= users if met else None,
             f"{peak} conversations were under way at once"
-            + ("" if peak >= users else f", wants {users}; raise spawn_per_s in load.yaml"),
+            + ("" if peak >= users else f", expects {users}; raise spawn_per_s in load.yaml"),
             expected=f"{users}",
             found=f"{peak}",
         ),

@@ -1,6 +1,6 @@
 """The steps and soaks that promote a healthy service soonest, within what a failure may cost the users. Pure.
 
-A schedule is gradual: its first step is small, and each is at most so many times the one before it. A step of a weight
+A schedule is gradual: its first step is small, and each is at most `times` the one before it. A step of a weight
 takes the fewest whole hours whose requests let every countable gate decide and let a service that is well pass, with
 the power asked for; the requests of those hours are taken as few as Poisson has them in the rest of the cases. A step
 stays within the budget if every share of failures beyond the alert limit does (`harm.forecast`).
@@ -31,7 +31,7 @@ MOST_SOAK_H = 48
 LONGER_H = (8.0, 12.0, 24.0)
 """Longer soaks that are tried where a failure might pass a short one."""
 MOST_SAMPLES = 20_000
-"""More requests than this no gate of a rate wants for a service that is well."""
+"""More requests than this no gate of a rate needs for a service that is well."""
 _COUNTED = ("rate", "quantile")
 
 
@@ -224,7 +224,7 @@ def _step(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> Ste
 
 
 def _soaking(asked: Asked, percent: float, begins: dt.datetime, soaked: tuple[float, float], wanted: int) -> Step:
-    """A step whose soak has so many hours and expects so many requests."""
+    """A step whose soak has this many hours and expects this many requests."""
     hours, expected = soaked
     scale = hours / asked.looks[0].hours
     looks = tuple(Look(hours=one.hours * scale, alpha=one.alpha) for one in asked.looks)

@@ -52,7 +52,7 @@ def mean(points: Hourly) -> float:
 
 
 def least(points: Hourly, hours: int) -> float | None:
-    """Requests in the quietest stretch of so many hours, one after another; None if there is none so long.
+    """Requests in the quietest stretch of this many hours, one after another; None if there is none so long.
 
     Raises:
         ValueError: a stretch of less than an hour.
@@ -79,7 +79,7 @@ def by_hour(points: Hourly) -> dict[int, float]:
 def quietest(points: Hourly, hours: int, day: int | None = None) -> Quiet | None:
     """The window of the week with the least traffic, the earliest of equals; it may reach over Sunday's midnight.
 
-    None where no stretch of so many hours of the week was seen: what was not seen is not quiet.
+    None where no stretch of this many hours of the week was seen: what was not seen is not quiet.
 
     Args:
         day: only windows that begin on this day (0 is Monday).

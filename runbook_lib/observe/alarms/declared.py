@@ -20,7 +20,7 @@ _OPERATORS = {
     "<=": "LessThanOrEqualToThreshold",
 }
 MAX_MONITORS = 5
-"""AppConfig watches at most so many alarms in an environment."""
+"""AppConfig watches at most this many alarms in an environment."""
 _DESCRIPTION_LIMIT = 1024  # CloudWatch's own, in characters
 
 
@@ -173,7 +173,7 @@ def _finding(
         return Finding(alarm=name, ok=False, sentence=f"{name}: {'; '.join(wrong)}")
     if phase not in known or counted == phase or found is None:
         return Finding(alarm=name, ok=True, sentence=f"{name}: can protect a shift")
-    said = f"counts {count_words(found)}, which is for {counted}; {phase} wants {count_words(known[phase])}"
+    said = f"counts {count_words(found)}, which is for {counted}; {phase} expects {count_words(known[phase])}"
     return Finding(alarm=name, ok=False, sentence=f"{name}: {said}; the shift puts it in force first", mends=True)
 
 
@@ -208,11 +208,11 @@ def _wrong(found: dict[str, Any] | None, watched: bool, wanted: dict[str, Any] |
     if not watched:
         wrong.append("is no monitor of the dial's environment")
     if found.get("StateValue") != "OK":
-        wrong.append(f"its state is {found.get('StateValue')}, wants OK before a shift")
+        wrong.append(f"its state is {found.get('StateValue')}, expects OK before a shift")
     if not found.get("ActionsEnabled", False):
         wrong.append("its actions are disabled")
     if "MetricName" in found and found.get("TreatMissingData") != "notBreaching":
-        wrong.append(f"missing data is '{found.get('TreatMissingData', 'missing')}', wants notBreaching")
+        wrong.append(f"missing data is '{found.get('TreatMissingData', 'missing')}', expects notBreaching")
     fields = ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator")
     for field in fields if wanted else ():
         if wanted and found.get(field) != wanted.get(field):

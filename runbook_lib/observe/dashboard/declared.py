@@ -74,7 +74,7 @@ class Axis(Frozen):
     @model_validator(mode="after")
     def _something(self) -> Axis:
         if bool(self.lines) == (self.share is not None):
-            raise ValueError("wants either `lines` or a `share`")
+            raise ValueError("expects either `lines` or a `share`")
         return self
 
     @property

@@ -94,7 +94,7 @@ def inspect(
         AwsError: no client can be made (credentials missing, an unknown profile).
     """
     if step not in STEPS:
-        raise UsageError(f"step is '{step}', wants one of {', '.join(STEPS)}")
+        raise UsageError(f"step is '{step}', expects one of {', '.join(STEPS)}")
     known, place = rules(params), Place(aws, params, step)
     for service in (*_SERVICES, *(("apigatewayv2",) if params.service.api.kind == "http" else ())):
         place.client(service)  # before the threads: boto3 makes clients one at a time
@@ -106,7 +106,7 @@ def inspect(
     for spot in spots:
         if spot.resource.kind not in CALLS:
             raise UsageError(
-                f"params/inventory.yaml: resource '{spot.id}' is of kind '{spot.resource.kind}', wants one of "
+                f"params/inventory.yaml: resource '{spot.id}' is of kind '{spot.resource.kind}', expects one of "
                 f"{', '.join(CALLS)}"
             )
     with ThreadPoolExecutor(_THREADS) as pool:

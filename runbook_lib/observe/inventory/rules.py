@@ -63,7 +63,7 @@ class Setting(Frozen):
     def _one_way(self) -> Setting:
         said = self.model_fields_set & set(_WAYS)
         if len(said) != 1:
-            raise ValueError(f"wants one of {', '.join(_WAYS)}; has {sorted(said) or 'none'}")
+            raise ValueError(f"expects one of {', '.join(_WAYS)}; has {sorted(said) or 'none'}")
         return self
 
 
@@ -236,7 +236,7 @@ def judged(place: str, id: str, resource: Resource, rule: Setting, found: Any, k
     value, told = (found.value, found.words) if isinstance(found, Said) else (found, shown(found, rule.unit))
     ok = holds(rule, wanted, value)
     says = told if isinstance(found, Said) else f"{what} {told}"
-    missed = f"{says} ({why})" if rule.holds is not None else f"{says}, wants {words} ({why})"
+    missed = f"{says} ({why})" if rule.holds is not None else f"{says}, expects {words} ({why})"
     reason = f"{place}: {says}" if ok else f"{place}: {missed}; {rule.fix}"
     return check(
         f"inventory.{id}",

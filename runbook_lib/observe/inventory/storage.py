@@ -140,7 +140,7 @@ def bucket_of(spot: Spot) -> str:
 
 def _one_bucket(names: list[str]) -> Any:
     one = len(names) == 1
-    return Said(one, "exists" if one else f"{len(names)} buckets have its prefix ({', '.join(names)}), wants one")
+    return Said(one, "exists" if one else f"{len(names)} buckets have its prefix ({', '.join(names)}), expects one")
 
 
 def _expiry(rules: list[dict[str, Any]]) -> int | None:

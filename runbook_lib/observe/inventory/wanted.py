@@ -105,7 +105,7 @@ def told_holds(rule: Setting, value: Any, told: Any) -> bool | None:
     """Whether a value that a template gives to a setting's property is what the setting wants.
 
     Args:
-        value: what the rule wants, its fields filled in.
+        value: what the rule expects, its fields filled in.
         told: number, boolean, text, list or block.
 
     Returns:

@@ -29,7 +29,7 @@ MOST = 1000
 """Where listing stops: by then the first ones would show again."""
 _BATCH = 10
 _EMPTY = 2
-"""SQS asks a sample of its servers: so many empty answers, one after another, are taken for an empty queue."""
+"""SQS asks a sample of its servers: this many empty answers, one after another, are taken for an empty queue."""
 _LENGTH = 500
 TRACE = "AWSTraceHeader"
 

@@ -15,10 +15,10 @@ from runbook_lib.observe.resources import live
 from runbook_lib.params.load import Params
 
 PAGE = 100
-"""BatchGetItem takes so many keys (Amazon DynamoDB API reference)."""
+"""BatchGetItem takes this many keys (Amazon DynamoDB API reference)."""
 _TRIES = 10
 EMPTY_LOOKS = 2
-"""After so many looks at an empty queue nothing more is waited for."""
+"""After this many looks at an empty queue nothing more is waited for."""
 
 
 def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
@@ -103,7 +103,7 @@ def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
         prefix = params.name("bucket_prefix")
         names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if bucket["Name"].startswith(prefix)]
         if len(names) != 1:
-            raise AwsError(f"there are {len(names)} buckets '{prefix}…', wants exactly one")
+            raise AwsError(f"there are {len(names)} buckets '{prefix}…', expects exactly one")
         wanted, found = set(keys), dict[str, float]()
         for folder in {key.rpartition("/")[0] + "/" for key in keys if "/" in key}:
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=names[0], Prefix=folder):

@@ -42,7 +42,7 @@ def _is_http(metric: Metric, params: Params) -> bool:
 
 
 def dimensions(metric: Metric, params: Params) -> list[dict[str, str]]:
-    """The metric's dimensions in this environment, as CloudWatch wants them: `[{"Name": ..., "Value": ...}, ...]`.
+    """The metric's dimensions in this environment, as CloudWatch expects them: `[{"Name": ..., "Value": ...}, ...]`.
 
     Raises:
         UsageError: a name is missing in `service.yaml`.

@@ -87,7 +87,7 @@ def _lifecycle(s3: Any, prefix: str) -> float | None:
     with aws_errors("reading how long reports are kept (s3:GetLifecycleConfiguration)"):
         names = [one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith(prefix)]
         if len(names) != 1:
-            raise AwsError(f"there are {len(names)} buckets '{prefix}…', wants exactly one to read its lifecycle")
+            raise AwsError(f"there are {len(names)} buckets '{prefix}…', expects exactly one to read its lifecycle")
         try:
             rules = s3.get_bucket_lifecycle_configuration(Bucket=names[0])["Rules"]
         except s3.exceptions.ClientError as error:

@@ -277,7 +277,7 @@ def _percent(value: dict[str, Any], version: str) -> float:
     except (KeyError, TypeError, ValueError):
         percent = -1.0
     if not 0 <= percent <= 100:
-        raise AwsError(f"version {version} of the dial has percent {value.get('percent')!r}, wants 0 to 100")
+        raise AwsError(f"version {version} of the dial has percent {value.get('percent')!r}, expects 0 to 100")
     return percent
 
 

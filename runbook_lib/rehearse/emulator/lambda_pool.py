@@ -20,7 +20,7 @@ Execute = Callable[..., Any]
 
 
 def bounded(execute: Execute, processes: int = PROCESSES) -> Execute:
-    """`execute(function, event, ...)` with at most so many calls at a time for each function's ARN."""
+    """`execute(function, event, ...)` with at most this many calls at a time for each function's ARN."""
     turn = threading.Lock()
     seats: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(processes))
 

@@ -123,7 +123,7 @@ class Rehearsal:
         advance_all(list(self.worlds.values()), until)
 
     def warm(self, kernels: int) -> None:
-        """Has so many kernels ready for the runs to come: each takes the oldest."""
+        """Has this many kernels ready for the runs to come: each takes the oldest."""
         while self._warm < kernels:
             engine.prestart(self.root / self.archive, provisioner=self.nursery.provisioner)
             self._warm += 1
@@ -180,7 +180,7 @@ class Rehearsal:
         return Path(reports[-1]) if reports else None
 
     def done(self, exit_code: int, hours: float, ended: Ended | None = None) -> Rehearsed:
-        """How it ended, after so many virtual hours."""
+        """How it ended, after this many virtual hours."""
         return Rehearsed(
             release=self.release,
             scenario=self.scenario,

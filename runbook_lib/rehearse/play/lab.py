@@ -110,7 +110,7 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         "--LabApp.default_url=/lab/tree/notebooks",
-        # Nobody practising a rollout wants news, and there is no network to look for updates.
+        # Nobody practising a rollout needs news, and there is no network to look for updates.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={folder / '.settings'}",
     ]

@@ -31,7 +31,7 @@ from runbook_lib.run.launch import Finished
 
 HISTORY_H = 24
 ANSWER_RUNS = 12
-"""At most so many runs of a rollback's notebook: it says itself when it wants to be run again."""
+"""At most this many runs of a rollback's notebook: it says itself when it must be run again."""
 CALM_MIN = 20
 """Minutes after the last action before the curve is looked at: longer than a poll, a job and a quarter of an hour."""
 
@@ -170,7 +170,7 @@ class Play(Rollout):
             stage.soak(self.aws.now() + DRAIN, ": too few jobs to tell yet")
 
     def _answer(self, named: str) -> None:
-        """The rollback's notebook, as often as it wants to be run; where it is no cure, scenario 1's, as it says.
+        """The rollback's notebook, as often as it needs to be run; where it is no cure, scenario 1's, as it says.
 
         Nobody gives a reason: what a mitigation does follows from the symptoms that it finds itself.
         """

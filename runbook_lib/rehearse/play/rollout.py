@@ -130,7 +130,7 @@ class Rollout:
                 self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
 
     def approve(self, notebook: str) -> None:
-        """The people whose approval the phase wants give it."""
+        """The people whose approval the phase needs give it."""
         for role in self.stage.params["prod"].policy.phases[notebook].approvers:
             self._enter("approval", notebook, role, "rehearsed approval")
 

@@ -124,7 +124,7 @@ def _verify(aws: Remote, params: Params, wanted: str | None) -> int:
     status = stacks[0]["StackStatus"]
     step = next((step for step in template.STEPS if not diff(aws, params, step)), None)
     told = f"at step {step}" if step else "at no known step: its template is another"
-    print(f"{params.name('stack')}: {status}, {told}" + (f", wants {wanted}" if wanted else ""))
+    print(f"{params.name('stack')}: {status}, {told}" + (f", expects {wanted}" if wanted else ""))
     whole = status.endswith("_COMPLETE") and "ROLLBACK" not in status
     return 0 if whole and step and wanted in (None, step) else 1
 

@@ -137,7 +137,7 @@ class Fault(Finite):
         for name, share in self.dropped.items():
             if not 0 <= share <= 1:
                 raise ValueError(
-                    f"fault '{self.name}' drops {share:g} of the minutes of '{name}': wants a share, 0 to 1"
+                    f"fault '{self.name}' drops {share:g} of the minutes of '{name}': expects a share, 0 to 1"
                 )
         if strangers := sorted(named - set(ID)):
             raise ValueError(f"fault '{self.name}' names unknown signal '{strangers[0]}'; {hint(strangers[0], ID)}")

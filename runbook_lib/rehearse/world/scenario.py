@@ -72,9 +72,9 @@ class Scenario(Finite):
     @model_validator(mode="after")
     def _whole(self) -> Scenario:
         if 0 < self.watch_min < 1:
-            raise ValueError(f"watch_min is {self.watch_min:g}: wants 0 (nobody looks), or 1 minute and more")
+            raise ValueError(f"watch_min is {self.watch_min:g}: expects 0 (nobody looks), or 1 minute and more")
         if len(self.profile) != 24 or min(self.profile) < 0 or sum(self.profile) <= 0:
-            raise ValueError("profile wants 24 weights, none negative, not all zero")
+            raise ValueError("profile expects 24 weights, none negative, not all zero")
         for fault in self.faults:
             # Also the faults that no phase has begun yet.
             try:
@@ -109,7 +109,7 @@ class Scenario(Finite):
             UsageError: no such phase, or its fault would never begin.
         """
         if phase not in ("", *_PHASES):
-            raise UsageError(f"start phase '{phase}': wants one of {', '.join(_PHASES)}")
+            raise UsageError(f"start phase '{phase}': expects one of {', '.join(_PHASES)}")
         if phase > self.last_start:
             raise UsageError(
                 f"start phase '{phase}': what goes wrong in '{self.name}' comes with phase {self.last_start}; "

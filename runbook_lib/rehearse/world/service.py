@@ -101,7 +101,7 @@ class Service:
         self._routes = (migrated, temporary)
 
     def set_units(self, *, table: float | None, index: float | None) -> None:
-        """From now on table and index have so many write units a second; None: on demand."""
+        """From now on table and index have this many write units a second; None: on demand."""
         self._inside.units = (table, index)
 
     def fork(self) -> Service:

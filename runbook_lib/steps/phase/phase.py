@@ -109,7 +109,7 @@ class Phase:
     def approvals_table(self) -> Any:
         """Who has approved the shift, and whose approval is missing."""
         found = self._approvals()
-        return checks_table(found, "Approvals") if found else line("This phase wants no approval.")
+        return checks_table(found, "Approvals") if found else line("This phase needs no approval.")
 
     def _approvals(self) -> list[Check]:
         """Each approval as a check, asked and noted once a run."""

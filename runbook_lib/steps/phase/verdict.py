@@ -203,7 +203,7 @@ def before_shift(
 
 
 def _mistrusted(run: Run) -> bool:
-    """Whether a record that the shift wants is there, and cannot be trusted or says no."""
+    """Whether a record that the shift needs is there, and cannot be trusted or says no."""
     wanted = run.params.policy.steps[run.notebook].requires_to_shift
     found = predecessors(run.archive, wanted, run.params.release)
     return any(not finding.ok and finding.record for finding in found)

@@ -1,4 +1,4 @@
-"""Scenario 1, async endpoint failing: async off at once, read back, and only then everything that wants to be known.
+"""Scenario 1, async endpoint failing: async off at once, read back, and only then everything else that must be known.
 
 Three ways lead back, by where the rollout stands (docs/domain.md, traps 18 and 19): the switch; from the migration on,
 when `/api/vpr` itself is asynchronous, the infrastructure's own command with the step before; after the deprecation

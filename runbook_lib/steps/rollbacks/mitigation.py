@@ -248,7 +248,7 @@ class Mitigation:
         return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
 
     def conclude(self, planned: Callable[[], Plan], **told: Any) -> Outcome:
-        """As `Incident.conclude`; what is planned says what applying wants, for it raises something.
+        """As `Incident.conclude`; what is planned says what applying needs, for it raises something.
 
         Args:
             planned: what is to be done now.

@@ -103,7 +103,7 @@ def test_a_job_that_never_finishes_fails_at_the_deadline(broken: str, monkeypatc
 def test_a_failed_job_says_why(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = {"job_id": "bad", "status": "FAILED", "error": "the model is overloaded"}
     monkeypatch.setattr(Broken, "body", json.dumps(answer).encode())
-    for status, step, detail in ((202, "poll to COMPLETED", "still FAILED"), (200, "submit", "wants 202")):
+    for status, step, detail in ((202, "poll to COMPLETED", "still FAILED"), (200, "submit", "expects 202")):
         monkeypatch.setattr(Broken, "status", status)
         assert detail in _failed(smoke(broken, probe_id="x", deadline_s=0.1))[step]
 

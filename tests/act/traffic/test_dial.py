@@ -176,7 +176,7 @@ def test_a_bake_shorter_than_the_soak_is_refused(home: Any) -> None:
     name = home.params.service.traffic.soak_strategy
     found = next(each for each in client.list_deployment_strategies()["Items"] if each["Name"] == name)
     client.update_deployment_strategy(DeploymentStrategyId=found["Id"], FinalBakeTimeInMinutes=600)
-    with pytest.raises(Refused, match=r"bakes for 600 min, the soak wants 1440"):
+    with pytest.raises(Refused, match=r"bakes for 600 min, the soak needs 1440"):
         home.shift(10)
     assert home.client.writes == []
     assert home.traffic.apply(home.plan(10, soak_hours=10)).weight == 10

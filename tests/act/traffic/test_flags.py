@@ -33,7 +33,7 @@ def test_the_dial_is_a_constrained_attribute() -> None:
 
 @pytest.mark.parametrize("percent", [-0.1, 100.1, float("nan"), float("inf")])
 def test_a_dial_out_of_bounds_is_refused(percent: float) -> None:
-    with pytest.raises(ValueError, match="wants 0 to 100"):
+    with pytest.raises(ValueError, match="expects 0 to 100"):
         dial_document("f", percent)
 
 

@@ -106,7 +106,7 @@ def test_a_stop_returns_to_what_was_before_not_to_0(params: Params) -> None:
 
 @pytest.mark.parametrize("percent", [-1, 100.5, float("nan")])
 def test_a_percent_out_of_bounds_is_a_sentence(params: Params, percent: float) -> None:
-    with pytest.raises(UsageError, match="wants 0 to 100"):
+    with pytest.raises(UsageError, match="expects 0 to 100"):
         plan(state(0, None), percent, params)
 
 

@@ -175,7 +175,7 @@ def test_a_forecast_tells_what_it_rests_on() -> None:
     assert found.level(-60) == 120, "before now it is what it is now"
     one = forecast(Load(waiting=1, arrivals_per_s=0, service_s=45, workers=1), Option(id="x", title="x", workers=1))
     assert one.drain_s == 45, "one job waits"
-    with pytest.raises(ValueError, match=r"^service_s is -1, wants more than 0 s$"):
+    with pytest.raises(ValueError, match=r"^service_s is -1, expects more than 0 s$"):
         capacity_per_s(5, -1)
     assert capacity_per_s(5, 0.5) == 10
 

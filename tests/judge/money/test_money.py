@@ -25,7 +25,7 @@ def test_the_parts_add_up_to_the_rounded_sum_and_none_is_off_by_a_unit(values: l
 
 @given(st.lists(st.lists(st.integers(0, 10**9), min_size=1, max_size=6), min_size=1, max_size=4))
 def test_groups_and_their_members_add_up_all_the_way_down(groups: list[list[int]]) -> None:
-    """Members to their group as it is shown, groups to the total: as a table with subtotals wants it."""
+    """Members to their group as it is shown, groups to the total: as a table with subtotals needs it."""
     values = [[value / 1024 for value in group] for group in groups]
     shown = parts([math.fsum(group) for group in values])
     assert sum(shown, Decimal(0)) == rounded(math.fsum(value for group in values for value in group))

@@ -89,5 +89,5 @@ def test_what_gives_is_said() -> None:
 
 @pytest.mark.parametrize("bad", [[], [1.0] * 23, [float("nan")], [-1.0]])
 def test_rates_that_are_none_are_errors(bad: list[float]) -> None:
-    with pytest.raises(ValueError, match="per_s wants"):
+    with pytest.raises(ValueError, match="per_s expects"):
         figures(3, 600, bad, DEMANDS)

@@ -188,7 +188,7 @@ def test_the_predicted_drain(arrivals: list[float], service_s: float, workers: i
 
 
 def scheduled(n: int, workers: int, spent: float) -> dict[str, Job]:
-    """All there at 0, done by so many workers without a pause."""
+    """All there at 0, done by this many workers without a pause."""
     return {f"job-{i}": job(0.0, started=i // workers * spent, spent=spent) for i in range(n)}
 
 

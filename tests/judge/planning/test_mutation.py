@@ -232,7 +232,7 @@ def test_the_impossible_is_more_than_all_or_less_than_nothing() -> None:
 
 
 def test_a_trial_is_the_judges_own_word_under_the_looks_in_force() -> None:
-    """A gate too strict for a day: how many more samples it wants is reckoned at the later look, shown at 90 %."""
+    """A gate too strict for a day: how many more samples it expects is reckoned at the later look, shown at 90 %."""
     strict = {"target": "< 0.0005", "alert": "> 0.0006", "title": "Share of failures"}
     gate = Gate.model_validate({**gate_of("rate").model_dump(), **strict})
     options: dict[str, Any] = {"look": LOOK, "looks": (LOOK, Look(hours=48, alpha=0.01)), "confidence": 0.9}

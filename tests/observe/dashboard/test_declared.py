@@ -197,7 +197,7 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (_set("widgets.2.left.gate", "queue_depth"), "gate 'queue_depth' is in messages, .* over invocations"),
         (_set("widgets.0.left.lines", [{"label": "x", "metric": "nope", "stat": "Sum"}]), "catalogue has no 'nope'"),
-        (_set("widgets.0.left.lines", []), "wants either `lines` or a `share`"),
+        (_set("widgets.0.left.lines", []), "expects either `lines` or a `share`"),
         (_set("widgets.0.title", "DLQ messages"), "two widgets with the title 'DLQ messages'"),
         (_set("widgets.0.id", "dlq_messages"), "two widgets with the id 'dlq_messages'"),
         (_set("target_colour", "green"), "target_colour"),

@@ -20,7 +20,7 @@ from runbook_lib.observe.jobs.segment import Segment, merge
 from tests.observe.conftest import HOUR, MINUTE, Soak
 
 LATE = 30
-"""Of the soak's 288 busy minutes: so many at its end are bad."""
+"""Of the soak's 288 busy minutes: this many at its end are bad."""
 
 
 def spoil(day: Soak, metric: str, value: float) -> str:

@@ -86,7 +86,7 @@ def test_logs_are_kept_for_the_rollout_and_not_for_ever(id: str, days: int | Non
     ("policy", "says"),
     [
         ("arn:aws:sqs:us-east-1:000000000103:careervp-vpr-jobs-dlq-prod", ""),
-        ("arn:aws:sqs:us-east-1:000000000103:somebody-elses-dlq", "dead letters go to somebody-elses-dlq, wants"),
+        ("arn:aws:sqs:us-east-1:000000000103:somebody-elses-dlq", "dead letters go to somebody-elses-dlq, expects"),
         ("arn:aws:sqs:eu-west-1:000000000103:careervp-vpr-jobs-dlq-prod", "go to arn:aws:sqs:eu-west-1:"),
         ("", "dead letters go nowhere (there is no redrive policy)"),
     ],

@@ -783,7 +783,7 @@ def test_a_drift_reads_as_a_sentence(aws: EmbeddedAws, prod: Sandbox) -> None:
     finally:
         at.queue("Queue", VisibilityTimeout="660")
     assert (one.expected, one.found, one.facts["value"]) == ("660 s", "30 s", 30)
-    assert one.reason.startswith("careervp-vpr-jobs-queue-prod: visibility timeout 30 s, wants 660 s")
+    assert one.reason.startswith("careervp-vpr-jobs-queue-prod: visibility timeout 30 s, expects 660 s")
     assert one.reason.endswith("change it in the infrastructure code and deploy")
 
 
@@ -814,7 +814,7 @@ def test_a_recorded_deviation_reminds_and_does_not_decide(aws: EmbeddedAws, prod
     one = _by_id(found, "queue.visibility_timeout")
     assert (one.verdict, one.required) == (Verdict.INCONCLUSIVE, False)
     assert "ana, 2026-11-25 03:00 UTC, no. 7: slow" in one.reason
-    assert "30 s, wants 660 s" in one.reason
+    assert "30 s, expects 660 s" in one.reason
     assert _by_id(found, "queue.long_poll").ok, "a deviation of what holds says nothing"
 
 
@@ -874,7 +874,7 @@ def _gone_sync(answer: Any) -> Any:
 
 
 def test_an_unknown_step_is_a_usage_error(aws: EmbeddedAws, prod: Sandbox) -> None:
-    with pytest.raises(UsageError, match=r"step is 'later', wants one of baseline"):
+    with pytest.raises(UsageError, match=r"step is 'later', expects one of baseline"):
         inspect(aws, prod.params, step="later")
 
 
@@ -1028,5 +1028,5 @@ def test_values_as_a_reader_says_them(value: Any, unit: str, text: str) -> None:
 
 @pytest.mark.parametrize("ways", [{}, {"equals": 1, "holds": True}])
 def test_a_rule_says_one_thing(ways: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="wants one of equals, includes, at_least, one_of, holds"):
+    with pytest.raises(ValueError, match="expects one of equals, includes, at_least, one_of, holds"):
         Setting(why="", **ways)

@@ -38,7 +38,7 @@ def recorded(name: str) -> Diff:
 
 
 def mends(diff: Diff, step: str = "async") -> dict[str, str]:
-    """What the diff would bring about of everything that the inventory wants, if all of it were wrong."""
+    """What the diff would bring about of everything that the inventory expects, if all of it were wrong."""
     wants = wanted(PRODUCTION, step)
     said = {id: mended(one, diff, STACK) for id, one in wants.items()}
     return {id.removeprefix("inventory."): one.words for id, one in said.items() if one.ok}
@@ -123,7 +123,7 @@ def test_a_change_set_is_judged_by_its_values() -> None:
     }
     assert says(diff, "queue.long_poll").words.endswith("to 1")
     assert says(diff, "dlq.exists") == Mended(
-        False, "the diff creates AWS::SQS::Queue Dead55667788 with retention 345600, wants 1209600 s (14 days)"
+        False, "the diff creates AWS::SQS::Queue Dead55667788 with retention 345600, expects 1209600 s (14 days)"
     )
     assert not says(diff, "worker.role_own").ok, "the role's ARN only may change"
 

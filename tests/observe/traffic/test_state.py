@@ -132,7 +132,7 @@ def test_what_is_missing_is_named(params: Params, AppConfig: Any, operation: str
 
 @pytest.mark.parametrize("percent", [-1, 101, "many", None])
 def test_a_dial_out_of_bounds_is_refused(params: Params, AppConfig: Any, percent: Any) -> None:
-    with pytest.raises(AwsError, match="wants 0 to 100"):
+    with pytest.raises(AwsError, match="expects 0 to 100"):
         read_state(AppConfig([(percent, "COMPLETE")], ON), params)
 
 

@@ -121,7 +121,7 @@ def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
         (("--scenario", "nope.yaml", "--quick"), "there is no file 'nope.yaml'"),
         (("--seeds", "3"), "go with --quick"),
         (("--params", "x.yaml"), "go with --quick"),
-        (("--scenario", "refused_429", "--quick", "--start-phase", "05"), "wants one of 06, 07, 08"),
+        (("--scenario", "refused_429", "--quick", "--start-phase", "05"), "expects one of 06, 07, 08"),
         (("--scenario", "refused_429", "--quick", "--start-phase", "08"), "start there or before"),
         (("--scenario", "fails_in_the_first_week", "--quick"), "play it without --quick"),
     ],
@@ -177,11 +177,11 @@ def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
         ("faults: [{name: a, set: {job_failed: 7}}]", "fault 'a': 'job_failed' is 7: Input should be less than"),
         ("late_h: 1.0e+9", "'late_h' is 1000000000.0"),
         ("requests_per_day: 1.0e+12", "'requests_per_day' is 1000000000000.0"),
-        ("watch_min: 0.000001", "watch_min is 1e-06: wants 0 (nobody looks), or 1 minute and more"),
+        ("watch_min: 0.000001", "watch_min is 1e-06: expects 0 (nobody looks), or 1 minute and more"),
         ("title: Twice", "the key 'title' stands twice"),
         ("looks_h: [5, -1]", "'looks_h.1' is -1"),
         ("looks_h: [.nan]", "ours.yaml, line 3: .nan is a number that YAML reads in its own way"),
-        ("profile: [1, 2]", "ours.yaml: profile wants 24 weights"),
+        ("profile: [1, 2]", "ours.yaml: profile expects 24 weights"),
     ],
 )
 def test_a_mistake_in_ones_own_scenario_is_one_sentence_with_the_nearest_name(

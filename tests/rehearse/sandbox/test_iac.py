@@ -127,7 +127,7 @@ def test_from_the_first_diff_to_the_deployed_step_and_back(
         assert sign in told.splitlines()
         assert "Number of stacks with differences: 1" in told
         assert main(["verify", "--env", "dev", "--step", step]) == 1
-        assert f"wants {step}" in capsys.readouterr().out
+        assert f"expects {step}" in capsys.readouterr().out
         assert main(["deploy", "--env", "dev", "--step", step]) == 0
         assert f"{sign}  COMPLETE" in capsys.readouterr().out.splitlines()
         assert main(["diff", "--env", "dev", "--step", step, "--fail"]) == 0

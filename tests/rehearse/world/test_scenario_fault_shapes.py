@@ -37,7 +37,7 @@ def test_a_pulse_comes_back_and_a_night_is_over_in_the_morning() -> None:
     [
         ({"shape": "nightly", "from_hour": 6, "to_hour": 5}, "to_hour 5 is not after from_hour 6"),
         ({"shape": "pulse", "pulse_min": 240, "every_h": 4}, "never ends"),
-        ({"dropped": {"sync_count": 1.5}}, "wants a share"),
+        ({"dropped": {"sync_count": 1.5}}, "expects a share"),
         ({"stuck": ("sync_cuont",)}, "unknown signal 'sync_cuont'"),
         ({"scaled": {"sync_cuont": 2.0}}, "unknown signal 'sync_cuont'"),
     ],

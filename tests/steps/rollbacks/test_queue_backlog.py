@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Iterator[Made]:
 
 
 def spike(times: float = 2.2, end: float | None = None, **behaviour: float) -> Scenario:
-    """So many times the traffic from the beginning: 2.2 is more than five workers can write, and not more than ten."""
+    """`times` the traffic from the beginning: 2.2 is more than five workers can write, and not more than ten."""
     fault = Fault(name="spike", start=0, end=end, times={"traffic": times})
     return ALL_DAY.model_copy(update={"faults": (fault,), "behaviour": Behaviour(**behaviour)})
 

@@ -46,7 +46,7 @@ def job_of(key: str) -> dict[str, Any] | None:
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     payload = payload_of(event)
     if payload is None:
-        return answer(400, error="wants a JSON object with application_id and idempotency_key")
+        return answer(400, error="expects a JSON object with application_id and idempotency_key")
     key = payload["idempotency_key"]
     known = job_of(key)
     if known:

@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         payload = json.loads(base64.b64decode(raw) if event.get("isBase64Encoded") else raw)
         application = payload["application_id"]
     except (ValueError, TypeError, KeyError):
-        return answer(400, error="wants a JSON object with application_id")
+        return answer(400, error="expects a JSON object with application_id")
     time.sleep(float(os.environ["LLM_SECONDS"]) * float(os.environ["TIME_SCALE"]))
     metric = {
         "Namespace": os.environ["KPI_NAMESPACE"],
