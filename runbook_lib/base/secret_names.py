@@ -146,13 +146,6 @@ def mask_named(text: str, small: str) -> str:
     return text
 
 
-def mask_all_named(text: str) -> str:
-    """As `mask_named`, without looking first whether there is anything to find."""
-    text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
-    text = _FOREIGN.sub(_after, _BRIEF.sub(_brief, text))
-    return _TAGGED.sub(_quoted, _BARE.sub(_bare, _QUOTED.sub(_quoted, text)))
-
-
 def _assigns(small: str) -> bool:
     for stem in _STEMS:
         at = small.find(stem)

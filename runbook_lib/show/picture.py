@@ -14,8 +14,6 @@ from runbook_lib.show import style
 from runbook_lib.show.tables import Shown
 
 WIDTH_IN = 10.0
-READABLE_PX = 640
-"""Least width at which a chart's words can be read; a narrower screen scrolls it, as it does tables."""
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base import redact as room
+from runbook_lib.base import secret_names as named
 from runbook_lib.base.redact import MASK, Pieces, mask_emails, redact, redact_file, redact_text
-from runbook_lib.base.secret_names import mask_all_named
 from tests.secrets import LINES, PEM, SECRETS
 
 PROSE = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -225,7 +225,9 @@ def _thorough(text: str) -> str:
     """Every pattern, whatever the text: what the words in front of them may only make quicker."""
     for kind in room.KINDS:
         text = kind.pattern.sub(kind.replacement, text)
-    return mask_all_named(text)
+    text = named._FLAG.sub(lambda match: match[0] if named.harmless(match["value"]) else match[1] + MASK, text)
+    text = named._FOREIGN.sub(named._after, named._BRIEF.sub(named._brief, text))
+    return named._TAGGED.sub(named._quoted, named._BARE.sub(named._bare, named._QUOTED.sub(named._quoted, text)))
 
 
 _WORDS = st.sampled_from(

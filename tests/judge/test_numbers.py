@@ -228,7 +228,6 @@ TABLE: dict[str, Row] = {
         lambda confidence, n: cost.cost_per_vpr(USAGE, _Prices(), "total", periods=[USAGE] * n, confidence=confidence),
         (half, st.integers(0, 12)),
     ),
-    "money.rounded": Row(money.rounded, (odd,)),
     "money.exact": Row(money.exact, (odd,)),
     "money.parts": Row(money.parts, (values,)),
     "guard_math.figures": Row(

@@ -12,17 +12,6 @@ PLACES = 6
 """Digits behind the point: a millionth of a dollar, less than the cheapest line of a VPR."""
 
 
-def rounded(usd: float, places: int = PLACES) -> Decimal:
-    """`usd` to this many decimal places.
-
-    Raises:
-        ValueError: not finite; there is nothing to round.
-    """
-    if not abs(usd) <= LARGEST:
-        raise ValueError(f"{usd} is no amount of money that could be rounded")
-    return exact(usd).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-
-
 def exact(usd: float | Decimal) -> Decimal:
     """The shortest decimal that is this float; a Decimal as it is.
 

@@ -39,8 +39,6 @@ _ROUTES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "remove_sync": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
 }
 """Method, route (`service.yaml`, `api.routes`) and the Lambda behind it."""
-INLINE_LIMIT = 4096
-"""Characters that AWS takes in `ZipFile`; a longer handler would need an upload."""
 
 
 class _Loader(yaml.SafeLoader):
