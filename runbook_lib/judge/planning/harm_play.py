@@ -143,7 +143,7 @@ def _watched(
         """The first look that knows the first of these parts; beyond the last one: there is none."""
         if not len(places):
             return last + 1
-        end = ends[places[0]]
+        end = float(ends[places[0]])
         number = max(low + 1, math.ceil((end + watch.settle_s) / every_s))
         return number + int(number * every_s - watch.settle_s < end)
 
