@@ -153,6 +153,7 @@ TABLE: dict[str, Row] = {
     "sequential.early_fail_log_e": Row(sequential.early_fail_log_e, (odd, some, half, prior), "as log_e"),
     "older.change_log_e": Row(older.change_log_e, (values, values, half, prior), "as log_e"),
     "change.tested": Row(lambda *a: change.tested(*a).log_e, (values, values, half, prior, half), "as log_e"),
+    "change.after_failures": Row(lambda *a: sum(change.after_failures(*a)[0]), (values, values, half, prior)),
     "change.counts": Row(lambda *a: sum(change.counts(*a)[1]), (values, values)),
     "older.at_the_end": Row(
         lambda k, m, *a: older.at_the_end(k, m, *a).log_e,
