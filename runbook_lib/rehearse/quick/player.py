@@ -50,9 +50,8 @@ CALM_S = 3600.0
 """How often it stops where AppConfig watches nothing. The world is the same in steps of any length."""
 LAST_INTERIM = dt.timedelta(hours=23)
 """Also where nobody watches: jobs stay in the table for a day, so one look comes before they are gone."""
-ENOUGH_UNITS = 100.0
 MEMORY_MB = {"submit": 256, "worker": 1024, "status": 256}
-FEW = 100
+ENOUGH_UNITS, FEW = 100.0, 100
 
 
 @dataclass
@@ -346,6 +345,6 @@ class _AfterMigration(_Soak):
 
     def moment(self) -> moments.Moment:
         """Where the soak after the migration stands."""
-        state, since = self.world.flags.state(), self.world.flags.migrated_since
-        assert since is not None  # noqa: S101
-        return moments.after_migration(state, self.params, self.spec, parse(since), self.world.now)
+        flags, now = self.world.flags, self.world.now
+        assert flags.migrated_since is not None  # noqa: S101
+        return moments.after_migration(flags.state(), self.params, self.spec, parse(flags.migrated_since), now)
