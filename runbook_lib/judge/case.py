@@ -79,6 +79,7 @@ class Case(Frozen):
             taken_back=self.taken_back,
             void=self.void,
             remedies=self.remedies,
+            look_number=self.look_number,
         )
 
 

@@ -25,7 +25,7 @@ from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.gate_charts import judged, tiles
 from runbook_lib.show import multiples as drawing
 from runbook_lib.show.levels import thresholds
-from runbook_lib.show.multiples import PERCENT, UNITS, Tile
+from runbook_lib.show.multiples import PERCENT, Tile
 
 pytestmark = pytest.mark.slow  # two rollouts are played
 PARAMS = load_file(Path(__file__).parents[2] / "params" / "prod.yaml")
@@ -100,7 +100,7 @@ def test_unit_and_limits_are_those_of_the_gates_declaration(looks: dict[str, lis
     axes = drawing.multiples_figure(made).axes
     for tile, one in zip(drawing.ordered(made), axes, strict=True):
         gate = tile.result.gate
-        assert one.get_ylabel() == UNITS[gate.unit]
+        assert one.get_ylabel() == ("%" if gate.unit == "ratio" else gate.unit)
         words = [text.get_text().lstrip("↑↓ ") for text in one.texts]
         limits = thresholds(gate, collapse=True)
         assert {name for name, *_ in limits} <= set(words), gate.id
