@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.judge.measures import MEASURES
-from runbook_lib.params.metrics import METRICS
+from runbook_lib.params.measures import metric_id
+from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
 Named = tuple[str, str, Collection[str]]
 ENVIRONMENTS = ("dev", "staging", "prod")
-STATISTICS = ("Sum", "Average", "Maximum", "Minimum", "SampleCount")
 RESOURCES = (
     *("queue", "dlq", "table", "bucket_prefix", "submit", "worker", "status", "sync", "api", "topic", "drill_queue"),
     *("stack", "gsi", "api_id", "access_log"),
@@ -34,7 +33,8 @@ KINDS = (
     *("table", "topic", "worker"),
 )
 """Kinds of resources in inventory.yaml; a test holds them against what the inventory can ask for."""
-_PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
+_OF_SERVICE = ("env", "stage", "route_sync", "route_submit", "route_status", "kpi_namespace", "kpi_service")
+"""Fields of a metric's templates beside the names of resources (`observe/metrics/catalogue.py`)."""
 
 
 def check(params: Params) -> None:
@@ -84,6 +84,21 @@ def _service(params: Params) -> Iterator[Named]:
     for key, text in templates.items():
         for field in _fields(text):
             yield key, f"{{{field}}}", ("{env}", "{hash}")
+    for id, metric in params.service.metrics.items():
+        yield from _templates(f"metrics.{id}", metric, params)
+
+
+def _templates(key: str, metric: Metric, params: Params) -> Iterator[Named]:
+    """Placeholders of a metric of the service's own."""
+    known = [f"{{{field}}}" for field in (*_OF_SERVICE, *(one for one in RESOURCES if params.named(one)))]
+    for name, text in (
+        ("namespace", metric.namespace),
+        *metric.dimensions.items(),
+        *(metric.http_dimensions or {}).items(),
+    ):
+        path = f"{key}.namespace" if name == "namespace" else f"{key}.dimensions.{name}"
+        for field in _fields(text):
+            yield path, f"{{{field}}}", known
 
 
 def _fields(text: str) -> list[str]:
@@ -98,13 +113,14 @@ def _policy(params: Params) -> Iterator[Named]:
     policy = params.policy
     gates, alarms, notebooks = {gate.id for gate in policy.gates}, policy.alarms, [*policy.steps, *policy.rollbacks]
     for gate in policy.gates:
-        yield f"gates.{gate.id}.measure", gate.measure, MEASURES
-        same = [name for name, kind in MEASURES.items() if kind == gate.kind]
+        yield f"gates.{gate.id}.measure", gate.measure, policy.kinds
+        same = [name for name, kind in policy.kinds.items() if kind == gate.kind]
         yield f"gates.{gate.id}.measure (of kind {gate.kind})", gate.measure, same
+    yield from _measures(params)
     for alarm in alarms:
         for key, metric in {"metric": alarm.metric, **{f"metrics.{k}": v for k, v in alarm.metrics.items()}}.items():
             if metric is not None:
-                yield f"alarms.{alarm.id}.{key}", metric, METRICS
+                yield f"alarms.{alarm.id}.{key}", metric, params.metrics
         yield from _statistic(f"alarms.{alarm.id}.stat", alarm.stat)
         if alarm.gate is not None:
             yield f"alarms.{alarm.id}.gate", alarm.gate, gates
@@ -114,7 +130,7 @@ def _policy(params: Params) -> Iterator[Named]:
             yield f"alarms.{alarm.id}.name", f"{{{field}}}", ("{env}",)
     yield "alarm_math.gate", policy.alarm_math.gate, gates
     for name in policy.baseline.samples:
-        yield "baseline.samples", name, MEASURES
+        yield "baseline.samples", name, policy.kinds
     for name in policy.baseline.handler_s:
         yield "baseline.handler_s", name, FUNCTIONS
     placed = {
@@ -128,8 +144,18 @@ def _policy(params: Params) -> Iterator[Named]:
     yield from _notebooks(params, notebooks)
 
 
+def _measures(params: Params) -> Iterator[Named]:
+    metrics, described = params.metrics, params.policy.described
+    for name, measure in params.policy.measures.items():
+        for side, query in measure.sides.items():
+            id, key = metric_id(name, side, query), f"measures.{name}.{side}"
+            yield f"{key}.metric", id, metrics
+            if id in described:
+                yield from _templates(key, described[id], params)
+
+
 def _statistic(key: str, stat: str) -> Iterator[Named]:
-    if not _PERCENTILE.fullmatch(stat):
+    if not is_statistic(stat):
         yield key, stat, STATISTICS
 
 
@@ -166,7 +192,7 @@ def _dashboard(board: Any, params: Params) -> Iterator[Named]:
     for widget in board.widgets:
         for side, axis in widget.axes:
             for metric, stat in axis.asked:
-                yield f"widgets.{widget.id}.{side}", metric, METRICS
+                yield f"widgets.{widget.id}.{side}", metric, params.metrics
                 yield from _statistic(f"widgets.{widget.id}.{side}.stat", stat)
             if axis.gate is not None:
                 yield f"widgets.{widget.id}.{side}.gate", axis.gate, gates

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.remedies import Remedy
+from runbook_lib.judge.measures import MEASURES, Kind
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
 from runbook_lib.judge.planning.cadence import Cadence
 from runbook_lib.params.alarms import Alarm, AlarmMath
+from runbook_lib.params.measures import Measure, described
+from runbook_lib.params.metrics import Metric
 
 
 class Phase(Frozen):
@@ -218,6 +221,8 @@ class Policy(Frozen):
     harm: HarmBudget = HarmBudget()
     remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
     """Response to the symptom that it needs; one that is not named here needs none."""
+    measures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Measure] = Field(default_factory=dict)
+    """Measures of the service's own, beside those of the runbook (`judge/measures.py`)."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
@@ -233,6 +238,9 @@ class Policy(Frozen):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' is declared twice")
+        own = sorted(self.measures.keys() & MEASURES.keys())
+        if own:
+            raise ValueError(f"measure '{own[0]}' is one of the runbook's own; give it another name")
         for name, step in self.steps.items():
             for wanted in (*step.requires, *step.requires_to_shift):
                 notebook, _, env = wanted.partition("@")
@@ -309,6 +317,22 @@ class Policy(Frozen):
                 wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
                 raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'; {hint(name, self.phases)}")
         return self
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Every measure that a gate may be judged on, with the kind of its evidence."""
+        return {**MEASURES, **{name: measure.kind for name, measure in self.measures.items()}}
+
+    @property
+    def judged(self) -> dict[str, Measure]:
+        """The measures of the service's own that a gate is judged on: what has to be asked."""
+        used = {gate.measure for gate in self.gates}
+        return {name: measure for name, measure in self.measures.items() if name in used}
+
+    @property
+    def described(self) -> dict[str, Metric]:
+        """The metrics that `measures` describe on the spot."""
+        return described(self.measures)
 
     def gate(self, id: str) -> Gate:
         """The gate called `id`."""

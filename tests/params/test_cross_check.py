@@ -193,7 +193,7 @@ def test_every_name_that_the_catalogue_asks_for_is_a_known_resource() -> None:
     asked = {
         field
         for metric in METRICS.values()
-        for _, template in metric.dimensions
+        for template in metric.dimensions.values()
         for field in re.findall(r"\{(\w+)\}", template)
     }
     assert {one for one in asked if not one.startswith(("route_", "kpi_", "stage"))} <= {*RESOURCES}
