@@ -12,8 +12,8 @@ from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
-from runbook_lib.observe.dashboard.compared import diff, parsed, read_dashboard, widget_diff
 from runbook_lib.observe.dashboard.board import Axis
+from runbook_lib.observe.dashboard.compared import diff, parsed, read_dashboard, widget_diff
 from runbook_lib.observe.dashboard.declared import (
     KIND,
     LOGICAL_ID,
