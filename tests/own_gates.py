@@ -1,4 +1,4 @@
-"""A project whose gates are on metrics that nobody here chose: one of each kind, in a shop that this service is part of."""
+"""A project whose gates are on metrics that nobody here chose: one of each kind, in a shop around the service."""
 
 from __future__ import annotations
 

@@ -221,5 +221,5 @@ def test_a_healthy_service_passes_the_gates_on_its_own_metrics(shop: Params) -> 
 
 
 def test_a_fault_of_a_measure_that_nobody_judges_is_refused(shop: Params) -> None:
-    with pytest.raises(UsageError, match="fault 'ours' of scenario 'ours' sets measure 'declind'.*did you mean"):
+    with pytest.raises(UsageError, match=r"fault 'ours' of scenario 'ours' sets measure 'declind'.*did you mean"):
         InProcess(shop, _with_fault("declind", 0.3), 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,7 +36,7 @@ def told(shop: Params, cuts: list[float], *faults: Fault) -> dict[str, tuple[Any
     scenario = load("healthy").model_copy(update={"faults": faults})
     own, found = Own(shop, scenario, 3), dict[str, list[tuple[Any, Any]]]()
     edges = [START, *sorted(START + cut for cut in cuts), START + 6 * HOUR_S]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         for one in own.tell(step(low, high), scenario, START):
             found.setdefault(str(one.address["MetricName"]), []).append((one.at, one.value))
     return {
