@@ -17,7 +17,7 @@ from runbook_lib.observe.evidence.levels import Point
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S
 from runbook_lib.observe.evidence.seen import Answered, counts_of
 from runbook_lib.observe.jobs.segment import QUARTER_S
-from runbook_lib.observe.metrics.catalogue import dimensions
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.params.load import Params
 from runbook_lib.params.measures import Measure, Side, metric_id
@@ -87,10 +87,11 @@ def _what(seen: Answered, name: str, own: Measure, side: Side) -> str:
     """`Shop/Payments Sum of Declined {Service=shop-prod}`: where a side is, as it was asked."""
     query = own.sides[side]
     metric = seen.params.metric(metric_id(name, side, query))
-    pairs = dimensions(metric, seen.params) if query.metric is None else []
+    place = address(metric, seen.params)
+    pairs = place["Dimensions"] if query.metric is None else []
     where = ", ".join(f"{pair['Name']}={pair['Value']}" for pair in pairs)
     stat = "" if own.kind == "quantile" else f"{own.stat(side) or metric.stat} of "
-    return f"{metric.namespace} {stat}{query.metric or metric.name}" + (f" {{{where}}}" if where else "")
+    return f"{place['Namespace']} {stat}{query.metric or metric.name}" + (f" {{{where}}}" if where else "")
 
 
 def _query(seen: Answered, name: str, own: Measure) -> str:
