@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,16 @@ def test_every_metric_is_known_to_the_parameters(tmp_path: Path) -> None:
 def test_zero_while_of_is_short_for_the_same_query() -> None:
     found = Measure.model_validate({"kind": "rate", "bad": "async_5xx", "of": "async_requests", "zero_while": "of"})
     assert found.zero_while == found.of
+
+
+def test_the_example_in_our_own_file_works_as_soon_as_it_is_uncommented(tmp_path: Path) -> None:
+    prod = own_gates.project(tmp_path)
+    text = (own_gates.ROOT / "params" / "gates.yaml").read_text(encoding="utf-8")
+    block = re.search(r"^# measures:\n(?:#   .*\n)+", text, re.M)
+    gate = re.search(r"^  # - id: .*\n(?:  #   .*\n)+", text, re.M)
+    assert block and gate
+    text = text.replace(block[0], re.sub(r"^# ", "", block[0], flags=re.M))
+    text = text.replace(gate[0], re.sub(r"^  # ", "  ", gate[0], flags=re.M))
+    prod.with_name("gates.yaml").write_text(text, encoding="utf-8")
+    policy = load_file(prod).policy
+    assert policy.gate("declined_payments").measure in policy.judged
