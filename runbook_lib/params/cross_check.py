@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.yaml_file import line_of
 from runbook_lib.params.measures import metric_id
 from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
 
@@ -43,9 +45,8 @@ def check(params: Params) -> None:
     Raises:
         UsageError: the first name that is not there: file, key, value, and the nearest name.
     """
-    folder = params.source.rsplit("/", 1)[-1]
-    _refuse(f"{folder}/service.yaml", _service(params))
-    _refuse(f"{folder}/gates.yaml", _policy(params))
+    for file, names in (("service", _service(params)), ("gates", _policy(params))):
+        _refuse(Path(params.source) / f"{file}.yaml", names)
 
 
 def check_file(file: str, found: Any, params: Params) -> None:
@@ -56,14 +57,20 @@ def check_file(file: str, found: Any, params: Params) -> None:
     """
     known = {"dashboard": _dashboard, "inventory": _inventory}
     if file in known:
-        _refuse(f"{params.source.rsplit('/', 1)[-1]}/{file}.yaml", known[file](found, params))
+        _refuse(Path(params.source) / f"{file}.yaml", known[file](found, params))
 
 
-def _refuse(source: str, names: Iterator[Named]) -> None:
+def _refuse(file: Path, names: Iterator[Named]) -> None:
     for key, value, known in names:
         if value not in known:
             there = hint(value, known) or f"there are {', '.join(sorted(known))}"
-            raise UsageError(f"{source}: '{key}' names '{value}', which is not there; {there}")
+            raise UsageError(f"{placed(file, key)}: '{key}' names '{value}', which is not there; {there}")
+
+
+def placed(file: Path, key: str) -> str:
+    """`params/gates.yaml, line 412`: the file as a sentence calls it, with the line of a key (`gates.cost.unit`)."""
+    line = line_of(file, key.partition(" (")[0].split("."))
+    return f"{file.parent.name}/{file.name}" + (f", line {line}" if line else "")
 
 
 def _service(params: Params) -> Iterator[Named]:
@@ -174,8 +181,6 @@ def _people(params: Params) -> Iterator[Named]:
 
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
     """Where the project's notebooks lie beside the parameters, each step has its own."""
-    from pathlib import Path
-
     folder = Path(params.source).parent / "notebooks"
     there = {path.stem for path in folder.glob("*.ipynb")}
     steps = params.policy.steps

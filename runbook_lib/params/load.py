@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
-from runbook_lib.base.yaml_file import unquoted
+from runbook_lib.base.yaml_file import line_of, unquoted
 from runbook_lib.judge.model import Frozen
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.policy import Policy
@@ -197,6 +197,9 @@ def _sentence(error: ValidationError, model: type[BaseModel], source: str, file:
         found = unquoted(file, first["loc"], value)
         if found is not None:
             return f"{source}, line {found[0]}: '{key}': {found[1]}"
+    # Values of the flat file may have been overridden.
+    if file is not None and model is not Flat and (line := line_of(file, first["loc"])):
+        source = f"{source}, line {line}"
     if kind == "extra_forbidden":
         there = hint(first["loc"][-1], _fields(model, first["loc"][:-1]))
         return f"{source}: unknown key '{key}' (value {value!r})" + (f"; {there}" if there else "")

@@ -8,10 +8,11 @@ import ast
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.params.cross_check import ENVIRONMENTS
+from runbook_lib.params.cross_check import ENVIRONMENTS, placed
 
 if TYPE_CHECKING:
     from runbook_lib.judge.model import Gate
@@ -40,10 +41,10 @@ def check(params: Params) -> None:
     Raises:
         UsageError: the first one: file, key, value, and what is wanted.
     """
-    folder = params.source.rsplit("/", 1)[-1]
     for file, found in (("service", _service(params)), ("gates", _gates(params))):
         for key, value, wanted in found:
-            raise UsageError(f"{folder}/{file}.yaml: '{key}' is {value}: {wanted}")
+            where = placed(Path(params.source) / f"{file}.yaml", key)
+            raise UsageError(f"{where}: '{key}' is {value}: {wanted}")
 
 
 def _service(params: Params) -> Iterator[tuple[str, object, str]]:

@@ -129,6 +129,12 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(
     told = str(error.value)
     assert error.value.exit_code is Exit.USAGE and "\n" not in told
     assert all(word in told for word in [f"{file}.yaml", *says]), told
+    line = re.search(rf"{file}\.yaml, line (\d+): ", told)
+    if line:  # a mistake of the whole file has none
+        there = path.read_text(encoding="utf-8").splitlines()[int(line[1]) - 1]
+        assert any(part in there for part in re.findall(r"\w+", " ".join(says))), there
+    else:
+        assert says[0].startswith(("measure 'success'", "'async_5xx'")), told
 
 
 def test_every_metric_is_known_to_the_parameters(tmp_path: Path) -> None:
