@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
+from runbook_lib.judge.gates.family import Family, spends
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.measures import MEASURES, Kind
 from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
@@ -197,6 +198,8 @@ class Policy(Frozen):
     confidence: float = Field(gt=0.5, lt=1)
     alpha_early: float = Field(gt=0, lt=0.5)
     """Chance that a service exactly at the alert limit is ever failed early (sequential test)."""
+    family: Family | None = None
+    """One chance for all gates together, split over them; None: each has `alpha_early`."""
     early_prior: tuple[float, float] = (1.0, 9.0)
     """Beta prior of the failure rate in the sequential test, truncated to worse than the limit."""
     metric_delay_s: int = Field(ge=0)
@@ -265,6 +268,13 @@ class Policy(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _family(self) -> Policy:
+        able = [gate.id for gate in self.gates if spends(gate)]
+        for name in sorted(self.family.shares.keys() - set(able)) if self.family else ():
+            raise ValueError(f"family: '{name}' is no gate that spends of its alpha; {hint(name, able)}")
+        return self
+
+    @model_validator(mode="after")
     def _carried_out(self) -> Policy:
         for name in (name for name, step in self.steps.items() if step.notebook):
             if name not in self.phases:
@@ -317,6 +327,15 @@ class Policy(Frozen):
                 wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
                 raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'; {hint(name, self.phases)}")
         return self
+
+    @property
+    def alphas(self) -> dict[str, float]:
+        """Gate to its share of the family's alpha; empty: each gate has `alpha_early`."""
+        return self.family.split(self.gates) if self.family else {}
+
+    def alpha_of(self, gate: Gate) -> float:
+        """Chance that the gate fails a service early which is exactly at its alert limit."""
+        return self.alphas.get(gate.id, self.alpha_early)
 
     @property
     def kinds(self) -> dict[str, Kind]:

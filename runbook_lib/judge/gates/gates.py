@@ -88,10 +88,14 @@ def judge_all(
     alpha_early: float = 0.01,
     prior: tuple[float, float] = (1.0, 9.0),
     version: int = RULES,
+    alphas: Mapping[str, float] | None = None,
 ) -> tuple[GateResult, ...]:
     """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out.
 
     At a declared look NO_DATA is a FAIL of a gate that says so (`no_data: fail`).
+
+    Args:
+        alphas: gate to what it may spend instead of `alpha_early` (`family.Family.split`).
     """
 
     def one(gate: Gate) -> GateResult:
@@ -105,7 +109,7 @@ def judge_all(
             look=look,
             looks=looks,
             confidence=confidence,
-            alpha_early=alpha_early,
+            alpha_early=(alphas or {}).get(gate.id, alpha_early),
             prior=prior,
             version=version,
         )

@@ -117,7 +117,7 @@ def slow(
     first = found[change.moment(bad, n, share, seen.params.policy.early_prior).first][0]
     begins = int(dt.datetime.fromisoformat(first).timestamp() // STEP_S)
     after = [value for at, value in jobs if at >= begins]
-    upper, low = questions.ranks(len(after), q, seen.params, seen.look)
+    upper, low = questions.ranks(len(after), gate.measure, seen.params, seen.look)
     value = after[questions.nearest_rank(q, len(after)) - 1]
     return found, (first, value, after[low - 1] if low else None, after[upper - 1] if upper else None)
 

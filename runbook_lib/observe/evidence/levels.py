@@ -86,7 +86,7 @@ def generation_time(seen: Answered) -> Evidence:
     if segment is None or not n:
         zero = seen.idle if segment is not None and segment.n == 0 else None
         return seen.evidence("generation_time", "quantile", query, window, (), n=0, proven_zero_by=zero)
-    upper, low = questions.ranks(n, q, seen.params, seen.look, seen.rules)
+    upper, low = questions.ranks(n, "generation_time", seen.params, seen.look, seen.rules)
     limit = gate.alert if gate and gate.alert else None
     missed, words, _ = unseen(seen)
     course, onward = courses.slow(seen, segment, gate) if gate else ((), None)

@@ -76,7 +76,7 @@ class Percentiles:
         """
         n = int(answers.total(self.n) or 0)
         whole = settled(params, window, now, self.late_s)
-        upper, low = ranks(n, quantile_of(params, self.measure), params, look)
+        upper, low = ranks(n, self.measure, params, look)
         bounds = []
         if upper is not None:
             bounds.append(Ask(self.metric, whole, f"p{percentile(upper, n, up=True):g}", "window", self.upper))
@@ -149,15 +149,15 @@ def nearest_rank(q: float, n: int) -> int:
     return max(1, math.ceil(round(q * n, 9)))
 
 
-def ranks(n: int, q: float, params: Params, look: Look | None, rules: int = RULES) -> tuple[int | None, int | None]:
-    """Ranks (1 = smallest of n) of the upper and the lower bound of the q quantile; None where n is too small.
+def ranks(n: int, measure: str, params: Params, look: Look | None, rules: int = RULES) -> tuple[int | None, int | None]:
+    """Ranks (1 = smallest of n) of the upper and the lower bound of the measure's quantile; None where n is too small.
 
     Before a final look the lower one is at the share of alpha that the test for a change has for the start; by rules 2
     it was at all of it.
     """
-    policy = params.policy
+    policy, gate, q = params.policy, gate_of(params, measure), quantile_of(params, measure)
     alpha = look.alpha if look else 1 - policy.confidence
     if look is None:
-        early = policy.alpha_early * (START_SHARE if rules >= RULES else 1)
+        early = (policy.alpha_of(gate) if gate else policy.alpha_early) * (START_SHARE if rules >= RULES else 1)
         return quantile_rank(n, q, alpha), early_rank(n, q, early, policy.early_prior)
     return quantile_rank(n, q, alpha), quantile_low_rank(n, q, alpha)
