@@ -38,7 +38,7 @@ def _render(value: float, unit: str, extra: int) -> str:
 
 def _suffix(unit: str) -> str:
     """A unit behind its number; what is counted in messages and requests is said beside it."""
-    return {"ratio": " %", "USD": "", "messages": "", "requests": ""}.get(unit, f" {unit}")
+    return {"ratio": " %", "USD": "", "messages": "", "requests": "", "": ""}.get(unit, f" {unit}")
 
 
 def _shown(text: str) -> float:
