@@ -268,6 +268,18 @@ class Policy(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _one_limit(self) -> Policy:
+        """The samples of a declared quantile are counted beyond the limit of one gate."""
+        for name, measure in self.measures.items():
+            judging = [gate.id for gate in self.gates if gate.measure == name and measure.kind == "quantile"]
+            if len(judging) > 1:
+                raise ValueError(
+                    f"measure '{name}' is a quantile, and gates {' and '.join(judging)} judge it; "
+                    "declare it a second time under another name"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _family(self) -> Policy:
         able = [gate.id for gate in self.gates if spends(gate)]
         for name in sorted(self.family.shares.keys() - set(able)) if self.family else ():
