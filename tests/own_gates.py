@@ -52,11 +52,11 @@ GATES: list[dict[str, Any]] = [
     },
     {
         **{"id": "search_time", "title": "P95 search time", "kind": "quantile", "measure": "search_time", "unit": "s"},
-        **{"quantile": 0.95, "target": "< 1", "alert": "> 2", "min_samples": 60, **_WHY},
+        **{"quantile": 0.95, "target": "< 1", "alert": "> 2", "min_samples": 60, "implausible": "< 0.005", **_WHY},
     },
     {
         **{"id": "basket", "title": "Basket", "kind": "amount", "measure": "basket", "unit": "EUR"},
-        **{"target": "> 20", "alert": "< 10", "evidence": "point", **_LEVEL},
+        **{"target": "> 20", "alert": "< 10", "evidence": "point", "implausible": "> 10000", **_LEVEL},
     },
 ]
 
