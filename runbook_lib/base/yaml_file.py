@@ -193,6 +193,44 @@ def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, st
     return node.start_mark.line + 1, f'{told}; write {name}"{node.value}"'
 
 
+def line_of(path: Path, keys: Sequence[int | str]) -> int | None:
+    """Line of the last of `keys` that the file has, each within the one before; None where it has not even the first.
+
+    An item of a list is found by its place, or by its `id`.
+
+    >>> from tempfile import mkdtemp
+    >>> file = Path(mkdtemp()) / "a.yaml"
+    >>> _ = file.write_text("gates:\\n  - id: cost\\n    unit: USD\\n")
+    >>> [line_of(file, keys) for keys in (["gates", "cost", "unit"], ["gates", 0], ["gates", "cost", "x"], ["y"])]
+    [3, 2, 2, None]
+    """
+    try:
+        node = yaml.compose(_text(path), Loader=_SAFE)
+    except (UsageError, yaml.YAMLError):
+        return None
+    line = None
+    for part in keys:
+        key, node = _entry(node, part)
+        if key is None:
+            return line
+        line = key.start_mark.line + 1
+    return line
+
+
+def _entry(node: Any, part: int | str) -> tuple[Any, Any]:
+    """Where an entry stands, and its value; twice None where there is none."""
+    if isinstance(node, yaml.MappingNode):
+        return next(
+            ((key, value) for key, value in node.value if getattr(key, "value", None) == str(part)), (None, None)
+        )
+    if isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            named = _within(item, "id") if isinstance(item, yaml.MappingNode) else None
+            if place == part or (isinstance(part, str) and getattr(named, "value", None) == part):
+                return item, item
+    return None, None
+
+
 _KINDS: tuple[tuple[Any, str], ...] = ((bool, "yes or no"), ((int, float), "a number"), (type(None), "nothing"))
 
 

@@ -34,6 +34,8 @@ class Case(Frozen):
     """1 for the first declared look; 0 while none is due."""
     confidence: float = 0.95
     alpha_early: float = 0.01
+    alphas: dict[str, float] = Field(default_factory=dict)
+    """Gate to its own `alpha_early`, where all share one; empty: each has the same."""
     prior: tuple[float, float] = (1.0, 9.0)
     moment: Moment
     percent: float | None = None
@@ -62,6 +64,7 @@ class Case(Frozen):
             alpha_early=self.alpha_early,
             prior=self.prior,
             version=self.rules,
+            alphas=self.alphas,
         )
         return decide(
             self.moment,
@@ -79,6 +82,7 @@ class Case(Frozen):
             taken_back=self.taken_back,
             void=self.void,
             remedies=self.remedies,
+            look_number=self.look_number,
         )
 
 

@@ -134,7 +134,8 @@ class Gate(Frozen):
     kind: Literal["rate", "quantile", "gauge", "amount", "split"]
     measure: str
     """Name of the evidence that this gate is judged on (`observe/evidence/measure.py`)."""
-    unit: Literal["ratio", "s", "messages", "USD", "requests"]
+    unit: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\s\d]\S*$")]
+    """`ratio` (shown in %), `s`, `USD`, `messages`, `requests`; a measure of the service's own may have any other."""
     target: Comparison
     """Holds when all is well."""
     alert: Comparison | None = None
@@ -158,6 +159,12 @@ class Gate(Frozen):
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""
     required: bool = True
+    """False: it is judged and shown, and decides nothing."""
+    no_data: Literal["hold", "fail", "ignore_after_first"] = "hold"
+    """At a declared look without data: hold the phase; fail, with the gate's response; or hold at the first look of the
+    phase, and decide nothing at later ones (a metric of which it is known by then that it has nothing to say)."""
+    constant: bool = False
+    """Gauges: the same value all the time is as it should be, as of a number of hosts; else it counts as stuck."""
     no_change_test: str | None = None
     """Why there is no test for a change of this gate, where its evidence cannot be ordered in time, or need not."""
     muted: str | None = None

@@ -33,12 +33,17 @@ def _render(value: float, unit: str, extra: int) -> str:
             return f"${_plain(value, digits + extra)}"
         case _:
             whole = float(value).is_integer() and not extra
-            return f"{value:,.0f}" if whole else _plain(value, 1 + extra)
+            return (f"{value:,.0f}" if whole else _plain(value, 1 + extra)) + _suffix(unit)
+
+
+def _suffix(unit: str) -> str:
+    """A unit behind its number; what is counted in messages and requests is said beside it."""
+    return {"ratio": " %", "USD": "", "messages": "", "requests": "", "": ""}.get(unit, f" {unit}")
 
 
 def _shown(text: str) -> float:
     """The number that a reader sees."""
-    return float(text.strip("$ %s").replace(",", ""))
+    return float(text.strip("$").partition(" ")[0].replace(",", ""))
 
 
 def number(value: float | None, unit: str, against: float | None = None) -> str:
@@ -72,7 +77,7 @@ def limit(value: float, unit: str) -> str:
         case "USD":
             return f"${value:g}"
         case _:
-            return f"{value:g}"
+            return f"{value:g}{_suffix(unit)}"
 
 
 def comparison(threshold: Threshold, unit: str) -> str:
@@ -85,7 +90,7 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     left, right = number(low, unit), number(high, unit)
-    suffix = {"ratio": " %", "s": " s"}.get(unit, "")
+    suffix = _suffix(unit)
     return f"{left.removesuffix(suffix) if suffix else left}-{right}"
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.judge.measures import MEASURES
-from runbook_lib.params.metrics import METRICS
+from runbook_lib.base.yaml_file import line_of
+from runbook_lib.params.measures import metric_id
+from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
 Named = tuple[str, str, Collection[str]]
 ENVIRONMENTS = ("dev", "staging", "prod")
-STATISTICS = ("Sum", "Average", "Maximum", "Minimum", "SampleCount")
 RESOURCES = (
     *("queue", "dlq", "table", "bucket_prefix", "submit", "worker", "status", "sync", "api", "topic", "drill_queue"),
     *("stack", "gsi", "api_id", "access_log"),
@@ -34,7 +35,8 @@ KINDS = (
     *("table", "topic", "worker"),
 )
 """Kinds of resources in inventory.yaml; a test holds them against what the inventory can ask for."""
-_PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
+_OF_SERVICE = ("env", "stage", "route_sync", "route_submit", "route_status", "kpi_namespace", "kpi_service")
+"""Fields of a metric's templates beside the names of resources (`observe/metrics/catalogue.py`)."""
 
 
 def check(params: Params) -> None:
@@ -43,9 +45,8 @@ def check(params: Params) -> None:
     Raises:
         UsageError: the first name that is not there: file, key, value, and the nearest name.
     """
-    folder = params.source.rsplit("/", 1)[-1]
-    _refuse(f"{folder}/service.yaml", _service(params))
-    _refuse(f"{folder}/gates.yaml", _policy(params))
+    for file, names in (("service", _service(params)), ("gates", _policy(params))):
+        _refuse(Path(params.source) / f"{file}.yaml", names)
 
 
 def check_file(file: str, found: Any, params: Params) -> None:
@@ -56,14 +57,20 @@ def check_file(file: str, found: Any, params: Params) -> None:
     """
     known = {"dashboard": _dashboard, "inventory": _inventory}
     if file in known:
-        _refuse(f"{params.source.rsplit('/', 1)[-1]}/{file}.yaml", known[file](found, params))
+        _refuse(Path(params.source) / f"{file}.yaml", known[file](found, params))
 
 
-def _refuse(source: str, names: Iterator[Named]) -> None:
+def _refuse(file: Path, names: Iterator[Named]) -> None:
     for key, value, known in names:
         if value not in known:
             there = hint(value, known) or f"there are {', '.join(sorted(known))}"
-            raise UsageError(f"{source}: '{key}' names '{value}', which is not there; {there}")
+            raise UsageError(f"{placed(file, key)}: '{key}' names '{value}', which is not there; {there}")
+
+
+def placed(file: Path, key: str) -> str:
+    """`params/gates.yaml, line 412`: the file as a sentence calls it, with the line of a key (`gates.cost.unit`)."""
+    line = line_of(file, key.partition(" (")[0].split("."))
+    return f"{file.parent.name}/{file.name}" + (f", line {line}" if line else "")
 
 
 def _service(params: Params) -> Iterator[Named]:
@@ -84,6 +91,21 @@ def _service(params: Params) -> Iterator[Named]:
     for key, text in templates.items():
         for field in _fields(text):
             yield key, f"{{{field}}}", ("{env}", "{hash}")
+    for id, metric in params.service.metrics.items():
+        yield from _templates(f"metrics.{id}", metric, params)
+
+
+def _templates(key: str, metric: Metric, params: Params) -> Iterator[Named]:
+    """Placeholders of a metric of the service's own."""
+    known = [f"{{{field}}}" for field in (*_OF_SERVICE, *(one for one in RESOURCES if params.named(one)))]
+    for name, text in (
+        ("namespace", metric.namespace),
+        *metric.dimensions.items(),
+        *(metric.http_dimensions or {}).items(),
+    ):
+        path = f"{key}.namespace" if name == "namespace" else f"{key}.dimensions.{name}"
+        for field in _fields(text):
+            yield path, f"{{{field}}}", known
 
 
 def _fields(text: str) -> list[str]:
@@ -98,13 +120,14 @@ def _policy(params: Params) -> Iterator[Named]:
     policy = params.policy
     gates, alarms, notebooks = {gate.id for gate in policy.gates}, policy.alarms, [*policy.steps, *policy.rollbacks]
     for gate in policy.gates:
-        yield f"gates.{gate.id}.measure", gate.measure, MEASURES
-        same = [name for name, kind in MEASURES.items() if kind == gate.kind]
+        yield f"gates.{gate.id}.measure", gate.measure, policy.kinds
+        same = [name for name, kind in policy.kinds.items() if kind == gate.kind]
         yield f"gates.{gate.id}.measure (of kind {gate.kind})", gate.measure, same
+    yield from _measures(params)
     for alarm in alarms:
         for key, metric in {"metric": alarm.metric, **{f"metrics.{k}": v for k, v in alarm.metrics.items()}}.items():
             if metric is not None:
-                yield f"alarms.{alarm.id}.{key}", metric, METRICS
+                yield f"alarms.{alarm.id}.{key}", metric, params.metrics
         yield from _statistic(f"alarms.{alarm.id}.stat", alarm.stat)
         if alarm.gate is not None:
             yield f"alarms.{alarm.id}.gate", alarm.gate, gates
@@ -114,7 +137,7 @@ def _policy(params: Params) -> Iterator[Named]:
             yield f"alarms.{alarm.id}.name", f"{{{field}}}", ("{env}",)
     yield "alarm_math.gate", policy.alarm_math.gate, gates
     for name in policy.baseline.samples:
-        yield "baseline.samples", name, MEASURES
+        yield "baseline.samples", name, policy.kinds
     for name in policy.baseline.handler_s:
         yield "baseline.handler_s", name, FUNCTIONS
     placed = {
@@ -128,8 +151,18 @@ def _policy(params: Params) -> Iterator[Named]:
     yield from _notebooks(params, notebooks)
 
 
+def _measures(params: Params) -> Iterator[Named]:
+    metrics, described = params.metrics, params.policy.described
+    for name, measure in params.policy.measures.items():
+        for side, query in measure.sides.items():
+            id, key = metric_id(name, side, query), f"measures.{name}.{side}"
+            yield f"{key}.metric", id, metrics
+            if id in described:
+                yield from _templates(key, described[id], params)
+
+
 def _statistic(key: str, stat: str) -> Iterator[Named]:
-    if not _PERCENTILE.fullmatch(stat):
+    if not is_statistic(stat):
         yield key, stat, STATISTICS
 
 
@@ -148,8 +181,6 @@ def _people(params: Params) -> Iterator[Named]:
 
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
     """Where the project's notebooks lie beside the parameters, each step has its own."""
-    from pathlib import Path
-
     folder = Path(params.source).parent / "notebooks"
     there = {path.stem for path in folder.glob("*.ipynb")}
     steps = params.policy.steps
@@ -166,7 +197,7 @@ def _dashboard(board: Any, params: Params) -> Iterator[Named]:
     for widget in board.widgets:
         for side, axis in widget.axes:
             for metric, stat in axis.asked:
-                yield f"widgets.{widget.id}.{side}", metric, METRICS
+                yield f"widgets.{widget.id}.{side}", metric, params.metrics
                 yield from _statistic(f"widgets.{widget.id}.{side}.stat", stat)
             if axis.gate is not None:
                 yield f"widgets.{widget.id}.{side}.gate", axis.gate, gates

@@ -16,8 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
-from runbook_lib.base.yaml_file import unquoted
+from runbook_lib.base.yaml_file import line_of, unquoted
 from runbook_lib.judge.model import Frozen
+from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import NoPrices, Prices
 from runbook_lib.params.service import Environment, Service
@@ -131,6 +132,22 @@ class Params(Frozen):
         """Whether `service.yaml` names the resource in this environment."""
         return self.service.template(resource, self.flat.env) is not None
 
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric that can be asked for: the catalogue, `service.yaml`'s own, and those that measures describe."""
+        return {**METRICS, **self.service.metrics, **self.policy.described}
+
+    def metric(self, id: str) -> Metric:
+        """The metric called `id`.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        found = METRICS.get(id) or self.metrics.get(id)
+        if found is None:
+            raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
+        return found
+
     def nested(self, file: str, model: type[M]) -> M:
         """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.
 
@@ -138,7 +155,7 @@ class Params(Frozen):
             UsageError: it is missing or wrong; the sentence names file, key and value.
         """
         found = read_model(model, Path(self.source) / f"{file}.yaml")
-        from runbook_lib.params.cross_check import check_file  # here: it knows the metrics, which know the parameters
+        from runbook_lib.params.cross_check import check_file  # here: it knows the parameters
 
         check_file(file, found, self)
         return found
@@ -180,6 +197,9 @@ def _sentence(error: ValidationError, model: type[BaseModel], source: str, file:
         found = unquoted(file, first["loc"], value)
         if found is not None:
             return f"{source}, line {found[0]}: '{key}': {found[1]}"
+    # Values of the flat file may have been overridden.
+    if file is not None and model is not Flat and (line := line_of(file, first["loc"])):
+        source = f"{source}, line {line}"
     if kind == "extra_forbidden":
         there = hint(first["loc"][-1], _fields(model, first["loc"][:-1]))
         return f"{source}: unknown key '{key}' (value {value!r})" + (f"; {there}" if there else "")
@@ -250,7 +270,7 @@ def load(
     params = Params.model_validate(
         {"flat": flat, "source": str(where), "service": service, "policy": policy, "prices": prices}
     )
-    from runbook_lib.params import cross_check, sane  # here: they know the metrics, which know the parameters
+    from runbook_lib.params import cross_check, sane  # here: they know the parameters
 
     for check in (cross_check.check, sane.check):
         try:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
+from runbook_lib.judge.gates.family import Family, spends
 from runbook_lib.judge.gates.remedies import Remedy
-from runbook_lib.judge.model import Frozen, Gate, Look
+from runbook_lib.judge.measures import MEASURES, Kind
+from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
 from runbook_lib.judge.planning.cadence import Cadence
 from runbook_lib.params.alarms import Alarm, AlarmMath
+from runbook_lib.params.measures import Measure, described
+from runbook_lib.params.metrics import Metric
 from runbook_lib.params.rollbacks import Rollback
 
 
@@ -139,6 +143,8 @@ class Policy(Frozen):
     confidence: float = Field(gt=0.5, lt=1)
     alpha_early: float = Field(gt=0, lt=0.5)
     """Chance that a service exactly at the alert limit is ever failed early (sequential test)."""
+    family: Family | None = None
+    """One chance for all gates together, split over them; None: each has `alpha_early`."""
     early_prior: tuple[float, float] = (1.0, 9.0)
     """Beta prior of the failure rate in the sequential test, truncated to worse than the limit."""
     metric_delay_s: int = Field(ge=0)
@@ -163,6 +169,8 @@ class Policy(Frozen):
     harm: HarmBudget = HarmBudget()
     remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
     """Response to the symptom that it needs; one that is not named here needs none."""
+    measures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Measure] = Field(default_factory=dict)
+    """Measures of the service's own, beside those of the runbook (`judge/measures.py`)."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
@@ -178,6 +186,9 @@ class Policy(Frozen):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} '{twice[0]}' is declared twice")
+        own = sorted(self.measures.keys() & MEASURES.keys())
+        if own:
+            raise ValueError(f"measure '{own[0]}' is one of the runbook's own; give it another name")
         for name, step in self.steps.items():
             for wanted in (*step.requires, *step.requires_to_shift):
                 notebook, _, env = wanted.partition("@")
@@ -199,6 +210,25 @@ class Policy(Frozen):
         guards = [alarm.id for alarm in self.alarms if alarm.guard]
         if len(guards) > 5:
             raise ValueError(f"{len(guards)} guard alarms; AppConfig watches at most 5")
+        return self
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Policy:
+        """The samples of a declared quantile are counted beyond the limit of one gate."""
+        for name, measure in self.measures.items():
+            judging = [gate.id for gate in self.gates if gate.measure == name and measure.kind == "quantile"]
+            if len(judging) > 1:
+                raise ValueError(
+                    f"measure '{name}' is a quantile, and gates {' and '.join(judging)} judge it; "
+                    "declare it a second time under another name"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _family(self) -> Policy:
+        able = [gate.id for gate in self.gates if spends(gate)]
+        for name in sorted(self.family.shares.keys() - set(able)) if self.family else ():
+            raise ValueError(f"family: '{name}' is no gate that spends of its alpha; {hint(name, able)}")
         return self
 
     @model_validator(mode="after")
@@ -254,6 +284,31 @@ class Policy(Frozen):
                 wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
                 raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'; {hint(name, self.phases)}")
         return self
+
+    @property
+    def alphas(self) -> dict[str, float]:
+        """Gate to its share of the family's alpha; empty: each gate has `alpha_early`."""
+        return self.family.split(self.gates) if self.family else {}
+
+    def alpha_of(self, gate: Gate) -> float:
+        """Chance that the gate fails a service early which is exactly at its alert limit."""
+        return self.alphas.get(gate.id, self.alpha_early)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Every measure that a gate may be judged on, with the kind of its evidence."""
+        return {**MEASURES, **{name: measure.kind for name, measure in self.measures.items()}}
+
+    @property
+    def judged(self) -> dict[str, Measure]:
+        """The measures of the service's own that a gate is judged on: what has to be asked."""
+        used = {gate.measure for gate in self.gates}
+        return {name: measure for name, measure in self.measures.items() if name in used}
+
+    @property
+    def described(self) -> dict[str, Metric]:
+        """The metrics that `measures` describe on the spot."""
+        return described(self.measures)
 
     def gate(self, id: str) -> Gate:
         """The gate called `id`."""

@@ -8,10 +8,11 @@ import ast
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.params.cross_check import ENVIRONMENTS
+from runbook_lib.params.cross_check import ENVIRONMENTS, placed
 
 if TYPE_CHECKING:
     from runbook_lib.judge.model import Gate
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 OURS = (403, 408, 413, 429)
 """Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer
 Guide, gateway response types)."""
-UNITS = {"rate": ("ratio",), "split": ("ratio",), "amount": ("USD",)}
-"""Units that the evidence of a kind is in; gauges and quantiles say their own."""
+UNITS = {
+    **dict.fromkeys(("rate", "split"), ("ratio",)),
+    "amount": ("USD",),
+    "gauge": ("messages", "requests"),
+}
+"""Units that the evidence of the runbook's own measures is in, by kind."""
 MOST_H = 31 * 24.0
 MOST_SAMPLES = 10_000_000
 MOST_STRAGGLERS = 100
@@ -36,10 +41,10 @@ def check(params: Params) -> None:
     Raises:
         UsageError: the first one: file, key, value, and what is wanted.
     """
-    folder = params.source.rsplit("/", 1)[-1]
     for file, found in (("service", _service(params)), ("gates", _gates(params))):
         for key, value, wanted in found:
-            raise UsageError(f"{folder}/{file}.yaml: '{key}' is {value}: {wanted}")
+            where = placed(Path(params.source) / f"{file}.yaml", key)
+            raise UsageError(f"{where}: '{key}' is {value}: {wanted}")
 
 
 def _service(params: Params) -> Iterator[tuple[str, object, str]]:
@@ -67,7 +72,8 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
 def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
     policy = params.policy
     for gate in policy.gates:
-        yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in _gate(gate))
+        own = gate.measure in policy.measures
+        yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in _gate(gate, own))
     if not any(gate.measure == "success" for gate in policy.gates):
         yield "gates", "without one of measure success", "what users get must be judged"
     yield from _phases(params)
@@ -136,10 +142,14 @@ def _odds(params: Params) -> Iterator[tuple[str, object, str]]:
         yield "alarm_math.bad", policy.alarm_math.bad, f"expects less than healthy {policy.alarm_math.healthy:g}"
 
 
-def _gate(gate: Gate) -> Iterator[tuple[str, object, str]]:
+def _gate(gate: Gate, own: bool) -> Iterator[tuple[str, object, str]]:
     units = ("s",) if gate.measure in SECONDS else UNITS.get(gate.kind)
+    if own:  # what it is in is the team's to say; a rate is a share of requests
+        units = UNITS["rate"] if gate.kind == "rate" else None
     if units and gate.unit not in units:
-        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {units[0]}"
+        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {' or '.join(units)}"
+    if gate.constant and gate.kind != "gauge":
+        yield "constant", "true", "only a gauge can stand still"
     for name in ("target", "alert", "collapse", "implausible"):
         line = getattr(gate, name)
         if line is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import Sizes
+from runbook_lib.params.metrics import METRICS, Metric
 
 Environment = Literal["dev", "staging", "prod"]
 
@@ -132,7 +133,16 @@ class Service(Frozen):
     notify: Notify = Notify()
     failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
+    metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(default_factory=dict)
+    """Metrics of the service's own, beside those of the catalogue (`params/metrics.yaml`)."""
     sizes: Sizes
+
+    @model_validator(mode="after")
+    def _new_metrics(self) -> Service:
+        known = sorted(self.metrics.keys() & METRICS.keys())
+        if known:
+            raise ValueError(f"metrics: '{known[0]}' is in the catalogue already; give yours another name")
+        return self
 
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None where there is none."""

@@ -42,6 +42,7 @@ def case_of(
         look_number=now.look_number if look else 0,
         confidence=policy.confidence,
         alpha_early=policy.alpha_early,
+        alphas=policy.alphas,
         prior=policy.early_prior,
         moment=moment or now.name,  # `over` and `migrating` are not judged
         percent=spec.percent if (moment or now.name) == "before" else now.percent,

@@ -16,7 +16,8 @@ import pandas as pd
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, merge
 from runbook_lib.observe.metrics.fetch import Answers
-from runbook_lib.params.metrics import METRICS
+from runbook_lib.params.measures import Measure, described
+from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import plain, read_events
@@ -77,13 +78,20 @@ class Tables:
         Columns: metric (id of the catalogue), title, unit (of value), stat, time (UTC, begin of the period), value,
         period_s (seconds). Figures of a whole window have it as their period.
         """
+        known = self._catalogue()
         rows = [
-            (one.metric, METRICS[one.metric].title, METRICS[one.metric].unit, one.stat, when, value, one.period_s)
+            (one.metric, known[one.metric].title, known[one.metric].unit, one.stat, when, value, one.period_s)
             for one in Answers.from_raw(self.raw).series.values()
             for when, value in one.points
-            if one.metric in METRICS
+            if one.metric in known
         ]
         return _utc(pd.DataFrame(rows, columns=_METRICS)).astype({"value": float, "period_s": int})
+
+    def _catalogue(self) -> dict[str, Metric]:
+        """The metrics that the run knew, those of the service's own among them."""
+        own = {id: Metric.model_validate(one) for id, one in (self.record.service.get("metrics") or {}).items()}
+        measures = (self.record.policy.get("measures") or {}).items()
+        return {**METRICS, **own, **described({name: Measure.model_validate(one) for name, one in measures})}
 
     def jobs(self) -> pd.DataFrame:
         """The census by quarters of an hour. Columns: time (UTC, begin), jobs, bad (failed, late or lost)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge import words
@@ -53,9 +54,9 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
     word = words.of_gate(result, case.look is None)
     gate, evidence = result.gate, case.evidence.get(result.gate.measure)
     drawn = [(at, _shown(gate, value)) for at, value in looks]
-    own = evidence and so_far(
-        evidence, result, look=case.look, looks=case.looks, confidence=case.confidence, prior=case.prior
-    )
+    how: dict[str, Any] = {"look": case.look, "looks": case.looks, "confidence": case.confidence, "prior": case.prior}
+    # A quantile's tile is in the unit of its gate; the share of its samples beyond the limit has a chart of its own.
+    own = so_far(evidence, result, **how) if evidence and gate.kind != "quantile" else None
     if own:
         return Tile(result, word, own["series"], drawn, band=own["band"], beside=_weight(evidence))
     went = course(gate.measure, seen)

@@ -142,6 +142,7 @@ def _dark(now: Present) -> str:
         about = f"of the users since {words.instant(iso(now.window.start))} not all could be seen"
         return f"{about}: {unseen[0].evidence.unseen or unseen[0].reason.rstrip(' .')}"
     silent = [one for one in silent if one.verdict is Verdict.NO_DATA and one.gate.kind != "amount"]
+    silent = [one for one in silent if one.gate.no_data != "ignore_after_first"]
     if not silent:
         return ""
     about = f"since {words.instant(iso(now.window.start))} some {now.owed:.0f} requests should have come"

@@ -253,6 +253,7 @@ def _otherwise(
             "last_look": last,
             "confidence": policy.confidence,
             "alpha_early": policy.alpha_early,
+            "alphas": policy.alphas,
             "prior": policy.early_prior,
             "worse_baseline_holds": policy.worse_baseline_holds,
         }

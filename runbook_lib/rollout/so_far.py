@@ -44,7 +44,7 @@ def how_sure(
     for gate in policy.gates:
         each = sources(gate, evidence[gate.measure]) if gate.measure in evidence else []
         for named, own in each:
-            result = judge(named, own, alpha_early=policy.alpha_early / len(each), **how)
+            result = judge(named, own, alpha_early=policy.alpha_of(gate) / len(each), **how)
             if gate.measure == TIMES and segment:
                 chart = quantile_so_far(timed(segment), result, end=parse(own.end), **how)
             elif gate.measure == USER_SUCCESS or result.since is not None:

@@ -13,6 +13,8 @@ from runbook_lib.show import style
 _PER_RATIO = 100.0
 _NEARLY_ALL = 90.0
 _REACH = 6.0
+_SHORT = ("ratio", "s", "USD")
+"""Units that stand beside the number of a threshold."""
 _LABEL_GAP = 0.12
 """Least distance of two labels, in heights of the axes."""
 
@@ -21,13 +23,14 @@ def thresholds(gate: Gate | None, *, collapse: bool = False) -> list[tuple[str, 
     """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit."""
     if gate is None or gate.kind == "split":
         return []
+    unit = gate.unit if gate.unit in _SHORT else ""  # there is no room beside the axis, which says it
     found: list[tuple[str, float, str, Any]] = [
-        (f"target {words.comparison(gate.target, gate.unit)}", gate.target.limit, style.TARGET, (0, (6, 2)))
+        (f"target {words.comparison(gate.target, unit)}", gate.target.limit, style.TARGET, (0, (6, 2)))
     ]
     if gate.alert is not None:
-        found.append((f"alert {words.comparison(gate.alert, gate.unit)}", gate.alert.limit, style.ALERT, (0, (2, 1.5))))
+        found.append((f"alert {words.comparison(gate.alert, unit)}", gate.alert.limit, style.ALERT, (0, (2, 1.5))))
     if collapse and gate.collapse is not None:
-        told = f"collapse {words.comparison(gate.collapse, gate.unit)}"
+        told = f"collapse {words.comparison(gate.collapse, unit)}"
         found.append((told, gate.collapse.limit, style.BLACK, (0, (1, 1))))
     return found
 

@@ -22,8 +22,6 @@ from runbook_lib.show.scale import failing_first, limits, numbers
 from runbook_lib.show.tables import Shown
 
 PERCENT = 100.0
-UNITS = {"ratio": "%", "s": "s", "messages": "messages", "USD": "USD", "requests": "requests"}
-"""A gate's unit as its axis says it."""
 LOOKS = "judged, at each look"
 _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
@@ -37,7 +35,7 @@ _NEAR = 0.3
 
 @dataclass(frozen=True)
 class Tile:
-    """One gate's timeline; every figure in the unit of its axis (`UNITS`)."""
+    """One gate's timeline; every figure in the unit of its axis."""
 
     result: GateResult
     word: Word
@@ -56,7 +54,8 @@ class Tile:
     @property
     def unit(self) -> str:
         """Of the value axis."""
-        return UNITS[self.result.gate.unit]
+        unit = self.result.gate.unit
+        return "%" if unit == "ratio" else unit
 
 
 def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:

@@ -12,11 +12,11 @@ from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
+from runbook_lib.observe.dashboard.board import Axis
 from runbook_lib.observe.dashboard.compared import diff, parsed, read_dashboard, widget_diff
 from runbook_lib.observe.dashboard.declared import (
     KIND,
     LOGICAL_ID,
-    Axis,
     asks,
     board_name,
     body,
@@ -238,7 +238,7 @@ class Dashboard(Step):
     def _data(self) -> list[Check]:
         made = []
         for widget in self.board.widgets:
-            quiet, asked = silent(widget, self.answers), {name for name, _ in widget.asked}
+            quiet, asked = silent(widget, self.answers, self.params), {name for name, _ in widget.asked}
             reason = "every line has data"
             if quiet:
                 reason = f"no data for {', '.join(quiet)}: nothing happened yet, or the dimensions are wrong"
@@ -259,7 +259,7 @@ class Dashboard(Step):
 
 def _lines(axis: Axis) -> str:
     if axis.share:
-        return f"{axis.share.label} (% of sums)"
+        return f"{axis.share.label} ({'% of sums' if axis.share.times == 100 else 'quotient'})"
     return ", ".join(f"{line.label} ({line.stat})" for line in axis.lines)
 
 

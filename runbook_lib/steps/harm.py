@@ -68,7 +68,7 @@ def watch_of(params: Params, name: str, phase: Phase) -> Watch:
         looks=phase.looks,
         every_min=policy.harm.watch_min,
         guards=tuple(sorted(guards)),
-        alpha_early=policy.alpha_early,
+        alpha_early=policy.alpha_of(gate),
         prior=policy.early_prior,
         confidence=policy.confidence,
         settle_s=max(policy.metric_delay_s, params.service.job_deadline_s),

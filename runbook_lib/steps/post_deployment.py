@@ -195,6 +195,7 @@ class Week:
             look=self._look(),
             confidence=policy.confidence,
             alpha_early=policy.alpha_early,
+            alphas=policy.alphas,
             prior=policy.early_prior,
             moment="after" if self.over else "during",
             percent=self.state.weight,

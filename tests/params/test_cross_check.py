@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.project import params_dir
 from runbook_lib.judge.measures import MEASURES
-from runbook_lib.observe.dashboard.declared import Board
+from runbook_lib.observe.dashboard.board import Board
 from runbook_lib.observe.inventory.inspect import CALLS
 from runbook_lib.observe.inventory.rules import Inventory
 from runbook_lib.params.cross_check import KINDS, RESOURCES
@@ -193,7 +193,7 @@ def test_every_name_that_the_catalogue_asks_for_is_a_known_resource() -> None:
     asked = {
         field
         for metric in METRICS.values()
-        for _, template in metric.dimensions
+        for template in metric.dimensions.values()
         for field in re.findall(r"\{(\w+)\}", template)
     }
     assert {one for one in asked if not one.startswith(("route_", "kpi_", "stage"))} <= {*RESOURCES}

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.observe.evidence import course, measure
 from runbook_lib.observe.evidence.seen import Answered
+from runbook_lib.observe.metrics.fetch import Answers, Series
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.quick import player
@@ -25,7 +27,7 @@ from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.gate_charts import judged, tiles
 from runbook_lib.show import multiples as drawing
 from runbook_lib.show.levels import thresholds
-from runbook_lib.show.multiples import PERCENT, UNITS, Tile
+from runbook_lib.show.multiples import PERCENT, Tile
 
 pytestmark = pytest.mark.slow  # two rollouts are played
 PARAMS = load_file(Path(__file__).parents[2] / "params" / "prod.yaml")
@@ -100,7 +102,7 @@ def test_unit_and_limits_are_those_of_the_gates_declaration(looks: dict[str, lis
     axes = drawing.multiples_figure(made).axes
     for tile, one in zip(drawing.ordered(made), axes, strict=True):
         gate = tile.result.gate
-        assert one.get_ylabel() == UNITS[gate.unit]
+        assert one.get_ylabel() == ("%" if gate.unit == "ratio" else gate.unit)
         words = [text.get_text().lstrip("↑↓ ") for text in one.texts]
         limits = thresholds(gate, collapse=True)
         assert {name for name, *_ in limits} <= set(words), gate.id
@@ -176,3 +178,23 @@ def test_what_earlier_looks_judged_is_drawn_beside_it(looks: dict[str, list[Look
         if result.value is not None and result.evidence.end < last.case.evidence[result.gate.measure].end:
             assert (parse(result.evidence.end), result.value) in found[result.gate.id]
     assert len(found["success_rate"]) == 2
+
+
+def test_a_quantile_that_fails_by_a_change_is_drawn_in_the_unit_of_its_gate() -> None:
+    """Its course counts samples beyond the limit, in percent: no curve for an axis in seconds."""
+    start = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    rows = tuple(((start + dt.timedelta(minutes=5 * k)).isoformat(), int(k > 100) * 9, 10) for k in range(144))
+    window = Window(start, start + dt.timedelta(hours=12))
+    gate = PARAMS.policy.gate("submit_latency")
+    seen = Evidence(
+        **{"measure": gate.measure, "kind": "quantile", "start": iso(window.start), "end": iso(window.end)},
+        **{"query": "by hand", "value": 4.0, "n": 1440, "course": rows},
+    )
+    case = Case(gates=(gate,), evidence={gate.measure: seen}, moment="during")
+    label = f"{course.COURSE}{gate.measure}"
+    series = Series(label, "async_latency", "p95", 900, False, ((start, 900.0), (window.end, 4000.0)), False, ())
+    state = TrafficState(dial_percent=10, switch_on=True, weight=10)
+    told = Answered(Answers([], {label: series}), None, {}, state, PARAMS, window, window.end, None)
+    (tile,) = tiles(told, case, case.verdict().results, ())
+    assert tile.result.since is not None and tile.unit == "s"
+    assert {name: [value for _, value in rows] for name, rows in tile.series.items()} == {"every 15 min": [0.9, 4.0]}

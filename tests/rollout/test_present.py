@@ -124,3 +124,13 @@ def test_users_who_could_not_be_seen_since_hold(owed: float) -> None:
     assert found.decision is Decision.HOLD
     assert gone in found.reason
     assert not present.told(seen(since=since, owed=owed)).ok
+
+
+@pytest.mark.parametrize(("no_data", "decision"), [("hold", Decision.HOLD), ("ignore_after_first", Decision.PROMOTE)])
+def test_a_gate_whose_silence_is_ignored_after_the_first_look_takes_nothing_back(
+    no_data: str, decision: Decision
+) -> None:
+    silent = row("lambda_errors", Verdict.NO_DATA)
+    silent = silent.model_copy(update={"gate": silent.gate.model_copy(update={"no_data": no_data})})
+    dark = QUIET.model_copy(update={"results": (silent,)})
+    assert present.stands(PROMOTE, seen(since=dark)).decision is decision

@@ -50,6 +50,7 @@ def decide(
     taken_back: str | None = None,
     void: str | None = None,
     remedies: Table | None = None,
+    look_number: int = 0,
 ) -> Outcome:
     """The decision of a run.
 
@@ -69,10 +70,11 @@ def decide(
         taken_back: `taken_back`, but not by AppConfig itself: who did it and when, in words.
         void: `void`: why, in words.
         remedies: which symptom each response needs; empty: none, as in records of version 0.1.
+        look_number: of the declared look, from 1; 0: it is none.
     """
     chosen = choices(results, remedies) if remedies else {}
     now = Situation(percent, baseline, come_back_at, worse_baseline_holds, confidence, way_back, chosen, bool(remedies))
-    counted = [result for result in results if result.gate.required and not result.gate.muted]
+    counted = [result for result in results if not _aside(result, look_number)]
     match moment:
         case "before":
             outcome = _before(counted, now, applied)
@@ -84,7 +86,7 @@ def decide(
             outcome = _failing(counted, now) or _soaking(counted, now)
         case "after":
             outcome = _failing(counted, now) or _final(counted, now, last_look)
-    aside = _set_aside(results)
+    aside = _set_aside(results, look_number)
     reason = words.sentence(outcome.reason.rstrip(" .") + (f"; not counted: {aside}" if aside else ""))
     return outcome.model_copy(update={"results": tuple(results), "reason": reason})
 
@@ -121,14 +123,20 @@ def _told(result: GateResult) -> str:
     return result.reason.rstrip(" .")
 
 
-def _set_aside(results: Sequence[GateResult]) -> str:
-    said = []
-    for result in results:
-        if result.gate.muted:
-            said.append(f"{words.title(result.gate)} {result.verdict} (muted: {result.gate.muted})")
-        elif not result.gate.required:
-            said.append(f"{words.title(result.gate)} {result.verdict} (advisory)")
-    return ", ".join(said)
+def _aside(result: GateResult, look_number: int) -> str:
+    """Why the gate decides nothing, in words; empty: it counts."""
+    gate = result.gate
+    if gate.muted:
+        return f"muted: {gate.muted}"
+    if not gate.required:
+        return "advisory"
+    silent = result.verdict is Verdict.NO_DATA and gate.no_data == "ignore_after_first" and look_number > 1
+    return "no data is ignored after the first look" if silent else ""
+
+
+def _set_aside(results: Sequence[GateResult], look_number: int) -> str:
+    told = [(result, _aside(result, look_number)) for result in results]
+    return ", ".join(f"{words.title(result.gate)} {result.verdict} ({why})" for result, why in told if why)
 
 
 def _ranked(results: Sequence[GateResult]) -> list[GateResult]:

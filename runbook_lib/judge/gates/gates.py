@@ -88,8 +88,15 @@ def judge_all(
     alpha_early: float = 0.01,
     prior: tuple[float, float] = (1.0, 9.0),
     version: int = RULES,
+    alphas: Mapping[str, float] | None = None,
 ) -> tuple[GateResult, ...]:
-    """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out."""
+    """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out.
+
+    At a declared look NO_DATA is a FAIL of a gate that says so (`no_data: fail`).
+
+    Args:
+        alphas: gate to what it may spend instead of `alpha_early` (`family.Family.split`).
+    """
 
     def one(gate: Gate) -> GateResult:
         seen = evidence.get(gate.measure)
@@ -102,12 +109,19 @@ def judge_all(
             look=look,
             looks=looks,
             confidence=confidence,
-            alpha_early=alpha_early,
+            alpha_early=(alphas or {}).get(gate.id, alpha_early),
             prior=prior,
             version=version,
         )
 
-    return tuple(one(gate) for gate in gates)
+    return tuple(_or_fail(one(gate), look) for gate in gates)
+
+
+def _or_fail(result: GateResult, look: Look | None) -> GateResult:
+    if result.verdict is not Verdict.NO_DATA or result.gate.no_data != "fail" or look is None:
+        return result
+    told = f"{result.reason.rstrip('.')}; without data this gate fails (`no_data: fail`)"
+    return result.model_copy(update={"verdict": Verdict.FAIL, "reason": words.sentence(told)})
 
 
 def _measured(gate: Gate, read: Reading, rules: Rules) -> str:

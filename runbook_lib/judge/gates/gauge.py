@@ -64,7 +64,7 @@ def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
         return no_data(gate, evidence, f"only the live reading {words.number(live, unit)}, nothing of the window")
     if rules.look is None:
         return result(Verdict.INCONCLUSIVE, f"soaking: {name} so far {facts}")
-    if len(seen) >= STUCK_POINTS and seen[0] == seen[-1] != 0:
+    if not gate.constant and len(seen) >= STUCK_POINTS and seen[0] == seen[-1] != 0:
         still = words.number(seen[0], unit)
         return result(Verdict.INCONCLUSIVE, f"{name} stood at exactly {still} all the time: stuck? ({facts})")
     if missing > (1 - (gate.steady or GAUGE_COVERAGE)) * expected:

@@ -11,7 +11,6 @@ from runbook_lib.observe.names import alarm_name, topic_arn
 from runbook_lib.observe.traffic.state import handles
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.metrics import metric
 
 _OPERATORS = {
     ">": "GreaterThanThreshold",
@@ -27,8 +26,13 @@ _DESCRIPTION_LIMIT = 1024  # CloudWatch's own, in characters
 def threshold(alarm: Alarm, params: Params) -> float:
     """The alarm's threshold in the unit of its metric (a gate in seconds watches a metric in milliseconds)."""
     value = params.policy.threshold(alarm)
-    in_seconds = alarm.gate is not None and params.policy.gate(alarm.gate).unit == "s"
-    return value * 1000 if in_seconds and alarm.metric is not None and metric(alarm.metric).unit == "ms" else value
+    if alarm.gate is None or alarm.metric is None:
+        return value
+    gate = params.policy.gate(alarm.gate)
+    own = params.policy.measures.get(gate.measure)
+    if own is not None:
+        return value * own.divided_by
+    return value * 1000 if gate.unit == "s" and params.metric(alarm.metric).unit == "ms" else value
 
 
 def _statistic(stat: str) -> dict[str, str]:
@@ -38,11 +42,15 @@ def _statistic(stat: str) -> dict[str, str]:
 
 def _watched(alarm: Alarm, params: Params) -> dict[str, Any]:
     if alarm.metric is not None:
-        return {**address(metric(alarm.metric), params), **_statistic(alarm.stat), "Period": alarm.period_s}
+        return {**address(params.metric(alarm.metric), params), **_statistic(alarm.stat), "Period": alarm.period_s}
     queries: list[dict[str, Any]] = [
         {
             "Id": id,
-            "MetricStat": {"Metric": address(metric(name), params), "Period": alarm.period_s, "Stat": alarm.stat},
+            "MetricStat": {
+                "Metric": address(params.metric(name), params),
+                "Period": alarm.period_s,
+                "Stat": alarm.stat,
+            },
             "ReturnData": False,
         }
         for id, name in alarm.metrics.items()

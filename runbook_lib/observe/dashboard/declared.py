@@ -10,16 +10,15 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
-
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Frozen, Gate
+from runbook_lib.judge.model import Gate
+from runbook_lib.observe.dashboard import own
+from runbook_lib.observe.dashboard.board import Axis, Board, Line, Share, Widget
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Point
 from runbook_lib.params.load import Params
-from runbook_lib.params.metrics import metric
 
 GRID = 24
 """Columns of CloudWatch's grid."""
@@ -37,106 +36,14 @@ _FACTORS = {
 }
 
 
-class Line(Frozen):
-    """One metric of the catalogue with the statistic that is drawn."""
-
-    label: str
-    metric: str
-    stat: str
-
-
-class Share(Frozen):
-    """Sum of some counts as a percentage of the sum of others."""
-
-    label: str
-    part: tuple[str, ...]
-    whole: tuple[str, ...]
-
-
-class Chart(Frozen):
-    """How the notebook draws an axis: its unit, and what the metric's values are multiplied by."""
-
-    unit: str
-    scale: float = 1.0
-
-
-class Axis(Frozen):
-    """One side of a widget."""
-
-    unit: str
-    title: str = ""
-    """Of the right side's own chart in the notebook; the left one goes by the widget's title."""
-    gate: str | None = None
-    lines: tuple[Line, ...] = ()
-    share: Share | None = None
-    chart: Chart | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Axis:
-        if bool(self.lines) == (self.share is not None):
-            raise ValueError("expects either `lines` or a `share`")
-        return self
-
-    @property
-    def drawn(self) -> Chart:
-        """How the notebook draws it."""
-        return self.chart or Chart(unit=self.unit)
-
-    @property
-    def asked(self) -> tuple[tuple[str, str], ...]:
-        """(metric, statistic) of everything that is asked for."""
-        counts = (*self.share.part, *self.share.whole) if self.share else ()
-        return (*((line.metric, line.stat) for line in self.lines), *((name, "Sum") for name in counts))
-
-
-class Widget(Frozen):
-    """One graph."""
-
-    id: str = Field(pattern=r"^[a-z0-9_]+$")
-    title: str
-    left: Axis
-    right: Axis | None = None
-
-    @property
-    def axes(self) -> tuple[tuple[Literal["left", "right"], Axis], ...]:
-        """The sides that it has."""
-        return (("left", self.left), ("right", self.right)) if self.right else (("left", self.left),)
-
-    @property
-    def asked(self) -> tuple[tuple[str, str], ...]:
-        """(metric, statistic) of both sides, each once."""
-        return tuple(dict.fromkeys(one for _, axis in self.axes for one in axis.asked))
-
-
-class Board(Frozen):
-    """`params/dashboard.yaml`."""
-
-    name: str
-    period_s: int = Field(gt=0, multiple_of=60)
-    hours: int = Field(gt=0)
-    columns: int = Field(ge=1, le=4)
-    height: int = Field(ge=1, le=1000)
-    target_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
-    alert_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
-    widgets: tuple[Widget, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _apart(self) -> Board:
-        for what in ("id", "title"):
-            said = [str(getattr(widget, what)) for widget in self.widgets]
-            twice = sorted({one for one in said if said.count(one) > 1})
-            if twice:
-                raise ValueError(f"two widgets with the {what} '{twice[0]}'")
-        return self
-
-
 def declared(params: Params) -> Board:
-    """The dashboard of `params/dashboard.yaml`.
+    """The dashboard of `params/dashboard.yaml`, and a widget for each gate on a measure of the service's own.
 
     Raises:
         UsageError: it is missing or wrong, or names a metric or a gate that is not declared.
     """
     board = params.nested("dashboard", Board)
+    board = board.model_copy(update={"widgets": (*board.widgets, *own.widgets(board, params))})
     body(board, params)
     return board
 
@@ -157,17 +64,17 @@ def thresholds(axis: Axis, params: Params) -> list[tuple[Literal["target", "aler
     gate = next((gate for gate in params.policy.gates if gate.id == axis.gate), None)
     if gate is None:
         raise UsageError(f"dashboard.yaml: gates.yaml has no gate '{axis.gate}'")
-    factor = _factor(axis, gate)
+    factor = _factor(axis, gate, params) if axis.factor is None else axis.factor
     sides: tuple[tuple[Literal["target", "alert"], Any], ...] = (("target", gate.target), ("alert", gate.alert))
     return [
         (name, f"{name} {words.comparison(limit, gate.unit)}", limit.limit * factor) for name, limit in sides if limit
     ]
 
 
-def _factor(axis: Axis, gate: Gate) -> float:
+def _factor(axis: Axis, gate: Gate, params: Params) -> float:
     drawn = {"share"} if axis.share else {line.stat for line in axis.lines}
     if gate.unit != "ratio":
-        drawn = {metric(line.metric).unit for line in axis.lines}
+        drawn = {params.metric(line.metric).unit for line in axis.lines}
     factors = {_FACTORS.get((gate.unit, what)) for what in drawn}
     factor = factors.pop()
     if factor is None or factors:
@@ -236,22 +143,24 @@ def _options(line: Line, side: str) -> dict[str, Any]:
 
 
 def _address(name: str, params: Params) -> list[str]:
-    where = address(metric(name), params)
+    where = address(params.metric(name), params)
     pairs = [part for one in where["Dimensions"] for part in (one["Name"], one["Value"])]
     return [where["Namespace"], where["MetricName"], *pairs]
 
 
 def _share(share: Share, side: str, params: Params) -> Iterator[list[Any]]:
-    """The percentage by metric math. A count without a point is 0 where another of them has one."""
+    """The share by metric math. A count without a point is 0 where another of them has one."""
     sums, rows = [], []
-    for prefix, names in (("part", share.part), ("whole", share.whole)):
+    for prefix, names, stat in (("part", share.part, share.stat), ("whole", share.whole, share.whole_stat)):
         ids = [f"{prefix}{place}" for place in range(1, len(names) + 1)]
         sums.append(" + ".join(f"FILL({id}, 0)" for id in ids))
         rows += [
-            [*_address(name, params), {"id": id, "stat": "Sum", "visible": False}]
+            [*_address(name, params), {"id": id, "stat": stat, "visible": False}]
             for id, name in zip(ids, names, strict=True)
         ]
-    yield [{"id": "share", "expression": f"100 * ({sums[0]}) / ({sums[1]})", "label": share.label, "yAxis": side}]
+    told = f"{share.times:g} * ({sums[0]}) / ({sums[1]})"
+    told = f"{share.times:g} - {told}" if share.rest else told
+    yield [{"id": "share", "expression": told, "label": share.label, "yAxis": side}]
     yield from rows
 
 
@@ -261,10 +170,10 @@ def asks(board: Board, window: Window) -> list[Ask]:
     return [Ask(name, window, stat, board.period_s) for name, stat in wanted]
 
 
-def silent(widget: Widget, answers: Answers) -> list[str]:
+def silent(widget: Widget, answers: Answers, params: Params) -> list[str]:
     """Titles of the widget's metrics that have no point in what was fetched."""
     quiet = {name for name, stat in widget.asked if not answers.points(f"{name}:{stat}")}
-    return [metric(name).title for name in dict.fromkeys(name for name, _ in widget.asked) if name in quiet]
+    return [params.metric(name).title for name in dict.fromkeys(name for name, _ in widget.asked) if name in quiet]
 
 
 def series(axis: Axis, answers: Answers) -> dict[str, list[Point]]:
@@ -275,14 +184,16 @@ def series(axis: Axis, answers: Answers) -> dict[str, list[Point]]:
         for line in axis.lines
     }
     if axis.share:
-        part, whole = (_added(names, answers) for names in (axis.share.part, axis.share.whole))
-        drawn[axis.share.label] = [(at, 100 * part.get(at, 0.0) / n) for at, n in sorted(whole.items()) if n]
+        share = axis.share
+        part, whole = _added(share.part, share.stat, answers), _added(share.whole, share.whole_stat, answers)
+        found = [(at, share.times * part.get(at, 0.0) / n) for at, n in sorted(whole.items()) if n]
+        drawn[share.label] = [(at, share.times - value) for at, value in found] if share.rest else found
     return drawn
 
 
-def _added(names: tuple[str, ...], answers: Answers) -> dict[Any, float]:
+def _added(names: tuple[str, ...], stat: str, answers: Answers) -> dict[Any, float]:
     total: dict[Any, float] = {}
     for name in names:
-        for at, value in answers.points(f"{name}:Sum"):
+        for at, value in answers.points(f"{name}:{stat}"):
             total[at] = total.get(at, 0.0) + value
     return total

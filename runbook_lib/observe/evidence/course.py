@@ -17,16 +17,18 @@ from functools import partial
 from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.money.cost import cost_per_vpr
-from runbook_lib.observe.evidence import levels, questions, rates, usage
+from runbook_lib.observe.evidence import declared, levels, questions, rates, usage
 from runbook_lib.observe.evidence.levels import Point
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import QUARTER_S, STEPS_A_MINUTE
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.params.load import Params
+from runbook_lib.params.measures import Measure
 
 MOST_POINTS = 48
 """Of a curve; a longer window has wider steps."""
-LATENCY = "course:submit_latency"
+COURSE = "course:"
+"""Begin of the labels under which quantiles of each quarter of an hour are asked."""
 SO_FAR = "so far"
 
 Counted = tuple[dt.datetime, int, int]
@@ -53,10 +55,14 @@ def every(period_s: float) -> str:
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
     """What the courses want beside the evidence's own questions."""
-    gate = questions.gate_of(params, questions.LATENCY)
-    q = gate.quantile if gate and gate.quantile else 0.95
-    whole = questions.settled(params, window, now)
-    return [Ask("async_latency", whole, f"p{100 * q:g}", QUARTER_S, label=LATENCY)]
+    asked = [questions.LATENCY, *declared.percentiles(params)]
+    return [_quarters(one, params, window, now) for one in asked]
+
+
+def _quarters(asked: questions.Percentiles, params: Params, window: Window, now: dt.datetime) -> Ask:
+    whole = questions.settled(params, window, now, asked.late_s)
+    q = questions.quantile_of(params, asked.measure)
+    return Ask(asked.metric, whole, f"p{100 * q:g}", QUARTER_S, label=f"{COURSE}{asked.label}")
 
 
 def course(measure: str, seen: Answered) -> Course:
@@ -65,7 +71,18 @@ def course(measure: str, seen: Answered) -> Course:
     Raises:
         KeyError: there is no such measure.
     """
-    return _COURSES[measure](seen)
+    own = seen.params.policy.measures.get(measure)
+    return _declared(measure, own, seen) if own is not None else _COURSES[measure](seen)
+
+
+def _declared(name: str, own: Measure, seen: Answered) -> Course:
+    """Of a measure that `gates.yaml` declares."""
+    if own.kind == "rate":
+        return _counted(partial(declared.evidence, name=name), seen)
+    if own.kind == "quantile":
+        return _percentiles(declared.asked_percentiles(name, own), seen)
+    points, period_s = declared.points(seen, name)
+    return Course(periods={every(period_s): tuple(points)}, period_s=period_s)
 
 
 def _moments(window: Window) -> Iterator[dt.datetime]:
@@ -114,11 +131,10 @@ def _generation(seen: Answered) -> Course:
     return Course(points={SO_FAR: tuple(so_far)}, periods={every(QUARTER_S): tuple(each)}, period_s=QUARTER_S)
 
 
-def _latency(seen: Answered) -> Course:
-    return Course(
-        periods={every(QUARTER_S): tuple((at, value / 1000) for at, value in seen.answers.points(LATENCY))},
-        period_s=QUARTER_S,
-    )
+def _percentiles(asked: questions.Percentiles, seen: Answered) -> Course:
+    points = seen.answers.points(f"{COURSE}{asked.label}")
+    each = tuple((at, value / asked.divided_by) for at, value in points)
+    return Course(periods={every(QUARTER_S): each}, period_s=QUARTER_S)
 
 
 def _cost(seen: Answered) -> Course:
@@ -153,7 +169,7 @@ _COURSES: dict[str, Callable[[Answered], Course]] = {
     "async_5xx": partial(_counted, rates.async_5xx),
     "lambda_errors": partial(_counted, rates.lambda_errors),
     "baseline_success": partial(_counted, rates.baseline_success),
-    "submit_latency": _latency,
+    "submit_latency": partial(_percentiles, questions.LATENCY),
     "generation_time": _generation,
     "queue_depth": partial(_periods, lambda seen: levels.queue_points(seen)[0]),
     "dlq_depth": partial(_periods, levels.dlq_points),

@@ -41,13 +41,23 @@ def of_metrics(seen: Answered, bad: str, n: str, window: Window) -> Course:
 
     A period without a point of `bad` has none: what says that in doubt is `n`.
     """
-    if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (bad, n)):
+    return of_answers(seen, label(bad), label(n), window)
+
+
+def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bool = False) -> Course:
+    """The same of the answers under two labels.
+
+    Args:
+        good: whether `counted` are those that did not fail.
+    """
+    if seen.rules < SINCE or any(seen.answers.partial(one) for one in (counted, n)):
         return ()
     step_s = period_for(seen.window, seen.now)
-    failed = _by_step(seen, bad, window, step_s)
+    failed, asked = _by_step(seen, counted, window, step_s), _by_step(seen, n, window, step_s)
+    if good:
+        failed = {place: max(0, of - failed.get(place, 0)) for place, of in asked.items()}
     if not any(failed.values()):
         return ()
-    asked = _by_step(seen, n, window, step_s)
     return told([(place, min(failed.get(place, 0), of), of) for place, of in sorted(asked.items())], step_s)
 
 
@@ -55,7 +65,7 @@ def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
     """Async requests, and all, by quarters of an hour."""
     if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (sent, kept)):
         return ()
-    moved, stayed = (_by_step(seen, one, window, QUARTER_S) for one in (sent, kept))
+    moved, stayed = (_by_step(seen, label(one), window, QUARTER_S) for one in (sent, kept))
     places = sorted({*moved, *stayed})
     return stamped([(at, moved.get(at, 0), moved.get(at, 0) + stayed.get(at, 0)) for at in places], QUARTER_S)
 
@@ -70,7 +80,7 @@ def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], wind
     if seen.rules < SINCE or all(own for _, _, own in known):
         return ()
     step_s = period_for(seen.window, seen.now)
-    asked, turned = _by_step(seen, "async_requests", window, step_s), dict[int, int]()
+    asked, turned = _by_step(seen, label("async_requests"), window, step_s), dict[int, int]()
     for when, count, own in known:
         place = int(when.timestamp() // step_s)
         if own:
@@ -107,26 +117,27 @@ def slow(
     first = found[change.moment(bad, n, share, seen.params.policy.early_prior).first][0]
     begins = int(dt.datetime.fromisoformat(first).timestamp() // STEP_S)
     after = [value for at, value in jobs if at >= begins]
-    upper, low = questions.ranks(len(after), q, seen.params, seen.look)
+    upper, low = questions.ranks(len(after), gate.measure, seen.params, seen.look)
     value = after[questions.nearest_rank(q, len(after)) - 1]
     return found, (first, value, after[low - 1] if low else None, after[upper - 1] if upper else None)
 
 
-def latency(seen: Answered, gate: Gate | None) -> Course:
-    """Submissions beyond the gate's alert limit, as far as the percentiles of each five minutes prove them."""
-    names = [questions.level_label(stat) for stat in (*questions.LEVELS, "SampleCount")]
+def levels(seen: Answered, asked: questions.Percentiles) -> Course:
+    """Samples beyond the gate's alert limit, as far as the percentiles of each five minutes prove them."""
+    names = [asked.level(stat) for stat in (*questions.LEVELS, "SampleCount")]
+    gate = questions.gate_of(seen.params, asked.measure)
     limit = gate.alert if gate else None
     if seen.rules < SINCE or limit is None or limit.op not in (">", ">=") or any(map(seen.answers.partial, names)):
         return ()
-    if not any(limit.holds(value / 1000) for _, value in seen.answers.points(questions.level_label("Maximum"))):
+    if not any(limit.holds(value / asked.divided_by) for _, value in seen.answers.points(asked.level("Maximum"))):
         return ()
-    levels = [dict(seen.answers.points(name)) for name in names]
-    counts, step_s = levels.pop(), seen.answers.series[names[0]].period_s
+    each = [dict(seen.answers.points(name)) for name in names]
+    counts, step_s = each.pop(), seen.answers.series[names[0]].period_s
     rows = []
     for when, of in sorted(counts.items()):
         beyond = {
-            stat: limit.holds(known[when] / 1000)
-            for stat, known in zip(questions.LEVELS, levels, strict=True)
+            stat: limit.holds(known[when] / asked.divided_by)
+            for stat, known in zip(questions.LEVELS, each, strict=True)
             if when in known
         }
         rows.append((int(when.timestamp() // step_s), beyond_at_least(round(of), beyond), round(of)))
@@ -146,9 +157,9 @@ def beyond_at_least(n: int, beyond: Mapping[str, bool]) -> int:
     return min(n, max(proven, int(beyond.get("Maximum", False))))
 
 
-def _by_step(seen: Answered, metric: str, window: Window, step_s: int) -> dict[int, int]:
+def _by_step(seen: Answered, label: str, window: Window, step_s: int) -> dict[int, int]:
     found = dict[int, float]()
-    for when, value in seen.answers.points(label(metric)):
+    for when, value in seen.answers.points(label):
         if window.start <= when < window.end:
             place = int(when.timestamp() // step_s)
             found[place] = found.get(place, 0.0) + value

@@ -17,19 +17,36 @@ OVERHEAD = 2
 
 
 def submit_latency(seen: Answered) -> Evidence:
-    """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound."""
-    answers, window = seen.answers, seen.whole
-    names = (questions.LATENCY, questions.LATENCY_N)
+    return percentiles(
+        seen,
+        questions.LATENCY,
+        f"AWS/ApiGateway Latency of POST {seen.params.service.api.routes.submit}",
+        proof=seen.idle,
+        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= 2 else None,
+    )
+
+
+def percentiles(
+    seen: Answered, asked: questions.Percentiles, what: str, *, proof: str | None = None, most: float | None = None
+) -> Evidence:
+    """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound.
+
+    Args:
+        what: the metric in words.
+        proof: why no sample is none, if it is known.
+        most: the largest value that there can be.
+    """
+    answers, window = seen.answers, questions.settled(seen.params, seen.window, seen.now, asked.late_s)
 
     def values(name: str) -> list[float]:
-        return [value / 1000 for _, value in answers.points(name)]
+        return [value / asked.divided_by for _, value in answers.points(name)]
 
-    value = max(values(questions.LATENCY), default=None)
-    upper = max(values(questions.LATENCY_UPPER), default=None)
-    low = min(values(questions.LATENCY_LOW), default=None)
-    n = answers.total(questions.LATENCY_N)
+    value = max(values(asked.label), default=None)
+    upper = max(values(asked.upper), default=None)
+    low = min(values(asked.low), default=None)
+    n = answers.total(asked.n)
     notes = []
-    if len(values(questions.LATENCY)) > 1:
+    if len(values(asked.label)) > 1:
         notes.append("the window came in several buckets: the figure is an upper bound of the quantile")
     if value is not None and upper is not None and upper < value:
         notes.append("the higher percentile is below the quantile itself: not believed")
@@ -39,29 +56,23 @@ def submit_latency(seen: Answered) -> Evidence:
         low = None
     if value is None and n:
         notes.append("samples, but no percentile: published as statistic sets, or with negative values")
-    gate = questions.gate_of(seen.params, questions.LATENCY)
-    q = 100 * (gate.quantile if gate and gate.quantile else 0.95)
-    stats = [
-        answers.series[name].stat for name in (questions.LATENCY_UPPER, questions.LATENCY_LOW) if name in answers.series
-    ]
-    query = (
-        f"CloudWatch AWS/ApiGateway Latency of POST {seen.params.service.api.routes.submit}, p{q:g} of the whole window"
-        + (f"; bounds {', '.join(stats)}" if stats else "")
-    )
+    q = 100 * questions.quantile_of(seen.params, asked.measure)
+    stats = [answers.series[name].stat for name in (asked.upper, asked.low) if name in answers.series]
+    query = f"CloudWatch {what}, p{q:g} of the whole window" + (f"; bounds {', '.join(stats)}" if stats else "")
     return seen.evidence(
-        questions.LATENCY,
+        asked.measure,
         "quantile",
         query,
         window,
-        names,
+        (asked.label, asked.n),
         value=value,
         upper=upper,
         low=low,
-        n=round(n) if n and value is not None else (0 if seen.idle else None),
-        proven_zero_by=None if n else seen.idle,
+        n=round(n) if n and value is not None else (0 if proof else None),
+        proven_zero_by=None if n else proof,
         notes=tuple(notes),
-        most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= 2 else None,
-        course=courses.latency(seen, gate),
+        most=most,
+        course=courses.levels(seen, asked),
     )
 
 
@@ -75,7 +86,7 @@ def generation_time(seen: Answered) -> Evidence:
     if segment is None or not n:
         zero = seen.idle if segment is not None and segment.n == 0 else None
         return seen.evidence("generation_time", "quantile", query, window, (), n=0, proven_zero_by=zero)
-    upper, low = questions.ranks(n, q, seen.params, seen.look, seen.rules)
+    upper, low = questions.ranks(n, "generation_time", seen.params, seen.look, seen.rules)
     limit = gate.alert if gate and gate.alert else None
     missed, words, _ = unseen(seen)
     course, onward = courses.slow(seen, segment, gate) if gate else ((), None)
@@ -107,7 +118,7 @@ def nearest_rank(sample: Sequence[float], q: float) -> float:
     return sample[questions.nearest_rank(q, len(sample)) - 1]
 
 
-def _periods(window: Window, period_s: int) -> list[dt.datetime]:
+def periods(window: Window, period_s: int) -> list[dt.datetime]:
     count = int(window.seconds // period_s)
     return [window.start + dt.timedelta(seconds=period_s * place) for place in range(count)]
 
@@ -121,7 +132,7 @@ def queue_depth(seen: Answered) -> Evidence:
     """
     window, period = gauged(seen)
     name, late = label("queue_visible", "Maximum"), behind(seen)
-    expected = len(_periods(window, period))
+    expected = len(periods(window, period))
     points, filled = queue_points(seen)
     values = [value for _, value in points]
     proof = "no message sent and no request made meanwhile, and the queue empty before"
@@ -142,10 +153,10 @@ def queue_depth(seen: Answered) -> Evidence:
     )
 
 
-def gauged(seen: Answered) -> tuple[Window, int]:
+def gauged(seen: Answered, late_s: float = 0) -> tuple[Window, int]:
     """What is judged of a gauge, and the length of its periods."""
     period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
-    return questions.gauged(seen.params, seen.window, seen.now), period
+    return questions.gauged(seen.params, seen.window, seen.now, late_s), period
 
 
 def queue_points(seen: Answered) -> tuple[list[Point], int]:
@@ -154,7 +165,7 @@ def queue_points(seen: Answered) -> tuple[list[Point], int]:
     known = dict(seen.answers.points(label("queue_visible", "Maximum")))
     depth: float | None = 0.0 if known else seen.live.get("queue_visible")
     found, filled, late = [], 0, behind(seen)
-    for at in _periods(window, period):
+    for at in periods(window, period):
         if at in known:
             depth = known[at]
         else:
@@ -173,7 +184,7 @@ def dlq_points(seen: Answered) -> list[Point]:
     known = [one for one in seen.answers.points(label("dlq_visible", "Maximum")) if window.start <= one[0] < window.end]
     if dlq_depth(seen).proven_zero_by is None:
         return known
-    return sorted((dict.fromkeys(_periods(window, period), 0.0) | dict(known)).items())
+    return sorted((dict.fromkeys(periods(window, period), 0.0) | dict(known)).items())
 
 
 def dlq_depth(seen: Answered) -> Evidence:
@@ -224,7 +235,7 @@ def throttle_events(seen: Answered) -> Evidence:
         window,
         labels,
         values=tuple(value for _, value in throttle_points(seen)),
-        expected=len(_periods(window, period)),
+        expected=len(periods(window, period)),
         proven_zero_by=proof,
         notes=(late,) if late else (),
         extra={name: sum(value for _, value in seen.answers.points(label(name))) for name in questions.THROTTLES},
@@ -238,7 +249,7 @@ def throttle_points(seen: Answered) -> list[Point]:
     for when, value in (point for name in questions.THROTTLES for point in seen.answers.points(label(name))):
         found[when] = found.get(when, 0.0) + value
     used = _used(seen)
-    times, late = _periods(window, period), behind(seen)
+    times, late = periods(window, period), behind(seen)
     step = dt.timedelta(seconds=period)
     known = (
         {when for at in used for when in times if when <= at < when + step} if late else set(times) if used else set()

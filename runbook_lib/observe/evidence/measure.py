@@ -12,15 +12,25 @@ from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.model import RULES, Evidence, Look
-from runbook_lib.observe.evidence import costs, levels, rates, rules_1
-from runbook_lib.observe.evidence.questions import asks, asks_bounds
+from runbook_lib.observe.evidence import costs, declared, levels, questions, rates, rules_1
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment
-from runbook_lib.observe.metrics.fetch import Answers
+from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
 
-__all__ = ["asks", "asks_bounds", "measure"]
+
+def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
+    """Everything that `measure` needs from CloudWatch but the bounds of percentiles (`asks_bounds`)."""
+    return [*questions.asks(params, window, now), *declared.asks(params, window, now)]
+
+
+def asks_bounds(
+    answers: Answers, params: Params, window: Window, now: dt.datetime, look: Look | None = None
+) -> list[Ask]:
+    """The second round: the bounds of quantiles that CloudWatch's percentiles tell."""
+    known = [questions.LATENCY, *declared.percentiles(params)]
+    return [ask for one in known for ask in one.asks_bounds(answers, params, window, now, look)]
 
 
 def measure(
@@ -63,5 +73,6 @@ def measure(
         costs.sync_cost(seen),
         rates.observed_split(seen),
         rates.baseline_success(seen),
+        *(declared.evidence(seen, name) for name in params.policy.judged),
     )
     return {one.measure: one for one in found}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from dataclasses import dataclass
 
 from runbook_lib.base.window import Window, period_for
 from runbook_lib.judge.gates.change import START_SHARE
@@ -15,10 +16,77 @@ from runbook_lib.params.load import Params
 
 FUNCTIONS = ("submit", "worker", "status_fn")
 GAUGE_PERIOD_S = 300
-LATENCY = "submit_latency"
 LEVELS = ("Minimum", "p50", "p90", "Maximum")
-"""Of the latencies of each five minutes: with few requests in them they tell how many were beyond a limit."""
-LATENCY_N, LATENCY_UPPER, LATENCY_LOW = f"{LATENCY}:n", f"{LATENCY}:upper", f"{LATENCY}:low"
+"""Of the samples of each five minutes: with few of them they tell how many were beyond a limit."""
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """A measure that CloudWatch's percentiles of one metric tell: what is asked, and under which labels."""
+
+    measure: str
+    metric: str
+    divided_by: float = 1000.0
+    """From the metric's unit to the measure's."""
+    late_s: float = 0.0
+    """Points arrive so much later than `metric_delay_s` says."""
+    label: str = ""
+    """Of the quantile itself, and the begin of the others; empty: the measure."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.measure)
+
+    @property
+    def n(self) -> str:
+        """Label of the number of samples."""
+        return f"{self.label}:n"
+
+    @property
+    def upper(self) -> str:
+        """Label of the upper bound of the quantile."""
+        return f"{self.label}:upper"
+
+    @property
+    def low(self) -> str:
+        """Label of the lower bound."""
+        return f"{self.label}:low"
+
+    def level(self, stat: str) -> str:
+        """Label of a statistic of the samples of each five minutes."""
+        return f"{self.label}:{GAUGE_PERIOD_S}:{stat}"
+
+    def asks(self, params: Params, window: Window, now: dt.datetime) -> list[Ask]:
+        """The quantile as one question about the whole window (trap 8), and the levels for its course."""
+        whole, gauges = settled(params, window, now, self.late_s), gauged(params, window, now, self.late_s)
+        q = quantile_of(params, self.measure)
+        return [
+            Ask(self.metric, whole, f"p{100 * q:g}", "window", self.label),
+            Ask(self.metric, whole, "SampleCount", "window", self.n),
+            *(Ask(self.metric, gauges, stat, GAUGE_PERIOD_S, self.level(stat)) for stat in (*LEVELS, "SampleCount")),
+        ]
+
+    def asks_bounds(
+        self, answers: Answers, params: Params, window: Window, now: dt.datetime, look: Look | None = None
+    ) -> list[Ask]:
+        """The second round: bounds of the quantile are other percentiles of the same data, which ones depends on n.
+
+        Upper: order statistics (`judge.statistics.quantile_rank`). Lower: at a final `look` its mirror image, before
+        that the rank of the test that may look at any time (`judge.sequential.early_rank`). No question where n is too
+        small for a bound.
+        """
+        n = int(answers.total(self.n) or 0)
+        whole = settled(params, window, now, self.late_s)
+        upper, low = ranks(n, self.measure, params, look)
+        bounds = []
+        if upper is not None:
+            bounds.append(Ask(self.metric, whole, f"p{percentile(upper, n, up=True):g}", "window", self.upper))
+        if low is not None and low > 1:
+            # One rank lower, so that it stays a lower bound however CloudWatch interpolates between two samples.
+            bounds.append(Ask(self.metric, whole, f"p{percentile(low - 1, n):g}", "window", self.low))
+        return bounds
+
+
+LATENCY = Percentiles("submit_latency", "async_latency")
 
 _COUNTED = (
     *(f"{route}_{what}" for route in ("async", "status", "sync") for what in ("requests", "5xx", "4xx")),
@@ -37,11 +105,6 @@ def label(metric: str, stat: str = "Sum") -> str:
     return f"{metric}:{stat}"
 
 
-def level_label(stat: str) -> str:
-    """The label of a statistic of the latencies of each five minutes."""
-    return f"{LATENCY}:{GAUGE_PERIOD_S}:{stat}"
-
-
 def settled(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
     """The part of `window` whose metrics have arrived, in whole periods; `more_s` for what is stamped before it is
     over.
@@ -50,9 +113,9 @@ def settled(params: Params, window: Window, now: dt.datetime, more_s: float = 0)
     return window.settled(now, delay).inward(period_for(window, now))
 
 
-def gauged(params: Params, window: Window, now: dt.datetime) -> Window:
+def gauged(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
     """The same in whole periods of the gauges."""
-    return settled(params, window, now).inward(max(GAUGE_PERIOD_S, period_for(window, now)))
+    return settled(params, window, now, more_s).inward(max(GAUGE_PERIOD_S, period_for(window, now)))
 
 
 def gate_of(params: Params, measure: str) -> Gate | None:
@@ -60,47 +123,25 @@ def gate_of(params: Params, measure: str) -> Gate | None:
     return next((gate for gate in params.policy.gates if gate.measure == measure), None)
 
 
-def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """Everything that `measure` needs from CloudWatch but the bounds of percentiles (`asks_bounds`).
+def quantile_of(params: Params, measure: str) -> float:
+    """The quantile that the measure's gate judges."""
+    gate = gate_of(params, measure)
+    return gate.quantile if gate and gate.quantile else 0.95
 
-    Counts in the finest period still kept; a percentile as one question about the whole window (trap 8).
+
+def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
+    """Everything that the runbook's own measures need from CloudWatch but the bounds of percentiles.
+
+    Counts in the finest period still kept.
     """
     whole, gauges = settled(params, window, now), gauged(params, window, now)
-    gate = gate_of(params, LATENCY)
-    q = gate.quantile if gate and gate.quantile else 0.95
     return [
         *(Ask(name, whole, "Sum") for name in _COUNTED),
         *(Ask(f"{name}_duration", whole, "Sum") for name in FUNCTIONS),
         *(Ask(name, gauges, "Sum", GAUGE_PERIOD_S) for name in THROTTLES),
         *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),
-        Ask("async_latency", whole, f"p{100 * q:g}", "window", LATENCY),
-        Ask("async_latency", whole, "SampleCount", "window", LATENCY_N),
-        *(Ask("async_latency", gauges, stat, GAUGE_PERIOD_S, level_label(stat)) for stat in (*LEVELS, "SampleCount")),
+        *LATENCY.asks(params, window, now),
     ]
-
-
-def asks_bounds(
-    answers: Answers, params: Params, window: Window, now: dt.datetime, look: Look | None = None
-) -> list[Ask]:
-    """The second round: bounds of the latency's quantile are other percentiles of the same data, which ones depends on
-    n.
-
-    Upper: order statistics (`judge.statistics.quantile_rank`). Lower: at a final `look` its mirror image, before that
-    the rank of the test that may look at any time (`judge.sequential.early_rank`). No question where n is too small for
-    a bound.
-    """
-    n = int(answers.total(LATENCY_N) or 0)
-    gate = gate_of(params, LATENCY)
-    q = gate.quantile if gate and gate.quantile else 0.95
-    whole = settled(params, window, now)
-    upper, low = ranks(n, q, params, look)
-    bounds = []
-    if upper is not None:
-        bounds.append(Ask("async_latency", whole, f"p{percentile(upper, n, up=True):g}", "window", LATENCY_UPPER))
-    if low is not None and low > 1:
-        # One rank lower, so that it stays a lower bound however CloudWatch interpolates between two samples.
-        bounds.append(Ask("async_latency", whole, f"p{percentile(low - 1, n):g}", "window", LATENCY_LOW))
-    return bounds
 
 
 def nearest_rank(q: float, n: int) -> int:
@@ -108,15 +149,15 @@ def nearest_rank(q: float, n: int) -> int:
     return max(1, math.ceil(round(q * n, 9)))
 
 
-def ranks(n: int, q: float, params: Params, look: Look | None, rules: int = RULES) -> tuple[int | None, int | None]:
-    """Ranks (1 = smallest of n) of the upper and the lower bound of the q quantile; None where n is too small.
+def ranks(n: int, measure: str, params: Params, look: Look | None, rules: int = RULES) -> tuple[int | None, int | None]:
+    """Ranks (1 = smallest of n) of the upper and the lower bound of the measure's quantile; None where n is too small.
 
     Before a final look the lower one is at the share of alpha that the test for a change has for the start; by rules 2
     it was at all of it.
     """
-    policy = params.policy
+    policy, gate, q = params.policy, gate_of(params, measure), quantile_of(params, measure)
     alpha = look.alpha if look else 1 - policy.confidence
     if look is None:
-        early = policy.alpha_early * (START_SHARE if rules >= RULES else 1)
+        early = (policy.alpha_of(gate) if gate else policy.alpha_early) * (START_SHARE if rules >= RULES else 1)
         return quantile_rank(n, q, alpha), early_rank(n, q, early, policy.early_prior)
     return quantile_rank(n, q, alpha), quantile_low_rank(n, q, alpha)

@@ -28,6 +28,7 @@ def _fields(params: Params) -> _Fields:
     service = params.service
     return _Fields(
         params,
+        env=params.env,
         stage=service.api.stage,
         route_sync=service.api.routes.sync,
         route_submit=service.api.routes.submit,
@@ -47,9 +48,9 @@ def dimensions(metric: Metric, params: Params) -> list[dict[str, str]]:
     Raises:
         UsageError: a name is missing in `service.yaml`.
     """
-    pairs = metric.http_dimensions if _is_http(metric, params) else metric.dimensions
+    pairs = (_is_http(metric, params) and metric.http_dimensions) or metric.dimensions
     fields = _fields(params)
-    return [{"Name": name, "Value": template.format_map(fields)} for name, template in pairs or ()]
+    return [{"Name": name, "Value": template.format_map(fields)} for name, template in sorted(pairs.items())]
 
 
 def address(metric: Metric, params: Params) -> dict[str, Any]:

@@ -37,9 +37,9 @@ Point = tuple[dt.datetime, float]
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to CloudWatch. `stat` None: the metric's own. `period_s` None: the finest that is still kept;
-    "window": one bucket for the whole window. `label` names the answer; empty: `<metric>:<stat>`, with `:window` behind
-    it for one bucket.
+    """One question to CloudWatch. `stat` None: that of the runbook's own catalogue. `period_s` None: the finest that
+    is still kept; "window": one bucket for the whole window. `label` names the answer; empty: `<metric>:<stat>`, with
+    `:window` behind it for one bucket.
     """
 
     metric_id: str
@@ -94,7 +94,7 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
 
 def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
     """The question as it is kept beside its answer: label, metric, statistic, period in seconds, address."""
-    finest = max(period_for(ask.window, now), metric(ask.metric_id).period_s)
+    finest = max(period_for(ask.window, now), params.metric(ask.metric_id).period_s)
     whole = ask.period_s == "window"
     period = one_bucket(ask.window, finest) if whole else max(int(ask.period_s or 0), finest)
     return {
@@ -103,7 +103,7 @@ def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
         "stat": ask.stat,
         "period_s": period,
         "whole": whole,
-        "address": address(metric(ask.metric_id), params),
+        "address": address(params.metric(ask.metric_id), params),
     }
 
 

@@ -19,6 +19,7 @@ from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.jobs import Job
+from runbook_lib.rehearse.world.own import Told
 from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, item
 from runbook_lib.rehearse.world.rows import ID, SIGNALS, Floats, Rows
 from runbook_lib.rehearse.world.targets import Target
@@ -73,6 +74,7 @@ class LocalMetrics:
             key = (one.namespace, one.name, frozenset(one.dimensions))
             self._signals.setdefault(key, []).append(ID[one.signal])
         self._columns: dict[int, _Column] = {}
+        self._own: dict[Key, _Column] = {}
         self._grids: dict[tuple[float, int], list[dt.datetime]] = {}
         """Start of a window and period, to the starts of its buckets as times: looks ask for the same ones again."""
 
@@ -88,8 +90,15 @@ class LocalMetrics:
             at = np.floor(stamp[low:high] / step) * step
             self._columns.setdefault(int(number), _Column()).add(at, value[low:high])
 
+    def put_own(self, told: Iterable[Told]) -> None:
+        """Take in what the service publishes of its own, filed by the minute."""
+        for one in told:
+            self._own.setdefault(key_of(one.address), _Column()).add(np.floor(one.at / MINUTE_S) * MINUTE_S, one.value)
+
     def series(self, key: Key) -> tuple[Floats, Floats]:
         """Stamps (epoch seconds, ascending) and values of everything published under `key`."""
+        if key in self._own:
+            return self._own[key].parts
         signals = self._signals.get(key, [])
         found = [self._columns[number].parts for number in signals if number in self._columns]
         if len(found) <= 1:

@@ -29,6 +29,7 @@ from runbook_lib.rehearse.quick.local_flags import LocalFlags, LocalGuards
 from runbook_lib.rehearse.world import publish
 from runbook_lib.rehearse.world.jobs import RATE_LIMITED, Answer
 from runbook_lib.rehearse.world.outbox import Outbox
+from runbook_lib.rehearse.world.own import Own
 from runbook_lib.rehearse.world.rows import Rows
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.service import Service
@@ -75,6 +76,7 @@ class Local:
         )
         self.outbox, self.truth = Outbox(), Truth(self.params.service.job_deadline_s)
         self.metrics = LocalMetrics(targets(self.params))
+        self.own = Own(self.params, self.scenario, self.seed)
         self.table = LocalTable(self.params)
         self.guards = LocalGuards(self.params, self.metrics)
         self.most_waiting, self.throttled = 0, 0.0
@@ -102,6 +104,7 @@ class Local:
             self.table.put(step.jobs)
             told = self.outbox.send(step.rows, self.service.scenario, self.service.origin, step.end)
             self.metrics.put(told)
+            self.metrics.put_own(self.own.tell(step, self.service.scenario, self.service.origin))
             self._levels(step.rows)
             self.flags.tick(self.now)
             if self.flags.baking and (firing := self.guards.firing(step.end, self.flags.percent)):

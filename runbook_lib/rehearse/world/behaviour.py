@@ -123,6 +123,9 @@ class Fault(Finite):
     """Signals that go on saying what they said first."""
     set: dict[str, float] = Field(default_factory=dict)
     times: dict[str, float] = Field(default_factory=dict)
+    measures: dict[str, float | None] = Field(default_factory=dict)
+    """Measure of gates.yaml to what it is meanwhile: a rate's failing share, or the level in its gate's unit; null:
+    nothing is published."""
     reason: str = ""
     """What failed jobs say while this fault is on; empty: what they always say."""
 

@@ -23,6 +23,7 @@ from runbook_lib.base.errors import AwsError
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator import inbox as bulk
 from runbook_lib.rehearse.world.jobs import Answer, Failure, Job
+from runbook_lib.rehearse.world.own import Told
 from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.targets import Target
 
@@ -168,6 +169,24 @@ class Metrics:
         request = {"Namespace": namespace, "MetricData": data}
         self._packed.call(self.client.put_metric_data, request, {"Namespace": namespace, "MetricData": []})
         return len(data)
+
+
+def put_own(client: Any, told: Iterable[Told]) -> int:
+    """Put what the service publishes of its own, a datum a minute; how many data that were."""
+    count = 0
+    for one in told:
+        minute = np.floor(one.at / MINUTE_S) * MINUTE_S
+        starts = np.flatnonzero(np.diff(minute, prepend=-1.0))
+        head = {name: one.address[name] for name in ("MetricName", "Dimensions")}
+        data = [
+            {**head, "Timestamp": minute[low], "Values": values}
+            for low, high in zip(starts, np.append(starts[1:], len(minute)), strict=True)
+            for values in _parts(one.value[low:high].tolist(), VALUES_A_DATUM)
+        ]
+        for part in _parts(data, DATA_A_CALL):
+            client.put_metric_data(Namespace=one.address["Namespace"], MetricData=part)
+        count += len(data)
+    return count
 
 
 def iso(at: float) -> str:

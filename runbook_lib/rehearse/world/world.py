@@ -18,6 +18,7 @@ from runbook_lib.rehearse.world.jobs import Settings
 from runbook_lib.rehearse.world.knobs import Knobs, reader
 from runbook_lib.rehearse.world.lookahead import LookAhead
 from runbook_lib.rehearse.world.outbox import Outbox
+from runbook_lib.rehearse.world.own import Own
 from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.service import Service
@@ -75,6 +76,7 @@ class World:
         self._items = publish.Items(aws.client("dynamodb"), params)
         found = targets(params, _api_id(aws, params))
         self._metrics = publish.Metrics(aws.client("cloudwatch"), found, inbox=aws.inbox)
+        self._own = Own(params, self.scenario, seed)
 
     @property
     def now(self) -> dt.datetime:
@@ -141,6 +143,9 @@ class World:
             logs = pool.submit(publish.put_failures, self.aws.client("logs"), self.params, step.failures)
             publish.put_access(self.aws.client("logs"), self.params, step.answers)
             self.truth.data += self._metrics.put(step.rows)
+            if self.knobs.deployed:
+                told = self._own.tell(step, service.scenario, service.origin)
+                self.truth.data += publish.put_own(self.aws.client("cloudwatch"), told)
             self.truth.items += items.result()
             logs.result()
         self.truth.add(step)

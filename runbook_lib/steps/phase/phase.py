@@ -15,6 +15,7 @@ from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import Case, settled
+from runbook_lib.judge.gates import family
 from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Decision, Outcome
 from runbook_lib.observe.traffic import state as traffic
@@ -220,6 +221,8 @@ class Phase:
         if outcome.results:
             shown.append(gates_picture(outcome.results, self.moment.look is None))
             shown.append(gate_table(outcome, interim=self.moment.look is None))
+            if split := family.told(self.run.params.policy.alphas):
+                shown.append(line(split))
         wrong = [one for one in self.run.checks.values() if not one.ok]
         return stack(*shown, checks_table(wrong, "Checks that do not hold")) if wrong else stack(*shown)
 

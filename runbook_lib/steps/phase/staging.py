@@ -14,6 +14,7 @@ from runbook_lib.judge.model import Decision, Verdict
 from runbook_lib.judge.planning import load as judged
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
+from runbook_lib.observe.dashboard.board import Widget
 from runbook_lib.observe.jobs.load_census import settled
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.resources import live
@@ -85,7 +86,7 @@ class Staging(Phase):
             reason = f"there is no dashboard {name}; make it with 03_dashboard"
             return check("dashboard.metrics", title, False, reason, expected=wants, found="none")
         answers = fetch(cloudwatch, params, dashboard.asks(board, window), self.run.now)
-        silent = {widget.title: dashboard.silent(widget, answers) for widget in board.widgets}
+        silent = {widget.title: dashboard.silent(widget, answers, params) for widget in board.widgets}
         empty = [widget.title for widget in board.widgets if len(silent[widget.title]) == metrics_of(widget)]
         quiet = "; ".join(f"{title}: {', '.join(names)}" for title, names in silent.items() if names)
         full = len(board.widgets) - len(empty)
@@ -238,6 +239,6 @@ class Staging(Phase):
         return False
 
 
-def metrics_of(widget: dashboard.Widget) -> int:
+def metrics_of(widget: Widget) -> int:
     """How many metrics a widget draws."""
     return len({name for name, _ in widget.asked})

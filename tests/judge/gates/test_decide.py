@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.decide import Moment, decide
 from runbook_lib.judge.model import Decision, Evidence, Gate, GateResult, Look, Outcome, Verdict
 from runbook_lib.params.policy import Policy
@@ -284,3 +285,67 @@ def test_the_order_of_gates_does_not_matter(order: list[int], good: list[GateRes
     )
     one, two = decide("after", results), decide("after", [results[i] for i in order])
     assert (one.decision, one.scenario, one.reason) == (two.decision, two.scenario, two.reason)
+
+
+LOOK = Look(hours=24, alpha=0.03)
+
+
+def _silent(policy: Policy, no_data: str, **fields: Any) -> tuple[Gate, Case]:
+    """A case whose last gate has no data, and says what that means to it."""
+    gate = policy.gate("lambda_errors").model_copy(update={"no_data": no_data, "response": "switch_off"})
+    served = policy.gate("success_rate")
+    window = {"start": "2026-11-23T00:00:00Z", "end": "2026-11-24T00:00:00Z", "query": "by hand"}
+    seen = Evidence.model_validate({"measure": served.measure, "kind": "rate", "bad": 0, "n": 3000, **window})
+    case = Case(
+        gates=(served, gate), evidence={served.measure: seen}, moment="after", looks=(LOOK,), percent=10, **fields
+    )
+    return gate, case
+
+
+@pytest.mark.parametrize(
+    ("no_data", "number", "decision", "says"),
+    [
+        ("hold", 1, "HOLD", "'lambda_errors' was not measured"),
+        ("hold", 2, "HOLD", "'lambda_errors' was not measured"),
+        ("fail", 1, "ROLLBACK", "without data this gate fails (`no_data: fail`)"),
+        ("fail", 2, "ROLLBACK", "without data this gate fails (`no_data: fail`)"),
+        ("ignore_after_first", 1, "HOLD", "'lambda_errors' was not measured"),
+        ("ignore_after_first", 2, "PROMOTE", "NO_DATA (no data is ignored after the first look)"),
+    ],
+)
+def test_a_gate_says_what_no_data_means_to_it_at_a_declared_look(
+    policy: Policy, no_data: str, number: int, decision: str, says: str
+) -> None:
+    _, case = _silent(policy, no_data, look=LOOK, look_number=number)
+    outcome = case.verdict()
+    assert (outcome.decision, says in outcome.reason) == (decision, True), outcome.reason
+
+
+@pytest.mark.parametrize("no_data", ["hold", "fail", "ignore_after_first"])
+def test_between_two_looks_no_data_decides_nothing(policy: Policy, no_data: str) -> None:
+    _, case = _silent(policy, no_data, look=None)
+    outcome = case.model_copy(update={"moment": "during"}).verdict()
+    assert outcome.decision is Decision.SOAK and "there is no data yet for lambda errors" in outcome.reason
+
+
+def test_what_is_seen_counts_whatever_no_data_would_mean(policy: Policy) -> None:
+    gate, case = _silent(policy, "ignore_after_first", look=LOOK, look_number=2)
+    served = case.evidence["success"]
+    seen = served.model_copy(update={"measure": gate.measure, "bad": 900})
+    outcome = case.model_copy(update={"evidence": {**case.evidence, gate.measure: seen}}).verdict()
+    assert outcome.decision is Decision.ROLLBACK
+
+
+def test_a_gate_that_is_not_required_decides_nothing_by_no_data_either(policy: Policy) -> None:
+    gate, case = _silent(policy, "fail", look=LOOK, look_number=1)
+    advisory = gate.model_copy(update={"required": False})
+    outcome = case.model_copy(update={"gates": (case.gates[0], advisory)}).verdict()
+    assert outcome.decision is Decision.PROMOTE and "FAIL (advisory)" in outcome.reason
+
+
+def test_a_record_that_knows_no_such_field_is_judged_as_before(policy: Policy) -> None:
+    _, case = _silent(policy, "hold", look=LOOK, look_number=2)
+    raw = case.model_dump(mode="json")
+    for gate in raw["gates"]:
+        del gate["no_data"], gate["constant"]
+    assert Case.model_validate(raw).verdict() == case.verdict()

@@ -337,3 +337,12 @@ def test_a_quantile_without_bounds_wants_as_many_as_a_bound_takes(n: int, needed
 @pytest.mark.parametrize(("target", "bad"), [("> 1", "<="), (">= 1", "<"), ("< 1", ">="), ("<= 1", ">")])
 def test_without_an_alert_limit_whatever_misses_the_target_is_bad(target: str, bad: Any) -> None:
     assert bad_side(gate("rate", target=target, alert=None)) == Threshold(op=bad, limit=1)
+
+
+def test_a_level_that_should_stand_still_is_not_stuck(run: Callable[..., GateResult]) -> None:
+    hosts = {"unit": "hosts", "target": ">= 3", "alert": "< 2", "steady": None}
+    still: dict[str, Any] = {"values": (3.0,) * 288, "expected": 288}
+    assert run("queue_depth", changed=hosts, **still).verdict is Verdict.INCONCLUSIVE
+    found = run("queue_depth", changed={**hosts, "constant": True}, **still)
+    assert found.verdict is Verdict.PASS
+    assert "peak 3 hosts, 288 of 288 points >= 3 hosts" in found.reason

@@ -13,8 +13,9 @@ from runbook_lib.judge.gates.gauge import STUCK_POINTS
 from runbook_lib.judge.gates.reading import bad_side
 from runbook_lib.judge.model import Evidence, Gate, Look, Verdict
 from runbook_lib.judge.planning.mutation import MUTATIONS, TITLES, Trial, healthy, trial
-from runbook_lib.params.load import read_yaml
+from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.params.policy import Policy
+from tests import own_gates
 
 POLICY = Policy.model_validate(read_yaml(Path(__file__).resolve().parents[3] / "params" / "gates.yaml"))
 LOOK = Look(hours=24, alpha=0.03)
@@ -243,3 +244,23 @@ def test_a_trial_is_the_judges_own_word_under_the_looks_in_force() -> None:
         assert (one.gate, one.title, one.verdict, one.reason) == (gate.id, gate.title, said.verdict, said.reason)
     (usual, *_) = trial([gate_of("rate")], look=LOOK, looks=(LOOK,))
     assert "95 %" in usual.reason
+
+
+def test_gates_on_metrics_of_ones_own_stand_the_trial(tmp_path: Path) -> None:
+    """What may stand still is not stuck, and a unit that nobody converts is not off by 1000."""
+    hosts = {
+        "id": "hosts",
+        "title": "Hosts",
+        "kind": "gauge",
+        "measure": "connections",
+        "unit": "hosts",
+        "why": "Ours.",
+    }
+    still = Gate.model_validate({**hosts, "target": ">= 3", "alert": "< 2", "constant": True})
+    policy = load_file(own_gates.project(tmp_path)).policy
+    own = [gate for gate in policy.gates if gate.measure in policy.measures]
+    trials = trial([*own, still], look=LOOK, looks=(LOOK,))
+    assert [(one.gate, one.mutation) for one in trials if not one.ok] == []
+    assert {one.gate for one in trials} == {*(gate.id for gate in own), "hosts"}
+    moving = still.model_copy(update={"constant": False})
+    assert "stuck" in {one.mutation for one in trial([moving], look=LOOK, looks=(LOOK,))}

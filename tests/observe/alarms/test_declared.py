@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from botocore.validate import validate_parameters
 
 from runbook_lib.observe.alarms.declared import guard_findings, realise, threshold, to_cloudformation
 from runbook_lib.params.alarms import Alarm
-from runbook_lib.params.load import Params
+from runbook_lib.params.load import Params, load_file, read_yaml
+from tests import own_gates
 
 
 def declared(params: Params, id: str) -> Alarm:
@@ -185,3 +187,16 @@ def test_a_monitor_nobody_declared_is_judged_too(params: Params, AppConfig: Any)
     stranger = {**next(iter(guarded(params).values())), "AlarmName": "stranger", "StateValue": "ALARM"}
     wrong = found(params, AppConfig, {**guarded(params), "stranger": stranger}, [*names, "stranger"])
     assert "state is ALARM" in wrong["stranger"]
+
+
+def test_an_alarm_on_a_metric_of_ones_own_has_its_gates_limit_in_the_metrics_unit(tmp_path: Path) -> None:
+    file = own_gates.project(tmp_path)
+    raw = read_yaml(file.with_name("gates.yaml"))
+    mine = {"id": "slow_search", "name": "slow-search-{env}", "period_s": 300, "owner": "runbook", "why": "Ours."}
+    raw["alarms"].append({**mine, "metric": "search_time.value", "stat": "p95", "gate": "search_time", "op": ">"})
+    own_gates.written(file.with_name("gates.yaml"), raw)
+    params = load_file(file)
+    made = realise(next(one for one in params.policy.alarms if one.id == "slow_search"), params)
+    assert (made["Threshold"], made["ExtendedStatistic"]) == (2000.0, "p95")
+    assert (made["Namespace"], made["MetricName"]) == ("Shop/Checkout", "SearchTime")
+    assert made["Dimensions"] == [{"Name": "Service", "Value": "shop-prod"}]

@@ -16,12 +16,10 @@ from moto import mock_aws
 
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.window import Window
+from runbook_lib.observe.dashboard.board import Axis, Board, Share
 from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read_dashboard, widget_diff
 from runbook_lib.observe.dashboard.declared import (
     KIND,
-    Axis,
-    Board,
-    Share,
     asks,
     board_name,
     body,
@@ -345,9 +343,9 @@ def test_silent_metrics_are_named_and_the_others_drawn(embedded: Any, params: Pa
     data = {"MetricName": where["MetricName"], "Dimensions": where["Dimensions"], "Timestamp": at, "Value": 3.0}
     cloudwatch.put_metric_data(Namespace=where["Namespace"], MetricData=[data])
     answers = fetch(cloudwatch, params, asks(board, Window(now - dt.timedelta(hours=2), now)), now)
-    assert silent(board.widgets[0], answers) == []
+    assert silent(board.widgets[0], answers, params) == []
     assert [value for _, value in series(board.widgets[0].left, answers)["waiting"]] == [3.0]
-    assert silent(board.widgets[4], answers) == ["Worker Lambda: duration"]
+    assert silent(board.widgets[4], answers, params) == ["Worker Lambda: duration"]
     assert len(answers.series) == sum(1 for _ in {one for each in board.widgets for one in each.asked})
 
 
@@ -373,8 +371,8 @@ def test_moto_has_no_percentiles(params: Params, board: Board, monkeypatch: pyte
                 ],
             )
         answers = fetch(cloudwatch, params, [ask for ask in asks(board, window) if ask.stat == "Maximum"], now)
-        assert silent(board.widgets[0], answers) == []
-        assert silent(board.widgets[1], answers) == ["DLQ: messages"]
+        assert silent(board.widgets[0], answers, params) == []
+        assert silent(board.widgets[1], answers, params) == ["DLQ: messages"]
         with pytest.raises(AwsError, match="float"):
             fetch(cloudwatch, params, asks(board, window), now)
 

@@ -38,7 +38,7 @@ def went(found: Segment) -> course.Course:
 def test_every_measure_has_its_course() -> None:
     assert set(course._COURSES) == set(MEASURES)
     with pytest.raises(KeyError):
-        course.course("unknown", SimpleNamespace())  # type: ignore[arg-type]
+        course.course("unknown", SimpleNamespace(params=PARAMS))  # type: ignore[arg-type]
 
 
 def test_generation_times_of_several_censuses_end_with_the_quantile_of_all() -> None:

@@ -14,7 +14,7 @@ from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Verdict
 from runbook_lib.observe.evidence import courses
 from runbook_lib.observe.evidence.measure import measure
-from runbook_lib.observe.evidence.questions import LEVELS, label, level_label
+from runbook_lib.observe.evidence.questions import LATENCY, LEVELS, label
 from runbook_lib.observe.jobs.census import count
 from runbook_lib.observe.jobs.segment import Segment, merge
 from tests.observe.conftest import HOUR, MINUTE, Soak
@@ -141,12 +141,12 @@ def replace_times(whole: Segment, mine: object, **fields: object) -> Segment:
 def test_latencies_beyond_the_limit_are_counted_from_the_percentiles_of_five_minutes(day: Soak) -> None:
     times = [day.window.start + place * 5 * MINUTE for place in range(288)]
     for stat in LEVELS:
-        day.values[level_label(stat)] = [(at, 900.0 if place < 260 else 6100.0) for place, at in enumerate(times)]
-    day.values[level_label("SampleCount")] = [(at, 1.0) for at in times]
+        day.values[LATENCY.level(stat)] = [(at, 900.0 if place < 260 else 6100.0) for place, at in enumerate(times)]
+    day.values[LATENCY.level("SampleCount")] = [(at, 1.0) for at in times]
     seen, verdict, since = said(day, "submit_latency")
     assert verdict is Verdict.FAIL and since == iso(times[260])
     assert sum(bad for _, bad, _ in seen.course) == 28
-    day.status[level_label("p90")] = "PartialData"
+    day.status[LATENCY.level("p90")] = "PartialData"
     assert said(day, "submit_latency")[0].course == ()
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from runbook_lib.base.window import Window, iso
 from runbook_lib.observe.alarms.declared import guard_findings, realise
-from runbook_lib.observe.evidence.questions import LATENCY, LATENCY_LOW, LATENCY_N, LATENCY_UPPER, asks, asks_bounds
+from runbook_lib.observe.evidence.measure import asks, asks_bounds
+from runbook_lib.observe.evidence.questions import LATENCY
 from runbook_lib.observe.jobs.census import take
 from runbook_lib.observe.jobs.logs import failures
 from runbook_lib.observe.metrics.catalogue import address
@@ -65,11 +66,11 @@ def test_a_percentile_of_24_h_is_one_bucket_and_so_are_its_bounds(aws: Any, para
     window = Window(T0, T0 + 24 * HOUR)
     now = aws.now()
     first = fetch(cloudwatch, params, asks(params, window, now), now)
-    assert first.single(LATENCY_N) == 300
-    assert first.single(LATENCY) == pytest.approx(np.percentile(sample, 95))
+    assert first.single(LATENCY.n) == 300
+    assert first.single(LATENCY.label) == pytest.approx(np.percentile(sample, 95))
     bounds = fetch(cloudwatch, params, asks_bounds(first, params, window, now), now)
     both = first + bounds
-    upper, low, value = (both.single(name) for name in (LATENCY_UPPER, LATENCY_LOW, LATENCY))
+    upper, low, value = (both.single(name) for name in (LATENCY.upper, LATENCY.low, LATENCY.label))
     assert low and upper and value and low < value < upper
     # p97.33 of 300 is the order statistic of rank 292, but for the emulator's interpolation between neighbours.
     assert np.sort(sample)[290] <= upper <= np.sort(sample)[292]

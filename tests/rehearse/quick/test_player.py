@@ -8,18 +8,22 @@ from typing import Any
 import pytest
 
 from runbook_lib.act.traffic import flags
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only, params_of
 from runbook_lib.rehearse.quick.player import START, InProcess, Local
 from runbook_lib.rehearse.sandbox.deploy import deploy
-from runbook_lib.rehearse.world.scenario import load
+from runbook_lib.rehearse.world.behaviour import Fault
+from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World
+from tests import own_gates
 
 PARAMS = params_of("prod", "test")
 QUICK = (
@@ -175,3 +179,47 @@ def _evidence(cloudwatch: Any, segment: Segment, here: Local, window: Window, no
     first = fetch.fetch(cloudwatch, PARAMS, measure.asks(PARAMS, window, now), now)
     answers = first + fetch.fetch(cloudwatch, PARAMS, measure.asks_bounds(first, PARAMS, window, now, None), now)
     return measure.measure(answers, segment, here.live_levels(), state, PARAMS, window, now, None)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """Parameters with a gate of each kind on metrics that nobody here chose."""
+    return load_file(own_gates.project(tmp_path_factory.mktemp("shop")))
+
+
+def _with_fault(measure: str, level: float | None) -> Scenario:
+    faults = (Fault(name="ours", start=2, measures={measure: level}),)
+    return load("healthy").model_copy(update={"name": "ours", "faults": faults})
+
+
+@pytest.mark.parametrize(
+    ("gate", "level", "decision", "rollback", "by", "says"),
+    [
+        ("declined", 0.3, "ROLLBACK", 1, "watch", "payments declined"),
+        ("served", 0.3, "HOLD", 1, "watch", "searches served"),  # the baseline is shown to be worse
+        ("connections", 97.0, "HOLD", None, "watch", "connections peaked at"),
+        ("search_time", 4.0, "HOLD", 1, "watch", "P95 search time"),
+        pytest.param("basket", 5.0, "HOLD", None, "look", "basket 5 EUR", marks=pytest.mark.slow),
+        pytest.param("declined", None, "HOLD", None, "look", "payments declined: no data", marks=pytest.mark.slow),
+        pytest.param("connections", None, "HOLD", None, "look", "connections: no data", marks=pytest.mark.slow),
+    ],
+)
+def test_a_gate_on_a_metric_of_the_teams_own_catches_what_only_it_shows(
+    shop: Params, gate: str, level: float | None, decision: str, rollback: int | None, by: str, says: str
+) -> None:
+    ended = InProcess(shop, _with_fault(gate, level), 2).play()
+    assert (ended.decision, ended.rollback, ended.phase, ended.by) == (decision, rollback, "06", by), ended.reason
+    assert says in ended.reason
+
+
+@pytest.mark.slow
+def test_a_healthy_service_passes_the_gates_on_its_own_metrics(shop: Params) -> None:
+    play = InProcess(shop, load("healthy"), 2, "08")
+    ended = play.play()
+    assert ended.decision == "PROMOTE", ended.reason
+    assert f"all {len(PARAMS.policy.gates) + len(own_gates.GATES)} required gates passed" in ended.reason
+
+
+def test_a_fault_of_a_measure_that_nobody_judges_is_refused(shop: Params) -> None:
+    with pytest.raises(UsageError, match=r"fault 'ours' of scenario 'ours' sets measure 'declind'.*did you mean"):
+        InProcess(shop, _with_fault("declind", 0.3), 2)

@@ -1,0 +1,112 @@
+"""`params/dashboard.yaml` as models: widgets, their axes, and what is drawn on each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from runbook_lib.judge.model import Frozen
+
+
+class Line(Frozen):
+    """One metric of the catalogue with the statistic that is drawn."""
+
+    label: str
+    metric: str
+    stat: str
+
+
+class Share(Frozen):
+    """Sum of some counts as a share of the sum of others, in percent unless `times` says otherwise."""
+
+    label: str
+    part: tuple[str, ...]
+    whole: tuple[str, ...]
+    times: float = Field(default=100.0, gt=0)
+    rest: bool = False
+    """What is left of the whole is drawn: the successes, where `part` are the failures."""
+    stat: str = "Sum"
+    """Statistic of `part`."""
+    whole_stat: str = "Sum"
+
+
+class Chart(Frozen):
+    """How the notebook draws an axis: its unit, and what the metric's values are multiplied by."""
+
+    unit: str
+    scale: float = 1.0
+
+
+class Axis(Frozen):
+    """One side of a widget."""
+
+    unit: str
+    title: str = ""
+    """Of the right side's own chart in the notebook; the left one goes by the widget's title."""
+    gate: str | None = None
+    factor: float | None = Field(default=None, gt=0)
+    """From the gate's unit to what is drawn; None: as the units say."""
+    lines: tuple[Line, ...] = ()
+    share: Share | None = None
+    chart: Chart | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Axis:
+        if bool(self.lines) == (self.share is not None):
+            raise ValueError("wants either `lines` or a `share`")
+        return self
+
+    @property
+    def drawn(self) -> Chart:
+        """How the notebook draws it."""
+        return self.chart or Chart(unit=self.unit)
+
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """(metric, statistic) of everything that is asked for."""
+        share = self.share
+        parts = ((name, share.stat) for name in share.part) if share else ()
+        wholes = ((name, share.whole_stat) for name in share.whole) if share else ()
+        return (*((line.metric, line.stat) for line in self.lines), *parts, *wholes)
+
+
+class Widget(Frozen):
+    """One graph."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    left: Axis
+    right: Axis | None = None
+
+    @property
+    def axes(self) -> tuple[tuple[Literal["left", "right"], Axis], ...]:
+        """The sides that it has."""
+        return (("left", self.left), ("right", self.right)) if self.right else (("left", self.left),)
+
+    @property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """(metric, statistic) of both sides, each once."""
+        return tuple(dict.fromkeys(one for _, axis in self.axes for one in axis.asked))
+
+
+class Board(Frozen):
+    """`params/dashboard.yaml`."""
+
+    name: str
+    period_s: int = Field(gt=0, multiple_of=60)
+    hours: int = Field(gt=0)
+    columns: int = Field(ge=1, le=4)
+    height: int = Field(ge=1, le=1000)
+    target_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+    alert_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+    widgets: tuple[Widget, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Board:
+        for what in ("id", "title"):
+            said = [str(getattr(widget, what)) for widget in self.widgets]
+            twice = sorted({one for one in said if said.count(one) > 1})
+            if twice:
+                raise ValueError(f"two widgets with the {what} '{twice[0]}'")
+        return self

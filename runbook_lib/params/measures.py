@@ -1,0 +1,143 @@
+"""`measures:` of `gates.yaml` as models: what a gate may be judged on beside the runbook's own measures.
+
+A measure says which figures of CloudWatch it is made of. Its evidence is built from the declaration alone
+(`observe/evidence/declared.py`), so a gate on any metric needs no code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from runbook_lib.judge.model import Frozen
+from runbook_lib.params.metrics import Metric, is_statistic
+
+Side = Literal["value", "bad", "good", "of", "zero_while"]
+SIDES: tuple[Side, ...] = ("value", "bad", "good", "of", "zero_while")
+COUNTS = ("Sum", "SampleCount")
+"""Statistics that add up over periods."""
+
+
+class Query(Frozen):
+    """One question to CloudWatch: a metric of the catalogue (`metric`), or one that is described on the spot."""
+
+    metric: str | None = None
+    namespace: str = ""
+    name: str = ""
+    dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
+    """Name to value; the values are templates, as those of the catalogue (`{env}`, `{stage}`, `{queue}`)."""
+    stat: str | None = None
+    """None: the one that the kind of the measure needs."""
+    period_s: int = Field(default=60, ge=60, multiple_of=60)
+    """The finest period in which it is published."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Query:
+        described = bool(self.namespace or self.name or self.dimensions)
+        if (self.metric is not None) == described:
+            raise ValueError("wants either `metric` (of the catalogue), or `namespace` and `name`")
+        if described and not (self.namespace and self.name):
+            raise ValueError(f"wants a `{'name' if self.namespace else 'namespace'}` too")
+        if self.stat is not None and not is_statistic(self.stat):
+            raise ValueError(f"stat '{self.stat}' is none of CloudWatch's: Sum, Average, Maximum, ..., or such as p95")
+        return self
+
+
+def _query(value: object) -> object:
+    return {"metric": value} if isinstance(value, str) else value
+
+
+Asked = Annotated[Query, BeforeValidator(_query)]
+"""In YAML a query, or the id of a metric of the catalogue alone."""
+
+
+class Measure(Frozen):
+    """One measure of the service's own.
+
+    rate      `bad` of `of`, or `good` of `of`: two counts
+    quantile  `value`, by its percentiles; which one is the gate's `quantile`
+    gauge     `value` in each five minutes, or `value` / `of`
+    amount    `value` of the whole window, or `value` / `of`
+    """
+
+    kind: Literal["rate", "quantile", "gauge", "amount"]
+    value: Asked | None = None
+    bad: Asked | None = None
+    good: Asked | None = None
+    of: Asked | None = None
+    zero_while: Asked | None = None
+    """Where this one has points, a time without a point of `value`, `bad` or `good` counts as 0: it is published only
+    when there is something to count. `of`: the same as `of`. None: no data is no data."""
+    divided_by: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """From the metric's unit to the gate's: 1000 from ms to s."""
+    late_s: float = Field(default=0.0, ge=0, le=86_400)
+    """Its points arrive so much later than `metric_delay_s` says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_of(cls, raw: object) -> object:
+        if isinstance(raw, Mapping) and raw.get("zero_while") == "of" and raw.get("of") is not None:
+            return {**raw, "zero_while": raw["of"]}
+        return raw
+
+    @model_validator(mode="after")
+    def _sides(self) -> Measure:
+        said = [side for side in SIDES[:-1] if getattr(self, side) is not None]
+        wanted = _WANTED[self.kind]
+        if said not in wanted:
+            told = ", or ".join(" and ".join(f"`{side}`" for side in one) for one in wanted)
+            raise ValueError(f"a measure of kind {self.kind} wants {told}; it has {', '.join(said) or 'none of them'}")
+        for side in said:
+            stat = getattr(self, side).stat
+            if self.kind == "rate" and stat not in (None, *COUNTS):
+                raise ValueError(f"`{side}` of a rate is a count: its stat is Sum or SampleCount, not {stat}")
+            if self.kind == "quantile" and stat is not None:
+                raise ValueError(f"`{side}` of a quantile has no stat: the gate's `quantile` says which percentile")
+        if self.divided_by != 1 and self.kind == "rate":
+            raise ValueError("a rate is a ratio of two counts, and nothing is to be divided")
+        if self.zero_while is not None and self.kind in ("quantile", "amount"):
+            raise ValueError(f"`zero_while` is for rates and gauges: no {self.kind} is 0 for lack of data")
+        return self
+
+    @property
+    def sides(self) -> dict[Side, Query]:
+        """What is asked, by its part in the measure."""
+        return {side: query for side in SIDES if (query := getattr(self, side)) is not None}
+
+    def stat(self, side: Side) -> str | None:
+        """The statistic that is asked of a side; None: the metric's own, or the percentile of the gate."""
+        plain = "Sum" if self.kind in ("rate", "amount") or side == "zero_while" else None
+        return self.sides[side].stat or plain
+
+
+_WANTED: dict[str, list[list[str]]] = {
+    "rate": [["bad", "of"], ["good", "of"]],
+    "quantile": [["value"]],
+    "gauge": [["value"], ["value", "of"]],
+    "amount": [["value"], ["value", "of"]],
+}
+
+
+def metric_id(measure: str, side: Side, query: Query) -> str:
+    """Id of the metric that is asked: of the catalogue, or `measure.side` of one that is described on the spot."""
+    return query.metric if query.metric is not None else f"{measure}.{side}"
+
+
+def described(measures: Mapping[str, Measure]) -> dict[str, Metric]:
+    """The metrics that measures describe on the spot, by their ids."""
+    return {
+        metric_id(name, side, query): Metric(
+            title=f"{name}: {query.name}",
+            namespace=query.namespace,
+            name=query.name,
+            dimensions=query.dimensions,
+            stat=query.stat or ("Maximum" if measure.kind == "gauge" and side != "zero_while" else "Sum"),
+            period_s=query.period_s,
+            kind="latency" if measure.kind == "quantile" else "gauge" if measure.kind == "gauge" else "count",
+        )
+        for name, measure in measures.items()
+        for side, query in measure.sides.items()
+        if query.metric is None
+    }
