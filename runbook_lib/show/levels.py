@@ -18,8 +18,10 @@ _LABEL_GAP = 0.12
 
 
 def thresholds(gate: Gate | None, *, collapse: bool = False) -> list[tuple[str, float, str, Any]]:
-    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit."""
-    if gate is None or gate.kind == "split":
+    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit; none
+    where a gate compares with something else.
+    """
+    if gate is None or gate.kind == "split" or gate.against:
         return []
     found: list[tuple[str, float, str, Any]] = [
         (f"target {words.comparison(gate.target, gate.unit)}", gate.target.limit, style.TARGET, (0, (6, 2)))

@@ -56,7 +56,7 @@ class Tile:
     @property
     def unit(self) -> str:
         """Of the value axis."""
-        return UNITS[self.result.gate.unit]
+        return "%" if self.result.gate.against else UNITS[self.result.gate.unit]
 
 
 def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:

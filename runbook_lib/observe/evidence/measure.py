@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.model import RULES, Evidence, Look
-from runbook_lib.observe.evidence import costs, levels, rates, rules_1
+from runbook_lib.observe.evidence import arms, costs, levels, rates, rules_1
 from runbook_lib.observe.evidence.questions import asks, asks_bounds
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment
@@ -64,4 +64,4 @@ def measure(
         rates.observed_split(seen),
         rates.baseline_success(seen),
     )
-    return {one.measure: one for one in found}
+    return arms.beside(seen, {one.measure: one for one in found})

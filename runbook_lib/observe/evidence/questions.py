@@ -16,6 +16,7 @@ from runbook_lib.params.load import Params
 FUNCTIONS = ("submit", "worker", "status_fn")
 GAUGE_PERIOD_S = 300
 LATENCY = "submit_latency"
+BASELINE_LATENCY = "baseline_latency"
 LEVELS = ("Minimum", "p50", "p90", "Maximum")
 """Of the latencies of each five minutes: with few requests in them they tell how many were beyond a limit."""
 LATENCY_N, LATENCY_UPPER, LATENCY_LOW = f"{LATENCY}:n", f"{LATENCY}:upper", f"{LATENCY}:low"
@@ -37,9 +38,9 @@ def label(metric: str, stat: str = "Sum") -> str:
     return f"{metric}:{stat}"
 
 
-def level_label(stat: str) -> str:
+def level_label(stat: str, arm: str = LATENCY) -> str:
     """The label of a statistic of the latencies of each five minutes."""
-    return f"{LATENCY}:{GAUGE_PERIOD_S}:{stat}"
+    return f"{arm}:{GAUGE_PERIOD_S}:{stat}"
 
 
 def settled(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
@@ -56,8 +57,9 @@ def gauged(params: Params, window: Window, now: dt.datetime) -> Window:
 
 
 def gate_of(params: Params, measure: str) -> Gate | None:
-    """The first gate that is judged on `measure`."""
-    return next((gate for gate in params.policy.gates if gate.measure == measure), None)
+    """The first gate that is judged on `measure` by itself, else the first that compares it; None: there is none."""
+    gates = [gate for gate in params.policy.gates if gate.measure == measure]
+    return next((gate for gate in gates if gate.against is None), gates[0] if gates else None)
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
@@ -76,6 +78,17 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
         Ask("async_latency", whole, f"p{100 * q:g}", "window", LATENCY),
         Ask("async_latency", whole, "SampleCount", "window", LATENCY_N),
         *(Ask("async_latency", gauges, stat, GAUGE_PERIOD_S, level_label(stat)) for stat in (*LEVELS, "SampleCount")),
+        *_asks_of_the_baseline(params, gauges),
+    ]
+
+
+def _asks_of_the_baseline(params: Params, gauges: Window) -> list[Ask]:
+    """The same latencies of the synchronous route, where a gate compares them."""
+    if not any(gate.measure == LATENCY and gate.against == "baseline" for gate in params.policy.gates):
+        return []
+    return [
+        Ask("sync_latency", gauges, stat, GAUGE_PERIOD_S, level_label(stat, BASELINE_LATENCY))
+        for stat in (*LEVELS, "SampleCount")
     ]
 
 
