@@ -21,6 +21,10 @@ from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, Verdict
 
 _HOUR = dt.timedelta(hours=1)
+ALONE = "nothing to compare with"
+"""Why a gate is out of the decision that has no other arm."""
+_TOO_MANY_TIMES, _EXACT = 10_000, 0.001
+"""Where the search for more requests gives up, and how exact it is."""
 _DIGITS = 2
 """Of a difference in percentage points."""
 
@@ -34,14 +38,15 @@ def against(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa
     if arms is None or isinstance(own, str):
         return no_data(gate, evidence, own if isinstance(own, str) else "no other arm was taken")
     if arms.absent:
-        return _no_gate(gate, evidence, own, f"{arms.absent}, so there is nothing to compare with")
+        return _no_gate(gate, evidence, own, f"{arms.absent}, so there is nothing to compare with", ALONE)
     if not sum(one.other_n for one in arms.hours):
         return no_data(gate, evidence, f"nothing was counted of {arms.other}")
     pair = _pair(gate, arms, rules.confidence)
     if pair is None:
         return no_data(gate, evidence, f"in no hour had both canary and {arms.other} requests")
     if broken := _broken(gate, arms, rules.confidence):
-        return _no_gate(gate, evidence, {**own, "compared": pair.both}, broken)
+        both = {**own, "compared": pair.both}
+        return _no_gate(gate, evidence, both, broken, f"{arms.other} is itself broken")
     return _judged(gate, evidence, arms, pair, {**own, "compared": pair.both}, rules)
 
 
@@ -76,12 +81,12 @@ def _pair(gate: Gate, arms: Arms, confidence: float) -> _Pair | None:
         other=arms.other,
         value=_share(gate, bad / n),
         other_value=_share(gate, other_bad / other_n),
-        other_n=other_n,
+        other_n=int(other_n),
         difference=_signed(gate, found.value),
         low=low,
         high=high,
     )
-    return _Pair(both, rows, n, found.value)
+    return _Pair(both, rows, int(n), found.value)
 
 
 def _rows(gate: Gate, hours: Sequence[Hour]) -> tuple[two_arms.Row, ...]:
@@ -125,7 +130,7 @@ def _judged(
         few = f", which rests on fewer than {gate.min_samples} samples"
         return result(Verdict.INCONCLUSIVE, few, needed=gate.min_samples - pair.n)
     if edge >= margin:
-        needed = _needed(pair, edge, margin)
+        needed = _needed(pair, rules.next_alpha, margin)
         more = f"; {words.count(needed, 'more request')} would decide it if nothing changes" if needed else ""
         open_ = f": {proof} does not exclude that it is worse by {limit}{more}"
         return result(Verdict.INCONCLUSIVE, open_, needed=needed)
@@ -144,10 +149,23 @@ def _worse(arms: Arms, margin: float, end: str) -> float:
     return max(two_arms.worse_log_e(*counts, *others, margin, arms.share).tolist(), default=-math.inf)
 
 
-def _needed(pair: _Pair, edge: float, margin: float) -> int | None:
+def _needed(pair: _Pair, alpha: float, margin: float) -> int | None:
     """More requests of the canary after which the bound would be within the margin, if nothing changes."""
-    room = margin - pair.excess
-    return math.ceil(pair.n * (((edge - pair.excess) / room) ** 2 - 1)) + 1 if room > 0 else None
+
+    def within(times: float) -> bool:
+        more = [(times * k, times * n, times * j, times * m) for k, n, j, m in pair.rows]
+        found = two_arms.difference(more, alpha)
+        return found is not None and found.high < margin
+
+    low, high = 1.0, 2.0
+    while not within(high):
+        low, high = high, 2 * high
+        if high > _TOO_MANY_TIMES:
+            return None
+    while high - low > _EXACT * low:
+        middle = (low + high) / 2
+        low, high = (low, middle) if within(middle) else (middle, high)
+    return math.ceil(pair.n * (high - 1))
 
 
 def _own(gate: Gate, evidence: Evidence, arms: Arms | None, confidence: float) -> dict[str, object] | str:
@@ -192,11 +210,10 @@ def _broken(gate: Gate, arms: Arms, confidence: float) -> str:
     return f"{arms.other} is itself broken, {share_}{what} ({extent}): being as good as it says nothing"
 
 
-def _no_gate(gate: Gate, evidence: Evidence, own: dict[str, object], why: str) -> GateResult:
-    """Out of the decision."""
-    muted = gate.muted or "no other arm that it could be held against"
+def _no_gate(gate: Gate, evidence: Evidence, own: dict[str, object], why: str, muted: str) -> GateResult:
+    """Out of the decision, as a muted gate is."""
     return result_of(
-        gate.model_copy(update={"muted": muted}),
+        gate.model_copy(update={"muted": gate.muted or muted}),
         evidence,
         Verdict.INCONCLUSIVE,
         f"{words.title(gate)} is no gate here: {why}",

@@ -38,8 +38,10 @@ from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
 
 Floats = NDArray[np.float64]
-Row = tuple[int, int, int, int]
-"""One hour: failures and requests of the canary, failures and requests of the other arm."""
+Row = tuple[float, float, float, float]
+"""One hour: failures and requests of the canary, failures and requests of the other arm. Fractions are counts that are
+carried forward.
+"""
 
 _BASES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 """Failure rates of the other arm that stakes are made for."""
