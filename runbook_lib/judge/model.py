@@ -182,7 +182,7 @@ class Gate(Frozen):
             )
         if self.against is not None and self.kind not in ("rate", "quantile"):
             raise ValueError(
-                f"against {self.against}: a gate of kind {self.kind} cannot be compared, only a rate or quantile"
+                f"against {self.against}: a gate of kind {self.kind} cannot be compared, only a rate or a quantile"
             )
         if self.alert is None:
             return self

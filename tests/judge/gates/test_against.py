@@ -251,7 +251,7 @@ def test_what_it_says_would_decide_it_does_if_nothing_changes(n: int, bad: int, 
 
 
 def judged_at(look: Look, *counts: int) -> GateResult:
-    gate = RATE.model_copy(update={"alert": Threshold(op="<", limit=0.5)})
+    gate = RATE.model_copy(update={"alert": Threshold(op="<", limit=0.5), "collapse": None})
     return said(gate, hours(*counts, count=1), look=look)
 
 
