@@ -24,3 +24,9 @@ MEASURES: dict[str, Kind] = {
     "observed_split": "split",
 }
 """Name to the kind of its evidence; a test holds it against what is measured."""
+
+COMPARABLE: dict[str, tuple[str, ...]] = {
+    "baseline": ("success", "async_5xx", "submit_latency"),
+    "phase_before": ("success", "async_5xx", "llm_quota", "submit_latency", "generation_time"),
+}
+"""Arm to the measures that it has as well, hour by hour (`observe.evidence.arms`)."""

@@ -165,6 +165,11 @@ class Gate(Frozen):
     phase, and decide nothing at later ones (a metric of which it is known by then that it has nothing to say)."""
     constant: bool = False
     """Gauges: the same value all the time is as it should be, as of a number of hosts; else it counts as stuck."""
+    against: Literal["baseline", "phase_before"] | None = None
+    """The other arm that this gate compares with, by the share of failures, or of samples beyond the alert limit; None:
+    it is judged by itself."""
+    margin: float | None = Field(default=None, gt=0, lt=1)
+    """So much worse than the other arm is still as good: a difference of shares."""
     no_change_test: str | None = None
     """Why there is no test for a change of this gate, where its evidence cannot be ordered in time, or need not."""
     muted: str | None = None
@@ -176,6 +181,16 @@ class Gate(Frozen):
     def _sides(self) -> Gate:
         if self.kind == "quantile" and self.quantile is None:
             raise ValueError("a gate of kind quantile needs its `quantile`")
+        if self.against is None and self.margin is not None:
+            raise ValueError(f"margin {self.margin:g} without `against`: say what the gate compares with")
+        if self.against is not None and self.margin is None:
+            raise ValueError(
+                f"against {self.against} needs its `margin`: how much worse is still as good, such as 0.01"
+            )
+        if self.against is not None and self.kind not in ("rate", "quantile"):
+            raise ValueError(
+                f"against {self.against}: a gate of kind {self.kind} cannot be compared, only a rate or a quantile"
+            )
         if self.alert is None:
             return self
         up = self.target.op in (">", ">=")
@@ -210,6 +225,37 @@ class Part(Frozen):
     n: int
     course: tuple[tuple[str, int, int], ...] = ()
     """As that of `Evidence`."""
+
+
+class Hour(Frozen):
+    """What both arms of a comparison did in one hour; of the canary's failures those that are sure, and all."""
+
+    at: str
+    """Its start, ISO 8601 UTC. Against another day: the canary's."""
+    bad: int
+    most: int
+    n: int
+    other_bad: int
+    """The fewest that the other arm had."""
+    other_most: int
+    other_n: int
+
+
+class Arms(Frozen):
+    """Canary and another arm beside each other, for one gate that compares them."""
+
+    gate: str
+    other: str
+    """What the other arm is, in words: `the baseline`, `06_phase1_10_percent`."""
+    absent: str = ""
+    """Why there is no other arm, in words; empty: there is one."""
+    share: float = Field(default=0.5, gt=0, lt=1)
+    """Of the requests of both, those that the weights send to the canary."""
+    hours: tuple[Hour, ...] = ()
+    value: float | None = None
+    """Quantiles: that of the other arm, where it is known."""
+    partial: bool = False
+    """Part of the other arm could not be seen."""
 
 
 class Evidence(Frozen):
@@ -256,6 +302,8 @@ class Evidence(Frozen):
     onward: tuple[str, float, float | None, float | None] | None = None
     """Quantiles: `value`, `low` and `upper` of the samples from that part of the course on with which a change would
     most likely begin, behind its start."""
+    arms: tuple[Arms, ...] = ()
+    """Of the gates that compare this measure with another arm."""
     doubtful: int = 0
     untold: int = 0
     """Of `doubtful`: no look during the soak will tell whether they are failures."""
@@ -267,6 +315,22 @@ class Evidence(Frozen):
     """Why absence of data is zero here (for example 'no invocations'), else None: absence is NO_DATA."""
     notes: tuple[str, ...] = ()
     extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class Compared(Frozen):
+    """Canary against another arm: shares of failures (of samples beyond the alert limit), 0..1.
+
+    A difference is canary minus other in the sense of the gate: of success rates positive is good, else bad.
+    """
+
+    other: str
+    value: float
+    other_value: float
+    other_n: int
+    difference: float
+    """Hour by hour, weighted by the canary's requests."""
+    low: float
+    high: float
 
 
 class GateResult(Frozen):
@@ -296,6 +360,8 @@ class GateResult(Frozen):
     """The interval in which it began, at 95 %."""
     until: str | None = None
     """Where it is over: the end of the time that fails the gate; the figures are those from `since` to then."""
+    compared: Compared | None = None
+    """Both arms, where the gate compares them; `value` and its interval are the canary's."""
     evidence: Evidence
 
 

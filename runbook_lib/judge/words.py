@@ -6,7 +6,7 @@ import datetime as dt
 import math
 
 from runbook_lib.base.window import when
-from runbook_lib.judge.model import Gate, GateResult, Threshold, Verdict, Word
+from runbook_lib.judge.model import Compared, Gate, GateResult, Threshold, Verdict, Word
 from runbook_lib.judge.numbers import LARGEST
 
 _MORE_DIGITS = 4
@@ -92,6 +92,31 @@ def interval(low: float | None, high: float | None, unit: str) -> str:
     left, right = number(low, unit), number(high, unit)
     suffix = _suffix(unit)
     return f"{left.removesuffix(suffix) if suffix else left}-{right}"
+
+
+def demand(gate: Gate) -> str:
+    """What a gate demands: its target, the weight in force, or how much worse than the other arm it may be."""
+    if gate.kind == "split":
+        return "as the weight"
+    if gate.margin is not None:
+        return f"at most {points(gate.margin)} worse"
+    return comparison(gate.target, gate.unit)
+
+
+def arms(both: Compared) -> tuple[str, str, str]:
+    """Both values, their difference, and its interval: `98.9 % against 99.8 %`, `-0.90 points`, `-2.10 to -0.22`."""
+    mine, theirs = number(both.value, "ratio", both.other_value), number(both.other_value, "ratio", both.value)
+    low, high = (points(end, sign=True, digits=2).removesuffix(" points") for end in (both.low, both.high))
+    return f"{mine} against {theirs}", points(both.difference, sign=True, digits=2), f"{low} to {high}"
+
+
+def points(share: float, *, sign: bool = False, digits: int = 1) -> str:
+    """A difference of shares in percentage points: `1 point`, or with its sign `-0.9 points`."""
+    if not abs(share) <= LARGEST:
+        return number(share, "ratio")
+    if sign:
+        return f"{100 * share:+.{digits}f} points"
+    return f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"
 
 
 def sure(confidence: float) -> str:

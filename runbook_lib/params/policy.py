@@ -12,7 +12,7 @@ from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.family import Family, spends
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.measures import MEASURES, Kind
-from runbook_lib.judge.model import Comparison, Frozen, Gate, Look
+from runbook_lib.judge.model import Frozen, Gate, Look
 from runbook_lib.judge.planning.cadence import Cadence
 from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.measures import Measure, described

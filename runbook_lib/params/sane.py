@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.judge.measures import COMPARABLE
 from runbook_lib.params.cross_check import ENVIRONMENTS, placed
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
     for gate in policy.gates:
         own = gate.measure in policy.measures
         yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in _gate(gate, own))
-    if not any(gate.measure == "success" for gate in policy.gates):
+    if not any(gate.measure == "success" and gate.against is None for gate in policy.gates):
         yield "gates", "without one of measure success", "what users get must be judged"
     yield from _phases(params)
     yield from _odds(params)
@@ -160,6 +161,7 @@ def _gate(gate: Gate, own: bool) -> Iterator[tuple[str, object, str]]:
             yield name, f"'{line}'", "a ratio is 0 to 1"
     if gate.kind == "rate" and gate.target.holds(0.0 if gate.higher_is_better else 1.0):
         yield "target", f"'{gate.target}'", "every rate meets it"
+    yield from _compared(gate)
     if gate.min_samples > MOST_SAMPLES:
         yield "min_samples", gate.min_samples, f"no soak has as many; expects {MOST_SAMPLES:,} at most"
     allowed = math.inf
@@ -169,6 +171,18 @@ def _gate(gate: Gate, own: bool) -> Iterator[tuple[str, object, str]]:
         if one.share > allowed:
             yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", "the allowance shrinks with the phase"
         allowed = one.share
+
+
+def _compared(gate: Gate) -> Iterator[tuple[str, object, str]]:
+    if gate.against is None:
+        return
+    there = COMPARABLE[gate.against]
+    if gate.measure not in there:
+        arm = "the baseline" if gate.against == "baseline" else "the phase before"
+        wanted = f"'{gate.measure}' is not known of {arm} hour by hour; what is: {', '.join(there)}"
+        yield "against", gate.against, wanted
+    elif gate.alert is None:
+        yield "alert", "missing", "a gate with `against` wants one: an arm that is past it is no measure"
 
 
 def _alarm(alarm: Alarm) -> Iterator[tuple[str, object, str]]:

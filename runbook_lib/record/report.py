@@ -204,17 +204,22 @@ def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]
     against = gate.alert.limit if gate.alert else gate.target.limit
     aside = f"muted: {gate.muted}" if gate.muted else "" if gate.required else "advisory"
     word = words.of_gate(result, interim)
+    value = "–" if result.value is None else words.number(result.value, unit, against)
+    extent, n = _interval(result), "–" if result.n is None else f"{result.n:,}"
+    if result.compared is not None:
+        value, moved, ends = words.arms(result.compared)
+        extent, n = f"{moved} ({ends})", f"{n} and {result.compared.other_n:,}"
     return {
         "id": slug(gate.id),
         "title": gate.title,
         "aside": aside,
         "verdict": str(word),
         "badge": badge_of(word),
-        "value": "–" if result.value is None else words.number(result.value, unit, against),
-        "interval": _interval(result),
-        "n": "–" if result.n is None else f"{result.n:,}",
-        "target": "as the weight" if gate.kind == "split" else words.comparison(gate.target, unit),
-        "alert": words.comparison(gate.alert, unit) if gate.alert else "–",
+        "value": value,
+        "interval": extent,
+        "n": n,
+        "target": words.demand(gate),
+        "alert": words.comparison(gate.alert, unit) if gate.alert and not gate.against else "–",
         "reason": result.reason,
     }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
-from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Word
 from runbook_lib.observe.evidence.course import SO_FAR, Course, course
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.record.record import Record
@@ -53,6 +54,8 @@ def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str
 def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile:
     word = words.of_gate(result, case.look is None)
     gate, evidence = result.gate, case.evidence.get(result.gate.measure)
+    if gate.against and evidence:
+        return _both(result, word, evidence, looks if gate.kind == "rate" else [])
     drawn = [(at, _shown(gate, value)) for at, value in looks]
     how: dict[str, Any] = {"look": case.look, "looks": case.looks, "confidence": case.confidence, "prior": case.prior}
     # A quantile's tile is in the unit of its gate; the share of its samples beyond the limit has a chart of its own.
@@ -75,6 +78,36 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
         grid=Grid(went.period_s, seen.window.start, seen.window.end) if went.period_s else None,
         band=_band(case, went) if gate.kind == "rate" else (),
         beside=_weight(evidence),
+    )
+
+
+def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> Tile:
+    """Canary and other arm so far, at the end of each hour; and the margin below, or above, where the other arm is."""
+    gate, both = result.gate, result.compared
+    arms = next((one for one in evidence.arms if one.gate == gate.id), None)
+    hours, end = arms.hours if arms else (), parse(evidence.end)
+    ends = [min(end, parse(one.at) + dt.timedelta(hours=1)) for one in hours]
+    counts = {
+        "async": [(one.most, one.n) for one in hours],
+        arms.other if arms else "": [(one.other_bad, one.other_n) for one in hours],
+    }
+    sums = {
+        name: zip(ends, accumulate(bad for bad, _ in each), accumulate(n for _, n in each), strict=True)
+        for name, each in counts.items()
+    }
+    up = gate.kind == "rate" and gate.higher_is_better
+    series = {
+        name: [(at, PERCENT * (1 - bad / n if up else bad / n)) for at, bad, n in rows if n]
+        for name, rows in sums.items()
+    }
+    edge = PERCENT * (both.other_value + (-1 if up else 1) * (gate.margin or 0.0)) if both else None
+    return Tile(
+        result,
+        word,
+        {name: points for name, points in series.items() if points},
+        [(at, PERCENT * value) for at, value in looks],
+        irregular=tuple(series),
+        beside=() if edge is None else ((f"{words.points(gate.margin or 0.0)} worse", edge),),
     )
 
 

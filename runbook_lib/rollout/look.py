@@ -143,10 +143,21 @@ def remade(
     Raises:
         ValueError: the record holds something else than this version writes.
     """
+    one = answered_again(seen, raw, params, look, rules)
+    evidence = measure.measure(
+        one.answers, one.segment, one.live, one.traffic, one.params, one.window, one.now, look, rules
+    )
+    return evidence | {name: Evidence.model_validate(kept) for name, kept in seen["kept"].items()}
+
+
+def answered_again(
+    seen: Mapping[str, Any], raw: list[dict[str, Any]], params: Params, look: Look | None, rules: int
+) -> Answered:
+    """What the evidence of a record was made of; the arguments, and what is raised, are those of `remade`."""
     state = traffic.TrafficState.model_validate(seen["traffic"])
     segment = None if seen["segment"] is None else Segment.model_validate(seen["segment"])
     start, end = map(parse, seen["window"])
-    evidence = measure.measure(
+    return Answered(
         fetch.Answers.from_raw(raw),
         segment,
         dict(seen["live"]),
@@ -157,4 +168,3 @@ def remade(
         look,
         rules,
     )
-    return evidence | {name: Evidence.model_validate(one) for name, one in seen["kept"].items()}

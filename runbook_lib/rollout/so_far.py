@@ -42,7 +42,8 @@ def how_sure(
     sure: dict[str, Any] = {"confidence": policy.confidence, "prior": policy.early_prior}
     how: dict[str, Any] = {"look": look, "looks": looks, **sure}
     for gate in policy.gates:
-        each = sources(gate, evidence[gate.measure]) if gate.measure in evidence else []
+        # A gate that compares has both arms in its tile.
+        each = sources(gate, evidence[gate.measure]) if gate.measure in evidence and not gate.against else []
         for named, own in each:
             result = judge(named, own, alpha_early=policy.alpha_of(gate) / len(each), **how)
             if gate.measure == TIMES and segment:

@@ -20,8 +20,10 @@ _LABEL_GAP = 0.12
 
 
 def thresholds(gate: Gate | None, *, collapse: bool = False) -> list[tuple[str, float, str, Any]]:
-    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit."""
-    if gate is None or gate.kind == "split":
+    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit; none
+    where a gate compares with something else.
+    """
+    if gate is None or gate.kind == "split" or gate.against:
         return []
     unit = gate.unit if gate.unit in _SHORT else ""  # there is no room beside the axis, which says it
     found: list[tuple[str, float, str, Any]] = [

@@ -55,7 +55,7 @@ class Tile:
     def unit(self) -> str:
         """Of the value axis."""
         unit = self.result.gate.unit
-        return "%" if unit == "ratio" else unit
+        return "%" if unit == "ratio" or self.result.gate.against else unit
 
 
 def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:

@@ -132,20 +132,18 @@ def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
     axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
     axes.text(1.015, place, numbers(result), ha="left", fontweight=strong, **side)
     small = {"va": "bottom", "fontsize": 8, "color": "#4a4f57"}
-    for at, limit in ((0, gate.target), (1, gate.alert), (2, gate.collapse)):
-        if limit is not None and gate.kind != "split":
-            axes.text(at + 0.02, place - 0.12, words.comparison(limit, gate.unit), ha="left", **small)
-    if gate.collapse is not None:
+    for at, text in _lines(gate):
+        axes.text(at + 0.02, place - 0.12, text, ha="left", **small)
+    if gate.collapse is not None and not gate.against:
         axes.plot([2, 2], [place - 0.42, place + 0.42], color=style.BLACK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-    whisker = [_clipped(gate, end) for end in (result.low, result.high)]
-    ends = [end for end in whisker if end is not None]
-    dot = _clipped(gate, result.value)
+    dot, ends = _places(result)
     if dot is not None and ends:
         axes.plot(
             [min([dot, *ends]), max([dot, *ends])], [place + 0.14] * 2, color=style.BLACK, linewidth=1.4, zorder=3
         )
     if dot is None:
         told = "compared with the weight in force" if gate.kind == "split" else "no value"
+        told = "nothing to compare with" if gate.against and result.value is not None else told
         axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=8, style="italic", color="#4a4f57")
         return
     outside = {BEST: "<", WORST: ">"}.get(dot)
@@ -153,9 +151,29 @@ def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
     axes.plot([dot], [place + 0.14], color=badge.colour, markeredgecolor=style.BLACK, markeredgewidth=0.8, **mark)
 
 
-def _clipped(gate: Gate, value: float | None) -> float | None:
-    at = None if value is None else position(gate, value)
-    return None if at is None else min(WORST, max(BEST, at))
+def _lines(gate: Gate) -> list[tuple[float, str]]:
+    """Where the scale's lines are for a gate, in words."""
+    if gate.margin is not None:
+        return [(0, "as good"), (1, f"{words.points(gate.margin)} worse")]
+    named = ((0, gate.target), (1, gate.alert), (2, gate.collapse))
+    return [] if gate.kind == "split" else [(at, words.comparison(one, gate.unit)) for at, one in named if one]
+
+
+def _places(result: GateResult) -> tuple[float | None, list[float]]:
+    """Where value and interval lie; of two arms their difference, which is 0 where they are as good and 1 at the
+    margin.
+    """
+    gate, both = result.gate, result.compared
+    if gate.margin is not None:
+        sign = -1 if gate.kind == "rate" and gate.higher_is_better else 1
+        at = [sign * one / gate.margin for one in (both.difference, both.low, both.high)] if both else []
+    else:
+        known = [None if one is None else position(gate, one) for one in (result.value, result.low, result.high)]
+        if known[0] is None:
+            return None, []
+        at = [one for one in known if one is not None]
+    clipped = [min(WORST, max(BEST, one)) for one in at]
+    return (clipped[0], clipped[1:]) if clipped else (None, [])
 
 
 def _title(gate: Gate) -> str:
@@ -167,6 +185,9 @@ def numbers(result: GateResult) -> str:
     gate, low, high = result.gate, result.low, result.high
     if result.value is None:
         return "no value"
+    if result.compared is not None:
+        _, moved, ends = words.arms(result.compared)
+        return f"{moved} ({ends})"
     told = words.number(result.value, gate.unit, (gate.alert or gate.target).limit)
     if low is not None and high is not None and low < high:
         return f"{told} ({words.interval(low, high, gate.unit)})"
@@ -178,5 +199,7 @@ def limits(result: GateResult) -> str:
     gate = result.gate
     if gate.kind == "split":
         return "target: as the weight"
+    if gate.margin is not None:
+        return f"target {words.demand(gate)}"
     named = (("target", gate.target), ("alert", gate.alert), ("collapse", gate.collapse))
     return ", ".join(f"{name} {words.comparison(limit, gate.unit)}" for name, limit in named if limit is not None)

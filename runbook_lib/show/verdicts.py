@@ -44,6 +44,10 @@ def _gate_row(result: GateResult, interim: bool) -> list[object]:
     )
     against = gate.alert.limit if gate.alert else gate.target.limit
     value = "–" if result.value is None else words.number(result.value, gate.unit, against)
+    extent, n = _interval(result.low, result.high, gate.unit), "–" if result.n is None else f"{result.n:,}"
+    if result.compared is not None:
+        value, moved, ends = words.arms(result.compared)
+        extent, n = f"{moved} ({ends})", f"{n} and {result.compared.other_n:,}"
     word = words.of_gate(result, interim)
     more = [*evidence.notes]
     if evidence.partial:
@@ -68,10 +72,10 @@ def _gate_row(result: GateResult, interim: bool) -> list[object]:
         title,
         badge(word),
         Cell(value, f"<b>{foreign.html(value)}</b>", nowrap=True),
-        Cell(_interval(result.low, result.high, gate.unit), nowrap=True),
-        Cell("–" if result.n is None else f"{result.n:,}", nowrap=True),
-        Cell("as the weight" if gate.kind == "split" else words.comparison(gate.target, gate.unit), nowrap=True),
-        Cell(words.comparison(gate.alert, gate.unit) if gate.alert else "–", nowrap=True),
+        Cell(extent, nowrap=True),
+        Cell(n, nowrap=True),
+        Cell(words.demand(gate), nowrap=True),
+        Cell(words.comparison(gate.alert, gate.unit) if gate.alert and not gate.against else "–", nowrap=True),
         window(evidence),
         why,
     ]

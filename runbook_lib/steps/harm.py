@@ -60,7 +60,7 @@ def within(one: Harm, users: int) -> bool:
 def watch_of(params: Params, name: str, phase: Phase) -> Watch:
     """Who would notice a failure of that phase, by the policy."""
     policy = params.policy
-    gate = next(one for one in policy.gates if one.measure == USER_SUCCESS)
+    gate = next(one for one in policy.gates if one.measure == USER_SUCCESS and one.against is None)
     counting = [one.at(name) for one in policy.alarms if one.guard and one.metric in FAILURES]
     guards = {(max(1, least_count(one.op, threshold(one, params))), float(one.period_s)) for one in counting}
     return Watch(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import bench_arms
 import bench_change
 import numpy as np
 from numpy.typing import NDArray
@@ -202,7 +203,7 @@ LIMITS: tuple[Must, ...] = (
             one.least,
             large=one.large,
         )
-        for one in bench_change.limits()
+        for one in (*bench_change.limits(), *bench_arms.limits())
     ),
     Must("98% success, promoted over all looks, 300 a day", lambda runs: promoted(0.02, 300, runs, 2), 0.05),
     Must("99.8% success, promoted within 36 h, 300 a day", lambda runs: promoted(0.002, 300, runs, 2), None, 0.90),
@@ -300,6 +301,7 @@ def main() -> int:
         "change": bench_change.table(given.runs),
         "change-looks": bench_change.looked_table(100),
         "promoted": promoted_table(given.runs),
+        "arms": bench_arms.table(given.runs),
     }
     print(*tables.values(), sep="\n\n", end="\n\n")
     told = [must.told(must.measured(given.runs)) for must in LIMITS]

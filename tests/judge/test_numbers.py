@@ -18,7 +18,7 @@ from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge import numbers, words
-from runbook_lib.judge.gates import beside, change, compare, older, sequence, sequential, statistics
+from runbook_lib.judge.gates import beside, change, compare, older, sequence, sequential, statistics, two_arms
 from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.money import cost, money, projection
@@ -182,6 +182,11 @@ TABLE: dict[str, Row] = {
         (odd, some, half, some, st.one_of(st.none(), half)),
         "a request on the wrong side of weight 0 is proof",
     ),
+    "two_arms.worse_log_e": Row(two_arms.worse_log_e, (values, values, values, values, half, half)),
+    "two_arms.difference": Row(
+        lambda rows, alpha: (found := two_arms.difference(rows, alpha)) and (found.low, found.value, found.high),
+        (st.lists(st.tuples(odd, some, odd, some), max_size=4), half),
+    ),
     "compare.difference": Row(compare.difference, (odd, some, odd, some, half)),
     "compare.shift": Row(compare.shift, (values, values, half)),
     "alarm_math.count_odds": Row(
@@ -258,6 +263,7 @@ TABLE: dict[str, Row] = {
     "words.number": Row(words.number, (st.one_of(st.none(), odd), unit, st.one_of(st.none(), odd))),
     "words.limit": Row(words.limit, (odd, unit)),
     "words.interval": Row(words.interval, (st.one_of(st.none(), odd), st.one_of(st.none(), odd), unit)),
+    "words.points": Row(lambda share, sign: words.points(share, sign=sign), (odd, st.booleans())),
     "words.sure": Row(words.sure, (odd,)),
     "words.hours": Row(words.hours, (odd,)),
     "words.verb": Row(words.verb, (st.integers(-3, 10**9), st.just("pass"))),
@@ -276,6 +282,8 @@ NO_ARITHMETIC = {
     "load.drain",
     "load.drained",
     "power.fewest",
+    "words.arms",
+    "words.demand",
     "words.of_gate",
     "words.said",
     "words.comparison",
@@ -303,6 +311,7 @@ MODULES = (
     sequence,
     sequential,
     statistics,
+    two_arms,
     weekly,
     words,
 )

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Threshold
+from runbook_lib.judge.model import Compared, Threshold
 from runbook_lib.params.policy import Policy
 
 
@@ -145,3 +145,23 @@ def test_one_is_no_plural(n: int, checks: str, all_of: str) -> None:
     assert f"{words.count(n, 'check')} {words.verb(n, 'pass')}" == checks
     assert words.all_of(n, "check") == all_of
     assert words.verb(1, "count") == "counts"
+
+
+@pytest.mark.parametrize(
+    ("share", "sign", "digits", "told"),
+    [
+        (0.01, False, 1, "1 point"),
+        (0.005, False, 1, "0.5 points"),
+        (-0.009, True, 2, "-0.90 points"),
+        (0.0123, True, 1, "+1.2 points"),
+    ],
+)
+def test_differences_are_points(share: float, sign: bool, digits: int, told: str) -> None:
+    assert words.points(share, sign=sign, digits=digits) == told
+
+
+def test_two_values_that_differ_look_different() -> None:
+    both = Compared(
+        other="the baseline", value=0.9993, other_value=0.9994, other_n=9, difference=-0.0001, low=-0.01, high=0.002
+    )
+    assert words.arms(both) == ("99.93 % against 99.94 %", "-0.01 points", "-1.00 to +0.20")

@@ -105,3 +105,47 @@ def test_an_unknown_key_is_told_with_the_nearest_at_its_own_place(
     with pytest.raises(UsageError) as error:
         load_file(folder / "prod.yaml")
     assert f"{key}'" in str(error.value) and f"did you mean '{near}'?" in str(error.value)
+
+
+BESIDE = {"against": "baseline", "margin": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("gate", "fields", "told"),
+    [
+        ("success_rate", BESIDE, "what users get must be judged"),
+        (
+            "lambda_errors",
+            BESIDE,
+            "'gates.lambda_errors.against' is baseline: 'lambda_errors' is not known",
+        ),
+        ("generation_time", BESIDE, "'generation_time' is not known of the baseline hour by hour; what is: success"),
+        ("refused", {**BESIDE, "against": "phase_before"}, "'refused' is not known of the phase before hour by hour"),
+        (
+            "error_rate",
+            {**BESIDE, "alert": None},
+            "'gates.error_rate.alert' is missing: a gate with `against`",
+        ),
+        ("error_rate", {"against": "baseline"}, "against baseline needs its `margin`"),
+        ("error_rate", {"margin": 0.01}, "margin 0.01 without `against`"),
+        ("error_rate", {**BESIDE, "against": "canary"}, "Input should be 'baseline' or 'phase_before'"),
+        ("queue_depth", BESIDE, "a gate of kind gauge cannot be compared, only a rate or a quantile"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_refused(
+    folder: Path, gate: str, fields: dict[str, Any], told: str
+) -> None:
+    for key, value in fields.items():
+        edit(folder, "gates", ("gates", gate, key), value)
+    with pytest.raises(UsageError) as error:
+        load_file(folder / "prod.yaml")
+    said = str(error.value)
+    assert said.startswith("params/gates.yaml: ") and told in said and "\n" not in said, said
+
+
+def test_a_comparison_that_can_be_made_is_taken(folder: Path) -> None:
+    found = read_yaml(folder / "gates.yaml")
+    own = next(one for one in found["gates"] if one["id"] == "success_rate")
+    found["gates"].append({**own, "id": "beside_baseline", **BESIDE})
+    (folder / "gates.yaml").write_text(yaml.safe_dump(found, allow_unicode=True))
+    assert load_file(folder / "prod.yaml").policy.gate("beside_baseline").margin == 0.01

@@ -240,6 +240,21 @@ def test_gates_in_words(gate_result: Callable[..., dict[str, Any]]) -> None:
     assert gate_row(muted)["aside"] == "advisory"
 
 
+def test_a_gate_that_compares_shows_both_arms_and_the_interval_of_their_difference(
+    gate_result: Callable[..., dict[str, Any]],
+) -> None:
+    raw = gate_result("success_rate", "PASS", 0.99, low=0.98, high=0.999, n=300)
+    raw["gate"] |= {"against": "baseline", "margin": 0.01}
+    raw["compared"] = {
+        **{"other": "the baseline", "value": 0.99, "other_value": 0.995, "other_n": 2700},
+        **{"difference": -0.005, "low": -0.009, "high": 0.001},
+    }
+    row = gate_row(raw)
+    assert (row["value"], row["interval"]) == ("99.0 % against 99.5 %", "-0.50 points (-0.90 to +0.10)")
+    assert (row["n"], row["target"], row["alert"]) == ("300 and 2,700", "at most 1 point worse", "–")
+    assert gate_row({**raw, "compared": None})["target"] == "at most 1 point worse"
+
+
 def test_a_gate_of_another_version_is_shown_as_far_as_it_goes(record: Record) -> None:
     strange = (
         {"gate": {"id": "new", "shape": 1}, "verdict": "PASS", "reason": "so it was"},

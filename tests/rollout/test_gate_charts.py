@@ -14,7 +14,7 @@ import pytest
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
-from runbook_lib.judge.model import Evidence, GateResult, Outcome
+from runbook_lib.judge.model import Arms, Evidence, Gate, GateResult, Outcome
 from runbook_lib.observe.evidence import course, measure
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.metrics.fetch import Answers, Series
@@ -28,6 +28,7 @@ from runbook_lib.rollout.gate_charts import judged, tiles
 from runbook_lib.show import multiples as drawing
 from runbook_lib.show.levels import thresholds
 from runbook_lib.show.multiples import PERCENT, Tile
+from tests.judge.gates import test_against as against
 
 pytestmark = pytest.mark.slow  # two rollouts are played
 PARAMS = load_file(Path(__file__).parents[2] / "params" / "prod.yaml")
@@ -198,3 +199,24 @@ def test_a_quantile_that_fails_by_a_change_is_drawn_in_the_unit_of_its_gate() ->
     (tile,) = tiles(told, case, case.verdict().results, ())
     assert tile.result.since is not None and tile.unit == "s"
     assert {name: [value for _, value in rows] for name, rows in tile.series.items()} == {"every 15 min": [0.9, 4.0]}
+
+
+@pytest.mark.parametrize("gate", [against.RATE, against.ERRORS, against.LATENCY], ids=lambda gate: gate.id)
+def test_a_gate_that_compares_draws_both_arms_hour_by_hour_and_its_margin(gate: Gate) -> None:
+    hours = (*against.hours(0, 30, 2, 270)[:12], *against.hours(3, 30, 2, 270)[12:])
+    evidence = against.seen(gate, Arms(gate=gate.id, other="the other arm", share=0.1, hours=hours))
+    case = Case(rules=3, gates=(gate,), evidence={gate.measure: evidence}, looks=against.LOOKS, moment="during")
+    (tile,) = tiles(None, case, case.verdict().results, ())  # type: ignore[arg-type]
+    up = gate is against.RATE
+    mine, theirs = tile.series["async"], tile.series["the other arm"]
+    assert (
+        [at for at, _ in mine] == [parse(one.at) + dt.timedelta(hours=1) for one in hours] == [at for at, _ in theirs]
+    )
+    assert mine[11][1] == (100 if up else 0) and mine[-1][1] == pytest.approx(95 if up else 5)
+    assert {round(value, 6) for _, value in theirs} == {round(100 - 200 / 270 if up else 200 / 270, 6)}
+    ((name, edge),) = tile.beside
+    assert edge == pytest.approx(theirs[-1][1] + (-1 if up else 1) * 100 * (gate.margin or 0)) and "worse" in name
+    (axes,) = drawing.multiples_figure([tile]).axes
+    assert axes.get_ylabel() == "%" and thresholds(gate) == []
+    said = drawing.describe(tile)
+    assert "async" in said and "the other arm" in said and "at most" in said

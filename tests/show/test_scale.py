@@ -112,3 +112,32 @@ def test_every_table_of_gates_has_fail_first(result: Callable[..., GateResult]) 
     told = str(gate_table(found))
     assert told.index("FAIL") < told.index("Error rate") + 200
     assert told.index("Error rate (each") < told.rindex("DLQ depth") < told.rindex("Cost per VPR")
+
+
+@pytest.mark.parametrize(
+    ("id", "ends", "at"),
+    [
+        ("success_rate", (-0.005, -0.009, 0.001), (0.5, 0.9, -0.1)),
+        ("error_rate", (0.005, -0.001, 0.009), (0.5, -0.1, 0.9)),
+        ("error_rate", (0.9, 0.8, 0.95), (scale.WORST,) * 3),
+    ],
+)
+def test_two_arms_lie_at_0_where_they_are_as_good_and_at_1_at_the_margin(
+    result: Callable[..., GateResult], id: str, ends: tuple[float, float, float], at: tuple[float, ...]
+) -> None:
+    both = {"other": "the baseline", "value": 0.99, "other_value": 0.995, "other_n": 2700}
+    both |= dict(zip(("difference", "low", "high"), ends, strict=True))
+    compared = {"against": "baseline", "margin": 0.01}
+    found = result(id, "PASS", value=0.99, n=300, gate=compared, compared=both)
+    dot, whisker = scale._places(found)
+    assert (dot, *whisker) == pytest.approx(at)
+    assert [text for _, text in scale._lines(found.gate)] == ["as good", "1 point worse"]
+    alone = result(id, "INCONCLUSIVE", value=0.99, n=300, gate=compared)
+    assert scale._places(alone) == (None, []) and "nothing to compare with" in texts(alone)
+    told = str(gate_table([found]))
+    assert "against 99.5 %" in told and "at most 1 point" in told and "300 and 2,700" in told
+
+
+def texts(result: GateResult) -> list[str]:
+    (axes,) = scale.gates_figure([result]).axes
+    return [text.get_text() for text in axes.texts]

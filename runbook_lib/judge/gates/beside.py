@@ -51,17 +51,22 @@ def success(canary: Evidence, baseline: Evidence, rule: Beside, confidence: floa
     """
     from runbook_lib.judge.gates import compare  # scipy: the policy is loaded where nothing is compared
 
-    title, wanted = "Success, canary against baseline", f"at most {_points(rule.margin)} worse"
+    title, wanted = "Success, canary against baseline", f"at most {words.points(rule.margin)} worse"
     if not canary.n or canary.bad is None or not baseline.n or baseline.bad is None:
         return _told(SUCCESS, title, Verdict.NO_DATA, "one of the arms cannot be seen", wanted, "not known")
     found = compare.difference(canary.n - canary.bad, canary.n, baseline.n - baseline.bad, baseline.n, confidence)
-    extent = f"{words.sure(confidence)} {_points(found.low, sign=True)} to {_points(found.high, sign=True)}"
-    told = f"canary minus baseline is {_points(found.value, sign=True)} ({extent}, n = {canary.n:,} and {baseline.n:,})"
-    value = _points(found.value, sign=True)
+    extent = f"{words.sure(confidence)} {words.points(found.low, sign=True)} to {words.points(found.high, sign=True)}"
+    value = words.points(found.value, sign=True)
+    told = f"canary minus baseline is {value} ({extent}, n = {canary.n:,} and {baseline.n:,})"
     if found.low > -rule.margin:
-        better = "better beyond doubt" if found.low > 0 else f"not worse by more than {_points(rule.margin)}"
+        better = "better beyond doubt" if found.low > 0 else f"not worse by more than {words.points(rule.margin)}"
         return _told(
-            SUCCESS, title, Verdict.PASS, f"{told}: the canary is {better}", wanted, _points(found.value, sign=True)
+            SUCCESS,
+            title,
+            Verdict.PASS,
+            f"{told}: the canary is {better}",
+            wanted,
+            words.points(found.value, sign=True),
         )
     if found.high < -rule.margin:
         worse = f"{told}: the canary is worse beyond doubt"
@@ -99,8 +104,3 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
         kept = "it is the faster one" if found.high < 1 - rule.slower else "it has not become slower to that degree"
         return _told(LATENCY, title, Verdict.PASS, f"{told}: {kept}", wanted, share)
     return _told(LATENCY, title, Verdict.INCONCLUSIVE, f"{told}: not to be told", wanted, share)
-
-
-def _points(share: float, *, sign: bool = False) -> str:
-    """A difference of shares in percentage points."""
-    return f"{100 * share:+.1f} points" if sign else f"{100 * share:g} point{'' if round(100 * share, 9) == 1 else 's'}"

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import reading
+from runbook_lib.judge.gates.against import against
 from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
 from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
@@ -51,11 +52,13 @@ def judge(
         return no_data(gate, evidence, f"the evidence is of kind {evidence.kind}, not {gate.kind}")
     if wrong := impossible(gate, evidence):
         return no_data(gate, evidence, wrong)
-    result = _KINDS[gate.kind](gate, evidence, rules)
+    result = (against if gate.against else _KINDS[gate.kind])(gate, evidence, rules)
     if gate.implausible and result.value is not None and gate.implausible.holds(result.value):
         odd = words.number(result.value, gate.unit, gate.implausible.limit)
         doubt = f"{words.comparison(gate.implausible, gate.unit)} is not believed"
         return no_data(gate, evidence, f"{odd} is not plausible ({doubt}): is the unit right?")
+    if gate.against and result.gate.muted:
+        return result
     return _whole(result, evidence, look)
 
 

@@ -38,6 +38,12 @@ def _contradictions(gate: Gate, evidence: Evidence) -> Iterator[str]:
     )
     if evidence.kind == "quantile":
         yield from _quantile(gate, evidence)
+    yield from (
+        f"the counts of both arms in the hour of {words.instant(one.at)} cannot be"
+        for arms in evidence.arms
+        for one in arms.hours
+        if not (0 <= one.bad <= one.most <= one.n and 0 <= one.other_bad <= one.other_most <= one.other_n)
+    )
 
 
 def _window(evidence: Evidence) -> Iterator[str]:

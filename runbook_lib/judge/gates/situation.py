@@ -64,7 +64,8 @@ def baseline_words(counted: Sequence[GateResult], now: Situation) -> str:
 
 def users(counted: Sequence[GateResult]) -> GateResult | None:
     """The gate of what users get, if it counts."""
-    return next((result for result in counted if result.gate.measure == USER_SUCCESS), None)
+    own = (result for result in counted if result.gate.against is None)
+    return next((result for result in own if result.gate.measure == USER_SUCCESS), None)
 
 
 def baseline_is_worse(counted: Sequence[GateResult], now: Situation) -> bool:

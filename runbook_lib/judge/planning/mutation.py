@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from runbook_lib.judge.gates.against import supposed
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.gauge import STUCK_POINTS
 from runbook_lib.judge.gates.reading import bad_side
@@ -190,7 +191,7 @@ def trial(gates: Sequence[Gate], *, look: Look, looks: Sequence[Look], confidenc
     trials = []
     for gate in gates:
         sound = healthy(gate)
-        result = judge(gate, sound, look=look, looks=looks, confidence=confidence)
+        result = judge(gate, _arms(gate, sound), look=look, looks=looks, confidence=confidence)
         trials.append(_trial(gate, CONTROL, result, result.verdict is Verdict.PASS))
         for mutation in MUTATIONS:
             spoil = mutation.spoil.get(gate.kind)
@@ -199,7 +200,7 @@ def trial(gates: Sequence[Gate], *, look: Look, looks: Sequence[Look], confidenc
             spoilt = spoil(gate, sound)
             if spoilt == sound:
                 continue  # zero in the wrong unit is zero
-            result = judge(gate, spoilt, look=look, looks=looks, confidence=confidence)
+            result = judge(gate, _arms(gate, spoilt), look=look, looks=looks, confidence=confidence)
             trials.append(_trial(gate, mutation.id, result, result.verdict is not Verdict.PASS))
     return trials
 
@@ -214,6 +215,11 @@ def _can_be(gate: Gate, mutation: str) -> bool:
 
 _CONVERTED = ("ratio", "s", "messages", "USD", "requests")
 """Units of gauges that may come off by 1000; any other is a team's own count."""
+
+
+def _arms(gate: Gate, evidence: Evidence) -> Evidence:
+    """Where the gate compares: beside an arm that is well."""
+    return supposed(gate, evidence) if gate.against else evidence
 
 
 def _trial(gate: Gate, mutation: str, result: GateResult, ok: bool) -> Trial:

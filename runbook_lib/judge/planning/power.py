@@ -14,7 +14,8 @@ evidence policy a gate declares:
   any larger one" takes the next step into account, and more traffic never makes it worse.
 
 A quantile is judged by how many samples lie beyond its alert limit (order statistics: 59 samples for p95 at 5 %), so
-its rates are shares of samples beyond that limit. The traffic split is a rate of its own: see `_split`.
+its rates are shares of samples beyond that limit. A gate that compares is asked with an arm beside it that is as large
+and without a failure. The traffic split is a rate of its own: see `_split`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runbook_lib.judge import numbers, words
 from runbook_lib.judge.gates import statistics
+from runbook_lib.judge.gates.against import supposed
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.reading import bad_side
 from runbook_lib.judge.model import Evidence, Frozen, Gate, Look, Verdict
@@ -222,6 +224,7 @@ def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:
         inside = gate.target.limit * 2 if gate.higher_is_better else gate.target.limit / 2
         found["value"] = outside if beyond else inside
     evidence = Evidence.model_validate({"measure": gate.measure, "kind": gate.kind, **_WINDOW, **found})
+    evidence = supposed(gate, evidence) if gate.against else evidence
     plain = gate.model_copy(update={"implausible": None})
     return judge(plain, evidence, look=look).verdict
 

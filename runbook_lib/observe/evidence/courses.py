@@ -53,7 +53,7 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
     if seen.rules < SINCE or any(seen.answers.partial(one) for one in (counted, n)):
         return ()
     step_s = period_for(seen.window, seen.now)
-    failed, asked = _by_step(seen, counted, window, step_s), _by_step(seen, n, window, step_s)
+    failed, asked = by_step(seen, counted, window, step_s), by_step(seen, n, window, step_s)
     if good:
         failed = {place: max(0, of - failed.get(place, 0)) for place, of in asked.items()}
     if not any(failed.values()):
@@ -65,7 +65,7 @@ def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
     """Async requests, and all, by quarters of an hour."""
     if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (sent, kept)):
         return ()
-    moved, stayed = (_by_step(seen, label(one), window, QUARTER_S) for one in (sent, kept))
+    moved, stayed = (by_step(seen, label(one), window, QUARTER_S) for one in (sent, kept))
     places = sorted({*moved, *stayed})
     return stamped([(at, moved.get(at, 0), moved.get(at, 0) + stayed.get(at, 0)) for at in places], QUARTER_S)
 
@@ -80,7 +80,7 @@ def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], wind
     if seen.rules < SINCE or all(own for _, _, own in known):
         return ()
     step_s = period_for(seen.window, seen.now)
-    asked, turned = _by_step(seen, label("async_requests"), window, step_s), dict[int, int]()
+    asked, turned = by_step(seen, label("async_requests"), window, step_s), dict[int, int]()
     for when, count, own in known:
         place = int(when.timestamp() // step_s)
         if own:
@@ -157,7 +157,21 @@ def beyond_at_least(n: int, beyond: Mapping[str, bool]) -> int:
     return min(n, max(proven, int(beyond.get("Maximum", False))))
 
 
-def _by_step(seen: Answered, label: str, window: Window, step_s: int) -> dict[int, int]:
+def beyond_at_most(n: int, beyond: Mapping[str, bool]) -> int:
+    """How many of `n` samples may be beyond a limit, given which of their statistics are; those not known may be.
+
+    The percentile p is no lower than the sample of rank floor(n p / 100), however CloudWatch interpolates: where it is
+    within the limit, so are that one and all below it.
+    """
+    if not beyond.get("Maximum", True):
+        return 0
+    shares = [float(stat[1:]) / 100 for stat, is_ in beyond.items() if not is_ and stat.startswith("p")]
+    within = max((int(n * share) for share in shares), default=0)
+    return n - max(within, int(not beyond.get("Minimum", True)))
+
+
+def by_step(seen: Answered, label: str, window: Window, step_s: int) -> dict[int, int]:
+    """What a counted series has in each step of `window`, by the step's number since the epoch."""
     found = dict[int, float]()
     for when, value in seen.answers.points(label):
         if window.start <= when < window.end:

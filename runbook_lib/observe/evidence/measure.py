@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.model import RULES, Evidence, Look
-from runbook_lib.observe.evidence import costs, declared, levels, questions, rates, rules_1
+from runbook_lib.observe.evidence import arms, costs, declared, levels, questions, rates, rules_1
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, Ask
@@ -75,4 +75,4 @@ def measure(
         rates.baseline_success(seen),
         *(declared.evidence(seen, name) for name in params.policy.judged),
     )
-    return {one.measure: one for one in found}
+    return arms.beside(seen, {one.measure: one for one in found})

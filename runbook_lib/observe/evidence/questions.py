@@ -87,6 +87,8 @@ class Percentiles:
 
 
 LATENCY = Percentiles("submit_latency", "async_latency")
+BASELINE_LATENCY = Percentiles("baseline_latency", "sync_latency")
+"""Of the synchronous route, where a gate compares with it."""
 
 _COUNTED = (
     *(f"{route}_{what}" for route in ("async", "status", "sync") for what in ("requests", "5xx", "4xx")),
@@ -119,8 +121,9 @@ def gauged(params: Params, window: Window, now: dt.datetime, more_s: float = 0) 
 
 
 def gate_of(params: Params, measure: str) -> Gate | None:
-    """The first gate that is judged on `measure`."""
-    return next((gate for gate in params.policy.gates if gate.measure == measure), None)
+    """The first gate that is judged on `measure` by itself, else the first that compares it; None: there is none."""
+    gates = [gate for gate in params.policy.gates if gate.measure == measure]
+    return next((gate for gate in gates if gate.against is None), gates[0] if gates else None)
 
 
 def quantile_of(params: Params, measure: str) -> float:
@@ -141,6 +144,17 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
         *(Ask(name, gauges, "Sum", GAUGE_PERIOD_S) for name in THROTTLES),
         *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),
         *LATENCY.asks(params, window, now),
+        *_asks_of_the_baseline(params, gauges),
+    ]
+
+
+def _asks_of_the_baseline(params: Params, gauges: Window) -> list[Ask]:
+    """The same latencies of the synchronous route, where a gate compares them."""
+    if not any(gate.measure == LATENCY.measure and gate.against == "baseline" for gate in params.policy.gates):
+        return []
+    return [
+        Ask(BASELINE_LATENCY.metric, gauges, stat, GAUGE_PERIOD_S, BASELINE_LATENCY.level(stat))
+        for stat in (*LEVELS, "SampleCount")
     ]
 
 

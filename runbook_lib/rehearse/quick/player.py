@@ -18,7 +18,8 @@ from typing import Any
 from runbook_lib.act.traffic.shift import describe
 from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.model import Decision, Evidence, Look, Outcome
-from runbook_lib.observe.evidence import door, measure
+from runbook_lib.observe.evidence import arms, door, measure
+from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs import access_log, census
 from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.traffic import state as traffic
@@ -158,6 +159,8 @@ class InProcess:
         self.decided_at = START
         self.kept: Evidence | None = None
         """The baseline's success as the phase before saw it last."""
+        self.promoted: dict[str, dict[str, Any]] = {}
+        """Phase to its soak, hour by hour, for gates that compare with it; as its record would give it."""
 
     def play(self) -> Ended:
         """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
@@ -287,6 +290,8 @@ class _Soak:
             outcome = self._stands(outcome, window, evidence.get("success"))
         if outcome.decision is Decision.PROMOTE and (evidence[BASELINE].n or 0) >= FEW:
             self.play.kept = evidence[BASELINE]
+        if outcome.decision is Decision.PROMOTE and (told := arms.told(self.answered, evidence, self.notebook)):
+            self.play.promoted[self.notebook] = told
         return outcome
 
     def _stands(self, outcome: Outcome, judged: Window, users: Evidence | None) -> Outcome:
@@ -321,7 +326,11 @@ class _Soak:
         answers = first + world.metrics.answers(params, measure.asks_bounds(first, params, window, now, look), now)
         levels = {**world.live_levels(), "door": world.access_log(params, window)}
         levels |= {"clients": told} if (told := world.clients(params, window)) else {}
+        before = [told for phase, told in self.play.promoted.items() if phase != self.notebook]
+        levels |= {arms.BEFORE: before[-1]} if before else {}
         found = measure.measure(answers, segment, levels, state, params, window, now, look)
+        if keep:
+            self.answered = Answered(answers, segment, levels, state, params, window, now, look)
         found[BASELINE] = self._baseline(found[BASELINE])
         return found
 

@@ -14,7 +14,7 @@ from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.gates import beside
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.alarms import declared as alarms
-from runbook_lib.observe.evidence import course
+from runbook_lib.observe.evidence import arms, course
 from runbook_lib.observe.jobs import access_log, census
 from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.metrics import fetch
@@ -23,7 +23,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
 from runbook_lib.params.policy import Phase as Spec
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import costs, deviations, history
+from runbook_lib.rollout import arm_before, costs, deviations, history
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.gate_charts import tiles
@@ -142,6 +142,11 @@ class PhaseLook:
         """The record of the phase before this one in the same environment, verified and saying PROMOTE; else None."""
         return history.phase_before(self.run.archive, self.params, self.run.notebook)
 
+    @cached_property
+    def arm_before(self) -> dict[str, Any] | None:
+        """The phase before, hour by hour, where a gate compares with it."""
+        return arm_before.of(self.run.archive, self.before_this, self.params, self.run.warn)
+
     def traffic_table(self) -> Any:
         """Moment, dial, switch and the deployments behind them."""
         head = where_table({"Moment": self.stand.moment.words})
@@ -201,6 +206,8 @@ class PhaseLook:
             levels["door"] = access_log.read(run.aws.client("logs"), routed, window)
             if state.only_old_clients:
                 levels["clients"] = access_log.read_clients(run.aws.client("logs"), routed, window)
+        if self.arm_before is not None:
+            levels[arms.BEFORE] = self.arm_before
         chart = Window(window.start - dt.timedelta(hours=CONTEXT_H), run.now)
         more = [*asks(chart), *course.asks(self.params, window, run.now), *self._latencies(window)]
         baseline = partial(history.baseline, before=self.before_this, migrated=state.migrated)

@@ -270,9 +270,9 @@ class Mitigation:
 
     @property
     def calling(self) -> list[Gate]:
-        """The gates whose failure calls for this mitigation."""
-        gates = self.params.policy.gates
-        return [gate for gate in gates if gate.response == self.response and gate.required and not gate.muted]
+        """The gates whose failure calls for this mitigation; not those that compare arms: since it there is but one."""
+        own = (gate for gate in self.params.policy.gates if gate.against is None)
+        return [gate for gate in own if gate.response == self.response and gate.required and not gate.muted]
 
     def gates_check(self, orders: Sequence[Order]) -> Check:
         """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while it cannot be told.

@@ -10,8 +10,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from runbook_lib.judge.model import Look
+from runbook_lib.judge.gates import two_arms
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.model import Arms, Gate, Hour, Look, Verdict
 from runbook_lib.params.policy import Policy
+from tests.judge.gates.test_against import RATE, seen
+
+BESIDE = Gate.model_validate({**RATE.model_dump(), "alert": "< 0.5", "collapse": None})
+"""No hour of the simulated baseline is broken for it."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +77,35 @@ def test_the_docs_carry_the_tables(bench: ModuleType) -> None:
         assert bench.promoted(failing, rate, 4000, 11, evidence) == pytest.approx(written, abs=0.03)
     for image in ("judge-early", "judge-median", "judge-promoted"):
         assert f"images/{image}.png" in page and (bench.DOCS / "images" / f"{image}.png").is_file()
+
+
+def test_the_table_of_two_arms_is_a_simulation_s(bench: ModuleType) -> None:
+    page = (bench.DOCS / "verdicts.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| 5 points | 3,000 |"))
+    written = [float(one.strip().removesuffix(" %")) for one in row.split("|")[3:6]]
+    found = bench.bench_arms.found(0.05, 3000, 600)
+    assert [100 * found.failed, found.requests, found.hours] == pytest.approx(written, rel=0.15)
+
+
+def test_two_arms_at_once_are_judged_as_the_gate_judges_one_soak(bench: ModuleType) -> None:
+    """After each hour the gate says FAIL where the simulation has it failed."""
+    arms = bench.bench_arms
+    made = arms.soaks(np.random.default_rng(3), 0.08, 3000, 4)
+    failed = two_arms.worse_log_e(*made, arms.MARGIN, arms.SHARE) >= -np.log(arms.ALPHA)
+    for soak in range(4):
+        rows = [
+            Hour(at=hour(at), bad=k, most=k, n=n, other_bad=j, other_most=j, other_n=m)
+            for at, (k, n, j, m) in enumerate(zip(*(one[soak].tolist() for one in made), strict=True))
+        ]
+        for hours in range(2, arms.HOURS, 5):
+            pair = Arms(gate=BESIDE.id, other="the baseline", share=arms.SHARE, hours=tuple(rows[:hours]))
+            evidence = seen(BESIDE, pair, start=hour(0), end=hour(hours))
+            said = judge(BESIDE, evidence, look=None, looks=bench.LOOKS).verdict
+            assert (said is Verdict.FAIL) == failed[soak][:hours].any()
+
+
+def hour(place: int) -> str:
+    return f"2026-01-0{1 + place // 24}T{place % 24:02d}:00:00Z"
 
 
 def test_the_simulation_asks_the_judge(bench: ModuleType) -> None:

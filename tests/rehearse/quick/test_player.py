@@ -10,6 +10,9 @@ import pytest
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window
+from runbook_lib.judge.case import Case
+from runbook_lib.judge.gates.against import ALONE
+from runbook_lib.judge.model import Verdict
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.jobs.segment import Segment
@@ -24,6 +27,7 @@ from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World
 from tests import own_gates
+from tests.comparing import BASELINE, BEFORE, LATENCY, lenient
 
 PARAMS = params_of("prod", "test")
 QUICK = (
@@ -103,6 +107,49 @@ def test_a_healthy_rollout_goes_through_with_nobody_taking_anything_back() -> No
     ended = play.play()
     assert play.world.flags.migrated, "the 48 h after the migration are judged, too"
     assert (ended.decision, ended.phase, ended.by, ended.detect_s) == ("PROMOTE", "", "", None), ended.reason
+
+
+def compared(behaviour: dict[str, float], faults: list[dict[str, Any]], phase: str) -> tuple[Any, list[Any]]:
+    """How a rollout ends whose gates compare the arms, and what these gates said at each look."""
+    world = {"name": "arms", "title": "Arms", "behaviour": behaviour, "faults": faults, "watch_min": 60}
+    play, said = InProcess(lenient(PARAMS), Scenario.model_validate(world), 2, phase), list[Any]()
+    with pytest.MonkeyPatch.context() as patch:
+        judged = Case.verdict
+        patch.setattr(Case, "verdict", lambda case: (said.append((case, found := judged(case))), found)[1])
+        ended = play.play()
+    return ended, [
+        (case, result) for case, outcome in said for result in outcome.results if result.gate.against is not None
+    ]
+
+
+def test_a_canary_that_is_worse_than_a_baseline_that_works_goes_back() -> None:
+    ended, said = compared({"quick": 1.0, "job_failed": 0.06}, [], "06")
+    assert (ended.decision, ended.phase, ended.by, ended.rollback) == ("ROLLBACK", "06", "watch", 1), ended.reason
+    assert ended.reason.startswith("ROLLBACK: success beside the baseline 9")
+    assert "of the baseline 100.0 %" in ended.reason and "worse by more than 0.5 points" in ended.reason
+    assert [result.verdict for _, result in said if result.gate.id == BASELINE][-1] is Verdict.FAIL
+    assert all(result.gate.muted == ALONE for _, result in said if result.gate.id == BEFORE), "it is the first phase"
+
+
+def test_a_phase_that_is_worse_than_the_one_before_it_is_taken_back() -> None:
+    fault = {"name": "6 % fail", "after": "08", "start": 2, "set": {"job_failed": 0.06}}
+    ended, said = compared({"job_failed": 0.001}, [fault], "07")
+    assert (ended.phase, ended.by) == ("08", "watch"), ended.reason
+    assert "success beside the phase before 9" in ended.reason and "of the phase before" in ended.reason
+    latency = [result for _, result in said if result.gate.id == LATENCY and not result.gate.muted]
+    assert latency and all(result.compared.other_n > 0 for result in latency)
+    assert Verdict.FAIL not in {result.verdict for result in latency}
+
+
+@pytest.mark.slow
+def test_beside_a_broken_baseline_a_rollout_goes_through_and_each_look_says_why_it_is_no_gate() -> None:
+    ended, said = compared({}, [], "06")
+    assert ended.decision == "PROMOTE", ended.reason
+    finals = [(case, result) for case, result in said if case.look is not None]
+    baseline = [result.gate.muted for case, result in finals if result.gate.id == BASELINE]
+    assert baseline == ["the baseline is itself broken"] * 2 + [ALONE] * 2
+    before = [result.verdict for case, result in finals if result.gate.id == BEFORE]
+    assert before == [Verdict.INCONCLUSIVE, *[Verdict.PASS] * 3], "the first phase has none before it"
 
 
 def test_the_same_seed_ends_the_same_way() -> None:

@@ -1,0 +1,270 @@
+"""A gate that compares with another arm: what it says of each pair of arms, and when it is no gate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from runbook_lib.judge.gates.against import ALONE, supposed
+from runbook_lib.judge.gates.decide import decide
+from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.model import Arms, Decision, Evidence, Gate, GateResult, Hour, Look, Outcome, Threshold, Verdict
+from runbook_lib.judge.planning.mutation import CONTROL, trial
+from runbook_lib.judge.planning.power import fewest
+
+LOOKS = (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.01))
+RATE = Gate.model_validate(
+    {
+        "id": "beside_baseline",
+        "title": "Success beside the baseline",
+        "kind": "rate",
+        "measure": "success",
+        "unit": "ratio",
+        "target": "> 0.99",
+        "alert": "< 0.98",
+        "collapse": "< 0.90",
+        "against": "baseline",
+        "margin": 0.01,
+        "response": "switch_off",
+        "min_samples": 100,
+        "why": "a canary that is no worse than what it replaces",
+    }
+)
+ERRORS = Gate.model_validate(
+    {
+        **RATE.model_dump(),
+        "id": "errors",
+        "measure": "async_5xx",
+        "target": "< 0.01",
+        "alert": "> 0.02",
+        "collapse": None,
+    }
+)
+LATENCY = Gate.model_validate(
+    {
+        **RATE.model_dump(),
+        "id": "latency",
+        "title": "P95 submit latency beside the phase before",
+        "kind": "quantile",
+        "quantile": 0.95,
+        "measure": "submit_latency",
+        "unit": "s",
+        "target": "< 3",
+        "alert": "> 5",
+        "implausible": "< 0.005",
+        "collapse": None,
+        "against": "phase_before",
+        "margin": 0.02,
+    }
+)
+
+
+def hours(bad: int, n: int, other_bad: int, other_n: int, count: int = 24, **more: Any) -> tuple[Hour, ...]:
+    figures = {"bad": bad, "most": bad, "n": n, "other_bad": other_bad, "other_most": other_bad, "other_n": other_n}
+    return tuple(Hour(at=f"2026-01-05T{at:02d}:00:00Z", **{**figures, **more}) for at in range(count))
+
+
+def seen(gate: Gate, arms: Arms, **more: Any) -> Evidence:
+    bad, n = sum(one.most for one in arms.hours), sum(one.n for one in arms.hours)
+    own = {"bad": bad} if gate.kind == "rate" else {"value": 1.0}
+    window = {"start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z", "query": "by hand"}
+    return Evidence.model_validate(
+        {"measure": gate.measure, "kind": gate.kind, **window, **own, "n": n, "arms": (arms,), **more}
+    )
+
+
+def said(gate: Gate, rows: tuple[Hour, ...], *, look: Look | None = LOOKS[0], **more: Any) -> GateResult:
+    arms = Arms(gate=gate.id, other="the baseline", share=0.1, hours=rows, **more.pop("arms", {}))
+    return judge(gate, seen(gate, arms, **more), look=look, looks=LOOKS)
+
+
+@pytest.mark.parametrize("gate", [RATE, ERRORS, LATENCY], ids=lambda gate: gate.id)
+@pytest.mark.parametrize(
+    ("rows", "interim", "final"),
+    [
+        (hours(0, 30, 0, 270), Verdict.INCONCLUSIVE, Verdict.PASS),
+        (hours(3, 30, 2, 270), Verdict.FAIL, Verdict.FAIL),
+        (hours(1, 30, 2, 270), Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (hours(0, 1, 0, 9), Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (hours(0, 30, 0, 0), Verdict.NO_DATA, Verdict.NO_DATA),
+    ],
+)
+def test_the_table_of_verdicts(gate: Gate, rows: tuple[Hour, ...], interim: Verdict, final: Verdict) -> None:
+    assert said(gate, rows, look=None).verdict is interim
+    assert said(gate, rows).verdict is final
+
+
+def test_a_pass_says_both_values_the_difference_and_the_bound() -> None:
+    found = said(RATE, hours(0, 30, 0, 270))
+    assert found.reason == (
+        "success beside the baseline 100.0 % (n = 720), of the baseline 100.0 % (n = 6,480): -0.00 points "
+        "(95 % -0.51 to +0.06): its 97 % bound -0.49 points is within the margin of 1 point."
+    )
+    both = found.compared
+    assert both is not None and (both.value, both.other_value, both.other_n, both.other) == (1, 1, 6480, "the baseline")
+
+
+def test_a_fail_is_final_at_any_look_and_says_so() -> None:
+    found = said(RATE, hours(3, 30, 2, 270), look=None)
+    assert found.reason.endswith(
+        "worse by more than 1 point, shown at 99 % by the test of both arms that holds at every look."
+    )
+    assert (found.alpha, found.collapsed) == (0.01, False) and found.compared is not None
+    assert found.compared.difference == pytest.approx(-(0.1 - 2 / 270))
+    assert found.compared.low < found.compared.difference < found.compared.high < -0.01
+    assert said(RATE, hours(6, 30, 2, 270), look=None).collapsed
+
+
+def test_of_failures_positive_is_bad_and_of_successes_negative() -> None:
+    good, bad = said(RATE, hours(3, 30, 2, 270)).compared, said(ERRORS, hours(3, 30, 2, 270)).compared
+    assert good is not None and bad is not None
+    assert (bad.difference, bad.low, bad.high) == pytest.approx((-good.difference, -good.high, -good.low))
+    assert (bad.value, bad.other_value) == pytest.approx((1 - good.value, 1 - good.other_value))
+
+
+@pytest.mark.parametrize(
+    ("gate", "told"),
+    [(RATE, "3.7 % (95 % 3.3-4.2 %, n = 6,480)"), (LATENCY, "96.3 % beyond 5 s (95 % 95.8-96.7 %, n = 6,480)")],
+)
+def test_beside_a_baseline_that_is_broken_it_is_no_gate(gate: Gate, told: str) -> None:
+    for look in (None, LOOKS[0]):
+        found = said(gate, hours(3, 30, 260, 270), look=look)
+        assert found.verdict is Verdict.INCONCLUSIVE and found.gate.muted == "the baseline is itself broken"
+        assert (
+            f"is no gate here: the baseline is itself broken, {told}: being as good as it says nothing." in found.reason
+        )
+
+
+def test_what_is_no_gate_does_not_decide() -> None:
+    own = Gate.model_validate({**RATE.model_dump(), "id": "own", "against": None, "margin": None})
+    passed = judge(own, seen(own, Arms(gate="own", other="", hours=hours(0, 30, 0, 1))), look=LOOKS[0], looks=LOOKS)
+    alone = said(RATE, hours(0, 30, 0, 0), arms={"absent": "at a weight of 100 % nobody is sent to the baseline"})
+    assert passed.verdict is Verdict.PASS and alone.gate.muted == ALONE
+    outcome: Outcome = decide("after", [passed, alone], percent=100)
+    assert outcome.decision is Decision.PROMOTE
+    assert f"not counted: success beside the baseline INCONCLUSIVE (muted: {ALONE})" in outcome.reason
+    undecided = said(RATE, hours(0, 1, 0, 9))
+    assert decide("after", [passed, undecided], percent=10).decision is Decision.SOAK, "too few are too few"
+
+
+def test_a_worse_canary_rolls_back_where_the_baseline_works() -> None:
+    found = said(RATE, hours(3, 30, 2, 270))
+    window = {"start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z", "query": "q"}
+    baseline = Evidence.model_validate({"measure": "b", "kind": "rate", **window, "bad": 48, "n": 6480})
+    outcome = decide("during", [found], percent=10, baseline=baseline)
+    assert (outcome.decision, outcome.scenario) == (Decision.ROLLBACK, "rollback_1")
+
+
+def test_an_hour_that_goes_on_is_not_counted_for_a_fail() -> None:
+    """Its counts still grow; the bet on it is settled when it is over."""
+    rows = (*hours(0, 30, 0, 270, count=2), *hours(20, 30, 0, 270, count=3)[2:])
+    end = {"end": "2026-01-05T02:40:00Z"}
+    assert said(RATE, rows, look=None, **end).verdict is Verdict.INCONCLUSIVE
+    assert said(RATE, rows, look=None, end="2026-01-05T03:00:00Z").verdict is Verdict.FAIL
+
+
+def test_what_was_shown_once_stays_shown() -> None:
+    bad, good = hours(6, 30, 2, 270, count=6), hours(0, 30, 2, 270)[6:]
+    assert said(RATE, bad, look=None).verdict is Verdict.FAIL
+    assert said(RATE, (*bad, *good), look=None).verdict is Verdict.FAIL
+
+
+def test_doubt_keeps_it_from_passing_and_does_not_fail_it() -> None:
+    doubted = hours(0, 30, 0, 270, most=3)
+    assert said(RATE, doubted, look=None).verdict is Verdict.INCONCLUSIVE
+    assert said(RATE, doubted).verdict is Verdict.INCONCLUSIVE
+    slow = hours(3, 30, 0, 270, other_most=40)
+    assert said(LATENCY, slow).verdict is Verdict.INCONCLUSIVE, "the other arm may have been as slow"
+
+
+def test_partial_data_of_either_arm_never_pass() -> None:
+    rows = hours(0, 30, 0, 270)
+    for more in ({"arms": {"partial": True}}, {"partial": True}):
+        found = said(RATE, rows, **more)
+        assert found.verdict is Verdict.INCONCLUSIVE and "partial data never passes" in found.reason
+
+
+def test_the_second_day_of_a_soak_is_held_against_the_same_hours_of_the_day_before() -> None:
+    """The phase before lasted a day, this one goes on: at its look all of it counts, and no hour is bet on twice."""
+    first = hours(0, 15, 0, 30)
+    later = tuple(
+        one.model_copy(update={"at": one.at.replace("-05T", "-06T"), "other_n": 0}) for one in hours(2, 15, 0, 1)
+    )
+    rows = (*first, *(one.model_copy(update={"other_bad": 0}) for one in later[:12]))
+    gate = Gate.model_validate({**RATE.model_dump(), "against": "phase_before"})
+    found, alone = said(gate, rows), said(RATE, rows)
+    assert found.compared is not None and found.compared.value == pytest.approx(1 - 24 / 540)
+    assert alone.compared is not None and alone.compared.difference == 0, "of the baseline only the same hour counts"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"bad": None, "n": None}, "nothing was counted in the window"),
+        ({"bad": 9, "n": 5}, "9 failures of 5 requests cannot be"),
+        ({"arms": ()}, "its hours are not known"),
+        ({"n": 0, "bad": 0}, "nothing was counted in the window"),
+    ],
+)
+def test_no_data_is_no_data(fields: dict[str, Any], told: str) -> None:
+    evidence = seen(RATE, Arms(gate=RATE.id, other="the baseline", hours=hours(0, 30, 0, 270)))
+    found = judge(RATE, evidence.model_copy(update=fields), look=LOOKS[0], looks=LOOKS)
+    assert found.verdict is Verdict.NO_DATA and told in found.reason
+
+
+def test_counts_that_cannot_be_are_no_data() -> None:
+    found = said(RATE, (*hours(0, 30, 0, 270)[:-1], *hours(1, 30, 0, 270, most=0)[-1:]))
+    assert (
+        found.verdict is Verdict.NO_DATA and "both arms in the hour of 2026-01-05 23:00 UTC cannot be" in found.reason
+    )
+
+
+def test_what_a_gate_that_compares_lets_through_is_tried_as_of_any_other() -> None:
+    trials = trial([RATE, ERRORS, LATENCY], look=LOOKS[0], looks=LOOKS)
+    assert [(one.gate, one.mutation, one.reason) for one in trials if not one.ok] == []
+    assert sum(one.mutation == CONTROL for one in trials) == 3
+
+
+def test_how_many_requests_it_wants_is_known_beforehand() -> None:
+    n = fewest(RATE, LOOKS[0])
+    assert n is not None and 300 < n < 400
+    window = {"start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z", "query": "q", "bad": 0}
+    for few, verdict in ((n - 1, Verdict.INCONCLUSIVE), (n, Verdict.PASS)):
+        evidence = Evidence.model_validate({"measure": "success", "kind": "rate", **window, "n": few})
+        assert judge(RATE, supposed(RATE, evidence), look=LOOKS[0], looks=LOOKS).verdict is verdict
+
+
+@given(st.integers(100, 2000), st.integers(0, 3), st.integers(1, 9))
+def test_what_it_says_would_decide_it_does_if_nothing_changes(n: int, bad: int, times: int) -> None:
+    """Counts cannot be fractions: the canary's failures are rounded down, the other arm's up."""
+    found = judged_at(LOOKS[-1], bad, n, bad * times, n * times)
+    if found.needed is None:
+        return
+    more = 1 + found.needed / n
+    after = (math.floor(bad * more), math.ceil(n * more), math.ceil(bad * times * more), math.ceil(n * times * more))
+    assert judged_at(LOOKS[-1], *after).verdict is Verdict.PASS
+
+
+def judged_at(look: Look, *counts: int) -> GateResult:
+    gate = RATE.model_copy(update={"alert": Threshold(op="<", limit=0.5), "collapse": None})
+    return said(gate, hours(*counts, count=1), look=look)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"margin": None}, "against baseline needs its `margin`"),
+        ({"against": None}, "margin 0.01 without `against`"),
+        ({"kind": "gauge"}, "a gate of kind gauge cannot be compared"),
+        ({"against": "yesterday"}, "'baseline' or 'phase_before'"),
+        ({"margin": 0}, "greater than 0"),
+    ],
+)
+def test_a_declaration_that_cannot_be_meant_is_refused(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Gate.model_validate({**RATE.model_dump(), **fields})
