@@ -34,8 +34,8 @@ test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
 
-lab: $(STAMP) ## JupyterLab on the notebooks, with a healthy rollout in the embedded AWS
-	@$(BIN)/runbook lab
+lab: $(STAMP) ## JupyterLab beside a rollout in the embedded AWS (SCENARIO=async_failing to practise an incident)
+	@$(BIN)/runbook lab $(if $(SCENARIO),--scenario "$(SCENARIO)")
 
 lint: $(STAMP) ## ruff, mypy, import contracts, notebooks without outputs
 	@$(BIN)/ruff check .
