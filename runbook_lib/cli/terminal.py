@@ -54,7 +54,7 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any
             say_line("\t".join(row[one.key] for one in columns))
         return
     if title:
-        say(title, italic=True)
+        prose(title, italic=True)
     width = shutil.get_terminal_size().columns
     for number, line in enumerate(fitted(columns, listed, width)):
         typer.secho(line, bold=number == 0 or None)
