@@ -10,7 +10,7 @@ STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy architecture lock strip clean
+.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures lock strip clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-harm: $(STAMP) ## The harm forecast against worlds drawn at random, and do
 
 architecture: $(STAMP) ## Draw the rooms and their arrows into docs/architecture.md
 	@$(BIN)/python tests/architecture.py --write >/dev/null
+
+pictures: $(STAMP) ## The README's pictures anew, from a rehearsal; needs Chromium
+	@$(BIN)/python -m tests.pictures
 
 bench-healthy: $(STAMP) ## 300 soaks of a service that is well, and docs/healthy.md; fails where one is taken back
 	@$(BIN)/python tests/benchmarks/bench_healthy.py --write

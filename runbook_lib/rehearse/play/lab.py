@@ -42,6 +42,10 @@ from runbook_lib.rehearse.play.stage import only, overlaid, shown
 from runbook_lib.rehearse.world.scenario import Scenario
 
 HEALTHY = "healthy"
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "filebrowser-extension/browser": {"showLastModifiedColumn": False},  # a notebook's name has the room
+}
 SOAKED_H = 6
 
 
@@ -141,9 +145,10 @@ def workspace(parent: Path, release: str) -> Path:
     for env in ("dev", "staging", "prod"):
         values = {**overlaid(env, release), "archive": "archive"}
         (folder / "params" / f"{env}.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    for name, settings in _SETTINGS.items():
+        file = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(settings))
     (folder / "notebooks").mkdir()
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
         text = notebook.read_text(encoding="utf-8")
@@ -184,6 +189,7 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         # Nobody practising a rollout wants news, and there is no network to look for updates.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={folder / '.settings'}",
+        f"--LabApp.workspaces_dir={folder / '.workspaces'}",  # else it opens what was open the last time, in any lab
     ]
     # In JupyterLab's own terminal `runbook` is this one.
     path = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), os.environ.get("PATH", ""))))

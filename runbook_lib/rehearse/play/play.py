@@ -13,7 +13,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import iso, parse
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load
 from runbook_lib.record.archive import Archive
@@ -61,7 +61,7 @@ class Play(Rollout):
         stage, notebook = self.stage, self.from_start()[0]
         stage.set_up("async", HISTORY_H)
         params = stage.params["prod"]
-        take_as_passed(stage.root / stage.archive, params, notebook)
+        take_as_passed(stage.root / stage.archive, params, notebook, iso(self.aws.now()))
         before = params.policy.phases[notebook].before_percent
         if before:
             self._dial(before)
