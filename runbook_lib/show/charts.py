@@ -233,7 +233,7 @@ def _draw(
     axes.set_ylabel(unit)
     names = axes.get_legend_handles_labels()[1]
     beside = _beside_title(title, names)
-    heads = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(band) and not beside)]
+    heads = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(filled) and not beside)]
     head = min(_HEAD_MOST, max(heads))
     # The first intervals of a soak are nearly everything: the axis is made for what they come to.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
