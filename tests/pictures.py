@@ -1,6 +1,7 @@
 """The README's pictures, made from a rehearsal by `make pictures`: a terminal, JupyterLab, a report. Needs Chromium.
 
-Virtual days, seed and sizes are the same each time, and so is what happens; run ids and the real clock are of the day.
+Virtual day, seed, scenario and sizes are the same each time. Run ids and the real clock are of the day, and so are the
+minutes: the embedded AWS's clock ticks on while notebooks run, so a count may differ by a few requests.
 """
 
 from __future__ import annotations
