@@ -12,7 +12,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 # Each kernel and command is a process of its own: without compiled modules on disk each compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy architecture lock strip clean
+.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures lock strip clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,8 @@ test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser; prop
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
 
-lab: $(STAMP) ## JupyterLab on the notebooks, with a healthy rollout in the embedded AWS
-	@$(BIN)/runbook lab
+lab: $(STAMP) ## JupyterLab beside a rollout in the embedded AWS (SCENARIO=async_failing to practise an incident)
+	@$(BIN)/runbook lab $(if $(SCENARIO),--scenario "$(SCENARIO)")
 
 lint: $(STAMP) ## ruff, mypy, import contracts, notebooks without outputs
 	@$(BIN)/ruff check .
@@ -63,6 +63,9 @@ bench-harm: $(STAMP) ## The harm forecast against worlds drawn at random, and do
 
 architecture: $(STAMP) ## Draw the rooms and their arrows into docs/architecture.md
 	@$(BIN)/python tests/architecture.py --write >/dev/null
+
+pictures: $(STAMP) ## The README's pictures anew, from a rehearsal; needs Chromium
+	@$(BIN)/python -m tests.pictures
 
 bench-healthy: $(STAMP) ## 300 soaks of a service that is well, and docs/healthy.md; fails where one is taken back
 	@$(BIN)/python tests/benchmarks/bench_healthy.py --write

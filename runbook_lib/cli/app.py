@@ -154,7 +154,7 @@ def status(
 def _show_status(seen: Status) -> None:
     for line in seen.unread():
         prose(line, fg="red", bold=True)
-    if seen.unfinished:
+    if seen.unfinished and not seen.next_words.startswith(seen.unfinished):  # once is enough
         prose(seen.unfinished, fg="red", bold=True)
     prose(seen.head, bold=True)
     columns = (
@@ -169,7 +169,7 @@ def _show_status(seen: Status) -> None:
     table(seen.title, columns, seen.rows())
     for reminder in seen.reminders():
         prose(reminder, fg="yellow")
-    prose(f"next: {seen.next_words}", bold=True)
+    prose(f"next: {seen.next_words}", fg="red" if seen.unfinished else None, bold=True)
     if seen.next:
         say(seen.next, bold=True)
 

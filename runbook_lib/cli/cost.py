@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.judge import words
+
+if TYPE_CHECKING:
+    from runbook_lib.commands.cost import CostReport
 
 _EXITS = """\b
 Exit codes:
@@ -17,6 +23,11 @@ Exit codes:
   1  error: AWS not reachable, credentials expired, or nothing to make a bill of
   2  bad usage, bad parameters or a price list that is wrong
   3  the gate on the cost fails: a human is needed"""
+
+_HEAD = ("scope", "service", "paid", "USD", "USD a VPR", "USD a request")
+_MONTH = ("traffic", "VPRs", "infrastructure", "tokens", "USD", "fixed", "by use")
+_RANKS = {"USD a request": 1, "paid": 2, "fixed": 2, "by use": 1}
+"""Short heads for a terminal, and what is left out first on a narrow one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,9 +65,37 @@ def cost(
         typer.echo(json.dumps(plain(done.as_dict())))
     elif csv_:
         typer.echo(done.as_csv(), nl=False)
+    elif sys.stdout.isatty():
+        _show(done)
     else:
         say(done.text())
     if not done.billed:
         say(f"runbook: no bill: {'; '.join((*done.own.notes, *done.sync.notes))}", fg="red", err=True)
         raise typer.Exit(int(Exit.ERROR))
     raise typer.Exit(int(Exit.HOLD if done.too_dear else Exit.OK))
+
+
+def _show(done: CostReport) -> None:
+    """Both bills for a terminal, fitted to its width."""
+    from runbook_lib.show import cost as shown
+
+    def listed(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], ranks: Mapping[str, int]) -> None:
+        columns = [Column(name, str(place), rank=ranks.get(name, 0)) for place, name in enumerate(head)]
+        table(title, columns, [{str(place): cell for place, cell in enumerate(row)} for row in rows])
+
+    for item, judged in ((done.own, True), (done.sync, False)):
+        if not item.extra.get("lines"):
+            prose(str(shown.cost_table(item, judged=judged)))
+            continue
+        listed(shown.caption(item, judged=judged), _HEAD, shown.bill(item), _RANKS)
+        prose(shown.note(item, judged=judged))
+        if judged and (own := shown.watching(item)):
+            listed(shown.WATCHING_CAPTION, shown.WATCHING, own, {})
+            prose(shown.WATCHING_NOTE)
+    if done.months:
+        listed(shown.MONTH_CAPTION, _MONTH, shown.month_rows(done.months), _RANKS)
+        prose(shown.MONTH_NOTE)
+        if done.even:
+            prose(shown.even_words(done.even))
+    if done.gate:
+        prose(f"{words.said(done.gate.verdict)}: {done.gate.reason}", bold=True)

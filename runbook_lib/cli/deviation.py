@@ -11,6 +11,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import when
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.terminal import prose, say
+from runbook_lib.judge.words import setting
 
 _Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
 
@@ -45,7 +46,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     if not found:
         say(f"none in {loaded.env}")
     for one in found:
-        prose(f"{one['check']}: {one['was']} -> {one['now']}", bold=True)
+        prose(f"{one['check']}: {setting(one['was'])} -> {setting(one['now'])}", bold=True)
         prose(f"{one['by']}, {when(one['at'])}, {one['incident']}\n{one['why']}", indent="  ")
 
 
@@ -107,7 +108,7 @@ def adopt(
     deviations.close(archive, loaded, [deviation], "adopted", by=by.strip(), at=iso(identity.now), arn=identity.arn)
     one = known[deviation]
     sentence = (
-        f"{one.title} is {one.value} by the code now, says {by.strip()}; let params/service.yaml or "
+        f"{one.title} is {setting(one.value)} by the code now, says {by.strip()}; let params/service.yaml or "
         "params/inventory.yaml expect it too"
     )
     say(json.dumps({"check": deviation, "sentence": sentence}) if json_ else sentence)

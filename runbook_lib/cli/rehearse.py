@@ -136,14 +136,33 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
 
 
 def lab(
-    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated world.")] = 7,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            help="Practise: a scenario in which something goes wrong (see --list), or a YAML file of your own."
+        ),
+    ] = "healthy",
     port: Annotated[int, typer.Option(help="Port of JupyterLab; 0 takes a free one.")] = 8888,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    list_: Annotated[bool, typer.Option("--list", help="List what can be practised, and stop.")] = False,
 ) -> None:
-    """JupyterLab on the notebooks, with a healthy rollout running in the embedded AWS.
+    """JupyterLab on the notebooks, with a rollout under way in the embedded AWS: no account, no network.
+
+    The healthy one is for looking around. With --scenario something goes wrong during a soak: the terminal says what
+    you are called for and what to do first, the clock runs on, and at the end it says how long it took and what was
+    right.
 
     Ends with Ctrl-C, and takes the embedded AWS down with it.
+
+    Example: [bold]runbook lab --scenario async_failing[/bold]
     """
+    if list_:
+        from runbook_lib.rehearse.play.matrix import listing
+        from runbook_lib.rehearse.play.practice import practised
+
+        table("", _SCENARIOS, listing(practised()))
+        return
     from runbook_lib.rehearse.play.lab import lab as start
 
-    raise typer.Exit(start(seed=seed, port=port, browser=browser))
+    raise typer.Exit(start(seed=seed, port=port, browser=browser, scenario=scenario))

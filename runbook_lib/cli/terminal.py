@@ -54,7 +54,7 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any
             say_line("\t".join(row[one.key] for one in columns))
         return
     if title:
-        say(title, italic=True)
+        prose(title, italic=True)
     width = shutil.get_terminal_size().columns
     for number, line in enumerate(fitted(columns, listed, width)):
         typer.secho(line, bold=number == 0 or None)
@@ -66,9 +66,12 @@ def say_line(line: str) -> None:
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    """Head and rows as lines of at most `width` characters, if what may not be left out fits into them."""
+    """Head and rows as lines of at most `width` characters, if what may not be left out fits into them.
+
+    A column that may be left out and says nothing in any row is left out.
+    """
     wide = {one.key: max([len(one.name), *(len(row[one.key]) for row in rows)]) for one in columns}
-    whole = [one for one in columns if not one.prose]
+    whole = [one for one in columns if not one.prose and not (one.rank and rows and not any(r[one.key] for r in rows))]
     while sum(wide[one.key] + len(_GAP) for one in whole) - len(_GAP) > width and any(one.rank for one in whole):
         whole.remove(max(whole, key=lambda one: one.rank))
     prose = [one for one in columns if one.prose and any(row[one.key] for row in rows)]

@@ -13,7 +13,7 @@ import typer
 from runbook_lib.base import foreign, window
 from runbook_lib.cli.options import Confirm, ParamsFile, Set
 from runbook_lib.cli.streams import closed
-from runbook_lib.cli.terminal import Column, fitted, say
+from runbook_lib.cli.terminal import Column, fitted, prose, say
 
 if TYPE_CHECKING:
     from runbook_lib.commands.watch import Watch
@@ -44,6 +44,8 @@ _GATES = (
     Column("n", "n", rank=2),
     Column("target", "target", rank=1),
 )
+_WHOLE = ("  next:", "  record:")
+"""Lines with a command or a path: to be pasted, so they are not wrapped."""
 _SHOWN = 8
 """Lines of what happened before, under the live table."""
 
@@ -89,7 +91,7 @@ def watch(
             _live(one)
         else:
             for look in one.looks(once=once):
-                say("\n".join(lines(look)))
+                told(look)
                 if _unheard(one):
                     break
     except KeyboardInterrupt:
@@ -114,6 +116,12 @@ def lines(look: Look) -> list[str]:
     said += [f"  done:   {look.action}"] if look.action else []
     said += [f"  next:   {look.next}"] if look.ends or look.decision == "ERROR" else []
     return said + ([f"  record: {look.record}"] if look.record else [])
+
+
+def told(look: Look) -> None:
+    """Prints a look as lines; on a terminal wrapped between words."""
+    for line in lines(look):
+        (say if line.startswith(_WHOLE) else prose)(line)
 
 
 def when(look: Look) -> str:

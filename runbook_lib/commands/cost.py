@@ -17,6 +17,7 @@ from typing import Any
 from runbook_lib.base.aws import Aws, caller
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, GateResult, Look, Verdict
 from runbook_lib.judge.money.projection import BreakEven, Month
@@ -102,7 +103,7 @@ class CostReport:
         if self.months:
             parts.append(str(month_table(self.months, self.even)))
         if self.gate:
-            parts.append(f"{self.gate.verdict}: {self.gate.reason}")
+            parts.append(f"{words.said(self.gate.verdict)}: {self.gate.reason}")
         return "\n".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 
 from runbook_lib.base.window import when
@@ -193,6 +194,15 @@ def instant(at: object) -> str:
     except ValueError:
         return str(at)
     return when(moment + dt.timedelta(seconds=59, microseconds=999_999))
+
+
+def setting(value: object) -> str:
+    """The value of a setting for reading: `none` where it is not set, lists and mappings as JSON."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def shown(reason: str) -> str:

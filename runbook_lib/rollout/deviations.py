@@ -11,6 +11,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.judge.incidents.deviation import Act, Deviation, Said, still_open
+from runbook_lib.judge.words import setting
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, book, enter
@@ -50,7 +51,7 @@ def say(archive: Archive, params: Params, act: Act, deviation: Deviation, *, by:
         ArchiveError: the archive cannot be written.
     """
     facts = {"act": act, **deviation.model_dump(mode="json")}
-    text = f"{act}: {deviation.title}, {deviation.was} -> {deviation.value}; {deviation.why}"
+    text = f"{act}: {deviation.title}, {setting(deviation.was)} -> {setting(deviation.value)}; {deviation.why}"
     entry = Entry(kind=KIND, item=deviation.check, by=by, at=at, text=text, facts=facts)
     enter(archive, params, entry, arn)
 

@@ -125,7 +125,8 @@ def _first(
                 return _of(line)
     if deviations:
         one = deviations[0]
-        told = f"{one['setting']} is still {one['now']}, by the code {one['was']}: undo it, or adopt it into the code"
+        set_to, was = words.setting(one["now"]), words.setting(one["was"])
+        told = f"{one['setting']} is still {set_to}, by the code {was}: undo it, or adopt it into the code"
         return Next("deviation", hints.undo(params, one["check"]), words.sentence(told))
     return Next("nothing", "", "Nothing is due.")
 

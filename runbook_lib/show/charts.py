@@ -129,11 +129,15 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
 
 
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
-    """`panel` as an image that carries its description; a printed page may end between two of its charts."""
+    """`panel` as an image that carries its description; a printed page may end between two of its charts.
+
+    Not before the last one: it has the time axis, and a figure of two would be torn from it.
+    """
     figure = panel(groups, marks=marks, title=title)
     height, told = figure.get_figheight(), [describe(**_told({"marks": marks, **_ready(group)})) for group in groups]
     ends = [(1 - axes.get_position().y1) * height - _TITLE_IN for axes in figure.axes[1:]] + [height]
-    return image(figure, cuts=list(zip(ends, told, strict=True)))
+    parts = list(zip(ends, told, strict=True))
+    return image(figure, cuts=[*parts[:-2], (height, " ".join(told[-2:]))])
 
 
 def describe(
@@ -233,7 +237,7 @@ def _draw(
     axes.set_ylabel(unit)
     names = axes.get_legend_handles_labels()[1]
     beside = _beside_title(title, names)
-    heads = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(band) and not beside)]
+    heads = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(filled) and not beside)]
     head = min(_HEAD_MOST, max(heads))
     # The first intervals of a soak are nearly everything: the axis is made for what they come to.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]

@@ -39,7 +39,7 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
 
 def _rows(checks: Iterable[Check], caption: str) -> Shown:
     rows = [[_verdict(one), _title(one), one.expected or "–", _found(one), _why(one)] for one in checks]
-    return table(("Verdict", "Check", "Expected", "Found", "Why"), rows, caption=caption)
+    return table(("Verdict", "Check", "Expected", "Found", "Why"), rows, caption=caption, kind="checks")
 
 
 def _found(one: Check) -> str:

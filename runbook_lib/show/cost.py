@@ -13,7 +13,13 @@ from runbook_lib.judge.money.statement import Row, statement
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, Shown, span, stack, table
 
-_HEAD = ("Scope", "Service", "Paid", "USD in the window", "USD per successful VPR", "USD per request")
+HEAD = ("Scope", "Service", "Paid", "USD in the window", "USD per successful VPR", "USD per request")
+WATCHING = ("The runbook's own", "USD in the window")
+WATCHING_CAPTION = "What watching costs"
+WATCHING_NOTE = "Of this look, and for the window's hours of its alarms and dashboard. Not in the cost of a VPR."
+MONTH = ("Traffic", "VPRs", "Infrastructure, USD", "Tokens, USD", "Both, USD", "Of it fixed", "Of it by use")
+MONTH_CAPTION = "A month, projected"
+MONTH_NOTE = "730 hours like those of the window; fixed charges do not grow with the traffic."
 
 
 def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
@@ -27,14 +33,13 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
     lines = item.extra.get("lines", ())
     if not lines:
         return line(f"Cost per VPR: {'; '.join(item.notes) or item.proven_zero_by or 'nothing to add up'}.")
-    done, requests = item.n or 0, int(item.extra.get("requests") or 0)
-    rows = [_row(one) for one in statement(lines, done, requests)]
-    side = "Asynchronous" if judged else "Synchronous"
-    caption = f"{side}: cost of {done:,} successful VPRs, {span(item.start, item.end)}"
-    scope = item.extra.get("scope")
-    whose = f"The gate judges: {scope}." if judged else f"No gate is about this side; {scope} has this spread."
-    note = f"{item.query}. {whose} {_spread(item)}"
-    parts = [table(_HEAD, rows, caption=caption, note=note)]
+    rows: list[list[object]] = [
+        [*cells[:3], *(Cell(text, nowrap=True) for text in cells[3:])]
+        if service
+        else [Cell(text, f"<b>{html.escape(text)}</b>", nowrap=True) for text in cells]
+        for service, cells in _cells(item)
+    ]
+    parts = [table(HEAD, rows, caption=caption(item, judged=judged), note=note(item, judged=judged))]
     if item.extra.get("stale"):
         parts.insert(0, line(f"⚠ {item.extra['stale']}"))
     if judged and item.extra.get("runbook"):
@@ -42,15 +47,36 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
     return stack(*parts)
 
 
-def _row(row: Row) -> list[object]:
+def caption(item: Evidence, *, judged: bool = True) -> str:
+    """What the bill is of."""
+    side = "Asynchronous" if judged else "Synchronous"
+    return f"{side}: cost of {item.n or 0:,} successful VPRs, {span(item.start, item.end)}"
+
+
+def note(item: Evidence, *, judged: bool = True) -> str:
+    """How the bill was made, and which line of it is judged."""
+    scope = item.extra.get("scope")
+    whose = f"The gate judges: {scope}." if judged else f"No gate is about this side; {scope} has this spread."
+    return f"{item.query}. {whose} {_spread(item)}"
+
+
+def bill(item: Evidence) -> list[list[str]]:
+    """The rows below `HEAD`."""
+    return [cells for _, cells in _cells(item)]
+
+
+def _cells(item: Evidence) -> list[tuple[bool, list[str]]]:
+    """Whether each row is a service's, or a sum; and its cells."""
+    done, requests = item.n or 0, int(item.extra.get("requests") or 0)
+    return [(bool(row.service), _row(row)) for row in statement(item.extra.get("lines", ()), done, requests)]
+
+
+def _row(row: Row) -> list[str]:
     if row.service:
         first, second, paid = row.scope, row.service, "fixed" if row.fixed else "by use"
     else:
         first, second, paid = ("both", "total", "") if row.scope == "both" else (row.scope, "subtotal", "")
-    cells = [first, second, paid, money(row.usd), _each(row.usd, row.per_vpr), _each(row.usd, row.per_request)]
-    if row.service:
-        return [*cells[:3], *(Cell(text, nowrap=True) for text in cells[3:])]
-    return [Cell(text, f"<b>{html.escape(text)}</b>", nowrap=True) for text in cells]
+    return [first, second, paid, money(row.usd), _each(row.usd, row.per_vpr), _each(row.usd, row.per_request)]
 
 
 def money(usd: Decimal) -> str:
@@ -71,21 +97,21 @@ def _spread(item: Evidence) -> str:
     return f"95 % interval: {item.low:.6f} to {item.high:.6f} USD ({how})."
 
 
+def watching(item: Evidence) -> list[list[str]]:
+    """The runbook's own bill below `WATCHING`; empty: it has none."""
+    rows = statement(item.extra.get("runbook") or (), 0, 0)
+    return [[row.service or "total", money(row.usd)] for row in rows if row.service or row.scope == "both"]
+
+
 def _runbook(item: Evidence) -> Shown:
     """The runbook's own bill: beside the service's, for it is no part of what a report costs."""
-    rows = statement(item.extra["runbook"], 0, 0)
-    cells: list[list[object]] = [
-        [row.service or "total", Cell(money(row.usd), nowrap=True)]
-        for row in rows
-        if row.service or row.scope == "both"
-    ]
-    note = "Of this look, and for the window's hours of its alarms and dashboard. Not in the cost of a VPR."
-    return table(("The runbook's own", "USD in the window"), cells, caption="What watching costs", note=note)
+    cells: list[list[object]] = [[name, Cell(usd, nowrap=True)] for name, usd in watching(item)]
+    return table(WATCHING, cells, caption=WATCHING_CAPTION, note=WATCHING_NOTE)
 
 
-def month_table(months: Sequence[Month], even: BreakEven | None) -> Shown:
-    """A month at this many times the traffic, and from where on provisioned capacity would be the cheaper."""
-    rows = [
+def month_rows(months: Sequence[Month]) -> list[list[str]]:
+    """The rows below `MONTH`."""
+    return [
         [
             f"{one.times:g} x",
             f"{one.successes:,.0f}",
@@ -93,9 +119,12 @@ def month_table(months: Sequence[Month], even: BreakEven | None) -> Shown:
         ]
         for one in months
     ]
-    head = ("Traffic", "VPRs", "Infrastructure, USD", "Tokens, USD", "Both, USD", "Of it fixed", "Of it by use")
-    note = "730 hours like those of the window; fixed charges do not grow with the traffic."
-    shown = table(head, rows, caption="A month, projected", note=note)
+
+
+def month_table(months: Sequence[Month], even: BreakEven | None) -> Shown:
+    """A month at this many times the traffic, and from where on provisioned capacity would be the cheaper."""
+    rows: list[list[object]] = [[*row] for row in month_rows(months)]
+    shown = table(MONTH, rows, caption=MONTH_CAPTION, note=MONTH_NOTE)
     return stack(shown, line(even_words(even))) if even else shown
 
 

@@ -92,26 +92,28 @@ def table(
     note: str = "",
     wrap_head: bool = False,
     last_below: bool = False,
+    kind: str = "",
 ) -> Shown:
     """A table from rows of strings, numbers or `Cell`s; without rows it says so. Names of columns stay on one line,
     unless `wrap_head`.
 
     Args:
         last_below: in HTML the last column, a sentence, stands on a line of its own below the rest of its row.
+        kind: a class in HTML, whose cells know their column's name: a report draws it otherwise on a narrow page.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     parts = [f'<div style="{FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
     if caption:
         parts.append(f'<div style="font-weight:600;margin:0 0 4px">{foreign.html(caption)}</div>')
     if cells:
-        parts.append(f'<table style="{_TABLE}">')
+        parts.append(f'<table class="{kind}" style="{_TABLE}">' if kind else f'<table style="{_TABLE}">')
         if any(head):
             style = f"{_HEAD};white-space:{'normal' if wrap_head else 'nowrap'};vertical-align:bottom"
             names = "".join(_named(name, style) for name in (head[:-1] if last_below else head))
             parts.append(f"<thead><tr>{names}</tr></thead>")
         parts.append("<tbody>")
         for row in cells:
-            parts.append(_two_lines(row) if last_below else _row(row, _CELL))
+            parts.append(_two_lines(row) if last_below else _row(row, _CELL, head if kind else ()))
         parts.append("</tbody></table>")
     else:
         parts.append("<div>nothing to show</div>")
@@ -126,8 +128,12 @@ def _named(name: str, style: str) -> str:
     return f'<th scope="col" style="{style}">{foreign.html(name)}</th>' if name else f'<td style="{style}"></td>'
 
 
-def _row(cells: Sequence[Cell], style: str) -> str:
-    inner = (f'<td style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>' for c in cells)
+def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
+    named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
+    inner = (
+        f'<td{name} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        for name, c in zip(named, cells, strict=True)
+    )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 
 
@@ -142,8 +148,13 @@ def _two_lines(cells: Sequence[Cell]) -> str:
 
 
 def inline(text: str) -> str:
-    """Escaped; what stands between backticks is a command."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", foreign.html(text))
+    """Escaped; what stands between backticks is a command, and no line of it ends within `--set`."""
+
+    def command(found: re.Match[str]) -> str:
+        options = re.sub(r"(?<!\S)--[\w-]+", r'<span style="white-space:nowrap">\g<0></span>', found[1])
+        return f"<code>{options}</code>"
+
+    return re.sub(r"`([^`]+)`", command, foreign.html(text))
 
 
 def caption_line(text: str) -> Shown:
@@ -197,4 +208,4 @@ def where_table(facts: Mapping[str, object]) -> Shown:
 def edged(text: str, colour: str | None = None) -> Shown:
     """A line of text; with a colour, a bar of it beside the line."""
     edge = f";border-left:4px solid {colour};padding-left:8px;font-weight:600" if colour else ""
-    return Shown(f'<div style="{FONT};font-size:13px;margin:3px 0{edge}">{foreign.html(text)}</div>', text)
+    return Shown(f'<div style="{FONT};font-size:13px;margin:3px 0{edge}">{inline(text)}</div>', text)

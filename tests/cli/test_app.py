@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import Exit, RedVerdict, Refused, RunbookError, UsageError
-from runbook_lib.cli.app import _show_status, app, main
+from runbook_lib.cli.app import app, main
 from runbook_lib.cli.options import placed
 from runbook_lib.cli.rehearse import rehearse
 from runbook_lib.commands.status import Status
@@ -167,23 +166,6 @@ STATUS = Status(
     exit_code=3,
     unfinished="rollback 1 (run 4f1c9a7be210) is not proven yet: async is off, still to be seen: the split is 0 %",
 )
-
-
-@pytest.mark.parametrize("width", [60, 80, 100, 200, None])
-def test_status_is_whole_at_any_width_and_in_a_pipe(
-    width: int | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if width is not None:
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-        monkeypatch.setenv("COLUMNS", str(width))
-    _show_status(STATUS)
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
-    assert lines[-1] == STATUS.next, "the command stands on one line, to be pasted"
-    told = " ".join(" ".join(lines).split())
-    for word in ("06_phase1_10_percent", "rollback_1_async_failing", "4f1c9a7be210)", "✘ hold", "weight in force 0 %"):
-        assert word in told
-    assert not re.search(r"[{\[]'|None|True|False", told)
-    assert width is None or all(len(line) <= width for line in lines[:-1]), lines
 
 
 def test_status_watch_asks_again_and_ends_with_the_code_of_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import signal
@@ -41,13 +42,13 @@ class Lab:
         return Archive(self.folder / "archive")
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]:
-    home = tmp_path_factory.mktemp("lab")
+@contextlib.contextmanager
+def opened(home: Path, *options: str) -> Iterator[Lab]:
+    """`runbook lab` in a project of its own in `home`; ended as a terminal does it."""
     for name in ("params", "notebooks"):
         shutil.copytree(ROOT / name, home / name)
     log = home / "log"
-    command = [sys.executable, "-m", "runbook_lib.cli.app", "lab", "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "runbook_lib.cli.app", "lab", "--no-browser", "--port", "0", *options]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=home, stdout=out, stderr=subprocess.STDOUT, text=True)
     try:
@@ -63,14 +64,26 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]
             process.wait(30)
 
 
-def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browser: Any) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.goto(f"{lab.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={lab.token}")
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]:
+    with opened(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+def run_all(page: Any) -> Any:
+    """Run All in the notebook that is open; the line that says that its record is sealed."""
     page.locator(".jp-StatusBar-Widget", has_text="Idle").first.wait_for(timeout=60_000)
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-    note = page.get_by_text(SEALED).first
-    note.wait_for(timeout=60_000)
+    note = page.locator(".jp-NotebookPanel:visible").get_by_text(SEALED).first
+    note.wait_for(timeout=90_000)
+    return note
+
+
+def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"{lab.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={lab.token}")
+    note = run_all(page)
     run_id = SEALED.search(note.inner_text())[1]  # type: ignore[index]
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.get_by_text("Would you like to get notified").count() == 0
@@ -160,3 +173,44 @@ def test_ctrl_c_takes_everything_down(lab: Lab, browser: Any) -> None:
         time.sleep(0.1)
     assert left == []
     assert lab.archive.records()
+
+
+def in_view(page: Any, text: str) -> Any:
+    """The visible text of the open notebook that is on the screen as it stands, nothing scrolled for it."""
+    found = page.locator(".jp-NotebookPanel:visible").get_by_text(text)
+    height = page.viewport_size["height"]
+    boxes = [(one, one.bounding_box()) for one in found.all()]
+    seen = [one for one, box in boxes if box and box["height"] and box["y"] >= 0 and box["y"] + box["height"] <= height]
+    assert seen, f"{text!r} is not on the screen: {[box for _, box in boxes]}"
+    return seen[0]
+
+
+def test_from_something_is_wrong_to_async_is_off_without_scrolling(browser: Any, tmp_path: Path) -> None:
+    """As whoever is on call: the page, the phase's notebook, what it says is next, the rollback's notebook, its end."""
+    with opened(tmp_path, "--scenario", "async_failing") as practice:
+        assert f"open {NOTEBOOK} and Run All" in (tmp_path / "log").read_text()
+        page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        page.goto(f"{practice.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={practice.token}")
+        run_all(page)
+        in_view(page, "ROLLBACK. Next: Run rollback_1: it turns async off at once")
+
+        page.locator(".jp-DirListing-item", has_text=re.compile("^rollback_1")).dblclick()
+        page.locator(".jp-NotebookPanel:visible .cm-line", has_text="mode = ").wait_for(timeout=30_000)
+        for line, said in (('mode = "plan"', 'mode = "apply"'), ('confirm = ""', 'confirm = "prod"')):
+            in_view(page, line).click()
+            page.keyboard.press("Home")
+            page.keyboard.press("Shift+End")
+            page.keyboard.insert_text(said)
+        note = run_all(page)
+        run_id = SEALED.search(note.inner_text())[1]  # type: ignore[index]
+        in_view(page, "ASYNC IS OFF")
+        in_view(page, f"Record {run_id} sealed")
+        page.close()
+
+        record = practice.archive.load(practice.archive.find(run_id))
+        assert (record.mode, record.told.word, (record.traffic_after or {})["weight"]) == ("apply", "ASYNC IS OFF", 0)
+        practice.process.send_signal(signal.SIGTERM)
+        assert practice.process.wait(30) == 0
+    closing = (tmp_path / "log").read_text().rpartition("How it went")[2]
+    assert re.search(r"async was off \d+ (s|min \d+ s) after the call, by the switch", closing)
+    assert "✔ rollback 1: the right answer" in closing and f"ASYNC IS OFF (run {run_id})" in closing

@@ -12,7 +12,9 @@ import pypdfium2
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
+from runbook_lib.judge.gates.checks import check
 from runbook_lib.record.entry import Kind
+from runbook_lib.show.checks import checks_table
 from tests.reports import unpacked
 
 NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -127,6 +129,21 @@ def test_on_a_telephone_the_page_does_not_scroll_sideways_and_everything_can_be_
             above, below = gate.bounding_box(), why.bounding_box()
             assert below["y"] >= above["y"] + above["height"] - 1
             assert below["x"] >= 0 and below["x"] + below["width"] <= PHONE["width"]
+
+
+def test_on_a_telephone_nothing_of_a_change_or_a_check_is_out_of_sight(page: Any) -> None:
+    long = check("a.b", "Alarm on the queue: exists", False, "must be made by this step " * 9, expected="x", found="y")
+    shown = f'<div class="output">{checks_table([long], "Alarms")._repr_html_()}</div>'
+    page.evaluate("shown => document.querySelector('main').insertAdjacentHTML('beforeend', shown)", shown)
+    page.set_viewport_size(PHONE)
+    cells = page.evaluate("""() => [...document.querySelectorAll(':is(.changes, .checks) tbody tr > *')]
+        .filter(one => one.checkVisibility() && one.textContent.trim())
+        .map(one => [one, one.getBoundingClientRect()])
+        .map(([one, box]) => [one.textContent.slice(0, 40), box.right,
+            one.parentElement.getBoundingClientRect().right, box.width])""")
+    page.evaluate("document.querySelector('main').lastElementChild.remove()")
+    assert len(cells) >= 5
+    assert [one for one in cells if one[1] > min(one[2] + 1, PHONE["width"]) or one[3] < 20] == []
 
 
 def test_every_link_leads_somewhere(page: Any) -> None:

@@ -171,6 +171,19 @@ def test_no_two_labels_overlap(gate: Find, name: str, values: tuple[float, ...])
         assert not first.padded(-1).overlaps(second.padded(-1)), f"{one} / {other}"
 
 
+@pytest.mark.parametrize("title", ["Jobs", "P95 worker duration, without the wait in the queue, of each function"])
+@pytest.mark.parametrize("name", [None, "error_rate", "queue_depth", "generation_time"])
+@pytest.mark.parametrize("values", [(100, 100), (0, 60), (3, 90, 400), (0, 0)])
+def test_a_legend_covers_no_data(gate: Find, title: str, name: str | None, values: tuple[float, ...]) -> None:
+    series = {"the synchronous route": points(*values * 12), "the asynchronous route": points(*values * 12)}
+    figure = charts.timeline(series, title=title, unit="s", gate=gate(name) if name else None)
+    axes = figure.axes[0]
+    box = dict(boxes(figure, axes))["legend"]
+    drawn = [point for line in axes.lines if len(line.get_xdata()) > 2 for point in line.get_xydata()]
+    assert len(drawn) >= 2 * 12
+    assert [at for at in axes.transData.transform(drawn) if box.contains(*at)] == []
+
+
 def test_nothing_is_cut_off(gate: Find) -> None:
     marks = [(T0 + dt.timedelta(minutes=285), "taken back by AppConfig")]
     figure = charts.timeline(
@@ -316,9 +329,12 @@ def test_a_panel_is_cut_between_its_charts_and_each_part_says_what_it_is() -> No
     start = dt.datetime(2026, 11, 9, tzinfo=dt.UTC)
     points = [(start + dt.timedelta(hours=hour), float(hour)) for hour in range(5)]
     groups = [{"series": {name: points}, "title": name, "unit": "s"} for name in ("first", "second", "third")]
+    for few in (1, 2):
+        assert charts.timelines(groups[:few])._repr_html_().count("<img") == 1
     markup = charts.timelines(groups)._repr_html_()
     told = re.findall(r'alt="([^"]+)"', markup)
-    assert [text.split(" ")[0] for text in told] == ["first", "second", "third"]
+    assert [text.split(" ")[0] for text in told] == ["first", "second"]
+    assert ". third (s): " in told[1], "the last two stay together: the time axis is theirs"
     for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", markup):
         picture = Image.open(io.BytesIO(base64.b64decode(data))).convert("L")
         for row in (0, picture.height - 1):

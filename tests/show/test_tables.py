@@ -401,3 +401,19 @@ def test_the_banner_names_a_time_once(outcome: Outcome) -> None:
     at = "2026-11-11T04:00:06Z"
     said = outcome.model_copy(update={"next": "Run again at 2026-11-11 04:01 UTC.", "come_back_at": at})
     assert "Come back" not in str(verdicts.verdict_banner(said))
+
+
+@given(st.lists(st.sampled_from(["runbook", "--set", "--params", "params/prod.yaml", "a=b<c", "-f"]), min_size=1))
+def test_a_command_is_set_apart_and_no_line_ends_within_an_option(words: list[str]) -> None:
+    found = tables.inline(f"Run it: `{' '.join(words)}` now; mind --this")
+    assert re.sub(r"<[^>]+>", "", found) == tables.inline(f"Run it: {' '.join(words)} now; mind --this")
+    inside = found[found.index("<code>") : found.index("</code>")]
+    kept = re.findall(r'<span style="white-space:nowrap">(.*?)</span>', inside)
+    assert kept == [word for word in words if word.startswith("--")]
+    assert "<span" not in found[found.index("</code>") :]
+
+
+def test_the_last_line_of_a_run_sets_its_command_apart() -> None:
+    outcome = Outcome(decision="HOLD", reason="why", next="Do it. The command: `runbook run 06`")
+    markup = verdicts.closing_note("4f1c9a7be210", outcome, None)._repr_html_()
+    assert "<code>runbook run 06</code>" in markup and "`" not in markup

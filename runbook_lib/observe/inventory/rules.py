@@ -13,6 +13,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.judge.model import Frozen, Verdict
+from runbook_lib.judge.words import setting
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import metric
@@ -298,7 +299,8 @@ def deviating(one: Check, deviations: Mapping[str, Deviation]) -> Check:
         return one
     told = one.reason.removesuffix(f"; {FIX}")
     if one.facts.get("value") != known.value:
-        reason = f"{told}; a deviation to {known.value} is on record ({known.words}), and this is another value; {FIX}"
+        on_record = f"a deviation to {setting(known.value)} is on record ({known.words})"
+        reason = f"{told}; {on_record}, and this is another value; {FIX}"
         return one.model_copy(update={"reason": reason})
     reason = f"recorded deviation ({known.words}): {told}; undo it, or adopt it into the infrastructure code"
     facts = {**one.facts, "deviation": known.model_dump(mode="json")}

@@ -1,4 +1,5 @@
-"""JupyterLab on the notebooks, beside an embedded AWS in which a healthy rollout is under way, and goes on.
+"""JupyterLab on the notebooks, beside an embedded AWS in which a rollout is under way, and goes on: a healthy one, or
+one in which something goes wrong, to practise.
 
 The notebooks are copies in a folder of their own, with the rehearsal's parameters as their defaults: Run All works at
 once, whatever is tried stays there, and the project's notebooks and archive are not touched.
@@ -15,51 +16,124 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.foreign import markup
 from runbook_lib.base.ports import free_port
+from runbook_lib.base.window import when
+from runbook_lib.observe.traffic.state import read_state
 from runbook_lib.params.load import project_root
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play import jupyter
 from runbook_lib.rehearse.play.board import Board
-from runbook_lib.rehearse.play.director import Rehearsal, Scene, curtain
+from runbook_lib.rehearse.play.debrief import debrief
+from runbook_lib.rehearse.play.director import Rehearsal, curtain
 from runbook_lib.rehearse.play.passing import passing
-from runbook_lib.rehearse.play.stage import only, overlaid, shown, take_as_passed
+from runbook_lib.rehearse.play.play import Play
+from runbook_lib.rehearse.play.practice import Call, called, scenario_for
+from runbook_lib.rehearse.play.stage import only, overlaid, shown
+from runbook_lib.rehearse.world.scenario import Scenario
 
-HISTORY_H = 24
+HEALTHY = "healthy"
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "filebrowser-extension/browser": {"showLastModifiedColumn": False},  # a notebook's name has the room
+}
 SOAKED_H = 6
-NOTEBOOK = "06_phase1_10_percent"
 
 
-def lab(*, seed: int, port: int, browser: bool) -> int:
+def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
     """Prepares the stage, starts JupyterLab, and takes both down together.
+
+    Args:
+        scenario: another than the healthy one is an exercise: it is told how it went at the end.
 
     Returns:
         JupyterLab's exit code.
+
+    Raises:
+        UsageError: no such scenario, or none to practise.
     """
+    known = scenario_for(scenario)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # terminated is ended: everything is taken down
     progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
         said.append(aws.endpoint)
     with aws, only(aws.env):
-        rehearsal = Rehearsal(aws, "healthy", seed, progress)
+        rehearsal = Rehearsal(aws, scenario, seed, progress)
         folder = workspace(project_root() / "archive" / "lab", rehearsal.release)
         rehearsal.root, rehearsal.archive = folder, "archive"
         with rehearsal.nursery:
-            rehearsal.set_up("async", HISTORY_H)
-            take_as_passed(folder / "archive", rehearsal.params["prod"], NOTEBOOK)
-            rehearsal.run(Scene(NOTEBOOK, what="shift to 10 %"))
-            rehearsal.run(Scene(NOTEBOOK, what="shift to 10 %"))
-            rehearsal.soak(aws.now() + dt.timedelta(hours=SOAKED_H))
-        worlds = list(rehearsal.worlds.values())
-        progress.say(f"{HISTORY_H} h of history, then phase 1 in force for {SOAKED_H} h")
-        progress.say(f"JupyterLab on {shown(folder)}: open 06_phase1_10_percent and Run All; Ctrl-C ends everything")
-        with passing(aws, worlds, progress.say):
-            return _serve(folder, port or free_port(), browser)
+            play = Play(rehearsal, known, known.first_phase)
+            play.set_stage()
+            call = called(play) if known.in_a_soak else _calm(play)
+        exercise = Exercise(known, call, rehearsal, folder)
+        for line in exercise.opening():
+            progress.say(line)
+        with passing(aws, list(rehearsal.worlds.values()), progress.say):
+            code = _serve(folder, port or free_port(), browser)
+        for line in exercise.closing():
+            progress.say(line)
+        return code
+
+
+def _calm(play: Play) -> Call:
+    """A healthy rollout, some hours after its first shift."""
+    notebook = play.from_start()[0]
+    play.shift(notebook)
+    play.stage.soak(play.aws.now() + dt.timedelta(hours=SOAKED_H))
+    return Call(play.aws.now(), notebook, "")
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What the terminal says before JupyterLab opens and when it is ended."""
+
+    scenario: Scenario
+    call: Call
+    stage: Rehearsal
+    folder: Path
+
+    def opening(self) -> list[str]:
+        """What has happened, and what to do first."""
+        title = self.stage.params["prod"].policy.steps[self.call.notebook].title
+        lines = [f"{title}: in force, and the clock runs on. Nothing here reaches a real account."]
+        if self.call.said:
+            lines += ["", f"[bold]{when(self.call.at)}: you are called: {markup(self.call.said)}.[/]"]
+        lines += [
+            f"First: in JupyterLab open {self.call.notebook} and Run All: it says what is wrong, and what is next.",
+            f"Or in a terminal of JupyterLab: runbook status --env prod. All of it lies in {shown(self.folder)}.",
+            "Ctrl-C ends everything" + (", and says how long it took and what was right." if self.call.said else "."),
+        ]
+        return lines
+
+    def closing(self) -> list[str]:
+        """How it went; nothing where it was no exercise, or where nobody was at it."""
+        if not self.call.said:
+            return []
+        archive, params = Archive(self.folder / "archive"), self.stage.params["prod"]
+        try:
+            state = read_state(self.stage.aws.client("appconfig"), params, self.stage.aws)
+            before = {run.run_id for run in self.stage.runs}
+            records = [archive.load(ref) for ref in archive.records() if ref.run_id not in before]
+            runs = sorted((one for one in records if one.origin != "practice" and one.opened_at), key=_opened)
+            lines = debrief(self.scenario, self.call.at, self.stage.aws.now(), state, [r for r in runs if not r.entry])
+        except RunbookError as error:
+            return [f"how it went cannot be told: {markup(error)}"]
+        marks = {True: "[green]✔[/]", False: "[red]✘[/]", None: "·"}
+        return ["", "[bold]How it went[/]", *(f"{marks[one.ok]} {markup(one.text)}" for one in lines)]
+
+
+def _opened(record: Record) -> str:
+    return str(record.opened_at)
 
 
 def workspace(parent: Path, release: str) -> Path:
@@ -71,9 +145,10 @@ def workspace(parent: Path, release: str) -> Path:
     for env in ("dev", "staging", "prod"):
         values = {**overlaid(env, release), "archive": "archive"}
         (folder / "params" / f"{env}.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    for name, settings in _SETTINGS.items():
+        file = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(settings))
     (folder / "notebooks").mkdir()
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
         text = notebook.read_text(encoding="utf-8")
@@ -107,14 +182,18 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         f"--ServerApp.port={port}",
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.port_retries=0",
+        "--log-level=WARN",  # what is to be done first is not to scroll away
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         "--LabApp.default_url=/lab/tree/notebooks",
         # Nobody practising a rollout needs news, and there is no network to look for updates.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={folder / '.settings'}",
+        f"--LabApp.workspaces_dir={folder / '.workspaces'}",  # else it opens what was open the last time, in any lab
     ]
-    server = subprocess.Popen(command)
+    # In JupyterLab's own terminal `runbook` is this one.
+    path = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+    server = subprocess.Popen(command, env={**os.environ, "PATH": path})
     try:
         return server.wait()
     except KeyboardInterrupt:

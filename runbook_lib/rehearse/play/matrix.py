@@ -82,8 +82,8 @@ To see one: runbook rehearse --scenario NAME --start-phase PHASE, with the phase
 """
 
 
-def listing() -> list[dict[str, str]]:
-    """The scenarios as rows of a table: what happens in each, and how it should end."""
+def listing(scenarios: Sequence[Scenario] | None = None) -> list[dict[str, str]]:
+    """The scenarios (None: all that are played) as rows of a table: what happens in each, and how it should end."""
     return [
         {
             "name": one.name,
@@ -92,7 +92,7 @@ def listing() -> list[dict[str, str]]:
             "title": one.title,
             "explanation": one.explanation,
         }
-        for one in played()
+        for one in (played() if scenarios is None else scenarios)
         if one.expected is not None
     ]
 

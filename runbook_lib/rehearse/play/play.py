@@ -13,7 +13,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import iso, parse
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load
 from runbook_lib.record.archive import Archive
@@ -47,21 +47,21 @@ class Play(Rollout):
     def play(self) -> Ended:
         """To its end, whatever that is."""
         try:
-            self._stage()
+            self.set_stage()
             last = self._phases()
         except Stopped as stopped:
             last = stopped.last
         return self._ended(last)
 
-    def _stage(self) -> None:
+    def set_stage(self) -> None:
         """Everything before the first phase: rehearsed, or taken as passed."""
         if not self.start_phase:
             self.before_production()
             return
-        stage, notebook = self.stage, self._from_start()[0]
+        stage, notebook = self.stage, self.from_start()[0]
         stage.set_up("async", HISTORY_H)
         params = stage.params["prod"]
-        take_as_passed(stage.root / stage.archive, params, notebook)
+        take_as_passed(stage.root / stage.archive, params, notebook, iso(self.aws.now()))
         before = params.policy.phases[notebook].before_percent
         if before:
             self._dial(before)
@@ -89,13 +89,12 @@ class Play(Rollout):
             plan = plan.model_copy(update={"steps": plan.steps[-1:]})
         AppConfigTraffic(client, Guard(params, identity, journal), params).apply(plan)
 
-    def _from_start(self) -> list[str]:
+    def from_start(self) -> list[str]:
         """The phases that are played."""
         return [name for name in self.production if name >= self.start_phase]
 
     def _phases(self) -> Finished:
-        for notebook in self._from_start():
-            self.approve(notebook)
+        for notebook in self.from_start():
             last = self._phase(notebook)
             if last.decision != "PROMOTE":
                 return last
@@ -111,7 +110,20 @@ class Play(Rollout):
 
     def _phase(self, notebook: str) -> Finished:
         """One phase: the shift, and looks until it is decided."""
+        stage, last = self.stage, self.shift(notebook)
+        begun = self.aws.now()
+        while last.decision == "SOAK" and last.come_back_at:
+            looks = [begun + dt.timedelta(hours=hours) for hours in self.scenario.looks_h]
+            due = [at for at in looks if at > self.aws.now() + dt.timedelta(minutes=2)]
+            late = dt.timedelta(hours=self.scenario.late_h)
+            stage.soak(min([parse(last.come_back_at) + late, *due]))
+            last = stage.run(Scene(notebook, what="look"))
+        return last
+
+    def shift(self, notebook: str) -> Finished:
+        """The phase is approved and its weight set, by its notebook or by hand; faults that wait for it begin."""
         stage, weight = self.stage, self.stage.params["prod"].policy.phases[notebook].percent
+        self.approve(notebook)
         by_hand = self.scenario.by_hand and notebook[:2] == self.scenario.first_phase
         if by_hand:
             self._dial(weight, notebook=notebook)
@@ -122,14 +134,7 @@ class Play(Rollout):
             last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
         if last.decision == "SOAK":
             stage.worlds["prod"].begin(notebook)
-        begun = self.aws.now()
-        self.shift_at = self.shift_at or begun
-        while last.decision == "SOAK" and last.come_back_at:
-            looks = [begun + dt.timedelta(hours=hours) for hours in self.scenario.looks_h]
-            due = [at for at in looks if at > self.aws.now() + dt.timedelta(minutes=2)]
-            late = dt.timedelta(hours=self.scenario.late_h)
-            stage.soak(min([parse(last.come_back_at) + late, *due]))
-            last = stage.run(Scene(notebook, what="look"))
+        self.shift_at = self.shift_at or self.aws.now()
         return last
 
     def _ended(self, last: Finished) -> Ended:

@@ -28,8 +28,13 @@ def detected_s(service: Service, at: dt.datetime | str, shift_at: dt.datetime | 
         shift_at: when the rollout first set a weight.
     """
     when, shifted = (parse(one).timestamp() if isinstance(one, str) else one.timestamp() for one in (at, shift_at))
+    return when - (fault_since(service, dt.datetime.fromtimestamp(shifted, dt.UTC)) or shifted)
+
+
+def fault_since(service: Service, shift_at: dt.datetime) -> float | None:
+    """The moment (epoch seconds) from which on a fault that has begun can be felt; None: none has."""
     begun = [service.origin + fault.start * 3600 for fault in service.scenario.faults if fault.after is None]
-    return when - max(shifted, min(begun, default=shifted))
+    return max(shift_at.timestamp(), min(begun)) if begun else None
 
 
 def turned(service: Service, truth: Truth, params: Params, since: float) -> bool | None:

@@ -86,10 +86,13 @@ class Progress:
         return time.monotonic() - self.began
 
 
-def take_as_passed(archive: Path, params: Params, notebook: str) -> None:
+def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
     """Seals a record that says PROMOTE for each notebook that `notebook` requires, so that one can begin there.
 
     For practice only: each says in its reason that nothing was proven.
+
+    Args:
+        at: the instant that they judged by, ISO 8601; empty: none.
     """
     from runbook_lib.record import recording
     from runbook_lib.record.archive import Archive, seal_staged
@@ -99,7 +102,10 @@ def take_as_passed(archive: Path, params: Params, notebook: str) -> None:
     for wanted in (*step.requires, *step.requires_to_shift):
         name, _, env = wanted.partition("@")
         _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
-        journal, flat = Journal(staging), {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply"}
+        journal, flat = (
+            Journal(staging),
+            {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply", "as_of": at},
+        )
         recording.opened(journal, run_id, name, "practice", flat)
         reason = "taken as passed, for practice; nothing was proven"
         journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")

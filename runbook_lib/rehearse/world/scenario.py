@@ -102,6 +102,12 @@ class Scenario(Finite):
         """It is found after phase 3, and what comes then is in the notebooks alone."""
         return self.expected is not None and "10" in self.expected.phases
 
+    @property
+    def in_a_soak(self) -> bool:
+        """It goes wrong while a phase soaks, and is found there."""
+        found = self.expected is not None and bool(self.expected.phases) and not self.notebooks_only
+        return found and not any(self.waits_for(begin) for begin in ("migration", "09"))
+
     def starts_at(self, phase: str) -> None:
         """Whether it can be played from `phase` on (06, 07, 08; empty: from the beginning).
 

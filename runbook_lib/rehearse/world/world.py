@@ -20,7 +20,7 @@ from runbook_lib.rehearse.world.lookahead import LookAhead
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.own import Own
 from runbook_lib.rehearse.world.rows import ID, Rows
-from runbook_lib.rehearse.world.scenario import Scenario, load
+from runbook_lib.rehearse.world.scenario import Scenario, find
 from runbook_lib.rehearse.world.service import Service
 from runbook_lib.rehearse.world.step import WorldStep
 from runbook_lib.rehearse.world.targets import targets
@@ -59,13 +59,13 @@ class World:
     Args:
         aws: the embedded AWS, with the sandbox of `params.env` deployed.
         params: names, settings, guard alarms of the environment.
-        scenario: a `Scenario`, or the name of one.
+        scenario: a `Scenario`, the name of one, or the path of its YAML file.
         seed: of everything random.
     """
 
     def __init__(self, aws: Aws, params: Params, scenario: Scenario | str = "healthy", seed: int = 1) -> None:
         self.aws, self.params = aws, params
-        self.scenario = load(scenario) if isinstance(scenario, str) else scenario
+        self.scenario = find(scenario) if isinstance(scenario, str) else scenario
         self.truth = Truth(params.service.job_deadline_s)
         self._read = reader(aws.client, params)
         self.knobs = self._read()

@@ -22,7 +22,7 @@ from pathlib import Path
 from runbook_lib.rehearse.play import lab
 
 real = subprocess.Popen
-def started(command):
+def started(command, **_):
     child = real([sys.executable, "-c", sys.argv[2]])
     (Path(sys.argv[1]) / "pid").write_text(str(child.pid))
     return child

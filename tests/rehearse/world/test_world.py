@@ -17,6 +17,7 @@ from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
+from runbook_lib.rehearse.world.scenario import FOLDER as SCENARIOS
 from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World, advance_all
 
@@ -150,7 +151,7 @@ def test_a_census_in_the_middle_sees_jobs_under_way(aws: EmbeddedAws) -> None:
 
 def test_a_silent_failure_fires_the_guard_and_appconfig_takes_the_traffic_back_alone(aws: EmbeddedAws) -> None:
     dial = Dial(aws)
-    world = World(aws, PARAMS, "async_failing")
+    world = World(aws, PARAMS, str(SCENARIOS / "async_failing.yaml"))  # as a file of one's own is named
     world.advance(START + dt.timedelta(hours=8))
     number = dial.set(50)
     shifted = aws.now().timestamp()

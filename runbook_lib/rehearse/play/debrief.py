@@ -1,0 +1,109 @@
+"""What is said at the end of an exercise: how long it took, what was right, and what there was to see."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from runbook_lib.base.window import parse
+from runbook_lib.judge import words
+from runbook_lib.judge.model import Word
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.record.record import Record
+from runbook_lib.rehearse.play.matrix import expected_words
+from runbook_lib.rehearse.world.scenario import Scenario
+
+_MITIGATED = (Word.DONE, Word.ASYNC_IS_OFF, Word.MITIGATED)
+
+
+class Line(NamedTuple):
+    """One line: whether it was right (None: neither), and what is told."""
+
+    ok: bool | None
+    text: str
+
+
+def debrief(
+    scenario: Scenario, begun: dt.datetime, now: dt.datetime, state: TrafficState, records: Sequence[Record]
+) -> list[Line]:
+    """How it went.
+
+    Args:
+        begun: when somebody was called.
+        state: the traffic as it is now.
+        records: sealed since then, in their order.
+    """
+    acted = [one for one in records if one.notebook.startswith("rollback_") and one.mode == "apply"]
+    lines = [_off(begun, now, state), _answer(scenario, records, acted)]
+    if acted:
+        lines.append(_known(acted[-1]))
+    elif not records:
+        lines.append(
+            Line(None, "no notebook was run: Run All in the phase's notebook says what is wrong and what is next")
+        )
+    wanted = expected_words(scenario.expected) if scenario.expected else ""
+    return [*lines, Line(None, f"{scenario.title}: {scenario.explanation}"), Line(None, f"as it should end: {wanted}")]
+
+
+def lasted(seconds: float) -> str:
+    """`45 s`, `3 min 12 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _off(begun: dt.datetime, now: dt.datetime, state: TrafficState) -> Line:
+    """When no request went to async any more, and by whom."""
+    if state.weight:
+        return Line(None, f"async is on at {state.weight:g} %, {lasted((now - begun).total_seconds())} after the call")
+    times = [(parse(at), who) for at, who in _ends(state) if at]
+    first = min((one for one in times if one[0] >= begun), default=None)
+    if first is None:
+        return Line(None, "async was off before the call")
+    return Line(None, f"async was off {lasted((first[0] - begun).total_seconds())} after the call, by {first[1]}")
+
+
+def _ends(state: TrafficState) -> list[tuple[str | None, str]]:
+    switch = state.switch_deployment
+    off = [(switch.started_at, "the switch")] if switch and not state.switch_on else []
+    taken = [
+        (one.taken_back_at, "AppConfig" if one.taken_back_by == "CLOUDWATCH_ALARM" else "hand")
+        for one in state.history
+        if one.taken_back_at
+    ]
+    return [*off, *taken, *((one.started_at, "the dial") for one in state.history if one.in_force and not one.percent)]
+
+
+def _answer(scenario: Scenario, records: Sequence[Record], acted: Sequence[Record]) -> Line:
+    """Whether what was done is what this scenario asks for."""
+    wanted = scenario.expected
+    numbers = () if wanted is None else wanted.rollback
+    names = " or ".join(map(str, numbers))
+    done = dict.fromkeys(int(one.notebook.split("_")[1]) for one in acted)
+    moved = [one.notebook for one in records if one.changes and one not in acted]
+    if done:
+        said = f"rollback {' and '.join(map(str, done))}"
+        if set(done) & set(numbers):
+            return Line(True, f"{said}: the right answer")
+        return Line(False, f"{said}: " + (f"rollback {names} was called for" if names else "a HOLD was called for"))
+    if moved:
+        return Line(
+            False, f"{moved[0]} changed something; " + (f"rollback {names} was called for" if names else "HOLD was")
+        )
+    held = any(one.decision == "HOLD" for one in records)
+    if wanted is not None and "HOLD" in wanted.decisions and (held or not names):
+        return Line(True, "nothing was changed: people decide at a HOLD")
+    return Line(False, f"nothing was done: rollback {names} was called for")
+
+
+def _known(last: Record) -> Line:
+    """Whether it is proven."""
+    word = last.told.word or last.status
+    if word not in _MITIGATED:
+        return Line(False, f"the last record (run {last.run_id}) says {word}: {last.told.reason or last.failure}")
+    later = f"; it is to be run again at {words.instant(last.told.come_back_at)}" if last.told.come_back_at else ""
+    return Line(True, f"known by its record: {word} (run {last.run_id}){later}")

@@ -1,0 +1,102 @@
+"""An exercise: a rollout in which something goes wrong during a soak, up to the moment at which somebody is called."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import close
+from runbook_lib.base.window import parse
+from runbook_lib.judge import words
+from runbook_lib.observe.names import alarm_name
+from runbook_lib.rehearse.play.director import Scene
+from runbook_lib.rehearse.play.play import Play
+from runbook_lib.rehearse.play.played import fault_since
+from runbook_lib.rehearse.world.scenario import Scenario, find, played
+
+STEP = dt.timedelta(minutes=10)
+"""So often it is looked whether somebody would be called by now."""
+FEW = 3
+"""Users who must have been failed before one would be called for them."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What somebody is called for, and when: the exercise begins."""
+
+    at: dt.datetime
+    notebook: str
+    """The phase that is under way."""
+    said: str
+
+
+def practised() -> list[Scenario]:
+    """The scenarios in which something goes wrong during a soak."""
+    return [one for one in played() if one.in_a_soak]
+
+
+def scenario_for(name: str) -> Scenario:
+    """The scenario of that name, or of the YAML file that `name` is the path of.
+
+    Raises:
+        UsageError: there is none, or it is not for practice.
+    """
+    known = [one.name for one in practised()]
+    if name not in {one.name for one in played()} and not name.endswith((".yaml", ".yml")):
+        near = close(name, known) or "`runbook lab --list` names them"
+        raise UsageError(f"scenario '{name}': there is none of that name to practise; {near}")
+    scenario = find(name)
+    if scenario.expected is None:
+        raise UsageError(f"scenario '{name}' does not say how it should end (`expected`), so nothing can be practised")
+    if scenario.expected.phases and not scenario.in_a_soak:
+        raise UsageError(
+            f"scenario '{name}' goes wrong after the soaks; see it with `runbook rehearse --scenario {name}`"
+        )
+    return scenario
+
+
+def called(play: Play) -> Call:
+    """Goes through the rollout until somebody would be called: users without a report, a guard alarm, or a look.
+
+    Raises:
+        UsageError: with this seed the rollout goes through.
+    """
+    stage = play.stage
+    for notebook in play.from_start():
+        last = play.shift(notebook)
+        while last.decision == "SOAK" and last.come_back_at:
+            due = parse(last.come_back_at)
+            with stage.board.step(f"{stage.aws.now():%d %b %H:%M}  {notebook}: the soak goes on") as said:
+                while stage.aws.now() < due:
+                    stage.advance(min(due + dt.timedelta(seconds=30), stage.aws.now() + STEP))
+                    if why := _alarmed(play) or _failed(play):
+                        said.append(why)
+                        return Call(stage.aws.now(), notebook, why)
+                said.append(stage.traffic())
+            last = stage.run(Scene(notebook, what="look"))
+        if last.decision != "PROMOTE":
+            return Call(stage.aws.now(), notebook, f"a look at {notebook} ended with {last.decision or last.status}")
+    raise UsageError(f"with seed {stage.seed} nothing goes wrong in '{play.scenario.name}': take another --seed")
+
+
+def _alarmed(play: Play) -> str:
+    """Which guard alarm fires; empty: none."""
+    stage = play.stage
+    params = stage.params["prod"]
+    guards = [alarm_name(one, params) for one in params.policy.alarms if one.guard]
+    found = stage.aws.client("cloudwatch").describe_alarms(AlarmNames=guards, StateValue="ALARM")
+    firing = [one["AlarmName"] for one in found["MetricAlarms"]]
+    return f"alarm {firing[0]} fires" if firing else ""
+
+
+def _failed(play: Play) -> str:
+    """How many users got no report, where their success has collapsed since the fault began; empty: it has not."""
+    world, params = play.stage.worlds["prod"], play.stage.params["prod"]
+    if play.shift_at is None or (since := fault_since(world.service, play.shift_at)) is None:
+        return ""
+    submitted, served = world.truth.users(since, world.service.now - params.service.job_deadline_s)
+    failed, collapse = submitted - served, params.policy.gate("success_rate").collapse
+    if failed < FEW or collapse is None or not collapse.holds(served / submitted):
+        return ""
+    return f"{failed} of the last {words.count(submitted, 'user')} of the async route got no report in time"
