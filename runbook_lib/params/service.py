@@ -104,6 +104,19 @@ class Notify(Frozen):
         return bool(self.webhook_ssm or self.webhook_env)
 
 
+class Keeping(Frozen):
+    """How the archive is kept (docs/audit.md): who signs the checkpoints of its log, and who else has them."""
+
+    signing_key: str = ""
+    """File of an ed25519 private key (PEM), outside the archive, or `awskms:` with the id, alias or ARN of a key of AWS
+    KMS (ECC_NIST_P256, SIGN_VERIFY). Empty: checkpoints are not signed."""
+    witness: tuple[str, ...] = ()
+    """Where each checkpoint is sent too: a file or folder elsewhere, `ssm:` with the name of a parameter, `sns:` with
+    the ARN of a topic."""
+    region: str = ""
+    """AWS region of what names none itself; empty: that of the AWS configuration."""
+
+
 class Service(Frozen):
     """The service under rollout: names and the settings that must hold."""
 
@@ -133,6 +146,7 @@ class Service(Frozen):
     failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     sizes: Sizes
+    archive: Keeping = Keeping()
 
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None where there is none."""

@@ -8,6 +8,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
+from runbook_lib.record.intact import GONE
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.said import rows
 
@@ -15,13 +16,17 @@ from runbook_lib.record.said import rows
 def list_rows(
     archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
 ) -> list[dict[str, Any]]:
-    """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so."""
+    """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so, and so
+    is one that the archive's log has and that was removed."""
     verify = archive.verifier()
-    return [_row(archive, ref, verify) for ref in archive.records(env, release, notebook)]
+    where = (env, release, notebook)
+    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where)]
+    rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in archive.lost(*where)]
+    return [row for _, row in sorted(rows, key=lambda one: one[0])]
 
 
-def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _bare(ref: RecordRef) -> dict[str, Any]:
+    return {
         "run": ref.run_id,
         "sealed": ref.sealed,
         "env": ref.env,
@@ -33,6 +38,10 @@ def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) 
         "as_of": None,
         "intact": False,
     }
+
+
+def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
+    row = _bare(ref)
     try:
         record = archive.load(ref)
         row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}

@@ -11,12 +11,15 @@ from pydantic import ConfigDict, Field
 from runbook_lib.base.errors import NOTHING
 from runbook_lib.judge.model import Frozen, of_today
 
-SCHEMA = 2
-READABLE = (1, 2)
+SCHEMA = 3
+READABLE = (1, 2, 3)
 """Schema 1 (version 0.1) had the word of the decision in the reason of its outcome, and no `said`.
 
-Schema 2 seals what people read instead of the decision (`judge.model.Word`).
+Schema 2 seals what people read instead of the decision (`judge.model.Word`). Schema 3 has the same fields; its hash is
+over the canonical form of RFC 8785, and each record of it is a leaf of the archive's log (`record/log/`).
 """
+TOLD_SINCE = 2
+LOGGED_SINCE = 3
 _STEP_0_1 = re.compile(r"^deploy step '(\w+)'")
 Status = Literal["completed", "failed", "cancelled", "died"]
 
@@ -157,7 +160,7 @@ class Record(Frozen):
         """Why there is no decision, and whether nothing was changed; what was, is in `changes`."""
         said = self.error.sentence if self.error else "no decision"
         # A sentence of schema 1 says so itself.
-        return said if self.changes or self.schema_version < SCHEMA else f"{said}{NOTHING}"
+        return said if self.changes or self.schema_version < TOLD_SINCE else f"{said}{NOTHING}"
 
     @property
     def told(self) -> Told:

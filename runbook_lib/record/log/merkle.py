@@ -45,7 +45,8 @@ def root_of(peaks: Sequence[bytes]) -> bytes:
 
 def roots(leaves: Sequence[bytes], sizes: Sequence[int]) -> dict[int, bytes]:
     """The root at each of `sizes` that the tree once had, in one walk over the hashes of its leaves."""
-    wanted, peaks, found = set(sizes), [], {0: EMPTY}
+    wanted, found = set(sizes), {0: EMPTY}
+    peaks: list[bytes] = []
     for size, leaf in enumerate(leaves):
         peaks = appended(peaks, size, leaf)
         if size + 1 in wanted:
@@ -108,7 +109,7 @@ def _consistency(leaves: Sequence[bytes], size: int, whole: bool) -> list[bytes]
 
 
 def consistent(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
-    """Whether `proof` shows that the tree of `old` leaves is the beginning of the tree of `new` leaves (RFC 9162, 2.1.4.2)."""
+    """Whether `proof` shows that the tree of `old` leaves is the beginning of that of `new` (RFC 9162, 2.1.4.2)."""
     if old == new:
         return not proof and old_root == new_root
     if old == 0:

@@ -80,7 +80,7 @@ def test_a_tree_is_shown_to_be_the_beginning_of_another(one: int, other: int, da
     proof = consistency(leaves, old)
     assert consistent(old, new, proof, root[old], root[new])
     assert not consistent(new + 1, new, proof, root[old], root[new])
-    if 0 < old:
+    if old > 0:
         assert not consistent(old, new, proof, leaf_hash(b"forged"), root[new])
         assert not consistent(old, new, [*proof, root[new]], root[old], root[new])
     if 0 < old < new:
