@@ -19,6 +19,12 @@ Exit codes:
   0  every record is as it was sealed
   1  error: a record is damaged; standard error names it
   2  bad usage: no such folder"""
+_VERIFIED = """\b
+Exit codes:
+  0  intact: every record is there and as it was sealed, and who was asked agrees
+  1  damaged: each damage is named with its place
+  2  bad usage: no such folder
+  3  cannot tell: there is no log yet, or a key or a witness cannot be asked"""
 _RECORDS = (
     Column("run", "run"),
     Column("sealed", "sealed", rank=2),
@@ -59,6 +65,7 @@ def register(app: typer.Typer) -> None:
     noun.command("list", epilog=_EXITS)(archive_list)
     noun.command("show")(archive_show)
     noun.command("attach")(archive_attach)
+    noun.command("verify", epilog=_VERIFIED)(archive_verify)
     app.add_typer(noun, name="archive")
 
 
@@ -128,6 +135,40 @@ def archive_show(
                 table("", (Column(name, name, prose=True),), [{name: value} for value in values])
     if problem:
         raise ArchiveError(f"this record cannot be trusted: {problem}")
+
+
+def archive_verify(
+    archive: ArchiveRoot = Path("archive"),
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="Who must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+    ] = "",
+    json_: AsJson = False,
+) -> None:
+    """Verify the whole archive: every record, the log over all of them, its signature, and what the witness has seen.
+
+    What is proven by what, against whom: docs/audit.md.
+    """
+    from runbook_lib.commands.archive import verify
+
+    done = verify(_existing(archive), key, witness or ())
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+    else:
+        signed = {True: "signed", False: "not signed by the key", None: "signature not checked"}[done.signed]
+        say(f"{done.state}: {words.count(done.records, 'record')}, {done.size} in the log; {signed}", bold=True)
+        for name, size in done.witnessed.items():
+            say(f"the witness {name} has seen {words.count(size, 'record')}, and agrees")
+        for one in done.damage:
+            say(f"damaged: {one.place}: {one.sentence}", fg="red")
+        for sentence in done.unknown:
+            say(f"cannot tell: {sentence}", fg="yellow")
+        for sentence in done.notes:
+            say(f"note: {sentence}")
+    raise typer.Exit(int(done.exit_code))
 
 
 def archive_attach(

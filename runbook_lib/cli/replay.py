@@ -57,8 +57,8 @@ def replay(
     from runbook_lib.params.load import read_yaml, validated
     from runbook_lib.params.policy import Policy
     from runbook_lib.record.archive import Archive
-    from runbook_lib.rollout.replay import replay as once
     from runbook_lib.rollout.replay import removed, replay_all
+    from runbook_lib.rollout.replay import replay as once
 
     if bool(record) == all_:
         raise UsageError("replay: name one record, or say --all")

@@ -14,6 +14,7 @@ from runbook_lib.base.errors import ArchiveError, AwsError, Exit
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import HEAD, Chain
+from runbook_lib.record.intact import GONE
 from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, Log, read_log
 from runbook_lib.record.log.intake import complete
 from runbook_lib.record.log.ledger import Ledger

@@ -16,8 +16,10 @@ from runbook_lib.record.said import rows
 def list_rows(
     archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
 ) -> list[dict[str, Any]]:
-    """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so, and so
-    is one that the archive's log has and that was removed."""
+    """The records as rows for a terminal or JSON, oldest first, each verified.
+
+    A damaged one is a row that says so, and so is one that the archive's log has and that was removed.
+    """
     verify = archive.verifier()
     where = (env, release, notebook)
     rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where)]

@@ -16,7 +16,6 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.log.files import LEAVES, SEALING, TREE, read_log
-from runbook_lib.record.log.ledger import Ledger
 from runbook_lib.record.place import RecordRef
 from tests.archives import of_version_0_2_and_earlier
 
