@@ -177,15 +177,21 @@ TABLE: list[Tampering] = [
         ("the folder of an environment removed", HERE, _and(lambda a: shutil.rmtree(a.root / "env=staging"))),
         ("the whole archive removed", WITNESSED, _and(_emptied)),
         ("the log removed", HERE, _and(lambda a: shutil.rmtree(a.root / "log"))),
-        ("the log removed, and every record made one of before the log", WITNESSED, _and(
-            _replaced, lambda a: shutil.rmtree(a.root / "log"))),
+        (
+            "the log removed, and every record made one of before the log",
+            WITNESSED,
+            _and(_replaced, lambda a: shutil.rmtree(a.root / "log")),
+        ),
         ("every record made one of before the log, and the log written anew", SIGNED, _and(_replaced)),
         ("a record inserted, with chain and HEAD hashed anew", HERE, _and(_inserted)),
         ("the same, and the log written anew", SIGNED, _and(_inserted, relogged)),
         ("a record copied from another release", HERE, _and(lambda a: _copied(a, release="r2"))),
         ("a record copied from another environment", HERE, _and(lambda a: _copied(a, env="prod"))),
-        ("a record renamed", HERE, _and(lambda a: _folder(a, -1).rename(
-            _folder(a, -1).with_name("20991231T000000.000Z-aaaaaaaaaaaa")))),
+        (
+            "a record renamed",
+            HERE,
+            _and(lambda a: _folder(a, -1).rename(_folder(a, -1).with_name("20991231T000000.000Z-aaaaaaaaaaaa"))),
+        ),
         ("an attachment forged", HERE, _and(lambda a: (_attached(a) / "report.html").write_text("PROMOTE"))),
         ("an attachment added, its hashes made right", HERE, _and(_attachment)),
         ("the notebook edited", HERE, _and(lambda a: _edit(_folder(a, -1) / "notebook.ipynb", "nbformat", "nbforma"))),
@@ -200,7 +206,7 @@ TABLE: list[Tampering] = [
         ("the checkpoint rolled back", HERE, _checkpoint),
         ("everything rolled back to an earlier state that was signed", WITNESSED, _back),
     )
-]  # fmt: skip
+]
 """In the order of docs/audit.md; "the same" is the line above with more."""
 
 

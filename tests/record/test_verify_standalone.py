@@ -23,25 +23,21 @@ from tests.archives import of_version_0_2_and_earlier
 
 FILE = Path(verify_standalone.__file__)
 PACKED = Path(__file__).parents[1] / "fixtures" / "records-0.1" / "archive.tar.xz"
+TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=("Cs",))),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), inner),
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | FLOATS | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 def test_it_is_under_200_lines_and_imports_the_standard_library_alone() -> None:
     text = FILE.read_text()
     assert len(text.splitlines()) < 200
-    imported = {
-        name.partition(".")[0]
-        for node in ast.walk(ast.parse(text))
-        for name in (
-            [node.module] if isinstance(node, ast.ImportFrom) else [one.name for one in getattr(node, "names", [])]
-        )
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    }
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [str(node.module) if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    imported = {name.partition(".")[0] for name in names}
     assert imported <= sys.stdlib_module_names
 
 
