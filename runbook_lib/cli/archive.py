@@ -66,6 +66,7 @@ def register(app: typer.Typer) -> None:
     noun.command("show")(archive_show)
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
+    noun.command("prove")(archive_prove)
     app.add_typer(noun, name="archive")
 
 
@@ -169,6 +170,34 @@ def archive_verify(
         for sentence in done.notes:
             say(f"note: {sentence}")
     raise typer.Exit(int(done.exit_code))
+
+
+def archive_prove(
+    record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")] = "",
+    archive: ArchiveRoot = Path("archive"),
+    since: Annotated[
+        Path | None, typer.Option(callback=written, help="An earlier checkpoint: prove that the log only grew.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(callback=written, help="Check a proof that this command has written.")
+    ] = None,
+    key: Annotated[str, typer.Option(help="With --check: who must have signed, a PEM file or awskms:KEY.")] = "",
+) -> None:
+    """Write the proof that a record is in the log, or that the log only grew; or check one. Formats: docs/audit.md.
+
+    Example: [bold]runbook archive prove 761f451b > run.tlog-proof[/bold]
+    """
+    from runbook_lib.commands import archive as noun
+
+    if (bool(record), since is not None, check is not None).count(True) != 1:
+        raise UsageError("archive prove: name one record, or say --since or --check")
+    if check is not None:
+        leaf, checkpoint = noun.check(check, key)
+        by = "signed by the key" if key else "whose signature was not checked: no --key"
+        say(f"{leaf.path} ({leaf.hash}) is record {leaf.index} in the log of {checkpoint.size}, {by}")
+        return
+    root = _existing(archive).absolute()
+    typer.echo(noun.prove(root, record) if since is None else noun.grew(root, since), nl=False)
 
 
 def archive_attach(

@@ -107,6 +107,9 @@ class Notify(Frozen):
 class Keeping(Frozen):
     """How the archive is kept (docs/audit.md): who signs the checkpoints of its log, and who else has them."""
 
+    folder: str = "archive"
+    """The archive that this is about, from the project's folder. That of a rehearsal is another one: neither signed nor
+    witnessed."""
     signing_key: str = ""
     """File of an ed25519 private key (PEM), outside the archive, or `awskms:` with the id, alias or ARN of a key of AWS
     KMS (ECC_NIST_P256, SIGN_VERIFY). Empty: checkpoints are not signed."""

@@ -20,7 +20,9 @@ from runbook_lib.record.place import RecordRef, new_run_id
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
-    (tmp_path / "service.yaml").write_text(yaml.safe_dump({"archive": {"witness": [str(tmp_path / "seen")]}}))
+    (tmp_path / "service.yaml").write_text(
+        yaml.safe_dump({"archive": {"folder": str(tmp_path / "archive"), "witness": [str(tmp_path / "seen")]}})
+    )
     monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
     return Archive(tmp_path / "archive")
 
@@ -75,3 +77,26 @@ def test_a_service_yaml_that_says_nonsense_is_no_answer(archive: Archive, seal: 
     (archive.root.parent / "service.yaml").write_text("archive: {witness: 7}")
     done = verify(archive.root)
     assert done.exit_code == 3 and "service.yaml, 'archive'" in done.unknown[0]
+
+
+def test_a_record_is_proven_and_the_proof_checked_elsewhere(
+    archive: Archive, seal: Callable[..., RecordRef], tmp_path: Path
+) -> None:
+    ref = seal()
+    early = tmp_path / "early"
+    shutil.copy(archive.root / "log" / "checkpoint", early)
+    seal()
+
+    def prove(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["archive", "prove", *words])
+        return getattr(done.exception, "exit_code", done.exit_code), done.stdout or str(done.exception)
+
+    code, text = prove(ref.run_id, "--archive", str(archive.root))
+    assert code == 0 and len(text) < 2_000
+    (tmp_path / "proof").write_text(text)
+    code, said = prove("--check", str(tmp_path / "proof"))
+    assert code == 0 and ref.folder.name in said.replace("\n", "") and "was not checked" in said.replace("\n", " ")
+    code, text = prove("--since", str(early), "--archive", str(archive.root))
+    assert code == 0 and text.startswith("old 1\n")
+    assert prove()[0] == 2 and prove("--check", str(early))[0] == 1
+    assert prove("--since", str(tmp_path / "none"), "--archive", str(archive.root))[0] == 1

@@ -55,7 +55,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     key = Ed25519PrivateKey.generate()
     found.private.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
     found.public.write_bytes(public_key(str(found.private)).pem())
-    said = {"signing_key": str(found.private), "witness": [str(found.witness)]}
+    said = {"folder": str(found.root), "signing_key": str(found.private), "witness": [str(found.witness)]}
     (folder / "service.yaml").write_text(yaml.safe_dump({"archive": said}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNBOOK_PARAMS", str(folder))

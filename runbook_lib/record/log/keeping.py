@@ -22,8 +22,8 @@ from runbook_lib.record.place import PARAMS
 FILE = "service.yaml"
 
 
-def keeping() -> Keeping:
-    """What `service.yaml` says; nothing where there is no project here.
+def keeping(root: Path) -> Keeping:
+    """What `service.yaml` says of the archive at `root`; nothing where there is no project here, or it has another one.
 
     Raises:
         ArchiveError: it says something that cannot be used.
@@ -33,7 +33,9 @@ def keeping() -> Keeping:
         found = file.stat()
     except (UsageError, OSError):
         return Keeping()
-    return _read(file, (found.st_ino, found.st_size, found.st_mtime_ns))
+    said = _read(file, (found.st_ino, found.st_size, found.st_mtime_ns))
+    own = os.path.realpath(file.absolute().parents[1] / Path(said.folder).expanduser())
+    return said if own == os.path.realpath(root) else Keeping()
 
 
 @lru_cache(maxsize=8)

@@ -171,7 +171,7 @@ class Ledger:
             self.told(f"the checkpoint before this one cannot be read ({error})")
         said, witnesses = Keeping(), tuple[Witness, ...]()
         try:
-            said = settings.keeping()
+            said = settings.keeping(self.root)
             checkpoint = self._signed(checkpoint, before, said)
         except (ArchiveError, AwsError) as error:
             self.told(f"the checkpoint of the archive's log is not signed: {error}")

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
+from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.keeping import keeping
@@ -154,4 +155,14 @@ def test_the_key_id_of_an_ed25519_key_is_that_of_the_format() -> None:
 
 def test_without_a_project_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
-    assert keeping().signing_key == "" and keeping().witness == ()
+    assert keeping(tmp_path) == Keeping()
+
+
+def test_an_archive_that_is_not_the_projects_is_not_signed_as_it(
+    archive: Archive, says: Callable[..., None], tmp_path: Path
+) -> None:
+    says(signing_key="key.pem", witness=["x"])
+    assert keeping(archive.root).signing_key == "key.pem"
+    assert keeping(archive.root / "rehearsal" / "one") == Keeping()
+    says(signing_key="key.pem", folder=str(tmp_path / "other"))
+    assert keeping(archive.root) == Keeping() and keeping(tmp_path / "other").signing_key == "key.pem"
