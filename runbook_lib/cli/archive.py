@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.window import moment
 from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
@@ -75,16 +76,23 @@ def archive_list(
     env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="Only this notebook.")] = None,
+    since: Annotated[str, typer.Option(help="Only what was sealed since: a time, or 24h, 7d, 90min ago.")] = "",
+    verdict: Annotated[
+        list[str] | None, typer.Option(help="Only what decided this, such as HOLD; may be repeated.")
+    ] = None,
     json_: AsJson = False,
 ) -> None:
-    """List the sealed records, oldest first, each verified against its hash and its predecessor.
+    """List the sealed records, oldest first, each verified against its hash, its predecessor and the archive's log.
 
     In a pipe: one record a line, its fields apart by tabs.
     """
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.journal import utc_now
     from runbook_lib.record.listing import list_rows
 
-    rows = list_rows(Archive(_existing(archive)), env=env, release=release, notebook=notebook)
+    where, begin = Archive(_existing(archive)), moment(since, utc_now(), "--since") if since else None
+    wanted = {"env": env, "release": release, "notebook": notebook}
+    rows = list_rows(where, **wanted, since=begin, verdicts=verdict or ())
     if json_:
         typer.echo(json.dumps(rows))
     elif rows:

@@ -296,7 +296,7 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
     gone = archive.lost(env, release, notebook)
     if gone:
         sentence = f"the records of {requirement} cannot be trusted: {gone[-1].folder.name} was removed; the log has it"
-        return Finding(requirement, False, sentence)
+        return Finding(requirement, False, sentence, gone[-1].run_id)
     for ref in reversed(archive.records(env, release, notebook)):
         record = None
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Collection
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
@@ -14,17 +15,31 @@ from runbook_lib.record.said import rows
 
 
 def list_rows(
-    archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
+    archive: Archive,
+    *,
+    env: str | None = None,
+    release: str | None = None,
+    notebook: str | None = None,
+    since: dt.datetime | None = None,
+    verdicts: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """The records as rows for a terminal or JSON, oldest first, each verified.
 
     A damaged one is a row that says so, and so is one that the archive's log has and that was removed.
+
+    Args:
+        since: only what was sealed from then on.
+        verdicts: only what decided one of these, in any case; a damaged one is left out by none.
     """
     verify = archive.verifier()
     where = (env, release, notebook)
-    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where)]
-    rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in archive.lost(*where)]
-    return [row for _, row in sorted(rows, key=lambda one: one[0])]
+    first = f"{since.astimezone(dt.UTC):%Y%m%dT%H%M%S}" if since else ""
+    wanted = {verdict.upper() for verdict in verdicts}
+    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where) if ref.sealed >= first]
+    gone = [ref for ref in archive.lost(*where) if ref.sealed >= first]
+    rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
+    ordered = [row for _, row in sorted(rows, key=lambda one: one[0])]
+    return [row for row in ordered if not wanted or row["decision"] in wanted or not row["intact"]]
 
 
 def _bare(ref: RecordRef) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class TestTampering:
     def damaged(self, archive: Archive, ref: RecordRef) -> str:
         with pytest.raises(ArchiveError) as error:
             archive.verify(ref)
-        row = next(row for row in list_rows(archive) if row["run"] == ref.run_id)
+        row = next(row for row in list_rows(archive) if (row["run"], row["env"]) == (ref.run_id, ref.env))
         assert row["intact"] is False and row["problem"] == str(error.value)
         return str(error.value)
 

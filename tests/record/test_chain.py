@@ -117,6 +117,17 @@ class TestPredecessors:
         ok, sentence = self.find(archive)
         assert not ok and "cannot be trusted" in sentence
 
+    @pytest.mark.parametrize("what", ["the newest with HEAD", "the chain"])
+    def test_records_that_were_removed_are_not_overlooked(self, archive: Archive, sealed: Seal, what: str) -> None:
+        first, second = sealed("PROMOTE"), sealed("ROLLBACK")
+        if what == "the chain":
+            shutil.rmtree(first.folder.parent)
+        else:
+            shutil.rmtree(second.folder)
+            (first.folder.parent / "HEAD").write_text(f"{archive.load(first).hash}\n")
+        ok, sentence = self.find(archive)
+        assert not ok and f"{second.folder.name} was removed; the log has it" in sentence
+
     def test_another_release_or_environment_does_not_count(self, archive: Archive, sealed: Seal) -> None:
         sealed("PROMOTE")
         assert not predecessors(archive, [f"{PHASE}@prod"], "r1")[0].ok

@@ -193,7 +193,9 @@ class Ledger:
             if any(one[:4] == own for _, one in before.signatures):
                 raise ArchiveError("the signature of the checkpoint before it is wrong; verify the archive")
             if before.size:
-                self.told(f"the first signature of this key; {before.size} records were logged without it")
+                self.told(
+                    f"{before.size} records were logged without a signature of this key; it signs them as they are"
+                )
         blob = public.key_id(checkpoint.origin) + signer.sign(checkpoint.body)
         return checkpoint.signed([(checkpoint.origin, blob)])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,9 +129,9 @@ class KmsKey:
         self._name = name
         self._kms = Aws(region, answer_s=WHO_S, tries=2).client("kms")
 
-    @property
+    @cached_property
     def public(self) -> PublicKey:
-        """What checks its signatures: AWS is asked for it."""
+        """What checks its signatures: AWS is asked for it once."""
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         from runbook_lib.base.aws_errors import aws_errors

@@ -97,7 +97,7 @@ def test_what_cannot_sign_costs_no_record_and_is_told(
     assert "service.yaml, 'archive'" in told[-1]
     says(signing_key=str(private(tmp_path / "key.pem")))
     sealed()
-    assert told[-1] == "the first signature of this key; 2 records were logged without it"
+    assert told[-1] == "2 records were logged without a signature of this key; it signs them as they are"
     sealed()
     assert len(told) == 4 and verify(archive.root).state == "intact"
 
