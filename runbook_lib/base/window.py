@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 
 from runbook_lib.base.errors import UsageError
 
 # docs/domain.md, trap 7: how long points of a period live, finest first.
 _RETENTION = ((60, dt.timedelta(days=15)), (300, dt.timedelta(days=63)), (3600, dt.timedelta(days=455)))
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
+_SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
 
 def utc(when: dt.datetime) -> dt.datetime:
@@ -53,6 +57,25 @@ def parse(text: str) -> dt.datetime:
     """
     when = dt.datetime.fromisoformat(text)
     return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
+
+
+def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
+    """A time, or so long before `now`, as a person writes it behind an option.
+
+    Raises:
+        UsageError: neither, or in the future.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - dt.timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
+    try:
+        found = parse(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text!r}: neither a time such as 2026-11-23T03:00:00Z nor a span such as 24h, 7d or 90min"
+        ) from None
+    if found > now:
+        raise UsageError(f"{option} {text}: lies in the future; it is {iso(now)}")
+    return found
 
 
 @dataclass(frozen=True)

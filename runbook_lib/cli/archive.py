@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.window import moment
 from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
@@ -19,6 +20,12 @@ Exit codes:
   0  every record is as it was sealed
   1  error: a record is damaged; standard error names it
   2  bad usage: no such folder"""
+_VERIFIED = """\b
+Exit codes:
+  0  intact: every record is there and as it was sealed, and who was asked agrees
+  1  damaged: each damage is named with its place
+  2  bad usage: no such folder
+  3  cannot tell: there is no log yet, or a key or a witness cannot be asked"""
 _RECORDS = (
     Column("run", "run"),
     Column("sealed", "sealed", rank=2),
@@ -59,6 +66,8 @@ def register(app: typer.Typer) -> None:
     noun.command("list", epilog=_EXITS)(archive_list)
     noun.command("show")(archive_show)
     noun.command("attach")(archive_attach)
+    noun.command("verify", epilog=_VERIFIED)(archive_verify)
+    noun.command("prove")(archive_prove)
     app.add_typer(noun, name="archive")
 
 
@@ -67,16 +76,23 @@ def archive_list(
     env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="Only this notebook.")] = None,
+    since: Annotated[str, typer.Option(help="Only what was sealed since: a time, or 24h, 7d, 90min ago.")] = "",
+    verdict: Annotated[
+        list[str] | None, typer.Option(help="Only what decided this, such as HOLD; may be repeated.")
+    ] = None,
     json_: AsJson = False,
 ) -> None:
-    """List the sealed records, oldest first, each verified against its hash and its predecessor.
+    """List the sealed records, oldest first, each verified against its hash, its predecessor and the archive's log.
 
     In a pipe: one record a line, its fields apart by tabs.
     """
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.journal import utc_now
     from runbook_lib.record.listing import list_rows
 
-    rows = list_rows(Archive(_existing(archive)), env=env, release=release, notebook=notebook)
+    where, begin = Archive(_existing(archive)), moment(since, utc_now(), "--since") if since else None
+    wanted = {"env": env, "release": release, "notebook": notebook}
+    rows = list_rows(where, **wanted, since=begin, verdicts=verdict or ())
     if json_:
         typer.echo(json.dumps(rows))
     elif rows:
@@ -128,6 +144,68 @@ def archive_show(
                 table("", (Column(name, name, prose=True),), [{name: value} for value in values])
     if problem:
         raise ArchiveError(f"this record cannot be trusted: {problem}")
+
+
+def archive_verify(
+    archive: ArchiveRoot = Path("archive"),
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="Who must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+    ] = "",
+    json_: AsJson = False,
+) -> None:
+    """Verify the whole archive: every record, the log over all of them, its signature, and what the witness has seen.
+
+    What is proven by what, against whom: docs/audit.md.
+    """
+    from runbook_lib.commands.archive import verify
+
+    done = verify(_existing(archive), key, witness or ())
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+    else:
+        signed = {True: "signed", False: "not signed by the key", None: "signature not checked"}[done.signed]
+        say(f"{done.state}: {words.count(done.records, 'record')}, {done.size} in the log; {signed}", bold=True)
+        for name, size in done.witnessed.items():
+            say(f"the witness {name} has seen {words.count(size, 'record')}, and agrees")
+        for one in done.damage:
+            say(f"damaged: {one.place}: {one.sentence}", fg="red")
+        for sentence in done.unknown:
+            say(f"cannot tell: {sentence}", fg="yellow")
+        for sentence in done.notes:
+            say(f"note: {sentence}")
+    raise typer.Exit(int(done.exit_code))
+
+
+def archive_prove(
+    record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")] = "",
+    archive: ArchiveRoot = Path("archive"),
+    since: Annotated[
+        Path | None, typer.Option(callback=written, help="An earlier checkpoint: prove that the log only grew.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(callback=written, help="Check a proof that this command has written.")
+    ] = None,
+    key: Annotated[str, typer.Option(help="With --check: who must have signed, a PEM file or awskms:KEY.")] = "",
+) -> None:
+    """Write the proof that a record is in the log, or that the log only grew; or check one. Formats: docs/audit.md.
+
+    Example: [bold]runbook archive prove 761f451b > run.tlog-proof[/bold]
+    """
+    from runbook_lib.commands import archive as noun
+
+    if (bool(record), since is not None, check is not None).count(True) != 1:
+        raise UsageError("archive prove: name one record, or say --since or --check")
+    if check is not None:
+        leaf, checkpoint = noun.check(check, key)
+        by = "signed by the key" if key else "whose signature was not checked: no --key"
+        say(f"{leaf.path} ({leaf.hash}) is record {leaf.index} in the log of {checkpoint.size}, {by}")
+        return
+    root = _existing(archive).absolute()
+    typer.echo(noun.prove(root, record) if since is None else noun.grew(root, since), nl=False)
 
 
 def archive_attach(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EXITS = """\b
 Exit codes:
   0  everything came out as it was sealed; with --policy, whatever came out
-  1  error: no such record, or it was altered
+  1  error: no such record, or one was altered or removed
   2  bad usage, or a policy that is wrong
   3  a verdict came out differently than it was sealed: a human is needed"""
 
@@ -57,8 +57,8 @@ def replay(
     from runbook_lib.params.load import read_yaml, validated
     from runbook_lib.params.policy import Policy
     from runbook_lib.record.archive import Archive
+    from runbook_lib.rollout.replay import removed, replay_all
     from runbook_lib.rollout.replay import replay as once
-    from runbook_lib.rollout.replay import replay_all
 
     if bool(record) == all_:
         raise UsageError("replay: name one record, or say --all")
@@ -71,7 +71,7 @@ def replay(
         typer.echo(json.dumps(done.as_dict())) if json_ else _show(done, other is not None)
         raise typer.Exit(_code([done], other is not None))
     refs = where.records(env, release, notebook)
-    found = list(replay_all(where, refs, other))
+    found = [*replay_all(where, refs, other), *removed(where, env, release, notebook)]
     if json_:
         typer.echo(json.dumps([one.as_dict() for one in found]))
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from runbook_lib.base.aws import Aws, caller
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import Window, iso
+from runbook_lib.base.window import Window, iso, moment
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, GateResult, Look, Verdict
@@ -34,9 +33,6 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.costs import even, months
 from runbook_lib.show.cost import as_rows, cost_table, month_table
-
-_AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
-_SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -130,26 +126,6 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
             f"--since {since}, --until {until or 'now'}: expects a beginning before the end, and no future"
         )
     return _report(aws, params, Window(window.start, end), now)
-
-
-def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
-    """A time, or so long before `now`.
-
-    Raises:
-        UsageError: neither.
-    """
-    if ago := _AGO.fullmatch(text.strip()):
-        return now - dt.timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
-    try:
-        found = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{option} {text!r}: neither a time such as 2026-11-23T03:00:00Z nor a span such as 24h, 7d or 90min"
-        ) from None
-    found = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
-    if found > now:
-        raise UsageError(f"{option} {text}: lies in the future; AWS's clock says {iso(now)}")
-    return found
 
 
 def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostReport:

@@ -105,6 +105,22 @@ class Notify(Frozen):
         return bool(self.webhook_ssm or self.webhook_env)
 
 
+class Keeping(Frozen):
+    """How the archive is kept (docs/audit.md): who signs the checkpoints of its log, and who else has them."""
+
+    folder: str = "archive"
+    """The archive that this is about, from the project's folder. That of a rehearsal is another one: neither signed nor
+    witnessed."""
+    signing_key: str = ""
+    """File of an ed25519 private key (PEM), outside the archive, or `awskms:` with the id, alias or ARN of a key of AWS
+    KMS (ECC_NIST_P256, SIGN_VERIFY). Empty: checkpoints are not signed."""
+    witness: tuple[str, ...] = ()
+    """Where each checkpoint is sent too: a file or folder elsewhere, `ssm:` with the name of a parameter, `sns:` with
+    the ARN of a topic."""
+    region: str = ""
+    """AWS region of what names none itself; empty: that of the AWS configuration."""
+
+
 class Service(Frozen):
     """The service under rollout: names and the settings that must hold."""
 
@@ -136,6 +152,7 @@ class Service(Frozen):
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(default_factory=dict)
     """Metrics of the service's own, beside those of the catalogue (`params/metrics.yaml`)."""
     sizes: Sizes
+    archive: Keeping = Keeping()
 
     @model_validator(mode="after")
     def _new_metrics(self) -> Service:

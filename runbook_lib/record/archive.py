@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -21,13 +22,16 @@ from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import expanded, project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
-from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
-from runbook_lib.record.chain import NAME, Chain, by_id, link, read_record, state_of
+from runbook_lib.record.chain import Chain, by_id, read_record, state_of
 from runbook_lib.record.from_journal import from_journal
-from runbook_lib.record.place import RecordRef, is_place, safe
+from runbook_lib.record.intact import verifier
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.intake import ready
+from runbook_lib.record.log.ledger import Ledger, facts_of
+from runbook_lib.record.place import NAME, RecordRef, is_path, path_of, ref_at, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, redact_text
-from runbook_lib.record.seal import file_hash, record_hash, write_folder, written
+from runbook_lib.record.seal import exact, file_hash, record_hash, write_folder, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 
@@ -49,9 +53,16 @@ class Named(Protocol):
 class Archive:
     """The records under `root`, which is made when first written to."""
 
-    def __init__(self, root: Path | str, clock: Callable[[], dt.datetime] = journal.utc_now) -> None:
+    def __init__(
+        self,
+        root: Path | str,
+        clock: Callable[[], dt.datetime] = journal.utc_now,
+        told: Callable[[str], object] = lambda said: print(said, file=sys.stderr, flush=True),
+    ) -> None:
+        """`told` is given what goes wrong after a record was sealed: no signature, no witness."""
         self.root = Path(root).absolute()
         self.clock = clock
+        self.told = told
 
     @classmethod
     def of(cls, params: Named) -> Archive:
@@ -159,9 +170,7 @@ class Archive:
 
     def at(self, folder: Path) -> RecordRef:
         """The reference to the record in `folder`."""
-        *_, env, release, notebook, name = folder.parts
-        sealed, _, run_id = name.rpartition("-")
-        return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, folder)
+        return ref_at(folder)
 
     def latest(
         self, env: str | None = None, release: str | None = None, notebook: str | None = None
@@ -202,23 +211,19 @@ class Archive:
 
     def verifier(self) -> Callable[[RecordRef], None]:
         """`verify` for many records: the chain of each is walked once, when its first record is asked for."""
-        chains: dict[Path, dict[str, str | None]] = {}
-        releases: dict[Path, Bound] = {}
+        return verifier(self.root)
 
-        def verify(ref: RecordRef) -> None:
-            _verify_own(ref)
-            folder, name = ref.folder.parent, ref.folder.name
-            if name not in chains.get(folder, {}):
-                chains[folder] = Chain(folder).broken()
-            if sentence := chains[folder].get(name, f"{name}: it is gone"):
-                raise ArchiveError(sentence)
-            if (ref.folder / FOLDER).is_dir():
-                release = folder.parent
-                if release not in releases:
-                    releases[release] = bound(release)
-                list(attachments(ref, releases[release]))
-
-        return verify
+    def lost(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
+        """The records that the archive's log has, and that are not there any more, oldest first; None is any."""
+        log = read_log(self.root)
+        wanted = [part if part is None else safe(part) for part in (env, release, notebook)]
+        refs = [self.at(self.root / leaf.path) for leaf in (log.leaves if log else ()) if is_path(leaf.path)]
+        return sorted(
+            ref
+            for ref in refs
+            if all(part in (None, own) for part, own in zip(wanted, (ref.env, ref.release, ref.notebook), strict=True))
+            and not ref.folder.is_dir()
+        )
 
 
 @lru_cache(maxsize=_KEPT)
@@ -233,33 +238,6 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ArchiveError(f"{folder.name}: record.json, '{where}': {first['msg']}") from None
-
-
-def _verify_own(ref: RecordRef) -> None:
-    """The record's own hash, its place and its files."""
-    name, own = ref.folder.name, link(ref.folder)
-    if own.altered:
-        raise ArchiveError(f"{name}: record.json was altered after it was sealed")
-    if name != own.name:
-        raise ArchiveError(f"{name}: the folder was renamed: its record was sealed as {own.name}")
-    where = (ref.env, ref.release, ref.notebook, ref.run_id)
-    if not all(map(is_place, where, own.place)):
-        raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(safe, own.place))})")
-    if not isinstance(own.files, dict):
-        raise ArchiveError(f"{name}: record.json names no files")
-    for file, expected in own.files.items():
-        path = ref.folder / file
-        if Path(file).name != file or not path.is_file():
-            raise ArchiveError(f"{name}: {file} is missing")
-        try:
-            found = file_hash(path)
-        except OSError as error:
-            raise ArchiveError(f"{name}: {file} cannot be read ({error.strerror})") from None
-        if found != expected:
-            raise ArchiveError(f"{name}: {file} was altered after it was sealed")
-    for path in sorted(ref.folder.iterdir()):
-        if path.name not in own.files and path.name not in ("record.json", "attachments"):
-            raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
 
 
 def seal_staged(
@@ -285,15 +263,20 @@ def seal_staged(
     """
     contents, trouble = _rendered(_draft(staging, status, error), notebook, archive.root)
     with archive.lock():
+        ledger = Ledger(archive.root, archive.told)
+        told, logs = ready(archive, ledger)
+        trouble = [*trouble, *told]
         who = folders.facts(staging)
-        sealed = by_id(archive.records(), str(who.get("run_id") or staging.name))
-        if sealed:
-            folders.remove(staging)
-            return sealed[0]
-        if not who:
-            raise ArchiveError(f"{staging}: neither staged nor sealed")
         draft = _draft(staging, status, error)
         chain = archive.chain(draft.env, draft.release, draft.notebook)
+        sealed = chain.of_run(draft.run_id) or [
+            ref.folder for ref in by_id(() if who else archive.records(), draft.run_id)
+        ]
+        if sealed:
+            folders.remove(staging)
+            return archive.at(sealed[0])
+        if not who:
+            raise ArchiveError(f"{staging}: neither staged nor sealed")
         previous, damage = chain.tip()
         if damage:
             trouble = [*trouble, f"the chain before this record is damaged: {damage}"]
@@ -309,12 +292,24 @@ def seal_staged(
                 "warnings": (*draft.warnings, *trouble, *journal.altered(staging, hashes)),
             }
         ).dump()
+        record = exact(record)
         record["hash"] = record_hash(record)
         contents["record.json"] = written(record)
+        path = path_of(archive.root, chain.folder / name)
+        if logs:
+            ledger.begin(path, record["hash"], staging.name)
         write_folder(chain.folder / name, contents, copies)
         chain.advance(record["hash"])
+        if logs:
+            ledger.append(facts_of(path, contents["record.json"], record))
         folders.remove(staging)
+        ledger.end()
         return archive.at(chain.folder / name)
+
+
+def _anywhere(archive: Archive, run_id: str) -> list[RecordRef]:
+    """The records of a run whose staging folder is gone: where it lies is not known any more."""
+    return by_id(archive.records(), run_id)
 
 
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:

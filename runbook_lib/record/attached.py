@@ -42,11 +42,14 @@ def stamp_of(at: str) -> str:
     return f"{when:%Y%m%dT%H%M%S}.{when.microsecond // 1000:03d}Z"
 
 
-def attachments(ref: RecordRef, known: Bound | None = None) -> Iterator[dict[str, Any]]:
+def attachments(
+    ref: RecordRef, known: Bound | None = None, taken: Collection[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """What was attached to a record, oldest first, each verified: `attachment.json`, and its folder's `name`.
 
     Args:
         known: `bound` of the record's release, for whoever looks at many records; default: it is read.
+        taken: hashes of what version 0.1 had attached when the archive's log took the record in; None: no log says.
 
     Raises:
         ArchiveError: an attachment was altered, belongs to another record, or was not made by attaching.
@@ -71,7 +74,8 @@ def attachments(ref: RecordRef, known: Bound | None = None) -> Iterator[dict[str
         if not intact:
             raise ArchiveError(f"{which} was altered after it was attached")
         known = bound(ref.folder.parents[1]) if known is None else known
-        if (facts["record"], facts["hash"]) not in known and not _earlier(record):
+        before = _earlier(record) and (taken is None or facts["hash"] in taken)
+        if (facts["record"], facts["hash"]) not in known and not before:
             raise ArchiveError(
                 f"{ref.folder.name}: the attachment {one.name} was not attached: no sealed entry names it"
             )
@@ -97,6 +101,15 @@ def bound(release: Path) -> Bound:
         entry = read_record(chain.folder / name).get("entry")
         if isinstance(entry, dict) and entry.get("kind") == KIND and isinstance(entry.get("facts"), dict):
             found.add((str(entry["facts"].get("record")), str(entry["facts"].get("attachment"))))
+    return found
+
+
+def unbound(ref: RecordRef, record: dict[str, Any]) -> list[str]:
+    """Hashes of what was attached to a record of version 0.1, for the log that takes it in."""
+    folder, found = ref.folder / FOLDER, []
+    for one in sorted(folder.iterdir()) if folder.is_dir() and _earlier(record) else ():
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            found.append(str(strict((one / FACTS).read_bytes())["hash"]))
     return found
 
 

@@ -1,14 +1,14 @@
 """The chain of records of one environment, release and notebook: each carries the hash of the one before.
 
 A record's folder is named by the instant it was sealed, strictly later than the one before, so the order of names is
-the order of the chain. `HEAD` repeats the newest hash: without it, taking away the newest record would go unnoticed.
+the order of the chain. `HEAD` repeats the newest hash; that nothing was removed together with it is the log's to say.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Callable, Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import when
+from runbook_lib.record.place import NAME
 from runbook_lib.record.seal import canonical, record_hash, replace_file, strict, written
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from runbook_lib.record.place import RecordRef
     from runbook_lib.record.record import Record
 
-NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([A-Za-z0-9]+)")
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 HEAD = "HEAD"
 
@@ -100,6 +100,7 @@ class Link:
     """The folder's name that follows from its run id and the instant it was sealed; empty: it has none."""
     spelt: bool
     """The file is, byte for byte, as sealing writes it."""
+    schema: int = 0
 
     @property
     def altered(self) -> bool:
@@ -107,15 +108,19 @@ class Link:
         return self.said != self.hash or not self.spelt
 
 
-def link(folder: Path) -> Link:
+def link(folder: Path, vouched: str = "") -> Link:
     """The link of one record.
 
     A run looks at the same chain for each of its records: a file is read again only if it is another one by now.
 
+    Args:
+        vouched: SHA-256 of `record.json` by the archive's log: of a file that has it, the record's own hash and
+            spelling are those that were sealed, and are not worked out again.
+
     Raises:
         ArchiveError: as `read_record`.
     """
-    return _read_link(folder, state_of(folder))
+    return _read_link(folder, state_of(folder), vouched)
 
 
 def state_of(folder: Path) -> tuple[int, ...]:
@@ -132,13 +137,21 @@ def state_of(folder: Path) -> tuple[int, ...]:
 
 
 @cache
-def _read_link(folder: Path, _state: tuple[int, ...]) -> Link:
+def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
     raw = _raw(folder)
     record = _parsed(folder, raw)
-    found, spelt = record_hash(record), raw == written(record)
+    if vouched and hashlib.sha256(raw).hexdigest() == vouched:
+        found, spelt = str(record.get("hash")), True
+    else:
+        try:
+            found, spelt = record_hash(record), raw == written(record)
+        except (ValueError, RecursionError):
+            raise ArchiveError(f"{folder.name}: record.json has a value that is not sealed so") from None
     place = tuple(str(record.get(key)) for key in ("env", "release", "notebook", "run_id"))
     name = _named(record.get("sealed_at"), place[-1])
-    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}), name, spelt)
+    schema = record.get("schema")
+    number = schema if isinstance(schema, int) else 0
+    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}), name, spelt, number)
 
 
 def _named(sealed_at: Any, run_id: str) -> str:
@@ -194,18 +207,26 @@ class Chain:
         """Notes the newest hash."""
         replace_file(self.folder / HEAD, to.encode() + b"\n")
 
-    def broken(self) -> dict[str, str | None]:
+    def of_run(self, run_id: str) -> list[Path]:
+        """The records of a run: one, or none."""
+        return [self.folder / name for name in self.names() if name.endswith(f"-{run_id}")]
+
+    def broken(self, logged: Mapping[str, str] | None = None) -> dict[str, str | None]:
         """For each record a sentence if it is not linked, record by record, back to the first; None if all is well.
 
         Each record is looked at once.
+
+        Args:
+            logged: name and hash of the file of each record that the archive's log has of this chain; None: no log.
         """
         found: dict[str, str | None] = {}
         expected: str | None = None
+        before: Any = None
         trouble: str | None = None
         for name in self.names():
             if trouble is None:
                 try:
-                    one = link(self.folder / name)
+                    one = link(self.folder / name, (logged or {}).get(name, ""))
                 except ArchiveError as error:
                     trouble = str(error)
                 else:
@@ -215,11 +236,27 @@ class Chain:
                         trouble = f"{name}: the folder was renamed: its record was sealed as {one.name}"
                     elif one.altered:
                         trouble = f"{name}: record.json was altered after it was sealed"
-                    expected = one.hash
+                    expected, before = one.hash, one.previous
             found[name] = trouble
         if found and trouble is None:
-            found[name] = self.tip()[1]
+            found[name] = self._ends(name, (expected, before), len(found), logged)
         return found
+
+    def _ends(self, last: str, own: tuple[Any, Any], count: int, logged: Mapping[str, str] | None) -> str | None:
+        """What is wrong behind the last record, all before being well; `own`: its hash, and that of the one before."""
+        gone = [name for name in logged or () if name > last]
+        if gone:
+            return f"{gone[0]}: it was removed; the archive's log has it"
+        head = self._head()
+        if head is None:
+            # A crash between the first record and its HEAD leaves none, which is no damage; a record that was logged
+            # had its HEAD before.
+            lost = count > 1 or last in (logged or ())
+            return f"{last}: {HEAD} of its chain is missing" if lost else None
+        # A crash between a record and HEAD leaves HEAD one behind, which is no damage.
+        if head not in own:
+            return f"the chain's newest record is not {last}: HEAD says {head[:12]}…"
+        return None
 
     def _head(self) -> str | None:
         try:
@@ -256,6 +293,10 @@ def predecessors(archive: Archive, requires: Iterable[str], release: str) -> lis
 
 def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement: str, release: str) -> Finding:
     notebook, _, env = requirement.partition("@")
+    gone = archive.lost(env, release, notebook)
+    if gone:
+        sentence = f"the records of {requirement} cannot be trusted: {gone[-1].folder.name} was removed; the log has it"
+        return Finding(requirement, False, sentence, gone[-1].run_id)
     for ref in reversed(archive.records(env, release, notebook)):
         record = None
         try:

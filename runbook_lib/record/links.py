@@ -15,8 +15,7 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
-from runbook_lib.record.chain import NAME
-from runbook_lib.record.place import ENTRY, is_place, safe
+from runbook_lib.record.place import ENTRY, NAME, is_place, safe
 from runbook_lib.record.record import Record
 
 DOCS = "docs"

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Collection
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
+from runbook_lib.record.intact import GONE
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.said import rows
 
 
 def list_rows(
-    archive: Archive, *, env: str | None = None, release: str | None = None, notebook: str | None = None
+    archive: Archive,
+    *,
+    env: str | None = None,
+    release: str | None = None,
+    notebook: str | None = None,
+    since: dt.datetime | None = None,
+    verdicts: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """The records as rows for a terminal or JSON, oldest first, each verified; a damaged one is a row that says so."""
+    """The records as rows for a terminal or JSON, oldest first, each verified.
+
+    A damaged one is a row that says so, and so is one that the archive's log has and that was removed.
+
+    Args:
+        since: only what was sealed from then on.
+        verdicts: only what decided one of these, in any case; a damaged one is left out by none.
+    """
     verify = archive.verifier()
-    return [_row(archive, ref, verify) for ref in archive.records(env, release, notebook)]
+    where = (env, release, notebook)
+    first = f"{since.astimezone(dt.UTC):%Y%m%dT%H%M%S}" if since else ""
+    wanted = {verdict.upper() for verdict in verdicts}
+    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where) if ref.sealed >= first]
+    gone = [ref for ref in archive.lost(*where) if ref.sealed >= first]
+    rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
+    ordered = [row for _, row in sorted(rows, key=lambda one: one[0])]
+    return [row for row in ordered if not wanted or row["decision"] in wanted or not row["intact"]]
 
 
-def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _bare(ref: RecordRef) -> dict[str, Any]:
+    return {
         "run": ref.run_id,
         "sealed": ref.sealed,
         "env": ref.env,
@@ -33,6 +55,10 @@ def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) 
         "as_of": None,
         "intact": False,
     }
+
+
+def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
+    row = _bare(ref)
     try:
         record = archive.load(ref)
         row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}

@@ -50,6 +50,28 @@ class RecordRef:
     folder: Path
 
 
+NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([A-Za-z0-9]+)")
+"""Folder of a sealed record: the instant it was sealed, and its run id."""
+_PATH = re.compile(rf"env=[\w.-]+/release=[\w.-]+/[\w-][\w.-]*/{NAME.pattern}", re.ASCII)
+
+
+def ref_at(folder: Path) -> RecordRef:
+    """The reference to the record in `folder`."""
+    *_, env, release, notebook, name = folder.parts
+    sealed, _, run_id = name.rpartition("-")
+    return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, folder)
+
+
+def path_of(root: Path, folder: Path) -> str:
+    """A folder of the archive at `root` as its log calls it: `/` between the names."""
+    return folder.relative_to(root).as_posix()
+
+
+def is_path(path: str) -> bool:
+    """Whether a leaf's path is one of a record's folder, within the archive."""
+    return _PATH.fullmatch(path) is not None
+
+
 ENTRY = "entry"
 """The chain that entries are in (`record/entry.py`), beside those of the notebooks."""
 PARAMS = "RUNBOOK_PARAMS"

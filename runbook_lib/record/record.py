@@ -11,12 +11,15 @@ from pydantic import ConfigDict, Field
 from runbook_lib.base.errors import NOTHING
 from runbook_lib.judge.model import Frozen, of_today
 
-SCHEMA = 2
-READABLE = (1, 2)
+SCHEMA = 3
+READABLE = (1, 2, 3)
 """Schema 1 (version 0.1) had the word of the decision in the reason of its outcome, and no `said`.
 
-Schema 2 seals what people read instead of the decision (`judge.model.Word`).
+Schema 2 seals what people read instead of the decision (`judge.model.Word`). Schema 3 has the same fields; its hash is
+over the canonical form of RFC 8785, and each record of it is a leaf of the archive's log (`record/log/`).
 """
+TOLD_SINCE = 2
+LOGGED_SINCE = 3
 _STEP_0_1 = re.compile(r"^deploy step '(\w+)'")
 Status = Literal["completed", "failed", "cancelled", "died"]
 
@@ -93,59 +96,94 @@ class Told(NamedTuple):
 class Record(Frozen):
     """One sealed run. What other rooms own (gates, outcome, traffic) is kept as the JSON they wrote, to last years."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
     schema_version: int = Field(default=SCHEMA, alias="schema")
+    """Version of this format."""
     run_id: str = ""
+    """Letters and digits, unique."""
     env: str = ""
+    """Environment: dev, staging or prod."""
     account_id: str = ""
+    """AWS account."""
     region: str = ""
+    """AWS region."""
     release: str = ""
+    """Id of the rollout."""
     notebook: str = ""
+    """Notebook, step or command that ran; `entry` where a person said something."""
     attempt: int = 1
+    """Raised to try a phase again."""
     origin: str = ""
+    """What ran it: `papermill`, `interactive`, `entry`, a command."""
     status: Status = "failed"
+    """How the run ended; `died`: its process ended without sealing it, and another closed it."""
     opened_at: str | None = None
-    """Wall clock UTC of the first and (closed_at) of the closing event; None: it never came to that."""
+    """Wall clock UTC of the first event; null: it never came to that."""
     closed_at: str | None = None
+    """Wall clock UTC of the closing event; null: it never came to that."""
     sealed_at: str = ""
+    """Wall clock UTC of sealing, in milliseconds; the folder's name follows from it."""
     as_of: str | None = None
     """The instant that the run judged by (AWS's clock, or the parameter)."""
     mode: str = "plan"
+    """`plan` changes nothing, `apply` does."""
     operator: str = ""
+    """Who ran it, by name; else the ARN."""
     caller_arn: str = ""
+    """Who AWS says the caller was; empty: AWS was not asked."""
     endpoint: str = ""
+    """Address of AWS that was asked."""
     host: str = ""
+    """Machine that it ran on."""
     reason: str = ""
+    """Why, as it was given."""
     params: dict[str, Any] = Field(default_factory=dict)
+    """The flat parameters."""
     policy: dict[str, Any] = Field(default_factory=dict)
+    """`gates.yaml` as it was then."""
     service: dict[str, Any] = Field(default_factory=dict)
+    """`service.yaml` as it was then."""
     prices: dict[str, Any] = Field(default_factory=dict)
+    """`prices.yaml` as it was then."""
     versions: dict[str, Any] = Field(default_factory=dict)
+    """Versions of the runbook, of Python and of what it stands on."""
     moment: str | None = None
+    """Where in its phase the run was."""
     decision: str | None = None
+    """PLANNED, SOAK, PROMOTE, HOLD or ROLLBACK; null: nothing was decided."""
     outcome: dict[str, Any] | None = None
-    """The `Outcome` without its results, which are `gates`."""
+    """Decision, reason, next step and when to come back; its results are `gates`."""
     gates: tuple[dict[str, Any], ...] = ()
+    """Each gate with its verdict, value, interval and evidence."""
     checks: tuple[dict[str, Any], ...] = ()
+    """Each check with what was expected and found."""
     entry: dict[str, Any] | None = None
     """Where the record is no run of a notebook but what a person put into the chain."""
     incident: dict[str, Any] | None = None
     """Of a rollback: when it was decided, set and in effect."""
     evidence: dict[str, Any] = Field(default_factory=dict)
+    """By measure: what was counted, of which question."""
     traffic_before: dict[str, Any] | None = None
+    """Where the traffic stood before the run changed it."""
     traffic_after: dict[str, Any] | None = None
+    """Where it stood after."""
     census: tuple[dict[str, Any], ...] = ()
+    """What became of users' jobs, part by part."""
     changes: tuple[Change, ...] = ()
+    """Each change to AWS."""
     warnings: tuple[str, ...] = ()
+    """What was doubtful, in sentences."""
     notes: tuple[str, ...] = ()
+    """What the run noted, in sentences."""
     error: Problem | None = None
+    """Why it did not complete."""
     files: dict[str, str] = Field(default_factory=dict)
     """Name to SHA-256 of every other file of the record."""
     previous: str | None = None
     """Hash of the record before it in the chain of environment, release and notebook."""
     hash: str = ""
-    """SHA-256 over the canonical JSON of all the rest."""
+    """SHA-256 over the canonical form (RFC 8785) of all the rest, hexadecimal."""
 
     @property
     def open_changes(self) -> tuple[Change, ...]:
@@ -157,7 +195,7 @@ class Record(Frozen):
         """Why there is no decision, and whether nothing was changed; what was, is in `changes`."""
         said = self.error.sentence if self.error else "no decision"
         # A sentence of schema 1 says so itself.
-        return said if self.changes or self.schema_version < SCHEMA else f"{said}{NOTHING}"
+        return said if self.changes or self.schema_version < TOLD_SINCE else f"{said}{NOTHING}"
 
     @property
     def told(self) -> Told:

@@ -57,9 +57,43 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+JCS_SINCE = 3
+"""Records of this schema and later are hashed in the form of RFC 8785, which others can compute."""
+_EXACT = 2**53 - 1
+"""The largest whole number that every reader of JSON takes exactly (RFC 8785, 3.2.2.3; RFC 7493)."""
+
+
+def jcs(value: Any) -> bytes:
+    """The canonical form of a JSON value by RFC 8785 (JSON Canonicalization Scheme).
+
+    Raises:
+        ValueError: it has a number that has no exact form there, or characters that no text has.
+    """
+    import rfc8785
+
+    return rfc8785.dumps(value)
+
+
+def exact(value: Any) -> Any:
+    """The value with each whole number that RFC 8785 has no exact form for as the text of its digits."""
+    if isinstance(value, dict):
+        return {key: exact(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [exact(one) for one in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _EXACT:
+        return str(value)
+    return value
+
+
 def record_hash(record: Mapping[str, Any]) -> str:
-    """The hash of a record: over everything but its own `hash`."""
-    return digest({key: value for key, value in record.items() if key != "hash"})
+    """The hash of a record: over everything but its own `hash`, in the canonical form of its schema.
+
+    Raises:
+        ValueError: the record has no canonical form.
+    """
+    schema = record.get("schema")
+    form = jcs if isinstance(schema, int) and schema >= JCS_SINCE else canonical
+    return hashlib.sha256(form({key: value for key, value in record.items() if key != "hash"})).hexdigest()
 
 
 def gates_digest(gates: Iterable[Mapping[str, Any]]) -> str:

@@ -22,9 +22,10 @@ from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
 from runbook_lib.params.service import Service
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.intact import GONE
 from runbook_lib.record.journal import plain
 from runbook_lib.record.place import CASE, RecordRef
-from runbook_lib.record.record import SCHEMA, Record
+from runbook_lib.record.record import TOLD_SINCE, Record
 from runbook_lib.record.seal import canonical, file_hash, strict
 from runbook_lib.rollout.look import remade
 
@@ -124,9 +125,18 @@ def replay_all(archive: Archive, refs: list[RecordRef], policy: Policy | None = 
         try:
             yield replay(archive, ref, policy, verify)
         except ArchiveError as error:
-            yield Replayed(
-                ref.run_id, ref.notebook, ref.env, ref.sealed, "", identical=False, differences=(str(error),)
-            )
+            yield _unread(ref, str(error))
+
+
+def removed(
+    archive: Archive, env: str | None = None, release: str | None = None, notebook: str | None = None
+) -> list[Replayed]:
+    """The records that the archive's log has and that are not there any more: nothing to replay; None is any."""
+    return [_unread(ref, GONE.format(ref.folder.name)) for ref in archive.lost(env, release, notebook)]
+
+
+def _unread(ref: RecordRef, why: str) -> Replayed:
+    return Replayed(ref.run_id, ref.notebook, ref.env, ref.sealed, "", identical=False, differences=(why,))
 
 
 def _why_not(record: Record) -> str:
@@ -178,7 +188,7 @@ def _again(
     ]
     verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)
-    if record.schema_version < SCHEMA or (isinstance(case, Case) and case.rules < 2):
+    if record.schema_version < TOLD_SINCE or (isinstance(case, Case) and case.rules < 2):
         # The words of version 0.1 are gone; what it judged and decided must come out.
         if _judged(verdict) != _judged(was):
             said.append("the verdict is not what evidence and policy give")

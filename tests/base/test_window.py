@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import Window, iso, one_bucket, parse, period_for
+from runbook_lib.base.window import Window, iso, moment, one_bucket, parse, period_for
 
 T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -77,3 +77,27 @@ def test_times_as_text() -> None:
     assert iso(T) == "2026-11-10T10:00:00Z"
     assert iso(T + dt.timedelta(milliseconds=5)) == "2026-11-10T10:00:00.005Z"
     assert parse("2026-11-10T10:00:00Z") == parse("2026-11-10T10:00:00") == parse("2026-11-10T11:00:00+01:00") == T
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("24h", T - dt.timedelta(hours=24)),
+        ("7d", T - dt.timedelta(days=7)),
+        ("90min", T - dt.timedelta(minutes=90)),
+        ("1.5 h", T - dt.timedelta(minutes=90)),
+        ("2026-11-09", dt.datetime(2026, 11, 9, tzinfo=dt.UTC)),
+        ("2026-11-09T10:00:00+02:00", dt.datetime(2026, 11, 9, 8, tzinfo=dt.UTC)),
+    ],
+)
+def test_a_time_or_how_long_ago(text: str, expected: dt.datetime) -> None:
+    assert moment(text, T, "--since") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("yesterday", "neither a time"), ("", "neither a time"), ("2026-12-01", "future")]
+)
+def test_what_is_no_time_is_one_sentence(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        moment(text, T, "--since")
+    assert "--since" in str(raised.value)

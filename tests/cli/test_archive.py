@@ -102,3 +102,21 @@ def test_what_a_person_said_is_shown_and_nothing_is_shown_as_python(tmp_path: Pa
     code, done = call(tmp_path, "archive", "show", ref.run_id)
     assert code == 0 and "it was the queue" in done.output and "Ana" in done.output
     assert "{'" not in done.output and "[{" not in done.output
+
+
+def test_a_list_is_narrowed_by_verdict_and_time_and_never_leaves_out_damage(
+    tmp_path: Path, seal: Callable[..., RecordRef]
+) -> None:
+    refs = [seal(), seal()]
+    for words, count in (
+        (("--verdict", "hold"), 2),
+        (("--verdict", "PROMOTE"), 0),
+        (("--verdict", "PROMOTE", "--verdict", "HOLD", "--since", "1h"), 2),
+        (("--since", "2020-01-01"), 2),
+    ):
+        code, done = call(tmp_path, "archive", "list", "--json", *words)
+        assert (code, len(json.loads(done.stdout))) == (0, count)
+    assert call(tmp_path, "archive", "list", "--since", "soon")[0] == 2
+    (refs[0].folder / "journal.jsonl").write_text("")
+    code, done = call(tmp_path, "archive", "list", "--json", "--verdict", "PROMOTE")
+    assert code == 1 and refs[0].run_id in {row["run"] for row in json.loads(done.stdout)}

@@ -8,10 +8,7 @@ import io
 import json
 from typing import Any
 
-import pytest
-
-from runbook_lib.base.errors import UsageError
-from runbook_lib.commands.cost import CostReport, filled, moment
+from runbook_lib.commands.cost import CostReport, filled
 from runbook_lib.judge.model import Evidence
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
@@ -22,30 +19,6 @@ LINES = [
     {"service": "Lambda", "item": "x", "quantity": 1.0, "usd": 1 / 3, "fixed": False, "llm": False},
     {"service": "LLM", "item": "x", "quantity": 1.0, "usd": 2 / 3, "fixed": False, "llm": True},
 ]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("24h", NOW - dt.timedelta(hours=24)),
-        ("7d", NOW - dt.timedelta(days=7)),
-        ("90min", NOW - dt.timedelta(minutes=90)),
-        ("1.5 h", NOW - dt.timedelta(minutes=90)),
-        ("2026-11-19", dt.datetime(2026, 11, 19, tzinfo=dt.UTC)),
-        ("2026-11-19T10:00:00+02:00", dt.datetime(2026, 11, 19, 8, tzinfo=dt.UTC)),
-    ],
-)
-def test_a_time_or_how_long_ago(text: str, expected: dt.datetime) -> None:
-    assert moment(text, NOW, "--since") == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [("yesterday", "neither a time"), ("", "neither a time"), ("2026-12-01", "future")]
-)
-def test_what_is_no_time_is_one_sentence(text: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as raised:
-        moment(text, NOW, "--since")
-    assert "--since" in str(raised.value)
 
 
 def answers(**values: float) -> Answers:

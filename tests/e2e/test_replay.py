@@ -20,6 +20,7 @@ from runbook_lib.record.place import CASE, RecordRef
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import file_hash, record_hash, written
 from runbook_lib.rollout.replay import replay, replay_all
+from tests.archives import relogged
 
 from .conftest import ROOT, Rollout
 
@@ -109,7 +110,7 @@ def test_another_policy_is_told_apart_by_what_flips(soaked: Rollout, tmp_path: P
 
 
 def forged(soaked: Rollout, tmp_path: Path, change: Any) -> tuple[Archive, RecordRef]:
-    """A copy of the archive whose last record was changed and sealed again by somebody who knows how."""
+    """A copy of the archive whose last record was changed and sealed again, with its log, by somebody who knows how."""
     folder = tmp_path / "forged"
     shutil.copytree(soaked.folder, folder)
     archive = Archive(folder)
@@ -120,6 +121,7 @@ def forged(soaked: Rollout, tmp_path: Path, change: Any) -> tuple[Archive, Recor
     raw["hash"] = record_hash(raw)
     (ref.folder / "record.json").write_bytes(written(raw))
     (ref.folder.parent / "HEAD").write_text(raw["hash"] + "\n")
+    relogged(archive)
     return archive, ref
 
 

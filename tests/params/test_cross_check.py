@@ -26,7 +26,7 @@ from runbook_lib.params.metrics import METRICS
 FILES = ("gates", "service", "dashboard", "inventory")
 FREE = re.compile(
     r"(?:^|\.)(?:title|why|fix|expected|label|muted|no_change_test|note|then|failing|unit|id|logical|chart\.unit|check|cures|costs|property(?:\.\d+)?)$|\.as_told(?:\.|$)"
-    r"|^service\.(?:names|traffic|kpi_|notify|api\.(?:stage|routes|access_log_fields)|failure_line|job_ttl_variable)"
+    r"|^service\.(?:names|traffic|kpi_|notify|api\.(?:stage|routes|access_log_fields)|failure_line|job_ttl_variable|archive)"
     r"|^gates\.roles|^gates\.alarms\.\d+\.(?:name|expression)|^dashboard\.(?:name|target_colour|alert_colour)"
     r"|^inventory\.(?:naming|resources\.[^.]+\.(?:type|method|made_as|settings\..*\.(?:equals|one_of|includes|pattern)))"
 )

@@ -96,7 +96,7 @@ class TestTampering:
     def damaged(self, archive: Archive, ref: RecordRef) -> str:
         with pytest.raises(ArchiveError) as error:
             archive.verify(ref)
-        row = next(row for row in list_rows(archive) if row["run"] == ref.run_id)
+        row = next(row for row in list_rows(archive) if (row["run"], row["env"]) == (ref.run_id, ref.env))
         assert row["intact"] is False and row["problem"] == str(error.value)
         return str(error.value)
 
@@ -159,8 +159,8 @@ class TestTampering:
 def test_a_record_of_a_later_version_is_one_sentence(archive: Archive, sealed: Seal) -> None:
     path = sealed().folder / "record.json"
     record = json.loads(path.read_text())
-    path.write_text(json.dumps(record | {"schema": 3}))
-    with pytest.raises(ArchiveError, match="schema 3; this version reads 1 and 2"):
+    path.write_text(json.dumps(record | {"schema": 4}))
+    with pytest.raises(ArchiveError, match="schema 4; this version reads 1 and 2 and 3"):
         archive.load(archive.records()[0])
     path.write_text(json.dumps(record | {"attempt": "x"}))
     with pytest.raises(ArchiveError, match=r"record\.json, 'attempt'"):

@@ -23,6 +23,7 @@ from runbook_lib.record.entry import NOTEBOOK, book
 from runbook_lib.record.listing import list_rows, show_record
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import record_hash
+from tests.archives import of_version_0_2_and_earlier
 
 Seal = Callable[..., RecordRef]
 
@@ -115,12 +116,17 @@ def test_without_its_entry_it_does_not_count(archive: Archive, sealed: Seal, tmp
 
 def test_a_record_of_version_0_1_keeps_what_was_attached_without_an_entry(archive: Archive, sealed: Seal) -> None:
     old = sealed("PROMOTE", ("loaded", {"versions": {"rollout-runbook": "0.1.0"}}))
+    of_version_0_2_and_earlier(archive)
     forged(archive, old)
     archive.verify(old)
     new = sealed("PROMOTE", ("loaded", {"versions": {"rollout-runbook": "0.2.0"}}))
+    archive.verify(old)
     forged(archive, new)
     with pytest.raises(ArchiveError):
         archive.verify(new)
+    forged(archive, old, "20991231T000000.001Z")
+    with pytest.raises(ArchiveError, match=r"000000\.001Z was not attached"):
+        archive.verify(old)
 
 
 def test_many_attachments_are_verified_in_linear_time(archive: Archive, sealed: Seal, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.chain import Chain, predecessors, read_record
 from runbook_lib.record.place import RecordRef
+from tests.archives import of_version_0_2_and_earlier
 
 PHASE = "06_phase1_10_percent"
 Seal = Callable[..., RecordRef]
@@ -48,8 +49,13 @@ def test_taking_the_newest_record_away_is_found(archive: Archive, sealed: Seal) 
     first, second = sealed(), sealed()
     archive.verify(first)
     shutil.rmtree(second.folder)
+    with pytest.raises(ArchiveError, match=f"{second.folder.name}: it was removed; the archive's log has it"):
+        archive.verify(first)
+    of_version_0_2_and_earlier(archive)
     with pytest.raises(ArchiveError, match="the chain's newest record is not"):
         archive.verify(first)
+    (first.folder.parent / "HEAD").unlink()
+    archive.verify(first)  # a crash between the first record and its HEAD looks the same
 
 
 def test_a_record_after_a_damaged_chain_says_so(archive: Archive, sealed: Seal) -> None:
@@ -110,6 +116,17 @@ class TestPredecessors:
         path.write_text(path.read_text().replace("ROLLBACK", "PROMOTE"))
         ok, sentence = self.find(archive)
         assert not ok and "cannot be trusted" in sentence
+
+    @pytest.mark.parametrize("what", ["the newest with HEAD", "the chain"])
+    def test_records_that_were_removed_are_not_overlooked(self, archive: Archive, sealed: Seal, what: str) -> None:
+        first, second = sealed("PROMOTE"), sealed("ROLLBACK")
+        if what == "the chain":
+            shutil.rmtree(first.folder.parent)
+        else:
+            shutil.rmtree(second.folder)
+            (first.folder.parent / "HEAD").write_text(f"{archive.load(first).hash}\n")
+        ok, sentence = self.find(archive)
+        assert not ok and f"{second.folder.name} was removed; the log has it" in sentence
 
     def test_another_release_or_environment_does_not_count(self, archive: Archive, sealed: Seal) -> None:
         sealed("PROMOTE")

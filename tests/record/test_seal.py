@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,7 +10,16 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import seal
-from runbook_lib.record.seal import canonical, file_hash, gates_digest, record_hash, replace_file, write_folder
+from runbook_lib.record.seal import (
+    canonical,
+    exact,
+    file_hash,
+    gates_digest,
+    jcs,
+    record_hash,
+    replace_file,
+    write_folder,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -85,3 +95,19 @@ def test_a_file_is_replaced_or_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         replace_file(path, b"2")
     assert path.read_bytes() == b"1"
     assert [file.name for file in tmp_path.iterdir()] == ["HEAD"]
+
+
+def test_a_number_that_not_every_reader_takes_exactly_is_sealed_as_text() -> None:
+    value = {"a": [2**53 - 1, 2**53, -(2**70), True], "b": (1.5,)}
+    assert exact(value) == {"a": [2**53 - 1, str(2**53), str(-(2**70)), True], "b": [1.5]}
+    with pytest.raises(ValueError, match="exceeds safe integer"):
+        jcs({"a": value["a"]})
+    assert jcs(exact(value)).startswith(b'{"a":[9007199254740991,"9007199254740992"')
+
+
+def test_each_schema_is_hashed_in_its_own_canonical_form() -> None:
+    record = {"value": 1.0, "hash": "not counted"}
+    of = {schema: record_hash(record | {"schema": schema}) for schema in (1, 2, 3)}
+    for schema, form in ((1, canonical), (2, canonical), (3, jcs)):
+        assert of[schema] == hashlib.sha256(form({"value": 1.0, "schema": schema})).hexdigest()
+    assert b'"value":1.0' in canonical(record) and b'"value":1}' in jcs({"value": 1.0})

@@ -1,0 +1,96 @@
+"""`runbook archive verify` and `prove`: the archive with its log, signature and witness, and proofs for others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.audit import Audit, audit
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.keeping import keeping
+from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.log.proof import consistency_proof, inclusion_proof, proven
+from runbook_lib.record.log.signers import PublicKey, public_key
+from runbook_lib.record.log.witness import Witness, witness
+from runbook_lib.record.place import path_of
+
+
+def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
+    """Verifies the archive at `root`.
+
+    Args:
+        key: PEM file of the key that must have signed, or `awskms:` and a key of AWS KMS; empty: `service.yaml` says.
+        witnesses: who must agree, as in `service.yaml`; none: `service.yaml` says.
+    """
+    unknown: list[str] = []
+    public: PublicKey | None = None
+    asked: list[Witness] = []
+    region = ""
+    try:
+        said = keeping(root)
+        key, witnesses, region = key or said.signing_key, witnesses or said.witness, said.region
+    except ArchiveError as error:
+        unknown.append(str(error))
+    try:
+        public = public_key(key, region) if key else None
+    except ArchiveError as error:
+        unknown.append(f"the signature cannot be checked: {error}")
+    for name in witnesses:
+        try:
+            asked.append(witness(name, region))
+        except ArchiveError as error:
+            unknown.append(str(error))
+    done = audit(Archive(root), public, asked)
+    done.unknown[:0] = unknown
+    if unknown and not public:
+        done.notes = [note for note in done.notes if "no key was given" not in note]
+    return done
+
+
+def prove(root: Path, run: str) -> str:
+    """The proof that the record of a run is in the log.
+
+    Raises:
+        ArchiveError: there is no such record, it was altered, or it is not in the log.
+    """
+    archive = Archive(root)
+    ref = archive.find(run)
+    archive.verify(ref)
+    log = read_log(root)
+    leaf = log.by_path.get(path_of(root, ref.folder)) if log else None
+    if log is None or leaf is None:
+        raise ArchiveError(f"{ref.folder.name} is not in a log yet; the next seal takes it in")
+    return inclusion_proof(log, leaf)
+
+
+def grew(root: Path, checkpoint: Path) -> str:
+    """The proof that the log is the continuation of the one that an earlier checkpoint is of.
+
+    Raises:
+        ArchiveError: it is not, or the file is no checkpoint.
+    """
+    log = read_log(root)
+    if log is None:
+        raise ArchiveError("there is no log yet; the next seal begins it")
+    try:
+        return consistency_proof(log, parsed(checkpoint.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ArchiveError(f"{checkpoint} is no checkpoint ({error})") from None
+
+
+def check(proof: Path, key: str) -> tuple[Leaf, Checkpoint]:
+    """What a proof of `prove` shows, by its key; no archive is needed.
+
+    Raises:
+        ArchiveError: it shows nothing, or the key did not sign it.
+    """
+    try:
+        leaf, checkpoint = proven(proof.read_bytes())
+    except OSError as error:
+        raise ArchiveError(f"{proof} cannot be read ({error.strerror})") from None
+    if key and not public_key(key).signed(checkpoint):
+        raise ArchiveError(f"{proof}: its checkpoint is not signed by this key")
+    return leaf, checkpoint

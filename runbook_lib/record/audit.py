@@ -1,0 +1,226 @@
+"""The whole archive against its log, the log against its signature, and both against the witness: one walk.
+
+What each of them proves, against whom, and what is found by which: docs/audit.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit
+from runbook_lib.judge import words
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import HEAD, Chain
+from runbook_lib.record.intact import GONE
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, Log, read_log
+from runbook_lib.record.log.intake import complete
+from runbook_lib.record.log.ledger import Ledger
+from runbook_lib.record.log.note import Checkpoint
+from runbook_lib.record.log.signers import PublicKey
+from runbook_lib.record.log.witness import Witness, kept
+from runbook_lib.record.place import NAME, path_of
+
+
+class Damage(NamedTuple):
+    """One thing that is not as it was sealed."""
+
+    place: str
+    """From the archive's root; or the witness."""
+    sentence: str
+
+
+@dataclass
+class Audit:
+    """What verifying an archive has found."""
+
+    records: int = 0
+    """Records that are there."""
+    size: int = 0
+    """Records that the log has."""
+    root: str = ""
+    origin: str = ""
+    signed: bool | None = None
+    """Whether the checkpoint is signed by the key; None: no key was given."""
+    witnessed: dict[str, int] = field(default_factory=dict)
+    """Witness to the size that it has seen and that agrees."""
+    damage: list[Damage] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """What was asked for and cannot be told."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> Exit:
+        """0 intact, 1 damaged, 3 cannot tell."""
+        if self.damage:
+            return Exit.ERROR
+        return Exit.HOLD if self.unknown else Exit.OK
+
+    @property
+    def state(self) -> str:
+        """In a word or two."""
+        return {Exit.OK: "intact", Exit.ERROR: "damaged", Exit.HOLD: "cannot tell"}[self.exit_code]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        told = [one._asdict() for one in self.damage]
+        return {"state": self.state, "exit_code": int(self.exit_code), **asdict(self), "damage": told}
+
+    def add(self, place: str, sentence: str) -> None:
+        """One damage, said once."""
+        one = Damage(place, sentence)
+        if one not in self.damage:
+            self.damage.append(one)
+
+
+def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Witness] = ()) -> Audit:
+    """Verifies every record, the log, its signature where a key is given, and what the witnesses keep."""
+    done = Audit()
+    _complete(archive, done)
+    log = read_log(archive.root)
+    _strange(archive.root, done)
+    _records(archive, log, done)
+    if log is None:
+        done.unknown.append("there is no log yet: whether records were removed cannot be told; the next seal begins it")
+    else:
+        _log(archive, log, done)
+        _signature(log, key, done)
+    for one in witnesses:
+        _witness(log, one, done)
+    return done
+
+
+def _complete(archive: Archive, done: Audit) -> None:
+    """Logs what was sealed before a crash, where the archive can be written."""
+    if not (archive.root / FOLDER / "sealing.json").exists():
+        return
+    try:
+        with archive.lock():
+            said = complete(archive.root, Ledger(archive.root, done.notes.append))
+    except (ArchiveError, OSError) as error:
+        done.notes.append(f"a seal was cut short, and cannot be completed here: {error}")
+    else:
+        if said:
+            done.notes.append(said)
+
+
+def _records(archive: Archive, log: Log | None, done: Audit) -> None:
+    verify = archive.verifier()
+    refs = archive.records()
+    done.records = len(refs)
+    for ref in refs:
+        try:
+            verify(ref)
+        except (ArchiveError, OSError) as error:
+            sentence = str(error)
+            # Where the log itself is damaged, each record would repeat it: it is said once, at its place.
+            if not (log and log.damage and sentence.endswith(log.damage[0])):
+                done.add(path_of(archive.root, ref.folder), sentence)
+    chains = {ref.folder.parent for ref in refs}
+    for chain in archive.root.glob(f"env=*/release=*/*/{HEAD}"):
+        if chain.parent not in chains and (trouble := Chain(chain.parent).tip()[1]):
+            done.add(path_of(archive.root, chain.parent), trouble)
+
+
+def _log(archive: Archive, log: Log, done: Audit) -> None:
+    for sentence in log.damage:
+        done.add(f"{FOLDER}/{CHECKPOINT if sentence.startswith(f'{FOLDER}/{CHECKPOINT}') else LEAVES}", sentence)
+    for ref in archive.lost():
+        done.add(path_of(archive.root, ref.folder), GONE.format(ref.folder.name))
+    for how, told in (("taken_in", "taken in from before the log"), ("completed", "logged late, after a crash")):
+        many = sum(leaf.how == how for leaf in log.leaves)
+        if many:
+            done.notes.append(f"{told}: {words.count(many, 'record')}")
+    done.size = len(log.hashes)
+    if log.checkpoint is not None:
+        done.root, done.origin = log.checkpoint.root.hex(), log.checkpoint.origin
+
+
+def _signature(log: Log, key: PublicKey | None, done: Audit) -> None:
+    here, place = log.checkpoint, f"{FOLDER}/{CHECKPOINT}"
+    if here is None:
+        return  # its absence was told
+    if key is None:
+        done.notes.append(
+            "the checkpoint's signature was not checked: no key was given"
+            if here.signatures
+            else "the checkpoint is not signed: no signing_key is configured"
+        )
+        return
+    done.signed = key.signed(here)
+    if not done.signed:
+        what = "its signature is not of this key" if here.signatures else "it is not signed"
+        done.add(place, f"{place} cannot be trusted: {what}")
+
+
+def _witness(log: Log | None, one: Witness, done: Audit) -> None:
+    if not one.readable:
+        done.notes.append(f"the witness {one.name} was told each checkpoint, and cannot be asked")
+        return
+    try:
+        had = kept(one)
+    except ArchiveError as error:
+        done.unknown.append(str(error))
+        return
+    except ValueError as error:
+        done.unknown.append(f"the witness {one.name} keeps no checkpoint ({error})")
+        return
+    except AwsError as error:
+        done.unknown.append(f"the witness {one.name} cannot be asked: {error}")
+        return
+    if had is None:
+        done.unknown.append(f"the witness {one.name} keeps nothing yet")
+    elif trouble := _contradicted(log, had):
+        done.add(one.name, f"the witness {one.name} {trouble}")
+    else:
+        done.witnessed[one.name] = had.size
+
+
+def _contradicted(log: Log | None, had: Checkpoint) -> str:
+    if log is None:
+        return f"knows a log of {had.size} records, and there is none: it was removed"
+    here = log.checkpoint
+    if here is not None and here.origin != had.origin:
+        return f"knows another log ({had.origin}), not this one ({here.origin}): the archive was replaced"
+    if had.size > len(log.hashes):
+        return f"knows {had.size} records, this log has {len(log.hashes)}: it was rolled back or cut short"
+    if log.roots([had.size])[had.size] != had.root:
+        return f"knows other records: the first {had.size} of this log are not those that were sealed"
+    return ""
+
+
+def _strange(root: Path, done: Audit) -> None:
+    """What sealing never makes: links, and files where records lie."""
+    for place in _found(root):
+        done.add(path_of(root, place), f"{place.name} was put there: sealing makes no such thing")
+
+
+def _found(root: Path) -> Iterator[Path]:
+    levels: Iterable[Path] = [one for one in _inside(root) if one.name.startswith("env=")]
+    for prefix in ("release=", ""):
+        below = []
+        for folder in levels:
+            if folder.is_symlink() or not folder.is_dir():
+                yield folder
+                continue
+            for one in _inside(folder):
+                if one.name.startswith(prefix):
+                    below.append(one)
+                else:
+                    yield one
+        levels = below
+    for chain in levels:
+        if chain.is_symlink() or not chain.is_dir():
+            yield chain
+            continue
+        for one in _inside(chain):
+            named = NAME.fullmatch(one.name) is not None
+            if one.is_symlink() or one.is_dir() != named or not (named or one.name == HEAD):
+                yield one
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What lies in a folder, but for what a crash leaves of a folder that was being written."""
+    return sorted(one for one in folder.iterdir() if not one.name.startswith(".part-"))

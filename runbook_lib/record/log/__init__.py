@@ -1,0 +1,1 @@
+"""One append-only Merkle log over all chains of an archive: leaves, checkpoint, signature, witness."""

@@ -1,0 +1,200 @@
+"""The files of the log, and what is read of them: leaves, tree, checkpoint, and the seal that is under way.
+
+archive/log/leaves.jsonl   one line a record, appended, never changed
+archive/log/tree.json      size, bytes and peaks of the tree: what appending needs to know without reading the leaves
+archive/log/checkpoint     size and root, signed
+archive/log/sealing.json   the record that is being sealed; gone when it is logged
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from runbook_lib.record.log.leaf import Leaf, read_leaf
+from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
+from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.seal import strict
+
+FOLDER = "log"
+_TRIES = 20
+LEAVES, TREE, CHECKPOINT, SEALING = "leaves.jsonl", "tree.json", "checkpoint", "sealing.json"
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """A seal that was begun: by it the next one to write completes the leaf of a record that is there already."""
+
+    path: str
+    """As in the leaf."""
+    hash: str
+    size: int
+    """Leaves of the log before it."""
+    staging: str
+    """Name of the folder that the record is made of."""
+
+    def spelt(self) -> bytes:
+        """As a file."""
+        return json.dumps(self.__dict__, indent=1).encode()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What appending needs to know."""
+
+    origin: str
+    size: int
+    length: int
+    """Bytes of `leaves.jsonl`."""
+    peaks: tuple[bytes, ...]
+
+    def checkpoint(self) -> Checkpoint:
+        """What is signed of it."""
+        return Checkpoint(self.origin, self.size, root_of(self.peaks))
+
+    def spelt(self) -> bytes:
+        """As a file."""
+        peaks = [peak.hex() for peak in self.peaks]
+        return json.dumps({"origin": self.origin, "size": self.size, "bytes": self.length, "peaks": peaks}).encode()
+
+
+@dataclass
+class Log:
+    """What the log says, and what is wrong with it."""
+
+    leaves: list[Leaf] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+    sealing: Sealing | None = None
+    damage: list[str] = field(default_factory=list)
+    by_path: dict[str, Leaf] = field(default_factory=dict)
+    by_chain: dict[str, list[Leaf]] = field(default_factory=dict)
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether all that is there was taken in: a log that was begun has a leaf that was sealed."""
+        return self.sealing is None and all(leaf.how == "taken_in" for leaf in self.leaves)
+
+    def roots(self, sizes: Iterable[int]) -> dict[int, bytes]:
+        """The root at each size that the log has reached."""
+        return roots(self.hashes, [size for size in sizes if size <= len(self.hashes)])
+
+
+def read_sealing(folder: Path) -> Sealing | None:
+    """The seal that is under way; None: none is, or its file cannot be read."""
+    try:
+        return Sealing(**strict((folder / SEALING).read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def read_tree(folder: Path) -> Tree | None:
+    """The tree's own file; None: it is not there, or cannot be read."""
+    try:
+        raw = strict((folder / TREE).read_bytes())
+        peaks = tuple(bytes.fromhex(peak) for peak in raw["peaks"])
+        return Tree(str(raw["origin"]), int(raw["size"]), int(raw["bytes"]), peaks)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint; None: it is not there.
+
+    Raises:
+        ValueError: it is none.
+        OSError: it cannot be read.
+    """
+    try:
+        return parsed((folder / CHECKPOINT).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def exists(root: Path) -> bool:
+    """Whether the archive has files of a log."""
+    return any((root / FOLDER / name).exists() for name in (LEAVES, TREE, CHECKPOINT))
+
+
+def read_log(root: Path) -> Log | None:
+    """The log of an archive, every leaf hashed and the checkpoint compared; None: it has none, or one that a crash kept
+    from being begun.
+
+    It is read once as long as its files are the same ones, and again where somebody sealed meanwhile.
+    """
+    folder = root / FOLDER
+    state = _state(folder)
+    for _ in range(_TRIES):
+        log = _read(folder, state) if exists(root) else None
+        before, state = state, _state(folder)
+        if state == before:
+            break
+    if log is None or (log.checkpoint is None and log.unbegun):
+        return None
+    return log
+
+
+def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
+    states: list[tuple[int, ...] | None] = []
+    for name in (LEAVES, CHECKPOINT, SEALING):
+        try:
+            found = (folder / name).stat()
+        except OSError:
+            states.append(None)
+        else:
+            states.append((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return tuple(states)
+
+
+@lru_cache(maxsize=8)
+def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
+    log = Log(sealing=read_sealing(folder))
+    try:
+        content = (folder / LEAVES).read_bytes()
+    except OSError as error:
+        log.damage.append(f"{FOLDER}/{LEAVES} cannot be read ({error.strerror})")
+        content = b""
+    *lines, torn = content.split(b"\n")
+    for number, line in enumerate(lines):
+        log.hashes.append(leaf_hash(line))
+        try:
+            leaf = read_leaf(line)
+        except (ValueError, RecursionError):
+            log.damage.append(f"{FOLDER}/{LEAVES}, line {number + 1} was altered: it is no leaf of the log")
+            continue
+        if leaf.index != number:
+            log.damage.append(f"{FOLDER}/{LEAVES}, line {number + 1} is leaf {leaf.index}: leaves were moved")
+        if leaf.path in log.by_path:
+            log.damage.append(f"{FOLDER}/{LEAVES}, line {number + 1}: {leaf.path} stands there twice")
+        log.leaves.append(leaf)
+        log.by_path[leaf.path] = leaf
+        log.by_chain.setdefault(leaf.chain, []).append(leaf)
+    if torn and log.sealing is None:
+        log.damage.append(f"{FOLDER}/{LEAVES} ends in half a line")
+    _compare(folder, log)
+    return log
+
+
+def _compare(folder: Path, log: Log) -> None:
+    """The leaves with the checkpoint; one leaf more is that of a seal that was cut short."""
+    where = f"{FOLDER}/{CHECKPOINT}"
+    try:
+        said = log.checkpoint = read_checkpoint(folder)
+    except (OSError, ValueError) as error:
+        log.damage.append(f"{where} cannot be read ({error})")
+        return
+    if said is None:
+        if log.sealing is None or log.sealing.size:
+            log.damage.append(f"{where} is missing")
+        return
+    size = len(log.hashes)
+    ahead = size == said.size + 1 and log.sealing is not None and log.sealing.size == said.size
+    if said.size > size:
+        log.damage.append(f"{where} is of {said.size} records, {FOLDER}/{LEAVES} has {size}: leaves were removed")
+    elif said.size < size and not ahead:
+        log.damage.append(f"{where} is of {said.size} records, {FOLDER}/{LEAVES} has {size}: it was rolled back")
+    elif log.roots([said.size])[said.size] != said.root:
+        log.damage.append(f"{FOLDER}/{LEAVES} was altered: its root is not that of {where}")

@@ -1,0 +1,57 @@
+"""Before a leaf is appended: a log is begun where there is none, and a seal that a crash cut short is completed."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record import staging as folders
+from runbook_lib.record.attached import unbound
+from runbook_lib.record.chain import Chain, read_record
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.ledger import Ledger, facts_of
+from runbook_lib.record.place import path_of, ref_at
+
+if TYPE_CHECKING:
+    from runbook_lib.record.archive import Archive
+
+
+def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
+    """Makes the log ready for one more leaf. Needs the archive's lock.
+
+    Returns:
+        Sentences for the record that is being sealed; and whether it can be logged.
+    """
+    told = []
+    if not ledger.begun and read_log(archive.root) is None:
+        refs = archive.records()
+        ledger.take_in(facts(archive.root, ref.folder) for ref in refs)
+        if refs:
+            told.append(f"{len(refs)} records of before the archive's log were taken into it")
+        sealed = {ref.run_id for ref in refs}
+        for folder in archive.staging.glob("[!.]*"):  # left by a crash of an earlier version
+            if str(folders.facts(folder).get("run_id")) in sealed:
+                folders.remove(folder)
+    elif completed := complete(archive.root, ledger):
+        told.append(completed)
+    damage = ledger.damage()
+    return ([*told, f"this record is not logged: {damage}"] if damage else told), not damage
+
+
+def complete(root: Path, ledger: Ledger) -> str:
+    """Completes the seal that a crash cut short, if there is one. Needs the archive's lock.
+
+    Returns:
+        What was completed, in a sentence; empty: nothing.
+    """
+    return ledger.complete(lambda folder: facts(root, folder), lambda folder, to: Chain(folder.parent).advance(to))
+
+
+def facts(root: Path, folder: Path) -> dict[str, Any]:
+    """What a leaf keeps of a record that is there."""
+    raw, record = b"", dict[str, Any]()
+    with contextlib.suppress(ArchiveError, OSError):  # what cannot be read is damaged by itself, and told so
+        raw, record = (folder / "record.json").read_bytes(), read_record(folder)
+    return {**facts_of(path_of(root, folder), raw, record), "attachments": unbound(ref_at(folder), record)}

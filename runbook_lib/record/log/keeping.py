@@ -1,0 +1,67 @@
+"""How the project says that its archive is kept: `archive` of `service.yaml`, read where a record is sealed.
+
+A record is sealed by notebooks, commands, papermill's process and whoever closes a run that died, and not each of them
+has the parameters. So they are read here, and what is wrong with them holds no record up: it is told.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.project import params_dir, read_yaml
+from runbook_lib.params.service import Keeping
+from runbook_lib.record.log.signers import Signer, signer
+from runbook_lib.record.log.witness import Witness, witness
+from runbook_lib.record.place import PARAMS
+
+FILE = "service.yaml"
+
+
+def keeping(root: Path) -> Keeping:
+    """What `service.yaml` says of the archive at `root`; nothing where there is no project here, or it has another one.
+
+    Raises:
+        ArchiveError: it says something that cannot be used.
+    """
+    try:
+        file = Path(os.environ.get(PARAMS) or params_dir()) / FILE
+        found = file.stat()
+    except (UsageError, OSError):
+        return Keeping()
+    said = _read(file, (found.st_ino, found.st_size, found.st_mtime_ns))
+    own = os.path.realpath(file.absolute().parents[1] / Path(said.folder).expanduser())
+    return said if own == os.path.realpath(root) else Keeping()
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, _state: tuple[int, ...]) -> Keeping:
+    try:
+        return Keeping.model_validate(read_yaml(file).get("archive") or {})
+    except (UsageError, ValidationError) as error:
+        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise ArchiveError(f"{FILE}, 'archive': {first}") from None
+
+
+@lru_cache(maxsize=8)
+def signer_of(said: Keeping) -> Signer | None:
+    """Who signs; None: nobody.
+
+    Raises:
+        ArchiveError: the key cannot be had.
+    """
+    return signer(said.signing_key, said.region) if said.signing_key else None
+
+
+@lru_cache(maxsize=8)
+def witnesses_of(said: Keeping) -> tuple[Witness, ...]:
+    """Who has each checkpoint too.
+
+    Raises:
+        ArchiveError: one of them cannot be reached.
+    """
+    return tuple(witness(name, said.region) for name in said.witness)

@@ -1,0 +1,67 @@
+"""The leaf of the log: what it keeps of one sealed record. One line of `log/leaves.jsonl`, in the form of RFC 8785."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from runbook_lib.judge.model import Frozen
+from runbook_lib.record.seal import jcs
+
+How = Literal["sealed", "completed", "taken_in"]
+
+
+class Leaf(Frozen):
+    """One sealed record, as the log has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
+    index: int = Field(ge=0, description="Place in the log, from 0.")
+    kind: str = Field(
+        description="`run`, or the kind of the entry: attestation, approval, note, deviation, attachment."
+    )
+    path: str = Field(description="Folder of the record, from the archive's root, with `/` between the names.")
+    sealed_at: str = Field(description="The record's own `sealed_at`.")
+    hash: str = Field(description="The record's own `hash`: SHA-256, hexadecimal.")
+    file: str = Field(description="SHA-256 of the bytes of its `record.json`, hexadecimal.")
+    how: How = Field(
+        default="sealed",
+        description="`sealed`: logged as it was sealed. `completed`: a crash came between; the next one to write here "
+        "logged it. `taken_in`: it was there before the log.",
+    )
+    attachments: tuple[str, ...] = Field(
+        default=(),
+        description="Of a record that was taken in: the hashes of what was attached to it by then without an entry, "
+        "as version 0.1 did.",
+    )
+
+    def line(self) -> bytes:
+        """The bytes that are hashed: no newline."""
+        return jcs(self.model_dump(mode="json", by_alias=True))
+
+    @property
+    def chain(self) -> str:
+        """The folder of the record's chain."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The record's own folder in its chain."""
+        return self.path.rpartition("/")[2]
+
+
+def read_leaf(line: bytes) -> Leaf:
+    """The leaf of a line.
+
+    Raises:
+        ValueError: it is no leaf, or is not spelt as it is written.
+    """
+    leaf = Leaf.model_validate(json.loads(line))
+    # Names and hashes: where all is ASCII, sorted keys without spaces are the form of RFC 8785.
+    plain: dict[str, Any] = leaf.model_dump(mode="json", by_alias=True)
+    if line != json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode():
+        raise ValueError("it is spelt otherwise than it was written")
+    return leaf

@@ -1,0 +1,241 @@
+"""Writing the log: one leaf at each seal, in time that does not grow with the archive. Needs the archive's lock.
+
+A seal goes: `sealing.json` -> the record's folder -> HEAD -> the leaf -> `tree.json` -> `checkpoint` -> witnesses ->
+`sealing.json` goes. Whoever comes after a crash finds by `sealing.json` what is to be completed.
+The log never grows over damage: it stays as it was found, and the record says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.params.service import Keeping
+from runbook_lib.record.log import keeping as settings
+from runbook_lib.record.log.files import (
+    CHECKPOINT,
+    FOLDER,
+    LEAVES,
+    SEALING,
+    TREE,
+    Sealing,
+    Tree,
+    read_checkpoint,
+    read_sealing,
+    read_tree,
+)
+from runbook_lib.record.log.leaf import How, Leaf
+from runbook_lib.record.log.merkle import appended, leaf_hash, roots
+from runbook_lib.record.log.note import Checkpoint
+from runbook_lib.record.log.witness import Witness, kept
+from runbook_lib.record.seal import replace_file
+from runbook_lib.record.staging import NAME as STAGING
+
+ORIGIN = "rollout-runbook/"
+
+
+class Ledger:
+    """The log of the archive at `root`, for writing."""
+
+    def __init__(self, root: Path, told: Callable[[str], object]) -> None:
+        """`told` is given each sentence about what could not be signed or witnessed."""
+        self.root, self.told = root, told
+        self.folder = root / FOLDER
+
+    def take_in(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Begins the log with the records that are there already: what a leaf keeps of each, oldest first."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        peaks: list[bytes] = []
+        lines = []
+        for size, facts in enumerate(records):
+            lines.append(Leaf.model_validate({**facts, "index": size, "how": "taken_in"}).line())
+            peaks = appended(peaks, size, leaf_hash(lines[-1]))
+        content = b"".join(line + b"\n" for line in lines)
+        tree = Tree(f"{ORIGIN}{uuid.uuid4().hex[:12]}", len(lines), len(content), tuple(peaks))
+        # The checkpoint is last: without it the log is not begun yet, and is begun anew.
+        replace_file(self.folder / LEAVES, content)
+        replace_file(self.folder / TREE, tree.spelt())
+        self._sign(tree)
+
+    @property
+    def begun(self) -> bool:
+        """Whether `take_in` came to its end."""
+        return (self.folder / CHECKPOINT).exists()
+
+    def damage(self) -> str:
+        """Why nothing may be appended, in a sentence; empty: it may. Reads no leaves."""
+        tree = read_tree(self.folder)
+        try:
+            checkpoint = read_checkpoint(self.folder)
+            length = (self.folder / LEAVES).stat().st_size
+        except (OSError, ValueError) as error:
+            return f"the archive's log cannot be read ({error})"
+        if tree is None or checkpoint is None:
+            return f"the archive's log has no {TREE if tree is None else CHECKPOINT} that can be read"
+        if not checkpoint.same_tree(tree.checkpoint()):
+            return f"the archive's log is damaged: {TREE} and {CHECKPOINT} are not of one tree"
+        if length != tree.length:
+            return f"the archive's log is damaged: {LEAVES} has {length} bytes instead of {tree.length}"
+        return ""
+
+    def complete(self, leaf_of: Callable[[Path], Mapping[str, Any]], advance: Callable[[Path, str], None]) -> str:
+        """Completes the seal that a crash cut short, if there is one.
+
+        Args:
+            leaf_of: what a leaf keeps of the record in a folder.
+            advance: sets the HEAD of a record's chain to its hash.
+
+        Returns:
+            What was completed, in a sentence; empty: nothing.
+        """
+        begun = read_sealing(self.folder)
+        if begun is None:
+            (self.folder / SEALING).unlink(missing_ok=True)
+            return ""
+        said = self._completed(begun, leaf_of, advance)
+        self.end()
+        return said
+
+    def _completed(
+        self, begun: Sealing, leaf_of: Callable[[Path], Mapping[str, Any]], advance: Callable[[Path, str], None]
+    ) -> str:
+        folder, tree = self.root / begun.path, read_tree(self.folder)
+        if not _inside(folder, self.root) or tree is None or not begun.size <= tree.size <= begun.size + 1:
+            return f"{FOLDER}/{SEALING} did not fit to the archive's log"
+        if not (folder / "record.json").is_file():
+            self._cut(tree)
+            return ""
+        facts = leaf_of(folder)
+        if facts["hash"] != begun.hash:
+            return f"{begun.path} is not the record that was being sealed"
+        advance(folder, begun.hash)
+        shutil.rmtree(self.root / STAGING / Path(begun.staging).name, ignore_errors=True)
+        if tree.size > begun.size:
+            self._sign(tree)
+            return ""
+        self._append(tree, facts, "completed")
+        return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now"
+
+    def begin(self, path: str, hash_: str, staging: str) -> None:
+        """Notes which record is being sealed."""
+        tree = read_tree(self.folder)
+        size = tree.size if tree else 0
+        replace_file(self.folder / SEALING, Sealing(path, hash_, size, staging).spelt())
+
+    def append(self, facts: Mapping[str, Any]) -> None:
+        """Logs the record that is being sealed.
+
+        Raises:
+            ArchiveError: the disk does not take it.
+        """
+        tree = read_tree(self.folder)
+        if tree is None:
+            raise ArchiveError(f"{self.folder / TREE} cannot be read")
+        self._append(tree, facts, "sealed")
+
+    def end(self) -> None:
+        """Notes that nothing is under way any more."""
+        (self.folder / SEALING).unlink(missing_ok=True)
+
+    def _append(self, tree: Tree, facts: Mapping[str, Any], how: How) -> None:
+        self._cut(tree)
+        line = Leaf.model_validate({**facts, "index": tree.size, "how": how}).line()
+        try:
+            with (self.folder / LEAVES).open("ab") as file:
+                file.write(line + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ArchiveError(f"{self.folder / LEAVES} cannot be written ({error.strerror})") from None
+        peaks = appended(list(tree.peaks), tree.size, leaf_hash(line))
+        grown = Tree(tree.origin, tree.size + 1, tree.length + len(line) + 1, tuple(peaks))
+        replace_file(self.folder / TREE, grown.spelt())
+        self._sign(grown)
+
+    def _cut(self, tree: Tree) -> None:
+        """Takes away what a crash left of a leaf behind the last whole one."""
+        if (self.folder / LEAVES).stat().st_size > tree.length:
+            os.truncate(self.folder / LEAVES, tree.length)
+
+    def _sign(self, tree: Tree) -> None:
+        checkpoint, before = tree.checkpoint(), None
+        try:
+            before = read_checkpoint(self.folder)
+        except (OSError, ValueError) as error:
+            self.told(f"the checkpoint before this one cannot be read ({error})")
+        said, witnesses = Keeping(), tuple[Witness, ...]()
+        try:
+            said = settings.keeping(self.root)
+            checkpoint = self._signed(checkpoint, before, said)
+        except (ArchiveError, AwsError) as error:
+            self.told(f"the checkpoint of the archive's log is not signed: {error}")
+        replace_file(self.folder / CHECKPOINT, checkpoint.note())
+        try:
+            witnesses = settings.witnesses_of(said)
+        except (ArchiveError, AwsError) as error:
+            self.told(str(error))
+        for one in witnesses:
+            self._witness(one, checkpoint, before)
+
+    def _signed(self, checkpoint: Checkpoint, before: Checkpoint | None, said: Keeping) -> Checkpoint:
+        signer = settings.signer_of(said)
+        if signer is None:
+            return checkpoint
+        public = signer.public
+        own = public.key_id(checkpoint.origin)
+        if before is not None and not public.signed(before):
+            if any(one[:4] == own for _, one in before.signatures):
+                raise ArchiveError("the signature of the checkpoint before it is wrong; verify the archive")
+            if before.size:
+                self.told(
+                    f"{before.size} records were logged without a signature of this key; it signs them as they are"
+                )
+        blob = public.key_id(checkpoint.origin) + signer.sign(checkpoint.body)
+        return checkpoint.signed([(checkpoint.origin, blob)])
+
+    def _witness(self, one: Witness, checkpoint: Checkpoint, before: Checkpoint | None) -> None:
+        """Sends a checkpoint to a witness that has none, or the beginning of this log. No other is written over."""
+        try:
+            had = kept(one) if one.readable else None
+            if had is not None and (trouble := self._contradicts(had, checkpoint, before)):
+                self.told(f"the witness {one.name} was not told: {trouble}; `runbook archive verify` says more")
+                return
+            one.write(checkpoint.note())
+        except (ArchiveError, AwsError, ValueError) as error:
+            self.told(f"the witness {one.name} was not told: {error}")
+
+    def _contradicts(self, had: Checkpoint, checkpoint: Checkpoint, before: Checkpoint | None) -> str:
+        if had.origin != checkpoint.origin:
+            return f"it keeps the checkpoint of another log, {had.origin}"
+        if had.size > checkpoint.size:
+            return f"it knows {had.size} records, this log has {checkpoint.size}"
+        known = next((one for one in (checkpoint, before) if one is not None and one.size == had.size), None)
+        root = known.root if known else self._root_at(had.size)  # it missed some: rare, and linear
+        return "" if root == had.root else f"its first {had.size} records were others"
+
+    def _root_at(self, size: int) -> bytes:
+        lines = (self.folder / LEAVES).read_bytes().split(b"\n")[:size]
+        return roots([leaf_hash(line) for line in lines], [size]).get(size, b"")
+
+
+def _inside(folder: Path, root: Path) -> bool:
+    return folder.resolve().is_relative_to(root.resolve()) and folder != root
+
+
+def facts_of(path: str, raw: bytes, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a leaf keeps of a record, by its file and what is in it."""
+    entry = record.get("entry")
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    return {
+        "kind": str(kind or ("entry" if entry else "run")),
+        "path": path,
+        "sealed_at": str(record.get("sealed_at", "")),
+        "hash": str(record.get("hash", "")),
+        "file": hashlib.sha256(raw).hexdigest(),
+    }

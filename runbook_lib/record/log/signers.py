@@ -1,0 +1,190 @@
+"""Who signs a checkpoint, and who checks it: an ed25519 key in a file, or an asymmetric key of AWS KMS.
+
+Signature lines are those of https://c2sp.org/signed-note: type 0x01 is Ed25519, type 0x02 ECDSA over SHA-256, whose key
+id is taken of the public key alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.record.log.note import Checkpoint
+
+KMS = "awskms:"
+"""Begins the name of a key of AWS KMS: `awskms:alias/runbook`, `awskms:arn:aws:kms:...`."""
+_ED25519 = b"\x01"
+
+
+class Signer(Protocol):
+    """Signs checkpoints."""
+
+    @property
+    def public(self) -> PublicKey:
+        """What checks its signatures."""
+        ...
+
+    def sign(self, text: bytes) -> bytes:
+        """The signature alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """Checks signatures of one key."""
+
+    key: Any
+    """Of `cryptography`: Ed25519, or an elliptic curve."""
+
+    @property
+    def ed25519(self) -> bool:
+        """Whether it is of that kind, and not ECDSA."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        return isinstance(self.key, Ed25519PublicKey)
+
+    def key_id(self, name: str) -> bytes:
+        """The four bytes before a signature that is made under `name`."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        if self.ed25519:
+            raw = self.key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+            return hashlib.sha256(name.encode() + b"\n" + _ED25519 + raw).digest()[:4]
+        spki = self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(spki).digest()[:4]
+
+    def pem(self) -> bytes:
+        """The key as a file."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        pem: bytes = self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return pem
+
+    def signed(self, checkpoint: Checkpoint) -> bool:
+        """Whether a signature of this key is on the checkpoint, and is right."""
+        wanted = self.key_id(checkpoint.origin)
+        return any(
+            name == checkpoint.origin and blob[:4] == wanted and self._right(checkpoint.body, blob[4:])
+            for name, blob in checkpoint.signatures
+        )
+
+    def _right(self, text: bytes, signature: bytes) -> bool:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        try:
+            if self.ed25519:
+                self.key.verify(signature, text)
+            else:
+                self.key.verify(signature, text, ECDSA(SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+
+class KeyFile:
+    """An ed25519 private key in a PEM file (PKCS 8), as `openssl genpkey -algorithm ed25519` writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._key = _loaded(path)
+
+    @property
+    def public(self) -> PublicKey:
+        """What checks its signatures."""
+        return PublicKey(self._key.public_key())
+
+    def sign(self, text: bytes) -> bytes:
+        """The signature alone."""
+        signature: bytes = self._key.sign(text)
+        return signature
+
+
+def _loaded(path: Path) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise ArchiveError(f"the signing key {path} cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError):
+        raise ArchiveError(f"the signing key {path} is no private key in PEM without a password") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ArchiveError(f"the signing key {path} is no ed25519 key; `openssl genpkey -algorithm ed25519` makes one")
+    return key
+
+
+class KmsKey:
+    """An elliptic-curve key of AWS KMS that signs (key spec ECC_NIST_P256, usage SIGN_VERIFY)."""
+
+    def __init__(self, name: str, region: str) -> None:
+        from runbook_lib.base.aws import WHO_S, Aws
+
+        self._name = name
+        self._kms = Aws(region, answer_s=WHO_S, tries=2).client("kms")
+
+    @cached_property
+    def public(self) -> PublicKey:
+        """What checks its signatures: AWS is asked for it once."""
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        from runbook_lib.base.aws_errors import aws_errors
+
+        with aws_errors("asking AWS KMS for the public key"):
+            return PublicKey(load_der_public_key(self._kms.get_public_key(KeyId=self._name)["PublicKey"]))
+
+    def sign(self, text: bytes) -> bytes:
+        """The signature alone."""
+        from runbook_lib.base.aws_errors import aws_errors
+
+        with aws_errors("signing with AWS KMS"):
+            answer = self._kms.sign(KeyId=self._name, Message=text, MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256")
+            return bytes(answer["Signature"])
+
+
+def signer(name: str, region: str = "") -> Signer:
+    """The signer of a `signing_key`.
+
+    Raises:
+        ArchiveError: the key cannot be had.
+    """
+    if not name.startswith(KMS):
+        return KeyFile(Path(name).expanduser())
+    key = name.removeprefix(KMS)
+    try:
+        return KmsKey(key, region_of(key, region))
+    except AwsError as error:
+        raise ArchiveError(str(error)) from None
+
+
+def region_of(arn: str, region: str) -> str:
+    """The region that a name says by itself, as an ARN does; else `region`."""
+    found = re.match(r"arn:[\w-]+:\w+:([\w-]+):", arn)
+    return found[1] if found else region
+
+
+def public_key(name: str, region: str = "") -> PublicKey:
+    """The public key of a `signing_key`, or of a PEM file that holds only that.
+
+    Raises:
+        ArchiveError: it cannot be had.
+    """
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    if not name.startswith(KMS):
+        try:
+            return PublicKey(load_pem_public_key(Path(name).expanduser().read_bytes()))
+        except OSError as error:
+            raise ArchiveError(f"the key {name} cannot be read ({error.strerror})") from None
+        except ValueError:
+            pass  # a private key holds its public one
+    try:
+        return signer(name, region).public
+    except AwsError as error:
+        raise ArchiveError(str(error)) from None

@@ -1,0 +1,154 @@
+"""The witness: where a copy of the newest checkpoint lies that whoever can write to the archive cannot take back.
+
+`/mnt/elsewhere/archive.checkpoint` or a folder, `ssm:/runbook/checkpoint` (AWS keeps a hundred versions of it),
+`sns:arn:aws:sns:...` (told only: it cannot be asked).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.log.signers import region_of
+from runbook_lib.record.seal import replace_file
+
+SSM, SNS = "ssm:", "sns:"
+FILE = "checkpoint"
+
+
+class Witness(Protocol):
+    """Keeps a checkpoint."""
+
+    name: str
+    readable: bool
+
+    def read(self) -> bytes | None:
+        """What it keeps; None: nothing yet.
+
+        Raises:
+            ArchiveError: it cannot be asked.
+        """
+        ...
+
+    def write(self, text: bytes) -> None:
+        """Keeps `text` from now on.
+
+        Raises:
+            ArchiveError: it does not take it.
+        """
+        ...
+
+
+class FileWitness:
+    """A file, or the file `checkpoint` in a folder."""
+
+    readable = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / FILE if path.is_dir() else path
+        self.name = str(self.path)
+
+    def read(self) -> bytes | None:
+        """What it keeps; None: nothing yet, though its folder is there."""
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            if self.path.parent.is_dir():
+                return None
+            raise ArchiveError(f"the witness {self.name} cannot be asked: there is no such folder") from None
+        except OSError as error:
+            raise ArchiveError(f"the witness {self.name} cannot be asked ({error.strerror})") from None
+
+    def write(self, text: bytes) -> None:
+        """Keeps `text` from now on."""
+        replace_file(self.path, text)
+
+
+class _OfAws:
+    """A client that does not wait long: a seal does."""
+
+    def __init__(self, service: str, name: str, region: str) -> None:
+        from runbook_lib.base.aws import WHO_S, Aws
+
+        self.name, self._at = f"{service}:{name}", name
+        try:
+            self._client: Any = Aws(region_of(name, region), answer_s=WHO_S, tries=2).client(service)
+        except AwsError as error:
+            raise ArchiveError(f"the witness {self.name} cannot be reached: {error}") from None
+
+
+class SsmWitness(_OfAws):
+    """A parameter of AWS Systems Manager."""
+
+    readable = True
+
+    def __init__(self, name: str, region: str) -> None:
+        super().__init__("ssm", name, region)
+
+    def read(self) -> bytes | None:
+        """What it keeps; None: there is no such parameter."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return str(self._client.get_parameter(Name=self._at)["Parameter"]["Value"]).encode()
+        except self._client.exceptions.ParameterNotFound:
+            return None
+        except (ClientError, BotoCoreError) as error:
+            raise ArchiveError(f"the witness {self.name} cannot be asked: {error}") from None
+
+    def write(self, text: bytes) -> None:
+        """Keeps `text` from now on."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client.put_parameter(Name=self._at, Value=text.decode(), Type="String", Overwrite=True)
+        except (ClientError, BotoCoreError) as error:
+            raise ArchiveError(f"the witness {self.name} was not told: {error}") from None
+
+
+class SnsWitness(_OfAws):
+    """A topic: whoever is subscribed has each checkpoint."""
+
+    readable = False
+
+    def __init__(self, name: str, region: str) -> None:
+        super().__init__("sns", name, region)
+
+    def read(self) -> bytes | None:
+        """Nothing: a topic keeps nothing."""
+        return None
+
+    def write(self, text: bytes) -> None:
+        """Tells the subscribers."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client.publish(TopicArn=self._at, Subject="Checkpoint of the audit records", Message=text.decode())
+        except (ClientError, BotoCoreError) as error:
+            raise ArchiveError(f"the witness {self.name} was not told: {error}") from None
+
+
+def witness(name: str, region: str = "") -> Witness:
+    """The witness of that name.
+
+    Raises:
+        ArchiveError: it cannot be reached.
+    """
+    if name.startswith(SSM):
+        return SsmWitness(name.removeprefix(SSM), region)
+    if name.startswith(SNS):
+        return SnsWitness(name.removeprefix(SNS), region)
+    return FileWitness(Path(name).expanduser())
+
+
+def kept(one: Witness) -> Checkpoint | None:
+    """The checkpoint that a witness keeps; None: nothing yet.
+
+    Raises:
+        ArchiveError: it cannot be asked.
+        ValueError: what it keeps is no checkpoint.
+    """
+    text = one.read()
+    return None if text is None else parsed(text)

@@ -1,0 +1,84 @@
+"""The formats that others read, made of the models: JSON Schemas in the package, tables of fields in docs/audit.md.
+
+`python -m runbook_lib.record.schema --write` renews both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.project import project_root
+from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.record import SCHEMA, Record
+
+FOLDER = Path(__file__).parent / "schemas"
+PAGE = Path("docs") / "audit.md"
+LEAF = int(Leaf.model_fields["schema_version"].default)
+MODELS: dict[str, tuple[str, type[Record] | type[Leaf]]] = {
+    f"record-{SCHEMA}.json": ("record", Record),
+    f"leaf-{LEAF}.json": ("leaf", Leaf),
+}
+
+
+def schema(file: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of one of `MODELS`."""
+    made = MODELS[file][1].model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": file, **made}
+
+
+def written(file: str) -> str:
+    """The same as a file."""
+    return json.dumps(schema(file), indent=1, ensure_ascii=False) + "\n"
+
+
+def fields(file: str) -> str:
+    """Each field with its type and what it is, as Markdown."""
+    rows = ["| field | type | what it is |", "|---|---|---|"]
+    for name, one in schema(file)["properties"].items():
+        rows.append(f"| `{name}` | {_type(one)} | {' '.join(str(one.get('description', '')).split())} |")
+    return "\n".join(rows)
+
+
+def _type(one: dict[str, Any]) -> str:
+    if "anyOf" in one:
+        return " or ".join(map(_type, one["anyOf"]))
+    if "$ref" in one:
+        return str(one["$ref"].rpartition("/")[2])
+    if "const" in one or "enum" in one:
+        return " or ".join(f"`{value}`" for value in one.get("enum", [one.get("const")]))
+    inner = one.get("items")
+    return f"array of {_type(inner)}" if inner else str(one.get("type", "any"))
+
+
+def renewed(page: str) -> str:
+    """The page with the tables between its marks made anew."""
+    for file, (name, _) in MODELS.items():
+        begin, end = (
+            f"<!-- fields of the {name}: made by `python -m runbook_lib.record.schema`, do not edit -->",
+            "<!-- end -->",
+        )
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{fields(file)}\n{end}{rest.partition(end)[2]}"
+    return page
+
+
+def main() -> int:
+    """Writes, or says what is not as the models make it."""
+    page = project_root() / PAGE
+    wanted = {FOLDER / file: written(file) for file in MODELS} | {page: renewed(page.read_text(encoding="utf-8"))}
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--write" in sys.argv:
+        FOLDER.mkdir(exist_ok=True)
+        for path in stale:
+            path.write_text(wanted[path], encoding="utf-8")
+        return 0
+    for path in stale:
+        print(f"{path} is not as the models make it: python -m runbook_lib.record.schema --write")
+    return int(bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

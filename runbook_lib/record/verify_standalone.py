@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Verifies an archive of the rollout runbook with the standard library alone; it imports nothing of the runbook.
+
+    python verify_standalone.py ARCHIVE [--witness FILE] [--key PUBLIC.pem]
+
+Exit code 0: intact. 1: damaged, each damage is named. 3: cannot tell. The formats are those of docs/audit.md; `openssl`
+checks signatures. Copy this file out of a release that you trust, not from the machine that you audit.
+"""
+
+import argparse
+import base64
+import datetime as dt
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+NOTE = re.compile(r"(\S[^\n]*)\n(0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=)\n\n((?:\u2014 \S+ \S+\n)*)")
+WRONG = (ValueError, OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+
+
+def must(right: object, said: str) -> None:
+    if not right:
+        raise ValueError(said)
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def strict(raw: bytes) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        must(len(dict(pairs)) == len(pairs), "a key stands twice")
+        return dict(pairs)
+
+    return dict(json.loads(raw, object_pairs_hook=once, parse_constant=lambda one: must(False, one)))
+
+
+def number(value: float) -> str:  # as ECMAScript writes it (RFC 8785, 3.2.2.3)
+    exact = Decimal(repr(value)).normalize()
+    whole, *rest = map(str, exact.as_tuple().digits)
+    long = f"{'-' * (value < 0)}{whole}{'.' * bool(rest)}{''.join(rest)}e{exact.adjusted():+d}"
+    return (f"{exact:f}" if -7 < exact.adjusted() < 21 else long) if value else "0"
+
+
+def jcs(value: Any) -> str:  # the canonical form of RFC 8785
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return "{" + ",".join(f"{jcs(key)}:{jcs(value[key])}" for key in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(jcs, value)) + "]"
+    must(not isinstance(value, int) or abs(value) < 2**53, "a number has no exact form in RFC 8785")
+    return number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+
+
+def record_hash(record: dict[str, Any]) -> str:
+    rest = {key: value for key, value in record.items() if key != "hash"}
+    old = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha((jcs(rest) if int(record.get("schema") or 0) >= 3 else old).encode())
+
+
+def safe(name: str) -> set[str]:  # a name as a folder; versions before 0.2 cut a long one without a hash
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-") or "unknown"
+    return {plain} if len(plain) <= 100 else {f"{plain[:83]}-{sha(name.encode('utf-8', 'replace'))[:16]}", plain[:100]}
+
+
+def stamp(at: str) -> str:
+    utc = dt.datetime.fromisoformat(at).astimezone(dt.UTC).isoformat("T", "milliseconds")
+    return re.sub(r"[-:]|\+.*", "", utc) + "Z"
+
+
+def roots(leaves: list[bytes]) -> list[bytes]:  # the root of the tree at each size (RFC 6962, 2.1)
+    peaks, found = list[bytes](), [hashlib.sha256(b"").digest()]
+    for size, line in enumerate(leaves):
+        peaks.append(hashlib.sha256(b"\0" + line).digest())
+        for _ in range((size ^ (size + 1)).bit_length() - 1):
+            peaks[-2:] = [hashlib.sha256(b"\1" + peaks[-2] + peaks[-1]).digest()]
+        root = peaks[-1]
+        for peak in peaks[-2::-1]:
+            root = hashlib.sha256(b"\1" + peak + root).digest()
+        found.append(root)
+    return found
+
+
+def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itself
+    must(re.fullmatch(r"\d{8}T\d{6}\.\d{3}Z-[A-Za-z0-9]+", folder.name), "sealing makes no such thing")
+    raw = (folder / "record.json").read_bytes()
+    record = strict(raw)
+    must(raw == json.dumps(record, indent=1, ensure_ascii=False).encode(), "record.json is spelt otherwise")
+    must(record["hash"] == record_hash(record), "record.json was altered")
+    must(folder.name == f"{stamp(record['sealed_at'])}-{record['run_id']}", "the folder was renamed")
+    for key, part in zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True):
+        must((part.partition("=")[2] or part) in safe(record[key]), "it belongs to another folder")
+    must(not any(one.is_symlink() for one in (folder.parent, folder, *folder.iterdir())), "a link is in it")
+    there = {one.name for one in folder.iterdir()} - {"record.json", "attachments"}
+    must(there == set(record["files"]), f"files were added or removed: {there ^ set(record['files'])}")
+    for name, said in record["files"].items():
+        must(sha((folder / name).read_bytes()) == said, f"{name} was altered")
+    return record
+
+
+def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[str] | None) -> None:
+    old = str((record.get("versions") or {}).get("rollout-runbook")).startswith("0.1.")
+    for one in sorted((folder / "attachments").glob("*")):
+        if not one.name.startswith(".part-"):
+            raw = (one / "attachment.json").read_bytes()
+            facts = strict(raw)
+            right = one.name == stamp(facts["attached_at"]) and raw == json.dumps(facts, indent=1).encode()
+            right = right and {each.name for each in one.iterdir()} == {"attachment.json", *facts["files"]}
+            right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
+            right = right and all(sha((one / name).read_bytes()) == said for name, said in facts["files"].items())
+            must(right and facts["hash"] == record_hash(facts), f"the attachment {one.name} was altered")
+            bound = facts["hash"] in known or (old and (taken is None or facts["hash"] in taken))
+            must(bound, f"the attachment {one.name} was not attached")
+
+
+def signed(body: bytes, lines: str, key: str) -> bool:
+    found = False
+    for line in lines.splitlines():
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "text").write_bytes(body)
+            Path(folder, "signature").write_bytes(base64.b64decode(line.split(" ")[2])[4:])
+            files = f"-in {folder}/text -sigfile {folder}/signature".split()
+            command = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, *files]
+            found |= not subprocess.run(command, capture_output=True, check=False).returncode
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--witness", type=Path, action="append", default=[])
+    parser.add_argument("--key", default="")
+    given = parser.parse_args(arguments)
+    root, bad, unsure = given.archive.absolute(), [], []
+    records, known, chains, leaves = dict[str, Any](), dict[Path, set[str]](), dict[Path, list[Any]](), dict[str, Any]()
+    lines, note = [], None
+    for folder in sorted(one for one in root.glob("env=*/release=*/*/*") if not one.name.startswith(".part-")):
+        path, own = folder.relative_to(root).as_posix(), chains.setdefault(folder.parent, [])
+        try:
+            if folder.name != "HEAD" or folder.is_symlink():
+                record = records[path] = checked(folder)
+                own.append(record)
+                if (record.get("entry") or {}).get("kind") == "attachment":
+                    known.setdefault(folder.parents[1], set()).add(record["entry"]["facts"]["attachment"])
+        except WRONG as error:
+            bad.append(f"{path}: {error}")
+    try:
+        lines = (root / "log" / "leaves.jsonl").read_bytes().split(b"\n")[:-1]
+        leaves = {one["path"]: one for one in map(strict, lines)}
+        note = NOTE.fullmatch((root / "log" / "checkpoint").read_text())
+        must(note, "the checkpoint is none")
+        must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
+    except WRONG as error:
+        bad += [f"log: {error}"] if (root / "log").exists() else []
+    at, begun, size = roots(lines), root / "log" / "sealing.json", int(note[2]) if note else 0
+    late = strict(begun.read_bytes())["path"] if begun.is_file() else ""
+    if note and len(lines) - size not in ((0, 1) if late else (0,)):
+        bad.append(f"log: the checkpoint is of {size} records, the log has {len(lines)}")
+    elif note and base64.b64decode(note[3]) != at[size]:
+        bad.append("log: leaves were altered: their root is not that of the checkpoint")
+    if note and given.key and not signed(f"{note[1]}\n{size}\n{note[3]}\n".encode(), note[4], given.key):
+        bad.append("log/checkpoint: it is not signed by the key")
+    for chain, own in chains.items():
+        hashes = [None, *(record["hash"] for record in own)]
+        if [record["previous"] for record in own] != hashes[:-1]:
+            bad.append(f"{chain.relative_to(root)}: a record was not sealed after the one before it")
+        head = (chain / "HEAD").read_text().strip() if (chain / "HEAD").is_file() else None
+        if head not in hashes[-2:] or (head is None and (len(own) > 1 or leaves)):
+            bad.append(f"{chain.relative_to(root)}: HEAD is not that of the newest record")
+    for path, record in records.items():
+        leaf, raw = leaves.get(path), (root / path / "record.json").read_bytes()
+        try:
+            attached(root / path, record, known.get((root / path).parents[1], set()), leaf and leaf["attachments"])
+            must(leaf or path == late or not (leaves or record["schema"] >= 3), "it is not in the log")
+            must(not leaf or (leaf["hash"], leaf["file"]) == (record["hash"], sha(raw)), "the log has another record")
+            must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
+        except WRONG as error:
+            bad.append(f"{path}: {error}")
+    bad += [f"{path}: it was removed; the log has it" for path in leaves if not (root / path).is_dir()]
+    for one in given.witness:
+        file = one / "checkpoint" if one.is_dir() else one
+        seen = NOTE.fullmatch(file.read_text()) if file.is_file() else None
+        if not seen:
+            unsure.append(f"{one} keeps no checkpoint")
+        elif not note or seen[1] != note[1] or [base64.b64decode(seen[3])] != at[int(seen[2]) :][:1]:
+            bad.append(f"{one}: it has seen {seen[2]} records of {seen[1]}, which are not those of this archive")
+    unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
+    print("\n".join([*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)]) or "intact")
+    return 1 if bad else 3 if unsure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The archive with 10,000 records in 200 chains, and with 5,000 in one (`make bench`): verifying is linear and takes
+under 10 s; sealing one more takes as long as in an empty archive.
+
+Records and files are copies of one sealed run, made longer to the middle length of real ones, each with its own id,
+chain and leaf. Exits 1 where a limit is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.audit import audit
+from runbook_lib.record.chain import folder_name, read_record
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.log.files import FOLDER, LEAVES, TREE, Tree, read_tree
+from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.log.ledger import facts_of
+from runbook_lib.record.log.merkle import appended, leaf_hash
+from runbook_lib.record.place import new_run_id
+from runbook_lib.record.seal import record_hash, written
+
+VERIFY_S = 10.0
+LINEAR = 1.5
+"""Time a record in the large archive over that in one of a fifth."""
+CONSTANT = 1.1
+SEALS = 25
+PADDING = 10_000
+"""Characters that a record is made longer by; the middle one of a rehearsal has some 2 kB, a phase 150 kB."""
+
+
+def seal(archive: Archive, notebook: str) -> float:
+    """Seals one run and says how long it took."""
+    staging = archive.stage("prod", "r1", notebook, new_run_id(), "interactive")
+    journal = Journal(staging)
+    journal.append("opened", run_id=staging.name, notebook=notebook, params={"env": "prod", "release": "r1"})
+    journal.append("note", text="x" * PADDING)
+    journal.append("closed", decision="PROMOTE")
+    began = time.perf_counter()
+    seal_staged(archive, staging, status="completed")
+    return time.perf_counter() - began
+
+
+def filled(root: Path, count: int, chains: int) -> Archive:
+    """An archive of `count` records in as many chains, with its log."""
+    archive = Archive(root)
+    seal(archive, "00_first")
+    (first,) = archive.records()
+    raw, began = read_record(first.folder), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    tree = read_tree(root / FOLDER)
+    assert tree is not None
+    lines, peaks = [(root / FOLDER / LEAVES).read_bytes().rstrip(b"\n")], list(tree.peaks)
+    previous: dict[str, str] = {}
+    for number in range(1, count):
+        notebook, at = f"{number % chains:03d}_notebook", began + dt.timedelta(seconds=number)
+        release = f"r{number % chains // 20}"
+        folder = archive.chain("prod", release, notebook).folder / folder_name(f"{number:012x}", at)
+        folder.mkdir(parents=True)
+        for name in raw["files"]:
+            os.link(first.folder / name, folder / name)
+        own = {"run_id": f"{number:012x}", "release": release, "notebook": notebook}
+        record = {**raw, **own, "sealed_at": at.isoformat(timespec="milliseconds"), "previous": previous.get(notebook)}
+        record["hash"] = previous[notebook] = record_hash(record)
+        content = written(record)
+        (folder / "record.json").write_bytes(content)
+        facts = facts_of(folder.relative_to(root).as_posix(), content, record)
+        lines.append(Leaf.model_validate({**facts, "index": number}).line())
+        peaks = appended(peaks, number, leaf_hash(lines[-1]))
+    for notebook, head in previous.items():
+        release = f"r{int(notebook[:3]) // 20}"
+        (archive.chain("prod", release, notebook).folder / "HEAD").write_text(head + "\n")
+    content = b"".join(line + b"\n" for line in lines)
+    grown = Tree(tree.origin, count, len(content), tuple(peaks))
+    (root / FOLDER / LEAVES).write_bytes(content)
+    (root / FOLDER / TREE).write_bytes(grown.spelt())
+    (root / FOLDER / "checkpoint").write_bytes(grown.checkpoint().note())
+    return archive
+
+
+def verifying(archive: Archive) -> float:
+    """Seconds of this process for the whole archive; it must be intact."""
+    began = time.process_time()
+    done = audit(archive)
+    took = time.process_time() - began
+    assert done.state == "intact", done.damage[:3]
+    print(f"verify {done.records:>6} records: {took:5.2f} s, {took / done.records * 1000:.2f} ms each")
+    return took / done.records
+
+
+def sealing(empty: Archive, full: Archive, notebook: str) -> float:
+    """How much longer a seal takes in the full archive: in turn, so that both meet the same machine."""
+    seal(empty, notebook)
+    times = [(seal(empty, notebook), seal(full, notebook)) for _ in range(SEALS)]
+    here, there = (statistics.median(column) for column in zip(*times, strict=True))
+    print(f"seal: {here * 1000:.1f} ms beside few, {there * 1000:.1f} ms beside many ({there / here:.2f})")
+    return there / here
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, and says what is beyond its limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=10_000)
+    count = parser.parse_args(arguments).records
+    missed = []
+    with tempfile.TemporaryDirectory() as folder:
+        small = verifying(filled(Path(folder, "small"), count // 5, 40))
+        archive = filled(Path(folder, "many"), count, 200)
+        each = verifying(archive)
+        long = filled(Path(folder, "long"), count // 2, 1)
+        verifying(long)
+        ratios = {"many": sealing(Archive(Path(folder, "empty")), archive, "001_notebook")}
+        ratios["one long chain"] = sealing(Archive(Path(folder, "other")), long, "000_notebook")
+    if each * count > VERIFY_S:
+        missed.append(f"verify of {count}: {each * count:.1f} s, limit {VERIFY_S:g}")
+    if each > small * LINEAR:
+        missed.append(f"verify is not linear: {each / small:.2f} times as long for each record")
+    missed += [f"seal beside {name}: {ratio:.2f} times" for name, ratio in ratios.items() if ratio > CONSTANT]
+    print("; ".join(missed) or "all within their limits")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

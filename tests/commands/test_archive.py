@@ -1,0 +1,102 @@
+"""`runbook archive verify`, as it is typed: exit codes, `--json`, and each damage with its place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from runbook_lib.cli.app import app
+from runbook_lib.commands.archive import verify
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import RecordRef, new_run_id
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    (tmp_path / "service.yaml").write_text(
+        yaml.safe_dump({"archive": {"folder": str(tmp_path / "archive"), "witness": [str(tmp_path / "seen")]}})
+    )
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def seal(archive: Archive) -> Callable[..., RecordRef]:
+    def build(notebook: str = "06_phase1_10_percent") -> RecordRef:
+        staging = archive.stage("dev", "r1", notebook, new_run_id(), "interactive")
+        params = {"env": "dev", "release": "r1"}
+        Journal(staging).append("opened", run_id=staging.name, notebook=notebook, params=params)
+        return seal_staged(archive, staging, status="failed")
+
+    return build
+
+
+def call(archive: Archive, *words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["archive", "verify", "--archive", str(archive.root), *words])
+    return done.exit_code, done.stdout
+
+
+def test_intact_damaged_and_cannot_tell(archive: Archive, seal: Callable[..., RecordRef], tmp_path: Path) -> None:
+    refs = [seal(), seal("07_phase2_50_percent")]
+    code, said = call(archive)
+    assert code == 0 and said.startswith("intact: 2 records, 2 in the log; signature not checked")
+    assert "has seen 2 records, and agrees" in said and "note: the checkpoint is not signed" in said
+    code, said = call(archive, "--json", "--witness", str(tmp_path / "nobody" / "seen"))
+    told = json.loads(said)
+    assert (code, told["state"], told["damage"]) == (3, "cannot tell", []) and "no such folder" in told["unknown"][0]
+    shutil.rmtree(refs[1].folder.parent)
+    code, said = call(archive, "--json")
+    told = json.loads(said)
+    assert (code, told["exit_code"]) == (1, 1)
+    place = refs[1].folder.relative_to(archive.root).as_posix()
+    assert told["damage"] == [
+        {"place": place, "sentence": f"{refs[1].folder.name}: it was removed; the archive's log has it"}
+    ]
+    assert f"damaged: {place}: " in call(archive)[1].replace("\n", "")
+
+
+def test_what_was_removed_is_in_list_and_replay_too(archive: Archive, seal: Callable[..., RecordRef]) -> None:
+    seal()
+    gone = seal("07_phase2_50_percent")
+    shutil.rmtree(gone.folder.parent)
+    for words in (["archive", "list", "--json"], ["replay", "--all", "--json"]):
+        done = CliRunner().invoke(app, [*words, "--archive", str(archive.root)])
+        rows = {row.get("run") or row["run_id"]: row for row in json.loads(done.stdout)}
+        assert done.exit_code == 1 and "it was removed" in json.dumps(rows[gone.run_id])
+
+
+def test_a_service_yaml_that_says_nonsense_is_no_answer(archive: Archive, seal: Callable[..., RecordRef]) -> None:
+    seal()
+    (archive.root.parent / "service.yaml").write_text("archive: {witness: 7}")
+    done = verify(archive.root)
+    assert done.exit_code == 3 and "service.yaml, 'archive'" in done.unknown[0]
+
+
+def test_a_record_is_proven_and_the_proof_checked_elsewhere(
+    archive: Archive, seal: Callable[..., RecordRef], tmp_path: Path
+) -> None:
+    ref = seal()
+    early = tmp_path / "early"
+    shutil.copy(archive.root / "log" / "checkpoint", early)
+    seal()
+
+    def prove(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["archive", "prove", *words])
+        return getattr(done.exception, "exit_code", done.exit_code), done.stdout or str(done.exception)
+
+    code, text = prove(ref.run_id, "--archive", str(archive.root))
+    assert code == 0 and len(text) < 2_000
+    (tmp_path / "proof").write_text(text)
+    code, said = prove("--check", str(tmp_path / "proof"))
+    assert code == 0 and ref.folder.name in said.replace("\n", "") and "was not checked" in said.replace("\n", " ")
+    code, text = prove("--since", str(early), "--archive", str(archive.root))
+    assert code == 0 and text.startswith("old 1\n")
+    assert prove()[0] == 2 and prove("--check", str(early))[0] == 1
+    assert prove("--since", str(tmp_path / "none"), "--archive", str(archive.root))[0] == 1

@@ -1,0 +1,216 @@
+"""The log as it is written: one leaf a seal, whole after a kill at any point, and never grown over damage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.audit import audit
+from runbook_lib.record.log.files import LEAVES, SEALING, TREE, read_log
+from runbook_lib.record.place import RecordRef
+from tests.archives import of_version_0_2_and_earlier
+
+Seal = Callable[..., RecordRef]
+Stage = Callable[..., Path]
+
+
+def log_of(archive: Archive) -> Any:
+    found = read_log(archive.root)
+    assert found is not None
+    return found
+
+
+def test_each_seal_is_one_leaf_more(archive: Archive, sealed: Seal) -> None:
+    refs = [sealed() for _ in range(5)]
+    log = log_of(archive)
+    assert [leaf.path for leaf in log.leaves] == [ref.folder.relative_to(archive.root).as_posix() for ref in refs]
+    assert [leaf.index for leaf in log.leaves] == [0, 1, 2, 3, 4]
+    assert {leaf.how for leaf in log.leaves} == {"sealed"} and {leaf.kind for leaf in log.leaves} == {"run"}
+    assert [leaf.hash for leaf in log.leaves] == [archive.load(ref).hash for ref in refs]
+    assert log.checkpoint.size == 5 and log.damage == [] and log.sealing is None
+    done = audit(archive)
+    assert (done.state, done.records, done.size) == ("intact", 5, 5)
+    assert done.notes == ["the checkpoint is not signed: no signing_key is configured"]
+
+
+def test_sealing_reads_no_leaf(archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        sealed()
+    read = Path.read_bytes
+
+    def watched(path: Path) -> bytes:
+        assert path.name != LEAVES, "a seal that reads the log takes longer each time"
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", watched)
+    sealed()
+
+
+def test_an_archive_of_before_has_its_records_taken_in(archive: Archive, sealed: Seal) -> None:
+    old = [sealed() for _ in range(3)]
+    of_version_0_2_and_earlier(archive)
+    before = audit(archive)
+    assert before.state == "cannot tell" and before.exit_code == 3 and "there is no log yet" in before.unknown[0]
+    new = sealed()
+    log = log_of(archive)
+    assert [leaf.how for leaf in log.leaves] == ["taken_in"] * 3 + ["sealed"]
+    assert "3 records of before the archive's log were taken into it" in archive.load(new).warnings
+    for ref in [*old, new]:
+        archive.verify(ref)
+    done = audit(archive)
+    assert done.state == "intact" and "taken in from before the log: 3 records" in done.notes
+
+
+def _killed(at: int) -> Callable[..., Any]:
+    """Counts the steps to the disk of this process, and kills it before one of them."""
+    count = 0
+
+    def step(whole: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return whole(*args, **more)
+
+        return call
+
+    return step
+
+
+def _seal_in_a_child(archive: Archive, staging: Path, at: int) -> bool:
+    """Whether the child came to its end before the step at which it is killed."""
+    child = os.fork()
+    if child:
+        return os.WIFEXITED(os.waitpid(child, 0)[1])
+    step = _killed(at)
+    try:
+        for owner, name in ((os, "fsync"), (os, "truncate"), (shutil, "rmtree")):
+            setattr(owner, name, step(getattr(owner, name)))
+        for name in ("rename", "replace", "unlink", "write_bytes", "mkdir"):
+            setattr(Path, name, step(getattr(Path, name)))
+        seal_staged(archive, staging, status="completed")
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.parametrize("before", ["nothing", "records", "a log"])
+def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
+    archive: Archive, sealed: Seal, stage: Stage, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if before != "nothing":
+        for _ in range(2):
+            sealed()
+    if before == "records":
+        of_version_0_2_and_earlier(archive)
+    whole = archive.root.with_name("whole")
+    monkeypatch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
+    staging = stage(("closed", {}))
+    shutil.copytree(archive.root, whole)
+    told: set[str] = set()
+    for at in range(1, 200):
+        shutil.rmtree(archive.root)
+        shutil.copytree(whole, archive.root)
+        ended = _seal_in_a_child(archive, staging, at)
+        seen = audit(archive)
+        assert not seen.damage, f"killed before step {at}: {seen.damage}"
+        archive.sweep()
+        sealed()
+        done = audit(archive)
+        assert done.state == "intact", f"killed before step {at}: {done.damage} {done.unknown}"
+        assert done.records == done.size == (0 if before == "nothing" else 2) + 2, f"killed before step {at}"
+        assert [path.name for path in archive.staging.glob("[!.]*")] == []
+        told |= {leaf.how for leaf in log_of(archive).leaves}
+        if ended:
+            break
+    assert ended and at > 10 and "completed" in told
+
+
+def test_what_a_crash_left_unlogged_is_said(archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "runbook_lib.record.log.ledger.Ledger.append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            sealed()
+    (late,) = (ref for ref in archive.records() if ref.folder.name not in str(log_of(archive).leaves))
+    archive.verify(late)
+    after = sealed()
+    (said,) = archive.load(after).warnings
+    assert late.folder.name in said and said.endswith("a crash kept it from the log: it was logged now")
+    assert [leaf.how for leaf in log_of(archive).leaves] == ["sealed", "completed", "sealed"]
+    assert "logged late, after a crash: 1 record" in audit(archive).notes
+
+
+@pytest.mark.parametrize("name", [LEAVES, TREE, "checkpoint"])
+@pytest.mark.parametrize("how", ["gone", "cut", "altered"])
+def test_a_damaged_log_is_never_grown_and_does_not_cost_the_record(
+    archive: Archive, sealed: Seal, name: str, how: str
+) -> None:
+    for _ in range(3):
+        sealed()
+    file = archive.root / "log" / name
+    if how == "gone":
+        file.unlink()
+    elif how == "cut":
+        file.write_bytes(file.read_bytes()[:-20])
+    else:
+        file.write_bytes(file.read_bytes().replace(b"3", b"4").replace(b"\n", b"\n ", 1))
+    left = {path.name: path.read_bytes() for path in file.parent.iterdir()}
+    record = archive.load(sealed())
+    assert any("this record is not logged: the archive's log" in said for said in record.warnings)
+    assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == left
+    assert audit(archive).state == "damaged"
+
+
+def test_a_note_of_a_seal_that_fits_to_nothing_is_taken_away(archive: Archive, sealed: Seal) -> None:
+    sealed()
+    for text in ("[", "{}", json.dumps({"path": "../..", "hash": "", "size": 1, "staging": ".."})):
+        (archive.root / "log" / SEALING).write_text(text)
+        sealed()
+        assert not (archive.root / "log" / SEALING).exists() and audit(archive).state == "intact"
+
+
+def test_two_writers_make_one_log(archive: Archive, stage: Stage) -> None:
+    stagings = [stage(("closed", {})) for _ in range(6)]
+    children = []
+    for half in (stagings[::2], stagings[1::2]):
+        child = os.fork()
+        if not child:
+            for staging in half:
+                seal_staged(archive, staging, status="completed")
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    done = audit(archive)
+    assert (done.state, done.size) == ("intact", 6)
+
+
+def test_a_disk_that_takes_no_leaf_is_one_sentence(
+    archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed()
+    whole = Path.open
+
+    def full(path: Path, *args: Any, **more: Any) -> Any:
+        if path.name == LEAVES:
+            raise OSError(28, "No space left on device")
+        return whole(path, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(ArchiveError, match=r"leaves\.jsonl cannot be written \(No space left"):
+            sealed()
+    sealed()
+    assert audit(archive).state == "intact" and audit(archive).size == 3

@@ -1,0 +1,168 @@
+"""Signatures of checkpoints, read by others: `openssl`, and the vkey form of signed notes."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.commands.archive import verify
+from runbook_lib.params.service import Keeping
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.keeping import keeping
+from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.log.signers import KeyFile, PublicKey, public_key, signer
+from runbook_lib.record.place import RecordRef
+
+Seal = Callable[..., RecordRef]
+
+
+def private(path: Path) -> Path:
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
+    return path
+
+
+@pytest.fixture
+def says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Writes `archive` of the service.yaml that is in force."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(folder))
+
+    def write(**archive: object) -> None:
+        (folder / "service.yaml").write_text(yaml.safe_dump({"archive": archive}))
+
+    write()
+    return write
+
+
+def test_a_checkpoint_is_signed_as_a_note_that_others_read(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    key = private(tmp_path / "key.pem")
+    says(signing_key=str(key))
+    sealed()
+    text = (archive.root / "log" / "checkpoint").read_bytes()
+    body, _, lines = text.partition(b"\n\n")
+    dash, name, blob = lines.decode().split()
+    raw, public = base64.b64decode(blob), public_key(str(key))
+    assert (dash, name) == ("\u2014", body.decode().split("\n")[0]) and raw[:4] == public.key_id(name)
+    (tmp_path / "public.pem").write_bytes(public.pem())
+    (tmp_path / "signature").write_bytes(raw[4:])
+    (tmp_path / "body").write_bytes(body + b"\n")
+    command = "openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in body -sigfile signature"
+    assert subprocess.run(command.split(), cwd=tmp_path, check=False, capture_output=True).returncode == 0
+    for given in (key, tmp_path / "public.pem"):
+        done = verify(archive.root, str(given))
+        assert (done.state, done.signed) == ("intact", True)
+
+
+def test_the_key_of_service_yaml_is_the_one_that_verifying_asks_for(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    says(signing_key=str(private(tmp_path / "key.pem")))
+    sealed()
+    assert verify(archive.root).signed is True
+    other = verify(archive.root, str(private(tmp_path / "other.pem")))
+    assert other.exit_code == 1 and "its signature is not of this key" in other.damage[0].sentence
+    gone = verify(archive.root, str(tmp_path / "gone.pem"))
+    assert gone.exit_code == 3 and "the signature cannot be checked" in gone.unknown[0]
+    says()
+    unasked = verify(archive.root)
+    assert unasked.exit_code == 0 and unasked.signed is None
+    assert "the checkpoint's signature was not checked: no key was given" in unasked.notes
+
+
+def test_what_cannot_sign_costs_no_record_and_is_told(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    archive.told = told.append
+    says(signing_key=str(tmp_path / "gone.pem"))
+    archive.verify(sealed())
+    assert [said for said in told if "is not signed: the signing key" in said and "cannot be read" in said]
+    says(signing_key=7)
+    sealed()
+    assert "service.yaml, 'archive'" in told[-1]
+    says(signing_key=str(private(tmp_path / "key.pem")))
+    sealed()
+    assert told[-1] == "2 records were logged without a signature of this key; it signs them as they are"
+    sealed()
+    assert len(told) == 4 and verify(archive.root).state == "intact"
+
+
+def test_a_wrong_signature_is_not_signed_over(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    archive.told = told.append
+    says(signing_key=str(private(tmp_path / "key.pem")))
+    sealed()
+    path = archive.root / "log" / "checkpoint"
+    note = parsed(path.read_bytes())
+    ((name, blob),) = note.signatures
+    path.write_bytes(note.signed([(name, blob[:-1] + bytes([blob[-1] ^ 1]))]).note())
+    sealed()
+    assert "the signature of the checkpoint before it is wrong" in told[0]
+    log = read_log(archive.root)
+    assert log is not None and log.checkpoint is not None and log.checkpoint.signatures == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"no key", None])
+def test_what_is_no_key_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "key.pem"
+    if content is not None:
+        path.write_bytes(content)
+    for ask in (signer, public_key):
+        with pytest.raises(ArchiveError, match=str(path)):
+            ask(str(path))
+
+
+def test_a_key_of_another_kind_signs_nothing_and_checks_ecdsa(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "key.pem"
+    path.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
+    with pytest.raises(ArchiveError, match="is no ed25519 key"):
+        KeyFile(path)
+    public = PublicKey(key.public_key())
+    checkpoint = Checkpoint("runbook/x", 1, b"\x00" * 32)
+    blob = public.key_id("any") + key.sign(checkpoint.body, ec.ECDSA(SHA256()))
+    assert public.signed(checkpoint.signed([("runbook/x", blob)]))
+    assert not public.signed(Checkpoint("runbook/x", 2, b"\x00" * 32, (("runbook/x", blob),)))
+
+
+def test_the_key_id_of_an_ed25519_key_is_that_of_the_format() -> None:
+    """The example key of https://pkg.go.dev/golang.org/x/mod/sumdb/note."""
+    vkey = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    name, key_id, encoded = vkey.split("+", 2)
+    raw = base64.b64decode(encoded)
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    public = PublicKey(Ed25519PublicKey.from_public_bytes(raw[1:]))
+    assert public.key_id(name).hex() == key_id
+
+
+def test_without_a_project_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
+    assert keeping(tmp_path) == Keeping()
+
+
+def test_an_archive_that_is_not_the_projects_is_not_signed_as_it(
+    archive: Archive, says: Callable[..., None], tmp_path: Path
+) -> None:
+    says(signing_key="key.pem", witness=["x"])
+    assert keeping(archive.root).signing_key == "key.pem"
+    assert keeping(archive.root / "rehearsal" / "one") == Keeping()
+    says(signing_key="key.pem", folder=str(tmp_path / "other"))
+    assert keeping(archive.root) == Keeping() and keeping(tmp_path / "other").signing_key == "key.pem"

@@ -1,0 +1,141 @@
+"""The witness: told at each seal, never written over, and asked when the archive is verified."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.commands.archive import verify
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.witness import FileWitness, kept, witness
+from runbook_lib.record.place import RecordRef
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from tests.archives import relogged
+
+Seal = Callable[..., RecordRef]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder, params = tmp_path / "elsewhere", tmp_path / "project"
+    folder.mkdir()
+    params.mkdir()
+    (params / "service.yaml").write_text(yaml.safe_dump({"archive": {"witness": [str(folder)]}}))
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(params))
+    return folder
+
+
+def test_each_seal_tells_it_and_verifying_asks_it(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
+    for size in (1, 2, 3):
+        sealed()
+        seen = kept(FileWitness(elsewhere))
+        assert seen is not None and seen.size == size
+    done = verify(archive.root)
+    assert done.state == "intact" and done.witnessed == {str(elsewhere / "checkpoint"): 3}
+
+
+def test_one_that_missed_some_still_agrees(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
+    sealed()
+    early = (elsewhere / "checkpoint").read_bytes()
+    for _ in range(4):
+        sealed()
+    (elsewhere / "checkpoint").write_bytes(early)
+    assert list(verify(archive.root).witnessed.values()) == [1]
+    sealed()
+    assert list(verify(archive.root).witnessed.values()) == [6]
+
+
+def test_it_is_not_written_over_by_a_log_that_is_not_its_own(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
+    told: list[str] = []
+    archive.told = told.append
+    for _ in range(3):
+        sealed()
+    seen = (elsewhere / "checkpoint").read_bytes()
+    shutil.rmtree(archive.records()[-1].folder)
+    relogged(archive)
+    sealed()
+    sealed()
+    assert (elsewhere / "checkpoint").read_bytes() == seen and "its first 3 records were others" in told[-1]
+    shutil.rmtree(archive.root)
+    sealed()
+    assert (elsewhere / "checkpoint").read_bytes() == seen and "of another log" in told[-1]
+    done = verify(archive.root)
+    assert done.exit_code == 1 and "the archive was replaced" in done.damage[0].sentence
+    shutil.rmtree(archive.root / "log")
+    assert any("knows a log of 3 records" in one.sentence for one in verify(archive.root).damage)
+
+
+def test_one_that_cannot_be_asked_is_no_answer(archive: Archive, sealed: Seal, tmp_path: Path) -> None:
+    sealed()
+    for name, says in (
+        ("gone/file", "there is no such folder"),
+        ("empty", "keeps nothing yet"),
+        ("bad", "no checkpoint"),
+    ):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        (tmp_path / "bad").write_text("x")
+        done = verify(archive.root, witnesses=[str(tmp_path / name)])
+        assert done.exit_code == 3 and says in done.unknown[0]
+
+
+def test_one_that_does_not_take_it_costs_no_record(
+    archive: Archive, sealed: Seal, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    archive.told = told.append
+
+    def full(*_: object) -> None:
+        raise ArchiveError("it cannot be written (No space left on device)")
+
+    monkeypatch.setattr(FileWitness, "write", full)
+    sealed()
+    assert "was not told: it cannot be written" in told[-1]
+    log = read_log(archive.root)
+    assert log is not None and log.checkpoint is not None and log.checkpoint.size == 1
+
+
+def test_the_embedded_aws_signs_verifies_and_bears_witness(
+    archive: Archive, sealed: Seal, embedded: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in embedded.environ().items():
+        monkeypatch.setenv(name, value)
+    kms = boto3.client("kms", region_name="us-east-1")
+    key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    sns = boto3.client("sns", region_name="us-east-1")
+    topic = sns.create_topic(Name="checkpoints")["TopicArn"]
+    params = tmp_path / "project"
+    params.mkdir()
+    says = {
+        "signing_key": f"awskms:{key}",
+        "witness": ["ssm:/runbook/checkpoint", f"sns:{topic}"],
+        "region": "us-east-1",
+    }
+    (params / "service.yaml").write_text(yaml.safe_dump({"archive": says}))
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(params))
+    for _ in range(2):
+        sealed()
+    done = verify(archive.root)
+    assert (done.state, done.signed, done.witnessed) == ("intact", True, {"ssm:/runbook/checkpoint": 2})
+    log = read_log(archive.root)
+    assert log is not None and log.checkpoint is not None
+    ((_, blob),) = log.checkpoint.signatures
+    answer = kms.verify(
+        KeyId=key,
+        Message=log.checkpoint.body,
+        MessageType="RAW",
+        Signature=blob[4:],
+        SigningAlgorithm="ECDSA_SHA_256",
+    )
+    assert answer["SignatureValid"] is True
+    seen = boto3.client("ssm", region_name="us-east-1").get_parameter(Name="/runbook/checkpoint")
+    assert seen["Parameter"]["Value"].encode() == log.checkpoint.note()
+    shutil.rmtree(archive.root / "log")
+    assert verify(archive.root).exit_code == 1
+    assert kept(witness("ssm:/runbook/none", "us-east-1")) is None
