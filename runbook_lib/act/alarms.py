@@ -15,7 +15,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import KIND, Planned, described, plan
 from runbook_lib.observe.alarms.declared import count_words, has_count, realise, to_cloudformation

@@ -16,7 +16,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.waiting import growing, until
 from runbook_lib.judge.incidents.capacity import Units
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.resources.billing import ON_DEMAND, PROVISIONED, Billing, read_billing
 from runbook_lib.params.load import Params
 

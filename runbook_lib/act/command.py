@@ -27,7 +27,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.redact import Pieces
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 TAIL = 40
 """Lines that are kept."""

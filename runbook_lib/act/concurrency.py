@@ -13,7 +13,7 @@ from typing import Any, Literal
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.resources.workers import Workers, read_workers
 from runbook_lib.params.load import Params
 

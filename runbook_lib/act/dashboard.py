@@ -11,7 +11,7 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.dashboard.compared import diff, digest, parsed, read_dashboard
 from runbook_lib.observe.dashboard.declared import encode
 

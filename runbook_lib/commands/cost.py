@@ -18,8 +18,9 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso, moment
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.gates import judge_all
-from runbook_lib.judge.model import Evidence, GateResult, Look, Verdict
+from runbook_lib.judge.model import Evidence, GateResult, Look
 from runbook_lib.judge.money.projection import BreakEven, Month
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.observe.evidence.questions import label

@@ -21,7 +21,7 @@ from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, 
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.window import iso, parse
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
-from runbook_lib.judge.model import Decision
+from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 

@@ -18,7 +18,8 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.redact import redact_file
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Decision, GateResult, Outcome, Verdict
+from runbook_lib.judge.model import GateResult, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.params.load import load_file
 from runbook_lib.record import recording
 from runbook_lib.record import staging as folders

@@ -16,7 +16,8 @@ from runbook_lib.judge.gates.decide import Moment, decide
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.incidents.incident import NoWayBack, Scenario, decide_rollback
-from runbook_lib.judge.model import Decision, Evidence, Frozen, Gate, Look, Outcome, Word
+from runbook_lib.judge.model import Evidence, Gate, Look, Outcome
+from runbook_lib.judge.terms import Decision, Frozen, Word
 
 
 class Case(Frozen):
@@ -24,7 +25,7 @@ class Case(Frozen):
 
     kind: Literal["gates"] = "gates"
     rules: int = 1
-    """By which evidence and verdict were made (`judge.model.RULES`)."""
+    """By which evidence and verdict were made (`judge.terms.RULES`)."""
     gates: tuple[Gate, ...] = ()
     """Empty where nothing is in force yet: there is nothing to judge."""
     evidence: dict[str, Evidence] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, parse
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.names import alarm_name

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 
 class GuardCount(Frozen):

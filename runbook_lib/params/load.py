@@ -17,7 +17,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.base.yaml_file import line_of, unquoted
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import NoPrices, Prices

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import Metric, is_statistic
 
 Side = Literal["value", "bad", "good", "of", "zero_while"]
@@ -37,7 +37,7 @@ class Query(Frozen):
     def _one(self) -> Query:
         described = bool(self.namespace or self.name or self.dimensions)
         if (self.metric is not None) == described:
-            raise ValueError("wants either `metric` (of the catalogue), or `namespace` and `name`")
+            raise ValueError("expects either `metric` (of the catalogue), or `namespace` and `name`")
         if described and not (self.namespace and self.name):
             raise ValueError(f"wants a `{'name' if self.namespace else 'namespace'}` too")
         if self.stat is not None and not is_statistic(self.stat):

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import read_yaml
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 Kind = Literal["count", "gauge", "latency"]
 STATISTICS = ("Sum", "Average", "Maximum", "Minimum", "SampleCount")

@@ -12,52 +12,14 @@ from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.family import Family, spends
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.measures import MEASURES, Kind
-from runbook_lib.judge.model import Frozen, Gate, Look
+from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning.cadence import Cadence
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
+from runbook_lib.params.phases import Phase, PhaseStep
 from runbook_lib.params.rollbacks import Rollback
-
-
-class Phase(Frozen):
-    """One step of the rollout: how much, how long, who agrees, what must have passed before."""
-
-    percent: float = Field(ge=0, le=100)
-    before_percent: float = Field(default=0, ge=0, le=100)
-    """Weight that must be in force before the shift: the phase before."""
-    looks: tuple[Look, ...]
-    after_migration: tuple[Look, ...] = ()
-    """Looks at the soak that follows the migration of `/api/vpr`; empty: this phase migrates nothing."""
-    approvers: tuple[str, ...] = ()
-    """Roles that must have approved (`runbook approve`) before the shift."""
-
-    @model_validator(mode="after")
-    def _looks(self) -> Phase:
-        for name, looks in (("looks", self.looks), ("after_migration", self.after_migration)):
-            hours = [look.hours for look in looks]
-            if (not hours and name == "looks") or hours != sorted(set(hours)):
-                raise ValueError(f"{name} at {hours} hours: expects at least one, in rising order")
-        return self
-
-    @property
-    def soak_hours(self) -> float:
-        """Hours from the shift to the first look that may promote."""
-        return self.looks[0].hours
-
-
-class PhaseStep(Frozen):
-    """One step of the rollout: its notebook, where it is run, and what must have passed before."""
-
-    title: str
-    envs: tuple[str, ...]
-    """Environments in which it may be applied."""
-    notebook: str = ""
-    """Notebook that carries it out, told by its parameter `rollout_step`; empty: the one of the step's own name."""
-    requires: tuple[str, ...] = ()
-    """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
-    requires_to_shift: tuple[str, ...] = ()
-    """The same, before the weight is raised; deploying what takes no traffic does not need them."""
 
 
 class Attestation(Frozen):

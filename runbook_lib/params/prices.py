@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import UNITS
+from runbook_lib.judge.terms import Frozen
 
 
 class Tier(Frozen):

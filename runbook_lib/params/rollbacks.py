@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runbook_lib.judge.model import Comparison, Frozen
+from runbook_lib.judge.model import Comparison
+from runbook_lib.judge.terms import Frozen
 
 
 class Backlog(Frozen):

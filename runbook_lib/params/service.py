@@ -7,8 +7,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import Sizes
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import METRICS, Metric
 
 Environment = Literal["dev", "staging", "prod"]

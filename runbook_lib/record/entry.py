@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Params
 from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged

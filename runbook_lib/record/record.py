@@ -9,13 +9,14 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from runbook_lib.base.errors import NOTHING
-from runbook_lib.judge.model import Frozen, of_today
+from runbook_lib.judge.model import of_today
+from runbook_lib.judge.terms import Frozen
 
 SCHEMA = 3
 READABLE = (1, 2, 3)
 """Schema 1 (version 0.1) had the word of the decision in the reason of its outcome, and no `said`.
 
-Schema 2 seals what people read instead of the decision (`judge.model.Word`). Schema 3 has the same fields; its hash is
+Schema 2 seals what people read instead of the decision (`judge.terms.Word`). Schema 3 has the same fields; its hash is
 over the canonical form of RFC 8785, and each record of it is a leaf of the archive's log (`record/log/`).
 """
 TOLD_SINCE = 2

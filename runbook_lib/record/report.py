@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from runbook_lib.base.foreign import terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
-from runbook_lib.judge.model import GateResult, Word
+from runbook_lib.judge.model import GateResult
+from runbook_lib.judge.terms import Word
 from runbook_lib.record import cells, said
 from runbook_lib.record.links import Links, linked
 from runbook_lib.record.readable import Contents, slug

@@ -11,7 +11,8 @@ from runbook_lib.base.window import parse
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Word
+from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.terms import Word
 from runbook_lib.observe.evidence.course import SO_FAR, Course, course
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.record.record import Record

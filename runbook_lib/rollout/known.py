@@ -12,7 +12,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import PhaseStep
+from runbook_lib.params.phases import PhaseStep
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors, said_by
 from runbook_lib.record.record import Record

@@ -14,7 +14,7 @@ from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Phase
+from runbook_lib.params.phases import Phase
 
 Name = Literal["before", "during", "after", "taken_back", "void", "over", "migrating"]
 """`over`: a later phase has moved on; `migrating`: `/api/vpr` is asynchronous, and its soak has not begun."""

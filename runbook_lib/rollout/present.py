@@ -14,7 +14,8 @@ from runbook_lib.base.window import Window, iso
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.situation import USER_SUCCESS
-from runbook_lib.judge.model import Decision, Evidence, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.params.load import Params
 from runbook_lib.rollout.moment import settle
 

@@ -21,7 +21,8 @@ from runbook_lib.base.redact import redact
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Decision, Outcome, Word
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision, Word
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, is_incident, load

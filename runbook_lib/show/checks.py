@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Verdict, Word
+from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.show import style
 from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import when
-from runbook_lib.judge.model import GateResult, Word
+from runbook_lib.judge.model import GateResult
+from runbook_lib.judge.terms import Word
 from runbook_lib.show import levels, style
 from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, span_of, time_axis
 from runbook_lib.show.picture import drawing, framed, picture, pixels

@@ -8,11 +8,11 @@ from typing import Any
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.door import LIMITS
 from runbook_lib.judge.planning.mutation import TITLES, Trial
 from runbook_lib.judge.planning.power import Power
 from runbook_lib.judge.planning.weekly import DAYS, HOURS, Quiet
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing
 from runbook_lib.show.tables import Cell, Shown, mark, table

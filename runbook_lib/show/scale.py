@@ -12,7 +12,8 @@ from textwrap import wrap
 from typing import Any
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Gate, GateResult, Verdict, Word
+from runbook_lib.judge.model import Gate, GateResult
+from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.show import style
 from runbook_lib.show.picture import WIDTH_IN, drawing, image
 from runbook_lib.show.tables import Shown

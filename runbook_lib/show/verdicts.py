@@ -7,7 +7,8 @@ from typing import Any
 
 from runbook_lib.base import foreign
 from runbook_lib.judge import words
-from runbook_lib.judge.model import GateResult, Outcome, Word
+from runbook_lib.judge.model import GateResult, Outcome
+from runbook_lib.judge.terms import Word
 from runbook_lib.show.style import BLACK, badge_of, rank
 from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
 

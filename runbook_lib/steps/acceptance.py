@@ -12,7 +12,8 @@ from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import book, entries
 from runbook_lib.record.record import Record

@@ -15,7 +15,8 @@ from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.traffic import before as baseline_traffic
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Phase, Policy
+from runbook_lib.params.phases import Phase
+from runbook_lib.params.policy import Policy
 
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
 """Counters that rise by one for each failed async request of their kind.

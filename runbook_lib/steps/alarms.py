@@ -13,7 +13,8 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
 from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation

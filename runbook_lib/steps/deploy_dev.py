@@ -11,7 +11,8 @@ from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.base.window import Window, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs import logs
 from runbook_lib.run.run import Run

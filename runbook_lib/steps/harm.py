@@ -16,7 +16,7 @@ from runbook_lib.judge.planning.harm import Harm, forecast
 from runbook_lib.judge.planning.harm_terms import Traffic, Watch
 from runbook_lib.observe.alarms.declared import threshold
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Phase
+from runbook_lib.params.phases import Phase
 from runbook_lib.show.harm import harm_chart, harm_table, share_of
 from runbook_lib.show.picture import image
 from runbook_lib.show.tables import stack

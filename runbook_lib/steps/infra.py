@@ -16,7 +16,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Diff, parse
 from runbook_lib.judge.incidents.mending import Wanted, mended
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.inventory.inspect import inspect, wanted
 from runbook_lib.observe.names import alarm_arn
 from runbook_lib.observe.resources import change_sets

@@ -11,9 +11,10 @@ from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.statistics import poisson_interval
-from runbook_lib.judge.model import RULES, Decision, GateResult, Look, Outcome, Verdict
+from runbook_lib.judge.model import GateResult, Look, Outcome
 from runbook_lib.judge.planning import cadence
 from runbook_lib.judge.planning.cadence import Slot
+from runbook_lib.judge.terms import RULES, Decision, Verdict
 from runbook_lib.observe.evidence import course
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import Ask

@@ -13,11 +13,12 @@ from runbook_lib.act.command import Command, Ran, command_check, run_command
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Outcome, Verdict
+from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.planning import weekly
 from runbook_lib.judge.planning.door import LIMITS, door_checks
 from runbook_lib.judge.planning.mutation import TITLES, Trial, trial
 from runbook_lib.judge.planning.power import Power, powers
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.traffic import before as baseline_traffic
 from runbook_lib.params.load import project_root
 from runbook_lib.params.policy import Policy

@@ -15,7 +15,7 @@ from runbook_lib.act import command as room
 from runbook_lib.act.command import TAIL, Command, Commands, Ran, command_check, run_command
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.redact import MASK
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file, params_dir, read_yaml, validated
 
 VALUES = {"env": "prod", "step": "migrate"}

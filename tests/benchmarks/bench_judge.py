@@ -24,7 +24,8 @@ from scipy import special
 
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.sequential import boundary
-from runbook_lib.judge.model import Evidence, Gate, Look, Verdict
+from runbook_lib.judge.model import Evidence, Gate, Look
+from runbook_lib.judge.terms import Verdict
 
 LOOKS = (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.01), Look(hours=36, alpha=0.01))
 TARGET, LIMIT, ALPHA, PRIOR, LEAST = 0.99, 0.98, 0.01, (1.0, 9.0), 100

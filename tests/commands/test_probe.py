@@ -14,7 +14,7 @@ from runbook_lib.act.requests.probe import Probe
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.app import app
 from runbook_lib.commands import probe as room
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.cli.watch import lines
 from runbook_lib.commands.watch_look import Look
-from runbook_lib.judge.model import Decision
+from runbook_lib.judge.terms import Decision
 
 REASONS = st.sampled_from(["nothing has failed", "06 says HOLD: x", "the dial: moved"])
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge.case import Case, CheckedCase, RollbackCase, settled
 from runbook_lib.judge.gates.checks import check
-from runbook_lib.judge.model import Decision, Evidence, Look
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import Decision
 from runbook_lib.params.policy import Policy
 
 See = Callable[..., Evidence]

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook_lib.judge.model import Decision, Evidence, Gate, Outcome, Threshold, Word, of_today
+from runbook_lib.judge.model import Evidence, Gate, Outcome, Threshold, of_today
+from runbook_lib.judge.terms import Decision, Word
 
 GATE: dict[str, Any] = {
     "id": "g",

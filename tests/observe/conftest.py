@@ -13,7 +13,8 @@ import pytest
 
 from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.gates.gates import judge_all
-from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence.measure import asks, asks_bounds, measure
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.jobs.segment import Segment

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.judge.model import Evidence, GateResult, Verdict
+from runbook_lib.judge.model import Evidence, GateResult
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import read_yaml
 from runbook_lib.params.policy import Policy
 from runbook_lib.record.archive import Archive, seal_staged

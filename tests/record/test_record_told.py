@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from runbook_lib.base import foreign
 from runbook_lib.base.errors import NOTHING
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Decision, Outcome, Word
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision, Word
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.markdown import markdown
 from runbook_lib.record.record import Problem, Record

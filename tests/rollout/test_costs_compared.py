@@ -7,7 +7,8 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
-from runbook_lib.judge.model import Evidence, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.record.journal import plain
 from runbook_lib.rollout import costs as cost_compare
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from runbook_lib.base.errors import Exit
 from runbook_lib.base.window import iso
 from runbook_lib.cli.app import app
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive, seal_staged

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window, iso
-from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, GateResult, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.params.load import load_file
 from runbook_lib.rollout import present
 from runbook_lib.rollout.present import Present

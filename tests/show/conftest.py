@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Outcome
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file
 from runbook_lib.params.policy import Policy
 

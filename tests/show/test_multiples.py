@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.show import multiples
 from runbook_lib.show.multiples import Tile

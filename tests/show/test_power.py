@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.door import LIMITS, Limits, Manner, Peak, Throttle, door_checks
 from runbook_lib.judge.planning.mutation import Trial
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.show.power import door_table, trials_table
 
 

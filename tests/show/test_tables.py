@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.foreign import terminal
-from runbook_lib.judge.model import OF_CHECKS, Decision, Evidence, Outcome, Verdict, Word
+from runbook_lib.judge.model import Evidence, Outcome
+from runbook_lib.judge.terms import OF_CHECKS, Decision, Verdict, Word
 from runbook_lib.show import tables, verdicts
 from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK, badge_of, rank

@@ -13,7 +13,7 @@ import pytest
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.checks import check
-from runbook_lib.judge.model import Decision
+from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter

@@ -14,7 +14,7 @@ import pytest
 
 from runbook_lib.base.errors import AwsError, RedVerdict
 from runbook_lib.base.window import Window
-from runbook_lib.judge.model import Decision, Verdict
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.jobs import census
 from runbook_lib.record.archive import Archive, seal_staged

@@ -20,7 +20,7 @@ import pytest
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Decision, Verdict
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.resources import leftovers as look
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml

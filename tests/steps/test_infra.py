@@ -15,7 +15,7 @@ from runbook_lib.act.command import Commands
 from runbook_lib.base.errors import AwsError, Refused, UsageError
 from runbook_lib.judge.gates.checks import Check, decide_checks
 from runbook_lib.judge.incidents.diff import parse
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import project_root
 from runbook_lib.record.archive import Archive, seal_staged

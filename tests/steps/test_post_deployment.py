@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.window import Window, iso, parse
-from runbook_lib.judge.model import Decision, Evidence, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState

@@ -16,11 +16,11 @@ import yaml
 
 from runbook_lib.base.errors import RedVerdict
 from runbook_lib.judge.gates.checks import check
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.door import LIMITS
 from runbook_lib.judge.planning.mutation import trial
 from runbook_lib.judge.planning.power import Power, powers
 from runbook_lib.judge.planning.weekly import mean
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.traffic import before as baseline_traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
 from runbook_lib.record.archive import Archive

@@ -20,8 +20,8 @@ from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.ports import LOOPBACK, free_port
 from runbook_lib.base.redact import Pieces, redact_text
-from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.planning.load import Met
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.service import Routes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
 from runbook_lib.base.errors import UsageError
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Evidence, Frozen, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Frozen, Verdict
 
 SUCCESS, LATENCY = "canary.success", "canary.latency"
 LEAST_PERIODS = 10

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import Field
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict, Word
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 
 
 class Check(Frozen):

@@ -12,7 +12,8 @@ from typing import Literal
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.remedies import Table, choices
 from runbook_lib.judge.gates.situation import Situation, baseline_is_worse, baseline_words, users
-from runbook_lib.judge.model import Decision, Evidence, GateResult, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, GateResult, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 
 Moment = Literal["before", "during", "after", "taken_back", "void"]
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Frozen, Gate
+from runbook_lib.judge.model import Gate
+from runbook_lib.judge.terms import Frozen
 
 
 class Family(Frozen):

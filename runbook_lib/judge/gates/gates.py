@@ -18,7 +18,8 @@ from runbook_lib.judge.gates.possible import impossible
 from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import RULES, Evidence, Gate, GateResult, Look, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.judge.terms import RULES, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
 Reader = Callable[[Gate, Evidence, Rules], Reading | str]
@@ -45,7 +46,7 @@ def judge(
         confidence: of the two-sided intervals that are shown; a verdict's bounds are one-sided at the look's alpha.
         alpha_early: chance that a service exactly at the alert limit is ever failed early, over all looks together.
         prior: Beta prior of the failure rate in the sequential test.
-        version: of the rules by which it is judged (`model.RULES`).
+        version: of the rules by which it is judged (`terms.RULES`).
     """
     rules = Rules(look, tuple(looks), confidence, alpha_early, prior, version)
     if evidence.kind != gate.kind:

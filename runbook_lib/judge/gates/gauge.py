@@ -7,7 +7,8 @@ import math
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.reading import Rules, bad_side
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.terms import Verdict
 
 GAUGE_COVERAGE = 0.95
 """Gauges without `steady`: this share of the window's points must have been seen."""

@@ -14,7 +14,8 @@ from typing import Literal
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import older, sequential, statistics
 from runbook_lib.judge.gates.since import Since, found
-from runbook_lib.judge.model import RULES, Evidence, Gate, Look, Threshold
+from runbook_lib.judge.model import Evidence, Gate, Look, Threshold
+from runbook_lib.judge.terms import RULES
 
 NOTHING_FORGOTTEN = 3
 """Rules from which on a change is found that was over before the look."""
@@ -30,7 +31,7 @@ class Rules:
     alpha_early: float
     prior: tuple[float, float]
     version: int = RULES
-    """Of the rules (`model.RULES`)."""
+    """Of the rules (`terms.RULES`)."""
 
     @property
     def alpha(self) -> float:

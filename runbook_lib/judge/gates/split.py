@@ -16,7 +16,8 @@ from runbook_lib.judge.gates import sequential, statistics
 from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Rules
 from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.terms import Verdict
 
 MOST_CLIENTS = 3
 """Clients that the reason names; the evidence holds all."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.reading import Rules
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.terms import Verdict
 
 
 def result_of(gate: Gate, evidence: Evidence, verdict: Verdict, reason: str, **more: object) -> GateResult:

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.statistics import poisson_interval
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 Points = Sequence[tuple[float, float]]
 """(seconds, jobs) in the order of time."""

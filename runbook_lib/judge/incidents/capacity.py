@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 MINUTE_S = 60.0
 Points = Sequence[tuple[float, float]]

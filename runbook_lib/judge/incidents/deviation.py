@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from runbook_lib.base.window import when
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 Act = Literal["opened", "undone", "adopted", "withdrawn"]
 """`withdrawn`: it was never made, for the change was refused."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 Kind = Literal["auto", "change-set", "cdk", "none"]
 Action = Literal["add", "modify", "remove", "orphan"]

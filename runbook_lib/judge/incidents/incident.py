@@ -15,7 +15,8 @@ from pydantic import model_validator
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Frozen, Outcome, Verdict, Word
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 SKEW_S = 2.0

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.cost import Path, Usage, UsageLine
+from runbook_lib.judge.terms import Frozen
 
 Architecture = Literal["x86_64", "arm64"]
 Api = Literal["rest", "http"]

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 Scope = Literal["infrastructure", "total"]
 Path = Literal["async", "sync", "runbook"]

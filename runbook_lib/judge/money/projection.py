@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.model import Frozen
 from runbook_lib.judge.money.charges import MONTH_H
 from runbook_lib.judge.money.cost import CostLine
+from runbook_lib.judge.terms import Frozen
 
 _WRITES = ("dynamodb.write_units", "dynamodb.write_capacity")
 _READS = ("dynamodb.read_units", "dynamodb.read_capacity")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 State = Literal["done", "due", "missed", "to come"]
 

@@ -26,7 +26,7 @@ from pydantic import Field
 
 from runbook_lib.judge import numbers, words
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Frozen, Verdict
+from runbook_lib.judge.terms import Frozen, Verdict
 
 ROUTES = ("sync", "submit", "status")
 LIMITS: dict[str, str] = {

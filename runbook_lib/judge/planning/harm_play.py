@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from runbook_lib.judge.gates import change
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.judge.planning.alarm_math import EVALUATION_S
 from runbook_lib.judge.planning.harm_terms import Floats, Traffic, Watch
+from runbook_lib.judge.terms import Verdict
 
 Counts = NDArray[np.int64]
 Each = Sequence[int]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from runbook_lib.judge import numbers, words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.statistics import quantile_rank
-from runbook_lib.judge.model import Frozen, Gate
+from runbook_lib.judge.model import Gate
+from runbook_lib.judge.terms import Frozen
 
 ACCEPTED, THROTTLED = 202, 429
 FINISHED = ("COMPLETED", "FAILED")

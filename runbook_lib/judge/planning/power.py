@@ -28,8 +28,9 @@ from runbook_lib.judge.gates import statistics
 from runbook_lib.judge.gates.against import supposed
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Evidence, Frozen, Gate, Look, Verdict
+from runbook_lib.judge.model import Evidence, Gate, Look
 from runbook_lib.judge.planning.weekly import Hourly, least, mean
+from runbook_lib.judge.terms import Frozen, Verdict
 
 _TOO_MANY = 10_000_000
 _WINDOW = {"start": "1970-01-01T00:00:00Z", "end": "1970-01-02T00:00:00Z", "query": "supposed"}

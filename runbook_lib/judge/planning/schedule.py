@@ -19,10 +19,11 @@ from dataclasses import dataclass, field, replace
 from scipy import stats
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.model import Frozen, Gate, Look
+from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.planning.harm import SHARES, forecast
 from runbook_lib.judge.planning.harm_terms import HOURS, Traffic, Watch
 from runbook_lib.judge.planning.power import fewest, powers
+from runbook_lib.judge.terms import Frozen
 
 WEIGHTS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 75.0, 100.0)
 """Steps that are tried, in percent."""

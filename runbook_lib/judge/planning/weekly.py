@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 Hourly = Sequence[tuple[dt.datetime, float]]
 """(start of the hour, aware UTC; requests in it), in order of time. What is no number of requests was not seen."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import when
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.alarms.declared import count_words, has_count, variants
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.resources.owner import Owner, owners

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.names import alarm_name, topic_arn
 from runbook_lib.observe.traffic.state import handles

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 
 class Line(Frozen):
@@ -54,7 +54,7 @@ class Axis(Frozen):
     @model_validator(mode="after")
     def _something(self) -> Axis:
         if bool(self.lines) == (self.share is not None):
-            raise ValueError("wants either `lines` or a `share`")
+            raise ValueError("expects either `lines` or a `share`")
         return self
 
     @property

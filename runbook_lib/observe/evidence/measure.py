@@ -11,7 +11,8 @@ import datetime as dt
 from typing import Any
 
 from runbook_lib.base.window import Window
-from runbook_lib.judge.model import RULES, Evidence, Look
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.evidence import arms, costs, declared, levels, questions, rates, rules_1
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment

@@ -10,7 +10,8 @@ from runbook_lib.base.window import Window, period_for
 from runbook_lib.judge.gates.change import START_SHARE
 from runbook_lib.judge.gates.sequential import early_rank
 from runbook_lib.judge.gates.statistics import percentile, quantile_low_rank, quantile_rank
-from runbook_lib.judge.model import RULES, Gate, Look
+from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.params.load import Params
 

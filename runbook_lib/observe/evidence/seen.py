@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, iso, parse
-from runbook_lib.judge.model import RULES, Evidence, Look
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.jobs.segment import Segment

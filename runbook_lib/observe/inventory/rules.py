@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.deviation import Deviation
-from runbook_lib.judge.model import Frozen, Verdict
+from runbook_lib.judge.terms import Frozen, Verdict
 from runbook_lib.judge.words import setting
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.jobs.logs import redact
 from runbook_lib.params.load import Params
 

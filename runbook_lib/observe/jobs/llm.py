@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from runbook_lib.base.window import Window
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.jobs.logs import MAX_EVENTS, failures
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.params.load import Params

@@ -12,7 +12,7 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.redact import KEEP, MASK, redact_text
 from runbook_lib.base.window import Window
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Params
 
 MAX_EVENTS = 10_000

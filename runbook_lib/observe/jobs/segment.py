@@ -11,7 +11,7 @@ from pydantic import Field
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 
 STEPS_A_MINUTE = 6
 """Of ten seconds."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Clients
 
 GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")

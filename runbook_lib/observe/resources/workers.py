@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import pages
 from runbook_lib.params.load import Params
 

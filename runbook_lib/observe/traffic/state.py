@@ -15,7 +15,7 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Absent, Clients, Place
 from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, numbers
 from runbook_lib.observe.traffic.routes import function_of, routes

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Word
+from runbook_lib.judge.terms import Word
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.play.matrix import expected_words

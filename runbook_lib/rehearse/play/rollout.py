@@ -10,10 +10,10 @@ from runbook_lib.base.errors import AwsError, Exit
 from runbook_lib.base.foreign import markup
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.checks import Check, unmet
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning import cadence
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.params.policy import Phase
+from runbook_lib.params.phases import Phase
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.play.director import Rehearsal, Scene

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
 from runbook_lib.rehearse.world.scenario import Scenario
 

@@ -6,12 +6,14 @@ import datetime as dt
 from dataclasses import dataclass
 
 from runbook_lib.base.window import Window, iso
-from runbook_lib.judge.model import Decision, Evidence, Outcome
+from runbook_lib.judge.model import Evidence, Outcome
 from runbook_lib.judge.planning.guard_math import propose
+from runbook_lib.judge.terms import Decision
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.quick.draw import HARM, Play
-from runbook_lib.rehearse.quick.player import HISTORY, START, InProcess, Local, _AfterMigration, _Soak
+from runbook_lib.rehearse.quick.local_world import START, Local
+from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _AfterMigration, _Soak
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.steps.alarm_odds import demands
 

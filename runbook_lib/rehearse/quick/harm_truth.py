@@ -16,13 +16,14 @@ import numpy as np
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge.gates.statistics import clopper_pearson
-from runbook_lib.judge.model import Decision
 from runbook_lib.judge.planning.harm import SHARES, Harm, Pair, forecast
 from runbook_lib.judge.planning.harm_terms import late
+from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.quick.draw import Drawn, Play
 from runbook_lib.rehearse.quick.fuzz import NOTEBOOKS, designed, opened
-from runbook_lib.rehearse.quick.player import HISTORY, START, _Soak
+from runbook_lib.rehearse.quick.local_world import START
+from runbook_lib.rehearse.quick.player import HISTORY, _Soak
 from runbook_lib.steps.alarm_odds import Submissions
 from runbook_lib.steps.harm import traffic_of, watch_of
 

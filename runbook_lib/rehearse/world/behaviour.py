@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from runbook_lib.base.nearest import hint
-from runbook_lib.judge.model import Frozen
+from runbook_lib.judge.terms import Frozen
 from runbook_lib.rehearse.world.rows import ID
 
 FAILURE = "LLMError: the answer is not valid JSON"

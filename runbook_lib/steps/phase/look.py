@@ -21,7 +21,7 @@ from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
-from runbook_lib.params.policy import Phase as Spec
+from runbook_lib.params.phases import Phase as Spec
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import arm_before, costs, deviations, history
 from runbook_lib.rollout import moment as moments

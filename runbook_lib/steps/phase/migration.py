@@ -20,7 +20,8 @@ from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Outcome, Verdict
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.rollout import history, present
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.look import Seen

@@ -17,7 +17,8 @@ from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import Case, settled
 from runbook_lib.judge.gates import family
 from runbook_lib.judge.gates.checks import Check, unmet
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import door
 from runbook_lib.rollout.look import Seen

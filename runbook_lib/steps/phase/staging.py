@@ -10,8 +10,8 @@ from runbook_lib.act.requests.load import Loaded, LoadError, LoadPlan, events, r
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.model import Decision, Verdict
 from runbook_lib.judge.planning import load as judged
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.dashboard.board import Widget

@@ -14,7 +14,8 @@ from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.gates.situation import USER_SUCCESS
-from runbook_lib.judge.model import Decision, Evidence, Look, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, Look, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.record.chain import predecessors
 from runbook_lib.rollout import hints, present

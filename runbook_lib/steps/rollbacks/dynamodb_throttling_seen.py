@@ -12,7 +12,8 @@ from runbook_lib.base.window import Window, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order, in_order
 from runbook_lib.judge.incidents.capacity import Units, Watch, wanted, watch
-from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.judge.model import Gate
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.resources import billing, throttling

@@ -19,7 +19,8 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order
 from runbook_lib.judge.incidents.deviation import Act, Deviation
-from runbook_lib.judge.model import Decision, Gate, Outcome, Verdict
+from runbook_lib.judge.model import Gate, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.resources.owner import owner
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import deviations, hints

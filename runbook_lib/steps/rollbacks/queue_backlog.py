@@ -12,7 +12,8 @@ from runbook_lib.act import concurrency as act
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Decision, Outcome, Verdict
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.resources.workers import Workers
 from runbook_lib.run.run import Run
 from runbook_lib.show.console import folded

@@ -12,7 +12,8 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order, in_order
 from runbook_lib.judge.incidents.backlog import Turn, capacity_per_s, most_arrivals_per_s, turn
 from runbook_lib.judge.incidents.incident import spell
-from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.judge.model import Gate
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.jobs import census
 from runbook_lib.steps.rollbacks.queue_backlog_seen import BacklogSeen
 

@@ -19,8 +19,8 @@ import pytest
 from runbook_lib.act.requests import load
 from runbook_lib.act.requests.load import Loaded, LoadError, LoadPlan, arguments, run_load
 from runbook_lib.base.aws import Aws
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning import load as judged
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.jobs.load_census import census
 from runbook_lib.params.load import params_dir, read_yaml
 from runbook_lib.params.service import Routes

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.beside import LEAST_PERIODS, Beside, latency, success
 from runbook_lib.judge.gates.compare import difference
-from runbook_lib.judge.model import Evidence, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 RULE = Beside()

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from runbook_lib.judge.gates import change, older
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.sequential import log_e
-from runbook_lib.judge.model import Evidence, Look, Part, Verdict
+from runbook_lib.judge.model import Evidence, Look, Part
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 PRIOR, LIMIT, ALPHA = (1.0, 9.0), 0.02, 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runbook_lib.judge.gates.checks import Check, check, decide_checks, unmet
-from runbook_lib.judge.model import Decision, Verdict
+from runbook_lib.judge.terms import Decision, Verdict
 
 FINE = check("a.fine", "Fine", True, "it is fine")
 WRONG = check("a.wrong", "Wrong", False, "the queue keeps 1 h; set 4 h.")

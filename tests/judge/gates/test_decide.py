@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.decide import Moment, decide
-from runbook_lib.judge.model import Decision, Evidence, Gate, GateResult, Look, Outcome, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Outcome
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.params.policy import Policy
 
 LATER = "2026-11-24T06:00:00Z"

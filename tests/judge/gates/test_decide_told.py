@@ -8,7 +8,8 @@ import pytest
 
 from runbook_lib.judge.gates import statistics
 from runbook_lib.judge.gates.decide import decide
-from runbook_lib.judge.model import Decision, Evidence, Gate, GateResult, Outcome
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Outcome
+from runbook_lib.judge.terms import Decision
 
 LATER = "2026-11-24T06:00:00Z"
 WINDOW = {"start": "2026-11-23T00:00:00Z", "end": "2026-11-24T00:00:00Z", "query": "by hand"}

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.family import Family, spends, told
 from runbook_lib.judge.gates.gates import judge_all
-from runbook_lib.judge.model import Evidence, Gate, Verdict
+from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 WEIGHT = st.floats(0.01, 100)

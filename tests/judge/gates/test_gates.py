@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.gates import judge, judge_all
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 CASES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("verdicts.yaml").read_text(encoding="utf-8"))

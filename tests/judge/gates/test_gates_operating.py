@@ -12,7 +12,8 @@ import pytest
 
 from runbook_lib.judge.gates import two_arms
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Arms, Gate, Hour, Look, Verdict
+from runbook_lib.judge.model import Arms, Gate, Hour, Look
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 from tests.judge.gates.test_against import RATE, seen
 

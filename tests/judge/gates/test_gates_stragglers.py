@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from runbook_lib.judge.gates import sequential
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.split import SPLIT_ALPHA
-from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 LOOK = Look(hours=24, alpha=0.03)

@@ -11,7 +11,8 @@ import pytest
 from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.gates import judge, judge_all
 from runbook_lib.judge.gates.reading import Rules, bad_side
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Threshold, Verdict
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Threshold
+from runbook_lib.judge.terms import Verdict
 
 Run = Callable[..., GateResult]
 AT5 = Look(hours=24, alpha=0.05)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge.gates import older
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 PRIOR, LIMIT = (1.0, 9.0), 0.02

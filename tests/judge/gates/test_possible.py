@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Gate, Look, Part, Verdict
+from runbook_lib.judge.model import Evidence, Gate, Look, Part
 from runbook_lib.judge.planning.mutation import healthy
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
 
 LOOK = Look(hours=24, alpha=0.03)

@@ -13,7 +13,8 @@ from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.decide import Moment, decide
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.remedies import Remedy, choose, in_order
-from runbook_lib.judge.model import Decision, Evidence, GateResult, Verdict
+from runbook_lib.judge.model import Evidence, GateResult
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.params.policy import Policy
 
 Run = Callable[..., GateResult]

@@ -19,7 +19,7 @@ from runbook_lib.judge.incidents.incident import (
     spell,
     time_to_effect,
 )
-from runbook_lib.judge.model import Decision, Verdict, Word
+from runbook_lib.judge.terms import Decision, Verdict, Word
 
 AT, SAID = "2026-11-23T03:12:05Z", "2026-11-23 03:12:05 UTC"
 

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.door import LIMITS, DoorPlan, Limits, Manner, Peak, Throttle, door_checks, per_second
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.traffic.peak import grid, peak_of
 
 MANNER = Manner(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.project import params_dir
 from runbook_lib.judge.gates import change
-from runbook_lib.judge.model import Verdict
 from runbook_lib.judge.planning.guard_math import Demands, figures
 from runbook_lib.judge.planning.harm import SHARES, Harm, _rank, forecast
 from runbook_lib.judge.planning.harm_play import _course, _declared, _watched
 from runbook_lib.judge.planning.harm_terms import Traffic, Watch, late
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file
 
 PARAMS = load_file(params_dir() / "prod.yaml")

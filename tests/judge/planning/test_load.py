@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Gate, Verdict
+from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning import load
 from runbook_lib.judge.planning.load import Job, Met
+from runbook_lib.judge.terms import Verdict
 
 SUBMIT = Gate.model_validate(
     {

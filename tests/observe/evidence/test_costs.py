@@ -7,7 +7,8 @@ import math
 
 import pytest
 
-from runbook_lib.judge.model import Evidence, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence.questions import label
 from tests.observe.conftest import LIVE, MINUTE, Soak
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Verdict
+from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence import courses
 from runbook_lib.observe.evidence.measure import measure
 from runbook_lib.observe.evidence.questions import LATENCY, LEVELS, label

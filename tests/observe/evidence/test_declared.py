@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Evidence, Look, Verdict
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence.course import COURSE, course
 from runbook_lib.observe.evidence.course import asks as course_asks
 from runbook_lib.observe.evidence.declared import label

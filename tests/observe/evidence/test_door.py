@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Decision, Evidence, Gate, Look, Verdict
+from runbook_lib.judge.model import Evidence, Gate, Look
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.evidence import door, rates
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs import access_log

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge_all
-from runbook_lib.judge.model import Decision, Evidence, Look, Verdict
+from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.evidence.measure import asks, asks_bounds, measure
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.jobs.segment import Segment

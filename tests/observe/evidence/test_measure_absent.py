@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window, iso
 from runbook_lib.judge.gates.gates import judge_all
-from runbook_lib.judge.model import Look, Verdict
+from runbook_lib.judge.model import Look
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence.measure import measure
 from runbook_lib.observe.evidence.questions import asks
 from runbook_lib.observe.jobs.segment import Segment

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence import door, rates, silence
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.metrics.fetch import Answers, Series

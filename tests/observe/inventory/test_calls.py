@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.aws import Aws
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.asking import Place
 from runbook_lib.observe.inventory.api import ROUTE
 from runbook_lib.observe.inventory.calls import Call, Spot, asked, there

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.incidents.deviation import Deviation
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.inventory.api import _allows
 from runbook_lib.observe.inventory.inspect import inspect, integration_hash, rules

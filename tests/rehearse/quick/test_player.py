@@ -6,13 +6,14 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from runbook_lib.rehearse.quick.local_world import START, Local
 
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.against import ALONE
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.jobs.segment import Segment
@@ -21,7 +22,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only, params_of
-from runbook_lib.rehearse.quick.player import START, InProcess, Local
+from runbook_lib.rehearse.quick.player import InProcess
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.scenario import Scenario, load

@@ -13,7 +13,7 @@ from runbook_lib.act.traffic.shift import plan_shift
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import unmet
-from runbook_lib.judge.model import Decision
+from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.traffic.state import TrafficState, as_routed
 from runbook_lib.params.load import load_file

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.act.traffic.dial import AppConfigTraffic
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import load_file
 from runbook_lib.steps.phase.phase import Phase
 

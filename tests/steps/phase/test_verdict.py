@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.model import Decision, Outcome
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file

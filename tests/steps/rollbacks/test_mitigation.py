@@ -10,7 +10,7 @@ import pytest
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.remedies import Order
-from runbook_lib.judge.model import Verdict
+from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
