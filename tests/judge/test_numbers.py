@@ -283,6 +283,7 @@ NO_ARITHMETIC = {
     "load.drained",
     "power.fewest",
     "words.arms",
+    "words.setting",
     "words.demand",
     "words.of_gate",
     "words.said",
