@@ -69,8 +69,26 @@ for _tag in ("int", "float"):
     _Once.add_constructor(f"tag:yaml.org,2002:{_tag}", _Once.plain_number)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+class _AsWritten(_Once):
+    """Takes a number that is not written as one for the text that it is: an incident does not wait for a digit."""
+
+    def plain_number(self, node: Any) -> int | float | str:  # type: ignore[override]
+        """The number, or what stands there."""
+        try:
+            return super().plain_number(node)
+        except _Unplain:
+            return str(node.value)
+
+
+for _tag in ("int", "float"):
+    _AsWritten.add_constructor(f"tag:yaml.org,2002:{_tag}", _AsWritten.plain_number)
+
+
+def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     """A YAML mapping; a missing, malformed or non-mapping file is one sentence.
+
+    Args:
+        odd_numbers: what YAML would read in its own way is text; else it is refused.
 
     Raises:
         UsageError: with the file and, where YAML knows it, the line.
@@ -78,7 +96,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     text = _text(path)
     try:
         _not_deep(path, text)
-        loaded = yaml.load(text, Loader=_Once)  # noqa: S506
+        loaded = yaml.load(text, Loader=_AsWritten if odd_numbers else _Once)  # noqa: S506
     except _Unplain as error:
         raise UsageError(f"{path}{_line(error)}: {error.problem}") from None
     except yaml.YAMLError as error:

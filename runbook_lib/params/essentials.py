@@ -74,7 +74,7 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
     Raises:
         UsageError: one that is needed is missing or wrong: file, key and value.
     """
-    flat = {**DEFAULTS, **read_yaml(file), **values}
+    flat = {**DEFAULTS, **read_yaml(file, odd_numbers=True), **values}
     folder = beside(file)
     for key, pattern in _WANTED.items():
         value = flat.get(key)
@@ -84,11 +84,14 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
                 raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
             raise UsageError(f"{file}: '{key}' is {value!r}, expects {pattern}{hint}")
-    service = read_yaml(folder / "service.yaml")
+    service = read_yaml(folder / "service.yaml", odd_numbers=True)
     traffic = service.get("traffic")
     missing = [name for name in _TRAFFIC if name not in traffic] if isinstance(traffic, dict) else ["traffic"]
     if missing:
         raise UsageError(f"{folder.name}/service.yaml: '{missing[0]}' is missing")
+    poll = traffic["client_poll_s"]  # type: ignore[index]  # it is a mapping, or something is missing
+    if isinstance(poll, bool) or not isinstance(poll, int | float):
+        raise UsageError(f"{folder.name}/service.yaml: 'traffic.client_poll_s' is {poll!r}, expects seconds in digits")
     if traffic.get("kind") != "appconfig":  # type: ignore[union-attr]  # it is a mapping, or something is missing
         raise UsageError(f"{folder.name}/service.yaml: traffic.kind is not 'appconfig', the only home of the weight")
     return Essentials(flat, service, folder, str(file))
