@@ -14,7 +14,6 @@ import pytest
 from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
-from runbook_lib.rehearse.quick.local_world import START
 
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick import fuzz, fuzz_rules, shrink
@@ -33,6 +32,7 @@ from runbook_lib.rehearse.quick.draw import (
 from runbook_lib.rehearse.quick.fuzz import Played, Truth, designed
 from runbook_lib.rehearse.quick.fuzz_report import page
 from runbook_lib.rehearse.quick.fuzz_rules import RULES, Counted, about, count, table, wald
+from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.world.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")

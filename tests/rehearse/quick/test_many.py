@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from runbook_lib.rehearse.quick.local_world import START
 from typer.testing import CliRunner, Result
 
 from runbook_lib.base.errors import UsageError
@@ -15,6 +14,7 @@ from runbook_lib.cli.rehearse import _PLAYS
 from runbook_lib.cli.terminal import fitted
 from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import load_file, params_dir
+from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
 from runbook_lib.rehearse.world.scenario import load
 

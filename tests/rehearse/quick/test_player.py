@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from runbook_lib.rehearse.quick.local_world import START, Local
 
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
@@ -22,6 +21,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only, params_of
+from runbook_lib.rehearse.quick.local_world import START, Local
 from runbook_lib.rehearse.quick.player import InProcess
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.behaviour import Fault

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from runbook_lib.rehearse.quick.local_world import START
 from scipy.stats import poisson
 
 from runbook_lib.judge.model import GateResult, Outcome
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.rehearse.play.stage import params_of
+from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
 from runbook_lib.rehearse.world.jobs import THROTTLED_TRIES
 from runbook_lib.rehearse.world.scenario import load
