@@ -65,11 +65,11 @@ def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
     Raises:
         UsageError: neither, or in the future.
     """
-    if ago := _AGO.fullmatch(text.strip()):
-        return now - dt.timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
     try:
+        if ago := _AGO.fullmatch(text.strip()):
+            return now - dt.timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
         found = parse(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{option} {text!r}: neither a time such as 2026-11-23T03:00:00Z nor a span such as 24h, 7d or 90min"
         ) from None

@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.nearest import close
 from runbook_lib.base.window import moment
 from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
+from runbook_lib.judge.terms import Decision, Word
 
 _EXITS = """\b
 Exit codes:
@@ -90,6 +92,12 @@ def archive_list(
     from runbook_lib.record.journal import utc_now
     from runbook_lib.record.listing import list_rows
 
+    strange = next((one for one in verdict or () if one.upper() not in set(Word)), None)
+    if strange is not None:
+        known = [str(one) for one in Decision]
+        raise UsageError(
+            f"--verdict {strange}: no run decides that; {close(strange.upper(), known) or ', '.join(known)}"
+        )
     where, begin = Archive(_existing(archive)), moment(since, utc_now(), "--since") if since else None
     wanted = {"env": env, "release": release, "notebook": notebook}
     rows = list_rows(where, **wanted, since=begin, verdicts=verdict or ())

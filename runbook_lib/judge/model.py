@@ -141,6 +141,14 @@ class Gate(Frozen):
         return self.target.op in (">", ">=")
 
 
+def bad_side(gate: Gate) -> Threshold:
+    """Where it is bad enough to act: the alert limit; without one, whatever misses the target."""
+    if gate.alert is not None:
+        return gate.alert
+    opposite: dict[str, Literal["<", "<=", ">", ">="]] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+    return Threshold(op=opposite[gate.target.op], limit=gate.target.limit)
+
+
 class Look(Frozen):
     """One declared look at the end of a soak; its share of alpha is what it may spend on a false promotion."""
 

@@ -15,9 +15,7 @@ from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import HEAD, Chain
 from runbook_lib.record.intact import GONE
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, Log, read_log
-from runbook_lib.record.log.intake import complete
-from runbook_lib.record.log.ledger import Ledger
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, SEALING, Log, read_log, read_sealing
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.signers import PublicKey
 from runbook_lib.record.log.witness import Witness, kept
@@ -78,7 +76,7 @@ class Audit:
 def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Witness] = ()) -> Audit:
     """Verifies every record, the log, its signature where a key is given, and what the witnesses keep."""
     done = Audit()
-    _complete(archive, done)
+    _pending(archive, done)
     log = read_log(archive.root)
     _strange(archive.root, done)
     _records(archive, log, done)
@@ -92,18 +90,20 @@ def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Wi
     return done
 
 
-def _complete(archive: Archive, done: Audit) -> None:
-    """Logs what was sealed before a crash, where the archive can be written."""
-    if not (archive.root / FOLDER / "sealing.json").exists():
+def _pending(archive: Archive, done: Audit) -> None:
+    """A seal that a crash cut short. Whoever verifies writes nothing: what he has no key for he could not sign."""
+    file = archive.root / FOLDER / SEALING
+    if not file.exists():
         return
-    try:
-        with archive.lock():
-            said = complete(archive.root, Ledger(archive.root, done.notes.append))
-    except (ArchiveError, OSError) as error:
-        done.notes.append(f"a seal was cut short, and cannot be completed here: {error}")
+    begun, log = read_sealing(file.parent), read_log(archive.root)
+    if begun is None:
+        done.add(path_of(archive.root, file), "it cannot be read; sealing writes it whole")
+    elif (archive.root / begun.path).exists() and not (log and begun.path in log.by_path):
+        done.unknown.append(
+            f"{begun.path} was being sealed when its process ended, and the log does not have it: the next seal logs it"
+        )
     else:
-        if said:
-            done.notes.append(said)
+        done.notes.append("a seal was cut short: the next one puts it in order")
 
 
 def _records(archive: Archive, log: Log | None, done: Audit) -> None:
@@ -193,6 +193,8 @@ def _contradicted(log: Log | None, had: Checkpoint) -> str:
 
 def _strange(root: Path, done: Audit) -> None:
     """What sealing never makes: links, and files where records lie."""
+    if (root / FOLDER).is_symlink():
+        done.add(FOLDER, "it is a link: a log is kept as files")
     for place in _found(root):
         done.add(path_of(root, place), f"{place.name} was put there: sealing makes no such thing")
 

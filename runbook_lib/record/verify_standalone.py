@@ -1,51 +1,50 @@
-#!/usr/bin/env python3
 """Verifies an archive of the rollout runbook with the standard library alone; it imports nothing of the runbook.
 
     python verify_standalone.py ARCHIVE [--witness FILE] [--key PUBLIC.pem]
 
-Exit code 0: intact. 1: damaged, each damage is named. 3: cannot tell. The formats are those of docs/audit.md; `openssl`
-checks signatures. Copy this file out of a release that you trust, not from the machine that you audit.
+Exit code 0: intact. 1: damaged, each damage is named. 3: cannot tell. docs/audit.md has the formats; `openssl` checks
+signatures. Copy this file out of a release that you trust, not from the machine that you audit.
 """
 
 import argparse
 import base64
 import datetime as dt
-import hashlib
 import json
 import re
+import shutil
 import subprocess
-import sys
 import tempfile
 from decimal import Decimal
+from functools import reduce
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-NOTE = re.compile(r"(\S[^\n]*)\n(0|[1-9]\d*)\n([A-Za-z0-9+/]{43}=)\n\n((?:\u2014 \S+ \S+\n)*)")
-WRONG = (ValueError, OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+B64 = "(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+NOTE = re.compile(rf"(\S[^\n]*)\n(0|[1-9]\d{{0,14}})\n([A-Za-z0-9+/]{{43}}=)\n\n((?:\u2014 \S+ {B64}\n)*)")
+NULL, WRONG = (
+    subprocess.DEVNULL,
+    (ValueError, OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError),
+)
 
 
-def must(right: object, said: str) -> None:
+def must(right: object, said: str) -> bool:
     if not right:
         raise ValueError(said)
+    return True
 
 
 def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return sha256(data).hexdigest()
+
+
+def openssl(*words: str) -> bool:
+    return bool(shutil.which("openssl")) and subprocess.call(["openssl", *words], stdout=NULL, stderr=NULL) == 0
 
 
 def strict(raw: bytes) -> dict[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        must(len(dict(pairs)) == len(pairs), "a key stands twice")
-        return dict(pairs)
-
-    return dict(json.loads(raw, object_pairs_hook=once, parse_constant=lambda one: must(False, one)))
-
-
-def number(value: float) -> str:  # as ECMAScript writes it (RFC 8785, 3.2.2.3)
-    exact = Decimal(repr(value)).normalize()
-    whole, *rest = map(str, exact.as_tuple().digits)
-    long = f"{'-' * (value < 0)}{whole}{'.' * bool(rest)}{''.join(rest)}e{exact.adjusted():+d}"
-    return (f"{exact:f}" if -7 < exact.adjusted() < 21 else long) if value else "0"
+    once: Any = {"object_pairs_hook": lambda pairs: must(len(dict(pairs)) == len(pairs), "a key twice") and dict(pairs)}
+    return dict(json.loads(raw, parse_constant=lambda one: must(False, one), **once))
 
 
 def jcs(value: Any) -> str:  # the canonical form of RFC 8785
@@ -55,13 +54,16 @@ def jcs(value: Any) -> str:  # the canonical form of RFC 8785
     if isinstance(value, list):
         return "[" + ",".join(map(jcs, value)) + "]"
     must(not isinstance(value, int) or abs(value) < 2**53, "a number has no exact form in RFC 8785")
-    return number(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    if not value or not isinstance(value, float):
+        return "0" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+    exact = Decimal(repr(value)).normalize()  # as ECMAScript writes it (RFC 8785, 3.2.2.3)
+    return f"{exact:f}" if -7 < exact.adjusted() < 21 else re.sub("e([+-])0", r"e\1", repr(value))
 
 
 def record_hash(record: dict[str, Any]) -> str:
     rest = {key: value for key, value in record.items() if key != "hash"}
     old = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return sha((jcs(rest) if int(record.get("schema") or 0) >= 3 else old).encode())
+    return sha256((jcs(rest) if int(record.get("schema") or 0) >= 3 else old).encode()).hexdigest()
 
 
 def safe(name: str) -> set[str]:  # a name as a folder; versions before 0.2 cut a long one without a hash
@@ -75,22 +77,18 @@ def stamp(at: str) -> str:
 
 
 def roots(leaves: list[bytes]) -> list[bytes]:  # the root of the tree at each size (RFC 6962, 2.1)
-    peaks, found = list[bytes](), [hashlib.sha256(b"").digest()]
+    peaks, found = list[bytes](), [sha256(b"").digest()]
     for size, line in enumerate(leaves):
-        peaks.append(hashlib.sha256(b"\0" + line).digest())
+        peaks.append(sha256(b"\0" + line).digest())
         for _ in range((size ^ (size + 1)).bit_length() - 1):
-            peaks[-2:] = [hashlib.sha256(b"\1" + peaks[-2] + peaks[-1]).digest()]
-        root = peaks[-1]
-        for peak in peaks[-2::-1]:
-            root = hashlib.sha256(b"\1" + peak + root).digest()
-        found.append(root)
+            peaks[-2:] = [sha256(b"\1" + peaks[-2] + peaks[-1]).digest()]
+        found.append(reduce(lambda root, peak: sha256(b"\1" + peak + root).digest(), reversed(peaks)))
     return found
 
 
 def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itself
     must(re.fullmatch(r"\d{8}T\d{6}\.\d{3}Z-[A-Za-z0-9]+", folder.name), "sealing makes no such thing")
-    raw = (folder / "record.json").read_bytes()
-    record = strict(raw)
+    record = strict(raw := (folder / "record.json").read_bytes())
     must(raw == json.dumps(record, indent=1, ensure_ascii=False).encode(), "record.json is spelt otherwise")
     must(record["hash"] == record_hash(record), "record.json was altered")
     must(folder.name == f"{stamp(record['sealed_at'])}-{record['run_id']}", "the folder was renamed")
@@ -100,7 +98,7 @@ def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itsel
     there = {one.name for one in folder.iterdir()} - {"record.json", "attachments"}
     must(there == set(record["files"]), f"files were added or removed: {there ^ set(record['files'])}")
     for name, said in record["files"].items():
-        must(sha((folder / name).read_bytes()) == said, f"{name} was altered")
+        must(sha256((folder / name).read_bytes()).hexdigest() == said, f"{name} was altered")
     return record
 
 
@@ -108,8 +106,7 @@ def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[
     old = str((record.get("versions") or {}).get("rollout-runbook")).startswith("0.1.")
     for one in sorted((folder / "attachments").glob("*")):
         if not one.name.startswith(".part-"):
-            raw = (one / "attachment.json").read_bytes()
-            facts = strict(raw)
+            facts = strict(raw := (one / "attachment.json").read_bytes())
             right = one.name == stamp(facts["attached_at"]) and raw == json.dumps(facts, indent=1).encode()
             right = right and {each.name for each in one.iterdir()} == {"attachment.json", *facts["files"]}
             right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
@@ -119,16 +116,14 @@ def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[
             must(bound, f"the attachment {one.name} was not attached")
 
 
-def signed(body: bytes, lines: str, key: str) -> bool:
-    found = False
-    for line in lines.splitlines():
-        with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "text").write_bytes(body)
-            Path(folder, "signature").write_bytes(base64.b64decode(line.split(" ")[2])[4:])
-            files = f"-in {folder}/text -sigfile {folder}/signature".split()
-            command = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, *files]
-            found |= not subprocess.run(command, capture_output=True, check=False).returncode
-    return found
+def signed(body: bytes, lines: str, key: str) -> bool | None:  # None: there is no such key, or no openssl
+    with tempfile.TemporaryDirectory() as folder:
+        verify = f"pkeyutl -verify -rawin -pubin -in {folder}/text -sigfile {folder}/signature -inkey".split()
+        Path(folder, "text").write_bytes(body)
+        parts = [base64.b64decode(line.split(" ")[2])[4:] for line in lines.splitlines()]
+        if any(Path(folder, "signature").write_bytes(one) and openssl(*verify, key) for one in parts):
+            return True
+    return False if openssl("pkey", "-pubin", "-in", key) else None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -139,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     root, bad, unsure = given.archive.absolute(), [], []
     records, known, chains, leaves = dict[str, Any](), dict[Path, set[str]](), dict[Path, list[Any]](), dict[str, Any]()
-    lines, note = [], None
+    lines, note, late, begun = [], None, dict[str, Any](), root / "log" / "sealing.json"
     for folder in sorted(one for one in root.glob("env=*/release=*/*/*") if not one.name.startswith(".part-")):
         path, own = folder.relative_to(root).as_posix(), chains.setdefault(folder.parent, [])
         try:
@@ -151,44 +146,49 @@ def main(arguments: list[str] | None = None) -> int:
         except WRONG as error:
             bad.append(f"{path}: {error}")
     try:
-        lines = (root / "log" / "leaves.jsonl").read_bytes().split(b"\n")[:-1]
+        *lines, torn = (root / "log" / "leaves.jsonl").read_bytes().split(b"\n")
         leaves = {one["path"]: one for one in map(strict, lines)}
         note = NOTE.fullmatch((root / "log" / "checkpoint").read_text())
         must(note, "the checkpoint is none")
         must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
+        late = strict(begun.read_bytes()) if begun.exists() else {}
+        must(late or not (torn or begun.exists()), f"{'sealing.json is none' if begun.exists() else 'half a leaf'}")
     except WRONG as error:
         bad += [f"log: {error}"] if (root / "log").exists() else []
-    at, begun, size = roots(lines), root / "log" / "sealing.json", int(note[2]) if note else 0
-    late = strict(begun.read_bytes())["path"] if begun.is_file() else ""
+    at, size = roots(lines), int(note[2]) if note else 0
     if note and len(lines) - size not in ((0, 1) if late else (0,)):
         bad.append(f"log: the checkpoint is of {size} records, the log has {len(lines)}")
     elif note and base64.b64decode(note[3]) != at[size]:
         bad.append("log: leaves were altered: their root is not that of the checkpoint")
-    if note and given.key and not signed(f"{note[1]}\n{size}\n{note[3]}\n".encode(), note[4], given.key):
-        bad.append("log/checkpoint: it is not signed by the key")
+    good = not note or not given.key or signed(f"{note[1]}\n{size}\n{note[3]}\n".encode(), note[4], given.key)
+    bad += ["log/checkpoint: it is not signed by the key"] if good is False else []
+    unsure += [f"{given.key}: openssl reads no public key there"] if good is None else []
     for chain, own in chains.items():
         hashes = [None, *(record["hash"] for record in own)]
-        if [record["previous"] for record in own] != hashes[:-1]:
+        if [record.get("previous", "") for record in own] != hashes[:-1]:
             bad.append(f"{chain.relative_to(root)}: a record was not sealed after the one before it")
-        head = (chain / "HEAD").read_text().strip() if (chain / "HEAD").is_file() else None
+        head = (chain / "HEAD").read_bytes().decode("utf-8", "replace").strip() if (chain / "HEAD").is_file() else None
         if head not in hashes[-2:] or (head is None and (len(own) > 1 or leaves)):
             bad.append(f"{chain.relative_to(root)}: HEAD is not that of the newest record")
     for path, record in records.items():
         leaf, raw = leaves.get(path), (root / path / "record.json").read_bytes()
         try:
             attached(root / path, record, known.get((root / path).parents[1], set()), leaf and leaf["attachments"])
-            must(leaf or path == late or not (leaves or record["schema"] >= 3), "it is not in the log")
+            pending = (late.get("path"), late.get("hash")) == (path, record["hash"])
+            must(leaf or pending or not (leaves or record["schema"] >= 3), "it is not in the log")
+            unsure += [f"{path} was being sealed, and is not in the log yet"] if pending and not leaf else []
             must(not leaf or (leaf["hash"], leaf["file"]) == (record["hash"], sha(raw)), "the log has another record")
             must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
-    bad += [f"{path}: it was removed; the log has it" for path in leaves if not (root / path).is_dir()]
+    bad += [f"{path}: it was removed; the log has it" for path in leaves if not (root / str(path)).is_dir()]
+    above = [root / "log", *root.glob("env=*"), *root.glob("env=*/*"), *root.glob("env=*/*/*")]
+    bad += [f"{one}: sealing makes no such thing" for one in above if one.is_symlink() or one.is_file()]
     for one in given.witness:
         file = one / "checkpoint" if one.is_dir() else one
-        seen = NOTE.fullmatch(file.read_text()) if file.is_file() else None
-        if not seen:
-            unsure.append(f"{one} keeps no checkpoint")
-        elif not note or seen[1] != note[1] or [base64.b64decode(seen[3])] != at[int(seen[2]) :][:1]:
+        seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
+        unsure += [] if seen else [f"{one} keeps no checkpoint"]
+        if seen and not (note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):
             bad.append(f"{one}: it has seen {seen[2]} records of {seen[1]}, which are not those of this archive")
     unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
     print("\n".join([*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)]) or "intact")
@@ -196,4 +196,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

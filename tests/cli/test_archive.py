@@ -120,3 +120,18 @@ def test_a_list_is_narrowed_by_verdict_and_time_and_never_leaves_out_damage(
     (refs[0].folder / "journal.jsonl").write_text("")
     code, done = call(tmp_path, "archive", "list", "--json", "--verdict", "PROMOTE")
     assert code == 1 and refs[0].run_id in {row["run"] for row in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--verdict", "BANANA", "PLANNED, SOAK, PROMOTE, HOLD, ROLLBACK"),
+        ("--verdict", "promot", "did you mean 'PROMOTE'?"),
+        ("--since", "99999999999999d", "neither a time such as"),
+        ("--since", "1e3h", "neither a time such as"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused(tmp_path: Path, option: str, value: str, told: str) -> None:
+    (tmp_path / "archive").mkdir()
+    done = CliRunner().invoke(app, ["archive", "list", option, value, "--archive", str(tmp_path / "archive")])
+    assert isinstance(done.exception, UsageError) and told in str(done.exception) and value in str(done.exception)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.log.signers import public_key
 from runbook_lib.record.place import new_run_id
+from runbook_lib.record.seal import record_hash, written
 from tests.record.tampering import TABLE, names, notebook, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -122,3 +124,62 @@ def test_each_is_found_by_what_the_table_says(
 
 def test_the_table_is_in_the_docs() -> None:
     assert table() in DOCS.read_text()
+
+
+GARBAGE: dict[str, Callable[[Path], tuple[Path, bytes | None, int]]] = {
+    "a seal that is none": lambda root: (root / "log" / "sealing.json", b"[]", 1),
+    "half a seal": lambda root: (root / "log" / "sealing.json", b"{", 1),
+    "half a leaf": lambda root: (root / "log" / "leaves.jsonl", None, 1),
+    "a file beside the releases": lambda root: (next(root.glob("env=*")) / "evil", b"", 1),
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+def test_garbage_is_damage_and_no_traceback(kept: Kept, copy: Archive, name: str) -> None:
+    file, content, code = GARBAGE[name](copy.root)
+    file.write_bytes(file.read_bytes() + b"garbage" if content is None else content)
+    assert _both(kept, copy.root)["the witness"] == (code, code)
+
+
+@pytest.mark.parametrize("place", ["log", "env=dev", "env=dev/release=r1"])
+def test_a_link_in_the_place_of_a_folder_is_damage(kept: Kept, copy: Archive, place: str, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    (copy.root / place).rename(moved)
+    (copy.root / place).symlink_to(moved)
+    assert _both(kept, copy.root)["the witness"] == (1, 1)
+
+
+def test_a_witness_of_bytes_cannot_tell(kept: Kept, copy: Archive, tmp_path: Path) -> None:
+    (tmp_path / "witness").write_bytes(b"\xff\xfe\0")
+    words = [str(copy.root), "--witness", str(tmp_path / "witness")]
+    assert (verify(copy.root, "", [str(tmp_path / "witness")]).exit_code, verify_standalone.main(words)) == (3, 3)
+
+
+@pytest.mark.parametrize("fitting", [True, False], ids=["fitting", "not fitting"])
+def test_a_forged_promotion_does_not_pass_as_a_seal_that_a_crash_cut_short(
+    kept: Kept, copy: Archive, fitting: bool
+) -> None:
+    """It is beside the log. Verifying says so, and signs nothing and writes nothing."""
+    newest = max(copy.root.glob("env=*/release=*/*/2*"))
+    record = json.loads((newest / "record.json").read_text())
+    record |= {"run_id": "f" * 12, "decision": "PROMOTE", "previous": record["hash"]}
+    record["sealed_at"] = "2099-01-01T00:00:00.000+00:00"
+    record["hash"] = record_hash(record)
+    forged = newest.with_name(f"20990101T000000.000Z-{'f' * 12}")
+    shutil.copytree(newest, forged)
+    (forged / "record.json").write_bytes(written(record))
+    (forged.parent / "HEAD").write_text(record["hash"])
+    size = len((copy.root / "log" / "leaves.jsonl").read_bytes().splitlines())
+    seal = {"path": str(forged.relative_to(copy.root)), "size": size, "staging": ""}
+    seal["hash"] = record["hash"] if fitting else "0" * 64
+    (copy.root / "log" / "sealing.json").write_text(json.dumps(seal))
+    before = {path: path.read_bytes() for path in copy.root.rglob("*") if path.is_file()}
+    assert _both(kept, copy.root)["the witness"] == ((3, 3) if fitting else (1, 1))
+    assert {path: path.read_bytes() for path in copy.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_key_that_is_none_cannot_tell(kept: Kept, copy: Archive, tmp_path: Path) -> None:
+    (tmp_path / "hello.pem").write_text("hello")
+    for key in (tmp_path / "hello.pem", tmp_path / "nowhere.pem"):
+        assert verify_standalone.main([str(copy.root), "--key", str(key)]) == 3
+        assert verify(copy.root, str(key), []).exit_code == 3

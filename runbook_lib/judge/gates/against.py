@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics, two_arms
-from runbook_lib.judge.gates.reading import Rules, bad_side
+from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour
+from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, bad_side
 from runbook_lib.judge.terms import Verdict
 
 _HOUR = dt.timedelta(hours=1)

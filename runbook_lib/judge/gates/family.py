@@ -14,8 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Gate
+from runbook_lib.judge.model import Gate, bad_side
 from runbook_lib.judge.terms import Frozen
 
 

@@ -15,10 +15,10 @@ from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.against import against
 from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
-from runbook_lib.judge.gates.reading import Reading, Rules, bad_side
+from runbook_lib.judge.gates.reading import Reading, Rules
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
 from runbook_lib.judge.terms import RULES, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates.reading import Rules, bad_side
+from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.told import absent, no_data, result_of
-from runbook_lib.judge.model import Evidence, Gate, GateResult
+from runbook_lib.judge.model import Evidence, Gate, GateResult, bad_side
 from runbook_lib.judge.terms import Verdict
 
 GAUGE_COVERAGE = 0.95

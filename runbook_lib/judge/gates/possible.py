@@ -10,8 +10,7 @@ import math
 from collections.abc import Iterator
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Evidence, Gate
+from runbook_lib.judge.model import Evidence, Gate, bad_side
 
 MOST = 10**15
 """No service has more requests in a soak; beyond it the arithmetic of tails is not exact."""

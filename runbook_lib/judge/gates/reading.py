@@ -9,12 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import older, sequential, statistics
 from runbook_lib.judge.gates.since import Since, found
-from runbook_lib.judge.model import Evidence, Gate, Look, Threshold
+from runbook_lib.judge.model import Evidence, Gate, Look, bad_side
 from runbook_lib.judge.terms import RULES
 
 NOTHING_FORGOTTEN = 3
@@ -75,14 +74,6 @@ class Reading:
     """What the time-uniform test says, in words, if it fails the gate."""
     needed: int | None = None
     noun: str = "request"
-
-
-def bad_side(gate: Gate) -> Threshold:
-    """Where it is bad enough to act: the alert limit; without one, whatever misses the target."""
-    if gate.alert is not None:
-        return gate.alert
-    opposite: dict[str, Literal["<", "<=", ">", ">="]] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
-    return Threshold(op=opposite[gate.target.op], limit=gate.target.limit)
 
 
 def hours(evidence: Evidence) -> float:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics
-from runbook_lib.judge.gates.reading import bad_side
 from runbook_lib.judge.gates.remedies import Choice
-from runbook_lib.judge.model import Evidence, GateResult
+from runbook_lib.judge.model import Evidence, GateResult, bad_side
 
 USER_SUCCESS = "success"
 """The measure of what users get; it is what a baseline's success is compared with."""

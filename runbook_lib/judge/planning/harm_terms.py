@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.judge import numbers
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.model import Gate, Look, bad_side
 
 Floats = NDArray[np.float64]
 

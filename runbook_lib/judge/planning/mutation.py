@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from runbook_lib.judge.gates.against import supposed
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.gauge import STUCK_POINTS
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
 from runbook_lib.judge.terms import Verdict
 
 SAMPLES = 5_000

@@ -27,8 +27,7 @@ from runbook_lib.judge import numbers, words
 from runbook_lib.judge.gates import statistics
 from runbook_lib.judge.gates.against import supposed
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Evidence, Gate, Look
+from runbook_lib.judge.model import Evidence, Gate, Look, bad_side
 from runbook_lib.judge.planning.weekly import Hourly, least, mean
 from runbook_lib.judge.terms import Frozen, Verdict
 

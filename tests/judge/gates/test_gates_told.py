@@ -10,8 +10,8 @@ import pytest
 
 from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.gates import judge, judge_all
-from runbook_lib.judge.gates.reading import Rules, bad_side
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Threshold
+from runbook_lib.judge.gates.reading import Rules
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Threshold, bad_side
 from runbook_lib.judge.terms import Verdict
 
 Run = Callable[..., GateResult]

@@ -10,8 +10,7 @@ import pytest
 
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.gauge import STUCK_POINTS
-from runbook_lib.judge.gates.reading import bad_side
-from runbook_lib.judge.model import Evidence, Gate, Look
+from runbook_lib.judge.model import Evidence, Gate, Look, bad_side
 from runbook_lib.judge.planning.mutation import MUTATIONS, TITLES, Trial, healthy, trial
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file, read_yaml
