@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.cli import archive as noun
 from runbook_lib.cli import replay
 from runbook_lib.record.archive import Archive, seal_staged
