@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import Refused, UsageError
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.planning.guard_math import propose
 from runbook_lib.judge.planning.schedule import Asked, ImpossibleError, Schedule, plan
 from runbook_lib.params.load import Params, load_file
@@ -110,7 +110,7 @@ def planned(file: Path, values: Mapping[str, Any], asked: Options) -> Planned:
             f"no schedule is done by {by:%Y-%m-%d %H:%M} UTC: the soonest one ({steps}) ends at {when(found.ends)} UTC",
             nothing_changed=True,
         )
-    text = begins.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    text = iso(begins)
     return Planned(found, seen, text, asked.by, question.users, question.confidence, params.policy.alarm_math.healthy)
 
 

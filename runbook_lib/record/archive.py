@@ -307,11 +307,6 @@ def seal_staged(
         return archive.at(chain.folder / name)
 
 
-def _anywhere(archive: Archive, run_id: str) -> list[RecordRef]:
-    """The records of a run whose staging folder is gone: where it lies is not known any more."""
-    return by_id(archive.records(), run_id)
-
-
 def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. The staging folder's owner has the last word on the run id."""
     events, who = journal.read_events(staging), folders.facts(staging)

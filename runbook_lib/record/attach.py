@@ -17,8 +17,9 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt, stamp_of
+from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt
 from runbook_lib.record.entry import Entry, sealed
+from runbook_lib.record.place import instant
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import notebook_json, redact_notebook
 from runbook_lib.record.seal import gates_digest, record_hash, write_folder
@@ -68,7 +69,7 @@ def attach(path: Path, archive: Archive) -> Path:
         "files": {"notebook.ipynb": sha, "report.html": hashlib.sha256(report).hexdigest()},
     }
     facts["hash"] = record_hash(facts)
-    folder = ref.folder / FOLDER / stamp_of(facts["attached_at"])
+    folder = ref.folder / FOLDER / instant(now)
     files = {"notebook.ipynb": content, "report.html": report, FACTS: spelt(facts)}
     entry = Entry(
         kind=KIND,

@@ -16,7 +16,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.chain import Chain, read_record
-from runbook_lib.record.place import ENTRY, RecordRef
+from runbook_lib.record.place import ENTRY, RecordRef, instant
 from runbook_lib.record.seal import file_hash, record_hash, strict
 
 FOLDER = "attachments"
@@ -30,16 +30,6 @@ Bound = Collection[tuple[str, str]]
 def spelt(facts: dict[str, Any]) -> bytes:
     """The one spelling of `attachment.json`."""
     return json.dumps(facts, indent=1).encode()
-
-
-def stamp_of(at: str) -> str:
-    """The name of an attachment's folder, by the instant it was attached.
-
-    Raises:
-        TypeError, ValueError: it is none.
-    """
-    when = dt.datetime.fromisoformat(at).astimezone(dt.UTC)
-    return f"{when:%Y%m%dT%H%M%S}.{when.microsecond // 1000:03d}Z"
 
 
 def attachments(
@@ -64,7 +54,7 @@ def attachments(
             facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
             there = {path.name for path in one.iterdir()}
-            intact = one.name == stamp_of(facts["attached_at"]) and there == {*files, FACTS}
+            intact = one.name == instant(dt.datetime.fromisoformat(facts["attached_at"])) and there == {*files, FACTS}
             intact = intact and raw == spelt(facts)
             intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
             intact = intact and facts["record"] == record.get("hash")

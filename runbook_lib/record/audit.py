@@ -75,9 +75,8 @@ class Audit:
 
 def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Witness] = ()) -> Audit:
     """Verifies every record, the log, its signature where a key is given, and what the witnesses keep."""
-    done = Audit()
-    _pending(archive, done)
-    log = read_log(archive.root)
+    done, log = Audit(), read_log(archive.root)
+    _pending(archive, log, done)
     _strange(archive.root, done)
     _records(archive, log, done)
     if log is None:
@@ -90,12 +89,12 @@ def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Wi
     return done
 
 
-def _pending(archive: Archive, done: Audit) -> None:
+def _pending(archive: Archive, log: Log | None, done: Audit) -> None:
     """A seal that a crash cut short. Whoever verifies writes nothing: what he has no key for he could not sign."""
     file = archive.root / FOLDER / SEALING
     if not file.exists():
         return
-    begun, log = read_sealing(file.parent), read_log(archive.root)
+    begun = read_sealing(file.parent)
     if begun is None:
         done.add(path_of(archive.root, file), "it cannot be read; sealing writes it whole")
     elif (archive.root / begun.path).exists() and not (log and begun.path in log.by_path):

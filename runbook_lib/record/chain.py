@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import when
-from runbook_lib.record.place import NAME
+from runbook_lib.record.place import NAME, instant
 from runbook_lib.record.seal import canonical, record_hash, replace_file, strict, written
 
 if TYPE_CHECKING:
@@ -157,14 +157,14 @@ def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
 def _named(sealed_at: Any, run_id: str) -> str:
     """The folder's name of a record; empty: it does not say when it was sealed."""
     try:
-        return folder_name(run_id, dt.datetime.fromisoformat(sealed_at).astimezone(dt.UTC))
+        return folder_name(run_id, dt.datetime.fromisoformat(sealed_at))
     except (TypeError, ValueError, OverflowError):
         return ""
 
 
 def folder_name(run_id: str, at: dt.datetime) -> str:
-    """How the folder of a record is called that was sealed `at` an instant (UTC)."""
-    return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z-{run_id}"
+    """How the folder of a record is called that was sealed `at` an instant."""
+    return f"{instant(at)}-{run_id}"
 
 
 class Chain:

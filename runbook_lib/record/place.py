@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def instant(at: dt.datetime) -> str:
+    """An instant as folders of the archive are named after it: UTC, in milliseconds."""
+    at = at.astimezone(dt.UTC)
+    return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
 
 
 def new_run_id() -> str:

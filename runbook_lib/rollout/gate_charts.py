@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Any
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge import words
@@ -58,9 +57,8 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
     if gate.against and evidence:
         return _both(result, word, evidence, looks if gate.kind == "rate" else [])
     drawn = [(at, _shown(gate, value)) for at, value in looks]
-    how: dict[str, Any] = {"look": case.look, "looks": case.looks, "confidence": case.confidence, "prior": case.prior}
     # A quantile's tile is in the unit of its gate; the share of its samples beyond the limit has a chart of its own.
-    own = so_far(evidence, result, **how) if evidence and gate.kind != "quantile" else None
+    own = so_far(evidence, result, case) if evidence and gate.kind != "quantile" else None
     if own:
         return Tile(result, word, own["series"], drawn, band=own["band"], beside=_weight(evidence))
     went = course(gate.measure, seen)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from runbook_lib.base.window import parse
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.gates.gates import judge, sources
 from runbook_lib.judge.gates.situation import USER_SUCCESS
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.judge.model import Evidence, Gate, GateResult
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import Segment
-from runbook_lib.params.policy import Policy
 from runbook_lib.rollout.panels import PERIOD_S
 
 _PERCENT = 100.0
@@ -26,35 +26,46 @@ CHANGE = "since the change"
 
 
 def how_sure(
-    policy: Policy,
-    evidence: Mapping[str, Evidence],
-    segment: Segment | None,
-    *,
-    look: Look | None,
-    looks: Sequence[Look],
+    case: Case, results: Iterable[GateResult], segment: Segment | None
 ) -> list[tuple[dict[str, Any], str | None]]:
     """Charts of gates so far with their intervals, and since when each is worse, if it is.
 
     Of the users' success and of the times of the jobs always; of any other gate, or source of one, that fails by a
     change.
+
+    Args:
+        results: the case's verdicts. A gate of several sources has the worst of them: these are judged by themselves.
     """
     found = list[tuple[dict[str, Any], str | None]]()
-    sure: dict[str, Any] = {"confidence": policy.confidence, "prior": policy.early_prior}
-    how: dict[str, Any] = {"look": look, "looks": looks, **sure}
-    for gate in policy.gates:
+    for whole in results:
+        gate, seen = whole.gate, case.evidence.get(whole.gate.measure)
         # A gate that compares has both arms in its tile.
-        each = sources(gate, evidence[gate.measure]) if gate.measure in evidence and not gate.against else []
+        each = sources(gate, seen) if seen and not gate.against else []
         for named, own in each:
-            result = judge(named, own, alpha_early=policy.alpha_of(gate) / len(each), **how)
+            result = whole if own is seen else _of_source(case, named, own, len(each))
             if gate.measure == TIMES and segment:
-                chart = quantile_so_far(timed(segment), result, end=parse(own.end), **how)
+                chart = quantile_so_far(timed(segment), result, case, end=parse(own.end))
             elif gate.measure == USER_SUCCESS or result.since is not None:
-                chart = so_far(own, result, **how)
+                chart = so_far(own, result, case)
             else:
                 continue
             if chart is not None:
                 found.append((chart, result.since))
     return found
+
+
+def _of_source(case: Case, named: Gate, own: Evidence, of: int) -> GateResult:
+    """What the gate says of one source, as it does within the whole: the chance of a false FAIL is split over them."""
+    return judge(
+        named,
+        own,
+        look=case.look,
+        looks=case.looks,
+        confidence=case.confidence,
+        alpha_early=case.alphas.get(named.id, case.alpha_early) / of,
+        prior=case.prior,
+        version=case.rules,
+    )
 
 
 def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
@@ -65,22 +76,13 @@ def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
     return [(dt.datetime.fromtimestamp(at * STEP_S, dt.UTC), value) for at, value in pairs]
 
 
-def so_far(
-    evidence: Evidence,
-    result: GateResult,
-    *,
-    look: Look | None,
-    looks: Sequence[Look],
-    confidence: float,
-    prior: tuple[float, float],
-) -> dict[str, Any] | None:
+def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any] | None:
     """A chart as `show.charts.timelines` takes it: the value so far, its interval at every look, and since the change.
 
     Args:
         evidence: of any gate that has its course; of a quantile the share beyond its alert limit is drawn.
         result: what the gate says of it: since when it is worse.
-        look: the declared look that the evidence ends with; None for an interim one.
-        looks: all that are declared.
+        case: by whose looks and confidence it was judged.
 
     Returns:
         None where there is nothing to draw.
@@ -98,10 +100,10 @@ def so_far(
     ends = sequence.band(
         [bad for _, bad, _ in seen],
         [n for _, _, n in seen],
-        [look is not None and at == end for at, _, _ in seen],
-        looks=len(looks),
-        confidence=confidence,
-        prior=prior,
+        [case.look is not None and at == end for at, _, _ in seen],
+        looks=len(case.looks),
+        confidence=case.confidence,
+        prior=case.prior,
     )
     gate = result.gate
     series = {"so far": [(at, _value(gate, bad, n)) for at, bad, n in seen]}
@@ -122,14 +124,7 @@ def so_far(
 
 
 def quantile_so_far(
-    samples: Sequence[tuple[dt.datetime, float]],
-    result: GateResult,
-    *,
-    end: dt.datetime,
-    look: Look | None,
-    looks: Sequence[Look],
-    confidence: float,
-    prior: tuple[float, float],
+    samples: Sequence[tuple[dt.datetime, float]], result: GateResult, case: Case, *, end: dt.datetime
 ) -> dict[str, Any] | None:
     """The same of a quantile, such as the p95 of the times of all jobs so far.
 
@@ -145,8 +140,8 @@ def quantile_so_far(
         return None
     starts = [at for at, _ in samples]
     times = [at for at in [*_quarters(starts[0], end), end] if at > starts[0]]
-    declared = [look is not None and at == end for at in times]
-    how: dict[str, Any] = {"q": q, "looks": len(looks), "confidence": confidence, "prior": prior}
+    declared = [case.look is not None and at == end for at in times]
+    how: dict[str, Any] = {"q": q, "looks": len(case.looks), "confidence": case.confidence, "prior": case.prior}
     found = sequence.quantile_band(
         [value for _, value in samples], [bisect_left(starts, at) for at in times], declared, **how
     )

@@ -8,10 +8,10 @@ follows the day's curve; weights are 10:90. The truth is what is drawn from.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from bench_change import Limit
 from numpy.typing import NDArray
 
 from runbook_lib.judge import words
@@ -124,16 +124,6 @@ def table(runs: int) -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.2f} %" if value < 0.02 else f"{100 * value:.1f} %"
-
-
-class Limit(NamedTuple):
-    """One line of what must hold of two arms; the fields are those of `bench_change.Limit`."""
-
-    what: str
-    found: Callable[[int], float]
-    most: float | None = None
-    least: float | None = None
-    large: bool = False
 
 
 def limits() -> list[Limit]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+
+from many import played
 
 from runbook_lib.params.load import load_file
 from runbook_lib.rehearse.quick.harm_truth import page, run
@@ -24,13 +23,8 @@ def main() -> int:
     asked = parser.parse_args()
     params = load_file(ROOT / "params" / "prod.yaml", {})
     confidence = params.policy.harm.confidence
-    began, found = time.monotonic(), []
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        seeds = range(asked.seed, asked.seed + asked.plays)
-        for done, held in enumerate(pool.map(partial(run, params=params), seeds, chunksize=4), 1):
-            found.append(held)
-            if done % 100 == 0:
-                print(f"{done:,} of {asked.plays:,} plays, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    seeds = range(asked.seed, asked.seed + asked.plays)
+    found = played(partial(run, params=params), seeds, at_once=4, told_each=100)
     text = page(found, asked.seed, confidence)
     print(text)
     if asked.write:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+
+from many import played
 
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick import fuzz
@@ -82,9 +82,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write docs/healthy.md")
     asked = parser.parse_args()
     params = load_file(ROOT / "params" / "prod.yaml", {})
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        work = partial(one, params=params, per_day=asked.per_day)
-        found = list(pool.map(work, range(1, asked.plays + 1), chunksize=4))
+    work = partial(one, params=params, per_day=asked.per_day)
+    found = played(work, range(1, asked.plays + 1), at_once=4, told_each=100)
     text = page(found, asked.per_day)
     print(text)
     if asked.write:

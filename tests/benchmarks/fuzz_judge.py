@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+
+from many import played
 
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick import fuzz, shrink
@@ -33,21 +32,16 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=3, help="breaking plays of each rule to make smaller")
     asked = parser.parse_args()
     params = load_file(ROOT / "params" / "prod.yaml", {})
-    began, found = time.monotonic(), []
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        seeds = range(asked.seed, asked.seed + asked.plays)
-        for done, played in enumerate(pool.map(partial(one, params=params), seeds, chunksize=8), 1):
-            found.append(played)
-            if done % 250 == 0:
-                print(f"{done:,} of {asked.plays:,} plays, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    seeds = range(asked.seed, asked.seed + asked.plays)
+    found = played(partial(one, params=params), seeds, at_once=8, told_each=250)
     text = page(found, asked.seed)
     print(text)
     if asked.write:
         (ROOT / "docs" / "fuzz.md").write_text(text, encoding="utf-8")
     for rule in RULES if asked.out else ():
-        for played in [one for one in found if about(rule.id, one)][: asked.most]:
-            path = shrink.write(shrink.shrink(played.play, rule.id, params), rule.id, asked.out)
-            print(f"{rule.id}, seed {played.play.seed}: {path}\n  {played.reason}", file=sys.stderr)
+        for broken in [one for one in found if about(rule.id, one)][: asked.most]:
+            path = shrink.write(shrink.shrink(broken.play, rule.id, params), rule.id, asked.out)
+            print(f"{rule.id}, seed {broken.play.seed}: {path}\n  {broken.reason}", file=sys.stderr)
     whole = [count(rule, found) for rule in RULES]
     return 0 if all(row.shown for row in whole) and all(row.holds for row in table(found)) else 1
 

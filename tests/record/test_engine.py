@@ -394,15 +394,20 @@ def test_a_missing_output_folder_leaves_no_record_of_a_run_that_died(project: Pr
     assert project.record().status == "completed", "and the next run finds nothing to close"
 
 
+def _kernel(project: Project, monkeypatch: pytest.MonkeyPatch, name: str, argv: list[str]) -> Path:
+    """The kernel spec of this name, which Jupyter finds from now on."""
+    spec = project.root / "share" / "kernels" / name / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": argv, "display_name": name, "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
+    return spec
+
+
 @pytest.mark.kernel
 def test_a_kernel_that_cannot_start_says_why_in_one_sentence(
     project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    spec = project.root / "share" / "kernels" / "broken"
-    spec.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_lawncher", "-f", "{connection_file}"]
-    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "broken", "language": "python"}))
-    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
+    _kernel(project, monkeypatch, "broken", [sys.executable, "-m", "ipykernel_lawncher", "-f", "{connection_file}"])
     with pytest.raises(RuntimeError, match=r"could not start: .*No module named ipykernel_lawncher"):
         project.run(OPEN, CLOSE, kernel_name="broken")
     record = project.record()
@@ -416,11 +421,9 @@ def test_a_kernel_that_cannot_start_says_why_in_one_sentence(
 def test_a_command_that_a_kernel_spec_names_and_is_not_there_is_a_kernel_that_cannot_start(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = project.root / "share" / "kernels" / "nobody"
-    spec.mkdir(parents=True)
-    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
-    for text in (json.dumps({"argv": ["/no/such/python", "-f", "{connection_file}"], "display_name": "x"}), "{"):
-        (spec / "kernel.json").write_text(text)
+    spec = _kernel(project, monkeypatch, "nobody", ["/no/such/python", "-f", "{connection_file}"])
+    for text in (spec.read_text(), "{"):
+        spec.write_text(text)
         with pytest.raises(NoKernel, match="the kernel could not start: "):
             project.run(OPEN, CLOSE, kernel_name="nobody")
     found = [project.archive.load(ref) for ref in project.archive.records()]
@@ -455,15 +458,11 @@ def test_what_fails_behind_the_first_cell_is_no_kernel_that_could_not_start(
 def test_a_kernel_that_does_not_answer_says_so_beside_its_last_word(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = project.root / "share" / "kernels" / "silent"
-    spec.mkdir(parents=True)
     code = (
         "import signal, sys, time; signal.signal(2, signal.SIG_IGN)\n"
         "print('a debugger warns', file=sys.stderr, flush=True); time.sleep(60)"
     )
-    argv = [sys.executable, "-c", code, "{connection_file}"]
-    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "silent", "language": "python"}))
-    monkeypatch.setenv("JUPYTER_PATH", str(project.root / "share"))
+    _kernel(project, monkeypatch, "silent", [sys.executable, "-c", code, "{connection_file}"])
     with pytest.raises(NoKernel, match=r"could not start: .*did not answer in 3 s; a debugger warns"):
         project.run(OPEN, CLOSE, kernel_name="silent", start_timeout=3)
 

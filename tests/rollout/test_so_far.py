@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.window import parse
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Look, Part
+from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import load_file
 from runbook_lib.rollout.so_far import how_sure, quantile_so_far, so_far
@@ -42,10 +44,16 @@ def evidence(failing: list[int], *, quarters: int = 40, n: int = 10) -> Evidence
     )
 
 
+def case(look: Look | None = None, **fields: Any) -> Case:
+    """A look at a soak, by the policy."""
+    fields = {"alpha_early": POLICY.alpha_early, "confidence": POLICY.confidence, "prior": POLICY.early_prior, **fields}
+    return Case(rules=RULES, moment="during", look=look, looks=LOOKS, **fields)
+
+
 def drawn(seen: Evidence, look: Look | None = None) -> dict[str, Any] | None:
     how = {"confidence": POLICY.confidence, "prior": POLICY.early_prior}
     result = judge(GATE, seen, look=look, looks=LOOKS, alpha_early=POLICY.alpha_early, **how)
-    return so_far(seen, result, look=look, looks=LOOKS, **how)
+    return so_far(seen, result, case(look))
 
 
 def test_the_value_so_far_lies_in_its_interval_and_ends_with_what_was_counted() -> None:
@@ -120,12 +128,12 @@ def test_a_quantile_so_far_lies_in_its_interval_and_since_a_change_it_is_that_of
     seen = Evidence(start=START.isoformat(), end=end.isoformat(), course=rows, **fields)
     result = judge(gate, seen, look=None, looks=LOOKS, alpha_early=POLICY.alpha_early, **how)
     assert result.since == rows[240][0]
-    chart = quantile_so_far(jobs, result, end=end, look=None, looks=LOOKS, **how)
+    chart = quantile_so_far(jobs, result, case(), end=end)
     assert chart is not None
     values = dict(chart["series"]["so far"])
     assert len(chart["band"]) > 20 and all(low <= values[at] <= high for at, low, high in chart["band"])
     assert {value for _, value in chart["series"]["since the change"]} == {200.0}
-    assert quantile_so_far([], result, end=end, look=None, looks=LOOKS, **how) is None
+    assert quantile_so_far([], result, case(), end=end) is None
     figure = charts.panel([chart])
     assert {"target < 90 s", "alert > 120 s"} <= {text.get_text() for text in figure.axes[0].texts}
 
@@ -145,7 +153,7 @@ def test_a_change_of_any_gate_with_a_course_can_be_drawn(id: str, kind: str, uni
     seen = evidence([3, 2, 4, 3, 2, 4] * 6).model_copy(update={"kind": kind, "value": 2.0, "weight": 0.0, "bad": None})
     gate = POLICY.gate(id)
     result = judge(gate, seen.model_copy(update={"bad": 0}) if kind == "split" else seen, look=None)
-    chart = so_far(seen, result, look=None, looks=LOOKS, confidence=0.95, prior=POLICY.early_prior)
+    chart = so_far(seen, result, case(confidence=0.95))
     assert chart is not None and unit in chart["title"] and chart["gate"] is None
     assert chart["series"]["so far"][-1][1] == pytest.approx(100 * 108 / 544)
 
@@ -165,7 +173,9 @@ def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_chang
     )
     times = good.model_copy(update={"kind": "quantile", "value": 40.0, "course": (), "n": 90, "bad": 0})
     seen = {"success": good, "async_5xx": errors, "generation_time": times, "refused": good}
-    found = how_sure(POLICY, seen, jobs, look=None, looks=LOOKS)
+    judged = case(gates=POLICY.gates, evidence=seen)
+    results = judged.verdict().results
+    found = how_sure(judged, results, jobs)
     titles = [chart["title"] for chart, _ in found]
     assert titles == [
         "Success rate so far",
@@ -174,4 +184,4 @@ def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_chang
     ]
     assert [since is not None for _, since in found] == [False, True, False]
     older = jobs.model_copy(update={"generation_at": ()})
-    assert len(how_sure(POLICY, seen, older, look=None, looks=LOOKS)) == 2
+    assert len(how_sure(judged, results, older)) == 2

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.base.window import iso
 from runbook_lib.judge.terms import Frozen
 
 State = Literal["done", "due", "missed", "to come"]
@@ -77,7 +78,7 @@ def slots(cadence: Cadence, start: dt.datetime) -> list[Slot]:
                 due.append((f"day {day}, {hours:02.0f} h", start + dt.timedelta(days=day - 1, hours=hours)))
                 hours += rhythm.every_h
     ends = [at for _, at in due[1:]] + [due[-1][1] + dt.timedelta(hours=24)] if due else []
-    return [Slot(name=name, due=_iso(at), until=_iso(end)) for (name, at), end in zip(due, ends, strict=True)]
+    return [Slot(name=name, due=iso(at), until=iso(end)) for (name, at), end in zip(due, ends, strict=True)]
 
 
 def judged(cadence: Cadence, start: dt.datetime, looks: Iterable[dt.datetime], now: dt.datetime) -> list[Slot]:
@@ -104,7 +105,3 @@ def over(cadence: Cadence, start: dt.datetime, now: dt.datetime) -> bool:
     """Whether the last slot is due, or past."""
     known = slots(cadence, start)
     return not known or now >= dt.datetime.fromisoformat(known[-1].due)
-
-
-def _iso(at: dt.datetime) -> str:
-    return at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

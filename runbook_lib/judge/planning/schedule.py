@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from scipy import stats
 
+from runbook_lib.base.window import iso
 from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.planning.harm import SHARES, forecast
@@ -213,7 +214,7 @@ def plan(asked: Asked) -> Schedule:
         raise ImpossibleError(_why(asked, wanted, max(ends), refused))
     done = ends[100.0] + dt.timedelta(hours=asked.after_h, seconds=asked.pause_s if asked.after_h else 0.0)
     steps = ways[100.0] if asked.users is not None else tuple(_costed(asked, one) for one in ways[100.0])
-    return Schedule(steps=steps, ends=_iso(done), after_h=asked.after_h)
+    return Schedule(steps=steps, ends=iso(done), after_h=asked.after_h)
 
 
 def _step(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> Step | None:
@@ -231,8 +232,8 @@ def _soaking(asked: Asked, percent: float, begins: dt.datetime, soaked: tuple[fl
     looks = tuple(Look(hours=one.hours * scale, alpha=one.alpha) for one in asked.looks)
     return Step(
         percent=percent,
-        begins=_iso(begins),
-        ends=_iso(begins + dt.timedelta(hours=hours, seconds=asked.pause_s)),
+        begins=iso(begins),
+        ends=iso(begins + dt.timedelta(hours=hours, seconds=asked.pause_s)),
         hours=hours,
         looks=looks,
         requests=math.floor(expected),
@@ -289,7 +290,3 @@ def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str
         f"at {tried:g} % of {about} {MOST_SOAK_H} h hold some {some:,.0f}, and a proof "
         f"takes {wanted:,} with a chance of {asked.power * 100:g} %: {more}, or have more requests (runbook probe)"
     )
-
-
-def _iso(at: dt.datetime) -> str:
-    return at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -34,19 +34,12 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
         for folder in archive.staging.glob("[!.]*"):  # left by a crash of an earlier version
             if str(folders.facts(folder).get("run_id")) in sealed:
                 folders.remove(folder)
-    elif completed := complete(archive.root, ledger):
+    elif completed := ledger.complete(
+        lambda folder: facts(archive.root, folder), lambda folder, to: Chain(folder.parent).advance(to)
+    ):
         told.append(completed)
     damage = ledger.damage()
     return ([*told, f"this record is not logged: {damage}"] if damage else told), not damage
-
-
-def complete(root: Path, ledger: Ledger) -> str:
-    """Completes the seal that a crash cut short, if there is one. Needs the archive's lock.
-
-    Returns:
-        What was completed, in a sentence; empty: nothing.
-    """
-    return ledger.complete(lambda folder: facts(root, folder), lambda folder, to: Chain(folder.parent).advance(to))
 
 
 def facts(root: Path, folder: Path) -> dict[str, Any]:

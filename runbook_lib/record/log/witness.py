@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.signers import region_of
@@ -28,7 +29,7 @@ class Witness(Protocol):
         """What it keeps; None: nothing yet.
 
         Raises:
-            ArchiveError: it cannot be asked.
+            ArchiveError, AwsError: it cannot be asked.
         """
         ...
 
@@ -36,7 +37,7 @@ class Witness(Protocol):
         """Keeps `text` from now on.
 
         Raises:
-            ArchiveError: it does not take it.
+            ArchiveError, AwsError: it does not take it.
         """
         ...
 
@@ -89,23 +90,16 @@ class SsmWitness(_OfAws):
 
     def read(self) -> bytes | None:
         """What it keeps; None: there is no such parameter."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            return str(self._client.get_parameter(Name=self._at)["Parameter"]["Value"]).encode()
-        except self._client.exceptions.ParameterNotFound:
-            return None
-        except (ClientError, BotoCoreError) as error:
-            raise ArchiveError(f"the witness {self.name} cannot be asked: {error}") from None
+        with aws_errors("ssm:GetParameter"):
+            try:
+                return str(self._client.get_parameter(Name=self._at)["Parameter"]["Value"]).encode()
+            except self._client.exceptions.ParameterNotFound:
+                return None
 
     def write(self, text: bytes) -> None:
         """Keeps `text` from now on."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with aws_errors("ssm:PutParameter"):
             self._client.put_parameter(Name=self._at, Value=text.decode(), Type="String", Overwrite=True)
-        except (ClientError, BotoCoreError) as error:
-            raise ArchiveError(f"the witness {self.name} was not told: {error}") from None
 
 
 class SnsWitness(_OfAws):
@@ -122,12 +116,8 @@ class SnsWitness(_OfAws):
 
     def write(self, text: bytes) -> None:
         """Tells the subscribers."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with aws_errors("sns:Publish"):
             self._client.publish(TopicArn=self._at, Subject="Checkpoint of the audit records", Message=text.decode())
-        except (ClientError, BotoCoreError) as error:
-            raise ArchiveError(f"the witness {self.name} was not told: {error}") from None
 
 
 def witness(name: str, region: str = "") -> Witness:
@@ -147,7 +137,7 @@ def kept(one: Witness) -> Checkpoint | None:
     """The checkpoint that a witness keeps; None: nothing yet.
 
     Raises:
-        ArchiveError: it cannot be asked.
+        ArchiveError, AwsError: it cannot be asked.
         ValueError: what it keeps is no checkpoint.
     """
     text = one.read()

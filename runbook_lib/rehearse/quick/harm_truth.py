@@ -99,8 +99,7 @@ def drawn(seed: int, limit: float) -> Play:
 def run(seed: int, params: Params) -> Held:
     """Plays it, and holds it against what was said beforehand."""
     policy = params.policy
-    gate = next(one for one in policy.gates if one.measure == "success" and one.against is None)
-    play = drawn(seed, 1 - (gate.alert or gate.target).limit)
+    play = drawn(seed, watch_of(params, *next(iter(policy.phases.items()))).limit)
     notebook = NOTEBOOKS[play.where]
     harm = policy.harm.model_copy(update={"watch_min": play.watch_min})
     params = params.model_copy(update={"policy": policy.model_copy(update={"harm": harm})})

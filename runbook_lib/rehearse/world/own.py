@@ -30,7 +30,7 @@ MINUTE_S, DAY_MIN = 60.0, 1440.0
 FAILING = 0.1
 """On a good day this share of what the target allows fails."""
 WAVERS = 0.1
-"""So much of it a level goes up and down."""
+"""A level goes up and down by this much of it."""
 SPREAD = 0.5
 """Sigma of the lognormal times."""
 
@@ -132,7 +132,7 @@ def _points(
     else:
         # A level wavers on its good side: it is what the fault says at its worst.
         wavers = (
-            1.0 if gate.constant or own.kind == "amount" else 1 + 0.1 * chance * (1 if gate.higher_is_better else -1)
+            1.0 if gate.constant or own.kind == "amount" else 1 + WAVERS * chance * (1 if gate.higher_is_better else -1)
         )
         value = level * wavers
         if own.kind == "amount" and own.of is None and own.stat("value") == "Sum":

@@ -5,14 +5,16 @@ evidence, and shown. Decides and changes nothing.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import beside
-from runbook_lib.judge.model import Look
+from runbook_lib.judge.model import GateResult, Look
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.evidence import arms, course
 from runbook_lib.observe.jobs import access_log, census
@@ -277,34 +279,38 @@ class PhaseLook:
             marks.append((moment.shift_at, "migrated" if migrated else f"shift to {self.stand.spec.percent:g} %"))
         if moment.taken_back_at:
             marks.append((moment.taken_back_at, "taken back by AppConfig"))
+        case = self._drawn(seen)
+        results = case.verdict().results
         gates = {gate.id: gate for gate in self.params.policy.gates}
         periods = grid(seen.window.start - dt.timedelta(hours=CONTEXT_H), self.run.now, self.params)
         names = {"sync": "temporary route", "async": self.params.service.api.routes.sync} if migrated else {}
         groups = [drawn(panel, seen.answers, gates, names, periods) for panel in CONTEXT]
-        looks = self.stand.moment.looks or self.stand.spec.looks
-        sure = how_sure(self.params.policy, seen.evidence, seen.segment, look=seen.look, looks=looks)
+        sure = how_sure(case, results, seen.segment)
         # One change may show in several gates: its moment is marked once.
         marks += [(at, "change") for at in sorted({parse(since) for _, since in sure if since})[:1]]
         certain = timelines([chart for chart, _ in sure], marks=marks, title="How sure it is") if sure else None
         around = timelines(groups, marks=marks, title="The traffic around it")
-        return stack(*(part for part in (certain, self._gates(seen, marks), around) if part is not None))
+        return stack(*(part for part in (certain, self._gates(seen, case, results, marks), around) if part is not None))
 
-    def _gates(self, seen: Seen, marks: list[tuple[dt.datetime, str]]) -> Any:
-        """A timeline for each gate; nothing where nothing is judged yet."""
+    def _drawn(self, seen: Seen) -> Case:
+        """What the charts draw. Where nothing is judged, what was seen is drawn as of a soak under way."""
         stand = self.stand
-        name = stand.moment.name
-        # These two are not judged, and what was seen in them is drawn as of a soak under way.
-        judged: moments.Name | None = "during" if name in ("over", "migrating") else None
-        if stand.moment.effective_at is None:
+        unjudged = stand.moment.effective_at is None or stand.moment.name in ("over", "migrating")
+        moment: moments.Name | None = "during" if unjudged else None
+        return case_of(stand.params, stand.spec, stand.moment, seen.evidence, seen.look, moment=moment)
+
+    def _gates(
+        self, seen: Seen, case: Case, results: Sequence[GateResult], marks: list[tuple[dt.datetime, str]]
+    ) -> Any:
+        """A timeline for each gate; nothing where nothing is judged yet."""
+        since, end = self.stand.moment.effective_at, seen.window.end
+        if since is None:
             return multiples([])
-        case = case_of(stand.params, stand.spec, stand.moment, seen.evidence, seen.look, moment=judged)
-        since, end = stand.moment.effective_at, seen.window.end
-        looks = stand.moment.looks or stand.spec.looks
-        ends = [(since + dt.timedelta(hours=one.hours), f"look {k}") for k, one in enumerate(looks, 1)] if since else []
+        ends = [(since + dt.timedelta(hours=one.hours), f"look {k}") for k, one in enumerate(case.looks, 1)]
         # The last moment is the edge of the chart, where the look itself stands.
         marks = [*marks, *(one for one in ends if one[0] < end)]
-        soak = [one for one in self.earlier if since and parse(one.as_of or one.sealed_at) >= since]
-        return multiples(tiles(seen.answered(self.params), case, case.verdict().results, soak), marks)
+        soak = [one for one in self.earlier if parse(one.as_of or one.sealed_at) >= since]
+        return multiples(tiles(seen.answered(self.params), case, results, soak), marks)
 
 
 def censuses(records: list[Record]) -> list[Segment]:
