@@ -154,8 +154,10 @@ class AppConfigStub:
         class Paginator:
             def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
                 if name == "list_deployments":
-                    items: list[Any] = sorted(stub.deployments[request["EnvironmentId"]], reverse=True)
-                    items = [{"DeploymentNumber": number} for number in items]
+                    made = stub.deployments[request["EnvironmentId"]]
+                    items: list[Any] = [
+                        {"DeploymentNumber": number, "State": made[number]["State"]} for number in sorted(made)[::-1]
+                    ]
                 else:
                     items = stub.lists[name]
                 for place in range(0, max(len(items), 1), 2):

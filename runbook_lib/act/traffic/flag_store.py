@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
-from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, handles, numbers
+from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, handles, listed
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -82,7 +82,7 @@ class FlagStore:
 
         After a deployment that was taken back these are those of the one before it.
         """
-        found = numbers(self._client, self._in(environment))
+        found = list(listed(self._client, self._in(environment)))
         told = [self.settled(environment, profile, number, unless=()) for number in found[:1]]
         for number in found[1:]:
             if told[-1]["state"] in IN_FORCE:

@@ -83,21 +83,8 @@ def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation
     return names[name]
 
 
-def numbers(appconfig: Any, where: dict[str, str]) -> list[int]:
-    """Numbers of the environment's deployments, newest first."""
+def listed(appconfig: Any, where: dict[str, str]) -> dict[int, dict[str, Any]]:
+    """The environment's deployments by number, newest first: what a list says of them."""
     pages = appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50})
-    numbers = {int(item["DeploymentNumber"]) for page in pages for item in page["Items"]}
-    # The embedded AWS lists the oldest fifty and no next page: what was deployed later is asked for by number.
-    while numbers and len(numbers) % 50 == 0 and _exists(appconfig, where, max(numbers) + 1):
-        numbers |= {max(numbers) + 1}
-        while _exists(appconfig, where, max(numbers) + 1):
-            numbers.add(max(numbers) + 1)
-    return sorted(numbers, reverse=True)
-
-
-def _exists(appconfig: Any, where: dict[str, str], number: int) -> bool:
-    try:
-        appconfig.get_deployment(**where, DeploymentNumber=number)
-    except appconfig.exceptions.ResourceNotFoundException:
-        return False
-    return True
+    found = {int(item["DeploymentNumber"]): item for page in pages for item in page["Items"]}
+    return dict(sorted(found.items(), reverse=True))

@@ -10,14 +10,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Absent, Clients, Place
-from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, numbers
+from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, listed
 from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
@@ -25,6 +27,10 @@ __all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "han
 
 HISTORY = 50
 """Deployments read in detail, newest first."""
+OVER = ("COMPLETE", "ROLLED_BACK", "REVERTED")
+"""States of a deployment that changes no more, unless it comes to be listed in another of them."""
+_over: WeakKeyDictionary[Any, dict[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
+"""Deployments that are over, as each client was told of them: a notebook reads the state many times."""
 
 
 class Event(Frozen):
@@ -233,8 +239,8 @@ def _deployments(
 ) -> Iterator[Deployment]:
     where = {"ApplicationId": known.application, "EnvironmentId": environment}
     values: dict[str, dict[str, Any]] = {}
-    for number in numbers(appconfig, where)[:HISTORY]:
-        found = appconfig.get_deployment(**where, DeploymentNumber=number)
+    for number, summary in islice(listed(appconfig, where).items(), HISTORY):
+        found = _told(appconfig, where, number, summary)
         if found["ConfigurationProfileId"] != profile:
             continue
         version = str(found.get("ConfigurationVersion", ""))
@@ -254,6 +260,21 @@ def _deployments(
             bake_minutes=float(found.get("FinalBakeTimeInMinutes") or 0),
             events=tuple(_event(event) for event in found.get("EventLog", [])),
         )
+
+
+def _told(appconfig: Any, where: dict[str, str], number: int, summary: dict[str, Any]) -> dict[str, Any]:
+    """All that AppConfig says of a deployment; asked once by each client for one that is over.
+
+    One that is reverted later is listed in another state then, and asked for again.
+    """
+    known = _over.setdefault(appconfig, {})
+    key = where["EnvironmentId"], number, summary.get("State"), summary.get("CompletedAt")
+    if key in known:
+        return known[key]
+    found: dict[str, Any] = appconfig.get_deployment(**where, DeploymentNumber=number)
+    if summary.get("State") in OVER:
+        known[key] = found
+    return found
 
 
 def _flag(appconfig: Any, application: str, profile: str, version: str, flag: str) -> dict[str, Any]:

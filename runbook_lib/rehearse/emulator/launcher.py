@@ -49,6 +49,7 @@ def main(epoch: float, parent: int) -> None:
 
     from runbook_lib.rehearse.emulator import (
         alarm_clock,
+        deployments,
         inbox,
         lambda_pool,
         metric_filters,
@@ -65,6 +66,7 @@ def main(epoch: float, parent: int) -> None:
     metric_filters.install(evaluate_alarms)
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()
+    deployments.install()
     reap = reaper.install()
 
     def obey(answers: TextIO) -> None:

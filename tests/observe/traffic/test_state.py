@@ -80,17 +80,26 @@ def test_history_is_newest_first_over_all_pages(params: Params, AppConfig: Any) 
     assert [(one.number, one.percent) for one in state.history] == [(5, 100), (4, 50), (3, 0), (2, 10), (1, 0)]
 
 
-def test_a_service_that_lists_only_the_oldest_fifty(params: Params, AppConfig: Any) -> None:
-    stub = AppConfig([(0, "COMPLETE")] * 52 + [(10, "COMPLETE")], ON)
-    everything = stub.deployments["ed"]
+def test_what_is_over_is_asked_for_once_and_again_when_it_is_listed_otherwise(
+    params: Params, AppConfig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = AppConfig([(0, "COMPLETE"), (10, "COMPLETE"), (50, "BAKING")], ON)
+    asked: list[int] = []
+    ask = stub.get_deployment
 
-    class Oldest(dict[int, Any]):
-        def __iter__(self) -> Any:
-            return iter(sorted(everything)[:50])
+    def get_deployment(**which: Any) -> dict[str, Any]:
+        if which["EnvironmentId"] == "ed":
+            asked.append(which["DeploymentNumber"])
+        return ask(**which)
 
-    stub.deployments["ed"] = Oldest(everything)
-    state = read_state(stub, params)
-    assert (state.dial_percent, state.dial_deployment and state.dial_deployment.number) == (10, 53)
+    monkeypatch.setattr(stub, "get_deployment", get_deployment)
+    assert [read_state(stub, params).dial_percent for _ in range(2)] == [50, 50]
+    assert asked == [3, 2, 1, 3]
+    stub.deployments["ed"][3]["State"] = "ROLLED_BACK"
+    stub.deployments["ed"][2]["State"] = "REVERTED"
+    asked.clear()
+    assert [read_state(stub, params).dial_percent for _ in range(2)] == [0, 0]
+    assert asked == [3, 2]
 
 
 def test_deployments_of_other_profiles_do_not_count(params: Params, AppConfig: Any) -> None:

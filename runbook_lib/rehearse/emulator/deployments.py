@@ -1,0 +1,46 @@
+"""AppConfig's list of deployments as AWS gives it; runs inside the emulator's process.
+
+MiniStack lists the oldest fifty deployments of an environment and no next page: from the fifty-first on, whatever is
+under way is not in the list. AWS lists the newest first, in pages (API reference, ListDeployments).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PAGE = 50
+"""Items of a page where none is asked for; AWS gives at most as many."""
+_ALL = 1_000_000
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def paged(list_deployments: Callable[[str, str, Mapping[str, Any]], Answer]) -> Callable[..., Answer]:
+    """`list_deployments` of MiniStack, newest first, a page at a time.
+
+    The token of a page is the number of the last deployment before it: one that is made meanwhile moves no page.
+    """
+
+    def answer(app_id: str, env_id: str, query: Mapping[str, Any]) -> Answer:
+        status, headers, body = list_deployments(app_id, env_id, {"max_results": _ALL})
+        if status != 200:
+            return status, headers, body
+        size, before = min(int(query.get("max_results") or PAGE), PAGE), query.get("next_token")
+        items = sorted(json.loads(body)["Items"], key=lambda one: -int(one["DeploymentNumber"]))
+        if before:
+            items = [one for one in items if one["DeploymentNumber"] < int(before)]
+        page: dict[str, Any] = {"Items": items[:size]}
+        if len(items) > size:
+            page["NextToken"] = str(page["Items"][-1]["DeploymentNumber"])
+        return status, headers, json.dumps(page).encode()
+
+    return answer
+
+
+def install() -> None:
+    """Puts the pages in the place of the list."""
+    from ministack.services import appconfig
+
+    appconfig._list_deployments = paged(appconfig._list_deployments)
