@@ -172,7 +172,7 @@ def _after_failures(
     ratio = np.cumsum(np.multiply.outer(bad, up) + np.multiply.outer(n - bad, down), axis=0)
     started = np.logaddexp.accumulate(weights(len(bad) - 1)[:, None] - ratio[:-1], axis=0)
     value = np.full(len(bad), -math.inf)
-    value[1:] = special.logsumexp(ratio[1:] + started + (mass - forgiven * (up - down)), axis=1)
+    value[1:] = np.logaddexp.reduce(ratio[1:] + started + (mass - forgiven * (up - down)), axis=1)
     return value
 
 

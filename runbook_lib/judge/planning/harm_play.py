@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, cast
 
 import numpy as np
@@ -29,6 +29,8 @@ By = Literal["guard", "watch", "look"]
 BAKE_S = 86_400.0
 """AppConfig bakes for at most 1,440 minutes."""
 _FIRST_PARTS = 100
+_MOST = 700.0
+"""Log of a number that is about the largest there is."""
 _NOTHING = np.empty(0, dtype=np.int64), np.empty(0)
 
 
@@ -110,10 +112,11 @@ def _looked(spans: tuple[Floats, Floats], bad: Counts, n: Counts, begin_s: float
     for number, look in enumerate(watch.looks):
         end, due = look.hours * 3600, look.hours * 3600 + watch.settle_s
         until = due if due > begin_s else start
-        if (seen := _watched(spans, bad, n, (start, until), begin_s, watch)) is not None:
+        seen, ever = _watched(spans, bad, n, (start, until), begin_s, watch)
+        if seen is not None:
             return seen, "watch"
         if due > begin_s:
-            verdict = _declared(spans[0], bad, n, look, watch)
+            verdict = _declared(spans[0], bad, n, look, watch, quiet=ever is not None and ever < _enough(watch) - 1)
             last = number == len(watch.looks) - 1
             if verdict is Verdict.FAIL or (last and verdict is not Verdict.PASS):
                 return due, "look"
@@ -130,14 +133,17 @@ def _watched(
     window: tuple[float, float],
     begin_s: float,
     watch: Watch,
-) -> float | None:
-    """When the test that holds at every look finds it, from `window`'s start on and before its end."""
+) -> tuple[float | None, float | None]:
+    """When the test that holds at every look finds it, from `window`'s start on and before its end.
+
+    With it the largest e-value after any part with a failure; None: the course was not gone through from its start.
+    """
     start, until = window
     mine = spans[0] >= start
     times, ends, bad, n = spans[0][mine], spans[1][mine], bad[mine], n[mine]
-    every_s, enough = watch.every_min * 60, 1 / watch.alpha_early
+    every_s, enough = watch.every_min * 60, _enough(watch)
     if not every_s:
-        return None
+        return None, None
     low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
 
     def first(places: Counts) -> int:
@@ -168,21 +174,51 @@ def _watched(
     near = places[log_e >= math.log(max(enough - 1, 1.0))]
     number = first(sure)
     number = next((one for one in range(first(near), min(number, last + 1)) if found(one)), number)
-    return number * every_s if number <= last else None
+    if number <= last:
+        return number * every_s, None
+    return None, math.exp(min(log_e.max(initial=-math.inf), _MOST)) if not start else None
 
 
-def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch) -> Verdict:
-    """What the gate says of the hours of a declared look."""
+def _enough(watch: Watch) -> float:
+    """The e-value at which the test that holds at every look is sure."""
+    return 1 / watch.alpha_early
+
+
+def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch, *, quiet: bool) -> Verdict:
+    """What the gate says of the hours of a declared look.
+
+    Args:
+        quiet: it is known already that the test for a change says nothing of them.
+    """
     mine = times < look.hours * 3600
+    times, bad, n = times[mine], bad[mine], n[mine]
+    if not quiet and len(n):
+        each, of = cast("Each", bad), cast("Each", n)
+        tested = change.tested(each, of, watch.limit, watch.prior, watch.alpha_early)
+        quiet = tested.log_e < math.log(_enough(watch))
+    if quiet:
+        # Without a change that is shown, the order of the failures does not matter.
+        verdict = _of_counts(watch, look, int(bad.sum()), int(n.sum()))
+        if verdict is not Verdict.FAIL:
+            return verdict
+    return _judged(watch, look, _course(times, bad, n), int(bad.sum()), int(n.sum()))
+
+
+@lru_cache(maxsize=20_000)
+def _of_counts(watch: Watch, look: Look, bad: int, n: int) -> Verdict:
+    return _judged(watch, look, ((_iso(0.0), bad, n),), bad, n)
+
+
+def _judged(watch: Watch, look: Look, course: tuple[tuple[str, int, int], ...], bad: int, n: int) -> Verdict:
     evidence = Evidence(
         measure=watch.gate.measure,
         kind="rate",
         start=_iso(0.0),
         end=_iso(look.hours * 3600),
         query="supposed",
-        bad=int(bad[mine].sum()),
-        n=int(n[mine].sum()),
-        course=_course(times[mine], bad[mine], n[mine]),
+        bad=bad,
+        n=n,
+        course=course,
     )
     judged = partial(judge, watch.gate, looks=watch.looks, confidence=watch.confidence, alpha_early=watch.alpha_early)
     return judged(evidence, look=look, prior=watch.prior).verdict
