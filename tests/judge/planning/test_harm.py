@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from runbook_lib.base.project import params_dir
 from runbook_lib.judge.gates import change
 from runbook_lib.judge.planning.guard_math import Demands, figures
 from runbook_lib.judge.planning.harm import SHARES, Harm, _rank, forecast
-from runbook_lib.judge.planning.harm_play import _course, _declared, _watched
+from runbook_lib.judge.planning.harm_play import _course, _declared, _judged, _watched
 from runbook_lib.judge.planning.harm_terms import Traffic, Watch, late
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file
@@ -136,7 +137,7 @@ def test_the_declared_look_sees_every_request_of_the_soak() -> None:
     course = _course(times, bad, n)
     assert (sum(k for _, k, _ in course), sum(m for _, _, m in course)) == (27, 1440)
     assert all(a[1] or b[1] for a, b in pairwise(course)), "what lies between failures is joined"
-    assert _declared(times, bad, n, LOOKS[0], watch()) is Verdict.INCONCLUSIVE
+    assert _declared(times, bad, n, LOOKS[0], watch(), quiet=False) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("plays", "rank"), [(59, 59), (60, 60), (93, 92), (124, 122)])
@@ -198,4 +199,27 @@ def test_whoever_watches_finds_it_at_the_look_at_which_the_test_itself_first_say
 
     numbers = range(math.floor(max(start, begin_s) / every_s) + 1, math.ceil(until / every_s))
     expected = next((number * every_s for number in numbers if says(number)), None)
-    assert _watched(spans, bad, n, (start, until), begin_s, who) == expected
+    found, ever = _watched(spans, bad, n, (start, until), begin_s, who)
+    assert found == expected
+    if ever is not None:
+        most = change.tested(cast("Any", bad), cast("Any", n), who.limit, who.prior, who.alpha_early).log_e
+        assert start == 0 and math.exp(most) <= (ever + 1 - change.START_SHARE) * (1 + 1e-9)
+
+
+@settings(max_examples=60)
+@given(
+    gaps=st.lists(st.integers(1, 200), min_size=1, max_size=150),
+    share=st.sampled_from([0.002, 0.01, 0.02, 0.05, 0.3]),
+    late=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_declared_look_says_what_the_gate_says_of_the_whole_course(
+    gaps: list[int], share: float, late: bool, seed: int
+) -> None:
+    times = np.cumsum(np.asarray(gaps)) * 10.0
+    n = np.random.default_rng(seed).integers(1, 30, len(times))
+    bad = np.random.default_rng(seed + 1).binomial(n, np.where(times >= times[-1] / 2 * late, share, 0.002))
+    who, look = watch(), LOOKS[0]
+    mine = times < look.hours * 3600
+    whole = _judged(who, look, _course(times[mine], bad[mine], n[mine]), int(bad[mine].sum()), int(n[mine].sum()))
+    assert _declared(times, bad, n, look, who, quiet=False) is whole
