@@ -2,7 +2,8 @@
 
 A soak is a service of which 99.8 % succeed, for this many requests, and of which a share fails from then on, at 300,
 3,000 or 300,000 requests a day under the world's day curve. The judge's test is looked at after each request, on the
-rows that a census keeps: up to each failure, and ten seconds together after many of them in a quarter of an hour. Beside it, on the same soaks: the test from the start alone (what a gate without a
+rows that a census keeps: up to each failure, and ten seconds together after many of them in a quarter of an hour.
+Beside it, on the same soaks: the test from the start alone (what a gate without a
 course has), CUSUM that is told the failure rate beforehand, with a threshold for 1 % false alarms among 3,000 requests
 at the limit (Page 1954), and the naive "below the limit, once 40 requests are seen". Lorden's bound (1971) is
 ln(ARL)/KL, with the average run length of the same 1 % among 3,000 requests: what any test takes in the worst case,
@@ -301,8 +302,10 @@ class Looked(NamedTuple):
 
 @functools.cache
 def looked(per_day: float, share: float, runs: int, seed: int) -> Looked:
-    """From the change until a look finds it, by `change.tested` on steps of ten seconds (their order within is left out:
-    between two looks lie thirty of them)."""
+    """From the change until a look finds it, by `change.tested` on steps of ten seconds.
+
+    The order within them is left out, for between two looks lie thirty of them.
+    """
     rng = np.random.default_rng(seed)
     per_min = 60 // STEP_S
     expected = np.tile(curve(STEP_S), 2)[: LAST_H * 60 * per_min] * per_day

@@ -130,7 +130,7 @@ class _Play:
 
     def _silent(self, parts: list[Part], at: Floats) -> NDArray[np.bool_]:
         """Whether a fault silences one of the measures, and with it what it is made of."""
-        return np.any([np.isnan(self._level(one, self._hour(at))) for one in parts], axis=0)
+        return np.asarray(np.any([np.isnan(self._level(one, self._hour(at))) for one in parts], axis=0))
 
     def _in_force(self, part: Part, hour: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         edges = self._scenario.edges()
