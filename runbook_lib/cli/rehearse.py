@@ -80,7 +80,7 @@ def rehearse(
     end, the rollback's notebook included; it ends with 0 if that is the end which the scenario declares, with 3 if not.
 
     With --quick a team asks whether its own gates would have caught it: the plays take a second or two each, and --json
-    prints an array with one object a seed.
+    prints an array with one object a seed. A shift beyond the harm budget (gates.yaml, harm.users) is refused, too.
 
     Examples: [bold]runbook rehearse --scenario async_failing --start-phase 06[/bold]
 

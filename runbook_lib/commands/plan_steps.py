@@ -12,7 +12,16 @@ from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.planning.guard_math import propose
-from runbook_lib.judge.planning.schedule import Asked, ImpossibleError, Schedule, plan
+from runbook_lib.judge.planning.schedule import (
+    MOST_PER_DAY,
+    MOST_SOAK_H,
+    WEIGHTS,
+    YEARS,
+    Asked,
+    ImpossibleError,
+    Schedule,
+    plan,
+)
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.steps.alarm_odds import Submissions, demands, look
 from runbook_lib.steps.harm import watch_of
@@ -87,8 +96,7 @@ def planned(file: Path, values: Mapping[str, Any], asked: Options) -> Planned:
     """
     params = load_file(file, values)
     begins, by = _time("--from", asked.begin), _time("--by", asked.by)
-    if asked.requests_per_day < 0 or asked.users < 0:
-        raise UsageError("plan-steps: --requests-per-day and --users want a number above 0")
+    _in_range(asked)
     if asked.requests_per_day:
         seen = Submissions((asked.requests_per_day / 86_400,), None, known=False)
         begins = begins or dt.datetime.now(dt.UTC)
@@ -145,6 +153,34 @@ def _question(params: Params, seen: Submissions, begins: dt.datetime, asked: Opt
     )
 
 
+def _in_range(asked: Options) -> None:
+    """Refuses a number that no schedule can be made for.
+
+    Raises:
+        UsageError: with the option and its value.
+    """
+    first, last = WEIGHTS[0], WEIGHTS[-1]
+    for option, value, fits, expects in (
+        (
+            "--requests-per-day",
+            asked.requests_per_day,
+            0 <= asked.requests_per_day <= MOST_PER_DAY,
+            f"a number up to {MOST_PER_DAY:,.0f}, or 0 for what CloudWatch has seen",
+        ),
+        ("--users", asked.users, 0 <= asked.users <= MOST_PER_DAY, f"a number up to {MOST_PER_DAY:,.0f}"),
+        ("--first", asked.first, first <= asked.first <= last, f"{first:g} to {last:g} percent"),
+        ("--times", asked.times, 1 < asked.times <= last, f"more than 1, and at most {last:g}"),
+        (
+            "--least-soak",
+            asked.least_soak_h,
+            0 < asked.least_soak_h <= MOST_SOAK_H,
+            f"more than 0 h, and at most {MOST_SOAK_H} h: longer soaks are not proposed",
+        ),
+    ):
+        if not fits:
+            raise UsageError(f"plan-steps: {option} {value:g}: expects {expects}")
+
+
 def _time(option: str, text: str) -> dt.datetime | None:
     if not text:
         return None
@@ -152,6 +188,8 @@ def _time(option: str, text: str) -> dt.datetime | None:
         at = dt.datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{option} {text}: not an ISO 8601 time such as 2026-12-10T06:00:00Z") from None
+    if not YEARS[0] <= at.year <= YEARS[1]:
+        raise UsageError(f"{option} {text}: expects a year from {YEARS[0]} to {YEARS[1]}")
     return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
 
 

@@ -2,7 +2,7 @@
 
 Counted from the start, good hours before a failure hide it. So the test is a mixture over the moment from which the
 rate is worse than the limit. Half of its weight is on the start of the soak; the other half is shared among later
-starts, one after each part of the course (ten seconds) with a failure, the j-th with 6 / ((j + 5) (j + 6)) of that
+starts, one after each part of the course that has a failure, the j-th with 6 / ((j + 5) (j + 6)) of that
 half. Each start brings an e-process of its own on what came after it, the weights are fixed beforehand and add up to
 1, and a start is known when it comes, so the sum is an e-process too: by Ville's inequality it *ever* reaches 1/alpha
 in at most alpha of the soaks that are no worse than the limit (Shin, Ramdas & Rinaldo 2022, "E-detectors"; the starts

@@ -67,7 +67,8 @@ def found(
     last = len(course) if said.over is None else said.over + 1
     when = change.moment(bad[:last], n[:last], limit, prior) if said.later else change.Moment(0, 0, 0)
     starts = [one[0] for one in course]
-    until = None if said.over is None else starts[last] if last < len(course) else end
+    # Several parts may begin in the same ten seconds: it is over when later ones begin.
+    until = None if said.over is None else next((at for at in starts[last:] if at > starts[last - 1]), end)
     first = when.first
     return True, Since(
         starts[first],

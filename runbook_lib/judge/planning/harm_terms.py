@@ -13,7 +13,7 @@ from runbook_lib.judge.model import Gate, Look, bad_side
 Floats = NDArray[np.float64]
 
 PART_S, LONG_PART_S = 10.0, 60.0
-"""Length of a part of the course: as the evidence has it; and where most of those would hold a request."""
+"""Length of a part of the course: the evidence is at least as fine; and where most of those would hold a request."""
 HOURS = 24
 _MANY_PARTS = 3_000
 """Parts of one play that hold a request: beyond, longer ones are taken."""

@@ -12,6 +12,7 @@ earliest end of each weight is all that the next one has to know (Dijkstra 1959)
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,10 @@ MOST_SOAK_H = 48
 """Longer soaks are not proposed. Beyond 24 h, as long as AppConfig bakes, the guards watch no more until the look."""
 LONGER_H = (8.0, 12.0, 24.0)
 """Longer soaks that are tried where a failure might pass a short one."""
+MOST_PER_DAY = 1e7
+"""More requests a day than this are not planned for: what a guard may count to is tried one by one."""
+YEARS = (2000, 2999)
+"""First and last year in which a rollout may begin."""
 MOST_SAMPLES = 20_000
 """More requests than this no gate of a rate needs for a service that is well."""
 _COUNTED = ("rate", "quantile")
@@ -111,14 +116,23 @@ class Asked:
         Raises:
             ValueError: with the name and the value.
         """
-        numbers.positive(first=self.first, least_h=self.least_h)
-        numbers.finite(1.0, times=self.times)
-        if self.times <= 1:
-            raise ValueError(f"times is {self.times:g}: a step that is no larger than the one before leads nowhere")
-        if self.least_h > MOST_SOAK_H:
+        numbers.finite(0.0, **{f"per_s {hour}": rate for hour, rate in enumerate(self.per_s)})
+        per_day = sum(self.per_s) / len(self.per_s) * 86_400
+        if per_day > MOST_PER_DAY:
+            raise ValueError(f"{per_day:,.0f} requests a day: expects at most {MOST_PER_DAY:,.0f}")
+        if not WEIGHTS[0] <= self.first <= WEIGHTS[-1]:
+            raise ValueError(f"first is {self.first:g}: a step is {WEIGHTS[0]:g} to {WEIGHTS[-1]:g} percent")
+        if not 1 < self.times <= WEIGHTS[-1]:
             raise ValueError(
-                f"least_h is {self.least_h:g}: a soak is at most {MOST_SOAK_H} h, as long as AppConfig bakes"
+                f"times is {self.times:g}: expects more than 1, for a step that is no larger than the one before leads "
+                f"nowhere, and at most {WEIGHTS[-1]:g}"
             )
+        if not 0 < self.least_h <= MOST_SOAK_H:
+            raise ValueError(f"least_h is {self.least_h:g}: expects more than 0 h, and at most {MOST_SOAK_H} h")
+        if not YEARS[0] <= self.begins.year <= YEARS[1]:
+            raise ValueError(f"it begins in the year {self.begins.year}: expects {YEARS[0]} to {YEARS[1]}")
+        if self.users is not None:
+            numbers.count(1, users=self.users)
 
     @property
     def pause_s(self) -> float:
@@ -188,6 +202,14 @@ def plan(asked: Asked) -> Schedule:
     """
     if not any(asked.per_s):
         raise ImpossibleError("no requests were seen, and without traffic no soak can promote anything")
+    start = max(one for one in WEIGHTS if one <= asked.first)
+    gaps = [(low, high) for low, high in itertools.pairwise(WEIGHTS) if low >= start]
+    if wide := [gap for gap in gaps if gap[1] > gap[0] * asked.times]:
+        least = math.ceil(100 * max(high / low for low, high in gaps)) / 100
+        raise ImpossibleError(
+            f"no step that is tried is above {wide[0][0]:g} % and at most {asked.times:g} times as large: the next is "
+            f"{wide[0][1]:g} %; allow {least:g} times (--times {least:g})"
+        )
     wanted = needed(asked)
     if wanted is None:
         raise ImpossibleError(
@@ -273,6 +295,7 @@ def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str
     """Why 100 % is not reached, and what would help."""
     per_day = sum(asked.per_s) / len(asked.per_s) * 86_400
     about = f"{per_day:,.0f} requests a day"
+    start = max(one for one in WEIGHTS if one <= asked.first)
     over = next((one for one in refused if one.percent == 100.0), refused[-1] if refused else None)
     if over is not None:
         cost = "is not stopped by its soak" if over.users is None else f"harms up to {over.users:,.0f} users"
@@ -281,12 +304,11 @@ def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str
             f"at {over.percent:g} % of {about} a failure of {over.worst * 100:.0f} % {cost}, and the budget is "
             f"{asked.users:,}; {held}: look more often than every {asked.watch.every_min:g} min, or allow more users"
         )
-    tried = min(asked.first if not most else most * asked.times, 100.0)
-    enough = (one for one in range(1, 101) if soak(asked, float(one), asked.begins, wanted))
+    enough = (one for one in WEIGHTS if soak(asked, one, asked.begins, wanted))
     least = next(enough, None)
-    more = f"begin with {least} % (--first {least})" if least else "not even 100 % would have them"
-    some = per_day / HOURS * MOST_SOAK_H * tried / 100
+    more = f"begin with {least:g} % (--first {least:g})" if least else "not even 100 % would have them"
+    some = per_day / HOURS * MOST_SOAK_H * start / 100
     return (
-        f"at {tried:g} % of {about} {MOST_SOAK_H} h hold some {some:,.0f}, and a proof "
+        f"at {start:g} % of {about} {MOST_SOAK_H} h hold some {some:,.0f}, and a proof "
         f"takes {wanted:,} with a chance of {asked.power * 100:g} %: {more}, or have more requests (runbook probe)"
     )

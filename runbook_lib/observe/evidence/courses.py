@@ -1,8 +1,8 @@
 """How the figures of a gate went, in the order of time: what the test for a change is made on. Pure.
 
-The finest that is known: ten seconds of the jobs table, a minute of what CloudWatch counts, five minutes of its
-latencies, an hour's quarter of the split. A course may say less than the figures of the whole time, and never more.
-Where nothing failed there is no course: without a failure there is no change.
+The finest that is known: the order of the jobs in their table, ten seconds of how long they took, a minute of what
+CloudWatch counts, five minutes of its latencies, an hour's quarter of the split. A course may say less than the figures
+of the whole time, and never more. Where nothing failed there is no course: without a failure there is no change.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,11 +19,11 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, parse, utc
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.logs import signature
-from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, joined
+from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, joined, ordered
 from runbook_lib.params.load import Params
 
 STEP_S = 60 // STEPS_A_MINUTE
-"""How finely it is kept when a job came that was no success."""
+"""How finely it is kept when a job came; in which order failures came among the others is kept beside it."""
 _FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
 
 
@@ -135,27 +135,24 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
         counts["duplicates"] += before is not None
         users[key] = fate if before is None else before.joined(fate)
     errors: Counter[str] = Counter()
-    steps = defaultdict[int, list[int]](lambda: [0, 0])
     timed, quota_at = list[tuple[float, int]](), list[int]()
     for fate in users.values():
         counts[fate.name] += 1
         at = int(fate.created.timestamp() // STEP_S)
-        step = steps[at]
         if fate.seconds is not None:
             timed.append((fate.seconds, at))
-        step[0] += fate.name != "completed"
-        step[1] += 1
         if fate.error is not None:
             errors[signature(fate.error)] += 1
             if PATTERN.search(fate.error):
                 counts["quota"] += 1
                 quota_at.append(at)
     timed.sort()
+    course = ordered((fate.created.timestamp(), fate.name != "completed") for fate in users.values())
     return Segment(
         start=window.start,
         end=window.end,
         end_settled=end_settled,
-        steps=joined(((place, bad, n) for place, (bad, n) in sorted(steps.items())), STEPS_A_MINUTE),
+        steps=joined(course, STEPS_A_MINUTE),
         generation_s=tuple(seconds for seconds, _ in timed),
         generation_at=tuple(at for _, at in timed),
         quota_at=tuple(sorted(quota_at)),

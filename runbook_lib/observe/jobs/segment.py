@@ -16,6 +16,10 @@ from runbook_lib.judge.terms import Frozen
 STEPS_A_MINUTE = 6
 """Of ten seconds."""
 QUARTER_S = 900
+ONE_BY_ONE = 90
+"""Failures of a quarter of an hour that are kept one by one: as many as it has steps."""
+Row = tuple[int, int, int]
+"""Number of the step of time since the epoch, failures, jobs."""
 
 
 class Segment(Frozen):
@@ -52,8 +56,8 @@ class Segment(Frozen):
     blocks: tuple[tuple[int, int, int], ...] = ()
     """`steps` by quarters of an hour, as in records from before there were steps."""
     steps: tuple[tuple[int, int, int], ...] = ()
-    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; steps without a failure
-    are joined with those before them in the same minute."""
+    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; ten seconds have a row up
+    to each failure (`ordered`), and rows without a failure are joined with those before them in the same minute."""
     quota: int = 0
     """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
     quota_at: tuple[int, ...] = ()
@@ -144,13 +148,44 @@ def merge(segments: Sequence[Segment]) -> Segment:
     )
 
 
-def added_up(counts: Iterable[Iterable[tuple[int, int, int]]]) -> tuple[tuple[int, int, int], ...]:
-    """(place, bad, n) of several counts, each place once, in order."""
-    sums = defaultdict[int, list[int]](lambda: [0, 0])
-    for place, bad, n in itertools.chain.from_iterable(counts):
-        sums[place][0] += bad
-        sums[place][1] += n
-    return tuple((place, bad, n) for place, (bad, n) in sorted(sums.items()))
+def added_up(counts: Iterable[Iterable[Row]]) -> tuple[Row, ...]:
+    """(place, bad, n) of several counts, in order. A place that one count alone has keeps its rows; what several counts
+    say of a place is one row, for the order among them is not known.
+    """
+    found = defaultdict[int, list[list[Row]]](list)
+    for one in counts:
+        for place, rows in itertools.groupby(one, key=lambda row: row[0]):
+            found[place].append(list(rows))
+    return tuple(row for place in sorted(found) for row in _one_place(place, found[place]))
+
+
+def _one_place(place: int, counts: list[list[Row]]) -> list[Row]:
+    if len(counts) == 1:
+        return counts[0]
+    rows = list(itertools.chain.from_iterable(counts))
+    return [(place, sum(bad for _, bad, _ in rows), sum(n for _, _, n in rows))]
+
+
+def ordered(jobs: Iterable[tuple[float, bool]]) -> tuple[Row, ...]:
+    """Jobs as rows: the ten seconds of each are cut after each failure, so that its place among the others is kept.
+
+    Of one moment no order is known. After `ONE_BY_ONE` failures in a quarter of an hour the rest of it is not cut, so
+    that rows stay few; that is known when it comes, as a test that looks at any time needs it.
+
+    Args:
+        jobs: epoch seconds at which each was created, and whether it was no success.
+    """
+    rows, cut, quarter, seen = list[Row](), True, -1, 0
+    for at, same in itertools.groupby(sorted(jobs), key=lambda job: job[0]):
+        failed = [bad for _, bad in same]
+        place = int(at // (60 // STEPS_A_MINUTE))
+        if int(at // QUARTER_S) != quarter:
+            quarter, seen = int(at // QUARTER_S), 0
+        _, bad, n = (0, 0, 0) if cut or rows[-1][0] != place else rows.pop()
+        rows.append((place, bad + sum(failed), n + len(failed)))
+        cut = any(failed) and seen < ONE_BY_ONE
+        seen += sum(failed)
+    return tuple(rows)
 
 
 def joined(counts: Iterable[tuple[int, int, int]], within: int) -> tuple[tuple[int, int, int], ...]:

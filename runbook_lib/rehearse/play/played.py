@@ -64,7 +64,8 @@ class Ended:
     phase: str
     """Number of the notebook in which it was caught; empty if it was not."""
     by: str
-    """`watch` (an interim look), `look` (a declared one) or `AppConfig`; empty if nobody."""
+    """`watch` (an interim look), `look` (a declared one), `AppConfig`, or `budget` (the shift was refused before it was
+    made: `harm.users`); empty if nobody."""
     rollback: int | None
     """Scenario of the rollback that the decision names."""
     detect_s: Seconds | None

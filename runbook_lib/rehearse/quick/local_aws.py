@@ -20,18 +20,12 @@ from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.jobs import Job
 from runbook_lib.rehearse.world.own import Told
+from runbook_lib.rehearse.world.own_metrics import Key, key_of
 from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, item
 from runbook_lib.rehearse.world.rows import ID, SIGNALS, Floats, Rows
 from runbook_lib.rehearse.world.targets import Target
 
-Key = tuple[str, str, frozenset[tuple[str, str]]]
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
-
-
-def key_of(metric: dict[str, Any]) -> Key:
-    """The address of a metric, whatever order its dimensions come in."""
-    pairs = ((one["Name"], one["Value"]) for one in metric.get("Dimensions") or ())
-    return metric["Namespace"], metric["MetricName"], frozenset(pairs)
 
 
 class _Column:
@@ -188,8 +182,9 @@ def statistics(values: Floats, first: NDArray[np.intp], stat: str) -> Floats:
         return np.maximum.reduceat(values, first)
     if stat == "Minimum":
         return np.minimum.reduceat(values, first)
-    if stat == "SampleCount":
-        return np.diff(np.append(first, len(values))).astype(float)
+    if stat in ("SampleCount", "Average"):
+        count = np.diff(np.append(first, len(values))).astype(float)
+        return count if stat == "SampleCount" else np.add.reduceat(values, first) / count
     if stat.startswith("p"):
         return _percentiles(values, first, float(stat[1:]))
     raise ValueError(f"statistic {stat} is not answered in this process")

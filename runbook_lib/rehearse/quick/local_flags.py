@@ -19,7 +19,8 @@ from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator import alarm_clock
-from runbook_lib.rehearse.quick.local_aws import LocalMetrics, key_of, statistics
+from runbook_lib.rehearse.quick.local_aws import LocalMetrics, statistics
+from runbook_lib.rehearse.world.own_metrics import key_of
 
 BAKE = dt.timedelta(hours=24)
 

@@ -55,9 +55,9 @@ def play(seed: int, *, params: Params, scenario: Scenario, start_phase: str = ""
     """Plays `scenario` once, from `start_phase` (06, 07, 08) on; empty: from the phase of its first fault."""
     player = InProcess(params, scenario, seed, start_phase)
     ended, truth = player.play(), player.world.truth
-    first = player.world.flags.deployments[0].started_at or ""
     now = player.decided_at.timestamp() - params.service.job_deadline_s
-    submitted, succeeded = truth.users(_epoch(first), now)
+    shifts = player.world.flags.deployments
+    submitted, succeeded = truth.users(_epoch(shifts[0].started_at or ""), now) if shifts else (0, 0)
     judged = player.judged
     wrong = tuple(ended.wrong(scenario)) if scenario.expected is not None else ()
     return QuickPlay(

@@ -78,8 +78,10 @@ class InProcess:
             reason=outcome.told,
         )
 
-    def detected(self) -> Seconds:
-        """Until the decision, or AppConfig's own rollback."""
+    def detected(self) -> Seconds | None:
+        """Until the decision, or AppConfig's own rollback; None: no weight ever was in force."""
+        if not self.world.flags.deployments:
+            return None
         first, newest = self.world.flags.deployments[0], self.world.flags.deployments[-1]
         return detected_s(self.world.service, newest.taken_back_at or self.world.now, first.started_at or "")
 
@@ -136,12 +138,25 @@ class _Soak:
         self.about = describe(release=play.params.release, notebook=notebook, attempt=play.params.attempt, run="bench")
 
     def walk(self) -> tuple[Outcome, str]:
-        """The decision that ends the phase, and by whom it was caught: `watch`, `look` or `AppConfig`."""
+        """The decision that ends the phase, and by whom it was caught: `watch`, `look`, `AppConfig` or `budget`."""
         world = self.world
+        if refused := self.beyond_budget():
+            return refused, "budget"
         over = self.spec.before_percent if self.play.scenario.by_hand else 0.0
         world.flags.shift(self.spec.percent, world.now, self.about, over=over)
         world.service.live_by(world.service.scenario.begun(self.notebook, world.service.hour))
         return self.looks()
+
+    def beyond_budget(self) -> Outcome | None:
+        """Why the phase's notebook would not make the shift: what a failure would cost the users; None: it would."""
+        if self.params.policy.harm.users is None:
+            return None
+        from runbook_lib.steps import alarm_odds, harm
+
+        seen = alarm_odds.look(self.world.metrics, self.params, self.world.now)
+        found = harm.of_phase(self.params, self.notebook, seen, float(self.world.now.hour))
+        one = harm.harm_check(self.params, found, required=True)
+        return None if one.ok else Outcome(decision=Decision.HOLD, reason=one.reason, next="Put that right first.")
 
     def looks(self) -> tuple[Outcome, str]:
         """Looks, from now on until one decides."""

@@ -142,6 +142,9 @@ class Fault(Finite):
                 raise ValueError(
                     f"fault '{self.name}' drops {share:g} of the minutes of '{name}': expects a share, 0 to 1"
                 )
+        for name, level in self.measures.items():
+            if level is not None and level < 0:
+                raise ValueError(f"fault '{self.name}' sets measure '{name}' to {level:g}: expects 0 or more, or null")
         if strangers := sorted(named - set(ID)):
             raise ValueError(f"fault '{self.name}' names unknown signal '{strangers[0]}'; {hint(strangers[0], ID)}")
         if self.shape == "nightly" and self.to_hour <= self.from_hour:

@@ -2,37 +2,31 @@
 
 Nothing is known of them but the declaration and its gate. So on a good day each is well within its target, and a fault
 says how it is meanwhile (`measures` of a fault). Requests count and are timed one by one; levels are told once a
-minute. The same numbers come out however time is cut into steps.
+minute, so that the statistic that is asked is the level, whichever it is. A metric of several measures has one run of
+points (`own_metrics`). The same numbers come out however time is cut into steps.
 """
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from runbook_lib.base.errors import UsageError
-from runbook_lib.base.nearest import hint
-from runbook_lib.judge.model import Gate
-from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
-from runbook_lib.params.measures import Measure, Side, metric_id
-from runbook_lib.params.metrics import METRICS
 from runbook_lib.rehearse.world.arrivals import HOUR_S
+from runbook_lib.rehearse.world.own_metrics import DAY_MIN, GAUGE_MIN, SPREAD, Key, OwnMetrics, Part
 from runbook_lib.rehearse.world.rows import Floats
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.step import WorldStep
 
-MINUTE_S, DAY_MIN = 60.0, 1440.0
-FAILING = 0.1
-"""On a good day this share of what the target allows fails."""
+MINUTE_S = 60.0
 WAVERS = 0.1
-"""A level goes up and down by this much of it."""
-SPREAD = 0.5
-"""Sigma of the lognormal times."""
+"""A level goes up and down by this much of it, from one period of a gauge to the next."""
 
 
 class Told(NamedTuple):
@@ -44,6 +38,10 @@ class Told(NamedTuple):
     value: Floats
 
 
+Points = tuple[Floats, Floats]
+"""Times, ascending, and values."""
+
+
 class Own:
     """The metrics of the service's own in one world.
 
@@ -52,18 +50,11 @@ class Own:
         seed: of the world.
 
     Raises:
-        UsageError: a fault names a measure that no gate is judged on.
+        UsageError: what a fault sets of the measures cannot be played.
     """
 
     def __init__(self, params: Params, scenario: Scenario, seed: int) -> None:
-        self._params, self._seed = params, seed
-        self._judged = params.policy.judged
-        for fault in scenario.faults:
-            for name in sorted(fault.measures.keys() - self._judged.keys()):
-                raise UsageError(
-                    f"fault '{fault.name}' of scenario '{scenario.name}' sets measure '{name}', which no gate of "
-                    f"gates.yaml is judged on; {hint(name, self._judged)}".rstrip("; ")
-                )
+        self._metrics, self._seed = OwnMetrics(params, scenario), seed
 
     def tell(self, step: WorldStep, scenario: Scenario, origin: float) -> list[Told]:
         """What is published of a step.
@@ -71,78 +62,128 @@ class Own:
         Args:
             origin: epoch seconds from which the scenario's hours are counted.
         """
-        told: dict[str, Told] = {}  # several measures may be made of one metric
         asked = step.requests.at[step.requests.is_async]
         minutes: Floats = MINUTE_S * np.arange(
             np.ceil(step.start / MINUTE_S), np.ceil(step.end / MINUTE_S), dtype=float
         )
-        for name, own in self._judged.items():
-            gate = next(one for one in self._params.policy.gates if one.measure == name)
-            counted = own.kind in ("rate", "quantile") or (own.kind == "amount" and own.of is not None)
-            at: Floats = asked if counted else minutes
-            level = _level(scenario, name, good_day(gate), (at - origin) / HOUR_S)
-            known = ~np.isnan(level)
-            at, level = at[known], level[known]
-            chance = _uniform(at, f"{self._seed}:{name}")
-            for side, when, value in _points(gate, own, at, level, chance):
-                id = metric_id(name, side, own.sides[side])
-                if id not in METRICS and len(when):  # those of the catalogue the world publishes already
-                    where = address(self._params.metric(id), self._params)
-                    told.setdefault(str(where), Told(where, when, value))
-        return list(told.values())
+        play = _Play(self._metrics, self._seed, asked, minutes, lambda at: (at - origin) / HOUR_S, scenario)
+        told = ((where, *play.points(key)) for key, where in self._metrics.published.items())
+        return [Told(where, at, value) for where, at, value in told if len(at)]
 
 
-def good_day(gate: Gate) -> float:
-    """A rate's failing share, or the level in the gate's unit, of a service that is well."""
-    limit = gate.target.limit
-    if gate.kind == "rate":
-        return FAILING * (1 - limit if gate.higher_is_better else limit)
-    if not gate.higher_is_better:
-        return limit / 2
-    return (1 + limit) / 2 if gate.unit == "ratio" else 2 * limit
+class _Play:
+    """One step of time: each metric's points, made once."""
+
+    def __init__(
+        self,
+        metrics: OwnMetrics,
+        seed: int,
+        asked: Floats,
+        minutes: Floats,
+        hour: Callable[[Floats], Floats],
+        scenario: Scenario,
+    ) -> None:
+        self._metrics, self._seed, self._asked, self._minutes = metrics, seed, asked, minutes
+        self._hour, self._scenario = hour, scenario
+        self.points = functools.cache(self._points)
+
+    def _points(self, key: Key) -> Points:
+        """Those of a metric of the service's own."""
+        players = self._metrics.players.get(key, [])
+        if not players:
+            made = self._metrics.made_of(key)
+            at = self._asked if any(map(self._metrics.by_request, made)) else self._minutes
+            at = at[~self._silent(made, at)]
+            return at, np.ones(len(at))
+        parts = [self._played(one, players) for one in players]
+        at, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(at, kind="stable")
+        at, value = at[order], value[order]
+        known = ~self._silent(self._metrics.made_of(key), at)
+        return at[known], value[known]
+
+    def _played(self, part: Part, players: list[Part]) -> Points:
+        """What a player of a metric publishes while it is the one that plays."""
+        at = self._times(part)
+        hour = self._hour(at)
+        mine = self._faulty(part, hour)
+        if part is players[0]:
+            mine |= ~np.any([self._faulty(one, hour) for one in players], axis=0)
+        at = at[mine]
+        return _figure(part, at, self._level(part, hour[mine]), self._seed, silent=self._metrics.silent_at_zero(part))
+
+    def _times(self, part: Part) -> Floats:
+        """When there is something to count or to tell."""
+        among = self._metrics.among(part)
+        if not among:
+            return self._asked if self._metrics.by_request(part) else self._minutes
+        at, value = self.points(part.sides["of"].key)
+        return at[value > 0] if part.sides["of"].stat == "Sum" else at
+
+    def _level(self, part: Part, hour: Floats) -> Floats:
+        """How the measure is at each hour; NaN: nothing is published."""
+        return self._in_force(part, hour)[0]
+
+    def _faulty(self, part: Part, hour: Floats) -> NDArray[np.bool_]:
+        """Whether a fault says how it is."""
+        return self._in_force(part, hour)[1]
+
+    def _silent(self, parts: list[Part], at: Floats) -> NDArray[np.bool_]:
+        """Whether a fault silences one of the measures, and with it what it is made of."""
+        return np.asarray(np.any([np.isnan(self._level(one, self._hour(at))) for one in parts], axis=0))
+
+    def _in_force(self, part: Part, hour: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        edges = self._scenario.edges()
+        levels, faulty = [], []
+        for at in (0.0, *edges):
+            level, on = part.usual, False
+            for fault in self._scenario.faults:
+                if part.name in fault.measures and (share := fault.level(at)):
+                    wanted, on = fault.measures[part.name], True
+                    level = np.nan if wanted is None else level + share * (wanted - level)
+            levels.append(level)
+            faulty.append(on)
+        place = np.searchsorted(np.asarray(edges), hour, side="right")
+        return np.asarray(levels)[place], np.asarray(faulty)[place]
 
 
-def _level(scenario: Scenario, name: str, usual: float, hour: Floats) -> Floats:
-    """How the measure is at each hour; NaN: nothing is published."""
-    edges = scenario.edges()
-    levels = []
-    for at in (0.0, *edges):
-        level = usual
-        for fault in scenario.faults:
-            if name in fault.measures and (share := fault.level(at)):
-                wanted = fault.measures[name]
-                level = np.nan if wanted is None else level + share * (wanted - level)
-        levels.append(level)
-    return np.asarray(levels)[np.searchsorted(np.asarray(edges), hour, side="right")]
-
-
-def _points(
-    gate: Gate, own: Measure, at: Floats, level: Floats, chance: Floats
-) -> Iterator[tuple[Side, Floats, Floats]]:
-    """Each side with its times and values; a counter that is said to be silent at zero has no zeros."""
-    one = np.ones(len(at))
+def _figure(part: Part, at: Floats, level: Floats, seed: int, *, silent: bool) -> Points:
+    """The points that make a measure's figure be at `level`; none where that is NaN."""
+    known = ~np.isnan(level)
+    at, level = at[known], level[known]
+    own, gate, salt = part.own, part.gate, f"{seed}:{part.name}"
     if own.kind == "rate":
-        side: Side = "bad" if own.bad is not None else "good"
-        hit = (chance < level) == (side == "bad")
-        shown = hit if own.zero_while is not None else np.ones(len(at), dtype=bool)
-        yield side, at[shown], hit[shown].astype(float)
-    elif own.kind == "quantile":
-        middle = ndtri(gate.quantile or 0.5)
-        yield "value", at, own.divided_by * level * np.exp(SPREAD * (ndtri(np.clip(chance, 1e-9, 1 - 1e-9)) - middle))
-    else:
+        hit = (_uniform(at, salt) < level) == (part.figure == "bad")
+        shown = hit if silent else np.ones(len(at), dtype=bool)
+        return at[shown], hit[shown].astype(float)
+    if own.kind == "quantile":
+        chance, middle = _uniform(at, salt), ndtri(gate.quantile or 0.5)
+        return at, own.divided_by * level * np.exp(SPREAD * (ndtri(np.clip(chance, 1e-9, 1 - 1e-9)) - middle))
+    if not gate.constant and own.kind == "gauge":
         # A level wavers on its good side: it is what the fault says at its worst.
-        wavers = (
-            1.0 if gate.constant or own.kind == "amount" else 1 + WAVERS * chance * (1 if gate.higher_is_better else -1)
-        )
-        value = level * wavers
-        if own.kind == "amount" and own.of is None and own.stat("value") == "Sum":
-            value = value / DAY_MIN
-        if gate.unit == "ratio" and own.of is not None:
-            value = np.minimum(value, 1.0)
-        yield "value", at, own.divided_by * (np.round(value) if gate.unit == "messages" else value)
-    for other in ("of", "zero_while"):
-        if other in own.sides:
-            yield other, at, one
+        period = GAUGE_MIN * MINUTE_S
+        wave = WAVERS * _uniform(np.floor(at / period) * period, salt)
+        level = level * (1 + wave * (1 if gate.higher_is_better else -1))
+    if gate.unit == "ratio":
+        level = np.minimum(level, 1.0)
+    return _told(part, at, own.divided_by * level)
+
+
+def _told(part: Part, at: Floats, level: Floats) -> Points:
+    """Points whose statistic, divided by that of `of`, is `level` in a period."""
+    main, of = part.main, part.sides.get("of")
+    minutes = GAUGE_MIN if part.own.kind == "gauge" else DAY_MIN
+    adding = (main.adds_up, of is not None and of.adds_up)
+    each = level * {(True, False): 1 / minutes, (False, True): float(minutes)}.get(adding, 1.0)
+    whole = part.gate.unit == "messages"
+    if not main.adds_up or (main.stat == "Sum" and not whole):
+        return at, np.round(each) if whole else each
+    # Whole numbers: as many after k minutes as k times the rate has room for.
+    minute = np.round(at / MINUTE_S)
+    count = (np.floor(minute * each + each + 1e-6) - np.floor(minute * each + 1e-6)).astype(int)
+    if main.stat == "Sum":
+        return at, count.astype(float)
+    return np.repeat(at, count), np.ones(int(count.sum()))
 
 
 def _uniform(at: Floats, salt: str) -> Floats:

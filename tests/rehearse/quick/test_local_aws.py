@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window
 from runbook_lib.observe.metrics.fetch import Answers, Series
-from runbook_lib.rehearse.quick.local_aws import _Column
+from runbook_lib.params.metrics import STATISTICS
+from runbook_lib.rehearse.quick.local_aws import _Column, statistics
 
 START = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
 STAMPS = st.lists(st.integers(0, 20).map(float), max_size=8)
@@ -41,3 +42,14 @@ def test_the_points_within_a_window_are_those_between_its_ends(minutes: set[int]
     found = Answers(raw=[], series={"m:Sum": series})
     assert found.within("m:Sum", window) == [value for at, value in points if window.start <= at < window.end]
     assert found.within("other:Sum", window) == []
+
+
+@given(st.lists(st.lists(st.floats(0, 1e6), min_size=1, max_size=9), min_size=1, max_size=9))
+def test_every_statistic_that_a_policy_may_ask_for_is_answered(runs: list[list[float]]) -> None:
+    values, first = np.concatenate(runs), np.cumsum([0, *map(len, runs[:-1])])
+    by_hand = {"Sum": np.sum, "Average": np.mean, "Maximum": np.max, "Minimum": np.min, "SampleCount": len}
+    assert by_hand.keys() == set(STATISTICS)
+    for stat, of in by_hand.items():
+        np.testing.assert_allclose(statistics(values, first, stat), [of(run) for run in runs])  # type: ignore[operator]
+    for share in (0, 50, 99.9, 100):
+        np.testing.assert_allclose(statistics(values, first, f"p{share}"), [np.percentile(run, share) for run in runs])

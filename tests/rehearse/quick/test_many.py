@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,14 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.app import app
 from runbook_lib.cli.rehearse import _PLAYS
 from runbook_lib.cli.terminal import fitted
+from runbook_lib.judge.planning.harm import forecast
 from runbook_lib.judge.terms import Decision
-from runbook_lib.params.load import load_file, params_dir
+from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.rehearse.quick import many
 from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
 from runbook_lib.rehearse.world.scenario import load
+from runbook_lib.steps import harm
 
 OURS = """
 name: ours
@@ -194,3 +198,19 @@ def test_a_mistake_in_ones_own_scenario_is_one_sentence_with_the_nearest_name(
         call("--scenario", path, "--quick")
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def budgeted(users: int) -> Params:
+    params = load_file(params_dir() / "prod.yaml")
+    harm = params.policy.harm.model_copy(update={"users": users})
+    return params.model_copy(update={"policy": params.policy.model_copy(update={"harm": harm})})
+
+
+def test_a_shift_that_may_harm_more_users_than_the_budget_is_not_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harm, "forecast", partial(forecast, shares=(0.5,), begins=(0.0,)))
+    monkeypatch.setattr(harm, "mended", lambda *_: ())  # what would hold it is played again and again
+    found = many.play(3, params=budgeted(1), scenario=load("async_failing"))
+    assert (found.ended.decision, found.ended.phase, found.ended.by) == ("HOLD", "06", "budget")
+    assert "the budget is 1 user (gates.yaml, harm)" in found.ended.reason
+    assert (found.ended.detect_s, found.submitted) == (None, 0)
+    assert many.play(3, params=budgeted(10_000), scenario=load("async_failing")).ended.decision == "ROLLBACK"

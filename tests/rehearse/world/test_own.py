@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.world.behaviour import Fault
-from runbook_lib.rehearse.world.own import Own, good_day
+from runbook_lib.rehearse.world.own import Own
+from runbook_lib.rehearse.world.own_metrics import good_day
 from runbook_lib.rehearse.world.scenario import load
 from tests import own_gates
 

@@ -38,6 +38,7 @@ def test_a_pulse_comes_back_and_a_night_is_over_in_the_morning() -> None:
         ({"shape": "nightly", "from_hour": 6, "to_hour": 5}, "to_hour 5 is not after from_hour 6"),
         ({"shape": "pulse", "pulse_min": 240, "every_h": 4}, "never ends"),
         ({"dropped": {"sync_count": 1.5}}, "expects a share"),
+        ({"measures": {"declined": -0.1}}, "sets measure 'declined' to -0.1: expects 0 or more, or null"),
         ({"stuck": ("sync_cuont",)}, "unknown signal 'sync_cuont'"),
         ({"scaled": {"sync_cuont": 2.0}}, "unknown signal 'sync_cuont'"),
     ],
