@@ -29,15 +29,21 @@ class Threshold(Frozen):
         return bool(_OPERATORS[self.op](value, self.limit))
 
     def __str__(self) -> str:
-        return f"{self.op} {self.limit:g}"
+        short = f"{self.limit:g}"
+        return f"{self.op} {short if float(short) == self.limit else repr(self.limit)}"
+
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
 def _threshold(raw: object) -> object:
     if isinstance(raw, str):
-        match = re.fullmatch(r"\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*", raw)
+        match = re.fullmatch(rf"\s*(<=|>=|<|>)\s*({_NUMBER})\s*", raw, re.ASCII)
         if not match:
             raise ValueError(f"{raw!r} is not a comparison such as '> 0.99'")
         return Threshold(op=match[1], limit=float(match[2]))
+    if not isinstance(raw, Threshold | Mapping):
+        raise ValueError("expects a comparison in quotes, such as '> 0.99'")
     return raw
 
 
