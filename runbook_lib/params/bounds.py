@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from runbook_lib.params.measures import SIDES
 from runbook_lib.params.sentence import shown
 
 Said = tuple[str, object, str]
@@ -59,7 +60,7 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "rollbacks.*.throttling.peak_h": (0.1, _MONTH_H),
     "rollbacks.*.throttling.times_peak": (1, 1000),
     "measures.*.divided_by": ANY,
-    "measures.*.*.period_s": (60, _DAY_S),
+    **{f"measures.*.{side}.period_s": (60, _DAY_S) for side in SIDES},
     "gates.*.margin": (0.0001, 0.5),
     "gates.*.quantile": (0.01, 0.999),
     "gates.*.steady": (0.5, 1),
@@ -105,7 +106,7 @@ def check(model: BaseModel) -> Iterator[Said]:
 
 def _number(key: str, kind: str, value: float) -> Iterator[Said]:
     least, most = NUMBERS.get(kind, ANY)
-    if value != 0 and not least <= abs(value) <= most:
+    if value != 0 and not max(least, ANY[0]) <= abs(value) <= most:
         wanted = f"expects {least:g} to {most:g}" if kind in NUMBERS else f"no number of {least:g} to {most:g}"
         yield key, f"{value:g}" if isinstance(value, float) else shown(value), wanted
 

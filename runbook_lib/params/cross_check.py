@@ -82,7 +82,7 @@ def check_file(file: str, found: Any, params: Params) -> None:
 def _refuse(file: Path, names: Iterator[Named]) -> None:
     for key, value, known in names:
         if value not in known:
-            there = hint(value, known) or f"there are {', '.join(sorted(known))}"
+            there = hint(value, known) or f"there are {len(known)}, from '{min(known)}' to '{max(known)}'"
             raise UsageError(one_line(f"{placed(file, key)}: '{key}' names '{value}', which is not there; {there}"))
 
 

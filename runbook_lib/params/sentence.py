@@ -39,8 +39,8 @@ _EXPECTED = {
     "string_too_short": "expects text of {min_length} or more characters",
     "string_too_long": "expects text of {max_length} characters at most",
     "string_pattern_mismatch": "expects text of the form {pattern}",
-    "too_short": "expects {min_length} or more, not {actual_length}",
-    "too_long": "expects {max_length} at most, not {actual_length}",
+    "too_short": "expects {min_length} or more of them",
+    "too_long": "expects {max_length} of them at most",
 }
 """Kind of pydantic's error to what is said instead; the fields are those of its context."""
 
@@ -76,7 +76,7 @@ def sentence(
     if file is not None and not overridden and (line := line_of(file, at)):
         source = f"{source}, line {line}"
     if kind == "extra_forbidden":
-        there = hint(at[-1], _fields(model, at[:-1]))
+        there = hint(at[-1], fields_at(model, at[:-1]))
         return one_line(f"{source}: unknown key '{key}' (value {shown(value)})" + (f"; {there}" if there else ""))
     if kind == "missing":
         return f"{source}: '{key}' is missing"
@@ -103,7 +103,8 @@ def shown(value: Any) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters, which a name in it may have."""
+    """Without line breaks, control characters and endless words, which a name in it may have."""
+    text = re.sub(r"(\S{100})\S{50,}", r"\1…", text)
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
@@ -111,6 +112,8 @@ def _named(at: Sequence[int | str], values: Any) -> list[str]:
     """The path in names: an item of a list by its `id`, where it has one."""
     path, inner = list[str](), values
     for part in at:
+        if part == "[key]":  # what pydantic calls a name that is wrong itself
+            continue
         try:
             inner = inner[part]
         except (LookupError, TypeError):
@@ -120,7 +123,7 @@ def _named(at: Sequence[int | str], values: Any) -> list[str]:
     return path
 
 
-def _fields(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
+def fields_at(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
     """Names of the fields that a model has at `path` within it."""
     types: list[Any] = [model]
     for part in path:
