@@ -157,9 +157,14 @@ def powers_of(params: Params, seen: Submissions) -> Any:
     name, phase = next(iter(params.policy.phases_of("prod").items()))
     policy = params.policy
     return powers(
-        points, policy.gates, phase=name, percent=phase.percent, looks=phase.looks, samples=policy.baseline.samples,
+        points,
+        policy.gates,
+        phase=name,
+        percent=phase.percent,
+        looks=phase.looks,
+        samples=policy.baseline.samples,
         power=policy.baseline.power,
-    )  # fmt: skip
+    )
 
 
 def _judged(params: Params, n: int) -> None:
@@ -176,6 +181,12 @@ def _judged(params: Params, n: int) -> None:
                     sound = sound.model_copy(update={"n": 0, "bad": None if sound.bad is None else 0})
                 evidence[gate.measure] = supposed(gate, sound) if gate.against else sound
             judge_all(
-                policy.gates, evidence, look=look, looks=looks, confidence=policy.confidence,
-                alpha_early=policy.alpha_early, prior=policy.early_prior, alphas=policy.alphas,
-            )  # fmt: skip
+                policy.gates,
+                evidence,
+                look=look,
+                looks=looks,
+                confidence=policy.confidence,
+                alpha_early=policy.alpha_early,
+                prior=policy.early_prior,
+                alphas=policy.alphas,
+            )

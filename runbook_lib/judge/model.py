@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -31,9 +32,6 @@ class Threshold(Frozen):
     def __str__(self) -> str:
         short = f"{self.limit:g}"
         return f"{self.op} {short if float(short) == self.limit else repr(self.limit)}"
-
-
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 
 
 def _threshold(raw: object) -> object:
@@ -121,9 +119,7 @@ class Gate(Frozen):
         if self.against is None and self.margin is not None:
             raise ValueError(f"margin {self.margin:g} without `against`: say what the gate compares with")
         if self.against is not None and self.margin is None:
-            raise ValueError(
-                f"against {self.against} needs its `margin`: how much worse is still as good, such as 0.01"
-            )
+            raise ValueError(f"against {self.against} needs its `margin`: how much worse is as good, such as 0.01")
         if self.against is not None and self.kind not in ("rate", "quantile"):
             raise ValueError(
                 f"against {self.against}: a gate of kind {self.kind} cannot be compared, only a rate or a quantile"

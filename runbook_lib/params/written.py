@@ -1,7 +1,7 @@
 """What a person wrote, made ready to be read strictly: `true` is no number, `"100"` no whole one, `"no"` not false.
 
 YAML has lists where the models have tuples, dates that may stand in quotes, and text for a number such as `1e-3`. They
-are turned into what is declared, and all else stays as it is written, to be refused where it is of another type. Records
+are turned into what is declared. All else stays as it is written, to be refused where it is of another type. Records
 are read without this: JSON has no tuples, and what is in them was declared once (`judge/terms.py::Frozen`).
 """
 
