@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.redact import Pieces
+from runbook_lib.base.template import fault, filled
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.terms import Frozen
@@ -58,11 +59,10 @@ class Command(Frozen):
 
     @model_validator(mode="after")
     def _known_placeholders(self) -> Command:
+        if wrong := fault(self.run, PLACEHOLDERS):
+            raise ValueError(f"'{self.run}': {wrong}")
         try:
-            self.run.format(**dict.fromkeys(PLACEHOLDERS, ""))
             shlex.split(self.run)
-        except (KeyError, IndexError) as error:
-            raise ValueError(f"'{self.run}' has an unknown placeholder {error}") from None
         except ValueError as error:
             raise ValueError(f"'{self.run}' cannot be split into words: {error}") from None
         return self
@@ -70,7 +70,7 @@ class Command(Frozen):
     def argv(self, values: Mapping[str, str]) -> list[str]:
         """The words to run; a value stays within its word."""
         given = {**dict.fromkeys(PLACEHOLDERS, ""), **values}
-        words = [word.format(**given) for word in shlex.split(self.run)]
+        words = [filled(word, given) for word in shlex.split(self.run)]
         return [sys.executable if words[0] == "python" else words[0], *words[1:]]
 
     def line(self, values: Mapping[str, str]) -> str:

@@ -10,8 +10,8 @@ FEW = 30
 
 
 def close(value: object, known: Collection[str]) -> str:
-    """`did you mean 'x'?`; empty where none is near."""
-    near = difflib.get_close_matches(str(value), list(known), 1)
+    """`did you mean 'x'?`; empty where none is near. What is there already is no answer to itself."""
+    near = difflib.get_close_matches(str(value), [name for name in known if name != value], 1)
     return f"did you mean '{near[0]}'?" if near else ""
 
 

@@ -56,6 +56,7 @@ def replay(
     """
     from runbook_lib.params.load import read_yaml, validated
     from runbook_lib.params.policy import Policy
+    from runbook_lib.params.sane import check_policy
     from runbook_lib.record.archive import Archive
     from runbook_lib.rollout.replay import removed, replay_all
     from runbook_lib.rollout.replay import replay as once
@@ -65,6 +66,8 @@ def replay(
     if not archive.is_dir():
         raise UsageError(f"--archive: {archive} is no folder; run a notebook first, or name the right folder")
     other = validated(Policy, read_yaml(policy), str(policy)) if policy else None
+    if other is not None:
+        check_policy(other, str(policy))
     where = Archive(archive)
     if not all_:
         done = once(where, where.find(record), other)

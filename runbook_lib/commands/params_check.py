@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,10 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     for path in flat:
         found += _environment(path, {})
         found += _commands(path) if commands else ()
+    told = {_mistake(one) for one in found if not one.ok}
     for overlay in overlays:
-        found += [_over(overlay, path) for path in flat]
-    said = {one.sentence if not one.ok else one.file: one for one in found}
+        found += [_over(overlay, path, told) for path in flat]
+    said = {_mistake(one) if not one.ok else one.file: one for one in found}
     return sorted(said.values(), key=lambda one: one.ok)
 
 
@@ -64,7 +66,7 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
     try:
         params = load_file(path, values)
     except UsageError as error:
-        yield Found(path.name, False, str(error))
+        yield Found(_blamed(str(error), path), False, str(error))
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
     for name, read in _readers(params).items():
@@ -74,6 +76,12 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
             yield Found(f"{name}.yaml", False, str(error))
         else:
             yield Found(f"{name}.yaml", True, "whole, and what it names is there")
+
+
+def _blamed(sentence: str, path: Path) -> str:
+    """The file that the sentence begins with, where it is one beside the environment; else the environment."""
+    named = Path(re.split(r", line \d+: |: ", sentence)[0]).name
+    return named if (path.parent / named).is_file() else path.name
 
 
 def _commands(path: Path) -> Iterator[Found]:
@@ -90,13 +98,18 @@ def _commands(path: Path) -> Iterator[Found]:
             yield Found(f"{params.commands}.yaml", False, f"{params.commands}.yaml: '{one.id}' cannot begin: {lacking}")
 
 
-def _over(overlay: Path, path: Path) -> Found:
-    bad = next((one for one in _environment(path, dict(read_yaml(overlay))) if not one.ok), None)
-    return (
-        Found(overlay.name, False, f"{overlay.name} over {path.name}: {bad.sentence}")
-        if bad
-        else Found(overlay.name, True, "laid over each environment")
-    )
+def _mistake(found: Found) -> str:
+    """The sentence without the environment that it was found in: one mistake is told once."""
+    return found.sentence.removeprefix(f"{found.file}: ")
+
+
+def _over(overlay: Path, path: Path, told: Container[str]) -> Found:
+    """The first mistake that is there because of the overlay: those in `told` are there without it."""
+    found = [one for one in _environment(path, dict(read_yaml(overlay))) if not one.ok]
+    bad = next((one for one in found if _mistake(one) not in told), None)
+    if bad is not None:
+        return Found(overlay.name, False, f"{overlay.name} over {path.name}: {bad.sentence}")
+    return Found(overlay.name, True, "laid over each environment" if not found else "has no mistake of its own")
 
 
 def _readers(params: Params) -> dict[str, Callable[[], object]]:

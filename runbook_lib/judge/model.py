@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -29,15 +30,18 @@ class Threshold(Frozen):
         return bool(_OPERATORS[self.op](value, self.limit))
 
     def __str__(self) -> str:
-        return f"{self.op} {self.limit:g}"
+        short = f"{self.limit:g}"
+        return f"{self.op} {short if float(short) == self.limit else repr(self.limit)}"
 
 
 def _threshold(raw: object) -> object:
     if isinstance(raw, str):
-        match = re.fullmatch(r"\s*(<=|>=|<|>)\s*([0-9.eE+-]+)\s*", raw)
+        match = re.fullmatch(rf"\s*(<=|>=|<|>)\s*({_NUMBER})\s*", raw, re.ASCII)
         if not match:
             raise ValueError(f"{raw!r} is not a comparison such as '> 0.99'")
         return Threshold(op=match[1], limit=float(match[2]))
+    if not isinstance(raw, Threshold | Mapping):
+        raise ValueError("expects a comparison in quotes, such as '> 0.99'")
     return raw
 
 
@@ -115,9 +119,7 @@ class Gate(Frozen):
         if self.against is None and self.margin is not None:
             raise ValueError(f"margin {self.margin:g} without `against`: say what the gate compares with")
         if self.against is not None and self.margin is None:
-            raise ValueError(
-                f"against {self.against} needs its `margin`: how much worse is still as good, such as 0.01"
-            )
+            raise ValueError(f"against {self.against} needs its `margin`: how much worse is as good, such as 0.01")
         if self.against is not None and self.kind not in ("rate", "quantile"):
             raise ValueError(
                 f"against {self.against}: a gate of kind {self.kind} cannot be compared, only a rate or a quantile"

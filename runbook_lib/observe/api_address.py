@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, Place
 from runbook_lib.observe.traffic.routes import api_of
 from runbook_lib.params.load import Params
@@ -26,4 +27,4 @@ def stage_url(aws: Aws, params: Params) -> str:
         by = f"{name}', or with the id of names.api_id" if params.named("api_id") else f"{name}'"
         raise AwsError(f"there is no {kind.upper()} API called '{by}; deploy first") from None
     place = {"endpoint": aws.endpoint, "api_id": id, "region": params.region, "env": params.env}
-    return str(params.api_url.format(stage=params.service.api.stage, **place))
+    return filled(params.api_url, {**place, "stage": params.service.api.stage})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from runbook_lib.base.template import filled
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
 
 
 def alarm_name(alarm: Alarm, params: Params) -> str:
     """The alarm's physical name in this environment."""
-    return alarm.name.format(env=params.env)
+    return filled(alarm.name, {"env": params.env})
 
 
 def _partition(region: str) -> str:

@@ -7,21 +7,26 @@ otherwise be found at the end of a soak. Each check is a triple (key path, value
 from __future__ import annotations
 
 import re
-import string
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.template import fault
 from runbook_lib.base.yaml_file import line_of
 from runbook_lib.params.measures import metric_id
 from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
+from runbook_lib.params.sentence import one_line, shown
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
 Named = tuple[str, str, Collection[str]]
+Template = tuple[str, str, Collection[str]]
+"""Key, text, and the placeholders that are filled in there."""
+ADDRESS = ("endpoint", "api_id", "region", "env", "stage")
+"""Placeholders of `api_url`."""
 ENVIRONMENTS = ("dev", "staging", "prod")
 RESOURCES = (
     *("queue", "dlq", "table", "bucket_prefix", "submit", "worker", "status", "sync", "api", "topic", "drill_queue"),
@@ -47,6 +52,18 @@ def check(params: Params) -> None:
     """
     for file, names in (("service", _service(params)), ("gates", _policy(params))):
         _refuse(Path(params.source) / f"{file}.yaml", names)
+    _unfilled(Path(params.source) / "service.yaml", _templates_of_service(params))
+    _unfilled(Path(params.source) / "gates.yaml", _templates_of_policy(params))
+
+
+def check_address(params: Params, source: str) -> None:
+    """Checks the address of the API's stage, which stands in the flat file called `source`.
+
+    Raises:
+        UsageError: it has a placeholder that nobody fills in.
+    """
+    if wrong := fault(params.api_url, ADDRESS):
+        raise UsageError(one_line(f"{source}: 'api_url' is {shown(params.api_url)}: {wrong}"))
 
 
 def check_file(file: str, found: Any, params: Params) -> None:
@@ -56,6 +73,8 @@ def check_file(file: str, found: Any, params: Params) -> None:
         UsageError: as `check`.
     """
     known = {"dashboard": _dashboard, "inventory": _inventory}
+    if file == "dashboard":
+        _unfilled(Path(params.source) / "dashboard.yaml", [("name", found.name, ("env",))])
     if file in known:
         _refuse(Path(params.source) / f"{file}.yaml", known[file](found, params))
 
@@ -63,8 +82,14 @@ def check_file(file: str, found: Any, params: Params) -> None:
 def _refuse(file: Path, names: Iterator[Named]) -> None:
     for key, value, known in names:
         if value not in known:
-            there = hint(value, known) or f"there are {', '.join(sorted(known))}"
-            raise UsageError(f"{placed(file, key)}: '{key}' names '{value}', which is not there; {there}")
+            there = hint(value, known) or f"there are {len(known)}, from '{min(known)}' to '{max(known)}'"
+            raise UsageError(one_line(f"{placed(file, key)}: '{key}' names '{value}', which is not there; {there}"))
+
+
+def _unfilled(file: Path, templates: Iterable[Template]) -> None:
+    for key, text, known in templates:
+        if wrong := fault(text, known):
+            raise UsageError(one_line(f"{placed(file, key)}: '{key}' is {shown(text)}: {wrong}"))
 
 
 def placed(file: Path, key: str) -> str:
@@ -81,39 +106,38 @@ def _service(params: Params) -> Iterator[Named]:
     for key in RESOURCES:
         if key not in OPTIONAL:
             yield f"names (in {params.env})" if key in names else "names", key, here
-    templates = {
-        f"names.{key}{f'.{env}' if env else ''}": text
-        for key, said in names.items()
-        for env, text in (said.items() if isinstance(said, dict) else [("", said)])
-    }
-    traffic = params.service.traffic.model_dump()
-    templates |= {f"traffic.{key}": text for key, text in traffic.items() if isinstance(text, str)}
-    for key, text in templates.items():
-        for field in _fields(text):
-            yield key, f"{{{field}}}", ("{env}", "{hash}")
+
+
+def _templates_of_service(params: Params) -> Iterator[Template]:
+    names, traffic = params.service.names, params.service.traffic.model_dump()
+    for key, said in names.items():
+        for env, text in said.items() if isinstance(said, dict) else [("", said)]:
+            yield f"names.{key}{f'.{env}' if env else ''}", text, ("env",)
+    for key, text in traffic.items():
+        if isinstance(text, str):
+            yield f"traffic.{key}", text, ("env",)
     for id, metric in params.service.metrics.items():
         yield from _templates(f"metrics.{id}", metric, params)
 
 
-def _templates(key: str, metric: Metric, params: Params) -> Iterator[Named]:
-    """Placeholders of a metric of the service's own."""
-    known = [f"{{{field}}}" for field in (*_OF_SERVICE, *(one for one in RESOURCES if params.named(one)))]
-    for name, text in (
-        ("namespace", metric.namespace),
-        *metric.dimensions.items(),
-        *(metric.http_dimensions or {}).items(),
-    ):
-        path = f"{key}.namespace" if name == "namespace" else f"{key}.dimensions.{name}"
-        for field in _fields(text):
-            yield path, f"{{{field}}}", known
+def _templates_of_policy(params: Params) -> Iterator[Template]:
+    policy = params.policy
+    for name, measure in policy.measures.items():
+        for side, query in measure.sides.items():
+            id = metric_id(name, side, query)
+            if id in policy.described:
+                yield from _templates(f"measures.{name}.{side}", policy.described[id], params)
+    for alarm in policy.alarms:
+        yield f"alarms.{alarm.id}.name", alarm.name, ("env",)
 
 
-def _fields(text: str) -> list[str]:
-    """Placeholders of a template; a lone brace is one that nobody knows."""
-    try:
-        return [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
-    except ValueError:
-        return [text]
+def _templates(key: str, metric: Metric, params: Params) -> Iterator[Template]:
+    """Templates of a metric of the service's own."""
+    known = (*_OF_SERVICE, *(one for one in RESOURCES if params.named(one)))
+    yield f"{key}.namespace", metric.namespace, known
+    for side in ("dimensions", "http_dimensions"):
+        for name, text in (getattr(metric, side) or {}).items():
+            yield f"{key}.{side}.{name}", text, known
 
 
 def _policy(params: Params) -> Iterator[Named]:
@@ -121,8 +145,6 @@ def _policy(params: Params) -> Iterator[Named]:
     gates, alarms, notebooks = {gate.id for gate in policy.gates}, policy.alarms, [*policy.steps, *policy.rollbacks]
     for gate in policy.gates:
         yield f"gates.{gate.id}.measure", gate.measure, policy.kinds
-        same = [name for name, kind in policy.kinds.items() if kind == gate.kind]
-        yield f"gates.{gate.id}.measure (of kind {gate.kind})", gate.measure, same
     yield from _measures(params)
     for alarm in alarms:
         for key, metric in {"metric": alarm.metric, **{f"metrics.{k}": v for k, v in alarm.metrics.items()}}.items():
@@ -133,8 +155,6 @@ def _policy(params: Params) -> Iterator[Named]:
             yield f"alarms.{alarm.id}.gate", alarm.gate, gates
         for name in alarm.phases:
             yield f"alarms.{alarm.id}.phases", name, policy.phases
-        for field in _fields(alarm.name):
-            yield f"alarms.{alarm.id}.name", f"{{{field}}}", ("{env}",)
     yield "alarm_math.gate", policy.alarm_math.gate, gates
     for name in policy.baseline.samples:
         yield "baseline.samples", name, policy.kinds
@@ -152,13 +172,10 @@ def _policy(params: Params) -> Iterator[Named]:
 
 
 def _measures(params: Params) -> Iterator[Named]:
-    metrics, described = params.metrics, params.policy.described
+    metrics = params.metrics
     for name, measure in params.policy.measures.items():
         for side, query in measure.sides.items():
-            id, key = metric_id(name, side, query), f"measures.{name}.{side}"
-            yield f"{key}.metric", id, metrics
-            if id in described:
-                yield from _templates(key, described[id], params)
+            yield f"measures.{name}.{side}.metric", metric_id(name, side, query), metrics
 
 
 def _statistic(key: str, stat: str) -> Iterator[Named]:
@@ -192,8 +209,6 @@ def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
 
 def _dashboard(board: Any, params: Params) -> Iterator[Named]:
     gates = {gate.id for gate in params.policy.gates}
-    for field in _fields(board.name):
-        yield "name", f"{{{field}}}", ("{env}",)
     for widget in board.widgets:
         for side, axis in widget.axes:
             for metric, stat in axis.asked:

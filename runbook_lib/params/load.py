@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
-from runbook_lib.base.yaml_file import line_of, unquoted
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import NoPrices, Prices
+from runbook_lib.params.sentence import sentence
 from runbook_lib.params.service import Environment, Service
+from runbook_lib.params.written import strictly
 
 __all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
 
@@ -164,77 +165,44 @@ class Params(Frozen):
 FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
 
 
-def validated(model: type[M], values: Mapping[str, Any], source: str, file: Path | None = None) -> M:
+def validated(
+    model: type[M], values: Mapping[str, Any], source: str, file: Path | None = None, *, strict: bool = True
+) -> M:
     """`model` from `values`, or one sentence that names file, key and value.
 
     Args:
         source: how a sentence calls the file.
         file: where the values were read from; a sentence about what should be quoted names the line there.
+        strict: each value has the type that is declared (`params/written.py`).
 
     Raises:
         UsageError: the first thing that is wrong.
     """
     try:
-        return model.model_validate(dict(values))
+        return strictly(model, values) if strict else model.model_validate(dict(values))
     except ValidationError as error:
-        raise UsageError(_sentence(error, model, source, file)) from None
+        raise UsageError(sentence(error, model, values, source, file, overridden=model is Flat)) from None
 
 
-def read_model(model: type[M], path: Path) -> M:
-    """`model` from a YAML file.
+def read_model(model: type[M], path: Path, *, strict: bool = True) -> M:
+    """`model` from a YAML file; `strict` as of `validated`.
 
     Raises:
         UsageError: it is missing or wrong; the sentence names file, key and value.
     """
-    return validated(model, read_yaml(path), f"{path.parent.name}/{path.name}", path)
+    return validated(model, read_yaml(path), f"{path.parent.name}/{path.name}", path, strict=strict)
 
 
-def _sentence(error: ValidationError, model: type[BaseModel], source: str, file: Path | None) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    kind, value = first["type"], first.get("input")
-    if kind == "string_type" and file is not None and key != "account_id":
-        found = unquoted(file, first["loc"], value)
-        if found is not None:
-            return f"{source}, line {found[0]}: '{key}': {found[1]}"
-    # Values of the flat file may have been overridden.
-    if file is not None and model is not Flat and (line := line_of(file, first["loc"])):
-        source = f"{source}, line {line}"
-    if kind == "extra_forbidden":
-        there = hint(first["loc"][-1], _fields(model, first["loc"][:-1]))
-        return f"{source}: unknown key '{key}' (value {value!r})" + (f"; {there}" if there else "")
-    if kind == "missing":
-        return f"{source}: '{key}' is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    if key == "account_id" and isinstance(value, int):
-        message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if isinstance(value, dict) and "id" in value:
-        value = value["id"]
-    if not key or isinstance(value, dict):
-        return f"{source}: {key and repr(key) + ': '}{message}{more}"  # the message names what is wrong
-    return f"{source}: '{key}' is {value!r}: {message}{more}"
-
-
-def _fields(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
-    """Names of the fields that a model has at `path` within it."""
-    types: list[Any] = [model]
-    for part in path:
-        inside: list[Any] = []
-        for one in _models(types):
-            inside += [one.model_fields[part].annotation] if part in one.model_fields else []
-        types = inside or [inner for one in types for inner in get_args(one)] or types
-    return {name for one in _models(types) for name in one.model_fields}
-
-
-def _models(types: Iterable[Any]) -> list[type[BaseModel]]:
-    """The models among `types`, and within their unions, tuples and dictionaries."""
-    found: list[type[BaseModel]] = []
-    for one in types:
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            found.append(one)
-        found += _models(get_args(one))
-    return found
+def _read(model: type[M], path: Path, incident: list[str] | None) -> M:
+    """`read_model`; in an incident, a value of another type than declared is trouble where it can be taken for one."""
+    try:
+        return read_model(model, path)
+    except UsageError as error:
+        if incident is None:
+            raise
+        found = read_model(model, path, strict=False)
+        incident.append(str(error))
+        return found
 
 
 def is_incident(notebook: str) -> bool:
@@ -256,10 +224,9 @@ def load(
     """
     flat = validated(Flat, values, source, Path(source))
     where = folder or params_dir()
-    service, policy = (
-        read_model(model, where / f"{file}.yaml") for model, file in ((Service, "service"), (Policy, "gates"))
-    )
     trouble: list[str] = []
+    loose = trouble if incident else None
+    service, policy = _read(Service, where / "service.yaml", loose), _read(Policy, where / "gates.yaml", loose)
     try:
         prices = _prices(where, flat.region, source)
     except UsageError as error:
@@ -272,7 +239,7 @@ def load(
     )
     from runbook_lib.params import cross_check, sane  # here: they know the parameters
 
-    for check in (cross_check.check, sane.check):
+    for check in (lambda params: cross_check.check_address(params, source), cross_check.check, sane.check):
         try:
             check(params)
         except UsageError as error:

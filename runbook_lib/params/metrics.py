@@ -19,7 +19,8 @@ from runbook_lib.judge.terms import Frozen
 
 Kind = Literal["count", "gauge", "latency"]
 STATISTICS = ("Sum", "Average", "Maximum", "Minimum", "SampleCount")
-_PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
+_PERCENTILE = re.compile(r"p(?:0?[1-9]|[1-9]\d)(?:\.\d{1,10})?|p0?0\.0{0,9}[1-9]\d{0,9}|p100", re.ASCII)
+"""Beyond 0, which is the minimum."""
 
 
 class Metric(Frozen):

@@ -243,8 +243,10 @@ class Policy(Frozen):
             raise ValueError(f"alarm_math: gate '{self.alarm_math.gate}' has no target and alert limit; {there}")
         for alarm in self.alarms:
             for name in alarm.phases.keys() ^ self.phases.keys() if alarm.phases else ():
-                wrong = "has no count for" if name in self.phases else "has a count for what is no phase:"
-                raise ValueError(f"alarm '{alarm.id}' {wrong} '{name}'; {hint(name, self.phases)}")
+                if name in self.phases:
+                    raise ValueError(f"alarm '{alarm.id}' has no count for '{name}'; give it one under its `phases`")
+                there = hint(name, self.phases)
+                raise ValueError(f"alarm '{alarm.id}' has a count for what is no phase: '{name}'; {there}")
         return self
 
     @property

@@ -12,28 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.judge.measures import COMPARABLE
-from runbook_lib.params.cross_check import ENVIRONMENTS, placed
+from runbook_lib.base.template import fault
+from runbook_lib.params import bounds, cloudwatch_names, sane_gates, sane_steps
+from runbook_lib.params.bounds import Said
+from runbook_lib.params.cross_check import placed
+from runbook_lib.params.measures import Measure, metric_id
+from runbook_lib.params.metrics import Metric
+from runbook_lib.params.sentence import one_line, shown
 
 if TYPE_CHECKING:
-    from runbook_lib.judge.model import Gate
     from runbook_lib.params.alarms import Alarm
     from runbook_lib.params.load import Params
     from runbook_lib.params.policy import Policy
 
+GAUGE_PERIOD_S = 300
+"""So often a level is asked for (`observe/evidence/questions.py`)."""
 OURS = (403, 408, 413, 429)
 """Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer
 Guide, gateway response types)."""
-UNITS = {
-    **dict.fromkeys(("rate", "split"), ("ratio",)),
-    "amount": ("USD",),
-    "gauge": ("messages", "requests"),
-}
-"""Units that the evidence of the runbook's own measures is in, by kind."""
-MOST_H = 31 * 24.0
-MOST_SAMPLES = 10_000_000
-MOST_STRAGGLERS = 100
-SECONDS = ("submit_latency", "generation_time")
 
 
 def check(params: Params) -> None:
@@ -42,13 +38,33 @@ def check(params: Params) -> None:
     Raises:
         UsageError: the first one: file, key, value, and what is wanted.
     """
-    for file, found in (("service", _service(params)), ("gates", _gates(params))):
-        for key, value, wanted in found:
+    service, policy = params.service, params.policy
+    found = (
+        ("service", bounds.check(service)),
+        ("gates", bounds.check(policy)),
+        ("service", _service(params)),
+        ("gates", _gates(params)),
+    )
+    for file, said in found:
+        for key, value, wanted in said:
             where = placed(Path(params.source) / f"{file}.yaml", key)
-            raise UsageError(f"{where}: '{key}' is {value}: {wanted}")
+            raise UsageError(one_line(f"{where}: '{key}' is {value}: {wanted}"))
 
 
-def _service(params: Params) -> Iterator[tuple[str, object, str]]:
+def check_policy(policy: Policy, source: str) -> None:
+    """Checks what can be checked of a policy alone, such as one that old records are judged by.
+
+    Raises:
+        UsageError: the first value that cannot be meant.
+    """
+    for gate in policy.gates:
+        for key, value, wanted in sane_gates.check(gate, policy):
+            raise UsageError(one_line(f"{source}: 'gates.{gate.id}.{key}' is {value}: {wanted}"))
+    for key, value, wanted in bounds.check(policy):
+        raise UsageError(one_line(f"{source}: '{key}' is {value}: {wanted}"))
+
+
+def _service(params: Params) -> Iterator[Said]:
     service = params.service
     if service.job_ttl_s <= service.job_deadline_s:
         yield (
@@ -58,6 +74,14 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
         )
     if service.poll_every_s > service.job_deadline_s:
         yield "poll_every_s", service.poll_every_s, f"nobody polls within job_deadline_s {service.job_deadline_s}"
+    for id, metric in service.metrics.items():
+        yield from cloudwatch_names.check(f"metrics.{id}", metric)
+    for key, wrong in (
+        ("kpi_namespace", cloudwatch_names.namespace(service.kpi_namespace)),
+        ("kpi_service", cloudwatch_names.dimension_value(service.kpi_service)),
+    ):
+        if wrong:
+            yield key, shown(getattr(service, key)), wrong
     routes = service.api.routes
     for name, path in (("submit", routes.submit), ("status", routes.status)):
         if path == routes.sync:
@@ -65,22 +89,30 @@ def _service(params: Params) -> Iterator[tuple[str, object, str]]:
     for name, path in routes.model_dump().items():
         if not re.fullmatch(r"/\S*[^\s/]", path):
             yield f"api.routes.{name}", repr(path), "a path begins with / and ends with its last part, without spaces"
+        known = ("job_id",) if name == "status" else ()
+        if wrong := fault(path, known):
+            yield f"api.routes.{name}", repr(path), wrong
     for name, field in service.api.access_log_fields.model_dump().items():
         if not re.fullmatch(r"[A-Za-z_][\w.-]*", field):
             yield f"api.access_log_fields.{name}", repr(field), "expects the key of a JSON line"
 
 
-def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
+def _gates(params: Params) -> Iterator[Said]:
     policy = params.policy
     for gate in policy.gates:
-        own = gate.measure in policy.measures
-        yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in _gate(gate, own))
+        yield from ((f"gates.{gate.id}.{key}", value, wanted) for key, value, wanted in sane_gates.check(gate, policy))
     if not any(gate.measure == "success" and gate.against is None for gate in policy.gates):
         yield "gates", "without one of measure success", "what users get must be judged"
-    yield from _phases(params)
+    yield from sane_steps.check(params)
     yield from _odds(params)
+    for name, measure in policy.measures.items():
+        for side, query in measure.sides.items():
+            id = metric_id(name, side, query)
+            if id in policy.described:
+                yield from cloudwatch_names.check(f"measures.{name}.{side}", policy.described[id])
+        yield from _measure(name, measure, params)
     for alarm in policy.alarms:
-        yield from ((f"alarms.{alarm.id}.{key}", value, wanted) for key, value, wanted in _alarm(alarm))
+        yield from ((f"alarms.{alarm.id}.{key}", value, wanted) for key, value, wanted in _alarm(alarm, policy))
     for status in policy.door.mistakes:
         if status in OURS or not 400 <= status < 500:
             wanted = "the gateway's own refusal" if status in OURS else "no 4xx"
@@ -91,48 +123,30 @@ def _gates(params: Params) -> Iterator[tuple[str, object, str]]:
                 yield f"remedies.{response}.symptoms", f"'{sign.shows}'", "it is always seen: an empty level shows it"
 
 
-def _phases(params: Params) -> Iterator[tuple[str, object, str]]:
-    policy = params.policy
-    settles_h = (params.service.job_deadline_s + policy.metric_delay_s) / 3600
-    for name, phase in policy.phases.items():
-        first = min(look.hours for look in (*phase.looks, *phase.after_migration))
-        if first <= settles_h:
-            yield (
-                f"phases.{name}.looks",
-                f"{first:g} h",
-                f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); expects more",
-            )
-        last = max(look.hours for look in (*phase.looks, *phase.after_migration))
-        if last > MOST_H:
-            yield f"phases.{name}.looks", f"{last:g} h", f"nobody waits longer than {MOST_H:g} h"
-        weights = {0.0, *(one.percent for one in policy.phases.values())}
-        if phase.before_percent not in weights:
-            wanted = f"no phase ends at that weight; there are {', '.join(f'{one:g}' for one in sorted(weights))}"
-            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted
-        if phase.before_percent >= phase.percent > 0:
-            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"expects less than {phase.percent:g}"
-    for env in ENVIRONMENTS:
-        yield from _order(policy, env)
+def _measure(name: str, measure: Measure, params: Params) -> Iterator[Said]:
+    """A measure that is the same whatever happens, or has no point in most of its periods."""
+    asked = {
+        side: (metric, measure.stat(side) or metric.stat)
+        for side, query in measure.sides.items()
+        if (metric := params.metrics.get(metric_id(name, side, query))) is not None
+    }
+    above = next((side for side in ("bad", "good", "value") if side in asked), None)
+    if above is not None and "of" in asked and _place(*asked[above]) == _place(*asked["of"]):
+        wanted = f"it is asked for as `{above}` too, so that their quotient is always 1; expects the whole"
+        yield f"measures.{name}.of", f"'{asked['of'][0].name}'", wanted
+    if measure.kind != "gauge":
+        return
+    for side, (metric, _) in asked.items():
+        if metric.period_s > GAUGE_PERIOD_S:
+            wanted = f"a gauge is asked for every {GAUGE_PERIOD_S} s, and most would have no point; expects no more"
+            yield f"measures.{name}.{side}.period_s", metric.period_s, wanted
 
 
-def _order(policy: Policy, env: str) -> Iterator[tuple[str, object, str]]:
-    """In an environment each phase begins where the one before it ends, and only the last one migrates."""
-    phases = policy.phases_of(env)
-    before, ends = "", 0.0
-    for name, phase in phases.items():
-        if phase.before_percent != ends:
-            wanted = f"{before} before it ends at {ends:g} %" if before else "the rollout begins at 0 %"
-            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"{wanted}; expects {ends:g}"
-        if phase.after_migration and name != list(phases)[-1]:
-            yield (
-                f"phases.{name}.after_migration",
-                f"{len(phase.after_migration)} looks",
-                "only the last phase migrates",
-            )
-        before, ends = name, phase.percent
+def _place(metric: Metric, stat: str) -> tuple[object, ...]:
+    return metric.namespace, metric.name, tuple(sorted(metric.dimensions.items())), stat
 
 
-def _odds(params: Params) -> Iterator[tuple[str, object, str]]:
+def _odds(params: Params) -> Iterator[Said]:
     policy = params.policy
     if min(policy.early_prior) <= 0 or not all(map(math.isfinite, policy.early_prior)):
         yield "early_prior", list(policy.early_prior), "a Beta prior expects two numbers above 0"
@@ -143,49 +157,13 @@ def _odds(params: Params) -> Iterator[tuple[str, object, str]]:
         yield "alarm_math.bad", policy.alarm_math.bad, f"expects less than healthy {policy.alarm_math.healthy:g}"
 
 
-def _gate(gate: Gate, own: bool) -> Iterator[tuple[str, object, str]]:
-    units = ("s",) if gate.measure in SECONDS else UNITS.get(gate.kind)
-    if own:  # what it is in is the team's to say; a rate is a share of requests
-        units = UNITS["rate"] if gate.kind == "rate" else None
-    if units and gate.unit not in units:
-        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {' or '.join(units)}"
-    if gate.constant and gate.kind != "gauge":
-        yield "constant", "true", "only a gauge can stand still"
-    for name in ("target", "alert", "collapse", "implausible"):
-        line = getattr(gate, name)
-        if line is None:
-            continue
-        if not math.isfinite(line.limit) or line.limit < 0:
-            yield name, f"'{line}'", "expects a number, not below 0"
-        elif gate.unit == "ratio" and line.limit > 1:
-            yield name, f"'{line}'", "a ratio is 0 to 1"
-    if gate.kind == "rate" and gate.target.holds(0.0 if gate.higher_is_better else 1.0):
-        yield "target", f"'{gate.target}'", "every rate meets it"
-    yield from _compared(gate)
-    if gate.min_samples > MOST_SAMPLES:
-        yield "min_samples", gate.min_samples, f"no soak has as many; expects {MOST_SAMPLES:,} at most"
-    allowed = math.inf
-    for one in sorted(gate.stragglers, key=lambda one: one.from_percent):
-        if one.share > 0.5 or one.count > MOST_STRAGGLERS:
-            yield "stragglers", f"{one.share:g} and {one.count}", "as many clients are no stragglers"
-        if one.share > allowed:
-            yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", "the allowance shrinks with the phase"
-        allowed = one.share
-
-
-def _compared(gate: Gate) -> Iterator[tuple[str, object, str]]:
-    if gate.against is None:
-        return
-    there = COMPARABLE[gate.against]
-    if gate.measure not in there:
-        arm = "the baseline" if gate.against == "baseline" else "the phase before"
-        wanted = f"'{gate.measure}' is not known of {arm} hour by hour; what is: {', '.join(there)}"
-        yield "against", gate.against, wanted
-    elif gate.alert is None:
-        yield "alert", "missing", "a gate with `against` wants one: an arm that is past it is no measure"
-
-
-def _alarm(alarm: Alarm) -> Iterator[tuple[str, object, str]]:
+def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", alarm.id):
+        yield "id", repr(alarm.id), "expects small letters, digits and _, beginning with a letter, 60 at most"
+    limit = policy.gate(alarm.gate).alert if alarm.gate is not None else None
+    if limit is not None and alarm.op[0] != limit.op[0]:
+        wanted = f"gate '{alarm.gate}' is past its alert limit at {limit}; expects '{limit.op[0]}' or '{limit.op[0]}='"
+        yield "op", f"'{alarm.op}'", wanted
     if alarm.period_s not in (10, 20, 30) and alarm.period_s % 60:
         yield "period_s", alarm.period_s, "CloudWatch takes 10, 20, 30 and multiples of 60"
     if alarm.expression is None:

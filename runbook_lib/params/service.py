@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runbook_lib.base.template import filled
 from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import METRICS, Metric
@@ -164,7 +165,7 @@ class Service(Frozen):
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None where there is none."""
         template = self.template(resource, env)
-        return None if template is None else template.format(env=env)
+        return None if template is None else filled(template, {"env": env})
 
     def template(self, resource: str, env: str) -> str | None:
         """The same as it is written, with `{env}` in it."""

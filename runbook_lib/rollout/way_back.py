@@ -8,6 +8,7 @@ import shlex
 
 from runbook_lib.act.command import Commands
 from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.template import filled
 from runbook_lib.judge.incidents.incident import NoWayBack
 from runbook_lib.params.load import Params
 
@@ -27,7 +28,7 @@ def deploy_command(params: Params, step: str = STEP) -> str:
         "release": flat.release,
         "step": step,
     }
-    words = [word.format(**{**dict.fromkeys(("guard_alarm_arns",), ""), **values}) for word in shlex.split(command.run)]
+    words = [filled(word, {"guard_alarm_arns": "", **values}) for word in shlex.split(command.run)]
     line = shlex.join(word for word in words)
     return line if command.cwd == "." else f"cd {command.cwd} && {line}"
 

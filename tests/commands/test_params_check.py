@@ -94,3 +94,27 @@ def test_the_delivered_commands_are_looked_for_beside_the_project(folder: Path) 
     bad = [one.sentence for one in check(inner / "params", commands=True) if not one.ok]
     assert any("validate_naming.py is not there" in one for one in bad)
     assert not any("folder" in one for one in bad)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("gates.yaml", 'alert: "< 0.98"', 'alert: "> 0.98"'),
+        ("service.yaml", "kind: rest", "kind: soap"),
+        ("dashboard.yaml", "gate: error_rate", "gate: eror_rate"),
+        ("prod.yaml", "mode: plan", "mode: aply"),
+    ],
+)
+def test_each_mistake_is_told_once_and_by_its_file(folder: Path, file: str, old: str, new: str) -> None:
+    path = folder / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    bad = [one for one in check(folder) if not one.ok]
+    assert [one.file for one in bad] == [file], bad
+
+
+def test_an_overlay_is_told_for_its_own_mistakes(folder: Path) -> None:
+    (folder / "rehearsal.yaml").write_text((folder / "rehearsal.yaml").read_text() + "\nmode: aply\n")
+    bad = [one for one in check(folder) if not one.ok]
+    assert {one.file for one in bad} == {"rehearsal.yaml"}
+    assert all("rehearsal.yaml over " in one.sentence and "'aply'" in one.sentence for one in bad)

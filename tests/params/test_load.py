@@ -99,7 +99,10 @@ def edit(file: Path, change: Any) -> None:
         (lambda p: _gate(p, "success_rate").update(target="> 0.97"), ["gates.yaml", "success_rate", "wrong side"]),
         (lambda p: _gate(p, "success_rate").update(alert="> 0.98"), ["gates.yaml", "same way"]),
         (lambda p: _gate(p, "success_rate").update(collapse="< 0.995"), ["gates.yaml", "milder"]),
-        (lambda p: _gate(p, "submit_latency").update(target="under 3"), ["gates.yaml", "gates.5.target", "under 3"]),
+        (
+            lambda p: _gate(p, "submit_latency").update(target="under 3"),
+            ["gates.yaml", "gates.submit_latency.target", "under 3"],
+        ),
         (lambda p: p["gates"].append(_gate(p, "success_rate")), ["gates.yaml", "success_rate", "twice"]),
         (lambda p: p.update(confidance=0.9), ["gates.yaml", "confidance", "did you mean 'confidence'"]),
         (lambda p: p["alarms"][0].update(gate="nope"), ["gates.yaml", "nope", "no alert limit"]),
@@ -196,7 +199,11 @@ def test_a_name_may_have_a_value_for_each_environment(given: tuple[str, ...], tm
     ("key", "value", "says"),
     [
         ("queue", {"dev": "q-dev"}, "names \\(in (staging|prod)\\)' names 'queue', which is not there"),
-        ("api_id", {"dev": "{stage}"}, "names.api_id.dev' names '\\{stage\\}', which is not there"),
+        (
+            "api_id",
+            {"dev": "{stage}"},
+            "names.api_id.dev' is '\\{stage\\}': .* is no placeholder that is known here; there is \\{env\\}",
+        ),
         ("api_id", {"live": "x"}, "'names.api_id': 'live' is no environment; there are dev, staging, prod"),
         ("api_id", {"prod": 123}, "'names.api_id': prod is 123, expects text; quote it"),
         ("api_id", 123, "line .*'names.api_id': 123 without quotes is a number for YAML"),

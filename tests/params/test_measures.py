@@ -76,7 +76,7 @@ GATES: list[tuple[str, Change, tuple[str, ...]]] = [
     (
         "a gate of another kind",
         lambda p: p["gates"][-1].update(measure="connections"),
-        ("gates.basket.measure (of kind amount)", "'connections'"),
+        ("gates.basket.measure", "'connections'", "of kind gauge, and the gate of kind amount"),
     ),
     (
         "a gate on what is not declared",

@@ -128,7 +128,7 @@ BESIDE = {"against": "baseline", "margin": 0.01}
         ),
         ("error_rate", {"against": "baseline"}, "against baseline needs its `margin`"),
         ("error_rate", {"margin": 0.01}, "margin 0.01 without `against`"),
-        ("error_rate", {**BESIDE, "against": "canary"}, "Input should be 'baseline' or 'phase_before'"),
+        ("error_rate", {**BESIDE, "against": "canary"}, "expects 'baseline' or 'phase_before'"),
         ("queue_depth", BESIDE, "a gate of kind gauge cannot be compared, only a rate or a quantile"),
     ],
 )

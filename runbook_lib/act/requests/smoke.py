@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.template import filled
 from runbook_lib.base.waiting import steady, until
 from runbook_lib.params.service import Routes
 
@@ -136,7 +137,7 @@ class Conversation:
         def ask() -> Answer:
             nonlocal polls
             polls += 1
-            return self.call("GET", self.paths.status.format(job_id=self.job_id))
+            return self.call("GET", filled(self.paths.status, {"job_id": self.job_id}))
 
         answer = until(ask, lambda said: said.status != 202, limit_s=self.deadline_s, pause=steady(self.poll_s))
         if answer.status == 202:
@@ -156,7 +157,7 @@ class Conversation:
         return "200, this job's report"
 
     def unknown(self) -> str:
-        _expect(self.call("GET", self.paths.status.format(job_id=uuid.uuid4())), 404)
+        _expect(self.call("GET", filled(self.paths.status, {"job_id": str(uuid.uuid4())})), 404)
         return "404"
 
     def sync(self) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.template import filled
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
@@ -85,7 +86,7 @@ def plan_shift(
             f"the deployment's description has {len(description)} characters, AppConfig takes {MAX_DESCRIPTION}"
         )
     traffic = params.service.traffic
-    immediate, soak = traffic.immediate_strategy.format(env=params.env), traffic.soak_strategy.format(env=params.env)
+    immediate, soak = (filled(one, {"env": params.env}) for one in (traffic.immediate_strategy, traffic.soak_strategy))
     latest = state.dial_deployment
     at = state.dial_percent
     steps: list[DialStep] = []
@@ -112,7 +113,7 @@ def plan_shift(
         soak_hours=soak_hours,
         description=description,
         steps=tuple(steps),
-        blockers=_blockers(state, percent, traffic.switch_environment.format(env=params.env)),
+        blockers=_blockers(state, percent, filled(traffic.switch_environment, {"env": params.env})),
         notes=_notes(soak_hours) if percent > 0 else (),
         undo="turn the switch off (at once, whatever bakes or fires), then the dial to 0",
     )

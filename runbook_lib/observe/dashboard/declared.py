@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.template import filled
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
@@ -50,7 +51,7 @@ def declared(params: Params) -> Board:
 
 def board_name(board: Board, params: Params) -> str:
     """The dashboard's name in this environment."""
-    return board.name.format(env=params.env)
+    return filled(board.name, {"env": params.env})
 
 
 def thresholds(axis: Axis, params: Params) -> list[tuple[Literal["target", "alert"], str, float]]:

@@ -12,6 +12,7 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import field
+from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, Place
 from runbook_lib.observe.inventory.rules import Resource, Trouble
 from runbook_lib.params.load import Params
@@ -53,10 +54,10 @@ class Spot:
         if resource.route:
             return f"{resource.method} {getattr(params.service.api.routes, resource.route)}"
         if resource.kind == "flags":
-            return params.service.traffic.application.format(env=params.env)
+            return filled(params.service.traffic.application, {"env": params.env})
         if resource.alarm:
             declared = next((one for one in params.policy.alarms if one.id == resource.alarm), None)
-            return declared.name.format(env=params.env) if declared else resource.alarm
+            return filled(declared.name, {"env": params.env}) if declared else resource.alarm
         return params.name(resource.name) if resource.name else self.id
 
     def label(self, found: Any = None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, pages
 from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.rules import Inventory, Said
@@ -238,7 +239,7 @@ def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
 
 
 def _application(spot: Spot) -> dict[str, str]:
-    name = spot.params.service.traffic.application.format(env=spot.params.env)
+    name = filled(spot.params.service.traffic.application, {"env": spot.params.env})
     known = spot.place.once("applications", lambda: _names(spot.client("appconfig"), "list_applications"))
     if name not in known:
         raise Absent
@@ -251,7 +252,7 @@ def _flag(setting: str, operation: str, *, inside: bool = True) -> Call:
     def ask(spot: Spot) -> Any:
         where = {"ApplicationId": _application(spot)["id"]} if inside else {}
         known = spot.place.once(operation, lambda: _names(spot.client("appconfig"), operation, **where))
-        name = getattr(spot.params.service.traffic, setting).format(env=spot.params.env)
+        name = filled(getattr(spot.params.service.traffic, setting), {"env": spot.params.env})
         return Said(name in known, f"{name} {'exists' if name in known else 'is missing'}")
 
     action = "".join(part.capitalize() for part in operation.split("_"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from runbook_lib.base.template import filled
 from runbook_lib.judge.incidents.mending import Place, Wanted, plain
 from runbook_lib.observe.asking import Place as Account
 from runbook_lib.observe.inventory.calls import Spot
@@ -79,7 +80,7 @@ def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: 
         return Place(type, route=(*parts, resource.method), beside=bool(setting))
     name = spot.name
     if setting and hasattr(params.service.traffic, setting):
-        name = getattr(params.service.traffic, setting).format(env=params.env)
+        name = filled(getattr(params.service.traffic, setting), {"env": params.env})
     elif setting and type.endswith("::Stage"):
         name = params.service.api.stage
     return Place(

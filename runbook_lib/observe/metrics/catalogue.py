@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.template import filled
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import Metric
 
@@ -50,7 +51,7 @@ def dimensions(metric: Metric, params: Params) -> list[dict[str, str]]:
     """
     pairs = (_is_http(metric, params) and metric.http_dimensions) or metric.dimensions
     fields = _fields(params)
-    return [{"Name": name, "Value": template.format_map(fields)} for name, template in sorted(pairs.items())]
+    return [{"Name": name, "Value": filled(template, fields)} for name, template in sorted(pairs.items())]
 
 
 def address(metric: Metric, params: Params) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def address(metric: Metric, params: Params) -> dict[str, Any]:
     """
     name = metric.http_name if _is_http(metric, params) and metric.http_name else metric.name
     return {
-        "Namespace": metric.namespace.format_map(_fields(params)),
+        "Namespace": filled(metric.namespace, _fields(params)),
         "MetricName": name,
         "Dimensions": dimensions(metric, params),
     }

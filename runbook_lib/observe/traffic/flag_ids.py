@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.template import filled
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -51,7 +52,7 @@ def handles(appconfig: Any, params: Params) -> Handles:
         strategies = _names(appconfig, "list_deployment_strategies")
 
     def find(kind: str, template: str, names: dict[str, str]) -> str:
-        name = template.format(env=params.env)
+        name = filled(template, {"env": params.env})
         if name not in names:
             raise AwsError(
                 f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first"
@@ -76,7 +77,7 @@ def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
 
 
 def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation: str) -> str:
-    name = template.format(env=params.env)
+    name = filled(template, {"env": params.env})
     names = _names(appconfig, operation)
     if name not in names:
         raise NotDeployed(f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first")

@@ -24,6 +24,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.base.template import filled
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.stage import params_of
@@ -135,7 +136,7 @@ def _smoke(aws: Remote, params: Params, routes: str) -> int:
     stack = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
-    url = params.api_url.format(stage=params.service.api.stage, **place)
+    url = filled(params.api_url, {**place, "stage": params.service.api.stage})
     if routes == "sync":
         request = urllib.request.Request(  # noqa: S310 - loopback, see Remote
             url + params.service.api.routes.sync,

@@ -16,6 +16,7 @@ import yaml
 
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import to_cloudformation
 from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
 from runbook_lib.params.load import Params
@@ -86,7 +87,7 @@ def defaults(params: Params) -> dict[str, str]:
         "IndexName": params.name("gsi"),
         "BucketName": bucket_name(params),
         "StageName": service.api.stage,
-        **{f"{_camel(name)}Name": getattr(traffic, name).format(env=params.env) for name in flagged},
+        **{f"{_camel(name)}Name": filled(getattr(traffic, name), {"env": params.env}) for name in flagged},
         "DialProfileName": traffic.dial_profile,
         "SwitchProfileName": traffic.switch_profile,
         "KpiNamespace": service.kpi_namespace,

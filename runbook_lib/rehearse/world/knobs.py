@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.template import filled
 from runbook_lib.params.load import Params
 
 UNRESERVED_WORKERS = 1000
@@ -111,8 +112,8 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
     data = client("appconfigdata")
 
     def flag(environment: str, profile: str) -> _Flag:
-        application = traffic.application.format(env=params.env)
-        return _Flag(data, application, environment.format(env=params.env), profile, traffic.flag)
+        application = filled(traffic.application, {"env": params.env})
+        return _Flag(data, application, filled(environment, {"env": params.env}), profile, traffic.flag)
 
     dial = flag(traffic.dial_environment, traffic.dial_profile)
     switch = flag(traffic.switch_environment, traffic.switch_profile)

@@ -1,0 +1,59 @@
+"""Templates of names: `{env}` in a text stands for a value. One grammar for all that fill one in.
+
+A placeholder is a plain name in braces, without conversion, width or index (`{env!r}`, `{env:>9}`, `{env.x}` are none);
+a brace that is meant is written twice. Light: the kill switch fills names in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from runbook_lib.base.nearest import close
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([a-z][a-z0-9_]*)\}")
+
+
+def fields(text: str) -> tuple[str, ...]:
+    """Names of the placeholders, in their order.
+
+    >>> fields("shop-{env}-{stage}")
+    ('env', 'stage')
+    """
+    return tuple(found[1] for found in _TOKEN.finditer(text) if found[1])
+
+
+def fault(text: str, known: Collection[str]) -> str:
+    """What is wrong with a template whose placeholders may be `known`, as the end of a sentence; empty: nothing.
+
+    >>> fault("shop-{env}", ("env", "stage"))
+    ''
+    >>> fault("shop-{evn}", ("env", "stage"))
+    "'{evn}' is no placeholder that is known here; did you mean '{env}'?"
+    >>> fault("shop-{env!r}", ("env",))
+    "'{env!r}' is no placeholder: there is {env}, as it stands here"
+    """
+    there = [f"{{{name}}}" for name in sorted(known)]
+    listed = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
+    left = _TOKEN.sub("", text)
+    if "{" in left or "}" in left:
+        wrong = next(iter(re.findall(r"\{[^{}]*\}?|\}", left)), left)
+        return f"'{wrong}' is no placeholder" + (f": {listed}, as it stands here" if there else "")
+    for name in fields(text):
+        if name not in known:
+            if not there:
+                return f"'{{{name}}}' is a placeholder, and none is filled in here"
+            return f"'{{{name}}}' is no placeholder that is known here; {close(f'{{{name}}}', there) or listed}"
+    return ""
+
+
+def filled(text: str, values: Mapping[str, object]) -> str:
+    """The text with each placeholder's value in its place; a value is never read as a template.
+
+    Raises:
+        KeyError: a placeholder has no value.
+
+    >>> filled("shop-{env}-{{x}}", {"env": "prod"})
+    'shop-prod-{x}'
+    """
+    return _TOKEN.sub(lambda found: str(values[found[1]]) if found[1] else found[0][0], text)

@@ -1,0 +1,155 @@
+"""Gates that can be read and make no sense: a limit that nothing reaches, a field that nobody reads, a collapse on the
+wrong side. Each would pass or fail for ever, or roll back what is well, so they are refused when the file is read.
+
+A record is judged again by the gates that it was sealed with, sane or not: nothing here is asked of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runbook_lib.judge.measures import COMPARABLE
+from runbook_lib.judge.model import Gate, Threshold
+from runbook_lib.params.bounds import Said
+
+if TYPE_CHECKING:
+    from runbook_lib.params.policy import Policy
+
+UNITS = {
+    **dict.fromkeys(("rate", "split"), ("ratio",)),
+    "amount": ("USD",),
+    "gauge": ("messages", "requests"),
+}
+"""Units that the evidence of the runbook's own measures is in, by kind."""
+SECONDS = ("submit_latency", "generation_time")
+MOST_SAMPLES = 10_000_000
+MOST_STRAGGLERS = 100
+MOST_TITLE = 100
+READ_BY: dict[str, tuple[tuple[str, ...], str]] = {
+    "quantile": (("quantile",), "says which percentile is judged"),
+    "steady": (("gauge",), "is the share of a gauge's points"),
+    "constant": (("gauge",), "only a gauge can stand still"),
+    "stragglers": (("split",), "are old clients beside a split"),
+    "failing": (("rate",), "says what the failures of a rate did"),
+    "evidence": (("rate", "quantile", "amount"), "says what must be shown of a figure"),
+    "min_samples": (("rate", "quantile", "amount", "split"), "counts samples, and a gauge has periods"),
+    "alert": (("rate", "quantile", "gauge", "amount"), "is a number, and a split is judged by the weight in force"),
+    "collapse": (("rate", "quantile", "gauge", "amount"), "is a number, and a split is judged by the weight in force"),
+}
+"""Field to the kinds of gate that read it, and why others do not: there it would be ignored without a word."""
+LINES = ("target", "alert", "collapse", "implausible")
+
+
+def check(gate: Gate, policy: Policy) -> Iterator[Said]:
+    """What makes no sense in a gate of the policy: field, value, and what is expected."""
+    own, kind = gate.measure in policy.measures, policy.kinds.get(gate.measure)
+    yield from _names(gate)
+    if kind is not None and kind != gate.kind:
+        same = [name for name, one in policy.kinds.items() if one == gate.kind]
+        wanted = f"it is of kind {kind}, and the gate of kind {gate.kind}; those of kind {gate.kind} are"
+        yield "measure", f"'{gate.measure}'", f"{wanted} {', '.join(same)}"
+    units = ("s",) if gate.measure in SECONDS else UNITS.get(gate.kind)
+    if own:  # what it is in is the team's to say; a rate is a share of requests
+        units = UNITS["rate"] if gate.kind == "rate" else None
+    if units and gate.unit not in units:
+        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {' or '.join(units)}"
+    yield from _unread(gate)
+    for name in LINES:
+        line = getattr(gate, name)
+        if line is not None:
+            yield from _line(gate, name, line)
+    if gate.kind == "rate" and gate.target.holds(0.0 if gate.higher_is_better else 1.0):
+        yield "target", f"'{gate.target}'", "every rate meets it"
+    yield from _collapse(gate)
+    yield from _implausible(gate)
+    yield from _compared(gate)
+    if gate.min_samples > MOST_SAMPLES:
+        yield "min_samples", gate.min_samples, f"no soak has as many; expects {MOST_SAMPLES:,} at most"
+    yield from _stragglers(gate)
+
+
+def _names(gate: Gate) -> Iterator[Said]:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", gate.id):
+        yield "id", repr(gate.id), "expects small letters, digits and _, beginning with a letter, 60 at most"
+    if len(gate.title) > MOST_TITLE:
+        yield "title", f"{gate.title[:20]!r} …", f"it has {len(gate.title)} characters; expects {MOST_TITLE} at most"
+    if not gate.unit.isprintable():
+        yield "unit", repr(gate.unit), "it has characters that cannot be printed"
+
+
+def _unread(gate: Gate) -> Iterator[Said]:
+    for name, (kinds, why) in READ_BY.items():
+        value = getattr(gate, name)
+        if gate.kind in kinds or value == type(gate).model_fields[name].default:
+            continue
+        told = "true" if value is True else f"{len(value)} of them" if isinstance(value, tuple) else f"'{value}'"
+        yield name, told, f"it {why}; a gate of kind {gate.kind} does not read it, so leave it out"
+
+
+def _line(gate: Gate, name: str, line: Threshold) -> Iterator[Said]:
+    """A limit of what is 0 or more, and of a ratio at most 1, that nothing reaches or everything does."""
+    top = 1.0 if gate.unit == "ratio" else math.inf
+    if not math.isfinite(line.limit) or line.limit < 0:
+        yield name, f"'{line}'", "expects a number, not below 0"
+    elif line.limit > top:
+        yield name, f"'{line}'", "a ratio is 0 to 1"
+    elif not (line.holds(0.0) or line.holds(top)):
+        yield name, f"'{line}'", f"nothing can be that; {_range(top)}"
+    elif line.holds(0.0) and line.holds(top) and gate.kind != "split":
+        yield name, f"'{line}'", f"everything is that; {_range(top)}"
+
+
+def _range(top: float) -> str:
+    return "a ratio is 0 to 1" if top == 1 else "it is 0 or more"
+
+
+def _collapse(gate: Gate) -> Iterator[Said]:
+    """Past collapse a broken baseline is no reason to stay (docs/domain.md, trap 13): on the wrong side a service
+    that is well would be there.
+    """
+    if gate.collapse is None:
+        return
+    if gate.alert is None:
+        yield "collapse", f"'{gate.collapse}'", "without an `alert` nothing leads to it; give the gate its alert limit"
+    elif (gate.collapse.op in (">", ">=")) != (gate.alert.op in (">", ">=")):
+        sign = gate.alert.op[0]
+        wanted = f"it lies on the other side than the alert limit {gate.alert}; expects '{sign} ...'"
+        yield "collapse", f"'{gate.collapse}'", wanted
+
+
+def _implausible(gate: Gate) -> Iterator[Said]:
+    odd = gate.implausible
+    if odd is None:
+        return
+    for name in ("target", "alert", "collapse"):
+        line = getattr(gate, name)
+        if line is not None and odd.holds(line.limit):
+            yield "implausible", f"'{odd}'", f"what lies at the {name} {line} would not be believed"
+            return
+    if gate.unit == "ratio" and odd.holds(1.0 if gate.higher_is_better else 0.0):
+        yield "implausible", f"'{odd}'", "the best ratio that there is would not be believed"
+
+
+def _compared(gate: Gate) -> Iterator[Said]:
+    if gate.against is None:
+        return
+    there = COMPARABLE[gate.against]
+    if gate.measure not in there:
+        arm = "the baseline" if gate.against == "baseline" else "the phase before"
+        wanted = f"'{gate.measure}' is not known of {arm} hour by hour; what is: {', '.join(there)}"
+        yield "against", gate.against, wanted
+    elif gate.alert is None:
+        yield "alert", "missing", "a gate with `against` needs one: an arm that is past it is no measure"
+
+
+def _stragglers(gate: Gate) -> Iterator[Said]:
+    allowed = math.inf
+    for one in sorted(gate.stragglers, key=lambda one: one.from_percent):
+        if one.share > 0.5 or one.count > MOST_STRAGGLERS:
+            yield "stragglers", f"{one.share:g} and {one.count}", "as many clients are no stragglers"
+        if one.share > allowed:
+            yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", "the allowance shrinks with the phase"
+        allowed = one.share

@@ -1,0 +1,136 @@
+"""Steps and phases that can be read and make no sense: one that waits for itself, a weight that no phase ends at, a
+phase in a notebook that plays none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook_lib.params.bounds import Said
+from runbook_lib.params.cross_check import ENVIRONMENTS
+from runbook_lib.params.sentence import shown
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+    from runbook_lib.params.policy import Policy
+
+MOST_H = 31 * 24.0
+_PLAYS = re.compile(r"from runbook_lib\.steps\.phase\.(\w+) import")
+"""How a phase's notebook says what it plays: `phase`, `staging`, `migration`."""
+
+
+def check(params: Params) -> Iterator[Said]:
+    """What makes no sense in the steps and phases: key, value, and what is expected."""
+    for name in params.policy.steps:
+        if not re.fullmatch(r"[a-z0-9_]{1,60}", name):
+            yield "steps", shown(name), "a step has small letters, digits and _ in its name, 60 at most"
+    yield from _phases(params)
+    for env in ENVIRONMENTS:
+        yield from _order(params.policy, env)
+    yield from _circle(params.policy)
+    yield from _played(params.policy, Path(params.source).parent / "notebooks")
+
+
+def _phases(params: Params) -> Iterator[Said]:
+    policy = params.policy
+    settles_h = (params.service.job_deadline_s + policy.metric_delay_s) / 3600
+    weights = {0.0, *(one.percent for one in policy.phases.values())}
+    for name, phase in policy.phases.items():
+        hours = [look.hours for look in (*phase.looks, *phase.after_migration)]
+        if min(hours) <= settles_h:
+            yield (
+                f"phases.{name}.looks",
+                f"{min(hours):g} h",
+                f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); expects more",
+            )
+        if max(hours) > MOST_H:
+            yield f"phases.{name}.looks", f"{max(hours):g} h", f"nobody waits longer than {MOST_H:g} h"
+        for measure, own in policy.judged.items():
+            if own.late_s + policy.metric_delay_s >= min(hours) * 3600:
+                wanted = f"nothing of it has arrived at the look of phase {name} after {min(hours):g} h; expects less"
+                yield f"measures.{measure}.late_s", f"{own.late_s:g}", wanted
+        if phase.before_percent not in weights:
+            wanted = f"no phase ends at that weight; there are {', '.join(f'{one:g}' for one in sorted(weights))}"
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted
+        if phase.before_percent >= phase.percent > 0:
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"expects less than {phase.percent:g}"
+
+
+def _order(policy: Policy, env: str) -> Iterator[Said]:
+    """In an environment each phase begins where the one before it ends, and only the last one migrates."""
+    phases = policy.phases_of(env)
+    before, ends = "", 0.0
+    for name, phase in phases.items():
+        if phase.before_percent != ends:
+            wanted = f"{before} before it ends at {ends:g} %" if before else "the rollout begins at 0 %"
+            yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", f"{wanted}; expects {ends:g}"
+        if phase.after_migration and name != list(phases)[-1]:
+            yield (
+                f"phases.{name}.after_migration",
+                f"{len(phase.after_migration)} looks",
+                "only the last phase migrates",
+            )
+        before, ends = name, phase.percent
+
+
+def _circle(policy: Policy) -> Iterator[Said]:
+    """A step that waits, by what it requires or by the order of the phases, for itself."""
+    waits = {
+        f"{name}@{env}": [*step.requires, *step.requires_to_shift]
+        for name, step in policy.steps.items()
+        for env in step.envs
+    }
+    for env in ENVIRONMENTS:
+        phases = list(policy.phases_of(env))
+        for before, name in itertools.pairwise(phases):
+            waits[f"{name}@{env}"].append(f"{before}@{env}")
+    for start in waits:
+        way = _way(start, waits)
+        if way:
+            told = " waits for ".join(way)
+            key = f"steps.{start.partition('@')[0]}.requires"
+            yield key, repr(way[1]), f"the step waits for itself: {told}; phases follow each other in their order"
+
+
+def _way(start: str, waits: Mapping[str, list[str]]) -> list[str]:
+    """From a step over what it waits for back to itself; empty where there is no such way."""
+    ways, seen = [[start]], set[str]()
+    while ways:
+        way = ways.pop(0)
+        for one in waits.get(way[-1], ()):
+            if one == start:
+                return [*way, start]
+            if one not in seen:
+                seen.add(one)
+                ways.append([*way, one])
+    return []
+
+
+def _played(policy: Policy, folder: Path) -> Iterator[Said]:
+    """Where the project's notebooks lie beside the parameters, a phase is carried out by one that plays phases."""
+    several = [path.stem for path in sorted(folder.glob("*.ipynb")) if _plays(path) == "phase"]
+    for name, phase in policy.phases.items() if several else ():
+        other = policy.steps[name].notebook
+        found = _plays(folder / f"{other or name}.ipynb")
+        if found is None:  # not there: `cross_check` says so
+            continue
+        if not found or (other and found != "phase"):
+            key, value = (f"steps.{name}.notebook", other) if other else (f"phases.{name}", name)
+            what = "carries out no step but its own" if found else "is no notebook of a phase"
+            yield key, repr(value), f"it {what}; there are {', '.join(several)}"
+        elif phase.after_migration and found != "migration":
+            wanted = f"notebook {other or name} migrates nothing; leave it out"
+            yield f"phases.{name}.after_migration", f"{len(phase.after_migration)} looks", wanted
+
+
+def _plays(notebook: Path) -> str | None:
+    """What a notebook plays; empty: no phase; None: it cannot be read."""
+    try:
+        found = _PLAYS.search(notebook.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    return found[1] if found else ""

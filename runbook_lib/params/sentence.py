@@ -1,0 +1,144 @@
+"""What pydantic says of a file, as one sentence: file, line, key, value, and what is expected there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from runbook_lib.base.nearest import hint
+from runbook_lib.base.yaml_file import line_of, unquoted
+
+_EXPECTED = {
+    "string_type": "expects text",
+    "float_type": "expects a number",
+    "float_parsing": "expects a number",
+    "int_type": "expects a whole number",
+    "int_parsing": "expects a whole number",
+    "int_from_float": "expects a whole number",
+    "bool_type": "expects true or false",
+    "bool_parsing": "expects true or false",
+    "tuple_type": "expects a list",
+    "list_type": "expects a list",
+    "dict_type": "expects names with their values",
+    "model_type": "expects fields with their values",
+    "model_attributes_type": "expects fields with their values",
+    "date_type": "expects a date such as 2026-11-23",
+    "date_from_datetime_parsing": "expects a date such as 2026-11-23",
+    "greater_than": "expects a number greater than {gt:g}",
+    "greater_than_equal": "expects {ge:g} or more",
+    "less_than": "expects a number less than {lt:g}",
+    "less_than_equal": "expects {le:g} or less",
+    "multiple_of": "expects a multiple of {multiple_of:g}",
+    "finite_number": "expects a finite number",
+    "literal_error": "expects {expected}",
+    "enum": "expects {expected}",
+    "string_too_short": "expects text of {min_length} or more characters",
+    "string_too_long": "expects text of {max_length} characters at most",
+    "string_pattern_mismatch": "expects text of the form {pattern}",
+    "too_short": "expects {min_length} or more of them",
+    "too_long": "expects {max_length} of them at most",
+}
+"""Kind of pydantic's error to what is said instead; the fields are those of its context."""
+
+
+_SHOWN = 80
+"""Characters of a value that a sentence repeats."""
+
+
+def sentence(
+    error: ValidationError,
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    source: str,
+    file: Path | None,
+    *,
+    overridden: bool = False,
+) -> str:
+    """One sentence of the first thing that is wrong, with the number of the others.
+
+    Args:
+        values: what was read.
+        source: how the sentence calls the file.
+        file: where the values were read from; None: nowhere that has lines.
+        overridden: values may have come from elsewhere, so that the file's lines say nothing.
+    """
+    first = error.errors()[0]
+    kind, value, at = first["type"], first.get("input"), first["loc"]
+    key = ".".join(_named(at, values))
+    if kind == "string_type" and file is not None and key != "account_id":
+        bare = unquoted(file, at, value)
+        if bare is not None:
+            return f"{source}, line {bare[0]}: '{key}': {bare[1]}"
+    if file is not None and not overridden and (line := line_of(file, at)):
+        source = f"{source}, line {line}"
+    if kind == "extra_forbidden":
+        there = hint(at[-1], fields_at(model, at[:-1]))
+        return one_line(f"{source}: unknown key '{key}' (value {shown(value)})" + (f"; {there}" if there else ""))
+    if kind == "missing":
+        return f"{source}: '{key}' is missing"
+    message = _message(first)
+    if key == "account_id" and isinstance(value, int):
+        message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if not key or isinstance(value, dict):
+        return one_line(f"{source}: {key and repr(key) + ': '}{message}{more}")  # the message names what is wrong
+    return one_line(f"{source}: '{key}' is {shown(value)}: {message}{more}")
+
+
+def _message(first: Mapping[str, Any]) -> str:
+    known = _EXPECTED.get(first["type"])
+    return (
+        known.format(**first["ctx"]) if known and "{" in known else known or first["msg"].removeprefix("Value error, ")
+    )
+
+
+def shown(value: Any) -> str:
+    """A value as it was written, cut where it is long."""
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, control characters and endless words, which a name in it may have."""
+    text = re.sub(r"(\S{100})\S{50,}", r"\1…", text)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+
+
+def _named(at: Sequence[int | str], values: Any) -> list[str]:
+    """The path in names: an item of a list by its `id`, where it has one."""
+    path, inner = list[str](), values
+    for part in at:
+        if part == "[key]":  # what pydantic calls a name that is wrong itself
+            continue
+        try:
+            inner = inner[part]
+        except (LookupError, TypeError):
+            inner = None
+        named = isinstance(part, int) and isinstance(inner, Mapping) and isinstance(inner.get("id"), str)
+        path.append(inner["id"] if named and inner is not None else str(part))
+    return path
+
+
+def fields_at(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
+    """Names of the fields that a model has at `path` within it."""
+    types: list[Any] = [model]
+    for part in path:
+        inside: list[Any] = []
+        for one in _models(types):
+            inside += [one.model_fields[part].annotation] if part in one.model_fields else []
+        types = inside or [inner for one in types for inner in get_args(one)] or types
+    return {name for one in _models(types) for name in one.model_fields}
+
+
+def _models(types: Iterable[Any]) -> list[type[BaseModel]]:
+    """The models among `types`, and within their unions, tuples and dictionaries."""
+    found: list[type[BaseModel]] = []
+    for one in types:
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            found.append(one)
+        found += _models(get_args(one))
+    return found

@@ -1,0 +1,59 @@
+"""One sentence of what pydantic found: no line breaks, no words of pydantic's, nothing endless."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+from pydantic import Field, ValidationError
+
+from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.sentence import one_line, sentence, shown
+from runbook_lib.params.written import strictly
+
+
+class Inner(Frozen):
+    id: str
+    few: tuple[int, ...] = ()
+    side: Literal["left", "right"] = "left"
+
+
+class Outer(Frozen):
+    name: str = Field(default="x", pattern=r"^[a-z]+$", max_length=5)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    count: int = Field(default=1, ge=1, multiple_of=1)
+    inner: tuple[Inner, ...] = Field(default=(), max_length=2)
+    by: dict[str, int] = Field(default_factory=dict, max_length=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"name": "X"}, "'name' is 'X': expects text of the form ^[a-z]+$"),
+        ({"name": "abcdefg"}, "'name' is 'abcdefg': expects text of 5 characters at most"),
+        ({"name": "a\nb" * 90}, "…"),
+        ({"share": 0}, "'share' is 0: expects a number greater than 0"),
+        ({"share": 1}, "'share' is 1: expects a number less than 1"),
+        ({"share": [1]}, "'share' is [1]: expects a number"),
+        ({"count": 0}, "'count' is 0: expects 1 or more"),
+        ({"count": 1.5}, "'count' is 1.5: expects a whole number"),
+        ({"inner": [{"id": "a", "side": "up"}]}, "'inner.a.side' is 'up': expects 'left' or 'right'"),
+        ({"inner": [{"id": "a", "few": [1, "2"]}]}, "'inner.a.few.1' is '2': expects a whole number"),
+        ({"inner": [{"side": "left"}]}, "'inner.0.id' is missing"),
+        ({"inner": "a"}, "'inner' is 'a': expects a list"),
+        ({"by": {"a": 1, "b": 2}}, "'by': expects 1 of them at most"),
+        ({"by": 5}, "'by' is 5: expects names with their values"),
+        ({"nam": "x"}, "unknown key 'nam' (value 'x'); did you mean 'name'?"),
+    ],
+)
+def test_it_names_key_value_and_what_is_expected(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        strictly(Outer, values)
+    said = sentence(error.value, Outer, values, "a.yaml", None)
+    assert said.startswith("a.yaml: ") and told in said and "\n" not in said and "Input" not in said, said
+    assert len(said) < 300
+
+
+def test_long_values_and_words_are_cut() -> None:
+    assert shown("x" * 500).endswith(" …") and shown((1, 2)) == "[1, 2]"
+    assert one_line("a" * 500 + " b\nc") == "a" * 100 + "… b c"
