@@ -19,7 +19,7 @@ from runbook_lib.cli import archive, cost, deviation, dlq, people, plan_steps, p
 from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import code_of, ending
-from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
 from runbook_lib.cli.streams import lasting, trouble
 from runbook_lib.cli.terminal import Column, prose, say, table
 from runbook_lib.record import staging
@@ -126,7 +126,9 @@ def status(
     params: ParamsFile,
     set_: Set = None,
     watch: Annotated[bool, typer.Option("--watch", help="Ask again and again, until Ctrl-C.")] = False,
-    interval: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=5)] = 30.0,
+    interval: Annotated[
+        float, typer.Option(callback=number, help="With --watch: seconds between two looks.", min=5)
+    ] = 30.0,
     json_: AsJson = False,
 ) -> None:
     """The rollout on one screen: the weight now, what passed, what is due, the next command.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.base import foreign, window
-from runbook_lib.cli.options import Confirm, ParamsFile, Set
+from runbook_lib.cli.options import Confirm, ParamsFile, Set, number
 from runbook_lib.cli.streams import closed
 from runbook_lib.cli.terminal import Column, fitted, prose, say
 
@@ -59,7 +59,7 @@ def watch(
     phase: Annotated[str, typer.Argument(help="Phase by notebook or number: 06_phase1_10_percent, or 06.")],
     params: ParamsFile,
     set_: Set = None,
-    interval: Annotated[float, typer.Option(help="Minutes between two looks.")] = 5.0,
+    interval: Annotated[float, typer.Option(callback=number, help="Minutes between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="One look, for cron and CI; the exit code tells.")] = False,
     auto_rollback: Annotated[
         bool, typer.Option("--auto-rollback", help="On ROLLBACK, switch async off. Also needs --confirm.")
