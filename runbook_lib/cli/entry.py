@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Entry point."""
+    from runbook_lib.base.typed import readable
+
+    sys.argv[1:] = map(readable, sys.argv[1:])
     if sys.argv[1:3] == ["rollback", "1"]:
         from runbook_lib.commands.kill_switch import parse
 
