@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,7 +79,6 @@ def watch(
 
     values = asked(set_ or [], confirm=confirm)
     one = Watch(params, values, phase, interval_s=interval * 60, auto_rollback=auto_rollback)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if json_:
             for look in one.looks(once=once):

@@ -155,6 +155,8 @@ def launch(
     from runbook_lib.record.archive import Archive
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    for name in ("asyncio", "traitlets"):  # where a kernel is ended they print tracebacks; the record says it in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     incident = is_incident(notebook.stem)
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
