@@ -7,14 +7,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MOST_BYTES = 256_000_000
 """Of a file that is read whole; the largest of ours, the answers of a look, has some megabytes."""
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedReader:
     """The file, opened for reading; a link is followed.
 
     Raises:

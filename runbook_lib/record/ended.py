@@ -97,7 +97,7 @@ def asks_to_end() -> list[int]:
 
 @contextlib.contextmanager
 def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
-    """SIGTERM, SIGHUP and SIGINT end a run only where it says so; those that come while it is sealed are answered after.
+    """SIGTERM, SIGHUP and SIGINT end a run only where it says so; those that come while it seals are answered after.
 
     Yields a context manager: within it a signal raises at once. Only a main thread can do this; in another, signals are
     the main thread's business, and a process that ends is found by the next sweep.
