@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -32,9 +31,10 @@ def number(param: typer.CallbackParam, value: float) -> float:
     Raises:
         UsageError: it is none, or beyond `MOST`.
     """
-    if not math.isfinite(value) or abs(value) > MOST:
+    if not abs(value) <= MOST:  # so written it is true of `nan`, too
         name = param.opts[0] if param.param_type_name == "option" else str(param.name)
-        raise UsageError(f"{name} is {value:g}: expects a number of at most {MOST:,.0f}")
+        shown = f"{value:g}" if isinstance(value, float) else str(value)[:20]
+        raise UsageError(f"{name} is {shown}: expects a number of at most {MOST:,.0f}")
     return value
 
 
