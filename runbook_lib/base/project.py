@@ -79,7 +79,8 @@ def expanded(value: str | Path, what: str = "") -> Path:
     Raises:
         UsageError: it has a variable in it, or the home of somebody who is not known.
     """
-    told = os.path.expanduser(str(value))  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
+    written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine's file names have it
+    told = os.path.expanduser(written)  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
     name = f"{what} is" if what else "the path is"
     if re.search(r"\$\{?[A-Za-z_]", told):
         raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")

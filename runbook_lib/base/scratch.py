@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base.plain_file import read_plain
+
 OWNER = ".owner.json"
 _PREFIX = "runbook-"
 
@@ -74,7 +76,7 @@ def sweep(archive: Path | None = None, release: Callable[[Path, Path], bool] | N
     """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{OWNER}"):
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            who = json.loads(left.read_text())
+            who = json.loads(read_plain(left))
             if who.get("host") != platform.node() or lives(who):
                 continue
             wanted = who.get("archive") not in (None, str(archive.absolute()) if archive else None)

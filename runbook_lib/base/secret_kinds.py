@@ -135,6 +135,15 @@ KINDS: tuple[Kind, ...] = (
         ),
         _scheme,
     ),
+    Kind(  # whatever the scheme: of one that nobody knows the value has a digit, or it is a sentence
+        ("authorization",),
+        re.compile(
+            r"(?i)(authorization(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?(?:(?:token|api-?key|geniekey|key|ssws"
+            r"|negotiate|ntlm|signature|hawk|digest)[ \t]{1,8}|(?!bearer|basic|aws4-)[a-z][a-z0-9-]{1,20}[ \t]{1,8}"
+            r"(?=[^\s\"'<>]{0,200}[0-9])))(?!\[redacted\])(?:(?<=digest )[^\n<>]+|[^\s\"'<>\\]{6,})"
+        ),
+        KEEP,
+    ),
     Kind(  # how http.client quotes what it refuses to send, such as a session token with a line break in it
         ("invalid header value b",),
         re.compile(

@@ -58,6 +58,25 @@ _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
 _LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
 
 
+_ARROW = re.compile(
+    r"(\[redacted\](?:\\{0,4}[\"'])?[ \t]{0,8}(?:->|=>|→)[ \t]{0,8})(?!\[redacted\])(?P<q>\\{0,4}[\"'])?"
+    r"(?P<value>[^\s\"'<>\\]+)"
+)
+"""How a tool shows what it will change: `password = "old" -> "new"`."""
+_TUPLE = re.compile(
+    rf"(?i)((?P<q>[\"'])(?:[a-z0-9]{{1,20}}[_-]){{0,3}}(?:{SURE}|secret[_-]?(?:access[_-]?)?key)(?P=q),"
+    r"[ \t]{0,4}[\"'])(?!\[redacted\])(?=[^\s\"']{0,80}[0-9])(?P<value>[^\s\"']+)"
+)
+"""How Python shows a pair: `('password', 'x1')`; two names of a list have no digit."""
+
+
+def _changed(match: Match) -> str:
+    """A word without quotes is no value, unless it has a digit: `[redacted] -> next`."""
+    if not match["q"] and not any(char.isdigit() for char in match["value"]):
+        return match[0]
+    return f"{match[1]}{match['q'] or ''}{MASK}"
+
+
 def mask_pairs(text: str, small: str) -> str:
     """`text` with the values masked whose name stands apart; `small`: the same text in small letters."""
     if "jdbc:" in small:
@@ -68,8 +87,12 @@ def mask_pairs(text: str, small: str) -> str:
         text = _near(_BACKWARD, _masked, _near(_FORWARD, _masked, text, _NAMES, 160), _VALUES, 400)
     if "password" in small:
         text = _NETRC.sub(_masked, text)
+    if any(sign in small for sign in ("',", '",')):
+        text = _TUPLE.sub(lambda match: match[1] + MASK, text)
     if any(sign in small for sign in "|│┃"):
         text = _near(_CELLS, _masked, text, _LINES, 120)
+    if MASK in text and ("->" in text or "=>" in text or "→" in text):
+        text = _ARROW.sub(_changed, text)
     if ":" in small and ("|" in small or ">" in small):
         text = _near(_BLOCK, _blocked, text, _LINES, 120)
     return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)

@@ -4,9 +4,23 @@ reads by it too.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
+
+
+def readable(word: str) -> str:
+    """A word of the command line as text that can be written down: bytes that are no UTF-8 become a mark.
+
+    Python hands them on as halves of characters, which no file and no answer of AWS takes. The path of something that
+    is there stays what it is.
+    """
+    if word.isascii() or word.isprintable():  # no half of a character is printable
+        return word
+    if any(os.path.lexists(path) for path in (word, word.partition("=")[2]) if path and "\0" not in path):
+        return word
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _plain(text: str) -> str:

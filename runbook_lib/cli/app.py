@@ -18,11 +18,12 @@ from runbook_lib.base.patience import tellers
 from runbook_lib.cli import archive, cost, deviation, dlq, people, plan_steps, probe, replay, watch
 from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
-from runbook_lib.cli.ending import code_of, ending
-from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.ending import answering, changed, code_of, ending
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
 from runbook_lib.cli.streams import lasting, trouble
 from runbook_lib.cli.terminal import Column, prose, say, table
 from runbook_lib.record import staging
+from runbook_lib.record.ended import Terminated
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
@@ -126,7 +127,9 @@ def status(
     params: ParamsFile,
     set_: Set = None,
     watch: Annotated[bool, typer.Option("--watch", help="Ask again and again, until Ctrl-C.")] = False,
-    interval: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=5)] = 30.0,
+    interval: Annotated[
+        float, typer.Option(callback=number, help="With --watch: seconds between two looks.", min=5)
+    ] = 30.0,
     json_: AsJson = False,
 ) -> None:
     """The rollout on one screen: the weight now, what passed, what is due, the next command.
@@ -210,6 +213,7 @@ for noun in (people, plan_steps, watch, replay, cost, probe, deviation, dlq, par
 def main() -> NoReturn:
     """The command line: every error is one sentence on standard error and its exit code."""
     lasting()
+    answering()
     guarded(lambda: app(standalone_mode=True))
 
 
@@ -220,6 +224,8 @@ def guarded(command: Callable[[], int | None]) -> NoReturn:
     try:
         code = int(command() or Exit.OK)
     except SystemExit as ended:  # typer's own way out
+        if isinstance(ended, Terminated):
+            say(f"runbook: ended by {ended.name}{changed()}", fg="red", err=True)
         _exit(ended.code if isinstance(ended.code, int) else int(Exit.OK))
     except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal is shown a traceback
         told, number = ending(error)

@@ -10,7 +10,7 @@ import typer
 
 from runbook_lib.base.foreign import field
 from runbook_lib.base.window import when
-from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, written
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, written
 from runbook_lib.cli.terminal import prose, say
 
 app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
@@ -66,7 +66,7 @@ def export(
 def redrive(
     params: ParamsFile,
     job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--max", min=1, help="This many messages at most.")] = 1000,
+    most: Annotated[int, typer.Option("--max", callback=number, min=1, help="This many messages at most.")] = 1000,
     apply: Apply = False,
     confirm: Confirm = "",
     reason: Reason = "",

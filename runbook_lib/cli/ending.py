@@ -5,15 +5,25 @@ switch ends by it too.
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.aws_errors import one_line, place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.cli.streams import trouble
+from runbook_lib.record.ended import asks_to_end
 
 INTERRUPTED = 130
 TRACEBACK = "RUNBOOK_TRACEBACK"
+
+
+def answering() -> None:
+    """From now on a process that is asked to end (SIGTERM: a job is cancelled; SIGHUP: the connection to its terminal
+    is lost) ends as by Ctrl-C: what was begun is sealed and said. Not where SIGHUP is ignored, as `nohup` has it.
+    """
+    for number in asks_to_end():
+        signal.signal(number, signal.default_int_handler)
 
 
 def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:

@@ -6,7 +6,6 @@ every other command, and every command line that is wrong, is `cli/app.py`'s.
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Entry point."""
+    from runbook_lib.base.typed import readable
+
+    sys.argv[1:] = map(readable, sys.argv[1:])
     if sys.argv[1:3] == ["rollback", "1"]:
         from runbook_lib.commands.kill_switch import parse
 
@@ -32,12 +34,12 @@ def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import AwsError
     from runbook_lib.base.foreign import terminal
     from runbook_lib.base.patience import tellers
-    from runbook_lib.cli.ending import ending
+    from runbook_lib.cli.ending import answering, ending
     from runbook_lib.cli.streams import lasting
     from runbook_lib.commands import kill_switch
 
     lasting()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a job that is cancelled says what it had begun
+    answering()
     tellers[:] = [lambda text: print(terminal(f"runbook: {text}"), file=sys.stderr, flush=True)]
     try:
         effect = kill_switch.off(wanted)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import expanded, params_file
 
 
@@ -18,6 +19,23 @@ def placed(value: Path | None) -> Path | None:
 def written(value: Path | None) -> Path | None:
     """A path as a person wrote it, `~` filled in."""
     return None if value is None else expanded(value)
+
+
+MOST = 1e9
+"""No option of ours means a larger number; `nan`, `inf` and `1e300` are numbers for Python, and nobody's."""
+
+
+def number(param: typer.CallbackParam, value: float) -> float:
+    """A number that somebody can mean.
+
+    Raises:
+        UsageError: it is none, or beyond `MOST`.
+    """
+    if not abs(value) <= MOST:  # so written it is true of `nan`, too
+        name = param.opts[0] if param.param_type_name == "option" else str(param.name)
+        shown = f"{value:g}" if isinstance(value, float) else str(value)[:20]
+        raise UsageError(f"{name} is {shown}: expects a number of at most {MOST:,.0f}")
+    return value
 
 
 ParamsFile = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.cli.options import AsJson, ParamsFile, Set
+from runbook_lib.cli.options import AsJson, ParamsFile, Set, number
 from runbook_lib.cli.terminal import Column, say, table
 
 _EXITS = """\b
@@ -28,12 +28,17 @@ def plan_steps(
     by: Annotated[str, typer.Option(help="Time (ISO 8601, UTC) by which all of it has to be over.")] = "",
     begin: Annotated[str, typer.Option("--from", help="Time of the first shift; without it now.")] = "",
     requests_per_day: Annotated[
-        float, typer.Option(help="Evenly spread, and AWS is not asked; without it what CloudWatch has seen.")
+        float,
+        typer.Option(callback=number, help="Evenly spread, and AWS is not asked; without it what CloudWatch has seen."),
     ] = 0.0,
-    users: Annotated[int, typer.Option(help="Users that a failure may harm at most; without it harm.users.")] = 0,
-    first: Annotated[float, typer.Option(help="The first step is at most this many percent.")] = 10.0,
-    times: Annotated[float, typer.Option(help="Each step is at most this many times the one before.")] = 5.0,
-    least_soak: Annotated[float, typer.Option(help="No soak is shorter than this many hours.")] = 1.0,
+    users: Annotated[
+        int, typer.Option(callback=number, help="Users that a failure may harm at most; without it harm.users.")
+    ] = 0,
+    first: Annotated[float, typer.Option(callback=number, help="The first step is at most this many percent.")] = 10.0,
+    times: Annotated[
+        float, typer.Option(callback=number, help="Each step is at most this many times the one before.")
+    ] = 5.0,
+    least_soak: Annotated[float, typer.Option(callback=number, help="No soak is shorter than this many hours.")] = 1.0,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit
-from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set
+from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set, number
 from runbook_lib.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def probe(
-    count: Annotated[int, typer.Argument(help="How many probes.")],
+    count: Annotated[int, typer.Argument(callback=number, help="How many probes.")],
     params: ParamsFile,
     per_minute: Annotated[
         float | None,

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
-from runbook_lib.cli.options import AsJson, placed
+from runbook_lib.cli.options import AsJson, number, placed
 from runbook_lib.cli.terminal import Column, say, table
 
 REHEARSAL_EXITS = """\b
@@ -47,7 +47,8 @@ def register(app: typer.Typer) -> None:
 
 def rehearse(
     seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the simulated world; the same seed gives the same days.")
+        int,
+        typer.Option(callback=number, min=0, help="Seed of the simulated world; the same seed gives the same days."),
     ] = 7,
     scenario: Annotated[
         str, typer.Option(help="Scenario of the world by name (see --list), or a YAML file of your own.")
@@ -58,7 +59,9 @@ def rehearse(
     quick: Annotated[
         bool, typer.Option("--quick", help="In one process, without notebooks: world, questions and judge alone.")
     ] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="With --quick: this many plays, from --seed on.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(callback=number, min=1, help="With --quick: this many plays, from --seed on.")
+    ] = 1,
     params: Annotated[
         Path | None,
         typer.Option(
@@ -136,14 +139,16 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
 
 
 def lab(
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated world.")] = 7,
+    seed: Annotated[int, typer.Option(callback=number, min=0, help="Seed of the simulated world.")] = 7,
     scenario: Annotated[
         str,
         typer.Option(
             help="Practise: a scenario in which something goes wrong (see --list), or a YAML file of your own."
         ),
     ] = "healthy",
-    port: Annotated[int, typer.Option(help="Port of JupyterLab; 0 takes a free one.")] = 8888,
+    port: Annotated[
+        int, typer.Option(callback=number, min=0, max=65535, help="Port of JupyterLab; 0 takes a free one.")
+    ] = 8888,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
     list_: Annotated[bool, typer.Option("--list", help="List what can be practised, and stop.")] = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.base import foreign, window
-from runbook_lib.cli.options import Confirm, ParamsFile, Set
+from runbook_lib.cli.options import Confirm, ParamsFile, Set, number
 from runbook_lib.cli.streams import closed
 from runbook_lib.cli.terminal import Column, fitted, prose, say
 
@@ -59,7 +58,7 @@ def watch(
     phase: Annotated[str, typer.Argument(help="Phase by notebook or number: 06_phase1_10_percent, or 06.")],
     params: ParamsFile,
     set_: Set = None,
-    interval: Annotated[float, typer.Option(help="Minutes between two looks.")] = 5.0,
+    interval: Annotated[float, typer.Option(callback=number, help="Minutes between two looks.")] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="One look, for cron and CI; the exit code tells.")] = False,
     auto_rollback: Annotated[
         bool, typer.Option("--auto-rollback", help="On ROLLBACK, switch async off. Also needs --confirm.")
@@ -80,7 +79,6 @@ def watch(
 
     values = asked(set_ or [], confirm=confirm)
     one = Watch(params, values, phase, interval_s=interval * 60, auto_rollback=auto_rollback)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if json_:
             for look in one.looks(once=once):

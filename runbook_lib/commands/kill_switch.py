@@ -137,7 +137,7 @@ def off(wanted: Wanted) -> Effect:
         raise UsageError(f"confirm is '{params.confirm}', expects '{params.env}'", nothing_changed=True)
     where = (params.env, params.release, NOTEBOOK, "command")
     root, staging, run_id, trouble = recording.staged(
-        _root(params), *where, spare="this rollback", params=params.values
+        lambda: _root(params), *where, spare="this rollback", params=params.values
     )
     journal = Journal(staging, lenient=True)
     decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,8 +51,8 @@ class Essentials:
     """Looks like `params.Params` to whoever needs no more than account, names and flags."""
 
     def __init__(self, flat: Mapping[str, Any], service: Mapping[str, Any], folder: Path, source: str) -> None:
-        self.values = dict(flat)
-        self.flat = SimpleNamespace(**flat)
+        self.values = {str(key): value for key, value in flat.items()}  # for YAML `1: x` is a name, too
+        self.flat = SimpleNamespace(**self.values)
         self.service = SimpleNamespace(traffic=SimpleNamespace(**service["traffic"]))
         self.folder = folder
         self.source = source
@@ -65,7 +66,10 @@ class Essentials:
     @cached_property
     def policy(self) -> Any:
         """What is asked of the policy on the way: how old evidence may be, and only where `as_of` is set."""
-        return SimpleNamespace(as_of_tolerance_s=float(read_yaml(self.folder / "gates.yaml")["as_of_tolerance_s"]))
+        tolerance = 0.0  # where the file does not say it: what is old is warned of, and holds up nothing
+        with suppress(UsageError, KeyError, TypeError, ValueError):
+            tolerance = float(read_yaml(self.folder / "gates.yaml")["as_of_tolerance_s"])
+        return SimpleNamespace(as_of_tolerance_s=tolerance)
 
 
 def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.chain import Chain, read_record
 from runbook_lib.record.place import ENTRY, RecordRef, instant
 from runbook_lib.record.seal import file_hash, record_hash, strict
@@ -50,7 +51,7 @@ def attachments(
             continue  # an attaching that a crash cut short; nothing reads it
         which = f"{ref.folder.name}: the attachment {one.name}"
         try:
-            raw = (one / FACTS).read_bytes()
+            raw = read_plain(one / FACTS)
             facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
             there = {path.name for path in one.iterdir()}
@@ -99,7 +100,7 @@ def unbound(ref: RecordRef, record: dict[str, Any]) -> list[str]:
     folder, found = ref.folder / FOLDER, []
     for one in sorted(folder.iterdir()) if folder.is_dir() and _earlier(record) else ():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            found.append(str(strict((one / FACTS).read_bytes())["hash"]))
+            found.append(str(strict(read_plain(one / FACTS))["hash"]))
     return found
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
 from runbook_lib.record.place import NAME, instant
 from runbook_lib.record.seal import canonical, record_hash, replace_file, strict, written
@@ -45,7 +46,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def _raw(folder: Path) -> bytes:
     try:
-        return (folder / "record.json").read_bytes()
+        return read_plain(folder / "record.json")
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
 
@@ -260,7 +261,7 @@ class Chain:
 
     def _head(self) -> str | None:
         try:
-            return (self.folder / HEAD).read_text(encoding="ascii").strip()
+            return read_plain(self.folder / HEAD).decode("ascii").strip()
         except (OSError, UnicodeDecodeError):
             return None
 

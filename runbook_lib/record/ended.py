@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
 
 def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
     """How a run ended whose kernel lived to the end: completed if the notebook closed it, a red verdict included."""
@@ -41,7 +39,7 @@ def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
 
     cell, where = running(nb)
     if isinstance(error, (Terminated, KeyboardInterrupt)):
-        by = "terminated (SIGTERM)" if isinstance(error, Terminated) else "interrupted (SIGINT)"
+        by = f"terminated ({error.name})" if isinstance(error, Terminated) else "interrupted (SIGINT)"
         return "cancelled", Problem(type="Cancelled", sentence=f"papermill was {by} {where}", cell=cell)
     if type(error).__name__ == "NoKernel":
         return "failed", Problem(type="NoKernel", sentence=str(error))
@@ -84,15 +82,22 @@ def _cell_error(nb: Any) -> Problem | None:
 
 
 class Terminated(SystemExit):
-    """The process was asked to end by SIGTERM; exits with 143 as a shell would have it."""
+    """The process was asked to end by SIGTERM or SIGHUP; exits with 143 or 129 as a shell would have it."""
 
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(128 + number)
+        self.name = signal.Signals(number).name
+
+
+def asks_to_end() -> list[int]:
+    """SIGTERM, and SIGHUP where this machine has it and it is not ignored (`nohup`)."""
+    lost: int | None = getattr(signal, "SIGHUP", None)
+    return [int(signal.SIGTERM), *([lost] if lost is not None and signal.getsignal(lost) != signal.SIG_IGN else [])]
 
 
 @contextlib.contextmanager
 def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
-    """SIGTERM and SIGINT end a run only where it says so; those that come while it is being sealed are answered after.
+    """SIGTERM, SIGHUP and SIGINT end a run only where it says so; those that come while it seals are answered after.
 
     Yields a context manager: within it a signal raises at once. Only a main thread can do this; in another, signals are
     the main thread's business, and a process that ends is found by the next sweep.
@@ -108,7 +113,7 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
             late.append(number)
             return
         armed = False
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
 
     @contextlib.contextmanager
     def interruptible() -> Iterator[None]:
@@ -119,11 +124,11 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
         finally:
             armed = False
 
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    before = {number: signal.signal(number, stop) for number in (*asks_to_end(), signal.SIGINT)}
     try:
         yield interruptible
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if late:
-        raise Terminated if late[0] == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if late[0] == signal.SIGINT else Terminated(late[0])

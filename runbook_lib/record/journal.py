@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import mask_emails, redact, redact_file
 
 FILE = "journal.jsonl"
@@ -208,7 +209,7 @@ class Journal:
     def _resume(self) -> int:
         """The last sequence number of a journal that is already there; a torn last line is ended first."""
         with contextlib.suppress(OSError):
-            raw = self.path.read_bytes()
+            raw = read_plain(self.path)
             if raw and not raw.endswith(b"\n"):
                 _write(self.path, "\n")
             return max((int(entry.get("seq") or 0) for entry in _parse(raw)), default=0)
@@ -222,7 +223,7 @@ def read_events(folder: Path | str) -> list[dict[str, Any]]:
     no events.
     """
     try:
-        raw = (Path(folder) / FILE).read_bytes()
+        raw = read_plain(Path(folder) / FILE)
     except OSError:
         return []
     return _parse(raw)

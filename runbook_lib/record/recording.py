@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import RunbookError
 from runbook_lib.record.journal import Journal, utc_now
 from runbook_lib.record.place import new_run_id
 from runbook_lib.record.staging import stage
@@ -31,7 +31,7 @@ class Staged(NamedTuple):
 
 
 def staged(
-    root: Path,
+    root: Path | Callable[[], Path],
     env: str,
     release: str,
     notebook: str,
@@ -46,6 +46,7 @@ def staged(
     """Opens the staging folder of one execution.
 
     Args:
+        root: folder of the archive, or what makes it of what a person wrote.
         run_id: letters and digits; empty: a new one.
         spare: what the record is of, such as `this run`, if an archive in the temporary folder will do where this one
             cannot be written: nothing holds up a rollback. Empty: it will not.
@@ -60,13 +61,14 @@ def staged(
     try:
         if sweep is not None:
             sweep()
-        return Staged(root, stage(root, *where, utc_now(), output, params), where[3], "")
-    except (ArchiveError, OSError) as error:
+        there = root if isinstance(root, Path) else root()
+        return Staged(there, stage(there, *where, utc_now(), output, params), where[3], "")
+    except (RunbookError, OSError, ValueError) as error:  # ValueError: no path may have such a character
         if not spare:
             raise
-        root = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
-        trouble = f"{error}; the record of {spare} is in {root}"
-        return Staged(root, stage(root, *where, utc_now(), output, params), where[3], trouble)
+        other = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
+        trouble = f"{error}; the record of {spare} is in {other}"
+        return Staged(other, stage(other, *where, utc_now(), output, params), where[3], trouble)
 
 
 def opened(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import open_plain
 
 
 def canonical(value: Any) -> bytes:
@@ -104,7 +105,7 @@ def gates_digest(gates: Iterable[Mapping[str, Any]]) -> str:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import redact
 from runbook_lib.base.scratch import lives, owner
 from runbook_lib.record import journal
@@ -78,7 +79,7 @@ def _touched(staging: Path) -> dt.datetime:
 def facts(staging: Path) -> dict[str, Any]:
     """`owner.json` of a staging folder; empty where there is none."""
     try:
-        loaded = json.loads((staging / FILE).read_bytes())
+        loaded = json.loads(read_plain(staging / FILE))
     except (OSError, ValueError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
@@ -87,7 +88,7 @@ def facts(staging: Path) -> dict[str, Any]:
 def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
     """The notebook that papermill had written so far, if it is the one of that run."""
     try:
-        loaded = json.loads(Path(str(who["output"])).read_bytes())
+        loaded = json.loads(read_plain(Path(str(who["output"]))))
         return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

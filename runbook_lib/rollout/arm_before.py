@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.judge.case import Case
 from runbook_lib.observe.evidence import arms
 from runbook_lib.params.load import Params
@@ -32,12 +33,12 @@ def of(archive: Archive, before: Record | None, params: Params, told: Callable[[
         return None
     try:
         folder = archive.find(before.run_id).folder
-        kept = strict((folder / CASE).read_bytes())
+        kept = strict(read_plain(folder / CASE))
         seen, case = kept["seen"], Case.model_validate(kept["case"])
         name = next(name for name, sha in before.files.items() if sha == seen["answers_sha256"])
         if file_hash(folder / name) != seen["answers_sha256"]:
             raise ArchiveError(f"{name} was altered")
-        raw = strict((folder / name).read_bytes())
+        raw = strict(read_plain(folder / name))
         answered = answered_again(seen, raw, params, case.look, case.rules)
         return arms.told(answered, remade(seen, raw, params, case.look, case.rules), before.notebook)
     except (ArchiveError, OSError, ValueError, KeyError, TypeError, StopIteration) as error:

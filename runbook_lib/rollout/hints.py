@@ -56,8 +56,8 @@ def _files(params: Params) -> dict[str, dict[str, Any]]:
 
 def _folder(params: Params) -> str:
     """As a reader in the project's folder names it."""
-    with suppress(UsageError):
-        if Path(params.source).resolve() == params_dir().resolve():
+    with suppress(UsageError, FileNotFoundError):
+        if Path(params.source).resolve() == params_dir(Path.cwd()).resolve():
             return "params"
     return shlex.quote(params.source) if Path(params.source).is_dir() else "params"
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import redact
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
@@ -100,7 +101,7 @@ def replay(
     if CASE not in record.files:
         return replace(about, note=_why_not(record))
     try:
-        kept = strict((ref.folder / CASE).read_bytes())
+        kept = strict(read_plain(ref.folder / CASE))
         case, sealed = _CASES.validate_python(kept["case"]), kept["verdict"]
         about = replace(about, kind=case.kind, sealed_reason=record.told.line)
         if not isinstance(case, Case):
@@ -163,7 +164,7 @@ def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[
     name = next((name for name, sha in record.files.items() if sha == seen["answers_sha256"]), None)
     if name is None or file_hash(ref.folder / name) != seen["answers_sha256"]:
         raise ArchiveError(f"{ref.folder.name}: the raw answers that {CASE} names are not in the record")
-    raw: list[dict[str, Any]] = strict((ref.folder / name).read_bytes())
+    raw: list[dict[str, Any]] = strict(read_plain(ref.folder / name))
     return raw
 
 

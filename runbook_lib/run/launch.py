@@ -65,6 +65,8 @@ def find_notebook(name: str) -> Path:
     folder = project_root() / "notebooks"
     known = sorted(folder.glob("*.ipynb"))
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
+    if not known:
+        raise UsageError(f"notebook '{name}': there are none in {folder}; run from the project's folder")
     if len(matches) != 1:
         if not matches and (near := close(name, {path.stem for path in known})):
             raise UsageError(f"notebook '{name}': none of that name; {near}")
@@ -153,6 +155,8 @@ def launch(
     from runbook_lib.record.archive import Archive
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    for name in ("asyncio", "traitlets"):  # where a kernel is ended they print tracebacks; the record says it in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     incident = is_incident(notebook.stem)
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()

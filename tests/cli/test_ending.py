@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +18,12 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from runbook_lib.act.guard import begun
 from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
 from runbook_lib.cli import ending as ending_of
 from runbook_lib.cli import entry
+from runbook_lib.cli.app import guarded
+from runbook_lib.record.ended import deferring_signals
 from tests.base.test_aws_errors import KINDS, PAGE, made
 from tests.project import own_project
 
@@ -222,3 +228,46 @@ def test_ctrl_c_says_what_was_begun_and_ends_with_130(
 def test_every_sentence_says_whether_something_was_changed(error: Exception) -> None:
     said, _ = ending_of.ending(error)
     assert said.endswith("; nothing was changed") and said.count("nothing was changed") == 1
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Handlers that a command sets are those of its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("did", [[], ["set the dial to 10 %"]])
+@pytest.mark.parametrize("sealing", [True, False])
+def test_who_is_asked_to_end_says_what_was_begun(
+    signals: None, capsys: pytest.CaptureFixture[str], number: signal.Signals, did: list[str], sealing: bool
+) -> None:
+    """By a job that is cancelled, or a connection that is lost; before papermill's engine has a say, and in it."""
+    done = []
+
+    def command() -> int:
+        begun.extend(did)
+        try:
+            with deferring_signals() if sealing else nullcontext(nullcontext) as interruptible, interruptible():
+                os.kill(os.getpid(), number)
+        finally:
+            done.append("sealed")
+        raise AssertionError("it went on")
+
+    ending_of.answering()
+    with pytest.raises(SystemExit) as ended:
+        guarded(command)
+    assert done == ["sealed"] and ended.value.code == (128 + number if sealing else 130)
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1 and (did[0] if did else "nothing was changed") in told
+    assert number.name in told or not sealing
+
+
+def test_what_runs_without_its_terminal_goes_on(signals: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` starts it
+    ending_of.answering()
+    with deferring_signals() as interruptible, interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)

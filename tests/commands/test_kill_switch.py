@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -13,7 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from botocore.client import BaseClient
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.switch import Turned
+from runbook_lib.base.aws import Identity
 from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
 from runbook_lib.base.typed import TYPES
 from runbook_lib.cli import entry
@@ -215,6 +221,77 @@ def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: E
         "outcome",
         "incident",
     ]
+
+
+class Answering:
+    """An AWS that says who we are, at once."""
+
+    endpoint = None
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def identity(self) -> Identity:
+        return Identity(rehearsed().account_id, "arn:aws:iam::000000000000:root", dt.datetime.now(dt.UTC))
+
+    def client(self, _: str) -> None:
+        return None
+
+
+class Authorising:
+    """A switch that asks the guard, as the real one does, and then is off."""
+
+    def __init__(self, guard: Guard, *_: object) -> None:
+        self.guard = guard
+
+    def off(self, _: str) -> Turned:
+        self.guard.authorise(raises=False)
+        return Turned(True, "off", 1)
+
+
+NEEDED = {"env", "account_id", "region", "release"}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes() | st.binary(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text() | st.integers(), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    odd=st.dictionaries(st.sampled_from(sorted(Flat.model_fields.keys() - NEEDED - {"mode", "confirm"})), VALUES),
+    more=st.dictionaries(
+        st.text(max_size=5) | st.integers() | st.booleans() | st.none() | st.dates(), VALUES, max_size=2
+    ),
+    gates=st.sampled_from(
+        ["as_of_tolerance_s: 600", "as_of_tolerance_s: [", "x: 1", "as_of_tolerance_s: []", "", None]
+    ),
+)
+@example(odd={"archive": "$HOME/x"}, more={}, gates=None)
+@example(odd={"archive": "~nobody-of-that-name/x"}, more={}, gates=None)
+@example(odd={"archive": "a\0b"}, more={}, gates=None)
+@example(odd={"as_of": "yesterday"}, more={}, gates=None)
+@example(odd={"as_of": "2026-11-23T03:00:00"}, more={}, gates=None)
+@example(odd={"as_of": "2026-11-23T03:00:00Z"}, more={}, gates="as_of_tolerance_s: [")
+@example(odd={"as_of": 20261123}, more={}, gates=None)
+@example(odd={"operator": 7, "reason": ["a"]}, more={1: 2}, gates=None)
+def test_nothing_but_account_confirmation_and_names_holds_it_up(
+    file: Path, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any], more: dict[Any, Any], gates: str | None
+) -> None:
+    monkeypatch.setattr(kill_switch, "Aws", Answering)
+    monkeypatch.setattr(kill_switch, "Switch", Authorising)
+    monkeypatch.setattr(kill_switch, "FlagStore", lambda *_: None)
+    monkeypatch.setattr("tempfile.tempdir", str(file.parent))
+    monkeypatch.chdir(file.parents[1])
+    flat = {key: value for key, value in read_yaml(ROOT / "params" / "rehearsal.yaml").items() if key in NEEDED}
+    flat = {**read_yaml(ROOT / "params" / "prod.yaml"), **flat, **more, **odd}
+    file.write_text(yaml.safe_dump({**flat, "env": "prod"}, allow_unicode=True))
+    (file.parent / "gates.yaml").unlink(missing_ok=True)
+    if gates is not None:
+        (file.parent / "gates.yaml").write_text(gates)
+    done = kill_switch.off(kill_switch.Wanted("1", file, {"mode": "apply", "confirm": "prod"}))
+    assert done.error is None and done.off is not None
+    assert (done.staging / "journal.jsonl").is_file()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.commands.archive import verify
+from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.attach import attach
 from runbook_lib.record.attached import attachments, report_of
@@ -46,6 +48,8 @@ SPOILT: dict[str, Callable[[Path], object]] = {
     "no text": lambda path: path.write_bytes(bytes(range(256))),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "gone": lambda path: path.unlink(),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "a device": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
     "a key that stands twice": lambda path: path.write_text(
         path.read_text().replace('"params": {', '"params": {\n  "env": "forged",', 1)
     ),
@@ -74,6 +78,15 @@ def _with(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(raw))
 
 
+def _saved(folder: Path, ref: RecordRef) -> Path:
+    """The notebook of that run, as a person saved it."""
+    said = {"output_type": "stream", "name": "stdout", "text": [f"Run {ref.run_id}\n"]}
+    cell = {"cell_type": "code", "metadata": {}, "source": [], "execution_count": 1, "outputs": [said]}
+    path = folder / "saved.ipynb"
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
 @pytest.mark.parametrize("kind", SPOILT)
 def test_one_damaged_record_is_a_row_that_says_so_and_the_others_stay(
     archive: Archive, sealed: Seal, kind: str
@@ -88,6 +101,27 @@ def test_one_damaged_record_is_a_row_that_says_so_and_the_others_stay(
         archive.verify(bad)
     with contextlib.suppress(ArchiveError):
         show_record(archive, bad.run_id)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_whatever_file_of_the_archive_is_none_verifying_ends_and_names_it(
+    archive: Archive, sealed: Seal, tmp_path: Path, kind: str
+) -> None:
+    """A pipe would be waited for, and a device read, without end."""
+    attach(_saved(tmp_path, [sealed(), sealed()][0]), archive)
+    files = [one for one in sorted(archive.root.rglob("*")) if one.is_file() and not one.name.startswith(".")]
+    assert {"HEAD", "checkpoint", "leaves.jsonl", "attachment.json", "record.json"} <= {one.name for one in files}
+    for path in files:
+        whole = path.read_bytes()
+        SPOILT[kind](path)
+        try:
+            product, alone = verify(archive.root, "", []).exit_code, verify_standalone.main([str(archive.root)])
+            list_rows(archive)
+        finally:
+            path.unlink()
+            path.write_bytes(whole)
+        harmless = path.name == "tree.json"  # it only spares reading the leaves
+        assert harmless or (product != 0 and alone != 0), path
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
@@ -144,11 +178,7 @@ def test_an_attachment_is_read_as_strictly(
     archive: Archive, sealed: Seal, tmp_path: Path, spoil: Callable[[Path], object]
 ) -> None:
     ref = sealed()
-    said = {"output_type": "stream", "name": "stdout", "text": [f"Run {ref.run_id}\n"]}
-    cell = {"cell_type": "code", "metadata": {}, "source": [], "execution_count": 1, "outputs": [said]}
-    path = tmp_path / "saved.ipynb"
-    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    where = attach(path, archive)
+    where = attach(_saved(tmp_path, ref), archive)
     archive.verify(ref)
     spoil(where)
     with pytest.raises(ArchiveError, match="altered after it was attached"):

@@ -354,7 +354,10 @@ def _signalled(number: signal.Signals, armed: bool) -> Callable[[], None]:
     return act
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated), (signal.SIGINT, KeyboardInterrupt)],
+)
 def test_signals_interrupt_cells_and_wait_for_the_seal(number: signal.Signals, error: type[BaseException]) -> None:
     before = signal.getsignal(number)
     with pytest.raises(error):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from runbook_lib.base.project import params_file
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rollout import hints
 
@@ -59,3 +60,14 @@ def test_a_folder_elsewhere_is_named_whole(folder: Path, monkeypatch: pytest.Mon
     params = load_file(folder / "prod.yaml")
     monkeypatch.chdir(params_dir(Path(__file__).parent).parent)
     assert hints.rollback_1(params) == f"runbook rollback 1 --params {folder}/prod.yaml --apply --confirm prod"
+
+
+def test_from_a_folder_outside_the_project_the_command_can_be_pasted_there(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The project is that of the parameter file then, and `params/` is not below where the reader stands."""
+    monkeypatch.chdir(outside := tmp_path_factory.mktemp("outside"))
+    params = load_file(params_file(folder / "prod.yaml"))
+    for command in (hints.rollback_1(params), hints.run(params, "06_phase1_10_percent", env="staging")):
+        words = shlex.split(command)
+        assert (outside / words[words.index("--params") + 1]).is_file(), command

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
 from runbook_lib.record.log.note import Checkpoint, parsed
@@ -86,7 +87,7 @@ class Log:
 def read_sealing(folder: Path) -> Sealing | None:
     """The seal that is under way; None: none is, or its file cannot be read."""
     try:
-        return Sealing(**strict((folder / SEALING).read_bytes()))
+        return Sealing(**strict(read_plain(folder / SEALING)))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 
@@ -94,7 +95,7 @@ def read_sealing(folder: Path) -> Sealing | None:
 def read_tree(folder: Path) -> Tree | None:
     """The tree's own file; None: it is not there, or cannot be read."""
     try:
-        raw = strict((folder / TREE).read_bytes())
+        raw = strict(read_plain(folder / TREE))
         peaks = tuple(bytes.fromhex(peak) for peak in raw["peaks"])
         return Tree(str(raw["origin"]), int(raw["size"]), int(raw["bytes"]), peaks)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -109,7 +110,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         OSError: it cannot be read.
     """
     try:
-        return parsed((folder / CHECKPOINT).read_bytes())
+        return parsed(read_plain(folder / CHECKPOINT))
     except FileNotFoundError:
         return None
 
@@ -153,7 +154,7 @@ def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
 def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
     log = Log(sealing=read_sealing(folder))
     try:
-        content = (folder / LEAVES).read_bytes()
+        content = read_plain(folder / LEAVES)
     except OSError as error:
         log.damage.append(f"{FOLDER}/{LEAVES} cannot be read ({error.strerror})")
         content = b""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import unbound
 from runbook_lib.record.chain import Chain, read_record
@@ -46,5 +47,5 @@ def facts(root: Path, folder: Path) -> dict[str, Any]:
     """What a leaf keeps of a record that is there."""
     raw, record = b"", dict[str, Any]()
     with contextlib.suppress(ArchiveError, OSError):  # what cannot be read is damaged by itself, and told so
-        raw, record = (folder / "record.json").read_bytes(), read_record(folder)
+        raw, record = read_plain(folder / "record.json"), read_record(folder)
     return {**facts_of(path_of(root, folder), raw, record), "attachments": unbound(ref_at(folder), record)}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.log import keeping as settings
 from runbook_lib.record.log.files import (
@@ -220,7 +221,7 @@ class Ledger:
         return "" if root == had.root else f"its first {had.size} records were others"
 
     def _root_at(self, size: int) -> bytes:
-        lines = (self.folder / LEAVES).read_bytes().split(b"\n")[:size]
+        lines = read_plain(self.folder / LEAVES).split(b"\n")[:size]
         return roots([leaf_hash(line) for line in lines], [size]).get(size, b"")
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.signers import region_of
 from runbook_lib.record.seal import replace_file
@@ -54,7 +55,7 @@ class FileWitness:
     def read(self) -> bytes | None:
         """What it keeps; None: nothing yet, though its folder is there."""
         try:
-            return self.path.read_bytes()
+            return read_plain(self.path)
         except FileNotFoundError:
             if self.path.parent.is_dir():
                 return None

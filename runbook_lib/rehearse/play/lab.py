@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -62,7 +61,6 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
         UsageError: no such scenario, or none to practise.
     """
     known = scenario_for(scenario)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # terminated is ended: everything is taken down
     progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics
@@ -80,7 +81,7 @@ def kept_template(archive: Archive, of: Records) -> tuple[str, Any]:
     """Run that kept the template of the stack from before the migration, and that template; empty if none did."""
     for record in of(MIGRATE):
         if PREVIOUS in record.files:
-            kept = strict((archive.find(record.run_id).folder / PREVIOUS).read_bytes())
+            kept = strict(read_plain(archive.find(record.run_id).folder / PREVIOUS))
             return record.run_id, kept.get("template")
     return "", None
 

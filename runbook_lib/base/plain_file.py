@@ -1,0 +1,48 @@
+"""Files that others may have put there: read if they are files. A pipe that nobody writes to is waited for without end,
+and a device such as `/dev/zero` has no end, so that reading it takes all memory. Light: a rollback loads it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+MOST_BYTES = 256_000_000
+"""Of a file that is read whole; the largest of ours, the answers of a look, has some megabytes."""
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """The file, opened for reading; a link is followed.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a pipe, a socket or a device.
+    """
+    # Without O_NONBLOCK opening a pipe waits for who writes to it.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    try:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_plain(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: as `open_plain`, or it is larger than any of ours.
+    """
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            text = f"it has {size / 1e6:,.0f} MB, and may have {MOST_BYTES / 1e6:.0f} MB at most"
+            raise OSError(errno.EFBIG, text, str(path))
+        return file.read()

@@ -1,0 +1,64 @@
+"""What is no file is not read: neither waited for nor taken into memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.base.plain_file import MOST_BYTES, open_plain, read_plain
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(os.path.relpath(path))  # an address is short
+
+
+def huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, MOST_BYTES + 1)
+
+
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a link to a pipe": lambda path: (os.mkfifo(path.with_name("pipe")), path.symlink_to("pipe")),
+    "a device without end": lambda path: path.symlink_to("/dev/zero"),
+    "nowhere": lambda path: path.symlink_to(os.devnull),
+    "a socket": a_socket,
+    "a folder": Path.mkdir,
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "gone": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("how", [open_plain, read_plain])
+def test_what_is_no_file_is_an_error_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, how: Callable[[Path], object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    NO_FILES[kind](tmp_path / "one")
+    with pytest.raises(OSError) as met:
+        how(tmp_path / "one")
+    assert met.value.strerror
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
+    huge(tmp_path / "one")
+    with pytest.raises(OSError, match="256 MB"):
+        read_plain(tmp_path / "one")
+    open_plain(tmp_path / "one").close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary())
+def test_a_file_comes_back_as_it_is(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "one").write_bytes(content)
+    assert read_plain(tmp_path / "one") == content
+    with open_plain(tmp_path / "one") as file:
+        assert file.read() == content

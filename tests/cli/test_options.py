@@ -1,0 +1,58 @@
+"""Numbers on the command line: those that nobody can mean are refused, whatever the option."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+import typer
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.app import app
+from runbook_lib.cli.options import MOST, number
+
+
+def numbers(group: typer.Typer) -> Iterator[tuple[str, Any]]:
+    """Every option and argument that is a number: `command.parameter`, and what typer is told of it."""
+    for below in group.registered_groups:
+        yield from numbers(below.typer_instance)  # type: ignore[arg-type]
+    for command in group.registered_commands:
+        assert command.callback is not None
+        found = inspect.signature(command.callback, eval_str=True).parameters
+        for name, param in found.items():
+            kind, *told = get_args(param.annotation) or (param.annotation,)
+            if kind in (int, float):
+                yield f"{command.callback.__name__}.{name}", told[0]
+
+
+FOUND = dict(numbers(app))
+
+
+def test_the_numbers_are_found() -> None:
+    assert {"watch.interval", "status.interval", "probe.count", "redrive.most", "plan_steps.first"} <= FOUND.keys()
+
+
+@pytest.mark.parametrize("where", sorted(FOUND))
+def test_every_number_is_held_to_what_somebody_can_mean(where: str) -> None:
+    assert FOUND[where].callback is number
+
+
+@given(st.floats() | st.integers())
+@example(math.nan)
+@example(math.inf)
+@example(1e300)
+@example(10**30)
+@example(10**400)
+def test_what_passes_is_finite_and_comes_back_as_it_is(value: float) -> None:
+    param: Any = SimpleNamespace(opts=["--interval"], param_type_name="option", name="interval")
+    try:
+        assert number(param, value) == value and abs(value) <= MOST
+    except UsageError as error:
+        assert not abs(value) <= MOST
+        assert str(error).startswith("--interval is ")
