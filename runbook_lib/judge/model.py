@@ -38,7 +38,7 @@ def _threshold(raw: object) -> object:
     if isinstance(raw, str):
         match = re.fullmatch(rf"\s*(<=|>=|<|>)\s*({_NUMBER})\s*", raw, re.ASCII)
         if not match:
-            raise ValueError(f"{raw!r} is not a comparison such as '> 0.99'")
+            raise ValueError("expects <, <=, > or >= and a number without unit or %, such as '> 0.99'")
         return Threshold(op=match[1], limit=float(match[2]))
     if not isinstance(raw, Threshold | Mapping):
         raise ValueError("expects a comparison in quotes, such as '> 0.99'")

@@ -73,7 +73,7 @@ def _bare(template: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return "nothing is filled in here; write it without braces" if "{" in text or "}" in text else ""
+    return "nothing is filled in here; write it without a placeholder" if fields(text) else ""
 
 
 def _name(text: str, most: int) -> str:

@@ -17,6 +17,7 @@ from runbook_lib.base.template import fault
 from runbook_lib.base.yaml_file import line_of
 from runbook_lib.params.measures import metric_id
 from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
+from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.sentence import one_line, shown
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ Template = tuple[str, str, Collection[str]]
 """Key, text, and the placeholders that are filled in there."""
 ADDRESS = ("endpoint", "api_id", "region", "env", "stage")
 """Placeholders of `api_url`."""
-ENVIRONMENTS = ("dev", "staging", "prod")
 RESOURCES = (
     *("queue", "dlq", "table", "bucket_prefix", "submit", "worker", "status", "sync", "api", "topic", "drill_queue"),
     *("stack", "gsi", "api_id", "access_log"),

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params.metrics import Metric, is_statistic
+from runbook_lib.params.metrics import Metric, fault
 
 Side = Literal["value", "bad", "good", "of", "zero_while"]
 SIDES: tuple[Side, ...] = ("value", "bad", "good", "of", "zero_while")
@@ -39,9 +39,9 @@ class Query(Frozen):
         if (self.metric is not None) == described:
             raise ValueError("expects either `metric` (of the catalogue), or `namespace` and `name`")
         if described and not (self.namespace and self.name):
-            raise ValueError(f"wants a `{'name' if self.namespace else 'namespace'}` too")
-        if self.stat is not None and not is_statistic(self.stat):
-            raise ValueError(f"stat '{self.stat}' is none of CloudWatch's: Sum, Average, Maximum, ..., or such as p95")
+            raise ValueError(f"expects a `{'name' if self.namespace else 'namespace'}` too")
+        if self.stat is not None and (wrong := fault(self.stat)):
+            raise ValueError(wrong)
         return self
 
 
@@ -88,7 +88,9 @@ class Measure(Frozen):
         wanted = _WANTED[self.kind]
         if said not in wanted:
             told = ", or ".join(" and ".join(f"`{side}`" for side in one) for one in wanted)
-            raise ValueError(f"a measure of kind {self.kind} wants {told}; it has {', '.join(said) or 'none of them'}")
+            raise ValueError(
+                f"a measure of kind {self.kind} expects {told}; it has {', '.join(said) or 'none of them'}"
+            )
         for side in said:
             stat = getattr(self, side).stat
             if self.kind == "rate" and stat not in (None, *COUNTS):

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.nearest import hint
+from runbook_lib.base.nearest import close, hint
 from runbook_lib.base.project import read_yaml
 from runbook_lib.judge.terms import Frozen
 
@@ -48,12 +48,26 @@ class Metric(Frozen):
 
     @model_validator(mode="after")
     def _statistic(self) -> Metric:
-        if not is_statistic(self.stat):
-            raise ValueError(f"stat '{self.stat}' is none of CloudWatch's; {hint(self.stat, STATISTICS) or _ALL}")
+        if wrong := fault(self.stat):
+            raise ValueError(wrong)
         return self
 
 
-_ALL = f"there are {', '.join(STATISTICS)} and percentiles such as p95"
+_SHORT = {"avg": "Average", "mean": "Average", "max": "Maximum", "min": "Minimum", "count": "SampleCount"}
+"""What other tools call them."""
+
+
+def fault(stat: str) -> str:
+    """What is wrong with a statistic, as a sentence; empty: nothing. CloudWatch has more than this runbook asks for."""
+    if is_statistic(stat):
+        return ""
+    small = stat.strip().casefold()
+    meant = next((one for one in STATISTICS if one.casefold() == small), _SHORT.get(small))
+    meant = meant or (small if is_statistic(small) else None)
+    there = f"there are {', '.join(STATISTICS)}, and percentiles such as p95"
+    return f"stat '{stat}' is none that is asked for here; " + (
+        f"did you mean '{meant}'?" if meant else close(stat, STATISTICS) or there
+    )
 
 
 def is_statistic(stat: str) -> bool:

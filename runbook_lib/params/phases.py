@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from runbook_lib.judge.model import Look
 from runbook_lib.judge.terms import Frozen
 
+ENVIRONMENTS = ("dev", "staging", "prod")
+
 
 class Phase(Frozen):
     """One step of the rollout: how much, how long, who agrees, what must have passed before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -18,7 +19,7 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
-from runbook_lib.params.phases import Phase, PhaseStep
+from runbook_lib.params.phases import ENVIRONMENTS, Phase, PhaseStep
 from runbook_lib.params.rollbacks import Rollback
 
 
@@ -99,6 +100,13 @@ class HarmBudget(Frozen):
         return self
 
 
+def _environments(steps: Mapping[str, PhaseStep]) -> None:
+    """A step in an environment that there is not is the cause of what requires it, and told before."""
+    for name, step in steps.items():
+        for env in sorted(set(step.envs) - set(ENVIRONMENTS)):
+            raise ValueError(f"step '{name}' is applied in '{env}', which is no environment; {hint(env, ENVIRONMENTS)}")
+
+
 class Policy(Frozen):
     """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
 
@@ -155,6 +163,7 @@ class Policy(Frozen):
             for wanted in (*step.requires, *step.requires_to_shift):
                 notebook, _, env = wanted.partition("@")
                 if notebook not in self.steps or env not in self.steps[notebook].envs:
+                    _environments(self.steps)
                     places = [f"{step}@{env}" for step, one in self.steps.items() for env in one.envs]
                     raise ValueError(
                         f"step '{name}' requires '{wanted}', which is no step of the rollout; {hint(wanted, places)}"

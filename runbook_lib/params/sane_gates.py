@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from runbook_lib.judge.measures import COMPARABLE
 from runbook_lib.judge.model import Gate, Threshold
 from runbook_lib.params.bounds import Said
+from runbook_lib.params.sentence import suggested
 
 if TYPE_CHECKING:
     from runbook_lib.params.policy import Policy
@@ -55,7 +56,8 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
     if own:  # what it is in is the team's to say; a rate is a share of requests
         units = UNITS["rate"] if gate.kind == "rate" else None
     if units and gate.unit not in units:
-        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {' or '.join(units)}"
+        told = ", 0 to 1, and shown in %" if units == UNITS["rate"] else ""
+        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {' or '.join(units)}{told}"
     yield from _unread(gate)
     for name in LINES:
         line = getattr(gate, name)
@@ -73,7 +75,8 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
 
 def _names(gate: Gate) -> Iterator[Said]:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", gate.id):
-        yield "id", repr(gate.id), "expects small letters, digits and _, beginning with a letter, 60 at most"
+        wanted = "expects small letters, digits and _, beginning with a letter, 60 at most"
+        yield "id", repr(gate.id), wanted + suggested(gate.id)
     if len(gate.title) > MOST_TITLE:
         yield "title", f"{gate.title[:20]!r} …", f"it has {len(gate.title)} characters; expects {MOST_TITLE} at most"
     if not gate.unit.isprintable():

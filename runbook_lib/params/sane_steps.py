@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.params.bounds import Said
-from runbook_lib.params.cross_check import ENVIRONMENTS
-from runbook_lib.params.sentence import shown
+from runbook_lib.params.phases import ENVIRONMENTS
+from runbook_lib.params.sentence import shown, suggested
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -27,7 +27,8 @@ def check(params: Params) -> Iterator[Said]:
     """What makes no sense in the steps and phases: key, value, and what is expected."""
     for name in params.policy.steps:
         if not re.fullmatch(r"[a-z0-9_]{1,60}", name):
-            yield "steps", shown(name), "a step has small letters, digits and _ in its name, 60 at most"
+            wanted = "a step has small letters, digits and _ in its name, 60 at most"
+            yield "steps", shown(name), wanted + suggested(name, digit=True)
     yield from _phases(params)
     for env in ENVIRONMENTS:
         yield from _order(params.policy, env)
@@ -53,6 +54,9 @@ def _phases(params: Params) -> Iterator[Said]:
             if own.late_s + policy.metric_delay_s >= min(hours) * 3600:
                 wanted = f"nothing of it has arrived at the look of phase {name} after {min(hours):g} h; expects less"
                 yield f"measures.{measure}.late_s", f"{own.late_s:g}", wanted
+        if phase.percent == 0:
+            wanted = "at 0 % nobody is on async, and nothing can be judged; expects more"
+            yield f"phases.{name}.percent", "0", wanted
         if phase.before_percent not in weights:
             wanted = f"no phase ends at that weight; there are {', '.join(f'{one:g}' for one in sorted(weights))}"
             yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted
@@ -74,6 +78,9 @@ def _order(policy: Policy, env: str) -> Iterator[Said]:
                 f"{len(phase.after_migration)} looks",
                 "only the last phase migrates",
             )
+        elif phase.after_migration and phase.percent != 100:
+            wanted = "it migrates, and then everybody is on async, which no soak has judged; expects 100"
+            yield f"phases.{name}.percent", f"{phase.percent:g}", wanted
         before, ends = name, phase.percent
 
 

@@ -44,7 +44,19 @@ _EXPECTED = {
 }
 """Kind of pydantic's error to what is said instead; the fields are those of its context."""
 
-
+_NAME = "small letters, digits and _, beginning with a letter"
+_FORMS = {
+    r"^[a-z][a-z0-9_]*$": _NAME,
+    r"^[a-z0-9_]+$": "small letters, digits and _",
+    r"^[a-z0-9_]*$": "small letters, digits and _",
+    r"^[a-z0-9_-]+$": "small letters, digits, _ and -",
+    r"^[^\s\d]\S*$": "one word that does not begin with a digit, such as req/s",
+    r"^\w+@(dev|staging|prod)$": "a step and its environment, such as 05_staging@staging",
+    r"^[a-z]{2}(-[a-z]+)+-\d$": "a region such as us-east-1",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits and . _ -, beginning with a letter or a digit",
+    r"^#[0-9A-Fa-f]{6}$": "a colour such as #1f77b4",
+}
+"""Form of a text to what it is in words."""
 _SHOWN = 80
 """Characters of a value that a sentence repeats."""
 
@@ -91,13 +103,39 @@ def sentence(
 
 def _message(first: Mapping[str, Any]) -> str:
     known = _EXPECTED.get(first["type"])
+    if first["type"] == "string_pattern_mismatch" and (form := in_words(first["ctx"]["pattern"])):
+        like = suggested(first["input"]) if "digits and _" in form else ""
+        return f"expects {form}{like}"
+    if known in ("expects a number", "expects a whole number") and re.match(r"\s*\d", str(first["input"])):
+        return known if not isinstance(first["input"], str) else f"{known}, without quotes and unit"
     return (
         known.format(**first["ctx"]) if known and "{" in known else known or first["msg"].removeprefix("Value error, ")
     )
 
 
+def in_words(pattern: str) -> str:
+    """What the form of a text is for a reader; empty: nobody has said it."""
+    return _FORMS.get(pattern, "")
+
+
+def suggested(name: str, digit: bool = False) -> str:
+    """`: 'declined_payments'` for `DeclinedPayments` or `declined-payments`; empty: there is none.
+
+    Args:
+        digit: it may begin with one.
+
+    >>> suggested("DeclinedPayments"), suggested("http.5xx-rate"), suggested("?")
+    (": 'declined_payments'", ": 'http_5xx_rate'", '')
+    """
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    plain = re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")[:60]
+    return f": '{plain}'" if (plain[:1].isalpha() or (digit and plain)) and plain != name else ""
+
+
 def shown(value: Any) -> str:
     """A value as it was written, cut where it is long."""
+    if value is None:
+        return "empty"
     text = repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
 

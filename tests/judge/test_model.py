@@ -30,7 +30,7 @@ GATE: dict[str, Any] = {
         ({"target": "< 3", "alert": "> 5", "collapse": "> 4"}, "milder"),
         ({"kind": "quantile", "alert": "< 0.98"}, "needs its `quantile`"),
         ({"kind": "quantile"}, "needs its `quantile`"),
-        ({"target": "about 3"}, "not a comparison"),
+        ({"target": "about 3"}, "number without unit"),
         ({"tagret": "> 3"}, "Extra inputs"),
     ],
 )

@@ -41,3 +41,8 @@ def test_nothing_is_filled_into_names() -> None:
         ("m.name", "'Of-{env}'"),
         ("m.dimensions", "'S{env}'"),
     ]
+
+
+@pytest.mark.parametrize("name", ["Requests{status=500}", "http.server.requests/5xx %", "a}", "{", "{0}", "Größe"])
+def test_a_name_that_cloudwatch_takes_is_taken_as_it_stands(name: str) -> None:
+    assert list(check("m", Metric(namespace="Shop", name=name, dimensions={"Route": "/orders/{{id}}"}))) == []

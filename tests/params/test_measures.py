@@ -12,7 +12,7 @@ import pytest
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.params.measures import Measure
-from runbook_lib.params.metrics import METRICS
+from runbook_lib.params.metrics import METRICS, fault
 from tests import own_gates
 
 Change = Callable[[dict[str, Any]], object]
@@ -31,7 +31,7 @@ GATES: list[tuple[str, Change, tuple[str, ...]]] = [
     (
         "a bad statistic",
         lambda p: p["measures"]["connections"]["value"].update(stat="Maximun"),
-        ("measures.connections.value", "'Maximun'", "none of CloudWatch's"),
+        ("measures.connections.value", "'Maximun'", "did you mean 'Maximum'"),
     ),
     (
         "an unknown placeholder",
@@ -56,7 +56,7 @@ GATES: list[tuple[str, Change, tuple[str, ...]]] = [
     (
         "no whole",
         lambda p: p["measures"]["declined"].update(of=None, zero_while=None),
-        ("measures.declined", "rate wants `bad` and `of`, or `good` and `of`"),
+        ("measures.declined", "rate expects `bad` and `of`, or `good` and `of`"),
     ),
     (
         "a rate of levels",
@@ -168,3 +168,17 @@ def test_the_example_in_our_own_file_works_as_soon_as_it_is_uncommented(tmp_path
     prod.with_name("gates.yaml").write_text(text, encoding="utf-8")
     policy = load_file(prod).policy
     assert policy.gate("declined_payments").measure in policy.judged
+
+
+@pytest.mark.parametrize(
+    ("stat", "told"),
+    [
+        *(("sum", "did you mean 'Sum'?"), ("avg", "did you mean 'Average'?"), ("max", "did you mean 'Maximum'?")),
+        *(("P99", "did you mean 'p99'?"), ("Count", "did you mean 'SampleCount'?")),
+        *((one, "there are Sum, Average") for one in ("tm99", "TM(2%:98%)", "IQM", "PR(:300)", "")),
+    ],
+)
+def test_a_statistic_as_other_tools_write_it_is_told(stat: str, told: str) -> None:
+    """CloudWatch has trimmed means, so that nobody is told that it has not."""
+    assert told in fault(stat) and "CloudWatch" not in fault(stat)
+    assert not fault("p99.9") and not fault("Minimum")

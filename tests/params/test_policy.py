@@ -111,3 +111,9 @@ def test_a_watch_that_looks_more_than_each_minute_is_none() -> None:
     assert HarmBudget(watch_min=0).users is None
     with pytest.raises(ValidationError, match="watch_min is"):
         HarmBudget(watch_min=0.5)
+
+
+def test_an_environment_that_there_is_not_is_told_before_what_requires_the_step() -> None:
+    steps = {**RAW["steps"], SIX: {**RAW["steps"][SIX], "envs": ["production"]}}
+    with pytest.raises(ValidationError, match=rf"step '{SIX}' is applied in 'production', which is no environment"):
+        Policy.model_validate({**RAW, "steps": steps})

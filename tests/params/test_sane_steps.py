@@ -59,6 +59,32 @@ def test_a_step_that_waits_for_itself_is_told(change: Callable[[dict[str, Any]],
     assert (told is None and not found) or any(told is not None and told in one for one in found), found
 
 
+def percent(step: str, weight: float) -> Callable[[dict[str, Any]], object]:
+    return lambda raw: raw["phases"][step].update(percent=weight)
+
+
+def test_a_phase_at_0_percent_is_told_and_not_played() -> None:
+    """It was taken, and broke the rehearsal: no look ever had a moment of effect."""
+    assert f"phases.{SIX}.percent 0: at 0 % nobody is on async, and nothing can be judged; expects more" in said(
+        percent(SIX, 0)
+    )
+
+
+def test_what_migrates_has_been_judged_at_100_percent() -> None:
+    """The migration puts everybody on async: at 75 % a quarter of the users would come unjudged."""
+    assert any(f"phases.{EIGHT}.percent 75: it migrates" in one for one in said(percent(EIGHT, 75)))
+    assert not any("migrates" in one for one in said(percent(SEVEN, 40)))
+
+
+def test_names_of_steps_are_suggested() -> None:
+    assert any("at most: '06a_canary'" in one for one in said(_named("06a-Canary")))
+    assert any("at most: 'canary_five'" in one for one in said(_named("Canary-Five")))
+
+
+def _named(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda raw: raw["steps"].update({name: raw["steps"]["04_alarms"]})
+
+
 @given(st.data())
 def test_what_is_taken_can_be_carried_out_in_some_order(data: st.DataObject) -> None:
     """Played: what has all that it requires may run; at the end every step has run."""

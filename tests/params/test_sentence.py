@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field, ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field, ValidationError
 
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params.sentence import one_line, sentence, shown
+from runbook_lib.params.load import Flat
+from runbook_lib.params.policy import Policy
+from runbook_lib.params.sentence import in_words, one_line, sentence, shown, suggested
+from runbook_lib.params.service import Service
 from runbook_lib.params.written import strictly
 
 
@@ -30,6 +37,11 @@ class Outer(Frozen):
     ("values", "told"),
     [
         ({"name": "X"}, "'name' is 'X': expects text of the form ^[a-z]+$"),
+        ({"name": None}, "'name' is empty: expects text"),
+        ({"by": None}, "'by' is empty: expects names with their values"),
+        ({"count": "5m"}, "'count' is '5m': expects a whole number, without quotes and unit"),
+        ({"share": "5 %"}, "'share' is '5 %': expects a number, without quotes and unit"),
+        ({"share": "half"}, "'share' is 'half': expects a number"),
         ({"name": "abcdefg"}, "'name' is 'abcdefg': expects text of 5 characters at most"),
         ({"name": "a\nb" * 90}, "…"),
         ({"share": 0}, "'share' is 0: expects a number greater than 0"),
@@ -57,3 +69,26 @@ def test_it_names_key_value_and_what_is_expected(values: dict[str, Any], told: s
 def test_long_values_and_words_are_cut() -> None:
     assert shown("x" * 500).endswith(" …") and shown((1, 2)) == "[1, 2]"
     assert one_line("a" * 500 + " b\nc") == "a" * 100 + "… b c"
+
+
+@pytest.mark.parametrize("model", [Policy, Service, Flat])
+def test_every_form_of_a_text_is_told_in_words(model: type[BaseModel]) -> None:
+    """No reader of a file has to read a regular expression."""
+    forms = set(re.findall(r'"pattern": ("(?:[^"\\\\]|\\\\.)*")', json.dumps(model.model_json_schema())))
+    assert [one for one in forms if not in_words(json.loads(one))] == []
+
+
+@given(st.text(max_size=70))
+def test_a_name_that_is_suggested_is_one(text: str) -> None:
+    name = suggested(text)
+    assert not name or re.fullmatch(r": '[a-z][a-z0-9_]{0,59}'", name), name
+
+
+def test_names_as_other_tools_write_them_are_turned_into_ours() -> None:
+    assert [suggested(one) for one in ("DeclinedPayments", "success-rate", "http.5xx", "declined", "5xx")] == [
+        ": 'declined_payments'",
+        ": 'success_rate'",
+        ": 'http_5xx'",
+        "",
+        "",
+    ]

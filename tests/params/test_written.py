@@ -110,3 +110,11 @@ def test_an_incident_takes_it_for_what_it_can_be(tmp_path: Any) -> None:
         load_file(tmp_path / "prod.yaml")
     params = load_file(tmp_path / "prod.yaml", incident=True)
     assert params.policy.metric_delay_s == 300 and "metric_delay_s" in params.trouble[0]
+
+
+@pytest.mark.parametrize("written", ["> 99 %", "> 99%", "< 500ms", "== 0", "≤ 0.01", "< 0,01", "0.99"])
+def test_a_limit_as_other_tools_write_it_is_told_how_to_write_it(written: str) -> None:
+    raw = copy.deepcopy(RAW["gates"])
+    raw["gates"][1]["target"] = written
+    with pytest.raises(UsageError, match=r"expects <, <=, > or >= and a number without unit or %, such as '> 0.99'"):
+        validated(Policy, raw, "gates.yaml")
