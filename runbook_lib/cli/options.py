@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import expanded, params_file
 
 
@@ -18,6 +19,17 @@ def placed(value: Path | None) -> Path | None:
 def written(value: Path | None) -> Path | None:
     """A path as a person wrote it, `~` filled in."""
     return None if value is None else expanded(value)
+
+
+def existing(root: Path) -> Path:
+    """The folder of an archive that there is.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
+    return root
 
 
 ParamsFile = Annotated[
