@@ -71,6 +71,7 @@ def register(app: typer.Typer) -> None:
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
     noun.command("prove")(archive_prove)
+    noun.command("attest")(archive_attest)
     questions.register(noun)
     app.add_typer(noun, name="archive")
 
@@ -216,6 +217,21 @@ def archive_prove(
         return
     root = existing(archive).absolute()
     typer.echo(noun.prove(root, record) if since is None else noun.grew(root, since), nl=False)
+
+
+def archive_attest(
+    record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")],
+    archive: ArchiveRoot = Path("archive"),
+) -> None:
+    """Write a verdict (PROMOTE, HOLD, ROLLBACK) for others: an in-toto Statement, signed by the archive's key (DSSE).
+
+    `runbook verify` checks it, and so does every tool that reads DSSE and SLSA's verification summary. docs/audit.md.
+
+    Example: [bold]runbook archive attest 761f451b > run.intoto.json[/bold]
+    """
+    from runbook_lib.commands.attestation import attest
+
+    typer.echo(json.dumps(attest(existing(archive).absolute(), record)))
 
 
 def archive_attach(
