@@ -13,6 +13,7 @@ from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.place import RecordRef, is_place, path_of, safe
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import file_hash
+from runbook_lib.record.tombstones import of_chain, stones
 
 GONE = "{}: it was removed; the archive's log has it"
 """Of a record, by its folder's name."""
@@ -32,7 +33,8 @@ def verifier(root: Path) -> Callable[[RecordRef], None]:
         own = _verify_own(ref, leaf.file if leaf else "")
         folder, name = ref.folder.parent, ref.folder.name
         if name not in chains.get(folder, {}):
-            chains[folder] = Chain(folder).broken(logged(log, path_of(root, folder)))
+            chain = path_of(root, folder)
+            chains[folder] = Chain(folder).broken(logged(log, chain), of_chain(stones(root, log), chain))
         if sentence := chains[folder].get(name, f"{name}: it is gone"):
             raise ArchiveError(sentence)
         if sentence := _unlogged(log, leaf, path, own):

@@ -32,6 +32,7 @@ from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.place import NAME, RecordRef
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import record_hash, replace_file, strict
+from runbook_lib.record.tombstones import stones
 
 OWN = "rollout-runbook"
 MANY = 500
@@ -142,7 +143,10 @@ def _compare(archive: Archive, known: _Known, change: _Change, made: Index, told
         except (ArchiveError, OSError) as error:
             made.damage.append(str(error))
     if log is not None:
-        made.damage += [GONE.format(one.rpartition("/")[2]) for one in log.by_path if one not in there]
+        buried = stones(archive.root, log)
+        made.damage += [
+            GONE.format(one.rpartition("/")[2]) for one in log.by_path if one not in there and one not in buried
+        ]
     made.damage = list(dict.fromkeys(made.damage))
     made.records, made.read = len(there), len(stale)
     again = set(stale)

@@ -126,7 +126,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("env", "VARCHAR", "Environment that it was entered in."),
         Column("release", "VARCHAR", "Id of the rollout."),
         Column("attempt", "BIGINT", "Attempt that it is for."),
-        Column("kind", "VARCHAR", "approval, attestation, note, deviation or attachment."),
+        Column("kind", "VARCHAR", "approval, attestation, note, deviation, attachment or tombstone."),
         Column("item", "VARCHAR", "Notebook that was approved, item that was attested, setting that deviates."),
         Column("person", "VARCHAR", "Who said so, as it was typed."),
         Column("role", "VARCHAR", "As what."),
