@@ -12,7 +12,8 @@ import typer
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.window import moment
-from runbook_lib.cli.options import AsJson, written
+from runbook_lib.cli import prune, questions
+from runbook_lib.cli.options import AsJson, existing, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Decision, Word
@@ -70,6 +71,9 @@ def register(app: typer.Typer) -> None:
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
     noun.command("prove")(archive_prove)
+    noun.command("attest")(archive_attest)
+    questions.register(noun)
+    prune.register(noun)
     app.add_typer(noun, name="archive")
 
 
@@ -77,7 +81,7 @@ def archive_list(
     archive: ArchiveRoot = Path("archive"),
     env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
-    notebook: Annotated[str | None, typer.Option(help="Only this notebook.")] = None,
+    notebook: Annotated[str | None, typer.Option(help="Only this notebook, by name or number: 06.")] = None,
     since: Annotated[str, typer.Option(help="Only what was sealed since: a time, or 24h, 7d, 90min ago.")] = "",
     verdict: Annotated[
         list[str] | None, typer.Option(help="Only what decided this, such as HOLD; may be repeated.")
@@ -98,7 +102,7 @@ def archive_list(
         raise UsageError(
             f"--verdict {strange}: no run decides that; {close(strange.upper(), known) or ', '.join(known)}"
         )
-    where, begin = Archive(_existing(archive)), moment(since, utc_now(), "--since") if since else None
+    where, begin = Archive(existing(archive)), moment(since, utc_now(), "--since") if since else None
     wanted = {"env": env, "release": release, "notebook": notebook}
     rows = list_rows(where, **wanted, since=begin, verdicts=verdict or ())
     if json_:
@@ -126,13 +130,13 @@ def archive_show(
     if markdown_:
         from runbook_lib.record.markdown import markdown
 
-        where = Archive(_existing(archive))
+        where = Archive(existing(archive))
         ref = where.find(record)
         typer.echo(markdown(where.load(ref)), nl=False)
         where.verify(ref)
         return
 
-    shown = show_record(Archive(_existing(archive)), record)
+    shown = show_record(Archive(existing(archive)), record)
     problem = shown["problem"]
     if json_:
         typer.echo(json.dumps(shown))
@@ -171,7 +175,7 @@ def archive_verify(
     """
     from runbook_lib.commands.archive import verify
 
-    done = verify(_existing(archive), key, witness or ())
+    done = verify(existing(archive), key, witness or ())
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:
@@ -212,8 +216,23 @@ def archive_prove(
         by = "signed by the key" if key else "whose signature was not checked: no --key"
         say(f"{leaf.path} ({leaf.hash}) is record {leaf.index} in the log of {checkpoint.size}, {by}")
         return
-    root = _existing(archive).absolute()
+    root = existing(archive).absolute()
     typer.echo(noun.prove(root, record) if since is None else noun.grew(root, since), nl=False)
+
+
+def archive_attest(
+    record: Annotated[str, typer.Argument(help="Run id, or the beginning of one.")],
+    archive: ArchiveRoot = Path("archive"),
+) -> None:
+    """Write a verdict (PROMOTE, HOLD, ROLLBACK) for others: an in-toto Statement, signed by the archive's key (DSSE).
+
+    `runbook verify` checks it, and so does every tool that reads DSSE and SLSA's verification summary. docs/audit.md.
+
+    Example: [bold]runbook archive attest 761f451b > run.intoto.json[/bold]
+    """
+    from runbook_lib.commands.attestation import attest
+
+    typer.echo(json.dumps(attest(existing(archive).absolute(), record)))
 
 
 def archive_attach(
@@ -224,11 +243,5 @@ def archive_attach(
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.attach import attach
 
-    where = attach(notebook, Archive(_existing(archive)))
+    where = attach(notebook, Archive(existing(archive)))
     say(f"attached to {where}")
-
-
-def _existing(root: Path) -> Path:
-    if not root.is_dir():
-        raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
-    return root

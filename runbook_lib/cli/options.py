@@ -38,6 +38,17 @@ def number(param: typer.CallbackParam, value: float) -> float:
     return value
 
 
+def existing(root: Path) -> Path:
+    """The folder of an archive that there is.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
+    return root
+
+
 ParamsFile = Annotated[
     Path,
     typer.Option(

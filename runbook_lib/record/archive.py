@@ -34,6 +34,7 @@ from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, r
 from runbook_lib.record.seal import exact, file_hash, record_hash, write_folder, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
+from runbook_lib.record.tombstones import stones
 
 _UNSEALED = frozenset({folders.FILE, "record.json", "report.html", "notebook.ipynb"})
 _LOCK_TIMEOUT_S = 60.0
@@ -214,10 +215,18 @@ class Archive:
         return verifier(self.root)
 
     def lost(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
-        """The records that the archive's log has, and that are not there any more, oldest first; None is any."""
+        """The records that the archive's log has, and that are not there any more, oldest first; None is any.
+
+        Those that were pruned are not among them.
+        """
         log = read_log(self.root)
+        buried = stones(self.root, log)
         wanted = [part if part is None else safe(part) for part in (env, release, notebook)]
-        refs = [self.at(self.root / leaf.path) for leaf in (log.leaves if log else ()) if is_path(leaf.path)]
+        refs = [
+            self.at(self.root / leaf.path)
+            for leaf in (log.leaves if log else ())
+            if is_path(leaf.path) and leaf.path not in buried
+        ]
         return sorted(
             ref
             for ref in refs

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import HEAD, Chain
@@ -20,6 +21,7 @@ from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.signers import PublicKey
 from runbook_lib.record.log.witness import Witness, kept
 from runbook_lib.record.place import NAME, path_of
+from runbook_lib.record.tombstones import stones
 
 
 class Damage(NamedTuple):
@@ -132,6 +134,11 @@ def _log(archive: Archive, log: Log, done: Audit) -> None:
         many = sum(leaf.how == how for leaf in log.leaves)
         if many:
             done.notes.append(f"{told}: {words.count(many, 'record')}")
+    buried = stones(archive.root, log)
+    if buried:
+        newest = when(max(one.sealed_at for one in buried.values()))
+        sentence = f"pruned: {words.count(len(buried), 'record')}, the newest sealed {newest}"
+        done.notes.append(f"{sentence}; who did it: `runbook archive list --notebook entry`")
     done.size = len(log.hashes)
     if log.checkpoint is not None:
         done.root, done.origin = log.checkpoint.root.hex(), log.checkpoint.origin

@@ -212,19 +212,28 @@ class Chain:
         """The records of a run: one, or none."""
         return [self.folder / name for name in self.names() if name.endswith(f"-{run_id}")]
 
-    def broken(self, logged: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    def broken(
+        self, logged: Mapping[str, str] | None = None, pruned: Mapping[str, tuple[str, str | None]] | None = None
+    ) -> dict[str, str | None]:
         """For each record a sentence if it is not linked, record by record, back to the first; None if all is well.
 
         Each record is looked at once.
 
         Args:
             logged: name and hash of the file of each record that the archive's log has of this chain; None: no log.
+            pruned: name, and hash and predecessor, of each record that has a tombstone (`record/tombstones.py`).
         """
         found: dict[str, str | None] = {}
         expected: str | None = None
         before: Any = None
         trouble: str | None = None
-        for name in self.names():
+        there, buried = self.names(), pruned or {}
+        for name in sorted({*there, *buried}):
+            if name not in there:
+                if buried[name][1] != expected and trouble is None:
+                    trouble = f"{name}: the record before it is missing, or not the one it was sealed after"
+                expected, before = buried[name]
+                continue
             if trouble is None:
                 try:
                     one = link(self.folder / name, (logged or {}).get(name, ""))
@@ -240,7 +249,8 @@ class Chain:
                     expected, before = one.hash, one.previous
             found[name] = trouble
         if found and trouble is None:
-            found[name] = self._ends(name, (expected, before), len(found), logged)
+            last, rest = there[-1], {name: one for name, one in (logged or {}).items() if name not in buried}
+            found[last] = self._ends(last, (expected, before), len(found), None if logged is None else rest)
         return found
 
     def _ends(self, last: str, own: tuple[Any, Any], count: int, logged: Mapping[str, str] | None) -> str | None:

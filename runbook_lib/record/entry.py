@@ -21,7 +21,7 @@ from runbook_lib.record.place import ENTRY, RecordRef
 
 NOTEBOOK = ENTRY
 
-Kind = Literal["attestation", "approval", "note", "deviation", "attachment"]
+Kind = Literal["attestation", "approval", "note", "deviation", "attachment", "tombstone"]
 
 
 class Entry(Frozen):

@@ -13,6 +13,7 @@ from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.place import RecordRef, is_place, path_of, safe
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import file_hash
+from runbook_lib.record.tombstones import of_chain, stones
 
 GONE = "{}: it was removed; the archive's log has it"
 """Of a record, by its folder's name."""
@@ -29,10 +30,11 @@ def verifier(root: Path) -> Callable[[RecordRef], None]:
     def verify(ref: RecordRef) -> None:
         log, path = read_log(root), path_of(root, ref.folder)
         leaf = log.by_path.get(path) if log else None
-        own = _verify_own(ref, leaf.file if leaf else "")
+        own = _verify_own(ref, _vouched(leaf) if leaf else "")
         folder, name = ref.folder.parent, ref.folder.name
         if name not in chains.get(folder, {}):
-            chains[folder] = Chain(folder).broken(logged(log, path_of(root, folder)))
+            chain = path_of(root, folder)
+            chains[folder] = Chain(folder).broken(logged(log, chain), of_chain(stones(root, log), chain))
         if sentence := chains[folder].get(name, f"{name}: it is gone"):
             raise ArchiveError(sentence)
         if sentence := _unlogged(log, leaf, path, own):
@@ -47,8 +49,13 @@ def verifier(root: Path) -> Callable[[RecordRef], None]:
 
 
 def logged(log: Log | None, chain: str) -> dict[str, str] | None:
-    """Name and hash of the file of each record that the log has of a chain; None: there is no log."""
-    return None if log is None else {one.name: one.file for one in log.by_chain.get(chain, ())}
+    """Name of each record that the log has of a chain to the hash of the file that it vouches for; None: no log."""
+    return None if log is None else {one.name: _vouched(one) for one in log.by_chain.get(chain, ())}
+
+
+def _vouched(leaf: Leaf) -> str:
+    """SHA-256 of the file that the log vouches for; empty: it was taken in as it was found, altered or not."""
+    return "" if leaf.how == "taken_in" else leaf.file
 
 
 def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:

@@ -28,15 +28,22 @@ def list_rows(
     A damaged one is a row that says so, and so is one that the archive's log has and that was removed.
 
     Args:
+        notebook: by name, or by its number: `06`.
         since: only what was sealed from then on.
         verdicts: only what decided one of these, in any case; a damaged one is left out by none.
     """
     verify = archive.verifier()
-    where = (env, release, notebook)
+    where, number = (env, release, notebook), notebook if notebook and notebook.isdigit() else None
+    if number:
+        where = (env, release, None)
     first = f"{since.astimezone(dt.UTC):%Y%m%dT%H%M%S}" if since else ""
     wanted = {verdict.upper() for verdict in verdicts}
-    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where) if ref.sealed >= first]
-    gone = [ref for ref in archive.lost(*where) if ref.sealed >= first]
+
+    def wanted_ref(ref: RecordRef) -> bool:
+        return ref.sealed >= first and (not number or ref.notebook.startswith(f"{number}_"))
+
+    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where) if wanted_ref(ref)]
+    gone = [ref for ref in archive.lost(*where) if wanted_ref(ref)]
     rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
     ordered = [row for _, row in sorted(rows, key=lambda one: one[0])]
     return [row for row in ordered if not wanted or row["decision"] in wanted or not row["intact"]]
@@ -53,6 +60,8 @@ def _bare(ref: RecordRef) -> dict[str, Any]:
         "status": None,
         "decision": None,
         "as_of": None,
+        "operator": None,
+        "reason": None,
         "intact": False,
     }
 
@@ -62,6 +71,7 @@ def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) 
     try:
         record = archive.load(ref)
         row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
+        row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
         verify(ref)
     except ArchiveError as error:
         return row | {"problem": str(error)}

@@ -27,6 +27,7 @@ KINDS = {
     "approval": Kind("APPROVED", "✔", GREEN, "approved"),
     "note": Kind("NOTED", "✎", GREY, "noted"),
     "deviation": Kind("DEVIATION", "!", ORANGE, "recorded the deviation"),
+    "tombstone": Kind("PRUNED", "✝", GREY, "pruned old records"),
     "attachment": Kind("ATTACHED", "+", GREY, "attached a notebook to"),
 }
 _OTHER = Kind("ENTERED", "•", GREY, "entered")

@@ -32,10 +32,6 @@ def must(right: object, said: str) -> bool:
     return True
 
 
-def sha(data: bytes) -> str:
-    return sha256(data).hexdigest()
-
-
 def openssl(*words: str) -> bool:
     return bool(shutil.which("openssl")) and subprocess.call(["openssl", *words], stdout=NULL, stderr=NULL) == 0
 
@@ -47,8 +43,8 @@ def strict(raw: bytes) -> dict[str, Any]:
 
 def jcs(value: Any) -> str:  # the canonical form of RFC 8785
     if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(f"{jcs(key)}:{jcs(value[key])}" for key in keys) + "}"
+        pairs = sorted(value.items(), key=lambda pair: pair[0].encode("utf-16-be"))
+        return "{" + ",".join(f"{jcs(key)}:{jcs(one)}" for key, one in pairs) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(jcs, value)) + "]"
     must(not isinstance(value, int) or abs(value) < 2**53, "a number has no exact form in RFC 8785")
@@ -66,12 +62,12 @@ def record_hash(record: dict[str, Any]) -> str:
 
 def safe(name: str) -> set[str]:  # a name as a folder; versions before 0.2 cut a long one without a hash
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-") or "unknown"
-    return {plain} if len(plain) <= 100 else {f"{plain[:83]}-{sha(name.encode('utf-8', 'replace'))[:16]}", plain[:100]}
+    end = sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
+    return {plain} if len(plain) <= 100 else {f"{plain[:83]}-{end}", plain[:100]}
 
 
 def stamp(at: str) -> str:
-    utc = dt.datetime.fromisoformat(at).astimezone(dt.UTC).isoformat("T", "milliseconds")
-    return re.sub(r"[-:]|\+.*", "", utc) + "Z"
+    return f"{dt.datetime.fromisoformat(at).astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}"[:-3] + "Z"
 
 
 def roots(leaves: list[bytes]) -> list[bytes]:  # the root of the tree at each size (RFC 6962, 2.1)
@@ -106,9 +102,9 @@ def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[
         if not one.name.startswith(".part-"):
             facts = strict(raw := (one / "attachment.json").read_bytes())
             right = one.name == stamp(facts["attached_at"]) and raw == json.dumps(facts, indent=1).encode()
-            right = right and {each.name for each in one.iterdir()} == {"attachment.json", *facts["files"]}
+            found = {each.name: sha256(each.read_bytes()).hexdigest() for each in one.iterdir()}
+            right = right and found == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
             right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
-            right = right and all(sha((one / name).read_bytes()) == said for name, said in facts["files"].items())
             must(right and facts["hash"] == record_hash(facts), f"the attachment {one.name} was altered")
             bound = facts["hash"] in known or (old and (taken is None or facts["hash"] in taken))
             must(bound, f"the attachment {one.name} was not attached")
@@ -133,16 +129,18 @@ def main(arguments: list[str] | None = None) -> int:
     if odd := [one for one in root.rglob("*") if one.exists() and not (one.is_file() or one.is_dir())]:
         print(f"damaged: {odd[0]}: it is a pipe or a device, which may have no end")
         return 1
-    records, known, chains, leaves = dict[str, Any](), dict[Path, set[str]](), dict[Path, list[Any]](), dict[str, Any]()
-    lines, note, late, begun = [], None, dict[str, Any](), root / "log" / "sealing.json"
+    records, stones, known, chains, leaves, late = json.loads("[{}, {}, {}, {}, {}, {}]")
+    lines, note, begun = list[bytes](), None, root / "log" / "sealing.json"
     for folder in sorted(one for one in root.glob("env=*/release=*/*/*") if not one.name.startswith(".part-")):
         path, own = folder.relative_to(root).as_posix(), chains.setdefault(folder.parent, [])
         try:
             if folder.name != "HEAD" or folder.is_symlink():
                 record = records[path] = checked(folder)
-                own.append(record)
-                if (record.get("entry") or {}).get("kind") == "attachment":
-                    known.setdefault(folder.parents[1], set()).add(record["entry"]["facts"]["attachment"])
+                own.append((path, record.get("previous", ""), record["hash"]))
+                entry = record.get("entry") or {}
+                bound = entry.get("kind") == "attachment" and entry["facts"]["attachment"]
+                known.setdefault(folder.parents[1], set()).add(bound)
+                stones |= entry["facts"]["records"] if entry.get("kind") == "tombstone" else {}
         except WRONG as error:
             bad.append(f"{path}: {error}")
     try:
@@ -163,29 +161,31 @@ def main(arguments: list[str] | None = None) -> int:
     good = not note or not given.key or signed(f"{note[1]}\n{size}\n{note[3]}\n".encode(), note[4], given.key)
     bad += ["log/checkpoint: it is not signed by the key"] if good is False else []
     unsure += [f"{given.key}: openssl reads no public key there"] if good is None else []
+    pruned = [path for path, one in stones.items() if path not in records and one["leaf"] == leaves.get(path)]
     for chain, own in chains.items():
-        hashes = [None, *(record["hash"] for record in own)]
-        if [record.get("previous", "") for record in own] != hashes[:-1]:
+        buried = [(path, stones[path]["previous"], leaves[path]["hash"]) for path in pruned]
+        links = sorted([*own, *(one for one in buried if (root / one[0]).parent == chain)])
+        hashes = [None, *(one[2] for one in links)]
+        if [one[1] for one in links] != hashes[:-1]:
             bad.append(f"{chain.relative_to(root)}: a record was not sealed after the one before it")
         head = (chain / "HEAD").read_bytes().decode("utf-8", "replace").strip() if (chain / "HEAD").is_file() else None
         if head not in hashes[-2:] or (head is None and (len(own) > 1 or leaves)):
             bad.append(f"{chain.relative_to(root)}: HEAD is not that of the newest record")
     for path, record in records.items():
-        leaf, raw = leaves.get(path), (root / path / "record.json").read_bytes()
+        leaf, file = leaves.get(path), sha256((root / path / "record.json").read_bytes()).hexdigest()
         try:
             attached(root / path, record, known.get((root / path).parents[1], set()), leaf and leaf["attachments"])
             pending = (late.get("path"), late.get("hash")) == (path, record["hash"])
             must(leaf or pending or not (leaves or record["schema"] >= 3), "it is not in the log")
             unsure += [f"{path} was being sealed, and is not in the log yet"] if pending and not leaf else []
-            must(not leaf or (leaf["hash"], leaf["file"]) == (record["hash"], sha(raw)), "the log has another record")
+            must(not leaf or (leaf["hash"], leaf["file"]) == (record["hash"], file), "the log has another record")
             must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
-    bad += [f"{path}: it was removed; the log has it" for path in leaves if not (root / str(path)).is_dir()]
+    bad += [f"{path}: removed; the log has it" for path in leaves.keys() - pruned if not (root / str(path)).is_dir()]
     above = [root / "log", *root.glob("env=*"), *root.glob("env=*/*"), *root.glob("env=*/*/*")]
     bad += [f"{one}: sealing makes no such thing" for one in above if one.is_symlink() or one.is_file()]
-    for one in given.witness:
-        file = one / "checkpoint" if one.is_dir() else one
+    for one, file in ((one, one / "checkpoint" if one.is_dir() else one) for one in given.witness):
         seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
         unsure += [] if seen else [f"{one} keeps no checkpoint"]
         if seen and not (note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):

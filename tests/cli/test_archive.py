@@ -135,3 +135,13 @@ def test_a_filter_that_means_nothing_is_refused(tmp_path: Path, option: str, val
     (tmp_path / "archive").mkdir()
     done = CliRunner().invoke(app, ["archive", "list", option, value, "--archive", str(tmp_path / "archive")])
     assert isinstance(done.exception, UsageError) and told in str(done.exception) and value in str(done.exception)
+
+
+def test_a_list_is_narrowed_by_the_number_of_a_notebook_and_says_who_and_why(
+    tmp_path: Path, seal: Callable[..., RecordRef]
+) -> None:
+    seal("fine")
+    (row,) = json.loads(call(tmp_path, "archive", "list", "--json", "--notebook", "06")[1].stdout)
+    assert (row["operator"], row["reason"]) == ("fine", "fine")
+    assert json.loads(call(tmp_path, "archive", "list", "--json", "--notebook", "0")[1].stdout) == []
+    assert json.loads(call(tmp_path, "archive", "list", "--json", "--notebook", "07")[1].stdout) == []

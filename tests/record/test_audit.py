@@ -22,6 +22,7 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.log.signers import public_key
 from runbook_lib.record.place import new_run_id
 from runbook_lib.record.seal import record_hash, written
+from tests.archives import of_version_0_2_and_earlier
 from tests.record.tampering import TABLE, names, notebook, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -183,3 +184,17 @@ def test_a_key_that_is_none_cannot_tell(kept: Kept, copy: Archive, tmp_path: Pat
     for key in (tmp_path / "hello.pem", tmp_path / "nowhere.pem"):
         assert verify_standalone.main([str(copy.root), "--key", str(key)]) == 3
         assert verify(copy.root, str(key), []).exit_code == 3
+
+
+def test_a_record_that_was_altered_before_it_was_taken_in_is_damage_afterwards(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    for _ in range(3):
+        _run(archive, "SOAK", "dev")
+    of_version_0_2_and_earlier(archive)
+    bad = archive.records()[1]
+    path = bad.folder / "record.json"
+    path.write_text(path.read_text().replace('"SOAK"', '"HOLD"'))
+    _run(archive, "SOAK", "dev")
+    found = verify(archive.root)
+    assert found.exit_code == 1 and any(bad.folder.name in one.place for one in found.damage)
+    assert verify_standalone.main([str(archive.root)]) == 1

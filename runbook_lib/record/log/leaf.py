@@ -21,7 +21,7 @@ class Leaf(Frozen):
     schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
     index: int = Field(ge=0, description="Place in the log, from 0.")
     kind: str = Field(
-        description="`run`, or the kind of the entry: attestation, approval, note, deviation, attachment."
+        description="`run`, or the kind of the entry: attestation, approval, note, deviation, attachment, tombstone."
     )
     path: str = Field(description="Folder of the record, from the archive's root, with `/` between the names.")
     sealed_at: str = Field(description="The record's own `sealed_at`.")

@@ -19,6 +19,8 @@ from runbook_lib.record.log.note import Checkpoint
 KMS = "awskms:"
 """Begins the name of a key of AWS KMS: `awskms:alias/runbook`, `awskms:arn:aws:kms:...`."""
 _ED25519 = b"\x01"
+_RAW = 4096
+"""Bytes that KMS hashes by itself at most (API reference of Sign, `Message`)."""
 
 
 class Signer(Protocol):
@@ -69,11 +71,12 @@ class PublicKey:
         """Whether a signature of this key is on the checkpoint, and is right."""
         wanted = self.key_id(checkpoint.origin)
         return any(
-            name == checkpoint.origin and blob[:4] == wanted and self._right(checkpoint.body, blob[4:])
+            name == checkpoint.origin and blob[:4] == wanted and self.right(checkpoint.body, blob[4:])
             for name, blob in checkpoint.signatures
         )
 
-    def _right(self, text: bytes, signature: bytes) -> bool:
+    def right(self, text: bytes, signature: bytes) -> bool:
+        """Whether it is this key's signature of the text."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -143,8 +146,10 @@ class KmsKey:
         """The signature alone."""
         from runbook_lib.base.aws_errors import aws_errors
 
+        long = len(text) > _RAW
+        said = {"Message": hashlib.sha256(text).digest() if long else text, "MessageType": "DIGEST" if long else "RAW"}
         with aws_errors("signing with AWS KMS"):
-            answer = self._kms.sign(KeyId=self._name, Message=text, MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256")
+            answer = self._kms.sign(KeyId=self._name, SigningAlgorithm="ECDSA_SHA_256", **said)
             return bytes(answer["Signature"])
 
 

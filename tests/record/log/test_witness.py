@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,14 @@ import yaml
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
+from runbook_lib.commands.attestation import attest
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.log.dsse import opened
 from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.signers import signer
 from runbook_lib.record.log.witness import FileWitness, kept, witness
 from runbook_lib.record.place import RecordRef
+from runbook_lib.record.verdict import said
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from tests.archives import relogged
 
@@ -136,6 +141,11 @@ def test_the_embedded_aws_signs_verifies_and_bears_witness(
     assert answer["SignatureValid"] is True
     seen = boto3.client("ssm", region_name="us-east-1").get_parameter(Name="/runbook/checkpoint")
     assert seen["Parameter"]["Value"].encode() == log.checkpoint.note()
+    signs = signer(f"awskms:{key}", "us-east-1")
+    for size in (10, 4096, 4097, 100_000):  # beyond 4096 bytes KMS takes the digest only
+        assert signs.public.right(b"x" * size, signs.sign(b"x" * size))
+    text = json.dumps(attest(archive.root, archive.records()[-1].run_id)).encode()
+    assert said(opened(text, signs.public)).decision == "PROMOTE"
     shutil.rmtree(archive.root / "log")
     assert verify(archive.root).exit_code == 1
     assert kept(witness("ssm:/runbook/none", "us-east-1")) is None

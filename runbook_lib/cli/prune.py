@@ -1,0 +1,84 @@
+"""`runbook archive prune`: typer only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import moment, when
+from runbook_lib.cli.options import AsJson, Reason, existing, written
+from runbook_lib.cli.terminal import say
+from runbook_lib.judge import words
+
+_EXITS = """\b
+Exit codes:
+  0  done, or planned
+  1  error: the archive is damaged or cannot be written
+  2  bad usage
+  3  refused: whether the archive is whole cannot be told, or a release that was given up is at work"""
+
+
+def register(noun: typer.Typer) -> None:
+    """Adds the command to the noun `archive`."""
+    noun.command("prune", epilog=_EXITS)(archive_prune)
+
+
+def archive_prune(
+    older_than: Annotated[str, typer.Option(metavar="SPAN", help="What was sealed before: 400d ago, or a time.")],
+    archive: Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")] = Path(
+        "archive"
+    ),
+    given_up: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RELEASE", help="It runs no more, though it was not accepted; repeatable."),
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who prunes; for the tombstone.")] = "",
+    reason: Reason = "",
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would go.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Remove old records and leave tombstones, so that chains and log verify without them. Dry without --apply.
+
+    Kept are the records of a release that is running (until its acceptance says PROMOTE) or in force (until that of
+    another one does), the newest record of each chain, and what people said. What is removed cannot be brought back.
+    Format: docs/audit.md.
+
+    Example: [bold]runbook archive prune --older-than 400d --by "Ada L." --apply[/bold]
+    """
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.journal import utc_now
+    from runbook_lib.record.prune import plan, prune
+
+    if apply and not by.strip():
+        raise UsageError("--by is empty: --apply expects the name of the person who prunes; nothing was changed")
+    root = Archive(existing(archive))
+    before = moment(older_than, utc_now(), "--older-than")
+    found = plan(root, before, given_up or ())
+    if apply and (found.records or found.left):
+        prune(root, found, by, reason)
+    facts: dict[str, Any] = {
+        "applied": apply,
+        "before": before.isoformat(timespec="seconds"),
+        "records": [str(ref.folder) for ref in [*found.records, *found.left]],
+        "bytes": found.bytes,
+        "running": found.running,
+        "tombstones": [str(ref.folder) for ref in found.tombstones],
+    }
+    if json_:
+        typer.echo(json.dumps(facts))
+        return
+    many, size = words.count(len(facts["records"]), "record"), f"{found.bytes / 1e6:,.1f} MB"
+    say(
+        f"{many} sealed before {when(before)}, {size}: {'pruned' if apply else 'would go; --apply removes them'}",
+        bold=True,
+    )
+    for folder in () if apply else facts["records"]:
+        say(folder)
+    for release, kept in found.running.items():
+        say(f"kept: {words.count(kept, 'record')} of release {release}, which is running or in force")
+    for folder in facts["tombstones"]:
+        say(f"tombstone: {folder}")

@@ -1,0 +1,85 @@
+"""`runbook archive query` and `export`: typer only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.cli.options import AsJson, existing, written
+from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.judge import words
+
+_EXITS = """\b
+Exit codes:
+  0  every record is counted
+  1  error: a record cannot be trusted and is not counted; standard error names it
+  2  bad usage: no question, or one that cannot be understood; no such folder"""
+ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
+
+
+def register(noun: typer.Typer) -> None:
+    """Adds the commands to the noun `archive`."""
+    noun.command("query", epilog=_EXITS)(archive_query)
+    noun.command("export", epilog=_EXITS)(archive_export)
+
+
+def archive_query(
+    sql: Annotated[str, typer.Argument(help="The question in SQL, as duckdb has it; - reads it from standard input.")],
+    archive: ArchiveRoot = Path("archive"),
+    json_: AsJson = False,
+) -> None:
+    """Ask the archive in SQL. Tables: runs, gates, costs, actions, people (docs/questions.md).
+
+    Nothing can be written, and no file read, by a question. In a pipe: one row a line, its fields apart by tabs.
+
+    Example: [bold]runbook archive query "SELECT gate, count(*) FROM gates WHERE verdict = 'FAIL' GROUP BY gate"[/bold]
+    """
+    from runbook_lib.commands.questions import query
+
+    asked = query(existing(archive), sys.stdin.read() if sql == "-" else sql, _told)
+    if json_:
+        typer.echo(json.dumps(asked.answer.rows))
+    elif asked.answer.rows:
+        columns = [Column(name, name) for name in asked.answer.columns]
+        table("", columns, asked.answer.rows)
+    elif sys.stdout.isatty():
+        say("none")
+    _damaged(asked.damage)
+
+
+def archive_export(
+    archive: ArchiveRoot = Path("archive"),
+    csv: Annotated[Path | None, typer.Option(callback=written, help="Folder for CSV files.")] = None,
+    parquet: Annotated[Path | None, typer.Option(callback=written, help="Folder for Parquet files.")] = None,
+    location: Annotated[
+        str, typer.Option(metavar="S3", help="Where the folder will lie, s3://bucket/prefix: for athena.sql.")
+    ] = "",
+) -> None:
+    """Write the tables of `archive query` as files, and the DDL by which Athena reads them.
+
+    Example: [bold]runbook archive export --parquet build/tables --location s3://our-bucket/runbook[/bold]
+    """
+    from runbook_lib.commands.questions import write
+
+    folder = parquet or csv
+    if folder is None or (csv and parquet):
+        raise UsageError("archive export: name one folder, behind --csv or --parquet")
+    files, damage = write(existing(archive), folder, "parquet" if parquet else "csv", location, _told)
+    for file in files:
+        say(file)
+    _damaged(damage)
+
+
+def _told(sentence: str) -> None:
+    say(sentence, err=True)
+
+
+def _damaged(damage: Sequence[str]) -> None:
+    if damage:
+        raise ArchiveError(f"{words.count(len(damage), 'record')} cannot be trusted, not counted: {'; '.join(damage)}")

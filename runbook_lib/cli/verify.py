@@ -1,0 +1,68 @@
+"""`runbook verify`: typer only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.base.window import moment, when
+from runbook_lib.cli.options import AsJson, written
+from runbook_lib.cli.terminal import facts, say
+
+_EXITS = """\b
+Exit codes:
+  0  PROMOTE, signed by the key, and of what was asked for
+  1  it cannot be trusted, cannot be read, is too old, or is of something else
+  2  bad usage: no key
+  3  HOLD, signed by the key
+  4  ROLLBACK, signed by the key"""
+_CODES = {"PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=_EXITS)(verify)
+
+
+def verify(
+    place: Annotated[str, typer.Argument(metavar="FILE|URL", help="An attestation; - reads standard input.")],
+    key: Annotated[
+        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+    ] = "",
+    env: Annotated[str, typer.Option(help="It must be of this environment.")] = "",
+    release: Annotated[str, typer.Option(help="It must be of this release.")] = "",
+    notebook: Annotated[str, typer.Option(help="It must be of this notebook.")] = "",
+    since: Annotated[str, typer.Option(help="It must have been sealed since: a time, or 24h, 7d ago.")] = "",
+    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key is service.yaml's.")] = Path(
+        "archive"
+    ),
+    json_: AsJson = False,
+) -> None:
+    """Verify the attestation of a verdict that `runbook archive attest` has written, and end with its verdict.
+
+    A deployment goes on only where this ends with 0. Needs no archive.
+
+    Example: [bold]runbook verify run.json --key signer.pem --env prod --release 2026.11[/bold]
+    """
+    from runbook_lib.commands.attestation import verify as verified
+    from runbook_lib.record.journal import utc_now
+    from runbook_lib.record.log.keeping import keeping
+
+    said = keeping(archive.absolute())
+    if not (key or said.signing_key):
+        raise UsageError("verify: expects --key: without it, nobody knows who signed")
+    begin = moment(since, utc_now(), "--since") if since else None
+    expected = {"env": env, "release": release, "notebook": notebook}
+    found = verified(place, key or said.signing_key, said.region, expected, begin)
+    if json_:
+        typer.echo(json.dumps(found.model_dump()))
+    else:
+        say(f"{found.decision}: {found.reason}" if found.reason else found.decision, bold=True)
+        told = {"as of": when(found.as_of), "sealed": when(found.sealed_at), "policy, sha256": found.policy}
+        names = ("env", "release", "notebook", "attempt", "mode", "run_id", "caller_arn")
+        facts("Signed by the key", {**{name: getattr(found, name) for name in names}, **told})
+    raise typer.Exit(int(_CODES[found.decision]))

@@ -1,0 +1,114 @@
+"""`runbook archive attest` and `runbook verify`: a verdict for others, and what one of them says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.window import parse, when
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.log.dsse import envelope, opened
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.keeping import keeping, signer_of
+from runbook_lib.record.log.signers import public_key
+from runbook_lib.record.place import path_of
+from runbook_lib.record.verdict import Verdict, said, statement
+
+LARGEST = 1_000_000
+"""Bytes of an attestation; one of ours has some 3,000."""
+_WAIT_S = 10.0
+WEB = ("http://", "https://")
+
+
+def attest(root: Path, run: str) -> dict[str, Any]:
+    """The signed statement about the verdict of a run.
+
+    Raises:
+        ArchiveError: there is no such record, it cannot be trusted or is not logged, it is no verdict, or nobody signs.
+    """
+    archive = Archive(root)
+    ref = archive.find(run)
+    archive.verify(ref)
+    log = read_log(root)
+    leaf = log.by_path.get(path_of(root, ref.folder)) if log else None
+    if log is None or log.checkpoint is None or leaf is None:
+        raise ArchiveError(f"{ref.folder.name} is not in a log yet; the next seal takes it in")
+    payload = statement(archive.load(ref), leaf, log.checkpoint.origin)
+    signer = signer_of(keeping(archive.root))
+    if signer is None:
+        raise ArchiveError("nobody signs: 'archive' of service.yaml has no signing_key for this archive")
+    return envelope(payload, signer)
+
+
+def verify(place: str, key: str, region: str, expected: dict[str, str], since: dt.datetime | None) -> Verdict:
+    """What an attestation says, if the key has signed it and it is the one that is expected.
+
+    Args:
+        place: a file, `-` for standard input, or an address (http, https).
+        key: PEM file of the public key, or `awskms:` and a key of AWS KMS.
+        expected: field of the verdict to the value that it must have.
+        since: it must have been sealed since then.
+
+    Raises:
+        UsageError: there is no such file, or no such key.
+        ArchiveError: it cannot be read or cannot be trusted, or is another one.
+    """
+    public = public_key(key, region)
+    try:
+        found = said(opened(_read(place), public))
+    except ValueError as error:
+        raise ArchiveError(f"{place} cannot be trusted: {error}") from None
+    for name, value in expected.items():
+        if value and getattr(found, name) != value:
+            raise ArchiveError(f"{place} is of the {name} '{getattr(found, name)}', not of '{value}'")
+    if since is not None and not _since(found.sealed_at, since):
+        raise ArchiveError(f"{place} is too old: it was sealed {when(found.sealed_at)}, asked is since {when(since)}")
+    return found
+
+
+def _since(at: str, since: dt.datetime) -> bool:
+    try:
+        return parse(at) >= since
+    except ValueError:
+        return False
+
+
+def _read(place: str) -> bytes:
+    try:
+        if place == "-":
+            text = sys.stdin.buffer.read(LARGEST + 1)
+        elif place.lower().startswith(WEB):
+            text = _fetched(place)
+        elif "://" in place:
+            raise UsageError(f"verify: {place}: expects a file, or an address that begins with {' or '.join(WEB)}")
+        else:
+            with Path(place).expanduser().open("rb") as file:
+                text = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
+        raise ArchiveError(f"{place} cannot be read ({why})") from None
+    if len(text) > LARGEST:
+        raise ArchiveError(f"{place} is no attestation: it has more than {LARGEST} bytes")
+    return text
+
+
+class _Nowhere(urllib.request.HTTPRedirectHandler):
+    """What is asked is the address that was given, and no other."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002
+        """Refuses."""
+        raise urllib.error.URLError(f"it leads on to {newurl}; name that address if you trust it")
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urllib.request.build_opener(_Nowhere).open(address, timeout=_WAIT_S) as answer:
+            found: bytes = answer.read(LARGEST + 1)
+    except urllib.error.HTTPError as error:
+        raise ArchiveError(f"{address} cannot be read (HTTP {error.code})") from None
+    return found

@@ -1,0 +1,57 @@
+"""`runbook archive query` and `export`: the archive's index is renewed, then asked or written out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.index.ask import Answer, ask
+from runbook_lib.record.index.export import Form, export
+from runbook_lib.record.index.kept import index
+
+_LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*()=/-]*)?")
+ELSEWHERE = "s3://BUCKET/PREFIX"
+
+
+class Asked(NamedTuple):
+    """What was answered, and a sentence for each record that could not be counted."""
+
+    answer: Answer
+    damage: list[str]
+
+
+def query(root: Path, sql: str, told: Callable[[str], object]) -> Asked:
+    """Asks the archive at `root`; a record that cannot be trusted is in no answer.
+
+    Raises:
+        UsageError: it is no question.
+    """
+    if not sql.strip():
+        raise UsageError('archive query: expects a question, such as "SELECT notebook, count(*) FROM runs GROUP BY 1"')
+    with index(Archive(root), told) as made:
+        return Asked(ask(made.file, sql), made.damage)
+
+
+def write(
+    root: Path, folder: Path, form: Form, location: str, told: Callable[[str], object]
+) -> tuple[list[Path], list[str]]:
+    """Writes the tables into `folder`.
+
+    Returns:
+        The files, and a sentence for each record that is not in them.
+
+    Raises:
+        UsageError: the folder is within the archive, or `location` is no place on S3.
+        ArchiveError: it cannot be written.
+    """
+    place = folder.resolve()
+    if place == root.resolve() or root.resolve() in place.parents:
+        raise UsageError(f"--{form} {folder} lies in the archive, where nothing is but what was sealed; name another")
+    if location and not _LOCATION.fullmatch(location):
+        raise UsageError(f"--location {location}: expects s3://bucket/prefix")
+    with index(Archive(root), told) as made:
+        return export(made.file, folder, form, location or ELSEWHERE), made.damage

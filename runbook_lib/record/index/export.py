@@ -1,0 +1,85 @@
+"""The tables as files, for others: CSV or Parquet, one folder a table, and the DDL that Athena reads the same files by.
+
+FOLDER/runs/runs.parquet, FOLDER/gates/gates.parquet, ..., FOLDER/athena.sql
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Literal
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.index.tables import TABLES
+from runbook_lib.record.seal import replace_file
+
+Form = Literal["csv", "parquet"]
+DDL = "athena.sql"
+_ATHENA = {"VARCHAR": "string", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}
+_OPTIONS = {"csv": "FORMAT csv, HEADER true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
+
+
+def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
+    """Writes each table, whole or not at all, and the DDL; files of an earlier export are replaced.
+
+    Args:
+        index: the index's file.
+        location: where the folder will lie on S3: `s3://bucket/prefix`.
+
+    Raises:
+        ArchiveError: the folder cannot be written.
+    """
+    import duckdb
+
+    written = []
+    with duckdb.connect(str(index), read_only=True) as base:
+        for table in TABLES:
+            file = folder / table / f"{table}.{form}"
+            part = file.with_name(f".part-{file.name}")
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                base.execute(f"COPY (FROM {table} ORDER BY ALL) TO '{_quoted(part)}' ({_OPTIONS[form]})")
+                part.replace(file)
+            except (OSError, duckdb.Error) as error:
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+                said = str(error).partition("\n")[0]
+                raise ArchiveError(f"{file} cannot be written ({said})") from None
+            written.append(file)
+    replace_file(folder / DDL, ddl(form, location).encode())
+    return [*written, folder / DDL]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def ddl(form: Form, location: str) -> str:
+    """What Athena is told once; its tables have the names and columns of `archive query`.
+
+    Athena reads every column of a CSV file as text.
+    """
+    told = [
+        "-- The tables of `runbook archive query`, for Amazon Athena: copy the folders to LOCATION, then run each.\n"
+    ]
+    for table, columns in TABLES.items():
+        names = ",\n".join(
+            f"  `{one.name}` {'string' if form == 'csv' else _ATHENA[one.type]} COMMENT '{_comment(one.told)}'"
+            for one in columns
+        )
+        stored = (
+            "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.OpenCSVSerde'\n"
+            "WITH SERDEPROPERTIES ('separatorChar' = ',', 'quoteChar' = '\"', 'escapeChar' = '\\u0000')\n"
+            "STORED AS TEXTFILE"
+            if form == "csv"
+            else "STORED AS PARQUET"
+        )
+        head = "\nTBLPROPERTIES ('skip.header.line.count' = '1')" if form == "csv" else ""
+        place = f"{location.rstrip('/')}/{table}/"
+        told.append(f"CREATE EXTERNAL TABLE `{table}` (\n{names}\n)\n{stored}\nLOCATION '{place}'{head};\n")
+    return "\n".join(told)
+
+
+def _comment(text: str) -> str:
+    """Without what would end it: Athena takes 255 characters."""
+    return text.replace("'", "").replace("`", "")[:255]

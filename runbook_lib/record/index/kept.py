@@ -1,0 +1,326 @@
+"""The index: the tables of all records in one file of duckdb, derived of the records and renewed before each question.
+
+It lies in the user's own cache, never in the archive. What of it is used is checked, so that neither an old nor a
+changed one lies: the file's name is an HMAC over its bytes, by a key that lies elsewhere; and each record in it is used
+only while the archive's log vouches for the very `record.json` that its rows were made of, and that file is the same.
+A file that does not fit is not used, and the index is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.index import tables
+from runbook_lib.record.index.tables import TABLES, Row, rows_of
+from runbook_lib.record.intact import GONE
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, SEALING, read_log
+from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.place import NAME, RecordRef
+from runbook_lib.record.record import LOGGED_SINCE
+from runbook_lib.record.seal import record_hash, replace_file, strict
+from runbook_lib.record.tombstones import stones
+
+OWN = "rollout-runbook"
+MANY = 500
+"""Records that are read anew at once before it is said that this takes a while."""
+Rows = dict[str, list[Row]]
+"""Of one record, by table."""
+
+
+@dataclass
+class Index:
+    """A file of duckdb with the tables, and what could not be taken into it."""
+
+    file: Path
+    records: int = 0
+    read: int = 0
+    """Of these, read anew for this question."""
+    damage: list[str] = field(default_factory=list)
+    """A sentence for each record that cannot be trusted; none of its rows is in the tables."""
+
+
+class _Row(NamedTuple):
+    """What the index says of a record."""
+
+    file: str
+    """SHA-256 of the `record.json` that the rows were made of."""
+    state: str
+    """Of that file on disk: inode, size, times."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is in the index that was kept."""
+
+    log: str = ""
+    """Of the log that vouched for it (`_of_log`)."""
+    records: dict[str, _Row] = field(default_factory=dict)
+
+
+@dataclass
+class _Change:
+    """What is to be written."""
+
+    log: str
+    fresh: dict[str, Rows] = field(default_factory=dict)
+    """Path of a record to its rows."""
+    lasting: dict[str, _Row] = field(default_factory=dict)
+    """Of these, what the log vouches for: they are kept."""
+    gone: set[str] = field(default_factory=set)
+    """Records whose rows are to be taken out."""
+
+
+@contextlib.contextmanager
+def index(archive: Archive, told: Callable[[str], object]) -> Iterator[Index]:
+    """The index of an archive, as it is now, for as long as the block lasts.
+
+    Args:
+        told: is given a sentence where it takes a while, or cannot be kept.
+    """
+    with tempfile.TemporaryDirectory(prefix="runbook-index-") as folder:
+        yield _renewed(archive, _home(archive.root), Path(folder) / "index.duckdb", told)
+
+
+def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], object]) -> Index:
+    key = _key(told)
+    # What is checked is what is used: a copy that nobody else writes to.
+    known = _copied(home, spare, key) if key else _Known()
+    log = _of_log(archive.root)
+    made, change = Index(spare), _Change(log)
+    _compare(archive, known, change, made, told)
+    if change.lasting or change.gone or known.log != log:
+        rows = {path: change.fresh.pop(path) for path in change.lasting}
+        _write(spare, change, rows)
+        if key:
+            try:
+                _keep(spare, home, key)
+            except OSError as error:
+                told(f"the index is not kept in {home} ({error}): the next question reads every record again")
+    if change.fresh or not spare.exists():  # what no log vouches for is read each time
+        _write(spare, _Change(log), change.fresh)
+    return made
+
+
+def _compare(archive: Archive, known: _Known, change: _Change, made: Index, told: Callable[[str], object]) -> None:
+    """What is to be added, what of it may be kept, and what is to be taken out."""
+    there = _there(archive.root)
+    # Of a log that is byte for byte the one that vouched for what is known, no leaf needs to be read.
+    trusted = known.log != "" and known.log == change.log
+    log = read_log(archive.root) if not trusted or there.keys() != known.records.keys() else None
+    leaves = log.by_path if log and not log.damage else {}
+    stale = [
+        path for path, state in there.items() if not _same(known.records.get(path), state, trusted, leaves.get(path))
+    ]
+    if len(stale) > MANY:
+        told(f"reading {len(stale)} records into the index; the next question takes those that are new")
+    if stale and log is None:
+        log = read_log(archive.root)
+        leaves = log.by_path if log and not log.damage else {}
+    verify = archive.verifier()
+    for path in stale:
+        ref, leaf = archive.at(archive.root / path), leaves.get(path)
+        try:
+            record, digest, state = _read(ref)
+            if leaf is None or not _vouched(leaf, record, digest, there[path]):
+                verify(ref)
+            else:
+                change.lasting[path] = _Row(digest, state)
+            change.fresh[path] = rows_of(record, path)
+        except (ArchiveError, OSError) as error:
+            made.damage.append(str(error))
+    if log is not None:
+        buried = stones(archive.root, log)
+        made.damage += [
+            GONE.format(one.rpartition("/")[2]) for one in log.by_path if one not in there and one not in buried
+        ]
+    made.damage = list(dict.fromkeys(made.damage))
+    made.records, made.read = len(there), len(stale)
+    again = set(stale)
+    change.gone = {path for path in known.records if path in again or path not in there}
+
+
+def _same(known: _Row | None, state: str, trusted: bool, leaf: Leaf | None) -> bool:
+    vouched = known is not None and (trusted or (leaf is not None and known.file == leaf.file))
+    return known is not None and vouched and state != "" and known.state == state
+
+
+def _there(root: Path) -> dict[str, str]:
+    """The folders of records that there are, from the root, oldest first, with the state of each `record.json`.
+
+    It is empty where that is not there, or a link is on the way.
+    """
+    found = []
+    for env in _folders(root, "env="):
+        for release in _folders(env.path, "release="):
+            for notebook in _folders(release.path, ""):
+                linked = any(one.is_symlink() for one in (env, release, notebook))
+                above = f"{env.name}/{release.name}/{notebook.name}"
+                for one in _folders(notebook.path, ""):
+                    if NAME.fullmatch(one.name):
+                        state = "" if linked or one.is_symlink() else _state(one.path)
+                        found.append((one.name, f"{above}/{one.name}", state))
+    return {path: state for _, path, state in sorted(found)}
+
+
+def _folders(root: Path | str, prefix: str) -> list[os.DirEntry[str]]:
+    with os.scandir(root) as inside:
+        return [one for one in inside if one.name.startswith(prefix) and one.name[0] != "." and one.is_dir()]
+
+
+def _state(folder: str) -> str:
+    try:
+        found = os.lstat(f"{folder}/record.json")
+    except OSError:
+        return ""
+    state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return "-".join(map(str, state)) if stat.S_ISREG(found.st_mode) else ""
+
+
+def _of_log(root: Path) -> str:
+    """SHA-256 over the files of the log; empty: there is none, or a seal is under way."""
+    if (root / FOLDER / SEALING).exists():
+        return ""
+    try:
+        return "".join(_digest(root / FOLDER / name) for name in (LEAVES, CHECKPOINT))
+    except OSError:
+        return ""
+
+
+def _read(ref: RecordRef) -> tuple[dict[str, Any], str, str]:
+    """The record, SHA-256 of its file, and the file's state before it was read."""
+    state = _state(str(ref.folder))
+    raw = (ref.folder / "record.json").read_bytes()
+    try:
+        record = strict(raw)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise ArchiveError(f"{ref.folder.name}: record.json is not JSON as it is sealed")
+    return record, hashlib.sha256(raw).hexdigest(), state
+
+
+def _vouched(leaf: Leaf, record: Mapping[str, Any], digest: str, state: str) -> bool:
+    """Whether the log says that this is the record that was sealed; if not, who verifies it says why."""
+    if digest != leaf.file or not state:
+        return False
+    if leaf.how != "taken_in":
+        return True
+    schema = record.get("schema")
+    try:
+        return isinstance(schema, int) and schema < LOGGED_SINCE and record_hash(record) == record.get("hash")
+    except (ValueError, RecursionError):
+        return False
+
+
+def _write(spare: Path, change: _Change, rows: Mapping[str, Rows]) -> None:
+    import duckdb
+
+    with duckdb.connect(str(spare)) as base:
+        for table, columns in TABLES.items():
+            said = ", ".join(f'"{one.name}" {one.type}' for one in columns)
+            base.execute(f"CREATE TABLE IF NOT EXISTS all_{table} (of_record VARCHAR, {said})")
+            base.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT * EXCLUDE (of_record) FROM all_{table}")
+        base.execute("CREATE TABLE IF NOT EXISTS of_records (of_record VARCHAR, file VARCHAR, state VARCHAR)")
+        base.execute("CREATE OR REPLACE TABLE of_log AS SELECT ? AS log", [change.log])
+        if change.gone:
+            for table in ("of_records", *(f"all_{one}" for one in TABLES)):
+                gone = sorted(change.gone)
+                base.execute(f"DELETE FROM {table} WHERE of_record IN (SELECT unnest(?))", [gone])
+        _load(base, "of_records", ({"of_record": path, **one._asdict()} for path, one in change.lasting.items()))
+        for table in TABLES:
+            each = ({"of_record": path, **row} for path, tables_ in rows.items() for row in tables_.get(table, ()))
+            _load(base, f"all_{table}", each)
+
+
+def _load(base: Any, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows by way of a file: duckdb takes one by one slowly."""
+    described = base.execute(f"DESCRIBE {table}").fetchall()
+    columns = {name: type_ for name, type_, *_ in described}
+    with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as file:
+        empty = True
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=True) + "\n")
+            empty = False
+        file.flush()
+        if empty:
+            return
+        base.execute(
+            f"INSERT INTO {table} SELECT * FROM read_json(?, format='newline_delimited', columns=?)",
+            [file.name, columns],
+        )
+
+
+def _home(root: Path) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    return Path(base) / OWN / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+
+
+def _key(told: Callable[[str], object]) -> bytes:
+    """The user's own key, made at the first question; empty: it cannot be kept."""
+    file = Path(os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())) / OWN / "index.key"
+    try:
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            replace_file(file, secrets.token_bytes(32))
+        found = file.read_bytes()
+    except (OSError, ArchiveError) as error:
+        told(f"the index is not kept: its key {file} cannot be written ({error})")
+        return b""
+    return found if len(found) == 32 else b""
+
+
+def _mac(file: Path, key: bytes) -> str:
+    """Of the file and of what makes the rows: another version makes others."""
+    own = hmac.new(key, hashlib.sha256(Path(tables.__file__).read_bytes()).digest(), "sha256")
+    own.update(bytes.fromhex(_digest(file)))
+    return own.hexdigest()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _copied(home: Path, spare: Path, key: bytes) -> _Known:
+    """Copies the kept index to `spare` and says what is in it; nothing, and no file: there is none that can be used."""
+    import duckdb
+
+    for file in sorted(home.glob("*.duckdb")):
+        try:
+            shutil.copyfile(file, spare)
+            if hmac.compare_digest(file.stem, _mac(spare, key)):
+                with duckdb.connect(str(spare), read_only=True) as base:
+                    rows = base.execute("SELECT of_record, file, state FROM of_records").fetchall()
+                    ((log,),) = base.execute("SELECT log FROM of_log").fetchall()
+                return _Known(str(log), {path: _Row(digest, state) for path, digest, state in rows})
+        except (OSError, duckdb.Error):
+            pass
+        spare.unlink(missing_ok=True)
+    return _Known()
+
+
+def _keep(spare: Path, home: Path, key: bytes) -> None:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = [*home.glob("*.duckdb")]
+    final = home / f"{_mac(spare, key)}.duckdb"
+    handle, part = tempfile.mkstemp(prefix=".part-", dir=home)
+    os.close(handle)
+    shutil.copyfile(spare, part)
+    Path(part).replace(final)
+    for file in before:
+        if file != final:
+            file.unlink(missing_ok=True)

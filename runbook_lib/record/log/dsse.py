@@ -1,0 +1,76 @@
+"""DSSE envelopes: a payload with its type and signatures over both (https://github.com/secure-systems-lab/dsse).
+
+The same key signs checkpoints: what is signed here begins with `DSSEv1`, so that neither can pass for the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Any
+
+from runbook_lib.record.log.signers import PublicKey, Signer
+from runbook_lib.record.seal import strict
+
+TYPE = "application/vnd.in-toto+json"
+
+
+def encoded(payload: bytes, type_: str = TYPE) -> bytes:
+    """What is signed: the pre-authentication encoding of the protocol."""
+    kind = type_.encode()
+    return b" ".join([b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload])
+
+
+def key_id(key: PublicKey) -> str:
+    """A hint which key signed: SHA-256 of the public key (DER), hexadecimal. Nobody relies on it."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return hashlib.sha256(key.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def envelope(payload: bytes, signer: Signer) -> dict[str, Any]:
+    """The payload, signed.
+
+    Raises:
+        ArchiveError, AwsError: the signer cannot be asked.
+    """
+    signature = base64.b64encode(signer.sign(encoded(payload))).decode()
+    return {
+        "payloadType": TYPE,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [{"keyid": key_id(signer.public), "sig": signature}],
+    }
+
+
+def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
+    """The payload of an envelope, a JSON object, if `key` has signed it.
+
+    Raises:
+        ValueError: it is no such envelope, or the key did not sign it; in half a sentence.
+    """
+    try:
+        found = strict(text)
+        type_, payload = found["payloadType"], _decoded(found["payload"])
+        signatures = [_decoded(one["sig"]) for one in found["signatures"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError("it is no DSSE envelope") from None
+    if type_ != TYPE:
+        raise ValueError(f"its payload is {type_!r}, not {TYPE}")
+    if not any(key.right(encoded(payload), one) for one in signatures):
+        raise ValueError("it is not signed by this key" if signatures else "it is not signed")
+    try:
+        said = strict(payload)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise ValueError("its payload is no JSON object")
+    return said
+
+
+def _decoded(text: str) -> bytes:
+    """Base64, of either alphabet, as the protocol allows."""
+    try:
+        return base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
+    except (binascii.Error, AttributeError):
+        raise ValueError("no base64") from None

@@ -1,0 +1,157 @@
+"""Pruning: records that are older than they have to be kept are removed, and tombstones stay.
+
+First the tombstones are sealed, then the records go: whatever a crash leaves is verifiable, and the next pruning
+removes what has a tombstone and is still there. Kept are: what people said, the newest record of each chain (HEAD is
+its hash), and every record of a release that is running or in force.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbook_lib.base.errors import ArchiveError, Refused
+from runbook_lib.base.window import when
+from runbook_lib.judge import words
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.audit import audit
+from runbook_lib.record.chain import read_record, said_by
+from runbook_lib.record.entry import Entry, sealed
+from runbook_lib.record.log.files import Log, read_log
+from runbook_lib.record.place import ENTRY, RecordRef, instant, path_of, safe
+from runbook_lib.record.tombstones import KIND, Stone, facts, stones
+
+ACCEPTANCE = "11_acceptance"
+"""A release runs until this says PROMOTE, and is in force until that of another one does."""
+
+
+@dataclass
+class Pruning:
+    """What is to be pruned, and what is kept though it is old enough."""
+
+    records: list[RecordRef] = field(default_factory=list)
+    bytes: int = 0
+    left: list[RecordRef] = field(default_factory=list)
+    """Records that have a tombstone and are still there: an earlier pruning was cut short."""
+    running: dict[str, int] = field(default_factory=dict)
+    """Release that is running or in force to how many of its records are old enough."""
+    tombstones: list[RecordRef] = field(default_factory=list)
+    """That were sealed."""
+
+
+def plan(archive: Archive, before: dt.datetime, given_up: Collection[str] = ()) -> Pruning:
+    """What pruning would do.
+
+    Args:
+        before: records that were sealed before then are old enough.
+        given_up: releases that run no more though they were never accepted.
+
+    Raises:
+        ArchiveError: the archive is damaged or has no log: what is removed then could not be told from what was lost.
+        Refused: a release that was given up was at work since `before`, or there is none of that name.
+    """
+    done = audit(archive)
+    log = read_log(archive.root)
+    if done.damage or log is None:
+        why = done.damage[0].sentence if done.damage else "there is no log yet; the next seal begins it"
+        raise ArchiveError(f"nothing is pruned: the archive cannot be trusted: {why}", nothing_changed=True)
+    if done.unknown:
+        raise Refused(f"nothing is pruned: {done.unknown[0]}", nothing_changed=True)
+    refs, first = archive.records(), instant(before)
+    _given_up(refs, first, before, given_up)
+    over = {safe(one) for one in given_up} | _accepted(archive, refs)
+    newest = {ref.folder.parent: ref for ref in refs}
+    known, found = stones(archive.root, log), Pruning()
+    for ref in refs:
+        if path_of(archive.root, ref.folder) in known:
+            found.left.append(ref)
+        elif ref.notebook == ENTRY or ref.sealed >= first or newest[ref.folder.parent] == ref:
+            continue
+        elif ref.release not in over:
+            found.running[ref.release] = found.running.get(ref.release, 0) + 1
+        else:
+            found.records.append(ref)
+            found.bytes += sum(one.stat().st_size for one in ref.folder.rglob("*") if one.is_file())
+    return found
+
+
+def _given_up(refs: list[RecordRef], first: str, before: dt.datetime, given_up: Collection[str]) -> None:
+    for release in given_up:
+        own = [ref for ref in refs if ref.release == safe(release)]
+        if not own:
+            raise Refused(f"--given-up {release}: the archive has no record of such a release", nothing_changed=True)
+        late = [ref for ref in own if ref.sealed >= first]
+        if late:
+            raise Refused(
+                f"--given-up {release}: it was at work since {when(before)} (run {late[-1].run_id}): it is kept",
+                nothing_changed=True,
+            )
+
+
+def _accepted(archive: Archive, refs: list[RecordRef]) -> set[str]:
+    """The releases that are over: the newest word of their acceptance is PROMOTE, and another was accepted since.
+
+    The last one is what is in force, and its way back is in its records.
+    """
+    found: dict[str, tuple[bool, RecordRef]] = {}
+    for ref in refs:
+        if ref.notebook == ACCEPTANCE and (said := said_by(f"{ACCEPTANCE}@{ref.env}", archive.load(ref))) is not None:
+            found[ref.release] = (said.ok, ref)
+    accepted = [ref for ok, ref in found.values() if ok]
+    last = {ref.env: ref for ref in sorted(accepted)}
+    return {ref.release for ref in accepted} - {ref.release for ref in last.values()}
+
+
+def prune(archive: Archive, found: Pruning, by: str, reason: str) -> Pruning:
+    """Seals a tombstone for each environment and release, then removes the records that have one.
+
+    Raises:
+        ArchiveError: the archive cannot be written, or the tombstone is not logged: then its records stay.
+    """
+    groups: dict[tuple[str, str], list[RecordRef]] = {}
+    for ref in found.records:
+        groups.setdefault((ref.env, ref.release), []).append(ref)
+    log = read_log(archive.root)
+    for refs in groups.values():
+        found.tombstones.append(_sealed(archive, log, refs, by, reason))
+    with archive.lock():
+        known = stones(archive.root, read_log(archive.root))
+        for ref in [*found.records, *found.left]:
+            if path_of(archive.root, ref.folder) not in known:
+                raise ArchiveError(f"{ref.folder.name} stays: its tombstone is not in the log; verify the archive")
+            _remove(ref.folder)
+    return found
+
+
+def _sealed(archive: Archive, log: Log | None, refs: list[RecordRef], by: str, reason: str) -> RecordRef:
+    told = list[Stone]()
+    for ref in refs:
+        path = path_of(archive.root, ref.folder)
+        leaf = log.by_path.get(path) if log else None
+        if leaf is None:
+            raise ArchiveError(f"{ref.folder.name} is not in the log; nothing was pruned")
+        own = read_record(ref.folder)
+        told.append(Stone(path, own.get("previous"), leaf.model_dump(mode="json", by_alias=True)))
+    first = read_record(refs[0].folder)
+    flat = {"env": str(first.get("env")), "release": str(first.get("release"))}
+    flat |= {name: str(first.get(name) or "") for name in ("account_id", "region")}
+    first_at, last_at = (when(told[place].sealed_at) for place in (0, -1))
+    text = f"{words.count(len(refs), 'record')} pruned, sealed {first_at} to {last_at}" + (
+        f": {reason}" if reason else ""
+    )
+    at = archive.clock().isoformat()
+    return sealed(archive, flat, Entry(kind=KIND, by=by, at=at, text=text, facts=facts(told)))
+
+
+def _remove(folder: Path) -> None:
+    """At once or not at all: a name that begins with `.part-` is no record."""
+    try:
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent)) / folder.name
+        folder.replace(part)
+        shutil.rmtree(part.parent, ignore_errors=True)
+    except OSError as error:
+        raise ArchiveError(f"{folder} cannot be removed ({error.strerror}); prune again") from None

@@ -1,0 +1,80 @@
+"""Tombstones: what stays of records that were pruned, so that chains and log verify without them.
+
+A tombstone is an entry (`record/entry.py`), sealed and logged as any other: it says path, hash, predecessor and file of
+each record that was removed by it. It counts only if the log vouches for the tombstone itself, and has the same hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.chain import state_of
+from runbook_lib.record.log.files import Log
+from runbook_lib.record.seal import strict
+
+KIND = "tombstone"
+
+
+class Stone(NamedTuple):
+    """What stays of one record."""
+
+    path: str
+    previous: str | None
+    leaf: dict[str, Any]
+    """As the log has it: path, hash, hash of the file, time of sealing."""
+
+    @property
+    def hash(self) -> str:
+        """Of the record that was removed."""
+        return str(self.leaf["hash"])
+
+    @property
+    def sealed_at(self) -> str:
+        """When it was sealed."""
+        return str(self.leaf["sealed_at"])
+
+
+def facts(found: Iterable[Stone]) -> dict[str, Any]:
+    """What the entry of a tombstone has for machines."""
+    return {"records": {one.path: {"previous": one.previous, "leaf": one.leaf} for one in found}}
+
+
+def stones(root: Path, log: Log | None) -> dict[str, Stone]:
+    """By path, what stays of each record that was pruned; the record may still be there, if a crash came between."""
+    found: dict[str, Stone] = {}
+    for leaf in log.leaves if log and not log.damage else ():
+        if leaf.kind != KIND:
+            continue
+        folder = root / leaf.path
+        try:
+            each = _read(folder, state_of(folder), leaf.file)
+        except (ArchiveError, OSError):
+            continue  # the tombstone is damaged itself, and told so
+        for stone in each:
+            own = log.by_path.get(stone.path) if log else None
+            if own is not None and own.index < leaf.index and own.model_dump(mode="json", by_alias=True) == stone.leaf:
+                found[stone.path] = stone
+    return found
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, _state: tuple[int, ...], file: str) -> tuple[Stone, ...]:
+    raw = (folder / "record.json").read_bytes()
+    if hashlib.sha256(raw).hexdigest() != file:
+        return ()
+    try:
+        listed = strict(raw)["entry"]["facts"]["records"]
+        return tuple(Stone(path, one["previous"], dict(one["leaf"])) for path, one in listed.items())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ()
+
+
+def of_chain(found: Mapping[str, Stone], chain: str) -> dict[str, tuple[str, str | None]]:
+    """Of one chain: name of the folder to hash and predecessor."""
+    own = [one for path, one in found.items() if path.rpartition("/")[0] == chain]
+    return {one.path.rpartition("/")[2]: (one.hash, one.previous) for one in own}

@@ -1,0 +1,122 @@
+"""A verdict for others: an in-toto Statement whose predicate is a SLSA Verification Summary (VSA).
+
+Formats: https://github.com/in-toto/attestation (Statement v1) and https://slsa.dev/verification_summary/v1. What the
+latter has no field for stands under names that begin with `runbook_`; no level is one of SLSA's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.judge.terms import Frozen
+from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.record import Record
+from runbook_lib.record.seal import exact, jcs
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/verification_summary/v1"
+VERIFIER = "urn:rollout-runbook"
+VERDICTS = ("PROMOTE", "HOLD", "ROLLBACK")
+
+
+def resource(env: str, release: str, notebook: str) -> str:
+    """What the verdict is about, as a URI."""
+    return "rollout:" + "/".join(quote(one, safe="") for one in (env, release, notebook))
+
+
+def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
+    """The statement about one sealed record, in the form of RFC 8785.
+
+    Args:
+        leaf: of the record.
+        origin: of the archive's log.
+
+    Raises:
+        ArchiveError: it decided nothing that is a verdict.
+    """
+    if record.decision not in VERDICTS:
+        said = record.decision or record.failure
+        raise ArchiveError(f"{leaf.name} is no verdict ({said}); attested are {', '.join(VERDICTS)}")
+    known = {"rollout-runbook": record.versions.get("rollout-runbook"), "commit": record.versions.get("commit")}
+    predicate = {
+        "verifier": {"id": VERIFIER, "version": {name: str(one) for name, one in known.items() if one}},
+        "timeVerified": _zulu(record.sealed_at),
+        "resourceUri": resource(record.env, record.release, record.notebook),
+        "policy": {"uri": "gates.yaml", "digest": {"sha256": policy_digest(record.policy)}},
+        "inputAttestations": [{"uri": leaf.path, "digest": {"sha256": leaf.file}}],
+        "verificationResult": "PASSED" if record.decision == "PROMOTE" else "FAILED",
+        "verifiedLevels": ["ROLLOUT_PROMOTE" if record.decision == "PROMOTE" else "FAILED"],
+        "runbook_verdict": {
+            "decision": record.decision,
+            "reason": record.told.reason,
+            "mode": record.mode,
+            "attempt": record.attempt,
+            "as_of": record.as_of,
+            "env": record.env,
+            "release": record.release,
+            "notebook": record.notebook,
+            "run_id": record.run_id,
+            "caller_arn": record.caller_arn,
+        },
+        "runbook_inputs": [{"name": name, "digest": {"sha256": one}} for name, one in sorted(record.files.items())],
+        "runbook_log": {"origin": origin, "index": leaf.index, "record": leaf.hash},
+    }
+    subject = [{"name": leaf.path, "digest": {"sha256": leaf.file}}]
+    return jcs({"_type": STATEMENT, "subject": subject, "predicateType": PREDICATE, "predicate": exact(predicate)})
+
+
+def policy_digest(policy: Mapping[str, Any]) -> str:
+    """SHA-256 of the policy that was judged by, in the form of RFC 8785: the record's field `policy`."""
+    return hashlib.sha256(jcs(exact(dict(policy)))).hexdigest()
+
+
+def _zulu(at: str) -> str:
+    """A timestamp of RFC 3339 in UTC, as the predicate has it."""
+    return at.replace("+00:00", "Z")
+
+
+class Verdict(Frozen):
+    """What a statement says."""
+
+    decision: str
+    reason: str = ""
+    mode: str = ""
+    attempt: int = 1
+    as_of: str | None = None
+    env: str
+    release: str
+    notebook: str
+    run_id: str
+    caller_arn: str = ""
+    sealed_at: str = ""
+    policy: str = ""
+    """SHA-256 of the policy."""
+    record: str = ""
+    """SHA-256 of `record.json`."""
+
+
+def said(statement_: Mapping[str, Any]) -> Verdict:
+    """What is read of a statement, whose signature was checked.
+
+    Raises:
+        ValueError: it is no statement of a verdict of ours, or contradicts itself; in half a sentence.
+    """
+    if (statement_.get("_type"), statement_.get("predicateType")) != (STATEMENT, PREDICATE):
+        raise ValueError("it is no in-toto Statement v1 with a verification summary")
+    try:
+        one: Any = statement_["predicate"]
+        facts = {"sealed_at": one["timeVerified"], "policy": one["policy"]["digest"]["sha256"]}
+        facts["record"] = statement_["subject"][0]["digest"]["sha256"]
+        found = Verdict.model_validate({**one["runbook_verdict"], **facts})
+        passed, where = one["verificationResult"], one["resourceUri"]
+    except (KeyError, TypeError, IndexError, ValueError):
+        raise ValueError("it is no verdict of a rollout runbook") from None
+    if found.decision not in VERDICTS or (passed == "PASSED") != (found.decision == "PROMOTE"):
+        raise ValueError(f"it contradicts itself: {passed} and {found.decision}")
+    if where != resource(found.env, found.release, found.notebook):
+        raise ValueError(f"it contradicts itself: it is about {where}")
+    return found

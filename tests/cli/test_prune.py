@@ -1,0 +1,46 @@
+"""`runbook archive prune` from the command line: dry by itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.cli import archive as noun
+from tests.record.test_prune import archive  # noqa: F401
+
+app = typer.Typer(rich_markup_mode="rich")
+noun.register(app)
+
+
+def call(root: Path, *words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["archive", "prune", "--archive", str(root), *words])
+    if isinstance(done.exception, RunbookError):
+        return int(done.exception.exit_code), str(done.exception)
+    assert not isinstance(done.exception, Exception), done.exception
+    return done.exit_code, done.stdout
+
+
+def test_it_is_dry_until_it_is_told_to_apply(archive: object, tmp_path: Path) -> None:  # noqa: F811
+    root = tmp_path / "archive"
+    before = sorted(root.rglob("*"))
+    code, text = call(root, "--older-than", "400d")
+    assert code == 0 and "3 records sealed before" in text and "--apply removes them" in text
+    assert "kept: 2 records of release open, which is running or in force" in text and sorted(root.rglob("*")) == before
+    code, text = call(root, "--older-than", "400d", "--apply")
+    assert code == 2 and "--by is empty" in text and sorted(root.rglob("*")) == before
+    code, text = call(root, "--older-than", "400d", "--apply", "--by", "Ada", "--json")
+    facts = json.loads(text)
+    assert code == 0 and facts["applied"] and len(facts["records"]) == 3 and len(facts["tombstones"]) == 1
+    code, text = call(root, "--older-than", "400d", "--apply", "--by", "Ada")
+    assert code == 0 and text.startswith("0 records sealed before")
+
+
+@pytest.mark.parametrize(("words", "code"), [(("soon",), 2), (("400d", "--given-up", "new"), 3)])
+def test_it_refuses_in_a_sentence(archive: object, tmp_path: Path, words: tuple[str, ...], code: int) -> None:  # noqa: F811
+    found, text = call(tmp_path / "archive", "--older-than", *words)
+    assert found == code and words[-1] in text and "\n" not in text

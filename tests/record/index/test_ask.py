@@ -1,0 +1,93 @@
+"""Questions: the ten of the page, and what none may do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import project_root
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.index.ask import ask
+from runbook_lib.record.index.kept import index
+from runbook_lib.record.index.page import PAGE, questions
+
+TEN = questions((project_root() / PAGE).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def file(filled: Archive) -> Iterator[Path]:
+    with index(filled, print) as made:
+        yield made.file
+
+
+def test_there_are_ten_and_each_has_an_answer(file: Path) -> None:
+    found = {heading: ask(file, sql) for heading, sql in TEN.items()}
+    assert len(found) == 10 and all(one.columns for one in found.values())
+    rows = {heading.split(",")[0].rstrip("?"): one.rows for heading, one in found.items()}
+    assert rows["How long did each phase take"][0]["hours"] == 54.0
+    (false,) = rows["Which rollbacks may have been false"]
+    assert false["attempt"] == 2
+    (approved,) = rows["Who approved what"]
+    assert (approved["person"], approved["hours_before"]) == ("ada", 1.0)
+    assert {row["run"] for row in rows["Who approved a phase and operated it"]}
+    assert len(rows["What was changed in AWS"]) == 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY runs TO '{there}'",
+        "COPY runs FROM '{there}'",
+        "SELECT * FROM read_csv('{there}')",
+        "SELECT * FROM '{there}'",
+        "SELECT content FROM read_text('{there}')",
+        "SELECT * FROM glob('{folder}/*')",
+        "ATTACH '{folder}/new.duckdb' AS new",
+        "CREATE TABLE mine AS SELECT 1",
+        "CREATE TEMP TABLE mine AS SELECT 1",
+        "DROP VIEW runs",
+        "UPDATE all_runs SET decision = 'PROMOTE'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "RESET lock_configuration",
+        "PRAGMA version",
+        "CALL pragma_version()",
+        "EXPORT DATABASE '{folder}/all'",
+        "SELECT 1; SELECT 2",
+        "",
+        "SELECT * FROM rows",
+        "SELECT",
+        "EXPLAIN ANALYZE COPY runs TO '{there}'",
+        "SELECT 1 FROM query('COPY runs TO ''{there}''')",
+    ],
+)
+def test_a_question_only_reads_the_tables(file: Path, tmp_path: Path, sql: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "there").write_text("secret\n")
+    before = file.read_bytes()
+    rows = [{"secret": 1}]  # a variable of this process is no table
+    with pytest.raises(UsageError) as error:
+        ask(file, sql.format(folder=folder, there=folder / "there"))
+    assert "archive query" in str(error.value) and "\n" not in str(error.value) and rows
+    assert [one.name for one in folder.iterdir()] == ["there"] and (folder / "there").read_text() == "secret\n"
+    assert file.read_bytes() == before
+
+
+def test_every_value_comes_as_json_and_every_column_once(file: Path) -> None:
+    sql = (
+        "SELECT 1, 1, 'Infinity'::DOUBLE AS far, 1.50::DECIMAL(9, 2) AS d, TIMESTAMP '2026-11-01 03:00:00.5' AS t, "
+        "DATE '2026-11-01' AS day, INTERVAL 90 SECOND AS span, [1, NULL] AS list, "
+        "{'a': TIMESTAMP '2026-11-01'} AS part, TIMESTAMPTZ '2026-11-01 03:00:00+00' AS zoned, '\\xAA'::BLOB AS blob"
+    )
+    answer = ask(file, sql)
+    (row,) = answer.rows
+    assert len(set(answer.columns)) == 11 and json.loads(json.dumps(row, allow_nan=False)) == row
+    assert (row["far"], row["d"], row["t"], row["day"]) == ("inf", 1.5, "2026-11-01T03:00:00.500Z", "2026-11-01")
+    assert (row["span"], row["list"], row["zoned"]) == (90.0, [1, None], "2026-11-01T03:00:00Z")
+    assert row["part"] == {"a": "2026-11-01T00:00:00Z"}

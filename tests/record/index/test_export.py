@@ -1,0 +1,65 @@
+"""The tables as files, and the DDL for the same files."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.commands.questions import write
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.index.export import ddl
+from runbook_lib.record.index.tables import TABLES
+
+LIKE = {"bigint": "BIGINT", "double": "DOUBLE", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP", "string": "VARCHAR"}
+
+
+def declared(text: str, table: str) -> list[tuple[str, str]]:
+    body = re.search(rf"CREATE EXTERNAL TABLE `{table}` \(\n(.*?)\n\)", text, re.DOTALL)
+    assert body
+    return re.findall(r"^  `(\w+)` (\w+) COMMENT '[^']+',?$", body[1], re.MULTILINE)
+
+
+def test_parquet_has_the_columns_and_types_that_athena_is_told(filled: Archive, tmp_path: Path) -> None:
+    folder = tmp_path / "it's out"
+    for _ in range(2):  # over an earlier export
+        files, damage = write(filled.root, folder, "parquet", "s3://bucket/x/", print)
+    assert damage == [] and len(files) == len(TABLES) + 1
+    assert sorted(one for one in folder.rglob("*") if one.is_file()) == sorted(files)
+    text = (folder / "athena.sql").read_text()
+    for table in TABLES:
+        path = folder / table / f"{table}.parquet"
+        found = duckdb.connect().execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        assert [(name, type_) for name, type_, *_ in found] == [(n, LIKE[t]) for n, t in declared(text, table)]
+        assert f"LOCATION 's3://bucket/x/{table}/'" in text
+    (row,) = (
+        duckdb.connect().execute("SELECT text FROM read_parquet(?)", [str(folder / "people/people.parquet")]).fetchall()
+    )
+    assert row == ('go, "now"',)
+
+
+def test_csv_has_a_head_and_every_row(filled: Archive, tmp_path: Path) -> None:
+    write(filled.root, tmp_path / "out", "csv", "", print)
+    with (tmp_path / "out" / "people" / "people.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row) == [one.name for one in TABLES["people"]] and row["text"] == 'go, "now"'
+    text = ddl("csv", "s3://BUCKET/PREFIX")
+    assert "skip.header.line.count" in text and {type_ for _, type_ in declared(text, "runs")} == {"string"}
+
+
+def test_nothing_is_written_into_the_archive_or_where_it_cannot(filled: Archive, tmp_path: Path) -> None:
+    before = sorted(filled.root.rglob("*"))
+    for inside in (filled.root, filled.root / "env=prod" / "x", filled.root / ".." / "archive" / "out"):
+        with pytest.raises(UsageError, match="lies in the archive"):
+            write(filled.root, inside, "csv", "", print)
+    assert sorted(filled.root.rglob("*")) == before
+    for place in ("bucket", "s3://b'; DROP", "s3://bucket/'x", "https://x"):
+        with pytest.raises(UsageError, match="expects s3://bucket/prefix"):
+            write(filled.root, tmp_path / "out", "csv", place, print)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        write(filled.root, tmp_path / "file", "csv", "", print)
