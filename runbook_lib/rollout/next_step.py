@@ -161,6 +161,9 @@ def told(outcome: Outcome, pending: Record, found: Next) -> Outcome:
     if outcome.scenario == "rollback_1" and outcome.decision == "ROLLBACK" and found.kind != "rollback":
         agrees = False  # it was answered already
     then = outcome.next.removesuffix(_command(outcome.command)) if agrees else found.words
+    # A soak waits and another step is due meanwhile: the command is of that step, and so is the last sentence.
+    if agrees and outcome.decision == "SOAK" and found.step not in ("", own) and found.words not in then:
+        then = f"{then} Until then: {found.words}"
     return outcome.model_copy(update={"next": f"{then}{_command(found.command)}", "command": found.command})
 
 

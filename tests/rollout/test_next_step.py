@@ -406,4 +406,6 @@ def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
         assert report.command == after.next.command
         assert (after.next.command == "") or f"`{after.next.command}`" in report.next
         assert told(report, pending, after.next) == report, "said twice it is said once"
+        if report.decision == "SOAK" and after.next.step not in ("", step):
+            assert after.next.words in report.next, "the sentence beside a command is about that command"
         moves_on(stage, after)

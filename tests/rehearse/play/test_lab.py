@@ -19,8 +19,10 @@ from runbook_lib.rehearse.play.lab import with_defaults
 LAB = """
 import subprocess, sys
 from pathlib import Path
+from runbook_lib.cli.ending import answering
 from runbook_lib.rehearse.play import lab
 
+answering()
 real = subprocess.Popen
 def started(command, **_):
     child = real([sys.executable, "-c", sys.argv[2]])
