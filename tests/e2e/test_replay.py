@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.app import app
 from runbook_lib.params.load import read_yaml
+from runbook_lib.params.sane_gates import READ_BY
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.place import CASE, RecordRef
 from runbook_lib.record.record import Record
@@ -78,9 +79,12 @@ def test_the_command_says_so_and_ends_with_0(soaked: Rollout) -> None:
 
 
 def other(tmp_path: Path, **gates: Any) -> Path:
-    """Our policy, with these fields in every gate."""
+    """Our policy, with these fields in every gate of a kind that reads them."""
     policy = read_yaml(ROOT / "params" / "gates.yaml")
-    policy["gates"] = [{**gate, **gates} for gate in policy["gates"]]
+    for gate in policy["gates"]:
+        gate |= {
+            name: value for name, value in gates.items() if gate["kind"] in READ_BY.get(name, ((gate["kind"],), ""))[0]
+        }
     path = tmp_path / "other.yaml"
     path.write_text(yaml.safe_dump(policy, allow_unicode=True))
     return path
