@@ -13,7 +13,7 @@ from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.window import moment
 from runbook_lib.cli import prune, questions
-from runbook_lib.cli.options import AsJson, existing, written
+from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Decision, Word
@@ -60,7 +60,6 @@ _GATES = (
     Column("alert", "alert", rank=4),
     Column("", "reason", prose=True),
 )
-ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
 
 
 def register(app: typer.Typer) -> None:

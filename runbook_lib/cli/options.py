@@ -49,6 +49,7 @@ def existing(root: Path) -> Path:
     return root
 
 
+ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
 ParamsFile = Annotated[
     Path,
     typer.Option(

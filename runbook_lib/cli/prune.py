@@ -10,7 +10,7 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import moment, when
-from runbook_lib.cli.options import AsJson, Reason, existing, written
+from runbook_lib.cli.options import ArchiveRoot, AsJson, Reason, existing
 from runbook_lib.cli.terminal import say
 from runbook_lib.judge import words
 
@@ -29,9 +29,7 @@ def register(noun: typer.Typer) -> None:
 
 def archive_prune(
     older_than: Annotated[str, typer.Option(metavar="SPAN", help="What was sealed before: 400d ago, or a time.")],
-    archive: Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")] = Path(
-        "archive"
-    ),
+    archive: ArchiveRoot = Path("archive"),
     given_up: Annotated[
         list[str] | None,
         typer.Option(metavar="RELEASE", help="It runs no more, though it was not accepted; repeatable."),

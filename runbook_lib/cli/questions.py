@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.cli.options import AsJson, existing, written
+from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
 from runbook_lib.cli.terminal import Column, say, table
 from runbook_lib.judge import words
 
@@ -20,7 +20,6 @@ Exit codes:
   0  every record is counted
   1  error: a record cannot be trusted and is not counted; standard error names it
   2  bad usage: no question, or one that cannot be understood; no such folder"""
-ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
 
 
 def register(noun: typer.Typer) -> None:

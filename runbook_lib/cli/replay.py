@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
-from runbook_lib.cli.options import written
+from runbook_lib.cli.options import ArchiveRoot, written
 from runbook_lib.cli.terminal import Column, say, table
 from runbook_lib.judge import words
 
@@ -36,9 +36,7 @@ def replay(
         Path | None,
         typer.Option("--policy", callback=written, help="Another gates.yaml: say what it would have decided."),
     ] = None,
-    archive: Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")] = Path(
-        "archive"
-    ),
+    archive: ArchiveRoot = Path("archive"),
     env: Annotated[str | None, typer.Option(help="With --all: only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="With --all: only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="With --all: only this notebook.")] = None,

@@ -90,7 +90,7 @@ READ = ("title", "why", "failing", "muted", "no_change_test", "then", "cures", "
 """Fields that say something to people, or name something: empty, they say nothing."""
 LONG = ("why",)
 """Those of them that may have several lines."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_TEXT = 2000
 
@@ -114,7 +114,7 @@ def _number(key: str, kind: str, value: float) -> Iterator[Said]:
 def _text(key: str, name: str, value: str) -> Iterator[Said]:
     if name in READ and not value.strip():
         yield key, shown(value), "it says nothing; write what it is, or leave the key out"
-    elif (_BUT_LINES if name in LONG else _CONTROL).search(value):
+    elif (_BUT_LINES if name in LONG else CONTROL).search(value):
         yield key, shown(value), "it has a line break or a control character; write it on one line"
     elif len(value) > _MOST_TEXT:
         yield key, shown(value), f"it has {len(value):,} characters; expects {_MOST_TEXT:,} at most"

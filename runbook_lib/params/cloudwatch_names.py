@@ -12,13 +12,12 @@ import re
 from collections.abc import Iterator
 
 from runbook_lib.base.template import fields, filled
-from runbook_lib.params.bounds import Said
+from runbook_lib.params.bounds import CONTROL, Said
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.sentence import shown
 
 MOST = 255
 MOST_VALUE = 1024
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAMESPACE = re.compile(r"[A-Za-z0-9._/#: -]*")
 
 
@@ -85,7 +84,7 @@ def _length(text: str, most: int) -> str:
         return "CloudWatch takes none that is empty or blank"
     if text != text.strip():
         return "it begins or ends with a blank; write it without"
-    if _CONTROL.search(text):
+    if CONTROL.search(text):
         return "CloudWatch takes no line breaks and control characters"
     return f"it has {len(text):,} characters, and CloudWatch takes {most:,}" if len(text) > most else ""
 

@@ -18,7 +18,7 @@ from runbook_lib.params.bounds import Said
 from runbook_lib.params.cross_check import placed
 from runbook_lib.params.measures import Measure, metric_id
 from runbook_lib.params.metrics import Metric
-from runbook_lib.params.sentence import one_line, shown
+from runbook_lib.params.sentence import ID, ID_EXPECTED, one_line, shown
 
 if TYPE_CHECKING:
     from runbook_lib.params.alarms import Alarm
@@ -158,8 +158,8 @@ def _odds(params: Params) -> Iterator[Said]:
 
 
 def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", alarm.id):
-        yield "id", repr(alarm.id), "expects small letters, digits and _, beginning with a letter, 60 at most"
+    if not ID.fullmatch(alarm.id):
+        yield "id", repr(alarm.id), ID_EXPECTED
     limit = policy.gate(alarm.gate).alert if alarm.gate is not None else None
     if limit is not None and alarm.op[0] != limit.op[0]:
         wanted = f"gate '{alarm.gate}' is past its alert limit at {limit}; expects '{limit.op[0]}' or '{limit.op[0]}='"

@@ -7,14 +7,13 @@ A record is judged again by the gates that it was sealed with, sane or not: noth
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runbook_lib.judge.measures import COMPARABLE
 from runbook_lib.judge.model import Gate, Threshold
 from runbook_lib.params.bounds import Said
-from runbook_lib.params.sentence import suggested
+from runbook_lib.params.sentence import ID, ID_EXPECTED, suggested
 
 if TYPE_CHECKING:
     from runbook_lib.params.policy import Policy
@@ -74,9 +73,8 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
 
 
 def _names(gate: Gate) -> Iterator[Said]:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,59}", gate.id):
-        wanted = "expects small letters, digits and _, beginning with a letter, 60 at most"
-        yield "id", repr(gate.id), wanted + suggested(gate.id)
+    if not ID.fullmatch(gate.id):
+        yield "id", repr(gate.id), ID_EXPECTED + suggested(gate.id)
     if len(gate.title) > MOST_TITLE:
         yield "title", f"{gate.title[:20]!r} …", f"it has {len(gate.title)} characters; expects {MOST_TITLE} at most"
     if not gate.unit.isprintable():

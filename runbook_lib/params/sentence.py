@@ -44,7 +44,10 @@ _EXPECTED = {
 }
 """Kind of pydantic's error to what is said instead; the fields are those of its context."""
 
+ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
+"""Id of a gate or an alarm: file names, anchors and names of alarms are made of it."""
 _NAME = "small letters, digits and _, beginning with a letter"
+ID_EXPECTED = f"expects {_NAME}, 60 at most"
 _FORMS = {
     r"^[a-z][a-z0-9_]*$": _NAME,
     r"^[a-z0-9_]+$": "small letters, digits and _",

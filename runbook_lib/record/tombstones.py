@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.chain import state_of
 from runbook_lib.record.log.files import Log
 from runbook_lib.record.seal import strict
@@ -47,9 +48,7 @@ def facts(found: Iterable[Stone]) -> dict[str, Any]:
 def stones(root: Path, log: Log | None) -> dict[str, Stone]:
     """By path, what stays of each record that was pruned; the record may still be there, if a crash came between."""
     found: dict[str, Stone] = {}
-    for leaf in log.leaves if log and not log.damage else ():
-        if leaf.kind != KIND:
-            continue
+    for leaf in log.by_kind.get(KIND, ()) if log and not log.damage else ():
         folder = root / leaf.path
         try:
             each = _read(folder, state_of(folder), leaf.file)
@@ -64,7 +63,7 @@ def stones(root: Path, log: Log | None) -> dict[str, Stone]:
 
 @lru_cache(maxsize=64)
 def _read(folder: Path, _state: tuple[int, ...], file: str) -> tuple[Stone, ...]:
-    raw = (folder / "record.json").read_bytes()
+    raw = read_plain(folder / "record.json")
     if hashlib.sha256(raw).hexdigest() != file:
         return ()
     try:

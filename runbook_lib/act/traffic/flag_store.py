@@ -74,8 +74,8 @@ class FlagStore:
 
     def under_way(self, environment: str) -> list[int]:
         """Deployments that keep others out of the environment; at most one."""
-        pages = self._client.get_paginator("list_deployments").paginate(**self._in(environment))
-        return [int(item["DeploymentNumber"]) for page in pages for item in page["Items"] if item["State"] in BUSY]
+        found = listed(self._client, self._in(environment))
+        return [number for number, item in found.items() if item["State"] in BUSY]
 
     def newest(self, environment: str, profile: str) -> dict[str, Any]:
         """The environment's newest deployment, as `settled` tells it, with the values that are in force now.

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.index import tables
 from runbook_lib.record.index.tables import TABLES, Row, rows_of
@@ -203,7 +204,7 @@ def _of_log(root: Path) -> str:
 def _read(ref: RecordRef) -> tuple[dict[str, Any], str, str]:
     """The record, SHA-256 of its file, and the file's state before it was read."""
     state = _state(str(ref.folder))
-    raw = (ref.folder / "record.json").read_bytes()
+    raw = read_plain(ref.folder / "record.json")
     try:
         record = strict(raw)
     except (ValueError, RecursionError):

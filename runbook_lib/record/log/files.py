@@ -73,6 +73,7 @@ class Log:
     damage: list[str] = field(default_factory=list)
     by_path: dict[str, Leaf] = field(default_factory=dict)
     by_chain: dict[str, list[Leaf]] = field(default_factory=dict)
+    by_kind: dict[str, list[Leaf]] = field(default_factory=dict)
 
     @property
     def unbegun(self) -> bool:
@@ -173,6 +174,7 @@ def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
         log.leaves.append(leaf)
         log.by_path[leaf.path] = leaf
         log.by_chain.setdefault(leaf.chain, []).append(leaf)
+        log.by_kind.setdefault(leaf.kind, []).append(leaf)
     if torn and log.sealing is None:
         log.damage.append(f"{FOLDER}/{LEAVES} ends in half a line")
     _compare(folder, log)

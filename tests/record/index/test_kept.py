@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -97,6 +98,15 @@ def test_a_link_in_the_place_of_a_record_is_damage(filled: Archive, tmp_path: Pa
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
     assert len(asked(filled)[2]) == 1
+
+
+def test_a_pipe_in_the_place_of_a_record_is_damage_and_is_not_waited_for(filled: Archive) -> None:
+    asked(filled)
+    file = filled.records()[-1].folder / "record.json"
+    file.unlink()
+    os.mkfifo(file)
+    (told,) = asked(filled)[2]
+    assert "pipe" in told or "cannot be read" in told
 
 
 def test_records_of_before_the_log_are_asked_and_not_kept(filled: Archive) -> None:
