@@ -132,7 +132,9 @@ _DRAW: dict[str, Callable[[Any, str], str]] = {
     "image/png": _image("image/png"),
     "image/jpeg": _image("image/jpeg"),
     "text/markdown": lambda data, _: f'<div class="prose page">{_markdown(_text(data))}</div>',
-    "text/plain": lambda data, _: f'<pre class="stdout">{foreign.html(_EMPTY.sub("nothing to show", _plain(data)))}</pre>',
+    "text/plain": lambda data, _: (
+        f'<pre class="stdout">{foreign.html(_EMPTY.sub("nothing to show", _plain(data)))}</pre>'
+    ),
 }
 
 

@@ -171,6 +171,8 @@ def _agrees(outcome: Outcome, pending: Record, found: Next) -> bool:
         return False  # it is about what comes after; or it was answered already
     if pending.notebook.startswith("rollback_"):
         return _rolls_back(found, pending.notebook.split("_")[1])
+    if outcome.decision is Decision.PLANNED and "--apply" not in found.command:
+        return False  # a plan says how it is applied, and the command plans anew
     return found.kind != "rollback" and found.step == f"{pending.notebook}@{pending.env}"
 
 

@@ -387,6 +387,8 @@ def assert_one_subject(report: Outcome, pending: Record, found: Next) -> None:
         return
     answered = {ROLLBACKS[int(report.scenario[-1]) - 1]} if report.scenario else set()
     assert runs(report.command) in {pending.notebook} | answered, report.next
+    if report.decision is Decision.PLANNED:
+        assert "--apply" in report.command, "a plan's own advice is to apply it"
     assert report.decision is not Decision.PROMOTE, "what comes after it is said by what the command is for"
 
 

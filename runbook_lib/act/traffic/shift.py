@@ -157,7 +157,5 @@ def whose(deployment: Deployment | None) -> str:
     """A deployment in words: number, state, time and description."""
     if deployment is None:
         return "no deployment"
-    words = (
-        f"deployment {deployment.number} ({deployment.state}, started {when(deployment.started_at, seconds=True) or 'at an unknown time'}"
-    )
+    words = f"deployment {deployment.number} ({deployment.state}, started {when(deployment.started_at, seconds=True) or 'at an unknown time'}"
     return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")

@@ -179,7 +179,8 @@ class Mitigation:
         """The open deviations of this environment: who, when, why, and how each ends."""
         found = deviations.open_deviations(self.run.archive, self.params.env)
         shown = [
-            [row["setting"], row["was"], row["now"], row["by"], when(row["at"]), row["why"]] for row in deviations.rows(found)
+            [row["setting"], row["was"], row["now"], row["by"], when(row["at"]), row["why"]]
+            for row in deviations.rows(found)
         ]
         return table(
             ("Setting", "By the code", "Now", "By", "Since", "Why"),
