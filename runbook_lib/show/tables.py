@@ -117,8 +117,8 @@ def table(
             parts.append(f"<thead><tr>{names}</tr></thead>")
         parts.append("<tbody>")
         for row in cells:
-            names = head if kind else ()
-            parts.append(_two_lines(row, names) if last_below else _row(row, _CELL, names))
+            of = head if kind else ()
+            parts.append(_two_lines(row, of) if last_below else _row(row, _CELL, of))
         parts.append("</tbody></table>")
     else:
         parts.append("<div>nothing to show</div>")

@@ -24,6 +24,8 @@ SIGNED = "11_acceptance"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LEAST_PX = 11
 """Height of type that can be read on a telephone."""
+LEAST_WORDS = 12
+"""On the last printed page: a line or two that were left over are no page."""
 PAPER = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -154,7 +156,8 @@ def test_on_a_telephone_a_wide_table_is_stacked_and_a_row_says_what_each_value_i
     page.set_viewport_size(PHONE)
     scrolls = page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('#wide > div'))")
     told = page.evaluate(
-        "[...document.querySelectorAll('#wide tbody tr:first-child td')].map(one => getComputedStyle(one, '::before').content)"
+        """[...document.querySelectorAll('#wide tbody tr:first-child td')]
+            .map(one => getComputedStyle(one, '::before').content)"""
     )
     page.evaluate("document.querySelector('#wide').remove()")
     assert scrolls <= 0
@@ -193,6 +196,8 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
             assert left >= -1 and right <= width + 1 and bottom >= -1 and top <= height + 1, f"cut on page {place + 1}"
         if place + 1 < len(sheets) and place + 1 not in signed:
             assert filled(sheet) > 0.5, f"page {place + 1} of {len(sheets)} is half empty"
+    last = sheets[-1].get_textpage().get_text_range()
+    assert len(last.split()) > LEAST_WORDS, f"the last page is all but empty: {last!r}"
 
 
 def filled(sheet: Any) -> float:

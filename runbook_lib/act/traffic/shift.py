@@ -157,5 +157,6 @@ def whose(deployment: Deployment | None) -> str:
     """A deployment in words: number, state, time and description."""
     if deployment is None:
         return "no deployment"
-    words = f"deployment {deployment.number} ({deployment.state}, started {when(deployment.started_at, seconds=True) or 'at an unknown time'}"
+    since = when(deployment.started_at, seconds=True) or "at an unknown time"
+    words = f"deployment {deployment.number} ({deployment.state}, started {since}"
     return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")
