@@ -182,10 +182,13 @@ def _rolls_back(found: Next, number: str) -> bool:
 
 def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:
     """What is still to be done with this run, before the sentence that stands beside the command."""
-    if pending.notebook.startswith("rollback_") and outcome.decision is Decision.PLANNED:
-        return f"{own} Otherwise: "
-    waits = outcome.decision is Decision.SOAK and found.kind in ("due", "soaking", "deviation")
-    return f"{own} Until then: " if waits else ""
+    passed = outcome.decision is Decision.PROMOTE and not pending.notebook.startswith("rollback_")
+    answered = outcome.scenario == "rollback_1" and outcome.decision is Decision.ROLLBACK
+    if found.kind not in ("due", "soaking", "deviation") or passed or answered:
+        return ""
+    if found.step == f"{pending.notebook}@{pending.env}":
+        return ""
+    return f"{own} {'Until then' if outcome.decision is Decision.SOAK else 'Of the rollout'}: "
 
 
 def _command(command: str) -> str:

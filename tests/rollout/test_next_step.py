@@ -382,7 +382,7 @@ def runs(command: str) -> str:
 
 
 def assert_one_subject(report: Outcome, pending: Record, found: Next) -> None:
-    """The sentence beside a command is about that command: it says what it is for, or is the advice of the run itself."""
+    """The sentence beside a command is about that command: what it is for, or what the run itself advises."""
     if not report.command or report.next.endswith(f"{found.words} The command: `{report.command}`"):
         return
     answered = {ROLLBACKS[int(report.scenario[-1]) - 1]} if report.scenario else set()
@@ -416,7 +416,7 @@ def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_t
     pending = stage.pending(f"{ROLLBACKS[0]}@prod", plan)
     report = told(plan, pending, stage.standing(pending).next)
     assert runs(report.command) == "06_phase1_10_percent"
-    assert report.next.startswith(f"{plan.next} Otherwise: 06_phase1_10_percent in prod: ")
+    assert report.next.startswith(f"{plan.next} Of the rollout: 06_phase1_10_percent in prod: ")
 
 
 @given(

@@ -198,8 +198,7 @@ class Aftermath:
         seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, since, self.now)
         again = max(self.now, since + dt.timedelta(seconds=self.params.policy.metric_delay_s)) + 3 * MINUTE
         if seen.window.empty or seen.asynchronous is None or seen.partial:
-            at = when(since, seconds=True)
-            why = f"CloudWatch knows nothing yet of the time since {at}, when the last client had followed"
+            why = f"CloudWatch knows nothing yet since {when(since, seconds=True)}, when the last client had followed"
             return self.incident.later("split_zero", title, None, why, again)
         minutes = seen.window.seconds / 60
         told = (
