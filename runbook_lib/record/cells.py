@@ -19,6 +19,8 @@ from runbook_lib.show.page import ONE_SHEET
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SCRIPT = re.compile(r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*>", re.I | re.S)
+_EMPTY = re.compile(r"\A(?:Series\(\[\], .*\)|Empty DataFrame\b.*)\Z", re.DOTALL)
+"""What pandas says of a series or table without rows."""
 _REMOTE = re.compile(r"(<[^>]*?\s)(src|srcset|poster|background|data)(\s*=\s*(?:\"\s*|'\s*|)(?:https?:)?//)", re.I)
 _HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
@@ -130,7 +132,9 @@ _DRAW: dict[str, Callable[[Any, str], str]] = {
     "image/png": _image("image/png"),
     "image/jpeg": _image("image/jpeg"),
     "text/markdown": lambda data, _: f'<div class="prose page">{_markdown(_text(data))}</div>',
-    "text/plain": lambda data, _: f'<pre class="stdout">{foreign.html(_plain(data))}</pre>',
+    "text/plain": lambda data, _: (
+        f'<pre class="stdout">{foreign.html(_EMPTY.sub("nothing to show", _plain(data)))}</pre>'
+    ),
 }
 
 

@@ -49,6 +49,7 @@ _MANY, _LONG = 4, 160
 """So many facts that are the same are counted; a way back of more characters is folded away."""
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records that no notebook belongs to."""
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -289,6 +290,8 @@ def _fact(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         more = f" and {len(value) - _MANY} more" if len(value) > _MANY else ""
         return ", ".join(_fact(item) for item in value[:_MANY]) + more or "none"
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return when(value, seconds=True)
     return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
 
 

@@ -15,6 +15,7 @@ from runbook_lib.base.errors import Exit
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
@@ -148,23 +149,46 @@ def _bare(text: str) -> str:
 
 
 def told(outcome: Outcome, pending: Record, found: Next) -> Outcome:
-    """The outcome of the run that is about to be sealed, with what is next: its own advice where that is about the same
-    step, the one thing to do where something else comes first.
+    """The outcome of the run that is about to be sealed, with what is next: its own advice where that is about what the
+    command runs; else what the command is for, and after it what is still to be done with this run.
     """
-    own = f"{pending.notebook}@{pending.env}"
-    mine = found.step == own or found.kind in ("due", "soaking", "nothing", "deviation")
-    rollback = pending.notebook.startswith("rollback_")
-    same = rollback and found.command.startswith(f"runbook rollback {pending.notebook.split('_')[1]} ")
-    advised = found.kind == "rollback" and outcome.scenario is not None
-    advised = advised and found.command.startswith(f"runbook rollback {str(outcome.scenario)[-1]} ")
-    agrees = same or (found.kind != "rollback" and mine) or advised
-    if outcome.scenario == "rollback_1" and outcome.decision == "ROLLBACK" and found.kind != "rollback":
-        agrees = False  # it was answered already
-    then = outcome.next.removesuffix(_command(outcome.command)) if agrees else found.words
-    # A soak waits and another step is due meanwhile: the command is of that step, and so is the last sentence.
-    if agrees and outcome.decision == "SOAK" and found.step not in ("", own) and found.words not in then:
-        then = f"{then} Until then: {found.words}"
-    return outcome.model_copy(update={"next": f"{then}{_command(found.command)}", "command": found.command})
+    said, command = outcome.next, _command(found.command)
+    if outcome.command == found.command and said.endswith(f"{found.words}{command}"):
+        return outcome  # it was said already
+    own = said.removesuffix(_command(outcome.command))
+    then = own if _agrees(outcome, pending, found) else f"{_besides(outcome, pending, found, own)}{found.words}"
+    return outcome.model_copy(update={"next": f"{then}{command}", "command": found.command})
+
+
+def _agrees(outcome: Outcome, pending: Record, found: Next) -> bool:
+    """Whether the run's own advice is about what the command of `found` runs."""
+    if found.kind == "nothing":
+        return True
+    answer = str(outcome.scenario)[-1] if outcome.scenario is not None else ""
+    if answer and found.kind == "rollback" and _rolls_back(found, answer):
+        return True
+    if outcome.decision is Decision.PROMOTE or (answer == "1" and outcome.decision is Decision.ROLLBACK):
+        return False  # it is about what comes after; or it was answered already
+    if pending.notebook.startswith("rollback_"):
+        return _rolls_back(found, pending.notebook.split("_")[1])
+    if outcome.decision is Decision.PLANNED and "--apply" not in found.command:
+        return False  # a plan says how it is applied, and the command plans anew
+    return found.kind != "rollback" and found.step == f"{pending.notebook}@{pending.env}"
+
+
+def _rolls_back(found: Next, number: str) -> bool:
+    return found.command.startswith(f"runbook rollback {number} ")
+
+
+def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:
+    """What is still to be done with this run, before the sentence that stands beside the command."""
+    passed = outcome.decision is Decision.PROMOTE and not pending.notebook.startswith("rollback_")
+    answered = outcome.scenario == "rollback_1" and outcome.decision is Decision.ROLLBACK
+    if found.kind not in ("due", "soaking", "deviation") or passed or answered:
+        return ""
+    if found.step == f"{pending.notebook}@{pending.env}":
+        return ""
+    return f"{own} {'Until then' if outcome.decision is Decision.SOAK else 'Of the rollout'}: "
 
 
 def _command(command: str) -> str:

@@ -101,6 +101,7 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
         for place, (axes, group) in enumerate(zip(rows[:, 0], groups, strict=True)):
             last = place == len(groups) - 1
             _draw(axes, **{"marks": marks, **group}, span=span, mark_words=place == 0, labelled=last)
+            axes.tick_params(axis="x", labelbottom=True)  # a printed page may end below any of them
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
         words_of = (describe(**_told({"marks": marks, **group})) for group in groups)
@@ -117,7 +118,7 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
         name for group in groups for name, *_ in levels.thresholds(group.get("gate"), collapse=bool(group.get("band")))
     ]
     right = 0.3 + _CHARACTER_IN * max((len(name) + 2 for name in labels), default=0)
-    top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.55
+    top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.62
     row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
     return {
         "left": 0.95 / WIDTH_IN,
@@ -336,5 +337,5 @@ def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None,
             ha="right" if right else "left",
             va="top",
             fontsize=8.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )

@@ -10,12 +10,12 @@ from typing import Any
 from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, GateResult
-from runbook_lib.show.tables import Cell, Shown, span, stack, table
+from runbook_lib.show.tables import Cell, Shown, inline, span, stack, table
 
 
 def line(text: str) -> Shown:
     """One sentence."""
-    return Shown(f'<div style="font-size:14px;margin:4px 0">{foreign.html(text)}</div>', text)
+    return Shown(f'<div style="font-size:14px;margin:4px 0">{inline(text)}</div>', text)
 
 
 ONE_SHEET = "runbook_one_sheet"

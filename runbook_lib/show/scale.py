@@ -22,7 +22,7 @@ _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Ve
 BEST, WORST = -1.0, 2.5
 """Ends of the scale; what lies beyond is drawn at the end, as an arrow."""
 _ROW_IN, _HEAD_IN, _FRAME_IN = 0.36, 0.62, 0.95
-_TOGETHER = 4
+_TOGETHER = 16
 """This many rows stay on one printed page."""
 _LEFT, _RIGHT = 0.41, 0.79
 """Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""

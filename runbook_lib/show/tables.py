@@ -21,6 +21,8 @@ from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
 """Columns of the plain text."""
+_TELEPHONE, _WRAPS, _GAP = 46, 22, 3
+"""Characters: on a line of a telephone, in a column that wraps, between two columns."""
 _LINE = "rgba(128,128,128,.35)"
 _CELL = (
     f"text-align:left;vertical-align:top;padding:5px 9px;border:0;border-bottom:1px solid {_LINE};"
@@ -100,12 +102,14 @@ def table(
     Args:
         last_below: in HTML the last column, a sentence, stands on a line of its own below the rest of its row.
         kind: a class in HTML, whose cells know their column's name: a report draws it otherwise on a narrow page.
+            Default: `stacks` where the columns do not fit beside each other on a telephone.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     parts = [f'<div style="{FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
     if caption:
         parts.append(f'<div style="font-weight:600;margin:0 0 4px">{foreign.html(caption)}</div>')
     if cells:
+        kind = kind or ("stacks" if any(head) and _wide(head, cells) else "")
         parts.append(f'<table class="{kind}" style="{_TABLE}">' if kind else f'<table style="{_TABLE}">')
         if any(head):
             style = f"{_HEAD};white-space:{'normal' if wrap_head else 'nowrap'};vertical-align:bottom"
@@ -113,7 +117,8 @@ def table(
             parts.append(f"<thead><tr>{names}</tr></thead>")
         parts.append("<tbody>")
         for row in cells:
-            parts.append(_two_lines(row) if last_below else _row(row, _CELL, head if kind else ()))
+            of = head if kind else ()
+            parts.append(_two_lines(row, of) if last_below else _row(row, _CELL, of))
         parts.append("</tbody></table>")
     else:
         parts.append("<div>nothing to show</div>")
@@ -137,13 +142,22 @@ def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 
 
-def _two_lines(cells: Sequence[Cell]) -> str:
+def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
+    """Whether the columns, each wrapped as far as it reads well, are wider than a telephone."""
+    longest = (
+        max(len(name), *(len(row[place].text.strip()) for row in cells if place < len(row)))
+        for place, name in enumerate(head)
+    )
+    return sum(min(each, _WRAPS) + _GAP for each in longest) > _TELEPHONE
+
+
+def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:
     """A row, and below it its last cell: it stays in sight where the table is wider than the page and scrolls."""
     sight = "position:sticky;left:9px;width:fit-content;max-width:min(100%,calc(100vw - 64px))"
     below = (
         f'<td colspan="{len(cells) - 1}" style="{_CELL};padding-top:0"><div style="{sight}">{cells[-1].html}</div></td>'
     )
-    above = _row(cells[:-1], f"{_CELL};border-bottom:0;break-after:avoid")
+    above = _row(cells[:-1], f"{_CELL};border-bottom:0;break-after:avoid", names[:-1])
     return f'{above}<tr style="background:transparent">{below}</tr>'
 
 

@@ -48,7 +48,7 @@ class Dashboard(Step):
         super().__init__(
             run,
             done=f"the dashboard of {run.params.env} is deployed as declared",
-            then="Alarms are next: notebooks/04_alarms.ipynb.",
+            then="Alarms are next, with 04_alarms.",
         )
         self.board = declared(self.params)
         self.name = board_name(self.board, self.params)

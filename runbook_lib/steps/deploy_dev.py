@@ -45,7 +45,7 @@ class DeployDev(Step):
         super().__init__(
             run,
             done=f"{run.params.env} is deployed, and its flow works end to end",
-            then="Staging: run 05_staging with params/staging.yaml.",
+            then="Go on in staging with 05_staging.",
         )
         self.infra = Infra(run)
         self.began = run.now

@@ -49,7 +49,7 @@ class Preflight(Step):
         super().__init__(
             run,
             done="the service, its infrastructure code and its people are ready for the rollout",
-            then="Deploy to dev: runbook run 02 --params params/dev.yaml",
+            then="Deploy to dev with 02_deploy_dev.",
         )
         self.infra = Infra(run, "async")
         self.configured = self.infra.commands

@@ -15,6 +15,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.record.entry import Kind
 from runbook_lib.show.checks import checks_table
+from runbook_lib.show.tables import mark, table
 from tests.reports import unpacked
 
 NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -23,6 +24,8 @@ SIGNED = "11_acceptance"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LEAST_PX = 11
 """Height of type that can be read on a telephone."""
+LEAST_WORDS = 12
+"""On the last printed page: a line or two that were left over are no page."""
 PAPER = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -146,6 +149,21 @@ def test_on_a_telephone_nothing_of_a_change_or_a_check_is_out_of_sight(page: Any
     assert [one for one in cells if one[1] > min(one[2] + 1, PHONE["width"]) or one[3] < 20] == []
 
 
+def test_on_a_telephone_a_wide_table_is_stacked_and_a_row_says_what_each_value_is(page: Any) -> None:
+    head, row = ("", "What", "Share", "Finding"), [mark(True), "05_staging@staging", "9.3 %", "says DONE, sealed " * 6]
+    shown = f'<div class="output" id="wide">{table(head, [row, row], caption="Wide")._repr_html_()}</div>'
+    page.evaluate("shown => document.querySelector('main').insertAdjacentHTML('beforeend', shown)", shown)
+    page.set_viewport_size(PHONE)
+    scrolls = page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('#wide > div'))")
+    told = page.evaluate(
+        """[...document.querySelectorAll('#wide tbody tr:first-child td')]
+            .map(one => getComputedStyle(one, '::before').content)"""
+    )
+    page.evaluate("document.querySelector('#wide').remove()")
+    assert scrolls <= 0
+    assert [one.strip('"').strip() for one in told] == ["none", "none", "Share", "Finding"]
+
+
 def test_every_link_leads_somewhere(page: Any) -> None:
     addresses = page.evaluate("[...document.querySelectorAll('a')].map(one => one.getAttribute('href'))")
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
@@ -178,6 +196,8 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
             assert left >= -1 and right <= width + 1 and bottom >= -1 and top <= height + 1, f"cut on page {place + 1}"
         if place + 1 < len(sheets) and place + 1 not in signed:
             assert filled(sheet) > 0.5, f"page {place + 1} of {len(sheets)} is half empty"
+    last = sheets[-1].get_textpage().get_text_range()
+    assert len(last.split()) > LEAST_WORDS, f"the last page is all but empty: {last!r}"
 
 
 def filled(sheet: Any) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.record.cells import pieces
 from runbook_lib.record.record import Change, Problem, Record
 from runbook_lib.record.report import change_row, facts, gate_row, headline, report_html
 
@@ -347,6 +348,23 @@ def test_a_page_that_is_made_to_be_signed_is_kept_on_one_sheet(metadata: dict[st
     output = {"output_type": "display_data", "data": {"text/markdown": "# Sign here"}, "metadata": metadata}
     assert '<div class="output one-sheet">' in report_html(notebook(code("page", output)), Record())
     assert '<div class="output">' in report_html(notebook(code("page", {**output, "metadata": {}})), Record())
+
+
+def test_a_time_in_a_change_is_read_by_people() -> None:
+    back = {"enabled": False, "started_at": "2026-11-01T04:00:49.897000+00:00", "note": "at 2026-11-01"}
+    row = change_row(Change(intent={}, outcome={"ok": True, "read_back": back}))
+    assert row["came"] == "enabled no, started at 2026-11-01 04:00:49 UTC, note at 2026-11-01"
+
+
+def test_what_pandas_says_of_no_rows_is_said_in_words() -> None:
+    def drawn(text: str) -> str:
+        output = {"output_type": "execute_result", "data": {"text/plain": text}}
+        cell = {"cell_type": "code", "source": "run.tables().errors()", "outputs": [output], "execution_count": 1}
+        return next(pieces({"cells": [cell]})).body
+
+    for none in ("Series([], Name: jobs, dtype: int64)", "Empty DataFrame\nColumns: [time, jobs]\nIndex: []"):
+        assert "nothing to show" in drawn(none) and "[]" not in drawn(none)
+    assert "Series([1])" in drawn("Series([1])")
 
 
 def test_many_changes_that_are_alike_are_counted() -> None:

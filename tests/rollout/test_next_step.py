@@ -373,6 +373,52 @@ def played(folder: str, begun: Stage, acts: list[tuple[Any, ...]], migrated: boo
     return stage
 
 
+def runs(command: str) -> str:
+    """What a command runs: the notebook."""
+    name, given, _ = pasted(command)
+    if name == "run":
+        return str(given["notebook"])
+    return ROLLBACKS[int(given["scenario"]) - 1] if name == "rollback" else name
+
+
+def assert_one_subject(report: Outcome, pending: Record, found: Next) -> None:
+    """The sentence beside a command is about that command: what it is for, or what the run itself advises."""
+    if not report.command or report.next.endswith(f"{found.words} The command: `{report.command}`"):
+        return
+    answered = {ROLLBACKS[int(report.scenario[-1]) - 1]} if report.scenario else set()
+    assert runs(report.command) in {pending.notebook} | answered, report.next
+    if report.decision is Decision.PLANNED:
+        assert "--apply" in report.command, "a plan's own advice is to apply it"
+    assert report.decision is not Decision.PROMOTE, "what comes after it is said by what the command is for"
+
+
+def test_a_soak_while_another_step_is_due_speaks_of_it_beside_its_command(stage: Stage) -> None:
+    step, back = "06_phase1_10_percent@prod", hour(stage.hour + 22)
+    stage.shift("06_phase1_10_percent")
+    again = outcome("SOAK", back=back).model_copy(update={"next": "Run this notebook again: a look in between."})
+    due = Next(
+        "due",
+        "runbook run 03_dashboard --params params/staging.yaml",
+        "03_dashboard in staging: may be run now.",
+        "03_dashboard@staging",
+    )
+    report = told(again, stage.pending(step, again), due)
+    assert report.command == due.command
+    assert report.next == f"{again.next} Until then: {due.words} The command: `{due.command}`"
+    assert told(report, stage.pending(step, again), due) == report
+
+    mine = Next("soaking", "runbook run 06_phase1_10_percent --params params/prod.yaml", "It soaks.", step)
+    assert told(again, stage.pending(step, again), mine).next.startswith(again.next), "its own advice says more"
+
+
+def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_the_plan(stage: Stage) -> None:
+    plan = outcome("PLANNED").model_copy(update={"next": "Run it again with mode='apply' and confirm, now."})
+    pending = stage.pending(f"{ROLLBACKS[0]}@prod", plan)
+    report = told(plan, pending, stage.standing(pending).next)
+    assert runs(report.command) == "06_phase1_10_percent"
+    assert report.next.startswith(f"{plan.next} Of the rollout: 06_phase1_10_percent in prod: ")
+
+
 @given(
     until=st.sampled_from(ORDER),
     acts=st.lists(ACTS, max_size=6),
@@ -406,6 +452,5 @@ def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
         assert report.command == after.next.command
         assert (after.next.command == "") or f"`{after.next.command}`" in report.next
         assert told(report, pending, after.next) == report, "said twice it is said once"
-        if report.decision == "SOAK" and after.next.step not in ("", step):
-            assert after.next.words in report.next, "the sentence beside a command is about that command"
+        assert_one_subject(report, pending, after.next)
         moves_on(stage, after)

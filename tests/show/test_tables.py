@@ -418,3 +418,19 @@ def test_the_last_line_of_a_run_sets_its_command_apart() -> None:
     outcome = Outcome(decision="HOLD", reason="why", next="Do it. The command: `runbook run 06`")
     markup = verdicts.closing_note("4f1c9a7be210", outcome, None)._repr_html_()
     assert "<code>runbook run 06</code>" in markup and "`" not in markup
+
+
+def test_a_table_that_is_wider_than_a_telephone_knows_its_columns_in_every_cell() -> None:
+    """A report stacks such a table on a narrow page, each value behind its column's name; a small one stays a table."""
+    wide = tables.table(
+        ("", "What", "Finding"), [[tables.mark(True), "05_staging@staging", "says PROMOTE, sealed some days ago"]]
+    )
+    assert '<table class="stacks"' in wide._repr_html_()
+    assert [f'data-name="{name}"' in wide._repr_html_() for name in ("", "What", "Finding")] == [True] * 3
+    small = tables.table(("Job", "Count", "Share"), [["completed", 284, "100.0 %"], ["failed", 0, "0.0 %"]])
+    assert "stacks" not in small._repr_html_() and "data-name" not in small._repr_html_()
+    below = tables.table(("Gate", "Value", "Window", "Why"), [["a" * 20, "b" * 20, "c" * 20, "d"]], last_below=True)
+    assert below._repr_html_().count("data-name") == 3 and "stacks" in below._repr_html_()
+    assert "stacks" not in tables.table(("", ""), [["Release", "x" * 90]])._repr_html_(), (
+        "names and values are no columns"
+    )

@@ -10,6 +10,7 @@ from typing import Literal
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
+from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
@@ -156,7 +157,6 @@ def whose(deployment: Deployment | None) -> str:
     """A deployment in words: number, state, time and description."""
     if deployment is None:
         return "no deployment"
-    words = (
-        f"deployment {deployment.number} ({deployment.state}, started {deployment.started_at or 'at an unknown time'}"
-    )
+    since = when(deployment.started_at, seconds=True) or "at an unknown time"
+    words = f"deployment {deployment.number} ({deployment.state}, started {since}"
     return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")

@@ -14,7 +14,7 @@ from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import one_line, sentence
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import when
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -113,7 +113,7 @@ def whose(deployment: dict[str, Any]) -> str:
     """A deployment as `FlagStore.settled` tells it, in words: number, state, time and description."""
     if deployment["deployment"] is None:
         return "no deployment: an absent flag is off"
-    since = iso(at) if (at := deployment.get("started_at")) else "at an unknown time"
+    since = when(deployment.get("started_at"), seconds=True) or "at an unknown time"
     words = f"deployment {deployment['deployment']} ({deployment['state']}, started {since}"
     description = deployment.get("description")
     return words + (f", '{description}')" if description else ", without a description)")

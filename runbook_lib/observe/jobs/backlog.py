@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.window import Window, iso
+from runbook_lib.base.window import Window, when
 from runbook_lib.judge.incidents.backlog import Load
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
 from runbook_lib.params.load import Params
@@ -105,7 +105,7 @@ def _live(sqs: Any, params: Params) -> float:
 
 def measured(queue: Queue) -> str:
     """Where the forecast's numbers come from, for the reader."""
-    window = f"{iso(queue.window.start)} to {iso(queue.window.end)}"
+    window = f"{when(queue.window.start).removesuffix(' UTC')} to {when(queue.window.end)}"
     if not queue.invocations or not queue.duration_ms:
         return f"{window}: no job ended, so the time of a job is not known"
     mean = queue.duration_ms / 1000 / queue.invocations

@@ -14,7 +14,7 @@ from typing import Any
 from runbook_lib.act.requests.smoke import sync_answer
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.foreign import markdown
-from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.base.window import Window, parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.observe import aftermath
@@ -198,12 +198,12 @@ class Aftermath:
         seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, since, self.now)
         again = max(self.now, since + dt.timedelta(seconds=self.params.policy.metric_delay_s)) + 3 * MINUTE
         if seen.window.empty or seen.asynchronous is None or seen.partial:
-            why = f"CloudWatch knows nothing yet of the time since {iso(since)}, when the last client had followed"
+            why = f"CloudWatch knows nothing yet since {when(since, seconds=True)}, when the last client had followed"
             return self.incident.later("split_zero", title, None, why, again)
         minutes = seen.window.seconds / 60
         told = (
             f"{seen.asynchronous:g} async and {seen.synchronous:g} synchronous requests in {minutes:.0f} min since "
-            f"{iso(seen.window.start)}"
+            f"{when(seen.window.start, seconds=True)}"
         )
         if seen.asynchronous:
             told += "; somebody does not read the flags: find out who"
@@ -265,7 +265,7 @@ class Aftermath:
         for resource in ("worker", "submit", "status"):
             found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
         self._explained = [
-            f"- {resource}, {one.count}x, {iso(one.first)} to {iso(one.last)}: {markdown(one.example)}"
+            f"- {resource}, {one.count}x, {when(one.first)} to {when(one.last)}: {markdown(one.example)}"
             for resource, one in found
         ]
         census_errors = self._segment().errors
@@ -281,9 +281,9 @@ class Aftermath:
             required=False,
             kinds=[{"where": where, "text": one.text, "count": one.count} for where, one in found[:EXAMPLES]],
         )
-        rows = [[where, one.count, iso(one.first), iso(one.last), one.example] for where, one in found[:EXAMPLES]]
+        rows = [[where, one.count, when(one.first), when(one.last), one.example] for where, one in found[:EXAMPLES]]
         rows += [["jobs table", count, "", "", text] for text, count in list(census_errors.items())[:EXAMPLES]]
-        head = ("Where", "Count", "First (UTC)", "Last (UTC)", "Example, redacted")
+        head = ("Where", "Count", "First", "Last", "Example, redacted")
         return stack(table(head, rows, caption="Failures by signature"), self.incident.note(noted))
 
     def dead_letters(self) -> Any:
@@ -301,7 +301,7 @@ class Aftermath:
             required=False,
             jobs=[one.job_id for one in found],
         )
-        rows = [[one.job_id, one.sent_at and iso(one.sent_at), one.status, one.error or ""] for one in found[:50]]
+        rows = [[one.job_id, when(one.sent_at), one.status, one.error or ""] for one in found[:50]]
         listed = table(("Job", "Sent (UTC)", "Its state now", "Error, redacted"), rows, caption="Dead letters")
         return stack(listed, self.incident.note(noted)) if found else self.incident.note(noted)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook_lib.act import billing as act
 from runbook_lib.base.errors import Refused
-from runbook_lib.base.window import iso
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.resources import billing
 from runbook_lib.rollout.deviations import BILLING, UNITS, UNITS_BEFORE
@@ -192,7 +192,7 @@ class Throttling:
         incident.was_set(incident.aws_now, 0.0, mitigation.key)
         incident.tell(f"{found.table} is PROVISIONED: " + ", ".join(f"{n} {u}" for n, u in found.units.items()))
         return line(
-            f"{found.table} is PROVISIONED and ACTIVE. Come back at {iso(self._come_back())}: "
+            f"{found.table} is PROVISIONED and ACTIVE. Come back at {words.instant(self._come_back())}: "
             f"{incident.spec.quiet_min:g} min are watched."
         )
 

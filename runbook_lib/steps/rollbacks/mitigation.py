@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import iso, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order
 from runbook_lib.judge.incidents.deviation import Act, Deviation
@@ -179,7 +179,8 @@ class Mitigation:
         """The open deviations of this environment: who, when, why, and how each ends."""
         found = deviations.open_deviations(self.run.archive, self.params.env)
         shown = [
-            [row["setting"], row["was"], row["now"], row["by"], row["at"], row["why"]] for row in deviations.rows(found)
+            [row["setting"], row["was"], row["now"], row["by"], when(row["at"]), row["why"]]
+            for row in deviations.rows(found)
         ]
         return table(
             ("Setting", "By the code", "Now", "By", "Since", "Why"),

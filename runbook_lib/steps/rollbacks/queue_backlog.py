@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook_lib.act import concurrency as act
 from runbook_lib.base.errors import Refused
-from runbook_lib.base.window import iso
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision, Verdict
@@ -285,7 +285,7 @@ class Backlog:
         incident.tell(
             f"{wanted} workers instead of {found.reserved}, for a backlog of {seen.now_seen.waiting:.0f} jobs"
         )
-        return line(f"{wanted} workers run. Come back at {iso(self._come_back())}: has the curve turned?")
+        return line(f"{wanted} workers run. Come back at {words.instant(self._come_back())}: has the curve turned?")
 
     def _lower(self) -> Any:
         back = self.seen.was

@@ -57,7 +57,7 @@ def noted(seen: Aftermath, id: str) -> Check:
             20.0,
             {},
             "FAIL",
-            "3 async and 20 synchronous requests in 10 min since 2026-11-23T03:12:00Z; somebody does",
+            "3 async and 20 synchronous requests in 10 min since 2026-11-23 03:12:00 UTC; somebody does",
         ),
         (1.0, 0.0, {}, "FAIL", "somebody does not read the flags"),
         (0.0, 0.0, {}, "INCONCLUSIVE", "0 async and 0 synchronous"),
