@@ -50,7 +50,7 @@ _CHANGES = (
     Column("way back", "undo", prose=True),
 )
 _LISTS = {"warnings": "warning", "files": "file"}
-_GATES = (
+GATES = (
     Column("gate", "title"),
     Column("verdict", "verdict"),
     Column("value", "value"),
@@ -147,7 +147,7 @@ def archive_show(
         if entry:
             facts("Entry", {one["name"]: one["text"] for one in entry})
         if gates:
-            table("Gates", _GATES, gates)
+            table("Gates", GATES, gates)
         if changes:
             table("Changes to AWS", _CHANGES, changes)
         for name, values in lists.items():

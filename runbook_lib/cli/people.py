@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,18 +13,22 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, facts, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity
     from runbook_lib.params.load import Params
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.entry import Kind
+    from runbook_lib.rollout.approval import Evidence
 
 _By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")]
 _Role = Annotated[str, typer.Option("--role", help="As what: the role that is asked for.")]
 _Link = Annotated[str, typer.Option("--link", metavar="URL", help="Where the evidence is: a review, a rota.")]
 _Text = Annotated[str, typer.Option("--text", help="A sentence to go with it.")]
+
+_RUN = re.compile(r"(?:\d{8}T[\d.]+Z-)?[0-9a-f]{6,32}")
+"""A run id, or the beginning of one, or the name of its folder: no name of a notebook has that form."""
 
 _SEALED = "Sealed into the archive's chain with AWS's time and the caller's ARN; nothing in AWS is changed."
 
@@ -68,33 +75,74 @@ def attest(
 
 
 def approve(
-    notebook: Annotated[str, typer.Argument(help="Notebook by name or number: 07_phase2_50_percent, or 07.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="NOTEBOOK|RUN",
+            help="The phase to approve, by name or number (07); or the run that it stands on.",
+        ),
+    ],
     params: ParamsFile,
     by: _By = "",
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, in a terminal.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Approve a phase. It holds for this environment, release and attempt.
+    """Approve a phase: sign off the newest records that it stands on, after their verdicts were shown.
+
+    It holds for this environment, release and attempt, while those records are the newest. Who may approve, for how
+    long it holds, and whether the operator may: gates.yaml, approvals.
 
     Example: [bold]runbook approve 07 --by "Grace H." --role "engineering lead" -f params/prod.yaml[/bold]
     """
     from runbook_lib.record.entry import same_role
+    from runbook_lib.rollout import approval
 
     loaded = _load(params, set_)
-    found = loaded.policy.named(notebook)
+    found, run = loaded.policy.named(what), ""
+    if not found and _RUN.fullmatch(what):
+        from runbook_lib.record.archive import Archive
+
+        found, run = [approval.approved_by_record(Archive.of(loaded), loaded, what)], what
     if len(found) != 1:
         known = ", ".join(found or loaded.policy.steps)
-        raise UsageError(f"notebook '{notebook}': no one step of that name; there are: {known}")
+        raise UsageError(f"notebook '{what}': no one step of that name; there are: {known}")
     phase = loaded.policy.phases.get(found[0])
     asked = phase.approvers if phase else ()
     named = next((one for one in asked if same_role(one, role)), role)
     if named not in asked:
         who = f"approved by the {' and the '.join(asked)}" if asked else "not approved by anybody"
         raise UsageError(f"--role is '{role}': {found[0]} is {who} (gates.yaml, phases)")
-    _enter(loaded, "approval", found[0], by, named, link, text, json_)
+    name = _name(by)
+    archive, identity = _caller(loaded)
+    stands = approval.evidence(archive, loaded, found[0])
+    if run:
+        approval.must_be_newest(stands, run)
+    for sentence in approval.may_approve(loaded, stands, approval.Approver(named, identity.arn), identity.now):
+        say(f"warning: {sentence}", fg="yellow", err=True)
+    if not json_:
+        for one in stands:
+            _shown(archive, one)
+        if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+            typer.confirm(f"Approve {found[0]} in {loaded.env} as the {named}?", abort=True)
+    evidence = {"evidence": [one.model_dump() for one in stands]}
+    said = {"kind": "approval", "item": found[0], "by": name, "role": named, "link": link, "text": text}
+    _seal(loaded, archive, identity, {**said, "facts": evidence}, json_)
+
+
+def _shown(archive: Archive, one: Evidence) -> None:
+    """The verdict table of a record that is signed off."""
+    from runbook_lib.cli.archive import GATES
+    from runbook_lib.record.listing import show_record
+
+    record = show_record(archive, one.run_id)
+    told = {name.replace("_", " "): record[name] for name in ("decision", "reason", "as_of")}
+    facts("Approval", {"signs off": one.told, **told, "hash": one.hash})
+    if record.get("gates"):
+        table("Gates", GATES, record["gates"])
 
 
 def note(
@@ -132,20 +180,28 @@ def _caller(params: Params) -> tuple[Archive, Identity]:
 
 
 def _enter(params: Params, kind: Kind, item: str, by: str, role: str, link: str, text: str, json_: bool) -> None:
+    name = (by.strip() or params.operator) if kind == "note" else _name(by)
+    archive, identity = _caller(params)
+    said = {"kind": kind, "item": item, "by": name or identity.arn, "role": role, "link": link, "text": text}
+    _seal(params, archive, identity, said, json_)
+
+
+def _name(by: str) -> str:
+    if not by.strip():
+        raise UsageError("--by is empty: expects the name of the person who says so")
+    return by.strip()
+
+
+def _seal(params: Params, archive: Archive, identity: Identity, said: Mapping[str, Any], json_: bool) -> None:
     from runbook_lib.record.entry import Entry, enter
 
-    name = by.strip() or (params.operator if kind == "note" else "")
-    if kind != "note" and not name:
-        raise UsageError("--by is empty: expects the name of the person who says so")
-    archive, identity = _caller(params)
-    at = identity.now.isoformat()
-    entry = Entry(kind=kind, item=item, by=name or identity.arn, role=role, at=at, link=link, text=text)
+    entry = Entry.model_validate({**said, "at": identity.now.isoformat()})
     ref = enter(archive, params, entry, identity.arn)
     if json_:
         typer.echo(json.dumps({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)}))
         return
-    about = f" of {item}" if item else ""
-    say(f"{kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
+    about = f" of {entry.item}" if entry.item else ""
+    say(f"{entry.kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
     say(f"record: {ref.folder}")
 
 
@@ -170,7 +226,8 @@ def _list(params: Params, json_: bool) -> None:
 def _rows(params: Params) -> tuple[list[dict[str, Any]], list[str]]:
     """Every item and approval of the rollout, given or missing."""
     from runbook_lib.record.entry import book
-    from runbook_lib.rollout.people import Asked, approval_checks, attestation_checks
+    from runbook_lib.rollout.approval import approval_checks
+    from runbook_lib.rollout.people import Asked, attestation_checks
 
     archive, identity = _caller(params)
 

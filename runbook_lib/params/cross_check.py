@@ -194,6 +194,9 @@ def _people(params: Params) -> Iterator[Named]:
     for name, phase in policy.phases.items():
         for role in phase.approvers if policy.roles else ():
             yield f"phases.{name}.approvers", role, policy.roles
+    if policy.roles:
+        for role in policy.approvals.callers:
+            yield f"approvals.callers.{role}", role, policy.roles
 
 
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:

@@ -17,6 +17,7 @@ from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning.cadence import Cadence
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.alarms import Alarm, AlarmMath
+from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.phases import ENVIRONMENTS, Phase, PhaseStep
@@ -133,6 +134,7 @@ class Policy(Frozen):
     roles: tuple[str, ...] = ()
     """Whom approvals and attestations may ask; empty (records of version 0.1): anybody."""
     attestations: tuple[Attestation, ...] = ()
+    approvals: Approvals = Approvals()
     baseline: Baseline = Baseline()
     beside: Beside = Beside()
     door: Door = Door()

@@ -67,7 +67,8 @@ def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
         "When": when(entry.get("at")),
         "In their words": str(entry.get("text") or ""),
         "Evidence": str(entry.get("link") or "none was given"),
-        "Facts": facts,
+        "Signed off": _signed(entry),
+        "Facts": "" if _signed(entry) else facts,
         "Caller": record.caller_arn or "AWS was not asked who it was",
     }
     return [
@@ -75,6 +76,16 @@ def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
         for name, text in told.items()
         if text
     ]
+
+
+def _signed(entry: Mapping[str, Any]) -> str:
+    """The records that an approval stands on (`rollout/approval.py`); empty: none is named."""
+    named = (entry.get("facts") or {}).get("evidence")
+    found = [one for one in named if isinstance(one, Mapping)] if isinstance(named, list) else []
+    return "; ".join(
+        f"run {one.get('run_id')} of {one.get('requires')}, as of {when(one.get('at'))}, hash {one.get('hash')}"
+        for one in found
+    )
 
 
 def _address(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What people vouch for, as checks: attestations of items and approvals of phases, from the entries of the archive.
+"""What people vouch for, as checks: attestations of items, from the entries of the archive (approvals: `approval.py`).
 
 What is verified is that the right person said so, in time, in a record that was not altered; not that it is true.
 """
@@ -71,51 +71,40 @@ def attestation_checks(run: Asks, items: Sequence[str]) -> list[Check]:
     return [_attested(run, found, declared(run.params.policy, item)) for item in items]
 
 
-def approval_checks(run: Asks, roles: Sequence[str]) -> list[Check]:
-    """One check a role (`approval.<role>`): it has approved this notebook here, for this attempt.
-
-    Where the operator gave the approval to themselves, an advisory check `approval.<role>.four_eyes` says so.
-    """
-    found = book(run.archive, run.params.env, run.params.release)
-    return [one for role in roles for one in _approved(run, found, role)]
-
-
 def _attested(run: Asks, found: Book, item: Attestation) -> Check:
     params = run.params
     said = [
-        one for one in newest(_known(run, found), item.id, "attestation") if item.env == "any" or one.env == params.env
+        one for one in newest(known(run, found), item.id, "attestation") if item.env == "any" or one.env == params.env
     ]
     right = [one for one in said if same_role(one.entry.role, item.role)]
-    command = _command("attest", item.id, item.role, params)
+    how = command("attest", item.id, item.role, params)
     wants = f"{item.role}" + (f", at most {item.max_age_h:g} h ago" if item.max_age_h else "")
     wants += f", after {item.after}" if item.after else ""
     since, why_not = _since(run, item, item.after) if item.after else (None, "")
     due = [one for one in right if since is None or one.entry.when >= since]
-    fresh = [one for one in due if item.max_age_h is None or _hours(run, one.entry) <= item.max_age_h]
+    fresh = [one for one in due if item.max_age_h is None or hours(run, one.entry) <= item.max_age_h]
     if why_not:
         why = f"{item.title}: it is too early to say so: {why_not}"
     elif fresh:
-        age = f" ({_hours(run, fresh[0].entry):.1f} h ago, good for {item.max_age_h:g} h)" if item.max_age_h else ""
+        age = f" ({hours(run, fresh[0].entry):.1f} h ago, good for {item.max_age_h:g} h)" if item.max_age_h else ""
         why = words(fresh[0]) + age
-        return _check(item.check_id, item.title, True, why, wants, fresh[0], required=item.required)
+        return checked(item.check_id, item.title, True, why, wants, fresh[0], required=item.required)
     elif right and not due:
         why = (
             f"{item.title}: attested by {right[0].entry.by} at {when(right[0].entry.when)}, before "
-            f"{item.after} at {when(since)}; give it again: {command}"
+            f"{item.after} at {when(since)}; give it again: {how}"
         )
     elif right:
         why = (
-            f"{item.title}: attested {_hours(run, right[0].entry):.1f} h ago by {right[0].entry.by}, "
-            f"which is more than {item.max_age_h:g} h; give it again: {command}"
+            f"{item.title}: attested {hours(run, right[0].entry):.1f} h ago by {right[0].entry.by}, "
+            f"which is more than {item.max_age_h:g} h; give it again: {how}"
         )
     elif said:
         entry = said[0].entry
-        why = (
-            f"{item.title}: attested by {entry.by} as {_role(entry)}, but the {item.role} is asked; give it: {command}"
-        )
+        why = f"{item.title}: attested by {entry.by} as {_role(entry)}, but the {item.role} is asked; give it: {how}"
     else:
-        why = f"{item.title}: not attested; the {item.role} is asked to give it: {command}{_mistrust(found)}"
-    return _check(item.check_id, item.title, False, why, wants, next(iter(said), None), required=item.required)
+        why = f"{item.title}: not attested; the {item.role} is asked to give it: {how}{mistrust(found)}"
+    return checked(item.check_id, item.title, False, why, wants, next(iter(said), None), required=item.required)
 
 
 def _since(run: Asks, item: Attestation, after: str) -> tuple[dt.datetime | None, str]:
@@ -134,31 +123,7 @@ def _since(run: Asks, item: Attestation, after: str) -> tuple[dt.datetime | None
     return None, "" if own else f"no record of {after} says PROMOTE"
 
 
-def _approved(run: Asks, found: Book, role: str) -> list[Check]:
-    params, id = run.params, f"approval.{'_'.join(role.casefold().split())}"
-    title = f"Approved by the {role}"
-    said = newest(_known(run, found), run.notebook, "approval")
-    right = [one for one in said if same_role(one.entry.role, role) and one.env == params.env]
-    now = [one for one in right if one.attempt == params.attempt]
-    if now:
-        entry = now[0].entry
-        checks = [_check(id, title, True, words(now[0]), role, now[0])]
-        if entry.by.casefold() == " ".join(params.operator.split()).casefold():
-            why = f"{entry.by} approves and operates; four eyes see more than two: let somebody else run it"
-            checks.append(_check(f"{id}.four_eyes", f"{title}, by another one", False, why, "", now[0], required=False))
-        return checks
-    command = _command("approve", run.notebook, role, params)
-    if right:
-        why = (
-            f"the {role} approved attempt {right[0].attempt} of {run.notebook}; "
-            f"this is attempt {params.attempt}, which needs an approval of its own: {command}"
-        )
-    else:
-        why = f"the {role} has not approved {run.notebook} in {params.env}; to approve: {command}{_mistrust(found)}"
-    return [_check(id, title, False, why, role, next(iter(right), None))]
-
-
-def _known(run: Asks, found: Book) -> list[Entered]:
+def known(run: Asks, found: Book) -> list[Entered]:
     """What had been said by the time that is judged (an entry of a later time counts for a later run)."""
     latest = run.now + dt.timedelta(seconds=run.params.policy.as_of_tolerance_s)
     return [one for one in found.entered if one.entry.when <= latest]
@@ -171,9 +136,10 @@ def words(one: Entered) -> str:
     return f"{said}: {' · '.join(part for part in (entry.text, entry.link) if part) or 'no link given'}"
 
 
-def _check(
+def checked(
     id: str, title: str, ok: bool, reason: str, wants: str, one: Entered | None, *, required: bool = True
 ) -> Check:
+    """A check of what somebody said, with the entry's fields as its facts; `one`: None where nobody did."""
     found, facts = "nobody", {}
     if one is not None:
         found = f"{one.entry.by} ({_role(one.entry)})"
@@ -183,11 +149,13 @@ def _check(
     return check(id, title, ok, reason, required=required, expected=wants, found=found, attested=True, **facts)
 
 
-def _mistrust(found: Book) -> str:
+def mistrust(found: Book) -> str:
+    """What of the book cannot be trusted, to go behind a sentence; empty: nothing."""
     return f" ({found.altered[0]})" if found.altered else ""
 
 
-def _hours(run: Asks, entry: Entry) -> float:
+def hours(run: Asks, entry: Entry) -> float:
+    """Hours since the entry was made."""
     return max(0.0, (run.now - entry.when).total_seconds() / 3600)
 
 
@@ -195,5 +163,6 @@ def _role(entry: Entry) -> str:
     return entry.role or "no role"
 
 
-def _command(verb: str, item: str, role: str, params: Params) -> str:
+def command(verb: str, item: str, role: str, params: Params) -> str:
+    """The command by which the role says it."""
     return f"runbook {verb} {item} --by NAME --role {shlex.quote(role)} {hints.with_params(params)}"

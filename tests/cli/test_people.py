@@ -11,10 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.cli.people import register
-from runbook_lib.record.archive import Archive
+from runbook_lib.record import recording
+from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import book
+from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import RecordRef
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from tests.project import own_project
@@ -42,6 +45,17 @@ def call(tmp_path: Path, embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch)
         yield run
 
 
+def phase_1_passed(arn: str = "arn:aws:iam::000000000000:user/olga") -> RecordRef:
+    """A sealed run of phase 1 that says PROMOTE, by that caller."""
+    archive, name = Archive("archive"), "06_phase1_10_percent"
+    _, staging, run_id, _ = recording.staged(archive.root, "prod", "rehearsal", name, "papermill")
+    journal = Journal(staging)
+    recording.opened(journal, run_id, name, "papermill", {"env": "prod", "release": "rehearsal", "mode": "apply"})
+    journal.append("caller", account_id="000000000000", arn=arn, operator="Olga", as_of="", endpoint="")
+    journal.append("closed", decision="PROMOTE", said=None, reason="all gates pass", next="")
+    return seal_staged(archive, staging, status="completed")
+
+
 def given() -> list[Any]:
     return list(book(Archive("archive"), "prod", "rehearsal").entered)
 
@@ -61,12 +75,45 @@ def test_an_attestation_is_in_the_chain_with_the_callers_arn_and_awss_time(call:
 
 
 def test_an_approval_by_number_and_a_note_as_json(call: Call) -> None:
-    call("approve", "07", "--by", "Grace", "--role", "Engineering Lead")
+    passed = phase_1_passed()
+    shown = call("approve", "07", "--by", "Grace", "--role", "Engineering Lead").stdout
+    assert "signs off" in shown and passed.run_id in shown and "PROMOTE" in shown
+    assert shown.index("signs off") < shown.index("approval of 07"), "the verdict stands before the signature"
     said = json.loads(call("note", "The pager was slow.", "--json").stdout)
     assert (said["kind"], said["text"], said["env"]) == ("note", "The pager was slow.", "prod")
     approval, note = given()
     assert (approval.entry.item, approval.entry.role) == ("07_phase2_50_percent", "engineering lead")
+    (stands,) = approval.entry.facts["evidence"]
+    assert (stands["run_id"], stands["hash"]) == (passed.run_id, Archive("archive").load(passed).hash)
     assert note.entry.by.startswith("arn:"), "who says nothing about themselves is the caller"
+
+
+def test_an_approval_by_its_run(call: Call) -> None:
+    old, new = phase_1_passed(), phase_1_passed()
+    said = json.loads(call("approve", new.run_id, "--by", "Grace", "--role", "engineering lead", "--json").stdout)
+    assert (said["item"], said["facts"]["evidence"][0]["run_id"]) == ("07_phase2_50_percent", new.run_id)
+    with pytest.raises(Refused, match=f"run {old.run_id} is not the newest that passed: that is run {new.run_id}"):
+        call("approve", old.run_id, "--by", "Grace", "--role", "engineering lead")
+    with pytest.raises(ArchiveError, match="no record starts with 'ffffffffffff'"):
+        call("approve", "ffffffffffff", "--by", "Grace", "--role", "engineering lead")
+    assert len(given()) == 1
+
+
+def test_what_has_not_passed_is_not_approved(call: Call) -> None:
+    with pytest.raises(Refused, match="07_phase2_50_percent cannot be approved yet: no sealed record of 06"):
+        call("approve", "07", "--by", "Grace", "--role", "engineering lead")
+    assert given() == []
+
+
+def test_the_operator_is_warned_or_refused(call: Call, tmp_path: Path, embedded: EmbeddedAws) -> None:
+    phase_1_passed(json.loads(call("note", "who am I", "--json").stdout)["by"])
+    done = call("approve", "07", "--by", "Grace", "--role", "engineering lead")
+    assert "four eyes see more than two" in done.stderr
+    gates = tmp_path / "params" / "gates.yaml"
+    gates.write_text(gates.read_text().replace("four_eyes: advised", "four_eyes: enforced"))
+    with pytest.raises(Refused, match="another one has to"):
+        call("approve", "07", "--by", "Grace", "--role", "engineering lead")
+    assert len(given()) == 2
 
 
 def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:

@@ -36,6 +36,7 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
+from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished, launch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,8 +98,9 @@ class Rollout:
     def approve(self, notebook: str, role: str, attempt: int = 1) -> None:
         """Somebody in that role approves it."""
         at = self.aws.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        entry = Entry(kind="approval", item=notebook, by="Somebody", role=role, at=at, link="", text="")
         params = load_file(self.file, {**self.values, "attempt": attempt})
+        facts = {"evidence": [one.model_dump() for one in evidence(self.archive, params, notebook)]}
+        entry = Entry(kind="approval", item=notebook, by="Somebody", role=role, at=at, facts=facts)
         enter(self.archive, params, entry, caller_arn="arn:aws:iam::test")
 
     def state(self) -> traffic.TrafficState:

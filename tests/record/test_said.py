@@ -51,6 +51,17 @@ def test_evidence_that_is_no_address_is_text(link: str) -> None:
     assert f'href="{link}"' not in report_html(None, entry("approval", link=link))
 
 
+def test_an_approval_says_which_records_it_signs_off_and_leads_there() -> None:
+    signed = {"requires": "06_phase1_10_percent@prod", "run_id": "a" * 12, "hash": "b" * 64, "at": ENTRY["at"]}
+    page = report_html(None, entry("approval", facts={"evidence": [signed]}))
+    assert f"run {'a' * 12} of 06_phase1_10_percent@prod, as of 2026-11-09 04:20 UTC, hash {'b' * 64}" in page
+    for strange in ("06", [1], [{}], {"a": 1}, None):
+        assert "Signed off" in report_html(
+            None, entry("approval", facts={"evidence": [signed, *([strange] if strange else [])]})
+        )
+        assert report_html(None, entry("approval", facts={"evidence": strange}))
+
+
 def test_secrets_are_not_told() -> None:
     assert "hunter22" not in report_html(None, entry("attestation", "code_review", text="password=hunter22"))
 

@@ -16,11 +16,10 @@ from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef
-from runbook_lib.rollout.people import Asked, approval_checks, attestation_checks, declared, wanted_by
+from runbook_lib.rollout.people import Asked, attestation_checks, declared, wanted_by
 
 PARAMS = Path(__file__).parents[2] / "params"
 NOW = dt.datetime(2026, 11, 23, 3, 0, tzinfo=dt.UTC)
-PHASE_2 = "07_phase2_50_percent"
 
 
 def params(env: str = "prod", **more: Any) -> Params:
@@ -123,50 +122,6 @@ def test_every_notebook_asks_for_its_own() -> None:
     assert wanted_by(policy, "05_staging") == ["manual_qa", "qa_signoff"]
     assert "code_review" in wanted_by(policy, "01_preflight")
     assert wanted_by(policy, "03_dashboard") == []
-
-
-def approve(archive: Archive, role: str = "engineering lead", by: str = "Grace H.", **more: Any) -> None:
-    say(archive, PHASE_2, role, kind="approval", by=by, **more)
-
-
-def test_a_phase_is_approved_by_its_role(archive: Archive) -> None:
-    (one,) = approval_checks(asked(archive, PHASE_2), ["engineering lead"])
-    assert (one.id, one.ok, one.attested) == ("approval.engineering_lead", False, True)
-    assert f"runbook approve {PHASE_2} --by NAME --role 'engineering lead' --params params/prod.yaml" in one.reason
-    approve(archive)
-    (one,) = approval_checks(asked(archive, PHASE_2), ["engineering lead"])
-    assert one.ok and "Grace H." in one.reason
-
-
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        ({"role": "product team"}, "has not approved"),
-        ({"where": params("staging")}, "has not approved"),
-        ({"where": params(attempt=2)}, "approved attempt 2"),
-        ({"where": params(release="r2")}, "has not approved"),
-        ({"hours_ago": -2}, "has not approved"),
-    ],
-)
-def test_an_approval_holds_for_role_place_release_and_attempt(
-    archive: Archive, more: dict[str, Any], says: str
-) -> None:
-    approve(archive, **more)
-    (one,) = approval_checks(asked(archive, PHASE_2), ["engineering lead"])
-    assert not one.ok and says in one.reason
-
-
-def test_who_approves_and_operates_is_told_so_and_not_stopped(archive: Archive) -> None:
-    approve(archive, by="olga")
-    approval, eyes = approval_checks(asked(archive, PHASE_2), ["engineering lead"])
-    assert approval.ok
-    assert (eyes.id, eyes.ok, eyes.required) == ("approval.engineering_lead.four_eyes", False, False)
-    assert "four eyes" in eyes.reason
-
-
-def test_an_attestation_is_no_approval(archive: Archive) -> None:
-    say(archive, PHASE_2, "engineering lead")
-    assert not approval_checks(asked(archive, PHASE_2), ["engineering lead"])[0].ok
 
 
 def sealed(archive: Archive, notebook: str, env: str, decision: str, *, hours_ago: float, mode: str = "apply") -> None:

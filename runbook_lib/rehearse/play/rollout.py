@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.act import drill_way
 from runbook_lib.base.errors import AwsError, Exit
@@ -18,6 +19,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.play.director import Rehearsal, Scene
 from runbook_lib.rehearse.play.stage import shown
+from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished
 
 HISTORY_DAYS = 7
@@ -131,10 +133,13 @@ class Rollout:
 
     def approve(self, notebook: str) -> None:
         """The people whose approval the phase needs give it."""
-        for role in self.stage.params["prod"].policy.phases[notebook].approvers:
-            self._enter("approval", notebook, role, "rehearsed approval")
+        params = self.stage.params["prod"]
+        for role in params.policy.phases[notebook].approvers:
+            stands = evidence(Archive(self.stage.root / self.stage.archive), params, notebook)
+            facts = {"evidence": [one.model_dump() for one in stands]}
+            self._enter("approval", notebook, role, "rehearsed approval", facts)
 
-    def _enter(self, kind: Kind, item: str, role: str, text: str) -> None:
+    def _enter(self, kind: Kind, item: str, role: str, text: str, facts: dict[str, Any] | None = None) -> None:
         params = self.stage.params["prod"]
         entry = Entry(
             kind=kind,
@@ -144,6 +149,7 @@ class Rollout:
             at=self.aws.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
             link="",
             text=text,
+            facts=facts or {},
         )
         enter(Archive(self.stage.root / self.stage.archive), params, entry, caller_arn="arn:aws:iam::rehearsal")
 

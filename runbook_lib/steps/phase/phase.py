@@ -21,9 +21,9 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rollout import door
+from runbook_lib.rollout.approval import Operator, approval_checks
 from runbook_lib.rollout.look import Seen
 from runbook_lib.rollout.moment import Moment
-from runbook_lib.rollout.people import approval_checks
 from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line, proof_table, show
@@ -116,7 +116,11 @@ class Phase:
     def _approvals(self) -> list[Check]:
         """Each approval as a check, asked and noted once a run."""
         if self._asked is None:
-            self._asked = approval_checks(self.run, self.stand.spec.approvers)
+            run, moment, spec = self.run, self.moment, self.stand.spec
+            # Who only looks at a soak operates nothing; the migration is a second raise of the same step.
+            raises = moment.name == "before" or (run.applying and bool(spec.after_migration))
+            who = Operator(run.identity.arn if raises else "", moment.shift_at)
+            self._asked = approval_checks(run, spec.approvers, who)
             self.run.check(*self._asked)
         return self._asked
 

@@ -1,0 +1,244 @@
+"""Approvals of a phase: a person signs off the sealed records that the phase stands on, and no others.
+
+An approval names the hash of the newest record of each step that the phase requires. It counts as long as those are the
+newest: it cannot be carried over to another attempt, release or record.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import Field, ValidationError
+
+from runbook_lib.base.errors import ArchiveError, Refused, UsageError
+from runbook_lib.base.window import parse, when
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.entry import Entered, book, newest, same_role
+from runbook_lib.rollout import people
+from runbook_lib.rollout.people import Asks
+
+
+class Evidence(Frozen):
+    """One sealed record that an approval stands on."""
+
+    requires: str
+    """The step that it promoted: `notebook@environment`."""
+    run_id: str
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The record's own hash (`record.json`, `hash`)."""
+    at: str
+    """The instant that the record judged by, ISO 8601."""
+    caller_arn: str = ""
+    """Who AWS said ran it."""
+
+    @property
+    def told(self) -> str:
+        """For a sentence."""
+        return f"run {self.run_id} of {self.requires}"
+
+
+@dataclass(frozen=True)
+class Approver:
+    """Who approves: the role they speak for, and who AWS says they are."""
+
+    role: str
+    arn: str
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who runs the phase that is approved, and since when it is under way."""
+
+    arn: str = ""
+    """Who AWS says it is; empty: nobody raises anything, somebody only asks."""
+    shift_at: dt.datetime | None = None
+    """When the weight was set: an approval that held then holds for the soak. None: it was not set yet."""
+
+
+def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence, ...]:
+    """The records that an approval of `notebook` stands on, as the archive has them now.
+
+    Raises:
+        Refused: a step that it requires has not passed, or its record cannot be trusted.
+    """
+    found = []
+    for one in predecessors(archive, params.policy.steps[notebook].requires, params.release):
+        if not one.ok or one.record is None:
+            raise Refused(f"{notebook} cannot be approved yet: {one.sentence}", nothing_changed=True)
+        record = archive.load(archive.find(one.record))
+        found.append(
+            Evidence(
+                requires=one.requires,
+                run_id=record.run_id,
+                hash=record.hash,
+                at=record.as_of or record.sealed_at,
+                caller_arn=record.caller_arn,
+            )
+        )
+    return tuple(found)
+
+
+def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
+    """The phase that is approved by signing off the record whose run id starts with `prefix`.
+
+    Raises:
+        ArchiveError: there is no such record, or more than one.
+        UsageError: it is of another environment or release, or no phase that is approved stands on its step.
+    """
+    ref = archive.find(prefix)
+    if ref.release != params.release:
+        raise UsageError(f"run {ref.run_id} is of release {ref.release}; these parameters are of {params.release}")
+    record, policy = archive.load(ref), params.policy
+    place = f"{record.notebook}@{ref.env}"
+    after = [name for name, phase in policy.phases.items() if phase.approvers and place in policy.steps[name].requires]
+    if len(after) != 1:
+        which = " and ".join(after) or "no phase that is approved"
+        raise UsageError(f"run {ref.run_id} is of {place}, which {which} stands on; name the notebook to approve")
+    return after[0]
+
+
+def must_be_newest(found: Sequence[Evidence], prefix: str) -> None:
+    """Refuses to sign off a record that is not among the evidence.
+
+    Raises:
+        Refused: it is not the newest of its step.
+    """
+    if not any(one.run_id.startswith(prefix.rpartition("-")[2]) for one in found):
+        newest_ = ", ".join(one.told for one in found)
+        raise Refused(f"run {prefix} is not the newest that passed: that is {newest_}", nothing_changed=True)
+
+
+def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: dt.datetime) -> list[str]:
+    """What speaks against an approval and does not forbid it, in sentences.
+
+    Raises:
+        Refused: this caller may not approve in that role, the evidence is too old, or four eyes are demanded and it is
+            the caller who ran it.
+    """
+    rules, advice = params.policy.approvals, []
+    if (why := not_allowed(params, who)) is not None:
+        raise Refused(why, nothing_changed=True)
+    for one in found:
+        hours = (now - parse(one.at)).total_seconds() / 3600
+        if rules.max_age_h is not None and hours > rules.max_age_h:
+            raise Refused(
+                f"{one.told} is {hours:.0f} h old; it can be approved for {rules.max_age_h:g} h "
+                "(gates.yaml, approvals.max_age_h): look again and approve the new record",
+                nothing_changed=True,
+            )
+        if who.arn and who.arn == one.caller_arn:
+            same = f"{who.arn} ran {one.told}, and approves it"
+            if rules.four_eyes == "enforced":
+                raise Refused(f"{same}; another one has to (gates.yaml, approvals.four_eyes)", nothing_changed=True)
+            advice.append(f"{same}; four eyes see more than two")
+    return advice
+
+
+def not_allowed(params: Params, who: Approver) -> str | None:
+    """Why the caller may not speak for the role; None: they may."""
+    rules = params.policy.approvals
+    if rules.may(who.role, who.arn):
+        return None
+    allowed = ", ".join(rules.callers_of(who.role) or ()) or "nobody"
+    caller = who.arn or "a caller that AWS did not name"
+    return f"{caller} may not approve as the {who.role}: {allowed} may (gates.yaml, approvals.callers)"
+
+
+def approval_checks(run: Asks, roles: Sequence[str], operator: Operator = Operator()) -> list[Check]:
+    """One check a role (`approval.<role>`): it has approved this notebook here, for this attempt, on this evidence.
+
+    Where the operator approved, too, a second check `approval.<role>.four_eyes` says so; it is required where
+    `approvals.four_eyes` is `enforced`.
+    """
+    asked = _Asked(run, operator)
+    return [one for role in roles for one in asked.of(role)]
+
+
+class _Asked:
+    """The approvals of one run, one role after another; the archive is read once."""
+
+    def __init__(self, run: Asks, operator: Operator) -> None:
+        self.run, self.operator = run, operator
+        self.rules = run.params.policy.approvals
+        self.book = book(run.archive, run.params.env, run.params.release)
+        try:
+            self.evidence: tuple[Evidence, ...] | None = evidence(run.archive, run.params, run.notebook)
+            self.unmet = ""
+        except (Refused, ArchiveError) as error:
+            self.evidence, self.unmet = None, str(error)
+
+    def of(self, role: str) -> list[Check]:
+        run, params = self.run, self.run.params
+        id, title = f"approval.{'_'.join(role.casefold().split())}", f"Approved by the {role}"
+        said = newest(people.known(run, self.book), run.notebook, "approval")
+        right = [one for one in said if same_role(one.entry.role, role) and one.env == params.env]
+        wrong = [self._against(one, role) for one in right]
+        now = next((one for one, why in zip(right, wrong, strict=True) if not why), None)
+        if now is not None:
+            return [people.checked(id, title, True, people.words(now), role, now), *self._eyes(now, id, title)]
+        command = people.command("approve", run.notebook, role, params)
+        last = next(iter(right), None)
+        if last is None:
+            mistrust = people.mistrust(self.book)
+            why = f"the {role} has not approved {run.notebook} in {params.env}; to approve: {command}{mistrust}"
+        else:
+            why = f"{wrong[0]}: {command}"
+        return [people.checked(id, title, False, why, role, last)]
+
+    def _against(self, one: Entered, role: str) -> str:
+        """Why an approval by the right role does not count; empty: it does."""
+        run, entry = self.run, one.entry
+        here, anew = f"the {role} approved", "it has to be approved anew"
+        if one.attempt != run.params.attempt:
+            this = f"this is attempt {run.params.attempt}, which needs an approval of its own"
+            return f"{here} attempt {one.attempt} of {run.notebook}; {this}"
+        if (why := not_allowed(run.params, Approver(role, one.caller_arn))) is not None:
+            return f"{why}; {anew}"
+        hours = ((self.operator.shift_at or run.now) - entry.when).total_seconds() / 3600
+        limit = self.rules.max_age_h
+        if limit is not None and hours > limit:
+            return f"{here} {hours:.0f} h ago, which is more than {limit:g} h (gates.yaml, approvals.max_age_h); {anew}"
+        why = self._stands(one)
+        return f"{here}{why}; {anew}" if why else ""
+
+    def _stands(self, one: Entered) -> str:
+        """Why the records that an approval names are not those of now; empty: they are."""
+        if self.evidence is None:
+            return f", but {self.unmet}"
+        if (stands := read(one)) is None:
+            return f" on {when(one.entry.when)} without a record to stand on, as version 0.1 did"
+        for wanted in self.evidence:
+            if not any((was.run_id, was.hash) == (wanted.run_id, wanted.hash) for was in stands):
+                named = ", ".join(was.told for was in stands) or "no record"
+                return f" on {named}, but the newest is {wanted.told}"
+        return ""
+
+    def _eyes(self, one: Entered, id: str, title: str) -> list[Check]:
+        by, name, arn = one.entry.by, " ".join(self.run.params.operator.split()), self.operator.arn
+        enforced = self.rules.four_eyes == "enforced"
+        arns = {arn, *(was.caller_arn for was in self.evidence or () if enforced)} - {""}
+        if one.caller_arn in arns:
+            who = f"{by} ({one.caller_arn})"
+        elif by.casefold() == name.casefold():
+            who, enforced = by, False
+        else:
+            return []
+        why = f"{who} approves and operates; four eyes see more than two: let somebody else run it"
+        if enforced:
+            why += ", or approve it (gates.yaml, approvals.four_eyes is enforced)"
+        title = f"{title}, by another one"
+        return [people.checked(f"{id}.four_eyes", title, False, why, "", one, required=enforced)]
+
+
+def read(one: Entered) -> tuple[Evidence, ...] | None:
+    """The evidence that an approval names; None: it names none, or none that can be read."""
+    try:
+        return tuple(Evidence.model_validate(each) for each in one.entry.facts["evidence"])
+    except (KeyError, TypeError, ValidationError):
+        return None
