@@ -12,7 +12,7 @@ import typer
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.window import moment
-from runbook_lib.cli import prune, questions
+from runbook_lib.cli import prune, questions, site
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
@@ -73,6 +73,7 @@ def register(app: typer.Typer) -> None:
     noun.command("attest")(archive_attest)
     questions.register(noun)
     prune.register(noun)
+    site.register(noun)
     app.add_typer(noun, name="archive")
 
 

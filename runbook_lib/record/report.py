@@ -74,7 +74,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         record: sealed or about to be.
         links: to other runs and to the docs; default: none.
     """
-    page, contents = _environment().get_template("report.html.j2"), Contents()
+    page, contents = environment().get_template("report.html.j2"), Contents()
     gates = [gate_row(gate, interim=record.moment == "during") for gate in failing_first(record.gates)]
     unmet, changes = unmet_rows(record), [change_row(change) for change in record.changes]
     for name, there in (
@@ -301,7 +301,7 @@ def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 
 @functools.cache
-def _environment() -> Any:
+def environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

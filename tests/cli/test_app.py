@@ -26,7 +26,7 @@ COMMANDS = [
     *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach", "archive verify", "archive prove"),
-    *("archive query", "archive export", "archive attest", "archive prune", "verify"),
+    *("archive query", "archive export", "archive attest", "archive prune", "archive site", "verify"),
     *("params check", "plan-steps"),
     *("deviation list", "deviation undo", "deviation adopt"),
 ]

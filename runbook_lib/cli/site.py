@@ -1,0 +1,54 @@
+"""`runbook archive site`: typer only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
+from runbook_lib.cli.terminal import say
+from runbook_lib.judge import words
+
+_EXITS = """\b
+Exit codes:
+  0  every record is on the site
+  1  error: a record cannot be trusted and is not on it; standard error names it
+  2  bad usage: no such folder, or one within the archive"""
+
+
+def register(noun: typer.Typer) -> None:
+    """Adds the command to the noun `archive`."""
+    noun.command("site", epilog=_EXITS)(archive_site)
+
+
+def archive_site(
+    archive: ArchiveRoot = Path("archive"),
+    out: Annotated[Path, typer.Option(callback=written, help="Folder of the pages.")] = Path("build/site"),
+    json_: AsJson = False,
+) -> None:
+    """Build a static site over the archive: rollouts as timelines, runs with filters and search, gates through time.
+
+    Open its index.html from disk, or copy folder and archive to a web server, as they lie to each other. It asks no
+    server and no other address. Built again, only pages whose records have changed are made anew.
+
+    Example: [bold]runbook archive site && open build/site/index.html[/bold]
+    """
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.site.build import build
+
+    root, folder = existing(archive).resolve(), out.resolve()
+    if folder == root or root in folder.parents:
+        raise UsageError(f"--out {out} lies in the archive, where nothing is but what was sealed; name another")
+    built = build(Archive(root), folder, lambda told: say(told, err=True))
+    if json_:
+        told = {"page": str(built.page), "pages": built.pages, "written": built.written, "damage": built.damage}
+        typer.echo(json.dumps(told))
+    else:
+        say(f"{words.count(built.pages, 'page')}, {built.written} of them made anew: {built.page}")
+    if built.damage:
+        many = words.count(len(built.damage), "record")
+        raise ArchiveError(f"{many} cannot be trusted, not on the site: {'; '.join(built.damage)}")

@@ -1,0 +1,140 @@
+"""What the pages of the site are made of, asked of the archive's index (`record/index`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from runbook_lib.judge.model import Comparison, Threshold
+from runbook_lib.record.index.ask import opened, plain
+
+Row = dict[str, Any]
+
+_RUNS = """
+SELECT run, env, release, notebook, attempt, decision, status, operator, reason, error, weight_before, weight_after,
+  folder, coalesce(as_of, sealed_at) AS "at"
+FROM runs ORDER BY "at" DESC, sealed_at DESC, run"""
+_OF = {
+    "runs": """
+SELECT run, env, release, notebook, attempt, decision, status, operator, reason, error, weight_before, weight_after,
+  folder, coalesce(as_of, sealed_at) AS "at"
+FROM runs WHERE env = ? AND release = ? ORDER BY "at", sealed_at, run""",
+    "gates": """
+SELECT g.*, r.moment FROM gates g JOIN runs r USING (run, env, release) WHERE env = ? AND release = ?""",
+    "people": "SELECT * FROM people WHERE env = ? AND release = ? ORDER BY said_at, sealed_at",
+    "actions": "SELECT * FROM actions WHERE env = ? AND release = ? ORDER BY begun_at, number",
+    "costs": "SELECT * FROM costs WHERE env = ? AND release = ? ORDER BY as_of, side",
+}
+_GATE = """
+SELECT g.*, r.moment, r.folder, coalesce(r.as_of, r.sealed_at) AS "at"
+FROM gates g JOIN runs r USING (run, env, release) WHERE g.gate = ? ORDER BY "at", g.run"""
+_ROLLOUTS = """
+SELECT env, release, count(*) AS runs, count(*) FILTER (decision = 'ROLLBACK') AS rollbacks,
+  min(coalesce(as_of, sealed_at)) AS begin, max(coalesce(as_of, sealed_at)) AS "end",
+  arg_max(notebook, coalesce(as_of, sealed_at)) AS last, arg_max(decision, coalesce(as_of, sealed_at)) AS decision,
+  max(weight_after) AS most
+FROM runs GROUP BY env, release ORDER BY "end" DESC, env, release"""
+_GATES = """
+SELECT gate, any_value(title) AS title, any_value(unit) AS unit, count(*) AS judged,
+  count(*) FILTER (verdict = 'FAIL') AS failed, count(*) FILTER (verdict = 'INCONCLUSIVE') AS inconclusive
+FROM gates GROUP BY gate ORDER BY failed DESC, judged DESC, gate"""
+_STATES = """
+SELECT 'rollout' AS kind, env || '/' || release AS id, md5(string_agg(coalesce(hash, run), ',' ORDER BY run)) AS state
+FROM runs GROUP BY env, release
+UNION ALL
+SELECT 'people', env || '/' || release, md5(string_agg(run, ',' ORDER BY run)) FROM people GROUP BY env, release
+UNION ALL
+SELECT 'gate', gate, md5(string_agg(run || verdict, ',' ORDER BY run, verdict)) FROM gates GROUP BY gate"""
+
+
+class Rollout(NamedTuple):
+    """The rows of one release in one environment."""
+
+    runs: list[Row]
+    gates: list[Row]
+    people: list[Row]
+    actions: list[Row]
+    costs: list[Row]
+
+
+class Asked:
+    """The index of an archive, open for questions."""
+
+    def __init__(self, index: Path) -> None:
+        self._base = opened(index)
+
+    def __enter__(self) -> Asked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._base.close()
+
+    def runs(self) -> list[Row]:
+        """All runs, newest first."""
+        return self._rows(_RUNS)
+
+    def rollouts(self) -> list[Row]:
+        """Each release in each environment: begin, end, last run, the newest first."""
+        return self._rows(_ROLLOUTS)
+
+    def gates(self) -> list[Row]:
+        """Each gate that was ever judged, and how often it failed."""
+        return self._rows(_GATES)
+
+    def rollout(self, env: str, release: str) -> Rollout:
+        """Everything of one release in one environment, oldest first."""
+        return Rollout(**{table: self._rows(sql, [env, release]) for table, sql in _OF.items()})
+
+    def gate(self, gate: str) -> list[Row]:
+        """Every judgement of one gate, oldest first."""
+        return self._rows(_GATE, [gate])
+
+    def states(self) -> dict[str, str]:
+        """What each page stands on, as a digest: `rollout prod/2026.11`, `gate success_rate`."""
+        found: dict[str, list[str]] = {}
+        for row in self._rows(_STATES):
+            kind = "rollout" if row["kind"] == "people" else row["kind"]
+            found.setdefault(f"{kind} {row['id']}", []).append(row["state"] or "")
+        return {name: digest(sorted(states)) for name, states in found.items()}
+
+    def _rows(self, sql: str, values: Iterable[Any] = ()) -> list[Row]:
+        done = self._base.execute(sql, list(values))
+        names = [one[0] for one in done.description]
+        return [dict(zip(names, map(plain, row), strict=True)) for row in done.fetchall()]
+
+
+def comparison(told: str | None) -> Threshold | None:
+    """A target or alert limit, such as `> 0.99`; None: there is none, or it is of another form."""
+    try:
+        return TypeAdapter[Threshold](Comparison).validate_python(told)
+    except ValidationError:
+        return None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value as JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def settings(record: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters and policy of a run as `name: value`, one a leaf, for two runs side by side."""
+    found: dict[str, str] = {}
+    for name in ("params", "policy"):
+        _flat(record.get(name), name, found)
+    return found
+
+
+def _flat(value: Any, name: str, found: dict[str, str]) -> None:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            _flat(one, f"{name}.{key}", found)
+    elif isinstance(value, list) and value and all(isinstance(one, Mapping) and one.get("id") for one in value):
+        for one in value:
+            _flat({key: each for key, each in one.items() if key != "id"}, f"{name}.{one['id']}", found)
+    elif value not in (None, "", [], {}):
+        found[name] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,143 @@
+"""The site's drawings, as SVG: the weight of a rollout through time, and a gate through all its runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+from runbook_lib.base.window import parse, when
+from runbook_lib.judge import words
+from runbook_lib.record.site.asked import comparison
+from runbook_lib.show.style import badge_of
+
+WIDTH, LEFT, RIGHT = 1100, 56, 14
+MOST = 400
+"""Judgements that a drawing holds, the newest."""
+
+
+class _Scale(NamedTuple):
+    """From values to places."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        share = 0.5 if self.high == self.low else (value - self.low) / (self.high - self.low)
+        return round(self.begin + share * (self.end - self.begin), 1)
+
+
+def _s(at: str) -> float:
+    return parse(at).timestamp()
+
+
+def _time(rows: Sequence[dict[str, Any]]) -> _Scale:
+    times = [_s(row["at"]) for row in rows]
+    pad = max((max(times) - min(times)) * 0.02, 60)
+    return _Scale(min(times) - pad, max(times) + pad, LEFT, WIDTH - RIGHT)
+
+
+def _axis(x: _Scale, y: float, above: float) -> str:
+    """Some five times along the bottom, in UTC."""
+    found = []
+    for part in range(5):
+        at = x.low + (x.high - x.low) * (part + 0.5) / 5
+        told = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M")
+        found.append(
+            f'<line class="tick" x1="{x(at)}" x2="{x(at)}" y1="{above}" y2="{y}"/>'
+            f'<text class="axis" x="{x(at)}" y="{y + 16}" text-anchor="middle">{told}</text>'
+        )
+    return "".join(found)
+
+
+def _svg(height: float, title: str, inside: Iterable[str], role: str = "img") -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="{role}" aria-label="{escape(title)}" class="drawing">'
+        f"<title>{escape(title)}</title>{''.join(inside)}</svg>"
+    )
+
+
+def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) -> str:
+    """The share of requests that were asynchronous, percent, with each decision and what people said; UTC.
+
+    Args:
+        runs: of one rollout, oldest first, with `at`, `weight_before`, `weight_after` and `decision`.
+        people: of the same, with `said_at` and `kind`.
+    """
+    timed = [row for row in runs if row.get("at")]
+    if not timed:
+        return ""
+    said = [{"at": one["said_at"], **one} for one in people if one.get("said_at")]
+    x, y = _time([*timed, *said]), _Scale(0, 100, 150, 24)
+    inside = [
+        f'<line class="tick" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(at)}" y2="{y(at)}"/>'
+        f'<text class="axis" x="{LEFT - 8}" y="{y(at) + 4}" text-anchor="end">{at} %</text>'
+        for at in (0, 10, 50, 100)
+    ]
+    inside.append(_axis(x, 190, 24))
+    path, last = "", None
+    for row in timed:
+        for weight in (row["weight_before"], row["weight_after"]):
+            if weight is None:
+                continue
+            at = x(_s(row["at"]))
+            path += f"M{at} {y(weight)}" if last is None else f"H{at}V{y(weight)}"
+            last = weight
+    if path:
+        inside.append(f'<path class="weight" d="{path}H{x(_s(timed[-1]["at"]))}"/>')
+    for row in timed:
+        if not row["decision"]:
+            continue
+        badge, at = badge_of(row["decision"]), x(_s(row["at"]))
+        told = f"{row['notebook']}: {row['decision']}, {when(row['at'])}"
+        inside.append(
+            f'<a href="#{row["run"]}"><title>{escape(told)}</title>'
+            f'<circle cx="{at}" cy="172" r="9" fill="{badge.colour}"/>'
+            f'<text class="mark" x="{at}" y="176" text-anchor="middle">{badge.icon}</text></a>'
+        )
+    for one in said:
+        told = f"{one['kind']} of {one['item'] or 'a note'} by {one['person']}, {when(one['at'])}"
+        inside.append(f'<path class="person" d="M{x(_s(one["at"]))} 6l5 9h-10z"><title>{escape(told)}</title></path>')
+    return _svg(214, "Weight of the asynchronous route, percent, with each decision", inside, "group")
+
+
+def gate(rows: Sequence[dict[str, Any]]) -> str:
+    """Value and interval of one gate at each run, the newest `MOST`, with its newest limits; UTC.
+
+    Args:
+        rows: judgements of one gate, oldest first, with `at`, `value`, `low`, `high`, `verdict`, `target` and `alert`.
+    """
+    timed = [row for row in rows if row.get("at") and isinstance(row["value"], (int, float))][-MOST:]
+    if not timed:
+        return ""
+    unit = timed[-1]["unit"] or ""
+    limits = {name: comparison(timed[-1][name]) for name in ("target", "alert")}
+
+    seen = [row[name] for row in timed for name in ("value", "low", "high") if isinstance(row[name], (int, float))]
+    seen += [one.limit for one in limits.values() if one is not None]
+    pad = (max(seen) - min(seen)) * 0.06 or abs(max(seen)) * 0.1 or 1
+    x, y = _time(timed), _Scale(min(seen) - pad, max(seen) + pad, 230, 14)
+    inside = [_axis(x, 236, 14)]
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        at = min(seen) + (max(seen) - min(seen)) * share
+        told = escape(words.number(at, unit))
+        inside.append(f'<text class="axis" x="{LEFT - 6}" y="{y(at) + 4}" text-anchor="end">{told}</text>')
+    for name, limit in limits.items():
+        if limit is not None:
+            at, end = y(limit.limit), WIDTH - RIGHT
+            label = f"{name} {words.comparison(limit, unit)}"
+            inside.append(
+                f'<line class="{name}" x1="{LEFT}" x2="{end}" y1="{at}" y2="{at}"/>'
+                f'<text class="axis" x="{end}" y="{at - 4}" text-anchor="end">{escape(label)}</text>'
+            )
+    for row in timed:
+        at, badge = x(_s(row["at"])), badge_of((row["verdict"] or "").replace("_", " "))
+        if isinstance(row["low"], (int, float)) and isinstance(row["high"], (int, float)):
+            inside.append(f'<line class="whisker" x1="{at}" x2="{at}" y1="{y(row["low"])}" y2="{y(row["high"])}"/>')
+        told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['verdict']}"
+        place = f'cx="{at}" cy="{y(row["value"])}" r="5" fill="{badge.colour}"'
+        inside.append(f"<circle {place}><title>{escape(told)}</title></circle>")
+    return _svg(262, "Value and interval of the gate at each run", inside)

@@ -1,0 +1,104 @@
+"""The site as files: every record is on it, only what changed is made anew, what is damaged is named."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import Entry, sealed
+from runbook_lib.record.site.build import Built, build
+
+
+def built(archive: Archive, tmp_path: Path) -> Built:
+    return build(archive, tmp_path / "site", lambda told: None)
+
+
+def told(page: str) -> Any:
+    found = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_every_run_every_gate_and_every_word_of_a_person_is_on_it_and_every_link_leads_somewhere(
+    real: Archive, tmp_path: Path
+) -> None:
+    flat = {"env": "prod", "release": real.records()[-1].release, "attempt": 1}
+    sealed(
+        real, flat, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="the pager <b>was</b> slow"), "arn:a"
+    )
+    done = built(real, tmp_path)
+    assert done.damage == [] and done.written == done.pages
+    pages = {page.name: page.read_text() for page in (tmp_path / "site").glob("*.html")}
+    assert len(pages) == done.pages
+    runs = [ref for ref in real.records() if ref.notebook != "entry"]
+    data = told(pages["index.html"])
+    assert {run["run"] for run in data["runs"]} == {ref.run_id for ref in runs}
+    for ref in runs:
+        record = real.load(ref)
+        for gate in record.gates:
+            assert f"gate-{gate['gate']['id']}.html" in pages
+    assert any("the pager &lt;b&gt;was&lt;/b&gt; slow" in page for page in pages.values())
+    for name, page in pages.items():
+        for link in re.findall(r'href="([^"#]+)"', page):
+            there = tmp_path / "site" / unquote(link)  # the packed records have lost their reports
+            assert (there.parent / there.name.replace("report.html", "record.json")).is_file(), f"{name}: {link}"
+        assert "http" not in re.sub(r"<script.*?</script>|<meta[^>]*>", "", page, flags=re.S), name
+
+
+def test_what_is_as_it_was_is_left_and_one_more_run_makes_few_pages_anew(real: Archive, tmp_path: Path) -> None:
+    first = built(real, tmp_path)
+    seen = {page: page.stat().st_mtime_ns for page in (tmp_path / "site").glob("*.html")}
+    assert built(real, tmp_path)[1:3] == (0, first.pages)
+    assert {page: page.stat().st_mtime_ns for page in seen} == seen
+    sealed(real, {"env": "dev", "release": "r9"}, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="x"))
+    assert built(real, tmp_path).written == 1, "the first page counts records; nothing else knows of another rollout"
+    (tmp_path / "site" / "index.html").unlink()
+    assert built(real, tmp_path).written == 1
+
+
+def test_a_record_that_was_altered_is_named_and_not_shown(real: Archive, tmp_path: Path) -> None:
+    built(real, tmp_path)
+    ref = next(ref for ref in real.records() if real.load(ref).gates)
+    path = ref.folder / "record.json"
+    path.write_text(path.read_text().replace("PROMOTE", "HOLD"))
+    done = built(real, tmp_path)
+    assert any(ref.run_id in sentence for sentence in done.damage)
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "cannot be trusted and" in page and ref.run_id in page
+    assert ref.run_id not in {one["run"] for one in told(page)["runs"]}
+
+
+def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(real: Archive, tmp_path: Path) -> None:
+    built(real, tmp_path)
+    stale = tmp_path / "site" / "rollout-prod-gone.html"
+    stale.write_text("old")
+    kept = tmp_path / "site" / ".pages.json"
+    made = json.loads(kept.read_bytes())
+    kept.write_text(json.dumps(made | {"pages": made["pages"] | {stale.name: "1"}}))
+    built(real, tmp_path)
+    assert not stale.exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(ArchiveError, match=r"holds thesis.txt, and is no site of ours"):
+        build(real, tmp_path / "mine", lambda told: None)
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"by": 1}', '{"by": "x", "pages": 3}'])
+def test_what_was_kept_and_cannot_be_read_is_made_anew(real: Archive, tmp_path: Path, kept: str) -> None:
+    first = built(real, tmp_path)
+    (tmp_path / "site" / ".pages.json").write_text(kept)
+    assert built(real, tmp_path).written == first.pages
+
+
+def test_an_empty_archive_has_a_page_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    done = built(Archive(tmp_path / "archive"), tmp_path)
+    assert done.pages == 1 and "there is none: the next seal begins it" in done.page.read_text()

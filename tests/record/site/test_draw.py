@@ -1,0 +1,76 @@
+"""The drawings hold what they were given, whatever that is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.record.site import draw
+
+TIMES = st.datetimes().map(lambda at: at.replace(year=2026).isoformat() + "Z")
+NUMBERS = st.none() | st.floats(-1e9, 1e9, allow_nan=False) | st.sampled_from(["Infinity", "NaN"])
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "at": st.none() | TIMES,
+                "value": NUMBERS,
+                "low": NUMBERS,
+                "high": NUMBERS,
+                "unit": st.sampled_from(["ratio", "s", "", None]),
+                "verdict": st.sampled_from(["PASS", "FAIL", "NO_DATA", None, "odd"]),
+                "target": st.sampled_from(["> 0.99", None, "odd"]),
+                "alert": st.sampled_from(["< 0.98", None]),
+                "env": st.text(max_size=4),
+                "release": st.just("r<1>&"),
+                "notebook": st.just("06"),
+            }
+        ),
+        max_size=6,
+    )
+)
+def test_a_gate_has_one_dot_a_value(rows: list[dict[str, Any]]) -> None:
+    rows = [row | {"env": re.sub(r"[^\w]", "", row["env"])} for row in rows]
+    drawn = draw.gate(rows)
+    dots = [row for row in rows if row["at"] and isinstance(row["value"], float)]
+    assert (drawn == "") is (not dots)
+    if dots:
+        inside = ElementTree.fromstring(drawn)
+        assert len([one for one in inside.iter() if one.tag == "circle"]) == len(dots)
+        for one in inside.iter():
+            for name in ("cx", "cy", "x1", "y1"):
+                assert -1 <= float(one.get(name, "0")) <= draw.WIDTH + 1
+
+
+def run(at: str, before: float | None, after: float | None, decision: str | None = None) -> dict[str, Any]:
+    return {
+        "at": at,
+        "weight_before": before,
+        "weight_after": after,
+        "decision": decision,
+        "run": "a",
+        "notebook": "06",
+    }
+
+
+def test_the_weight_steps_where_a_run_set_it_and_each_decision_leads_to_its_run() -> None:
+    rows = [
+        run("2026-11-01T00:00:00Z", 0, 10, "SOAK"),
+        run("2026-11-02T00:00:00Z", 10, 10, "PROMOTE"),
+        run("2026-11-02T01:00:00Z", None, None),
+        run("2026-11-03T00:00:00Z", 10, 0, "ROLLBACK"),
+    ]
+    people = [{"said_at": "2026-11-02T02:00:00Z", "kind": "approval", "item": "07", "person": "<Ada>"}]
+    drawn = draw.weights(rows, people)
+    path = re.search(r'class="weight" d="([^"]+)"', drawn)
+    assert path
+    heights = [float(one) for one in re.findall(r"V([\d.]+)", path[1])]
+    assert len({*heights}) == 2 and heights[-1] > heights[0], "down is less"
+    assert drawn.count('href="#a"') == 3 and "&lt;Ada&gt;" in drawn
+    assert draw.weights([], people) == ""

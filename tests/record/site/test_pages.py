@@ -1,0 +1,107 @@
+"""The pages: words as in the reports, ARNs by what tells them apart, and no text of a record breaks out of the data."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from runbook_lib.record.site.asked import Rollout
+from runbook_lib.record.site.pages import Pages, page_of
+
+RUN = {
+    "run": "a" * 12,
+    "env": "prod",
+    "release": "r1",
+    "notebook": "06_phase1_10_percent",
+    "attempt": 2,
+    "decision": "SOAK",
+    "status": "completed",
+    "operator": "arn:aws:sts::000000000000:assumed-role/Operators/ada",
+    "reason": "the weight is in force",
+    "error": None,
+    "weight_before": 0.0,
+    "weight_after": 10.0,
+    "folder": "env=prod/release=r1/06_phase1_10_percent/20261101T000000.000Z-" + "a" * 12,
+    "at": "2026-11-01T00:00:00Z",
+}
+GATE = {
+    **{name: RUN[name] for name in ("run", "env", "release", "notebook", "attempt", "folder", "at")},
+    "gate": "success_rate",
+    "title": "Success rate",
+    "verdict": "INCONCLUSIVE",
+    "value": 0.995,
+    "low": 0.95,
+    "high": 1.0,
+    "n": 60,
+    "unit": "ratio",
+    "target": "> 0.99",
+    "alert": "< 0.98",
+    "reason": "soaking",
+    "moment": "during",
+}
+EVIL = "</script><script>alert(1)</script><!-- \u2028 & \" '"
+
+
+def data(page: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found
+    return json.loads(found[1])
+
+
+def index(*runs: dict[str, Any]) -> str:
+    return Pages("../archive").index(runs, [], [], [("Records", "1")], [])
+
+
+def test_a_run_leads_to_its_report_and_its_rollout() -> None:
+    (run,) = data(index(RUN))["runs"]
+    assert run["report"] == f"../archive/{RUN['folder']}/report.html".replace("=", "%3D")
+    assert run["rollout"] == "rollout-prod-r1.html" == page_of("rollout", "prod", "r1")
+    assert (run["who"], run["word"], run["reason"]) == ("assumed-role/Operators/ada", "SOAK", "The weight is in force.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [({"decision": None, "status": "died"}, "DIED"), ({"decision": None}, "CLOSED"), ({"decision": "ODD"}, "CLOSED")],
+)
+def test_what_was_not_decided_is_told_by_its_end(changed: dict[str, Any], word: str) -> None:
+    assert data(index(RUN | changed))["runs"][0]["word"] == word
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({}, "WATCH"),
+        ({"value": 0.97}, "INCONCLUSIVE"),
+        ({"moment": "after"}, "INCONCLUSIVE"),
+        ({"verdict": "FAIL"}, "FAIL"),
+    ],
+)
+def test_a_gate_has_the_word_of_the_report(changed: dict[str, Any], word: str) -> None:
+    page = Pages("../archive").gate("success_rate", [GATE | changed])
+    assert (f"</span> {word}</span>" in page and "99.5 %" in page) or "97.0 %" in page
+
+
+def test_two_runs_are_compared_by_gates_and_by_settings_kept_once() -> None:
+    other = RUN | {"run": "b" * 12}
+    records = {
+        "a" * 12: {"params": {"attempt": 1}, "policy": {"x": 1}},
+        "b" * 12: {"params": {"attempt": 2}, "policy": {"x": 1}},
+    }
+    page = Pages("..").rollout("prod", "r1", Rollout([RUN, other], [GATE], [], [], []), records)
+    told = data(page)
+    one, two = told["runs"]
+    assert one["gates"]["success_rate"]["told"] == "99.5 % (95.0-100.0 %)" and two["gates"] == {}
+    assert one["policy"] == two["policy"] and one["params"] != two["params"]
+    assert told["settings"][two["params"]] == {"params.attempt": "2"}
+    assert 'id="compared"' in page
+
+
+@pytest.mark.parametrize("name", ["reason", "operator", "notebook", "release"])
+def test_no_text_of_a_record_ends_the_data_or_becomes_markup(name: str) -> None:
+    page = index(RUN | {name: EVIL})
+    assert "<script>alert" not in page and page.count("<script") == 2
+    (run,) = data(page)["runs"]
+    assert run[name].rstrip(".") == EVIL.rstrip(".")
