@@ -44,12 +44,15 @@ class Command(Frozen):
     id: str
     """Of the check that it becomes."""
     title: str
+    """What it does, as people read it."""
     run: str
     """Program and arguments, split as a shell would; `python` is this very Python."""
     cwd: str = "."
     """Relative to the project's folder."""
     timeout_s: float = Field(default=1800, gt=0)
+    """Seconds after which it is stopped."""
     required: bool = True
+    """Whether its failure holds the rollout up; else it is advice."""
     notebook: str = ""
     """Stem of the notebook that runs it."""
     differences_exit: int | None = None

@@ -1,4 +1,4 @@
-"""`runbook params check`: the parameter files, without AWS."""
+"""`runbook params check` and `explain`: the parameter files, without AWS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from runbook_lib.base.errors import Exit
 from runbook_lib.cli.options import AsJson, written
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import Column, say, table
 
 _EXITS = """\b
 Exit codes:
@@ -60,3 +60,41 @@ def check(
                 fg=None if one.ok else "red",
             )
     raise typer.Exit(int(Exit.OK if all(one.ok for one in found) else Exit.USAGE))
+
+
+@app.command()
+def explain(
+    key: Annotated[
+        str,
+        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; without it the top of each."),
+    ] = "",
+    json_: AsJson = False,
+) -> None:
+    """Say what a key of the parameter files is: type, default, limits and meaning (docs/parameters.md has them all).
+
+    Example: [bold]runbook params explain approvals[/bold]
+    """
+    from runbook_lib.commands.explain import explain
+
+    found = explain(key)
+    if json_:
+        rows = [{"file": f"{one.file.name}.yaml", **each._asdict()} for one in found for each in one.keys]
+        typer.echo(json.dumps(rows))
+        return
+    columns = (
+        Column("key", "path"),
+        Column("type", "type", rank=1),
+        Column("default", "default", rank=2),
+        Column("what it is", "told", prose=True),
+    )
+    for one in found:
+        rows = [
+            {
+                "path": each.path,
+                "type": each.type + (f", {each.limits}" if each.limits else ""),
+                "default": "required" if each.required else each.default,
+                "told": each.told.replace("\n", " "),
+            }
+            for each in one.keys
+        ]
+        table(f"{one.file.name}.yaml: {one.file.told.replace('`', '')}", columns, rows)

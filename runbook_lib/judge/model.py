@@ -52,6 +52,7 @@ class Stragglers(Frozen):
     """Old clients that do not follow the weight: what is allowed for them from a weight on."""
 
     from_percent: float = Field(ge=0, le=100)
+    """Weight from which on this allowance counts."""
     share: float = Field(ge=0, lt=1)
     """Of the requests that should be asynchronous, at most this share may not be."""
     count: int = Field(default=0, ge=0)
@@ -65,8 +66,11 @@ class Gate(Frozen):
     """
 
     id: str
+    """Name in this file, in alarms that take its threshold, and in the records."""
     title: str
+    """The gate as people read it."""
     kind: Literal["rate", "quantile", "gauge", "amount", "split"]
+    """A share of failures, a percentile, a level, an amount of the whole window, or the split of the traffic."""
     measure: str
     """Name of the evidence that this gate is judged on (`observe/evidence/measure.py`)."""
     unit: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\s\d]\S*$")]
@@ -78,8 +82,11 @@ class Gate(Frozen):
     collapse: Comparison | None = None
     """Holds when it is so bad that even a broken baseline is no reason to stay (docs/domain.md, trap 13)."""
     evidence: Literal["limit", "target", "point"] = "limit"
+    """PASS where the one-sided bound clears the alert limit, or the target; `point`: the value itself."""
     min_samples: int = Field(default=1, ge=1)
+    """Samples without which nothing is said."""
     quantile: float | None = Field(default=None, gt=0, lt=1)
+    """Of kind quantile: which one, such as 0.95."""
     steady: float | None = Field(default=None, gt=0, le=1)
     """Gauges: the share of points that must meet the target (steady state); None: all. `alert` is for the peak."""
     stragglers: tuple[Stragglers, ...] = ()
@@ -91,6 +98,7 @@ class Gate(Frozen):
     failing: str = "failed"
     """What the failures of a rate did, for its reason: `lost`, `refused`."""
     response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"
+    """What a FAIL calls for: async off, a rollback scenario of its own, or a person."""
     severity: int = Field(default=1, ge=1, le=5)
     """5 is worst; orders several FAILs."""
     required: bool = True
@@ -155,7 +163,9 @@ class Look(Frozen):
     """One declared look at the end of a soak; its share of alpha is what it may spend on a false promotion."""
 
     hours: float = Field(gt=0)
+    """Hours from when the weight is in force for every client."""
     alpha: float = Field(gt=0, lt=1)
+    """Chance that this look promotes a service exactly at an alert limit."""
 
 
 class Part(Frozen):

@@ -13,6 +13,7 @@ class GuardCount(Frozen):
     """What a guard counts to in one phase: this many failures within one sliding period."""
 
     threshold: float = Field(gt=0)
+    """Failures that the guard counts to."""
     period_s: int = Field(gt=0, le=86_400, multiple_of=60)
     """CloudWatch takes multiples of 60 s, and a day at most for an alarm that is evaluated every minute."""
 
@@ -26,18 +27,29 @@ class Alarm(Frozen):
     """An alarm as data. The threshold is its own, or that of a gate's alert limit (`gate: id`), never both."""
 
     id: str
+    """Name of the alarm in this file and in the records."""
     name: str
+    """Name in CloudWatch, with `{env}`."""
     metric: str | None = None
     """Id in the metric catalogue; None for metric math (`expression` over `metrics`)."""
     expression: str | None = None
+    """Metric math over `metrics`, such as `errors / requests`."""
     metrics: dict[str, str] = Field(default_factory=dict)
+    """For metric math: name in the expression to id in the metric catalogue."""
     stat: str = "Sum"
+    """Statistic of each period."""
     period_s: int = Field(gt=0)
+    """Length of a period, seconds."""
     periods: int = Field(default=1, ge=1)
+    """Periods in a row that must be beyond the threshold."""
     gate: str | None = None
+    """Gate whose alert limit is the threshold."""
     threshold: float | None = None
+    """The alarm's own threshold, in the unit of the metric."""
     op: Literal[">", ">=", "<", "<="] = ">="
+    """The alarm fires where the value compares so with the threshold."""
     missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
+    """What a period without data counts as (CloudWatch, `TreatMissingData`)."""
     owner: Literal["stack", "runbook"] = "stack"
     """Who makes it: the team's infrastructure code, or notebook 04."""
     kind: Literal["task_7_1", "additional", "design"] = "design"
@@ -49,6 +61,7 @@ class Alarm(Frozen):
     phases: dict[str, GuardCount] = Field(default_factory=dict)
     """A guard's count in each phase of the rollout; empty: one count serves all weights."""
     why: str
+    """Why the alarm is there."""
 
     def at(self, phase: str | None) -> Alarm:
         """The alarm as it is in force in `phase`; unchanged where nothing is declared for that phase."""

@@ -24,8 +24,11 @@ class Query(Frozen):
     """One question to CloudWatch: a metric of the catalogue (`metric`), or one that is described on the spot."""
 
     metric: str | None = None
+    """Id in the metric catalogue."""
     namespace: str = ""
+    """Namespace in CloudWatch, of a metric that is described on the spot."""
     name: str = ""
+    """Name in CloudWatch, of the same."""
     dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
     """Name to value; the values are templates, as those of the catalogue (`{env}`, `{stage}`, `{queue}`)."""
     stat: str | None = None
@@ -63,6 +66,7 @@ class Measure(Frozen):
     """
 
     kind: Literal["rate", "quantile", "gauge", "amount"]
+    """What it is: see above which of the queries it needs."""
     value: Asked | None = None
     bad: Asked | None = None
     good: Asked | None = None

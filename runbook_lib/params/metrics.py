@@ -32,11 +32,15 @@ class Metric(Frozen):
     """
 
     title: str = ""
+    """The metric as people read it, on charts."""
     unit: str = ""
     """What one point is in: `requests`, `ms`."""
     namespace: str = Field(min_length=1)
+    """Namespace in CloudWatch."""
     name: str = Field(min_length=1)
+    """Name in CloudWatch."""
     dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
+    """Name to value; the values are templates."""
     stat: str = "Sum"
     """The statistic that is asked for where nobody says another."""
     period_s: int = Field(default=60, ge=60, multiple_of=60)
@@ -44,7 +48,9 @@ class Metric(Frozen):
     kind: Kind = "count"
     """What the points are: a `count` adds up, a `gauge` has a level, a `latency` has quantiles and never adds up."""
     http_name: str | None = None
+    """Name where the API is an HTTP API; None: the same."""
     http_dimensions: dict[str, str] | None = None
+    """Dimensions where the API is an HTTP API; None: the same."""
 
     @model_validator(mode="after")
     def _statistic(self) -> Metric:

@@ -14,6 +14,7 @@ class Phase(Frozen):
     """One step of the rollout: how much, how long, who agrees, what must have passed before."""
 
     percent: float = Field(ge=0, le=100)
+    """Weight that the phase sets: percent of the submissions that become asynchronous."""
     before_percent: float = Field(default=0, ge=0, le=100)
     """Weight that must be in force before the shift: the phase before."""
     looks: tuple[Look, ...]
@@ -40,6 +41,7 @@ class PhaseStep(Frozen):
     """One step of the rollout: its notebook, where it is run, and what must have passed before."""
 
     title: str
+    """The step as people read it."""
     envs: tuple[str, ...]
     """Environments in which it may be applied."""
     notebook: str = ""

@@ -28,7 +28,9 @@ class Attestation(Frozen):
     """What only a person can vouch for: who is asked, how long the word holds, and which line of the requirement."""
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
+    """Name that `runbook attest` is given."""
     title: str
+    """What is vouched for, as people read it."""
     role: str = Field(min_length=1)
     """Whose word counts; case and spaces do not matter."""
     notebooks: tuple[str, ...] = Field(min_length=1)
@@ -41,9 +43,11 @@ class Attestation(Frozen):
     """`notebook@environment` that must have promoted before the word is given: nobody vouches for what is to come. Of
     the notebook that asks, its first applied run counts: the one that brought what the word is about."""
     required: bool = True
+    """Whether its absence holds the rollout up; else it is advice."""
     check: str | None = None
     """Id of its check, where that is not `attest.<id>`."""
     why: str
+    """Why it is asked."""
 
     @property
     def check_id(self) -> str:
@@ -55,6 +59,7 @@ class Baseline(Frozen):
     """The traffic before the rollout: how far back it is read, and what counts as a quiet window in which to shift."""
 
     days: int = Field(default=7, ge=1, le=60)
+    """Days of traffic that are read back."""
     quiet_hours: int = Field(default=2, ge=1, le=24)
     """Hours, one after another, that the quietest window of the week is looked for in."""
     power: float = Field(default=0.95, gt=0.5, lt=1)
@@ -112,6 +117,7 @@ class Policy(Frozen):
     """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
 
     confidence: float = Field(gt=0.5, lt=1)
+    """Of the intervals that the final verdicts stand on, one-sided against each limit."""
     alpha_early: float = Field(gt=0, lt=0.5)
     """Chance that a service exactly at the alert limit is ever failed early (sequential test)."""
     family: Family | None = None
@@ -121,11 +127,15 @@ class Policy(Frozen):
     metric_delay_s: int = Field(ge=0)
     """A window ends at least this long before now: CloudWatch points arrive late."""
     as_of_tolerance_s: int = Field(gt=0)
+    """Seconds that `as_of` may lie in the future of AWS's clock."""
     worse_baseline_holds: bool = True
     """docs/domain.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
+    """What the cost gate judges: infrastructure alone, or with the LLM's tokens."""
     census_page_size: int = Field(default=1000, gt=0)
+    """Jobs that one query of the jobs table returns at most."""
     census_reads_per_s: float = Field(default=200.0, gt=0)
+    """Queries of the jobs table in a second at most, for the users have it, too."""
     steps: dict[str, PhaseStep]
     rollbacks: dict[str, Rollback] = Field(default_factory=dict)
     """Notebook to scenario; none of them is a step of the rollout."""

@@ -17,6 +17,7 @@ class Tier(Frozen):
     """From this many units a month on, the next ones cost another price."""
 
     above: float = Field(gt=0)
+    """Units a month from which on this price holds."""
     usd: float = Field(ge=0)
     """For as many units as the item's own price (`per`)."""
 
@@ -25,8 +26,11 @@ class Price(Frozen):
     """One line of the price list."""
 
     usd: float = Field(ge=0, allow_inf_nan=False)
+    """Price of `per` units."""
     per: float = Field(gt=0, allow_inf_nan=False)
+    """Units that `usd` buys."""
     unit: str
+    """What is counted, such as `request` or `GB-s`; each item has one unit."""
     tiers: tuple[Tier, ...] = ()
     """Rising; the first units cost `usd`."""
     free: float = Field(default=0, ge=0)
@@ -44,9 +48,11 @@ class Prices(Frozen):
     """The price list of one region."""
 
     region: str
+    """The AWS region whose prices these are."""
     date: dt.date
     """When somebody last held it against the sources."""
     currency: Literal["USD"]
+    """All amounts are in it."""
     max_age_days: int = Field(default=180, gt=0)
     """Older than this, it warns."""
     tiers: bool = False

@@ -48,6 +48,7 @@ class Rollback(Frozen):
     """One rollback scenario. It needs no record before it: nothing but account and confirmation may hold it up."""
 
     title: str
+    """The scenario as people read it."""
     envs: tuple[str, ...]
     """Environments in which it may be applied."""
     limit_min: float = Field(gt=0)

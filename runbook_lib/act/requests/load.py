@@ -44,13 +44,17 @@ class LoadPlan(Frozen):
     users: int = Field(ge=1)
     """All of them at the same time, each with one job."""
     spawn_per_s: float = Field(gt=0)
+    """Users that begin in a second."""
     generation_s: float = Field(gt=0)
     """Seconds that one report takes, about."""
     warm_up: int = Field(default=4, ge=0)
     """Requests of each kind at once, before the first user; they make no job."""
     max_s: float = Field(default=1800, gt=0)
+    """Seconds after which the test ends, whatever is left."""
     drain_factor: float = Field(default=1.2, ge=1)
+    """The queue may take this many times as long as the jobs need, to be drained."""
     drain_slack_s: float = Field(default=2, ge=0)
+    """And so many seconds more."""
     processes: int = Field(default=0, ge=0)
     """More than 0: this many locust processes on this machine."""
     expect_workers: int = Field(default=0, ge=0)

@@ -24,6 +24,7 @@ class Rhythm(Frozen):
     days: tuple[int, int]
     """First and last day, both included."""
     every_h: float = Field(gt=0, le=24)
+    """Hours between two looks."""
 
     @model_validator(mode="after")
     def _order(self) -> Rhythm:
@@ -37,6 +38,7 @@ class Cadence(Frozen):
 
     rhythms: tuple[Rhythm, ...]
     then: str = "normal monitoring"
+    """What follows the last rhythm, in words."""
 
     @model_validator(mode="after")
     def _gapless(self) -> Cadence:

@@ -13,38 +13,50 @@ class Line(Frozen):
     """One metric of the catalogue with the statistic that is drawn."""
 
     label: str
+    """Words beside the line."""
     metric: str
+    """Id in the metric catalogue."""
     stat: str
+    """Statistic, such as `Sum` or `p95`."""
 
 
 class Share(Frozen):
     """Sum of some counts as a share of the sum of others, in percent unless `times` says otherwise."""
 
     label: str
+    """Words beside the line."""
     part: tuple[str, ...]
+    """Ids of the counts above the line."""
     whole: tuple[str, ...]
+    """Ids of the counts below it."""
     times: float = Field(default=100.0, gt=0)
+    """What the share is multiplied by: 100 for percent."""
     rest: bool = False
     """What is left of the whole is drawn: the successes, where `part` are the failures."""
     stat: str = "Sum"
     """Statistic of `part`."""
     whole_stat: str = "Sum"
+    """Statistic of `whole`."""
 
 
 class Chart(Frozen):
     """How the notebook draws an axis: its unit, and what the metric's values are multiplied by."""
 
     unit: str
+    """Unit on the axis."""
     scale: float = 1.0
+    """What the values are multiplied by for it."""
 
 
 class Axis(Frozen):
     """One side of a widget."""
 
     unit: str
+    """Unit on the axis."""
     title: str = ""
     """Of the right side's own chart in the notebook; the left one goes by the widget's title."""
     gate: str | None = None
+    """Gate whose target and alert limit are drawn as lines."""
     factor: float | None = Field(default=None, gt=0)
     """From the gate's unit to what is drawn; None: as the units say."""
     lines: tuple[Line, ...] = ()
@@ -75,7 +87,9 @@ class Widget(Frozen):
     """One graph."""
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
+    """Name in this file and in the checks."""
     title: str
+    """Words above the graph."""
     left: Axis
     right: Axis | None = None
 
@@ -94,12 +108,19 @@ class Board(Frozen):
     """`params/dashboard.yaml`."""
 
     name: str
+    """Name of the dashboard, with `{env}`."""
     period_s: int = Field(gt=0, multiple_of=60)
+    """Seconds of each point."""
     hours: int = Field(gt=0)
+    """Hours that are shown."""
     columns: int = Field(ge=1, le=4)
+    """Widgets beside each other."""
     height: int = Field(ge=1, le=1000)
+    """Height of a widget, in units of CloudWatch's grid."""
     target_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+    """Colour of the line at a target."""
     alert_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+    """Colour of the line at an alert limit."""
     widgets: tuple[Widget, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

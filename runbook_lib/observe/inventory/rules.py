@@ -33,19 +33,27 @@ class Setting(Frozen):
     """
 
     equals: Any = None
+    """It must be this."""
     includes: tuple[str, ...] = ()
+    """It must hold each of these."""
     at_least: float | str | None = None
+    """It must be as large, or larger."""
     one_of: tuple[str, ...] = ()
+    """It must be one of these."""
     holds: bool | None = None
+    """It must be so, or must not."""
     shown: bool | None = None
     """Nothing is expected: the reader is told what is there."""
     unit: str = ""
+    """Unit, for the reader."""
     expected: str = ""
     """Better words for what is expected."""
     advisory: bool = False
+    """Where it does not hold, that is advice and decides nothing."""
     why: str
     """What goes wrong where it does not hold."""
     fix: str = FIX
+    """What mends it."""
     property: tuple[str, ...] = ()
     """What brings it about in a template, any of these: `Timeout`, `RedrivePolicy.maxReceiveCount`, or with the type of
     another resource in front, `AWS::Logs::LogGroup RetentionInDays`. Empty: no template can.
@@ -72,14 +80,19 @@ class Resource(Frozen):
     """One resource: where to look (`kind` is a table of calls), at which steps it must exist or be gone."""
 
     kind: str
+    """Table of calls that look for it."""
     title: str
+    """The resource as people read it."""
     name: str = ""
     """Its key in `names` of service.yaml."""
     type: str = ""
     """CloudFormation type, for the naming rule; empty: it has no name of its own."""
     route: Literal["sync", "submit", "status", ""] = ""
+    """Which route of the API it is; empty: none."""
     method: str = ""
+    """HTTP method of the route."""
     alarm: str = ""
+    """Id of the alarm that it is."""
     made_as: tuple[str, ...] = ()
     """CloudFormation types that it may be made as, where `type` does not say it."""
     logical: str = ""
@@ -91,7 +104,9 @@ class Resource(Frozen):
     advisory: bool = False
     """Its existence does not decide."""
     steps: tuple[StepName, ...] = STEPS[1:]
+    """Steps of the rollout at which it must be there."""
     gone: tuple[StepName, ...] = ()
+    """Steps at which it must not be there any more."""
     target: dict[StepName, str] = Field(default_factory=dict)
     """A route's Lambda at each step, as a key of `names`."""
     settings: dict[str, Setting] = Field(default_factory=dict)
@@ -101,8 +116,11 @@ class Naming(Frozen):
     """The naming rule: regular expressions with `{type}` and `{env}`."""
 
     rule: str
+    """Regular expression of a name, with `{type}` and `{env}`."""
     types: dict[str, str]
+    """CloudFormation type to its word in the rule."""
     own: dict[str, str]
+    """CloudFormation type to a rule of its own."""
 
     def fits(self, type: str, name: str, env: str) -> bool:
         """Whether `name` follows the rule of its CloudFormation type; a type without a rule always does."""
@@ -119,6 +137,7 @@ class Deprecate(Frozen):
     """When the synchronous path may be removed."""
 
     silent_hours: float = Field(gt=0)
+    """Hours without a call before the synchronous path may be removed."""
 
 
 class Inventory(Frozen):

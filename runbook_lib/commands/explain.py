@@ -1,0 +1,163 @@
+"""`runbook params explain`: what a key of the parameter files is, from the models; docs/parameters.md is made of it.
+
+`python -m runbook_lib.commands.explain --write` writes the page.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from runbook_lib.act.command import Commands
+from runbook_lib.act.requests.load import LoadPlan
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import params_dir, project_root, read_yaml
+from runbook_lib.observe.dashboard.board import Board
+from runbook_lib.observe.inventory.rules import Inventory
+from runbook_lib.params.explain import Key, keys
+from runbook_lib.params.load import Flat
+from runbook_lib.params.policy import Policy
+from runbook_lib.params.prices import Prices
+from runbook_lib.params.service import Service
+
+PAGE = Path("docs") / "parameters.md"
+_LONGEST = 60
+_FORMS = {"[]": r"(?:\.?\[\])?", "NAME": r"\..+?"}
+_HEAD = """# Parameters
+
+Every key of the files in `params/`, made of the models by `python -m runbook_lib.commands.explain --write`; a test
+fails where it is not current. The same in a terminal: `runbook params explain gates.phases`.
+`runbook params check` reads all files and holds them against each other.
+
+`NAME` stands for any name, `[]` for an item of a list. A key in bold has to be there. Durations say their unit in the
+name: `_s`, `_min`, `_h`. A comparison is an operator and a number in quotes, such as `'> 0.99'`.
+"""
+
+
+class File(NamedTuple):
+    """A parameter file and its model."""
+
+    name: str
+    model: type[BaseModel]
+    told: str
+    example: str
+    """File that shows each key's value, as delivered."""
+
+
+FILES = (
+    File("ENV", Flat, "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name.", "prod"),
+    File("service", Service, "the service: names, contract, limits, who is told.", "service"),
+    File("gates", Policy, "what is demanded: steps, phases, gates, alarms, approvals.", "gates"),
+    File("commands", Commands, "the team's own commands: what deploys, shows a difference, tests.", "commands"),
+    File("load", LoadPlan, "the load test of staging.", "load"),
+    File("inventory", Inventory, "what each resource must be.", "inventory"),
+    File("dashboard", Board, "the dashboard's widgets.", "dashboard"),
+    File("prices", Prices, "list prices; `prices-REGION.yaml` is another region's.", "prices"),
+)
+
+
+class Explained(NamedTuple):
+    """Some keys of one file."""
+
+    file: File
+    keys: list[Key]
+
+
+def explain(asked: str) -> list[Explained]:
+    """The keys that `asked` names, of each file that has them: `gates`, `service.api`, `harm.users`; empty: all.
+
+    A name of one's own in the path, such as that of a gate or a phase, stands for any.
+
+    Raises:
+        UsageError: no file has such a key.
+    """
+    if not asked:
+        return [Explained(file, [key for key in keys(file.model) if "." not in key.path]) for file in FILES]
+    found = []
+    for file in FILES:
+        path = asked.removeprefix(f"{file.name}.yaml.").removeprefix(f"{file.name}.")
+        every = list(keys(file.model))
+        whole = asked in (file.name, f"{file.name}.yaml")
+        depths = [_depth(key, path) for key in every]
+        most = max(depths)
+        inside = every if whole else [key for key, depth in zip(every, depths, strict=True) if 0 < depth == most]
+        if inside:
+            found.append(Explained(file, inside))
+    if not found:
+        known = [key.path for file in FILES for key in keys(file.model)]
+        raise UsageError(
+            f"'{asked}' is no key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
+        )
+    return found
+
+
+def _depth(key: Key, asked: str) -> int:
+    """How many parts of a key's path are what was asked for: all of it, a group that it is in, or a map of one's own
+    names; 0: it is something else. A name may hold dots, so that the most parts are right.
+    """
+    parts = re.sub(r"\[\]", ".[]", key.path).split(".")
+    forms = [_FORMS.get(part, re.escape(f".{part}")) for part in parts]
+    plain = r"(?:\..+)?" if key.type.startswith("name to") and "keys" not in key.type else ""
+    for end in range(len(forms), 0, -1):
+        if re.fullmatch("".join(forms[:end]) + (plain if end == len(forms) else ""), f".{asked}"):
+            return end
+    return 0
+
+
+def page() -> str:
+    """docs/parameters.md: every key with type, default, limits, meaning and the delivered value."""
+    parts = [_HEAD]
+    for file in FILES:
+        shown = read_yaml(params_dir() / f"{file.example}.yaml")
+        parts += [f"## {file.name}.yaml", "", file.told[:1].upper() + file.told[1:], ""]
+        parts += ["| key | what it is | type | default | delivered |", "|---|---|---|---|---|"]
+        parts += [_row(key, shown) for key in keys(file.model)]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _row(key: Key, shown: Any) -> str:
+    name = f"**`{key.path}`**" if key.required else f"`{key.path}`"
+    type_ = key.type + (f", {key.limits}" if key.limits else "")
+    delivered = _delivered(key.path, shown)
+    cells = (name, key.told.replace("\n", " "), type_, _code(key.default), _code(delivered))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _code(text: str) -> str:
+    return f"`{text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}`" if text else ""
+
+
+def _delivered(path: str, shown: Any) -> str:
+    """The first value that the delivered file has there, where it is no group of keys."""
+    value = shown
+    for part in path.replace("[]", ".[]").split("."):
+        if isinstance(value, dict):
+            value = next(iter(value.values()), None) if part == "NAME" else value.get(part)
+        elif isinstance(value, list) and part == "[]":
+            value = next(iter(value), None)
+        else:
+            return ""
+    return "" if value in (None, "", [], {}) or isinstance(value, (dict, list)) else str(value)
+
+
+def main() -> int:
+    """Writes, or says that the page is not as the models make it."""
+    path = project_root() / PAGE
+    made = page()
+    if path.exists() and path.read_text(encoding="utf-8") == made:
+        return 0
+    if "--write" in sys.argv:
+        path.write_text(made, encoding="utf-8")
+        return 0
+    print(f"{PAGE} is not as the models make it: python -m runbook_lib.commands.explain --write")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""`runbook params explain` from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.params import register
+
+app = typer.Typer()
+register(app)
+
+
+def test_a_key_is_explained_one_a_line_in_a_pipe() -> None:
+    done = CliRunner().invoke(app, ["params", "explain", "harm.users"])
+    (line,) = done.stdout.splitlines()
+    path, type_, default, told = line.split("\t")
+    assert (path, type_, default) == ("harm.users", "whole number, >= 1", "")
+    assert told.startswith("Users that a shift may harm at most")
+
+
+def test_json_names_the_file() -> None:
+    done = CliRunner().invoke(app, ["params", "explain", "approvals", "--json"])
+    rows = json.loads(done.stdout)
+    assert {row["file"] for row in rows} == {"gates.yaml"} and rows[0]["path"] == "approvals"
+
+
+def test_an_unknown_key_is_a_sentence() -> None:
+    done = CliRunner().invoke(app, ["params", "explain", "aprovals"])
+    assert isinstance(done.exception, UsageError) and "did you mean 'approvals'?" in str(done.exception)
