@@ -7,9 +7,10 @@ import json
 import math
 
 from runbook_lib.base.window import when
-from runbook_lib.judge.model import Compared, Gate, GateResult, Threshold
+from runbook_lib.judge.model import Compared, Gate, GateResult
 from runbook_lib.judge.numbers import LARGEST
 from runbook_lib.judge.terms import Verdict, Word
+from runbook_lib.judge.threshold import Threshold
 
 _MORE_DIGITS = 4
 _ROUGH_DAYS = 30

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from runbook_lib.judge.model import Threshold
+from runbook_lib.judge.threshold import Threshold
 
 
 class Key(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runbook_lib.judge.model import Comparison
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.judge.threshold import Comparison
 
 
 class Backlog(Frozen):

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Compared, Threshold
+from runbook_lib.judge.model import Compared
+from runbook_lib.judge.threshold import Threshold
 from runbook_lib.params.policy import Policy
 
 

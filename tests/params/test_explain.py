@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runbook_lib.judge.model import Comparison
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.judge.threshold import Comparison
 from runbook_lib.params.explain import docs, keys
 
 

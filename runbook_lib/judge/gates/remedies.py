@@ -13,8 +13,9 @@ from typing import Literal
 from pydantic import Field
 
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Comparison, Evidence, Gate, GateResult
+from runbook_lib.judge.model import Evidence, Gate, GateResult
 from runbook_lib.judge.terms import Frozen, Verdict
+from runbook_lib.judge.threshold import Comparison
 
 Response = Literal["switch_off", "backlog", "throttling", "hold"]
 Otherwise = Literal["switch_off", "hold"]

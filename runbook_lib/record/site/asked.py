@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from runbook_lib.judge.model import Comparison, Threshold
+from runbook_lib.judge.threshold import Comparison, Threshold
 from runbook_lib.record.index.ask import opened, plain
 
 Row = dict[str, Any]

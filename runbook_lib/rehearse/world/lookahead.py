@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runbook_lib.judge.model import Threshold
+from runbook_lib.judge.threshold import Threshold
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.rows import Floats, Rows
 

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from runbook_lib.judge.gates.against import ALONE, supposed
 from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.model import Arms, Evidence, Gate, GateResult, Hour, Look, Outcome, Threshold
+from runbook_lib.judge.model import Arms, Evidence, Gate, GateResult, Hour, Look, Outcome
 from runbook_lib.judge.planning.mutation import CONTROL, trial
 from runbook_lib.judge.planning.power import fewest
 from runbook_lib.judge.terms import Decision, Verdict
+from runbook_lib.judge.threshold import Threshold
 
 LOOKS = (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.01))
 RATE = Gate.model_validate(

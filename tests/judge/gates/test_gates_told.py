@@ -11,8 +11,9 @@ import pytest
 from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.gates import judge, judge_all
 from runbook_lib.judge.gates.reading import Rules
-from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, Threshold, bad_side
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
 from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.threshold import Threshold
 
 Run = Callable[..., GateResult]
 AT5 = Look(hours=24, alpha=0.05)

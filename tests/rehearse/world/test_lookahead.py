@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from runbook_lib.judge.model import Threshold
+from runbook_lib.judge.threshold import Threshold
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.rehearse.world.lookahead import Guard, LookAhead
 from runbook_lib.rehearse.world.rows import Rows

@@ -15,8 +15,8 @@ from pydantic import model_validator
 
 from runbook_lib.act.requests.load import Loaded, LoadError, LoadPlan
 from runbook_lib.base.errors import RedVerdict
-from runbook_lib.judge.model import Threshold
 from runbook_lib.judge.planning.load import Job, Met
+from runbook_lib.judge.threshold import Threshold
 from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
