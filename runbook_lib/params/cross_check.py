@@ -118,6 +118,8 @@ def _templates_of_service(params: Params) -> Iterator[Template]:
             yield f"traffic.{key}", text, ("env",)
     for id, metric in params.service.metrics.items():
         yield from _templates(f"metrics.{id}", metric, params)
+    for id, metric in params.service.kpis.items():
+        yield from _templates(f"contract.kpi.{id}", metric, params)
 
 
 def _templates_of_policy(params: Params) -> Iterator[Template]:

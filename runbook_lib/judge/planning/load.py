@@ -57,6 +57,8 @@ class Job(Frozen):
     """As the worker says; in a rehearsal with the LLM's seconds in full."""
     stored: float | None = None
     """When its report was put into the bucket, by S3's own clock; None: it is not there."""
+    probe: bool = True
+    """Its item bears the mark of a probe, so that no figure of the users counts it."""
 
     @property
     def finished(self) -> bool:

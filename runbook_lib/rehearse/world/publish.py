@@ -20,6 +20,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.tagged import tagged
+from runbook_lib.base.template import filled
+from runbook_lib.params.item import stored
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator import inbox as bulk
 from runbook_lib.rehearse.world.jobs import Answer, Failure, Job
@@ -195,27 +198,31 @@ def iso(at: float) -> str:
 
 
 def item(job: Job, params: Params) -> dict[str, Any]:
-    """The item of `job` in the jobs table, as the status last handed out (`job.written`) has it."""
+    """The item of `job` in the jobs table, in the service's words, by the status last handed out (`job.written`)."""
+    contract = params.service.contract
+    return tagged(stored(_own(job, contract.result.key, params.service.job_ttl_s), contract))
+
+
+def _own(job: Job, result_key: str, ttl_s: int) -> dict[str, Any]:
+    """The same in the runbook's own words (`params/item.py`)."""
     found: dict[str, Any] = {
-        "job_id": {"S": job.job_id},
-        "status": {"S": job.written},
-        "created_at": {"S": iso(job.created)},
-        "idempotency_key": {"S": job.idempotency_key},
-        "ttl": {"N": str(int(job.created) + params.service.job_ttl_s)},
-        "source": {"S": "client"},
+        "job_id": job.job_id,
+        "status": job.written,
+        "created_at": iso(job.created),
+        "idempotency_key": job.idempotency_key,
+        "ttl": int(job.created) + ttl_s,
+        "source": "client",
     }
     if job.written == "PENDING":
         return found
-    found["started_at"] = {"S": iso(job.started)}
+    found["started_at"] = iso(job.started)
     if job.written == "PROCESSING":
         return found
-    found["completed_at"] = {"S": iso(job.finished)}
+    found["completed_at"] = iso(job.finished)
     if job.written == "FAILED":
-        return found | {"error": {"S": job.error}}
-    if job.untold:
-        return found | {"result_key": {"S": f"results/{job.job_id}.json"}}
-    used = {"input": {"N": str(job.input_tokens)}, "output": {"N": str(job.output_tokens)}}
-    return found | {"result_key": {"S": f"results/{job.job_id}.json"}, "token_usage": {"M": used}}
+        return found | {"error": job.error}
+    found["result_key"] = filled(result_key, {"job_id": job.job_id})
+    return found if job.untold else found | {"token_usage": {"input": job.input_tokens, "output": job.output_tokens}}
 
 
 class Items:
