@@ -224,6 +224,11 @@ class Contract(Declared):
     kpi: dict[str, Kpi] = Field(default={})
     """The service's business metrics, by the id of the catalogue (`jobs_created`, `jobs_failed`, ...)."""
 
+    @property
+    def tells_users(self) -> bool:
+        """Whether a client learns by the API that its result is there, and can fetch it."""
+        return self.status.told_by != "table" and self.result.fetched != "bucket"
+
     @model_validator(mode="after")
     def _filled(self) -> Contract:
         texts = (
