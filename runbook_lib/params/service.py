@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cached_property
 from typing import Annotated, Literal, get_args
@@ -179,6 +180,21 @@ class Service(Frozen):
         if strange := sorted(self.contract.kpi.keys() - METRICS.keys()):
             raise ValueError(f"contract.kpi: the catalogue has no '{strange[0]}'; {hint(strange[0], METRICS)}")
         return self
+
+    @cached_property
+    def failure_word(self) -> str:
+        """What tells the log line of a failed job from others: as the contract says, else the `message` of a JSON line,
+        else its first word.
+        """
+        if self.contract.failure_word:
+            return self.contract.failure_word
+        try:
+            said = json.loads(self.failure_line)
+        except ValueError:
+            said = None
+        if isinstance(said, dict) and isinstance(said.get("message"), str) and said["message"]:
+            return str(said["message"])
+        return next(iter(self.failure_line.split()), "")
 
     @cached_property
     def kpis(self) -> dict[str, Metric]:

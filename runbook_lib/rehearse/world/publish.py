@@ -262,9 +262,9 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
     group = f"/aws/lambda/{params.name('worker')}"
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
-    service = params.service.kpi_service
+    sample = params.service.failure_line
     for part in _parts(sorted(failures), EVENTS_A_CALL):
-        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, service)} for failure in part]
+        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, sample)} for failure in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
     return len(failures)
 
@@ -293,9 +293,14 @@ def access_line(answer: Answer, paths: dict[str, str]) -> str:
     )
 
 
-def log_line(failure: Failure, service: str) -> str:
-    """The worker's own log line: what the metric filter looks for (VPRJobFailed), which job, why."""
-    said = {"level": "ERROR", "message": "VPRJobFailed", "service": service}
+def log_line(failure: Failure, sample: str) -> str:
+    """The worker's own log line, as the sample of service.yaml has it: what the filter looks for, which job, why."""
+    try:
+        said = json.loads(sample)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return f"{sample} {failure.job_id} {failure.reason}"
     return json.dumps({**said, "job_id": failure.job_id, "error": failure.reason})
 
 
