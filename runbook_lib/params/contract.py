@@ -224,6 +224,13 @@ class Contract(Declared):
     kpi: dict[str, Kpi] = Field(default={})
     """The service's business metrics, by the id of the catalogue (`jobs_created`, `jobs_failed`, ...)."""
 
+    def with_methods(self, *, submit: Method, sync: Method) -> Contract:
+        """The same with other methods of the two routes that take submissions."""
+        if (submit, sync) == (self.submit.method, self.sync.method):
+            return self
+        own = self.submit.model_copy(update={"method": submit})
+        return self.model_copy(update={"submit": own, "sync": self.sync.model_copy(update={"method": sync})})
+
     @property
     def tells_users(self) -> bool:
         """Whether a client learns by the API that its result is there, and can fetch it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cached_property
 from typing import Annotated, Literal, get_args
 from urllib.parse import quote
 
@@ -181,7 +180,7 @@ class Service(Frozen):
             raise ValueError(f"contract.kpi: the catalogue has no '{strange[0]}'; {hint(strange[0], METRICS)}")
         return self
 
-    @cached_property
+    @property
     def failure_word(self) -> str:
         """What tells the log line of a failed job from others: as the contract says, else the `message` of a JSON line,
         else its first word.
@@ -196,7 +195,7 @@ class Service(Frozen):
             return str(said["message"])
         return next(iter(self.failure_line.split()), "")
 
-    @cached_property
+    @property
     def kpis(self) -> dict[str, Metric]:
         """Rows of the catalogue as `contract.kpi` has them."""
         found = dict[str, Metric]()
@@ -205,6 +204,12 @@ class Service(Frozen):
             said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
             found[id] = row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
         return found
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """HTTP method of each of the API's routes."""
+        contract = self.contract
+        return {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
 
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None where there is none."""

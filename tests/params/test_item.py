@@ -94,6 +94,13 @@ def test_tokens_that_are_not_told_are_absent_and_not_zero(usage: object, told: o
     assert own({"job_id": "j", "token_usage": usage}, Contract()).get("token_usage") == told
 
 
+def test_a_copy_forgets_what_was_computed_of_the_original() -> None:
+    table = Contract().table
+    assert table.meanings["FAILED"] == "FAILED"
+    other = table.model_copy(update={"failed": ("BAD",), "error": "why"})
+    assert (other.meanings.get("FAILED"), other.meanings["BAD"], dict(other.named)["error"]) == (None, "FAILED", "why")
+
+
 def test_the_key_of_a_result() -> None:
     bare = Contract.model_validate({"table": {"result_key": ""}})
     assert result_key({"job_id": "j", "status": "COMPLETED"}, bare) == "results/j.json"

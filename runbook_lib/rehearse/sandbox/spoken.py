@@ -36,7 +36,9 @@ def environment(params: Params, function: str) -> str:
 
 def kpis(params: Params, function: str) -> list[list[Any]]:
     """Namespace, name, and dimensions of the metrics that a function writes, in a fixed order."""
-    found = [address(params.metric(id), params) for id in _KPIS.get(function, ())]
+    silent = ("input_tokens", "output_tokens") if params.service.contract.tokens.told_by == "none" else ()
+    ids = [id for id in _KPIS.get(function, ()) if id not in silent]
+    found = [address(params.metric(id), params) for id in ids]
     return [[one["Namespace"], one["MetricName"], _pairs(one["Dimensions"])] for one in found]
 
 

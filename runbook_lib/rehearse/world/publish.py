@@ -276,18 +276,24 @@ def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
     group = params.name("access_log")
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
-    routes = params.service.api.routes
-    paths = {"submit": routes.submit, "sync": routes.sync}
+    paths = submitted(params)
     for part in _parts(sorted(answers), EVENTS_A_CALL):
         events = [{"timestamp": int(one.at * 1000), "message": access_line(one, paths)} for one in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
     return len(answers)
 
 
-def access_line(answer: Answer, paths: dict[str, str]) -> str:
+def submitted(params: Params) -> dict[str, tuple[str, str]]:
+    """Method and path of the two routes that take submissions."""
+    routes, methods = params.service.api.routes, params.service.methods
+    return {name: (methods[name], getattr(routes, name)) for name in ("submit", "sync")}
+
+
+def access_line(answer: Answer, paths: dict[str, tuple[str, str]]) -> str:
     """One line of the access log, with the fields of `$context` that the inventory wants."""
     at = int(answer.at * 1000)
-    said = {"request_id": f"{at:x}", "time": at, "method": "POST", "path": paths[answer.path]}
+    method, path = paths[answer.path]
+    said = {"request_id": f"{at:x}", "time": at, "method": method, "path": path}
     return json.dumps(
         {**said, "status": answer.status, "response_type": answer.kind or "-", "user_agent": answer.client}
     )

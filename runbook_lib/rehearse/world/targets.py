@@ -102,9 +102,11 @@ def _kpi_targets(params: Params) -> Iterator[Target]:
     """The business metrics: under `kpi_namespace` by service, or as `contract.kpi` has them."""
     service = params.service
     known = {name: params.name(name) for name in service.names if params.named(name)} | {"env": params.env}
+    known |= {"kpi_namespace": filled(service.kpi_namespace, known), "kpi_service": filled(service.kpi_service, known)}
+    known |= {"stage": service.api.stage}
     for key, name, unit in _KPI:
         own = service.contract.kpi.get(key, Kpi())
-        pairs = own.dimensions or {"service": service.kpi_service}
+        pairs = own.dimensions or {"service": "{kpi_service}"}
         dimensions = tuple((one, filled(text, known)) for one, text in pairs.items())
         yield Target(key, filled(own.namespace or service.kpi_namespace, known), own.metric or name, unit, dimensions)
 
@@ -112,9 +114,9 @@ def _kpi_targets(params: Params) -> Iterator[Target]:
 def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
     api = params.service.api
     routes = {
-        "sync": ("POST", api.routes.sync),
-        "submit": ("POST", api.routes.submit),
-        "status": ("GET", api.routes.status),
+        "sync": (params.service.contract.sync.method, api.routes.sync),
+        "submit": (params.service.contract.submit.method, api.routes.submit),
+        "status": (params.service.contract.status.method, api.routes.status),
     }
     for route, (method, path) in routes.items():
         if api.kind == "rest":

@@ -26,9 +26,11 @@ from runbook_lib.base.window import Window
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.jobs.census import take
 from runbook_lib.observe.jobs.segment import Segment
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.load import Params, load_file, params_dir
-from runbook_lib.rehearse.sandbox.spoken import environment
+from runbook_lib.rehearse.sandbox.spoken import environment, failed_jobs
+from runbook_lib.rehearse.world.targets import targets
 from tests.contracts import REAL_SERVICE, contracts
 from tests.rehearse.sandbox.test_handlers import CREATED, ENV, Backend
 
@@ -121,8 +123,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(contracts())
 def test_any_contract_is_spoken_and_understood(contract: Contract) -> None:
     with mock_aws():
@@ -181,3 +184,42 @@ def test_a_contract_that_does_not_fit_is_named_by_its_key(told: dict[str, Any], 
 def test_a_functions_variables_fit_into_lambdas(contract: Contract, function: str) -> None:
     """4 kB in all (AWS Lambda Developer Guide, quotas), some hundred of which are the names of resources."""
     assert len(environment(with_contract(contract), function)) < 3000
+
+
+KPIS = {
+    "jobs_created": {"namespace": "orders_{env}", "metric": "Made", "dimensions": {"env": "{env}", "fn": "{submit}"}},
+    "jobs_failed": {"metric": "Broken", "dimensions": {"service": "{kpi_service}"}},
+    "input_tokens": {"dimensions": {}},
+}
+
+
+def test_who_publishes_a_metric_and_who_asks_for_it_name_one_place() -> None:
+    """The world, the handlers' logs and the metric filter, each against the runbook's own address."""
+    params = with_contract(
+        Contract.model_validate({"kpi": KPIS, "submit": {"method": "PUT"}, "sync": {"method": "PUT"}})
+    )
+    asked = {id: address(params.metric(id), params) for id in ("jobs_created", "jobs_failed", "async_requests")}
+    assert asked["jobs_created"] == {
+        "Namespace": "orders_prod",
+        "MetricName": "Made",
+        "Dimensions": [{"Name": "env", "Value": "prod"}, {"Name": "fn", "Value": params.name("submit")}],
+    }
+    made = {(one.signal, *sorted(one.dimensions)): one for one in targets(params)}
+    for id in ("jobs_created", "jobs_failed"):
+        one = next(each for each in made.values() if each.signal == id)
+        where = {"Namespace": one.namespace, "MetricName": one.name}
+        assert where == {key: asked[id][key] for key in where}
+        assert sorted(one.dimensions) == [(each["Name"], each["Value"]) for each in asked[id]["Dimensions"]]
+    by_route = tuple(sorted((each["Name"], each["Value"]) for each in asked["async_requests"]["Dimensions"]))
+    assert ("Method", "PUT") in by_route and ("submit_count", *by_route) in made
+    filtered = failed_jobs(params)["MetricTransformations"][0]
+    assert (filtered["MetricNamespace"], filtered["MetricName"]) == (params.service.kpi_namespace, "Broken")
+    assert json.loads(environment(params, "submit"))["kpi"] == [
+        ["orders_prod", "Made", {"env": "prod", "fn": params.name("submit")}]
+    ]
+
+
+def test_tokens_that_nobody_tells_are_not_published_either() -> None:
+    silent = with_contract(Contract.model_validate({"tokens": {"told_by": "none"}}))
+    assert len(json.loads(environment(silent, "worker"))["kpi"]) == 1
+    assert len(json.loads(environment(PRODUCTION, "worker"))["kpi"]) == 3

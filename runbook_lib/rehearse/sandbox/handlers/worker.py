@@ -49,7 +49,7 @@ def used(counts: list[int]) -> dict[str, Any]:
 def kpi(at: float, *values: int) -> None:
     """Metrics in CloudWatch's embedded format: a line for each namespace and its dimensions."""
     lines: dict[str, dict[str, Any]] = {}
-    for (space, name, dimensions), value in zip(C["kpi"], values, strict=True):
+    for (space, name, dimensions), value in zip(C["kpi"], values, strict=False):
         place = {"Namespace": space, "Dimensions": [list(dimensions)], "Metrics": []}
         aws = {"Timestamp": int(at * 1000), "CloudWatchMetrics": [place]}
         line = lines.setdefault(json.dumps([space, dimensions]), {"_aws": aws, **dimensions})
