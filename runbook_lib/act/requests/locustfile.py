@@ -115,7 +115,7 @@ def filled(request: dict[str, Any], job_id: str = "") -> dict[str, Any]:
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
     text = json.dumps(request)
     for name, value in (("uuid", str(uuid.uuid4())), ("now", now), ("job_id", job_id)):
-        text = text.replace(PLACE % name, value)
+        text = text.replace(PLACE % name, json.dumps(value)[1:-1])
     return dict(json.loads(text))
 
 
