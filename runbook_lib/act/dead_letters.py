@@ -17,6 +17,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
+from runbook_lib.params import item
 from runbook_lib.params.load import Params
 
 
@@ -82,7 +83,9 @@ def _chosen(
     aws: Aws, params: Params, batch: list[dict[str, Any]], jobs: Collection[str], done: Redriven
 ) -> list[tuple[str, dict[str, Any], str | None]]:
     """Job, message and the job's status of those to be sent."""
-    named = [(job_of(one["Body"]), one) for one in batch]
+    contract = params.service.contract
+    skipped = {item.status(word, contract) for word in params.service.worker_skips}
+    named = [(job_of(one["Body"], contract.message.job_id), one) for one in batch]
     known = statuses(aws.client("dynamodb"), params, [job for job, _ in named if job])
     chosen = []
     for job, one in named:
@@ -92,7 +95,7 @@ def _chosen(
             done.others.append(job)
         elif known.get(job) == "COMPLETED":
             done.completed.append(job)
-        elif known.get(job) in params.service.worker_skips:
+        elif known.get(job) in skipped:
             done.skipped.append(job)
         else:
             chosen.append((job, one, known.get(job)))

@@ -15,10 +15,14 @@ from typing import Any
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.json_body import filled_body
+from runbook_lib.base.tagged import plain, tagged
 from runbook_lib.base.waiting import steady, until
+from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.observe.jobs.dlq import job_of
 from runbook_lib.observe.names import alarm_name
+from runbook_lib.params import item
 from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"
@@ -87,11 +91,14 @@ class _Probe:
 
     def __init__(self, aws: Aws, guard: Guard, params: Params, wait_s: float, out: Callable[[str], None]) -> None:
         self.aws, self.guard, self.params, self.wait_s, self.out = aws, guard, params, wait_s, out
-        self.sqs, self.job = aws.client("sqs"), str(uuid.uuid4())
+        self.sqs, self.contract = aws.client("sqs"), params.service.contract
+        of_id = self.contract.probe.arrives_in == self.contract.table.job_id
+        self.job = (self.contract.probe.prefix if of_id else "") + str(uuid.uuid4())
         urls = (self.sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in ("dlq", "queue"))
         self.dlq, self.queue = urls
-        payload = {"application_id": "probe", "idempotency_key": f"probe-{self.job}"}
-        self.body = json.dumps({"job_id": self.job, "payload": payload})
+        said = {"job_id": self.job, "uuid": str(uuid.uuid4()), "now": iso(guard.now), "probe": self.job}
+        self.body = json.dumps(filled_body(self.contract.message.body, said))
+        self.key = {self.contract.table.job_id: {"S": self.job}}
 
     def travel(self) -> Trip:
         waiting, name = self._depth(), self.params.name("dlq")
@@ -156,7 +163,7 @@ class _Probe:
             before={"item": True},
             after={"item": False},
             undo="none is needed: it was a probe's",
-            do=lambda: self.aws.client("dynamodb").delete_item(TableName=table, Key={"job_id": {"S": self.job}}),
+            do=lambda: self.aws.client("dynamodb").delete_item(TableName=table, Key=self.key),
             read_back=lambda: {"item": bool(self._item())},
             raises=False,
         )
@@ -169,7 +176,7 @@ class _Probe:
         def look() -> bool:
             answer = self.sqs.receive_message(QueueUrl=self.dlq, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
-                if job_of(message["Body"]) == self.job:
+                if job_of(message["Body"], self.contract.message.job_id) == self.job:
                     act(message)
                     done.append(self.job)
                 else:
@@ -191,21 +198,21 @@ class _Probe:
     def _remember(self) -> None:
         """The job's item, marked as a probe, as the submit Lambda would have made it."""
         now = self.guard.now
-        item = {
+        job = {
             "job_id": self.job,
             "status": "PENDING",
             "created_at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "idempotency_key": f"probe-{self.job}",
-            "source": "probe:dlq",
+            "source": f"{item.PROBE}dlq",
+            "ttl": int(now.timestamp()) + self.params.service.job_ttl_s,
         }
-        values = {key: {"S": value} for key, value in item.items()}
-        expires = {"ttl": {"N": str(int(now.timestamp()) + self.params.service.job_ttl_s)}}
-        self.aws.client("dynamodb").put_item(TableName=self.params.name("table"), Item={**values, **expires})
+        stored = item.marked(item.stored(job, self.contract), "dlq", self.contract)
+        self.aws.client("dynamodb").put_item(TableName=self.params.name("table"), Item=tagged(stored))
 
     def _item(self) -> dict[str, Any]:
-        key = {"job_id": {"S": self.job}}
-        answer = self.aws.client("dynamodb").get_item(TableName=self.params.name("table"), Key=key, ConsistentRead=True)
-        return dict(answer.get("Item", {}))
+        table = self.params.name("table")
+        answer = self.aws.client("dynamodb").get_item(TableName=table, Key=self.key, ConsistentRead=True)
+        return item.own(plain(answer.get("Item", {})), self.contract)
 
     def _depth(self) -> int:
         answer = self.sqs.get_queue_attributes(QueueUrl=self.dlq, AttributeNames=[_VISIBLE])
@@ -221,7 +228,7 @@ class _Probe:
         return str(found[0]["StateValue"]) if found else None
 
     def _status(self) -> str:
-        return str(self._item().get("status", {}).get("S", ""))
+        return str(self._item().get("status", ""))
 
     def _until(self, holds: Callable[[], bool], what: str) -> bool:
         return until(

@@ -27,7 +27,6 @@ from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.params.metrics import metric
 
 ENVS = ("dev", "staging")
 METRIC = "jobs_failed"
@@ -171,7 +170,7 @@ def _counted(aws: Any, params: Params, at: Any) -> float:
 
     minute = at.replace(second=0, microsecond=0)
     answer = aws.client("cloudwatch").get_metric_statistics(
-        **address(metric(METRIC), params),
+        **address(params.metric(METRIC), params),
         StartTime=minute,
         EndTime=minute + dt.timedelta(minutes=2),
         Period=60,

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.tagged import plain
 from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.names import alarm_name
+from runbook_lib.params import item
 from runbook_lib.params.load import Params
 
 MINUTE = dt.timedelta(minutes=1)
@@ -81,16 +83,18 @@ def unfinished(dynamodb: Any, params: Params, since: dt.datetime, until: dt.date
     Raises:
         AwsError: DynamoDB refused or did not answer.
     """
-    names = {f"#{name}": name for name in ("job_id", "status", "created_at", "source")}
+    contract = params.service.contract
+    names = item.projected(("job_id", "status", "created_at", "source"), contract)
+    under_way = (*contract.table.pending, *contract.table.running)
+    open_words = {f":s{place}": {"S": word} for place, word in enumerate(under_way)}
     request: dict[str, Any] = {
         "TableName": params.name("table"),
-        "FilterExpression": "#status IN (:pending, :processing) AND #created_at >= :low",
+        "FilterExpression": f"#status IN ({', '.join(open_words)}) AND #created_at >= :low",
         "ProjectionExpression": ", ".join(names),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {
-            ":pending": {"S": "PENDING"},
-            ":processing": {"S": "PROCESSING"},
-            ":low": {"S": f"{since:%Y-%m-%dT%H:%M:%S}"},
+            **open_words,
+            ":low": item.bounds(since, since, contract)[0],
         },
         "Limit": params.policy.census_page_size,
     }
@@ -98,18 +102,18 @@ def unfinished(dynamodb: Any, params: Params, since: dt.datetime, until: dt.date
     with aws_errors(f"looking for jobs under way in {params.name('table')} (dynamodb:Scan)"):
         while True:
             page = dynamodb.scan(**request)
-            found += [one for item in page.get("Items", []) if (one := _open(item)) is not None]
+            jobs = (item.own(plain(each), contract) for each in page.get("Items", []))
+            found += [one for job in jobs if (one := _open(job)) is not None]
             if "LastEvaluatedKey" not in page:
                 break
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
     return sorted((one for one in found if since <= one.created_at < until), key=lambda one: one.created_at)
 
 
-def _open(item: dict[str, Any]) -> Open | None:
-    text = {name: str(value.get("S", "")) for name, value in item.items()}
+def _open(job: dict[str, Any]) -> Open | None:
     try:
-        created = parse(text["created_at"])
+        created = parse(str(job["created_at"]))
     except (KeyError, ValueError):
         return None
-    probe = text.get("source", "").startswith("probe")
-    return Open(job_id=text.get("job_id", ""), status=text.get("status", ""), created_at=created, probe=probe)
+    id, status = str(job.get("job_id", "")), str(job.get("status", ""))
+    return Open(job_id=id, status=status, created_at=created, probe=item.is_probe(job))

@@ -40,7 +40,10 @@ KINDS = (
     *("table", "topic", "worker"),
 )
 """Kinds of resources in inventory.yaml; a test holds them against what the inventory can ask for."""
-_OF_SERVICE = ("env", "stage", "route_sync", "route_submit", "route_status", "kpi_namespace", "kpi_service")
+_OF_SERVICE = (
+    *("env", "stage", "route_sync", "route_submit", "route_status", "method_sync", "method_submit", "method_status"),
+    *("kpi_namespace", "kpi_service"),
+)
 """Fields of a metric's templates beside the names of resources (`observe/metrics/catalogue.py`)."""
 
 
@@ -118,6 +121,8 @@ def _templates_of_service(params: Params) -> Iterator[Template]:
             yield f"traffic.{key}", text, ("env",)
     for id, metric in params.service.metrics.items():
         yield from _templates(f"metrics.{id}", metric, params)
+    for id, metric in params.service.kpis.items():
+        yield from _templates(f"contract.kpi.{id}", metric, params)
 
 
 def _templates_of_policy(params: Params) -> Iterator[Template]:

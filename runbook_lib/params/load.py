@@ -136,7 +136,7 @@ class Params(Frozen):
     @property
     def metrics(self) -> dict[str, Metric]:
         """Every metric that can be asked for: the catalogue, `service.yaml`'s own, and those that measures describe."""
-        return {**METRICS, **self.service.metrics, **self.policy.described}
+        return {**METRICS, **self.service.kpis, **self.service.metrics, **self.policy.described}
 
     def metric(self, id: str) -> Metric:
         """The metric called `id`.
@@ -144,7 +144,7 @@ class Params(Frozen):
         Raises:
             UsageError: there is none of that name.
         """
-        found = METRICS.get(id) or self.metrics.get(id)
+        found = self.service.kpis.get(id) or METRICS.get(id) or self.metrics.get(id)
         if found is None:
             raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
         return found

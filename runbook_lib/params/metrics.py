@@ -27,8 +27,8 @@ class Metric(Frozen):
     """One CloudWatch metric.
 
     The values of `dimensions` are templates: their `{field}`s are the resource names of `service.yaml`, and `env`,
-    `stage`, `route_submit`, `route_status`, `route_sync`, `kpi_namespace` and `kpi_service`. `http_name` and
-    `http_dimensions` replace name and dimensions where the API in front is an HTTP API.
+    `stage`, `route_submit`, `route_status`, `route_sync`, the same with `method_`, `kpi_namespace` and `kpi_service`.
+    `http_name` and `http_dimensions` replace name and dimensions where the API in front is an HTTP API.
     """
 
     title: str = ""

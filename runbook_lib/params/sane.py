@@ -19,11 +19,13 @@ from runbook_lib.params.cross_check import placed
 from runbook_lib.params.measures import Measure, metric_id
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.sentence import ID, ID_EXPECTED, one_line, shown
+from runbook_lib.params.service import JOB
 
 if TYPE_CHECKING:
     from runbook_lib.params.alarms import Alarm
     from runbook_lib.params.load import Params
     from runbook_lib.params.policy import Policy
+    from runbook_lib.params.service import Service
 
 GAUGE_PERIOD_S = 300
 """So often a level is asked for (`observe/evidence/questions.py`)."""
@@ -74,14 +76,26 @@ def _service(params: Params) -> Iterator[Said]:
         )
     if service.poll_every_s > service.job_deadline_s:
         yield "poll_every_s", service.poll_every_s, f"nobody polls within job_deadline_s {service.job_deadline_s}"
-    for id, metric in service.metrics.items():
-        yield from cloudwatch_names.check(f"metrics.{id}", metric)
     for key, wrong in (
         ("kpi_namespace", cloudwatch_names.namespace(service.kpi_namespace)),
         ("kpi_service", cloudwatch_names.dimension_value(service.kpi_service)),
     ):
         if wrong:
             yield key, shown(getattr(service, key)), wrong
+    for key, metric in _own_metrics(service):
+        yield from cloudwatch_names.check(key, metric)
+    yield from _routes(service)
+    for name, field in service.api.access_log_fields.model_dump().items():
+        if not re.fullmatch(r"[A-Za-z_][\w.-]*", field):
+            yield f"api.access_log_fields.{name}", repr(field), "expects the key of a JSON line"
+
+
+def _own_metrics(service: Service) -> Iterator[tuple[str, Metric]]:
+    yield from ((f"metrics.{id}", metric) for id, metric in service.metrics.items())
+    yield from ((f"contract.kpi.{id}", metric) for id, metric in service.kpis.items())
+
+
+def _routes(service: Service) -> Iterator[Said]:
     routes = service.api.routes
     for name, path in (("submit", routes.submit), ("status", routes.status)):
         if path == routes.sync:
@@ -89,12 +103,10 @@ def _service(params: Params) -> Iterator[Said]:
     for name, path in routes.model_dump().items():
         if not re.fullmatch(r"/\S*[^\s/]", path):
             yield f"api.routes.{name}", repr(path), "a path begins with / and ends with its last part, without spaces"
-        known = ("job_id",) if name == "status" else ()
-        if wrong := fault(path, known):
+        if name == "status" and path.count("{") == 1 and JOB.search(path):
+            continue
+        if wrong := fault(path, ("job_id",) if name == "status" else ()):
             yield f"api.routes.{name}", repr(path), wrong
-    for name, field in service.api.access_log_fields.model_dump().items():
-        if not re.fullmatch(r"[A-Za-z_][\w.-]*", field):
-            yield f"api.access_log_fields.{name}", repr(field), "expects the key of a JSON line"
 
 
 def _gates(params: Params) -> Iterator[Said]:

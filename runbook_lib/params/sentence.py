@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from runbook_lib.base.json_body import PATH
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.yaml_file import line_of, unquoted
 
@@ -58,6 +59,9 @@ _FORMS = {
     r"^[a-z]{2}(-[a-z]+)+-\d$": "a region such as us-east-1",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits and . _ -, beginning with a letter or a digit",
     r"^#[0-9A-Fa-f]{6}$": "a colour such as #1f77b4",
+    PATH: "a path of names with dots between them, such as data.job_id or $.data.job_id",
+    r"^$|" + PATH: "a path of names with dots between them, such as data.job_id, or nothing",
+    r"^$|^/\S*$": "a path that begins with /, or nothing",
 }
 """Form of a text to what it is in words."""
 _SHOWN = 80

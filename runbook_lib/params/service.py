@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Literal, get_args
+from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import filled
 from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.contract import Contract
 from runbook_lib.params.metrics import METRICS, Metric
 
 Environment = Literal["dev", "staging", "prod"]
@@ -32,12 +37,21 @@ def _name(value: object) -> object:
 Name = Annotated[str | dict[Environment, str], BeforeValidator(_name)]
 
 
+JOB = re.compile(r"\{([A-Za-z_]\w*)\}")
+"""The part of a path in which the job's id stands, as the API calls it: `{job_id}`, `{jobId}`."""
+
+
 class Routes(Frozen):
-    """Paths of the API, and the HTTP method of each."""
+    """Paths of the API."""
 
     sync: str
     submit: str
     status: str
+    """With the job's id in it, as the API itself calls that part: `{job_id}`, `{id}`."""
+
+    def status_of(self, job_id: str) -> str:
+        """Path of the status of a job."""
+        return JOB.sub(lambda _: quote(job_id, safe=""), self.status)
 
 
 class AccessLogFields(Frozen):
@@ -152,6 +166,8 @@ class Service(Frozen):
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(default_factory=dict)
     """Metrics of the service's own, beside those of the catalogue (`params/metrics.yaml`)."""
+    contract: Contract = Contract()
+    """How the service is spoken to: its requests and answers, its table's words, the marks of probes."""
     sizes: Sizes
     archive: Keeping = Keeping()
 
@@ -160,7 +176,40 @@ class Service(Frozen):
         known = sorted(self.metrics.keys() & METRICS.keys())
         if known:
             raise ValueError(f"metrics: '{known[0]}' is in the catalogue already; give yours another name")
+        if strange := sorted(self.contract.kpi.keys() - METRICS.keys()):
+            raise ValueError(f"contract.kpi: the catalogue has no '{strange[0]}'; {hint(strange[0], METRICS)}")
         return self
+
+    @property
+    def failure_word(self) -> str:
+        """What tells the log line of a failed job from others: as the contract says, else the `message` of a JSON line,
+        else its first word.
+        """
+        if self.contract.failure_word:
+            return self.contract.failure_word
+        try:
+            said = json.loads(self.failure_line)
+        except ValueError:
+            said = None
+        if isinstance(said, dict) and isinstance(said.get("message"), str) and said["message"]:
+            return str(said["message"])
+        return next(iter(self.failure_line.split()), "")
+
+    @property
+    def kpis(self) -> dict[str, Metric]:
+        """Rows of the catalogue as `contract.kpi` has them."""
+        found = dict[str, Metric]()
+        for id, one in self.contract.kpi.items():
+            row = METRICS[id]
+            said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
+            found[id] = row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
+        return found
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """HTTP method of each of the API's routes."""
+        contract = self.contract
+        return {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
 
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None where there is none."""

@@ -15,6 +15,8 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs import logs
+from runbook_lib.observe.jobs.behind import Behind
+from runbook_lib.params.contract import Contract
 from runbook_lib.run.run import Run
 from runbook_lib.show.bars import bars
 from runbook_lib.show.checks import checks_table
@@ -26,16 +28,22 @@ from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
 FUNCTIONS = ("submit", "worker", "status", "sync")
-EXPECTED = {
-    "submit": "202 and a job",
-    "duplicate": "200, the same job",
-    "invalid": "400",
-    "poll": "COMPLETED in time",
-    "download": "200, this job's report",
-    "unknown": "404",
-    "sync": "200, or 504 as in production",
-}
-"""What each step of the smoke test must see."""
+
+
+def expected(contract: Contract) -> dict[str, str]:
+    """What each step of the smoke test must see."""
+    submit, unknown = contract.submit, contract.status.unknown
+    not_asked = "not asked"
+    return {
+        "submit": f"{submit.accepted.told()} and a job",
+        "mark": f"'{contract.probe.arrives_in}' begins with '{contract.probe.prefix}'",
+        "duplicate": f"{submit.repeated.told()}, the same job" if submit.repeated else not_asked,
+        "invalid": submit.refused.told(),
+        "poll": "COMPLETED in time",
+        "download": "this job's report",
+        "unknown": unknown.told() if unknown else not_asked,
+        "sync": " or ".join(map(str, contract.sync.codes)) + ", as ever",
+    }
 
 
 class DeployDev(Step):
@@ -90,16 +98,19 @@ class DeployDev(Step):
                 deadline_s=max(LEAST_WAIT_S, params.service.job_deadline_s * params.time_scale),
                 poll_s=max(0.05, params.service.poll_every_s * params.time_scale),
                 routes=params.service.api.routes,
+                contract=params.service.contract,
+                behind=Behind(self.run.aws, params),
             )
         except AwsError as error:
             return self.note(check("smoke.submit", "submit", False, str(error)), caption="Smoke test")
+        wanted = expected(params.service.contract)
         found = [
             check(
                 f"smoke.{step.id}",
                 _title(step.name),
                 step.ok,
                 f"{step.name}: {step.detail}",
-                expected=EXPECTED[step.id],
+                expected=wanted[step.id],
                 found=step.detail,
                 seconds=round(step.seconds, 2),
             )

@@ -87,7 +87,7 @@ def send(aws: EmbeddedAws, file: Path) -> Callable[..., str]:
 def bodies(aws: EmbeddedAws, file: Path, queue: str) -> list[str]:
     """Jobs of the messages of a queue; they are hidden then."""
     found = [one for batch in dlq.waiting(aws.client("sqs"), url(aws, file, queue), 0) for one in batch]
-    return sorted(str(dlq.job_of(one["Body"])) for one in found)
+    return sorted(str(dlq.job_of(one["Body"], "job_id")) for one in found)
 
 
 def test_listing_hides_nothing_and_shows_no_secret(aws: EmbeddedAws, file: Path, send: Any) -> None:

@@ -18,15 +18,20 @@ from pydantic import Field
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.json_body import filled_body, parts
 from runbook_lib.base.ports import LOOPBACK, free_port
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.judge.planning.load import Met
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.contract import JOB, Answers, Contract
+from runbook_lib.params.service import JOB as JOB_IN_PATH
 from runbook_lib.params.service import Routes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PARENT = "RUNBOOK_PARENT"
 """As in `locustfile.py`, which is never imported here; a test holds them together."""
+PLACE = "@@%s@@"
+"""As in `locustfile.py`, too."""
 PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
 _MARGIN_S = 60.0
@@ -106,6 +111,7 @@ def run_load(
     probe: str,
     poll_s: float,
     max_polls: int,
+    contract: Contract | None = None,
     out: Callable[[str], None] | None = None,
 ) -> Loaded:
     """Runs the test to its end, live.
@@ -114,6 +120,7 @@ def run_load(
         host: address of the API's stage.
         probe: marks the jobs, so that no users' figure counts them.
         poll_s, max_polls: how the client polls, and when it gives up.
+        contract: how the service is spoken to; default: that of `service.yaml` as delivered.
         out: is given progress, a line at a time.
 
     Raises:
@@ -125,11 +132,9 @@ def run_load(
             "statistics": str(folder / "load.csv"),
             "users": plan.users,
             "warm_up": plan.warm_up,
-            "probe": probe,
             "poll_s": poll_s,
             "max_polls": max_polls,
-            "submit": routes.submit,
-            "status": routes.status,
+            **spoken(contract or Contract(), routes, probe),
         }
         began = time.time()
         argv = [*PROGRAM, *arguments(plan, host.rstrip("/"), folder, what)]
@@ -144,6 +149,34 @@ def run_load(
         statistics = csv.read_bytes() if csv.is_file() else b""
         report = without_secrets(page.read_text(encoding="utf-8")) if page.is_file() else ""
         return Loaded(tuple(Met.model_validate(one) for one in found), began, seconds, statistics, report)
+
+
+def spoken(contract: Contract, routes: Routes, probe: str) -> dict[str, Any]:
+    """The contract as `locustfile.py` reads it, JSON-able: requests with marks for what it fills in, and answers."""
+    said = {**{name: PLACE % name for name in JOB}, "probe": probe}
+    submit, status, result = contract.submit, contract.status, contract.result
+
+    def request(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        return {"method": method, "url": path, "headers": filled_body({**headers, **contract.probe.headers}, said)}
+
+    def answers(of: Answers) -> dict[str, Any]:
+        where = [[parts(path), list(values)] for path, values in of.where.items()]
+        return {"codes": list(of.codes), "where": where, "told": of.told()}
+
+    sent = request(submit.method, routes.submit, submit.headers)
+    return {
+        "submit": {**sent, "json": filled_body(submit.valid, said)},
+        "warm": {**sent, "json": filled_body(submit.invalid, said)},
+        "accepted": answers(submit.accepted),
+        "job_id": parts(submit.job_id),
+        "status": request(status.method, JOB_IN_PATH.sub(PLACE % "job_id", routes.status), status.headers),
+        "states": [[state, answers(one)] for state, one in status.states()],
+        "told": status.told(),
+        "told_by": status.told_by,
+        "link": parts(result.link),
+        "result": result.path if result.fetched == "route" else "",
+        "named": bool(result.job_id),
+    }
 
 
 def without_secrets(report: str) -> str:

@@ -26,6 +26,11 @@ UNSENT: list[dict[str, Any]] = []
 ENVIRONMENT: list[Any] = []
 PARENT = "RUNBOOK_PARENT"
 """Environment variable with the process that began the test, where that is to be watched."""
+SUBMIT = "POST submit"
+"""What the statistics call a submission, whatever its method."""
+PLACE = "@@%s@@"
+"""What stands in a request of the plan for what is filled in here."""
+OUTCOMES = {"completed": "COMPLETED", "failed": "FAILED"}
 _QUITS_S = 5
 _WARM_TIMEOUT_S = 30
 
@@ -52,43 +57,86 @@ class Applicant(FastHttpUser):
             gevent.sleep(1)
 
     def _conversation(self, given: dict[str, Any], met: dict[str, Any]) -> None:
-        key, headers = f"load-{given['probe']}-{uuid.uuid4()}", {"X-Runbook-Probe": given["probe"]}
-        payload = {"application_id": key, "idempotency_key": key}
-        with self.client.post(
-            given["submit"], json=payload, headers=headers, name="POST submit", catch_response=True
-        ) as answer:
+        submit, met["accepted"] = filled(given["submit"]), False
+        with self.client.request(**submit, name=SUBMIT, catch_response=True) as answer:
             met["submit_s"], met["submit_status"] = time.time() - met["at"], answer.status_code
-            if answer.status_code != 202:
-                answer.failure(f"{answer.status_code}, expects 202")
+            body = body_of(answer)
+            if not fits(answer.status_code, body, given["accepted"]):
+                answer.failure(f"{answer.status_code}, expects {given['accepted']['told']}")
                 return
-            met["job_id"] = answer.json()["job_id"]
-        link = self._poll(given, headers, met)
+            answer.success()
+            met["accepted"], id = True, at(body, given["job_id"])
+            if id is None:
+                raise LookupError("accepted, without a job id")
+            met["job_id"] = str(id)
+        link = self._poll(given, met)
         if link:
             # The link is a secret for an hour: neither its name in the statistics nor a failure says anything of it.
             with self.client.get(link, name="GET report", catch_response=True) as got:
-                met["downloaded"] = got.status_code == 200 and met["job_id"] in (got.text or "")
+                met["downloaded"] = got.status_code == 200 and (not given["named"] or met["job_id"] in (got.text or ""))
                 if not met["downloaded"]:
                     got.failure(f"{got.status_code}, expects 200 and this job's report")
 
-    def _poll(self, given: dict[str, Any], headers: dict[str, str], met: dict[str, Any]) -> str:
+    def _poll(self, given: dict[str, Any], met: dict[str, Any]) -> str:
         """The link to the report; empty if there is none."""
-        path = given["status"].replace("{job_id}", met["job_id"])
+        ask = filled(given["status"], met["job_id"])
+        route = given["result"].replace("{job_id}", met["job_id"])
         for _ in range(given["max_polls"]):
             gevent.sleep(given["poll_s"])
             met["polls"] += 1
-            with self.client.get(path, headers=headers, name="GET status", catch_response=True) as answer:
-                if answer.status_code == 202:
+            with self.client.request(**ask, name="GET status", catch_response=True) as answer:
+                body = body_of(answer)
+                state = next((name for name, one in given["states"] if fits(answer.status_code, body, one)), None)
+                if state == "running":
                     answer.success()
+                    if given["told_by"] == "result" and route and self._there(route):
+                        met["outcome"] = OUTCOMES["completed"]
+                        return str(route)
                     continue
                 met["poll_status"] = answer.status_code
-                if answer.status_code != 200:
-                    answer.failure(f"{answer.status_code}, expects 202 or 200")
+                if state not in OUTCOMES:
+                    answer.failure(f"{answer.status_code}, expects {given['told']}")
                     return ""
-                body = answer.json()
-                met["outcome"] = body.get("status", "")
-                return str(body.get("result_url") or "")
+                answer.success()
+                met["outcome"] = OUTCOMES[state]
+                return str(route or at(body, given["link"]) or "") if state == "completed" else ""
         met["outcome"] = "gave up"
         return ""
+
+    def _there(self, route: str) -> bool:
+        """Whether the result's route has it; that it has not yet is no failure."""
+        with self.client.get(route, name="GET result", catch_response=True) as answer:
+            answer.success()
+            return bool(answer.status_code == 200)
+
+
+def filled(request: dict[str, Any], job_id: str = "") -> dict[str, Any]:
+    """A request of the plan, with a new UUID, the time and the job's id in their places."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    text = json.dumps(request)
+    for name, value in (("uuid", str(uuid.uuid4())), ("now", now), ("job_id", job_id)):
+        text = text.replace(PLACE % name, json.dumps(value)[1:-1])
+    return dict(json.loads(text))
+
+
+def body_of(answer: Any) -> Any:
+    """The JSON body of an answer; None: it has none."""
+    try:
+        return json.loads(answer.text or "")
+    except ValueError:
+        return None
+
+
+def at(body: Any, path: list[str]) -> Any:
+    """What stands at a path of names; None where nothing does."""
+    for name in path:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def fits(code: int, body: Any, wanted: dict[str, Any]) -> bool:
+    """Whether an answer is one of those: a code, and conditions as pairs of path and values."""
+    return code in wanted["codes"] and all(at(body, path) in values for path, values in wanted["where"])
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
@@ -98,7 +146,7 @@ def arguments(parser: Any, **_: Any) -> None:
 
 
 def plan(environment: Any) -> dict[str, Any]:
-    """out, statistics, users, warm_up, probe, poll_s, max_polls, submit, status: see `act.load.run_load`."""
+    """out, statistics, users, warm_up, poll_s, max_polls, and what `act.requests.load.spoken` says."""
     return dict(json.loads(environment.parsed_options.runbook_plan))
 
 
@@ -167,10 +215,8 @@ def begin(environment: Any, **_: Any) -> None:
 
     def one(_: int) -> None:
         with contextlib.suppress(requests.RequestException):
-            nobody = given["status"].replace("{job_id}", str(uuid.uuid4()))
-            headers = {"X-Runbook-Probe": given["probe"]}
-            requests.post(environment.host + given["submit"], json=[], headers=headers, timeout=_WARM_TIMEOUT_S)
-            requests.get(environment.host + nobody, headers=headers, timeout=_WARM_TIMEOUT_S)
+            for ask in (filled(given["warm"]), filled(given["status"], str(uuid.uuid4()))):
+                requests.request(**{**ask, "url": environment.host + ask["url"]}, timeout=_WARM_TIMEOUT_S)
 
     pool = gevent.pool.Pool(max(1, given["warm_up"]))
     pool.map(one, range(given["warm_up"]))
@@ -182,7 +228,7 @@ def tell(environment: Any, users: int) -> None:
     began = time.time()
     while True:
         gevent.sleep(1)
-        submitted = environment.stats.get("POST submit", "POST")
+        submitted = environment.stats.get(SUBMIT, plan(environment)["submit"]["method"])
         print(
             f"{time.time() - began:4.0f} s: {environment.runner.user_count} of {users} users here, "
             f"{submitted.num_requests - submitted.num_failures} jobs accepted, {len(DONE)} users done",

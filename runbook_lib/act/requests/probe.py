@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from runbook_lib.act.requests.smoke import Conversation, attempt
+from runbook_lib.act.requests.conversation import Behind, Conversation
+from runbook_lib.act.requests.smoke import attempt
+from runbook_lib.base.errors import Refused
+from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
 
 STEPS = ("submit", "poll", "download")
@@ -42,6 +45,8 @@ def probe(
     probe_id: str,
     deadline_s: float,
     poll_s: float,
+    contract: Contract | None = None,
+    behind: Behind | None = None,
     done: Callable[[Probe], object] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Probe]:
@@ -53,14 +58,25 @@ def probe(
         probe_id: goes into each job's `source`, by which the census leaves it out.
         deadline_s: seconds after which a client stops polling.
         poll_s: seconds between two polls.
+        contract: how the service is spoken to; default: that of `service.yaml` as delivered.
+        behind: the jobs table, where the first job's mark is looked up before the second is sent; None: nobody looks.
         done: told of each probe as it ends.
 
     Returns:
         One for each probe, in order of their ends. A bad answer or none is a probe that failed, never an error.
+
+    Raises:
+        Refused: the mark does not arrive, so that the users' figures would count the probes.
+        AwsError: the jobs table cannot be asked.
     """
+    proven = behind is None
+
+    def begun(number: int) -> tuple[Conversation, list[float], Probe | None]:
+        mark = f"{probe_id}-{number}"
+        return _submitted(Conversation(api_url, routes, mark, deadline_s, poll_s, contract=contract, behind=behind))
 
     def one(number: int) -> Probe:
-        return _followed(Conversation(api_url, routes, f"{probe_id}-{number}", deadline_s, poll_s))
+        return _followed(*begun(number))
 
     wait = 60 / per_minute
     at_once = max(1, min(count, int(deadline_s / wait) + 2))
@@ -71,7 +87,14 @@ def probe(
             for number in range(count):
                 if number:
                     sleep(wait)
-                pending.append(pool.submit(one, number + 1))
+                if proven:
+                    pending.append(pool.submit(one, number + 1))
+                    continue
+                first, taken, failed = begun(number + 1)
+                if failed is None:
+                    _prove(first)
+                    proven = True
+                pending.append(pool.submit(_followed, first, taken, failed))
             for future in as_completed(pending):
                 found.append(future.result())
                 done(found[-1])
@@ -82,9 +105,24 @@ def probe(
     return found
 
 
-def _followed(conversation: Conversation) -> Probe:
-    taken: list[float] = []
-    for name, act in zip(STEPS, (conversation.submit, conversation.poll, conversation.download), strict=True):
+def _submitted(conversation: Conversation) -> tuple[Conversation, list[float], Probe | None]:
+    """The conversation begun, seconds that it took, and what became of it where it ended there."""
+    step = attempt(STEPS[0], STEPS[0], conversation.submit)
+    failed = Probe("", False, STEPS[0], step.detail, step.seconds, step.seconds)
+    return conversation, [step.seconds], None if step.ok else failed
+
+
+def _prove(conversation: Conversation) -> None:
+    """Nothing that a probe shows counts before its mark has been seen where the users' figures look for it."""
+    step = attempt("mark", "mark", conversation.mark)
+    if not step.ok:
+        raise Refused(f"probe: one was sent, and nothing of it counts: {step.detail}")
+
+
+def _followed(conversation: Conversation, taken: list[float], failed: Probe | None) -> Probe:
+    if failed is not None:
+        return failed
+    for name, act in zip(STEPS[1:], (conversation.poll, conversation.download), strict=True):
         step = attempt(name, name, act)
         taken.append(step.seconds)
         if not step.ok:

@@ -32,6 +32,8 @@ class Met(Frozen):
     submit_s: float = 0.0
     submit_status: int = 0
     """HTTP; 0: no answer."""
+    accepted: bool | None = None
+    """The answer meant that a job was made; None, in older records: 202 did."""
     poll_status: int = 0
     """HTTP, of the last poll if that was not 202; 0: no answer, or never polled."""
     polls: int = 0
@@ -40,6 +42,11 @@ class Met(Frozen):
     waited_s: float = 0.0
     """From the beginning to the end of the conversation."""
     downloaded: bool = False
+
+    @property
+    def taken(self) -> bool:
+        """The submission was accepted."""
+        return self.submit_status == ACCEPTED if self.accepted is None else self.accepted
 
     @property
     def turned_away(self) -> bool:
@@ -57,6 +64,8 @@ class Job(Frozen):
     """As the worker says; in a rehearsal with the LLM's seconds in full."""
     stored: float | None = None
     """When its report was put into the bucket, by S3's own clock; None: it is not there."""
+    probe: bool = True
+    """Its item bears the mark of a probe, so that no figure of the users counts it."""
 
     @property
     def finished(self) -> bool:
@@ -102,7 +111,12 @@ def at_once(met: Sequence[Met]) -> int:
 
 
 def served(
-    met: Sequence[Met], users: int, submit: Gate, *, throttled: float | None = None, alpha: float = 0.05
+    met: Sequence[Met],
+    users: int,
+    submit: Gate,
+    *,
+    throttled: float | None = None,
+    alpha: float = 0.05,
 ) -> list[Check]:
     """Accepted, all at once, fast enough, not throttled, downloaded.
 
@@ -111,8 +125,8 @@ def served(
         throttled: throttles of the functions that CloudWatch counted meanwhile; None: it has no point (yet).
         alpha: of the one-sided bound of the quantile.
     """
-    accepted = sum(one.submit_status == ACCEPTED for one in met)
-    answers = Counter(one.submit_status for one in met if one.submit_status != ACCEPTED)
+    accepted = sum(one.taken for one in met)
+    answers = Counter(one.submit_status for one in met if not one.taken)
     others = ", ".join(f"{count} x {status or 'no answer'}" for status, count in sorted(answers.items()))
     missing = f", {users - len(met)} users left no word" if len(met) < users else ""
     peak = at_once(met)
@@ -123,7 +137,7 @@ def served(
             "load.accepted",
             "Every submission accepted",
             accepted == users,
-            f"{accepted} of {users} submissions were answered 202" + (f" ({others})" if others else "") + missing,
+            f"{accepted} of {users} submissions were accepted" + (f" ({others})" if others else "") + missing,
             expected=f"{users}",
             found=f"{accepted}",
         ),
@@ -191,7 +205,7 @@ def _unthrottled(met: Sequence[Met], throttled: float | None) -> Check:
 def none_lost(met: Sequence[Met], jobs: Mapping[str, Job]) -> Check:
     """Every accepted submission is a job of its own, COMPLETED in the table, with its report in the bucket."""
     ids = Counter(one.job_id for one in met if one.job_id)
-    nameless = sum(one.submit_status == ACCEPTED and not one.job_id for one in met)
+    nameless = sum(one.taken and not one.job_id for one in met)
     total = sum(ids.values()) + nameless
     wrong = [id for id in ids if id not in jobs or jobs[id].status != "COMPLETED" or jobs[id].stored is None]
     shared = sum(count - 1 for count in ids.values())

@@ -108,6 +108,8 @@ def tokens(seen: Answered) -> Tokens:
 
 def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
     """The tokens of all finished jobs: those that say nothing took as many as those that do, or as the KPIs count."""
+    if seen.params.service.contract.tokens.told_by == "none":
+        return Tokens(0.0, 0.0, unknown=True)
     told = done - segment.untold
     sums = [seen.sum(name, seen.whole) for name in ("input_tokens", "output_tokens")]
     more = _uncensused(seen) or 0

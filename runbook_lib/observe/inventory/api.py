@@ -38,8 +38,7 @@ def _route(spot: Spot) -> dict[str, Any]:
 def _metrics(place: Place) -> list[str]:
     """The routes of service.yaml that publish no metrics of their own at this step."""
     stage, params = stage_of(place), place.params
-    table = (("POST", params.service.api.routes.sync), ("POST", params.service.api.routes.submit))
-    wanted = [*table, ("GET", params.service.api.routes.status)]
+    wanted = [(method, getattr(params.service.api.routes, name)) for name, method in params.service.methods.items()]
     there = routes(place)
     return [
         f"{method} {path}"

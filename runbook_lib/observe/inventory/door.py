@@ -25,8 +25,6 @@ from runbook_lib.observe.inventory.rules import Said
 from runbook_lib.observe.traffic.routes import api_of, is_http, routes, stage_of
 from runbook_lib.params.load import Params
 
-METHODS = {"sync": "POST", "submit": "POST", "status": "GET"}
-
 
 def _path(params: Params, route: str) -> str:
     return str(getattr(params.service.api.routes, route))
@@ -112,7 +110,7 @@ def _plans(place: Place) -> tuple[DoorPlan, ...]:
                 routes={
                     name: _plan_throttle(own[key])
                     for name in ROUTES
-                    for key in (f"{_path(params, name)}/{METHODS[name]}",)
+                    for key in (f"{_path(params, name)}/{params.service.methods[name]}",)
                     if key in own
                 },
                 quota=quota.get("limit"),
@@ -131,7 +129,7 @@ def _keyed(place: Place) -> tuple[str, ...]:
     if is_http(place.params):
         return ()
     there = routes(place)
-    wanted = {name: there.get((METHODS[name], _path(place.params, name))) for name in ROUTES}
+    wanted = {name: there.get((place.params.service.methods[name], _path(place.params, name))) for name in ROUTES}
     return tuple(name for name, one in wanted.items() if one and one.get("apiKeyRequired"))
 
 
@@ -283,7 +281,7 @@ def read_limits(aws: Clients, params: Params) -> Limits:
     http = is_http(params)
     gateway = ("stage", *(f"route_{name}" for name in ROUTES))
     stage = seen(lambda: stage_of(place), {}, _STAGE, *gateway)
-    own = {name: route_throttle(stage, _path(params, name), METHODS[name], http=http) for name in ROUTES}
+    own = {name: route_throttle(stage, _path(params, name), params.service.methods[name], http=http) for name in ROUTES}
     reserved: dict[str, int | None] = {}
     for name in (*ROUTES, "worker"):
         id = "workers" if name == "worker" else f"lambda_{name}"

@@ -83,13 +83,16 @@ class Proof:
         )
 
 
-def prove(logs: Any, group: str, made: Mapping[str, Any], sample: str) -> Proof:
+def prove(logs: Any, group: str, made: Mapping[str, Any], sample: str, word: str = "") -> Proof:
     """Tries a filter (an item of DescribeMetricFilters) on `sample` and on the newest such line of the log group.
+
+    Args:
+        word: what tells such a line from others (`Service.failure_word`); empty: as the sample says.
 
     Raises:
         ClientError: CloudWatch Logs refused.
     """
-    newest = newest_like(logs, group, sample)
+    newest = newest_like(logs, group, sample, word)
     lines = [("the sample line", sample)]
     if newest is not None:
         lines.append(("the newest such line in the log", newest))
@@ -121,7 +124,7 @@ def marker(sample: str) -> str:
     return next(iter(sample.split()), "")
 
 
-def newest_like(logs: Any, group: str, sample: str) -> str | None:
+def newest_like(logs: Any, group: str, sample: str, word: str = "") -> str | None:
     """The newest line of a log group with the sample's marker; None: there is none, or no log group.
 
     Raises:
@@ -132,7 +135,7 @@ def newest_like(logs: Any, group: str, sample: str) -> str | None:
     except logs.exceptions.ResourceNotFoundException:
         return None
     last = max((one.get("lastEventTimestamp", 0) for one in streams["logStreams"]), default=0)
-    word = marker(sample)
+    word = word or marker(sample)
     if not last or not word:
         return None
     for back in BACK_S:

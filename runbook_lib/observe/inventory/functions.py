@@ -12,10 +12,6 @@ from runbook_lib.observe.inventory.failure_filter import Proof, prove
 from runbook_lib.observe.inventory.rules import Said
 from runbook_lib.observe.inventory.storage import functions
 from runbook_lib.observe.metrics.catalogue import address
-from runbook_lib.params.metrics import metric
-
-FAILED = "VPRJobFailed"
-"""What the worker logs for a job that it marks FAILED."""
 
 
 def _configuration(spot: Spot) -> dict[str, Any]:
@@ -176,11 +172,14 @@ def _filter(spot: Spot) -> dict[str, Any]:
     """The metric filter on the worker's log that counts failed jobs: by its metric, or else by its pattern."""
     group = f"/aws/lambda/{spot.name}"
     found = pages(spot.client("logs"), "describe_metric_filters", "metricFilters", logGroupName=group)
-    about = [one for one in found if FAILED in _metric_of(one) or FAILED in one.get("filterPattern", "")]
+    where, word = address(spot.params.metric("jobs_failed"), spot.params), spot.params.service.failure_word
+    metric = f"{where['Namespace']}/{where['MetricName']}"
+    about = [one for one in found if _metric_of(one) == metric or word in one.get("filterPattern", "")]
+    about = about or [one for one in found if where["MetricName"] in _metric_of(one)]
     if not about:
         raise Absent
-    about.sort(key=lambda one: FAILED not in _metric_of(one))
-    made: dict[str, Any] = about[0]
+    about.sort(key=lambda one: where["MetricName"] not in _metric_of(one))
+    made: dict[str, Any] = {**about[0], "_word": word}
     return made
 
 
@@ -191,9 +190,12 @@ def _metric_of(made: dict[str, Any]) -> str:
 
 def _proof(spot: Spot) -> tuple[Proof, dict[str, str]]:
     """The filter on the worker's own failure line, and the dimensions that the guard alarm watches."""
-    wanted = {one["Name"]: one["Value"] for one in address(metric("jobs_failed"), spot.params)["Dimensions"]}
+    wanted = {
+        one["Name"]: one["Value"] for one in address(spot.params.metric("jobs_failed"), spot.params)["Dimensions"]
+    }
     group = f"/aws/lambda/{spot.name}"
-    return prove(spot.client("logs"), group, _filter(spot), spot.params.service.failure_line), wanted
+    service = spot.params.service
+    return prove(spot.client("logs"), group, _filter(spot), service.failure_line, service.failure_word), wanted
 
 
 METRIC_FILTER = (
@@ -205,7 +207,7 @@ METRIC_FILTER = (
             "metric": _metric_of,
             "dimensions": lambda f: sorted(f["metricTransformations"][0].get("dimensions", {})),
             "pattern": lambda f: Said(
-                FAILED in f.get("filterPattern", ""), f"counts {f.get('filterPattern') or 'every line'}"
+                f["_word"] in f.get("filterPattern", ""), f"counts {f.get('filterPattern') or 'every line'}"
             ),
         },
     ),

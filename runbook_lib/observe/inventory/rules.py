@@ -16,7 +16,6 @@ from runbook_lib.judge.terms import Frozen, Verdict
 from runbook_lib.judge.words import setting
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
-from runbook_lib.params.metrics import metric
 
 StepName = Literal["baseline", "async", "migrate", "remove_temporary", "remove_sync"]
 STEPS: tuple[StepName, ...] = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
@@ -180,7 +179,7 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
         for phase in params.policy.phases.values()
         for earlier, later in zip((0.0, *(look.hours for look in phase.looks)), phase.looks, strict=False)
     ]
-    failed = address(metric("jobs_failed"), params)
+    failed = address(params.metric("jobs_failed"), params)
     return {
         **{key: value for key, value in service.model_dump().items() if isinstance(value, (int, float, str))},
         **{f"name.{key}": params.name(key) for key in service.names if params.named(key)},

@@ -11,10 +11,8 @@ from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, pages
 from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.rules import Inventory, Said
-from runbook_lib.observe.metrics.catalogue import dimensions
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import read_yaml
-from runbook_lib.params.metrics import metric
 
 _GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
 """Types whose physical id is no name; the name is looked at with the resource itself."""
@@ -300,7 +298,9 @@ def _neighbours(spot: Spot) -> list[str]:
     """Other environments whose business metrics land under the same dimensions: same account by the parameter files,
     or their worker is found in this account."""
     params = spot.params
-    if any(one["Name"] == "env" for one in dimensions(metric("jobs_created"), params)):
+    row, service = params.metric("jobs_created"), params.service
+    told = (row.namespace, *row.dimensions.values(), service.kpi_namespace, service.kpi_service)
+    if "env" in row.dimensions or any("{env}" in text for text in told):
         return []
     others = [env for env in ENVIRONMENTS if env != params.env]
     listed = {one["FunctionName"] for one in functions(spot)}

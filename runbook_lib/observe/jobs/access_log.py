@@ -22,7 +22,7 @@ LAST_MS = 4e12
 """Milliseconds since 1970: the year 2096. A time beyond is none."""
 PATTERN = "{ $.%s = 4* }"
 """FilterLogEvents' pattern for a 4xx in the status field; lines are held against the field again here."""
-CALLED = '{ $.%s = "%s" || $.%s = "POST %s" }'
+CALLED = '{ $.%s = "%s" || $.%s = "%s %s" }'
 """The pattern for a route, as a path or as an HTTP API's route key."""
 LONGEST_CLIENT = 80
 """Characters of a client's name that are kept: whoever calls chooses it."""
@@ -51,7 +51,7 @@ def read_clients(logs: Any, params: Params, window: Window) -> dict[str, Any] | 
         AwsError: CloudWatch Logs refused or did not answer.
     """
     path, route = params.service.api.access_log_fields.path, params.service.api.routes.sync
-    lines = _read(logs, params, window, CALLED % (path, route, path, route))
+    lines = _read(logs, params, window, CALLED % (path, route, path, params.service.methods["sync"], route))
     return {"counts": clients(lines, params, window), "cut": len(lines) >= MAX_LINES} if lines else None
 
 
@@ -90,7 +90,7 @@ def counted(lines: Iterable[str], params: Params, window: Window) -> list[list[A
     """
     found: Counter[tuple[str, int, str]] = Counter()
     fields = params.service.api.access_log_fields
-    for when, status, entry in _posts(lines, params, window, params.service.api.routes.submit):
+    for when, status, entry in _posts(lines, params, window, "submit"):
         if 400 <= status < 500:
             kind = str(entry.get(fields.response_type) or "")
             found[when, status, "" if kind == "-" else kind] += 1
@@ -101,25 +101,26 @@ def clients(lines: Iterable[str], params: Params, window: Window) -> list[list[A
     """[minute (ISO 8601), client, n] of the submissions at the synchronous route, in order. Pure."""
     found: Counter[tuple[str, str]] = Counter()
     field = params.service.api.access_log_fields.client
-    for when, _, entry in _posts(lines, params, window, params.service.api.routes.sync):
+    for when, _, entry in _posts(lines, params, window, "sync"):
         name = "".join(c if c.isprintable() else " " for c in str(entry.get(field) or ""))[:LONGEST_CLIENT].strip()
         found[when, UNNAMED if name in ("", "-") else name] += 1
     return [[*key, n] for key, n in sorted(found.items())]
 
 
 def _posts(
-    lines: Iterable[str], params: Params, window: Window, route: str
+    lines: Iterable[str], params: Params, window: Window, name: str
 ) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """(minute, status, line) of each submission at `route` in `window`; what cannot be read is left out."""
+    """(minute, status, line) of each submission at the route `name` in `window`; what cannot be read is left out."""
     fields = params.service.api.access_log_fields
+    method, route = params.service.methods[name], getattr(params.service.api.routes, name)
     for line in lines:
         try:
             entry = json.loads(line)
             status, at = int(entry[fields.status]), float(entry[fields.time])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
-        path = str(entry.get(fields.path, "")).removeprefix("POST ")
-        if not 0 <= at < LAST_MS or path != route or entry.get(fields.method, "POST") != "POST":
+        path = str(entry.get(fields.path, "")).removeprefix(f"{method} ")
+        if not 0 <= at < LAST_MS or path != route or entry.get(fields.method, method) != method:
             continue
         when = dt.datetime.fromtimestamp(at / 1000 // 60 * 60, dt.UTC)
         if window.start <= when + dt.timedelta(minutes=1) and when < window.end:

@@ -16,15 +16,19 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.tagged import plain
 from runbook_lib.base.window import Window, parse, utc
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.logs import signature
 from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, joined, ordered
+from runbook_lib.params import item
+from runbook_lib.params.item import is_probe
 from runbook_lib.params.load import Params
 
 STEP_S = 60 // STEPS_A_MINUTE
 """How finely it is kept when a job came; in which order failures came among the others is kept beside it."""
 _FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
+"""In the runbook's own words (`params/item.py`)."""
 
 
 def take(
@@ -54,7 +58,7 @@ def take(
         for page in _pages(dynamodb, params, span):
             consumed = float(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
             units += consumed
-            jobs += map(plain, page.get("Items", []))
+            jobs += (item.own(plain(one), params.service.contract) for one in page.get("Items", []))
             if "LastEvaluatedKey" in page:
                 sleep(consumed / params.policy.census_reads_per_s)
         return jobs, units
@@ -70,7 +74,8 @@ def taken(
     *,
     since: dt.datetime | None = None,
 ) -> Segment:
-    """The census of `window` from what `read` hands out: plain jobs created in a window (more do no harm), read units.
+    """The census of `window` from what `read` hands out: jobs created in a window, in the runbook's own words (more do
+    no harm), and the read units.
 
     Arguments as for `take`.
     """
@@ -90,7 +95,7 @@ def taken(
 
 
 def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
-    """Counts jobs (plain mappings with the table's attributes) created in `window`. Pure.
+    """Counts jobs (plain items in the runbook's own words) created in `window`. Pure.
 
     An item that nobody can vouch for is no success: COMPLETED without a readable `completed_at`, or before its
     creation. An item that a scan hands out twice counts once; items under one idempotency key are one user, who is
@@ -119,9 +124,9 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
             continue
         fate = _fate(job, created, deadline_s)
         if created >= end_settled:
-            counts["in_flight"] += fate.name == "lost" and not _is_probe(job)
+            counts["in_flight"] += fate.name == "lost" and not is_probe(job)
             continue
-        if _is_probe(job):
+        if is_probe(job):
             counts["probes"] += 1
             counts["probes_bad"] += fate.name != "completed"
             continue
@@ -200,7 +205,7 @@ def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
 
 def _vanished(jobs: Iterable[_Dated], window: Window) -> tuple[int, int]:
     start, end = window.start, window.end
-    mine = [job for created, job in jobs if start <= created < end and not _is_probe(job)]
+    mine = [job for created, job in jobs if start <= created < end and not is_probe(job)]
     return sum(job.get("status") not in ("COMPLETED", "FAILED") for job in mine), len(mine)
 
 
@@ -216,10 +221,6 @@ def _fate(job: dict[str, Any], created: dt.datetime, deadline_s: float) -> _Fate
     return _Fate("completed" if seconds <= deadline_s else "late", seconds, None, created)
 
 
-def _is_probe(job: dict[str, Any]) -> bool:
-    return str(job.get("source", "")).startswith("probe")
-
-
 def _time(value: Any) -> dt.datetime | None:
     try:
         return _parsed(str(value))
@@ -233,16 +234,15 @@ def _parsed(text: str) -> dt.datetime:
 
 
 def _pages(dynamodb: Any, params: Params, window: Window) -> Iterator[dict[str, Any]]:
-    # Compared as text, to the second and one wider at the end, so that it holds with and without fractions and zone;
-    # `count` compares the times themselves.
-    low = f"{window.start:%Y-%m-%dT%H:%M:%S}"
-    high = f"{window.end + dt.timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
+    contract = params.service.contract
+    names = item.projected(_FIELDS, contract)
+    low, high = item.bounds(window.start, window.end, contract)
     request = {
         "TableName": params.name("table"),
         "FilterExpression": "#created_at >= :low AND #created_at < :high",
-        "ProjectionExpression": ", ".join(f"#{name}" for name in _FIELDS),
-        "ExpressionAttributeNames": {f"#{name}": name for name in _FIELDS},
-        "ExpressionAttributeValues": {":low": {"S": low}, ":high": {"S": high}},
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {":low": low, ":high": high},
         "Limit": params.policy.census_page_size,
         "ReturnConsumedCapacity": "TOTAL",
     }
@@ -253,23 +253,3 @@ def _pages(dynamodb: Any, params: Params, window: Window) -> Iterator[dict[str, 
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-
-def plain(item: dict[str, Any]) -> dict[str, Any]:
-    """A DynamoDB item without its type tags; numbers become floats."""
-    return {name: _value(tagged) for name, tagged in item.items()}
-
-
-def _value(tagged: dict[str, Any]) -> Any:
-    kind, value = next(iter(tagged.items()))
-    match kind:
-        case "N":
-            return float(value)
-        case "M":
-            return plain(value)
-        case "L":
-            return [_value(one) for one in value]
-        case "NULL":
-            return None
-        case _:
-            return value

@@ -19,8 +19,11 @@ from typing import Any
 from pydantic import Field
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.json_body import at
+from runbook_lib.base.tagged import plain
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.jobs.logs import redact
+from runbook_lib.params.item import own, projected
 from runbook_lib.params.load import Params
 
 HIDDEN_S = 60
@@ -134,18 +137,20 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
                 held += batch
         finally:
             show_again(sqs, url, held)
-    jobs = _jobs(aws.client("dynamodb"), params, [id for one in held if (id := job_of(one["Body"]))])
-    found = [_letter(one, jobs, most) for one in held]
+    path = params.service.contract.message.job_id
+    jobs = _jobs(aws.client("dynamodb"), params, [id for one in held if (id := job_of(one["Body"], path))])
+    found = [_letter(one, path, jobs, most) for one in held]
     return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
 
 
-def job_of(body: str) -> str | None:
-    """The job that a message is about; None for what is no message of this service."""
+def job_of(body: str, path: str) -> str | None:
+    """The job that a message is about, as it says at `path` (`contract.message.job_id`); None: it is no message of this
+    service.
+    """
     try:
-        found = json.loads(body)
-    except ValueError:
+        id = at(json.loads(body), path)
+    except (ValueError, RecursionError):
         return None
-    id = found.get("job_id") if isinstance(found, dict) else None
     return id if isinstance(id, str) else None
 
 
@@ -155,15 +160,15 @@ def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str
     Raises:
         AwsError: DynamoDB refused or did not answer.
     """
-    return {id: item.get("status", {}).get("S", "") for id, item in _jobs(dynamodb, params, ids).items()}
+    return {id: str(one.get("status", "")) for id, one in _jobs(dynamodb, params, ids).items()}
 
 
-def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
+def _letter(message: dict[str, Any], path: str, jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
     body, attributes = message["Body"], message.get("Attributes", {})
-    job = job_of(body)
+    job = job_of(body, path)
     sent = attributes.get("SentTimestamp")
     item = jobs.get(job or "", {})
-    error = item.get("error", {}).get("S")
+    error = item.get("error")
     return Letter(
         message_id=message["MessageId"],
         job_id=job,
@@ -175,8 +180,8 @@ def _letter(message: dict[str, Any], jobs: dict[str, dict[str, Any]], most: int 
         attributes={name: _shown(name, value) for name, value in message.get("MessageAttributes", {}).items()},
         trace=attributes.get(TRACE),
         group=attributes.get("MessageGroupId"),
-        status=item.get("status", {}).get("S"),
-        error=None if error is None else redact(error)[:_LENGTH],
+        status=item.get("status"),
+        error=None if error is None else redact(str(error))[:_LENGTH],
     )
 
 
@@ -190,21 +195,24 @@ def _shown(name: str, attribute: dict[str, Any]) -> str:
 
 
 def _jobs(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Status and error of the jobs, by id (BatchGetItem takes a hundred keys)."""
+    """Status and error of the jobs in the runbook's own words, by id (BatchGetItem takes a hundred keys)."""
+    contract = params.service.contract
+    names = projected(("job_id", "status", "error"), contract)
     table, found = params.name("table"), dict[str, dict[str, Any]]()
     unique = sorted(set(ids))
     with aws_errors(f"reading jobs of {table} (dynamodb:BatchGetItem)"):
         for start in range(0, len(unique), 100):
-            keys = [{"job_id": {"S": id}} for id in unique[start : start + 100]]
+            keys = [{contract.table.job_id: {"S": id}} for id in unique[start : start + 100]]
             asked: dict[str, Any] = {
                 table: {
                     "Keys": keys,
-                    "ProjectionExpression": "job_id, #status, #error",
-                    "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
+                    "ProjectionExpression": ", ".join(names),
+                    "ExpressionAttributeNames": names,
                 }
             }
             while asked:
                 answer = dynamodb.batch_get_item(RequestItems=asked)
-                found |= {item["job_id"]["S"]: item for item in answer["Responses"].get(table, [])}
+                jobs = (own(plain(one), contract) for one in answer["Responses"].get(table, []))
+                found |= {str(one["job_id"]): one for one in jobs}
                 asked = answer.get("UnprocessedKeys") or {}
     return found

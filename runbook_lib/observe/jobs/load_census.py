@@ -9,9 +9,11 @@ from typing import Any
 
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.tagged import plain
 from runbook_lib.base.waiting import steady, until
 from runbook_lib.judge.planning.load import Job
 from runbook_lib.observe.resources import live
+from runbook_lib.params.item import is_probe, own, result_key
 from runbook_lib.params.load import Params
 
 PAGE = 100
@@ -27,17 +29,21 @@ def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
     Raises:
         AwsError: AWS refused, did not answer, or kept on leaving keys unprocessed.
     """
-    items = {item["job_id"]["S"]: item for item in _items(aws.client("dynamodb"), params.name("table"), ids)}
-    stored = _stored(aws.client("s3"), params, [_text(item, "result_key") for item in items.values()])
+    contract = params.service.contract
+    found = (own(plain(one), contract) for one in _items(aws.client("dynamodb"), params, ids))
+    items = {str(one["job_id"]): one for one in found}
+    keys = {id: result_key(one, contract) for id, one in items.items()}
+    stored = _stored(aws.client("s3"), params, [key for key in keys.values() if key])
     return {
         id: Job(
-            status=_text(item, "status"),
-            created=_instant(item, "created_at"),
-            started=_instant(item, "started_at"),
-            completed=_instant(item, "completed_at"),
-            stored=stored.get(_text(item, "result_key")),
+            status=str(one.get("status", "")),
+            created=_instant(one, "created_at"),
+            started=_instant(one, "started_at"),
+            completed=_instant(one, "completed_at"),
+            stored=stored.get(keys[id]),
+            probe=is_probe(one),
         )
-        for id, item in items.items()
+        for id, one in items.items()
     }
 
 
@@ -83,10 +89,11 @@ def settled(
     return until(look, enough, limit_s=limit_s, pause=steady(poll_s), sleep=sleep, clock=clock)
 
 
-def _items(dynamodb: Any, table: str, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _items(dynamodb: Any, params: Params, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    table, key = params.name("table"), params.service.contract.table.job_id
     with aws_errors("looking up the submitted jobs (dynamodb:BatchGetItem)"):
         for start in range(0, len(ids), PAGE):
-            wanted = {table: {"Keys": [{"job_id": {"S": id}} for id in ids[start : start + PAGE]]}}
+            wanted = {table: {"Keys": [{key: {"S": id}} for id in ids[start : start + PAGE]]}}
             for _ in range(_TRIES):
                 answer = dynamodb.batch_get_item(RequestItems=wanted)
                 yield from answer["Responses"].get(table, [])
@@ -112,10 +119,6 @@ def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _text(item: dict[str, Any], name: str) -> str:
-    return str(item.get(name, {}).get("S", ""))
-
-
 def _instant(item: dict[str, Any], name: str) -> float | None:
-    text = _text(item, name)
+    text = str(item.get(name, ""))
     return dt.datetime.fromisoformat(text).timestamp() if text else None

@@ -96,14 +96,18 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
         "endTime": int(window.end.timestamp() * 1000) - 1,
     }
     found: dict[str, Signature] = {}
+    word = params.service.failure_word if resource == "worker" else ""
+    # The service's own word is a question of its own only where its line has none of the usual ones.
+    known = any(pattern.strip('"') in params.service.failure_line for pattern in _PATTERNS)
+    patterns = _PATTERNS if known or not word else (*_PATTERNS, '"' + word.replace('"', "") + '"')
     seen: set[tuple[Any, ...]] = set()
     with aws_errors(f"reading {request['logGroupName']} (logs:FilterLogEvents)"):
         try:
-            for event in islice(_events(logs, request), MAX_EVENTS):
+            for event in islice(_events(logs, request, patterns), MAX_EVENTS):
                 key = (event.get("logStreamName"), event["timestamp"], event.get("eventId"), event.get("message"))
                 if key not in seen:
                     seen.add(key)
-                    _note(found, event)
+                    _note(found, event, word)
         except logs.exceptions.ResourceNotFoundException:
             return []
     return sorted(found.values(), key=lambda one: (-one.count, one.text))
@@ -125,15 +129,15 @@ def spoke(logs: Any, params: Params, window: Window, *, resource: str = "worker"
             return False
 
 
-def _events(logs: Any, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _events(logs: Any, request: dict[str, Any], patterns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     paginator = logs.get_paginator("filter_log_events")
-    for pattern in _PATTERNS:
+    for pattern in patterns:
         for page in paginator.paginate(**request, filterPattern=pattern):
             yield from page.get("events", [])
 
 
-def _note(found: dict[str, Signature], event: dict[str, Any]) -> None:
-    message = _message(event.get("message", ""))
+def _note(found: dict[str, Signature], event: dict[str, Any], word: str) -> None:
+    message = _message(event.get("message", ""), word)
     if message is None:
         return
     text = signature(message)
@@ -148,15 +152,19 @@ def _note(found: dict[str, Signature], event: dict[str, Any]) -> None:
     )
 
 
-def _message(line: str) -> str | None:
-    """What failed, from a structured line (level, message, error or exception) or a plain one; None if nothing did."""
+def _message(line: str, word: str = "") -> str | None:
+    """What failed, from a structured line (level, message, error or exception) or a plain one; None if nothing did.
+
+    A line with the service's own `word` of a failure is one, whatever else it says.
+    """
+    mine = bool(word) and word in line
     try:
         record = json.loads(line)
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        return line.strip() if _FAILURE.search(line) else None
+        return line.strip() if mine or _FAILURE.search(line) else None
     level = str(record.get("level") or record.get("log_level") or "").upper()
-    if level in ("DEBUG", "INFO") and not _FAILURE.search(str(record.get("message", ""))):
+    if not mine and level in ("DEBUG", "INFO") and not _FAILURE.search(str(record.get("message", ""))):
         return None
     return ": ".join(dict.fromkeys(str(record[key]) for key in _SAID if record.get(key))) or None

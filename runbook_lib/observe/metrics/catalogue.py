@@ -34,8 +34,9 @@ def _fields(params: Params) -> _Fields:
         route_sync=service.api.routes.sync,
         route_submit=service.api.routes.submit,
         route_status=service.api.routes.status,
-        kpi_namespace=service.kpi_namespace,
-        kpi_service=service.kpi_service,
+        **{f"method_{route}": method for route, method in service.methods.items()},
+        kpi_namespace=filled(service.kpi_namespace, {"env": params.env}),
+        kpi_service=filled(service.kpi_service, {"env": params.env}),
     )
 
 

@@ -152,11 +152,11 @@ def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
         except Absent:
             raise AwsError(f"there is no API '{params.name('api')}' ({params.service.api.kind})") from None
 
-    def at(path: str) -> dict[str, Any] | None:
-        return found.get(("POST", path)) or found.get(("ANY", path))
+    def at(name: str, path: str) -> dict[str, Any] | None:
+        return found.get((params.service.methods[name], path)) or found.get(("ANY", path))
 
-    sync = at(api.sync)
-    return sync is not None and function_of(sync) == params.name("submit"), at(api.submit) is not None
+    sync = at("sync", api.sync)
+    return sync is not None and function_of(sync) == params.name("submit"), at("submit", api.submit) is not None
 
 
 def as_routed(params: Params, state: TrafficState) -> Params:
@@ -171,7 +171,8 @@ def as_routed(params: Params, state: TrafficState) -> Params:
     routes = service.api.routes
     swapped = routes.model_copy(update={"submit": routes.sync, "sync": routes.submit})
     api = service.api.model_copy(update={"routes": swapped})
-    return params.model_copy(update={"service": service.model_copy(update={"api": api})})
+    contract = service.contract.with_methods(submit=service.contract.sync.method, sync=service.contract.submit.method)
+    return params.model_copy(update={"service": service.model_copy(update={"api": api, "contract": contract})})
 
 
 def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) -> tuple[TrafficState, bool]:

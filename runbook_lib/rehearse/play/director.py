@@ -14,6 +14,7 @@ from typing import Any
 from runbook_lib.act.requests.smoke import smoke
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.load import project_root
 from runbook_lib.record import engine
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -103,7 +104,14 @@ class Rehearsal:
         """
         sandbox = deploy_all(self.aws, [self.params[env]])[0]
         with self.board.step(f"smoke requests through the real handlers ({env})") as said:
-            steps = smoke(sandbox.api_url, probe_id="smoke")
+            params = sandbox.params
+            steps = smoke(
+                sandbox.api_url,
+                probe_id="smoke",
+                routes=params.service.api.routes,
+                contract=params.service.contract,
+                behind=Behind(self.aws, params),
+            )
             failed = [step for step in steps if not step.ok]
             if failed:
                 raise AwsError(f"smoke: {failed[0].name}: {failed[0].detail}")

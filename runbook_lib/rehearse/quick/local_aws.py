@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runbook_lib.base.tagged import plain
 from runbook_lib.base.window import Window
-from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
+from runbook_lib.params.item import own
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.jobs import Job
 from runbook_lib.rehearse.world.own import Told
@@ -233,5 +234,6 @@ class LocalTable:
     def _item(self, place: int) -> dict[str, Any]:
         found = self._plain[place]
         if found is None:
-            found = self._plain[place] = census.plain(item(self._jobs[place], self._params))
+            stored = plain(item(self._jobs[place], self._params))
+            found = self._plain[place] = own(stored, self._params.service.contract)
         return found

@@ -112,7 +112,7 @@ class Local:
         return told if mine else None
 
     def _lines(self, params: Params, window: Window, wanted: Callable[[Answer], bool]) -> list[str]:
-        paths = {"submit": params.service.api.routes.submit, "sync": params.service.api.routes.sync}
+        paths = publish.submitted(params)
         if self.flags.migrated:  # the parameters are as routed: jobs are submitted at what was the synchronous route
             paths = {"sync": paths["submit"], "submit": paths["sync"]}
         low, high = window.start.timestamp(), window.end.timestamp()

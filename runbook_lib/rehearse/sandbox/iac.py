@@ -17,7 +17,6 @@ import os
 import re
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.template import filled
+from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.stage import params_of
@@ -131,22 +131,23 @@ def _verify(aws: Remote, params: Params, wanted: str | None) -> int:
 
 
 def _smoke(aws: Remote, params: Params, routes: str) -> int:
-    from runbook_lib.act.requests.smoke import smoke
+    from runbook_lib.act.requests.smoke import smoke, sync_answer
 
     stack = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
     url = filled(params.api_url, {**place, "stage": params.service.api.stage})
     if routes == "sync":
-        request = urllib.request.Request(  # noqa: S310 - loopback, see Remote
-            url + params.service.api.routes.sync,
-            data=json.dumps({"application_id": "it", "idempotency_key": "it"}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            print(f"POST {params.service.api.routes.sync}: {answer.status}")
-        return 0
-    steps = smoke(url, probe_id="suite", routes=params.service.api.routes)
+        step = sync_answer(url, params.service.api.routes.sync, "suite", params.service.contract)
+        print(f"{params.service.contract.sync.method} {params.service.api.routes.sync}: {step.detail}")
+        return 0 if step.ok else 1
+    steps = smoke(
+        url,
+        probe_id="suite",
+        routes=params.service.api.routes,
+        contract=params.service.contract,
+        behind=Behind(aws, params),
+    )
     for step in steps:
         print(f"{'PASSED' if step.ok else 'FAILED'}  {step.name}: {step.detail} ({step.seconds:.2f} s)")
     failed = sum(not step.ok for step in steps)

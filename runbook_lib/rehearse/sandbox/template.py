@@ -20,6 +20,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import to_cloudformation
 from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
 from runbook_lib.params.load import Params
+from runbook_lib.rehearse.sandbox import spoken
 
 _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
@@ -32,14 +33,14 @@ to the submit Lambda; `remove_temporary` takes `/api/vpr-async` away; `remove_sy
 """
 _SYNC = ("Sync", "SyncLogs", "SyncRole")
 _BASELINE = (*_SYNC, "Api", "ApiLogs", "ApiStage")
-_ROUTES: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "baseline": (("POST", "sync", "Sync"),),
-    "async": (("POST", "sync", "Sync"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
-    "migrate": (("POST", "sync", "Submit"), ("POST", "submit", "Submit"), ("GET", "status", "Status")),
-    "remove_temporary": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
-    "remove_sync": (("POST", "sync", "Submit"), ("GET", "status", "Status")),
+_ROUTES: dict[str, tuple[tuple[str, str], ...]] = {
+    "baseline": (("sync", "Sync"),),
+    "async": (("sync", "Sync"), ("submit", "Submit"), ("status", "Status")),
+    "migrate": (("sync", "Submit"), ("submit", "Submit"), ("status", "Status")),
+    "remove_temporary": (("sync", "Submit"), ("status", "Status")),
+    "remove_sync": (("sync", "Submit"), ("status", "Status")),
 }
-"""Method, route (`service.yaml`, `api.routes`) and the Lambda behind it."""
+"""Route (`service.yaml`, `api.routes`) and the Lambda behind it."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -90,7 +91,7 @@ def defaults(params: Params) -> dict[str, str]:
         **{f"{_camel(name)}Name": filled(getattr(traffic, name), {"env": params.env}) for name in flagged},
         "DialProfileName": traffic.dial_profile,
         "SwitchProfileName": traffic.switch_profile,
-        "KpiNamespace": service.kpi_namespace,
+        "KpiNamespace": filled(service.kpi_namespace, {"env": params.env}),
         "KpiService": service.kpi_service,
         "VisibilityTimeout": service.visibility_timeout_s,
         "MaxReceives": service.max_receives,
@@ -116,7 +117,11 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     for key, value in defaults(params).items():
         template["Parameters"][key]["Default"] = value
     for logical, file in FUNCTIONS.items():
-        resources[logical]["Properties"]["Code"] = {"ZipFile": (_HERE / "handlers" / f"{file}.py").read_text("utf-8")}
+        function = resources[logical]["Properties"]
+        function["Code"] = {"ZipFile": (_HERE / "handlers" / f"{file}.py").read_text("utf-8")}
+        function["Environment"]["Variables"]["CONTRACT"] = spoken.environment(params, file)
+    _attributes(params, resources["Table"]["Properties"])
+    resources["FailedJobsFilter"]["Properties"] |= spoken.failed_jobs(params)
     # Not by a parameter: its value would be a string, and the embedded AWS compares it with numbers.
     resources["Worker"]["Properties"]["ReservedConcurrentExecutions"] = params.service.workers
     resources["WorkerSource"]["Properties"]["ScalingConfig"] = {"MaximumConcurrency": params.service.workers}
@@ -143,6 +148,16 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     return {**template, "Parameters": used}
 
 
+def _attributes(params: Params, table: dict[str, Any]) -> None:
+    """The table's keys, its index's and its TTL, as the contract calls them."""
+    said = params.service.contract.table
+    index = said.idempotency_key or "idempotency_key"
+    table["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"} for name in (said.job_id, index)]
+    table["KeySchema"] = [{"AttributeName": said.job_id, "KeyType": "HASH"}]
+    table["GlobalSecondaryIndexes"][0]["KeySchema"] = [{"AttributeName": index, "KeyType": "HASH"}]
+    table["TimeToLiveSpecification"]["AttributeName"] = said.ttl or "ttl"
+
+
 def access_log_format(params: Params) -> str:
     """The stage's access log format: every fact of `api.access_log_fields`, each as a JSON string."""
     fields = params.service.api.access_log_fields.model_dump()
@@ -162,8 +177,12 @@ def _camel(name: str) -> str:
 def _routes(params: Params, step: str) -> dict[str, Any]:
     """Resources, methods and permissions of the step's routes, from their paths."""
     made: dict[str, Any] = {}
-    for method, route, function in _ROUTES[step]:
-        path: str = getattr(params.service.api.routes, route)
+    contract, routes = params.service.contract, params.service.api.routes.model_dump()
+    paths = {**routes, "result": contract.result.path}
+    methods = {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
+    more = (("result", "Status"),) if contract.result.fetched == "route" and step != "baseline" else ()
+    for route, function in (*_ROUTES[step], *more):
+        path, method = paths[route], methods.get(route, "GET")
         parent: dict[str, Any] = {"Fn::GetAtt": ["Api", "RootResourceId"]}
         parts = path.strip("/").split("/")
         for depth, part in enumerate(parts):

@@ -90,15 +90,18 @@ class _Paths:
     """What the paths of the API lead to, asked of API Gateway as it is now."""
 
     def __init__(self, client: Any, params: Params) -> None:
-        self._client, self._name, self._id = client, params.name("api"), ""
+        self._client, self._name, self._id, self._params = client, params.name("api"), "", params
 
     def read(self) -> dict[str, str]:
-        """Address of the integration behind POST, by path."""
+        """Address of the integration behind the method that submits, by path."""
         if not self._id:
             found = self._client.get_rest_apis(limit=500)["items"]
             self._id = next((one["id"] for one in found if one["name"] == self._name), "")
         listed = self._client.get_resources(restApiId=self._id, embed=["methods"], limit=500)["items"]
-        posts = {one["path"]: (one.get("resourceMethods") or {}).get("POST") for one in listed}
+        service = self._params.service
+        of = {service.api.routes.sync: service.methods["sync"]}
+        submit = service.methods["submit"]
+        posts = {one["path"]: (one.get("resourceMethods") or {}).get(of.get(one["path"], submit)) for one in listed}
         return {path: post.get("methodIntegration", {}).get("uri", "") for path, post in posts.items() if post}
 
 

@@ -20,6 +20,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.tagged import tagged
+from runbook_lib.base.template import filled
+from runbook_lib.params.item import stored
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator import inbox as bulk
 from runbook_lib.rehearse.world.jobs import Answer, Failure, Job
@@ -195,27 +198,31 @@ def iso(at: float) -> str:
 
 
 def item(job: Job, params: Params) -> dict[str, Any]:
-    """The item of `job` in the jobs table, as the status last handed out (`job.written`) has it."""
+    """The item of `job` in the jobs table, in the service's words, by the status last handed out (`job.written`)."""
+    contract = params.service.contract
+    return tagged(stored(_own(job, contract.result.key, params.service.job_ttl_s), contract))
+
+
+def _own(job: Job, result_key: str, ttl_s: int) -> dict[str, Any]:
+    """The same in the runbook's own words (`params/item.py`)."""
     found: dict[str, Any] = {
-        "job_id": {"S": job.job_id},
-        "status": {"S": job.written},
-        "created_at": {"S": iso(job.created)},
-        "idempotency_key": {"S": job.idempotency_key},
-        "ttl": {"N": str(int(job.created) + params.service.job_ttl_s)},
-        "source": {"S": "client"},
+        "job_id": job.job_id,
+        "status": job.written,
+        "created_at": iso(job.created),
+        "idempotency_key": job.idempotency_key,
+        "ttl": int(job.created) + ttl_s,
+        "source": "client",
     }
     if job.written == "PENDING":
         return found
-    found["started_at"] = {"S": iso(job.started)}
+    found["started_at"] = iso(job.started)
     if job.written == "PROCESSING":
         return found
-    found["completed_at"] = {"S": iso(job.finished)}
+    found["completed_at"] = iso(job.finished)
     if job.written == "FAILED":
-        return found | {"error": {"S": job.error}}
-    if job.untold:
-        return found | {"result_key": {"S": f"results/{job.job_id}.json"}}
-    used = {"input": {"N": str(job.input_tokens)}, "output": {"N": str(job.output_tokens)}}
-    return found | {"result_key": {"S": f"results/{job.job_id}.json"}, "token_usage": {"M": used}}
+        return found | {"error": job.error}
+    found["result_key"] = filled(result_key, {"job_id": job.job_id})
+    return found if job.untold else found | {"token_usage": {"input": job.input_tokens, "output": job.output_tokens}}
 
 
 class Items:
@@ -255,9 +262,9 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
     group = f"/aws/lambda/{params.name('worker')}"
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
-    service = params.service.kpi_service
+    sample = params.service.failure_line
     for part in _parts(sorted(failures), EVENTS_A_CALL):
-        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, service)} for failure in part]
+        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, sample)} for failure in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
     return len(failures)
 
@@ -269,26 +276,37 @@ def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
     group = params.name("access_log")
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
-    routes = params.service.api.routes
-    paths = {"submit": routes.submit, "sync": routes.sync}
+    paths = submitted(params)
     for part in _parts(sorted(answers), EVENTS_A_CALL):
         events = [{"timestamp": int(one.at * 1000), "message": access_line(one, paths)} for one in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
     return len(answers)
 
 
-def access_line(answer: Answer, paths: dict[str, str]) -> str:
+def submitted(params: Params) -> dict[str, tuple[str, str]]:
+    """Method and path of the two routes that take submissions."""
+    routes, methods = params.service.api.routes, params.service.methods
+    return {name: (methods[name], getattr(routes, name)) for name in ("submit", "sync")}
+
+
+def access_line(answer: Answer, paths: dict[str, tuple[str, str]]) -> str:
     """One line of the access log, with the fields of `$context` that the inventory wants."""
     at = int(answer.at * 1000)
-    said = {"request_id": f"{at:x}", "time": at, "method": "POST", "path": paths[answer.path]}
+    method, path = paths[answer.path]
+    said = {"request_id": f"{at:x}", "time": at, "method": method, "path": path}
     return json.dumps(
         {**said, "status": answer.status, "response_type": answer.kind or "-", "user_agent": answer.client}
     )
 
 
-def log_line(failure: Failure, service: str) -> str:
-    """The worker's own log line: what the metric filter looks for (VPRJobFailed), which job, why."""
-    said = {"level": "ERROR", "message": "VPRJobFailed", "service": service}
+def log_line(failure: Failure, sample: str) -> str:
+    """The worker's own log line, as the sample of service.yaml has it: what the filter looks for, which job, why."""
+    try:
+        said = json.loads(sample)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return f"{sample} {failure.job_id} {failure.reason}"
     return json.dumps({**said, "job_id": failure.job_id, "error": failure.reason})
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from runbook_lib.base.template import filled
+from runbook_lib.params.contract_inside import Kpi
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.rows import ID
 
@@ -92,19 +94,29 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
             for group in (f"/aws/lambda/{params.name(function)}",)
         ),
         *_table_targets(params),
-        *(
-            Target(key, params.service.kpi_namespace, name, unit, (("service", params.service.kpi_service),))
-            for key, name, unit in _KPI
-        ),
+        *_kpi_targets(params),
     )
+
+
+def _kpi_targets(params: Params) -> Iterator[Target]:
+    """The business metrics: under `kpi_namespace` by service, or as `contract.kpi` has them."""
+    service = params.service
+    known = {name: params.name(name) for name in service.names if params.named(name)} | {"env": params.env}
+    known |= {"kpi_namespace": filled(service.kpi_namespace, known), "kpi_service": filled(service.kpi_service, known)}
+    known |= {"stage": service.api.stage}
+    for key, name, unit in _KPI:
+        own = service.contract.kpi.get(key, Kpi())
+        pairs = own.dimensions or {"service": "{kpi_service}"}
+        dimensions = tuple((one, filled(text, known)) for one, text in pairs.items())
+        yield Target(key, filled(own.namespace or service.kpi_namespace, known), own.metric or name, unit, dimensions)
 
 
 def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
     api = params.service.api
     routes = {
-        "sync": ("POST", api.routes.sync),
-        "submit": ("POST", api.routes.submit),
-        "status": ("GET", api.routes.status),
+        "sync": (params.service.contract.sync.method, api.routes.sync),
+        "submit": (params.service.contract.submit.method, api.routes.submit),
+        "status": (params.service.contract.status.method, api.routes.status),
     }
     for route, (method, path) in routes.items():
         if api.kind == "rest":

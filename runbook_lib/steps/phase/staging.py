@@ -11,6 +11,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.planning import load as judged
+from runbook_lib.judge.planning.load_told import marked, untold
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
@@ -32,7 +33,7 @@ from runbook_lib.steps.phase.phase import Phase
 LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")
 FUNCTIONS = ("submit", "worker", "status_fn")
 """Whose throttles are counted (ids in the metric catalogue begin so)."""
-KEPT = ("staging.tests", *(f"load.{name}" for name in (*LOAD, "clients_wait")))
+KEPT = ("staging.tests", *(f"load.{name}" for name in (*LOAD, "clients_wait", "marked")))
 """Checks that are made once before the soak, and carried through its looks."""
 LEAST_WAIT_S, LEAST_POLL_S = 5.0, 0.5
 """The least that the end of the last jobs is waited for, whatever the time scale: processes start in real time."""
@@ -155,8 +156,11 @@ class Staging(Phase):
         )
         drain = judged.drain(jobs, service.workers)
         submit, alpha = params.policy.gate("submit_latency"), 1 - params.policy.confidence
+        served = judged.served(done.met, plan.users, submit, throttled=self._throttled(began), alpha=alpha)
+        told = service.contract.tells_users
         return [
-            *judged.served(done.met, plan.users, submit, throttled=self._throttled(began), alpha=alpha),
+            *(one if told or one.id != "load.downloaded" else untold() for one in served),
+            marked(jobs, service.contract.probe.arrives_in),
             self._dlq(),
             judged.none_lost(done.met, jobs),
             judged.drained(drain, plan.drain_factor, plan.drain_slack_s),
@@ -183,6 +187,7 @@ class Staging(Phase):
                     probe=probe,
                     poll_s=service.poll_every_s,
                     max_polls=service.job_deadline_s // service.poll_every_s,
+                    contract=service.contract,
                     out=live,
                 )
             )

@@ -241,17 +241,17 @@ class Aftermath:
 
     def _baseline(self) -> str:
         """The endpoint's own success, from the day before the decision, or before the migration."""
-        since = self.async_since
-        until = since or self.decided_at
+        until = (since := self.async_since) or self.decided_at
         window, client = Window(until - sync_baseline.DAY, until), self.run.aws.client("cloudwatch")
         return sync_baseline.success(client, self.params, window, self.records, migrated=since is not None)
 
     def _probe(self) -> list[Any]:
         """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
         self.run.guard.authorise(raises=False)
-        url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
+        url, of = stage_url(self.run.aws, self.params), self.params.service
+        marks = [f"rollback-{self.run.run_id}-{n}" for n in range(PROBES)]
         with ThreadPoolExecutor(PROBES) as pool:
-            return list(pool.map(lambda n: sync_answer(url, path, f"rollback-{self.run.run_id}-{n}"), range(PROBES)))
+            return list(pool.map(lambda mark: sync_answer(url, of.api.routes.sync, mark, of.contract), marks))
 
     def failures(self) -> Any:
         """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""

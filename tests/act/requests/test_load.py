@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,18 +17,23 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runbook_lib.act.requests import load
 from runbook_lib.act.requests.load import Loaded, LoadError, LoadPlan, arguments, run_load
 from runbook_lib.base.aws import Aws
+from runbook_lib.base.json_body import at, texts, with_value
 from runbook_lib.judge.planning import load as judged
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.jobs.load_census import census
+from runbook_lib.params.contract import Contract
 from runbook_lib.params.load import params_dir, read_yaml
 from runbook_lib.params.service import Routes
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import Sandbox
+from tests.contracts import contracts
 
 ROUTES = Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
 PLAN = LoadPlan(users=10, spawn_per_s=20, generation_s=45, warm_up=0, max_s=40)
@@ -200,6 +207,42 @@ def test_it_ends_with_a_run_that_is_killed(processes: int) -> None:
 
 def test_the_users_know_their_parent_by_the_same_name() -> None:
     assert f'PARENT = "{load.PARENT}"' in load.LOCUSTFILE.read_text(encoding="utf-8")
+
+
+def of_locustfile(*names: str) -> dict[str, Any]:
+    """Functions and constants of locust's own file, which is never imported."""
+    tree = ast.parse(load.LOCUSTFILE.read_text(encoding="utf-8"))
+    named = [
+        one
+        for one in tree.body
+        if (isinstance(one, ast.FunctionDef) and one.name in names)
+        or (isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and one.targets[0].id in names)
+    ]
+    assert len(named) == len(names)
+    found: dict[str, Any] = {"json": json, "time": time, "uuid": uuid, "Any": Any}
+    exec(compile(ast.Module(named, []), "locustfile", "exec"), found)
+    return found
+
+
+@given(contracts(), st.integers(200, 204) | st.sampled_from((400, 404, 410)), st.text(max_size=3))
+def test_the_users_understand_any_contract_as_the_runbook_does(contract: Contract, code: int, id: str) -> None:
+    theirs = of_locustfile("PLACE", "filled", "at", "fits")
+    given_to = json.loads(json.dumps(load.spoken(contract, ROUTES, "p")))
+    bodies: list[Any] = [None, [], {}]
+    for _, answers in contract.status.states():
+        body: dict[str, Any] = {}
+        for path, values in answers.where.items():
+            body = with_value(body, path, values[0])
+        bodies.append(with_value(body, contract.submit.job_id, id))
+    for body in bodies:
+        states = [name for name, one in given_to["states"] if theirs["fits"](code, body, one)]
+        assert (states or [None])[0] == contract.status.state(code, body)
+        assert theirs["fits"](code, body, given_to["accepted"]) == contract.submit.accepted.fit(code, body)
+        assert theirs["at"](body, given_to["job_id"]) == at(body, contract.submit.job_id)
+    sent, again = theirs["filled"](given_to["submit"]), theirs["filled"](given_to["submit"])
+    assert "@@" not in json.dumps(sent) and "{" not in "".join(text for _, text in texts(sent))
+    assert (sent == again) == ("{uuid}" not in json.dumps(contract.submit.valid))
+    assert theirs["filled"](given_to["status"], "j")["url"] == ROUTES.status_of("j")
 
 
 def test_two_load_tests_on_one_machine_do_not_take_each_others_workers(tmp_path: Path) -> None:

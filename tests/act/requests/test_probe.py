@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from runbook_lib.act.requests import probe as room
 from runbook_lib.act.requests.probe import Probe, probe, spoilt
+from runbook_lib.base.errors import Refused
 from runbook_lib.params.service import Routes
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox
@@ -34,7 +35,7 @@ class Scripted:
 
     script: dict[str, str]
 
-    def __init__(self, url: str, routes: Routes, probe_id: str, deadline_s: float, poll_s: float) -> None:
+    def __init__(self, url: str, routes: Routes, probe_id: str, deadline_s: float, poll_s: float, **_: object) -> None:
         self.job_id, self.ends = probe_id, self.script.get(probe_id.rpartition("-")[2], "")
 
     def _act(self, step: str) -> str:
@@ -44,6 +45,9 @@ class Scripted:
 
     def submit(self) -> str:
         return self._act("submit")
+
+    def mark(self) -> str:
+        return self._act("mark")
 
     def poll(self) -> str:
         return self._act("poll")
@@ -62,6 +66,20 @@ def test_a_failure_names_its_step_and_the_others_go_on(monkeypatch: pytest.Monke
     assert (by_id["p-3"].failed_at, by_id["p-3"].detail) == ("download", "OSError: gone")
     assert spoilt(found) == {"poll: OSError: gone": 2, "download: OSError: gone": 1}
     assert waits == [30.0] * 4, "one each half minute, and none before the first"
+
+
+def test_nothing_counts_before_a_mark_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first that is accepted is looked up; the others are not even sent where its mark is missing."""
+    monkeypatch.setattr(Scripted, "script", {"1": "submit", "2": "mark"}, raising=False)
+    monkeypatch.setattr(room, "Conversation", Scripted)
+    begun: list[float] = []
+    given: dict[str, Any] = {"per_minute": 2, "probe_id": "p", "deadline_s": 60, "poll_s": 1, "sleep": begun.append}
+    with pytest.raises(Refused, match="one was sent, and nothing of it counts: OSError: gone"):
+        probe("x", ROUTES, 5, behind=cast(Any, object()), **given)
+    assert len(begun) == 1
+    monkeypatch.setattr(Scripted, "script", {"1": "submit", "3": "mark"}, raising=False)
+    found = probe("x", ROUTES, 5, behind=cast(Any, object()), **given)
+    assert [one.ok for one in sorted(found, key=lambda one: one.job_id)] == [False, True, True, True, True]
 
 
 def test_ctrl_c_ends_it_without_waiting_for_what_was_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:

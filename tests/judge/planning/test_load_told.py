@@ -10,6 +10,8 @@ from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning import load
 from runbook_lib.judge.planning.load import Drain, Job, Met
+from runbook_lib.judge.planning.load_told import marked, untold
+from runbook_lib.judge.terms import Verdict
 from tests.judge.planning.test_load import SUBMIT, user
 
 THROTTLED = {"submit_status": 429, "outcome": "", "job_id": "", "downloaded": False}
@@ -39,7 +41,7 @@ def served(name: str, met: list[Met], n: int | None = None, gate: Gate = SUBMIT,
             3,
             "PASS",
             "Every submission accepted",
-            "3 of 3 submissions were answered 202",
+            "3 of 3 submissions were accepted",
             "3",
             "3",
         ),
@@ -49,7 +51,7 @@ def served(name: str, met: list[Met], n: int | None = None, gate: Gate = SUBMIT,
             7,
             "FAIL",
             "Every submission accepted",
-            "2 of 7 submissions were answered 202 (1 x no answer, 2 x 429), 2 users left no word",
+            "2 of 7 submissions were accepted (1 x no answer, 2 x 429), 2 users left no word",
             "7",
             "2",
         ),
@@ -435,3 +437,28 @@ def test_a_burst_as_the_clients_see_it(
     assert (one.id, one.required) == ("load.clients_wait", False)
     assert told(one) == (verdict, "A burst as the clients see it", reason, "nobody gives up", found)
     assert one.facts == {"workers_enough": enough, "gave_up": gave_up}
+
+
+def test_jobs_without_the_mark_of_a_probe_fail_the_test() -> None:
+    jobs = {"a": DONE, "b": DONE.model_copy(update={"probe": False})}
+    found = marked(jobs, "origin")
+    assert (found.verdict, found.found) == (Verdict.FAIL, "1")
+    assert (
+        found.reason == "1 of 2 jobs bear the mark in 'origin'; not b: the users' figures count them (contract.probe)"
+    )
+    assert marked({"a": DONE}, "origin").verdict is Verdict.PASS
+    assert marked({}, "origin").verdict is Verdict.NO_DATA
+
+
+def test_an_api_that_tells_no_user_is_not_asked_for_the_report() -> None:
+    found = untold()
+    assert (found.id, found.verdict) == ("load.downloaded", Verdict.PASS)
+
+
+@pytest.mark.parametrize(
+    ("status", "accepted", "taken"), [(202, None, 1), (200, None, 0), (201, True, 1), (202, False, 0)]
+)
+def test_what_was_accepted_says_the_contract_or_in_older_records_202(
+    status: int, accepted: bool | None, taken: int
+) -> None:
+    assert Met(at=0, submit_status=status, accepted=accepted).taken == bool(taken)

@@ -10,6 +10,7 @@ import pytest
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.evidence.questions import label
+from runbook_lib.params.contract_inside import Tokens
 from tests.observe.conftest import LIVE, MINUTE, Soak
 
 
@@ -40,6 +41,29 @@ def test_cost_without_a_success_is_infinite(day: Soak) -> None:
     assert day.verdicts()["cost"] is Verdict.FAIL
     again = Evidence.model_validate_json(found.model_dump_json())
     assert again.value == math.inf
+
+
+def told_by(day: Soak, teller: str) -> None:
+    """The tokens are told by somebody else than the table."""
+    service = day.params.service
+    contract = service.contract.model_copy(update={"tokens": Tokens.model_validate({"told_by": teller})})
+    day.params = day.params.model_copy(update={"service": service.model_copy(update={"contract": contract})})
+    assert day.segment
+    day.segment = day.segment.model_copy(update={"input_tokens": 0, "output_tokens": 0, "untold": 300})
+
+
+def test_tokens_that_only_the_metrics_tell_cost_what_they_cost(day: Soak) -> None:
+    by_table = day.evidence()["cost_per_vpr"].extra["llm"]
+    told_by(day, "kpi")
+    assert day.evidence()["cost_per_vpr"].extra["llm"] == pytest.approx(by_table)
+
+
+def test_tokens_that_nobody_tells_are_no_figure_and_never_zero(day: Soak) -> None:
+    """Not even where metrics of those names have points: the contract says that they are not the tokens."""
+    told_by(day, "none")
+    found = day.evidence()["cost_per_vpr"]
+    assert found.extra["llm"] is None
+    assert any("what the LLM costs is not known" in note for note in found.notes)
 
 
 CONFIGURED = {

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
@@ -18,6 +19,7 @@ from runbook_lib.observe.jobs import census
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.contract import Contract
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only, params_of
@@ -29,6 +31,7 @@ from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World
 from tests import own_gates
 from tests.comparing import BASELINE, BEFORE, LATENCY, lenient
+from tests.contracts import contracts
 
 PARAMS = params_of("prod", "test")
 QUICK = (
@@ -49,6 +52,16 @@ def test_a_scenario_ends_as_declared(name: str) -> None:
     ended = InProcess(PARAMS, scenario, 2).play()
     assert ended.wrong(scenario) == [], ended.reason
     assert ended.detect_s is not None and 0 < ended.detect_s < 12 * 3600
+
+
+@settings(max_examples=3)
+@given(contracts())
+def test_a_scenario_ends_the_same_whatever_the_service_calls_things(contract: Contract) -> None:
+    """World, table and census by another contract: other words, attributes and times, the same jobs."""
+    service = PARAMS.service.model_copy(update={"contract": contract})
+    params, scenario = PARAMS.model_copy(update={"service": service}), load("async_failing")
+    ended, usual = InProcess(params, scenario, 2).play(), InProcess(PARAMS, scenario, 2).play()
+    assert (ended.wrong(scenario), ended.detect_s) == ([], usual.detect_s)
 
 
 def test_taken_back_to_10_is_a_fail_that_says_who_when_to_which_weight_and_on_which_alarm() -> None:

@@ -15,6 +15,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.rehearse.sandbox.spoken import environment
+
 HANDLERS = Path(__file__).parents[3] / "runbook_lib" / "rehearse" / "sandbox" / "handlers"
 ENV = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -22,8 +25,6 @@ ENV = {
     "INDEX": "idempotency-key-index",
     "BUCKET": "results",
     "JOB_TTL_S": "86400",
-    "KPI_NAMESPACE": "careervp_kpi",
-    "KPI_SERVICE": "careervp",
     "LLM_SECONDS": "45",
     "TIME_SCALE": "0.0001",
     "INPUT_TOKENS": "7500",
@@ -37,19 +38,21 @@ PAYLOAD = {"application_id": "a-1", "idempotency_key": "k-1"}
 class Backend:
     """Table, queue and bucket, and the handlers loaded against them."""
 
-    def __init__(self) -> None:
+    def __init__(self, params: Params | None = None) -> None:
+        self.params = params or load_file(params_dir() / "prod.yaml")
+        said = self.params.service.contract.table
         self.table = boto3.resource("dynamodb").create_table(
             TableName="jobs",
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
-                {"AttributeName": "job_id", "AttributeType": "S"},
-                {"AttributeName": "idempotency_key", "AttributeType": "S"},
+                {"AttributeName": said.job_id, "AttributeType": "S"},
+                {"AttributeName": said.idempotency_key, "AttributeType": "S"},
             ],
-            KeySchema=[{"AttributeName": "job_id", "KeyType": "HASH"}],
+            KeySchema=[{"AttributeName": said.job_id, "KeyType": "HASH"}],
             GlobalSecondaryIndexes=[
                 {
                     "IndexName": "idempotency-key-index",
-                    "KeySchema": [{"AttributeName": "idempotency_key", "KeyType": "HASH"}],
+                    "KeySchema": [{"AttributeName": said.idempotency_key, "KeyType": "HASH"}],
                     "Projection": {"ProjectionType": "ALL"},
                 }
             ],
@@ -60,6 +63,7 @@ class Backend:
         os.environ["QUEUE_URL"] = self.queue
 
     def load(self, name: str) -> ModuleType:
+        os.environ["CONTRACT"] = environment(self.params, name)
         spec = importlib.util.spec_from_file_location(f"handler_{name}", HANDLERS / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
@@ -83,7 +87,8 @@ class Backend:
 def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("QUEUE_URL", "")
+    for name in ("QUEUE_URL", "CONTRACT"):
+        monkeypatch.setenv(name, "")
     with mock_aws():
         yield Backend()
 
@@ -118,7 +123,7 @@ def _ask(job_id: str, at: float = CREATED + 60) -> dict[str, Any]:
 
 def test_submit_makes_a_pending_job_and_a_message(backend: Backend, capsys: pytest.CaptureFixture[str]) -> None:
     status, body = _answer(backend.load("submit"), _rest())
-    assert (status, body["status"]) == (202, "PENDING")
+    assert (status, [*body]) == (202, ["job_id"])
     assert backend.job(body["job_id"]) == {
         "job_id": body["job_id"],
         "status": "PENDING",

@@ -164,7 +164,7 @@ def test_as_a_process_of_its_own(aws: EmbeddedAws) -> None:
     ran = _command("diff", "--env", "dev", "--fail")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, NO_DIFFERENCES, "")
     smoke = _command("smoke", "--env", "dev")
-    assert (smoke.returncode, smoke.stdout.splitlines()[-1]) == (0, "7 passed, 0 failed")
+    assert (smoke.returncode, smoke.stdout.splitlines()[-1]) == (0, "8 passed, 0 failed")
     assert "X-Amz-Signature" not in smoke.stdout
     assert _command("smoke", "--env", "dev", "--routes", "sync").stdout == "POST /api/vpr: 200\n"
 

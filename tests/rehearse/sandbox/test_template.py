@@ -214,7 +214,8 @@ def test_failed_jobs_are_counted_from_the_workers_log(params: Params, properties
     assert watched["MetricName"] == made["MetricName"] == "VPRJobFailed"
     assert watched["Namespace"] == params.service.kpi_namespace
     assert [one["Name"] for one in watched["Dimensions"]] == [one["Key"] for one in made["Dimensions"]] == ["service"]
-    assert '"message": "VPRJobFailed", "service": ' in properties["Worker"]["Code"]["ZipFile"]
+    contract = json.loads(properties["Worker"]["Environment"]["Variables"]["CONTRACT"])
+    assert contract["failure"] == json.loads(params.service.failure_line)
 
 
 def test_roles_allow_single_actions_on_single_resources(template: dict[str, Any]) -> None:

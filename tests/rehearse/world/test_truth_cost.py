@@ -16,12 +16,15 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.base.tagged import plain
 from runbook_lib.base.window import Window
 from runbook_lib.judge.model import Evidence
 from runbook_lib.observe.evidence.measure import asks, measure
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import fetch
 from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.contract import Contract
+from runbook_lib.params.item import own
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.world import publish, scenario
 from runbook_lib.rehearse.world.service import Service
@@ -123,8 +126,8 @@ def live(name: str | scenario.Scenario) -> Lived:
     window = Window(START, START + dt.timedelta(hours=DRAINED_H))
     now = window.end + dt.timedelta(hours=1)
     answers = fetch(shelf, params, asks(params, window, now), now)
-    plain = [census.plain(item) for item in items.values()]
-    segment = census.count(plain, window, window.end, params.service.job_deadline_s)
+    jobs = [own(plain(item), Contract()) for item in items.values()]
+    segment = census.count(jobs, window, window.end, params.service.job_deadline_s)
     state = TrafficState(dial_percent=50, switch_on=True, weight=50)
     evidence = measure(answers, segment, LIVE, state, params, window, now)
     return Lived(params, truth, evidence, float(DRAINED_H))

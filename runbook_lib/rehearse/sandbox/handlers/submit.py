@@ -1,7 +1,7 @@
-"""POST submit route: a job in the table, a message in the queue, 202 {job_id}; 200 with the same id for a repeated key.
+"""The submit route: a job in the table, a message in the queue, the contract's answers (`spoken.py`).
 
-Self-contained and under 4,096 characters, for it is inlined into the template. Time is the gateway's
-(`requestTimeEpoch`, `timeEpoch`), not this process's.
+Self-contained and under 4,096 characters, for it is inlined into the template. Time is the gateway's, not this
+process's.
 """
 
 import base64
@@ -15,65 +15,81 @@ import boto3
 
 TABLE = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 SQS = boto3.client("sqs")
+C = json.loads(os.environ["CONTRACT"])
+T = C["table"]
 
 
-def answer(status: int, /, **body: Any) -> dict[str, Any]:
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": json.dumps(body)}
+def answer(said: list[Any], job_id: str = "") -> dict[str, Any]:
+    body = json.dumps(said[1]).replace("{job_id}", job_id)
+    return {"statusCode": said[0], "headers": {"Content-Type": "application/json"}, "body": body}
 
 
-def payload_of(event: dict[str, Any]) -> dict[str, Any] | None:
-    """The request's JSON object; None if it is not one, or a required field is missing or empty."""
+def at(body: Any, names: list[str]) -> Any:
+    for name in names:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def payload_of(event: dict[str, Any]) -> Any:
+    """The request's JSON; None: it is none, or lacks a text of the valid body."""
     raw = event.get("body") or ""
     try:
         payload = json.loads(base64.b64decode(raw) if event.get("isBase64Encoded") else raw)
     except ValueError:
         return None
-    required = ("application_id", "idempotency_key")
-    good = isinstance(payload, dict) and all(isinstance(payload.get(k), str) and payload[k].strip() for k in required)
-    return payload if good else None
+    texts = [at(payload, names) for names in C["needs"]]
+    return payload if all(isinstance(text, str) and text.strip() for text in texts) else None
 
 
 def job_of(key: str) -> dict[str, Any] | None:
-    """The job already made for this idempotency key, if any."""
+    """The job already made for this key, if any."""
     found = TABLE.query(
         IndexName=os.environ["INDEX"],
-        KeyConditionExpression="idempotency_key = :key",
+        KeyConditionExpression="#key = :key",
+        ExpressionAttributeNames={"#key": T["idempotency_key"]},
         ExpressionAttributeValues={":key": key},
     )["Items"]
-    return min(found, key=lambda job: job["created_at"]) if found else None
+    return min(found, key=lambda job: job[T["created_at"]]) if found else None
+
+
+def kpi(at: float, *values: int) -> None:
+    """Metrics in CloudWatch's embedded format: a line for each namespace and its dimensions."""
+    lines: dict[str, dict[str, Any]] = {}
+    for (space, name, dimensions), value in zip(C["kpi"], values, strict=False):
+        place = {"Namespace": space, "Dimensions": [list(dimensions)], "Metrics": []}
+        aws = {"Timestamp": int(at * 1000), "CloudWatchMetrics": [place]}
+        line = lines.setdefault(json.dumps([space, dimensions]), {"_aws": aws, **dimensions})
+        line["_aws"]["CloudWatchMetrics"][0]["Metrics"].append({"Name": name, "Unit": "Count"})
+        line[name] = value
+    for line in lines.values():
+        print(json.dumps(line))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     payload = payload_of(event)
     if payload is None:
-        return answer(400, error="expects a JSON object with application_id and idempotency_key")
-    key = payload["idempotency_key"]
-    known = job_of(key)
+        return answer(C["refused"])
+    key = at(payload, C["key"])
+    known = job_of(key) if C["key"] and key else None
     if known:
-        return answer(200, job_id=known["job_id"], status=known["status"])
+        return answer(C["repeated"], known[T["job_id"]])
     context = event["requestContext"]
     created = (context.get("requestTimeEpoch") or context["timeEpoch"]) / 1000
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    probe = headers.get("x-runbook-probe")
+    moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     job_id = str(uuid.uuid4())
-    moment = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
-    TABLE.put_item(
-        Item={
-            "job_id": job_id,
-            "status": "PENDING",
-            "created_at": moment.replace("+00:00", "Z"),
-            "idempotency_key": key,
-            "ttl": int(created) + int(os.environ["JOB_TTL_S"]),
-            "source": f"probe:{probe}" if probe else "client",
-        }
-    )
-    SQS.send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=json.dumps({"job_id": job_id, "payload": payload}))
-    service = os.environ["KPI_SERVICE"]
-    metric = {
-        "Namespace": os.environ["KPI_NAMESPACE"],
-        "Dimensions": [["service"]],
-        "Metrics": [{"Name": "VPRJobCreated", "Unit": "Count"}],
-    }
-    aws = {"Timestamp": int(created * 1000), "CloudWatchMetrics": [metric]}
-    print(json.dumps({"_aws": aws, "service": service, "VPRJobCreated": 1}))
-    return answer(202, job_id=job_id, status="PENDING")
+    written = {"iso": moment, "epoch_s": int(created), "epoch_ms": int(created * 1000)}[T["times"]]
+    item = {T["job_id"]: job_id, T["status"]: C["pending"], T["created_at"]: written}
+    item[T["idempotency_key"]] = at(payload, C["stored_key"]) or job_id
+    item[T["ttl"]] = int(created) + int(os.environ["JOB_TTL_S"])
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    header, field, place, prefix = C["mark"]
+    mark = prefix + headers[header] if header in headers else at(payload, field) if field else None
+    item.setdefault(place, mark or "client")
+    item.pop("", None)
+    TABLE.put_item(Item=item)
+    parts = C["message"].items()
+    sent = {name: payload if isinstance(v, dict) and v.keys() == payload.keys() else v for name, v in parts}
+    body = json.dumps(sent).replace("{job_id}", job_id)
+    SQS.send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body)
+    kpi(created, 1)
+    return answer(C["accepted"], job_id)

@@ -1,8 +1,8 @@
-"""SQS -> the report (an LLM call; here a timed stand-in) -> S3, and the job COMPLETED or FAILED.
+"""SQS -> the report (an LLM call; here a timed stand-in) -> S3, and the job done or failed (`spoken.py`).
 
-Like the real one it catches what goes wrong, marks the job FAILED, logs it and returns normally: Lambda counts no
-error, and nothing is retried. Times are the queue's (`ApproximateFirstReceiveTimestamp`) plus what was measured here,
-with the LLM's seconds as they would be in production (they are slept scaled by TIME_SCALE).
+Like the real one it catches what goes wrong, marks the job failed, logs it and returns normally: Lambda counts no
+error, and nothing is retried. Times are the queue's plus what was measured here, with the LLM's seconds in full (they
+are slept scaled by TIME_SCALE).
 Self-contained and under 4,096 characters, for it is inlined into the template.
 """
 
@@ -16,62 +16,76 @@ import boto3
 
 TABLE = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 S3 = boto3.client("s3")
-LLM_S = float(os.environ["LLM_SECONDS"])
+C = json.loads(os.environ["CONTRACT"])
+T = C["table"]
+LLM_S, SCALE = float(os.environ["LLM_SECONDS"]), float(os.environ["TIME_SCALE"])
 
 
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def when(seconds: float) -> Any:
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"iso": moment, "epoch_s": int(seconds), "epoch_ms": int(seconds * 1000)}[T["times"]]
 
 
-def update(job_id: str, **values: Any) -> None:
-    """Sets attributes of a job (`#`-names, for some are reserved words)."""
+def update(job_id: str, values: dict[str, Any]) -> None:
+    named = {name: value for name, value in values.items() if name}
     TABLE.update_item(
-        Key={"job_id": job_id},
-        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-        ExpressionAttributeNames={f"#{name}": name for name in values},
-        ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        Key={T["job_id"]: job_id},
+        UpdateExpression="SET " + ", ".join(f"#n{place} = :v{place}" for place in range(len(named))),
+        ExpressionAttributeNames={f"#n{place}": name for place, name in enumerate(named)},
+        ExpressionAttributeValues={f":v{place}": value for place, value in enumerate(named.values())},
     )
 
 
-def generate(payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
-    """The report and its tokens: the stand-in for the LLM."""
-    time.sleep(LLM_S * float(os.environ["TIME_SCALE"]))
-    usage = {"input": int(os.environ["INPUT_TOKENS"]), "output": int(os.environ["OUTPUT_TOKENS"])}
-    return {"application_id": payload["application_id"], "report": "A value proposition, at length."}, usage
+def used(counts: list[int]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for (*outer, last), count in zip(C["tokens"], counts, strict=False):
+        inner = found
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = count
+    return found
 
 
-def kpi(at: float, **values: int) -> None:
-    """One line in CloudWatch's embedded metric format."""
-    metrics = [{"Name": name, "Unit": "Count"} for name in values]
-    place = {"Namespace": os.environ["KPI_NAMESPACE"], "Dimensions": [["service"]], "Metrics": metrics}
-    aws = {"Timestamp": int(at * 1000), "CloudWatchMetrics": [place]}
-    print(json.dumps({"_aws": aws, "service": os.environ["KPI_SERVICE"], **values}))
+def kpi(at: float, *values: int) -> None:
+    """Metrics in CloudWatch's embedded format: a line for each namespace and its dimensions."""
+    lines: dict[str, dict[str, Any]] = {}
+    for (space, name, dimensions), value in zip(C["kpi"], values, strict=False):
+        place = {"Namespace": space, "Dimensions": [list(dimensions)], "Metrics": []}
+        aws = {"Timestamp": int(at * 1000), "CloudWatchMetrics": [place]}
+        line = lines.setdefault(json.dumps([space, dimensions]), {"_aws": aws, **dimensions})
+        line["_aws"]["CloudWatchMetrics"][0]["Metrics"].append({"Name": name, "Unit": "Count"})
+        line[name] = value
+    for line in lines.values():
+        print(json.dumps(line))
 
 
 def work(record: dict[str, Any]) -> None:
     begun = time.monotonic()
-    message = json.loads(record["body"])
-    job_id = message["job_id"]
+    job_id = json.loads(record["body"])
+    for name in C["id"]:
+        job_id = job_id[name]
     started = int(record["attributes"]["ApproximateFirstReceiveTimestamp"]) / 1000
 
-    def now(llm_s: float) -> float:
+    def now(llm_s: float) -> Any:
         """Time on the queue's clock, with the LLM's part in full."""
-        slept = llm_s * float(os.environ["TIME_SCALE"])
-        return started + (time.monotonic() - begun) - slept + llm_s
+        return started + (time.monotonic() - begun) - llm_s * SCALE + llm_s
 
-    update(job_id, status="PROCESSING", started_at=iso(started))
+    running, completed, failed = C["words"]
+    update(job_id, {T["status"]: running, T["started_at"]: when(started)})
     try:
-        report, usage = generate(message["payload"])
-        key = f"results/{job_id}.json"
-        S3.put_object(Bucket=os.environ["BUCKET"], Key=key, Body=json.dumps({"job_id": job_id, **report}))
-        done = now(LLM_S)
-        update(job_id, status="COMPLETED", completed_at=iso(done), result_key=key, token_usage=usage)
-        kpi(done, VPRJobCompleted=1, VPRInputTokens=usage["input"], VPROutputTokens=usage["output"])
+        time.sleep(LLM_S * SCALE)
+        key = C["key"].replace("{job_id}", job_id)
+        document = json.dumps(C["document"]).replace("{job_id}", job_id)
+        S3.put_object(Bucket=os.environ["BUCKET"], Key=key, Body=document)
+        done, tokens = now(LLM_S), [int(os.environ["INPUT_TOKENS"]), int(os.environ["OUTPUT_TOKENS"])]
+        ended = {T["status"]: completed, T["completed_at"]: when(done), T["result_key"]: key}
+        update(job_id, {**ended, **used(tokens)})
+        kpi(done, 1, *tokens)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:500]
-        update(job_id, status="FAILED", completed_at=iso(now(0)), error=reason)
-        said = {"level": "ERROR", "message": "VPRJobFailed", "service": os.environ["KPI_SERVICE"]}
-        print(json.dumps({**said, "job_id": job_id, "error": reason}))
+        update(job_id, {T["status"]: failed, T["completed_at"]: when(now(0)), T["error"]: reason})
+        said = C["failure"]
+        print(json.dumps({**said, "job_id": job_id, "error": reason}) if isinstance(said, dict) else f"{said} {job_id}")
 
 
 def handler(event: dict[str, Any], _context: object) -> None:

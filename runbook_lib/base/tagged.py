@@ -1,0 +1,51 @@
+"""DynamoDB's items, which carry the type of each value beside it: `{"S": "text"}`, `{"N": "1.5"}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without its types; numbers become floats.
+
+    >>> plain({"id": {"S": "a"}, "used": {"M": {"input": {"N": "5"}}}})
+    {'id': 'a', 'used': {'input': 5.0}}
+    """
+    return {name: _value(one) for name, one in item.items()}
+
+
+def _value(one: Mapping[str, Any]) -> Any:
+    kind, value = next(iter(one.items()))
+    match kind:
+        case "N":
+            return float(value)
+        case "M":
+            return plain(value)
+        case "L":
+            return [_value(inner) for inner in value]
+        case "NULL":
+            return None
+        case _:
+            return value
+
+
+def tagged(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain item as DynamoDB takes it: texts, numbers, booleans, and such items within it.
+
+    >>> tagged({"id": "a", "used": {"input": 5}})
+    {'id': {'S': 'a'}, 'used': {'M': {'input': {'N': '5'}}}}
+    """
+    return {name: _tagged(value) for name, value in item.items()}
+
+
+def _tagged(value: object) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int | float):
+        return {"N": repr(value)}
+    if isinstance(value, dict):
+        return {"M": tagged(value)}
+    return {"NULL": True} if value is None else {"S": str(value)}

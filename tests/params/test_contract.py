@@ -1,0 +1,149 @@
+"""The contract as data: each key is told, what cannot be meant is one sentence, the defaults are what was before."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.params.contract import Answers, Contract, Question, Result
+from runbook_lib.params.load import load_file
+from runbook_lib.params.sentence import _models
+from runbook_lib.params.written import strictly
+from tests.contracts import REAL_SERVICE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """The model and all within it."""
+    inner = _models(field.annotation for field in model.model_fields.values())
+    return {model}.union(*map(models, inner))
+
+
+def keys(model: type[BaseModel], at: str) -> set[str]:
+    """Every key of a section, by its path."""
+    found = set()
+    for name, field in model.model_fields.items():
+        inner = _models([field.annotation])
+        found |= keys(inner[0], f"{at}.{name}") if inner and name != "kpi" else {f"{at}.{name}"}
+    return found
+
+
+def refused(tmp_path: Path, contract: dict[str, Any], **more: Any) -> str:
+    """What the parameters say of a contract."""
+    folder = Path(shutil.copytree(ROOT / "params", tmp_path / "params"))
+    service = yaml.safe_load((folder / "service.yaml").read_text())
+    (folder / "service.yaml").write_text(yaml.safe_dump({**service, "contract": contract, **more}))
+    with pytest.raises(UsageError) as caught:
+        load_file(folder / "dev.yaml")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_field_says_what_it_is() -> None:
+    silent = [
+        f"{model.__name__}.{name}"
+        for model in models(Contract)
+        for name, f in model.model_fields.items()
+        if not f.description
+    ]
+    assert not silent
+
+
+def test_the_delivered_file_tells_the_defaults_key_by_key() -> None:
+    service = yaml.safe_load((ROOT / "params" / "service.yaml").read_text())
+    assert strictly(Contract, service["contract"]) == Contract()
+    told = (ROOT / "docs" / "adopting.md").read_text()
+    missing = [key for key in keys(Contract, "contract") if f"`{key}`" not in told and key.count(".") < 3]
+    assert not missing
+
+
+def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ROOT / "params", tmp_path / "params"))
+    service = yaml.safe_load((folder / "service.yaml").read_text())
+    service.pop("contract", None)
+    (folder / "service.yaml").write_text(yaml.safe_dump(service))
+    assert load_file(folder / "dev.yaml").service.contract == Contract()
+
+
+@pytest.mark.parametrize(
+    ("contract", "said"),
+    [
+        ({"submit": {"job_ids": "id"}}, "unknown key 'contract.submit.job_ids'"),
+        ({"submit": {"job_id": "data[0]"}}, "'contract.submit.job_id' is 'data[0]': expects a path of names with dots"),
+        ({"submit": {"accepted": {"codes": []}}}, "expects 1 or more"),
+        ({"submit": {"accepted": {"codes": ["202"]}}}, "expects a whole number"),
+        ({"submit": {"valid": {"id": "{env}"}}}, "submit.valid: id: '{env}' is no placeholder that is known here"),
+        ({"probe": {"headers": {}}, "submit": {"valid": {"a": "b"}}}, "nothing carries a probe's mark"),
+        ({"status": {"completed": None}}, "completed is empty, and nothing else says that a job is done"),
+        ({"status": {"running": {"codes": [200]}}}, "one answer could mean completed and running (200)"),
+        ({"status": {"told_by": "table"}}, "nobody gets that answer; say 'fetched: bucket' or 'fetched: route'"),
+        ({"result": {"fetched": "route"}}, "path names none with {job_id} in it"),
+        ({"result": {"json_schema": {"type": "objekt"}}}, "json_schema is no JSON Schema"),
+        ({"result": {"example": {"job_id": "x"}}}, "example: it has nothing at 'report'"),
+        ({"table": {"failed": ["COMPLETED"]}}, "status word 'COMPLETED' stands in two places"),
+        ({"table": {"error": "status"}}, "attribute 'status' is named for two things"),
+        ({"message": {"job_id": "id"}}, "message.body does not have {job_id} at 'id'"),
+        ({"kpi": {"jobs_creatde": {}}}, "the catalogue has no 'jobs_creatde'; did you mean 'jobs_created'?"),
+        ({"kpi": {"jobs_created": {"dimensions": {"a": "{evn}"}}}}, "did you mean '{env}'?"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(tmp_path: Path, contract: dict[str, Any], said: str) -> None:
+    assert said in refused(tmp_path, contract)
+
+
+def test_the_real_services_contract_can_be_told() -> None:
+    contract = Contract.model_validate(REAL_SERVICE)
+    assert contract.status.state(200, {"status": "PENDING"}) == "running"
+    assert contract.result.fault({"summary": "x"}, "any") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "state"),
+    [
+        (202, {}, "running"),
+        (200, {"status": "COMPLETED"}, "completed"),
+        (200, {"status": "FAILED"}, "failed"),
+        (404, {}, "unknown"),
+        (410, {}, "unknown"),
+        (200, {"status": "PENDING"}, None),
+        (200, {}, None),
+        (500, {}, None),
+        (200, ["COMPLETED"], None),
+    ],
+)
+def test_what_an_answer_says_of_a_job(code: int, body: object, state: str | None) -> None:
+    assert Question().state(code, body) == state
+
+
+def test_true_is_not_one() -> None:
+    assert not Answers(codes=(200,), where={"n": (1,)}).fit(200, {"n": True})
+    assert Answers(codes=(200,), where={"n": (1, True)}).fit(200, {"n": True})
+
+
+def test_the_answers_are_told_in_words() -> None:
+    told = Question().told()
+    assert "200 with status COMPLETED means completed" in told
+    assert "404 or 410 means unknown" in told
+
+
+@pytest.mark.parametrize(
+    ("document", "fault"),
+    [
+        ({"job_id": "j", "report": "x"}, ""),
+        ([], "no JSON object"),
+        ({"job_id": "j", "report": ""}, "nothing at 'report'"),
+        ({"job_id": "k", "report": "x"}, "does not name this job"),
+        ({"job_id": "j", "report": "x", "n": 1}, "$.n: 1 is not of type 'string'"),
+    ],
+)
+def test_what_is_wrong_with_a_document(document: object, fault: str) -> None:
+    found = Result(json_schema={"properties": {"n": {"type": "string"}}}).fault(document, "j")
+    assert re.search(re.escape(fault), found) if fault else not found
