@@ -45,7 +45,9 @@ class Routes(Frozen):
     """Paths of the API."""
 
     sync: str
+    """The synchronous route, whose users the rollout moves."""
     submit: str
+    """The route that a job is submitted to."""
     status: str
     """With the job's id in it, as the API itself calls that part: `{job_id}`, `{id}`."""
 
@@ -75,7 +77,9 @@ class Api(Frozen):
     """The API in front; metrics differ by kind (docs/domain.md, trap 4)."""
 
     kind: Literal["rest", "http"]
+    """A REST API or an HTTP API."""
     stage: str
+    """Name of its stage; `$default` for an HTTP API without one."""
     timeout_s: float = Field(default=29, gt=0)
     """After so long the gateway answers by itself (quota "integration timeout": 29 s, 30 s of an HTTP API, or what the
     account has been granted)."""
@@ -87,14 +91,23 @@ class Traffic(Frozen):
     """Where the weight lives. `dial` and `switch` are two flags of one AppConfig application."""
 
     kind: Literal["appconfig"]
+    """The home of the weight: AWS AppConfig."""
     application: str
+    """Its application."""
     dial_profile: str
+    """Configuration profile of the weight."""
     switch_profile: str
+    """Configuration profile of the kill switch."""
     dial_environment: str
+    """Environment that the weight is deployed to; its alarms take it back."""
     switch_environment: str
+    """Environment that the switch is deployed to; no alarm holds it."""
     immediate_strategy: str
+    """Deployment strategy without a bake, for the switch and for the way back."""
     soak_strategy: str
+    """Deployment strategy that bakes, so that guard alarms can take a raise back."""
     flag: str
+    """Key of the flag in both profiles."""
     client_poll_s: int = Field(gt=0)
     """Clients read the flags this often; a weight is in force only after that."""
 
@@ -144,19 +157,28 @@ class Service(Frozen):
     api: Api
     traffic: Traffic
     kpi_namespace: str
+    """CloudWatch namespace of the service's own metrics."""
     kpi_service: str
+    """Value of their dimension `service`."""
     workers: int = Field(gt=0)
+    """Jobs that are worked on at the same time: the worker's concurrency."""
     job_deadline_s: int = Field(gt=0)
     """The client stops polling after this long: a later COMPLETED is no success."""
     poll_every_s: int = Field(gt=0)
+    """A client asks for the status so often, seconds."""
     max_receives: int = Field(gt=0)
+    """Times that a message is received before it goes to the dead-letter queue."""
     visibility_timeout_s: int = Field(gt=0)
+    """Seconds for which a message that was received is hidden from other workers."""
     job_ttl_s: int = Field(gt=0)
+    """Seconds that a job is kept in the table."""
     job_ttl_variable: str = ""
     """Environment variable that tells the submit function how long a job lives, in seconds; empty: none does, and
     `job_ttl_s` is taken at its word."""
     input_tokens: int = Field(gt=0)
+    """Tokens that the LLM reads for a report, on the mean, where nothing tells them."""
     output_tokens: int = Field(gt=0)
+    """Tokens that it writes."""
     dead_letter_wait_s: int = Field(default=900, gt=0)
     """So long may a dead letter take to raise its alarm, and a redriven job to complete."""
     worker_skips: tuple[str, ...] = ()

@@ -61,6 +61,7 @@ class Sizes(Frozen):
     kpi_async: int = Field(ge=0)
     """Custom metrics of the async path (those of submit, worker and status)."""
     kpi_sync: int = Field(ge=0)
+    """Custom metrics of the synchronous Lambda."""
 
 
 class Function(Frozen):
