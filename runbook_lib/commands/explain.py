@@ -102,7 +102,8 @@ def _depth(key: Key, asked: str) -> int:
     """
     parts = re.sub(r"\[\]", ".[]", key.path).split(".")
     forms = [_FORMS.get(part, re.escape(f".{part}")) for part in parts]
-    plain = r"(?:\..+)?" if key.type.startswith("name to") and "keys" not in key.type else ""
+    own = key.type == "anything" or (key.type.startswith("name to") and "keys" not in key.type)
+    plain = r"(?:\..+)?" if own else ""
     for end in range(len(forms), 0, -1):
         if re.fullmatch("".join(forms[:end]) + (plain if end == len(forms) else ""), f".{asked}"):
             return end

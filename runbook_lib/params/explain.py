@@ -131,13 +131,15 @@ def _type(annotation: Any) -> str:
 
 
 def _of_class(annotation: Any) -> str:
+    if annotation is Any:
+        return "anything"
     if annotation in _PLAIN:
         return _PLAIN[annotation]
     if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return "one of " + ", ".join(str(one.value) for one in annotation)
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return "keys"
-    return str(getattr(annotation, "__name__", "anything"))
+    return str(annotation.__name__)
 
 
 def _default(field: FieldInfo) -> str:
