@@ -15,7 +15,7 @@ from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.against import against
 from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
-from runbook_lib.judge.gates.reading import Reading, Rules
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Reading, Rules
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
@@ -223,7 +223,7 @@ def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
     why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
     reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
     told = evidence.model_copy(update={"bad": evidence.bad - (evidence.doubtful - evidence.untold)})
-    doubted = rules.version >= RULES and evidence.untold > 0 and _PLAIN_RATE(gate, told, rules).collapsed
+    doubted = rules.version >= NOTHING_FORGOTTEN and evidence.untold > 0 and _PLAIN_RATE(gate, told, rules).collapsed
     open_ = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False, "doubted": doubted}
     return result.model_copy(update=open_)
 

@@ -18,6 +18,8 @@ from runbook_lib.judge.terms import RULES
 
 NOTHING_FORGOTTEN = 3
 """Rules from which on a change is found that was over before the look."""
+ARMS_CHANGE = 4
+"""Rules from which on a canary is found that becomes worse than the other arm inside the soak."""
 
 
 @dataclass(frozen=True)
