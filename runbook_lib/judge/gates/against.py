@@ -3,7 +3,7 @@
 The tests are in `two_arms` and `two_arms_change`; here is what follows from them. FAIL by the bet that holds at every
 look, at `alpha_early`: on the whole soak, or since an hour of it, and the figures are those since then. PASS at a
 declared look, where the bound of the difference is within the margin. Where there is no other arm, or the other arm is
-itself beyond this gate's alert limit (the synchronous endpoint's 504s; docs/domain.md, trap 13), being as good says
+itself beyond this gate's alert limit (the synchronous endpoint's 504s; docs/domain.md, trap 13), being as good shows
 nothing: the result is out of the decision, as a muted gate is, and its reason says why.
 """
 
@@ -46,7 +46,7 @@ def against(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa
         return no_data(gate, evidence, f"nothing was counted of {arms.other}")
     pair = _pair(gate, arms, rules.confidence)
     if pair is None:
-        return no_data(gate, evidence, f"in no hour had both canary and {arms.other} requests")
+        return no_data(gate, evidence, f"canary and {arms.other} had no requests in the same hour")
     if broken := _broken(gate, arms, rules.confidence):
         both = {**own, "compared": pair.both}
         return _no_gate(gate, evidence, both, broken, f"{arms.other} is itself broken")
@@ -255,11 +255,11 @@ def _own(gate: Gate, evidence: Evidence, arms: Arms | None, confidence: float) -
     bad, n, value = evidence.bad, evidence.n, evidence.value
     if gate.kind == "quantile":
         if value is None or not 0 <= value < math.inf or not n:
-            return f"a quantile of {value} over {n} samples is none"
+            return f"a quantile of {value} over {n} samples is impossible"
         return {"value": value, "n": n}
     if bad is None or not n or not 0 <= bad <= n:
         return (
-            f"{bad} failures of {n} requests cannot be"
+            f"{bad} failures of {n} requests are impossible"
             if n and bad is not None
             else "nothing was counted in the window"
         )
@@ -289,7 +289,7 @@ def _broken(gate: Gate, arms: Arms, confidence: float) -> str:
         return ""
     extent = f"{words.sure(confidence)} {words.interval(ends[0], ends[1], 'ratio')}, n = {n:,}"
     share_ = words.number(_share(gate, bad / n), "ratio")
-    return f"{arms.other} is itself broken, {share_}{what} ({extent}): being as good as it says nothing"
+    return f"{arms.other} is itself broken, {share_}{what} ({extent}): being as good as that shows nothing"
 
 
 def _no_gate(gate: Gate, evidence: Evidence, own: dict[str, object], why: str, muted: str) -> GateResult:

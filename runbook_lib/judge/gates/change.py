@@ -209,5 +209,5 @@ def counts(bad: Sequence[int], n: Sequence[int]) -> tuple[NDArray[np.float64], N
     failures, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
     fits = len(total) and len(failures) == len(total)
     if not fits or not np.all((failures >= 0) & (failures <= total) & (total <= numbers.LARGEST)):
-        raise ValueError("wants at least one part, and in each a number of failures from 0 to its requests")
+        raise ValueError("expects at least one part, and in each a number of failures from 0 to its requests")
     return failures, total

@@ -138,7 +138,8 @@ def test_beside_a_baseline_that_is_broken_it_is_no_gate(gate: Gate, told: str) -
         found = said(gate, hours(3, 30, 260, 270), look=look)
         assert found.verdict is Verdict.INCONCLUSIVE and found.gate.muted == "the baseline is itself broken"
         assert (
-            f"is no gate here: the baseline is itself broken, {told}: being as good as it says nothing." in found.reason
+            f"is no gate here: the baseline is itself broken, {told}: being as good as that shows nothing."
+            in found.reason
         )
 
 
@@ -278,7 +279,7 @@ def test_the_second_day_of_a_soak_is_held_against_the_same_hours_of_the_day_befo
     ("fields", "told"),
     [
         ({"bad": None, "n": None}, "nothing was counted in the window"),
-        ({"bad": 9, "n": 5}, "9 failures of 5 requests cannot be"),
+        ({"bad": 9, "n": 5}, "9 failures of 5 requests are impossible"),
         ({"arms": ()}, "its hours are not known"),
         ({"n": 0, "bad": 0}, "nothing was counted in the window"),
     ],
@@ -292,7 +293,8 @@ def test_no_data_is_no_data(fields: dict[str, Any], told: str) -> None:
 def test_counts_that_cannot_be_are_no_data() -> None:
     found = said(RATE, (*hours(0, 30, 0, 270)[:-1], *hours(1, 30, 0, 270, most=0)[-1:]))
     assert (
-        found.verdict is Verdict.NO_DATA and "both arms in the hour of 2026-01-05 23:00 UTC cannot be" in found.reason
+        found.verdict is Verdict.NO_DATA
+        and "both arms in the hour of 2026-01-05 23:00 UTC are impossible" in found.reason
     )
 
 
