@@ -93,8 +93,8 @@ GAUGES: list[tuple[Gate, dict[str, Any], tuple[Any, ...], str]] = [
         AGE,
         {"values": (1.0, 2.0), "expected": 10, "proven_zero_by": "no job"},
         ("PASS", 0.0, 0.0, 2.0, 10),
-        "age of the oldest: peak 2.00 s, 10 of 10 points < 10 s, expects 75 % of them (absent points are zero, proven by "
-        "no job).",
+        "age of the oldest: peak 2.00 s, 10 of 10 points < 10 s, expects 75 % of them (absent points are zero, "
+        "proven by no job).",
     ),
     (
         AGE,
