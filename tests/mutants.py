@@ -15,12 +15,12 @@ from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.planning.harm import forecast
 from runbook_lib.judge.planning.mutation import MUTATIONS, healthy, trial
-from runbook_lib.judge.planning.power import powers
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.steps.alarm_odds import Submissions
 from runbook_lib.steps.harm import traffic_of, watch_of
+from runbook_lib.steps.preflight import decided
 
 NUMBERS: tuple[Any, ...] = (
     *(0, -1, 1, 2, 7, 100, 10**9, 10**14, 0.5, 0.99, 0.999999, 0.9999999, -0.5),
@@ -145,26 +145,10 @@ def works(params: Params) -> None:
         _judged(params, n)
     seen = Submissions((policy.baseline.requests_per_day / 86_400,), None, known=False)
     if seen.per_day <= 10_000:  # more takes longer, and differs in nothing
-        hourly = powers_of(params, seen)
-        assert len(hourly) == len(policy.gates)
+        points = [(dt.datetime(2026, 11, 23, hour, tzinfo=dt.UTC), seen.per_day / 24) for hour in range(24)]
+        assert len(decided(policy, phase_name, points)) == len(policy.gates)
         watch, traffic = watch_of(params, phase_name, phase), traffic_of(params, phase.percent, seen, 9.0)
         forecast(traffic, watch, shares=(0.5,), confidence=min(0.9, policy.harm.confidence), plays=2)
-
-
-def powers_of(params: Params, seen: Submissions) -> Any:
-    """What a soak decides, as 01 asks."""
-    points = [(dt.datetime(2026, 11, 23, hour, tzinfo=dt.UTC), seen.per_day / 24) for hour in range(24)]
-    name, phase = next(iter(params.policy.phases_of("prod").items()))
-    policy = params.policy
-    return powers(
-        points,
-        policy.gates,
-        phase=name,
-        percent=phase.percent,
-        looks=phase.looks,
-        samples=policy.baseline.samples,
-        power=policy.baseline.power,
-    )
 
 
 def _judged(params: Params, n: int) -> None:

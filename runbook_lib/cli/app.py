@@ -170,6 +170,8 @@ def _show_status(seen: Status) -> None:
         Column("why", "why", prose=True),
     )
     table(seen.title, columns, seen.rows())
+    for forecast in seen.harm:
+        prose(forecast.words, fg=None if forecast.holds else "yellow")
     for reminder in seen.reminders():
         prose(reminder, fg="yellow")
     prose(f"next: {seen.next_words}", fg="red" if seen.unfinished else None, bold=True)

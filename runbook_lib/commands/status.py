@@ -19,6 +19,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import hints
+from runbook_lib.rollout.forecasts import Forecast, forecasts
 from runbook_lib.rollout.next_step import standing
 from runbook_lib.rollout.open_changes import OpenChange
 from runbook_lib.rollout.progress import Line, State
@@ -56,6 +57,8 @@ class Status:
     """The rollback that was begun and is not proven, in words."""
     undo: tuple[str, ...] = ()
     """The command that undoes each of `deviations`."""
+    harm: tuple[Forecast, ...] = ()
+    """What a failure would cost the users at each phase whose shift is still to come, where a record says it."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -119,7 +122,8 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     params = load_file(file, values)
     aws, identity = caller(params, quick=True)
     state, _ = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
-    found = standing(params, Archive.of(params), state, identity.now)
+    archive = Archive.of(params)
+    found = standing(params, archive, state, identity.now)
     return Status(
         env=params.env,
         release=params.release,
@@ -134,6 +138,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         open_changes=found.open_changes,
         unfinished=found.unfinished.words if found.unfinished else "",
         deviations=found.deviations,
+        harm=forecasts(params, archive, found.lines),
         undo=tuple(hints.undo(params, one["check"]) for one in found.deviations),
     )
 

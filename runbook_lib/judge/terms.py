@@ -6,9 +6,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-RULES = 3
+RULES = 4
 """Of today's verdicts. A record says by which rules it was judged: 1 are those of version 0.1; by 2 a change is tested
-on the users' success alone, and one that is over at the look is forgotten."""
+on the users' success alone, and one that is over at the look is forgotten; by 3 no change is looked for where a gate
+compares two arms."""
 
 
 class Frozen(BaseModel):

@@ -229,10 +229,10 @@ class _Asked:
             who, enforced = by, False
         else:
             return []
-        why = f"{who} approves and operates; four eyes see more than two: let somebody else run it"
+        why = f"{who} approves and operates; approver and operator must be two people: let somebody else run it"
         if enforced:
             why += ", or approve it (gates.yaml, approvals.four_eyes is enforced)"
-        title = f"{title}, by another one"
+        title = f"{title}, by another person"
         return [people.checked(f"{id}.four_eyes", title, False, why, "", one, required=enforced)]
 
 

@@ -138,7 +138,7 @@ def side(one: Evidence) -> dict[str, Any]:
     infinite = bool(one.extra.get("infinite"))
     each = {name: math.inf if infinite else one.extra.get(name) for name in _PARTS}
     successes = one.n or 0
-    note = f"{successes:,} of {one.extra.get('requests', 0):,} requests came to a report in time"
+    note = f"{successes:,} of {one.extra.get('requests', 0):,} requests got a report in time"
     return each | {
         "successes": successes,
         "requests": one.extra.get("requests", 0),

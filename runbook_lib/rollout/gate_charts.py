@@ -15,7 +15,7 @@ from runbook_lib.judge.terms import Word
 from runbook_lib.observe.evidence.course import SO_FAR, Course, course
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.so_far import so_far
+from runbook_lib.rollout.so_far import CHANGE, changed, so_far
 from runbook_lib.show.multiples import PERCENT, Tile
 from runbook_lib.show.points import Grid, Points
 
@@ -81,7 +81,9 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
 
 
 def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> Tile:
-    """Canary and other arm so far, at the end of each hour; and the margin below, or above, where the other arm is."""
+    """Canary and other arm so far, at the end of each hour; the margin below, or above, where the other arm is; and the
+    canary since the change, where one fails the gate.
+    """
     gate, both = result.gate, result.compared
     arms = next((one for one in evidence.arms if one.gate == gate.id), None)
     hours, end = arms.hours if arms else (), parse(evidence.end)
@@ -90,10 +92,11 @@ def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> 
         "async": [(one.most, one.n) for one in hours],
         arms.other if arms else "": [(one.other_bad, one.other_n) for one in hours],
     }
-    sums = {
-        name: zip(ends, accumulate(bad for bad, _ in each), accumulate(n for _, n in each), strict=True)
-        for name, each in counts.items()
-    }
+    sums = {name: _summed(ends, each) for name, each in counts.items()}
+    span = changed(result, end)
+    if span is not None:
+        then = [place for place, at in enumerate(ends) if span[0] < at <= span[1]]
+        sums[CHANGE] = _summed([ends[place] for place in then], [counts["async"][place] for place in then])
     up = gate.kind == "rate" and gate.higher_is_better
     series = {
         name: [(at, PERCENT * (1 - bad / n if up else bad / n)) for at, bad, n in rows if n]
@@ -108,6 +111,11 @@ def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> 
         irregular=tuple(series),
         beside=() if edge is None else ((f"{words.points(gate.margin or 0.0)} worse", edge),),
     )
+
+
+def _summed(ends: Iterable[dt.datetime], counts: Sequence[tuple[int, int]]) -> list[tuple[dt.datetime, int, int]]:
+    """The sums of both counts at each end."""
+    return list(zip(ends, accumulate(bad for bad, _ in counts), accumulate(n for _, n in counts), strict=True))
 
 
 def _shown(gate: Gate, value: float) -> float:

@@ -81,6 +81,6 @@ def baseline(own: Evidence, before: Record | None, *, migrated: bool) -> Evidenc
     kept = before.evidence.get(BASELINE) if before else None
     if before is None or kept is None:
         return Evidence.model_validate({**own.model_dump(), "bad": None, "n": None}) if migrated else own
-    note = f"from {before.notebook}, run {before.run_id}: hardly a request is synchronous now"
+    note = f"from {before.notebook}, run {before.run_id}: almost no request is synchronous now"
     found = Evidence.model_validate(kept)
     return found.model_copy(update={"notes": (*found.notes, note)})

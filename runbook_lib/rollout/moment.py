@@ -104,7 +104,7 @@ def _shifted(
     moment = _soaking(params, phase.looks, effective_at, now)
     hours = (now - effective_at).total_seconds() / 3600
     baking = newest.state in ("DEPLOYING", "BAKING")
-    watch = "AppConfig watches the guards" if baking else "the bake is over: nothing watches but you"
+    watch = "AppConfig watches the guards" if baking else "the bake is over: only you watch now"
     words = f"{state.weight:g} % has been in force for {hours:.1f} h of {phase.soak_hours:g} h; {watch}"
     return replace(moment, words=words, percent=state.weight, shift_at=shift_at, baking=baking)
 
@@ -144,7 +144,7 @@ def _is_mine(deployment: Deployment, params: Params, notebook: str) -> bool:
 def _migrated(state: TrafficState, params: Params, phase: Phase) -> Moment:
     route = params.service.api.routes.sync
     if phase.after_migration:
-        return Moment("migrating", f"{route} is asynchronous; the temporary route is to go", state.weight)
+        return Moment("migrating", f"{route} is asynchronous; the temporary route is still to be removed", state.weight)
     return Moment("over", f"this phase is over: {route} itself is asynchronous now", state.weight)
 
 

@@ -58,7 +58,9 @@ def declared(policy: Policy, item: str) -> Attestation:
     for one in policy.attestations:
         if one.id == item:
             return one
-    raise UsageError(f"'{item}' is no item to attest; there are: {', '.join(one.id for one in policy.attestations)}")
+    raise UsageError(
+        f"'{item}' is nothing to attest; the items are: {', '.join(one.id for one in policy.attestations)}"
+    )
 
 
 def attestation_checks(run: Asks, items: Sequence[str]) -> list[Check]:
@@ -101,9 +103,10 @@ def _attested(run: Asks, found: Book, item: Attestation) -> Check:
         )
     elif said:
         entry = said[0].entry
-        why = f"{item.title}: attested by {entry.by} as {_role(entry)}, but the {item.role} is asked; give it: {how}"
+        said_by = f"attested by {entry.by} as {_role(entry)}"
+        why = f"{item.title}: {said_by}, but the {item.role} must attest it; give it: {how}"
     else:
-        why = f"{item.title}: not attested; the {item.role} is asked to give it: {how}{mistrust(found)}"
+        why = f"{item.title}: not attested; the {item.role} must attest it: {how}{mistrust(found)}"
     return checked(item.check_id, item.title, False, why, wants, next(iter(said), None), required=item.required)
 
 

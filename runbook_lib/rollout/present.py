@@ -93,7 +93,7 @@ def stands(outcome: Outcome, now: Present) -> Outcome:
     if (stopped := _stopped(now)) is not None:
         return stopped
     if now.guards:
-        return _held(outcome, now.guards[0], "find out what it fires for; run this notebook again when it is OK")
+        return _held(outcome, now.guards[0], "find out why it fires; run this notebook again when it is OK")
     dark = _dark(now)
     if dark:
         return _held(outcome, dark, "find out why nothing is seen, then run this notebook again")

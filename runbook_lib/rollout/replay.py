@@ -1,7 +1,8 @@
 """The verdict of a sealed record made again from the record alone, offline; or what another policy would have decided.
 
 Three things are compared, each to the letter: the evidence with what the raw answers give once more, the verdict with
-what evidence and policy give once more, and the run's decision with what its checks make of that verdict.
+what evidence and policy give once more, and the run's decision with what its checks make of that verdict. Of records
+of earlier rules the verdict is compared without its sentences, which are written as they are today.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from runbook_lib.base.redact import redact
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome, of_today
+from runbook_lib.judge.terms import RULES
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
@@ -142,9 +144,9 @@ def _unread(ref: RecordRef, why: str) -> Replayed:
 
 def _why_not(record: Record) -> str:
     if record.entry is not None:
-        return "what a person put into the chain: nothing was judged"
+        return "entered by a person: nothing was judged"
     if record.status != "completed":
-        return f"the run {record.status}: it did not come to a verdict"
+        return f"the run {record.status}: it ended without a verdict"
     return "nothing was judged, or it was sealed by a version that kept no case"
 
 
@@ -189,8 +191,8 @@ def _again(
     ]
     verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)
-    if record.schema_version < TOLD_SINCE or (isinstance(case, Case) and case.rules < 2):
-        # The words of version 0.1 are gone; what it judged and decided must come out.
+    if record.schema_version < TOLD_SINCE or (isinstance(case, Case) and case.rules < RULES):
+        # The words of earlier rules are gone; what they judged and decided must come out.
         if _judged(verdict) != _judged(was):
             said.append("the verdict is not what evidence and policy give")
         if verdict.results and _judged(verdict)[2:] != _judged(was.model_copy(update={"results": kept}))[2:]:
@@ -219,7 +221,10 @@ def _again(
 def _judged(outcome: Outcome) -> tuple[Any, ...]:
     """What an outcome says without its words."""
     fields = ("verdict", "value", "low", "high", "n", "bound", "alpha", "collapsed")
-    gates = [(one.gate.id, *(getattr(one, field) for field in fields), one.evidence) for one in outcome.results]
+    since = ("doubted", "since", "since_between", "until", "compared")
+    gates = [
+        (one.gate.id, *(getattr(one, field) for field in (*fields, *since)), one.evidence) for one in outcome.results
+    ]
     return outcome.decision, outcome.scenario, *gates
 
 

@@ -35,7 +35,7 @@ class Reference:
     attested: bool = False
 
     def __str__(self) -> str:
-        place = f"`{self.notebook}` in {self.env}" if self.env else f"`{self.notebook}`, if it comes to that"
+        place = f"`{self.notebook}` in {self.env}" if self.env else f"`{self.notebook}`, if it is needed"
         match self.kind:
             case "decision":
                 return f"{place}: PROMOTE"
@@ -81,7 +81,9 @@ def reference(text: str) -> Reference:
         return Reference("rollback", rest.split()[0], id=rest.split()[1])
     notebook, at, env = first.partition("@")
     if not at or not rest:
-        raise UsageError(f"requirement.yaml: '{text}' is no reference (notebook@env and a check, a gate or 'decision')")
+        raise UsageError(
+            f"requirement.yaml: '{text}' is not a reference (notebook@env and a check, a gate or 'decision')"
+        )
     if rest == "decision":
         return Reference("decision", notebook, env)
     if rest.startswith("gate:"):

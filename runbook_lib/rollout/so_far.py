@@ -107,7 +107,7 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
     )
     gate = result.gate
     series = {"so far": [(at, _value(gate, bad, n)) for at, bad, n in seen]}
-    span = _change(result, end)
+    span = changed(result, end)
     if span is not None:
         after = [row for row in rows if span[0] <= row[0] < span[1]]
         then = [(at, *_before(after, at)) for at in _until(times, span)]
@@ -146,7 +146,7 @@ def quantile_so_far(
         [value for _, value in samples], [bisect_left(starts, at) for at in times], declared, **how
     )
     series = {"so far": [(at, value) for at, (value, _, _) in zip(times, found, strict=True)]}
-    span = _change(result, end)
+    span = changed(result, end)
     if span is not None:
         after = [one for one in samples if span[0] <= one[0] < span[1]]
         places = {at: bisect_left([when for when, _ in after], at) for at in _until(times, span)}
@@ -162,7 +162,7 @@ def quantile_so_far(
     }
 
 
-def _change(result: GateResult, end: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
+def changed(result: GateResult, end: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
     """From when to when it was worse, if it was."""
     if result.since is None:
         return None

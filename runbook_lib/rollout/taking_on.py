@@ -76,7 +76,7 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
         return _roll_back(known, 1, off)
     if rolled_back or lost or known.gone(notebook, env):
         return _again(known, notebook, env)
-    return Todo(run, "once the cause of the hold is mended")
+    return Todo(run, "once the cause of the hold is fixed")
 
 
 def _roll_back(known: Known, number: int, note: str) -> Todo:
@@ -94,7 +94,7 @@ def _again(known: Known, notebook: str, env: str) -> Todo:
     if moment and moment.name in LOST:
         base = (known.attempt(notebook, env) or known.params.attempt) + 1
     again = hints.run(known.params, notebook, env=env, attempt=max(known.params.attempt, base))
-    return Todo(again, "only when the cause is mended")
+    return Todo(again, "only when the cause is fixed")
 
 
 def at(record: Record) -> str:

@@ -98,7 +98,7 @@ def change_words(change: Change) -> str:
     if moved:  # a percentage is in the words already
         told += f" ({', '.join(moved)})"
     if change.outcome is None:
-        return f"{told}: begun, and how it ended is not known"
+        return f"{told}: started; how it ended is not known"
     return told if change.outcome.get("ok") else f"{told}: did not read back"
 
 

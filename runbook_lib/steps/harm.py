@@ -100,9 +100,11 @@ def of_phase(params: Params, name: str, seen: Submissions, from_hour: float) -> 
 def harm_check(params: Params, found: Forecast, *, required: bool) -> Check:
     """`harm.<phase>`: whether the budget is held; advice without one. What would hold it is in its reason."""
     sure, title = words.sure(found.confidence), f"What a failure would cost at {found.percent:g} %"
-    worst = max(found.rows, key=lambda one: (one.share > found.watch.limit) * (one.users.most or 0.0))
+    worse = [one for one in found.rows if one.share > found.watch.limit] or list(found.rows)
+    worst = max(worse, key=_most)
     facts: dict[str, Any] = {
         "rows": [one.model_dump(mode="json") for one in found.rows],
+        "worst": {"share": worst.share, "begins_h": worst.begins_h, "users": worst.users.most},
         "requests_a_day": round(found.seen.per_day, 1),
         "traffic_seen": found.seen.known,
         "watch_min": found.watch.every_min,
@@ -112,8 +114,10 @@ def harm_check(params: Params, found: Forecast, *, required: bool) -> Check:
     budget = "no budget (gates.yaml, harm.users)" if found.users is None else f"at most {found.users:,} users"
     if not found.broken:
         told = f"of failures worse than the alert limit none harms more than {_users(worst)} at {sure} ({_when(worst)})"
+        if worst.users.most is None:
+            told = f"{_when(worst)} is not stopped by this soak at {sure}, so it harms users without end"
         return check(f"harm.{found.phase}", title, True, told, required=False, expected=budget, **facts)
-    first = max(found.broken, key=lambda one: math.inf if one.users.most is None else one.users.most)
+    first = max(found.broken, key=_most)
     cost = "is not stopped by this soak" if first.users.most is None else f"harms up to {_users(first)}"
     remedies = list(mended(params, found))
     said = (
@@ -124,6 +128,11 @@ def harm_check(params: Params, found: Forecast, *, required: bool) -> Check:
     return check(
         f"harm.{found.phase}", title, False, said, required=required, expected=budget, found=_users(first), **facts
     )
+
+
+def _most(one: Harm) -> float:
+    """Users harmed at most; infinite: it goes on and on."""
+    return math.inf if one.users.most is None else one.users.most
 
 
 def _users(one: Harm) -> str:
@@ -139,7 +148,7 @@ def mended(params: Params, found: Forecast) -> Iterator[str]:
     """What would hold the budget, in words: a smaller step, a shorter watch, another guard; each by itself."""
     users = found.users or 0
 
-    worst_first = sorted(found.broken, key=lambda one: -math.inf if one.users.most is None else -one.users.most)
+    worst_first = sorted(found.broken, key=_most, reverse=True)
 
     def holds(traffic: Traffic, watch: Watch) -> bool:
         return all(within(_again(found, row, traffic, watch), users) for row in worst_first)

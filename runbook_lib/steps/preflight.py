@@ -138,17 +138,9 @@ class Preflight(Step):
         policy = self.params.policy
         self.found = tuple(
             one
-            for name, phase in policy.phases.items()
+            for name in policy.phases
             if self.params.env in policy.steps[name].envs
-            for one in powers(
-                self.traffic.points,
-                policy.gates,
-                phase=name,
-                percent=phase.percent,
-                looks=phase.looks,
-                samples=policy.baseline.samples,
-                power=policy.baseline.power,
-            )
+            for one in decided(policy, name, self.traffic.points)
         )
         self.run.check(*power_checks(self.found, proving(policy), bool(self.traffic.points)))
         return power_table(self.found, policy.baseline.power)
@@ -294,6 +286,24 @@ def trial_checks(trials: Sequence[Trial]) -> list[Check]:
 def proving(policy: Policy) -> dict[str, str]:
     """Kind of each gate; `point` for one that takes its value literally, which few requests are enough for."""
     return {gate.id: "point" if gate.evidence == "point" else gate.kind for gate in policy.gates}
+
+
+def decided(policy: Policy, phase: str, points: weekly.Hourly) -> tuple[Power, ...]:
+    """What the soak of that phase can decide with so much traffic, gate by gate.
+
+    Args:
+        points: requests per hour before the rollout, as for `powers`.
+    """
+    planned = policy.phases[phase]
+    return powers(
+        points,
+        policy.gates,
+        phase=phase,
+        percent=planned.percent,
+        looks=planned.looks,
+        samples=policy.baseline.samples,
+        power=policy.baseline.power,
+    )
 
 
 def power_checks(found: Sequence[Power], kinds: dict[str, str], seen: bool) -> list[Check]:

@@ -2,7 +2,8 @@
 
 Both arms drift together: in each hour of each soak their failure rate is drawn anew, lognormal around 0.2 %, and one
 hour in fifty is an outage in which a fifth of everything fails. The canary fails so much more, in each hour. Traffic
-follows the day's curve; weights are 10:90. The truth is what is drawn from.
+follows the day's curve; weights are 10:90. The truth is what is drawn from. `late` is a canary that is as good as the
+other arm until an hour of the soak, and worse from then on.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from bench_change import Limit
 from numpy.typing import NDArray
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates.two_arms import difference, worse_log_e
+from runbook_lib.judge.gates.change import START_SHARE
+from runbook_lib.judge.gates.two_arms import difference
+from runbook_lib.judge.gates.two_arms_change import log_e
 
 MARGIN, ALPHA, SHARE, HOURS = 0.01, 0.01, 0.1, 36
 LOOKS = ((24, 0.03), (30, 0.01), (36, 0.01))
 TRAFFIC = (3000, 30_000, 300_000)
 EXCESS = (0.0, 0.005, MARGIN, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
 BASE, DRIFT, OUTAGE, OUTAGES = 0.002, 1.0, 0.2, 0.02
+LATE = ((24, 0.05), (24, 0.1), (24, 0.2), (24, 0.5), (12, 0.1), (30, 0.2))
+"""Hours that are good, and by how much the canary is worse then."""
 _CHUNK, _MOST, _PASSES = 1000, 10_000, 1000
 """Soaks at once; of a row at most; and of them, those of which every look is judged."""
 _NAIVE_FROM = 100
@@ -67,8 +72,7 @@ def found(excess: float, per_day: float, runs: int) -> Found:
     rng, when, requests, naive, passed = np.random.default_rng(11), [], [], [], []
     for _ in range(max(1, min(runs, _MOST) // _CHUNK)):
         made = soaks(rng, excess, per_day, min(runs, _CHUNK))
-        hit = worse_log_e(*made, MARGIN, SHARE) >= -np.log(ALPHA)
-        first = np.where(hit.any(axis=1), hit.argmax(axis=1), HOURS)
+        first = _first(np.logaddexp(*log_e(*made, MARGIN, SHARE)))
         so_far = [np.cumsum(one, axis=1) for one in made]
         seen = np.append(so_far[1], np.full((len(first), 1), _NEVER), axis=1)
         when.append(first + 1)
@@ -84,6 +88,66 @@ def found(excess: float, per_day: float, runs: int) -> Found:
         float(np.concatenate(passed).mean()),
         float(np.concatenate(naive).mean()),
     )
+
+
+def _first(value: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The hour after which each soak is failed; `HOURS` where it is not."""
+    hit = value >= -np.log(ALPHA)
+    return np.where(hit.any(axis=1), hit.argmax(axis=1), HOURS)
+
+
+class Late(NamedTuple):
+    """Of a canary that becomes worse."""
+
+    failed: float
+    """Share of soaks that are failed after the change."""
+    requests: float
+    """Of the canary since the change, until it is; the median."""
+    alone: float
+    """The same by the bet on the whole soak alone, which good hours dilute."""
+    before: float
+    """Share of soaks that are failed before it."""
+
+
+@functools.cache
+def late(good: int, excess: float, per_day: float, runs: int) -> Late:
+    """What becomes of `runs` soaks whose canary is worse by `excess` after `good` hours, a look after each hour."""
+    rng, found = np.random.default_rng(12), []
+    for _ in range(max(1, min(runs, _MOST) // _CHUNK)):
+        count = min(runs, _CHUNK)
+        well, worse = soaks(rng, 0.0, per_day, count), soaks(rng, excess, per_day, count)
+        made = Soaks(*(np.where(np.arange(HOURS) < good, *pair) for pair in zip(well, worse, strict=True)))
+        since = np.where(np.arange(HOURS) < good, 0, made.n).cumsum(axis=1)
+        seen = np.append(since, np.full((count, 1), _NEVER), axis=1)
+        start, later = log_e(*made, MARGIN, SHARE)
+        firsts = _first(np.logaddexp(start, later)), _first(start - np.log(START_SHARE))
+        found.append([firsts[0], *(seen[np.arange(count), first] for first in firsts)])
+    first, requests, alone = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Late(
+        float(((first >= good) & (first < HOURS)).mean()),
+        float(np.median(requests)),
+        float(np.median(alone)),
+        float((first < good).mean()),
+    )
+
+
+def late_table(runs: int) -> str:
+    """Row by row, as Markdown."""
+    head = (
+        "good hours",
+        "worse by then",
+        "requests a day",
+        "failed",
+        "median request since",
+        "by the whole soak alone",
+    )
+    lines = [head, ["---"] * len(head)]
+    for per_day in TRAFFIC:
+        for good, excess in LATE:
+            one = late(good, excess, per_day, runs)
+            some = ("never" if count >= _NEVER else f"{count:,.0f}" for count in (one.requests, one.alone))
+            lines.append((str(good), words.points(excess), f"{per_day:,}", _share(one.failed), *some))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _passes(made: Soaks, some: int, failed: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -148,5 +212,24 @@ def limits() -> list[Limit]:
                 (0.0, 30_000, "passed", None, 0.95),
                 (0.02, 300_000, "failed", None, 0.99),
             )
-        )
+        ),
+        *(
+            Limit(
+                f"two arms, {words.points(excess)} worse after {good} good hours at {per_day:,} a day, {what}",
+                lambda runs, at=(good, excess, per_day), what=what: getattr(late(*at, runs), what),
+                most,
+                least,
+                large=per_day == max(TRAFFIC),
+            )
+            for good, excess, per_day, what, most, least in (
+                (12, 0.1, 3000, "requests", 120.0, None),
+                (24, 0.2, 3000, "requests", 50.0, None),
+                (24, 0.5, 3000, "requests", 20.0, None),
+                (24, 0.2, 3000, "failed", None, 0.97),
+                (24, 0.2, 3000, "before", ALPHA, None),
+                (24, 0.1, 30_000, "requests", 150.0, None),
+                (24, 0.05, 30_000, "failed", None, 0.97),
+                (24, 0.05, 300_000, "failed", None, 0.99),
+            )
+        ),
     ]

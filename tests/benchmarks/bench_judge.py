@@ -303,6 +303,7 @@ def main() -> int:
         "change-looks": bench_change.looked_table(100),
         "promoted": promoted_table(given.runs),
         "arms": bench_arms.table(given.runs),
+        "arms-late": bench_arms.late_table(given.runs),
     }
     print(*tables.values(), sep="\n\n", end="\n\n")
     told = [must.told(must.measured(given.runs)) for must in LIMITS]

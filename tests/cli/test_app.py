@@ -163,7 +163,7 @@ STATUS = Status(
         ),
     ),
     next="runbook run 06_phase1_10_percent --params params/prod.yaml --set attempt=2",
-    next_words="06_phase1_10_percent in prod: only when the cause is mended.",
+    next_words="06_phase1_10_percent in prod: only when the cause is fixed.",
     exit_code=3,
     unfinished="rollback 1 (run 4f1c9a7be210) is not proven yet: async is off, still to be seen: the split is 0 %",
 )

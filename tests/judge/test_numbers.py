@@ -18,7 +18,17 @@ from hypothesis import Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.judge import numbers, words
-from runbook_lib.judge.gates import beside, change, compare, older, sequence, sequential, statistics, two_arms
+from runbook_lib.judge.gates import (
+    beside,
+    change,
+    compare,
+    older,
+    sequence,
+    sequential,
+    statistics,
+    two_arms,
+    two_arms_change,
+)
 from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
 from runbook_lib.judge.money import cost, money, projection
@@ -33,6 +43,7 @@ half = st.one_of(st.sampled_from([0.95, 0.05, 0.01, 0.5]), odd)
 some = st.one_of(st.integers(1, 300), odd)
 """More often a count."""
 small = st.one_of(st.integers(1, 12), st.sampled_from([math.nan, math.inf, -1, 0, 2.5, 1e308]))
+both_arms = st.lists(st.tuples(odd, some, odd, some), max_size=4)
 values = st.lists(st.one_of(st.floats(0, 100), odd), max_size=12)
 rates = st.one_of(
     st.lists(st.one_of(st.floats(0, 5), st.sampled_from([math.nan, math.inf, -1, 0.0, 1e308])), max_size=3),
@@ -91,6 +102,11 @@ def _charged(quantity: float, successes: int, hours: float, times: float) -> pro
 
 def _demands(target: float, within: float, daytime: tuple[int, int], delay: float) -> guard_math.Demands:
     return guard_math.Demands(target, 0.02, 0.2, 0.01, 0.1, within, daytime, delay)
+
+
+def _arms(rows: list[tuple[float, float, float, float]]) -> Any:
+    """Failures and requests of both arms, one list each."""
+    return [[row[at] for row in rows] for at in range(4)]
 
 
 def _load(waiting: float, arrivals: float, service: float, workers: int) -> backlog.Load:
@@ -183,9 +199,20 @@ TABLE: dict[str, Row] = {
         "a request on the wrong side of weight 0 is proof",
     ),
     "two_arms.worse_log_e": Row(two_arms.worse_log_e, (values, values, values, values, half, half)),
+    "two_arms.bets": Row(two_arms.bets, (values, values, values, values, half, half)),
+    "two_arms_change.log_e": Row(
+        lambda *a: two_arms_change.log_e(*a)[0], (values, values, values, values, half, half), "-inf for no start"
+    ),
+    "two_arms_change.tested": Row(
+        lambda rows, margin, share, alpha: two_arms_change.tested(*_arms(rows), margin, share, alpha=alpha).log_e,
+        (both_arms, half, half, half),
+    ),
+    "two_arms_change.moment": Row(
+        lambda rows, margin, share: two_arms_change.moment(*_arms(rows), margin, share).first, (both_arms, half, half)
+    ),
     "two_arms.difference": Row(
         lambda rows, alpha: (found := two_arms.difference(rows, alpha)) and (found.low, found.value, found.high),
-        (st.lists(st.tuples(odd, some, odd, some), max_size=4), half),
+        (both_arms, half),
     ),
     "compare.difference": Row(compare.difference, (odd, some, odd, some, half)),
     "compare.shift": Row(compare.shift, (values, values, half)),
@@ -313,6 +340,7 @@ MODULES = (
     sequential,
     statistics,
     two_arms,
+    two_arms_change,
     weekly,
     words,
 )
@@ -448,7 +476,7 @@ def test_what_cannot_be_is_refused(function: Callable[..., Any], arguments: tupl
 def test_odds_of_no_traffic_are_an_error_in_words(changed: dict[str, Any]) -> None:
     usual: dict[str, Any] = {"least": 5, "window_s": 3600.0, "per_s": [0.03], "healthy": 0.01, "bad": 0.2}
     assert 0 <= alarm_math.count_odds(**usual).per_day <= 1
-    with pytest.raises(ValueError, match=r"wants|expects|fires always|cannot be|is no "):
+    with pytest.raises(ValueError, match=r"wants|expects|always fires|cannot be calculated|cannot be|is no "):
         alarm_math.count_odds(**{**usual, **changed})
 
 

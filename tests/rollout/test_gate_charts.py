@@ -15,6 +15,7 @@ from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.model import Arms, Evidence, Gate, GateResult, Outcome
+from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.evidence import course, measure
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.metrics.fetch import Answers, Series
@@ -25,6 +26,7 @@ from runbook_lib.rehearse.quick import player
 from runbook_lib.rehearse.world.scenario import load
 from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.gate_charts import judged, tiles
+from runbook_lib.rollout.so_far import CHANGE
 from runbook_lib.show import multiples as drawing
 from runbook_lib.show.levels import thresholds
 from runbook_lib.show.multiples import PERCENT, Tile
@@ -208,6 +210,7 @@ def test_a_gate_that_compares_draws_both_arms_hour_by_hour_and_its_margin(gate: 
     case = Case(rules=3, gates=(gate,), evidence={gate.measure: evidence}, looks=against.LOOKS, moment="during")
     (tile,) = tiles(None, case, case.verdict().results, ())  # type: ignore[arg-type]
     up = gate is against.RATE
+    assert set(tile.series) == {"async", "the other arm"}
     mine, theirs = tile.series["async"], tile.series["the other arm"]
     assert (
         [at for at, _ in mine] == [parse(one.at) + dt.timedelta(hours=1) for one in hours] == [at for at, _ in theirs]
@@ -220,3 +223,19 @@ def test_a_gate_that_compares_draws_both_arms_hour_by_hour_and_its_margin(gate: 
     assert axes.get_ylabel() == "%" and thresholds(gate) == []
     said = drawing.describe(tile)
     assert "async" in said and "the other arm" in said and "at most" in said
+
+
+def test_a_canary_that_became_worse_is_drawn_since_then_beside_the_other_arm_s_margin() -> None:
+    hours = (*against.hours(0, 30, 2, 270)[:18], *against.hours(12, 30, 2, 270)[18:])
+    evidence = against.seen(against.RATE, Arms(gate=against.RATE.id, other="the other arm", share=0.1, hours=hours))
+    case = Case(
+        rules=RULES, gates=(against.RATE,), evidence={"success": evidence}, looks=against.LOOKS, moment="during"
+    )
+    (tile,) = tiles(None, case, case.verdict().results, ())  # type: ignore[arg-type]
+    assert tile.result.since == "2026-01-05T18:00:00Z"
+    assert [(at.hour, round(value, 3)) for at, value in tile.series[CHANGE]] == [
+        (at % 24, 60.0) for at in range(19, 25)
+    ]
+    said = drawing.describe(tile)
+    assert "since the change 60 to 60" in said and "change at 2026-01-05 18:00 UTC" in said
+    drawing.multiples_figure([tile])

@@ -98,7 +98,7 @@ def test_the_baseline_is_the_endpoints_own_unless_hardly_anybody_calls_it(n: int
         assert found is own
     elif kept:
         assert (found.n, found.bad) == (4000, 40)
-        assert found.notes[-1] == "from 07, run p: hardly a request is synchronous now"
+        assert found.notes[-1] == "from 07, run p: almost no request is synchronous now"
     elif migrated:
         assert (found.n, found.bad) == (None, None), "what it answers is the submit Lambda's 202"
     else:

@@ -66,7 +66,7 @@ def test_the_wrong_role_does_not_count_whoever_speaks_last(archive: Archive) -> 
     say(archive, "code_review", "operator")
     (one,) = attestation_checks(asked(archive), ["code_review"])
     assert not one.ok
-    assert "Ada L. as operator" in one.reason and "the reviewer is asked" in one.reason
+    assert "Ada L. as operator" in one.reason and "the reviewer must attest it" in one.reason
     say(archive, "code_review", "reviewer", hours_ago=5)
     assert attestation_checks(asked(archive), ["code_review"])[0].ok
 
@@ -113,7 +113,7 @@ def test_declared_ids_and_advice(archive: Archive) -> None:
 
 
 def test_an_unknown_item_is_a_sentence_that_lists_the_known() -> None:
-    with pytest.raises(UsageError, match=r"'code_revue' is no item.*code_review.*celebrated"):
+    with pytest.raises(UsageError, match=r"'code_revue' is nothing to attest.*code_review.*celebrated"):
         declared(params().policy, "code_revue")
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.case import Case
+from runbook_lib.judge.model import Arms, GateResult, Outcome
+from runbook_lib.judge.terms import RULES, Verdict
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.replay import _follows
+from runbook_lib.rollout.replay import Replayed, _again, _follows
+from tests.judge.gates import test_against as against
 
 
 def outcome(decision: str) -> Outcome:
@@ -35,3 +40,31 @@ def outcome(decision: str) -> Outcome:
 )
 def test_what_a_verdict_leads_to(verdict: str, checked: str, decided: str | None, follows: bool) -> None:
     assert _follows(outcome(verdict), outcome(checked), Record(decision=decided)) is follows
+
+
+def replayed(rules: int, change: Callable[[GateResult], GateResult] = lambda one: one) -> Replayed:
+    """A late change of two arms, judged by those rules and sealed as `change` makes it."""
+    hours = (*against.hours(0, 30, 2, 270)[:18], *against.hours(12, 30, 2, 270)[18:])
+    evidence = against.seen(against.RATE, Arms(gate=against.RATE.id, other="the baseline", share=0.1, hours=hours))
+    case = Case(
+        rules=rules, gates=(against.RATE,), evidence={"success": evidence}, looks=against.LOOKS, moment="during"
+    )
+    verdict = case.verdict()
+    results = tuple(change(one) for one in verdict.results)
+    sealed = {**verdict.model_dump(mode="json"), "results": [one.model_dump(mode="json") for one in results]}
+    record = Record(decision=verdict.decision, gates=tuple(sealed["results"]))
+    about = Replayed("1", "06_phase1_10_percent", "prod", "", "gates", str(verdict.decision))
+    return _again(about, case, sealed, record, dict(case.evidence), ())
+
+
+def test_a_record_is_the_same_to_the_letter() -> None:
+    assert replayed(RULES).identical and replayed(RULES - 1).identical
+    said = replayed(RULES, lambda one: one.model_copy(update={"reason": "in other words."}))
+    assert not said.identical and "the verdict is not what evidence and policy give" in said.differences
+
+
+@pytest.mark.parametrize("rules", range(1, RULES))
+def test_one_of_earlier_rules_may_say_it_in_other_words_and_nothing_else(rules: int) -> None:
+    assert replayed(rules, lambda one: one.model_copy(update={"reason": "in other words."})).identical
+    for other in ({"verdict": Verdict.PASS}, {"value": 0.5}, {"since": "2026-01-05T18:00:00Z"}, {"doubted": True}):
+        assert not replayed(rules, lambda one, other=other: one.model_copy(update=other)).identical  # type: ignore[misc]

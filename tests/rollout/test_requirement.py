@@ -101,7 +101,7 @@ def test_the_page_is_what_the_map_says() -> None:
 
 @pytest.mark.parametrize("text", ["", "nothing", "01_preflight tests.unit", "01_preflight@prod"])
 def test_what_is_no_reference_is_one_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match="is no reference"):
+    with pytest.raises(UsageError, match="is not a reference"):
         reference(text)
 
 

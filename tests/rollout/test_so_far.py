@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from runbook_lib.base.window import parse
@@ -18,6 +19,7 @@ from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import load_file
 from runbook_lib.rollout.so_far import how_sure, quantile_so_far, so_far
 from runbook_lib.show import charts
+from tests.judge.gates import test_sequence as sequences
 
 POLICY = load_file(Path(__file__).parents[2] / "params" / "prod.yaml").policy
 GATE = POLICY.gate("success_rate")
@@ -185,3 +187,42 @@ def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_chang
     assert [since is not None for _, since in found] == [False, True, False]
     older = jobs.model_copy(update={"generation_at": ()})
     assert len(how_sure(judged, results, older)) == 2
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_the_band_of_the_chart_is_the_sequence_s_at_each_quarter_of_an_hour(declared: bool) -> None:
+    """Of soaks whose traffic and failures drift; so its coverage is the one that is measured there."""
+    bad, n, truth = sequences.drifting(np.random.default_rng(6), 12)
+    look, held = (LOOKS[-1], 0) if declared else (None, 0)
+    for soak in range(len(n)):
+        each = [
+            ((START.replace(minute=0) + dt.timedelta(minutes=15 * at)).isoformat(), int(k), int(of))
+            for at, (k, of) in enumerate(zip(np.diff(bad[soak], prepend=0), np.diff(n[soak], prepend=0), strict=True))
+        ]
+        seen = evidence([]).model_copy(
+            update={
+                "end": (START.replace(minute=0) + dt.timedelta(hours=36)).isoformat(),
+                "bad": int(bad[soak, -1]),
+                "n": int(n[soak, -1]),
+                "course": tuple(each),
+            }
+        )
+        chart = drawn(seen, look)
+        assert chart is not None
+        used = n[soak] > 0
+        ends = sequence.band(
+            bad[soak][used].tolist(),
+            n[soak][used].tolist(),
+            [*[False] * (int(used.sum()) - 1), declared],
+            looks=len(LOOKS),
+            confidence=POLICY.confidence,
+            prior=POLICY.early_prior,
+        )
+        assert [one[1:] for one in chart["band"]] == [
+            (pytest.approx(100 * (1 - high)), pytest.approx(100 * (1 - low))) for low, high in ends
+        ]
+        held += all(
+            low <= 100 * (1 - rate) <= high
+            for (_, low, high), rate in zip(chart["band"], truth[soak][used], strict=True)
+        )
+    assert held >= 11

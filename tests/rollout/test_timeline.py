@@ -90,7 +90,7 @@ def test_what_was_changed_is_told_with_its_numbers_and_how_it_ended() -> None:
     assert story([record_]).changes == (
         (BEGAN + HOUR, "the dial: did not read back", "r"),
         (BEGAN + 2 * HOUR, "the workers (reserved 5 -> 10)", "r"),
-        (BEGAN + 3 * HOUR, "the table: begun, and how it ended is not known", "r"),
+        (BEGAN + 3 * HOUR, "the table: started; how it ended is not known", "r"),
     )
 
 

@@ -43,6 +43,15 @@ def test_without_a_budget_it_is_advice(forecast: Forecast) -> None:
     assert tuple(rows) == forecast.rows, "the record has the whole forecast"
 
 
+def test_without_a_budget_too_what_is_not_stopped_is_said_first(forecast: Forecast) -> None:
+    """Not the largest of those that are."""
+    endless = forecast.rows[-1].model_copy(update={"users": Pair(median=9, most=None)})
+    found = harm_check(PARAMS, replace(forecast, rows=(*forecast.rows[:-1], endless)), required=True)
+    assert found.ok and "none harms more" not in found.reason
+    assert found.reason.startswith("100 % failing from 12 h after the shift on is not stopped by this soak at 95 %")
+    assert found.facts["worst"] == {"share": 1.0, "begins_h": 12.0, "users": None}
+
+
 def test_what_the_policy_bears_does_not_break_a_budget(forecast: Forecast) -> None:
     """2 % failing is the alert limit: nothing stops it, and no budget could."""
     worst = max(one.users.most or 0 for one in forecast.rows if one.share > 0.02)

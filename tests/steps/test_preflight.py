@@ -18,7 +18,7 @@ from runbook_lib.base.errors import RedVerdict
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.judge.planning.door import LIMITS
 from runbook_lib.judge.planning.mutation import trial
-from runbook_lib.judge.planning.power import Power, powers
+from runbook_lib.judge.planning.power import Power
 from runbook_lib.judge.planning.weekly import mean
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.traffic import before as baseline_traffic
@@ -31,7 +31,7 @@ from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout import door
-from runbook_lib.steps.preflight import later, power_checks, proving, trial_checks
+from runbook_lib.steps.preflight import decided, later, power_checks, proving, trial_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "01_preflight.ipynb"
@@ -105,15 +105,7 @@ def test_no_traffic_is_no_points() -> None:
 def forecast(per_hour: float) -> tuple[Power, ...]:
     policy = PRODUCTION.policy
     points = [(START + dt.timedelta(hours=n), per_hour) for n in range(168)] if per_hour else []
-    phase = policy.phases["06_phase1_10_percent"]
-    return powers(
-        points,
-        policy.gates,
-        phase="06_phase1_10_percent",
-        percent=phase.percent,
-        looks=phase.looks,
-        samples=policy.baseline.samples,
-    )
+    return decided(policy, "06_phase1_10_percent", points)
 
 
 def test_every_configured_gate_notices_bad_input_and_one_that_does_not_is_named() -> None:

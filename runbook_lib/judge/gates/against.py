@@ -1,9 +1,10 @@
 """A gate that compares the canary with another arm: the baseline at the same time, or the phase before. Pure.
 
-The tests are in `two_arms`; here is what follows from them. FAIL by the bet that holds at every look, at `alpha_early`;
-PASS at a declared look, where the bound of the difference is within the margin. Where there is no other arm, or the
-other arm is itself beyond this gate's alert limit (the synchronous endpoint's 504s; docs/domain.md, trap 13), being as
-good says nothing: the result is out of the decision, as a muted gate is, and its reason says why.
+The tests are in `two_arms` and `two_arms_change`; here is what follows from them. FAIL by the bet that holds at every
+look, at `alpha_early`: on the whole soak, or since an hour of it, and the figures are those since then. PASS at a
+declared look, where the bound of the difference is within the margin. Where there is no other arm, or the other arm is
+itself beyond this gate's alert limit (the synchronous endpoint's 504s; docs/domain.md, trap 13), being as good shows
+nothing: the result is out of the decision, as a muted gate is, and its reason says why.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runbook_lib.base.window import iso
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import statistics, two_arms
-from runbook_lib.judge.gates.reading import Rules
+from runbook_lib.judge.gates import statistics, two_arms, two_arms_change
+from runbook_lib.judge.gates.reading import ARMS_CHANGE, Rules
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, bad_side
 from runbook_lib.judge.terms import Verdict
@@ -44,7 +46,7 @@ def against(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa
         return no_data(gate, evidence, f"nothing was counted of {arms.other}")
     pair = _pair(gate, arms, rules.confidence)
     if pair is None:
-        return no_data(gate, evidence, f"in no hour had both canary and {arms.other} requests")
+        return no_data(gate, evidence, f"canary and {arms.other} had no requests in the same hour")
     if broken := _broken(gate, arms, rules.confidence):
         both = {**own, "compared": pair.both}
         return _no_gate(gate, evidence, both, broken, f"{arms.other} is itself broken")
@@ -118,12 +120,13 @@ def _judged(
         fields = {**figures, "bound": _signed(gate, edge), "alpha": rules.alpha, **more}
         return result_of(gate, evidence, verdict, f"{told}{reason}", **fields)
 
-    if _worse(arms, margin, evidence.end) >= -math.log(rules.alpha_early):
+    worse = _worse(arms, margin, evidence, rules)
+    if worse is not None:
+        late = _since(gate, evidence, arms, worse, pair, rules) if worse.since else None
         level = words.sure(1 - rules.alpha_early)
         shown = f": worse by more than {limit}, shown at {level} by the test of both arms that holds at every look"
-        value = figures["value"]
-        fell = bool(gate.collapse and isinstance(value, float) and gate.collapse.holds(value))
-        return result(Verdict.FAIL, shown, bound=None, alpha=rules.alpha_early, collapsed=fell)
+        whole = {"bound": None, "alpha": rules.alpha_early, "collapsed": _collapsed(gate, figures)}
+        return late or result(Verdict.FAIL, shown, **whole)
     if rules.look is None:
         shows = "nothing shows" if pair.excess <= margin else "that does not yet show"
         return result(Verdict.INCONCLUSIVE, f", so far: {shows} that it is worse by more than {limit}")
@@ -141,13 +144,91 @@ def _judged(
     return result(Verdict.PASS, f": {proof} is within the margin of {limit}")
 
 
-def _worse(arms: Arms, margin: float, end: str) -> float:
-    """Log of the largest e-value there was after any hour that is over; one that goes on is not counted up yet."""
-    last = dt.datetime.fromisoformat(end)
-    over = [one for one in arms.hours if dt.datetime.fromisoformat(one.at) + _HOUR <= last]
+@dataclass(frozen=True)
+class _Worse:
+    """A time in which the canary was worse than the other arm by more than the margin."""
+
+    since: str = ""
+    """When it began; empty: with the soak."""
+    between: tuple[str, str] = ("", "")
+    until: str | None = None
+    """None: it lasts."""
+    hours: tuple[Hour, ...] = ()
+    """Those of that time."""
+    now: tuple[Hour, ...] = ()
+    """Those from its beginning to the end of the evidence: what tells how it is now, also where it is over."""
+
+
+def _worse(arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Worse | None:
+    """The time that fails the gate, if any; an hour that goes on is not counted up yet, so no bet is made on it."""
+    last = dt.datetime.fromisoformat(evidence.end)
+    over = [one for one in arms.hours if _end(one) <= last]
+    if not over:
+        return None
     counts = ([one.bad for one in over], [one.n for one in over])
     others = ([one.other_most for one in over], [one.other_n for one in over])
-    return max(two_arms.worse_log_e(*counts, *others, margin, arms.share).tolist(), default=-math.inf)
+    if rules.version < ARMS_CHANGE:
+        most = float(two_arms.worse_log_e(*counts, *others, margin, arms.share).max())
+        return _Worse() if most >= -math.log(rules.alpha_early) else None
+    said = two_arms_change.tested(*counts, *others, margin, arms.share, alpha=rules.alpha_early)
+    if said.log_e < -math.log(rules.alpha_early):
+        return None
+    if not said.later and said.over is None:
+        return _Worse()
+    ends = len(over) if said.over is None else said.over + 1
+    first = earliest = latest = 0
+    if said.later:
+        bad, n, other_bad, other_n = (one[:ends] for one in (*counts, *others))
+        when = two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share)
+        first, earliest, latest = when.first, when.earliest, when.latest
+    until = None if said.over is None else iso(_end(over[said.over]))
+    hours = arms.hours[first:] if until is None else arms.hours[first:ends]
+    # Which part of an hour a change begins with is not known: the interval has the whole of its last hour.
+    between = (over[earliest].at, iso(_end(over[latest]))) if said.later else (evidence.start, evidence.start)
+    since = max((over[first].at, evidence.start), key=dt.datetime.fromisoformat)
+    return _Worse(since, between, until, hours, arms.hours[first:])
+
+
+def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pair, rules: Rules) -> GateResult | None:
+    """FAIL by a change inside the soak: difference, value, interval and n are those since then.
+
+    None where nothing was counted of that time.
+    """
+    mine = arms.model_copy(update={"hours": worse.hours})
+    pair, own = _pair(gate, mine, rules.confidence), _own(gate, evidence, mine, rules.confidence)
+    now = _own(gate, evidence, arms.model_copy(update={"hours": worse.now}), rules.confidence)
+    if pair is None or isinstance(own, str) or isinstance(now, str):
+        return None
+    ends = [words.instant(one) for one in worse.between]
+    span = f" (the change came between {ends[0]} and {ends[1]})" if ends[0] != ends[1] else ""
+    time = f"since {words.instant(worse.since)}{span}"
+    if worse.until:
+        time = f"from {words.instant(worse.since)} to {words.instant(worse.until)}{span}, and that is over"
+    moved = words.arms(whole.both)[1]
+    told = (
+        f"{_told(gate, mine, pair, rules.confidence)}: worse by more than {words.points(gate.margin or 0.0)} {time}, "
+        f"shown at {words.sure(1 - rules.alpha_early)} by the test of both arms for a change that holds at every look; "
+        f"the whole time: {moved} (n = {whole.n:,})"
+    )
+    return result_of(
+        gate,
+        evidence,
+        Verdict.FAIL,
+        told,
+        **{**own, "compared": pair.both, "alpha": rules.alpha_early, "collapsed": _collapsed(gate, now)},
+        since=worse.since,
+        since_between=worse.between,
+        until=worse.until,
+    )
+
+
+def _end(hour: Hour) -> dt.datetime:
+    return dt.datetime.fromisoformat(hour.at) + _HOUR
+
+
+def _collapsed(gate: Gate, figures: Mapping[str, object]) -> bool:
+    value = figures["value"]
+    return bool(gate.collapse and isinstance(value, float) and gate.collapse.holds(value))
 
 
 def _needed(pair: _Pair, alpha: float, margin: float) -> int | None:
@@ -174,11 +255,11 @@ def _own(gate: Gate, evidence: Evidence, arms: Arms | None, confidence: float) -
     bad, n, value = evidence.bad, evidence.n, evidence.value
     if gate.kind == "quantile":
         if value is None or not 0 <= value < math.inf or not n:
-            return f"a quantile of {value} over {n} samples is none"
+            return f"a quantile of {value} over {n} samples is impossible"
         return {"value": value, "n": n}
     if bad is None or not n or not 0 <= bad <= n:
         return (
-            f"{bad} failures of {n} requests cannot be"
+            f"{bad} failures of {n} requests are impossible"
             if n and bad is not None
             else "nothing was counted in the window"
         )
@@ -208,7 +289,7 @@ def _broken(gate: Gate, arms: Arms, confidence: float) -> str:
         return ""
     extent = f"{words.sure(confidence)} {words.interval(ends[0], ends[1], 'ratio')}, n = {n:,}"
     share_ = words.number(_share(gate, bad / n), "ratio")
-    return f"{arms.other} is itself broken, {share_}{what} ({extent}): being as good as it says nothing"
+    return f"{arms.other} is itself broken, {share_}{what} ({extent}): being as good as that shows nothing"
 
 
 def _no_gate(gate: Gate, evidence: Evidence, own: dict[str, object], why: str, muted: str) -> GateResult:

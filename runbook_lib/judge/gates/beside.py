@@ -90,7 +90,7 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
     wanted = f"slower in fewer than {words.sure(rule.slower)} of pairs"
     now, before = ([one for one in arm if math.isfinite(one)] for arm in (now, before))
     if min(len(now), len(before)) < LEAST_PERIODS:
-        few = f"{len(now)} and {len(before)} periods, wants {LEAST_PERIODS} of each"
+        few = f"{len(now)} and {len(before)} periods, expects {LEAST_PERIODS} of each"
         return _told(LATENCY, title, Verdict.NO_DATA, few, wanted, "not known")
     found = compare.shift(now, before, confidence)
     share = words.number(found.superiority, "ratio")
@@ -104,4 +104,4 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
     if found.high < rule.slower:
         kept = "it is the faster one" if found.high < 1 - rule.slower else "it has not become slower to that degree"
         return _told(LATENCY, title, Verdict.PASS, f"{told}: {kept}", wanted, share)
-    return _told(LATENCY, title, Verdict.INCONCLUSIVE, f"{told}: not to be told", wanted, share)
+    return _told(LATENCY, title, Verdict.INCONCLUSIVE, f"{told}: too close to tell", wanted, share)

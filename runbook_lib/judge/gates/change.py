@@ -67,13 +67,13 @@ class Moment:
     """It begins with a part from `earliest` to `latest`, at 95 %."""
 
 
-def weights(count: int) -> NDArray[np.float64]:
+def weights(count: int, even: int = EVEN) -> NDArray[np.float64]:
     """Log weights of the first `count` later starts; all there can ever be add up to 1 - `START_SHARE`.
 
-    6 / ((j + 5) (j + 6)) is 6 / (j + 5) - 6 / (j + 6), so the sum over j = 1, 2, ... is 1.
+    With e = `even`, e / ((j + e - 1) (j + e)) is e / (j + e - 1) - e / (j + e), so the sum over j = 1, 2, ... is 1.
     """
     j = np.arange(1, count + 1, dtype=float)
-    return np.asarray(math.log((1 - START_SHARE) * EVEN) - np.log(j + EVEN - 1) - np.log(j + EVEN), dtype=float)
+    return np.asarray(math.log((1 - START_SHARE) * even) - np.log(j + even - 1) - np.log(j + even), dtype=float)
 
 
 @functools.lru_cache(maxsize=64)
@@ -209,5 +209,5 @@ def counts(bad: Sequence[int], n: Sequence[int]) -> tuple[NDArray[np.float64], N
     failures, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
     fits = len(total) and len(failures) == len(total)
     if not fits or not np.all((failures >= 0) & (failures <= total) & (total <= numbers.LARGEST)):
-        raise ValueError("wants at least one part, and in each a number of failures from 0 to its requests")
+        raise ValueError("expects at least one part, and in each a number of failures from 0 to its requests")
     return failures, total

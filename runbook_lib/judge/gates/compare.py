@@ -68,7 +68,7 @@ def shift(canary: Sequence[float], baseline: Sequence[float], confidence: float 
     numbers.chance(confidence=confidence)
     x, y = np.asarray(canary, dtype=float), np.asarray(baseline, dtype=float)
     if len(x) < 2 or len(y) < 2 or not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("wants two finite values or more in each arm")
+        raise ValueError("expects two or more finite values in each arm")
     m, n = len(x), len(y)
     both = _ranks(np.concatenate([x, y]))
     x_both, y_both = both[:m], both[m:]

@@ -26,7 +26,7 @@ _REMEDIES: dict[Scenario, str] = {
     "rollback_3": "run rollback_3: it ends the throttling",
 }
 _COSTS: dict[Scenario, str] = {
-    "rollback_2": "async stays on, and more workers are let run until the queue is drained: each calls the LLM, and "
+    "rollback_2": "async stays on, and more workers run until the queue is drained: each calls the LLM, and "
     "the account has fewer executions left for other functions",
     "rollback_3": "async stays on, and table and index get provisioned capacity, which is paid for by the hour, used "
     "or not",
@@ -157,7 +157,7 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
     if not now.way_back:
         return _outcome(
             Decision.HOLD,
-            f"{_told(fails[0])}; there is no way back any more, the old endpoint is gone{_also(fails[1:])}",
+            f"{_told(fails[0])}; there is no way back: the old endpoint is gone{_also(fails[1:])}",
             "call people: fix forward, or deploy the archived function again",
         )
     worse = now.worse_baseline_holds and baseline_is_worse(counted, now) and not any(fail.collapsed for fail in fails)
@@ -270,7 +270,7 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
     if traffic and not any(result.n for result in traffic):
         return _outcome(
             Decision.HOLD,
-            "not one request was judged, and a soak without traffic shows nothing",
+            "no request was judged, and a soak without traffic shows nothing",
             f"{_weight(now)} stays; find out why there is no traffic, then run again",
         )
     if open_:
@@ -300,7 +300,7 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
 
 
 def _by_appconfig(alarm: str | None, at: str | None, percent: float | None) -> str:
-    which = f"alarm {alarm} fired" if alarm else "an alarm that it does not name fired"
+    which = f"alarm {alarm} fired" if alarm else "an alarm fired that it does not name"
     to = "" if percent is None else f" to {percent:g} %"
     return f"AppConfig took the weight back{to} by itself when {which}{f' at {at}' if at else ''}"
 
@@ -319,7 +319,7 @@ def _void(counted: Sequence[GateResult], now: Situation, why: str | None) -> Out
     # Users are still on async: what fails them comes before the formalities of a soak.
     failing = _failing(counted, now) if now.percent else None
     if failing is not None and failing.decision is Decision.ROLLBACK:
-        return failing.model_copy(update={"reason": f"{failing.reason}; besides, {spoilt}"})
+        return failing.model_copy(update={"reason": f"{failing.reason}; also, {spoilt}"})
     return _outcome(
         Decision.HOLD,
         spoilt,

@@ -15,7 +15,7 @@ from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.against import against
 from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
-from runbook_lib.judge.gates.reading import Reading, Rules
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Reading, Rules
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
@@ -156,7 +156,7 @@ def _more(more: int | None, evidence: Evidence, noun: str, look: Look | None) ->
     span = reading.hours(evidence)
     wait = more / (evidence.n / span) if evidence.n and span > 0 else None
     at = f" ({words.hours(wait)} at the rate seen)" if wait is not None else ""
-    does = "would decide it" if look else "are wanted for a verdict at the end"
+    does = "would decide it" if look else "are needed for a verdict at the end"
     return f"; {words.count(more, f'more {noun}')}{at} {does} if nothing changes", wait
 
 
@@ -223,7 +223,7 @@ def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
     why = evidence.unseen or f"{evidence.doubtful:,} of these failures cannot be told from the callers' own mistakes"
     reason = words.sentence(f"{result.reason.rstrip('.')}, but {why}")
     told = evidence.model_copy(update={"bad": evidence.bad - (evidence.doubtful - evidence.untold)})
-    doubted = rules.version >= RULES and evidence.untold > 0 and _PLAIN_RATE(gate, told, rules).collapsed
+    doubted = rules.version >= NOTHING_FORGOTTEN and evidence.untold > 0 and _PLAIN_RATE(gate, told, rules).collapsed
     open_ = {"verdict": Verdict.INCONCLUSIVE, "reason": reason, "collapsed": False, "doubted": doubted}
     return result.model_copy(update=open_)
 
@@ -260,7 +260,7 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
         )
 
     if math.isinf(read.value):
-        paid = f"{words.title(gate)} is infinite: money was spent and there is not one success to spread it over"
+        paid = f"{words.title(gate)} is infinite: money was spent and there is no success to spread it over"
         return result(Verdict.INCONCLUSIVE if rules.look is None else Verdict.FAIL, paid)
     if read.early is not None and (bad or read.since or read.since_quarter):
         is_ = "was" if read.since and read.since.until else "is"
@@ -314,7 +314,7 @@ def _still(gate: Gate, read: Reading, met: bool) -> int | None:
 
 def _so_far(measured: str, side: str, target: str, *, bad: bool, met: bool) -> str:
     if bad:
-        return f"soaking: {measured} so far, {side}, but that does not yet show that it really is"
+        return f"soaking: {measured} so far, {side}, but there are too few requests yet to be sure"
     return f"soaking: {measured} so far, " + (f"in order (target {target})" if met else f"short of the target {target}")
 
 

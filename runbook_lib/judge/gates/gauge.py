@@ -31,7 +31,7 @@ def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     if evidence.proven_zero_by is not None:
         seen, missing = [0.0] * missing + seen, 0
     if not seen and live is None:
-        return absent(gate, evidence, rules, "not one valid point in the window")
+        return absent(gate, evidence, rules, "no valid point in the window")
     up, line = gate.higher_is_better, bad_side(gate)
     levels = [*seen, *([] if live is None else [live])]
     peak = min(levels) if up else max(levels)
@@ -71,14 +71,14 @@ def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     if missing > (1 - (gate.steady or GAUGE_COVERAGE)) * expected:
         return result(Verdict.INCONCLUSIVE, f"{name}: {missing:,} of {expected:,} points are missing ({facts})")
     if evidence.live is not None and live is None:
-        return result(Verdict.INCONCLUSIVE, f"{name}: the level read now, {evidence.live}, cannot be ({facts})")
+        return result(Verdict.INCONCLUSIVE, f"{name}: the level read now, {evidence.live}, is impossible ({facts})")
     proof = f" (absent points are zero, proven by {evidence.proven_zero_by})" if evidence.proven_zero_by else ""
     if gate.steady is None:
         # Every point that was seen must meet the target, the live one too.
         kept = good == len(seen) and (live is None or gate.target.holds(live))
         return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{proof}")
     kept = good >= gate.steady * expected
-    wanted = f", wants {words.sure(gate.steady)} of them"
+    wanted = f", expects {words.sure(gate.steady)} of them"
     return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{wanted}{proof}")
 
 

@@ -18,6 +18,8 @@ from runbook_lib.judge.terms import RULES
 
 NOTHING_FORGOTTEN = 3
 """Rules from which on a change is found that was over before the look."""
+ARMS_CHANGE = 4
+"""Rules from which on a canary is found that becomes worse than the other arm inside the soak."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     if bad is None or n is None or n == 0:
         return "nothing was counted in the window"
     if not 0 <= bad <= n:
-        return f"{bad} failures of {n} requests cannot be"
+        return f"{bad} failures of {n} requests are impossible"
     up, line = gate.higher_is_better, bad_side(gate)
 
     def failures(limit: float) -> float:
@@ -191,7 +193,7 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     if value is None or math.isnan(value) or n == 0:
         return "nothing was measured in the window"
     if value < 0 or math.isinf(value) or n is None or n < 0:
-        return f"a quantile of {value} over {n} samples cannot be"
+        return f"a quantile of {value} over {n} samples is impossible"
     line, up = bad_side(gate), gate.higher_is_better
     low, upper = _bound(evidence.low, value, below=True), _bound(evidence.upper, value, below=False)
     worst, best = (low, upper) if up else (upper, low)
@@ -199,7 +201,7 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
     beyond = f"beyond {words.limit(line.limit, gate.unit)}"
     more: int | None = None
     if evidence.bad is not None and not 0 <= evidence.bad <= n:
-        return f"{evidence.bad} of {n} samples {beyond} cannot be"
+        return f"{evidence.bad} of {n} samples {beyond} are impossible"
     whole = None if evidence.bad is None else (evidence.bad, n)
     early, since = _early(evidence, share, rules, beyond, whole)
     lasts = since is not None and since.until is None
@@ -242,7 +244,7 @@ def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
     if value is None or math.isnan(value):
         return "no amount could be computed for the window"
     if value < 0:
-        return f"an amount of {value} cannot be"
+        return f"an amount of {value} is impossible"
     under, over = _bound(evidence.low, value, below=True), _bound(evidence.high, value, below=False)
     spread = under is not None and over is not None
     low, high = (value, value) if under is None or over is None else (under, over)

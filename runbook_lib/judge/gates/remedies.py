@@ -134,10 +134,10 @@ def in_order(gate: Gate, *, levels: Sequence[float] = (), n: int | None = None, 
     """
     title, found = words.title(gate), len(levels) if n is None else n
     if not levels or found < at_least:
-        told = f"{title}: {words.count(found, 'sample')} since, of {at_least} that tell"
+        told = f"{title}: {words.count(found, 'sample')} since then; {at_least} are needed"
         return Order(gate=gate.id, verdict=Verdict.INCONCLUSIVE, words=told)
     limit = gate.alert or gate.target
     bad = [level for level in levels if (limit.holds(level) if gate.alert else not limit.holds(level))]
     worst = (min if gate.higher_is_better else max)(levels)
-    told = f"{title} since is {words.number(worst, gate.unit)} (alert {limit}, n = {found:,})"
+    told = f"{title} since then is {words.number(worst, gate.unit)} (alert {limit}, n = {found:,})"
     return Order(gate=gate.id, verdict=Verdict.FAIL if bad else Verdict.PASS, words=told)

@@ -37,7 +37,7 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     if k is None or n is None or n == 0:
         return absent(gate, evidence, rules, "no request was seen in the window")
     if not 0 <= k <= n:
-        return no_data(gate, evidence, f"{k} async of {n} requests cannot be")
+        return no_data(gate, evidence, f"{k} async of {n} requests are impossible")
     low, high = statistics.clopper_pearson(k, n, rules.confidence)
     extent = words.interval(low, high, "ratio")
     share = words.number(k / n, "ratio")

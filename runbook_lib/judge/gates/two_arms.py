@@ -51,6 +51,8 @@ weight."""
 _MOST = 0.9
 """Of what it has, a bet stakes at most this much on one request of the other arm."""
 _HALVINGS = 60
+_LEAST_ROOM = 1e-9
+"""Between the margin and 1: with less of it no canary can be told to be worse, in floats or at all."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,14 @@ def _stakes(margin: float, share: float) -> tuple[Floats, Floats]:
     """(p', a) of each alternative: the likeliest of the pairs that differ by `margin`, and the stake that follows.
 
     The projection of (p, q) minimises share * KL(p, p') + (1 - share) * KL(q, q') over p' = q' + margin. That is convex
-    in q', and its slope changes its sign between q and p - margin.
+    in q', and its slope changes its sign between q and p - margin. A base rate that the margin leaves no room for is
+    half of the room; with next to no room nothing is staked, so the bet stays at 1.
     """
     base, excess = (one.ravel() for one in np.meshgrid(_BASES, _WORSE))
-    base = base[base + margin < 1]
-    excess = excess[: len(base)]
+    room = 1 - margin
+    if room < _LEAST_ROOM:
+        return np.full(base.shape, margin), np.zeros(base.shape)
+    base = np.where(base + margin < 1, base, room / 2)
     worse = base + margin + (1 - base - margin) * excess
     low, high = base.copy(), worse - margin
     for _ in range(_HALVINGS):
@@ -83,10 +88,8 @@ def _stakes(margin: float, share: float) -> tuple[Floats, Floats]:
     return mine, (worse - mine) / (mine * (1 - mine))
 
 
-def worse_log_e(
-    bad: ArrayLike, n: ArrayLike, other_bad: ArrayLike, other_n: ArrayLike, margin: float, share: float
-) -> Floats:
-    """Log of the e-value against "in no hour is the canary worse by more than `margin`", after each hour.
+def bets(bad: ArrayLike, n: ArrayLike, other_bad: ArrayLike, other_n: ArrayLike, margin: float, share: float) -> Floats:
+    """Log of what each bet pays in each hour; hours are the last axis but one, bets the last; 0 for one arm alone.
 
     Args:
         bad, n: failures and requests of the canary, hour by hour in the order of time (the last axis).
@@ -100,9 +103,9 @@ def worse_log_e(
     numbers.chance(margin=margin, share=share)
     k, mine, j, theirs = (np.asarray(one, dtype=float)[..., None] for one in (bad, n, other_bad, other_n))
     if not k.shape == mine.shape == j.shape == theirs.shape:
-        raise ValueError("both arms want the same hours")
+        raise ValueError("both arms must have the same hours")
     if not all(np.all((few >= 0) & (few <= of) & (of <= numbers.LARGEST)) for few, of in ((k, mine), (j, theirs))):
-        raise ValueError("wants in each hour and arm a number of failures from 0 to its requests")
+        raise ValueError("each hour and arm must have a number of failures from 0 to its requests")
     point, stake = _stakes(margin, share)
     other = point - margin
     both = (mine > 0) & (theirs > 0)
@@ -111,8 +114,18 @@ def worse_log_e(
     b = -a * ratio
     hour = special.xlog1py(k, a * (1 - point)) + special.xlog1py(mine - k, -a * point)
     hour += special.xlog1py(j, b * (1 - other)) + special.xlog1py(theirs - j, -b * other)
-    so_far = np.cumsum(hour, axis=-2)
-    return np.asarray(special.logsumexp(so_far, axis=-1) - math.log(len(point)), dtype=float)
+    return np.asarray(hour, dtype=float)
+
+
+def worse_log_e(
+    bad: ArrayLike, n: ArrayLike, other_bad: ArrayLike, other_n: ArrayLike, margin: float, share: float
+) -> Floats:
+    """Log of the e-value against "in no hour is the canary worse by more than `margin`", after each hour.
+
+    Args and errors are those of `bets`.
+    """
+    each = bets(bad, n, other_bad, other_n, margin, share)
+    return np.asarray(special.logsumexp(np.cumsum(each, axis=-2), axis=-1) - math.log(each.shape[-1]), dtype=float)
 
 
 def difference(hours: Sequence[Row], alpha: float) -> Difference | None:

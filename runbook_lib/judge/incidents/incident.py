@@ -135,7 +135,7 @@ def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
 
 def _clock_words(clock: Clock | None, limit_min: float) -> str:
     if clock is None:
-        return f"nothing was decided yet; from then on it must take less than {limit_min:g} min"
+        return f"nothing has been decided yet; from the decision on it must take less than {limit_min:g} min"
     if not clock.measures:
         since = clock.set_at or clock.effective_at
         return (

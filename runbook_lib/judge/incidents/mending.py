@@ -77,9 +77,9 @@ def mended(wanted: Wanted | None, diff: Diff, stack: str) -> Mended:
         stack: name of the stack that is deployed; changes to another one do not count.
     """
     if diff.kind == "none":
-        return Mended(False, "the diff is in no format that is understood, so it names nothing")
+        return Mended(False, "the diff has an unknown format, so nothing can be read from it")
     if stack and diff.stacks and stack not in diff.stacks:
-        return Mended(False, f"the diff speaks of {', '.join(diff.stacks)}, not of {stack}")
+        return Mended(False, f"the diff is about {', '.join(diff.stacks)}, not {stack}")
     found = [] if wanted is None else list(_about(wanted, diff, stack))
     wrong = [one for one in found if not one.ok]
     return (wrong or found or [Mended(False, "the diff does not name it")])[0]
@@ -103,7 +103,7 @@ def _about(wanted: Wanted, diff: Diff, stack: str) -> list[Mended]:
 def _of_resource(wanted: Wanted, change: Change) -> Mended | None:
     if wanted.kind == "gone":
         if change.action == "orphan":
-            return Mended(False, f"the diff takes {change.words} out of the stack and leaves it in AWS")
+            return Mended(False, f"the diff takes {change.words} out of the stack, and leaves it in AWS")
         return Mended(True, f"the diff removes {change.words}") if change.action == "remove" else None
     if change.action != "add":
         return None
@@ -145,7 +145,7 @@ def _of_property(wanted: Wanted, change: Change, name: str, removed: bool, told:
     new = after if told is None else told
     right = None if new is None else wanted.holds(new)
     if right is None:
-        return Mended(True, f"the diff changes {name} of {change.words}; to what, it does not tell in full")
+        return Mended(True, f"the diff changes {name} of {change.words}, but does not show the new value in full")
     return Mended(right, f"the diff sets {name} of {change.words} to {_short(new)}")
 
 

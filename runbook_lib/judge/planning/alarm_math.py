@@ -61,10 +61,10 @@ def count_odds(
     """
     rates = _rates(per_s, healthy, bad, window_s, delay_s)
     if least < 1:
-        raise ValueError(f"an alarm at {least} failures fires always")
+        raise ValueError(f"an alarm at {least} failures always fires")
     numbers.count(least=least)
     if least > _MOST:
-        raise ValueError(f"an alarm at {least} failures cannot be reckoned with")
+        raise ValueError(f"an alarm at {least} failures cannot be calculated")
     return Odds(
         _per_day(_count_hazard(least, window_s, rates * healthy)),
         _later(_count_wait_s(least, window_s, float(rates.mean()) * bad), delay_s),
@@ -96,7 +96,7 @@ def _rates(per_s: Sequence[float], healthy: float, bad: float, window_s: float, 
     if not (0 <= healthy <= 1 and 0 <= bad <= 1 and numbers.SMALLEST <= window_s <= numbers.LARGEST):
         raise ValueError(f"shares {healthy} and {bad} over a window of {window_s} s cannot be")
     if float(rates.max()) * window_s > _MOST:
-        raise ValueError(f"{float(rates.max()):g} requests a second over {window_s:g} s cannot be reckoned with")
+        raise ValueError(f"{float(rates.max()):g} requests a second over {window_s:g} s cannot be calculated")
     return rates
 
 
@@ -107,7 +107,7 @@ def least_count(op: str, threshold: float) -> int:
         ValueError: another operator than `>` and `>=`, or a threshold that is no finite number.
     """
     if op not in (">", ">="):
-        raise ValueError(f"an alarm on `count {op} threshold` is no alarm on a smallest count; > and >= are")
+        raise ValueError(f"an alarm on `count {op} threshold` has no smallest count; expects > or >=")
     numbers.finite(threshold=threshold)
     return math.floor(threshold) + 1 if op == ">" else math.ceil(threshold)
 

@@ -45,7 +45,7 @@ class Cadence(Frozen):
         day = 1
         for rhythm in self.rhythms:
             if rhythm.days[0] != day:
-                raise ValueError(f"cadence: day {day} is in no rhythm, or in two")
+                raise ValueError(f"cadence: day {day} is in no rhythm, or in more than one")
             day = rhythm.days[1] + 1
         return self
 

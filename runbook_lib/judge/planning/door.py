@@ -117,7 +117,7 @@ class Limits(Frozen):
     def blind(self, id: str) -> str:
         """Why nothing is known about a limit that AWS always has; empty where something is."""
         silent = (id == "account" and self.account == Throttle()) or (id == "lambda_pool" and self.unreserved is None)
-        return self.unseen.get(id, "AWS does not tell it" if silent else "")
+        return self.unseen.get(id, "AWS does not say" if silent else "")
 
 
 class Peak(Frozen):
@@ -174,7 +174,7 @@ def door_checks(
     without any traffic seen every limit is NO_DATA, as advice.
     """
     if peak is None or not 0 < peak.per_minute < math.inf:
-        why = "no traffic was seen before the rollout, so nobody knows whether its peak fits"
+        why = "no traffic was seen before the rollout, so whether its peak fits is not known"
         return [check(f"{prefix}.{id}", title, None, f"{title}: {why}", required=False) for id, title in LIMITS.items()]
     load = per_second(peak, percent, manner)
     made = []

@@ -86,17 +86,17 @@ class Figures:
         if self.at_target > wanted.target_per_day:
             wrong.append(
                 f"fires on {self.at_target:.1%} of days of a service at its target, at most "
-                f"{wanted.target_per_day:.0%} is wanted"
+                f"{wanted.target_per_day:.0%} is allowed"
             )
         if self.at_limit > wanted.limit_per_day:
             wrong.append(
                 f"fires on {self.at_limit:.1%} of days of a service at the alert limit, at most "
-                f"{wanted.limit_per_day:.0%} is wanted"
+                f"{wanted.limit_per_day:.0%} is allowed"
             )
         if self.minutes > wanted.within_min:
             wrong.append(
-                f"notices a service of {1 - wanted.bad:.0%} after {self.minutes:.0f} min of daytime, wanted are "
-                f"{wanted.within_min:g}"
+                f"notices a service of {1 - wanted.bad:.0%} after {self.minutes:.0f} min of daytime, "
+                f"the most allowed is {wanted.within_min:g}"
             )
         return tuple(wrong)
 

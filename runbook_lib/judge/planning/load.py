@@ -128,7 +128,7 @@ def served(
     accepted = sum(one.taken for one in met)
     answers = Counter(one.submit_status for one in met if not one.taken)
     others = ", ".join(f"{count} x {status or 'no answer'}" for status, count in sorted(answers.items()))
-    missing = f", {users - len(met)} users left no word" if len(met) < users else ""
+    missing = f", {users - len(met)} users left no result" if len(met) < users else ""
     peak = at_once(met)
     told = [one for one in met if one.outcome == "COMPLETED"]
     without = [one.job_id for one in told if not one.downloaded]

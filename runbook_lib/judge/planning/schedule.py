@@ -306,7 +306,7 @@ def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str
         )
     enough = (one for one in WEIGHTS if soak(asked, one, asked.begins, wanted))
     least = next(enough, None)
-    more = f"begin with {least:g} % (--first {least:g})" if least else "not even 100 % would have them"
+    more = f"begin with {least:g} % (--first {least:g})" if least else "not even 100 % gets that many"
     some = per_day / HOURS * MOST_SOAK_H * start / 100
     return (
         f"at {start:g} % of {about} {MOST_SOAK_H} h hold some {some:,.0f}, and a proof "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runbook_lib.base.window import Window, period_for
 from runbook_lib.judge.gates.change import START_SHARE
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN
 from runbook_lib.judge.gates.sequential import early_rank
 from runbook_lib.judge.gates.statistics import percentile, quantile_low_rank, quantile_rank
 from runbook_lib.judge.model import Gate, Look
@@ -173,6 +174,8 @@ def ranks(n: int, measure: str, params: Params, look: Look | None, rules: int = 
     policy, gate, q = params.policy, gate_of(params, measure), quantile_of(params, measure)
     alpha = look.alpha if look else 1 - policy.confidence
     if look is None:
-        early = (policy.alpha_of(gate) if gate else policy.alpha_early) * (START_SHARE if rules >= RULES else 1)
+        early = (policy.alpha_of(gate) if gate else policy.alpha_early) * (
+            START_SHARE if rules >= NOTHING_FORGOTTEN else 1
+        )
         return quantile_rank(n, q, alpha), early_rank(n, q, early, policy.early_prior)
     return quantile_rank(n, q, alpha), quantile_low_rank(n, q, alpha)

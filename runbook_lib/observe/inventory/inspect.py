@@ -161,7 +161,7 @@ def _named(spot: Spot, name: Any, naming: Naming) -> Check:
     id, title = f"inventory.{spot.id}.name", f"{spot.resource.title}: name"
     expected = "careervp-{feature}-{type}-{env}" if spot.resource.type not in naming.own else "its own pattern"
     if not isinstance(name, str):
-        why = name.sentence if isinstance(name, Trouble) else "AWS does not tell it"
+        why = name.sentence if isinstance(name, Trouble) else "AWS does not say"
         return check(id, title, None, f"{spot.name}: the name could not be seen: {why}", expected=expected)
     ok = naming.fits(spot.resource.type, name, spot.params.env)
     reason = f"{name} follows the naming rule"

@@ -26,7 +26,7 @@ from runbook_lib.base.foreign import markup
 from runbook_lib.base.ports import free_port
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic.state import read_state
-from runbook_lib.params.load import project_root
+from runbook_lib.params.load import load_file, params_dir, project_root
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -61,6 +61,7 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
         UsageError: no such scenario, or none to practise.
     """
     known = scenario_for(scenario)
+    known.fits(load_file(params_dir() / "prod.yaml").policy.phases)
     progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))

@@ -15,7 +15,7 @@ from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.params.load import load
+from runbook_lib.params.load import load, load_file, params_dir
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -224,6 +224,7 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
         known = ", ".join(one.name for one in played())
         raise UsageError(f"scenario '{name}' does not say how it should end; these do: {known}")
     scenario.starts_at(start_phase)
+    scenario.fits(load_file(params_dir() / "prod.yaml").policy.phases)
     board = Board(quiet)
     with raised(name, seed, board) as rehearsal:
         began = rehearsal.aws.now()

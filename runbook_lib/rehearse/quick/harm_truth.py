@@ -70,8 +70,8 @@ class Held:
         return self.said is None or self.true <= self.said
 
 
-def drawn(seed: int, limit: float) -> Play:
-    """The play of a seed: shares beyond `limit`."""
+def drawn(seed: int, limit: float, per_day: float | None = None) -> Play:
+    """The play of a seed: shares beyond `limit`; with so many requests a day, or drawn ones."""
     rng = np.random.default_rng([20261128, seed])
     size = float(rng.choice([one for one in SHARES if one > limit]))
     fault = Drawn(
@@ -81,10 +81,12 @@ def drawn(seed: int, limit: float) -> Play:
         length=None,
         shape="step",
     )
+    where = WHERE[int(rng.integers(len(WHERE)))]
+    traffic = math.exp(rng.uniform(math.log(LEAST_TRAFFIC), math.log(MOST_TRAFFIC)))
     return Play(
         seed=seed,
-        where=WHERE[int(rng.integers(len(WHERE)))],
-        requests_per_day=math.exp(rng.uniform(math.log(LEAST_TRAFFIC), math.log(MOST_TRAFFIC))),
+        where=where,
+        requests_per_day=traffic if per_day is None else per_day,
         quick=0.04,
         caller=0.0,
         access_log=True,
@@ -96,10 +98,10 @@ def drawn(seed: int, limit: float) -> Play:
     )
 
 
-def run(seed: int, params: Params) -> Held:
-    """Plays it, and holds it against what was said beforehand."""
+def run(seed: int, params: Params, per_day: float | None = None) -> Held:
+    """Plays it, and holds it against what was said beforehand; with so many requests a day, or drawn ones."""
     policy = params.policy
-    play = drawn(seed, watch_of(params, *next(iter(policy.phases.items()))).limit)
+    play = drawn(seed, watch_of(params, *next(iter(policy.phases.items()))).limit, per_day)
     notebook = NOTEBOOKS[play.where]
     harm = policy.harm.model_copy(update={"watch_min": play.watch_min})
     params = params.model_copy(update={"policy": policy.model_copy(update={"harm": harm})})

@@ -71,7 +71,12 @@ def play(seed: int, *, params: Params, scenario: Scenario, start_phase: str = ""
 
 
 def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "") -> Iterator[QuickPlay]:
-    """One play for each seed, over the cores, in the order of the seeds."""
+    """One play for each seed, over the cores, in the order of the seeds.
+
+    Raises:
+        UsageError: a fault comes after a step that the policy does not have.
+    """
+    scenario.fits(params.policy.phases)
     work = partial(play, params=params, scenario=scenario, start_phase=start_phase)
     if len(seeds) == 1:
         yield work(seeds[0])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.terms import Frozen
@@ -85,6 +86,22 @@ class Behaviour(Finite):
     """Share of the jobs whose item does not say how many tokens they took."""
     llm_slots: float = Field(default=1000.0, ge=0)
     """Jobs at a time that the LLM's rate limit lets through; one more is refused at once, and its job fails."""
+
+
+def _begin(name: str) -> str:
+    if not re.fullmatch(r"0[678]([a-z]?|[a-z]?_[a-z0-9_]+)|migration|09", name):
+        raise ValueError("expects 06, 07 or 08, a step of gates.yaml such as 06a_phase1_5_percent, migration or 09")
+    return name
+
+
+Begin = Annotated[str, AfterValidator(_begin)]
+"""What a fault can wait for: a phase's weight, by its notebook's number (the first step that has it) or by the step's
+own name; `migration`: `/api/vpr` is asynchronous; `09`: the old handler is gone, and the first week has begun."""
+
+
+def begins(begin: str, what: str) -> bool:
+    """Whether a fault that waits for `begin` begins with `what`: a step, a notebook, or `migration`."""
+    return what == begin or what.startswith(f"{begin}_") or (begin.isdecimal() and what.startswith(begin))
 
 
 RAMP_STEPS = 12
@@ -198,8 +215,3 @@ class Fault(Finite):
         moved = self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
         moved.__dict__.pop("pieces", None)  # a copy carries what was reckoned of the original
         return moved
-
-
-Begin = Literal["06", "07", "08", "migration", "09"]
-"""What a fault can wait for: a phase's weight by the number of its notebook; `migration`: `/api/vpr` is asynchronous;
-`09`: the old handler is gone, and the first week has begun."""

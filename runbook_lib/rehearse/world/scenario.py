@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.params.load import read_yaml, validated
-from runbook_lib.rehearse.world.behaviour import FAILURE, Begin, Behaviour, Fault, Finite
+from runbook_lib.rehearse.world.behaviour import FAILURE, Begin, Behaviour, Fault, Finite, begins
 
 FOLDER = Path(__file__).parent / "scenarios"
 _PHASES = ("06", "07", "08")
@@ -122,17 +123,34 @@ class Scenario(Finite):
                 f"start there or before"
             )
 
+    def fits(self, phases: Iterable[str]) -> None:
+        """Whether a rollout of these phases, in their order, comes to everything that a fault waits for.
+
+        Raises:
+            UsageError: a fault waits for another one, and would never begin.
+        """
+        known = list(phases)
+        for fault in self.faults:
+            if fault.after in (None, "migration", "09") or any(begins(fault.after, phase) for phase in known):
+                continue
+            close = get_close_matches(fault.after, known, n=1)
+            guess = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(known)}"
+            raise UsageError(
+                f"scenario '{self.name}': fault '{fault.name}' comes after '{fault.after}', which is no phase of "
+                f"gates.yaml{guess}"
+            )
+
     def waits_for(self, begin: str) -> bool:
         """Whether a fault begins with that."""
-        return any(fault.after is not None and begin.startswith(fault.after) for fault in self.faults)
+        return any(fault.after is not None and begins(fault.after, begin) for fault in self.faults)
 
     def per_hour(self, hour_of_day: int) -> float:
         """Expected arrivals in that hour of the day, before any fault."""
         return self.requests_per_day * self.profile[hour_of_day] / sum(self.profile)
 
     def begun(self, phase: str, hour: float) -> Scenario:
-        """The same world once `phase` (a notebook, or `migration`) has come about at `hour`: its faults begin now."""
-        due = [fault.after is not None and phase.startswith(fault.after) for fault in self.faults]
+        """The same world once `phase` (a step, or `migration`) has come about at `hour`: its faults begin now."""
+        due = [fault.after is not None and begins(fault.after, phase) for fault in self.faults]
         faults = [f.counted_from(hour) if now else f for f, now in zip(self.faults, due, strict=True)]
         return self.model_copy(update={"faults": tuple(faults)})
 
@@ -165,7 +183,7 @@ class Scenario(Finite):
 
 def _within(begin: Begin) -> str:
     """Number of the phase to start from, for that to come about."""
-    return "08" if begin in ("migration", "09") else begin
+    return "08" if begin in ("migration", "09") else begin[:2]
 
 
 def _with(values: dict[str, float], fault: Fault, level: float = 1.0) -> dict[str, float]:

@@ -138,7 +138,8 @@ def test_beside_a_baseline_that_is_broken_it_is_no_gate(gate: Gate, told: str) -
         found = said(gate, hours(3, 30, 260, 270), look=look)
         assert found.verdict is Verdict.INCONCLUSIVE and found.gate.muted == "the baseline is itself broken"
         assert (
-            f"is no gate here: the baseline is itself broken, {told}: being as good as it says nothing." in found.reason
+            f"is no gate here: the baseline is itself broken, {told}: being as good as that shows nothing."
+            in found.reason
         )
 
 
@@ -176,6 +177,76 @@ def test_what_was_shown_once_stays_shown() -> None:
     assert said(RATE, (*bad, *good), look=None).verdict is Verdict.FAIL
 
 
+def test_a_canary_that_becomes_worse_late_fails_with_the_figures_since_then() -> None:
+    """Twenty-two good hours, then three of ten fail."""
+    rows = (*hours(0, 10, 1, 90)[:22], *hours(3, 10, 1, 90)[22:])
+    more = tuple(one.model_copy(update={"at": one.at.replace("-05T", "-06T")}) for one in hours(3, 10, 1, 90)[:4])
+    found = said(RATE, (*rows, *more), look=None, end="2026-01-06T04:00:00Z")
+    assert (found.verdict, found.since, found.until) == (Verdict.FAIL, "2026-01-05T22:00:00Z", None)
+    assert (found.value, found.n, found.collapsed) == (pytest.approx(0.7), 60, True)
+    assert found.low is not None and found.high is not None and found.low < 0.7 < found.high
+    assert found.compared is not None and found.compared.difference == pytest.approx(-(0.3 - 1 / 90))
+    assert (found.since_between, found.alpha) == (("2026-01-05T20:00:00Z", "2026-01-05T23:00:00Z"), 0.01)
+    assert found.reason == (
+        "success beside the baseline 70.0 % (n = 60), of the baseline 98.9 % (n = 540): -28.89 points "
+        "(95 % -42.12 to -17.66): worse by more than 1 point since 2026-01-05 22:00 UTC (the change came between "
+        "2026-01-05 20:00 UTC and 2026-01-05 23:00 UTC), shown at 99 % by the test of both arms for a change that "
+        "holds at every look; the whole time: -5.32 points (n = 280)."
+    )
+
+
+def test_a_time_that_was_worse_and_is_over_fails_says_until_when_and_is_no_collapse() -> None:
+    """Seen at the next look, hours later; how it is now is counted from its beginning to the end."""
+    rows = (*hours(0, 30, 2, 270)[:8], *hours(12, 30, 2, 270)[8:10], *hours(0, 30, 2, 270)[10:])
+    found = said(RATE, rows, look=None)
+    assert (found.verdict, found.since) == (Verdict.FAIL, "2026-01-05T08:00:00Z")
+    assert (found.until, found.n, found.collapsed) == ("2026-01-05T10:00:00Z", 60, False)
+    assert "to 2026-01-05 10:00 UTC" in found.reason and "and that is over" in found.reason
+    once = said(RATE, rows[:10], look=None, end="2026-01-05T10:00:00Z")
+    assert once.until is None and once.collapsed
+
+
+def test_a_latency_that_becomes_worse_keeps_its_whole_quantile_and_says_since_when() -> None:
+    rows = (*hours(0, 30, 2, 270)[:18], *hours(12, 30, 2, 270)[18:])
+    found = said(LATENCY, rows, look=None)
+    assert (found.verdict, found.since, found.value) == (Verdict.FAIL, "2026-01-05T18:00:00Z", 1.0)
+    assert found.compared is not None and found.compared.value == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("gate", [RATE, LATENCY], ids=lambda gate: gate.id)
+def test_the_hours_of_a_change_may_be_of_the_phase_before(gate: Gate) -> None:
+    beside = Gate.model_validate({**gate.model_dump(), "against": "phase_before"})
+    rows = (*hours(0, 30, 2, 270)[:18], *hours(12, 30, 2, 270)[18:])
+    found = said(beside, rows, look=None)
+    assert (found.verdict, found.since) == (Verdict.FAIL, "2026-01-05T18:00:00Z")
+
+
+def test_records_of_rules_3_are_judged_by_the_whole_soak() -> None:
+    rows = (*hours(0, 10, 1, 90)[:20], *hours(3, 10, 1, 90)[20:])
+    evidence = seen(RATE, Arms(gate=RATE.id, other="the baseline", share=0.1, hours=rows))
+    then, now = (judge(RATE, evidence, look=None, looks=LOOKS, version=version) for version in (3, 4))
+    assert (then.verdict, then.since) == (Verdict.INCONCLUSIVE, None)
+    assert (now.verdict, now.since) == (Verdict.FAIL, "2026-01-05T20:00:00Z")
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 12)), min_size=1, max_size=24))
+def test_what_fails_says_a_time_within_the_soak(failures: list[tuple[int, int]]) -> None:
+    rows = tuple(
+        hour.model_copy(update={"bad": k, "most": k, "other_bad": j, "other_most": j})
+        for hour, (k, j) in zip(hours(0, 12, 0, 108), failures, strict=False)
+    )
+    end = f"2026-01-05T{len(rows):02d}:00:00Z" if len(rows) < 24 else "2026-01-06T00:00:00Z"
+    found = said(RATE, rows, look=None, end=end)
+    assert found == said(RATE, rows, look=None, end=end)
+    if found.since is None:
+        assert found.until is None and found.since_between is None
+        return
+    assert found.verdict is Verdict.FAIL and found.since_between is not None
+    low, high = found.since_between
+    assert "2026-01-05T00:00:00Z" <= low <= found.since < (found.until or end) and low <= high <= end
+    assert found.n is not None and found.n % 12 == 0 and 0 < found.n <= 12 * len(rows)
+
+
 def test_doubt_keeps_it_from_passing_and_does_not_fail_it() -> None:
     doubted = hours(0, 30, 0, 270, most=3)
     assert said(RATE, doubted, look=None).verdict is Verdict.INCONCLUSIVE
@@ -208,7 +279,7 @@ def test_the_second_day_of_a_soak_is_held_against_the_same_hours_of_the_day_befo
     ("fields", "told"),
     [
         ({"bad": None, "n": None}, "nothing was counted in the window"),
-        ({"bad": 9, "n": 5}, "9 failures of 5 requests cannot be"),
+        ({"bad": 9, "n": 5}, "9 failures of 5 requests are impossible"),
         ({"arms": ()}, "its hours are not known"),
         ({"n": 0, "bad": 0}, "nothing was counted in the window"),
     ],
@@ -222,7 +293,8 @@ def test_no_data_is_no_data(fields: dict[str, Any], told: str) -> None:
 def test_counts_that_cannot_be_are_no_data() -> None:
     found = said(RATE, (*hours(0, 30, 0, 270)[:-1], *hours(1, 30, 0, 270, most=0)[-1:]))
     assert (
-        found.verdict is Verdict.NO_DATA and "both arms in the hour of 2026-01-05 23:00 UTC cannot be" in found.reason
+        found.verdict is Verdict.NO_DATA
+        and "both arms in the hour of 2026-01-05 23:00 UTC are impossible" in found.reason
     )
 
 

@@ -63,5 +63,5 @@ def test_the_interval_of_a_shift_is_of_95_percent_and_stays_within_0_and_1() -> 
 
 @pytest.mark.parametrize("bad", [[], [1.0], [1.0, float("nan")], [1.0, float("inf")]])
 def test_shift_wants_data(bad: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"^wants two finite values or more in each arm$"):
+    with pytest.raises(ValueError, match=r"^expects two or more finite values in each arm$"):
         shift(bad, [1.0, 2.0])

@@ -106,7 +106,7 @@ def test_no_data_holds(good: list[GateResult], run: Run) -> None:
 def test_no_traffic_at_all_holds(run: Run) -> None:
     """Proofs that nothing happened add up to no proof that it works."""
     outcome = decide("after", [run("lambda_errors", n=0, bad=0, proven_zero_by="no invocations")])
-    assert outcome.decision is Decision.HOLD and "not one request" in outcome.reason
+    assert outcome.decision is Decision.HOLD and "no request was judged" in outcome.reason
 
 
 def test_no_gate_holds(good: list[GateResult]) -> None:

@@ -106,7 +106,7 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
         [row("a", "PASS", n=0), row("b", "PASS", gate={"kind": "gauge"})],
         {"percent": 10},
         "HOLD",
-        "not one request was judged, and a soak without traffic shows nothing.",
+        "no request was judged, and a soak without traffic shows nothing.",
         "The weight of 10 % stays; find out why there is no traffic, then run again.",
     ),
     (
@@ -114,7 +114,7 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
         [row("a", "PASS", n=0, gate={"kind": "quantile", "quantile": 0.95})],
         {"percent": 10},
         "HOLD",
-        "not one request was judged, and a soak without traffic shows nothing.",
+        "no request was judged, and a soak without traffic shows nothing.",
         "The weight of 10 % stays; find out why there is no traffic, then run again.",
     ),
     (
@@ -188,7 +188,7 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
         [A],
         {"way_back": False},
         "HOLD",
-        "a is FAIL; there is no way back any more, the old endpoint is gone.",
+        "a is FAIL; there is no way back: the old endpoint is gone.",
         "Call people: fix forward, or deploy the archived function again.",
     ),
     (
@@ -196,7 +196,7 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
         [A, B, C],
         {"way_back": False},
         "HOLD",
-        "a is FAIL; there is no way back any more, the old endpoint is gone; also failing: gate b, gate c.",
+        "a is FAIL; there is no way back: the old endpoint is gone; also failing: gate b, gate c.",
         "Call people: fix forward, or deploy the archived function again.",
     ),
     (
@@ -266,7 +266,7 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
         [],
         {},
         "ROLLBACK",
-        "AppConfig took the weight back by itself when an alarm that it does not name fired; this is in "
+        "AppConfig took the weight back by itself when an alarm fired that it does not name; this is in "
         f"effect already, whatever the metrics say; {UNKNOWN}.",
         "Run rollback_1: it proves that async is off and turns the switch off too; then find the cause.",
     ),
@@ -300,7 +300,7 @@ TOLD: list[tuple[str, list[GateResult], dict[str, Any], str, str, str]] = [
         [row("a", "FAIL", gate=OFF)],
         {"percent": 10, "void": "the switch was off"},
         "ROLLBACK",
-        f"a is FAIL; {UNKNOWN}; besides, the soak is void: the switch was off.",
+        f"a is FAIL; {UNKNOWN}; also, the soak is void: the switch was off.",
         "Run rollback_1: it turns async off at once.",
     ),
 ]

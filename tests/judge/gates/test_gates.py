@@ -360,7 +360,7 @@ def test_an_interim_look_says_how_many_more_are_wanted(
         hours = needed / (fields["n"] / 24)
         assert result.needed_hours == pytest.approx(hours)
         assert (
-            f"{needed} more requests ({words.hours(hours)} at the rate seen) are wanted for a verdict" in result.reason
+            f"{needed} more requests ({words.hours(hours)} at the rate seen) are needed for a verdict" in result.reason
         )
     else:
-        assert "are wanted" not in result.reason
+        assert "are needed" not in result.reason

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from runbook_lib.judge.gates import two_arms
+from runbook_lib.judge.gates import two_arms_change
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Arms, Gate, Hour, Look
 from runbook_lib.judge.terms import Verdict
@@ -92,7 +92,7 @@ def test_two_arms_at_once_are_judged_as_the_gate_judges_one_soak(bench: ModuleTy
     """After each hour the gate says FAIL where the simulation has it failed."""
     arms = bench.bench_arms
     made = arms.soaks(np.random.default_rng(3), 0.08, 3000, 4)
-    failed = two_arms.worse_log_e(*made, arms.MARGIN, arms.SHARE) >= -np.log(arms.ALPHA)
+    failed = np.logaddexp(*two_arms_change.log_e(*made, arms.MARGIN, arms.SHARE)) >= -np.log(arms.ALPHA)
     for soak in range(4):
         rows = [
             Hour(at=hour(at), bad=k, most=k, n=n, other_bad=j, other_most=j, other_n=m)

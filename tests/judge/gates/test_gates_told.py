@@ -51,13 +51,13 @@ GAUGES: list[tuple[Gate, dict[str, Any], tuple[Any, ...], str]] = [
         AGE,
         {"values": (1.0, 2.0, 3.0, 11.0), "expected": 4, "live": 4.0},
         ("PASS", 3.0, 1.0, 11.0, 4),
-        "age of the oldest: peak 11.0 s, 4.00 s now, 3 of 4 points < 10 s, wants 75 % of them.",
+        "age of the oldest: peak 11.0 s, 4.00 s now, 3 of 4 points < 10 s, expects 75 % of them.",
     ),
     (
         AGE,
         {"values": (1.0, 12.0, 13.0, 11.0), "expected": 4},
         ("INCONCLUSIVE", 12.0, 1.0, 13.0, 4),
-        "age of the oldest: peak 13.0 s, 1 of 4 points < 10 s, wants 75 % of them.",
+        "age of the oldest: peak 13.0 s, 1 of 4 points < 10 s, expects 75 % of them.",
     ),
     (
         AGE,
@@ -81,7 +81,7 @@ GAUGES: list[tuple[Gate, dict[str, Any], tuple[Any, ...], str]] = [
         AGE,
         {"values": (), "expected": 4},
         ("NO_DATA", None, None, None, None),
-        "age of the oldest: no data, not one valid point in the window.",
+        "age of the oldest: no data, no valid point in the window.",
     ),
     (
         AGE,
@@ -93,8 +93,8 @@ GAUGES: list[tuple[Gate, dict[str, Any], tuple[Any, ...], str]] = [
         AGE,
         {"values": (1.0, 2.0), "expected": 10, "proven_zero_by": "no job"},
         ("PASS", 0.0, 0.0, 2.0, 10),
-        "age of the oldest: peak 2.00 s, 10 of 10 points < 10 s, wants 75 % of them (absent points are zero, proven by "
-        "no job).",
+        "age of the oldest: peak 2.00 s, 10 of 10 points < 10 s, expects 75 % of them (absent points are zero, "
+        "proven by no job).",
     ),
     (
         AGE,
@@ -146,7 +146,7 @@ def test_a_level_that_cannot_be_is_no_point_and_no_live_reading(value: float) ->
     assert row(found) == ("PASS", 3.0, 1.0, 3.0, 3)
     live = told(AGE, values=(1.0, 2.0, 3.0, value), expected=4, live=value)
     assert row(live) == ("INCONCLUSIVE", 3.0, 1.0, 3.0, 3)
-    assert f"the level read now, {value}, cannot be" in live.reason
+    assert f"the level read now, {value}, is impossible" in live.reason
 
 
 def test_half_a_message_is_no_level_and_half_a_second_is() -> None:
@@ -190,14 +190,14 @@ def test_nonsense_is_not_excused_by_a_proof_that_there_was_nothing(kind: str, fi
         (gate("split"), {"bad": 1, "n": 10}, "the weight in force is not known"),
         (gate("split"), {"n": 10, "weight": 0.1}, "no request was seen in the window"),
         (gate("split"), {"bad": 1, "weight": 0.1}, "no request was seen in the window"),
-        (gate("split"), {"bad": 400, "n": 300, "weight": 0.1}, "400 async of 300 requests cannot be"),
+        (gate("split"), {"bad": 400, "n": 300, "weight": 0.1}, "400 async of 300 requests are impossible"),
         (gate("rate"), {"n": 0, "bad": 0}, "nothing was counted in the window"),
-        (gate("rate"), {"n": 4, "bad": 5}, "5 failures of 4 requests cannot be"),
+        (gate("rate"), {"n": 4, "bad": 5}, "5 failures of 4 requests are impossible"),
         (gate("quantile"), {"n": 0, "value": 1}, "nothing was measured in the window"),
-        (gate("quantile"), {"n": 9, "value": -1}, "a quantile of -1.0 over 9 samples cannot be"),
-        (gate("quantile"), {"n": 9, "value": 1, "bad": 10}, "10 of 9 samples beyond 5 s cannot be"),
+        (gate("quantile"), {"n": 9, "value": -1}, "a quantile of -1.0 over 9 samples is impossible"),
+        (gate("quantile"), {"n": 9, "value": 1, "bad": 10}, "10 of 9 samples beyond 5 s are impossible"),
         (gate("amount"), {"n": 9}, "no amount could be computed for the window"),
-        (gate("amount"), {"n": 9, "value": -1}, "an amount of -1.0 cannot be"),
+        (gate("amount"), {"n": 9, "value": -1}, "an amount of -1.0 is impossible"),
         (
             gate("quantile", implausible="< 0.01"),
             {"n": 300, "value": 0.008, "upper": 1},
@@ -255,7 +255,9 @@ def test_an_amount_without_interval_and_units_stands_alone() -> None:
     short = told(gate("amount"), None, value=2).reason
     assert short == "soaking: price $2.00 so far, short of the target < $1."
     bad = told(gate("amount"), None, value=6).reason
-    assert bad == "soaking: price $6.00 so far, above the alert limit $5, but that does not yet show that it really is."
+    assert (
+        bad == "soaking: price $6.00 so far, above the alert limit $5, but there are too few requests yet to be sure."
+    )
 
 
 def test_how_many_more_units_of_an_amount() -> None:

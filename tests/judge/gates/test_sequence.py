@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import special
 
 from runbook_lib.judge.gates import sequence, statistics
@@ -31,6 +32,52 @@ def test_all_intervals_of_a_soak_hold_at_once_in_95_of_100(rate: float) -> None:
         )
         missed += bool(np.any((rate < ends[:, 0]) | (rate > ends[:, 1])))
     assert missed / 400 <= 0.05
+
+
+QUARTERS = np.arange(4 * 36)
+"""Of an hour, in a soak of 36 h with declared looks after 24, 30 and 36."""
+DECLARED = (95, 119, 143)
+
+
+def drifting(rng: np.random.Generator, soaks: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Failures and requests so far, and their mean rate so far, at the end of each quarter of an hour of many soaks.
+
+    Traffic, its daily curve, and how the rate of failures drifts are drawn for each soak: slowly, from quarter to
+    quarter, and in one step up or down. All requests of a quarter come at once, with a rate of their own.
+    """
+    shape = (soaks, len(QUARTERS))
+    per_quarter = 10 ** rng.uniform(2.4, 4.5, (soaks, 1)) / 96
+    curve = 1 + 0.8 * np.sin(2 * np.pi * (QUARTERS / 96 + rng.random((soaks, 1))))
+    n = rng.poisson(per_quarter * curve, shape)
+    base = rng.uniform(-6, 1, (soaks, 1)) + rng.choice([0.0, 1.0, 3.0], (soaks, 1)) * np.sin(
+        2 * np.pi * (QUARTERS / rng.uniform(8, 200, (soaks, 1)) + rng.random((soaks, 1)))
+    )
+    base = base + rng.normal(0, 1, shape) * rng.choice([0.0, 0.5, 2.0], (soaks, 1))
+    step = rng.integers(1, len(QUARTERS), (soaks, 1)) <= QUARTERS
+    rate = special.expit(base + step * rng.choice([0.0, -3.0, 3.0, 6.0], (soaks, 1)))
+    total = n.cumsum(axis=1)
+    truth = (n * rate).cumsum(axis=1) / np.maximum(total, 1)
+    return rng.binomial(n, rate).cumsum(axis=1), total, truth
+
+
+@pytest.mark.parametrize("looks", [0, 3])
+def test_all_intervals_hold_at_once_whatever_the_traffic_and_however_the_rate_drifts(looks: int) -> None:
+    """What is held is the mean rate of the requests so far; and the last interval is at most 1.4 times a single one."""
+    bad, n, truth = drifting(np.random.default_rng(4), 1000)
+    low, high = sequence.so_far(bad, n, (1 - CONFIDENCE) * (sequence.ANYTIME if looks else 1.0), PRIOR)
+    for at in DECLARED if looks else ():
+        ends = [
+            sequence.at_declared(int(k), int(of), CONFIDENCE, looks) for k, of in zip(bad[:, at], n[:, at], strict=True)
+        ]
+        low[:, at], high[:, at] = np.array(ends).T
+    missed = np.any((n > 0) & ((truth < low) | (truth > high)), axis=1)
+    assert missed.mean() <= 1 - CONFIDENCE
+    if looks:
+        once = [
+            statistics.clopper_pearson(int(k), int(of), CONFIDENCE) for k, of in zip(bad[:, -1], n[:, -1], strict=True)
+        ]
+        wide = np.array([above - below for below, above in once])
+        assert np.all(high[:, -1] - low[:, -1] <= 1.4 * wide)
 
 
 @settings(max_examples=200, deadline=None)

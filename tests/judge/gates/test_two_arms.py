@@ -243,3 +243,27 @@ def test_counts_that_cannot_be_are_refused(rows: list[Row], told: str) -> None:
         worse_log_e(*([row[at] for row in rows] for at in range(4)), 0.01, 0.1)
     with pytest.raises(ValueError, match="the same hours"):
         worse_log_e([1, 2], [3, 3], [1], [3], 0.01, 0.1)
+
+
+@pytest.mark.parametrize("margin", [0.71, 0.9, 0.9995, 0.999999, 1 - 1e-8, 1 - 1e-12, math.nextafter(1, 0)])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.9])
+def test_at_a_margin_near_1_it_holds(margin: float, share: float) -> None:
+    """Few base rates, or none, leave room for such a margin: bets are as many, numbers, and no alarm at the margin."""
+    point, stake = two_arms._stakes(margin, share)
+    assert len(point) == len(stake) == len(two_arms._BASES) * len(two_arms._WORSE)
+    assert np.isfinite(point).all() and (stake >= 0).all() and np.isfinite(stake).all()
+    value = worse_log_e([10] * 36, [10] * 36, [0] * 36, [90] * 36, margin, share)
+    assert np.isfinite(value).all()
+    rate = (1 - margin) / 2
+    for p, q in ((rate + margin, rate), (margin, 0.0), (1.0, 1 - margin)):
+        means = [
+            math.exp(worse_log_e([k], [2], [j], [2], margin, share)[-1]) * _binomial(k, 2, p) * _binomial(j, 2, q)
+            for k, j in itertools.product(range(3), repeat=2)
+        ]
+        assert math.fsum(means) <= 1 + 1e-9
+
+
+def test_each_base_rate_meets_each_excess_at_a_wide_margin() -> None:
+    """At a margin of 0.75 a base rate of three tenths has no room; the others keep every excess."""
+    point, _ = two_arms._stakes(0.75, 0.5)
+    assert len({round(float(one), 9) for one in point}) == len(two_arms._BASES) * len(two_arms._WORSE)

@@ -59,7 +59,7 @@ def test_the_facts_hold_what_the_record_must_tell() -> None:
 @pytest.mark.parametrize(
     ("clocked", "found", "reason"),
     [
-        (None, "not yet", "nothing was decided yet; from then on it must take less than 5 min"),
+        (None, "not yet", "nothing has been decided yet; from the decision on it must take less than 5 min"),
         (clock(), "not yet", f"decided at {SAID}, not set yet"),
         (clock("2026-11-23T03:12:06Z"), "not yet", f"decided at {SAID}, set 1 s later, not in effect yet"),
         (

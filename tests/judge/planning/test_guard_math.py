@@ -81,7 +81,7 @@ def test_what_gives_is_said() -> None:
     slow = propose(rates(300), DEMANDS)
     assert slow is not None
     assert slow.figures.gives == (
-        f"notices a service of 80% after {slow.figures.minutes:.0f} min of daytime, wanted are 30",
+        f"notices a service of 80% after {slow.figures.minutes:.0f} min of daytime, the most allowed is 30",
     )
     loud = figures(2, 3600, rates(30_000), DEMANDS)
     assert len(loud.gives) == 2

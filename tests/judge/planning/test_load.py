@@ -90,7 +90,7 @@ def test_one_bad_conversation_fails_what_it_is_about(change: dict[str, Any], fai
 def test_users_who_left_no_word_were_not_accepted() -> None:
     found = served(users(98), 100)["load.accepted"]
     assert found.verdict is Verdict.FAIL
-    assert "98 of 100" in found.reason and "2 users left no word" in found.reason
+    assert "98 of 100" in found.reason and "2 users left no result" in found.reason
 
 
 def test_nobody_there_is_no_data() -> None:

@@ -110,7 +110,7 @@ def test_each_step_holds_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"per_day": 0}, "without traffic"),
         ({"per_day": 300}, r"hold some 60, and a proof takes 347 .*: begin with \d+ % \(--first \d+\)"),
-        ({"per_day": 30}, "not even 100 % would have them"),
+        ({"per_day": 30}, "not even 100 % gets that many"),
         ({"healthy": 0.03}, "does not pass the gates"),
     ],
 )

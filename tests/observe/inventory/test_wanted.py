@@ -82,7 +82,7 @@ def test_nested_properties_are_mended_by_their_leaf() -> None:
             )
         },
         "route_sync.integration": "the diff changes Integration.Uri of AWS::ApiGateway::Method "
-        "CareervpApi/Default/api/vpr/POST; to what, it does not tell in full",
+        "CareervpApi/Default/api/vpr/POST, but does not show the new value in full",
     }
 
 
@@ -91,7 +91,7 @@ def test_what_must_go_is_mended_by_its_removal_and_not_by_leaving_it_behind() ->
     assert set(mends(diff, "remove_sync")) == {"sync.gone", "route_submit.gone"}
     kept = recorded("change-set.json")
     assert mended(wanted(PRODUCTION, "remove_sync")["inventory.sync.gone"], kept, STACK) == Mended(
-        False, "the diff takes AWS::Lambda::Function Sync01020304 out of the stack and leaves it in AWS"
+        False, "the diff takes AWS::Lambda::Function Sync01020304 out of the stack, and leaves it in AWS"
     )
     assert says(diff, "queue.visibility_timeout").words.startswith("the diff takes VisibilityTimeout")
 

@@ -12,6 +12,7 @@ from runbook_lib.rehearse.quick.harm_truth import FIGURES, Held, drawn, page, ru
 
 PARAMS = load_file(params_dir() / "prod.yaml")
 CHEAP = (1, 2, 4, 6, 7, 10, 11, 12, 14, 16)
+QUIET = (2, 7, 11, 18, 20, 30, 31, 48, 50, 56)
 
 
 def held(**more: object) -> Held:
@@ -35,6 +36,14 @@ def test_users_harmed_are_within_what_was_said() -> None:
     assert all(one.within for one in found), [one for one in found if not one.within]
     assert all(one.said is not None and one.true > 0 for one in found), "there was something to be wrong about"
     assert all(one.true >= 0.05 * (one.said or 0) for one in found), "and it is no empty promise"
+
+
+def test_so_they_are_where_300_requests_a_day_come() -> None:
+    """At 10 % that is one an hour: a few users, whatever fails."""
+    found = [run(seed, PARAMS, 300.0) for seed in QUIET]
+    assert {one.requests_per_day for one in found} == {300.0} and {one.kind for one in found} == set(FIGURES)
+    assert all(one.within for one in found), [one for one in found if not one.within]
+    assert all(one.said is not None and one.true > 0 for one in found), "there was something to be wrong about"
 
 
 def test_the_draw_has_every_kind_and_share_and_both_beginnings() -> None:

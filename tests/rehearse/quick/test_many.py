@@ -15,12 +15,15 @@ from runbook_lib.cli.rehearse import _PLAYS
 from runbook_lib.cli.terminal import fitted
 from runbook_lib.judge.planning.harm import forecast
 from runbook_lib.judge.terms import Decision
-from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.params.policy import Policy
 from runbook_lib.rehearse.quick import many
 from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
-from runbook_lib.rehearse.world.scenario import load
+from runbook_lib.rehearse.world.behaviour import Fault
+from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.steps import harm
+from tests.steps_of_five import FIVE, gates
 
 OURS = """
 name: ours
@@ -214,3 +217,15 @@ def test_a_shift_that_may_harm_more_users_than_the_budget_is_not_played(monkeypa
     assert "the budget is 1 user (gates.yaml, harm)" in found.ended.reason
     assert (found.ended.detect_s, found.submitted) == (None, 0)
     assert many.play(3, params=budgeted(10_000), scenario=load("async_failing")).ended.decision == "ROLLBACK"
+
+
+def test_a_fault_is_aimed_at_a_step_of_one_s_own() -> None:
+    """Of five steps the third has a fault that comes with its weight; a step that is not there is refused."""
+    params = load_file(params_dir() / "prod.yaml")
+    five = params.model_copy(update={"policy": Policy.model_validate(gates(read_yaml(params_dir() / "gates.yaml")))})
+    fault = Fault(name="f", after=FIVE[2], start=2, set={"job_failed": 0.6})
+    scenario = Scenario(name="s", title="t", faults=(fault,))
+    (one,) = many.plays(five, scenario, range(1, 2))
+    assert (one.ended.decision, one.ended.phase, one.ended.rollback) == ("ROLLBACK", "07", 1)
+    with pytest.raises(UsageError, match=f"comes after '{FIVE[2]}', which is no phase of gates.yaml"):
+        next(many.plays(params, scenario, range(1, 2)))

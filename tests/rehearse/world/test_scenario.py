@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.rehearse.world.behaviour import FAILURE, Begin, Behaviour, Fault
 from runbook_lib.rehearse.world.scenario import Scenario, load, names
+from tests.steps_of_five import FIVE, LAST
 
 
 @pytest.mark.parametrize("name", names())
@@ -52,6 +54,57 @@ def test_a_fault_after_the_migration_waits_for_it_and_not_for_the_weight() -> No
     assert scenario.begun("08_phase3_100_percent", 10.0) == scenario
     begun = scenario.begun("migration", 40.0)
     assert (begun.at(44.9).quick, begun.at(45).quick, begun.waits_for("migration")) == (0.04, 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("after", "begins_with"),
+    [
+        ("06", FIVE[0]),
+        ("06a", FIVE[0]),
+        (FIVE[0], FIVE[0]),
+        (FIVE[1], FIVE[1]),
+        (FIVE[2], FIVE[2]),
+        ("07", FIVE[2]),
+        (FIVE[3], FIVE[3]),
+        ("08", LAST),
+    ],
+)
+def test_a_fault_waits_for_a_step_of_one_s_own_by_its_name(after: str, begins_with: str) -> None:
+    """Of steps with one notebook, the number means the first."""
+    scenario = Scenario(name="s", title="t", faults=(Fault(name="f", after=after, set={"quick": 1.0}),))
+    scenario.fits((*FIVE, LAST))
+    assert scenario.first_phase == begins_with[:2] == scenario.last_start
+    for hour, step in enumerate((*FIVE, LAST)):
+        scenario = scenario.begun(step, float(hour))
+        assert (scenario.at(hour).quick == 1.0) == (hour >= (*FIVE, LAST).index(begins_with))
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("06a_phase1_5_procent", "did you mean '06a_phase1_5_percent'"),
+        ("07a", "comes after '07a', which is no phase of gates.yaml; there are 06a_phase1_5_percent"),
+        ("08_five", "comes after '08_five', which is no phase of gates.yaml"),
+    ],
+)
+def test_a_step_that_the_rollout_does_not_have_is_refused(after: str, told: str) -> None:
+    scenario = Scenario(name="s", title="t", faults=(Fault(name="f", after=after),))
+    with pytest.raises(UsageError, match="fault 'f'") as error:
+        scenario.fits(("06a_phase1_5_percent", "07_phase2_50_percent", LAST))
+    assert told in str(error.value)
+
+
+def test_every_scenario_that_comes_along_fits_the_rollout_and_one_of_five_steps() -> None:
+    policy = load_file(params_dir() / "prod.yaml").policy
+    for name in names():
+        load(name).fits(policy.phases)
+        load(name).fits((*FIVE, LAST))
+
+
+@pytest.mark.parametrize("after", ["05", "6", "10", "09_week", "06a phase", "06-phase", "migrated"])
+def test_what_no_fault_can_wait_for_is_refused(after: str) -> None:
+    with pytest.raises(ValueError, match="expects 06, 07 or 08, a step of"):
+        Fault(name="f", after=after)
 
 
 def test_later_faults_lie_over_earlier_ones() -> None:
