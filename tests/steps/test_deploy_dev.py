@@ -29,7 +29,7 @@ from runbook_lib.steps.deploy_dev import DeployDev
 pytestmark = pytest.mark.emulator
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "02_deploy_dev.ipynb"
-SMOKE = tuple(f"smoke.{id}" for id in ("submit", "duplicate", "invalid", "poll", "download", "unknown", "sync"))
+SMOKE = tuple(f"smoke.{id}" for id in ("submit", "mark", "duplicate", "invalid", "poll", "download", "unknown", "sync"))
 LATER = {"infra.deploy", "dlq.roundtrip", "logs.errors", "infra.verify", *SMOKE}
 
 
