@@ -136,7 +136,7 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
             same = f"{who.arn} ran {one.told}, and approves it"
             if rules.four_eyes == "enforced":
                 raise Refused(f"{same}; another one has to (gates.yaml, approvals.four_eyes)", nothing_changed=True)
-            advice.append(f"{same}; four eyes see more than two")
+            advice.append(f"{same}; approver and operator are to be two people")
     return advice
 
 
