@@ -295,7 +295,7 @@ TIMEOUT = "inventory.queue.visibility_timeout"
         (QUEUE.format("DelaySeconds", "660"), False, "the diff does not name it"),
         (QUEUE.format("VisibilityTimeout", "660").replace("Queue\n", "Dlq\n"), False, "the diff does not name it"),
         (QUEUE.format("VisibilityTimeout", "660").replace("-dev", "-prod"), False, "not of careervp-vpr-stack-dev"),
-        ("some other tool: 1 to change", False, "in no format that is understood"),
+        ("some other tool: 1 to change", False, "the diff has an unknown format"),
     ],
     ids=["right", "wrong value", "other property", "other resource", "other stack", "other tool"],
 )
@@ -319,7 +319,7 @@ def test_only_what_the_diff_names_is_about_to_be_mended(
 @pytest.mark.parametrize(
     ("text", "verdict", "required", "words"),
     [
-        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "speaks of careervp-vpr-stack-dev"),
+        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "is about careervp-vpr-stack-dev"),
         ("Stack Dev/Vpr (careervp-vpr-stack-dev)\nStack other", Verdict.PASS, True, "careervp-vpr-stack-dev, other"),
         ("Stack careervp-vpr-stack-prod", Verdict.FAIL, True, "names.stack is careervp-vpr-stack-dev"),
         ("1 to change", Verdict.INCONCLUSIVE, False, "does not say which stack"),
@@ -368,7 +368,7 @@ def test_a_change_set_that_the_command_leaves_is_read_and_an_old_one_is_not(
     assert _check(run, "infra.diff").facts["read_as"] == "change-set"
     infra.inventory("Before")
     assert _check(run, TIMEOUT).mends
-    assert "to what, it does not tell in full" in _check(run, TIMEOUT).facts["diff"]
+    assert "but does not show the new value in full" in _check(run, TIMEOUT).facts["diff"]
 
     again = runs("plan")
     infra = _infra(again, "async", diff=_says(tmp_path, "Stack careervp-vpr-stack-dev"))

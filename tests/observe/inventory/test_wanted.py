@@ -71,8 +71,8 @@ def test_nested_properties_are_mended_by_their_leaf() -> None:
         "table.ttl": "the diff sets TimeToLiveSpecification.AttributeName of AWS::DynamoDB::Table CareervpJobsTable "
         "to ttl",
         **{
-            f"{one}": "the diff changes MethodSettings of AWS::ApiGateway::Stage CareervpApi/DeploymentStage.prod; to "
-            "what, it does not tell in full"
+            f"{one}": "the diff changes MethodSettings of AWS::ApiGateway::Stage CareervpApi/DeploymentStage.prod, "
+            "but does not show the new value in full"
             for one in (
                 "api.detailed_metrics",
                 "api.throttle",
@@ -136,7 +136,7 @@ def test_an_http_api_is_read_too() -> None:
 def test_another_stack_mends_nothing() -> None:
     diff = recorded("another-stack.txt")
     assert mends(diff) == {}
-    words = "the diff speaks of careervp-vpr-stack-dev, not of careervp-vpr-stack-prod"
+    words = "the diff is about careervp-vpr-stack-dev, not careervp-vpr-stack-prod"
     assert says(diff, "queue.visibility_timeout").words == words
     assert set(mends(recorded("two-stacks.txt"))) == {"queue.long_poll"}
 
@@ -157,11 +157,11 @@ def test_a_block_with_references_tells_what_stands_beside_them(count: int | None
     assert says(diff, "queue.max_receives").ok is ok
     assert words in says(diff, "queue.max_receives").words
     target = says(diff, "queue.redrive_target")
-    assert target.ok and "it does not tell in full" in target.words
+    assert target.ok and "but does not show the new value in full" in target.words
 
 
 def test_an_unknown_text_says_why_nothing_is_mended() -> None:
-    assert "in no format that is understood" in says(recorded("unknown.txt"), "queue.visibility_timeout").words
+    assert "the diff has an unknown format" in says(recorded("unknown.txt"), "queue.visibility_timeout").words
 
 
 SETTINGS = [
