@@ -21,6 +21,7 @@ from runbook_lib.cli import (
     deviation,
     dlq,
     doctor,
+    init,
     people,
     plan_steps,
     policies,
@@ -222,7 +223,7 @@ def _show_finished(finished: Any) -> None:
 
 
 _NOUNS = (people, plan_steps, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive, verify)
-for noun in (*_NOUNS, doctor, policies):
+for noun in (*_NOUNS, doctor, policies, init):
     noun.register(app)
 
 

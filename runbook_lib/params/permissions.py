@@ -17,13 +17,13 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.cross_check import FUNCTIONS
 from runbook_lib.params.load import Params, validated
 
 Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """One policy each. Whoever operates has `read-only` too."""
 VERSION = "2012-10-17"
-FUNCTIONS = ("submit", "worker", "status", "sync")
 _FILE = Path(__file__).with_name("permissions.yaml")
 
 
