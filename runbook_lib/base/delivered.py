@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import runbook_lib
 from runbook_lib.base.errors import UsageError
 
 FOLDER = "delivered"
 """In the package, where it was installed from a wheel; `setup.py` copies the files there."""
+PACKAGE = Path(__file__).parents[1]
 WORKFLOW = (".ci/runbook", ".github/workflows/runbook.yml")
 
 
@@ -18,8 +18,7 @@ def delivered() -> Path:
     Raises:
         UsageError: the installation has none.
     """
-    package = Path(runbook_lib.__file__).parent
-    for folder in (package / FOLDER, package.parent):
+    for folder in (PACKAGE / FOLDER, PACKAGE.parent):
         if (folder / "params" / "gates.yaml").is_file() and (folder / "notebooks").is_dir():
             return folder
     raise UsageError("this installation carries no notebooks; `pip install --force-reinstall rollout-runbook`")

@@ -123,6 +123,7 @@ def values(params: Params) -> dict[str, list[str]]:
         ],
         "rest": ["rest"] if service.api.kind == "rest" else [],
         "http": ["http"] if service.api.kind == "http" else [],
+        "results_in_bucket": ["yes"] if service.contract.result.fetched == "bucket" else [],
         "pagerduty_ssm": _parameter(notify.pagerduty_ssm),
         "webhook_ssm": _parameter(notify.webhook_ssm),
         "signing_key": [_key(key.removeprefix("awskms:"), place)] if key.startswith("awskms:") else [],

@@ -28,6 +28,6 @@ def test_the_wheel_is_given_the_same_files() -> None:
 
 
 def test_an_installation_without_them_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivered.runbook_lib, "__file__", str(tmp_path / "runbook_lib" / "__init__.py"))
+    monkeypatch.setattr(delivered, "PACKAGE", tmp_path / "runbook_lib")
     with pytest.raises(UsageError, match="carries no notebooks"):
         delivered.delivered()

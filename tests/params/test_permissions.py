@@ -52,7 +52,9 @@ def rich(kind: str) -> Params:
     )
     api = service.api.model_copy(update={"kind": kind})
     names = {**service.names, "access_log": "/aws/apigateway/ours"}
-    return prod(notify=notify, archive=archive, api=api, names=names)
+    result = service.contract.result.model_copy(update={"fetched": "bucket"})
+    contract = service.contract.model_copy(update={"result": result})
+    return prod(contract=contract, notify=notify, archive=archive, api=api, names=names)
 
 
 @lru_cache(maxsize=1)
