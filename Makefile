@@ -12,7 +12,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 # Each kernel and command is a process of its own: without compiled modules on disk each compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures lock strip clean
+.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures policies lock strip clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ pictures: $(STAMP) ## The README's pictures anew, from a rehearsal; needs Chromi
 
 bench-healthy: $(STAMP) ## 300 soaks of a service that is well, and docs/healthy.md; fails where one is taken back
 	@$(BIN)/python tests/benchmarks/bench_healthy.py --write
+
+policies: $(STAMP) ## Write iam/ anew, from the calls that the runbook makes
+	@$(BIN)/runbook policies --env prod --write iam
 
 lock: ## Renew requirements.lock from pyproject.toml
 	@uv pip compile -q --generate-hashes --no-emit-index-url --no-header --extra rehearse --extra dev --python-version 3.11 pyproject.toml -o requirements.lock

@@ -117,6 +117,19 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def unresolved(aws: Any, params: Params) -> str:
+    """Why the webhook's address cannot be had, as a sentence; empty where it can, or none is configured. Nothing is
+    sent.
+    """
+    if not params.service.notify.webhook:
+        return ""
+    try:
+        _address(aws, params)
+    except _NotSent as error:
+        return str(error)
+    return ""
+
+
 def _address(aws: Any, params: Params) -> str:
     configured = params.service.notify
     if configured.webhook_env:

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from runbook_lib.base import calls
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.patience import Patient
@@ -104,7 +105,7 @@ class Aws:
                 self._clients[service] = self._made(service)
         return self._clients[service]
 
-    def _made(self, service: str) -> Any:
+    def _made(self, service: str, **more: Any) -> Any:
         from botocore.config import Config
 
         first = service == "sts"
@@ -114,6 +115,7 @@ class Aws:
             connect_timeout=min(CONNECT_S, answer_s),
             read_timeout=answer_s,
             max_pool_connections=16,
+            **more,
         )
         client = self._session.client(service, endpoint_url=self._endpoint, config=config)
         inner = client._endpoint
@@ -123,6 +125,7 @@ class Aws:
             answer_s,
             json="json" in client.meta.service_model.metadata.get("protocol", ""),
         )
+        calls.listen(client)
         return client
 
     def by_code(self) -> dict[str, str]:
@@ -154,11 +157,30 @@ class Aws:
         with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
             answer = self.client("sts").get_caller_identity()
             account, arn = str(answer["Account"]), str(answer["Arn"])
-        try:
-            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(dt.UTC)
-        except (LookupError, TypeError, ValueError, OverflowError):
-            raise AwsError("AWS's answer carries no Date that can be read: its clock is not known") from None
-        return Identity(account=account, arn=arn, now=now)
+        return Identity(account=account, arn=arn, now=_date(answer))
+
+    def clock(self) -> dt.datetime:
+        """The clock of AWS, asked without credentials: a refusal has a date too.
+
+        Raises:
+            AwsError: unreachable, or what answers is not AWS.
+        """
+        from botocore import UNSIGNED
+        from botocore.exceptions import ClientError
+
+        with aws_errors("asking AWS for the time"):
+            try:
+                answer = self._made("sts", signature_version=UNSIGNED).get_caller_identity()
+            except ClientError as error:
+                answer = error.response
+        return _date(answer)
+
+
+def _date(answer: Any) -> dt.datetime:
+    try:
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(dt.UTC)
+    except (LookupError, TypeError, ValueError, OverflowError):
+        raise AwsError("AWS's answer carries no Date that can be read: its clock is not known") from None
 
 
 def _wants_code(session: Any) -> bool:

@@ -15,7 +15,21 @@ from typer.core import TyperGroup
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.patience import tellers
-from runbook_lib.cli import archive, cost, deviation, dlq, people, plan_steps, probe, replay, verify, watch
+from runbook_lib.cli import (
+    archive,
+    cost,
+    deviation,
+    dlq,
+    doctor,
+    init,
+    people,
+    plan_steps,
+    policies,
+    probe,
+    replay,
+    verify,
+    watch,
+)
 from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import answering, changed, code_of, ending
@@ -208,7 +222,8 @@ def _show_finished(finished: Any) -> None:
         say(f"report: {finished.report}")
 
 
-for noun in (people, plan_steps, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive, verify):
+_NOUNS = (people, plan_steps, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive, verify)
+for noun in (*_NOUNS, doctor, policies, init):
     noun.register(app)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     found = [*broken]
     for path in flat:
         found += _environment(path, {})
-        found += _commands(path) if commands else ()
+        found += lacking(path) if commands else ()
     told = {_mistake(one) for one in found if not one.ok}
     for overlay in overlays:
         found += [_over(overlay, path, told) for path in flat]
@@ -84,18 +84,24 @@ def _blamed(sentence: str, path: Path) -> str:
     return named if (path.parent / named).is_file() else path.name
 
 
-def _commands(path: Path) -> Iterator[Found]:
+def lacking(path: Path) -> Iterator[Found]:
     """Each of the team's commands that could not begin here."""
+    for file, id, lacks in unready(path):
+        yield Found(file, False, f"{file}: '{id}' cannot begin: {lacks}")
+
+
+def unready(path: Path, values: Mapping[str, object] | None = None) -> Iterator[tuple[str, str, str]]:
+    """The same as file, command and what it lacks; none where the files cannot be read, which is told already."""
     from runbook_lib.act.command import Commands
 
     try:
-        params = load_file(path)
+        params = load_file(path, values)
         every = params.nested(params.commands, Commands).every
     except UsageError:
-        return  # it is told already
+        return
     for one in every:
-        if lacking := one.lacks(path.absolute().parents[1]):
-            yield Found(f"{params.commands}.yaml", False, f"{params.commands}.yaml: '{one.id}' cannot begin: {lacking}")
+        if lacks := one.lacks(path.absolute().parents[1]):
+            yield f"{params.commands}.yaml", one.id, lacks
 
 
 def _mistake(found: Found) -> str:

@@ -27,7 +27,7 @@ COMMANDS = [
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach", "archive verify", "archive prove"),
     *("archive query", "archive export", "archive attest", "archive prune", "archive site", "verify"),
-    *("params check", "params explain", "plan-steps"),
+    *("params check", "params explain", "plan-steps", "doctor", "policies", "init", "upgrade"),
     *("deviation list", "deviation undo", "deviation adopt"),
 ]
 

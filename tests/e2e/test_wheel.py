@@ -1,7 +1,8 @@
-"""The wheel, installed into a fresh environment outside the checkout, beside a project folder of its own."""
+"""The wheel, installed into a fresh environment outside the checkout; `runbook init` makes a project for it."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     folder = tmp_path_factory.mktemp("elsewhere")
     source = folder / "source"
     shutil.copytree(ROOT / "runbook_lib", source / "runbook_lib", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("notebooks", "params", ".ci", ".github"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     build = f"from setuptools import build_meta; build_meta.build_wheel({str(folder)!r})"
     subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
@@ -62,15 +65,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     (site,) = (folder / "env").glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     project = folder / "project"
-    for name in ("notebooks", "params"):
-        shutil.copytree(ROOT / name, project / name)
+    project.mkdir()
     with EmbeddedAws() as aws:
-        rehearsal = read_yaml(ROOT / "params" / "rehearsal.yaml")
-        deploy(aws, load_file(ROOT / "params" / "dev.yaml", rehearsal))
+        made = Installed(folder, aws)
+        told = made.run("runbook", "init", "--service", "orders-export", "--offline")
+        assert told.returncode == 0, told.stdout + told.stderr
+        rehearsal = read_yaml(project / "params" / "rehearsal.yaml")
+        deploy(aws, load_file(project / "params" / "dev.yaml", rehearsal))
         for env in ("dev", "prod"):
             path = project / "params" / f"{env}.yaml"
             path.write_text(yaml.safe_dump({**read_yaml(path), **rehearsal, "archive": "archive"}))
-        yield Installed(folder, aws)
+        yield made
 
 
 def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
@@ -78,6 +83,17 @@ def test_it_is_the_wheel_that_runs(installed: Installed) -> None:
     library, dependency = found.stdout.split()
     assert Path(library).is_relative_to(installed.folder / "env"), found.stderr
     assert Path(dependency).is_relative_to(sysconfig.get_path("purelib"))
+
+
+def test_the_project_is_whole_and_as_the_wheel_has_it(installed: Installed) -> None:
+    told = installed.run("runbook", "params", "check")
+    assert (told.returncode, "FAIL" in told.stdout) == (0, False), told.stdout + told.stderr
+    assert (installed.project / ".github" / "workflows" / "runbook.yml").is_file()
+    differ = installed.run("runbook", "upgrade")
+    assert (differ.returncode, "differs" in differ.stdout) == (0, False), differ.stdout + differ.stderr
+    doctor = installed.run("runbook", "doctor", "--env", "dev", "--json")
+    states = {one["id"]: one["state"] for one in json.loads(doctor.stdout)["checks"]}
+    assert {id for id in ("packages", "project", "notebooks", "params", "archive") if states[id] != "OK"} == set()
 
 
 @pytest.mark.parametrize("command", [(), ("run",), ("rollback",), ("status",), ("rehearse",), ("archive", "list")])

@@ -62,7 +62,7 @@ class EmbeddedAws:
         AwsError: it does not start; the sentence has the tail of its log.
     """
 
-    def __init__(self, t0: dt.datetime | None = None) -> None:
+    def __init__(self, t0: dt.datetime | None = None, *, auth: bool = False) -> None:
         missing = [name for name in ("ministack", "time_machine") if importlib.util.find_spec(name) is None]
         if missing:
             packages = " and ".join(missing)
@@ -71,6 +71,7 @@ class EmbeddedAws:
         _check(start)
         self._clients: dict[str, Any] = {}
         self._closed = False
+        self._auth = "true" if auth else "false"
         for attempt in range(1, _ATTEMPTS + 1):
             self._folder = scratch.made("aws")
             self._log = self._folder / "log"
@@ -210,7 +211,7 @@ class EmbeddedAws:
             "S3_DATA_DIR": str(self._folder / "s3"),
             "DOCKER_HOST": f"unix://{self._folder}/no-docker",
             **dict.fromkeys(("PERSIST_STATE", "LOCALSTACK_PERSISTENCE", "S3_PERSIST", "USE_SSL", "LAMBDA_STRICT"), "0"),
-            **{"AUTH": "false", "SERVICES": "", "CLOUDTRAIL_RECORDING": "0"},
+            **{"AUTH": self._auth, "SERVICES": "", "CLOUDTRAIL_RECORDING": "0"},
         }
         with self._log.open("wb") as log:
             module = "runbook_lib.rehearse.emulator.launcher"

@@ -1,0 +1,89 @@
+"""`runbook doctor`: what is ready and what is not, each line with the command or edit that mends it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import environments, params_dir
+from runbook_lib.cli.options import AsJson, Set, placed
+from runbook_lib.cli.terminal import prose, say, say_line
+
+if TYPE_CHECKING:
+    from runbook_lib.commands.doctor.model import Found
+
+_EXITS = """\b
+Exit codes (of the first line that is wrong):
+  0  everything is as it must be
+  1  AWS cannot be asked, or does not allow what is needed
+  2  this machine, the folder or a parameter is wrong
+  3  the account lacks a resource or a setting: a human is needed"""
+_COLOURS = {"OK": "green", "WRONG": "red", "NOTE": "yellow", "not asked": None}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to `app`."""
+    app.command(epilog=_EXITS)(doctor)
+
+
+def doctor(
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help="Without it the first environment."
+        ),
+    ] = None,
+    role: Annotated[
+        str, typer.Option(help="Whose permissions are looked at: read-only, operator, watch or archive.")
+    ] = "read-only",
+    set_: Set = None,
+    json_: AsJson = False,
+) -> None:
+    """Look whether all is ready: this machine, the folder, the way to AWS, permissions, resources, who is told.
+
+    Each line is OK, or what is wrong with the one command or edit that mends it. The checks do not depend on each
+    other; what can only be asked after another one is right says so. Nothing is changed, here or in AWS.
+
+    Example: [bold]runbook doctor --env prod --role operator[/bold]
+    """
+    from runbook_lib.commands.doctor.model import Findings
+    from runbook_lib.commands.doctor.probes import doctor as look
+    from runbook_lib.params.permissions import ROLES
+    from runbook_lib.run.launch import overrides
+
+    chosen = next((one for one in ROLES if one == role), None)
+    if chosen is None:
+        raise UsageError(f"--role is '{role}', expects one of {', '.join(ROLES)}")
+    findings = Findings()
+    for found in look(params or _first(), overrides(set_ or []), chosen, findings):
+        if not json_:
+            _show(found)
+    if json_:
+        typer.echo(json.dumps({"exit_code": int(findings.code), "checks": [asdict(one) for one in findings.found]}))
+    raise typer.Exit(int(findings.code))
+
+
+def _first() -> Path:
+    folder = params_dir()
+    for name in environments(folder):
+        return folder / f"{name}.yaml"
+    raise UsageError(f"{folder}: holds no environment: a file with `env` and `account_id`; `runbook init` writes them")
+
+
+def _show(found: Found) -> None:
+    """A line for a terminal, fitted to its width; in a pipe one record a line, its fields apart by tabs."""
+    if not sys.stdout.isatty():
+        from runbook_lib.base import foreign
+
+        say_line("\t".join(foreign.field(one) for one in (found.state, found.id, found.said, found.mend)))
+        return
+    said = f"{found.state:<9}  {found.title}: {found.said}"
+    prose(said, fg=_COLOURS[found.state], bold=found.state == "WRONG" or None)
+    if found.mend and found.state != "OK":
+        say(f"           -> {found.mend}")

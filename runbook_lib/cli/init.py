@@ -1,0 +1,140 @@
+"""`runbook init` and `runbook upgrade`: the project's folder, and what a newer version changes in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.cli.options import AsJson, written
+from runbook_lib.cli.terminal import Column, prose, say, table
+
+if TYPE_CHECKING:
+    from runbook_lib.commands.init.folder import File
+
+_INIT_EXITS = """\b
+Exit codes:
+  0  the folder is complete
+  1  error: AWS not reachable, credentials expired
+  2  bad usage, no such stack, or the folder cannot be written
+  3  files that differ were left alone: a human is needed"""
+_UPGRADE_EXITS = """\b
+Exit codes:
+  0  everything is as in the installed version
+  2  bad usage, or no project here
+  3  something differs: a human is needed"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `app`."""
+    app.command(epilog=_INIT_EXITS)(init)
+    app.command(epilog=_UPGRADE_EXITS)(upgrade)
+
+
+def init(
+    service: Annotated[str, typer.Option(help="The service's name, such as orders-export.")],
+    from_stack: Annotated[str, typer.Option(metavar="STACK", help="Ask AWS: the stack's resources and names.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: what is not said is guessed.")] = False,
+    env: Annotated[str, typer.Option(help="Which environment the stack is of; without it, what its name says.")] = "",
+    region: Annotated[str, typer.Option(help="AWS region; without it us-east-1.")] = "",
+    account: Annotated[list[str] | None, typer.Option(metavar="ENV=ID", help="Account of an environment.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="RESOURCE=NAME", help="As in service.yaml: worker=orders-{env}.")
+    ] = None,
+    route: Annotated[list[str] | None, typer.Option(metavar="ROUTE=PATH", help="sync, submit or status.")] = None,
+    api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
+    stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
+    release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
+    into: Annotated[Path, typer.Option(callback=written, help="The project's folder.")] = Path(),
+    json_: AsJson = False,
+) -> None:
+    """Write a project for a service: notebooks, complete and commented parameters, and the workflow of CI.
+
+    Says what it found, what it guessed by the service's name, and what is missing and where to say it. A file that is
+    there is never overwritten: where it differs, the difference is shown. Run again, it changes nothing.
+
+    Example: [bold]runbook init --service orders-export --from-stack orders-prod --region eu-central-1[/bold]
+
+    Example: [bold]runbook init --service orders-export --offline --account prod=000000000103[/bold]
+    """
+    from runbook_lib.commands.init import answers, folder
+    from runbook_lib.commands.init import from_stack as stacks
+
+    if bool(from_stack) == offline:
+        raise UsageError("init: expects --from-stack STACK (AWS is asked) or --offline (nobody is), one of the two")
+    known = answers.of_flags(
+        service,
+        region=region,
+        kind=api,
+        stage=stage,
+        release=release,
+        accounts=account or (),
+        names=name or (),
+        routes=route or (),
+    )
+    left: list[str] = []
+    if from_stack:
+        from runbook_lib.base.aws import WHO_S, Aws
+
+        where = env or stacks.environment(from_stack)
+        if where not in answers.ENVIRONMENTS:
+            raise UsageError(
+                f"--env is '{where}', expects one of {', '.join(answers.ENVIRONMENTS)}: whose stack is it?"
+            )
+        left = stacks.look(known, from_stack, where, Aws(known.region.value, answer_s=WHO_S, tries=2))
+    known.complete()
+    told = known.told()
+    done = folder.write(into, folder.planned(known))
+    if json_:
+        rows = [dict(zip(("source", "what", "value"), row, strict=True)) for row in told]
+        typer.echo(json.dumps({"values": rows, "left": left, "files": [asdict(one) for one in done]}))
+    else:
+        columns = (
+            Column("", "source"),
+            Column("what", "what"),
+            Column("value, or where to say it", "value", prose=True),
+        )
+        table("", columns, [dict(zip(("source", "what", "value"), row, strict=True)) for row in told])
+        for sentence in left:
+            prose(sentence, fg="yellow")
+        _show(done)
+        prose("next: say what is missing, then `runbook params check`, `runbook doctor`, `runbook run 01 --env prod`")
+    raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
+
+
+def upgrade(
+    take: Annotated[
+        bool, typer.Option("--take", help="Put the installed version's in the place of those that differ.")
+    ] = False,
+    json_: AsJson = False,
+) -> None:
+    """Show what the installed version's notebooks and workflow have that the project's have not.
+
+    Parameters are never touched; CHANGELOG.md says what is new in them. With --take the files are replaced: commit
+    yours before.
+
+    Example: [bold]pip install --upgrade rollout-runbook && runbook upgrade[/bold]
+    """
+    from runbook_lib.base.project import project_root
+    from runbook_lib.commands.init.folder import upgraded
+
+    done = upgraded(project_root(), take=take)
+    if json_:
+        typer.echo(json.dumps([asdict(one) for one in done]))
+    else:
+        _show(done)
+    raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
+
+
+def _show(done: list[File]) -> None:
+    for state in ("written", "as it was", "differs"):
+        mine = [one for one in done if one.state == state]
+        if mine:
+            prose(f"{state}: {', '.join(one.path for one in mine)}", bold=state == "differs" or None)
+    for one in done:
+        if one.state == "differs":
+            say(one.difference)

@@ -1,0 +1,1 @@
+"""`runbook doctor`: whether this machine, this folder and this account are ready, line by line."""

@@ -1,0 +1,64 @@
+"""The doctor's checks of the way to AWS: region, endpoint, clock, credentials, account."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from runbook_lib.base.aws import connect, require_account
+from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
+
+MOST_S = 300
+"""AWS refuses a signature that is further than this from its own clock ("Signature Version 4", IAM User Guide)."""
+MUCH_S = 30
+
+
+def region(ground: Ground) -> Found:
+    """The region of the parameters: one that the AWS SDK knows."""
+    from boto3.session import Session
+
+    known, said = Session(region_name="us-east-1"), ground.known.region
+    there = {name for part in known.get_available_partitions() for name in known.get_available_regions("lambda", part)}
+    if said not in there:
+        return wrong(
+            f"'{said}' is no region that has Lambda, as this version of boto3 knows", f"edit `region` in {ground.told}"
+        )
+    return ok(said)
+
+
+def endpoint(ground: Ground) -> Found:
+    """Whether AWS answers at all: asked without credentials, so that this line is about the network alone."""
+    ground.aws = connect(ground.known, quick=True)
+    there, here = ground.aws.clock(), dt.datetime.now(dt.UTC)
+    ground.there, ground.here = there, here
+    return ok(f"{ground.aws.endpoint} answers")
+
+
+def clock(ground: Ground) -> Found:
+    """This machine's clock against AWS's, from the Date of its answer."""
+    if ground.here is None or ground.there is None:
+        return note("AWS told no time")
+    off = round((ground.here - ground.there).total_seconds())
+    said = f"{abs(off)} s {'ahead of' if off > 0 else 'behind'} AWS's"
+    if abs(off) > MOST_S:
+        return wrong(
+            f"{said}, and AWS refuses what is signed more than {MOST_S} s off", "sudo timedatectl set-ntp true"
+        )
+    if abs(off) > MUCH_S:
+        return note(f"{said}; from {MOST_S} s on AWS refuses what is signed", "sudo timedatectl set-ntp true")
+    return ok("within a second or two of AWS's" if abs(off) <= 2 else said)
+
+
+def credentials(ground: Ground) -> Found:
+    """Who the caller is."""
+    ground.identity = ground.clients.identity()
+    return ok(ground.identity.arn)
+
+
+def account(ground: Ground) -> Found:
+    """The caller's account against the one in the parameters."""
+    try:
+        require_account(ground.known, ground.who)
+    except UsageError as error:
+        return wrong(str(error), f"sign in to account {ground.known.account_id}, or edit `account_id` in {ground.told}")
+    return ok(ground.who.account)

@@ -1,0 +1,148 @@
+"""The doctor's check of permissions: IAM is asked what the caller may do; where it may not be, harmless questions are.
+
+Which actions are needed, and on what, is `params/permissions.yaml`, from which the policies are written too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.template import filled
+from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
+from runbook_lib.judge import words
+from runbook_lib.params.load import Params
+from runbook_lib.params.permissions import Grant, permissions, values
+
+_DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "AllAccessDisabled")
+_THREADS = 8
+_MOST = 3
+"""So many actions are named in a line; the policy names all."""
+
+
+class _Unasked(Exception):
+    """IAM cannot tell about this caller."""
+
+
+def permitted(ground: Ground) -> Iterator[Found]:
+    """Whether the caller may do what the role needs."""
+    grants = permissions().of(ground.role, ground.known)
+    arn = ground.who.arn
+    if arn.endswith(":root"):
+        yield note("the account's root user may do everything", f"sign in by a role: {_policies(ground)}")
+        return
+    try:
+        denied, how = list(_simulated(ground, grants, principal(ground))), "IAM says so"
+    except (_Unasked, AwsError) as error:
+        tried = {call for grant in grants for call in grant.calls if call in permissions().dry}
+        untried = {call for grant in grants for call in grant.calls} - tried
+        denied = list(_tried(ground, tried))
+        how = f"{words.count(len(tried), 'call')} made, {len(untried)} not tried; IAM was not to be asked: {error}"
+    yield from _lines(ground, grants, denied, how)
+
+
+def principal(ground: Ground) -> str:
+    """ARN of the role or user whose policies count: of a session its role, whose path only IAM knows.
+
+    Raises:
+        _Unasked: the caller is neither.
+    """
+    arn = ground.who.arn
+    session = re.fullmatch(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*", arn)
+    if session:
+        try:
+            with aws_errors("asking for the role (iam:GetRole)"):
+                return str(ground.clients.client("iam").get_role(RoleName=session[3])["Role"]["Arn"])
+        except AwsError:
+            return f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}"
+    if ":iam::" not in arn:
+        raise _Unasked(f"{arn} is neither a role nor a user")
+    return arn
+
+
+def _simulated(ground: Ground, grants: Iterable[Grant], who: str) -> Iterator[tuple[str, str]]:
+    """Action and resource of each that IAM says is denied."""
+    known, iam, params = permissions(), ground.clients.client("iam"), ground.known
+    with aws_errors("asking IAM what the caller may do (iam:SimulatePrincipalPolicy)"):
+        for grant in grants:
+            pages = iam.get_paginator("simulate_principal_policy").paginate(
+                PolicySourceArn=who,
+                ActionNames=sorted({known.action(call) for call in grant.calls}),
+                ResourceArns=known.arns(grant.at, params),
+                ContextEntries=[
+                    {
+                        "ContextKeyName": key,
+                        "ContextKeyType": "string",
+                        "ContextKeyValues": known.arns(place, params)[:1],
+                    }
+                    for said in grant.conditions.values()
+                    for key, place in said.items()
+                ],
+            )
+            for one in [one for page in pages for one in page["EvaluationResults"]]:
+                for part in one.get("ResourceSpecificResults") or [one]:
+                    decision = part.get("EvalResourceDecision") or part.get("EvalDecision")
+                    if decision != "allowed":
+                        yield one["EvalActionName"], part.get("EvalResourceName", "*")
+
+
+def _tried(ground: Ground, calls: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Action and resource of each harmless question that was refused. What does not exist is no refusal."""
+    given = {name: found[0] for name, found in values(ground.known).items() if found}
+    clients = {call: ground.clients.client(call.partition(".")[0]) for call in sorted(calls)}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for call, refused in zip(
+            clients, pool.map(lambda one: _refused(clients[one], one, given), clients), strict=True
+        ):
+            if refused:
+                yield permissions().action(call), refused
+
+
+def _refused(client: Any, call: str, given: Mapping[str, str]) -> str:
+    request = {key: _value(said, given) for key, said in permissions().dry[call].items()}
+    try:
+        with aws_errors(call):
+            try:
+                client._make_api_call(call.partition(".")[2], request)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code", "").startswith(_DENIED):
+                    return next((str(value) for value in request.values() if isinstance(value, str)), "*")
+    except AwsError:
+        return ""  # it could not be asked, which is not a refusal
+    return ""
+
+
+def _value(said: Any, given: Mapping[str, str]) -> Any:
+    return filled(said, given) if isinstance(said, str) else said
+
+
+def _lines(ground: Ground, grants: list[Grant], denied: list[tuple[str, str]], how: str) -> Iterator[Found]:
+    known, params = permissions(), ground.known
+    actions = {known.action(call) for grant in grants for call in grant.calls}
+    if not denied:
+        yield ok(f"{words.count(len(actions), 'action')} of '{ground.role}' ({how})")
+        return
+    by_why: dict[str, list[str]] = {}
+    for action, resource in denied:
+        by_why.setdefault(_why(grants, action, resource, params), []).append(f"{action} on {resource}")
+    for why, found in by_why.items():
+        unique = list(dict.fromkeys(found))
+        more = f" and {len(unique) - _MOST} more" if len(unique) > _MOST else ""
+        yield wrong(f"not allowed: {', '.join(unique[:_MOST])}{more}; needed for: {why}", _policies(ground))
+
+
+def _why(grants: Iterable[Grant], action: str, resource: str, params: Params) -> str:
+    known = permissions()
+    mine = [one for one in grants if action in {known.action(call) for call in one.calls}]
+    exact = [one for one in mine if resource in known.arns(one.at, params)]
+    return (exact or mine)[0].why
+
+
+def _policies(ground: Ground) -> str:
+    return f"runbook policies --params {ground.told} --write iam   (attach iam/{ground.role}.json)"

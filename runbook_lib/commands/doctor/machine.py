@@ -1,0 +1,124 @@
+"""The doctor's checks that need no network: Python, packages, kernels, the project's folder, parameters, archive."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from runbook_lib.base.project import expanded, project_root
+from runbook_lib.commands import params_check
+from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
+from runbook_lib.judge import words
+from runbook_lib.params.load import load_file
+
+PACKAGE = "rollout-runbook"
+KERNEL = "python3"
+_LEAST = Version("3.11")
+REINSTALL = "python -m pip install --upgrade rollout-runbook   (in a checkout: make setup)"
+
+
+def python(_: Ground) -> Found:
+    """The version of Python against what the package demands."""
+    version = Version(".".join(map(str, sys.version_info[:3])))
+    if version < _LEAST:
+        return wrong(f"Python {version}, expects {_LEAST} or newer", "make setup PYTHON=python3.11")
+    return ok(f"Python {version} ({sys.executable})")
+
+
+def packages(_: Ground) -> Found:
+    """The installed packages against what the project demands of them."""
+    try:
+        demanded = [Requirement(one) for one in metadata.requires(PACKAGE) or ()]
+    except metadata.PackageNotFoundError:
+        return wrong(f"{PACKAGE} is not installed here", REINSTALL)
+    here = [one for one in demanded if one.marker is None or one.marker.evaluate({"extra": ""})]
+    bad = [text for one in here if (text := lacking(one))]
+    if bad:
+        return wrong("; ".join(bad), REINSTALL)
+    return ok(f"{PACKAGE} {metadata.version(PACKAGE)}, and the {words.count(len(here), 'package')} that it demands")
+
+
+def lacking(one: Requirement) -> str:
+    """What is wrong with an installed package; empty: nothing."""
+    try:
+        found = metadata.version(one.name)
+    except metadata.PackageNotFoundError:
+        return f"{one.name} is missing"
+    return "" if one.specifier.contains(found, prereleases=True) else f"{one.name} is {found}, expects {one.specifier}"
+
+
+def kernel(_: Ground) -> Found:
+    """The kernel that the notebooks name: there, and with a Python that can be started."""
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    mend = f"{sys.executable} -m ipykernel install --sys-prefix"
+    try:
+        spec = KernelSpecManager().get_kernel_spec(KERNEL)
+    except NoSuchKernel:
+        return wrong(f"Jupyter has no kernel '{KERNEL}', which the notebooks name", mend)
+    program = Path(spec.argv[0])
+    if program.is_absolute() and not os.access(program, os.X_OK):
+        return wrong(f"kernel '{KERNEL}' would start {program}, which is not there", mend)
+    return ok(f"'{KERNEL}' ({spec.display_name}), ipykernel {metadata.version('ipykernel')}")
+
+
+def project(ground: Ground) -> Found:
+    """The project's folder: parameters and the notebooks, there and readable."""
+    root = project_root(ground.file.parent)
+    folder = root / "notebooks"
+    there = sorted(one for one in folder.glob("*.ipynb") if os.access(one, os.R_OK))
+    if not there:
+        return wrong(f"{folder} holds no notebook that can be read", "runbook init")
+    return ok(f"{root}: {words.count(len(there), 'notebook')}")
+
+
+def params(ground: Ground) -> Iterator[Found]:
+    """The environment's parameters, and every file beside them, as `runbook params check` reads them."""
+    ground.params = load_file(ground.file, ground.values)
+    bad = [one for one in params_check.check(Path(ground.params.source)) if not one.ok]
+    for one in bad:
+        yield wrong(one.sentence, f"edit {ground.beside(one.file)}")
+    if not bad:
+        flat = ground.params.flat
+        yield ok(f"{flat.env}, account {flat.account_id}, {flat.region}, release {flat.release}")
+
+
+def notebooks(ground: Ground) -> Found:
+    """Every notebook that a step of gates.yaml is carried out by."""
+    folder = project_root(ground.file.parent) / "notebooks"
+    policy = ground.known.policy
+    named = [step.notebook or name for name, step in policy.steps.items()] + list(policy.rollbacks)
+    missing = [name for name in dict.fromkeys(named) if not (folder / f"{name}.ipynb").is_file()]
+    if missing:
+        return wrong(f"{folder} lacks {', '.join(missing)}", "runbook init")
+    steps, rollbacks = words.count(len(policy.steps), "step"), words.count(len(policy.rollbacks), "rollback")
+    return ok(f"one for each of {steps} and {rollbacks}")
+
+
+def commands(ground: Ground) -> Iterator[Found]:
+    """What this machine lacks for the team's commands; the notebooks that run none of them do without."""
+    by_lack: dict[tuple[str, str], list[str]] = {}
+    for file, id, lacks in params_check.unready(ground.file, ground.values):
+        by_lack.setdefault((file, lacks), []).append(id)
+    for (file, lacks), ids in by_lack.items():
+        yield note(f"{', '.join(ids)} cannot begin: {lacks}", f"edit {ground.beside(file)}, or put it there")
+    if not by_lack:
+        yield ok("each of the team's commands can begin here")
+
+
+def archive(ground: Ground) -> Found:
+    """Whether records can be written; nothing is written for it."""
+    folder = expanded(ground.known.archive, "archive")
+    folder = folder if folder.is_absolute() else project_root(ground.file.parent) / folder
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir():
+        return wrong(f"{there} is no folder", f"edit `archive` in {ground.told}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        return wrong(f"{there} cannot be written", f"chmod u+wx {there}")
+    return ok(f"{folder}" if there == folder else f"{folder}, which the first run makes")

@@ -1,0 +1,105 @@
+"""The doctor's checks of what must be there in the account: resources, flags, and those who are told or sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runbook_lib.act import notify
+from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
+from runbook_lib.judge import words
+from runbook_lib.judge.gates.checks import Check
+from runbook_lib.judge.terms import Verdict
+from runbook_lib.observe.alarms import pager
+from runbook_lib.observe.inventory.inspect import inspect
+from runbook_lib.observe.traffic.flag_ids import NotDeployed
+from runbook_lib.observe.traffic.state import read_state
+from runbook_lib.record.log.keeping import signer_of, witnesses_of
+from runbook_lib.rollout import hints
+
+
+def flags(ground: Ground) -> Found:
+    """The two flags: there, and what is in force."""
+    params = ground.known
+    try:
+        state = read_state(ground.clients.client("appconfig"), params, ground.clients)
+    except NotDeployed as error:
+        return note(str(error), hints.run(params, "02_deploy_dev", env="dev"))
+    return ok(f"async is {'on' if state.switch_on else 'off'}, {state.weight:g} % of the requests go there")
+
+
+def resources(ground: Ground) -> Iterator[Found]:
+    """The inventory's own checks (`params/inventory.yaml`), for the step that the account is at."""
+    step, checks = _inspected(ground)
+    bad = [one for one in checks if one.required and one.verdict is Verdict.FAIL]
+    unseen = [one for one in checks if one.required and one.verdict is Verdict.NO_DATA]
+    for one in bad:
+        yield wrong(f"{one.title}: {one.reason}", _mend(ground, one.id))
+    by_resource: dict[str, list[Check]] = {}
+    for one in unseen:
+        by_resource.setdefault(one.id.split(".")[1], []).append(one)
+    for mine in by_resource.values():
+        more = f" (and {words.count(len(mine) - 1, 'setting')} more of it)" if len(mine) > 1 else ""
+        yield wrong(mine[0].reason + more, f"runbook doctor --params {ground.told}   (once it is allowed and answers)")
+    if not bad and not unseen:
+        said = "as they must be before the new resources are deployed" if step == "baseline" else "as they must be"
+        yield ok(f"{words.count(len(checks), 'setting')} {said}")
+
+
+def _inspected(ground: Ground) -> tuple[str, list[Check]]:
+    """The step of the infrastructure that the routes say, and its checks."""
+    params, aws = ground.known, ground.clients
+    try:
+        state = read_state(aws.client("appconfig"), params, aws)
+    except NotDeployed:
+        return "baseline", inspect(aws, params, "baseline")
+    if not state.migrated:
+        return "async", inspect(aws, params, "async")
+    step = "migrate" if state.temporary_route else "remove_temporary"
+    checks = inspect(aws, params, step)
+    gone = any(one.id == "inventory.sync.exists" and one.verdict is Verdict.FAIL for one in checks)
+    return ("remove_sync", inspect(aws, params, "remove_sync")) if gone else (step, checks)
+
+
+def _mend(ground: Ground, check: str) -> str:
+    """Where the resource goes by another name, or has another setting, in the team's own code."""
+    resource = check.split(".")[1]
+    if check.endswith(".exists"):
+        return f"deploy it, or edit its name in {ground.beside('service.yaml')} ({resource})"
+    return f"change it in the infrastructure code and deploy, or edit {ground.beside('inventory.yaml')} ({check})"
+
+
+def sinks(ground: Ground) -> Iterator[Found]:
+    """Whom a rollback and an alarm tell: the addresses can be had. Nothing is sent."""
+    params, aws, said = ground.known, ground.clients, []
+    edit = f"edit `notify` in {ground.beside('service.yaml')}"
+    if params.service.notify.webhook:
+        if reason := notify.unresolved(aws, params):
+            yield wrong(reason, edit)
+        else:
+            said.append("the chat's webhook")
+    if params.service.notify.pagerduty_ssm:
+        try:
+            pager.address(aws, params)
+            said.append("the pager")
+        except AwsError as error:
+            yield wrong(str(error), edit)
+    yield ok(f"the topic {params.name('topic')}{''.join(f', {one}' for one in said)}")
+
+
+def keeping(ground: Ground) -> Iterator[Found]:
+    """Who signs the archive's log, and who keeps its newest checkpoint: each answers. Nothing is signed."""
+    kept, said = ground.known.service.archive, []
+    edit = f"edit `archive` in {ground.beside('service.yaml')}"
+    try:
+        signer = signer_of(kept)
+        if signer is not None:
+            said.append(f"signed by {kept.signing_key}" if signer.public else "")
+        for one in witnesses_of(kept):
+            if one.readable:
+                one.read()
+            said.append(f"kept by {one.name}")
+    except (ArchiveError, AwsError) as error:
+        yield wrong(str(error), edit)
+        return
+    yield ok(", ".join(said)) if said else note("checkpoints of the log are neither signed nor witnessed", edit)

@@ -1,0 +1,1 @@
+"""`runbook init` and `runbook upgrade`: the project's folder from what came with the runbook."""

@@ -1,0 +1,174 @@
+"""What `runbook init` knows of a service: said by a person, found in AWS, guessed by its name, or missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
+from runbook_lib.base.template import fault
+from runbook_lib.params.cross_check import RESOURCES
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+REGION = "us-east-1"
+ROUTES = ("sync", "submit", "status")
+NO_ACCOUNT = "000000000000"
+"""Nobody's account: whoever runs with it is told that theirs is another one."""
+_SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_NAMES = {
+    "queue": "{service}-jobs-queue-{env}",
+    "dlq": "{service}-jobs-dlq-{env}",
+    "table": "{service}-jobs-table-{env}",
+    "bucket_prefix": "{service}-{env}-results-",
+    "submit": "{service}-submit-lambda-{env}",
+    "worker": "{service}-worker-lambda-{env}",
+    "status": "{service}-status-lambda-{env}",
+    "sync": "{service}-generator-lambda-{env}",
+    "api": "{service}-api-{env}",
+    "topic": "{service}-alarms-topic-{env}",
+    "drill_queue": "{service}-drill-queue-{env}",
+    "stack": "{service}-stack-{env}",
+    "access_log": "/aws/apigateway/{service}-api-{env}",
+    "gsi": "idempotency-key-index",
+}
+"""How a resource is called where nobody has said and nobody has looked."""
+_ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status": "/api/{service}/status/{job_id}"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """One value and where it comes from."""
+
+    value: str
+    source: str
+    """`said`, `found` or `guessed`."""
+
+
+@dataclass
+class Answers:
+    """Everything that the parameter files are filled with."""
+
+    service: str
+    region: Said
+    accounts: dict[str, Said] = field(default_factory=dict)
+    names: dict[str, Said] = field(default_factory=dict)
+    routes: dict[str, Said] = field(default_factory=dict)
+    kind: Said = Said("rest", "guessed")
+    stage: Said = Said("prod", "guessed")
+    release: str = ""
+    traffic: dict[str, Said] = field(default_factory=dict)
+    """Settings of `traffic` in service.yaml that were found."""
+
+    def add(self, kind: str, key: str, value: str) -> None:
+        """Takes what was found, unless a person has said otherwise."""
+        known: dict[str, Said] = getattr(self, kind)
+        if key not in known:
+            known[key] = Said(value, "found")
+
+    def complete(self) -> None:
+        """Guesses what is left by the service's name."""
+        for key, template in _NAMES.items():
+            self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
+        for key, template in _ROUTES.items():
+            self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
+        if self.kind.value == "http":
+            self.names.setdefault("api_id", Said(by_environment({}), "guessed"))
+
+    def told(self) -> list[tuple[str, str, str]]:
+        """Each value as where it comes from, what it is, and the value; what is missing last, with where to say it."""
+        rows = [("region", self.region), ("api.kind", self.kind), ("api.stage", self.stage)]
+        rows += [(f"names.{key}", said) for key, said in self.names.items()]
+        rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
+        rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
+        rows += [(f"account_id of {env}", said) for env, said in self.accounts.items()]
+        order = {"said": 0, "found": 1, "guessed": 2}
+        listed = [(said.source, key, said.value) for key, said in sorted(rows, key=lambda one: order[one[1].source])]
+        missing = [
+            ("missing", f"account_id of {env}", f"params/{env}.yaml, or --account {env}=ID")
+            for env in ENVIRONMENTS
+            if env not in self.accounts
+        ]
+        if self.region.value != REGION:
+            missing.append(("missing", f"prices in {self.region.value}", "params/prices.yaml"))
+        return [*listed, *missing, *_ALWAYS]
+
+
+_ALWAYS = [
+    ("missing", "how the team tests, diffs and deploys", "params/commands.yaml"),
+    ("missing", "the log line of a failed job", "params/service.yaml, failure_line"),
+    ("missing", "what a job costs and how long it takes", "params/service.yaml, sizes and tokens; params/gates.yaml"),
+]
+"""What no stack tells."""
+
+
+def _named(template: str, service: str) -> str:
+    return template.replace("{service}", service)
+
+
+def of_flags(
+    service: str,
+    *,
+    region: str = "",
+    kind: str = "",
+    stage: str = "",
+    release: str = "",
+    accounts: Sequence[str] = (),
+    names: Sequence[str] = (),
+    routes: Sequence[str] = (),
+) -> Answers:
+    """What a person has said on the command line.
+
+    Raises:
+        UsageError: the first that cannot be understood.
+    """
+    if not _SERVICE.fullmatch(service):
+        raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
+    if region and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
+        raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
+    if kind not in ("", "rest", "http"):
+        raise UsageError(f"--api is '{kind}', expects rest or http")
+    made = Answers(service, Said(region or REGION, "said" if region else "guessed"), release=release)
+    made.kind = Said(kind, "said") if kind else made.kind
+    made.stage = Said(stage, "said") if stage else made.stage
+    made.accounts = _pairs("--account", accounts, ENVIRONMENTS)
+    made.names = _pairs("--name", names, RESOURCES)
+    made.routes = _pairs("--route", routes, ROUTES)
+    for env, said in made.accounts.items():
+        if not re.fullmatch(r"\d{12}", said.value):
+            raise UsageError(f"--account {env}={said.value}: an AWS account id has 12 digits")
+    for key, said in made.names.items():
+        if wrong := fault(said.value, ("env",)):
+            raise UsageError(f"--name {key}={said.value}: {wrong}")
+    for key, said in made.routes.items():
+        if not said.value.startswith("/"):
+            raise UsageError(f"--route {key}={said.value}: expects a path that begins with /")
+    return made
+
+
+def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str, Said]:
+    found = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not equals or not value:
+            raise UsageError(f"{option} {pair}: expects KEY=VALUE")
+        if key not in known:
+            raise UsageError(f"{option} {pair}: no '{key}' here; {hint(key, known) or ', '.join(known)}")
+        found[key] = Said(value, "said")
+    return found
+
+
+def templated(name: str, env: str) -> str:
+    """A name of one environment as it is of all: the environment, where it stands for itself, becomes `{env}`.
+
+    >>> templated("orders-worker-prod", "prod"), templated("products-table", "prod")
+    ('orders-worker-{env}', 'products-table')
+    """
+    safe = name.replace("{", "").replace("}", "")
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(env)}(?![A-Za-z0-9])", "{env}", safe)
+
+
+def by_environment(ids: Mapping[str, str]) -> str:
+    """A value for each environment, as YAML has it on one line."""
+    return "{" + ", ".join(f"{env}: {ids.get(env, 'missing')}" for env in ENVIRONMENTS) + "}"

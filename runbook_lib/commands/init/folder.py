@@ -1,0 +1,129 @@
+"""The project's folder: what `runbook init` would write there, what is there already, and what differs.
+
+A file that is there is never overwritten: where it differs, the difference is told.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base.delivered import files
+from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init.answers import REGION, Answers
+from runbook_lib.commands.init.rewrite import rewritten
+
+PACKAGE = "rollout-runbook"
+_SETUP = "        run: make setup\n"
+"""The delivered workflow sets up a checkout."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of the project."""
+
+    path: str
+    state: str
+    """`written`, `as it was`, or `differs`: it was left alone."""
+    difference: str = ""
+
+
+def planned(answers: Answers) -> dict[str, bytes]:
+    """Every file of the project for this service, by its path."""
+    made = {}
+    for path, content in files().items():
+        if path.startswith("params/"):
+            made[path] = rewritten(Path(path).name, content.decode(), answers).encode()
+        else:
+            made[path] = installed(content) if path.endswith(".yml") else content
+    region = answers.region.value
+    if region != REGION:
+        note = f"# guessed: these are the prices of {REGION}; write those of {region} here\n".encode()
+        made["params/prices.yaml"] = note + made["params/prices.yaml"]
+    return made
+
+
+def installed(workflow: bytes) -> bytes:
+    """The workflow for a project that installs the runbook, in place of one that is a checkout of it."""
+    version = metadata.version(PACKAGE)
+    setup = f"        run: python -m venv .venv && .venv/bin/pip install --quiet {PACKAGE}=={version}\n"
+    return workflow.replace(_SETUP.encode(), setup.encode())
+
+
+def write(root: Path, wanted: Mapping[str, bytes]) -> list[File]:
+    """Writes what is not there.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    told = []
+    for path, content in wanted.items():
+        file = root / path
+        try:
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+                told.append(File(path, "written"))
+            elif file.read_bytes() == content:
+                told.append(File(path, "as it was"))
+            else:
+                told.append(File(path, "differs", difference(path, file.read_bytes(), content)))
+        except OSError as error:
+            raise UsageError(
+                f"{file} cannot be written ({error.strerror}); choose another folder with --into"
+            ) from None
+    return told
+
+
+def upgraded(root: Path, *, take: bool = False) -> list[File]:
+    """Notebooks and workflow of the project against those of the installed version.
+
+    Args:
+        take: put the installed version's in the place of those that differ.
+
+    Raises:
+        UsageError: a file cannot be read or written.
+    """
+    told = []
+    for path, content in files().items():
+        if path.startswith("params/"):
+            continue
+        file = root / path
+        wanted = installed(content) if path.endswith(".yml") and not (root / "setup.py").exists() else content
+        try:
+            there = file.read_bytes() if file.exists() else b""
+            if source(path, there) == source(path, wanted):
+                told.append(File(path, "as it was"))
+                continue
+            if take:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(wanted)
+        except OSError as error:
+            raise UsageError(f"{file}: {error.strerror}") from None
+        told.append(File(path, "written" if take else "differs", difference(path, there, wanted)))
+    return told
+
+
+def difference(path: str, there: bytes, wanted: bytes) -> str:
+    """A unified diff from what is there to what the runbook would write; of a notebook, that of its cells."""
+    one, other = (source(path, content).splitlines(keepends=True) for content in (there, wanted))
+    return "".join(difflib.unified_diff(one, other, f"{path} (yours)", f"{path} (runbook {metadata.version(PACKAGE)})"))
+
+
+def source(path: str, content: bytes) -> str:
+    """What a person edits of a file: of a notebook its cells, without outputs and ids."""
+    text = content.decode("utf-8", errors="replace")
+    if not path.endswith(".ipynb") or not text:
+        return text
+    try:
+        cells: list[dict[str, Any]] = json.loads(text)["cells"]
+        return "".join(
+            f"# --- {one['cell_type']} {place}\n{''.join(one['source'])}\n" for place, one in enumerate(cells, 1)
+        )
+    except (ValueError, LookupError, TypeError):
+        return text

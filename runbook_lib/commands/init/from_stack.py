@@ -1,0 +1,188 @@
+"""What a CloudFormation stack tells of a service: its resources by type and name. Nothing is changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.commands.init.answers import ENVIRONMENTS, Answers, Said, by_environment, templated
+from runbook_lib.observe.asking import pages
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "dlq": ("dlq", "dead"),
+    "queue": ("queue", "jobs", ""),
+    "submit": ("submit", "create", "enqueue", "accept"),
+    "worker": ("worker", "consumer", "process"),
+    "status": ("status", "poll"),
+    "sync": ("generator", "sync", "legacy"),
+    "topic": ("alarm", "alert", ""),
+    "table": ("job", ""),
+    "bucket_prefix": ("result", "report", "output", ""),
+    "access_log": ("/aws/apigateway/", "access"),
+}
+"""What a resource's name has in it, the surest word first; an empty one takes whatever is left."""
+TYPES = {
+    "dlq": "AWS::SQS::Queue",
+    "queue": "AWS::SQS::Queue",
+    "submit": "AWS::Lambda::Function",
+    "worker": "AWS::Lambda::Function",
+    "status": "AWS::Lambda::Function",
+    "sync": "AWS::Lambda::Function",
+    "topic": "AWS::SNS::Topic",
+    "table": "AWS::DynamoDB::Table",
+    "bucket_prefix": "AWS::S3::Bucket",
+    "access_log": "AWS::Logs::LogGroup",
+}
+"""In this order: what one takes is nobody else's."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of the stack."""
+
+    type: str
+    logical: str
+    physical: str
+
+    @property
+    def name(self) -> str:
+        """Its physical name: of an ARN or an address the last part."""
+        id = self.physical
+        if self.type == "AWS::Logs::LogGroup":
+            return id
+        return id.rpartition("/")[2].rpartition(":")[2]
+
+
+def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
+    """Fills in what the stack tells; sentences about what in it is none of the resources that are looked for.
+
+    Args:
+        env: the environment that the stack is of.
+
+    Raises:
+        UsageError: there is no such stack.
+        AwsError: AWS cannot be asked.
+    """
+    with aws_errors(f"reading the stack {stack} (cloudformation:ListStackResources)"):
+        try:
+            listed = pages(
+                aws.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=stack
+            )
+        except ClientError as error:
+            if "does not exist" not in error.response.get("Error", {}).get("Message", ""):
+                raise
+            raise UsageError(
+                f"--from-stack: there is no stack '{stack}' in {aws.region}", nothing_changed=True
+            ) from None
+    found = [
+        Resource(one["ResourceType"], one["LogicalResourceId"], one.get("PhysicalResourceId", "")) for one in listed
+    ]
+    answers.accounts.setdefault(env, Said(aws.identity().account, "found"))
+    answers.add("names", "stack", templated(stack, env))
+    left = _assigned(answers, found, env)
+    for ask in (_api, _index, _traffic):
+        _tried(ask, answers, found, env, aws)
+    return [f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at" for one in left]
+
+
+def environment(stack: str) -> str:
+    """The environment that a stack's name says; empty: none.
+
+    >>> environment("orders-staging"), environment("orders")
+    ('staging', '')
+    """
+    words = re.split(r"[^a-z0-9]+", stack.lower())
+    return next((env for env in ENVIRONMENTS if env in words), "")
+
+
+def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resource]:
+    """Gives each key the resource whose name fits it best; the resources of these types that nobody took."""
+    free = [one for one in found if one.type in TYPES.values()]
+    # An access log is told by its name alone; other groups belong to functions.
+    for key, type in TYPES.items():
+        mine = [one for one in free if one.type == type]
+        taken = next((one for word in WORDS[key] for one in mine if word in f"{one.name} {one.logical}".lower()), None)
+        if taken is None:
+            continue
+        free.remove(taken)
+        answers.add("names", key, _prefix(taken.name, env) if key == "bucket_prefix" else templated(taken.name, env))
+    return [one for one in free if one.type != "AWS::Logs::LogGroup"]
+
+
+def _prefix(bucket: str, env: str) -> str:
+    """A bucket's name without what CloudFormation or a team put behind it to make it unique."""
+    return templated(
+        re.sub(r"(?<=-)[a-z0-9]{5,}$", "", bucket) if re.search(r"-[a-z0-9]*\d[a-z0-9]*$", bucket) else bucket, env
+    )
+
+
+def _tried(ask: Callable[..., None], answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+    try:
+        ask(answers, found, env, aws)
+    except (AwsError, LookupError):
+        return  # what could not be asked is guessed, and told as such
+
+
+def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+    kinds = {"AWS::ApiGateway::RestApi": "rest", "AWS::ApiGatewayV2::Api": "http"}
+    api = next((one for one in found if one.type in kinds), None)
+    if api is None:
+        return
+    kind = kinds[api.type]
+    if answers.kind.source != "said":
+        answers.kind = Said(kind, "found")
+    stage = next((one for one in found if one.type.endswith("::Stage")), None)
+    if stage is not None and answers.stage.source != "said":
+        answers.stage = Said(stage.name, "found")
+    with aws_errors("looking up the API (apigateway:GET)"):
+        if kind == "rest":
+            known = pages(aws.client("apigateway"), "get_rest_apis", "items", limit=500)
+            name = next(one["name"] for one in known if one["id"] == api.physical)
+        else:
+            known = pages(aws.client("apigatewayv2"), "get_apis", "Items")
+            name = next((one["Name"] for one in known if one["ApiId"] == api.physical), "")
+            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}), "found"))
+    if name:
+        answers.add("names", "api", templated(name, env))
+
+
+def _index(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+    table = next((one for one in found if one.type == "AWS::DynamoDB::Table"), None)
+    if table is None:
+        return
+    with aws_errors("reading the table (dynamodb:DescribeTable)"):
+        told: dict[str, Any] = aws.client("dynamodb").describe_table(TableName=table.physical)["Table"]
+    for index in told.get("GlobalSecondaryIndexes", [])[:1]:
+        answers.add("names", "gsi", templated(index["IndexName"], env))
+
+
+def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+    """Names of the flags: the stack knows their ids only."""
+    ids = {one.physical.rpartition("|")[2].rpartition("/")[2]: one for one in found if "::AppConfig::" in one.type}
+    application = next((id for id, one in ids.items() if one.type.endswith("::Application")), None)
+    if application is None:
+        return
+    client, where = aws.client("appconfig"), {"ApplicationId": application}
+    with aws_errors("looking up the traffic flags (appconfig:List*)"):
+        named = {one["Id"]: one["Name"] for one in pages(client, "list_applications", "Items")}
+        profiles = {one["Id"]: one["Name"] for one in pages(client, "list_configuration_profiles", "Items", **where)}
+        places = {one["Id"]: one["Name"] for one in pages(client, "list_environments", "Items", **where)}
+        strategies = {one["Id"]: one["Name"] for one in pages(client, "list_deployment_strategies", "Items")}
+    answers.add("traffic", "application", templated(named[application], env))
+    for kind, known in (("profile", profiles), ("environment", places)):
+        switch = next((name for name in known.values() if "switch" in name.lower()), "")
+        dial = next((name for name in known.values() if name != switch), "")
+        for key, name in ((f"dial_{kind}", dial), (f"switch_{kind}", switch)):
+            if name:
+                answers.add("traffic", key, templated(name, env))
+    mine = [name for id, name in strategies.items() if id in ids]
+    for key, word in (("immediate_strategy", "immediate"), ("soak_strategy", "soak")):
+        name = next((one for one in mine if word in one.lower()), "")
+        if name:
+            answers.add("traffic", key, templated(name, env))

@@ -1,0 +1,136 @@
+"""The delivered parameter files with a service's own words and values in them; comments and order stay.
+
+The files that come with the runbook are the example: complete, commented, tested. Another service's are the same text
+with other names (`WORDS`, in this order) and with single values put in (`put`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init.answers import ENVIRONMENTS, NO_ACCOUNT, Answers
+
+WORDS: tuple[tuple[str, str], ...] = (
+    (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),
+    (r" \(from its specification, 07-vpr-async-architecture\)", ""),
+    (r"careervp-feature-type-env", "{service}-feature-type-env"),
+    (r"careervp-core-api", "{service}-api"),
+    (r"careervp-vpr-", "{service}-"),
+    (r"VPR-Async-Monitoring", "{service}-monitoring"),
+    (r"\(\(?careervp\|vpr\)\?", "({plain})?"),
+    (r"\(vpr\)\?", "({plain})?"),
+    (r'"vpr(?=submit|worker|status|generator)', '"({plain})?'),
+    (r"careervp_kpi", "{snake}_kpi"),
+    (r"--cov=careervp\b", "--cov=."),
+    (r"\bcareervp/", "."),
+    (r"\bcareervp\b", "{service}"),
+    (r"\bvpr_step\b", "step"),
+    (r"\bvpr_async\b", "async"),
+    (r"-vpr-async\b", "-{service}-async"),
+    (r"\bvpr-async-(?=dial|switch)", "{service}-async-"),
+    (r"/api/vpr\b", "/api/{service}"),
+    (r"VPRJobFailed", "JobFailed"),
+    (r"\bVPR generation\b", "Generation"),
+    (r"\bVPRs\b", "jobs"),
+    (r"\bVPR\b", "job"),
+)
+"""The example's words, and what stands for each: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
+
+
+def rewritten(name: str, text: str, answers: Answers) -> str:
+    """A delivered parameter file for this service.
+
+    Args:
+        name: of the file in `params/`.
+    """
+    service = answers.service
+    given = {"service": service, "plain": service.replace("-", ""), "snake": service.replace("-", "_")}
+    for pattern, words in WORDS:
+        text = re.sub(pattern, words.format(**given).replace("\\", r"\\"), text)
+    stem = name.removesuffix(".yaml")
+    if stem in ENVIRONMENTS:
+        return _environment(stem, text, answers)
+    if stem == "service":
+        return _service(text, answers)
+    if stem == "inventory":
+        return _inventory(text, answers)
+    if stem == "prices" or stem.startswith("prices-"):
+        return put(text, ("region",), answers.region.value)
+    return text
+
+
+def _environment(env: str, text: str, answers: Answers) -> str:
+    account = answers.accounts.get(env)
+    text = put(text, ("account_id",), account.value if account else NO_ACCOUNT)
+    text = put(text, ("region",), answers.region.value)
+    return put(text, ("release",), answers.release or f"{answers.service}-async-1")
+
+
+def _service(text: str, answers: Answers) -> str:
+    for key, said in answers.names.items():
+        text = put(text, ("names", key), said.value, "" if said.source == "said" else said.source)
+    for key, said in answers.routes.items():
+        text = put(text, ("api", "routes", key), said.value, "" if said.source == "said" else said.source)
+    for key, said in answers.traffic.items():
+        text = put(text, ("traffic", key), said.value, said.source)
+    text = put(text, ("api", "kind"), answers.kind.value)
+    return put(text, ("api", "stage"), answers.stage.value)
+
+
+def _inventory(text: str, answers: Answers) -> str:
+    """Names that were found or said need not follow the example's rule: then every name will do."""
+    own = [key for key, said in answers.names.items() if said.source != "guessed"]
+    bucket = answers.names["bucket_prefix"].value
+    text = put(
+        text,
+        ("naming", "own", "AWS::S3::Bucket"),
+        re.escape(bucket).replace(r"\{env\}", "{env}").replace("\\-", "-") + "[a-z0-9.-]*",
+    )
+    if not own:
+        return text
+    return put(text, ("naming", "rule"), "[A-Za-z0-9._-]+", "any name: yours were here before the rule")
+
+
+def put(text: str, path: tuple[str, ...], value: str, remark: str = "") -> str:
+    """The text with one value in the place of another; the line's comment stays, a remark is added to it.
+
+    A key that is not there is added under its parent.
+
+    Raises:
+        UsageError: the parent is not there.
+    """
+    lines = text.split("\n")
+    start, end = 0, len(lines)
+    for depth, key in enumerate(path):
+        pattern = re.compile(rf"""^{"  " * depth}{re.escape(key)}:(?=\s|$)""")
+        found = next((place for place in range(start, end) if pattern.match(lines[place])), None)
+        last = depth == len(path) - 1
+        if found is None and last and depth:
+            lines.insert(start, f"{'  ' * depth}{key}: {_scalar(value)}{f'   # {remark}' if remark else ''}")
+            return "\n".join(lines)
+        if found is None:
+            raise UsageError(f"the delivered parameters have no {'.'.join(path[: depth + 1])}; reinstall the runbook")
+        if last:
+            lines[found] = _line(lines[found], f"{'  ' * depth}{key}", value, remark)
+            return "\n".join(lines)
+        start = found + 1
+        inner = "  " * (depth + 1)
+        end = next((n for n in range(start, end) if lines[n].strip() and not lines[n].startswith((inner, "#"))), end)
+    return text
+
+
+def _line(line: str, key: str, value: str, remark: str) -> str:
+    comment = re.search(r"\s+#.*$", line)
+    said = comment[0].strip().removeprefix("#").strip() if comment else ""
+    words = "; ".join(filter(None, (remark, said)))
+    return f"{key}: {_scalar(value)}" + (f"   # {words}" if words else "")
+
+
+def _scalar(value: str) -> str:
+    """A text as YAML has it: plain where nothing in it could be read as something else."""
+    if re.fullmatch(r"\{(\w+: \w+(, )?)+\}", value):
+        return value  # one for each environment
+    plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./{}-]*", value) and value not in ("true", "false", "null", "yes", "no")
+    return value if plain else json.dumps(value)

@@ -1,0 +1,209 @@
+"""The calls that the runbook makes, who needs them, and the IAM policies that follow: `permissions.yaml` as models.
+
+A grant whose resource a service does not have (an HTTP API, a pager, a signing key) is left out of its policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import Field
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import read_yaml
+from runbook_lib.base.template import fields, filled
+from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.cross_check import FUNCTIONS
+from runbook_lib.params.load import Params, validated
+
+Role = Literal["read-only", "operator", "watch", "archive"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""One policy each. Whoever operates has `read-only` too."""
+VERSION = "2012-10-17"
+_FILE = Path(__file__).with_name("permissions.yaml")
+
+
+class Renamed(Frozen):
+    """Calls whose IAM action has another name, from one page of AWS's reference."""
+
+    page: str
+    of: dict[str, str]
+    """`service.Call`, or `service.*` for all of a service: the action."""
+
+
+class Grant(Frozen):
+    """Calls that a role makes, on which resources, and why."""
+
+    to: tuple[Role, ...]
+    at: str
+    """One of `places`."""
+    calls: tuple[str, ...]
+    """`service.Call`, as botocore names them."""
+    why: str
+    when: str = ""
+    """What the service must have for it, beside the place: `rest` or `http`, or a name that places are filled from."""
+    conditions: dict[str, dict[str, str]] = Field(default_factory=dict, alias="if")
+    """Condition operator, key and the place that it is about."""
+
+
+class Bucket(Frozen):
+    """Actions of a job of CI on the bucket of the archive."""
+
+    list: tuple[str, ...]
+    objects: tuple[str, ...]
+
+
+class Permissions(Frozen):
+    """`permissions.yaml`."""
+
+    free: tuple[str, ...]
+    actions: tuple[Renamed, ...]
+    places: dict[str, tuple[str, ...]]
+    grants: tuple[Grant, ...]
+    bucket: Bucket
+    dry: dict[str, dict[str, Any]]
+
+    @property
+    def calls(self) -> frozenset[str]:
+        """Every call that is declared, `service.Call`."""
+        return frozenset([*self.free, *(call for grant in self.grants for call in grant.calls)])
+
+    def action(self, call: str) -> str:
+        """IAM's action of a call.
+
+        >>> permissions().action("s3.ListBuckets"), permissions().action("sqs.SendMessage")
+        ('s3:ListAllMyBuckets', 'sqs:SendMessage')
+        """
+        service, _, name = call.partition(".")
+        renamed = {key: value for one in self.actions for key, value in one.of.items()}
+        return renamed.get(call) or renamed.get(f"{service}.*") or f"{service}:{name}"
+
+    def of(self, role: Role, params: Params) -> list[Grant]:
+        """The grants of a role that this service has resources for."""
+        known = values(params)
+        mine = [one for one in self.grants if role in one.to and (not one.when or known.get(one.when))]
+        return [one for one in mine if self.arns(one.at, params)]
+
+    def arns(self, place: str, params: Params) -> list[str]:
+        """ARNs of a place in the environment of the parameters."""
+        known = values(params)
+        return [arn for text in self.places[place] for arn in _filled(text, known)]
+
+
+@lru_cache(maxsize=1)
+def permissions() -> Permissions:
+    """The list that comes with the runbook."""
+    return validated(Permissions, read_yaml(_FILE), _FILE.name, _FILE)
+
+
+def partition(region: str) -> str:
+    """The part of AWS that a region is in, as ARNs begin."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
+def values(params: Params) -> dict[str, list[str]]:
+    """What the places are filled with; an empty list where the service has no such thing."""
+    service, flat = params.service, params.flat
+    named = {name: [params.name(name)] for name in service.names if params.named(name)}
+    witnesses, key, notify = service.archive.witness, service.archive.signing_key, service.notify
+    place = {"region": flat.region, "account_id": flat.account_id, "env": flat.env, "partition": partition(flat.region)}
+    return {
+        **named,
+        **{name: [value] for name, value in place.items()},
+        "functions": [params.name(one) for one in FUNCTIONS if params.named(one)],
+        "queues": [params.name(one) for one in ("queue", "dlq")],
+        "alarms": [filled(one.name, {"env": flat.env}) for one in params.policy.alarms],
+        "dashboard": _dashboard(params),
+        "topic_arn": [
+            filled("arn:{partition}:sns:{region}:{account_id}:{topic}", {**place, "topic": params.name("topic")})
+        ],
+        "rest": ["rest"] if service.api.kind == "rest" else [],
+        "http": ["http"] if service.api.kind == "http" else [],
+        "results_in_bucket": ["yes"] if service.contract.result.fetched == "bucket" else [],
+        "pagerduty_ssm": _parameter(notify.pagerduty_ssm),
+        "webhook_ssm": _parameter(notify.webhook_ssm),
+        "signing_key": [_key(key.removeprefix("awskms:"), place)] if key.startswith("awskms:") else [],
+        "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
+        "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
+    }
+
+
+def _parameter(name: str) -> list[str]:
+    """A parameter's name as its ARN has it: after `parameter/`, without a slash of its own in front."""
+    return [name.lstrip("/")] if name else []
+
+
+def _key(name: str, place: dict[str, str]) -> str:
+    """ARN of a key of KMS; an alias stands for a key whose id is not known here."""
+    if name.startswith("arn:"):
+        return name
+    resource = "key/*" if name.startswith("alias/") else f"key/{name}"
+    return filled("arn:{partition}:kms:{region}:{account_id}:", place) + resource
+
+
+def _dashboard(params: Params) -> list[str]:
+    try:
+        name = str(read_yaml(Path(params.source) / "dashboard.yaml").get("name", ""))
+    except UsageError:
+        return ["*"]  # a service without the file: any dashboard
+    return [filled(name, {"env": params.flat.env})]
+
+
+def _filled(text: str, known: dict[str, list[str]]) -> Iterator[str]:
+    names = fields(text)
+    for chosen in product(*(known.get(name, []) for name in names)):
+        yield filled(text, dict(zip(names, chosen, strict=True)))
+
+
+def policy(role: Role, params: Params, bucket: str = "") -> dict[str, Any]:
+    """The policy document of a role for the environment of the parameters.
+
+    Args:
+        bucket: where CI keeps the archive, for the role `archive`.
+    """
+    known, by_place = permissions(), dict[tuple[str, str], dict[str, Any]]()
+    for grant in known.of(role, params):
+        arns = known.arns(grant.at, params)
+        conditions = {
+            operator: {key: known.arns(place, params)[0] for key, place in said.items()}
+            for operator, said in grant.conditions.items()
+        }
+        statement = by_place.setdefault((grant.at, str(conditions)), _statement(grant.at, set(), arns, conditions))
+        statement["Action"] |= {known.action(call) for call in grant.calls}
+    statements = [{**one, "Action": sorted(one["Action"])} for one in by_place.values()]
+    if role == "archive" and bucket:
+        whole = f"arn:{partition(params.flat.region)}:s3:::{bucket}"
+        statements += [
+            _statement("bucket", list(known.bucket.list), [whole], {}),
+            _statement("objects", list(known.bucket.objects), [f"{whole}/archive/*"], {}),
+        ]
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _statement(place: str, actions: Any, arns: list[str], conditions: dict[str, Any]) -> dict[str, Any]:
+    sid = "".join(part.capitalize() for part in place.split("_"))
+    made = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": arns if len(arns) != 1 else arns[0]}
+    return {**made, "Condition": conditions} if conditions else made
+
+
+def trust(params: Params, repository: str) -> dict[str, Any]:
+    """The trust policy of a role that GitHub's jobs of one repository and environment may assume, by OIDC.
+
+    Args:
+        repository: OWNER/NAME; the environment is the one of the parameters.
+    """
+    flat, issuer = params.flat, "token.actions.githubusercontent.com"
+    provider = f"arn:{partition(flat.region)}:iam::{flat.account_id}:oidc-provider/{issuer}"
+    equals = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:sub": f"repo:{repository}:environment:{flat.env}"}
+    statement = {
+        "Sid": "GitHub",
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": equals},
+    }
+    return {"Version": VERSION, "Statement": [statement]}

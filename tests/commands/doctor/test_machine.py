@@ -1,0 +1,96 @@
+"""What needs no network: versions, kernel, folder, parameters, archive, each seen to be wrong."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from packaging.requirements import Requirement
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.doctor import machine
+from runbook_lib.commands.doctor.model import Found, Ground
+from runbook_lib.params.load import load_file
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    """A project of the test's own."""
+    for name in ("params", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    file = tmp_path / "params" / "prod.yaml"
+    return Ground(file, {}, params=load_file(file))
+
+
+def states(found: object) -> list[str]:
+    return [one.state for one in ([found] if isinstance(found, Found) else list(found))]  # type: ignore[call-overload]
+
+
+def test_all_is_right_here(ground: Ground) -> None:
+    for probe in (machine.python, machine.packages, machine.kernel, machine.project, machine.notebooks, machine.params):
+        assert states(probe(ground)) == ["OK"], probe
+    archive = machine.archive(ground)
+    assert (archive.state, archive.said) == ("OK", f"{ground.file.parents[1] / 'archive'}, which the first run makes")
+    assert not (ground.file.parents[1] / "archive").exists()
+
+
+def test_an_old_python(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.sys, "version_info", (3, 9, 1, "final", 0))
+    found = machine.python(ground)
+    assert (found.state, found.said) == ("WRONG", "Python 3.9.1, expects 3.11 or newer")
+
+
+def test_a_package_that_is_missing_or_old(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.lacking(Requirement("no-such-package-here>=1")) == "no-such-package-here is missing"
+    assert machine.lacking(Requirement("pyyaml>=999")).endswith("expects >=999")
+    monkeypatch.setattr(metadata, "requires", lambda _: ["pyyaml>=999", 'ministack>=999; extra == "rehearse"'])
+    found = machine.packages(ground)
+    assert found.state == "WRONG" and "ministack" not in found.said and found.mend == machine.REINSTALL
+
+
+def test_no_kernel(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: object, name: str) -> None:
+        raise NoSuchKernel(name)
+
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", none)
+    found = machine.kernel(ground)
+    assert found.state == "WRONG" and "-m ipykernel install" in found.mend
+
+
+def test_no_notebooks_and_one_too_few(ground: Ground) -> None:
+    folder = ground.file.parents[1] / "notebooks"
+    (folder / "09_deprecate_sync.ipynb").unlink()
+    assert machine.notebooks(ground).said == f"{folder} lacks 09_deprecate_sync"
+    shutil.rmtree(folder)
+    assert machine.project(ground).state == "WRONG"
+
+
+def test_a_wrong_file_is_named_with_the_edit(ground: Ground) -> None:
+    file = ground.file.parent / "dashboard.yaml"
+    file.write_text(file.read_text().replace("gate: error_rate", "gate: eror_rate", 1))
+    found = list(machine.params(ground))
+    assert [one.state for one in found] == ["WRONG"]
+    assert "eror_rate" in found[0].said and found[0].mend == f"edit {file}"
+
+
+def test_an_environment_that_cannot_be_read_is_the_errors_own_sentence(ground: Ground) -> None:
+    ground.file.write_text("env: prod\n")
+    with pytest.raises(UsageError, match="account_id"):
+        list(machine.params(ground))
+
+
+def test_commands_that_cannot_begin_are_told_once_for_each_cause(ground: Ground) -> None:
+    found = list(machine.commands(ground))
+    assert states(found) == ["NOTE", "NOTE"]
+    assert "tests.unit" in found[0].said and "../src/backend is not there" in found[0].said
+
+
+def test_an_archive_that_is_a_file(ground: Ground) -> None:
+    (ground.file.parents[1] / "archive").write_text("")
+    found = machine.archive(ground)
+    assert found.state == "WRONG" and found.said.endswith("is no folder")

@@ -1,0 +1,60 @@
+"""What is known of a service: a person's word goes first, then what was found, then a guess."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.template import filled
+from runbook_lib.commands.init.answers import ENVIRONMENTS, Said, of_flags, templated
+from runbook_lib.params.cross_check import OPTIONAL, RESOURCES
+
+
+def test_a_persons_word_goes_first_and_what_is_left_is_guessed() -> None:
+    made = of_flags("orders", names=["worker=mine-{env}"], accounts=["prod=000000000777"])
+    made.add("names", "worker", "found-{env}")
+    made.add("names", "queue", "found-{env}")
+    made.complete()
+    assert made.names["worker"] == Said("mine-{env}", "said")
+    assert made.names["queue"] == Said("found-{env}", "found")
+    assert made.names["dlq"] == Said("orders-jobs-dlq-{env}", "guessed")
+    assert set(RESOURCES) - set(OPTIONAL) <= set(made.names)
+    told = made.told()
+    assert ("said", "account_id of prod", "000000000777") in told
+    assert ("missing", "account_id of dev", "params/dev.yaml, or --account dev=ID") in told
+    assert [one[0] for one in told] == sorted(
+        (one[0] for one in told), key=["said", "found", "guessed", "missing"].index
+    )
+
+
+def test_an_http_api_goes_by_its_id() -> None:
+    made = of_flags("orders", kind="http")
+    made.complete()
+    assert made.names["api_id"] == Said("{dev: missing, staging: missing, prod: missing}", "guessed")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"service": "Orders Export"}, "--service is 'Orders Export'"),
+        ({"region": "Frankfurt"}, "--region is 'Frankfurt'"),
+        ({"kind": "graphql"}, "--api is 'graphql'"),
+        ({"accounts": ["prod=12"]}, "12 digits"),
+        ({"accounts": ["qa=000000000777"]}, "no 'qa' here"),
+        ({"names": ["worker"]}, "expects KEY=VALUE"),
+        ({"names": ["wroker=x"]}, "did you mean 'worker'"),
+        ({"names": ["worker=x-{evn}"]}, "'{evn}' is no placeholder"),
+        ({"routes": ["submit=orders"]}, "begins with /"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(flags: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        of_flags(**{"service": "orders", **flags})  # type: ignore[arg-type]
+    assert says in str(refused.value)
+
+
+@given(st.from_regex(r"[a-z0-9_.-]{1,30}", fullmatch=True), st.sampled_from(ENVIRONMENTS))
+def test_a_name_filled_in_again_is_the_name(name: str, env: str) -> None:
+    assert filled(templated(name, env), {"env": env}) == name

@@ -1,0 +1,85 @@
+"""The folder: written once, never over what a person has edited, and checked by the runbook itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.base.delivered import files
+from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init.answers import of_flags
+from runbook_lib.commands.init.folder import planned, upgraded, write
+from runbook_lib.commands.params_check import check
+
+
+def wanted(**flags: object) -> dict[str, bytes]:
+    answers = of_flags("orders-export", **flags)  # type: ignore[arg-type]
+    answers.complete()
+    return planned(answers)
+
+
+@pytest.mark.parametrize(
+    "flags", [{}, {"region": "eu-central-1", "kind": "http"}, {"names": ["worker=Their.Own_Name"], "stage": "v1"}]
+)
+def test_the_folder_passes_the_check_and_a_second_run_changes_nothing(tmp_path: Path, flags: dict[str, object]) -> None:
+    assert {one.state for one in write(tmp_path, wanted(**flags))} == {"written"}
+    assert [one for one in check(tmp_path / "params") if not one.ok] == []
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert {one.state for one in write(tmp_path, wanted(**flags))} == {"as it was"}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_an_edited_file_is_left_alone_and_the_difference_told(tmp_path: Path) -> None:
+    write(tmp_path, wanted())
+    file = tmp_path / "params" / "prod.yaml"
+    edited = file.read_text().replace("region: us-east-1", "region: eu-west-1")
+    file.write_text(edited)
+    (one,) = [found for found in write(tmp_path, wanted()) if found.state == "differs"]
+    assert one.path == "params/prod.yaml" and file.read_text() == edited
+    assert "-region: eu-west-1\n+region: us-east-1\n" in one.difference
+
+
+def test_the_workflow_installs_the_runbook_instead_of_setting_up_a_checkout() -> None:
+    workflow = wanted()[".github/workflows/runbook.yml"].decode()
+    assert "make setup" not in workflow.replace("`make setup`", "")
+    assert ".venv/bin/pip install --quiet rollout-runbook==" in workflow
+
+
+def test_an_upgrade_tells_the_cells_that_differ_and_takes_them_only_if_told(tmp_path: Path) -> None:
+    write(tmp_path, wanted())
+    assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
+    file = tmp_path / "notebooks" / "01_preflight.ipynb"
+    notebook = json.loads(file.read_text())
+    code = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    code["source"] = ["ours()\n"]
+    code["metadata"]["tags"] = ["an execution leaves such things"]
+    file.write_text(json.dumps(notebook))
+    (tmp_path / "notebooks" / "02_deploy_dev.ipynb").unlink()
+    differ = {one.path: one.difference for one in upgraded(tmp_path) if one.state == "differs"}
+    assert set(differ) == {"notebooks/01_preflight.ipynb", "notebooks/02_deploy_dev.ipynb"}
+    assert "-ours()" in differ["notebooks/01_preflight.ipynb"]
+    assert json.loads(file.read_text()) == notebook
+    params = (tmp_path / "params" / "prod.yaml").read_bytes()
+    upgraded(tmp_path, take=True)
+    assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
+    assert file.read_bytes() == files()["notebooks/01_preflight.ipynb"]
+    assert (tmp_path / "params" / "prod.yaml").read_bytes() == params
+
+
+def test_a_notebook_that_only_ran_does_not_differ(tmp_path: Path) -> None:
+    write(tmp_path, wanted())
+    file = tmp_path / "notebooks" / "01_preflight.ipynb"
+    notebook = json.loads(file.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": 3, "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}]}
+    file.write_text(json.dumps(notebook))
+    assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "params").write_text("")
+    with pytest.raises(UsageError, match="--into"):
+        write(tmp_path, wanted())

@@ -1,0 +1,81 @@
+"""A stack's resources as the names of service.yaml: on the embedded AWS, and by lists of resources."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook_lib.base.aws import Aws
+from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init.answers import Said, of_flags
+from runbook_lib.commands.init.from_stack import Resource, _assigned, _prefix, look
+from runbook_lib.params.load import load_file, params_dir
+from runbook_lib.params.service import Service
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.sandbox.deploy import Sandbox
+
+
+@pytest.fixture
+def aws(embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    for name, value in embedded.env.items():
+        monkeypatch.setenv(name, value)
+    return Aws("us-east-1")
+
+
+def test_the_sandboxs_stack_tells_the_names_of_service_yaml(aws: Aws, sandbox: Sandbox) -> None:
+    service: Service = load_file(params_dir() / "prod.yaml").service
+    answers = of_flags("careervp")
+    left = look(answers, sandbox.params.name("stack"), "prod", aws)
+    found = {key: said.value for key, said in answers.names.items()}
+    wanted = {key: str(value) for key, value in service.names.items() if key not in ("drill_queue", "bucket_prefix")}
+    assert found | {"bucket_prefix": ""} == wanted | {"bucket_prefix": ""}
+    assert sandbox.params.name("bucket_prefix").startswith(found["bucket_prefix"].replace("{env}", "prod"))
+    assert answers.accounts == {"prod": Said("000000000000", "found")}
+    assert (answers.kind.value, answers.stage.value) == (service.api.kind, service.api.stage)
+    traffic = {key: said.value for key, said in answers.traffic.items()}
+    assert traffic["application"] == service.traffic.application
+    assert traffic["switch_profile"] == service.traffic.switch_profile
+    assert all(getattr(service.traffic, key) == value for key, value in traffic.items())
+    assert left == []
+
+
+def test_there_is_no_such_stack(aws: Aws) -> None:
+    with pytest.raises(UsageError, match="there is no stack 'nowhere' in us-east-1"):
+        look(of_flags("orders"), "nowhere", "prod", aws)
+
+
+def assigned(*found: tuple[str, str]) -> tuple[dict[str, str], list[str]]:
+    answers: Any = SimpleNamespace(names={})
+    answers.add = lambda _, key, value: answers.names.update({key: value})
+    left = _assigned(answers, [Resource(f"AWS::{type}", "", name) for type, name in found], "qa")
+    return answers.names, [one.physical for one in left]
+
+
+def test_a_dead_letter_queue_is_not_the_queue_whatever_comes_first() -> None:
+    queues = (("SQS::Queue", "https://sqs/1/orders-dead-letters"), ("SQS::Queue", "https://sqs/1/orders-work"))
+    for order in (queues, queues[::-1]):
+        assert assigned(*order)[0] == {"dlq": "orders-dead-letters", "queue": "orders-work"}
+
+
+def test_what_is_none_of_them_is_left_and_a_function_is_never_guessed() -> None:
+    found = assigned(
+        ("Lambda::Function", "OrdersConsumer"),
+        ("Lambda::Function", "Thumbnails"),
+        ("DynamoDB::Table", "orders"),
+        ("IAM::Role", "any"),
+    )
+    assert found == ({"worker": "OrdersConsumer", "table": "orders"}, ["Thumbnails"])
+
+
+@pytest.mark.parametrize(
+    ("bucket", "prefix"),
+    [
+        ("orders-results-1x2y3z4a5b6c", "orders-results-"),
+        ("orders-results", "orders-results"),
+        ("orders-prod-results-use1-ab12cd", "orders-{env}-results-use1-"),
+    ],
+)
+def test_the_beginning_of_a_buckets_name(bucket: str, prefix: str) -> None:
+    assert _prefix(bucket, "prod") == prefix
