@@ -122,6 +122,7 @@ CHAINS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("before", ["", "token ", "://", "password", "curl "])
 def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
@@ -261,3 +262,18 @@ def test_a_table_is_found_wherever_it_begins(at: int, end: str) -> None:
     text = "\n".join(["a,b"] * at + ["user,password", "ada,zebra"] + ["1"] * 70) + end
     assert redact_text(text) == text.replace("zebra", MASK)
     assert secret_tables.mask_tables(text, text) == text.replace("zebra", MASK)
+
+
+@given(
+    st.lists(st.one_of(st.from_regex(room._TIME, fullmatch=True), st.floats(allow_nan=False), st.none()), max_size=5)
+)
+def test_times_and_numbers_of_a_list_stay_and_are_passed_over_for_a_reason(value: list[Any]) -> None:
+    assert redact(value) == value
+    assert [redact_text(one) for one in value if isinstance(one, str)] == [one for one in value if isinstance(one, str)]
+
+
+def test_a_secret_among_times_is_found() -> None:
+    time = "2025-06-16T03:00:00Z"
+    secret = "zebra" + "stripe"
+    assert redact([time, f"password={secret}", 3.0]) == [time, f"password={MASK}", 3.0]
+    assert redact([time, "--password", secret]) == [time, "--password", MASK]
