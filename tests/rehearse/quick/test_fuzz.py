@@ -245,6 +245,7 @@ def harmed() -> Play:
     )
 
 
+@pytest.mark.slow
 def test_a_judge_that_minds_nothing_is_found_out(tmp_path: Path) -> None:
     """And the world that finds it out is made as small as it goes, and written as a scenario."""
     found = fuzz.run(harmed(), blind())
@@ -256,6 +257,7 @@ def test_a_judge_that_minds_nothing_is_found_out(tmp_path: Path) -> None:
     assert [fault.set for fault in scenario.faults] == [{"job_failed": 0.3}]
 
 
+@pytest.mark.slow
 def test_a_play_that_breaks_no_rule_is_left_as_it_is() -> None:
     drawn = play(1).model_copy(
         update={"faults": (), "bursts": (), "late_h": 3.0, "requests_per_day": 40.0, "where": "06"}
