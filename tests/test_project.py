@@ -162,6 +162,7 @@ def scripts() -> list[tuple[str, ast.Module]]:
     return found
 
 
+@pytest.mark.slow
 def test_scripts_within_tests_name_what_there_is() -> None:
     missing = []
     for where, tree in scripts():

@@ -22,6 +22,7 @@ def tool(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(program), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_workflows_follow_githubs_schema() -> None:
     done = tool("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,6 +32,8 @@ _COLOURS = re.compile(
 _NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
 _USERS = ("user", "username", "login", "usr")
 """Beside one of them `pass` is no verdict."""
+_POINTS = {int, float, bool, type(None), str}
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _DEEP = 200
 """Levels of nesting that are looked into: below that a value is masked as a whole."""
 
@@ -168,6 +170,8 @@ def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
 
 def _list(value: Sequence[Any], depth: int) -> list[Any]:
     """Items in order: lines of a key, the words of a command, a name and its value."""
+    if _plain(value):
+        return list(value)
     pieces, found = Pieces(), []
     for item in value:
         found.append(pieces(item) if isinstance(item, str) else redact(item, depth))
@@ -185,6 +189,14 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
         elif login and ":" in two:
             found[at + 1] = f"{two.partition(':')[0]}:{MASK}"
     return found
+
+
+def _plain(value: Sequence[Any]) -> bool:
+    """Numbers and times alone, as in the points of a metric: no secret is among them, and a record has a million."""
+    kinds = set(map(type, value))
+    if not kinds <= _POINTS:
+        return False
+    return str not in kinds or all(_TIME.fullmatch(item) for item in value if type(item) is str)
 
 
 def redact_file(name: str, raw: bytes) -> bytes:

@@ -5,7 +5,7 @@ netrc file, a sentence (`password is x`), a line of a table, a block below a key
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_names import NAMES, SURE, harmless, no_value, stemmed
@@ -53,6 +53,8 @@ _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<
 
 
 _STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
+_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
+"""Each match of `_STEM` begins with one of them."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
 _LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
@@ -105,7 +107,7 @@ def _near(
     found a hundred times as quickly, and a report has a million characters and few names.
     """
     kept, at, least = list[str](), 0, 0
-    for stem in _STEM.finditer(text):
+    for stem in _stems(text):
         first = max(least, stem.start() - far)
         least = stem.end()
         for begin in begins.finditer(text, first, stem.end()):
@@ -114,6 +116,24 @@ def _near(
                 kept += [text[at : found.start()], replace(found)]
                 at = found.end()
     return "".join([*kept, text[at:]])
+
+
+def _stems(text: str) -> Iterator[Match]:
+    """`_STEM.finditer`. In ASCII, where a letter has one small form, `str.find` leads there fifty times as quickly."""
+    if not text.isascii():
+        yield from _STEM.finditer(text)
+        return
+    small, places = text.lower(), list[int]()
+    for begin in _BEGINNINGS:
+        at = small.find(begin)
+        while at >= 0:
+            places.append(at)
+            at = small.find(begin, at + 1)
+    behind = 0
+    for at in sorted(places):
+        if at >= behind and (stem := _STEM.match(text, at)):
+            behind = stem.end()
+            yield stem
 
 
 def _masked(match: Match) -> str:

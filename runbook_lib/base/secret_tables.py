@@ -30,6 +30,8 @@ _BREAK = re.compile(r"(\n|'''|\"\"\"|<[^<>\n]{0,300}>)")
 """Between two lines, also within a source or within HTML."""
 _LONGEST = 4_000
 """Characters of a line that can be a table's header."""
+_BLOCK = 64
+"""Lines that are asked at once whether any has a telling name: most of a long text have none."""
 
 
 def mask_tables(text: str, small: str) -> str:
@@ -80,13 +82,18 @@ def _table(table: str) -> str:
 
 
 def _lines(text: str) -> str:
-    pieces, at = _BREAK.split(text), 0
-    lines = pieces[::2]
+    plain = not any(sign in text for sign in ("<", "'''", '"""'))
+    pieces, at = ([] if plain else _BREAK.split(text)), 0
+    lines = text.split("\n") if plain else pieces[::2]
     while at < len(lines) - 1:
-        if len(lines[at]) <= _LONGEST and stemmed(lines[at].casefold()):
+        if at % _BLOCK == 0 and not stemmed("\n".join(lines[at : at + _BLOCK]).casefold()):
+            at += _BLOCK
+        elif len(lines[at]) <= _LONGEST and stemmed(lines[at].casefold()):
             at = _delimited(lines, at) or _aligned(lines, at) or at + 1
         else:
             at += 1
+    if plain:
+        return "\n".join(lines)
     pieces[::2] = lines
     return "".join(pieces)
 

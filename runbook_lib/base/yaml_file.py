@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +98,7 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     text = _text(path)
     try:
         _not_deep(path, text)
-        loaded = yaml.load(text, Loader=_AsWritten if odd_numbers else _Once)  # noqa: S506
+        loaded = _loaded(text, _AsWritten if odd_numbers else _Once)
     except _Unplain as error:
         raise UsageError(f"{path}{_line(error)}: {error.problem}") from None
     except yaml.YAMLError as error:
@@ -108,6 +110,20 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise UsageError(f"{path}: holds {type(loaded).__name__}, expects a mapping of names to values")
     return loaded
+
+
+def _loaded(text: str, loader: Any) -> Any:
+    """What the loader makes of `text`, each time anew: whoever gets it may change it."""
+    try:
+        return pickle.loads(_kept(text, loader))  # noqa: S301
+    except RecursionError:  # deeper than can be kept
+        return yaml.load(text, Loader=loader)  # noqa: S506
+
+
+@lru_cache(maxsize=32)
+def _kept(text: str, loader: Any) -> bytes:
+    """A run reads its few files several times over, and reading them takes fifty times as long as this."""
+    return pickle.dumps(yaml.load(text, Loader=loader))  # noqa: S506
 
 
 def _line(error: yaml.YAMLError) -> str:

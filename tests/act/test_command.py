@@ -251,6 +251,7 @@ def test_the_teams_commands_are_those_of_the_requirement() -> None:
         assert words in said[id]
 
 
+@pytest.mark.slow
 def test_params_find_them_by_name() -> None:
     params = load_file(params_dir() / "prod.yaml", read_yaml(params_dir() / "rehearsal.yaml"))
     assert params.commands == "rehearsal-commands"

@@ -214,3 +214,27 @@ def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
         load_file(path)
     with pytest.raises(UsageError):
         essentials(params_file(path), {})
+
+
+def test_whoever_gets_a_file_may_change_what_he_got_and_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: {b: [1, 2]}\n")
+    read_yaml(path)["a"]["b"].append(3)
+    assert read_yaml(path) == {"a": {"b": [1, 2]}}
+    path.write_text("a: {b: [010]}\n")
+    assert read_yaml(path, odd_numbers=True) == {"a": {"b": ["010"]}}
+    assert "a number that YAML reads in its own way" in sentence(path)
+
+
+@pytest.mark.parametrize("deep", [200, 900])
+def test_what_is_too_deep_to_be_kept_is_read_all_the_same_or_refused(deep: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: " + "[" * deep + "]" * deep + "\n")
+    try:
+        found = read_yaml(path)["a"]
+    except (UsageError, RecursionError) as error:
+        assert deep > 200, error
+        return
+    for _ in range(deep - 1):
+        (found,) = found
+    assert found == []

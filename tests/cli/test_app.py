@@ -62,6 +62,7 @@ def test_every_command_is_listed_here_and_in_the_readme() -> None:
         assert f"runbook {command}" in readme or f"make {command}" in readme, command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [*COMMANDS, ""])
 def test_help_explains(command: str) -> None:
     done = call(*command.split(), "--help")

@@ -52,6 +52,7 @@ def call(root: Path, *words: str) -> tuple[int, Result]:
     return done.exit_code, done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[/x]", "[bold]x", "\x1b[2J", "<b>`", "\\[/", "[link=https://a]b", "a\tb\nc"])
 @pytest.mark.parametrize("more", [(), ("--markdown",), ("--json",)])
 def test_a_record_with_any_text_is_shown(

@@ -101,6 +101,7 @@ def ends(name: str, file: Path, capfd: pytest.CaptureFixture[str], monkeypatch: 
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"),
     [pytest.param(*pair, id=f"{pair[0].__name__}-{pair[1]}") for pair in zip(KINDS, itertools.cycle(COMMANDS))],
@@ -152,6 +153,7 @@ def server() -> Iterator[str]:
         one.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("garbage", "name", "signed_in"), CASES)
 def test_garbage_for_an_answer_through_the_commands(
     garbage: str,

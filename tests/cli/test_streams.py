@@ -40,6 +40,7 @@ UNREAD = '"$@" | true; exit ${PIPESTATUS[0]}'
 BOTH = '"$@" 2>&1 | true; exit ${PIPESTATUS[0]}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [UNREAD, BOTH, '"$@" >/dev/full', '"$@" >/dev/full 2>&1', '"$@" >&- 2>&- <&-'])
 @pytest.mark.parametrize("code", [0, 4])
 def test_everything_is_done_and_then_the_exit_code(line: str, code: int, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def test_the_files_of_the_project_are_whole_and_each_is_told(folder: Path) -> No
     assert {one.file for one in found} == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
@@ -60,6 +61,7 @@ def test_a_folder_without_an_environment_is_told(tmp_path: Path) -> None:
         check(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -5,8 +5,10 @@ Virtual time begins on a fixed day, so that a test sees the same random numbers 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime as dt
+import functools
 import json
 import re
 import shutil
@@ -27,12 +29,14 @@ from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import RedVerdict, RunbookError
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
+from runbook_lib.record import engine
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.nursery import Nursery
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
@@ -53,6 +57,14 @@ MORNING = 8
 QUIET = dt.timedelta(hours=2)
 """Longer than the guards' periods: so long after its last metric every guard is OK again."""
 _TIMEOUT_S = 100
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """The process that forks kernels, one for each worker that runs notebooks in them."""
+    found = Nursery()
+    atexit.register(found.close)
+    return found
 
 
 class Rollout:
@@ -145,8 +157,11 @@ class Rollout:
         return World(self.aws, self.params, scenario, seed)
 
     def run(self, notebook: Path = NOTEBOOK, **values: Any) -> Finished:
-        """As `runbook run` does it: papermill with our engine, a kernel of its own."""
+        """As `runbook run` does it: papermill with our engine, a kernel of its own, which is a fork: each module has a
+        process that has imported what they need. `test_ways.py` runs kernels that boot by themselves.
+        """
         with only(self.aws.env):
+            engine.prestart(self.folder, provisioner=nursery().provisioner)
             return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
 
     def by_hand_or_failed(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:

@@ -7,15 +7,18 @@ record for each run.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runbook_lib.base.errors import ArchiveError, Refused
+from runbook_lib.record import archive, staging
 from runbook_lib.record.record import Record
 from tests.disk import full_disk
 from tests.e2e import wire
@@ -147,16 +150,12 @@ DIES_SEALING = """
 import json, os, signal, sys
 from pathlib import Path
 from runbook_lib.run.launch import launch
-from runbook_lib.record import archive, staging
+from runbook_lib.record import archive
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-steps = {
-    "before": (archive, "write_folder"),
-    "behind": (archive.Chain, "advance"),
-    "tidy": (staging, "remove"),
-}
+steps = {"before": (archive, "write_folder")}
 setattr(*steps[sys.argv[1]], die)
 launch(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]), root=Path.cwd())
 """
@@ -183,20 +182,43 @@ def test_killed_between_the_outcome_and_the_seal(rollout: Any, tmp_path: Path, e
     assert_the_soak_goes_on(rollout, died)
 
 
-@pytest.mark.kernel
-@pytest.mark.parametrize(("when", "status"), [("before", "died"), ("behind", "completed"), ("tidy", "completed")])
-def test_killed_while_the_record_is_sealed(rollout: Any, when: str, status: str) -> None:
-    rollout.quiet()
+def by_the_engine(rollout: Any, when: str) -> int:
+    """The exit code of a process that runs the notebook by our engine and dies while it seals the record."""
     values = json.dumps({**rollout.values, **rollout.apply})
-    killed = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", DIES_SEALING, when, str(NOTEBOOK), str(rollout.file), values],
         env=rollout.aws.environ(),
         cwd=NOTEBOOK.parents[1],
         capture_output=True,
         text=True,
         check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    ).returncode
+
+
+def by_itself(rollout: Any, when: str) -> int:
+    """The same of one that runs it as JupyterLab does, where the run seals itself: a fork of this one, soon there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            place, name = {"behind": (archive.Chain, "advance"), "tidy": (staging, "remove")}[when]
+            setattr(place, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+            rollout.by_hand_unchecked(**rollout.apply)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("way", "when", "status"),
+    [(by_the_engine, "before", "died"), (by_itself, "behind", "completed"), (by_itself, "tidy", "completed")],
+    ids=["before", "behind", "tidy"],
+)
+def test_killed_while_the_record_is_sealed(
+    rollout: Any, way: Callable[[Any, str], int], when: str, status: str
+) -> None:
+    rollout.quiet()
+    assert way(rollout, when) == -signal.SIGKILL
     (staged,) = [path for path in rollout.archive.staging.iterdir() if not path.name.startswith(".")]
     assert '"event":"closed"' in (staged / "journal.jsonl").read_text()
     rollout.archive.sweep()

@@ -410,6 +410,7 @@ def test_it_is_a_value_or_an_error_in_words(name: str, data: st.DataObject) -> N
         assert not re.search(r"\b(nan|inf)\b", text), (name, given_, text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_the_table_reaches_behind_the_guards(name: str) -> None:
     """A row whose arguments are always refused would show nothing."""

@@ -116,6 +116,7 @@ SERVICE: list[tuple[str, Change, tuple[str, ...]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "change", "says"),
     [("gates", change, says) for _, change, says in GATES] + [("service", change, says) for _, change, says in SERVICE],

@@ -71,6 +71,7 @@ def edit(folder: Path, file: str, path: tuple[Any, ...], value: Any) -> None:
     (folder / f"{file}.yaml").write_text(yaml.safe_dump(found, allow_unicode=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "path", "value", "told"), WRONG, ids=[".".join(map(str, one[1])) for one in WRONG])
 def test_what_makes_no_sense_is_refused(folder: Path, file: str, path: tuple[Any, ...], value: Any, told: str) -> None:
     edit(folder, file, path, value)

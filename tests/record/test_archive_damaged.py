@@ -87,6 +87,7 @@ def _saved(folder: Path, ref: RecordRef) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SPOILT)
 def test_one_damaged_record_is_a_row_that_says_so_and_the_others_stay(
     archive: Archive, sealed: Seal, kind: str

@@ -129,6 +129,7 @@ def test_a_record_of_version_0_1_keeps_what_was_attached_without_an_entry(archiv
         archive.verify(old)
 
 
+@pytest.mark.slow
 def test_many_attachments_are_verified_in_linear_time(archive: Archive, sealed: Seal, tmp_path: Path) -> None:
     def seconds(refs: list[RecordRef]) -> float:
         began, verify = time.perf_counter(), archive.verifier()

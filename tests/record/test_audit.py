@@ -106,6 +106,7 @@ def test_what_nobody_touched_is_intact_a_died_run_too(kept: Kept, copy: Archive)
     assert _both(kept, copy.root) == dict.fromkeys(("the archive alone", "the signature", "the witness"), (0, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(len(TABLE)), ids=names())
 def test_each_is_found_by_what_the_table_says(
     kept: Kept, copy: Archive, place: int, capsys: pytest.CaptureFixture[str]

@@ -105,6 +105,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     drop_warm()
 
 
+@pytest.mark.slow
 def test_papermill_can_be_imported_from_either_end() -> None:
     for first in ("papermill", "runbook_lib.record.engine"):
         script = f"import {first}; from papermill.engines import papermill_engines as p; print(p.get_engine('runbook'))"

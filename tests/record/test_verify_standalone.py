@@ -71,6 +71,7 @@ def test_it_runs_where_nothing_is_installed(archive: Archive, sealed: Callable[.
     assert done.returncode == 1 and "answers.json was altered" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "rollback"])
 def test_it_reads_records_of_version_0_1(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with tarfile.open(PACKED) as tar:

@@ -39,6 +39,7 @@ def test_every_record_is_intact(unpacked: Path, name: str, count: int) -> None:
     assert all(row["intact"] for row in list_rows(archive))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "rollback"])
 def test_every_record_replays_by_the_rules_it_was_made_with(unpacked: Path, name: str) -> None:
     archive = Archive(unpacked / name)
@@ -57,6 +58,7 @@ def test_the_timeline_reads_them(unpacked: Path) -> None:
     assert said["06_phase1_10_percent"] == said["08_phase3_100_percent"] == "PROMOTE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "rollback"])
 def test_their_reports_can_be_drawn_as_those_of_today(unpacked: Path, name: str) -> None:
     archive = Archive(unpacked / name)

@@ -60,6 +60,7 @@ def seal(run: Run, wanted: str, decision: str = "PROMOTE") -> RecordRef:
     return seal_staged(run.archive, staging, status="completed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("notebook", "wanted"), NEEDED, ids=[f"{one[:2]}-{two}" for one, two in NEEDED])
 def test_each_notebook_stops_for_each_record_that_it_needs(make: Make, notebook: str, wanted: str) -> None:
     run = make(notebook)

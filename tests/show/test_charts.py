@@ -156,6 +156,7 @@ def boxes(figure: Any, axes: Any) -> list[tuple[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [(0, 0), (0, 2), (0, 9), (0, 45), (0, 60), (0, 4000)])
 @pytest.mark.parametrize("name", ["queue_depth", "error_rate", "submit_latency", "success_rate"])
 def test_no_two_labels_overlap(gate: Find, name: str, values: tuple[float, ...]) -> None:
@@ -171,6 +172,7 @@ def test_no_two_labels_overlap(gate: Find, name: str, values: tuple[float, ...])
         assert not first.padded(-1).overlaps(second.padded(-1)), f"{one} / {other}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", ["Jobs", "P95 worker duration, without the wait in the queue, of each function"])
 @pytest.mark.parametrize("name", [None, "error_rate", "queue_depth", "generation_time"])
 @pytest.mark.parametrize("values", [(100, 100), (0, 60), (3, 90, 400), (0, 0)])

@@ -124,6 +124,7 @@ def test_a_whole_rollout_is_accepted(rollout: Rollout) -> None:
     assert (ref.folder / "../../../.." / place / "report.html").is_file(), "the link leads there from any record"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "notebook", "env", "said"),
     [
@@ -145,6 +146,7 @@ def test_what_does_not_pass_proves_nothing(
     assert made.outcome is not None and made.outcome.decision is Decision.HOLD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", ["HOLD", "ROLLBACK", "SOAK"])
 def test_a_step_that_did_not_promote_in_the_end_proves_nothing(rollout: Rollout, decision: str) -> None:
     rollout.whole()

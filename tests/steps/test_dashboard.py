@@ -114,6 +114,7 @@ def test_a_plan_writes_nothing_and_says_what_applying_would(stage: Stage) -> Non
     assert "applying would bring about 9 more" in record.outcome["reason"]
 
 
+@pytest.mark.slow
 def test_applied_it_is_there_proven_and_exported(stage: Stage) -> None:
     record = stage.run(**APPLY)
     assert record.decision == "PROMOTE"
@@ -130,6 +131,7 @@ def test_applied_it_is_there_proven_and_exported(stage: Stage) -> None:
     assert (again.decision, again.changes) == ("PROMOTE", ())
 
 
+@pytest.mark.slow
 def test_what_somebody_changed_is_named_mended_and_kept(stage: Stage) -> None:
     theirs = json.loads(encode(stage.wanted))
     theirs["widgets"][4]["properties"]["metrics"].pop()
@@ -162,6 +164,7 @@ def owned(stage: Stage) -> Iterator[Callable[[dict[str, Any]], None]]:
     stage.client("cloudformation").delete_stack(StackName="team-stack")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [{}, APPLY], ids=["plan", "apply"])
 def test_a_stack_that_owns_it_is_shown_the_difference_and_nothing_is_written(
     stage: Stage, owned: Callable[[dict[str, Any]], None], values: dict[str, str], capsys: Any

@@ -35,6 +35,7 @@ def test_the_watch_is_that_of_the_policy() -> None:
     assert (found.settle_s, found.delay_s, found.clear_s) == (300, 345, 60)
 
 
+@pytest.mark.slow
 def test_without_a_budget_it_is_advice(forecast: Forecast) -> None:
     found = harm_check(PARAMS, forecast, required=True)
     assert found.ok and not found.required and found.id == f"harm.{NAME}"
@@ -69,6 +70,7 @@ def test_a_budget_that_is_not_held_refuses_with_what_would_hold_it(forecast: For
     assert "a step of" in found.reason and "would hold it" in found.reason
 
 
+@pytest.mark.slow
 def test_what_nothing_holds_says_so(forecast: Forecast) -> None:
     found = harm_check(with_budget(1), replace(forecast, users=1), required=True)
     assert found.reason.endswith("no smaller step, watch or guard would hold it")

@@ -123,6 +123,7 @@ def decided(week: Week) -> tuple[Decision, str, str | None]:
     return week.outcome.decision, week.outcome.reason, week.outcome.come_back_at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "looks", "window_h", "back"),
     [
@@ -151,6 +152,7 @@ def test_a_look_that_saw_nothing_is_no_look(made: Made) -> None:
     assert week.run.checks["cadence.day1_04h"].found == "missed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "looks", "slot", "said"),
     [
@@ -172,6 +174,7 @@ def test_an_infinite_cost_is_no_pass(made: Made) -> None:
     assert week.run.checks["metric.cost"].verdict is Verdict.NO_DATA
 
 
+@pytest.mark.slow
 def test_made_due_and_missed_looks_are_checks(made: Made) -> None:
     week = made(20.5, (4, 12.5))
     states = {id: one.found for id, one in week.run.checks.items() if id.startswith("cadence.")}
@@ -196,6 +199,7 @@ def test_few_samples_are_no_reason_to_worry_but_a_failure_is(made: Made) -> None
     assert decided(made(4, seen=evidence(n=20, bad=0)))[0] is Decision.SOAK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [4, 168])
 def test_a_failure_holds_and_never_rolls_back(made: Made, at: float) -> None:
     week = made(at, mode="apply", seen=evidence(bad=900))
@@ -206,6 +210,7 @@ def test_a_failure_holds_and_never_rolls_back(made: Made, at: float) -> None:
     assert week.run.checks["metric.success_rate"].verdict is Verdict.FAIL
 
 
+@pytest.mark.slow
 def test_the_end_of_the_week_promotes_and_names_what_was_missed(made: Made) -> None:
     decision, reason, come_back_at = decided(made(168.1, (4, 8, 12, 16, 20, 24, 36, 48, 60, 72, 96, 120), mode="apply"))
     assert (decision, come_back_at) == (Decision.PROMOTE, None)
@@ -229,6 +234,7 @@ def test_short_of_a_target_the_week_goes_on_for_a_day(made: Made) -> None:
     assert come_back_at is not None and parse(come_back_at) == hours(192)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seen",
     [
@@ -256,6 +262,7 @@ def test_an_altered_look_is_none(made: Made, tmp_path: Path) -> None:
     assert made(9).run.checks["cadence.day1_04h"].found == "missed"
 
 
+@pytest.mark.slow
 def test_every_gate_is_drawn_with_its_limits_and_with_what_each_look_judged(made: Made) -> None:
     week = made(8)
     told = str(week.charts())

@@ -66,6 +66,7 @@ def test_the_delivered_load_is_what_the_requirement_asks_for() -> None:
     assert plan.drain_factor == 1.2
 
 
+@pytest.mark.slow
 def test_gevent_stays_out_of_this_process() -> None:
     """It patches the whole process; a kernel would not survive it."""
     code = "import runbook_lib.steps.phase.staging, sys; sys.exit('gevent' in sys.modules or 'locust' in sys.modules)"

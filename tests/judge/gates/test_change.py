@@ -50,6 +50,7 @@ def found_after(rng: np.random.Generator, good: int, share: float, then: int) ->
     return sum(n[:k]) - good if int(place[good]) < k <= len(bad) else math.inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("good", "share", "most"),
     [
@@ -161,6 +162,7 @@ def test_minutes_without_a_failure_may_be_joined(course: list[tuple[int, int]], 
     assert (one.log_e, one.later) == (pytest.approx(other.log_e), other.later)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_change_in_nine_of_ten_soaks() -> None:
     """300 services that turn bad (10 to 50 % fail) after 200 to 2,000 good requests, when the test has found it."""
     rng = np.random.default_rng(5)

@@ -33,6 +33,7 @@ def bench() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_what_must_hold_holds(bench: ModuleType) -> None:
     """Every limit of `make bench-judge`, with fewer soaks."""
     told = [must.told(must.measured(2000)) for must in bench.LIMITS if not must.large]

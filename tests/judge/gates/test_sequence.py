@@ -18,6 +18,7 @@ PRIOR, CONFIDENCE = (1.0, 9.0), 0.95
 RATES = st.floats(0.0, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.002, 0.01, 0.02, 0.1, 0.5, 0.97])
 def test_all_intervals_of_a_soak_hold_at_once_in_95_of_100(rate: float) -> None:
     """400 soaks of 3,000 requests, looked at after every tenth request, and at three declared looks."""

@@ -70,6 +70,7 @@ def failed_at(world: World, share: float, margin: float = MARGIN) -> NDArray[np.
     return np.where(found.any(axis=1), found.argmax(axis=1), HOURS)
 
 
+@pytest.mark.slow
 def test_a_canary_at_the_margin_is_failed_in_at_most_alpha_of_soaks_all_looks_together() -> None:
     rng = np.random.default_rng(18)
     failed = [bool(x) for _ in range(60) for x in failed_at(*any_world(rng, MARGIN, 200)) < HOURS]

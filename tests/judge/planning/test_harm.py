@@ -53,6 +53,7 @@ def usual() -> tuple[Harm, ...]:
     return forecast(traffic(baseline=0.96), watch(guards=((5, 1200.0),)))
 
 
+@pytest.mark.slow
 def test_every_share_at_once_and_late(usual: tuple[Harm, ...]) -> None:
     half = late(watch())
     assert half == 12
@@ -90,6 +91,7 @@ def test_nobody_looking_leaves_it_to_the_declared_look() -> None:
     assert found.users.median == pytest.approx(0.5 * 1500, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "window_s", "bad"), [(5, 1200.0, 0.2), (7, 1200.0, 0.5), (4, 5400.0, 0.1)])
 def test_guards_stop_it_when_their_own_arithmetic_says(least: int, window_s: float, bad: float) -> None:
     """Half of the plays are within the median: so says the chance of `guard_math` that a fault is noticed by then."""

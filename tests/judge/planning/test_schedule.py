@@ -60,6 +60,7 @@ def test_a_soak_is_longer_at_night() -> None:
     assert night is not None and noon is not None and night[0] > noon[0]
 
 
+@pytest.mark.slow
 def test_the_schedule_is_gradual_and_each_step_begins_where_the_last_ended() -> None:
     found = plan(asked(after_h=48))
     assert found.steps[0].percent <= 10 and found.steps[-1].percent == 100
@@ -73,6 +74,7 @@ def test_the_schedule_is_gradual_and_each_step_begins_where_the_last_ended() -> 
     assert dt.datetime.fromisoformat(found.ends) >= last + dt.timedelta(hours=48)
 
 
+@pytest.mark.slow
 def test_no_other_way_is_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against every way through a few weights, tried one by one."""
     weights = (5.0, 10.0, 20.0, 50.0, 100.0)

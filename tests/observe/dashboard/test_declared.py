@@ -315,6 +315,7 @@ def test_what_is_put_reads_back_without_a_difference(client: Any, wanted: dict[s
     cloudwatch.delete_dashboards(DashboardNames=["round-trip"])
 
 
+@pytest.mark.slow
 def test_the_exported_template_makes_the_same_dashboard(client: Any, wanted: dict[str, Any]) -> None:
     cloudformation = client("cloudformation")
     template = to_cloudformation("exported", wanted)

@@ -265,6 +265,7 @@ LACKS = {
 } | {f"inventory.{one}.concurrency" for one in ("submit", "status", "sync")}  # it does not tell the account's limits
 
 
+@pytest.mark.slow
 def test_what_is_healthy_passes_on_moto_too(made: Made) -> None:
     found = made.inspect()
     wrong = {id: found[id].reason for id in made.unmet() - LACKS}
@@ -316,6 +317,7 @@ def _open_bucket(made: Made) -> None:
     made.client("s3").delete_public_access_block(Bucket=made.params.name("bucket_prefix") + "abc123")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bend", "id"),
     [

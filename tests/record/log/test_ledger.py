@@ -103,6 +103,7 @@ def _seal_in_a_child(archive: Archive, staging: Path, at: int) -> bool:
         os._exit(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["nothing", "records", "a log"])
 def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
     archive: Archive, sealed: Seal, stage: Stage, before: str, monkeypatch: pytest.MonkeyPatch
@@ -152,6 +153,7 @@ def test_what_a_crash_left_unlogged_is_said(archive: Archive, sealed: Seal, monk
     assert "logged late, after a crash: 1 record" in audit(archive).notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [LEAVES, TREE, "checkpoint"])
 @pytest.mark.parametrize("how", ["gone", "cut", "altered"])
 def test_a_damaged_log_is_never_grown_and_does_not_cost_the_record(

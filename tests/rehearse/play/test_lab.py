@@ -50,6 +50,7 @@ def gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("child", CHILDREN)
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_ended_by_a_signal_it_ends_jupyterlab(tmp_path: Path, how: signal.Signals, child: str) -> None:

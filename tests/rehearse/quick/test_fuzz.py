@@ -36,9 +36,9 @@ from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.world.scenario import load
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
-PLAYS = 500
+PLAYS = 150
 """The first of docs/fuzz.md; `make fuzz-judge` plays 6,000."""
-CHUNK = 20
+CHUNK = 10
 
 
 def test_the_limits_are_the_policys() -> None:
@@ -245,6 +245,7 @@ def harmed() -> Play:
     )
 
 
+@pytest.mark.slow
 def test_a_judge_that_minds_nothing_is_found_out(tmp_path: Path) -> None:
     """And the world that finds it out is made as small as it goes, and written as a scenario."""
     found = fuzz.run(harmed(), blind())
@@ -256,6 +257,7 @@ def test_a_judge_that_minds_nothing_is_found_out(tmp_path: Path) -> None:
     assert [fault.set for fault in scenario.faults] == [{"job_failed": 0.3}]
 
 
+@pytest.mark.slow
 def test_a_play_that_breaks_no_rule_is_left_as_it_is() -> None:
     drawn = play(1).model_copy(
         update={"faults": (), "bursts": (), "late_h": 3.0, "requests_per_day": 40.0, "where": "06"}
@@ -287,3 +289,5 @@ def test_drawn_worlds_break_no_rule(first: int, together: Path) -> None:
     rows = {rule.id: count(rule, everything) for rule in RULES}
     assert {id: (row.broken, row.plays, row.seeds) for id, row in rows.items() if not row.holds} == {}
     assert rows["promoted_bad"].plays > 10 and rows["taken_back_good"].plays > 40, "the rules were about something"
+    assert {kind for one in everything for kind in one.play.kinds} == set(KINDS), "each kind of fault was played"
+    assert {one.play.where for one in everything} == set(PHASES)

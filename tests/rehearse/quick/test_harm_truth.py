@@ -31,6 +31,7 @@ def held(**more: object) -> Held:
     return Held(**{**given, **more})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_users_harmed_are_within_what_was_said() -> None:
     found = [run(seed, PARAMS) for seed in CHEAP]
     assert all(one.within for one in found), [one for one in found if not one.within]

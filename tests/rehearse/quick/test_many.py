@@ -102,6 +102,7 @@ def test_the_table_is_whole_at_80_columns(by: str) -> None:
     assert len(line) <= 80 and by in line and "ROLLBACK 1" in line and head.startswith("seed")
 
 
+@pytest.mark.slow
 def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
     """Gates beside the parameter file that mind neither refusals nor success let the same world through phase 1."""
     import shutil
@@ -160,6 +161,7 @@ def test_a_late_look_looks_at_the_present() -> None:
     assert found.success_while_judged is not None and found.success_while_judged > 0.98
 
 
+@pytest.mark.slow
 def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
     """The hourly watcher does not take the declared look in time, when the file says that it is taken late."""
     hours = []

@@ -46,6 +46,7 @@ QUICK = (
 """Scenarios that end within a few virtual hours."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_a_scenario_ends_as_declared(name: str) -> None:
     scenario = load(name)
@@ -94,6 +95,7 @@ def test_requests_that_become_no_job_call_people_within_hours(share: float) -> N
     assert ended.detect_s is not None and ended.detect_s <= 6 * 3600
 
 
+@pytest.mark.slow
 def test_workers_whom_the_llm_refuses_are_no_cure() -> None:
     scenario = load("backlog_llm_limited")
     play = InProcess(PARAMS, scenario, 2)
@@ -145,6 +147,7 @@ def test_a_canary_that_is_worse_than_a_baseline_that_works_goes_back() -> None:
     assert all(result.gate.muted == ALONE for _, result in said if result.gate.id == BEFORE), "it is the first phase"
 
 
+@pytest.mark.slow
 def test_a_phase_that_is_worse_than_the_one_before_it_is_taken_back() -> None:
     fault = {"name": "6 % fail", "after": "08", "start": 2, "set": {"job_failed": 0.06}}
     ended, said = compared({"job_failed": 0.001}, [fault], "07")

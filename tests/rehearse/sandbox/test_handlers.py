@@ -148,6 +148,7 @@ def test_a_repeated_key_is_the_same_job_and_no_second_message(backend: Backend) 
     assert "Messages" not in backend.sqs.receive_message(QueueUrl=backend.queue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

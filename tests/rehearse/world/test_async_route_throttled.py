@@ -39,6 +39,7 @@ def test_writes_that_got_through_when_retried_pass(phase: int) -> None:
     assert sum(found.evidence.values) >= 5, "there were some"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["throttling_table", "throttling_index"])
 def test_requests_that_are_lost_fail(name: str) -> None:
     """At 300 requests a day: every seed's soak is taken back, or this gate proposes scenario 3."""
@@ -51,6 +52,7 @@ def test_requests_that_are_lost_fail(name: str) -> None:
     pytest.fail("the guards were first each time: another scenario has to show the gate")
 
 
+@pytest.mark.slow
 def test_a_table_that_throttles_all_day_and_loses_nothing_is_no_rollback_and_no_promotion() -> None:
     scenario = load("throttled_and_retried")
     all_day = scenario.faults[0].model_copy(update={"start": 0.0, "end": None})

@@ -9,6 +9,7 @@ from runbook_lib.rehearse.world.behaviour import Behaviour
 from runbook_lib.rehearse.world.knob_page import MODELS, WORDS, section, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "name"), [(model, name) for model in MODELS for name in model.model_fields], ids=str)
 def test_every_field_is_explained(model: type[BaseModel], name: str) -> None:
     assert words(model)[name].endswith("."), f"{model.__name__}.{name}"

@@ -130,6 +130,7 @@ def test_a_level_that_wavers_is_at_its_worst_what_is_said(stat: str, messages: b
     assert 296 <= max(values) <= 301.01 and min(values) >= 265
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["bad", "good"])
 @pytest.mark.parametrize(
     ("stat", "of"),
@@ -157,6 +158,7 @@ def two() -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(itertools.permutations(two())))
 @pytest.mark.parametrize("faulty", list(two()))
 def test_a_fault_of_any_measure_of_a_shared_metric_is_seen(order: tuple[str, ...], faulty: str) -> None:

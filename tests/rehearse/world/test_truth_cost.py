@@ -179,6 +179,7 @@ def true_bill(lived: Lived, side: str) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", scenario.names())
 def test_the_estimate_is_within_one_percent_of_what_the_world_used(name: str) -> None:
     agrees(name, live(name))

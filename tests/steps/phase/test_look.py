@@ -36,6 +36,7 @@ def test_the_jobs_that_earlier_looks_counted_are_taken_from_their_records_in_ord
     assert censuses(records) == [one for look in looks for one in look]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", get_args(Name))
 @pytest.mark.parametrize("in_effect", [True, False])
 def test_at_every_moment_there_are_charts_and_of_every_gate_once_a_weight_is_in_force(
