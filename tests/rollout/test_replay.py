@@ -6,7 +6,7 @@ import pytest
 
 from runbook_lib.judge.model import Outcome
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.replay import _follows
+from runbook_lib.rollout.replay import _follows, _same
 
 
 def outcome(decision: str) -> Outcome:
@@ -35,3 +35,10 @@ def outcome(decision: str) -> Outcome:
 )
 def test_what_a_verdict_leads_to(verdict: str, checked: str, decided: str | None, follows: bool) -> None:
     assert _follows(outcome(verdict), outcome(checked), Record(decision=decided)) is follows
+
+
+def test_an_older_version_may_have_written_the_times_inside_its_sentences_for_machines() -> None:
+    old = {"notes": ["no census of 2026-11-09T04:01:30Z to 2026-11-09T05:00:00.250Z: nothing"], "n": 3}
+    new = {"notes": ["no census of 2026-11-09 04:01 UTC to 2026-11-09 05:00 UTC: nothing"], "n": 3}
+    assert _same(old, new) and not _same(old, {**new, "n": 4})
+    assert not _same({"start": "2026-11-09T04:01:30Z"}, {"start": "2026-11-09T04:01:31Z"}), "a time of its own is data"
