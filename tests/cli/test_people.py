@@ -130,7 +130,10 @@ def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:
     ("words", "says"),
     [
         (["attest"], "expects an item"),
-        (["attest", "code_revue", "--by", "Ada", "--role", "reviewer"], "'code_revue' is nothing to attest.*code_review"),
+        (
+            ["attest", "code_revue", "--by", "Ada", "--role", "reviewer"],
+            "'code_revue' is nothing to attest.*code_review",
+        ),
         (["attest", "code_review", "--by", "Ada", "--role", "QA"], "--role is 'QA'.*the reviewer is asked"),
         (["attest", "code_review", "--role", "reviewer"], "--by is empty"),
         (["attest", "code_review", "--by", " ", "--role", "reviewer"], "--by is empty"),

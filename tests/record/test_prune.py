@@ -212,3 +212,27 @@ def test_questions_count_what_is_there(archive: Archive, tmp_path: Path, monkeyp
     assert query(archive.root, sql, print) == ((["n"], [{"n": 10}]), [])
     done(archive)
     assert query(archive.root, sql, print) == ((["n"], [{"n": 7}]), [])
+
+
+def test_what_was_pruned_is_told_by_its_tombstone(archive: Archive) -> None:
+    one = done(archive)[0]
+    tomb = archive.records("prod", "old", "entry")[-1]
+    for prefix in (one.run_id, one.folder.name, one.run_id[:10]):
+        with pytest.raises(ArchiveError, match=f"was pruned; .* runbook archive show {tomb.run_id}"):
+            archive.find(prefix)
+    with pytest.raises(ArchiveError, match="no record starts with 'zz'"):
+        archive.find("zz")
+
+
+@pytest.mark.parametrize("days", [630_000, 700_000, 735_000])
+def test_a_span_of_centuries_prunes_nothing(archive: Archive, days: int) -> None:
+    """A year of three digits, as text, would come after ours."""
+    assert plan(archive, NOW - dt.timedelta(days=days)).records == []
+
+
+def test_two_that_prune_at_once_leave_an_archive_that_verifies(archive: Archive) -> None:
+    first, second = plan(archive, CUT), plan(archive, CUT)
+    prune(archive, first, "Ada", "")
+    with pytest.raises(ArchiveError):
+        prune(archive, second, "Eve", "")
+    assert states(archive) == ("intact", 0) and plan(archive, CUT).records == []
