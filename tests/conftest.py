@@ -41,6 +41,8 @@ gc.set_threshold(100_000, 20, 100)
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How fast a busy machine draws examples says nothing of the code: timings are for the benchmarks.
 _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -162,7 +162,7 @@ def test_what_its_ttl_may_have_taken_is_a_gap_and_not_counted(params: Params) ->
 def test_segments_go_through_json(params: Params) -> None:
     segment = take(DynamoDB([job(T), job(T, "FAILED", error="x")]), params, WINDOW, LATER, sleep=lambda _: None)
     assert Segment.model_validate(json.loads(json.dumps(segment.model_dump(mode="json")))) == segment
-    assert "2 jobs created 2026-11-10T10:00:00Z" in describe(segment)
+    assert "2 jobs created 2026-11-10 10:00 UTC" in describe(segment)
 
 
 def segment(start: float, end: float, **counts: Any) -> Segment:
