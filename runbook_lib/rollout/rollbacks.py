@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import iso, parse
+from runbook_lib.judge.incidents.incident import Clock
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.record import Record
+from runbook_lib.record.record import Change, Record
+from runbook_lib.rollout import history
 
 NUMBERS = (1, 2, 3)
 
@@ -72,6 +75,38 @@ class Rollbacks:
             return True
         since = parse(self.state.since) if self.state.since else None
         return one.status != "completed" and (since is None or since <= made_at(one))
+
+
+def switched_off(
+    archive: Archive, params: Params, key: str, told: Callable[[str], object], *, but: str
+) -> Clock | None:
+    """The clock of the decision that turned the switch off by deployment `key`, as the run that did it keeps it; None:
+    no record has it.
+
+    Args:
+        told: gets a sentence on each record that is not used (`Archive.trusted`).
+        but: the notebook that keeps clocks of its own.
+    """
+    policy = params.policy
+    for notebook in (*policy.phases, *policy.rollbacks):
+        if notebook == but:
+            continue
+        for record in history.of_release(archive, params, notebook, told):
+            for change in record.changes:
+                if (
+                    change.intent.get("after") == {"enabled": False}
+                    and (at := change.done_at())
+                    and _made(change) == key
+                ):
+                    decided = str(change.intent.get("decided_at") or change.intent["aws_at"])
+                    poll = dt.timedelta(seconds=params.service.traffic.client_poll_s)
+                    return Clock(decided_at=iso(parse(decided)), set_at=iso(at), effective_at=iso(at + poll), key=key)
+    return None
+
+
+def _made(change: Change) -> str:
+    """Number of the deployment that was read back."""
+    return str(((change.outcome or {}).get("read_back") or {}).get("deployment"))
 
 
 def made_at(record: Record) -> dt.datetime:

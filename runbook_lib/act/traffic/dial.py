@@ -5,6 +5,7 @@ What AppConfig does, and why it is done so here: docs/domain.md, "AppConfig: wha
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -63,13 +64,13 @@ class AppConfigTraffic:
                 latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
         return self.read()
 
-    def switch_off(self, description: str) -> Turned:
+    def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """Async off (`act/traffic/switch.py`).
 
         Raises:
             AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
         """
-        return Switch(self._guard, self._params, self._store).off(description)
+        return Switch(self._guard, self._params, self._store).off(description, decided_at)
 
     def switch_on(self, description: str) -> Turned:
         """Async on, at dial 0 only; if the dial is moved meanwhile, off again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,13 @@ class Switch:
         self._params = params
         self._store = store
 
-    def off(self, description: str) -> Turned:
+    def off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """Async off: keeps trying for `PATIENCE_S`, and stops whatever deploys on the switch.
 
         Asks for the switch alone, not for the dial and its history: that can wait until users are safe.
+
+        Args:
+            decided_at: when it was decided, by AWS's clock, where that was before this call; the intent keeps it.
 
         Raises:
             Refused, UsageError: not authorised (`Guard.authorise`).
@@ -88,6 +92,7 @@ class Switch:
                 "switch off",
                 before=before,
                 after={"enabled": False},
+                facts={"decided_at": decided_at.isoformat()} if decided_at else {},
                 undo="bring the dial to 0, switch on, then shift again: it is a raise, with all its conditions",
                 do=off,
                 read_back=lambda: self._facts(started[0] if started else None),

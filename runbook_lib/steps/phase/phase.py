@@ -57,6 +57,8 @@ class Phase:
         self.look = look or PhaseLook(run)
         self.infra: Infra | None = None
         self.outcome: Outcome | None = None
+        self.decided_at: dt.datetime | None = None
+        """When the decision so far was made, by AWS's clock."""
         self.planned: act.ShiftPlan | None = None
         self._asked: list[Check] | None = None
         self._forecast: harm.Forecast | None = None
@@ -212,6 +214,7 @@ class Phase:
     def _noted(self, outcome: Outcome, state: traffic.TrafficState | None = None) -> Outcome:
         """The decision from now on, in the journal too."""
         now = self.moment
+        self.decided_at = self.run.guard.now
         self.outcome = self.run.decide(outcome, now.name, look=now.look_number, state=state or self.state)
         return self.outcome
 
@@ -319,7 +322,7 @@ class Phase:
             return outcome
         client = run.aws.client("appconfig")
         if self._takes_back():
-            done = AppConfigTraffic(client, run.guard, self.params).switch_off(self._describe())
+            done = AppConfigTraffic(client, run.guard, self.params).switch_off(self._describe(), self.decided_at)
             show(line(done.sentence))
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []

@@ -26,6 +26,7 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.traffic.state import NotDeployed, TrafficState, routing
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments
+from runbook_lib.rollout.rollbacks import switched_off
 from runbook_lib.rollout.way_back import DEPRECATE, STEP, deploy_command, no_way_back, sync_gone
 from runbook_lib.run.run import Run
 from runbook_lib.show.console import folded
@@ -109,15 +110,18 @@ class AsyncFailing:
         made = self.state.switch_deployment
         if self.incident.clock is not None or self.state.switch_on or made is None or self.state.migrated:
             return
-        at = parse(made.started_at) if made.started_at else None
-        if self.incident.resume(str(made.number), at) is None and at is not None:
+        at, key, run = parse(made.started_at) if made.started_at else None, str(made.number), self.run
+        if self.incident.resume(key, at) is not None:
+            pass
+        elif clock := switched_off(run.archive, self.params, key, run.guard.warn, but=run.notebook):
+            self.incident.go_on_with(clock)
+        elif at is not None:
             since, poll = iso(at), dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
-            key = str(made.number)
             clock = Clock(decided_at=since, set_at=since, effective_at=iso(at + poll), key=key, undecided=True)
             self.incident.go_on_with(clock)
             self.run.journal.append("note", text=f"no record says when it was decided; {act.whose(made)} turned it off")
-        elif self.incident.clock is not None and self.incident.clock.set_at is None and at is not None:
-            self.incident.was_set(at, self.params.service.traffic.client_poll_s, str(made.number))
+        if self.incident.clock is not None and self.incident.clock.set_at is None and at is not None:
+            self.incident.was_set(at, self.params.service.traffic.client_poll_s, key)
 
     @property
     def _idle(self) -> str:
