@@ -22,7 +22,7 @@ def utc(when: dt.datetime) -> dt.datetime:
         UsageError: it has no time zone.
     """
     if when.tzinfo is None:
-        raise UsageError(f"{when.isoformat()} has no time zone; write it in UTC")
+        raise UsageError(f"{when:%Y-%m-%d %H:%M} has no time zone; write it in UTC")
     return when.astimezone(dt.UTC)
 
 
@@ -74,7 +74,7 @@ def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
             f"{option} {text!r}: neither a time such as 2026-11-23T03:00:00Z nor a span such as 24h, 7d or 90min"
         ) from None
     if found > now:
-        raise UsageError(f"{option} {text}: lies in the future; it is {iso(now)}")
+        raise UsageError(f"{option} {text}: lies in the future; it is {when(now)}")
     return found
 
 
@@ -93,7 +93,7 @@ class Window:
         object.__setattr__(self, "start", utc(self.start))
         object.__setattr__(self, "end", utc(self.end))
         if self.end < self.start:
-            raise UsageError(f"the window ends ({iso(self.end)}) before it starts ({iso(self.start)})")
+            raise UsageError(f"the window ends ({when(self.end)}) before it starts ({when(self.start)})")
 
     @property
     def empty(self) -> bool:

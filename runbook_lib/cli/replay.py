@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.base.window import when
 from runbook_lib.cli.options import ArchiveRoot, written
 from runbook_lib.cli.terminal import Column, say, table
 from runbook_lib.judge import words
@@ -88,7 +89,7 @@ def _code(found: list[Replayed], other: bool) -> int:
 
 def _show(done: Replayed, other: bool) -> None:
     """One record in a few lines."""
-    say(f"{done.notebook} in {done.env}, run {done.run_id}, as of {done.as_of}")
+    say(f"{done.notebook} in {done.env}, run {done.run_id}, as of {when(done.as_of)}")
     if not done.kind:
         say(f"no verdict to make again: {done.note}")
         return

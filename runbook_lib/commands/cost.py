@@ -15,7 +15,7 @@ from typing import Any
 
 from runbook_lib.base.aws import Aws, caller
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import Window, iso, moment
+from runbook_lib.base.window import Window, iso, moment, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, GateResult, Look
@@ -173,7 +173,7 @@ def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]
     if not segment.gaps or not any(added.values()):
         return segment, ()
     changed: dict[str, Any] = {name: getattr(segment, name) + round(more) for name, more in added.items()}
-    spans = ", ".join(f"{iso(start)} to {iso(end)}" for start, end in segment.gaps)
+    spans = ", ".join(f"{when(start)} to {when(end)}" for start, end in segment.gaps)
     note = (
         f"the jobs of {spans} are not in the table any more: the KPI metrics stand in for them, late reports "
         "counted as successes"

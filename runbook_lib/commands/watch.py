@@ -19,7 +19,7 @@ from typing import Any
 from runbook_lib.base.aws_errors import on_the_way, one_line, sentence
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.patience import tellers
-from runbook_lib.base.window import iso, parse
+from runbook_lib.base.window import parse, when
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
 from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import Params, load_file
@@ -210,7 +210,7 @@ class Watch:
             raise
         if missed:
             one.say(
-                f"back-filled: nobody looked between {iso(missed[0] - self.interval)} and {look.at}; "
+                f"back-filled: nobody looked between {when(missed[0] - self.interval)} and {when(look.at)}; "
                 f"{len(missed)} looks were taken after the fact, and none of them fails"
             )
         yield self._told(one, look, bool(missed), once)
@@ -300,7 +300,7 @@ class Watch:
             if look.decision in (Decision.HOLD, Decision.ROLLBACK):
                 assert one.outcome is not None  # noqa: S101
                 one.outcome = one.outcome.held(
-                    f"at {look.at}, when nobody looked, the evidence said {look.told}; now it says {now.told}",
+                    f"at {when(look.at)}, when nobody looked, the evidence said {look.told}; now it says {now.told}",
                     next="look at what happened then; a person decides whether the soak goes on",
                 )
                 one.say("back-filled: judged after the fact, with the live depths of after the fact")

@@ -7,6 +7,7 @@ of earlier rules the verdict is compared without its sentences, which are writte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import redact
+from runbook_lib.base.window import when
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome, of_today
@@ -32,6 +34,7 @@ from runbook_lib.record.record import TOLD_SINCE, Record
 from runbook_lib.record.seal import canonical, file_hash, strict
 from runbook_lib.rollout.look import remade
 
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 _CASES: TypeAdapter[AnyCase] = TypeAdapter(AnyCase)
 
 
@@ -172,7 +175,18 @@ def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[
 
 def _same(one: Any, other: Any) -> bool:
     """Equal to the letter, as JSON; what the record redacts is redacted on both sides."""
-    return canonical(redact(plain(one))) == canonical(redact(plain(other)))
+    return canonical(_as_read(redact(plain(one)))) == canonical(_as_read(redact(plain(other))))
+
+
+def _as_read(value: Any) -> Any:
+    """With the times inside sentences as people read them today: older versions wrote some in the machine's form."""
+    if isinstance(value, dict):
+        return {key: _as_read(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_as_read(each) for each in value]
+    if isinstance(value, str) and not _STAMP.fullmatch(value):
+        return _STAMP.sub(lambda found: when(found[0]), value)
+    return value
 
 
 def _again(

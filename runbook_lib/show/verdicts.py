@@ -100,9 +100,16 @@ def _tally(results: Sequence[GateResult], interim: bool) -> str:
     )
 
 
-def verdict_banner(outcome: Outcome) -> Shown:
-    """The decision, why, and what to do next, before anything else is read."""
+def verdict_banner(outcome: Outcome, *, acts: bool = False) -> Shown:
+    """The decision, why, and what to do next, before anything else is read.
+
+    Args:
+        acts: this run is going to act: a plan is not its last word, so it gets no banner that contradicts the head.
+    """
     word = outcome.word
+    if acts and word == Word.PLANNED:
+        why = words.sentence(words.shown(outcome.reason))
+        return edged(f"Before the action: {why} What was done, and the decision, follow below.")
     icon, colour = badge_of(word)
     lines = [("Why", words.shown(outcome.reason)), ("Next", outcome.next)]
     back = words.instant(outcome.come_back_at)

@@ -23,7 +23,6 @@ from runbook_lib.show.checks import checks_table
 from runbook_lib.show.console import Live
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, table
-from runbook_lib.show.verdicts import verdict_banner
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
@@ -72,7 +71,7 @@ class DeployDev(Step):
         told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
         held = words.count(len(checks) - len(told), "setting")
         rest = line(f"In order in the inventory, and not repeated here: {held}.")
-        return stack(verdict_banner(self.outcome or self.judge()), checks_table(told, "Checks", fold=True), rest)
+        return stack(self.banner(), checks_table(told, "Checks", fold=True), rest)
 
     def deploy(self) -> Any:
         """Deploys by the team's command, if the run may and there is something to deploy.

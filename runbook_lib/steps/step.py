@@ -26,6 +26,7 @@ class Step:
         self.done = done
         self.then = then
         self.outcome: Outcome | None = None
+        self._told = False
 
     def note(self, *checks: Check, caption: str = "") -> Any:
         """Notes checks and shows them."""
@@ -40,4 +41,9 @@ class Step:
     def verdict(self) -> Any:
         """The decision, and every check of this run."""
         checks = checks_table(self.run.checks.values(), "All checks", fold=True)
-        return stack(verdict_banner(self.outcome or self.judge()), checks)
+        return stack(self.banner(), checks)
+
+    def banner(self) -> Any:
+        """The decision; the first time in a run that applies it is what is about to be done."""
+        first, self._told = not self._told, True
+        return verdict_banner(self.outcome or self.judge(), acts=self.run.applying and first)

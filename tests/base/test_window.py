@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ast
 import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -101,3 +104,59 @@ def test_what_is_no_time_is_one_sentence(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         moment(text, T, "--since")
     assert "--since" in str(raised.value)
+
+
+# What people read has one time format: `when`. `iso` and its kind are for machines.
+
+LIBRARY = Path(__file__).resolve().parents[2] / "runbook_lib"
+FOR_MACHINES = {
+    ("act/traffic/flags.py", "until.astimezone(dt.UTC)"),  # read again by `observe`
+    ("observe/aftermath.py", "since"),  # of a question to DynamoDB
+    ("observe/jobs/census.py", "window.start"),
+    ("observe/jobs/census.py", "window.end + dt.timedelta(seconds=1)"),
+    ("act/guard.py", "self.params.as_of"),  # as it was given, and is no time
+    ("steps/rollbacks/mitigation.py", "one.at"),
+}
+STAMPS = ("at", "as_of", "due", "began", "ends", "begins", "since", "until")
+"""Attributes that are times, as text of machines or as `datetime`; and all that end in `_at`."""
+
+
+def machine_times(code: str) -> Iterator[str]:
+    """Times in the machine's form, or none at all, that stand in a sentence."""
+    for scope in ast.walk(ast.parse(code)):
+        if not isinstance(scope, ast.FunctionDef):
+            continue
+        told = {
+            name.id
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Assign) and _machine(node.value)
+            for name in node.targets
+            if isinstance(name, ast.Name)
+        }
+        for node in ast.walk(scope):
+            if isinstance(node, ast.FormattedValue):
+                spec = ast.unparse(node.format_spec) if node.format_spec else ""
+                for value in (
+                    (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else [node.value]
+                ):
+                    named = isinstance(value, ast.Name) and value.id in told
+                    stamp = isinstance(value, ast.Attribute) and value.attr in STAMPS and not spec
+                    late = isinstance(value, ast.Attribute) and value.attr.endswith("_at") and value.attr != "failed_at"
+                    if _machine(value) or named or stamp or (late and not spec) or "-%dT%H" in spec:
+                        yield ast.unparse(value)
+
+
+def _machine(node: ast.expr) -> bool:
+    called = node.func if isinstance(node, ast.Call) else None
+    return isinstance(called, ast.Name | ast.Attribute) and ast.unparse(called).split(".")[-1] in ("iso", "isoformat")
+
+
+def test_every_time_in_a_sentence_has_the_form_for_people() -> None:
+    assert list(machine_times("def f():\n at = iso(x)\n return f'at {at}, {iso(y)}, {z.sealed_at}, {when(y)}'"))
+    found = {
+        (file.relative_to(LIBRARY).as_posix(), value)
+        for file in LIBRARY.rglob("*.py")
+        if "rehearse" not in file.parts and file.name != "verify_standalone.py"
+        for value in machine_times(file.read_text())
+    }
+    assert found - FOR_MACHINES == set()

@@ -10,7 +10,7 @@ from runbook_lib.judge.case import Case
 from runbook_lib.judge.model import Arms, GateResult, Outcome
 from runbook_lib.judge.terms import RULES, Verdict
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.replay import Replayed, _again, _follows
+from runbook_lib.rollout.replay import Replayed, _again, _follows, _same
 from tests.judge.gates import test_against as against
 
 
@@ -68,3 +68,10 @@ def test_one_of_earlier_rules_may_say_it_in_other_words_and_nothing_else(rules: 
     assert replayed(rules, lambda one: one.model_copy(update={"reason": "in other words."})).identical
     for other in ({"verdict": Verdict.PASS}, {"value": 0.5}, {"since": "2026-01-05T18:00:00Z"}, {"doubted": True}):
         assert not replayed(rules, lambda one, other=other: one.model_copy(update=other)).identical  # type: ignore[misc]
+
+
+def test_an_older_version_may_have_written_the_times_inside_its_sentences_for_machines() -> None:
+    old = {"notes": ["no census of 2026-11-09T04:01:30Z to 2026-11-09T05:00:00.250Z: nothing"], "n": 3}
+    new = {"notes": ["no census of 2026-11-09 04:01 UTC to 2026-11-09 05:00 UTC: nothing"], "n": 3}
+    assert _same(old, new) and not _same(old, {**new, "n": 4})
+    assert not _same({"start": "2026-11-09T04:01:30Z"}, {"start": "2026-11-09T04:01:31Z"}), "a time of its own is data"

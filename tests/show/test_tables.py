@@ -185,6 +185,15 @@ def test_the_banner_shows_commands_as_commands(outcome: Outcome) -> None:
     assert "<code>runbook status</code> &lt;now&gt;." in verdicts.verdict_banner(told)._repr_html_()
 
 
+def test_a_run_that_goes_on_to_act_shows_no_plan_as_its_decision() -> None:
+    plan = Outcome(decision=Decision.PLANNED, reason="3 alarms differ", next="Apply.")
+    assert "PLANNED" in str(verdicts.verdict_banner(plan))
+    before = verdicts.verdict_banner(plan, acts=True)
+    assert "PLANNED" not in before._repr_html_() and str(before).startswith("Before the action: 3 alarms differ.")
+    held = Outcome(decision=Decision.HOLD, reason="an approval is missing", next="Ask.")
+    assert "HOLD" in str(verdicts.verdict_banner(held, acts=True)), "what ends the run stands out"
+
+
 def test_a_complete_rollback_reads_done(outcome: Outcome) -> None:
     done = outcome.model_copy(
         update={"decision": Decision.PROMOTE, "said": Word.DONE, "reason": "the rollback is complete"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.remedies import Table, choices
 from runbook_lib.judge.gates.situation import Situation, baseline_is_worse, baseline_words, users
@@ -302,7 +303,7 @@ def _final(counted: Sequence[GateResult], now: Situation, last_look: bool) -> Ou
 def _by_appconfig(alarm: str | None, at: str | None, percent: float | None) -> str:
     which = f"alarm {alarm} fired" if alarm else "an alarm fired that it does not name"
     to = "" if percent is None else f" to {percent:g} %"
-    return f"AppConfig took the weight back{to} by itself when {which}{f' at {at}' if at else ''}"
+    return f"AppConfig took the weight back{to} by itself when {which}{f' at {when(at)}' if at else ''}"
 
 
 def _taken_back(counted: Sequence[GateResult], now: Situation, how: str) -> Outcome:

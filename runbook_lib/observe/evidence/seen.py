@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.base.window import Window, iso, parse, when
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.evidence import questions
@@ -149,5 +149,5 @@ def unseen(seen: Answered) -> tuple[bool, tuple[str, ...], list[dict[str, Any]]]
             if created
             else "nothing tells what was in it"
         )
-        words.append(f"no census of {iso(start)} to {iso(end)}: {counts}")
+        words.append(f"no census of {when(start)} to {when(end)}: {counts}")
     return missed, tuple(words), figures

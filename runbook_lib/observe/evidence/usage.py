@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.base.window import Window, parse
+from runbook_lib.base.window import Window, parse, when
 from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
 from runbook_lib.judge.money.cost import Usage
 from runbook_lib.observe.evidence.questions import FUNCTIONS, label
@@ -245,7 +245,7 @@ def assumed(seen: Answered) -> tuple[str, ...]:
     if table.get("mode") == "PROVISIONED" and not table.get("since"):
         notes.append("nobody recorded when the table was provisioned: it is billed as provisioned throughout")
     if since and seen.whole.start < parse(since) < seen.whole.end:
-        notes.append(f"the table went on demand at {since}: what was provisioned before is not in the bill")
+        notes.append(f"the table went on demand at {when(since)}: what was provisioned before is not in the bill")
     if seen.sum("async_requests", seen.whole) and not any(
         seen.answers.points(label(f"{name}_log_bytes")) for name in FUNCTIONS
     ):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import iso
+from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 
 STEPS_A_MINUTE = 6
@@ -217,8 +217,9 @@ def _disjoint(segments: Sequence[Segment]) -> list[Segment]:
 def describe(segment: Segment) -> str:
     """The census in one line."""
     return (
-        f"{segment.n} jobs created {iso(segment.start)} to {iso(segment.end_settled)}: {segment.completed} completed, "
-        f"{segment.failed} failed, {segment.late} late, {segment.lost} lost; {segment.in_flight} in flight, "
+        f"{segment.n} jobs created {when(segment.start)} to {when(segment.end_settled)}: "
+        f"{segment.completed} completed, {segment.failed} failed, {segment.late} late, {segment.lost} lost; "
+        f"{segment.in_flight} in flight, "
         f"{segment.probes} probes; cost {segment.read_units:g} read units"
     )
 

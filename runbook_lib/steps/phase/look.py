@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.base.window import Window, iso, parse, when
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import beside
 from runbook_lib.judge.model import GateResult, Look
@@ -115,9 +115,10 @@ class PhaseLook:
         stack = self.params.name("stack")
         with aws_errors(f"reading when {stack} was updated (cloudformation:DescribeStacks)"):
             found = self.run.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-        when: dt.datetime = found.get("LastUpdatedTime") or found["CreationTime"]
-        self.run.warn(f"no record says when the temporary route was removed: {stack} was updated {when}")
-        return when.astimezone(dt.UTC)
+        updated: dt.datetime = found.get("LastUpdatedTime") or found["CreationTime"]
+        told = f"{stack} was updated {when(updated)}"
+        self.run.warn(f"no record says when the temporary route was removed: {told}")
+        return updated.astimezone(dt.UTC)
 
     def read_again(self, *, absent: bool = False) -> Stand:
         """The traffic after a change; the moment stays the one that the run began in.

@@ -17,7 +17,7 @@ from typing import Any
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.window import iso, parse
+from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
@@ -158,7 +158,7 @@ class Migration(Phase):
     def _passed(self, seen: Seen) -> None:
         """Notes that the soak at dial 100 has passed."""
         window = seen.window
-        reason = f"every gate passed at dial 100 from {iso(window.start)} to {iso(window.end)}"
+        reason = f"every gate passed at dial 100 from {when(window.start)} to {when(window.end)}"
         title = f"{self.stand.spec.soak_hours:g} h at dial 100, {self.params.service.api.routes.sync} untouched"
         self.run.check(_step("migrate.shifted", title, True, reason, window=[iso(window.start), iso(window.end)]))
 
@@ -300,10 +300,10 @@ def _step(id: str, title: str, ok: bool, reason: str, **facts: Any) -> Check:
 
 
 def _wait(what: str, at: dt.datetime) -> Outcome:
-    when = iso(at.replace(microsecond=0))
+    back = iso(at.replace(microsecond=0))
     return Outcome(
         decision=Decision.SOAK,
         reason=what,
-        next=f"Run this notebook again at {words.instant(when)}.",
-        come_back_at=when,
+        next=f"Run this notebook again at {words.instant(back)}.",
+        come_back_at=back,
     )

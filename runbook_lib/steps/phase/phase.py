@@ -225,7 +225,7 @@ class Phase:
     def gate_table(self) -> Any:
         """Decision and gates; before the shift there is nothing to judge yet."""
         outcome = self.decided()
-        shown = [verdict_banner(outcome)]
+        shown = [verdict_banner(outcome, acts=self.run.applying and self.moment.name == "before")]
         if outcome.results:
             shown.append(gates_picture(outcome.results, self.moment.look is None))
             shown.append(gate_table(outcome, interim=self.moment.look is None))

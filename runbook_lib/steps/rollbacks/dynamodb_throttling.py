@@ -11,6 +11,7 @@ from typing import Any
 
 from runbook_lib.act import billing as act
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.resources import billing
@@ -157,7 +158,7 @@ class Throttling:
         if self.failed:
             return self.mitigation.fall_back(self.failed)
         if self.seen.in_force:
-            return line(f"Nothing to do: provisioned already, decided at {self.mitigation.open[BILLING].at}.")
+            return line(f"Nothing to do: provisioned already, decided at {when(self.mitigation.open[BILLING].at)}.")
         if self.mitigation.closed and not self.seen.lately:
             return line("Nothing to do: this was done already, and undone or adopted since.")
         return self._provision()

@@ -211,7 +211,7 @@ def test_taken_back_names_alarm_and_time(good: list[GateResult], broken: Evidenc
         baseline=broken,
     )
     assert (outcome.decision, outcome.scenario) == (Decision.ROLLBACK, "rollback_1")
-    assert "alarm careervp-vpr-dlq-alarm-prod fired at 2026-11-23T03:12:00Z" in outcome.reason
+    assert "alarm careervp-vpr-dlq-alarm-prod fired at 2026-11-23 03:12 UTC" in outcome.reason
     assert "AppConfig took the weight back to 0 % by itself" in outcome.reason
     assert "in effect already" in outcome.reason and "3.3 %" in outcome.reason
     assert "does not name" in decide("taken_back", good).reason

@@ -186,7 +186,7 @@ def test_requests_of_our_own_are_said(day: Soak) -> None:
 def test_a_change_of_the_billing_mode_within_the_window_is_said(day: Soak) -> None:
     table = {**CONFIGURED["table"], "since": "2026-11-10T20:00:00Z"}  # type: ignore[dict-item]
     day.live["configured"] = {**CONFIGURED, "table": table}
-    assert any("went on demand at 2026-11-10T20:00:00Z" in note for note in day.evidence()["cost_per_vpr"].notes)
+    assert any("went on demand at 2026-11-10 20:00 UTC" in note for note in day.evidence()["cost_per_vpr"].notes)
 
 
 def test_the_synchronous_side_pays_for_what_nobody_waited_for(day: Soak) -> None:

@@ -112,7 +112,7 @@ def test_a_gap_of_the_census_with_jobs_in_it_is_partial(day: Soak) -> None:
     found = day.evidence()["success"]
     assert found.partial
     assert found.extra["unseen"][0]["created"] == pytest.approx(12.5, abs=0.1)
-    assert "no census of 2026-11-10T10:00:00Z" in found.notes[0]
+    assert "no census of 2026-11-10 10:00 UTC" in found.notes[0]
 
 
 def test_a_gap_of_the_census_without_jobs_is_none(day: Soak) -> None:
