@@ -26,17 +26,24 @@ class Waited(subprocess.Popen[bytes]):
         most = MOST_S if timeout is None else timeout
         first = min(TELL_AFTER_S, most)
         try:
-            return super().communicate(input, first)
+            return self._said(super().communicate(input, first))
         except subprocess.TimeoutExpired:
             for tell in tellers:
                 tell(f"waiting for credential_process, {most:.0f} s at most ...")
         try:
-            return super().communicate(input, most - first)
+            return self._said(super().communicate(input, most - first))
         except subprocess.TimeoutExpired:
             self.kill()
             self.wait()
             told = f"credential_process gave no answer within {most:.0f} s"
             raise CredentialRetrievalError(provider="custom-process", error_msg=told) from None
+
+    def _said(self, told: tuple[bytes, bytes | None]) -> tuple[bytes, bytes | None]:
+        """What it printed; botocore says nothing but what stands in its standard error, which may be empty."""
+        out, err = told
+        if self.returncode and not (err or b"").strip():
+            err = f"credential_process ended with {self.returncode} and said nothing".encode()
+        return out, err
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]

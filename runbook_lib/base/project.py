@@ -14,6 +14,8 @@ __all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_
 PROJECT = "RUNBOOK_PROJECT"
 """Environment variable with a path in the project, for a kernel that runs elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
+READER = "RUNBOOK_READER"
+"""Environment variable with the folder in which the reader of a kernel's commands stands, where the kernel does not."""
 named: list[Path] = []
 """Files that this process was given, such as its parameter file: where no project is at or above the working folder, it
 is the project of the first of them."""

@@ -12,6 +12,8 @@ import os
 import sys
 from typing import Any
 
+NARROWEST = 20
+"""Columns: in less no help and no table can be shown."""
 lost: dict[str, OSError] = {}
 """By stream (`stdout`, `stderr`), why it is not written to any more."""
 
@@ -55,6 +57,7 @@ def lasting() -> None:
 
     A descriptor that was closed by the caller is opened on nothing: the next file that is opened must not become it.
     """
+    usual_width()
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -68,6 +71,12 @@ def lasting() -> None:
             setattr(sys, f"__{name}__", made)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def usual_width() -> None:
+    """A terminal of no width (COLUMNS=0, as some CI says it) is taken for one of the usual width."""
+    if (said := os.environ.get("COLUMNS", "")).isdecimal() and int(said) < NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:

@@ -148,6 +148,7 @@ class Watch:
         with contextlib.suppress(ArchiveError, OSError):
             self._archive.sweep()
         self._pending: OneLook | None = None
+        self._once = False
         self._memory = Memory.of(self._archive, self.params, self.notebook)
         self._known = self._looked_at()
 
@@ -161,6 +162,7 @@ class Watch:
             UsageError: the parameters or the account are wrong.
             AwsError: async was to be switched off, and could not be; the sentence says how to do it by hand.
         """
+        self._once = once
         try:
             while True:
                 began = self.clock.monotonic()
@@ -319,7 +321,9 @@ class Watch:
             moment="unknown",
             decision="ERROR",
             reason=str(error),
-            next=f"tries again in {self.interval.total_seconds() / 60:g} min; what is missed is made up for",
+            next="run it again; what is missed is made up for"
+            if self._once
+            else f"tries again in {self.interval.total_seconds() / 60:g} min; what is missed is made up for",
         )
 
     def _drop(self) -> None:

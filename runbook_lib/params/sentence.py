@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -143,8 +144,24 @@ def shown(value: Any) -> str:
     """A value as it was written, cut where it is long."""
     if value is None:
         return "empty"
-    text = repr(list(value) if isinstance(value, tuple) else value)
+    text = repr(_written(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+
+
+class _Bare(str):
+    """Text that `repr` leaves without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _written(value: Any) -> Any:
+    """With lists and dates as YAML has them."""
+    if isinstance(value, dt.date):
+        return _Bare(value)
+    if isinstance(value, Mapping):
+        return {_written(key): _written(each) for key, each in value.items()}
+    return [_written(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def one_line(text: str) -> str:

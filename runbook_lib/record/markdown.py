@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.base.foreign import markdown as _text
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
+from runbook_lib.record import said
 from runbook_lib.record.record import Record
 from runbook_lib.record.report import failing_first
 
@@ -26,11 +28,13 @@ _ICONS = {
 
 def markdown(record: Record) -> str:
     """The decision with its reason, the gates, and the checks that do not pass (all are counted)."""
+    if record.entry is not None:
+        return _entry(record)
     told = record.told
     reason = told.reason or record.failure
-    said = told.word if record.status == "completed" and record.decision else record.status
+    word = told.word if record.status == "completed" and record.decision else record.status
     lines = [
-        f"## {_ICONS.get(said, '❌')} {said}: {_text(record.notebook)} in {_text(record.env)}",
+        f"## {_ICONS.get(word, '❌')} {word}: {_text(record.notebook)} in {_text(record.env)}",
         "",
         _text(reason),
     ]
@@ -39,7 +43,7 @@ def markdown(record: Record) -> str:
     lines += [
         "",
         f"Run `{record.run_id}` · {_text(record.mode)} · release {_text(record.release)} · "
-        f"{_text(record.as_of or record.sealed_at)}",
+        f"{_text(when(record.as_of or record.sealed_at))}",
     ]
     if record.gates:
         results = [GateResult.model_validate(gate) for gate in failing_first(record.gates)]
@@ -54,6 +58,18 @@ def markdown(record: Record) -> str:
         ]
         lines += ["", *_table(("Check", "Verdict", "", "Why"), rows)] if bad else []
     return "\n".join(lines) + "\n"
+
+
+def _entry(record: Record) -> str:
+    """What a person said: who, in which role, what, when, in which words, on which evidence."""
+    told = said.headline(record)
+    lines = [f"## {told[1]} {told[0]}: {_text(said.title(record))} in {_text(record.env)}", "", _text(told[3])]
+    rows = [(row["name"], row["text"]) for row in said.rows(record)]
+    lines += ["", *_table(("", "Said"), rows)]
+    return (
+        "\n".join([*lines, "", f"Run `{record.run_id}` · release {_text(record.release)} · {when(record.sealed_at)}"])
+        + "\n"
+    )
 
 
 def _gate(result: GateResult) -> Sequence[str]:

@@ -7,6 +7,7 @@ an incident, a command must not act on another region's service.
 
 from __future__ import annotations
 
+import os
 import shlex
 from contextlib import suppress
 from functools import lru_cache
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import params_dir, read_yaml
+from runbook_lib.base.project import READER, params_dir, read_yaml
 from runbook_lib.params.load import Flat, Params
 
 _TELLS = ("account_id", "region", "release", "attempt", "archive")
@@ -57,7 +58,7 @@ def _files(params: Params) -> dict[str, dict[str, Any]]:
 def _folder(params: Params) -> str:
     """As a reader in the project's folder names it."""
     with suppress(UsageError, FileNotFoundError):
-        if Path(params.source).resolve() == params_dir(Path.cwd()).resolve():
+        if Path(params.source).resolve() == params_dir(Path(os.environ.get(READER) or Path.cwd())).resolve():
             return "params"
     return shlex.quote(params.source) if Path(params.source).is_dir() else "params"
 

@@ -17,7 +17,7 @@ from runbook_lib.base.aws import connect
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import close
-from runbook_lib.base.project import expanded
+from runbook_lib.base.project import READER, expanded
 from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
 from runbook_lib.record.attached import report_of
@@ -226,15 +226,21 @@ def _signed_in(params: Params) -> Iterator[None]:
 
 @contextmanager
 def _read_from(folder: Path, root: Path) -> Iterator[None]:
-    """Kernels that are started meanwhile read `service.yaml` and the others from `folder`, as this process does."""
-    if folder.resolve() == (root / "params").resolve():
-        yield
-        return
-    os.environ[PARAMS] = str(folder)
+    """Kernels that are started meanwhile read `service.yaml` and the others from `folder`, as this process does, and
+    propose commands that can be pasted where it was started.
+    """
+    given = {} if folder.resolve() == (root / "params").resolve() else {PARAMS: str(folder)}
+    with suppress(FileNotFoundError):
+        given[READER] = str(Path.cwd())
+    before = os.environ.get(READER)
+    os.environ.update(given)
     try:
         yield
     finally:
-        del os.environ[PARAMS]
+        for name in given:
+            del os.environ[name]
+        if before is not None:
+            os.environ[READER] = before
 
 
 def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:

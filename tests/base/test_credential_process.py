@@ -55,3 +55,12 @@ def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatc
     found = Aws("us-east-1")._session.get_credentials()
     assert found is not None and found.access_key == "test"
     assert said == ["waiting for credential_process, 60 s at most ..."]
+
+
+def test_one_that_fails_without_a_word_is_told_with_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile(tmp_path, "raise SystemExit(7)\n")
+    monkeypatch.setenv("AWS_PROFILE", "tool")
+    with pytest.raises(AwsError, match="credential_process ended with 7 and said nothing; check AWS_PROFILE"):
+        Aws("us-east-1", tries=1).identity()

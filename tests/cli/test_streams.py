@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from runbook_lib.cli.streams import usual_width
 
 COMMAND = """
 import sys
@@ -71,3 +74,12 @@ def test_a_pipe_that_does_not_block_gets_everything(tmp_path: Path) -> None:
     unblock = "import os, sys; os.set_blocking(1, False); os.execvp(sys.argv[1], sys.argv[1:])"
     line = f'"{sys.executable}" -c "{unblock}" "$@" 2>/dev/null | (sleep 0.5; wc -l)'
     assert shell(line, tmp_path / "done").stdout.strip() == "2000"
+
+
+@pytest.mark.parametrize(("said", "left"), [("0", None), ("1", None), ("19", None), ("20", "20"), ("wide", "wide")])
+def test_a_terminal_of_no_width_is_taken_for_a_usual_one(
+    said: str, left: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", said)
+    usual_width()
+    assert os.environ.get("COLUMNS") == left

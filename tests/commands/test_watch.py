@@ -358,6 +358,7 @@ def test_once_and_nothing_seen_is_exit_code_1(world: World, make: Make) -> None:
     one = make()
     (look,) = one.looks(once=True)
     assert (look.decision, look.reason, exit_code(one.last)) == ("ERROR", "AWS does not answer", 1)
+    assert look.next.startswith("run it again; "), "nobody looks again by itself"
 
 
 def test_wrong_parameters_end_it(world: World, make: Make) -> None:

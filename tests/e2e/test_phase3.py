@@ -210,7 +210,7 @@ def test_a_soak_that_fails_after_the_migration_is_answered_by_the_infrastructure
     assert (state.migrated, state.weight, state.temporary_route) == (False, 0, True)
     assert any("back to the synchronous route" in change.intent["what"] for change in answered.changes)
     (sync,) = [one for one in answered.checks if one["id"] == "rollback_1.sync_verified"]
-    assert "in the hours to 2025-06-15T12:00:00Z, the last that saw enough of them" in sync["reason"]
+    assert "in the hours to 2025-06-15 12:00 UTC, the last that saw enough of them" in sync["reason"]
     assert "5.0 % of 400 users' requests succeeded there" in sync["reason"]
     assert "100.0 %" not in sync["reason"], "what the submit Lambda answered is no success of it"
     assert "it is broken" in sync["reason"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from typing import Any, Literal
@@ -92,3 +93,20 @@ def test_names_as_other_tools_write_them_are_turned_into_ours() -> None:
         "",
         "",
     ]
+
+
+_YAML = st.recursive(
+    st.one_of(st.dates(), st.datetimes(), st.integers(), st.booleans(), st.text("ab'", max_size=3), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.one_of(st.dates(), st.text("k")), inner)),
+    max_leaves=4,
+)
+
+
+@given(_YAML)
+def test_a_date_is_shown_as_it_was_written(value: Any) -> None:
+    assert "datetime" not in shown(value) and "(" not in shown(value)
+
+
+def test_a_date_where_a_number_belongs_is_told_as_a_date() -> None:
+    assert shown(dt.date(2026, 11, 1)) == "2026-11-01"
+    assert shown([dt.date(2026, 11, 1), "a"]) == "[2026-11-01, 'a']"

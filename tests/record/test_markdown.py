@@ -69,3 +69,12 @@ def test_a_value_cannot_break_the_table(value: str) -> None:
     row = next(line for line in text.splitlines() if line.startswith("| x "))
     assert row.replace("\\|", "").count("|") == 5
     assert "<script>" not in text
+
+
+@pytest.mark.parametrize("kind", ["note", "approval", "attestation"])
+def test_what_a_person_said_is_told_with_who_and_when(kind: str) -> None:
+    entry = {"kind": kind, "by": "Ada L.", "role": "SRE", "at": "2026-11-09T04:01:30Z", "text": "the | queue grew"}
+    text = markdown(record(notebook="entry", decision=None, outcome=None, entry={**entry, "item": "06", "link": "x"}))
+    assert text.startswith("## ") and "the \\| queue grew" in text
+    assert "Ada L." in text and "2026-11-09 04:01 UTC" in text
+    assert "no decision" not in text and "nothing was changed" not in text

@@ -71,3 +71,14 @@ def test_from_a_folder_outside_the_project_the_command_can_be_pasted_there(
     for command in (hints.rollback_1(params), hints.run(params, "06_phase1_10_percent", env="staging")):
         words = shlex.split(command)
         assert (outside / words[words.index("--params") + 1]).is_file(), command
+
+
+def test_a_kernel_that_runs_in_the_project_names_the_file_from_where_its_reader_stands(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = load_file(folder / "prod.yaml")
+    monkeypatch.setenv("RUNBOOK_READER", str(outside := tmp_path_factory.mktemp("outside")))
+    words = shlex.split(hints.rollback_1(params))
+    assert (outside / words[words.index("--params") + 1]).is_file(), words
+    monkeypatch.setenv("RUNBOOK_READER", str(folder.parent))
+    assert "--params params/prod.yaml " in hints.rollback_1(params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.run.launch import find_notebook, launch, overrides
+from runbook_lib.run.launch import _read_from, find_notebook, launch, overrides
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,3 +84,13 @@ except nbformat.ValidationError:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "checked"
+
+
+def test_kernels_know_where_the_reader_of_their_commands_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RUNBOOK_READER", raising=False)
+    with _read_from(ROOT / "params", ROOT):
+        assert os.environ["RUNBOOK_READER"] == str(tmp_path) and "RUNBOOK_PARAMS" not in os.environ
+    assert "RUNBOOK_READER" not in os.environ

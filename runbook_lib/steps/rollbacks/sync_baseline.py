@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.window import Window
+from runbook_lib.base.window import Window, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics
 from runbook_lib.observe import aftermath
@@ -62,14 +62,14 @@ def success(cloudwatch: Any, params: Params, window: Window, of: Records, *, mig
     """
     seen = aftermath.calls(cloudwatch, params, window.start, window.end)
     total, bad = round(seen.synchronous or 0), seen.errors
-    when = f"in the day before the {'migration' if migrated else 'decision'}"
+    span = f"in the day before the {'migration' if migrated else 'decision'}"
     if total < FEW or bad is None:
-        total, bad, when = _kept(params, of) or (total, bad, when)
+        total, bad, span = _kept(params, of) or (total, bad, span)
     if not total or bad is None:
-        return f"how often it succeeds is not known: hardly a request was synchronous {when}"
+        return f"how often it succeeds is not known: hardly a request was synchronous {span}"
     good = round(total - bad)
     low, high = statistics.clopper_pearson(good, total, params.policy.confidence)
-    told = f"{when} {words.number(good / total, 'ratio')} of {total:,} users' requests succeeded there"
+    told = f"{span} {words.number(good / total, 'ratio')} of {total:,} users' requests succeeded there"
     told += f" ({words.interval(low, high, 'ratio')})"
     gate = params.policy.gate("success_rate")
     broken = gate.alert is not None and gate.alert.holds(high)
@@ -104,8 +104,10 @@ def _kept(params: Params, of: Records) -> tuple[int, float, str] | None:
         for record in reversed(of(notebook)):
             kept = record.evidence.get(BASELINE) or {}
             if (n := kept.get("n") or 0) >= FEW and kept.get("bad") is not None:
-                when = f"in the hours to {kept.get('end')}, the last that saw enough of them (run {record.run_id}),"
-                return round(n), float(kept["bad"]), when
+                span = (
+                    f"in the hours to {when(kept.get('end'))}, the last that saw enough of them (run {record.run_id}),"
+                )
+                return round(n), float(kept["bad"]), span
     return None
 
 
