@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.window import iso, parse
+from runbook_lib.base.window import iso, parse, when
 from runbook_lib.cli import watch as cli_watch
 from runbook_lib.commands import watch
 from runbook_lib.commands.watch import BACKFILL_LOOKS, Clock, Watch, exit_code
@@ -391,7 +391,7 @@ def test_after_a_restart_it_makes_up_for_what_nobody_saw(world: World, make: Mak
     assert [parse(look.at) for look in seen if look.back_filled] == [after(at) for at in (15, 20, 25, 30, 35)]
     assert (seen[-1].back_filled, parse(seen[-1].at)) == (False, after(40))
     assert seen[-1].record is not None
-    assert f"nobody looked between {iso(after(10))} and {iso(after(40))}; 5 looks" in world.said[-1]
+    assert f"nobody looked between {when(after(10))} and {when(after(40))}; 5 looks" in world.said[-1]
     # Once made up for, it is no gap any more.
     assert [next(second).back_filled for _ in range(3)] == [False] * 3
 
@@ -423,7 +423,7 @@ def test_a_failure_that_nobody_saw_and_that_is_over_is_for_people(world: World, 
     assert [parse(look.at) for look in seen] == [after(5), after(10)]
     last = seen[-1]
     assert (last.decision, last.back_filled, exit_code(one.last)) == ("HOLD", True, 3)
-    assert f"at {iso(after(10))}, when nobody looked, the evidence said {decision}: because" in last.reason
+    assert f"at {when(after(10))}, when nobody looked, the evidence said {decision}: because" in last.reason
     assert "now it says SOAK" in last.reason
     assert world.kept == [(after(10), "completed")]
     assert world.switched == [], "old evidence switches nothing"

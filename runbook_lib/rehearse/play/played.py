@@ -79,6 +79,12 @@ class Ended:
         wanted = scenario.expected
         if wanted is None:
             return [f"scenario '{scenario.name}' does not say how it should end"]
+        if self.phase and self.phase < scenario.first_phase:
+            first = scenario.first_phase
+            return [
+                f"{self.phase} ended with {self.decision} before any fault was there: the first comes in {first}; "
+                f"`--start-phase {first}` (the default) begins with it"
+            ]
         found = []
         if self.decision not in wanted.decisions:
             found.append(f"{self.decision} instead of {' or '.join(wanted.decisions)}")

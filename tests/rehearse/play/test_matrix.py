@@ -160,3 +160,12 @@ def test_the_page_is_made_of_what_was_kept() -> None:
     measured = {(one.scenario, one.seed) for one in kept.in_process}
     assert measured == {(one.name, seed) for one in every if not one.notebooks_only for seed in range(1, 21)}
     assert set(kept.through) == {one.name for one in every}
+
+
+def test_a_play_that_ended_before_its_fault_says_where_to_begin() -> None:
+    """At 2,000 requests a day a healthy 06 has some 300 at 10 %: the judge rightly says that this is not enough."""
+    scenario = load("backlog_by_spike")
+    (said,) = end(scenario.name, 7, phase="06", decision="HOLD", rollback=None).wrong(scenario)
+    assert said.startswith("06 ended with HOLD before any fault was there: the first comes in 07; `--start-phase 07`")
+    assert end(scenario.name, 7, phase="07", rollback=2).wrong(scenario) == []
+    assert "06" not in str(end("well", 1, phase="").wrong(WELL))
