@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless
+from runbook_lib.base.secret_names import harmless, no_value, telling
 
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
@@ -40,11 +40,18 @@ _PATTERNS = [
     )
     for programs, option in _OPTIONS
 ]
+_SET = re.compile(
+    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Z][A-Z0-9_]{2,80})"
+    r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
+)
+"""A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
 PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
 
 
 def mask_commands(text: str, small: str) -> str:
     """`text` with the secrets of command lines masked; `small`: the same text in small letters."""
+    if "set" in small:
+        text = _SET.sub(_set, text)
     if "-" not in small:
         return text
     for programs, pattern in _PATTERNS:
@@ -60,6 +67,13 @@ def mask_words(words: Sequence[str]) -> list[str] | None:
     line = " ".join(words)
     clean = mask_commands(line, line.casefold()).split(" ")
     return clean if clean != list(words) and len(clean) == len(words) else None
+
+
+def _set(match: Match) -> str:
+    """A name of capitals that tells a secret; `set PASSWORD rules` is a sentence, where the value has no digit."""
+    name, value = match["name"], match["value"]
+    told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
+    return f"{match[1]}{match['q']}{MASK}" if told else match[0]
 
 
 def _masked(match: Match) -> str:

@@ -110,6 +110,9 @@ KINDS: tuple[Kind, ...] = (
         for begin, chars, least in _TOKENS
     ),
     Kind(("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"), _llm),
+    # An API key of Twilio: S and K are in no hash. A key of Opsgenie is a UUID, and told by its name alone.
+    Kind(("sk",), re.compile(r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])")),
+    Kind(("geniekey",), re.compile(r"(?i)(\bgeniekey[ \t]{1,8})(?!\[redacted\])[0-9a-f-]{20,}"), KEEP),
     Kind((":aa",), re.compile(r"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{32,}")),  # a bot of Telegram
     Kind(("hooks.slack",), re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[^\s\"'<>\\]+"), KEEP),
     Kind(

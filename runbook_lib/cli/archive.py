@@ -94,7 +94,7 @@ def archive_list(
     """
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.journal import utc_now
-    from runbook_lib.record.listing import list_rows
+    from runbook_lib.record.listing import list_rows, unknown
 
     strange = next((one for one in verdict or () if one.upper() not in set(Word)), None)
     if strange is not None:
@@ -105,6 +105,8 @@ def archive_list(
     where, begin = Archive(existing(archive)), moment(since, utc_now(), "--since") if since else None
     wanted = {"env": env, "release": release, "notebook": notebook}
     rows = list_rows(where, **wanted, since=begin, verdicts=verdict or ())
+    if not rows and (told := unknown(where, env, release)):
+        say(told, err=True)
     if json_:
         typer.echo(json.dumps(rows))
     elif rows:

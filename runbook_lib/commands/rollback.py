@@ -22,6 +22,8 @@ from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, 
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
+from runbook_lib.params.bare import bare
+from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.record import sealing
 from runbook_lib.record.archive import Archive
@@ -136,7 +138,12 @@ def not_off(wanted: Wanted, error: Exception) -> str:
     try:
         params = load_file(wanted.file, wanted.values, incident=True)
     except RunbookError:
-        return ""
+        try:
+            params = bare(essentials(wanted.file, wanted.values), NOTEBOOK)  # type: ignore[assignment]
+        except RunbookError:
+            return ""
+        if params is None:
+            return ""
     if not params.policy.rollbacks[NOTEBOOK].notify:
         return ""
     told = without_aws(params, *message(params, NOTEBOOK, NOT_OFF, who=params.operator, trouble=str(error)))
@@ -195,6 +202,7 @@ def after(
     """
     journal = Journal(effect.staging, lenient=True)
     params: Params | None = None
+    spare: Params | None = None
     try:
         params = load_file(wanted.file, wanted.values, incident=True)
         journal.append(
@@ -210,10 +218,13 @@ def after(
     except RunbookError as error:
         told = f"the parameters are not whole, which did not hold up the rollback: {error}"
         journal.append("warning", text=told)
-        print(terminal(f"{told}; no notebook verifies it, and people are not told"), file=sys.stderr, flush=True)
+        spare = bare(effect.params, NOTEBOOK)  # type: ignore[assignment]
+        nobody = "" if spare else ", and people are not told: service.yaml names no topic that can be read"
+        print(terminal(f"{told}; no notebook verifies it{nobody}"), file=sys.stderr, flush=True)
     if effect.error is not None:
         final = last or not isinstance(effect.error, AwsError)
-        failed = _told(params, effect, journal) if final and params is not None else ""
+        known = params or spare
+        failed = _told(known, effect, journal) if final and known is not None else ""
         _seal(effect, "failed", str(effect.error))
         raise type(effect.error)(f"{effect.error}{_clause(failed)}")
     assert effect.off is not None  # noqa: S101
@@ -224,7 +235,8 @@ def after(
         sentence, code = f"{sentence}; but {why}", Exit.HOLD
         say(f"but {why}")
     journal.append("note", text=sentence)
-    told = _told(params, effect, journal) if params is not None and found is None else ""
+    known = params or spare
+    told = _told(known, effect, journal) if known is not None and found is None else ""
     if params is not None and found is None:  # what `runbook status` proposes, until the notebook has run
         then = f"to have it verified and recorded: {hints.rollback_1(params)}; {then}"
     record = _seal(effect, "completed", None)

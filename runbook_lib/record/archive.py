@@ -34,7 +34,7 @@ from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, r
 from runbook_lib.record.seal import exact, file_hash, record_hash, write_folder, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
-from runbook_lib.record.tombstones import stones
+from runbook_lib.record.tombstones import pruned, stones
 
 _UNSEALED = frozenset({folders.FILE, "record.json", "report.html", "notebook.ipynb"})
 _LOCK_TIMEOUT_S = 60.0
@@ -189,7 +189,8 @@ class Archive:
         refs = by_id(self.records(), prefix)
         if len(refs) != 1:
             many = f"{len(refs)} records start with '{prefix}': " + ", ".join(ref.run_id for ref in refs[:5])
-            raise ArchiveError(many if refs else f"no record starts with '{prefix}' in {self.root}")
+            gone = "" if refs else pruned(self.root, read_log(self.root), prefix)
+            raise ArchiveError(many if refs else gone or f"no record starts with '{prefix}' in {self.root}")
         return refs[0]
 
     def load(self, ref: RecordRef) -> Record:

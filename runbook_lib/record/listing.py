@@ -10,8 +10,11 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.intact import GONE
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import RecordRef, instant, safe
 from runbook_lib.record.said import rows
+
+MOST = 8
+"""Names that a sentence lists."""
 
 
 def list_rows(
@@ -36,7 +39,7 @@ def list_rows(
     where, number = (env, release, notebook), notebook if notebook and notebook.isdigit() else None
     if number:
         where = (env, release, None)
-    first = f"{since.astimezone(dt.UTC):%Y%m%dT%H%M%S}" if since else ""
+    first = instant(since) if since else ""
     wanted = {verdict.upper() for verdict in verdicts}
 
     def wanted_ref(ref: RecordRef) -> bool:
@@ -47,6 +50,20 @@ def list_rows(
     rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
     ordered = [row for _, row in sorted(rows, key=lambda one: one[0])]
     return [row for row in ordered if not wanted or row["decision"] in wanted or not row["intact"]]
+
+
+def unknown(archive: Archive, env: str | None, release: str | None) -> str:
+    """That the archive has no record of such an environment, or of such a release in it, and what it has; empty: it
+    has some.
+    """
+    for what, said, within in (("env", env, None), ("release", release, env)):
+        known = list(dict.fromkeys(str(getattr(ref, what)) for ref in sorted(archive.records(within))))
+        if said is not None and safe(said) not in known:
+            word = {"env": "environment", "release": "release"}[what]
+            many = known if len(known) <= MOST else [f"{len(known) - MOST} older ones", *known[-MOST:]]
+            there = f"there are: {', '.join(many)}" if known else "there is none"
+            return f"no record of {word} {said}; {there}"
+    return ""
 
 
 def _bare(ref: RecordRef) -> dict[str, Any]:

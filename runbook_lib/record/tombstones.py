@@ -6,6 +6,7 @@ each record that was removed by it. It counts only if the log vouches for the to
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.window import when
 from runbook_lib.record.chain import state_of
 from runbook_lib.record.log.files import Log
 from runbook_lib.record.seal import strict
@@ -59,6 +61,29 @@ def stones(root: Path, log: Log | None) -> dict[str, Stone]:
             if own is not None and own.index < leaf.index and own.model_dump(mode="json", by_alias=True) == stone.leaf:
                 found[stone.path] = stone
     return found
+
+
+def pruned(root: Path, log: Log | None, prefix: str) -> str:
+    """That the one record whose run id (or folder name) starts with `prefix` was pruned, and by which tombstone; empty
+    where none was.
+    """
+    told = []
+    for path, stone in stones(root, log).items():
+        name = path.rpartition("/")[2]
+        if prefix and (name.startswith(prefix) or name.rpartition("-")[2].startswith(prefix)):
+            told.append((path, stone))
+    if len(told) != 1 or log is None:
+        return ""
+    ((path, stone),) = told
+    for leaf in log.by_kind.get(KIND, ()):
+        folder = root / leaf.path
+        with contextlib.suppress(ArchiveError, OSError):
+            if any(one.path == path for one in _read(folder, state_of(folder), leaf.file)):
+                return (
+                    f"record {path}, sealed {when(stone.sealed_at)}, was pruned; what stays of it is in the tombstone: "
+                    f"runbook archive show {leaf.path.rpartition('-')[2]}"
+                )
+    return ""
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +147,25 @@ def test_a_list_is_narrowed_by_the_number_of_a_notebook_and_says_who_and_why(
     assert (row["operator"], row["reason"]) == ("fine", "fine")
     assert json.loads(call(tmp_path, "archive", "list", "--json", "--notebook", "0")[1].stdout) == []
     assert json.loads(call(tmp_path, "archive", "list", "--json", "--notebook", "07")[1].stdout) == []
+
+
+def test_a_filter_that_nothing_can_meet_says_what_there_is(tmp_path: Path, seal: Callable[..., RecordRef]) -> None:
+    seal()
+    for words, told in (
+        (("--env", "prd"), "no record of environment prd; there are: dev"),
+        (("--env", "dev", "--release", "r2"), "no record of release r2; there are: r1"),
+        (("--release", "r2"), "no record of release r2; there are: r1"),
+    ):
+        code, done = call(tmp_path, "archive", "list", *words)
+        assert (code, done.stdout) == (0, "") and told in done.stderr
+    _, done = call(tmp_path, "archive", "list", "--env", "dev", "--verdict", "ROLLBACK", "--json")
+    assert done.stdout == "[]\n" and done.stderr == "", "it is known, and nothing decided that"
+
+
+def test_since_and_older_than_part_the_archive_in_two(tmp_path: Path, seal: Callable[..., RecordRef]) -> None:
+    at = dt.datetime.strptime(seal().sealed, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=dt.UTC)
+    time.sleep(0.01)  # so that a millisecond after it is not in the future
+    for moved, listed in ((0, 1), (1, 0)):
+        since = (at + dt.timedelta(milliseconds=moved)).isoformat()
+        _, done = call(tmp_path, "archive", "list", "--since", since)
+        assert done.stdout.count("\n") == listed

@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, spelt
 from runbook_lib.record.chain import Chain, read_record
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.place import path_of
+from runbook_lib.record.prune import Pruning, prune
 from runbook_lib.record.seal import record_hash, written
 from tests.archives import rechained, relogged, resealed
 
@@ -149,6 +152,26 @@ def _hidden(archive: Archive) -> None:
     folder.symlink_to(elsewhere)
 
 
+def _pruned(archive: Archive) -> Path:
+    """The first record of the chain removed as `archive prune` does it; the tombstone's folder."""
+    ref = archive.at(_folder(archive, 0))
+    return prune(archive, Pruning(records=[ref]), "Ada", "").tombstones[0].folder
+
+
+def _widened(archive: Archive) -> None:
+    """One record more removed, and put into the tombstone, whose hashes are made right."""
+    tomb, lost = _pruned(archive), _folder(archive, 0)
+    own = read_record(tomb)
+    records = dict(own["entry"]["facts"]["records"])
+    log, path = read_log(archive.root), path_of(archive.root, lost)
+    assert log is not None
+    leaf = log.by_path[path].model_dump(mode="json", by_alias=True)
+    records[path] = {"previous": read_record(lost).get("previous"), "leaf": leaf}
+    shutil.rmtree(lost)
+    resealed(tomb, entry={**own["entry"], "facts": {"records": records}})
+    rechained(Chain(tomb.parent))
+
+
 def _and(*steps: Callable[[Archive], object]) -> Callable[[Archive, Path], object]:
     return lambda archive, _: [step(archive) for step in steps]
 
@@ -201,6 +224,8 @@ TABLE: list[Tampering] = [
         ("a key of the record written twice", HERE, _and(_twice)),
         ("a link in the place of a record", HERE, _and(_hidden)),
         ("a file added to a chain", HERE, _and(lambda a: (_chain(a).folder / "note.txt").write_text("x"))),
+        ("a record pruned, and its tombstone removed", HERE, _and(lambda a: shutil.rmtree(_pruned(a)))),
+        ("a tombstone made to cover one record more, which was removed", HERE, _and(_widened)),
         ("a leaf of the log edited", HERE, _and(_leaf)),
         ("the last leaf of the log removed", HERE, _and(_cut)),
         ("the checkpoint rolled back", HERE, _checkpoint),

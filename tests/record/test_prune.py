@@ -212,3 +212,13 @@ def test_questions_count_what_is_there(archive: Archive, tmp_path: Path, monkeyp
     assert query(archive.root, sql, print) == ((["n"], [{"n": 10}]), [])
     done(archive)
     assert query(archive.root, sql, print) == ((["n"], [{"n": 7}]), [])
+
+
+def test_what_was_pruned_is_told_by_its_tombstone(archive: Archive) -> None:
+    one = done(archive)[0]
+    tomb = archive.records("prod", "old", "entry")[-1]
+    for prefix in (one.run_id, one.folder.name, one.run_id[:10]):
+        with pytest.raises(ArchiveError, match=f"was pruned; .* runbook archive show {tomb.run_id}"):
+            archive.find(prefix)
+    with pytest.raises(ArchiveError, match="no record starts with 'zz'"):
+        archive.find("zz")

@@ -15,6 +15,8 @@ from runbook_lib.record.seal import replace_file
 
 Form = Literal["csv", "parquet"]
 DDL = "athena.sql"
+_FORMULA = r"^\s*[=+@-]|^[\t\r\n]"
+"""How a text begins that a spreadsheet would work out."""
 _ATHENA = {"VARCHAR": "string", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}
 _OPTIONS = {"csv": "FORMAT csv, HEADER true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
 
@@ -38,7 +40,7 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
             part = file.with_name(f".part-{file.name}")
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                base.execute(f"COPY (FROM {table} ORDER BY ALL) TO '{_quoted(part)}' ({_OPTIONS[form]})")
+                base.execute(f"COPY ({_rows(table, form)}) TO '{_quoted(part)}' ({_OPTIONS[form]})")
                 part.replace(file)
             except (OSError, duckdb.Error) as error:
                 with contextlib.suppress(OSError):
@@ -48,6 +50,15 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
             written.append(file)
     replace_file(folder / DDL, ddl(form, location).encode())
     return [*written, folder / DDL]
+
+
+def _rows(table: str, form: Form) -> str:
+    """The rows of a table; in CSV a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if form == "parquet":
+        return f"FROM {table} ORDER BY ALL"
+    texts = [one.name for one in TABLES[table] if one.type == "VARCHAR"]
+    told = [f"""if(regexp_matches("{one}", '{_FORMULA}'), chr(39) || "{one}", "{one}") AS "{one}\"""" for one in texts]
+    return f"SELECT * REPLACE ({', '.join(told)}) FROM {table} ORDER BY ALL"  # noqa: S608 - names of our own
 
 
 def _quoted(path: Path) -> str:

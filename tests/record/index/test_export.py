@@ -12,6 +12,7 @@ import pytest
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.commands.questions import write
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.index.export import ddl
 from runbook_lib.record.index.tables import TABLES
 
@@ -63,3 +64,19 @@ def test_nothing_is_written_into_the_archive_or_where_it_cannot(filled: Archive,
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="cannot be written"):
         write(filled.root, tmp_path / "file", "csv", "", print)
+
+
+@pytest.mark.parametrize("said", ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\t=1", "\r=1", "\n=1"])
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, said: str) -> None:
+    archive = Archive(tmp_path / "archive")
+    entry = Entry(kind="note", by=said, text=said, at="2026-11-23T00:00:00+00:00")
+    sealed(archive, {"env": "prod", "release": "r1"}, entry)
+    for form in ("csv", "parquet"):
+        write(archive.root, tmp_path / form, form, "", print)  # type: ignore[arg-type]
+    with (tmp_path / "csv" / "people" / "people.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    kept = archive.load(archive.records()[0]).entry
+    assert kept is not None and row["text"] == f"'{kept['text']}"
+    assert not any(re.match(r"\s*[=+@]", value) for value in row.values())
+    path = str(tmp_path / "parquet" / "people" / "people.parquet")
+    assert duckdb.connect().execute("SELECT text FROM read_parquet(?)", [path]).fetchone() == (kept["text"],)

@@ -1,0 +1,69 @@
+"""Whom rollback 1 tells where the parameters are not whole: topic and webhook, as far as they can be read.
+
+A key that nobody knows, or a broken `gates.yaml`, does not hold up the rollback; neither need it keep people from
+hearing of it. Only what a message needs is read here, each from its own place in the files.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from pydantic import ValidationError
+
+from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.base.project import read_yaml
+from runbook_lib.base.template import filled
+from runbook_lib.params.essentials import Essentials
+from runbook_lib.params.service import Notify
+
+
+class Bare(Essentials):
+    """The essentials, the names of the channels, and the rollback's title."""
+
+    def __init__(self, of: Essentials, notebook: str, notify: Notify, topic: str) -> None:
+        flat = {"reason": "", "operator": "", **of.values}
+        super().__init__(flat, {"traffic": vars(of.service.traffic)}, of.folder, of.source)
+        self.service.notify = notify
+        self._topic = topic
+        self._told = SimpleNamespace(rollbacks={notebook: SimpleNamespace(**_rollback(of, notebook))})
+
+    @property
+    def policy(self) -> Any:
+        """Title of the rollback, and whether people are told of it: where the file does not say it, they are."""
+        self._told.as_of_tolerance_s = Essentials.policy.func(self).as_of_tolerance_s  # type: ignore[attr-defined]
+        return self._told
+
+    def name(self, resource: str) -> str:
+        """Name of the topic; nothing else is asked for here.
+
+        Raises:
+            UsageError: it is another resource.
+        """
+        if resource != "topic":
+            raise UsageError(f"the parameters are not whole, and '{resource}' was not read")
+        return self._topic
+
+
+def bare(of: Essentials, notebook: str) -> Bare | None:
+    """What can be read of the channels; None where service.yaml names no topic that can be filled in."""
+    try:
+        said = read_yaml(of.folder / "service.yaml", odd_numbers=True)
+        names, given = said.get("names"), said.get("notify")
+        topic = names.get("topic") if isinstance(names, dict) else None
+        topic = topic.get(of.env) if isinstance(topic, dict) else topic
+        if not isinstance(topic, str):
+            return None
+        known = {key: value for key, value in given.items() if key in Notify.model_fields} if given else {}
+        return Bare(of, notebook, Notify.model_validate(known), filled(topic, {"env": of.env}))
+    except (RunbookError, ValidationError, AttributeError, ValueError, KeyError):
+        return None
+
+
+def _rollback(of: Essentials, notebook: str) -> dict[str, Any]:
+    found: Any = None
+    try:
+        found = read_yaml(of.folder / "gates.yaml", odd_numbers=True)["rollbacks"][notebook]
+        return {"title": str(found["title"]), "notify": found.get("notify") is not False}
+    except (RunbookError, KeyError, TypeError, AttributeError):
+        return {"title": notebook.replace("_", " "), "notify": True}
