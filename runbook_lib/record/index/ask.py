@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import math
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +21,13 @@ _CLOSED: dict[str, Any] = {
     "allow_community_extensions": "false",
     "python_enable_replacements": "false",  # else a table may be a variable of this process
     "memory_limit": "2GB",
+    "max_temp_directory_size": "2GB",  # what does not fit into memory is put on disk; not on all of it
 }
+LIMIT_S = 60.0
+"""Seconds that a question may take."""
+GRACE_S = 3.0
+MOST_ROWS = 100_000
+"""Rows of an answer; all of a table are in an export."""
 _ASKS = ("SELECT", "EXPLAIN")
 
 
@@ -48,7 +57,7 @@ def ask(file: Path, sql: str) -> Answer:
     """
     import duckdb
 
-    with opened(file) as base:
+    with _closing(opened(file)) as base:
         try:
             asked = base.extract_statements(sql)
         except duckdb.Error as error:
@@ -59,13 +68,69 @@ def ask(file: Path, sql: str) -> Answer:
             raise UsageError(
                 f"archive query: {asked[0].type.name} is no question; the archive is only read: begin with SELECT"
             )
-        try:
-            done = base.execute(asked[0])
-            names = _once([one[0] for one in done.description])
-            rows = done.fetchall()
-        except duckdb.Error as error:
-            raise UsageError(_told(error)) from None
+        names, rows = _in_time(base, asked[0])
+    if len(rows) > MOST_ROWS:
+        raise UsageError(
+            f"archive query: the answer has more than {MOST_ROWS:,} rows; add LIMIT, or take `runbook archive export`"
+        )
     return Answer(names, [dict(zip(names, map(plain, row), strict=True)) for row in rows])
+
+
+@contextlib.contextmanager
+def _closing(base: Any) -> Iterator[Any]:
+    """The connection, closed at the end, unless it is still at work: that would be waited for."""
+    try:
+        yield base
+    except Endless as error:
+        if not error.deaf:
+            base.close()
+        raise
+    except BaseException:
+        base.close()
+        raise
+    base.close()
+
+
+def _in_time(base: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Names of the columns, and the rows, one more than `MOST_ROWS` at most.
+
+    It is asked beside: a question without an end (a recursion, a product of tables) is interrupted, and one that does
+    not even hear that is left behind.
+    """
+    import duckdb
+
+    found: list[Any] = []
+
+    def asked() -> None:
+        try:
+            done = base.execute(statement)
+            found.append((_once([one[0] for one in done.description]), done.fetchmany(MOST_ROWS + 1)))
+        except (duckdb.Error, MemoryError, ValueError, OverflowError) as error:  # or a value that Python cannot have
+            found.append(error)
+
+    beside = threading.Thread(target=asked, daemon=True)
+    beside.start()
+    beside.join(LIMIT_S)
+    if beside.is_alive():
+        base.interrupt()
+        beside.join(GRACE_S)
+        raise Endless(f"archive query: no answer within {LIMIT_S:g} s; ask for less", beside.is_alive())
+    if isinstance(found[0], Exception):
+        raise UsageError(_told(found[0]))
+    names, rows = found[0]
+    return names, rows
+
+
+class Endless(UsageError):
+    """A question that has no answer in time.
+
+    Args:
+        deaf: it still works: the connection cannot be closed.
+    """
+
+    def __init__(self, text: str, deaf: bool) -> None:
+        super().__init__(text)
+        self.deaf = deaf
 
 
 def _told(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.index import ask as asking
 from runbook_lib.record.index.ask import ask
 from runbook_lib.record.index.kept import index
 from runbook_lib.record.index.page import PAGE, questions
@@ -91,3 +93,35 @@ def test_every_value_comes_as_json_and_every_column_once(file: Path) -> None:
     assert (row["far"], row["d"], row["t"], row["day"]) == ("inf", 1.5, "2026-11-01T03:00:00.500Z", "2026-11-01")
     assert (row["span"], row["list"], row["zoned"]) == (90.0, [1, None], "2026-11-01T03:00:00Z")
     assert row["part"] == {"a": "2026-11-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t",
+        "SELECT count(*) FROM range(1000000) a, range(1000000) b",
+    ],
+)
+def test_a_question_without_an_end_is_ended(file: Path, monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
+    monkeypatch.setattr(asking, "LIMIT_S", 0.3)
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"no answer within 0\.3 s; ask for less"):
+        ask(file, sql)
+    assert time.monotonic() - began < 5
+    assert ask(file, "SELECT 1 AS one").rows == [{"one": 1}], "the index is free again"
+
+
+def test_an_answer_has_an_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MOST_ROWS", 10)
+    assert len(ask(file, "SELECT * FROM range(10)").rows) == 10
+    with pytest.raises(UsageError, match="more than 10 rows; add LIMIT"):
+        ask(file, "SELECT * FROM range(10000000000)")
+
+
+def test_a_value_that_python_cannot_have_is_a_sentence(file: Path) -> None:
+    for sql in ("SELECT TIMESTAMP 'infinity'", "SELECT DATE '290000-01-01'", "SELECT INTERVAL '900000 years'"):
+        try:
+            rows = ask(file, sql).rows
+        except UsageError:
+            continue
+        json.dumps(rows)
