@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -108,7 +109,11 @@ class _Nowhere(urllib.request.HTTPRedirectHandler):
 def _fetched(address: str) -> bytes:
     try:
         with urllib.request.build_opener(_Nowhere).open(address, timeout=_WAIT_S) as answer:
-            found: bytes = answer.read(LARGEST + 1)
+            found, until = b"", time.monotonic() + _WAIT_S
+            while len(found) <= LARGEST and (part := answer.read1(LARGEST + 1 - len(found))):
+                found += part
+                if time.monotonic() > until:  # a server that says a byte now and then
+                    raise ArchiveError(f"{address} cannot be read (not whole within {_WAIT_S:g} s)")
     except urllib.error.HTTPError as error:
         raise ArchiveError(f"{address} cannot be read (HTTP {error.code})") from None
     return found

@@ -12,6 +12,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.index.ask import Answer, ask
 from runbook_lib.record.index.export import Form, export
 from runbook_lib.record.index.kept import index
+from runbook_lib.record.index.tables import TABLES
 
 _LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*()=/-]*)?")
 ELSEWHERE = "s3://BUCKET/PREFIX"
@@ -48,8 +49,9 @@ def write(
         UsageError: the folder is within the archive, or `location` is no place on S3.
         ArchiveError: it cannot be written.
     """
-    place = folder.resolve()
-    if place == root.resolve() or root.resolve() in place.parents:
+    there = root.resolve()
+    places = [folder.resolve(), *((folder / table).resolve() for table in TABLES)]  # one of them may be a link
+    if any(place == there or there in place.parents for place in places):
         raise UsageError(f"--{form} {folder} lies in the archive, where nothing is but what was sealed; name another")
     if location and not _LOCATION.fullmatch(location):
         raise UsageError(f"--location {location}: expects s3://bucket/prefix")

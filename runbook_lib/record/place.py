@@ -13,7 +13,8 @@ from pathlib import Path
 def instant(at: dt.datetime) -> str:
     """An instant as folders of the archive are named after it: UTC, in milliseconds."""
     at = at.astimezone(dt.UTC)
-    return f"{at:%Y%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
+    # Not `%Y`: the year 301 would be later than 2026.
+    return f"{at.year:04d}{at:%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
 
 
 def new_run_id() -> str:

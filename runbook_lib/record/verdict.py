@@ -113,10 +113,14 @@ def said(statement_: Mapping[str, Any]) -> Verdict:
         facts["record"] = statement_["subject"][0]["digest"]["sha256"]
         found = Verdict.model_validate({**one["runbook_verdict"], **facts})
         passed, where = one["verificationResult"], one["resourceUri"]
+        judged = [each["digest"] for each in one["inputAttestations"]]
+        about = [each["digest"] for each in statement_["subject"]]
     except (KeyError, TypeError, IndexError, ValueError):
         raise ValueError("it is no verdict of a rollout runbook") from None
     if found.decision not in VERDICTS or (passed == "PASSED") != (found.decision == "PROMOTE"):
         raise ValueError(f"it contradicts itself: {passed} and {found.decision}")
+    if about != judged or len(about) != 1:
+        raise ValueError("it contradicts itself: it is about another record than the one that was judged")
     if where != resource(found.env, found.release, found.notebook):
         raise ValueError(f"it contradicts itself: it is about {where}")
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.cli import archive as noun
 from runbook_lib.cli import verify
+from runbook_lib.commands import attestation
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.log.signers import public_key
@@ -135,11 +138,16 @@ class Served(BaseHTTPRequestHandler):
     content = b""
 
     def do_GET(self) -> None:
-        self.send_response({"/run.json": 200, "/on": 302}.get(self.path, 404))
+        self.send_response({"/run.json": 200, "/slow": 200, "/on": 302}.get(self.path, 404))
         self.send_header("Location", "/run.json")
         self.end_headers()
         if self.path == "/run.json":
             self.wfile.write(self.content)
+        with contextlib.suppress(OSError):  # the other side has had enough
+            for byte in self.content if self.path == "/slow" else b"":
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.05)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -163,3 +171,12 @@ def test_an_address_is_asked_as_it_was_given(archive: Archive, tmp_path: Path, a
     assert code == 1 and "HTTP 404" in text
     code, text = call("verify", "http://127.0.0.1:1/run.json", *key)
     assert code == 1 and "cannot be read" in text
+
+
+def test_a_server_that_says_a_byte_now_and_then_is_given_up(
+    archive: Archive, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Served.content = attested(archive, "PROMOTE", tmp_path).read_bytes()
+    monkeypatch.setattr(attestation, "_WAIT_S", 0.3)
+    code, text = call("verify", f"{address}/slow", "--key", str(tmp_path / "signer.pem"))
+    assert code == 1 and "not whole within 0.3 s" in " ".join(text.split())

@@ -222,3 +222,17 @@ def test_what_was_pruned_is_told_by_its_tombstone(archive: Archive) -> None:
             archive.find(prefix)
     with pytest.raises(ArchiveError, match="no record starts with 'zz'"):
         archive.find("zz")
+
+
+@pytest.mark.parametrize("days", [630_000, 700_000, 735_000])
+def test_a_span_of_centuries_prunes_nothing(archive: Archive, days: int) -> None:
+    """A year of three digits, as text, would come after ours."""
+    assert plan(archive, NOW - dt.timedelta(days=days)).records == []
+
+
+def test_two_that_prune_at_once_leave_an_archive_that_verifies(archive: Archive) -> None:
+    first, second = plan(archive, CUT), plan(archive, CUT)
+    prune(archive, first, "Ada", "")
+    with pytest.raises(ArchiveError):
+        prune(archive, second, "Eve", "")
+    assert states(archive) == ("intact", 0) and plan(archive, CUT).records == []

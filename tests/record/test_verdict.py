@@ -55,6 +55,10 @@ def test_a_statement_that_contradicts_itself_is_none() -> None:
         ("predicateType", "https://slsa.dev/provenance/v1"),
         ("_type", "https://in-toto.io/Statement/v0.1"),
         ("subject", []),
+        ("subject", [{"name": LEAF.path, "digest": {"sha256": "c"}}]),
+        ("subject", good["subject"] * 2),
+        ("predicate", {**good["predicate"], "inputAttestations": [{"uri": "x", "digest": {"sha256": "c"}}]}),
+        ("predicate", {**good["predicate"], "inputAttestations": "x"}),
     ):
         with pytest.raises(ValueError, match=r"^it"):
             said({**good, part: changed})

@@ -56,7 +56,7 @@ def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("it is no DSSE envelope") from None
     if type_ != TYPE:
-        raise ValueError(f"its payload is {type_!r}, not {TYPE}")
+        raise ValueError(f"its payload is {repr(type_)[:80]}, not {TYPE}")
     if not any(key.right(encoded(payload), one) for one in signatures):
         raise ValueError("it is not signed by this key" if signatures else "it is not signed")
     try:

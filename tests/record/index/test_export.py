@@ -80,3 +80,10 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, said: str) -> None:
     assert not any(re.match(r"\s*[=+@]", value) for value in row.values())
     path = str(tmp_path / "parquet" / "people" / "people.parquet")
     assert duckdb.connect().execute("SELECT text FROM read_parquet(?)", [path]).fetchone() == (kept["text"],)
+
+
+def test_nothing_is_written_into_the_archive_through_a_link(filled: Archive, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "runs").symlink_to(filled.root / "env=prod")
+    with pytest.raises(UsageError, match="lies in the archive"):
+        write(filled.root, tmp_path / "out", "csv", "", print)

@@ -63,7 +63,12 @@ def test_another_key_or_type_or_no_signature_is_not_believed(signer: Any, tmp_pa
         ({}, "not signed by this key"),
         ({"signatures": []}, "it is not signed"),
         ({"payloadType": "text/plain"}, "its payload is 'text/plain'"),
+        ({"payloadType": ["x" * 500]}, r"^its payload is .{80}, not"),
         ({"payload": "%"}, "no DSSE envelope"),
+        ({"signatures": {"sig": "AA=="}}, "no DSSE envelope"),
+        ({"signatures": "AA=="}, "no DSSE envelope"),
+        ({"payload": None}, "no DSSE envelope"),
+        ({"signatures": made["signatures"] * 2}, "not signed by this key"),
         ({"signatures": [{"sig": 1}]}, "no DSSE envelope"),
     ):
         with pytest.raises(ValueError, match=told):
