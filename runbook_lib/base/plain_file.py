@@ -46,3 +46,16 @@ def read_plain(path: Path) -> bytes:
             text = f"it has {size / 1e6:,.0f} MB, and may have {MOST_BYTES / 1e6:.0f} MB at most"
             raise OSError(errno.EFBIG, text, str(path))
         return file.read()
+
+
+def read_some(path: Path, most: int) -> bytes:
+    """The content of whatever a person named (a file, a pipe of their shell), which has `most` bytes at most.
+
+    Raises:
+        OSError: it cannot be read, or it has more: a device may have no end.
+    """
+    with path.open("rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
+    return found

@@ -52,7 +52,7 @@ def archive_prune(
     from runbook_lib.record.prune import plan, prune
 
     if apply and not by.strip():
-        raise UsageError("--by is empty: --apply expects the name of the person who prunes; nothing was changed")
+        raise UsageError("--by is empty: --apply expects the name of the person who prunes")
     root = Archive(existing(archive))
     before = moment(older_than, utc_now(), "--older-than")
     found = plan(root, before, given_up or ())

@@ -69,6 +69,8 @@ def archive_export(
     folder = parquet or csv
     if folder is None or (csv and parquet):
         raise UsageError("archive export: name one folder, behind --csv or --parquet")
+    if folder == Path():
+        raise UsageError("archive export: expects the name of a folder, such as build/tables")
     files, damage = write(existing(archive), folder, "parquet" if parquet else "csv", location, _told)
     for file in files:
         say(file)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import Audit, audit
 from runbook_lib.record.log.files import read_log
@@ -16,6 +17,9 @@ from runbook_lib.record.log.proof import consistency_proof, inclusion_proof, pro
 from runbook_lib.record.log.signers import PublicKey, public_key
 from runbook_lib.record.log.witness import Witness, witness
 from runbook_lib.record.place import path_of
+
+MOST_PROOF = 1_000_000
+"""Bytes of a proof or a checkpoint; one has less than 2 kB."""
 
 
 def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
@@ -76,9 +80,11 @@ def grew(root: Path, checkpoint: Path) -> str:
     if log is None:
         raise ArchiveError("there is no log yet; the next seal begins it")
     try:
-        return consistency_proof(log, parsed(checkpoint.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ArchiveError(f"{checkpoint} is no checkpoint ({error})") from None
+        return consistency_proof(log, parsed(read_some(checkpoint, MOST_PROOF)))
+    except OSError as error:
+        raise ArchiveError(f"{checkpoint} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise ArchiveError(f"{checkpoint} is no checkpoint of a log") from None
 
 
 def check(proof: Path, key: str) -> tuple[Leaf, Checkpoint]:
@@ -88,7 +94,7 @@ def check(proof: Path, key: str) -> tuple[Leaf, Checkpoint]:
         ArchiveError: it shows nothing, or the key did not sign it.
     """
     try:
-        leaf, checkpoint = proven(proof.read_bytes())
+        leaf, checkpoint = proven(read_some(proof, MOST_PROOF))
     except OSError as error:
         raise ArchiveError(f"{proof} cannot be read ({error.strerror})") from None
     if key and not public_key(key).signed(checkpoint):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import sys
 import time
 import urllib.error
@@ -90,6 +91,8 @@ def _read(place: str) -> bytes:
         else:
             with Path(place).expanduser().open("rb") as file:
                 text = file.read(LARGEST + 1)
+    except http.client.HTTPException as error:
+        raise ArchiveError(f"{place} cannot be read (the answer is none of HTTP: {type(error).__name__})") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
         raise ArchiveError(f"{place} cannot be read ({why})") from None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.base.plain_file import MOST_BYTES, open_plain, read_plain
+from runbook_lib.base.plain_file import MOST_BYTES, open_plain, read_plain, read_some
 
 
 def a_socket(path: Path) -> None:
@@ -62,3 +62,12 @@ def test_a_file_comes_back_as_it_is(tmp_path: Path, content: bytes) -> None:
     assert read_plain(tmp_path / "one") == content
     with open_plain(tmp_path / "one") as file:
         assert file.read() == content
+
+
+def test_what_a_person_named_is_read_up_to_its_end_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(b"x" * 10)
+    assert read_some(file, 10) == b"x" * 10
+    for endless in (file, Path("/dev/zero")):
+        with pytest.raises(OSError, match="it has more than 9 bytes"):
+            read_some(endless, 9)

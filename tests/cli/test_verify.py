@@ -180,3 +180,29 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up(
     monkeypatch.setattr(attestation, "_WAIT_S", 0.3)
     code, text = call("verify", f"{address}/slow", "--key", str(tmp_path / "signer.pem"))
     assert code == 1 and "not whole within 0.3 s" in " ".join(text.split())
+
+
+class Garbage(BaseHTTPRequestHandler):
+    """Says what is no HTTP."""
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"\x00\xff SSH-2.0\r\n" * 3)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_an_answer_that_is_no_http_and_an_address_that_is_none_are_sentences(tmp_path: Path) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Garbage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    key = ("--key", str(private(tmp_path / "signer.pem")))
+    for place in (f"http://127.0.0.1:{server.server_port}/", "http://127.0.0.1/a b", "http://127.0.0.1:x/", "http://"):
+        code, text = call("verify", place, *key)
+        assert code == 1 and "cannot be read" in text, text
+    server.shutdown()
+
+
+def test_a_key_without_an_end_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    code, text = call("verify", str(tmp_path / "run.json"), "--key", "/dev/zero")
+    assert code == 1 and "it has more than" in " ".join(text.split())

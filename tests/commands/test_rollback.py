@@ -416,3 +416,14 @@ def test_files_that_an_incident_does_not_need_hold_neither_telling_nor_verifying
     with pytest.raises(UsageError):
         load_file(file)
     assert load_file(file, incident=True).trouble
+
+
+@pytest.mark.emulator
+def test_where_the_parameters_are_not_whole_people_are_told_all_the_same(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file.parent / "gates.yaml").write_text("nobody_knows: [")
+    done = rollback_1(file, APPLY, notebook=True)
+    assert done.applied and len(inbox()) == 1 and done.told.endswith("was told")
+    said = capsys.readouterr().err
+    assert "the parameters are not whole" in said and "no notebook verifies it" in said and "not told" not in said

@@ -51,19 +51,22 @@ def proven(text: bytes) -> tuple[Leaf, Checkpoint]:
     Raises:
         ArchiveError: it proves nothing.
     """
+    why = "it is no inclusion proof"
     try:
         head, _, note = text.partition(b"\n\n")
-        header, extra, index, *hashes = head.decode().split("\n")
+        header, extra, index, *hashes = [*head.decode().split("\n"), "", ""]
+        hashes = hashes[:-2]
         if header != HEADER or not extra.startswith("extra ") or not index.startswith("index "):
-            raise ValueError("it is no inclusion proof")
+            raise ValueError
         line = base64.b64decode(extra.removeprefix("extra "), validate=True)
         leaf, checkpoint = read_leaf(line), parsed(note)
         path = [base64.b64decode(one, validate=True) for one in hashes]
+        why = "the leaf is not in the log of the checkpoint"
         right = f"index {leaf.index}" == index
         if not right or not included(leaf_hash(line), leaf.index, checkpoint.size, path, checkpoint.root):
-            raise ValueError("the leaf is not in the log of the checkpoint")
-    except (ValueError, binascii.Error) as error:
-        raise ArchiveError(f"the proof proves nothing: {error}") from None
+            raise ValueError
+    except (ValueError, binascii.Error, RecursionError):
+        raise ArchiveError(f"the proof proves nothing: {why}") from None
     return leaf, checkpoint
 
 

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.log.note import Checkpoint
 
+MOST_KEY = 100_000
+"""Bytes of a file with a key; one has some hundred."""
 KMS = "awskms:"
 """Begins the name of a key of AWS KMS: `awskms:alias/runbook`, `awskms:arn:aws:kms:...`."""
 _ED25519 = b"\x01"
@@ -113,7 +116,7 @@ def _loaded(path: Path) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(read_some(path, MOST_KEY), password=None)
     except OSError as error:
         raise ArchiveError(f"the signing key {path} cannot be read ({error.strerror})") from None
     except (ValueError, TypeError):
@@ -184,7 +187,7 @@ def public_key(name: str, region: str = "") -> PublicKey:
 
     if not name.startswith(KMS):
         try:
-            return PublicKey(load_pem_public_key(Path(name).expanduser().read_bytes()))
+            return PublicKey(load_pem_public_key(read_some(Path(name).expanduser(), MOST_KEY)))
         except OSError as error:
             raise ArchiveError(f"the key {name} cannot be read ({error.strerror})") from None
         except ValueError:

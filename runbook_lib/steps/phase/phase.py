@@ -57,8 +57,7 @@ class Phase:
         self.look = look or PhaseLook(run)
         self.infra: Infra | None = None
         self.outcome: Outcome | None = None
-        self.decided_at: dt.datetime | None = None
-        """When the decision so far was made, by AWS's clock."""
+        self.decided_at: dt.datetime | None = None  # by AWS's clock
         self.planned: act.ShiftPlan | None = None
         self._asked: list[Check] | None = None
         self._forecast: harm.Forecast | None = None
@@ -268,9 +267,7 @@ class Phase:
             shown = plan_table(self.planned)
             return stack(phase_guards.shown(guards), shown) if guards else shown
         if self._takes_back():
-            return line(
-                "Plan: turn the switch off. Every request goes to the synchronous endpoint again, within a minute."
-            )
+            return line("Plan: turn the switch off. Within a minute all requests go to the synchronous endpoint again.")
         if planned and guards is not None and guards.refusal:
             return phase_guards.shown(guards)
         return line(f"Nothing to do: {outcome.next}")

@@ -105,7 +105,7 @@ class ThrottlingSeen:
         found = self.billing
         told = "nothing was done yet"
         if self.mitigation.open:
-            since = self.mitigation.open[BILLING].at
+            since = when(self.mitigation.open[BILLING].at)
             told = f"provisioned, decided at {since}" if self.provisioned else f"on record since {since}, not made yet"
         elif self.mitigation.closed:
             told = "over: the deviation is undone or adopted"

@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.act import concurrency as act
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
@@ -255,7 +256,7 @@ class Backlog:
         if self.seen.raised and not self.after.missing_back:
             return self._lower()
         if self.seen.raised and not self.planned.todo:
-            since, workers = next(iter(self.mitigation.open.values())).at, self.seen.policy.workers
+            since, workers = when(next(iter(self.mitigation.open.values())).at), self.seen.policy.workers
             done = f"{workers} workers run already, decided at {since}"
             return line(f"Nothing to do: {done}; {self.after.missing_back}.")
         return self._raise()

@@ -10,7 +10,7 @@ import json
 from functools import cached_property
 from typing import Any
 
-from runbook_lib.base.window import Window
+from runbook_lib.base.window import Window, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.backlog import (
@@ -110,7 +110,7 @@ class BacklogSeen:
 
     def state_table(self) -> Any:
         """How many workers run, by which settings, and where this scenario stands."""
-        found, since = self.workers, next((one.at for one in self.mitigation.open.values()), "")
+        found, since = self.workers, when(next((one.at for one in self.mitigation.open.values()), ""))
         told = "nothing was done yet"
         if self.returning:
             told = f"raised since {since}; putting back was begun, and not completed"
