@@ -35,7 +35,7 @@ def test_applying_turns_async_off_by_itself_for_scenario_1_alone(
 ) -> None:
     done: list[str] = []
 
-    def switch_off(_: AppConfigTraffic, description: str) -> Any:
+    def switch_off(_: AppConfigTraffic, description: str, decided_at: object) -> Any:
         done.append(description)
         return SimpleNamespace(sentence="async is off")
 

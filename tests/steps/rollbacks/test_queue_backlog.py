@@ -312,7 +312,7 @@ def test_a_slow_llm_is_no_backlog_and_more_workers_with_a_reason_are_not_done(pl
     here.pass_time(minutes=70)
     looked = here.run(**APPLY)
     assert looked.decision == "HOLD", reason(looked)
-    assert "P95 VPR generation time since is" in reason(looked)
+    assert "P95 VPR generation time since then is" in reason(looked)
     assert "More workers do not cure it" in (looked.outcome or {})["next"]
     assert workers_of(here)["reserved"] == 5, "they are put back all the same"
     here.pass_time(minutes=5)
