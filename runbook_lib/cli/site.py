@@ -15,7 +15,7 @@ from runbook_lib.judge import words
 
 _EXITS = """\b
 Exit codes:
-  0  every record is on the site
+  0  every record is on the site; the files beside it are for `archive verify`
   1  error: a record cannot be trusted and is not on it; standard error names it
   2  bad usage: no such folder, or one within the archive"""
 

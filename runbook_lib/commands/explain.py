@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,6 @@ from runbook_lib.params.service import Service
 
 PAGE = Path("docs") / "parameters.md"
 _LONGEST = 60
-_FORMS = {"[]": r"(?:\.?\[\])?", "NAME": r"\..+?"}
 _HEAD = """# Parameters
 
 Every key of the files in `params/`, made of the models by `python -m runbook_lib.commands.explain --write`; a test
@@ -47,10 +47,18 @@ class File(NamedTuple):
     told: str
     example: str
     """File that shows each key's value, as delivered."""
+    others: tuple[str, ...] = ()
+    """Other names by which it may be asked for."""
 
 
 FILES = (
-    File("ENV", Flat, "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name.", "prod"),
+    File(
+        "ENV",
+        Flat,
+        "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name.",
+        "prod",
+        ("dev", "staging", "prod"),
+    ),
     File("service", Service, "the service: names, contract, limits, who is told.", "service"),
     File("gates", Policy, "what is demanded: steps, phases, gates, alarms, approvals.", "gates"),
     File("commands", Commands, "the team's own commands: what deploys, shows a difference, tests.", "commands"),
@@ -80,10 +88,12 @@ def explain(asked: str) -> list[Explained]:
         return [Explained(file, [key for key in keys(file.model) if "." not in key.path]) for file in FILES]
     found = []
     for file in FILES:
-        path = asked.removeprefix(f"{file.name}.yaml.").removeprefix(f"{file.name}.")
-        every = list(keys(file.model))
-        whole = asked in (file.name, f"{file.name}.yaml")
-        depths = [_depth(key, path) for key in every]
+        every, path, whole = list(keys(file.model)), asked, False
+        for name in (file.name, *file.others):
+            path = path.removeprefix(f"{name}.yaml.").removeprefix(f"{name}.")
+            whole = whole or asked in (name, f"{name}.yaml")
+        names = _dotted(read_yaml(params_dir() / f"{file.example}.yaml"))
+        depths = [_depth(key, path, names) for key in every]
         most = max(depths)
         inside = every if whole else [key for key, depth in zip(every, depths, strict=True) if 0 < depth == most]
         if inside:
@@ -96,12 +106,24 @@ def explain(asked: str) -> list[Explained]:
     return found
 
 
-def _depth(key: Key, asked: str) -> int:
+def _dotted(value: Any) -> set[str]:
+    """The names in a file that hold dots themselves."""
+    if isinstance(value, dict):
+        return {name for name in value if "." in str(name)}.union(*(_dotted(one) for one in value.values()))
+    return set().union(*(_dotted(one) for one in value)) if isinstance(value, list) else set()
+
+
+def _depth(key: Key, asked: str, names: Collection[str]) -> int:
     """How many parts of a key's path are what was asked for: all of it, a group that it is in, or a map of one's own
-    names; 0: it is something else. A name may hold dots, so that the most parts are right.
+    names; 0: it is something else.
+
+    Args:
+        names: those of one's own that hold dots, such as `lambda.requests`.
     """
     parts = re.sub(r"\[\]", ".[]", key.path).split(".")
-    forms = [_FORMS.get(part, re.escape(f".{part}")) for part in parts]
+    name = "|".join([*map(re.escape, sorted(names, key=len, reverse=True)), r"[^.]+"])
+    special = {"[]": r"(?:\.?\[\])?", "NAME": rf"\.(?:{name})"}
+    forms = [special.get(part, re.escape(f".{part}")) for part in parts]
     own = key.type == "anything" or (key.type.startswith("name to") and "keys" not in key.type)
     plain = r"(?:\..+)?" if own else ""
     for end in range(len(forms), 0, -1):

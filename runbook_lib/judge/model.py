@@ -130,7 +130,7 @@ class Look(Frozen):
     """One declared look at the end of a soak; its share of alpha is what it may spend on a false promotion."""
 
     hours: float = Field(gt=0)
-    """Hours from when the weight is in force for every client."""
+    """Hours from when the weight is in force for every client, or from the migration's end."""
     alpha: float = Field(gt=0, lt=1)
     """Chance that this look promotes a service exactly at an alert limit."""
 

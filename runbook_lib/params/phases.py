@@ -6,12 +6,13 @@ from pydantic import Field, model_validator
 
 from runbook_lib.judge.model import Look
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.approvals import once
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 
 
 class Phase(Frozen):
-    """One step of the rollout: how much, how long, who agrees, what must have passed before."""
+    """One step of the rollout: how much, how long, who agrees."""
 
     percent: float = Field(ge=0, le=100)
     """Weight that the phase sets: percent of the submissions that become asynchronous."""
@@ -19,12 +20,13 @@ class Phase(Frozen):
     """Weight that must be in force before the shift: the phase before."""
     looks: tuple[Look, ...]
     after_migration: tuple[Look, ...] = ()
-    """Looks at the soak that follows the migration of `/api/vpr`; empty: this phase migrates nothing."""
+    """Looks at the soak that follows the migration of `/api/vpr`, in hours from its end; empty: it migrates nothing."""
     approvers: tuple[str, ...] = ()
-    """Roles that must have approved (`runbook approve`) before the shift."""
+    """Roles that must have approved (`runbook approve`) before the shift; each later look says so, too."""
 
     @model_validator(mode="after")
     def _looks(self) -> Phase:
+        once(self.approvers, "approvers")
         for name, looks in (("looks", self.looks), ("after_migration", self.after_migration)):
             hours = [look.hours for look in looks]
             if (not hours and name == "looks") or hours != sorted(set(hours)):
@@ -47,6 +49,6 @@ class PhaseStep(Frozen):
     notebook: str = ""
     """Notebook that carries it out, told by its parameter `rollout_step`; empty: the one of the step's own name."""
     requires: tuple[str, ...] = ()
-    """`notebook@environment` whose applied record must say PROMOTE for the same release, before anything is changed."""
+    """`notebook@environment` whose newest record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
     """The same, before the weight is raised; deploying what takes no traffic does not need them."""

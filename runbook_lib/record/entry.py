@@ -49,8 +49,13 @@ class Entry(Frozen):
     @field_validator("at")
     @classmethod
     def _zoned(cls, value: str) -> str:
-        if dt.datetime.fromisoformat(value).tzinfo is None:
+        at = dt.datetime.fromisoformat(value)
+        if at.tzinfo is None:
             raise ValueError("has no time zone")
+        try:
+            at.astimezone(dt.UTC)
+        except OverflowError:
+            raise ValueError("is beyond the years that can be reckoned with") from None
         return value
 
     @property

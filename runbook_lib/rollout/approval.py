@@ -16,6 +16,7 @@ from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.approvals import slug
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
@@ -34,8 +35,8 @@ class Evidence(Frozen):
     """The record's own hash (`record.json`, `hash`)."""
     at: str
     """The instant that the record judged by, ISO 8601."""
-    caller_arn: str = ""
-    """Who AWS said ran it."""
+    operators: tuple[str, ...] = ()
+    """Everybody who AWS said applied that step in this release, with or without this record."""
 
     @property
     def told(self) -> str:
@@ -53,12 +54,12 @@ class Approver:
 
 @dataclass(frozen=True)
 class Operator:
-    """Who runs the phase that is approved, and since when it is under way."""
+    """Who runs the phase that is approved, and whether its weight is still to be set."""
 
     arn: str = ""
     """Who AWS says it is; empty: nobody raises anything, somebody only asks."""
-    shift_at: dt.datetime | None = None
-    """When the weight was set: an approval that held then holds for the soak. None: it was not set yet."""
+    before: bool = False
+    """The weight is not set yet: what an earlier run of this attempt has counted is asked again."""
 
 
 def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence, ...]:
@@ -78,10 +79,18 @@ def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence,
                 run_id=record.run_id,
                 hash=record.hash,
                 at=record.as_of or record.sealed_at,
-                caller_arn=record.caller_arn,
+                operators=_operators(archive, one.requires, params.release),
             )
         )
     return tuple(found)
+
+
+def _operators(archive: Archive, requires: str, release: str) -> tuple[str, ...]:
+    """The ARNs of the applied runs of a step, each once."""
+    notebook, _, env = requires.partition("@")
+    records = archive.trusted(archive.records(env, release, notebook), lambda _: None, "it does not count")
+    found = (record.caller_arn for _, record in records if record.mode == "apply")
+    return tuple(dict.fromkeys(arn for arn in found if arn))
 
 
 def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
@@ -92,9 +101,9 @@ def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
         UsageError: it is of another environment or release, or no phase that is approved stands on its step.
     """
     ref = archive.find(prefix)
-    if ref.release != params.release:
-        raise UsageError(f"run {ref.run_id} is of release {ref.release}; these parameters are of {params.release}")
     record, policy = archive.load(ref), params.policy
+    if record.release != params.release:
+        raise UsageError(f"run {ref.run_id} is of release {record.release}; these parameters are of {params.release}")
     place = f"{record.notebook}@{ref.env}"
     after = [name for name, phase in policy.phases.items() if phase.approvers and place in policy.steps[name].requires]
     if len(after) != 1:
@@ -129,10 +138,10 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
         if rules.max_age_h is not None and hours > rules.max_age_h:
             raise Refused(
                 f"{one.told} is {hours:.0f} h old; it can be approved for {rules.max_age_h:g} h "
-                "(gates.yaml, approvals.max_age_h): look again and approve the new record",
+                "(gates.yaml, approvals.max_age_h)",
                 nothing_changed=True,
             )
-        if who.arn and who.arn == one.caller_arn:
+        if who.arn and who.arn in one.operators:
             same = f"{who.arn} ran {one.told}, and approves it"
             if rules.four_eyes == "enforced":
                 raise Refused(f"{same}; another one has to (gates.yaml, approvals.four_eyes)", nothing_changed=True)
@@ -143,9 +152,10 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
 def not_allowed(params: Params, who: Approver) -> str | None:
     """Why the caller may not speak for the role; None: they may."""
     rules = params.policy.approvals
-    if rules.may(who.role, who.arn):
+    named = rules.callers_of(who.role) is not None or rules.four_eyes == "enforced"
+    if rules.may(who.role, who.arn) and (who.arn or not named):
         return None
-    allowed = ", ".join(rules.callers_of(who.role) or ()) or "nobody"
+    allowed = ", ".join(rules.callers_of(who.role) or ("whoever AWS names",))
     caller = who.arn or "a caller that AWS did not name"
     return f"{caller} may not approve as the {who.role}: {allowed} may (gates.yaml, approvals.callers)"
 
@@ -175,7 +185,9 @@ class _Asked:
 
     def of(self, role: str) -> list[Check]:
         run, params = self.run, self.run.params
-        id, title = f"approval.{'_'.join(role.casefold().split())}", f"Approved by the {role}"
+        id, title = f"approval.{slug(role)}", f"Approved by the {role}"
+        if (kept := self._kept(id)) is not None:
+            return [people.checked(id, title, True, people.words(kept), role, kept), *self._eyes(kept, id, title)]
         said = newest(people.known(run, self.book), run.notebook, "approval")
         right = [one for one in said if same_role(one.entry.role, role) and one.env == params.env]
         wrong = [self._against(one, role) for one in right]
@@ -191,6 +203,24 @@ class _Asked:
             why = f"{wrong[0]}: {command}"
         return [people.checked(id, title, False, why, role, last)]
 
+    def _kept(self, id: str) -> Entered | None:
+        """The approval that counted when this attempt set the weight: it holds for soak and migration, whatever is
+        sealed of the phase before in the meantime.
+        """
+        if self.operator.before:
+            return None
+        run, params = self.run, self.run.params
+        refs = run.archive.records(params.env, params.release, run.notebook)
+        for _, record in run.archive.trusted(refs, lambda _: None, "it does not count"):
+            if record.attempt != params.attempt or not any(one.intent.get("raises") for one in record.changes):
+                continue
+            counted = next((one for one in record.checks if one.get("id") == id and one.get("verdict") == "PASS"), None)
+            run_id = ((counted or {}).get("facts") or {}).get("run_id")
+            found = next((one for one in self.book.entered if one.ref.run_id == run_id), None)
+            if found is not None:
+                return found
+        return None
+
     def _against(self, one: Entered, role: str) -> str:
         """Why an approval by the right role does not count; empty: it does."""
         run, entry = self.run, one.entry
@@ -200,8 +230,7 @@ class _Asked:
             return f"{here} attempt {one.attempt} of {run.notebook}; {this}"
         if (why := not_allowed(run.params, Approver(role, one.caller_arn))) is not None:
             return f"{why}; {anew}"
-        hours = ((self.operator.shift_at or run.now) - entry.when).total_seconds() / 3600
-        limit = self.rules.max_age_h
+        hours, limit = people.hours(run, entry), self.rules.max_age_h
         if limit is not None and hours > limit:
             return f"{here} {hours:.0f} h ago, which is more than {limit:g} h (gates.yaml, approvals.max_age_h); {anew}"
         why = self._stands(one)
@@ -222,7 +251,8 @@ class _Asked:
     def _eyes(self, one: Entered, id: str, title: str) -> list[Check]:
         by, name, arn = one.entry.by, " ".join(self.run.params.operator.split()), self.operator.arn
         enforced = self.rules.four_eyes == "enforced"
-        arns = {arn, *(was.caller_arn for was in self.evidence or () if enforced)} - {""}
+        before = [each for was in self.evidence or () if enforced for each in was.operators]
+        arns = {arn, *before} - {""}
         if one.caller_arn in arns:
             who = f"{by} ({one.caller_arn})"
         elif by.casefold() == name.casefold():

@@ -49,6 +49,8 @@ def test_whatever_a_delivered_file_holds_can_be_asked_for(file: File) -> None:
         ("phases.07.looks.hours", "phases.NAME.looks[].hours"),
         ("service.api.routes", "api.routes"),
         ("", "env"),
+        ("prod.yaml", "env"),
+        ("staging.attempt", "attempt"),
     ],
 )
 def test_a_key_is_asked_for_as_one_would_write_it(asked: str, first: str) -> None:
@@ -58,6 +60,12 @@ def test_a_key_is_asked_for_as_one_would_write_it(asked: str, first: str) -> Non
 def test_a_key_that_there_is_not_is_a_sentence_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"'harm.user' is no key of the parameter files; did you mean 'harm.users'\?"):
         explain("harm.user")
+
+
+@pytest.mark.parametrize("asked", ["phases.07_phase2_50_percent.aprovers", "steps.x.nonsense", "gates.gates[].targt"])
+def test_a_key_that_is_wrong_below_a_name_of_one_s_own_is_told(asked: str) -> None:
+    with pytest.raises(UsageError, match="is no key of the parameter files"):
+        explain(asked)
 
 
 def test_a_page_that_is_not_current_is_told(

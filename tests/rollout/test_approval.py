@@ -15,6 +15,7 @@ from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.load import Params, load_file
+from runbook_lib.params.phases import Phase
 from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
@@ -36,7 +37,7 @@ NOW = dt.datetime(2026, 11, 23, 3, 0, tzinfo=dt.UTC)
 PHASE_1, PHASE_2 = "06_phase1_10_percent", "07_phase2_50_percent"
 LEAD = "engineering lead"
 GRACE, OLGA = "arn:aws:iam::000000000103:user/grace", "arn:aws:iam::000000000103:user/olga"
-RUNS = Operator(OLGA)
+RUNS = Operator(OLGA, before=True)
 
 
 def params(env: str = "prod", approvals: dict[str, Any] | None = None, **more: Any) -> Params:
@@ -128,11 +129,38 @@ def test_an_approval_holds_for_role_place_release_attempt_and_record(
     assert not one.ok and says in one.reason and "runbook approve" in one.reason
 
 
-def test_an_approval_that_held_at_the_shift_holds_for_the_soak(archive: Archive) -> None:
+def shifted(archive: Archive, *, attempt: int = 1) -> RecordRef:
+    """A sealed run of phase 2 that set its weight, with the approval that it counted."""
+    where = params(attempt=attempt)
+    _, staging, run_id, _ = recording.staged(archive.root, "prod", "r1", PHASE_2, "papermill")
+    journal = Journal(staging)
+    recording.opened(journal, run_id, PHASE_2, "papermill", {**where.flat.model_dump(mode="json"), "mode": "apply"})
+    for one in checks(archive, where):
+        journal.append("check", check=one.model_dump(mode="json"))
+    journal.append("intent", id="i", what="dial 10 % -> 50 %", who=OLGA, aws_at="", raises=True, undo="dial to 10")
+    journal.append("outcome", intent="i", ok=True, aws_at="")
+    journal.append("closed", decision="SOAK", said=None, reason="soaking", next="")
+    return seal_staged(archive, staging, status="completed")
+
+
+def test_an_approval_that_counted_at_the_shift_holds_for_soak_and_migration(archive: Archive) -> None:
     passed(archive, hours_ago=100)
-    approve(archive, hours_ago=90)
-    assert not checks(archive)[0].ok
-    assert checks(archive, operator=Operator(OLGA, NOW - dt.timedelta(hours=80)))[0].ok
+    approve(archive, hours_ago=71)
+    shifted(archive)
+    later = Asked(PHASE_2, params(), archive, NOW + dt.timedelta(hours=200))
+    passed(archive, hours_ago=-10)
+    (one,) = approval_checks(later, [LEAD], Operator(OLGA))
+    assert one.ok and one.facts["caller_arn"] == GRACE
+    assert not approval_checks(later, [LEAD], Operator(OLGA, before=True))[0].ok, "the next raise asks anew"
+    assert not approval_checks(Asked(PHASE_2, params(attempt=2), archive, NOW), [LEAD])[0].ok
+
+
+def test_a_shift_that_counted_no_approval_makes_none(archive: Archive) -> None:
+    passed(archive)
+    shifted(archive)
+    assert not approval_checks(Asked(PHASE_2, params(), archive, NOW), [LEAD])[0].ok
+    approve(archive)
+    assert approval_checks(Asked(PHASE_2, params(), archive, NOW), [LEAD])[0].ok
 
 
 def test_a_newer_record_takes_the_approval_with_it(archive: Archive) -> None:
@@ -193,7 +221,7 @@ def test_who_approves_and_operates_is_told_so_or_stopped(archive: Archive) -> No
     assert OLGA in eyes.reason and "two people" in eyes.reason
     enforced = params(approvals={"four_eyes": "enforced"})
     assert checks(archive, enforced)[1].required
-    assert len(checks(archive, enforced, Operator())) == 1, "who only looks operates nothing"
+    assert len(checks(archive, enforced, Operator(before=True))) == 1, "who only looks operates nothing"
 
 
 def test_the_same_name_is_told_where_the_arn_is_another(archive: Archive) -> None:
@@ -214,6 +242,33 @@ def test_who_ran_the_phase_before_does_not_approve_the_next_where_four_eyes_are_
     with pytest.raises(Refused, match=r"another one has to \(gates.yaml, approvals.four_eyes\)"):
         may_approve(params(approvals={"four_eyes": "enforced"}), found, Approver(LEAD, GRACE), NOW)
     assert may_approve(params(approvals={"four_eyes": "enforced"}), found, Approver(LEAD, OLGA), NOW) == []
+
+
+def test_who_applied_any_run_of_the_phase_before_ran_it(archive: Archive) -> None:
+    passed(archive, decision="SOAK", arn=GRACE)
+    passed(archive, arn=OLGA)
+    approve(archive, arn=GRACE)
+    enforced = params(approvals={"four_eyes": "enforced"})
+    assert not checks(archive, enforced)[1].ok
+    with pytest.raises(Refused, match="another one has to"):
+        may_approve(enforced, evidence(archive, enforced, PHASE_2), Approver(LEAD, GRACE), NOW)
+
+
+@pytest.mark.parametrize("rules", [{"four_eyes": "enforced"}, {"callers": {LEAD: ["*"]}}])
+def test_a_caller_whom_aws_did_not_name_is_nobody(archive: Archive, rules: dict[str, Any]) -> None:
+    passed(archive)
+    approve(archive, arn="")
+    assert "a caller that AWS did not name may not approve" in checks(archive, params(approvals=rules))[0].reason
+    assert checks(archive)[0].ok, "where nobody is named, names are for reading"
+
+
+@pytest.mark.parametrize("one", ["Engineering  Lead", "engineering_lead", "ENGINEERING LEAD"])
+def test_one_role_in_two_spellings_is_refused(one: str) -> None:
+    with pytest.raises(ValueError, match="are one role; name it once"):
+        Approvals(callers={LEAD: ("a",), one: ("b",)})
+    phase = params().policy.phases[PHASE_2].model_dump()
+    with pytest.raises(ValueError, match="are one role; name it once"):
+        Phase.model_validate({**phase, "approvers": [LEAD, one]})
 
 
 def test_a_caller_who_may_not_speak_for_the_role_is_refused_and_does_not_count(archive: Archive) -> None:

@@ -34,11 +34,15 @@ _GATE = """
 SELECT g.*, r.moment, r.folder, coalesce(r.as_of, r.sealed_at) AS "at"
 FROM gates g JOIN runs r USING (run, env, release) WHERE g.gate = ? ORDER BY "at", g.run"""
 _ROLLOUTS = """
-SELECT env, release, count(*) AS runs, count(*) FILTER (decision = 'ROLLBACK') AS rollbacks,
-  min(coalesce(as_of, sealed_at)) AS begin, max(coalesce(as_of, sealed_at)) AS "end",
-  arg_max(notebook, coalesce(as_of, sealed_at)) AS last, arg_max(decision, coalesce(as_of, sealed_at)) AS decision,
-  max(weight_after) AS most
-FROM runs GROUP BY env, release ORDER BY "end" DESC, env, release"""
+SELECT env, release, count(*) FILTER (run IS NOT NULL) AS runs, count(*) FILTER (decision = 'ROLLBACK') AS rollbacks,
+  min("at") AS begin, max("at") AS "end", max(weight_after) AS most,
+  arg_max(struct_pack(notebook, decision, status), "at") AS newest
+FROM (
+  SELECT env, release, run, notebook, decision, status, weight_after, coalesce(as_of, sealed_at) AS "at" FROM runs
+  UNION ALL
+  SELECT env, release, NULL, NULL, NULL, NULL, NULL, min(said_at) FROM people p
+  WHERE NOT EXISTS (FROM runs r WHERE r.env = p.env AND r.release = p.release) GROUP BY env, release
+) GROUP BY env, release ORDER BY "end" DESC, env, release"""
 _GATES = """
 SELECT gate, any_value(title) AS title, any_value(unit) AS unit, count(*) AS judged,
   count(*) FILTER (verdict = 'FAIL') AS failed, count(*) FILTER (verdict = 'INCONCLUSIVE') AS inconclusive
@@ -47,9 +51,9 @@ _STATES = """
 SELECT 'rollout' AS kind, env || '/' || release AS id, md5(string_agg(coalesce(hash, run), ',' ORDER BY run)) AS state
 FROM runs GROUP BY env, release
 UNION ALL
-SELECT 'people', env || '/' || release, md5(string_agg(run, ',' ORDER BY run)) FROM people GROUP BY env, release
+SELECT 'people', env || '/' || release, md5(string_agg(p::VARCHAR, ',' ORDER BY p::VARCHAR)) FROM people p GROUP BY ALL
 UNION ALL
-SELECT 'gate', gate, md5(string_agg(run || verdict, ',' ORDER BY run, verdict)) FROM gates GROUP BY gate"""
+SELECT 'gate', gate, md5(string_agg(g::VARCHAR, ',' ORDER BY g::VARCHAR)) FROM gates g GROUP BY ALL"""
 
 
 class Rollout(NamedTuple):

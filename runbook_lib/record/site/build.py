@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ from runbook_lib.record.seal import replace_file
 from runbook_lib.record.site.asked import Asked, Row, digest
 from runbook_lib.record.site.pages import Pages, page_of
 
-KEPT = ".pages.json"
+KEPT, LOCK = ".pages.json", ".lock"
+_PAGE = re.compile(r"(?:index|(?:rollout|gate)-[\w.-]+)\.html", re.ASCII)
+_WAIT_S = 600.0
 """What each page was made of, and by which version of the pages."""
 PARTS = (
     "asked.py",
@@ -50,15 +53,31 @@ def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Buil
     Raises:
         ArchiveError: the folder cannot be written, or holds something else than a site.
     """
+    from filelock import FileLock, Timeout
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        strange = next((one for one in folder.iterdir() if one.name != KEPT and one.suffix != ".html"), None)
+        _ours(folder)
+        # One at a time: who took the older index must not write last.
+        with FileLock(folder / LOCK, timeout=_WAIT_S), index(archive, told) as made, Asked(made.file) as asked:
+            return _Site(archive, folder, made, asked).build()
+    except Timeout:
+        raise ArchiveError(f"{folder} is being built by somebody else for {_WAIT_S / 60:g} min") from None
     except OSError as error:
         raise ArchiveError(f"{folder} cannot be written ({error.strerror or error})") from None
-    if strange is not None and not (folder / KEPT).exists():
-        raise ArchiveError(f"{folder} holds {strange.name}, and is no site of ours: name an empty folder")
-    with index(archive, told) as made, Asked(made.file) as asked:
-        return _Site(archive, folder, made, asked).build()
+
+
+def _ours(folder: Path) -> None:
+    """Refuses a folder that holds anything, and no site of ours.
+
+    Raises:
+        ArchiveError: it does.
+    """
+    found = [one.name for one in folder.iterdir() if one.name != LOCK]
+    if found and _kept(folder / KEPT) is None:
+        raise ArchiveError(f"{folder} holds {found[0]}, and is no site of ours: name an empty folder")
+    if not found:
+        replace_file(folder / KEPT, json.dumps({"by": "", "pages": {}}).encode())
 
 
 class _Site:
@@ -70,7 +89,8 @@ class _Site:
 
     def build(self) -> Built:
         by = digest([(Path(__file__).parent / name).read_text(encoding="utf-8") for name in PARTS] + [self.base])
-        before = _before(self.folder / KEPT, by)
+        made_by, pages = _kept(self.folder / KEPT) or ("", {})
+        before = pages if made_by == by else {}
         now: dict[str, str] = {}
         rollouts, gates = self.asked.rollouts(), self.asked.gates()
         states = self.asked.states()
@@ -89,8 +109,9 @@ class _Site:
         now["index.html"] = digest([states, facts, self.made.damage])
         if self._stale("index.html", before, now):
             self._write("index.html", self.pages.index(self.asked.runs(), rollouts, gates, facts, self.made.damage))
-        for gone in before.keys() - now.keys():
-            (self.folder / gone).unlink(missing_ok=True)
+        for gone in pages.keys() - now.keys():
+            if _PAGE.fullmatch(gone):  # what is written there is believed no further
+                (self.folder / gone).unlink(missing_ok=True)
         replace_file(self.folder / KEPT, json.dumps({"by": by, "pages": now}).encode())
         return Built(self.folder / "index.html", self.written, len(now), self.made.damage)
 
@@ -126,10 +147,10 @@ class _Site:
         return [*facts, ("Log", health)]
 
 
-def _before(file: Path, by: str) -> dict[str, str]:
-    """What each page was made of; nothing where another version made them, or it cannot be read."""
+def _kept(file: Path) -> tuple[str, dict[str, str]] | None:
+    """Which version made the pages, and what each was made of; None: the file is not there, or not ours."""
     try:
         kept = json.loads(file.read_bytes())
-        return {str(name): str(state) for name, state in kept["pages"].items()} if kept["by"] == by else {}
+        return str(kept["by"]), {str(name): str(state) for name, state in kept["pages"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return None

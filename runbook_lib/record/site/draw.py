@@ -13,6 +13,7 @@ from runbook_lib.record.site.asked import comparison
 from runbook_lib.show.style import badge_of
 
 WIDTH, LEFT, RIGHT = 1100, 56, 14
+_LARGEST = 1e300
 MOST = 400
 """Judgements that a drawing holds, the newest."""
 
@@ -32,6 +33,18 @@ class _Scale(NamedTuple):
 
 def _s(at: str) -> float:
     return parse(at).timestamp()
+
+
+def _timed(row: dict[str, Any]) -> bool:
+    """Whether a row has a time that an axis can hold."""
+    try:
+        return bool(row.get("at")) and 1970 <= parse(row["at"]).year < 3000
+    except (ValueError, OverflowError):
+        return False
+
+
+def _figure(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < _LARGEST
 
 
 def _time(rows: Sequence[dict[str, Any]]) -> _Scale:
@@ -67,10 +80,10 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) ->
         runs: of one rollout, oldest first, with `at`, `weight_before`, `weight_after` and `decision`.
         people: of the same, with `said_at` and `kind`.
     """
-    timed = [row for row in runs if row.get("at")]
+    timed = [row for row in runs if _timed(row)]
     if not timed:
         return ""
-    said = [{"at": one["said_at"], **one} for one in people if one.get("said_at")]
+    said = [one for one in ({"at": one["said_at"], **one} for one in people) if _timed(one)]
     x, y = _time([*timed, *said]), _Scale(0, 100, 150, 24)
     inside = [
         f'<line class="tick" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(at)}" y2="{y(at)}"/>'
@@ -110,13 +123,13 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
     Args:
         rows: judgements of one gate, oldest first, with `at`, `value`, `low`, `high`, `verdict`, `target` and `alert`.
     """
-    timed = [row for row in rows if row.get("at") and isinstance(row["value"], (int, float))][-MOST:]
+    timed = [row for row in rows if _timed(row) and _figure(row["value"])][-MOST:]
     if not timed:
         return ""
     unit = timed[-1]["unit"] or ""
     limits = {name: comparison(timed[-1][name]) for name in ("target", "alert")}
 
-    seen = [row[name] for row in timed for name in ("value", "low", "high") if isinstance(row[name], (int, float))]
+    seen = [row[name] for row in timed for name in ("value", "low", "high") if _figure(row[name])]
     seen += [one.limit for one in limits.values() if one is not None]
     pad = (max(seen) - min(seen)) * 0.06 or abs(max(seen)) * 0.1 or 1
     x, y = _time(timed), _Scale(min(seen) - pad, max(seen) + pad, 230, 14)
@@ -135,7 +148,7 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
             )
     for row in timed:
         at, badge = x(_s(row["at"])), badge_of((row["verdict"] or "").replace("_", " "))
-        if isinstance(row["low"], (int, float)) and isinstance(row["high"], (int, float)):
+        if _figure(row["low"]) and _figure(row["high"]):
             inside.append(f'<line class="whisker" x1="{at}" x2="{at}" y1="{y(row["low"])}" y2="{y(row["high"])}"/>')
         told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['verdict']}"
         place = f'cx="{at}" cy="{y(row["value"])}" r="5" fill="{badge.colour}"'

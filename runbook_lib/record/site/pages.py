@@ -31,8 +31,12 @@ _READ_BACK = {True: "yes", False: "no", None: "not known"}
 
 
 def page_of(kind: str, *parts: str) -> str:
-    """File name of a page."""
-    return "-".join([kind, *(safe(part) for part in parts)]) + ".html"
+    """File name of a page: another for each other name, on disks that know no capitals, too."""
+    named = "-".join([kind, *(safe(part) for part in parts)])
+    same = all(safe(part) == part == part.lower() and "-" not in part for part in parts[:-1])
+    if same and safe(parts[-1]) == parts[-1].lower() == parts[-1]:
+        return f"{named}.html"
+    return f"{named}-{digest(parts)[:8]}.html"
 
 
 class Pages:
@@ -137,7 +141,7 @@ class Pages:
             **{name: row[name] or "" for name in ("run", "env", "release", "notebook", "operator")},
             "at": when(row["at"]),
             "attempt": row["attempt"] or 1,
-            "word": _word(row["decision"] or (row["status"] if row["status"] != "completed" else "CLOSED")),
+            "word": _ended(row),
             "who": _short(row["operator"] or ""),
             "reason": _sentence(row["reason"] or row["error"]),
             "report": self._report(row),
@@ -147,7 +151,8 @@ class Pages:
     def _rollout(self, row: Row) -> dict[str, Any]:
         return row | {
             "page": quote(page_of("rollout", row["env"] or "", row["release"] or "")),
-            "word": _word(row["decision"] or "CLOSED"),
+            "word": _ended(row["newest"] or {}),
+            "last": (row["newest"] or {}).get("notebook") or "",
             "most": NONE if row["most"] is None else f"{row['most']:g} %",
             "begin": when(row["begin"]),
             "end": when(row["end"]),
@@ -194,6 +199,12 @@ def _markup(text: str) -> Any:
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704 - made here, of escaped parts
+
+
+def _ended(row: Mapping[str, Any]) -> str:
+    """The word of a run: its decision, else how it ended."""
+    status = row.get("status")
+    return _word(row.get("decision") or (status if status != "completed" else "CLOSED"))
 
 
 def _word(told: str | None) -> str:

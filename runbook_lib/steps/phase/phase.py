@@ -120,7 +120,7 @@ class Phase:
             run, moment, spec = self.run, self.moment, self.stand.spec
             # Who only looks at a soak operates nothing; the migration is a second raise of the same step.
             raises = moment.name == "before" or (run.applying and bool(spec.after_migration))
-            who = Operator(run.identity.arn if raises else "", moment.shift_at)
+            who = Operator(run.identity.arn if raises else "", before=moment.name == "before")
             self._asked = approval_checks(run, spec.approvers, who)
             self.run.check(*self._asked)
         return self._asked

@@ -11,9 +11,12 @@ from urllib.parse import unquote
 import pytest
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.archive import Archive
+from runbook_lib.record import recording
+from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, sealed
+from runbook_lib.record.journal import Journal
 from runbook_lib.record.site.build import Built, build
+from tests.archives import relogged, resealed
 
 
 def built(archive: Archive, tmp_path: Path) -> Built:
@@ -58,7 +61,7 @@ def test_what_is_as_it_was_is_left_and_one_more_run_makes_few_pages_anew(real: A
     assert built(real, tmp_path)[1:3] == (0, first.pages)
     assert {page: page.stat().st_mtime_ns for page in seen} == seen
     sealed(real, {"env": "dev", "release": "r9"}, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="x"))
-    assert built(real, tmp_path).written == 1, "the first page counts records; nothing else knows of another rollout"
+    assert built(real, tmp_path).written == 2, "the first page, and the other rollout's own"
     (tmp_path / "site" / "index.html").unlink()
     assert built(real, tmp_path).written == 1
 
@@ -91,11 +94,65 @@ def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(re
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("kept", ["", "[]", '{"by": 1}', '{"by": "x", "pages": 3}'])
-def test_what_was_kept_and_cannot_be_read_is_made_anew(real: Archive, tmp_path: Path, kept: str) -> None:
-    first = built(real, tmp_path)
+@pytest.mark.parametrize("kept", ["", "[]", "{}", '{"by": 1}', '{"by": "x", "pages": 3}'])
+def test_a_folder_whose_list_of_pages_is_none_is_left_alone(real: Archive, tmp_path: Path, kept: str) -> None:
+    built(real, tmp_path)
     (tmp_path / "site" / ".pages.json").write_text(kept)
+    before = (tmp_path / "site" / "index.html").read_bytes()
+    with pytest.raises(ArchiveError, match="is no site of ours"):
+        built(real, tmp_path)
+    assert (tmp_path / "site" / "index.html").read_bytes() == before
+
+
+def test_pages_of_another_version_are_made_anew(real: Archive, tmp_path: Path) -> None:
+    first = built(real, tmp_path)
+    kept = tmp_path / "site" / ".pages.json"
+    kept.write_text(json.dumps(json.loads(kept.read_bytes()) | {"by": "another"}))
     assert built(real, tmp_path).written == first.pages
+
+
+@pytest.mark.parametrize(
+    "name", ["../victim.txt", "{root}/victim.txt", "sub", "", ".", "index.txt", "rollout-/../../victim.txt"]
+)
+def test_nothing_but_a_page_is_ever_removed(real: Archive, tmp_path: Path, name: str) -> None:
+    built(real, tmp_path)
+    (tmp_path / "victim.txt").write_text("years")
+    (tmp_path / "site" / "sub").mkdir()
+    kept = tmp_path / "site" / ".pages.json"
+    made = json.loads(kept.read_bytes())
+    made["pages"][name.format(root=tmp_path)] = "1"
+    kept.write_text(json.dumps(made))
+    built(real, tmp_path)
+    assert (tmp_path / "victim.txt").read_text() == "years" and (tmp_path / "site" / "sub").is_dir()
+
+
+def test_the_newest_run_gives_notebook_and_word_and_a_release_of_words_alone_is_there(
+    real: Archive, tmp_path: Path
+) -> None:
+    for notebook, status in (("07_phase2_50_percent", "completed"), ("08_phase3_100_percent", "died")):
+        _, staging, run_id, _ = recording.staged(real.root, "prod", "R1", notebook, "papermill")
+        journal = Journal(staging)
+        recording.opened(journal, run_id, notebook, "papermill", {"env": "prod", "release": "R1"})
+        if status == "completed":
+            journal.append("closed", decision="PROMOTE", said=None, reason="fine", next="")
+        seal_staged(real, staging, status=status)  # type: ignore[arg-type]
+    sealed(real, {"env": "dev", "release": "r9"}, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="alone"))
+    page = built(real, tmp_path).page.read_text()
+    row = next(line for line in page.splitlines() if ">prod R1</a>" in line)
+    assert "08_phase3_100_percent" in row and "DIED" in row
+    assert ">dev r9</a>" in page and "alone" in (tmp_path / "site" / "rollout-dev-r9.html").read_text()
+
+
+def test_a_text_that_changed_makes_its_page_anew(real: Archive, tmp_path: Path) -> None:
+    ref = sealed(
+        real, {"env": "dev", "release": "r9"}, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="a")
+    )
+    built(real, tmp_path)
+    resealed(ref.folder, entry=real.load(ref).entry | {"text": "rewritten"})  # type: ignore[operator]
+    (ref.folder.parent / "HEAD").write_text(json.loads((ref.folder / "record.json").read_text())["hash"] + "\n")
+    relogged(real)
+    built(real, tmp_path)
+    assert "rewritten" in (tmp_path / "site" / "rollout-dev-r9.html").read_text()
 
 
 def test_an_empty_archive_has_a_page_that_says_so(tmp_path: Path) -> None:

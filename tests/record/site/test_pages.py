@@ -99,6 +99,14 @@ def test_two_runs_are_compared_by_gates_and_by_settings_kept_once() -> None:
     assert 'id="compared"' in page
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("success_rate",), ("success rate",)), (("R1",), ("r1",)), (("a-b", "c"), ("a", "b-c")), (("a/b",), ("a_b",))],
+)
+def test_two_names_are_two_pages_on_every_disk(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    assert page_of("rollout", *one).casefold() != page_of("rollout", *other).casefold()
+
+
 @pytest.mark.parametrize("name", ["reason", "operator", "notebook", "release"])
 def test_no_text_of_a_record_ends_the_data_or_becomes_markup(name: str) -> None:
     page = index(RUN | {name: EVIL})
