@@ -51,14 +51,9 @@ class File(NamedTuple):
     """Other names by which it may be asked for."""
 
 
+_ANY = "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name."
 FILES = (
-    File(
-        "ENV",
-        Flat,
-        "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name.",
-        "prod",
-        ("dev", "staging", "prod"),
-    ),
+    File("ENV", Flat, _ANY, "prod", ("dev", "staging", "prod")),
     File("service", Service, "the service: names, contract, limits, who is told.", "service"),
     File("gates", Policy, "what is demanded: steps, phases, gates, alarms, approvals.", "gates"),
     File("commands", Commands, "the team's own commands: what deploys, shows a difference, tests.", "commands"),

@@ -77,9 +77,9 @@ def test_what_turns_or_hides_text_is_shown_in_every_medium(medium: Callable[[obj
 
 
 def test_a_report_shows_what_turns_text_wherever_it_was_written() -> None:
-    from runbook_lib.record.report import _environment
+    from runbook_lib.record.report import environment
     from runbook_lib.show.page import line
 
     assert "\u202e" not in line("a\u202eb")._repr_html_()
-    made = _environment().from_string("{{ a }}{{ b|inline }}").render(a="<a\u202e>", b="b\u202e")
+    made = environment().from_string("{{ a }}{{ b|inline }}").render(a="<a\u202e>", b="b\u202e")
     assert made.startswith("&lt;a\\u202e&gt;")

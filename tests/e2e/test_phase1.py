@@ -192,7 +192,7 @@ def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_s
     record = rollout.record(looked)
     assert (record.moment, record.status) == ("taken_back", "completed")
     assert "careervp-vpr-failed-jobs-guard-prod" in record.outcome["reason"]
-    assert fired.strftime("%Y-%m-%dT%H:%M") in record.outcome["reason"]
+    assert fired.strftime("%Y-%m-%d %H:%M") in record.outcome["reason"]
     assert looked.headline == record.told.line
     assert "careervp-vpr-failed-jobs-guard-prod" in Path(looked.report).read_text()
     # Turning the switch off as well is left to a run that may.

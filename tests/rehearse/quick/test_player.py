@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import Window
+from runbook_lib.base.window import Window, when
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates.against import ALONE
 from runbook_lib.judge.terms import Verdict
@@ -70,7 +70,7 @@ def test_taken_back_to_10_is_a_fail_that_says_who_when_to_which_weight_and_on_wh
     play = InProcess(PARAMS, scenario, 2)
     ended = play.play()
     assert ended.wrong(scenario) == [], ended.reason
-    at = play.world.flags.deployments[-1].taken_back_at
+    at = when(play.world.flags.deployments[-1].taken_back_at)
     assert (
         f"AppConfig took the weight back to 10 % by itself when alarm careervp-vpr-failed-jobs-guard-prod fired at {at}"
         in (ended.reason)
