@@ -68,7 +68,7 @@ def contracts(draw: st.DrawFn) -> Contract:
         headers, body = {}, {**body, "marked": "probe/{probe}"}
     elif by == "id":
         headers, arrives, prefix = {}, table["idempotency_key"], "rb-"
-        body = with_value(body, key, "rb-{uuid}")
+        body = with_value(body, key, "rb-{probe}-{uuid}")
     code = draw(st.sampled_from((200, 201, 202)))
     inner = draw(st.sampled_from(("state", "job.state")))
     ended = draw(st.sampled_from((200, 203)))

@@ -40,6 +40,16 @@ def at(body: object, path: str) -> Any:
     return found
 
 
+def id_at(body: object, path: str) -> str:
+    """An id at a path, as text also where it is written as a number; empty: there is none.
+
+    >>> id_at({"id": 7}, "id"), id_at({"id": "a"}, "id"), id_at({"id": True}, "id"), id_at([], "id")
+    ('7', 'a', '', '')
+    """
+    found = at(body, path)
+    return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+
+
 def with_value(body: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
     """A body like `body` that has `value` at a path; what stands in the way is replaced.
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from runbook_lib.base import json_body
+from runbook_lib.base.template import fields
+from runbook_lib.params import document
 from runbook_lib.params.contract_inside import Declared, Kpi, Message, OptionalPath, Path, Probe, Table, Tokens
 
 FIELDS = ("uuid", "now", "probe")
@@ -22,6 +24,7 @@ JOB = (*FIELDS, "job_id")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Code = Annotated[int, Field(ge=100, le=599)]
 Value = str | int | bool
+Values = Annotated[tuple[Value, ...], Field(min_length=1)]
 State = Literal["running", "completed", "failed", "unknown"]
 Teller = Literal["status", "table", "result"]
 
@@ -31,7 +34,7 @@ class Answers(Declared):
 
     codes: tuple[Code, ...] = Field(min_length=1)
     """Status codes; any of them."""
-    where: dict[Path, tuple[Value, ...]] = Field(default_factory=dict)
+    where: dict[Path, Values] = Field(default_factory=dict)
     """Conditions on the JSON body: what may stand at a path (`status: [DONE]`). Empty: the code alone says it."""
 
     def fit(self, code: int, body: object) -> bool:
@@ -78,6 +81,15 @@ class Submission(Declared):
     """Where the job's id stands in the body of the answer."""
     idempotency_key: OptionalPath = "idempotency_key"
     """Where the key stands in the submitted body by which a job is known again; empty: there is none."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Submission:
+        for name, answers in (("accepted", self.accepted), ("repeated", self.repeated)):
+            if answers is not None and answers.meets(self.refused):
+                raise ValueError(
+                    f"one answer could mean {name} and refused ({self.refused.told()}); give each its `where`"
+                )
+        return self
 
 
 class Question(Declared):
@@ -148,47 +160,43 @@ class Result(Declared):
     key: str = "results/{job_id}.json"
     """Key of the result in the bucket, where the job's item does not say it (`table.result_key`)."""
     required: tuple[Path, ...] = ("report",)
-    """What must stand in the document, and not be empty. No path: any JSON object will do."""
+    """What must stand in the document, and not be empty. No path: any JSON object will do, or (without `job_id`) what
+    `json_schema` allows, such as a list."""
     job_id: OptionalPath = "job_id"
     """Where the document says whose it is; empty: nowhere, it is the bare document."""
     json_schema: dict[str, Any] | None = None
-    """A JSON Schema that the document must meet, beside `required`; empty: none."""
+    """A JSON Schema that the document must meet, beside `required`; empty: none. A `$ref` is never fetched."""
     example: dict[str, Any] | None = None
     """A document as the service writes it, held against `required` and `json_schema`; the sandbox writes it."""
 
-    def fault(self, document: object, job_id: str = "") -> str:
+    def fault(self, found: object, job_id: str = "") -> str:
         """What is wrong with a document, as the end of a sentence; empty: it is valid."""
-        if not isinstance(document, dict):
+        if not isinstance(found, dict) and (self.required or self.job_id or self.json_schema is None):
             return "it is no JSON object"
-        missing = next((path for path in self.required if json_body.at(document, path) in (None, "", [], {})), None)
+        missing = next((path for path in self.required if json_body.at(found, path) in (None, "", [], {})), None)
         if missing is not None:
             return f"it has nothing at '{missing}' (contract.result.required)"
-        if self.job_id and job_id and json_body.at(document, self.job_id) != job_id:
+        if self.job_id and job_id and json_body.id_at(found, self.job_id) != job_id:
             return f"it does not name this job at '{self.job_id}' (contract.result.job_id)"
-        if self.json_schema is not None:
-            from jsonschema.validators import validator_for  # type: ignore[import-untyped]  # heavy
-
-            wrong = next(validator_for(self.json_schema)(self.json_schema).iter_errors(document), None)
-            return "" if wrong is None else f"{wrong.json_path}: {wrong.message[:200]} (contract.result.json_schema)"
-        return ""
+        wrong = "" if self.json_schema is None else document.fault(found, self.json_schema)
+        return wrong and f"{wrong} (contract.result.json_schema)"
 
     @model_validator(mode="after")
     def _whole(self) -> Result:
         if self.fetched == "route" and "{job_id}" not in self.path:
             raise ValueError("the result is fetched by a route, and path names none with {job_id} in it")
-        if self.json_schema is not None:
-            from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]
-            from jsonschema.validators import validator_for
-
-            try:
-                validator_for(self.json_schema).check_schema(self.json_schema)
-            except SchemaError as error:
-                raise ValueError(f"json_schema is no JSON Schema: {error.json_path}: {error.message[:200]}") from None
+        if self.json_schema is not None and (wrong := document.wrong_schema(self.json_schema)):
+            raise ValueError(f"json_schema {wrong}")
         if self.example is not None and (wrong := self.fault(self.example)):
             raise ValueError(f"example: {wrong}")
         if wrong := next(filter(None, (json_body.wrong_in(one, ("job_id",)) for one in (self.path, self.key))), ""):
             raise ValueError(wrong)
         return self
+
+
+def _carries(template: object) -> bool:
+    """Whether a template has the mark of a probe filled in."""
+    return any("probe" in fields(text) for _, text in json_body.texts(template))
 
 
 class Synchronous(Declared):
@@ -236,6 +244,15 @@ class Contract(Declared):
         """Whether a client learns by the API that its result is there, and can fetch it."""
         return self.status.told_by != "table" and self.result.fetched != "bucket"
 
+    def _mark_has_its_place(self) -> None:
+        table, place = self.table, self.probe.arrives_in
+        for name in ("status", "created_at", "started_at", "completed_at", "ttl"):
+            if place == getattr(table, name):
+                raise ValueError(
+                    f"probe.arrives_in is '{place}', which is table.{name}: every user's job has a value of its own "
+                    "there; name the attribute in which a probe's mark arrives"
+                )
+
     @model_validator(mode="after")
     def _filled(self) -> Contract:
         texts = (
@@ -250,11 +267,17 @@ class Contract(Declared):
         for key, template, known in texts:
             if wrong := json_body.wrong_in(template, known):
                 raise ValueError(f"{key}: {wrong}")
-        marked = (*self.probe.headers.values(), *(text for _, text in json_body.texts(self.submit.valid)))
-        if not any("{probe}" in text for text in marked):
-            raise ValueError(
-                "nothing carries a probe's mark: write {probe} into a header of `probe` or into `submit.valid`"
-            )
+        if not _carries(self.probe.headers):
+            if not _carries(self.submit.valid):
+                raise ValueError(
+                    "nothing carries a probe's mark: write {probe} into a header of `probe` or into `submit.valid`"
+                )
+            if self.submit.duplicate is not None and not _carries(self.submit.duplicate):
+                raise ValueError(
+                    "submit.duplicate carries no probe's mark, and no header of `probe` does: a job that is made of it "
+                    "counts as a user; write {probe} into it"
+                )
+        self._mark_has_its_place()
         if self.result.fetched == "link" and self.status.told_by != "status":
             raise ValueError(
                 f"result.fetched is 'link', which stands in the answer that says completed, and status.told_by is "

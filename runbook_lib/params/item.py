@@ -72,7 +72,7 @@ def said(own: str, contract: Contract) -> str:
 def own(item: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     """A plain item of the table (`base/tagged.py`) in the runbook's own words; what is not there is left out."""
     table = contract.table
-    found = {name: item[key] for name, key in table.named if key in item}
+    found = {name: item[key] for name, key in table.named if item.get(key) is not None}  # NULL is nothing, too
     if isinstance(found.get("status"), str):
         found["status"] = status(found["status"], contract)
     for name in TIMES if table.times != "iso" else ():
@@ -85,7 +85,7 @@ def own(item: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     used = {
         side: one for side, path, _ in contract.tokens.places if (one := _count(json_body.at(item, path))) is not None
     }
-    if used:
+    if len(used) == len(contract.tokens.places) > 0:  # one side alone would make 0 of the other
         found["token_usage"] = used
     return found
 
@@ -153,11 +153,12 @@ def time_of(moment: dt.datetime, contract: Contract) -> str | int:
 def bounds(start: dt.datetime, end: dt.datetime, contract: Contract) -> tuple[dict[str, str], dict[str, str]]:
     """From and until, as DynamoDB compares `created_at` with them: to the second, and one wider at the end.
 
-    Text holds so with and without fractions and zone; whoever counts compares the times themselves.
+    Text holds so with and without fractions and zone, and with a space instead of the T, which sorts before it: of the
+    first day more is handed out than was asked for. Whoever counts compares the times themselves.
     """
     later = end + dt.timedelta(seconds=1)
     if contract.table.times == "iso":
-        return {"S": f"{start:%Y-%m-%dT%H:%M:%S}"}, {"S": f"{later:%Y-%m-%dT%H:%M:%S}"}
+        return {"S": f"{start:%Y-%m-%d %H:%M:%S}"}, {"S": f"{later:%Y-%m-%dT%H:%M:%S}"}
     factor = 1 if contract.table.times == "epoch_s" else 1000
     return {"N": str(int(start.timestamp()) * factor)}, {"N": str((int(later.timestamp()) + 1) * factor)}
 
@@ -173,4 +174,5 @@ def _instant(value: object, factor: int) -> str:
 
 
 def _count(value: object) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number of tokens; None: it is no number, or one that cannot be."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None

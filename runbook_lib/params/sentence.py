@@ -89,6 +89,8 @@ def sentence(
     first = error.errors()[0]
     kind, value, at = first["type"], first.get("input"), first["loc"]
     key = ".".join(_named(at, values))
+    if kind == "value_error":
+        at = (*at, *_meant(first))
     if kind == "string_type" and file is not None and key != "account_id":
         bare = unquoted(file, at, value)
         if bare is not None:
@@ -100,13 +102,26 @@ def sentence(
         return one_line(f"{source}: unknown key '{key}' (value {shown(value)})" + (f"; {there}" if there else ""))
     if kind == "missing":
         return f"{source}: '{key}' is missing"
-    message = _message(first)
+    same = [one for one in error.errors() if ".".join(_named(one["loc"], values)) == key]
+    message = " or ".join(dict.fromkeys(map(_message, same))).replace(" or expects ", " or ")
     if key == "account_id" and isinstance(value, int):
         message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    others = error.error_count() - len(same)
+    more = f" (and {others} more)" if others else ""
     if not key or isinstance(value, dict):
         return one_line(f"{source}: {key and repr(key) + ': '}{message}{more}")  # the message names what is wrong
     return one_line(f"{source}: '{key}' is {shown(value)}: {message}{more}")
+
+
+def _meant(first: Mapping[str, Any]) -> list[str]:
+    """The path within a value that a sentence about it begins with, as far as the value has it: `submit.valid: ...`."""
+    path, inner = list[str](), first.get("input")
+    for part in re.match(r"[\w.]*", _message(first))[0].split("."):  # type: ignore[index]
+        if not isinstance(inner, Mapping) or part not in inner:
+            break
+        path.append(part)
+        inner = inner[part]
+    return path
 
 
 def _message(first: Mapping[str, Any]) -> str:
@@ -175,6 +190,8 @@ def _named(at: Sequence[int | str], values: Any) -> list[str]:
     path, inner = list[str](), values
     for part in at:
         if part == "[key]":  # what pydantic calls a name that is wrong itself
+            continue
+        if path and isinstance(part, str) and isinstance(inner, str | int | float):  # which type of several it is not
             continue
         try:
             inner = inner[part]

@@ -90,6 +90,15 @@ def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
         ({"result": {"example": {"job_id": "x"}}}, "example: it has nothing at 'report'"),
         ({"table": {"failed": ["COMPLETED"]}}, "status word 'COMPLETED' stands in two places"),
         ({"table": {"error": "status"}}, "attribute 'status' is named for two things"),
+        ({"probe": {"arrives_in": "created_at", "prefix": "20"}}, "probe.arrives_in is 'created_at', which is table.c"),
+        ({"probe": {"arrives_in": "status", "prefix": "PEND"}}, "probe.arrives_in is 'status', which is table.status"),
+        ({"probe": {"headers": {}}, "submit": {"valid": {"a": "{{probe}}"}}}, "nothing carries a probe's mark"),
+        ({"probe": {"headers": {}}, "submit": {"duplicate": {"origin": "web"}}}, "submit.duplicate carries no probe's"),
+        ({"submit": {"refused": {"codes": [202]}}}, "one answer could mean accepted and refused (202)"),
+        ({"submit": {"refused": {"codes": [200]}}}, "one answer could mean repeated and refused (200)"),
+        ({"submit": {"accepted": {"codes": [202], "where": {"p": []}}}}, "expects 1 or more of them"),
+        ({"submit": {"accepted": {"codes": [202], "where": {"p": [1.5]}}}}, "where.p.0' is 1.5: expects text or a"),
+        ({"result": {"json_schema": {"$ref": "#/d/x"}}}, "'$ref: #/d/x' leads nowhere in the schema"),
         ({"message": {"job_id": "id"}}, "message.body does not have {job_id} at 'id'"),
         ({"kpi": {"jobs_creatde": {}}}, "the catalogue has no 'jobs_creatde'; did you mean 'jobs_created'?"),
         ({"kpi": {"jobs_created": {"dimensions": {"a": "{evn}"}}}}, "did you mean '{env}'?"),
@@ -97,6 +106,24 @@ def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_meant_is_one_sentence(tmp_path: Path, contract: dict[str, Any], said: str) -> None:
     assert said in refused(tmp_path, contract)
+
+
+def test_a_fault_of_the_contract_names_its_own_line(tmp_path: Path) -> None:
+    said = refused(tmp_path, {"submit": {"method": "PUT", "valid": {"a": "{env}"}}})
+    lines = (tmp_path / "params" / "service.yaml").read_text().splitlines()
+    assert f"line {lines.index('    valid:') + 1}:" in said
+
+
+def test_a_probes_job_may_be_answered_as_its_repetition() -> None:
+    assert Contract.model_validate({"submit": {"repeated": {"codes": [202]}}}).submit.repeated
+
+
+def test_an_id_may_be_a_number_and_a_result_a_list() -> None:
+    assert Result(required=()).fault({"job_id": 7}, "7") == ""
+    listed = {"required": (), "job_id": "", "json_schema": {"type": "array"}}
+    assert Result(**listed).fault([1]) == ""
+    assert "is not of type 'array'" in Result(**listed).fault({})
+    assert "no JSON object" in Result(required=(), job_id="").fault([1])
 
 
 def test_the_real_services_contract_can_be_told() -> None:

@@ -80,6 +80,18 @@ def test_the_bounds_hold_what_was_created_within(contract: Contract, after: int)
     assert value(low[kind]) <= value(written[kind]) < value(high[kind])
 
 
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f+00:00"])
+@given(after=st.integers(0, 3599), hour=st.integers(0, 23))
+def test_the_bounds_hold_times_in_any_form_of_iso(form: str, after: int, hour: int) -> None:
+    start = T.replace(hour=hour)
+    low, high = bounds(start, start + dt.timedelta(hours=1), Contract())
+    assert low["S"] <= (start + dt.timedelta(seconds=after)).strftime(form) < high["S"]
+
+
+def test_an_attribute_that_is_null_is_not_there() -> None:
+    assert own({"job_id": "j", "started_at": None, "error": None}, Contract()) == {"job_id": "j"}
+
+
 def test_defaults_are_what_was_before() -> None:
     item = {**OWN, "status": "COMPLETED", "source": "probe:p"}
     assert stored(item, Contract()) == item
@@ -88,7 +100,11 @@ def test_defaults_are_what_was_before() -> None:
 
 @pytest.mark.parametrize(
     ("usage", "told"),
-    [({"input": 5.0}, {"input": 5.0}), ({}, None), (None, None), ({"input": "many"}, None), ({"input": True}, None)],
+    [
+        ({"input": 5.0, "output": 0}, {"input": 5.0, "output": 0}),
+        *((usage, None) for usage in ({}, None, {"input": "many", "output": 1}, {"input": True, "output": 1})),
+        *((usage, None) for usage in ({"input": 7500, "out": 2200}, {"input": 1, "output": -1})),
+    ],
 )
 def test_tokens_that_are_not_told_are_absent_and_not_zero(usage: object, told: object) -> None:
     assert own({"job_id": "j", "token_usage": usage}, Contract()).get("token_usage") == told

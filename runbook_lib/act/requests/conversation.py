@@ -7,9 +7,10 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from runbook_lib.act.requests.http_call import Answer, Send, over_http
-from runbook_lib.base.json_body import at, filled_body
+from runbook_lib.base.json_body import at, filled_body, id_at
 from runbook_lib.base.template import filled
 from runbook_lib.base.waiting import steady, until
 from runbook_lib.params.contract import Answers, Contract, State
@@ -95,7 +96,13 @@ class Conversation:
             raise Failed(
                 f"'{place}' of the job {seen}, expects '{prefix}…' (contract.probe): this probe would count as a user"
             )
-        return f"'{place}' begins with '{prefix}'"
+        own = self.said["probe"]
+        if own not in found.removeprefix(prefix):
+            raise Failed(
+                f"'{place}' of the job is {found!r}, and has not this run's own mark '{own}' (contract.probe): what "
+                f"begins with '{prefix}' may be a user's, too, and every user would count as a probe"
+            )
+        return f"'{place}' begins with '{prefix}', and has this run's own mark"
 
     def again(self) -> str:
         self._needs_job()
@@ -111,6 +118,14 @@ class Conversation:
     def invalid(self) -> str:
         submit = self.contract.submit
         answer = self._submitted(filled_body(submit.invalid, self.said))
+        made = id_at(answer.body, submit.job_id)
+        if made and self.behind is not None and (item := self.behind.item(made)):
+            found = item.get(self.contract.probe.arrives_in)
+            bears = isinstance(found, str) and found.startswith(self.contract.probe.prefix)
+            raise Failed(
+                f"{_said(answer)}: a job was made of the body that must be refused (contract.submit.invalid)"
+                + ("" if bears else f"; it bears no mark, so that job {made} counts as a user")
+            )
         return str(_expect(answer, submit.refused, "contract.submit.refused").status)
 
     def poll(self) -> str:
@@ -191,8 +206,11 @@ class Conversation:
             if answer.status != 200:
                 raise Failed(f"{_said(answer)}, expects 200")
         else:
-            path = filled(result.path, {"job_id": self.job_id})
-            answer = self.send("GET", self.url + path, self._headers(self.contract.status.headers), None)
+            path = filled(result.path, {"job_id": quote(self.job_id, safe="")})
+            headers = self._headers(self.contract.status.headers, self.job_id)
+            answer = self.send("GET", self.url + path, headers, None)
+        if answer.status == 200 and answer.body is None:
+            raise Failed(f"{_said(answer)}: the document is no JSON (contract.result)")
         return answer.body if answer.status == 200 else None
 
     def unknown(self) -> str:
@@ -238,11 +256,12 @@ def _expect(answer: Answer, wanted: Answers, key: str) -> Answer:
 
 
 def _id(answer: Answer, path: str) -> str:
-    found = at(answer.body, path)
-    if not isinstance(found, str | int) or isinstance(found, bool) or found == "":
+    found = id_at(answer.body, path)
+    if not found:
         raise Failed(f"{_said(answer)}: no job id at '{path}' (contract.submit.job_id)")
-    return str(found)
+    return found
 
 
 def _said(answer: Answer) -> str:
-    return f"{answer.status} {json.dumps(answer.body)[:200]}"
+    """An answer in words; one that is no JSON as it came."""
+    return f"{answer.status} {json.dumps(answer.text if answer.body is None else answer.body)[:200]}"

@@ -14,10 +14,13 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; `body` is its JSON object, or `{"text": ...}`."""
+    """An HTTP answer."""
 
     status: int
-    body: dict[str, Any]
+    body: Any
+    """What its JSON says; None: it is no JSON."""
+    text: str = ""
+    """Its beginning as it came, where it is no JSON."""
 
 
 Send = Callable[[str, str, Mapping[str, str], object | None], Answer]
@@ -29,9 +32,11 @@ _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def over_http(method: str, url: str, headers: Mapping[str, str], body: object | None) -> Answer:
-    """Sends a request with a JSON body, or none."""
+    """Sends a request with a JSON body, or none; headers without a `Content-Type` do not take it from the body."""
     data = None if body is None else json.dumps(body).encode()
-    return _open(urllib.request.Request(url, data, dict(headers), method=method))  # noqa: S310
+    named = data is None or any(name.lower() == "content-type" for name in headers)
+    kind = {} if named else {"Content-Type": "application/json"}
+    return _open(urllib.request.Request(url, data, {**kind, **headers}, method=method))  # noqa: S310
 
 
 def _open(request: urllib.request.Request) -> Answer:
@@ -39,15 +44,14 @@ def _open(request: urllib.request.Request) -> Answer:
     opener = _LOOPBACK if request.host.split(":")[0] in ("127.0.0.1", "localhost") else _OPENER
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as response:
-            return Answer(response.status, _object(response.read()))
+            return _answer(response.status, response.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, _object(error.read()))
+            return _answer(error.code, error.read())
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def _answer(status: int, raw: bytes) -> Answer:
     try:
-        loaded = json.loads(raw)
-    except ValueError:
-        loaded = None
-    return loaded if isinstance(loaded, dict) else {"text": raw.decode(errors="replace")[:200]}
+        return Answer(status, json.loads(raw))
+    except (ValueError, RecursionError):  # so deep that nobody reads it
+        return Answer(status, None, raw[:1000].decode(errors="replace")[:200])

@@ -30,6 +30,8 @@ from runbook_lib.params.service import Routes
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PARENT = "RUNBOOK_PARENT"
 """As in `locustfile.py`, which is never imported here; a test holds them together."""
+GIVEN = "RUNBOOK_LOAD_PLAN"
+"""As in `locustfile.py`, too."""
 PLACE = "@@%s@@"
 """As in `locustfile.py`, too."""
 PROGRAM = (sys.executable, "-m", "locust")
@@ -80,18 +82,17 @@ class Loaded:
     """locust's own report: HTML, secrets taken out; empty where it made none."""
 
 
-def arguments(plan: LoadPlan, host: str, folder: Path, what: Mapping[str, Any]) -> list[str]:
-    """locust's command line (after the program).
+def arguments(plan: LoadPlan, host: str, folder: Path) -> list[str]:
+    """locust's command line (after the program); nothing of the contract, whose headers may be secrets.
 
     Args:
         folder: where its report goes: `load.html`.
-        what: the plan of `locustfile.py`; a master hands it on to its workers.
     """
     given = [
         *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--only-summary", "--loglevel", "WARNING"),
         *("--html", str(folder / "load.html")),
         *("--users", str(plan.users), "--spawn-rate", f"{plan.spawn_per_s:g}", "--run-time", f"{plan.max_s:g}s"),
-        *("--exit-code-on-error", "0", "--runbook-plan", json.dumps(what)),
+        *("--exit-code-on-error", "0"),
     ]
     if plan.expect_workers:
         given += ["--master", "--expect-workers", str(plan.expect_workers)]
@@ -137,8 +138,8 @@ def run_load(
             **spoken(contract or Contract(), routes, probe),
         }
         began = time.time()
-        argv = [*PROGRAM, *arguments(plan, host.rstrip("/"), folder, what)]
-        tail = _run(argv, plan.max_s + _MARGIN_S, out)
+        argv = [*PROGRAM, *arguments(plan, host.rstrip("/"), folder)]
+        tail = _run(argv, plan.max_s + _MARGIN_S, out, what)
         seconds = time.time() - began
         try:
             found = json.loads((folder / "met.json").read_text(encoding="utf-8"))
@@ -174,7 +175,9 @@ def spoken(contract: Contract, routes: Routes, probe: str) -> dict[str, Any]:
         "told": status.told(),
         "told_by": status.told_by,
         "link": parts(result.link),
-        "result": result.path if result.fetched == "route" else "",
+        "result": request("GET", JOB_IN_PATH.sub(PLACE % "job_id", result.path), status.headers)
+        if result.fetched == "route"
+        else None,
         "named": bool(result.job_id),
     }
 
@@ -184,7 +187,8 @@ def without_secrets(report: str) -> str:
     return _DATA.sub(lambda line: redact_text(line[0]), report)
 
 
-def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> list[str]:
+def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None, what: Mapping[str, Any]) -> list[str]:
+    """Runs locust with the plan of `locustfile.py` in its environment: a command line is seen by everybody."""
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -192,7 +196,7 @@ def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None) -> 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={**os.environ, PARENT: str(os.getpid())},
+        env={**os.environ, PARENT: str(os.getpid()), GIVEN: json.dumps(what)},
     )
     timer = threading.Timer(limit_s, process.kill)
     timer.start()

@@ -13,6 +13,7 @@ import time
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gevent  # type: ignore[import-untyped]
 import gevent.pool  # type: ignore[import-untyped]
@@ -26,6 +27,8 @@ UNSENT: list[dict[str, Any]] = []
 ENVIRONMENT: list[Any] = []
 PARENT = "RUNBOOK_PARENT"
 """Environment variable with the process that began the test, where that is to be watched."""
+GIVEN = "RUNBOOK_LOAD_PLAN"
+"""Environment variable with the plan: its headers may be secrets, and a command line is seen by everybody."""
 SUBMIT = "POST submit"
 """What the statistics call a submission, whatever its method."""
 PLACE = "@@%s@@"
@@ -69,18 +72,18 @@ class Applicant(FastHttpUser):
             if id is None:
                 raise LookupError("accepted, without a job id")
             met["job_id"] = str(id)
-        link = self._poll(given, met)
-        if link:
+        report = self._poll(given, met)
+        if report:
             # The link is a secret for an hour: neither its name in the statistics nor a failure says anything of it.
-            with self.client.get(link, name="GET report", catch_response=True) as got:
+            with self.client.request(**report, name="GET report", catch_response=True) as got:
                 met["downloaded"] = got.status_code == 200 and (not given["named"] or met["job_id"] in (got.text or ""))
                 if not met["downloaded"]:
                     got.failure(f"{got.status_code}, expects 200 and this job's report")
 
-    def _poll(self, given: dict[str, Any], met: dict[str, Any]) -> str:
-        """The link to the report; empty if there is none."""
+    def _poll(self, given: dict[str, Any], met: dict[str, Any]) -> dict[str, Any]:
+        """The request for the report; empty if there is none."""
         ask = filled(given["status"], met["job_id"])
-        route = given["result"].replace("{job_id}", met["job_id"])
+        route = filled(given["result"], met["job_id"]) if given["result"] else {}
         for _ in range(given["max_polls"]):
             gevent.sleep(given["poll_s"])
             met["polls"] += 1
@@ -91,21 +94,22 @@ class Applicant(FastHttpUser):
                     answer.success()
                     if given["told_by"] == "result" and route and self._there(route):
                         met["outcome"] = OUTCOMES["completed"]
-                        return str(route)
+                        return route
                     continue
                 met["poll_status"] = answer.status_code
                 if state not in OUTCOMES:
                     answer.failure(f"{answer.status_code}, expects {given['told']}")
-                    return ""
+                    return {}
                 answer.success()
                 met["outcome"] = OUTCOMES[state]
-                return str(route or at(body, given["link"]) or "") if state == "completed" else ""
+                link = str(at(body, given["link"]) or "")
+                return (route or (link and {"method": "GET", "url": link}) or {}) if state == "completed" else {}
         met["outcome"] = "gave up"
-        return ""
+        return {}
 
-    def _there(self, route: str) -> bool:
+    def _there(self, route: dict[str, Any]) -> bool:
         """Whether the result's route has it; that it has not yet is no failure."""
-        with self.client.get(route, name="GET result", catch_response=True) as answer:
+        with self.client.request(**route, name="GET result", catch_response=True) as answer:
             answer.success()
             return bool(answer.status_code == 200)
 
@@ -113,7 +117,7 @@ class Applicant(FastHttpUser):
 def filled(request: dict[str, Any], job_id: str = "") -> dict[str, Any]:
     """A request of the plan, with a new UUID, the time and the job's id in their places."""
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-    text = json.dumps(request)
+    text = json.dumps({**request, "url": request["url"].replace(PLACE % "job_id", quote(job_id, safe=""))})
     for name, value in (("uuid", str(uuid.uuid4())), ("now", now), ("job_id", job_id)):
         text = text.replace(PLACE % name, json.dumps(value)[1:-1])
     return dict(json.loads(text))
@@ -123,7 +127,7 @@ def body_of(answer: Any) -> Any:
     """The JSON body of an answer; None: it has none."""
     try:
         return json.loads(answer.text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -142,7 +146,8 @@ def fits(code: int, body: Any, wanted: dict[str, Any]) -> bool:
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def arguments(parser: Any, **_: Any) -> None:
     """The plan as an argument of our own: a master hands it on to its workers."""
-    parser.add_argument("--runbook-plan", default="{}", include_in_web_ui=False, help="the load test's plan, as JSON")
+    said = "the load test's plan, as JSON"
+    parser.add_argument("--runbook-plan", env_var=GIVEN, default="{}", include_in_web_ui=False, help=said)
 
 
 def plan(environment: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 
 from runbook_lib.act.requests.conversation import Behind, Conversation, Failed
 from runbook_lib.act.requests.http_call import Send
@@ -87,6 +88,6 @@ def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
         ok, detail = False, str(failure)
     except AwsError as error:
         ok, detail = False, str(error)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, HTTPException, RecursionError) as error:
         ok, detail = False, f"{type(error).__name__}: {error}"
     return SmokeStep(name, ok, detail, time.monotonic() - begun, id)

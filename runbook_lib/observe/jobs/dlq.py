@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import Field
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.json_body import at
+from runbook_lib.base.json_body import id_at
 from runbook_lib.base.tagged import plain
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.jobs.logs import redact
@@ -148,10 +148,9 @@ def job_of(body: str, path: str) -> str | None:
     service.
     """
     try:
-        id = at(json.loads(body), path)
+        return id_at(json.loads(body), path) or None
     except (ValueError, RecursionError):
         return None
-    return id if isinstance(id, str) else None
 
 
 def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str]:

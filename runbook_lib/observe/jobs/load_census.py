@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,9 +10,10 @@ from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.tagged import plain
 from runbook_lib.base.waiting import steady, until
+from runbook_lib.base.window import parse
 from runbook_lib.judge.planning.load import Job
 from runbook_lib.observe.resources import live
-from runbook_lib.params.item import is_probe, own, result_key
+from runbook_lib.params.item import PROBE, is_probe, own, result_key
 from runbook_lib.params.load import Params
 
 PAGE = 100
@@ -23,8 +23,11 @@ EMPTY_LOOKS = 2
 """After this many looks at an empty queue nothing more is waited for."""
 
 
-def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
+def census(aws: Aws, params: Params, ids: Sequence[str], mark: str = "") -> dict[str, Job]:
     """The jobs by id; one that the table does not know is left out.
+
+    Args:
+        mark: the run's own, without which no job of it is taken for a probe.
 
     Raises:
         AwsError: AWS refused, did not answer, or kept on leaving keys unprocessed.
@@ -41,7 +44,7 @@ def census(aws: Aws, params: Params, ids: Sequence[str]) -> dict[str, Job]:
             started=_instant(one, "started_at"),
             completed=_instant(one, "completed_at"),
             stored=stored.get(keys[id]),
-            probe=is_probe(one),
+            probe=is_probe(one) and mark in one["source"].removeprefix(PROBE),
         )
         for id, one in items.items()
     }
@@ -54,6 +57,7 @@ def settled(
     *,
     limit_s: float,
     poll_s: float,
+    mark: str = "",
     out: Callable[[str], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
@@ -65,6 +69,7 @@ def settled(
     Args:
         limit_s: seconds to wait, at most.
         poll_s: seconds between two looks.
+        mark: as for `census`.
 
     Raises:
         AwsError: AWS refused or did not answer.
@@ -72,7 +77,7 @@ def settled(
     empty = 0
 
     def look() -> dict[str, Job]:
-        jobs = census(aws, params, ids)
+        jobs = census(aws, params, ids, mark)
         if out is not None:
             out(f"{sum(job.finished for job in jobs.values())} of {len(ids)} jobs finished")
         return jobs
@@ -112,7 +117,8 @@ def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
         if len(names) != 1:
             raise AwsError(f"there are {len(names)} buckets '{prefix}…', expects exactly one")
         wanted, found = set(keys), dict[str, float]()
-        for folder in {key.rpartition("/")[0] + "/" for key in keys if "/" in key}:
+        # A key without a folder lies at the top: a prefix of nothing lists it, and all others.
+        for folder in {"".join(key.rpartition("/")[:2]) for key in keys}:
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=names[0], Prefix=folder):
                 there = (item for item in page.get("Contents", []) if item["Key"] in wanted)
                 found |= {item["Key"]: item["LastModified"].timestamp() for item in there}
@@ -120,5 +126,8 @@ def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
 
 
 def _instant(item: dict[str, Any], name: str) -> float | None:
-    text = str(item.get(name, ""))
-    return dt.datetime.fromisoformat(text).timestamp() if text else None
+    """Epoch seconds; None: it says no time, or one that nobody can read."""
+    try:
+        return parse(str(item.get(name, ""))).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -152,6 +152,7 @@ class Staging(Phase):
             ids,
             limit_s=max(LEAST_WAIT_S, about * params.time_scale),
             poll_s=max(LEAST_POLL_S, service.poll_every_s * params.time_scale),
+            mark=self._mark,
             out=live,
         )
         drain = judged.drain(jobs, service.workers)
@@ -173,10 +174,14 @@ class Staging(Phase):
             ),
         ]
 
+    @property
+    def _mark(self) -> str:
+        return f"load-{self.run.run_id}"
+
     def _sent(self, live: Any) -> Loaded:
         """The load itself: a change like every other, written down before it is made."""
         plan, service, run = self.plan_of_load, self.params.service, self.run
-        url, probe, kept = stage_url(run.aws, run.params), f"load-{run.run_id}", list[Loaded]()
+        url, probe, kept = stage_url(run.aws, run.params), self._mark, list[Loaded]()
 
         def act() -> None:
             kept.append(

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -53,11 +54,11 @@ def option(argv: list[str], name: str) -> str | None:
     ],
 )
 def test_the_command_line(change: dict[str, Any], expected: dict[str, str | None], tmp_path: Path) -> None:
-    argv = arguments(PLAN.model_copy(update=change), "http://api", tmp_path, {"probe": "p"})
+    argv = arguments(PLAN.model_copy(update=change), "http://api", tmp_path)
     assert {name: option(argv, name) for name in expected} == expected
     assert ("--master" in argv) is ("expect_workers" in change)
     assert {"--headless", "--host", "http://api"} <= set(argv)
-    assert json.loads(option(argv, "--runbook-plan") or "") == {"probe": "p"}
+    assert "--runbook-plan" not in argv, "its headers may be secrets, and a command line is seen by everybody"
 
 
 def test_the_delivered_load_is_what_the_requirement_asks_for() -> None:
@@ -207,7 +208,8 @@ def test_it_ends_with_a_run_that_is_killed(processes: int) -> None:
 
 
 def test_the_users_know_their_parent_by_the_same_name() -> None:
-    assert f'PARENT = "{load.PARENT}"' in load.LOCUSTFILE.read_text(encoding="utf-8")
+    text = load.LOCUSTFILE.read_text(encoding="utf-8")
+    assert f'PARENT = "{load.PARENT}"' in text and f'GIVEN = "{load.GIVEN}"' in text
 
 
 def of_locustfile(*names: str) -> dict[str, Any]:
@@ -220,7 +222,7 @@ def of_locustfile(*names: str) -> dict[str, Any]:
         or (isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and one.targets[0].id in names)
     ]
     assert len(named) == len(names)
-    found: dict[str, Any] = {"json": json, "time": time, "uuid": uuid, "Any": Any}
+    found: dict[str, Any] = {"json": json, "time": time, "uuid": uuid, "Any": Any, "quote": quote}
     exec(compile(ast.Module(named, []), "locustfile", "exec"), found)
     return found
 
@@ -243,14 +245,28 @@ def test_the_users_understand_any_contract_as_the_runbook_does(contract: Contrac
     sent, again = theirs["filled"](given_to["submit"]), theirs["filled"](given_to["submit"])
     assert "@@" not in json.dumps(sent) and "{" not in "".join(text for _, text in texts(sent))
     assert (sent == again) == ("{uuid}" not in json.dumps(contract.submit.valid))
-    assert theirs["filled"](given_to["status"], "j")["url"] == ROUTES.status_of("j")
+    assert theirs["filled"](given_to["status"], "j k/ü")["url"] == ROUTES.status_of("j k/ü")
+
+
+def test_the_users_fetch_a_result_as_the_smoke_test_does() -> None:
+    told = {
+        "status": {"headers": {"X-Api-Key": "k", "X-Job": "{job_id}"}},
+        "result": {"fetched": "route", "path": "/doc/{job_id}"},
+        "probe": {"headers": {"X-Mark": "{probe}"}},
+    }
+    spoken = load.spoken(Contract.model_validate(told), ROUTES, "p")
+    assert of_locustfile("PLACE", "filled")["filled"](spoken["result"], "a b") == {
+        "method": "GET",
+        "url": "/doc/a%20b",
+        "headers": {"X-Api-Key": "k", "X-Job": "a b", "X-Mark": "p"},
+    }
 
 
 def test_two_load_tests_on_one_machine_do_not_take_each_others_workers(tmp_path: Path) -> None:
     plan = PLAN.model_copy(update={"processes": 2})
     ports = set()
     for _ in range(5):
-        argv = arguments(plan, "http://api", tmp_path, {"probe": "p"})
+        argv = arguments(plan, "http://api", tmp_path)
         listens, asked = argv[argv.index("--master-bind-port") + 1], argv[argv.index("--master-port") + 1]
         assert listens == asked
         ports.add(listens)

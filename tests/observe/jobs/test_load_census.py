@@ -104,6 +104,26 @@ def test_what_is_not_there_is_not_made_up(params: Params) -> None:
     assert jobs["c"].completed is None and not jobs["c"].finished
 
 
+def test_a_time_that_is_none_is_no_time(params: Params) -> None:
+    aws: Any = FakeAws(["a"])
+    aws.items["a"] |= {"started_at": {"NULL": True}, "completed_at": {"S": "1764000000.5"}}
+    one = census(aws, params, ["a"])["a"]
+    assert (one.created, one.started, one.completed) == (AT.timestamp(), None, None)
+
+
+def test_a_result_without_a_folder_is_found(params: Params) -> None:
+    aws: Any = FakeAws(["a"])
+    aws.items["a"]["result_key"], aws.stored = {"S": "a.json"}, {"a.json"}
+    assert census(aws, params, ["a"])["a"].stored and aws.listed == [""]
+
+
+@pytest.mark.parametrize(("source", "probe"), [("probe:load-1", True), ("probe:load-2", False), ("probe:", False)])
+def test_a_mark_is_the_runs_own(params: Params, source: str, probe: bool) -> None:
+    aws: Any = FakeAws(["a"])
+    aws.items["a"]["source"] = {"S": source}
+    assert census(aws, params, ["a"], "load-1")["a"].probe == probe
+
+
 def test_keys_left_unprocessed_are_asked_for_again(params: Params) -> None:
     ids = [f"job-{n}" for n in range(8)]
     aws: Any = FakeAws(ids)
