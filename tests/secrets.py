@@ -34,6 +34,7 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "chat": TOKEN.map(lambda x: (f"xo{'xb'}-{x}", x)),
     "webhook": TOKEN.map(lambda x: (f"https://hooks.sla{'ck.com'}/services/T0/B0/{x}", x)),
     "pager": HEX.map(lambda x: (f'"routing_{"key"}": "{x}"', x)),
+    "gateway": HEX.map(lambda x: (f"x-functions-{'key'}: {x}", x)),
     "pager url": HEX.map(lambda x: (f"https://events.pager{'duty.com'}/integration/{x}/enqueue", x)),
     "password in url": TOKEN.map(lambda x: (f"postgres://user:{x}@host/db", x)),
     "password": TOKEN.map(lambda x: (f"DB_PASS{'WORD'}={x}", x)),

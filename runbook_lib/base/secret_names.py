@@ -17,7 +17,7 @@ SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
 _SURE = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
     rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key|string|value)|client{_S}secret"
-    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy)"
+    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription)"
     rf"{_S}keys?|webhook{_S}urls?"
 )
 _LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
