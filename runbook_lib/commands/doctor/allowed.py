@@ -18,10 +18,12 @@ from runbook_lib.base.template import filled
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
 from runbook_lib.params.load import Params
-from runbook_lib.params.permissions import Grant, permissions, values
+from runbook_lib.params.permissions import Grant, Role, permissions, values
 
 _DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "AllAccessDisabled")
 _THREADS = 8
+BESIDE: dict[Role, tuple[Role, ...]] = {"operator": ("read-only",)}
+"""Roles that stand beside another one, and are looked at with it (docs/permissions.md)."""
 _MOST = 3
 """So many actions are named in a line; the policy names all."""
 
@@ -32,19 +34,27 @@ class _Unasked(Exception):
 
 def permitted(ground: Ground) -> Iterator[Found]:
     """Whether the caller may do what the role needs."""
-    grants = permissions().of(ground.role, ground.known)
+    grants = [grant for role in (*BESIDE.get(ground.role, ()), ground.role) for grant in _of(ground, role)]
+    if not grants:
+        yield note(f"'{ground.role}' has nothing to do for this service: no signing key, no witness")
+        return
     arn = ground.who.arn
     if arn.endswith(":root"):
         yield note("the account's root user may do everything", f"sign in by a role: {_policies(ground)}")
         return
+    untried = set[str]()
     try:
         denied, how = list(_simulated(ground, grants, principal(ground))), "IAM says so"
     except (_Unasked, AwsError) as error:
-        tried = {call for grant in grants for call in grant.calls if call in permissions().dry}
-        untried = {call for grant in grants for call in grant.calls} - tried
-        denied = list(_tried(ground, tried))
-        how = f"{words.count(len(tried), 'call')} made, {len(untried)} not tried; IAM was not to be asked: {error}"
-    yield from _lines(ground, grants, denied, how)
+        calls = {call for grant in grants for call in grant.calls}
+        denied, answered = _tried(ground, {call for call in calls if call in permissions().dry})
+        untried = calls - answered
+        how = f"{words.count(len(answered), 'call')} made, {len(untried)} not tried; IAM was not to be asked: {error}"
+    yield from _lines(ground, grants, denied, how, whole=not untried)
+
+
+def _of(ground: Ground, role: Role) -> list[Grant]:
+    return permissions().of(role, ground.known)
 
 
 def principal(ground: Ground) -> str:
@@ -92,19 +102,27 @@ def _simulated(ground: Ground, grants: Iterable[Grant], who: str) -> Iterator[tu
                         yield one["EvalActionName"], part.get("EvalResourceName", "*")
 
 
-def _tried(ground: Ground, calls: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Action and resource of each harmless question that was refused. What does not exist is no refusal."""
+def _tried(ground: Ground, calls: Iterable[str]) -> tuple[list[tuple[str, str]], set[str]]:
+    """Action and resource of each harmless question that was refused, and the calls that AWS answered at all.
+
+    What does not exist is no refusal.
+    """
+    denied, answered = [], set()
     given = {name: found[0] for name, found in values(ground.known).items() if found}
     clients = {call: ground.clients.client(call.partition(".")[0]) for call in sorted(calls)}
     with ThreadPoolExecutor(_THREADS) as pool:
         for call, refused in zip(
             clients, pool.map(lambda one: _refused(clients[one], one, given), clients), strict=True
         ):
+            if refused is not None:
+                answered.add(call)
             if refused:
-                yield permissions().action(call), refused
+                denied.append((permissions().action(call), refused))
+    return denied, answered
 
 
-def _refused(client: Any, call: str, given: Mapping[str, str]) -> str:
+def _refused(client: Any, call: str, given: Mapping[str, str]) -> str | None:
+    """The resource that a question was refused for; empty: it was allowed; None: AWS could not be asked."""
     request = {key: _value(said, given) for key, said in permissions().dry[call].items()}
     try:
         with aws_errors(call):
@@ -114,7 +132,7 @@ def _refused(client: Any, call: str, given: Mapping[str, str]) -> str:
                 if error.response.get("Error", {}).get("Code", "").startswith(_DENIED):
                     return next((str(value) for value in request.values() if isinstance(value, str)), "*")
     except AwsError:
-        return ""  # it could not be asked, which is not a refusal
+        return None
     return ""
 
 
@@ -122,11 +140,20 @@ def _value(said: Any, given: Mapping[str, str]) -> Any:
     return filled(said, given) if isinstance(said, str) else said
 
 
-def _lines(ground: Ground, grants: list[Grant], denied: list[tuple[str, str]], how: str) -> Iterator[Found]:
+def _lines(
+    ground: Ground, grants: list[Grant], denied: list[tuple[str, str]], how: str, *, whole: bool
+) -> Iterator[Found]:
+    """What is denied; where nothing is, OK if every action was asked about (`whole`), else only that it is unknown."""
     known, params = permissions(), ground.known
     actions = {known.action(call) for grant in grants for call in grant.calls}
     if not denied:
-        yield ok(f"{words.count(len(actions), 'action')} of '{ground.role}' ({how})")
+        roles = " and ".join(f"'{role}'" for role in (*BESIDE.get(ground.role, ()), ground.role))
+        said = f"{words.count(len(actions), 'action')} of {roles}"
+        if whole:
+            yield ok(f"{said} ({how})")
+        else:
+            ask = "allow the caller iam:GetRole and iam:SimulatePrincipalPolicy; or"
+            yield note(f"of {said} none was denied, and not all are known ({how})", f"{ask} {_policies(ground)}")
         return
     by_why: dict[str, list[str]] = {}
     for action, resource in denied:

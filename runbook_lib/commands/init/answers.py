@@ -61,11 +61,11 @@ class Answers:
     traffic: dict[str, Said] = field(default_factory=dict)
     """Settings of `traffic` in service.yaml that were found."""
 
-    def add(self, kind: str, key: str, value: str) -> None:
+    def add(self, kind: str, key: str, value: str, source: str = "found") -> None:
         """Takes what was found, unless a person has said otherwise."""
         known: dict[str, Said] = getattr(self, kind)
         if key not in known:
-            known[key] = Said(value, "found")
+            known[key] = Said(value, source)
 
     def complete(self) -> None:
         """Guesses what is left by the service's name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,10 @@ from runbook_lib.commands.init.answers import ENVIRONMENTS, Answers, Said, by_en
 from runbook_lib.observe.asking import pages
 
 WORDS: dict[str, tuple[str, ...]] = {
-    "dlq": ("dlq", "dead"),
+    "dlq": ("dlq", "dead", "deadletter"),
     "queue": ("queue", "jobs", ""),
     "submit": ("submit", "create", "enqueue", "accept"),
-    "worker": ("worker", "consumer", "process"),
+    "worker": ("worker", "consumer", "process", "processor"),
     "status": ("status", "poll"),
     "sync": ("generator", "sync", "legacy"),
     "topic": ("alarm", "alert", ""),
@@ -26,7 +26,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "bucket_prefix": ("result", "report", "output", ""),
     "access_log": ("/aws/apigateway/", "access"),
 }
-"""What a resource's name has in it, the surest word first; an empty one takes whatever is left."""
+"""What a resource's name has in it, the surest word first; an empty one takes what is left, if it is the only one."""
+NOT: dict[str, tuple[str, ...]] = {
+    "queue": ("dlq", "dead", "deadletter", "drill"),
+    "sync": ("async", "submit", "dispatcher"),
+    "worker": ("preprocess", "preprocessor"),
+    "bucket_prefix": ("log", "logs"),
+}
+"""Words of a name that say that the resource is something else, whatever other word it has."""
 TYPES = {
     "dlq": "AWS::SQS::Queue",
     "queue": "AWS::SQS::Queue",
@@ -107,12 +114,39 @@ def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resourc
     # An access log is told by its name alone; other groups belong to functions.
     for key, type in TYPES.items():
         mine = [one for one in free if one.type == type]
-        taken = next((one for word in WORDS[key] for one in mine if word in f"{one.name} {one.logical}".lower()), None)
+        taken, source = _fitting(key, mine)
         if taken is None:
             continue
         free.remove(taken)
-        answers.add("names", key, _prefix(taken.name, env) if key == "bucket_prefix" else templated(taken.name, env))
+        value = _prefix(taken.name, env) if key == "bucket_prefix" else templated(taken.name, env)
+        answers.add("names", key, value, source)
     return [one for one in free if one.type != "AWS::Logs::LogGroup"]
+
+
+def _fitting(key: str, mine: list[Resource]) -> tuple[Resource | None, str]:
+    """The resource that fits a key best, and whether a word of its name says so (`found`) or nothing else is left."""
+    mine = [one for one in mine if not _has(one, NOT.get(key, ()))]
+    for word in filter(None, WORDS[key]):
+        for one in mine:
+            if (word in one.name) if word.startswith("/") else _has(one, (word,)):
+                return one, "found"
+    if "" in WORDS[key] and len(mine) == 1:
+        return mine[0], "guessed"
+    return None, ""
+
+
+def _has(one: Resource, words: Collection[str]) -> bool:
+    """Whether one of the words stands in a resource's name as a whole word, in singular or plural."""
+    return any(word in words or word.removesuffix("s") in words for word in parts(f"{one.name} {one.logical}"))
+
+
+def parts(name: str) -> list[str]:
+    """The words of a name, in small letters, by its dashes and capitals.
+
+    >>> parts("orders-async-dispatcher-prod"), parts("OrdersDLQ VPRStatusLambda")
+    (['orders', 'async', 'dispatcher', 'prod'], ['orders', 'dlq', 'vpr', 'status', 'lambda'])
+    """
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
 
 
 def _prefix(bucket: str, env: str) -> str:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from runbook_lib.base.aws import Identity
 from runbook_lib.commands.doctor import allowed
 from runbook_lib.commands.doctor.model import Findings, Found, Ground
 from runbook_lib.commands.doctor.probes import PROBES, doctor
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
-from runbook_lib.params.permissions import Role, permissions, policy
+from runbook_lib.params.permissions import ROLES, Role, permissions, policy
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
@@ -159,10 +160,62 @@ def test_of_a_session_the_role_is_asked_about_with_its_path() -> None:
     assert found.state == "OK", found
     assert {one["PolicySourceArn"] for one in asked} == {"arn:aws:iam::000000000103:role/teams/ours"}
     known = permissions()
-    wanted = {known.action(call) for grant in known.of("operator", here.known) for call in grant.calls}
+    roles: tuple[Role, ...] = ("read-only", "operator")
+    grants = [grant for role in roles for grant in known.of(role, here.known)]
+    wanted = {known.action(call) for grant in grants for call in grant.calls}
     assert {action for one in asked for action in one["ActionNames"]} == wanted
     (context,) = [one["ContextEntries"] for one in asked if one["ContextEntries"]]
     assert context[0]["ContextKeyName"] == "lambda:FunctionArn"
+
+
+class Refusing:
+    """AWS that refuses these calls (all: None), and answers the others as if there were nothing."""
+
+    def __init__(self, refused: set[str] | None, *, silent: bool = False) -> None:
+        self.refused, self.silent, self.service = refused, silent, ""
+
+    def client(self, service: str) -> Any:
+        made = Refusing(self.refused, silent=self.silent)
+        made.service = service
+        return made
+
+    def get_role(self, **_: Any) -> Any:
+        raise self._denied("GetRole")
+
+    def get_paginator(self, _: str) -> Any:
+        raise self._denied("SimulatePrincipalPolicy")
+
+    def _make_api_call(self, name: str, _: Any) -> Any:
+        if self.silent:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+        if self.refused is None or f"{self.service}.{name}" in self.refused:
+            raise self._denied(name)
+        return {}
+
+    @staticmethod
+    def _denied(name: str) -> ClientError:
+        return ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, name)
+
+
+def permitted(role: Role, aws: Refusing) -> list[Found]:
+    here = ground("arn:aws:sts::000000000103:assumed-role/ours/me")
+    here.role, here.aws = role, aws  # type: ignore[assignment]
+    return list(allowed.permitted(here))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_was_not_asked_is_never_ok(role: Role) -> None:
+    for aws in (Refusing(set()), Refusing(set(), silent=True), Refusing(None)):
+        assert "OK" not in states(permitted(role, aws)), role
+
+
+def test_who_may_do_nothing_is_told_so_as_an_operator_too() -> None:
+    assert states(permitted("operator", Refusing(None))) == {"WRONG"}
+
+
+def test_what_could_not_be_asked_counts_as_not_tried() -> None:
+    (found,) = permitted("read-only", Refusing(set(), silent=True))
+    assert found.state == "NOTE" and "(0 calls made, " in found.said
 
 
 def test_a_caller_that_is_neither_role_nor_user_is_said() -> None:

@@ -48,7 +48,9 @@ def test_there_is_no_such_stack(aws: Aws) -> None:
 
 def assigned(*found: tuple[str, str]) -> tuple[dict[str, str], list[str]]:
     answers: Any = SimpleNamespace(names={})
-    answers.add = lambda _, key, value: answers.names.update({key: value})
+    answers.add = lambda _, key, value, source: answers.names.update(
+        {key: value if source == "found" else f"? {value}"}
+    )
     left = _assigned(answers, [Resource(f"AWS::{type}", "", name) for type, name in found], "qa")
     return answers.names, [one.physical for one in left]
 
@@ -56,7 +58,33 @@ def assigned(*found: tuple[str, str]) -> tuple[dict[str, str], list[str]]:
 def test_a_dead_letter_queue_is_not_the_queue_whatever_comes_first() -> None:
     queues = (("SQS::Queue", "https://sqs/1/orders-dead-letters"), ("SQS::Queue", "https://sqs/1/orders-work"))
     for order in (queues, queues[::-1]):
-        assert assigned(*order)[0] == {"dlq": "orders-dead-letters", "queue": "orders-work"}
+        assert assigned(*order)[0] == {"dlq": "orders-dead-letters", "queue": "? orders-work"}
+
+
+@pytest.mark.parametrize(
+    ("type", "key", "name"),
+    [
+        ("Lambda::Function", "sync", "orders-async-dispatcher-prod"),
+        ("Lambda::Function", "sync", "OrdersAsyncSubmit"),
+        ("Lambda::Function", "sync", "orders-resync-prod"),
+        ("Lambda::Function", "worker", "orders-preprocess-prod"),
+        ("S3::Bucket", "bucket_prefix", "orders-access-logs"),
+        ("S3::Bucket", "bucket_prefix", "orders-report-logs"),
+    ],
+)
+def test_a_word_inside_another_word_says_nothing(type: str, key: str, name: str) -> None:
+    names, left = assigned((type, name))
+    assert key not in names and left in ([], [name])
+
+
+@pytest.mark.parametrize("name", ["orders-sync-prod", "OrdersSyncFunction", "orders_legacy", "orders-report-generator"])
+def test_a_whole_word_says_which_it_is(name: str) -> None:
+    assert assigned(("Lambda::Function", name))[0] == {"sync": name}
+
+
+def test_of_two_that_no_word_tells_apart_none_is_taken() -> None:
+    queues = [("SQS::Queue", f"https://sqs/1/{name}") for name in ("orders-created-dlq", "mails", "orders-created")]
+    assert assigned(*queues) == ({"dlq": "orders-created-dlq"}, [address for _, address in queues[1:]])
 
 
 def test_what_is_none_of_them_is_left_and_a_function_is_never_guessed() -> None:
@@ -66,7 +94,7 @@ def test_what_is_none_of_them_is_left_and_a_function_is_never_guessed() -> None:
         ("DynamoDB::Table", "orders"),
         ("IAM::Role", "any"),
     )
-    assert found == ({"worker": "OrdersConsumer", "table": "orders"}, ["Thumbnails"])
+    assert found == ({"worker": "OrdersConsumer", "table": "? orders"}, ["Thumbnails"])
 
 
 @pytest.mark.parametrize(
