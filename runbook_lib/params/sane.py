@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import fault
-from runbook_lib.params import bounds, cloudwatch_names, sane_gates, sane_steps
+from runbook_lib.params import aws_names, bounds, cloudwatch_names, sane_gates, sane_steps
 from runbook_lib.params.bounds import Said
 from runbook_lib.params.cross_check import placed
 from runbook_lib.params.measures import Measure, metric_id
@@ -44,6 +44,7 @@ def check(params: Params) -> None:
     found = (
         ("service", bounds.check(service)),
         ("gates", bounds.check(policy)),
+        ("service", aws_names.check(params)),
         ("service", _service(params)),
         ("gates", _gates(params)),
     )
@@ -176,6 +177,8 @@ def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
     if limit is not None and alarm.op[0] != limit.op[0]:
         wanted = f"gate '{alarm.gate}' is past its alert limit at {limit}; expects '{limit.op[0]}' or '{limit.op[0]}='"
         yield "op", f"'{alarm.op}'", wanted
+    if wild := set("*?") & set(alarm.name):
+        yield "name", shown(alarm.name), f"'{min(wild)}' stands for any name in a policy; expects a name without it"
     if alarm.period_s not in (10, 20, 30) and alarm.period_s % 60:
         yield "period_s", alarm.period_s, "CloudWatch takes 10, 20, 30 and multiples of 60"
     if alarm.expression is None:

@@ -44,6 +44,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("gates", ("alarms", "worker_errors", "expression"), "100 * errrs / invocations", "'errrs' is none of its metrics"),
     ("gates", ("alarms", "worker_errors", "expression"), "100 * errors /", "no arithmetic of the metrics"),
     ("gates", ("alarms", "dlq", "period_s"), 61, "multiples of 60"),
+    ("gates", ("alarms", "dlq", "name"), "*", "stands for any name in a policy"),
     ("service", ("api", "routes", "submit"), "api/vpr-async", "begins with /"),
     ("service", ("api", "routes", "submit"), "/api/vpr-async/ ", "begins with /"),
     ("service", ("api", "access_log_fields"), {"status": ""}, "the key of a JSON line"),

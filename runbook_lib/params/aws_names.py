@@ -1,0 +1,49 @@
+"""What AWS takes as the name of a resource: a wildcard or a quote in one would widen or break the policies made from it.
+
+Lambda API Reference, CreateFunction (`FunctionName`); SQS, CreateQueue (`QueueName`); DynamoDB, CreateTable
+(`TableName`, `IndexName`); SNS, CreateTopic (`Name`); S3 User Guide, "General purpose bucket naming rules";
+CloudFormation, CreateStack (`StackName`); CloudWatch Logs, CreateLogGroup (`logGroupName`); Systems Manager,
+PutParameter (`Name`). The name of a REST API is free text, and stands in no policy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runbook_lib.params.bounds import Said
+from runbook_lib.params.sentence import shown
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+_FUNCTION = (r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - and _")
+_QUEUE = (r"(?=.{1,80}$)[A-Za-z0-9_-]+(\.fifo)?", "1 to 80 letters, digits, - and _")
+_TABLE = (r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, - _ and .")
+GRAMMAR: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("submit", "worker", "status", "sync"), _FUNCTION),
+    **dict.fromkeys(("queue", "dlq", "drill_queue"), _QUEUE),
+    **dict.fromkeys(("table", "gsi"), _TABLE),
+    "topic": (r"(?=.{1,256}$)[A-Za-z0-9_-]+(\.fifo)?", "1 to 256 letters, digits, - and _"),
+    "bucket_prefix": (r"[a-z0-9][a-z0-9.-]{0,62}", "1 to 63 small letters, digits, - and ."),
+    "stack": (r"[A-Za-z][A-Za-z0-9-]{0,127}", "a letter, then up to 127 letters, digits and -"),
+    "access_log": (r"[A-Za-z0-9._/#-]{1,512}", "1 to 512 letters, digits and . - _ / #"),
+    "api_id": (r"[A-Za-z0-9-]+", "letters, digits and -"),
+}
+"""By resource of `names`: the pattern of its name, and the same in words."""
+_PARAMETER = (r"[A-Za-z0-9_./-]{1,1011}", "1 to 1011 letters, digits and _ . - /")
+
+
+def check(params: Params) -> Iterator[Said]:
+    """Names of service.yaml that AWS has no resource by, in the environment of the parameters."""
+    service = params.service
+    for key, (pattern, words) in GRAMMAR.items():
+        name = service.name(key, params.env)
+        if name is not None and not re.fullmatch(pattern, name):
+            yield f"names.{key}", shown(name), f"AWS has none of this name; expects {words}"
+    pattern, words = _PARAMETER
+    for key in ("pagerduty_ssm", "webhook_ssm"):
+        said = getattr(service.notify, key)
+        if said and not re.fullmatch(pattern, said):
+            yield f"notify.{key}", shown(said), f"no parameter has this name; expects {words}"
