@@ -71,7 +71,7 @@ bench-healthy: $(STAMP) ## 300 soaks of a service that is well, and docs/healthy
 	@$(BIN)/python tests/benchmarks/bench_healthy.py --write
 
 policies: $(STAMP) ## Write iam/ anew, from the calls that the runbook makes
-	@$(BIN)/runbook policies --env prod --write iam
+	@$(BIN)/runbook policies --env prod --write iam --replace
 
 lock: ## Renew requirements.lock from pyproject.toml
 	@uv pip compile -q --generate-hashes --no-emit-index-url --no-header --extra rehearse --extra dev --python-version 3.11 pyproject.toml -o requirements.lock

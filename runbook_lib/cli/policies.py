@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, written
 from runbook_lib.cli.terminal import say
 
 _EXITS = """\b
 Exit codes:
   0  they are printed or written
-  2  bad usage or bad parameters, or the folder cannot be written"""
+  2  bad usage or bad parameters, or the folder cannot be written
+  3  files that differ were left alone: a human is needed"""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,15 +33,19 @@ def policies(
         str, typer.Option(metavar="OWNER/NAME", help="On GitHub: whose jobs may assume the role.")
     ] = "",
     bucket: Annotated[str, typer.Option(help="S3 bucket in which CI keeps the archive.")] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --write: put the new ones in the place of files that differ.")
+    ] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
     """Write the IAM policies that the runbook needs: no action less, none more, on this service's own resources.
 
     read-only.json for plans; operator.json beside it for --apply; watch.json for runbook watch; archive.json for
-    signatures, witnesses and the bucket; trust.json for a role of GitHub's jobs. Asks nothing of AWS.
+    signatures, witnesses and the bucket; trust.json for a role of GitHub's jobs. Asks nothing of AWS. A file that
+    differs is left alone, and the difference is shown: give each environment a folder of its own.
 
-    Example: [bold]runbook policies --env prod --write iam --repository our/service --bucket our-runbook[/bold]
+    Example: [bold]runbook policies --env prod --write iam/prod --repository our/service --bucket our-runbook[/bold]
     """
     from runbook_lib.commands.policies import documents, text
     from runbook_lib.commands.policies import write as written_to
@@ -48,6 +54,8 @@ def policies(
 
     found = documents(load_file(params, overrides(set_ or [])), repository, bucket)
     if write is None:
+        if replace:
+            raise UsageError("--replace is about files that are written; add --write FOLDER")
         if json_:
             typer.echo(json.dumps(found))
             return
@@ -55,9 +63,14 @@ def policies(
             say(f"{name}:", bold=True)
             typer.echo(text(document), nl=False)
         return
-    told = written_to(found, write)
+    told = written_to(found, write, replace=replace)
     if json_:
-        typer.echo(json.dumps([{"file": file, "written": new} for file, new in told]))
-        return
-    for file, new in told:
-        say(f"{file}: {'written' if new else 'as it was'}")
+        rows = [{"file": one.file, "written": one.written, "state": one.state} for one in told]
+        typer.echo(json.dumps(rows))
+    else:
+        for one in told:
+            say(f"{one.file}: {one.state}")
+        for one in told:
+            if one.state == "differs":
+                say(one.difference)
+    raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in told) else Exit.OK))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +41,51 @@ def text(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def write(found: dict[str, dict[str, Any]], folder: Path) -> list[tuple[str, bool]]:
-    """Writes the files that differ; each file with whether it was written.
+@dataclass(frozen=True)
+class Written:
+    """One file of the folder, and what became of it."""
+
+    file: str
+    state: str
+    """`written`, `as it was`, or `differs`: it was left alone."""
+    difference: str = ""
+
+    @property
+    def written(self) -> bool:
+        """Whether the file is new."""
+        return self.state == "written"
+
+
+def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = False) -> list[Written]:
+    """Writes the files that are not there. One that differs was edited by hand, or is another environment's.
+
+    Args:
+        replace: write those that differ, too.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be read or written.
     """
     told = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, document in found.items():
             path, wanted = folder / name, text(document)
-            same = path.is_file() and path.read_text("utf-8") == wanted
-            if not same:
+            there = path.read_text("utf-8", errors="replace") if path.exists() else None
+            difference = "" if there is None else _difference(str(path), there, wanted)
+            if there == wanted:
+                state = "as it was"
+            elif there is None or replace:
                 path.write_text(wanted, "utf-8")
-            told.append((str(path), not same))
+                state = "written"
+            else:
+                state = "differs"
+            told.append(Written(str(path), state, difference))
     except OSError as error:
         raise UsageError(f"--write: {folder} cannot be written ({error.strerror})") from None
     return told
+
+
+def _difference(path: str, there: str, wanted: str) -> str:
+    """A unified diff from the file to what the runbook would write."""
+    one, other = there.splitlines(keepends=True), wanted.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(one, other, f"{path} (yours)", f"{path} (runbook)"))

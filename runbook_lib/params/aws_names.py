@@ -1,4 +1,4 @@
-"""What AWS takes as the name of a resource: a wildcard or a quote in one would widen or break the policies made from it.
+"""What AWS takes as the name of a resource: a wildcard or a quote would widen or break the policies made from it.
 
 Lambda API Reference, CreateFunction (`FunctionName`); SQS, CreateQueue (`QueueName`); DynamoDB, CreateTable
 (`TableName`, `IndexName`); SNS, CreateTopic (`Name`); S3 User Guide, "General purpose bucket naming rules";

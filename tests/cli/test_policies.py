@@ -35,4 +35,15 @@ def test_written(tmp_path: Path) -> None:
     assert json.loads(run("--write", str(tmp_path), "--json"))[0] == {
         "file": str(tmp_path / "read-only.json"),
         "written": False,
+        "state": "as it was",
     }
+
+
+def test_a_file_that_differs_needs_a_human(tmp_path: Path) -> None:
+    (tmp_path / "trust.json").write_text("{}\n")
+    words = ["policies", "--env", "dev", "--write", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 3 and "trust.json: differs" in done.output and "(yours)" in done.output
+    assert (tmp_path / "trust.json").read_text() == "{}\n"
+    assert CliRunner().invoke(app, [*words, "--replace"]).exit_code == 0
+    assert CliRunner().invoke(app, ["policies", "--env", "dev", "--replace"]).exit_code != 0

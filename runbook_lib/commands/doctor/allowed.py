@@ -172,4 +172,5 @@ def _why(grants: Iterable[Grant], action: str, resource: str, params: Params) ->
 
 
 def _policies(ground: Ground) -> str:
-    return f"runbook policies --params {ground.told} --write iam   (attach iam/{ground.role}.json)"
+    folder = f"iam/{ground.known.env}"
+    return f"runbook policies --params {ground.told} --write {folder}   (attach {folder}/{ground.role}.json)"

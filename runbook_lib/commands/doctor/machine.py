@@ -11,6 +11,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from runbook_lib.base.delivered import files
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import expanded, project_root
 from runbook_lib.commands import params_check
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
@@ -21,6 +23,7 @@ PACKAGE = "rollout-runbook"
 KERNEL = "python3"
 _LEAST = Version("3.11")
 REINSTALL = "python -m pip install --upgrade rollout-runbook   (in a checkout: make setup)"
+RESTORE = "runbook upgrade --take   (commit your own edits of notebooks before: it puts all back)"
 
 
 def python(_: Ground) -> Found:
@@ -74,13 +77,21 @@ def project(ground: Ground) -> Found:
     folder = root / "notebooks"
     there = sorted(one for one in folder.glob("*.ipynb") if os.access(one, os.R_OK))
     if not there:
-        return wrong(f"{folder} holds no notebook that can be read", "runbook init")
+        return wrong(f"{folder} holds no notebook that can be read", RESTORE)
     return ok(f"{root}: {words.count(len(there), 'notebook')}")
 
 
 def params(ground: Ground) -> Iterator[Found]:
     """The environment's parameters, and every file beside them, as `runbook params check` reads them."""
-    ground.params = load_file(ground.file, ground.values)
+    try:
+        ground.params = load_file(ground.file, ground.values)
+    except UsageError as error:
+        root = project_root(ground.file.parent)
+        gone = [Path(path).stem for path in files() if path.endswith(".ipynb") and not (root / path).is_file()]
+        if any(name in str(error) for name in gone):  # it is the notebook that is not there, not the name that is wrong
+            yield wrong(str(error), RESTORE)
+            return
+        raise
     bad = [one for one in params_check.check(Path(ground.params.source)) if not one.ok]
     for one in bad:
         yield wrong(one.sentence, f"edit {ground.beside(one.file)}")
@@ -96,7 +107,7 @@ def notebooks(ground: Ground) -> Found:
     named = [step.notebook or name for name, step in policy.steps.items()] + list(policy.rollbacks)
     missing = [name for name in dict.fromkeys(named) if not (folder / f"{name}.ipynb").is_file()]
     if missing:
-        return wrong(f"{folder} lacks {', '.join(missing)}", "runbook init")
+        return wrong(f"{folder} lacks {', '.join(missing)}", RESTORE)
     steps, rollbacks = words.count(len(policy.steps), "step"), words.count(len(policy.rollbacks), "rollback")
     return ok(f"one for each of {steps} and {rollbacks}")
 

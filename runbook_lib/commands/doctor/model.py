@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import Exit, RunbookError
+from runbook_lib.base.template import filled
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import Role
 
@@ -105,7 +106,8 @@ class Probe:
     title: str
     ask: Callable[[Ground], Found | Iterable[Found]]
     mend: str
-    """The command or edit where the probe itself breaks: what AWS or a file says is in the sentence before it."""
+    """The command or edit where the probe itself breaks: what AWS or a file says is in the sentence before it.
+    `{params}` and `{env}` in it stand for the parameter file and its environment."""
     code: Exit
     """Exit code where something is wrong."""
     needs: tuple[str, ...] = ()
@@ -139,10 +141,11 @@ def examined(probes: Sequence[Probe], ground: Ground, all_: Findings) -> Iterato
 def _asked(probe: Probe, ground: Ground, so_far: Findings) -> list[Found]:
     if lacking := so_far.bad(probe.needs):
         return [Found("not asked", f"'{lacking}' has to be right first")]
+    mend = filled(probe.mend, {"params": ground.told, "env": ground.file.stem})
     try:
         found = probe.ask(ground)
         return [found] if isinstance(found, Found) else list(found)
     except RunbookError as error:
-        return [wrong(str(error), probe.mend)]
+        return [wrong(str(error), mend)]
     except Exception as error:  # one check that breaks does not stop the others
-        return [wrong(f"could not be looked at ({type(error).__name__}: {one_line(error)})", probe.mend)]
+        return [wrong(f"could not be looked at ({type(error).__name__}: {one_line(error)})", mend)]

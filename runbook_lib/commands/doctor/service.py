@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from botocore.exceptions import ClientError
+
 from runbook_lib.act import notify
+from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
@@ -14,8 +17,11 @@ from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.inventory.inspect import inspect
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.state import read_state
+from runbook_lib.params.permissions import values
 from runbook_lib.record.log.keeping import signer_of, witnesses_of
 from runbook_lib.rollout import hints
+
+TOPIC = "inventory.topic.exists"
 
 
 def flags(ground: Ground) -> Found:
@@ -70,7 +76,7 @@ def _mend(ground: Ground, check: str) -> str:
 
 
 def sinks(ground: Ground) -> Iterator[Found]:
-    """Whom a rollback and an alarm tell: the addresses can be had. Nothing is sent."""
+    """Whom a rollback and an alarm tell: the topic is there, the addresses can be had. Nothing is sent."""
     params, aws, said = ground.known, ground.clients, []
     edit = f"edit `notify` in {ground.beside('service.yaml')}"
     if params.service.notify.webhook:
@@ -84,7 +90,17 @@ def sinks(ground: Ground) -> Iterator[Found]:
             said.append("the pager")
         except AwsError as error:
             yield wrong(str(error), edit)
-    yield ok(f"the topic {params.name('topic')}{''.join(f', {one}' for one in said)}")
+    topic = params.name("topic")
+    with aws_errors("reading the topic (sns:GetTopicAttributes)"):
+        try:
+            aws.client("sns").get_topic_attributes(TopicArn=values(params)["topic_arn"][0])
+            said.insert(0, f"the topic {topic}")
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in ("NotFound", "NotFoundException"):
+                raise
+            yield note(f"there is no topic {topic}: alarms and rollbacks tell nobody there", _mend(ground, TOPIC))
+    if said:
+        yield ok(", ".join(said))
 
 
 def keeping(ground: Ground) -> Iterator[Found]:

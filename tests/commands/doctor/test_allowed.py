@@ -111,7 +111,7 @@ def test_where_iam_may_not_be_asked_harmless_questions_tell_what_is_denied(enfor
     )
     assert any("logs:DescribeMetricFilters on /aws/lambda/careervp-vpr-worker-lambda-prod" in one for one in said)
     assert {one.mend.split("   ")[0] for one in found["permissions"]} == {
-        f"runbook policies --params {_relative()} --write iam"
+        f"runbook policies --params {_relative()} --write iam/prod"
     }
     seen = [one.said for one in found["resources"]]
     assert any("dynamodb:DescribeTable" in one and "settings more of it" in one for one in seen)

@@ -94,3 +94,10 @@ def test_an_archive_that_is_a_file(ground: Ground) -> None:
     (ground.file.parents[1] / "archive").write_text("")
     found = machine.archive(ground)
     assert found.state == "WRONG" and found.said.endswith("is no folder")
+
+
+def test_a_rollback_notebook_that_is_gone_is_restored_not_edited_away(ground: Ground) -> None:
+    (ground.file.parents[1] / "notebooks" / "rollback_1_async_failing.ipynb").unlink()
+    (found,) = machine.params(ground)
+    assert found.state == "WRONG" and "rollback_1_async_failing" in found.said
+    assert found.mend.startswith("runbook upgrade --take")

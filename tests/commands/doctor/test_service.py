@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.commands.doctor import service
@@ -92,7 +93,11 @@ def test_each_deviation_is_a_line_and_what_could_not_be_seen_one_a_resource(acco
 
 
 def test_sinks_are_looked_up_and_nothing_is_sent(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    topics = SimpleNamespace(get_topic_attributes=lambda **request: asked.append(request["TopicArn"]))
+    ground.aws = SimpleNamespace(client=lambda _: topics)  # type: ignore[assignment]
     assert [one.said for one in service.sinks(ground)] == ["the topic careervp-vpr-alarms-topic-prod"]
+    assert [arn.rpartition(":")[2] for arn in asked] == ["careervp-vpr-alarms-topic-prod"]
     assert ground.params is not None
     notify = ground.params.service.notify.model_copy(update={"webhook_env": "OUR_CHAT", "pagerduty_ssm": "pager"})
     changed = ground.params.service.model_copy(update={"notify": notify})
@@ -111,6 +116,19 @@ def test_sinks_are_looked_up_and_nothing_is_sent(ground: Ground, monkeypatch: py
     monkeypatch.setattr(service.pager, "address", lambda *_: "https://pager.example/key")
     (told,) = service.sinks(ground)
     assert told.said.endswith(", the chat's webhook, the pager") and "https" not in told.said
+
+
+@pytest.mark.parametrize(("code", "state"), [("NotFound", "NOTE"), ("AuthorizationError", None)])
+def test_a_topic_that_is_not_seen_is_not_ok(ground: Ground, code: str, state: str | None) -> None:
+    def refused(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetTopicAttributes")
+
+    ground.aws = SimpleNamespace(client=lambda _: SimpleNamespace(get_topic_attributes=refused))  # type: ignore[assignment]
+    if state is None:
+        with pytest.raises(AwsError, match="sns:GetTopicAttributes"):
+            list(service.sinks(ground))
+    else:
+        assert [one.state for one in service.sinks(ground)] == [state]
 
 
 def test_who_signs_and_who_keeps(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
