@@ -38,12 +38,22 @@ _PARAMETER = (r"[A-Za-z0-9_./-]{1,1011}", "1 to 1011 letters, digits and _ . - /
 def check(params: Params) -> Iterator[Said]:
     """Names of service.yaml that AWS has no resource by, in the environment of the parameters."""
     service = params.service
-    for key, (pattern, words) in GRAMMAR.items():
+    for key in GRAMMAR:
         name = service.name(key, params.env)
-        if name is not None and not re.fullmatch(pattern, name):
-            yield f"names.{key}", shown(name), f"AWS has none of this name; expects {words}"
+        if name is not None and (wrong := fault(key, name)):
+            yield f"names.{key}", shown(name), wrong
     pattern, words = _PARAMETER
     for key in ("pagerduty_ssm", "webhook_ssm"):
         said = getattr(service.notify, key)
         if said and not re.fullmatch(pattern, said):
             yield f"notify.{key}", shown(said), f"no parameter has this name; expects {words}"
+
+
+def fault(resource: str, name: str) -> str:
+    """What is wrong with the name of a resource, as the end of a sentence; empty: nothing.
+
+    >>> fault("worker", "orders-worker"), fault("worker", "*")
+    ('', 'AWS has none of this name; expects 1 to 64 letters, digits, - and _')
+    """
+    pattern, words = GRAMMAR.get(resource, (r"[\s\S]+", ""))
+    return "" if re.fullmatch(pattern, name) else f"AWS has none of this name; expects {words}"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.template import fault
+from runbook_lib.base.template import fault, filled
+from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
 
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -125,7 +126,7 @@ def of_flags(
     """
     if not _SERVICE.fullmatch(service):
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
-    if region and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
+    if region and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", region):
         raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
     if kind not in ("", "rest", "http"):
         raise UsageError(f"--api is '{kind}', expects rest or http")
@@ -136,10 +137,12 @@ def of_flags(
     made.names = _pairs("--name", names, RESOURCES)
     made.routes = _pairs("--route", routes, ROUTES)
     for env, said in made.accounts.items():
-        if not re.fullmatch(r"\d{12}", said.value):
+        if not re.fullmatch(r"[0-9]{12}", said.value):
             raise UsageError(f"--account {env}={said.value}: an AWS account id has 12 digits")
     for key, said in made.names.items():
         if wrong := fault(said.value, ("env",)):
+            raise UsageError(f"--name {key}={said.value}: {wrong}")
+        if wrong := name_fault(key, filled(said.value, {"env": "prod"})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
     for key, said in made.routes.items():
         if not said.value.startswith("/"):
@@ -148,13 +151,15 @@ def of_flags(
 
 
 def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str, Said]:
-    found = {}
+    found = dict[str, Said]()
     for pair in given:
         key, equals, value = pair.partition("=")
         if not equals or not value:
             raise UsageError(f"{option} {pair}: expects KEY=VALUE")
         if key not in known:
             raise UsageError(f"{option} {pair}: no '{key}' here; {hint(key, known) or ', '.join(known)}")
+        if key in found:
+            raise UsageError(f"{option} {pair}: '{key}' is said twice; say it once")
         found[key] = Said(value, "said")
     return found
 

@@ -58,3 +58,18 @@ def test_what_cannot_be_meant_is_refused(flags: dict[str, object], says: str) ->
 @given(st.from_regex(r"[a-z0-9_.-]{1,30}", fullmatch=True), st.sampled_from(ENVIRONMENTS))
 def test_a_name_filled_in_again_is_the_name(name: str, env: str) -> None:
     assert filled(templated(name, env), {"env": env}) == name
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"accounts": ["prod=000000000101", "prod=000000000102"]}, "'prod' is said twice"),
+        ({"accounts": ["prod=٠٠٠٠٠٠٠٠٠١٠١"]}, "has 12 digits"),
+        ({"names": ["worker=*"]}, "AWS has none of this name"),
+    ],
+)
+def test_what_params_check_would_refuse_is_refused_before_a_file_is_written(
+    flags: dict[str, list[str]], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        of_flags("orders", **flags)  # type: ignore[arg-type]
