@@ -24,6 +24,11 @@ Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """One policy each. Whoever operates has `read-only` too."""
 VERSION = "2012-10-17"
+_PARTITIONS = {
+    **{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"},
+    **{"us-isof-": "aws-iso-f", "eu-isoe-": "aws-iso-e", "eusc-": "aws-eusc"},
+}
+"""How a region begins that is in none of the usual parts (`partitions.json` of botocore)."""
 _FILE = Path(__file__).with_name("permissions.yaml")
 
 
@@ -102,7 +107,8 @@ def permissions() -> Permissions:
 
 def partition(region: str) -> str:
     """The part of AWS that a region is in, as ARNs begin."""
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+    begins = next((one for one in _PARTITIONS if region.startswith(one)), "")
+    return _PARTITIONS.get(begins, "aws")
 
 
 def values(params: Params) -> dict[str, list[str]]:

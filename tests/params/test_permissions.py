@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.commands.policies import documents, text
 from runbook_lib.params.load import Params, load_file, params_dir
-from runbook_lib.params.permissions import ROLES, Role, permissions, policy, trust
+from runbook_lib.params.permissions import ROLES, Role, partition, permissions, policy, trust
 from tests.iam_lint import parliament
 
 ROOT = params_dir().parent
@@ -221,3 +221,26 @@ def test_the_files_of_the_repository_are_as_make_policies_writes_them() -> None:
 def test_no_service_is_named_in_the_list() -> None:
     written = Path(LIBRARY / "params" / "permissions.yaml").read_text().lower()
     assert "careervp" not in written and "vpr" not in written
+
+
+def test_the_code_of_the_old_function_alone_can_be_downloaded() -> None:
+    params = load_file(params_dir() / "prod.yaml")
+    found = [
+        one for role in ROLES for one in policy(role, params)["Statement"] if "lambda:GetFunction" in one["Action"]
+    ]
+    assert [one["Resource"].rpartition(":")[2] for one in found] == [params.name("sync")]
+
+
+@pytest.mark.parametrize(
+    ("region", "part"),
+    [
+        ("eu-central-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ],
+)
+def test_the_part_of_aws_that_a_region_is_in(region: str, part: str) -> None:
+    assert partition(region) == part

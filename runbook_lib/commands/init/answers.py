@@ -126,7 +126,7 @@ def of_flags(
     """
     if not _SERVICE.fullmatch(service):
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
-    if region and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", region):
+    if region and not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", region):
         raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
     if kind not in ("", "rest", "http"):
         raise UsageError(f"--api is '{kind}', expects rest or http")
