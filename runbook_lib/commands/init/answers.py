@@ -98,6 +98,12 @@ class Answers:
 
 _ALWAYS = [
     ("missing", "how the team tests, diffs and deploys", "params/commands.yaml"),
+    ("missing", "how the service is spoken to", "params/service.yaml, contract"),
+    (
+        "missing",
+        "its own metrics: namespace, service, names",
+        "params/service.yaml, kpi_namespace, kpi_service, contract.kpi",
+    ),
     ("missing", "the log line of a failed job", "params/service.yaml, failure_line"),
     ("missing", "what a job costs and how long it takes", "params/service.yaml, sizes and tokens; params/gates.yaml"),
 ]

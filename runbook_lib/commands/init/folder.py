@@ -62,6 +62,7 @@ def write(root: Path, wanted: Mapping[str, bytes]) -> list[File]:
         UsageError: the folder cannot be written.
     """
     told = []
+    _refuse(root, wanted)
     for path, content in wanted.items():
         file = root / path
         try:
@@ -78,6 +79,24 @@ def write(root: Path, wanted: Mapping[str, bytes]) -> list[File]:
                 f"{file} cannot be written ({error.strerror}); choose another folder with --into"
             ) from None
     return told
+
+
+def _refuse(root: Path, wanted: Mapping[str, bytes]) -> None:
+    """Looks at every place before the first file is written.
+
+    Raises:
+        UsageError: a folder stands in a file's place, a file in a folder's, or a link that leads nowhere.
+    """
+    for file in (root / path for path in wanted):
+        for one in (file, *file.parents[: len(file.relative_to(root).parts)]):
+            if one.is_symlink() and not one.exists():
+                raise UsageError(f"{one} is a link that leads nowhere; remove it", nothing_changed=True)
+            if one.exists() and one.is_dir() is (one == file):
+                kind = "folder" if one == file else "file"
+                raise UsageError(
+                    f"{one} cannot be written: a {kind} is in its place; choose another folder with --into",
+                    nothing_changed=True,
+                )
 
 
 def upgraded(root: Path, *, take: bool = False) -> list[File]:

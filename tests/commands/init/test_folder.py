@@ -83,3 +83,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "params").write_text("")
     with pytest.raises(UsageError, match="--into"):
         write(tmp_path, wanted())
+
+
+def test_a_link_or_a_folder_in_a_files_place_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside.yaml"
+    (root / "params").mkdir(parents=True)
+    (root / "params" / "gates.yaml").symlink_to(outside)
+    with pytest.raises(UsageError, match="leads nowhere"):
+        write(root, wanted())
+    (root / "params" / "gates.yaml").unlink()
+    (root / "params" / "dev.yaml").mkdir()
+    with pytest.raises(UsageError, match="a folder is in its place"):
+        write(root, wanted())
+    assert not outside.exists() and not (root / "notebooks").exists()
+
+
+def test_contract_and_metrics_are_told_as_missing() -> None:
+    said = " ".join(" ".join(row) for row in of_flags("orders").told() if row[0] == "missing")
+    assert "contract" in said and "kpi_namespace" in said
