@@ -28,11 +28,16 @@ VALUES = read_yaml(FILE.with_name("rehearsal.yaml"))
 OTHERWISE = {
     "Sid": "Emulator",
     "Effect": "Allow",
-    "Action": ["cloudwatch:GetDashboard", "iam:SimulatePrincipalPolicy", "lambda:PutFunctionConcurrency"],
+    "Action": [
+        "cloudwatch:GetDashboard",
+        "iam:SimulatePrincipalPolicy",
+        "lambda:PutFunctionConcurrency",
+        "lambda:GetFunction",
+    ],
     "Resource": "*",
 }
 """What the embedded AWS asks otherwise than AWS: two actions on `*` instead of the resource, and concurrency is read
-with the permission to write it (docs/emulator.md).
+with the permission to write it, provisioned concurrency with that to read the function (docs/emulator.md).
 """
 CONDITIONAL = "lambda:UpdateEventSourceMapping"
 """The embedded AWS simulates no condition: it denies what depends on one."""
