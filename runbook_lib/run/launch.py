@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -201,7 +202,7 @@ def _without(module: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules[module]
+        sys.modules.pop(module, None)  # another run beside this one may have taken it away
 
 
 @contextmanager
@@ -211,17 +212,35 @@ def _signed_in(params: Params) -> Iterator[None]:
     Raises:
         AwsError: it cannot be had; no kernel was started.
     """
-    given = connect(params).by_code()
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
+    with _told(connect(params).by_code()):
+        yield
+
+
+_SHARED = threading.Lock()
+_held: dict[str, tuple[int, str | None]] = {}
+"""Of each variable that runs side by side have set: how many of them, and what it was before the first."""
+
+
+@contextmanager
+def _told(given: Mapping[str, str]) -> Iterator[None]:
+    """Kernels that are started meanwhile have these variables; runs side by side set them together, the last one back."""
+    with _SHARED:
+        for name, value in given.items():
+            runs, before = _held.get(name, (0, os.environ.get(name)))
+            _held[name] = (runs + 1, before)
+            os.environ[name] = value
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        with _SHARED:
+            for name in given:
+                runs, before = _held.pop(name)
+                if runs > 1:
+                    _held[name] = (runs - 1, before)
+                elif before is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = before
 
 
 @contextmanager
@@ -232,15 +251,8 @@ def _read_from(folder: Path, root: Path) -> Iterator[None]:
     given = {} if folder.resolve() == (root / "params").resolve() else {PARAMS: str(folder)}
     with suppress(FileNotFoundError):
         given[READER] = str(Path.cwd())
-    before = os.environ.get(READER)
-    os.environ.update(given)
-    try:
+    with _told(given):
         yield
-    finally:
-        for name in given:
-            del os.environ[name]
-        if before is not None:
-            os.environ[READER] = before
 
 
 def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:

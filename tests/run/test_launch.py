@@ -94,3 +94,19 @@ def test_kernels_know_where_the_reader_of_their_commands_stands(
     with _read_from(ROOT / "params", ROOT):
         assert os.environ["RUNBOOK_READER"] == str(tmp_path) and "RUNBOOK_PARAMS" not in os.environ
     assert "RUNBOOK_READER" not in os.environ
+
+
+def test_runs_side_by_side_set_variables_together_and_the_last_one_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may end first; what was there before them is there again, whatever the order."""
+    for before in (None, "as it was"):
+        for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+            monkeypatch.delenv("RUNBOOK_READER", raising=False)
+            if before is not None:
+                monkeypatch.setenv("RUNBOOK_READER", before)
+            runs = [_read_from(ROOT / "params", ROOT) for _ in range(3)]
+            for one in runs:
+                one.__enter__()
+            for place in order:
+                assert os.environ["RUNBOOK_READER"] == str(Path.cwd())
+                runs[place].__exit__(None, None, None)
+            assert os.environ.get("RUNBOOK_READER") == before
