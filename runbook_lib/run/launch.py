@@ -223,7 +223,7 @@ _held: dict[str, tuple[int, str | None]] = {}
 
 @contextmanager
 def _told(given: Mapping[str, str]) -> Iterator[None]:
-    """Kernels that are started meanwhile have these variables; runs side by side set them together, the last one back."""
+    """Kernels that are started meanwhile have these variables; of runs side by side, the last one sets them back."""
     with _SHARED:
         for name, value in given.items():
             runs, before = _held.get(name, (0, os.environ.get(name)))
