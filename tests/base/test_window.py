@@ -111,8 +111,7 @@ def test_what_is_no_time_is_one_sentence(text: str, said: str) -> None:
 LIBRARY = Path(__file__).resolve().parents[2] / "runbook_lib"
 FOR_MACHINES = {
     ("act/traffic/flags.py", "until.astimezone(dt.UTC)"),  # read again by `observe`
-    ("params/item.py", "start"),  # of a question to DynamoDB
-    ("params/item.py", "later"),
+    ("params/item.py", "later"),  # of a question to DynamoDB
     ("act/guard.py", "self.params.as_of"),  # as it was given, and is no time
     ("steps/rollbacks/mitigation.py", "one.at"),
 }

@@ -294,7 +294,7 @@ TIMEOUT = "inventory.queue.visibility_timeout"
         (QUEUE.format("VisibilityTimeout", "60"), False, f"{SETS} 60"),
         (QUEUE.format("DelaySeconds", "660"), False, "the diff does not name it"),
         (QUEUE.format("VisibilityTimeout", "660").replace("Queue\n", "Dlq\n"), False, "the diff does not name it"),
-        (QUEUE.format("VisibilityTimeout", "660").replace("-dev", "-prod"), False, "not of careervp-vpr-stack-dev"),
+        (QUEUE.format("VisibilityTimeout", "660").replace("-dev", "-prod"), False, "not careervp-vpr-stack-dev"),
         ("some other tool: 1 to change", False, "the diff has an unknown format"),
     ],
     ids=["right", "wrong value", "other property", "other resource", "other stack", "other tool"],
@@ -319,7 +319,7 @@ def test_only_what_the_diff_names_is_about_to_be_mended(
 @pytest.mark.parametrize(
     ("text", "verdict", "required", "words"),
     [
-        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "is about careervp-vpr-stack-dev"),
+        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "speaks of careervp-vpr-stack-dev"),
         ("Stack Dev/Vpr (careervp-vpr-stack-dev)\nStack other", Verdict.PASS, True, "careervp-vpr-stack-dev, other"),
         ("Stack careervp-vpr-stack-prod", Verdict.FAIL, True, "names.stack is careervp-vpr-stack-dev"),
         ("1 to change", Verdict.INCONCLUSIVE, False, "does not say which stack"),
