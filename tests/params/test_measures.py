@@ -138,7 +138,8 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(
     line = re.search(rf"{file}\.yaml, line (\d+): ", told)
     if line:  # a mistake of the whole file has none
         there = path.read_text(encoding="utf-8").splitlines()[int(line[1]) - 1]
-        assert any(part in there for part in re.findall(r"\w{4,}", told.partition(line[0])[2])), there
+        named = re.findall(r"\w+", " ".join([*says, told.partition(line[0])[2]]))
+        assert any(len(part) >= 3 and part in there for part in named), there  # noqa: PLR2004
     else:
         assert says[0].startswith(("measure '", "'async_5xx'")), told
 
