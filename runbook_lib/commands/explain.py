@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Collection
@@ -83,11 +84,11 @@ def explain(asked: str) -> list[Explained]:
         return [Explained(file, [key for key in keys(file.model) if "." not in key.path]) for file in FILES]
     found = []
     for file in FILES:
-        every, path, whole = list(keys(file.model)), asked, False
+        every, path, whole = list(_keys(file.model)), asked, False
         for name in (file.name, *file.others):
             path = path.removeprefix(f"{name}.yaml.").removeprefix(f"{name}.")
             whole = whole or asked in (name, f"{name}.yaml")
-        names = _dotted(read_yaml(params_dir() / f"{file.example}.yaml"))
+        names = _names(params_dir() / f"{file.example}.yaml")
         depths = [_depth(key, path, names) for key in every]
         most = max(depths)
         inside = every if whole else [key for key, depth in zip(every, depths, strict=True) if 0 < depth == most]
@@ -99,6 +100,16 @@ def explain(asked: str) -> list[Explained]:
             f"'{asked}' is no key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
         )
     return found
+
+
+@functools.cache
+def _keys(model: type[BaseModel]) -> tuple[Key, ...]:
+    return tuple(keys(model))
+
+
+@functools.cache
+def _names(file: Path) -> frozenset[str]:
+    return frozenset(_dotted(read_yaml(file)))
 
 
 def _dotted(value: Any) -> set[str]:
