@@ -3,8 +3,8 @@
     RUNBOOK_CALLS=calls.txt runbook run 06 --env prod
     sort -u calls.txt
 
-So whoever writes a role of their own sees what a run really asks, and the tests hold `params/permissions.yaml` against
-it. Nothing but the names is written: no request, no answer.
+So whoever writes a role of their own sees what a run really asks. Nothing but the names is written: no
+request, no answer.
 """
 
 from __future__ import annotations

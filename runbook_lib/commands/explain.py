@@ -81,7 +81,7 @@ def explain(asked: str) -> list[Explained]:
         UsageError: no file has such a key.
     """
     if not asked:
-        return [Explained(file, [key for key in keys(file.model) if "." not in key.path]) for file in FILES]
+        return [Explained(file, [key for key in _keys(file.model) if "." not in key.path]) for file in FILES]
     found = []
     for file in FILES:
         every, path, whole = list(_keys(file.model)), asked, False
@@ -95,7 +95,7 @@ def explain(asked: str) -> list[Explained]:
         if inside:
             found.append(Explained(file, inside))
     if not found:
-        known = [key.path for file in FILES for key in keys(file.model)]
+        known = [key.path for file in FILES for key in _keys(file.model)]
         raise UsageError(
             f"'{asked}' is no key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
         )
@@ -145,7 +145,7 @@ def page() -> str:
         shown = read_yaml(params_dir() / f"{file.example}.yaml")
         parts += [f"## {file.name}.yaml", "", file.told[:1].upper() + file.told[1:], ""]
         parts += ["| key | what it is | type | default | delivered |", "|---|---|---|---|---|"]
-        parts += [_row(key, shown) for key in keys(file.model)]
+        parts += [_row(key, shown) for key in _keys(file.model)]
         parts.append("")
     return "\n".join(parts)
 

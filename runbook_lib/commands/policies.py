@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init.folder import unified
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import ROLES, policy, trust
 
@@ -71,7 +71,7 @@ def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = Fal
         for name, document in found.items():
             path, wanted = folder / name, text(document)
             there = path.read_text("utf-8", errors="replace") if path.exists() else None
-            difference = "" if there is None else _difference(str(path), there, wanted)
+            difference = "" if there is None else unified(str(path), there, wanted)
             if there == wanted:
                 state = "as it was"
             elif there is None or replace:
@@ -83,9 +83,3 @@ def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = Fal
     except OSError as error:
         raise UsageError(f"--write: {folder} cannot be written ({error.strerror})") from None
     return told
-
-
-def _difference(path: str, there: str, wanted: str) -> str:
-    """A unified diff from the file to what the runbook would write."""
-    one, other = there.splitlines(keepends=True), wanted.splitlines(keepends=True)
-    return "".join(difflib.unified_diff(one, other, f"{path} (yours)", f"{path} (runbook)"))

@@ -53,6 +53,5 @@ class Approvals(Frozen):
         return allowed is None or any(fnmatchcase(arn, pattern) for pattern in allowed)
 
     def callers_of(self, role: str) -> tuple[str, ...] | None:
-        """The ARNs that may speak for a role, whatever its case and spaces; None: any."""
-        wanted = role.casefold().split()
-        return next((arns for one, arns in self.callers.items() if one.casefold().split() == wanted), None)
+        """The ARNs that may speak for a role, however it is spelt; None: any."""
+        return next((arns for one, arns in self.callers.items() if slug(one) == slug(role)), None)

@@ -130,8 +130,13 @@ def upgraded(root: Path, *, take: bool = False) -> list[File]:
 
 def difference(path: str, there: bytes, wanted: bytes) -> str:
     """A unified diff from what is there to what the runbook would write; of a notebook, that of its cells."""
-    one, other = (source(path, content).splitlines(keepends=True) for content in (there, wanted))
-    return "".join(difflib.unified_diff(one, other, f"{path} (yours)", f"{path} (runbook {metadata.version(PACKAGE)})"))
+    return unified(path, source(path, there), source(path, wanted), f"runbook {metadata.version(PACKAGE)}")
+
+
+def unified(path: str, there: str, wanted: str, by: str = "runbook") -> str:
+    """A unified diff from what is there to what `by` would write."""
+    one, other = there.splitlines(keepends=True), wanted.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(one, other, f"{path} (yours)", f"{path} ({by})"))
 
 
 def source(path: str, content: bytes) -> str:

@@ -15,15 +15,13 @@ from runbook_lib.record.index.ask import opened, plain
 
 Row = dict[str, Any]
 
-_RUNS = """
+_RUN = """
 SELECT run, env, release, notebook, attempt, decision, status, operator, reason, error, weight_before, weight_after,
   folder, coalesce(as_of, sealed_at) AS "at"
-FROM runs ORDER BY "at" DESC, sealed_at DESC, run"""
+FROM runs"""
+_RUNS = " ".join((_RUN, 'ORDER BY "at" DESC, sealed_at DESC, run'))
 _OF = {
-    "runs": """
-SELECT run, env, release, notebook, attempt, decision, status, operator, reason, error, weight_before, weight_after,
-  folder, coalesce(as_of, sealed_at) AS "at"
-FROM runs WHERE env = ? AND release = ? ORDER BY "at", sealed_at, run""",
+    "runs": " ".join((_RUN, 'WHERE env = ? AND release = ? ORDER BY "at", sealed_at, run')),
     "gates": """
 SELECT g.*, r.moment FROM gates g JOIN runs r USING (run, env, release) WHERE env = ? AND release = ?""",
     "people": "SELECT * FROM people WHERE env = ? AND release = ? ORDER BY said_at, sealed_at",
