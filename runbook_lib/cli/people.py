@@ -83,7 +83,9 @@ def approve(
         ),
     ],
     params: ParamsFile,
-    by: _By = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who approves; without it, the name in the caller's ARN.")
+    ] = "",
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
@@ -116,8 +118,8 @@ def approve(
     if named not in asked:
         who = f"approved by the {' and the '.join(asked)}" if asked else "not approved by anybody"
         raise UsageError(f"--role is '{role}': {found[0]} is {who} (gates.yaml, phases)")
-    name = _name(by)
     archive, identity = _caller(loaded)
+    name = by.strip() or identity.arn.rpartition("/")[2].rpartition(":")[2]
     stands = approval.evidence(archive, loaded, found[0])
     if run:
         approval.must_be_newest(stands, run)

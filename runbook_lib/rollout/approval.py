@@ -170,6 +170,21 @@ def approval_checks(run: Asks, roles: Sequence[str], operator: Operator = Operat
     return [one for role in roles for one in asked.of(role)]
 
 
+def missing(run: Asks, roles: Sequence[str]) -> list[str]:
+    """The roles whose approval does not count or is not there, before the weight of the phase is set."""
+    asked = _Asked(run, Operator(before=True))
+    return [role for role in roles if not asked.of(role)[0].ok]
+
+
+def grown_old(run: Asks) -> Evidence | None:
+    """A record that is too old to be approved: its step is run again first. None: all can be."""
+    limit = run.params.policy.approvals.max_age_h
+    if limit is None:
+        return None
+    oldest = run.now - dt.timedelta(hours=limit)
+    return next((one for one in evidence(run.archive, run.params, run.notebook) if parse(one.at) < oldest), None)
+
+
 class _Asked:
     """The approvals of one run, one role after another; the archive is read once."""
 

@@ -29,7 +29,7 @@ from runbook_lib.rollout.open_changes import OpenChange, open_changes
 from runbook_lib.rollout.progress import Line, Rollout
 from runbook_lib.rollout.rollbacks import Unfinished
 
-Kind = Literal["change", "rollback", "hold", "due", "soaking", "deviation", "nothing"]
+Kind = Literal["change", "rollback", "hold", "approval", "due", "soaking", "deviation", "nothing"]
 _EXIT: dict[Kind, Exit] = {"change": Exit.HOLD, "rollback": Exit.ROLLBACK, "hold": Exit.HOLD}
 
 
@@ -133,7 +133,7 @@ def _first(
 
 
 def _of(line: Line) -> Next:
-    kind: Kind = "rollback" if line.answer else _KINDS[line.state]
+    kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
     where = f"{line.notebook} in {line.env}"
     return Next(
@@ -173,7 +173,7 @@ def _agrees(outcome: Outcome, pending: Record, found: Next) -> bool:
         return _rolls_back(found, pending.notebook.split("_")[1])
     if outcome.decision is Decision.PLANNED and "--apply" not in found.command:
         return False  # a plan says how it is applied, and the command plans anew
-    return found.kind != "rollback" and found.step == f"{pending.notebook}@{pending.env}"
+    return found.kind not in ("rollback", "approval") and found.step == f"{pending.notebook}@{pending.env}"
 
 
 def _rolls_back(found: Next, number: str) -> bool:
@@ -184,7 +184,7 @@ def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:
     """What is still to be done with this run, before the sentence that stands beside the command."""
     passed = outcome.decision is Decision.PROMOTE and not pending.notebook.startswith("rollback_")
     answered = outcome.scenario == "rollback_1" and outcome.decision is Decision.ROLLBACK
-    if found.kind not in ("due", "soaking", "deviation") or passed or answered:
+    if found.kind not in ("approval", "due", "soaking", "deviation") or passed or answered:
         return ""
     if found.step == f"{pending.notebook}@{pending.env}":
         return ""

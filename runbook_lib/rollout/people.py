@@ -167,5 +167,6 @@ def _role(entry: Entry) -> str:
 
 
 def command(verb: str, item: str, role: str, params: Params) -> str:
-    """The command by which the role says it."""
-    return f"runbook {verb} {item} --by NAME --role {shlex.quote(role)} {hints.with_params(params)}"
+    """The command by which the role says it; who approves is named by AWS, who attests names themselves."""
+    by = "" if verb == "approve" else " --by NAME"
+    return f"runbook {verb} {item}{by} --role {shlex.quote(role)} {hints.with_params(params)}"

@@ -43,6 +43,8 @@ class Line:
     """What to know before it is run."""
     answer: int = 0
     """Number of the rollback that answers it; 0: none."""
+    approver: str = ""
+    """The role whose approval comes first; empty: nobody's."""
 
 
 class Rollout:
@@ -74,6 +76,7 @@ class Rollout:
             command=todo.command,
             note=todo.note,
             answer=todo.answer,
+            approver=todo.approver,
         )
 
     def _state(

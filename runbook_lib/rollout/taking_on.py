@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import when
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import hints
+from runbook_lib.rollout import approval, hints, people
 from runbook_lib.rollout.known import LOST, Known
 from runbook_lib.rollout.rollbacks import made_at
 
@@ -19,6 +20,8 @@ class Todo:
     command: str
     note: str = ""
     answer: int = 0
+    approver: str = ""
+    """The role whose approval comes first; empty: nobody's."""
 
 
 def todo_of(
@@ -43,6 +46,8 @@ def todo_of(
         return Todo(run, f"an interim look is always safe; {due}")
     if state == "hold":
         return _held(known, notebook, env, decided, run)
+    if (first := _approval(known, notebook, env)) is not None:
+        return first
     if newest and planned(newest):
         line = hints.run(known.params, notebook, env=env, attempt=attempt, apply=True)
         return Todo(line, f"its plan of {at(newest)} is in order")
@@ -50,6 +55,41 @@ def todo_of(
     if decided and decided.decision == "SOAK" and not (moment and moment.name == "before"):
         return Todo(run, "it is time for the verdict")
     return Todo(run, f"read the plan, then add --apply --confirm {env}")
+
+
+def _approval(known: Known, notebook: str, env: str) -> Todo | None:
+    """What comes before a shift that has to be approved: the approval, or the record it would stand on made anew.
+
+    None: nobody is asked, all have approved, or the shift is made.
+    """
+    phase, moment = known.params.policy.phases.get(notebook), known.seen.get(notebook)
+    if phase is None or not phase.approvers or env != known.params.env or (moment and moment.name != "before"):
+        return None
+    attempt = max(known.attempt(notebook, env) or 1, known.params.attempt)
+    params = known.params.model_copy(update={"flat": known.params.flat.model_copy(update={"attempt": attempt})})
+    asked = people.Asked(notebook, params, known.archive, known.now)
+    try:
+        fresh = _stands_on_pending(known, notebook)  # nobody can have approved what is not sealed yet
+        roles = list(phase.approvers) if fresh else approval.missing(asked, phase.approvers)
+        old = None if fresh else approval.grown_old(asked)
+    except (Refused, ArchiveError):  # what it would stand on cannot be trusted: the phase before says so
+        return None
+    if not roles:
+        return None
+    if old is not None:
+        before, _, where = old.requires.partition("@")
+        told = f"{old.told} is too old to be approved (gates.yaml, approvals.max_age_h): look again, then approve"
+        return Todo(hints.run(params, before, env=where), told)
+    role = roles[0]
+    return Todo(people.command("approve", notebook, role, params), f"the {role} has to approve it first", approver=role)
+
+
+def _stands_on_pending(known: Known, notebook: str) -> bool:
+    """Whether the run that is about to be sealed is what the phase's approval will stand on."""
+    now = known.pending
+    wanted = known.steps[notebook].requires
+    found = [known.findings[one] for one in wanted if one in known.findings]
+    return now is not None and any(one.ok and one.record == now.run_id for one in found)
 
 
 def _held(known: Known, notebook: str, env: str, decided: Record | None, run: str) -> Todo:

@@ -98,7 +98,7 @@ def test_a_phase_is_approved_by_its_role(archive: Archive) -> None:
     passed(archive)
     (one,) = checks(archive)
     assert (one.id, one.ok, one.attested) == ("approval.engineering_lead", False, True)
-    assert f"runbook approve {PHASE_2} --by NAME --role 'engineering lead' --params params/prod.yaml" in one.reason
+    assert f"runbook approve {PHASE_2} --role 'engineering lead' --params params/prod.yaml" in one.reason
     approve(archive)
     (one,) = checks(archive)
     assert one.ok and "Grace H." in one.reason

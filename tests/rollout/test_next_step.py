@@ -26,10 +26,13 @@ from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.approval import evidence
 from runbook_lib.rollout.known import needed
 from runbook_lib.rollout.next_step import Next, Standing, standing, told
+from runbook_lib.rollout.people import Asked
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = load_file(ROOT / "params" / "prod.yaml")
@@ -204,6 +207,9 @@ def moves_on(stage: Stage, found: Standing) -> None:
     if given.get("apply"):
         assert params is not None and given["confirm"] == params.env
     state = stage.state
+    if name == "approve":
+        assert one.kind == "approval" and params is not None and not given["yes"]
+        assert given["role"] in PHASES[given["what"]].approvers
     if name == "run" and one.kind in ("due", "hold") and given["notebook"] in PHASES and params is not None:
         line = next(each for each in found.lines if (each.notebook, each.env) == (given["notebook"], params.env))
         assert line.state in ("due", "hold")
@@ -250,6 +256,51 @@ def test_the_proposal_after_rollback_1_is_to_prove_it_and_then_a_new_attempt(sta
     assert again.command == "runbook run 06_phase1_10_percent --params params/prod.yaml --set attempt=2"
     seen = told(seen, pending, stage.standing(pending).next)
     assert seen.command == again.command and "turns the switch off" not in seen.next
+
+
+def approved(stage: Stage, notebook: str, attempt: int = 1) -> None:
+    """By its role, on the records that are there."""
+    run = Asked(notebook, PARAMS, stage.archive, stage.now)
+    stands = [one.model_dump() for one in evidence(stage.archive, PARAMS, notebook)]
+    (role,) = PHASES[notebook].approvers
+    said = Entry(kind="approval", item=notebook, by="Grace", role=role, at=iso(run.now), facts={"evidence": stands})
+    params = PARAMS.model_copy(update={"flat": PARAMS.flat.model_copy(update={"attempt": attempt})})
+    enter(stage.archive, params, said, "arn:grace")
+
+
+def test_a_phase_that_has_to_be_approved_is_approved_first(stage: Stage) -> None:
+    """06 promotes: its own report, and every screen after it, ask for the approval, then for the plan of 07."""
+    step, next_ = "06_phase1_10_percent@prod", "07_phase2_50_percent"
+    stage.shift("06_phase1_10_percent")
+    made = outcome("PROMOTE")
+    pending = stage.pending(step, made, mode="apply")
+    report = told(made, pending, stage.standing(pending).next)
+    stage.seal(step, made)
+    first = stage.next()
+    command = f"runbook approve {next_} --role 'engineering lead' --params params/prod.yaml"
+    assert (first.kind, first.command, report.command) == ("approval", command, command)
+    assert first.exit_code == Exit.OK and first.step == f"{next_}@prod"
+    assert "the engineering lead has to approve it first" in first.words
+
+    approved(stage, next_)
+    then = stage.next()
+    assert (then.kind, then.command) == ("due", f"runbook run {next_} --params params/prod.yaml")
+    stage.seal(step, made)  # the approval stands on the record before, which is not the newest any more
+    assert stage.next().command == command
+
+    stage.shift(next_)
+    assert stage.next().kind != "approval", "the shift is made: nobody approves it afterwards"
+
+
+def test_a_record_too_old_to_be_approved_is_made_anew_first(stage: Stage) -> None:
+    stage.shift("06_phase1_10_percent")
+    stage.seal("06_phase1_10_percent@prod", outcome("PROMOTE"))
+    stage.hour += 73
+    found = stage.next()
+    assert found.command == "runbook run 06_phase1_10_percent --params params/prod.yaml", found
+    assert "too old to be approved" in found.words and "max_age_h" in found.words
+    stage.seal("06_phase1_10_percent@prod", outcome("PROMOTE"))
+    assert stage.next().kind == "approval"
 
 
 def test_who_took_the_weight_back_is_said_as_the_records_say_it(stage: Stage) -> None:
