@@ -45,7 +45,7 @@ class Calls:
 
 
 def calls(cloudwatch: Any, params: Params, start: dt.datetime, now: dt.datetime) -> Calls:
-    """What came to each route since `start`, as far as CloudWatch can know it at `now`.
+    """Requests to each route since `start`, as far as CloudWatch can know them at `now`.
 
     A metric that has no points while the other route has some is 0: the gateway was there, and nobody called.
 

@@ -11,7 +11,7 @@ from runbook_lib.params.load import Params
 
 
 class Clients(Protocol):
-    """Whatever hands out boto3 clients: `Aws`, or a test's stand-in."""
+    """Anything that makes boto3 clients: `Aws`, or a test's stand-in."""
 
     def client(self, service: str) -> Any:
         """The boto3 client of `service`."""
@@ -39,7 +39,7 @@ class Place:
             return self.aws.client(service)
 
     def once(self, key: str, ask: Callable[[], Any]) -> Any:
-        """The answer to `ask`, asked once; its error is everybody's."""
+        """The answer to `ask`, asked once; if it raises, every caller gets the same error."""
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:

@@ -30,7 +30,7 @@ from runbook_lib.steps.step import Step
 
 @dataclass(frozen=True)
 class Proof:
-    """What one reference rests on."""
+    """The evidence behind one reference."""
 
     reference: Reference
     record: Record | None
@@ -61,7 +61,7 @@ class Proof:
 
 
 class Acceptance(Step):
-    """The end of the rollout: nothing is done, everything is shown."""
+    """The last step of the rollout: it changes nothing and shows all proof."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(
@@ -156,7 +156,7 @@ class Acceptance(Step):
         return costs.history(self.records, self.params)
 
     def issues_table(self) -> Any:
-        """What was met on the way: notes of people, holds, rollbacks, runs that failed, warnings."""
+        """Issues during the rollout: notes of people, holds, rollbacks, failed runs, warnings."""
         rows: list[list[object]] = []
         for entered in book(self.run.archive, None, self.params.release, "note").entered:
             rows.append([when(entered.entry.at), "note", f"{entered.entry.text} ({entered.entry.by})"])
@@ -169,7 +169,7 @@ class Acceptance(Step):
         return table(("When (UTC)", "What", "Said"), rows, caption="Issues met on the way")
 
     def summary(self) -> Any:
-        """One page, fit to be signed; in the record as summary.md."""
+        """A one-page summary to sign; kept in the record as summary.md."""
         text = self._summary()
         self.run.journal.attach("summary.md", text.encode())
         return Page(text, one_sheet=True)
@@ -236,7 +236,7 @@ class Acceptance(Step):
         return verdict_banner(self.outcome or self.judge())
 
     def plan(self) -> Any:
-        """There is nothing to do but to sign."""
+        """Says that only the signature is left."""
         outcome = self.outcome or self.judge()
         return line(f"Nothing is changed by the acceptance. {outcome.next}")
 

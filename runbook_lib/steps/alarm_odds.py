@@ -151,7 +151,7 @@ def _by_weight(alarm: Alarm, params: Params, seen: Submissions) -> dict[float, O
 
 
 def _odds(alarm: Alarm, params: Params, seen: Submissions, weight: float) -> Odds | None:
-    """None: it counts no failures of requests, or needs several periods, one after another."""
+    """The odds of one alarm; None if it counts no failed requests, or needs several periods in a row."""
     policy = params.policy.alarm_math
     well, bad = 1 - policy.healthy, 1 - policy.bad
     window, delay = float(alarm.period_s), float(params.policy.metric_delay_s)
@@ -184,12 +184,12 @@ _NEVER_H = 24 * 365 * 100
 
 
 def odds_cells(one: Odds | None) -> list[object]:
-    """How often in a day it fires and how soon, as two cells; what is no count has neither."""
+    """How often a day it fires and how soon, as two cells; empty for an alarm that counts nothing."""
     return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [percent(one.per_day), _duration(one.hours)]
 
 
 def percent(share: float) -> str:
-    """A chance in percent, with as many digits as it takes."""
+    """A chance in percent, with as many digits as needed."""
     return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 1e-4 else "< 0.01%"
 
 

@@ -102,7 +102,7 @@ def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
 
 
 def quick(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
-    """Advisory: at little traffic no count is quick, and the looks are."""
+    """Advisory: at little traffic no alarm is quick; the declared looks are."""
     wrong = [
         f"{id} in {phase} {found.gives[-1]}{_instead(proposed, phase)}"
         for (id, phase), found in odds.of_phases().items()

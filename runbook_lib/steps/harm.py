@@ -46,14 +46,14 @@ class Forecast:
 
     @property
     def broken(self) -> tuple[Harm, ...]:
-        """Rows beyond the budget, of shares that are worse than the alert limit: less is what the policy bears."""
+        """Rows beyond the budget, for failure shares worse than the alert limit; the policy tolerates smaller ones."""
         if self.users is None:
             return ()
         return tuple(one for one in self.rows if one.share > self.watch.limit and not within(one, self.users))
 
 
 def within(one: Harm, users: int) -> bool:
-    """Whether a row holds the budget; what goes on and on never does."""
+    """Whether a row stays within the budget; a failure that nobody stops never does."""
     return one.users.most is not None and one.users.most <= users
 
 
@@ -131,7 +131,7 @@ def harm_check(params: Params, found: Forecast, *, required: bool) -> Check:
 
 
 def _most(one: Harm) -> float:
-    """Users harmed at most; infinite: it goes on and on."""
+    """Users harmed at most; infinite if nobody stops it."""
     return math.inf if one.users.most is None else one.users.most
 
 
@@ -170,7 +170,7 @@ def mended(params: Params, found: Forecast) -> Iterator[str]:
 
 
 def _again(found: Forecast, row: Harm, traffic: Traffic, watch: Watch) -> Harm:
-    """A row once more, under other circumstances."""
+    """The same row under other settings."""
     return forecast(traffic, watch, shares=(row.share,), begins=(row.begins_h,), confidence=found.confidence)[0]
 
 

@@ -143,7 +143,7 @@ class Week:
         return table(head, rows, caption="24 h from (UTC), since phase 3 was accepted", note=note)
 
     def _figure(self, name: str, stat: str, scale: float, values: list[float]) -> object:
-        """A day's figure; a rare count with its interval, without which two days cannot be compared."""
+        """A day's figure; a rare count with its interval, so that two days can be compared."""
         if not values:
             return "–"
         total = (math.fsum(values) if stat == "Sum" else max(values)) * scale

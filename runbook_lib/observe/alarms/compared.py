@@ -74,7 +74,7 @@ class Planned(Frozen):
 
     @property
     def writes(self) -> bool:
-        """The runbook would write it: it is not right, and nobody else owns it."""
+        """The runbook would write it: it is missing or differs, and no stack owns it."""
         return not self.same and self.owner is None and self.alarm.owner == "runbook"
 
 

@@ -34,12 +34,12 @@ class Pager(Frozen):
 
     @property
     def confirmed(self) -> bool:
-        """The pager has answered."""
+        """The pager has confirmed the subscription."""
         return self.subscription.startswith("arn:")
 
     @property
     def as_declared(self) -> bool:
-        """It is subscribed to the alarms that say so. What a filter is before confirmation, SNS does not tell."""
+        """It is subscribed to the alarms that name the pager. Before confirmation SNS does not tell the filter."""
         return bool(self.subscription) and (not self.confirmed or self.alarms == self.wanted)
 
     @property

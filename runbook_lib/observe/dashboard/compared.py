@@ -60,7 +60,7 @@ def widget_diff(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, list
 
 
 def diff(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Everything that putting `wanted` in the place of `found` would change; empty: nothing."""
+    """Everything that changes if `wanted` replaces `found`; empty: nothing."""
     lines = [f"{title}: {line}" for title, changes in widget_diff(found, wanted).items() for line in changes]
     lines += [
         f"{title}: - not declared, would be removed" for title in _by_title(found) if title not in _titles(wanted)
@@ -147,7 +147,7 @@ def _said(value: Any) -> str:
 
 
 def _even(value: Any) -> Any:
-    """10 and 10.0 are one number, however AWS writes it back."""
+    """10 and 10.0 as the same number: AWS may return either."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):

@@ -54,7 +54,7 @@ def every(period_s: float) -> str:
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """What the courses want beside the evidence's own questions."""
+    """What the courses need to ask, beside the evidence's own questions."""
     asked = [questions.LATENCY, *declared.percentiles(params)]
     return [_quarters(one, params, window, now) for one in asked]
 

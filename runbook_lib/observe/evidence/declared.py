@@ -40,7 +40,7 @@ def percentiles(params: Params) -> list[questions.Percentiles]:
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """What is asked of the measures that a gate is judged on, but the bounds of percentiles.
+    """The questions for the measures that a gate is judged on, without the bounds of percentiles.
 
     Counts in the finest period that is kept, levels in those of the gauges, amounts once over the whole window and, for
     their chart, by quarters of an hour.

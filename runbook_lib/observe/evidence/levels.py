@@ -188,7 +188,7 @@ def dlq_points(seen: Answered) -> list[Point]:
 
 
 def dlq_depth(seen: Answered) -> Evidence:
-    """The DLQ keeps a message for days: 0 read live and no point above 0 mean that none arrived and stayed."""
+    """The depth of the DLQ. It keeps messages for days: 0 now and no point above 0 mean that none arrived."""
     params = seen.params
     window = questions.gauged(params, seen.window, seen.now)
     name = label("dlq_visible", "Maximum")

@@ -22,7 +22,7 @@ from runbook_lib.params.load import Params
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """Everything that `measure` needs from CloudWatch but the bounds of percentiles (`asks_bounds`)."""
+    """Everything that `measure` needs from CloudWatch, without the bounds of percentiles (`asks_bounds`)."""
     return [*questions.asks(params, window, now), *declared.asks(params, window, now)]
 
 

@@ -135,7 +135,7 @@ def quantile_of(params: Params, measure: str) -> float:
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """Everything that the runbook's own measures need from CloudWatch but the bounds of percentiles.
+    """Everything that the runbook's own measures need from CloudWatch, without the bounds of percentiles.
 
     Counts in the finest period still kept.
     """

@@ -36,7 +36,7 @@ def silent(seen: Answered, window: Window) -> str:
 
 
 def owed(seen: Answered, span: Window) -> float:
-    """Asynchronous submissions that `span` should hold, by hour of the day; 0 where the days before are not known."""
+    """Expected asynchronous submissions in `span`, by hour of the day; 0 where the days before are not known."""
     return _due(_usual(seen), span)
 
 

@@ -275,7 +275,7 @@ def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
 
 
 def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
-    """On demand by what was consumed; provisioned by the hour, whatever was consumed; each for its part of the window,
+    """Table capacity: on demand, what was consumed; provisioned, by the hour; each for its part of the window,
     where somebody knows when a mitigation provisioned the table.
     """
     table = configured(seen).get("table") or {}
@@ -293,7 +293,7 @@ def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
 
 
 def _untimed(seen: Answered, prefix: str) -> bool:
-    """It ran, and no duration says how long."""
+    """Whether the function ran and no duration metric says for how long."""
     return bool(seen.sum(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(label(f"{prefix}_duration"))
 
 

@@ -49,7 +49,7 @@ class Spot:
 
     @property
     def name(self) -> str:
-        """Its physical name, or what stands for it in a sentence."""
+        """Its physical name, or a phrase for it."""
         resource, params = self.resource, self.place.params
         if resource.route:
             return f"{resource.method} {getattr(params.service.api.routes, resource.route)}"
@@ -135,5 +135,5 @@ def _unreadable(doing: str, error: Exception) -> Trouble:
 
 
 def there(_: Any) -> bool:
-    """For `exists`: that there was an answer is the answer."""
+    """For `exists`: true, since AWS answered."""
     return True

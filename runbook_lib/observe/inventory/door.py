@@ -67,7 +67,7 @@ def route_throttle(stage: Mapping[str, Any], path: str, method: str, *, http: bo
 
 
 def _open(throttle: Throttle) -> bool:
-    """Whether it lets anything through."""
+    """Whether the throttle lets any request through."""
     return throttle.rate != 0 and throttle.burst != 0
 
 
@@ -300,7 +300,7 @@ def read_limits(aws: Clients, params: Params) -> Limits:
 
 
 def _reserve_or_none(place: Place, name: str) -> int | None:
-    """A function that is yet to be deployed has no reserve."""
+    """The reserved concurrency; none for a function that is not deployed yet."""
     try:
         return _reserved(place, name)
     except Absent:

@@ -74,7 +74,7 @@ def _key(schema: list[dict[str, str]]) -> list[str]:
 
 
 def _table_encryption(table: dict[str, Any]) -> str:
-    """DynamoDB always encrypts: with a key of its own, or, if it says so, of KMS."""
+    """The table's encryption: DynamoDB's own key, or a KMS key where it names one."""
     found = table.get("SSEDescription") or {}
     if found.get("InaccessibleEncryptionDateTime"):
         return "KMS key not accessible"
@@ -124,7 +124,7 @@ TABLE = (
 
 
 def _buckets(spot: Spot) -> list[str]:
-    """Names that begin as the results bucket's does."""
+    """Names of the buckets that begin like the results bucket."""
     listed = spot.place.once("buckets", lambda: spot.client("s3").list_buckets()["Buckets"])
     found = sorted(one["Name"] for one in listed if one["Name"].startswith(spot.name))
     if not found:

@@ -45,7 +45,7 @@ def wanted(params: Params, step: str) -> dict[str, Wanted]:
 
 
 def _nobody() -> Any:
-    """Stands for AWS: nothing is asked."""
+    """Stands in for AWS and asks nothing."""
     return None
 
 
@@ -73,7 +73,7 @@ def _setting(
 
 
 def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: str = "") -> Place:
-    """Where the diff would have to speak of a resource, or of the one behind a setting of it."""
+    """The places in a diff that would name a resource, or the one behind a setting of it."""
     resource, params, naming = spot.resource, spot.params, known.naming
     if resource.route and type in _OF_A_ROUTE:
         parts = getattr(params.service.api.routes, resource.route).strip("/").split("/")
@@ -103,7 +103,7 @@ def _keys(name: str, env: str) -> tuple[str, ...]:
 
 
 def told_holds(rule: Setting, value: Any, told: Any) -> bool | None:
-    """Whether a value that a template gives to a setting's property is what the setting wants.
+    """Whether a value that a template gives to a setting's property is what the setting expects.
 
     Args:
         value: what the rule expects, its fields filled in.

@@ -33,7 +33,7 @@ def read(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
     """Submissions answered 4xx in `window`: `{"counts": [[minute, status, type, n], ...], "cut": bool}`, JSON-able.
 
     None where there is no access log, or none of its lines has the fields that `service.yaml` names: then nothing is
-    known, which is another thing than nothing refused.
+    known, which is not the same as nothing refused.
 
     Raises:
         AwsError: CloudWatch Logs refused or did not answer.

@@ -1,4 +1,4 @@
-"""One job as it is behind the API: its item in the jobs table, and its result in the bucket.
+"""One job behind the API: its item in the jobs table, and its result in the bucket.
 
 For what the API does not tell: whether a probe's mark has arrived, and what became of a job whose status route says the
 same for ever.

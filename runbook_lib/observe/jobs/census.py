@@ -193,7 +193,7 @@ class _Fate(NamedTuple):
     """Of the first item."""
 
     def joined(self, other: _Fate) -> _Fate:
-        """The better of two items of one user."""
+        """The better fate of two items of one user."""
         best = min(self, other, key=lambda one: _BETTER.index(one.name))
         return best._replace(created=min(self.created, other.created))
 

@@ -32,7 +32,7 @@ class Limited(Frozen):
 
     @property
     def share(self) -> float | None:
-        """Refused among ended; None where nothing ended and nothing was refused."""
+        """The share of ended jobs that the LLM refused; None where none ended and none was refused."""
         total = max(self.ended or 0.0, float(self.count))
         return self.count / total if total else None
 

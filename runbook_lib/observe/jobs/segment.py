@@ -73,7 +73,7 @@ class Segment(Frozen):
 
     @property
     def bad(self) -> int:
-        """Jobs that were no success for their client."""
+        """Jobs that did not succeed for their client."""
         return self.failed + self.late + self.lost
 
     @property

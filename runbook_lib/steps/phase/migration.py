@@ -294,7 +294,7 @@ class Migration(Phase):
 
 
 def _step(id: str, title: str, ok: bool, reason: str, **facts: Any) -> Check:
-    """A step of the migration: what is not there yet is brought about by applying, now or at a later run."""
+    """One step of the migration as a check; applying completes a missing one, now or at a later run."""
     made = check(id, title, ok, reason, expected="yes", found="yes" if ok else "not yet", mends=not ok, **facts)
     return made if ok else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 

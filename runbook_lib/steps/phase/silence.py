@@ -29,7 +29,7 @@ class Silence:
 
     @property
     def seconds(self) -> float:
-        """For how long."""
+        """Length of the silence in seconds."""
         return max(0.0, (self.until - self.since).total_seconds())
 
 

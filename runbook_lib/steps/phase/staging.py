@@ -179,7 +179,7 @@ class Staging(Phase):
         return f"load-{self.run.run_id}"
 
     def _sent(self, live: Any) -> Loaded:
-        """The load itself: a change like every other, written down before it is made."""
+        """Sends the load: like every change, it is written down before it is made."""
         plan, service, run = self.plan_of_load, self.params.service, self.run
         url, probe, kept = stage_url(run.aws, run.params), self._mark, list[Loaded]()
 

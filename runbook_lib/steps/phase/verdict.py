@@ -34,7 +34,7 @@ MARGIN = dt.timedelta(minutes=30)
 
 
 def case(stand: Stand, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Case:
-    """What is judged.
+    """The case that is judged.
 
     Args:
         look: the declared look; None for an interim one.

@@ -128,7 +128,7 @@ class Incident:
         return None if first is None else self.go_on_with(first)
 
     def go_on_with(self, clock: Clock) -> Clock:
-        """The clock from now on, in the journal too."""
+        """Uses this clock from now on, and writes it into the journal."""
         self.clock = clock
         self.run.journal.append("incident", clock=clock.model_dump(mode="json"))
         return clock

@@ -108,7 +108,7 @@ class Mitigation:
         return next((f"deviation {one.at}" for one in found.values()), "")
 
     def begin_anew(self) -> None:
-        """What was closed is another incident's, and its clock too."""
+        """Starts a new clock: the closed deviation belongs to another incident."""
         self.incident.clock, self.closed = None, {}
 
     def go_on(self) -> None:
@@ -250,7 +250,7 @@ class Mitigation:
         return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
 
     def conclude(self, planned: Callable[[], Plan], **told: Any) -> Outcome:
-        """As `Incident.conclude`; what is planned says what applying needs, for it raises something.
+        """As `Incident.conclude`; a plan says what applying needs, since it raises capacity.
 
         Args:
             planned: what is to be done now.

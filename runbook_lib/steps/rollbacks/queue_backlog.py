@@ -134,7 +134,7 @@ class Backlog:
 
     @property
     def _kept(self) -> bool:
-        """The queue is drained, and the workers are needed yet."""
+        """The queue is drained, but the workers are still needed."""
         seen, after = self.seen, self.after
         return seen.raised and not seen.returning and after.drained and bool(after.missing_back)
 

@@ -67,7 +67,7 @@ class BacklogAfter:
 
     @property
     def drained(self) -> bool:
-        """The queue is down to its target, and has stayed there."""
+        """The queue has reached its target and stayed there."""
         return self.turned is not None and self.turned.drained
 
     @property

@@ -71,7 +71,7 @@ class BacklogSeen:
         return self.workers
 
     def changed(self, found: workers.Workers) -> None:
-        """The settings after a change of them: what follows from them is looked at anew."""
+        """Takes over changed settings, and forgets what followed from the old ones."""
         self.workers = found
         for name in ("limited", "decided_seen", "returning"):
             self.__dict__.pop(name, None)
@@ -102,7 +102,7 @@ class BacklogSeen:
 
     @property
     def deep(self) -> bool:
-        """The queue's symptom is there now."""
+        """The queue is deep now."""
         waiting = self.now_seen.waiting
         return waiting is not None and self.policy.depth.holds(waiting)
 
