@@ -222,7 +222,7 @@ class Policy(Frozen):
             own = self.phases.get(self.steps[name].notebook)
             if self.phases[name].after_migration or (own is not None and own.after_migration):
                 raise ValueError(
-                    f"step '{name}' is carried out by {self.steps[name].notebook}: what migrates /api/vpr has a "
+                    f"step '{name}' is carried out by {self.steps[name].notebook}: what migrates the route has a "
                     "notebook of its own, which carries out no other step"
                 )
         return self

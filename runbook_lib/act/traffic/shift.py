@@ -123,8 +123,8 @@ def plan_shift(
 def _blockers(state: TrafficState, percent: float, switch_environment: str) -> tuple[str, ...]:
     if percent > 0 and state.migrated:
         return (
-            "/api/vpr is asynchronous already, so no weight above 0 may be set any more: it would send clients to the "
-            "temporary route, which is to go",
+            "the synchronous route is asynchronous already, so no weight above 0 may be set any more: it would send "
+            "clients to the temporary route, which is to go",
         )
     if percent > 0 and not state.switch_on:
         return (

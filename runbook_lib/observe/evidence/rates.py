@@ -17,6 +17,7 @@ from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
+from runbook_lib.params.metrics import METRICS
 
 
 def success(seen: Answered) -> Evidence:
@@ -41,10 +42,10 @@ def success(seen: Answered) -> Evidence:
     turned = (met.broken + met.refused if met else 0) + unsure
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
     if kpi is None and jobs:
-        words = (*words, "the KPI VPRJobCreated has no data: the census is held against the requests alone")
+        words = (*words, f"the KPI {_created(seen)} has no data: the census is held against the requests alone")
     # The KPIs are stamped and delayed on their own: a few jobs at the edges, and our probes, are no contradiction.
     elif kpi is not None and abs(kpi - jobs) > max(3, 0.05 * segment.n):
-        words = (*words, f"the KPI VPRJobCreated counts {kpi:g} jobs, the census {jobs}")
+        words = (*words, f"the KPI {_created(seen)} counts {kpi:g} jobs, the census {jobs}")
     return seen.evidence(
         "success",
         "rate",
@@ -74,6 +75,11 @@ def success(seen: Answered) -> Evidence:
             "ledger": ledger.as_dict() if ledger else None,
         },
     )
+
+
+def _created(seen: Answered) -> str:
+    """What the service calls the metric of created jobs."""
+    return seen.params.service.kpis.get("jobs_created", METRICS["jobs_created"]).name
 
 
 def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:

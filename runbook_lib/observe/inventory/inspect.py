@@ -159,7 +159,7 @@ def _judged(place: str, id: str, spot: Spot, rule: Setting, found: Any, known: M
 def _named(spot: Spot, name: Any, naming: Naming) -> Check:
     """The naming rule for one resource, by the name that AWS knows it by."""
     id, title = f"inventory.{spot.id}.name", f"{spot.resource.title}: name"
-    expected = "careervp-{feature}-{type}-{env}" if spot.resource.type not in naming.own else "its own pattern"
+    expected = naming.told if spot.resource.type not in naming.own else "its own pattern"
     if not isinstance(name, str):
         why = name.sentence if isinstance(name, Trouble) else "AWS does not say"
         return check(id, title, None, f"{spot.name}: the name could not be seen: {why}", expected=expected)

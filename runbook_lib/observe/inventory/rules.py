@@ -121,6 +121,20 @@ class Naming(Frozen):
     own: dict[str, str]
     """CloudFormation type to a rule of its own."""
 
+    @property
+    def project(self) -> str:
+        """What every name begins with, without the last dash: the literal beginning of the rule."""
+        begin = re.match(r"[A-Za-z0-9_-]*", self.rule)
+        literal = begin.group() if begin else ""
+        if self.rule[len(literal) :].startswith(("?", "*", "+", "{", "|")):
+            literal = literal[:-1]  # the last character is optional, repeated, or one of several
+        return literal.rstrip("-_")
+
+    @property
+    def told(self) -> str:
+        """The rule as a reader says it."""
+        return f"{self.project}-{{feature}}-{{type}}-{{env}}" if self.project else self.rule
+
     def fits(self, type: str, name: str, env: str) -> bool:
         """Whether `name` follows the rule of its CloudFormation type; a type without a rule always does."""
         if type in self.own:

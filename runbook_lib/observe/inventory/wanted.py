@@ -22,8 +22,6 @@ _OF_A_ROUTE = (
     "AWS::ApiGatewayV2::Integration",
     "AWS::Lambda::Permission",
 )
-_PREFIX = "careervp"
-
 _TTL = "{job_ttl_variable}"
 
 
@@ -89,16 +87,16 @@ def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: 
         begins=resource.kind == "bucket",
         named=type in (naming.types.keys() | naming.own.keys()) and type not in _GO_BY_ID,
         logical=logical or resource.logical,
-        keys=_keys(name, params.env),
+        keys=keys(name, params.env, plain(naming.project)),
         beside=bool(setting),
     )
 
 
-def _keys(name: str, env: str) -> tuple[str, ...]:
+def keys(name: str, env: str, project: str) -> tuple[str, ...]:
     """A name with and without the project in front and the environment behind."""
     whole = plain(name)
     short = name.removesuffix(f"-{env}")
-    both = [whole, plain(short), whole.removeprefix(_PREFIX), plain(short).removeprefix(_PREFIX)]
+    both = [whole, plain(short), whole.removeprefix(project), plain(short).removeprefix(project)]
     return tuple(dict.fromkeys(one for one in both if one))
 
 

@@ -162,7 +162,8 @@ class PhaseLook:
         if not self.stand.deployed:
             return line("No guards yet: the new resources are not deployed.")
         if self.stand.state.migrated:
-            return line("AppConfig guards nothing any more: the weight has no effect since /api/vpr is asynchronous.")
+            path = self.run.params.service.api.routes.sync
+            return line(f"AppConfig guards nothing any more: the weight has no effect since {path} is asynchronous.")
         return findings_table(self.guards, caption="Guard alarms that AppConfig watches")
 
     @cached_property

@@ -19,6 +19,7 @@ from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.contract import Kpi
 from runbook_lib.params.load import Params
 from tests.observe.conftest import HOUR, LIVE, MINUTE, Soak
 
@@ -127,6 +128,10 @@ def test_kpis_that_contradict_the_census_are_noted(day: Soak) -> None:
     assert day.evidence()["success"].notes == ()
     day.values[label("jobs_created")] = [(day.window.start, 400.0)]
     assert "VPRJobCreated counts 400" in day.evidence()["success"].notes[0]
+    service = day.params.service
+    own = service.contract.model_copy(update={"kpi": {"jobs_created": Kpi(metric="ExportsBegun")}})
+    day.params = day.params.model_copy(update={"service": service.model_copy(update={"contract": own})})
+    assert "KPI ExportsBegun counts 400" in day.evidence()["success"].notes[0], "as the service calls it"
 
 
 def test_errors_at_the_gateway(day: Soak) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from runbook_lib.judge.incidents.diff import Change, Diff, Property, parse
 from runbook_lib.judge.incidents.mending import Mended, mended
 from runbook_lib.observe.inventory.inspect import rules, wanted
-from runbook_lib.observe.inventory.rules import Setting
-from runbook_lib.observe.inventory.wanted import told_holds
+from runbook_lib.observe.inventory.rules import Naming, Setting
+from runbook_lib.observe.inventory.wanted import keys, told_holds
 from runbook_lib.params.load import Params, load_file, params_dir
 
 ROOT = Path(__file__).resolve().parents[2] / "fixtures" / "diffs"
@@ -284,3 +284,25 @@ def test_every_property_is_of_a_known_form(params: Params) -> None:
 
 def test_where_no_variable_says_how_long_a_job_lives_no_template_can() -> None:
     assert "inventory.submit.job_ttl" in WANTS and "inventory.submit.job_ttl" not in wanted(_LOADED, "async")
+
+
+@pytest.mark.parametrize(
+    ("rule", "project"),
+    [
+        ("orders-[a-z]+-({type})-{env}", "orders"),
+        ("acme-shop-(x|y)-{env}", "acme-shop"),
+        ("prod?-{env}", "pro"),
+        ("[a-z]+-({type})", ""),
+        ("", ""),
+    ],
+)
+def test_the_project_in_front_of_every_name_is_the_beginning_of_the_naming_rule(rule: str, project: str) -> None:
+    naming = Naming(rule=rule, types={"AWS::SQS::Queue": "queue"}, own={})
+    assert naming.project == project
+    assert naming.told == (f"{project}-{{feature}}-{{type}}-{{env}}" if project else rule)
+
+
+@given(st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True))
+def test_a_template_may_leave_the_project_out_of_a_name(project: str) -> None:
+    naming = Naming(rule=f"{project}-[a-z]+-{{env}}", types={}, own={})
+    assert "exportsqueue" in keys(f"{project}-exports-queue-prod", "prod", naming.project)
