@@ -126,16 +126,28 @@ def _depth(key: Key, asked: str, names: Collection[str]) -> int:
     Args:
         names: those of one's own that hold dots, such as `lambda.requests`.
     """
+    forms = _forms(key, frozenset(names))
+    for less, form in enumerate(forms):
+        if form.fullmatch(f".{asked}"):
+            return len(forms) - less
+    return 0
+
+
+@functools.cache
+def _forms(key: Key, names: frozenset[str]) -> tuple[re.Pattern[str], ...]:
+    """Patterns of a key's whole path and of each group that it is in, the longest first."""
     parts = re.sub(r"\[\]", ".[]", key.path).split(".")
     name = "|".join([*map(re.escape, sorted(names, key=len, reverse=True)), r"[^.]+"])
     special = {"[]": r"(?:\.?\[\])?", "NAME": rf"\.(?:{name})"}
     forms = [special.get(part, re.escape(f".{part}")) for part in parts]
     own = key.type == "anything" or (key.type.startswith("name to") and "keys" not in key.type)
     plain = r"(?:\..+)?" if own else ""
-    for end in range(len(forms), 0, -1):
-        if re.fullmatch("".join(forms[:end]) + (plain if end == len(forms) else ""), f".{asked}"):
-            return end
-    return 0
+    whole = "".join(forms) + plain
+    return tuple(map(_compiled, (whole, *("".join(forms[:end]) for end in range(len(forms) - 1, 0, -1)))))
+
+
+_compiled = functools.cache(re.compile)
+"""Keys of one group share the group's pattern; `re` keeps too few."""
 
 
 def page() -> str:

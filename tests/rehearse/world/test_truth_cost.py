@@ -126,7 +126,8 @@ def live(name: str | scenario.Scenario) -> Lived:
     window = Window(START, START + dt.timedelta(hours=DRAINED_H))
     now = window.end + dt.timedelta(hours=1)
     answers = fetch(shelf, params, asks(params, window, now), now)
-    jobs = [own(plain(item), Contract()) for item in items.values()]
+    contract = Contract()
+    jobs = [own(plain(item), contract) for item in items.values()]
     segment = census.count(jobs, window, window.end, params.service.job_deadline_s)
     state = TrafficState(dial_percent=50, switch_on=True, weight=50)
     evidence = measure(answers, segment, LIVE, state, params, window, now)
