@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from runbook_lib.judge import words
@@ -14,7 +15,7 @@ from runbook_lib.judge.planning.power import Power
 from runbook_lib.judge.planning.weekly import DAYS, HOURS, Quiet
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.show import style
-from runbook_lib.show.picture import WIDTH_IN, drawing
+from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.tables import Cell, Shown, mark, table
 
 _ORDER = {Verdict.FAIL: 0, Verdict.NO_DATA: 1, Verdict.INCONCLUSIVE: 2, Verdict.PASS: 3}
@@ -106,18 +107,21 @@ def week_chart(by_hour: Mapping[int, float], quiet: Quiet | None) -> Any:
     with drawing() as pyplot:
         from matplotlib.patches import Rectangle
 
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
+        figure, axes = pyplot.subplots(figsize=(width(), 3.2 if narrow() else 2.9), layout="constrained")
         drawn = axes.imshow(cells, aspect="auto", cmap="cividis_r", vmin=0, interpolation="none")
         axes.set_facecolor("#eceef1")
         for hour in quiet_hours(quiet):
             place = (hour % 24 - 0.5, hour // 24 - 0.5)
             axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=style.VERMILLION, linewidth=2.2))
-        axes.set_xticks(range(0, 24, 3), [f"{hour:02d}" for hour in range(0, 24, 3)])
+        hours = range(0, 24, 6 if narrow() else 3)
+        axes.set_xticks(hours, [f"{hour:02d}" for hour in hours])
         axes.set_yticks(range(7), [day[:3] for day in DAYS])
         axes.grid(visible=False)
         axes.set_xlabel("hour of the day (UTC); grey: not seen")
-        axes.set_title("Traffic by hour of the week" + (f"; framed: {quiet.words}" if quiet else ""))
-        figure.colorbar(drawn, ax=axes, label="requests an hour", pad=0.01)
+        title = "Traffic by hour of the week" + (f"; framed: {quiet.words}" if quiet else "")
+        axes.set_title(fill(title, 34) if narrow() else title)
+        place = {"location": "bottom", "pad": 0.03} if narrow() else {"pad": 0.01}
+        figure.colorbar(drawn, ax=axes, label="requests an hour", **place)
         figure.set_label(week_words(by_hour, quiet))
     return figure
 
@@ -141,16 +145,21 @@ def power_chart(found: Sequence[Power]) -> Any:
     asked = [one for one in found if one.needed is not None]
     phases = list(dict.fromkeys(one.phase for one in asked))
     with drawing() as pyplot:
-        height = 0.75 + 0.32 * max((sum(one.phase == name for one in asked) for name in phases), default=1)
-        figure, row = pyplot.subplots(
-            1, max(1, len(phases)), figsize=(WIDTH_IN, height + 0.4), sharey=True, squeeze=False, layout="constrained"
+        high = 0.75 + (0.4 if narrow() else 0.32) * max(
+            (sum(one.phase == name for one in asked) for name in phases), default=1
         )
+        many = max(1, len(phases))
+        rows, columns = (many, 1) if narrow() else (1, many)
+        figure, grid = pyplot.subplots(
+            rows, columns, figsize=(width(), high * rows + 0.4), sharey=True, squeeze=False, layout="constrained"
+        )
+        row = [grid.flatten()]
         if not asked:
             row[0][0].text(0.5, 0.5, "no data", ha="center", va="center", transform=row[0][0].transAxes)
         for axes, name in zip(row[0], phases, strict=False):
             _bars(axes, [one for one in asked if one.phase == name])
         handles, labels = row[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower right", ncols=3)
+        figure.legend(handles, labels, loc="outside lower right", ncols=1 if narrow() else 3)
         words_of = [
             f"{one.phase} {one.title}: {one.expected:,} expected, {one.needed:,} needed" for one in asked if one.needed
         ]
@@ -186,7 +195,7 @@ def _bars(axes: Any, found: Sequence[Power]) -> None:
     )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_yticks(list(places), [one.title for one in found])
+    axes.set_yticks(list(places), [fill(one.title, 22) if narrow() else one.title for one in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.set_xlabel("samples")
