@@ -27,7 +27,10 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
     is more to say.
     """
     rows = []
+    levels = dict.fromkeys(one.title for one in found if _level(one))
     for one in found:
+        if _level(one):
+            continue
         expected = f"{one.expected:,}" + (f" (quietest {one.quietest:,})" if one.quietest is not None else "")
         rows.append(
             [
@@ -47,7 +50,14 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
         "Detects: the smallest true share of bad samples (for the split: the largest share of async requests) that "
         f"the first declared look calls wrong in {level} of soaks. Quietest: the quietest stretch as long as the soak."
     )
+    if levels:
+        note += f" Levels, read every few minutes, need no traffic: {', '.join(levels)}."
     return table(head, rows, caption="What the planned soaks can decide", note=note)
+
+
+def _level(one: Power) -> bool:
+    """Whether a gate is decided whatever the traffic: each phase would say the same of it."""
+    return bool(one.decides) and one.reason.endswith("whatever the traffic.")
 
 
 def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float], note: str) -> Shown:
@@ -60,7 +70,7 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
         rows.append(
             [
                 Cell(title, f"<b>{html.escape(title)}</b>"),
-                *(mark(one.ok, (one.found, one.found or "no data", "")) for one in checks),
+                *(_fits(one) for one in checks),
                 "" if worst is None or (worst.ok and worst.found == "no limit here") else worst.reason,
             ]
         )
@@ -68,20 +78,29 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
     return table(head, rows, caption="Whether the peak fits through the door", note=note)
 
 
+def _fits(one: Check) -> Cell:
+    """A limit's word: no colour where there is no limit, and only what does not fit is a no."""
+    if one.ok and one.found == "no limit here":
+        return Cell(one.found, nowrap=True)
+    known = None if one.verdict is Verdict.INCONCLUSIVE else one.ok
+    return mark(known, (one.found, one.found or "no data", one.found), style.ORANGE)
+
+
 def trials_table(trials: Sequence[Trial]) -> Shown:
-    """A line for each bad input, a column for each gate: what it says; what it should not say stands out."""
+    """A line for each gate, a column for each bad input: what it says; what it should not say stands out."""
     gates = dict.fromkeys((one.gate, one.title) for one in trials)
     said = {(one.gate, one.mutation): one for one in trials}
     rows: list[list[object]] = []
-    for id in (id for id in TITLES if any(one.mutation == id for one in trials)):
-        row: list[object] = [Cell(TITLES[id], f"<b>{html.escape(TITLES[id])}</b>")]
-        for gate, _ in gates:
+    shown = [id for id in TITLES if any(one.mutation == id for one in trials)]
+    for gate, title in gates:
+        row: list[object] = [Cell(title, f"<b>{html.escape(title)}</b>")]
+        for id in shown:
             one = said.get((gate, id))
             told = "–" if one is None else _TOLD[one.verdict]
             row.append(told if one is None or one.ok else mark(False, ("", told, "")))
         rows.append(row)
     note = "A gate must pass the healthy day, and nothing else. –: cannot happen to this kind of gate."
-    head = ("Shown", *(title.partition(" (")[0] for _, title in gates))
+    head = ("Gate", *(TITLES[id] for id in shown))
     return table(head, rows, caption="Bad inputs in front of every gate", note=note, wrap_head=True)
 
 

@@ -48,7 +48,10 @@ def rollout_chart(weights: Mapping[str, Points], dots: Sequence[Dot], *, title: 
         )
         _weights(top, weights, max(times, default=None))
         _lanes(below, dots, lanes)
-        top.set_title(title)
+        if narrow():
+            figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")  # the legend has the place
+        else:
+            top.set_title(title)
         if times:
             pad = (max(times) - min(times)) * 0.015 or dt.timedelta(hours=1)
             below.set_xlim(min(times) - pad, max(times) + pad)
@@ -99,11 +102,11 @@ def _lanes(axes: Any, dots: Sequence[Dot], lanes: Sequence[str]) -> None:
         )
     axes.set_yticks(range(len(lanes)), [fill(lane, 20) if narrow() else lane for lane in lanes])
     axes.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
-    axes.set_xlabel("time (UTC)")
+    axes.set_xlabel("UTC" if narrow() else "time (UTC)", loc="left" if narrow() else "center")
     axes.grid(axis="x")
     if dots:
         axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.62 / (0.3 * len(lanes) + 0.4)), ncols=3 if narrow() else 6
+            loc="upper center", bbox_to_anchor=(0.5, -0.62 / (0.3 * len(lanes) + 0.4)), ncols=2 if narrow() else 6
         )
 
 

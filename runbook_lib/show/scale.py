@@ -24,7 +24,7 @@ BEST, WORST = -1.0, 2.5
 _ROW_IN, _HEAD_IN, _FRAME_IN = 0.36, 0.62, 0.95
 _TOGETHER = 16
 """This many rows stay on one printed page."""
-_LEFT, _RIGHT = 0.41, 0.79
+_LEFT, _RIGHT = 0.41, 0.765
 """Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""
 _WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
 """Where the verdict stands, in widths of the scale."""
