@@ -154,4 +154,5 @@ def chart(told: Story, titles: Mapping[str, str]) -> Any:
     dots = [Dot(one.at, lane(one), one.decision) for one in told.decisions]
     dots += [Dot(at, "Issues noted", NOTE) for at, _, _ in told.notes]
     order = sorted(told.weights, key=lambda env: env != "prod")
-    return image(rollout_chart({env: told.weights[env] for env in order}, dots, title="The rollout"))
+    weights = {env: told.weights[env] for env in order}
+    return image(lambda: rollout_chart(weights, dots, title="The rollout"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
 
 from runbook_lib.show import style
-from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.picture import drawing, image, narrow, width
 from runbook_lib.show.tables import Shown
 
 COLOURS = (style.GREEN, style.VERMILLION, style.ORANGE, style.BLUE, style.GREY)
@@ -17,10 +19,17 @@ def bars(rows: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> S
 
     Colours are told apart by the colour-blind, and by hatches where there is no colour.
     """
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{part} {row[part]:g}" for part in row if row.get(part)) for name, row in rows.items()
+    )
+    return image(lambda: _bars(rows, title, unit), f"{title} ({unit}). {told}.")
+
+
+def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any:
     names = list(rows)
     parts = list(dict.fromkeys(part for row in rows.values() for part in row))
     with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 1.0 + 0.26 * max(1, len(names))))
+        figure, axes = pyplot.subplots(figsize=(width(), 1.0 + 0.26 * max(1, len(names)) + narrow() * 0.5))
         left = [0.0] * len(names)
         for place, part in enumerate(parts):
             widths = [float(rows[name].get(part, 0.0)) for name in names]
@@ -43,13 +52,13 @@ def bars(rows: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> S
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         if any(left):
-            axes.legend(ncols=len(parts), loc="upper left", bbox_to_anchor=(0.0, -0.55 / figure.get_figheight()))
+            axes.legend(
+                ncols=1 if narrow() else len(parts),
+                loc="upper left",
+                bbox_to_anchor=(0.0, -0.55 / figure.get_figheight()),
+            )
         figure.set_layout_engine("constrained")
-        told = "; ".join(
-            f"{name}: " + ", ".join(f"{part} {row[part]:g}" for part in parts if row.get(part))
-            for name, row in rows.items()
-        )
-        return image(figure, f"{title} ({unit}). {told}.")
+    return figure
 
 
 _LEAST = 1e-6
@@ -61,14 +70,26 @@ def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
 
     Chances below one in a million stand at the edge.
     """
-    names, weights = list(rows), list(dict.fromkeys(weight for row in rows.values() for weight in row))
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{weight} {chance:.2g}" for weight, chance in row.items())
+        for name, row in rows.items()
+    )
+    text = f"Chance of a false alarm a day by alarm and weight, limit {limit:g}. {told}."
+    return image(lambda: _odds(rows, limit), text)
+
+
+def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
+    weights = list(dict.fromkeys(weight for row in rows.values() for weight in row))
+    names = {name: fill(name.replace("-", "- "), 24).replace("- ", "-") if narrow() else name for name in rows}
     with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 1.5 + 0.32 * max(1, len(names))))
+        figure, axes = pyplot.subplots(
+            figsize=(width(), 1.5 + (0.4 if narrow() else 0.32) * max(1, len(names)) + narrow() * 0.8)
+        )
         for place, weight in enumerate(weights):
             chances = [max(_LEAST, rows[name].get(weight, 0.0)) for name in names]
             axes.plot(
                 chances,
-                names,
+                list(names.values()),
                 linestyle="none",
                 marker=_MARKERS[place % len(_MARKERS)],
                 markersize=7,
@@ -77,15 +98,19 @@ def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
                 markeredgecolor="white",
             )
         axes.axvline(limit, color=style.ALERT, linestyle=(0, (5, 1.5)), label=f"a guard at most: {limit:.0%}")
-        axes.set(xscale="log", xlim=(_LEAST, 2.0), xlabel="chance to fire on a healthy day (1: every day)")
+        axes.set(
+            xscale="log",
+            xlim=(_LEAST, 2.0),
+            xlabel="chance to fire on a healthy day" + ("\n" if narrow() else " ") + "(1: every day)",
+        )
         axes.set_title("False alarms a healthy day")
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")
-        axes.legend(ncols=len(weights) + 1, loc="upper left", bbox_to_anchor=(0, -0.7 / figure.get_figheight()))
-        figure.set_layout_engine("constrained")
-        told = "; ".join(
-            f"{name}: " + ", ".join(f"{weight} {chance:.2g}" for weight, chance in row.items())
-            for name, row in rows.items()
+        axes.legend(
+            ncols=1 if narrow() else len(weights) + 1,
+            loc="upper left",
+            bbox_to_anchor=(0, -0.7 / figure.get_figheight()),
         )
-        return image(figure, f"Chance of a false alarm a day by alarm and weight, limit {limit:g}. {told}.")
+        figure.set_layout_engine("constrained")
+    return figure

@@ -9,12 +9,13 @@ import datetime as dt
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
+from textwrap import fill
 from typing import Any, Literal
 
 from runbook_lib.base.window import when
 from runbook_lib.judge.model import Gate
-from runbook_lib.show import levels, style
-from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show import heads, levels, style
+from runbook_lib.show.picture import drawing, image, narrow, width
 from runbook_lib.show.points import Grid, Points, lone, ready
 from runbook_lib.show.tables import Shown
 
@@ -25,8 +26,6 @@ _PER_RATIO = 100.0
 _ROW_IN = 2.15
 _CHARACTER_IN = 0.075
 """Width of a character of a threshold's label: 8.5 pt, bold."""
-_TITLE_CHARACTER_IN, _LEGEND_CHARACTER_IN, _HANDLE_IN = 0.105, 0.068, 0.6
-"""Widths of a character of a title (11 pt, bold) and of a legend (8.5 pt), and of a legend's handle with its gaps."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
 """Share of the height that the words of one mark need, and of all marks at most: they do not cover data."""
 _LEGEND_HEAD = 0.2
@@ -38,8 +37,6 @@ _LONG = dt.timedelta(days=20)
 """A longer time axis has days, not hours."""
 _TITLE_IN = 0.33
 """Height of a chart's title, with the room above it."""
-_MARGINS_IN = 2.6
-"""What is left of a chart's width for labels on both sides."""
 
 
 def timeline(
@@ -64,7 +61,7 @@ def timeline(
     """
     series = ready(series, grid, counts, irregular)
     with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
+        figure, axes = pyplot.subplots(figsize=(width(), 2.9), layout="constrained")
         _draw(
             axes,
             series,
@@ -89,11 +86,11 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     groups = [_ready(group) for group in groups]
     span = span_of([group["series"] for group in groups], marks, [group.get("grid") for group in groups])
     with drawing() as pyplot:
-        height = _ROW_IN * len(groups) + 0.5
+        height = (_ROW_IN + narrow() * (0.1 + heads.LINE_IN * heads.lines_of(groups))) * len(groups) + 0.5
         figure, rows = pyplot.subplots(
             len(groups),
             1,
-            figsize=(WIDTH_IN, height),
+            figsize=(width(), height),
             sharex=True,
             squeeze=False,
             gridspec_kw=_margins(groups, height, titled=bool(title)),
@@ -103,7 +100,8 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
             _draw(axes, **{"marks": marks, **group}, span=span, mark_words=place == 0, labelled=last)
             axes.tick_params(axis="x", labelbottom=True)  # a printed page may end below any of them
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+            size = 11 if narrow() else 13
+            figure.suptitle(fill(title, 42) if narrow() else title, x=0.01, ha="left", fontsize=size, fontweight="bold")
         words_of = (describe(**_told({"marks": marks, **group})) for group in groups)
         figure.set_label(" ".join([f"{title}:" if title else "", *words_of]).strip())
     return figure
@@ -117,12 +115,15 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
     labels = [
         name for group in groups for name, *_ in levels.thresholds(group.get("gate"), collapse=bool(group.get("band")))
     ]
-    right = 0.3 + _CHARACTER_IN * max((len(name) + 2 for name in labels), default=0)
+    left, right = 0.95, 0.3 + _CHARACTER_IN * max((len(name) + 2 for name in labels), default=0)
     top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.62
+    if narrow():
+        head = heads.LINE_IN * heads.lines_of(groups)
+        left, right, top, gap = 0.62, 0.3, top + head + 0.1, gap + head
     row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
     return {
-        "left": 0.95 / WIDTH_IN,
-        "right": 1 - right / WIDTH_IN,
+        "left": left / width(),
+        "right": 1 - right / width(),
         "top": 1 - top / height,
         "bottom": bottom / height,
         "hspace": gap / row,
@@ -138,7 +139,8 @@ def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: 
     height, told = figure.get_figheight(), [describe(**_told({"marks": marks, **_ready(group)})) for group in groups]
     ends = [(1 - axes.get_position().y1) * height - _TITLE_IN for axes in figure.axes[1:]] + [height]
     parts = list(zip(ends, told, strict=True))
-    return image(figure, cuts=[*parts[:-2], (height, " ".join(told[-2:]))])
+    cuts = [*parts[:-2], (height, " ".join(told[-2:]))]
+    return image(lambda: panel(groups, marks=marks, title=title) if narrow() else figure, cuts=cuts)
 
 
 def describe(
@@ -230,16 +232,17 @@ def _draw(
             label="still open",
         )
     empty = [f"{name}: no data" for name in series if name not in filled]
-    if not _beside_title(title, [*filled, *empty]) and len(empty) > 1:
+    if not heads.beside(title, [*filled, *empty]) and len(empty) > 1:
         empty = [f"{len(empty)} lines: no data"]
     for label in empty:
         axes.plot([], [], " ", label=label)
     axes.set_title(title)
     axes.set_ylabel(unit)
     names = axes.get_legend_handles_labels()[1]
-    beside = _beside_title(title, names)
-    heads = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * (bool(filled) and not beside)]
-    head = min(_HEAD_MOST, max(heads))
+    beside = heads.beside(title, names)
+    within = bool(filled) and not beside and not narrow()
+    shares = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * within]
+    head = min(_HEAD_MOST, max(shares))
     # The first intervals of a soak are nearly everything: the axis is made for what they come to.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
     levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
@@ -256,17 +259,7 @@ def _draw(
         where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
     if series:
-        if beside:
-            axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(names), borderaxespad=0.1)
-        else:
-            paper = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.85}
-            axes.legend(loc="upper right", ncols=min(len(names), 5), borderaxespad=0.2, **paper)
-
-
-def _beside_title(title: str, names: Sequence[str]) -> bool:
-    """Whether a legend of these names fits into one line beside the title, above the chart."""
-    legend = sum(len(name) * _LEGEND_CHARACTER_IN + _HANDLE_IN for name in names)
-    return len(names) <= 5 and len(title) * _TITLE_CHARACTER_IN + legend <= WIDTH_IN - _MARGINS_IN
+        heads.legend(axes, title, beside=beside)
 
 
 def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int, grid: Grid | None = None) -> None:
@@ -304,6 +297,7 @@ def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: in
 
 def time_axis(axes: Any, span: tuple[dt.datetime, dt.datetime], *, most: int = 9, labelled: bool = True) -> None:
     """Days and hours in UTC; the whole date is said once, below."""
+    most = min(most, 4) if narrow() else most
     from matplotlib import dates as untyped
 
     dates: Any = untyped
@@ -313,7 +307,9 @@ def time_axis(axes: Any, span: tuple[dt.datetime, dt.datetime], *, most: int = 9
     long = span[1] - span[0] > _LONG
     axes.xaxis.set_major_formatter(dates.DateFormatter("%m-%d" if long else "%d %H:%M", tz=dt.UTC))
     if labelled:
-        axes.set_xlabel(f"{'month-day' if long else 'day and hour'} (UTC), from {when(span[0])}")
+        axes.set_xlabel(
+            f"{'month-day' if long else 'day and hour'} (UTC), from {when(span[0])}", fontsize=8 if narrow() else 9
+        )
 
 
 def inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[tuple[dt.datetime, str]]:
@@ -329,7 +325,7 @@ def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None,
             continue
         right = span is not None and (at - span[0]) / (span[1] - span[0]) > 0.7
         axes.annotate(
-            f"{text}, {when(at)}",
+            text if narrow() else f"{text}, {when(at)}",
             (at, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, -4 - 13 * place),

@@ -12,7 +12,7 @@ from runbook_lib.judge.money.statement import GROUPS, grouped
 from runbook_lib.show import style
 from runbook_lib.show.charts import Marks, timelines
 from runbook_lib.show.page import line
-from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.picture import drawing, image, narrow, width
 from runbook_lib.show.points import Points
 from runbook_lib.show.tables import Shown
 
@@ -34,6 +34,11 @@ def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, sc
         gate: its thresholds are drawn where its `scope` is shown.
     """
     known = {name: grouped(one["lines"], int(one["successes"])) for name, one in sides.items() if one.get("successes")}
+    told = "; ".join(f"{name}: {_told(known.get(name))}" for name in sides)
+    return image(lambda: _stacked(sides, known, gate, scope), f"Cost of a successful VPR by service (USD). {told}.")
+
+
+def _stacked(sides: Mapping[str, Any], known: Mapping[str, Mapping[str, float]], gate: Gate | None, scope: str) -> Any:
     all_, last = list(sides), [*sides][-1:]
     infrastructure = [part for part in PARTS if part not in TOKENS]
     panels = (
@@ -43,7 +48,10 @@ def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, sc
     )
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(
-            1, 3, figsize=(WIDTH_IN, 3.8), layout="constrained", gridspec_kw={"width_ratios": (4, 4, 2)}
+            *((3, 1) if narrow() else (1, 3)),
+            figsize=(width(), 9.0 if narrow() else 3.8),
+            layout="constrained",
+            gridspec_kw={} if narrow() else {"width_ratios": (4, 4, 2)},
         )
         named: dict[str, Any] = {}
         for one, (title, parts, of, shown) in zip(axes, panels, strict=True):
@@ -56,9 +64,10 @@ def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, sc
         axes[0].set_ylabel(_UNIT)
         if named:
             ordered = [part for part in PARTS if part in named]
-            figure.legend([named[part] for part in ordered], ordered, loc="outside lower center", ncols=4)
-        told = "; ".join(f"{name}: {_told(known.get(name))}" for name in sides)
-        return image(figure, f"Cost of a successful VPR by service (USD). {told}.")
+            figure.legend(
+                [named[part] for part in ordered], ordered, loc="outside lower center", ncols=2 if narrow() else 4
+            )
+    return figure
 
 
 def _bars(axes: Any, names: list[str], known: Mapping[str, Mapping[str, float]], parts: Sequence[str]) -> None:
@@ -87,6 +96,8 @@ def _bars(axes: Any, names: list[str], known: Mapping[str, Mapping[str, float]],
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, max([*below, 1e-9]) * 1.18)
+    if not any(below):
+        axes.set_yticks([])  # or there would be a scale of nothing
 
 
 def _limits(axes: Any, gate: Gate, top: float) -> None:
@@ -100,6 +111,7 @@ def _limits(axes: Any, gate: Gate, top: float) -> None:
             far.append(text)
             continue
         axes.axhline(limit.limit, color=colour, linestyle=dash, linewidth=1.4)
+        axes.set_xlim(-0.6, len(axes.get_xticks()) + 0.4)  # its word stands beside the bars
         axes.annotate(
             text,
             (1, limit.limit),
@@ -141,16 +153,26 @@ def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any]) -> Shown:
     large = {"infra-\nstructure": math.fsum(small.values()), **{part: change[part] for part in TOKENS if change[part]}}
     first, last = math.fsum(before.values()), math.fsum(after.values())
     start = math.fsum(usd for part, usd in before.items() if part not in TOKENS)
+    told = ", ".join(f"{part} {usd:+.6f}" for part, usd in change.items() if usd)
+    return image(
+        lambda: _waterfall((start, small), (first, large)),
+        f"From sync {first:.6f} to async {last:.6f} USD per successful VPR: {told}.",
+    )
+
+
+def _waterfall(infrastructure: tuple[float, Mapping[str, float]], whole: tuple[float, Mapping[str, float]]) -> Any:
     with drawing() as pyplot:
         figure, (left, right) = pyplot.subplots(
-            1, 2, figsize=(WIDTH_IN, 3.6), layout="constrained", gridspec_kw={"width_ratios": (5, 4)}
+            *((2, 1) if narrow() else (1, 2)),
+            figsize=(width(), 7.0 if narrow() else 3.6),
+            layout="constrained",
+            gridspec_kw={} if narrow() else {"width_ratios": (5, 4)},
         )
-        _steps(left, start, small)
-        _steps(right, first, large)
+        _steps(left, *infrastructure)
+        _steps(right, *whole)
         left.set(title="Infrastructure, from sync to async", ylabel=_UNIT)
         right.set(title="With tokens (hatched: dearer)")
-        told = ", ".join(f"{part} {usd:+.6f}" for part, usd in change.items() if usd)
-        return image(figure, f"From sync {first:.6f} to async {last:.6f} USD per successful VPR: {told}.")
+    return figure
 
 
 def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
@@ -168,8 +190,8 @@ def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
     axes.bar(place + 1, level, width=0.6, color=style.ORANGE)
     _value(axes, place + 1, level, f"{level:.4f}")
     names = ["sync", *(_broken(part) for part in steps), "async"]
-    axes.set_xticks(range(len(names)), names, fontsize=7.5)
-    axes.set_ylim(0, highest * 1.15)
+    axes.set_xticks(range(len(names)), names, fontsize=8, rotation=60 * narrow())
+    axes.set_ylim(0, highest * (1.4 if narrow() else 1.15))
 
 
 def _broken(name: str) -> str:
@@ -180,7 +202,9 @@ def _broken(name: str) -> str:
 
 
 def _value(axes: Any, place: float, height: float, text: str) -> None:
-    axes.annotate(text, (place, height), xytext=(0, 3), textcoords="offset points", ha="center", size=7.5)
+    axes.annotate(
+        text, (place, height), xytext=(0, 3), textcoords="offset points", ha="center", size=8, rotation=60 * narrow()
+    )
 
 
 def over_time(

@@ -10,7 +10,7 @@ from runbook_lib.judge.incidents.backlog import Forecast, curve
 from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.show import style
 from runbook_lib.show.charts import Marks
-from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.picture import drawing, image, narrow, width
 from runbook_lib.show.points import Points
 from runbook_lib.show.tables import Shown, table
 
@@ -56,11 +56,17 @@ def forecast_chart(
         marks: moments with a word each.
         limits: horizontal lines: word to level.
     """
+    return image(lambda: _figure(found, at, actual, marks, limits or {}), described(found, actual))
+
+
+def _figure(
+    found: Sequence[Forecast], at: dt.datetime, actual: Points, marks: Marks, limits: Mapping[str, float]
+) -> Any:
     ends = [one.drain_s for one in found if one.drains]
     seen_s = (max(point for point, _ in actual) - at).total_seconds() if actual else 0.0
     horizon = min(max([_LEAST_HORIZON_S, seen_s, *(1.1 * end for end in ends)]), _MOST_HORIZON_S)
     with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 3.6), layout="constrained")
+        figure, axes = pyplot.subplots(figsize=(width(), 3.6 + narrow() * 0.2 * len(found)), layout="constrained")
         for place, (names, one) in enumerate(_alike(found)):
             points = curve(one, horizon, _STEP_S)
             dash, colour = style.DASHES[1 + place % (len(style.DASHES) - 1)], style.CYCLE[place % len(style.CYCLE)]
@@ -80,7 +86,7 @@ def forecast_chart(
                 linewidth=2.2,
                 label="as measured",
             )
-        for word, level in (limits or {}).items():
+        for word, level in limits.items():
             axes.axhline(level, color=style.GREY, linewidth=1.0)
             axes.annotate(word, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", size=8.5)
         for when, word in marks:
@@ -97,8 +103,8 @@ def forecast_chart(
         axes.set(title="Jobs waiting: forecast and measured", ylabel="messages", ylim=(0, None))
         _clock(axes)
         if found or actual:
-            axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=2)
-        return image(figure, described(found, actual))
+            axes.legend(loc="upper left", bbox_to_anchor=(-0.16 * narrow(), -0.12), ncols=1 if narrow() else 2)
+    return figure
 
 
 def described(found: Sequence[Forecast], actual: Points) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from runbook_lib.judge import words
 from runbook_lib.judge.planning.harm import Harm, Pair
 from runbook_lib.show import style
-from runbook_lib.show.picture import WIDTH_IN, drawing
+from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.tables import Cell, Shown, table
 
 _BY = {"guard": "guard", "watch": "a look of the watch", "look": "a declared look"}
@@ -40,7 +40,7 @@ def harm_table(rows: Sequence[Harm], *, percent: float, confidence: float, note:
         "If no guard counts it",
         "Stopped by",
     )
-    caption = f"What a failure would cost at {percent:g} % (forecast: median, and at {sure}, until it is stopped)"
+    caption = f"What a failure would cost at {percent:g} % (forecast: median / at {sure}, until it is stopped)"
     told = (
         "By the baseline: users that the synchronous endpoint would have failed of the same requests. If no guard "
         "counts it: users harmed where only those who look can tell."
@@ -64,7 +64,8 @@ def _pair(pair: Pair, *, minutes: bool = False) -> Cell:
             return NEVER
         return words.hours(value / 60) if minutes else f"{value:,.0f}"
 
-    return Cell(f"{told(pair.median)}, {told(pair.most)}", nowrap=True)
+    middle, most = told(pair.median), told(pair.most)
+    return Cell(middle if middle == most else f"{middle} / {most}", nowrap=True)
 
 
 def _by(one: Harm) -> str:
@@ -80,7 +81,7 @@ def harm_chart(rows: Sequence[Harm], *, percent: float, confidence: float, users
     hours = sorted({one.begins_h for one in rows})
     shares = sorted({one.share for one in rows})
     with drawing() as plt:
-        figure, axes = plt.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
+        figure, axes = plt.subplots(figsize=(width(), 3.6 if narrow() else 2.9), layout="constrained")
         for place, begin in enumerate(hours):
             colour = (style.BLUE, style.VERMILLION)[place % 2]
             label = "at once" if not begin else f"after {begin:g} h"
@@ -102,10 +103,17 @@ def harm_chart(rows: Sequence[Harm], *, percent: float, confidence: float, users
         axes.set_xticks(range(len(shares)), [share_of(one) for one in shares])
         axes.set_xlabel("share of the requests that fail")
         axes.set_ylabel("users")
-        axes.set_title(f"Users harmed before it is stopped, at {percent:g} % of the traffic", loc="left")
+        axes.set_title(_title(percent), loc="left")
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.grid(axis="y")
-        axes.legend(fontsize=8, frameon=False)
+        if narrow():
+            figure.legend(loc="outside lower left", fontsize=8, frameon=False)
+        else:
+            axes.legend(fontsize=8, frameon=False)
         told = [f"{share_of(one.share)} failing {begins(one)}: {_pair(one.users).text}" for one in rows]
         figure.set_label(f"Users harmed before a failure is stopped: median, and {sure}. {'; '.join(told)}.")
     return figure
+
+
+def _title(percent: float) -> str:
+    return f"Users harmed before it is stopped,{chr(10) if narrow() else ' '}at {percent:g} % of the traffic"

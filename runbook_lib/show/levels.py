@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
 from runbook_lib.show import style
+from runbook_lib.show.picture import narrow
 
 _PER_RATIO = 100.0
 _NEARLY_ALL = 90.0
@@ -49,7 +50,8 @@ def draw(
     beside: Sequence[tuple[str, float]] = (),
     reach: float = _REACH,
 ) -> None:
-    """The value axis and the thresholds on it, labelled at the right edge, apart from one another.
+    """The value axis and the thresholds on it, labelled at the right edge, apart from one another; on a telephone in
+    the legend.
 
     A threshold far above everything seen would flatten the curve: it is then named at the top edge, not drawn to scale;
     and so is a collapse far below, at the bottom edge.
@@ -89,13 +91,18 @@ def draw(
     labels: list[tuple[float, str, str]] = []
     for name, limit, colour, dash in lines:
         if any(line[0] == name for line in shown):
-            axes.axhline(limit, color=colour, linestyle=dash, linewidth=1.2)
+            axes.axhline(limit, color=colour, linestyle=dash, linewidth=1.2, label=name if narrow() else None)
             labels.append((limit, name, colour))
         elif limit < top:
             labels.append((axes.get_ylim()[0], f"↓ {name}", colour))
         else:
             labels.append((axes.get_ylim()[1], f"↑ {name}", colour))
-    _label_levels(axes, labels)
+    if not narrow():
+        _label_levels(axes, labels)
+        return
+    for _, name, _ in labels:
+        if name[0] in "↑↓":
+            axes.plot([], [], " ", label=name)
 
 
 def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:

@@ -10,14 +10,15 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 from runbook_lib.base.window import when
 from runbook_lib.judge.model import GateResult
 from runbook_lib.judge.terms import Word
-from runbook_lib.show import levels, style
+from runbook_lib.show import heads, levels, style
 from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, span_of, time_axis
-from runbook_lib.show.picture import drawing, framed, picture, pixels
+from runbook_lib.show.picture import NARROW_IN, drawing, framed, narrow, picture, pixels, slim
 from runbook_lib.show.points import Grid, Points, ready
 from runbook_lib.show.scale import failing_first, limits, numbers
 from runbook_lib.show.tables import Shown
@@ -28,6 +29,8 @@ _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
+_SLIM_IN = {"left": 0.62, "right": 0.3, "top": 0.95, "bottom": 0.46, "chart": 1.6}
+"""Of a tile on a telephone, where title and legend take more lines."""
 _REACH = 20.0
 """A target is drawn to scale up to this many times what was seen: a flat line far below it says as much."""
 _NEAR = 0.3
@@ -62,25 +65,41 @@ class Tile:
 def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
     """The figure, closed; failing first, in rows of two."""
     tiles = ordered(tiles)
-    rows = math.ceil(len(tiles) / _COLUMNS)
-    width, height = _WIDTH_IN * _COLUMNS, _HEIGHT_IN * rows
+    columns, wide = (1, NARROW_IN) if narrow() else (_COLUMNS, _WIDTH_IN)
+    head = heads.LINE_IN * max((heads.legend_lines(_names(tile)) for tile in tiles), default=0)
+    left, right, top, bottom = _edges(head)
+    high = _SLIM_IN["chart"] + top + bottom if narrow() else _HEIGHT_IN
+    width, height = wide * columns, high * math.ceil(len(tiles) / columns)
     span = _span(tiles, marks)
     with drawing() as pyplot:
         figure = pyplot.figure(figsize=(width, height))
         for place, tile in enumerate(tiles):
-            row, column = divmod(place, _COLUMNS)
-            bottom = height - (row + 1) * _HEIGHT_IN + _BOTTOM_IN
+            row, column = divmod(place, columns)
             axes = figure.add_axes(
                 (
-                    (column * _WIDTH_IN + _LEFT_IN) / width,
-                    bottom / height,
-                    (_WIDTH_IN - _LEFT_IN - _RIGHT_IN) / width,
-                    (_HEIGHT_IN - _TOP_IN - _BOTTOM_IN) / height,
+                    (column * wide + left) / width,
+                    (height - (row + 1) * high + bottom) / height,
+                    (wide - left - right) / width,
+                    (high - top - bottom) / height,
                 )
             )
-            _draw(axes, tile, marks, span)
+            _draw(axes, tile, marks, span, top)
         figure.set_label(" ".join(describe(tile, marks) for tile in tiles))
     return figure
+
+
+def _names(tile: Tile) -> list[str]:
+    """Of its legend on a telephone."""
+    limits = [f"↑ {name}" for name, *_ in levels.thresholds(tile.result.gate, collapse=True)]
+    band = ["interval at every look"] * bool(tile.band)
+    return [*tile.series, LOOKS, *band, *limits, *(name for name, _ in tile.beside)]
+
+
+def _edges(head: float = 0.0) -> tuple[float, float, float, float]:
+    """Left, right, top and bottom of a tile around its chart; `head`: of the legend on a telephone."""
+    if narrow():
+        return _SLIM_IN["left"], _SLIM_IN["right"], _SLIM_IN["top"] + head, _SLIM_IN["bottom"]
+    return _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN
 
 
 def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
@@ -88,13 +107,15 @@ def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
     if not tiles:
         return Shown("", "")
     words = [describe(tile, marks) for tile in ordered(tiles)]
-    whole = pixels(multiples_figure(tiles, marks))
+    whole, other = pixels(multiples_figure(tiles, marks)), pixels(slim(lambda: multiples_figure(tiles, marks)))
+    slim_high = other.height / len(tiles)
     wide, high = whole.width // _COLUMNS, round(whole.height / math.ceil(len(tiles) / _COLUMNS))
     shown = []
     for place, text in enumerate(words):
         row, column = divmod(place, _COLUMNS)
         cut = whole.crop((column * wide, row * high, (column + 1) * wide, (row + 1) * high))
-        shown.append(framed(picture(cut, text, "max-width:560px"), int(_WIDTH_IN * 100), _TILE))
+        alone = other.crop((0, round(place * slim_high), other.width, round((place + 1) * slim_high)))
+        shown.append(framed(picture(cut, text, "max-width:560px", alone), int(_WIDTH_IN * 100), _TILE))
     markup = f'<div style="display:flex;flex-wrap:wrap;gap:8px;max-width:1132px">{"".join(shown)}</div>'
     return Shown(markup, "\n".join(words))
 
@@ -136,7 +157,7 @@ def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime
     return (found[0], found[1] + room) if found else None
 
 
-def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> None:
+def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None, top: float) -> None:
     result = tile.result
     gate = result.gate
     series = ready(tile.series, tile.grid, irregular=tile.irregular)
@@ -179,7 +200,7 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
         if result.since_between:
             start, end = (dt.datetime.fromisoformat(one) for one in result.since_between)
             axes.axvspan(max(start, span[0]), min(end, span[1]), color=style.VERMILLION, alpha=0.12, linewidth=0)
-    _head(axes, tile)
+    _head(axes, tile, top)
 
 
 def _shown(result: GateResult, value: float) -> float:
@@ -187,19 +208,23 @@ def _shown(result: GateResult, value: float) -> float:
     return PERCENT * value if result.gate.unit == "ratio" else value
 
 
-def _head(axes: Any, tile: Tile) -> None:
+def _head(axes: Any, tile: Tile, top_in: float) -> None:
     """Verdict and title, value and interval, and what the curves are: above the chart, from its left edge."""
     result, badge = tile.result, style.badge_of(tile.word)
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "baseline"}
-    left, top = -_LEFT_IN * 72 + 6, _TOP_IN * 72
-    axes.annotate(result.gate.title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
+    left, top = -_edges()[0] * 72 + 6, top_in * 72
+    title = fill(result.gate.title, 40) if narrow() else result.gate.title
+    top -= 13 * title.count("\n")
+    axes.annotate(title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
     word = f"{badge.icon} {tile.word}"
     paper = {"facecolor": style.tint(badge.colour), "edgecolor": "none", "pad": 1.5}
     axes.annotate(word, (0, 1), xytext=(left + 2, top - 31), **place, fontsize=8, fontweight="bold", bbox=paper)
     told = (left + 10 + 6.4 * len(word), top - 31)
     axes.annotate(numbers(result), (0, 1), xytext=told, **place, fontsize=8.5)
     names = axes.get_legend_handles_labels()[1]
-    if names:
+    if narrow():
+        heads.above(axes, "", lift=18)
+    elif names:
         axes.legend(
             loc="lower left",
             bbox_to_anchor=(left / 72 / (_WIDTH_IN - _LEFT_IN - _RIGHT_IN), 1.0 + 21 / 72 / _plot_high()),

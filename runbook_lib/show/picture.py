@@ -7,13 +7,37 @@ import contextlib
 import html
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from runbook_lib.show import style
 from runbook_lib.show.tables import Shown
 
-WIDTH_IN = 10.0
+WIDTH_IN, NARROW_IN = 10.0, 3.6
+"""Widths of a figure: on a page, and on a telephone, where its letters are as high as on the page."""
+NARROW_PX = 640
+"""Screens up to this width show the narrow figure; so does `report.css` with its tables."""
+_WIDTH: ContextVar[float] = ContextVar("width of the figures being drawn", default=WIDTH_IN)
+
+
+def width() -> float:
+    """Inches that a figure has now."""
+    return _WIDTH.get()
+
+
+def narrow() -> bool:
+    """Whether figures are being drawn for a telephone: panels one below the other, thresholds named in the legend."""
+    return width() < WIDTH_IN
+
+
+def slim(draw: Callable[[], Any]) -> Any:
+    """The figure that `draw` makes, for a telephone."""
+    token = _WIDTH.set(NARROW_IN)
+    try:
+        return draw()
+    finally:
+        _WIDTH.reset(token)
 
 
 @contextlib.contextmanager
@@ -31,37 +55,54 @@ def drawing() -> Iterator[Any]:
                 pyplot.close(number)
 
 
-def image(figure: Any, alt: str | None = None, cuts: Sequence[tuple[float, str]] = ()) -> Shown:
+def image(draw: Callable[[], Any], alt: str | None = None, cuts: Sequence[tuple[float, str]] = ()) -> Shown:
     """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal.
+
+    It is drawn twice, for a page and for a telephone: a browser shows the one that fits.
 
     Args:
         cuts: where a printed page may end within the figure: distance from its top in inches, and the description of
             what is above, down to the cut before. The last one's is what is left.
     """
+    figure = draw()
     text = alt or figure.get_label() or "chart"
-    width = int(figure.get_size_inches()[0] * 100)
-    whole = pixels(figure)
-    edges = [0, *(round(inches * whole.height / figure.get_size_inches()[1]) for inches, _ in cuts[:-1]), whole.height]
+    wide, high = figure.get_size_inches()
+    shares = [0.0, *(inches / high for inches, _ in cuts[:-1]), 1.0]
     parts = "".join(
-        picture(whole.crop((0, top, whole.width, bottom)) if cuts else whole, told, f"max-width:{width}px")
-        for (top, bottom), told in zip(itertools.pairwise(edges), [told for _, told in cuts] or [text], strict=True)
+        picture(part, told, f"max-width:{wide * 100:.0f}px", other)
+        for part, other, told in zip(
+            _parts(pixels(figure), shares),
+            _parts(pixels(slim(draw)), shares),
+            [told for _, told in cuts] or [text],
+            strict=True,
+        )
     )
-    return Shown(framed(parts, width), text)
+    return Shown(framed(parts, int(wide * 100)), text)
 
 
-def picture(part: Any, text: str, size: str) -> str:
-    """A drawn figure, or a part of one, as an `img` on white paper."""
-    out = io.BytesIO()
-    part.save(out, format="png", compress_level=2, pnginfo=described(text))
-    data = base64.b64encode(out.getvalue()).decode()
+def _parts(whole: Any, shares: Sequence[float]) -> list[Any]:
+    """A picture cut from side to side at these shares of its height."""
+    edges = [round(share * whole.height) for share in shares]
+    return [whole.crop((0, top, whole.width, bottom)) for top, bottom in itertools.pairwise(edges)]
+
+
+def picture(part: Any, text: str, size: str, other: Any) -> str:
+    """A drawn figure, or a part of one, as an `img` on white paper; `other` is what a telephone shows instead."""
     return (
-        f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}" '
-        f'style="display:block;width:100%;{size};height:auto;background:white">'
+        f'<picture><source media="screen and (max-width: {NARROW_PX}px)" srcset="{_data(other, text)}">'
+        f'<img alt="{html.escape(text)}" src="{_data(part, text)}" '
+        f'style="display:block;width:100%;{size};height:auto;background:white"></picture>'
     )
+
+
+def _data(drawn: Any, text: str) -> str:
+    out = io.BytesIO()
+    drawn.save(out, format="png", compress_level=2, pnginfo=described(text))
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def framed(parts: str, width: int, tile: str = "") -> str:
-    """Pictures in a frame that says how wide they are drawn: on a narrower page a report scrolls in it.
+    """Pictures in a frame that says how wide they are drawn: on a page that is narrower a report scrolls in it.
 
     At that width the smallest letters, of 8 points, are 11 pixels high.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from runbook_lib.judge import words
@@ -14,7 +15,7 @@ from runbook_lib.judge.planning.power import Power
 from runbook_lib.judge.planning.weekly import DAYS, HOURS, Quiet
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.show import style
-from runbook_lib.show.picture import WIDTH_IN, drawing
+from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.tables import Cell, Shown, mark, table
 
 _ORDER = {Verdict.FAIL: 0, Verdict.NO_DATA: 1, Verdict.INCONCLUSIVE: 2, Verdict.PASS: 3}
@@ -26,7 +27,10 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
     is more to say.
     """
     rows = []
+    levels = dict.fromkeys(one.title for one in found if _level(one))
     for one in found:
+        if _level(one):
+            continue
         expected = f"{one.expected:,}" + (f" (quietest {one.quietest:,})" if one.quietest is not None else "")
         rows.append(
             [
@@ -46,7 +50,14 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
         "Detects: the smallest true share of bad samples (for the split: the largest share of async requests) that "
         f"the first declared look calls wrong in {level} of soaks. Quietest: the quietest stretch as long as the soak."
     )
+    if levels:
+        note += f" Levels, read every few minutes, need no traffic: {', '.join(levels)}."
     return table(head, rows, caption="What the planned soaks can decide", note=note)
+
+
+def _level(one: Power) -> bool:
+    """Whether a gate is decided whatever the traffic: each phase would say the same of it."""
+    return bool(one.decides) and one.reason.endswith("whatever the traffic.")
 
 
 def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float], note: str) -> Shown:
@@ -59,7 +70,7 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
         rows.append(
             [
                 Cell(title, f"<b>{html.escape(title)}</b>"),
-                *(mark(one.ok, (one.found, one.found or "no data", "")) for one in checks),
+                *(_fits(one) for one in checks),
                 "" if worst is None or (worst.ok and worst.found == "no limit here") else worst.reason,
             ]
         )
@@ -67,20 +78,29 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
     return table(head, rows, caption="Whether the peak fits through the door", note=note)
 
 
+def _fits(one: Check) -> Cell:
+    """A limit's word: no colour where there is no limit, and only what does not fit is a no."""
+    if one.ok and one.found == "no limit here":
+        return Cell(one.found, nowrap=True)
+    known = None if one.verdict is Verdict.INCONCLUSIVE else one.ok
+    return mark(known, (one.found, one.found or "no data", one.found), style.ORANGE)
+
+
 def trials_table(trials: Sequence[Trial]) -> Shown:
-    """A line for each bad input, a column for each gate: what it says; what it should not say stands out."""
+    """A line for each gate, a column for each bad input: what it says; what it should not say stands out."""
     gates = dict.fromkeys((one.gate, one.title) for one in trials)
     said = {(one.gate, one.mutation): one for one in trials}
     rows: list[list[object]] = []
-    for id in (id for id in TITLES if any(one.mutation == id for one in trials)):
-        row: list[object] = [Cell(TITLES[id], f"<b>{html.escape(TITLES[id])}</b>")]
-        for gate, _ in gates:
+    shown = [id for id in TITLES if any(one.mutation == id for one in trials)]
+    for gate, title in gates:
+        row: list[object] = [Cell(title, f"<b>{html.escape(title)}</b>")]
+        for id in shown:
             one = said.get((gate, id))
             told = "–" if one is None else _TOLD[one.verdict]
             row.append(told if one is None or one.ok else mark(False, ("", told, "")))
         rows.append(row)
     note = "A gate must pass the healthy day, and nothing else. –: cannot happen to this kind of gate."
-    head = ("Shown", *(title.partition(" (")[0] for _, title in gates))
+    head = ("Gate", *(TITLES[id] for id in shown))
     return table(head, rows, caption="Bad inputs in front of every gate", note=note, wrap_head=True)
 
 
@@ -106,18 +126,21 @@ def week_chart(by_hour: Mapping[int, float], quiet: Quiet | None) -> Any:
     with drawing() as pyplot:
         from matplotlib.patches import Rectangle
 
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, 2.9), layout="constrained")
+        figure, axes = pyplot.subplots(figsize=(width(), 3.2 if narrow() else 2.9), layout="constrained")
         drawn = axes.imshow(cells, aspect="auto", cmap="cividis_r", vmin=0, interpolation="none")
         axes.set_facecolor("#eceef1")
         for hour in quiet_hours(quiet):
             place = (hour % 24 - 0.5, hour // 24 - 0.5)
             axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=style.VERMILLION, linewidth=2.2))
-        axes.set_xticks(range(0, 24, 3), [f"{hour:02d}" for hour in range(0, 24, 3)])
+        hours = range(0, 24, 6 if narrow() else 3)
+        axes.set_xticks(hours, [f"{hour:02d}" for hour in hours])
         axes.set_yticks(range(7), [day[:3] for day in DAYS])
         axes.grid(visible=False)
         axes.set_xlabel("hour of the day (UTC); grey: not seen")
-        axes.set_title("Traffic by hour of the week" + (f"; framed: {quiet.words}" if quiet else ""))
-        figure.colorbar(drawn, ax=axes, label="requests an hour", pad=0.01)
+        title = "Traffic by hour of the week" + (f"; framed: {quiet.words}" if quiet else "")
+        axes.set_title(fill(title, 34) if narrow() else title)
+        place = {"location": "bottom", "pad": 0.03} if narrow() else {"pad": 0.01}
+        figure.colorbar(drawn, ax=axes, label="requests an hour", **place)
         figure.set_label(week_words(by_hour, quiet))
     return figure
 
@@ -141,16 +164,21 @@ def power_chart(found: Sequence[Power]) -> Any:
     asked = [one for one in found if one.needed is not None]
     phases = list(dict.fromkeys(one.phase for one in asked))
     with drawing() as pyplot:
-        height = 0.75 + 0.32 * max((sum(one.phase == name for one in asked) for name in phases), default=1)
-        figure, row = pyplot.subplots(
-            1, max(1, len(phases)), figsize=(WIDTH_IN, height + 0.4), sharey=True, squeeze=False, layout="constrained"
+        high = 0.75 + (0.4 if narrow() else 0.32) * max(
+            (sum(one.phase == name for one in asked) for name in phases), default=1
         )
+        many = max(1, len(phases))
+        rows, columns = (many, 1) if narrow() else (1, many)
+        figure, grid = pyplot.subplots(
+            rows, columns, figsize=(width(), high * rows + 0.4), sharey=True, squeeze=False, layout="constrained"
+        )
+        row = [grid.flatten()]
         if not asked:
             row[0][0].text(0.5, 0.5, "no data", ha="center", va="center", transform=row[0][0].transAxes)
         for axes, name in zip(row[0], phases, strict=False):
             _bars(axes, [one for one in asked if one.phase == name])
         handles, labels = row[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower right", ncols=3)
+        figure.legend(handles, labels, loc="outside lower right", ncols=1 if narrow() else 3)
         words_of = [
             f"{one.phase} {one.title}: {one.expected:,} expected, {one.needed:,} needed" for one in asked if one.needed
         ]
@@ -186,7 +214,7 @@ def _bars(axes: Any, found: Sequence[Power]) -> None:
     )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_yticks(list(places), [one.title for one in found])
+    axes.set_yticks(list(places), [fill(one.title, 22) if narrow() else one.title for one in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.set_xlabel("samples")

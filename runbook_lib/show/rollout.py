@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 from runbook_lib.base.window import when
 from runbook_lib.show import style
-from runbook_lib.show.picture import WIDTH_IN, drawing
+from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.points import Points
 
 SHAPES = {"PLANNED": "s", "SOAK": "o", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"}
@@ -40,14 +41,17 @@ def rollout_chart(weights: Mapping[str, Points], dots: Sequence[Dot], *, title: 
         figure, (top, below) = pyplot.subplots(
             2,
             1,
-            figsize=(WIDTH_IN, 3.1 + 0.3 * max(1, len(lanes))),
+            figsize=(width(), 3.1 + narrow() * 0.5 + (0.36 if narrow() else 0.3) * max(1, len(lanes))),
             sharex=True,
             height_ratios=[2.4, 0.35 * max(1, len(lanes)) + 0.3],
             layout="constrained",
         )
         _weights(top, weights, max(times, default=None))
         _lanes(below, dots, lanes)
-        top.set_title(title)
+        if narrow():
+            figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")  # the legend has the place
+        else:
+            top.set_title(title)
         if times:
             pad = (max(times) - min(times)) * 0.015 or dt.timedelta(hours=1)
             below.set_xlim(min(times) - pad, max(times) + pad)
@@ -96,19 +100,21 @@ def _lanes(axes: Any, dots: Sequence[Dot], lanes: Sequence[str]) -> None:
             markeredgewidth=0.7,
             label=word,
         )
-    axes.set_yticks(range(len(lanes)), lanes)
+    axes.set_yticks(range(len(lanes)), [fill(lane, 20) if narrow() else lane for lane in lanes])
     axes.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
-    axes.set_xlabel("time (UTC)")
+    axes.set_xlabel("UTC" if narrow() else "time (UTC)", loc="left" if narrow() else "center")
     axes.grid(axis="x")
     if dots:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.62 / (0.3 * len(lanes) + 0.4)), ncols=6)
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.62 / (0.3 * len(lanes) + 0.4)), ncols=2 if narrow() else 6
+        )
 
 
 def _days(axes: Any) -> None:
     from matplotlib import dates as untyped
 
     dates: Any = untyped
-    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=4, maxticks=12)
+    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=3 if narrow() else 4, maxticks=5 if narrow() else 12)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Any
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate, GateResult
 from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.show import style
-from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.picture import drawing, image, narrow, width
 from runbook_lib.show.tables import Shown
 
 _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
@@ -24,12 +24,14 @@ BEST, WORST = -1.0, 2.5
 _ROW_IN, _HEAD_IN, _FRAME_IN = 0.36, 0.62, 0.95
 _TOGETHER = 16
 """This many rows stay on one printed page."""
-_LEFT, _RIGHT = 0.41, 0.79
+_LEFT, _RIGHT = 0.41, 0.765
 """Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""
 _WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
 """Where the verdict stands, in widths of the scale."""
 _CHARACTERS = 47
 """Of a name, in one line."""
+_SLIM_ROW_IN = 0.78
+"""On a telephone, where verdict and name, and the numbers, stand above the scale, which has the whole width."""
 
 
 def failing_first(results: Sequence[GateResult]) -> list[GateResult]:
@@ -68,13 +70,15 @@ def gates_figure(results: Sequence[GateResult], interim: bool = False) -> Any:
     """The figure, closed; one row a gate, failing first."""
     rows = failing_first(results)
     with drawing() as pyplot:
-        height = _FRAME_IN + _ROW_IN * max(1, len(rows))
-        figure, axes = pyplot.subplots(figsize=(WIDTH_IN, height))
-        figure.subplots_adjust(left=_LEFT, right=_RIGHT, top=1 - _HEAD_IN / height, bottom=0.33 / height)
+        height = _FRAME_IN + (_SLIM_ROW_IN if narrow() else _ROW_IN) * max(1, len(rows))
+        figure, axes = pyplot.subplots(figsize=(width(), height))
+        left, right = (0.01, 0.99) if narrow() else (_LEFT, _RIGHT)
+        figure.subplots_adjust(left=left, right=right, top=1 - _HEAD_IN / height, bottom=0.33 / height)
         _ground(axes, len(rows))
         for place, result in enumerate(rows):
             _row(axes, place, result, words.of_gate(result, interim))
-        axes.set_title("Gates: value and interval between target, alert limit and collapse", x=_WORD, pad=22)
+        title = "Gates: value and interval between target, alert limit and collapse"
+        axes.set_title(fill(title, 36) if narrow() else title, x=0 if narrow() else _WORD, pad=22)
         figure.set_label(describe(rows, interim))
     return figure
 
@@ -91,7 +95,7 @@ def gates_picture(results: Sequence[GateResult], interim: bool = False) -> Shown
     parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
     ends = [_HEAD_IN + _ROW_IN * min(len(rows), _TOGETHER * (place + 1)) for place in range(len(parts))]
     return image(
-        gates_figure(results, interim),
+        lambda: gates_figure(results, interim),
         cuts=[(end, describe(part, interim)) for end, part in zip(ends, parts, strict=True)],
     )
 
@@ -117,9 +121,12 @@ def _ground(axes: Any, rows: int) -> None:
     axes.set_xticks([0, 1, 2], ["target", "alert limit", "collapse"], fontsize=8.5)
     axes.tick_params(length=0)
     axes.set_yticks([])
-    axes.set_xlabel(
-        "better  ←  each gate in its own unit  →  worse (an arrow: beyond the scale)", fontsize=8.5, labelpad=4
+    told = (
+        "better ← own unit → worse (arrow: beyond)"
+        if narrow()
+        else ("better  ←  each gate in its own unit  →  worse (an arrow: beyond the scale)")
     )
+    axes.set_xlabel(told, fontsize=8.5, labelpad=4)
     for side in axes.spines.values():
         side.set_visible(False)
 
@@ -129,27 +136,31 @@ def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
     side = {"va": "center", "fontsize": 8.5, "transform": axes.get_yaxis_transform()}
     word = f"{badge.icon} {said}"
     strong = "bold" if result.verdict is Verdict.FAIL else "normal"
-    axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
-    axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
-    axes.text(1.015, place, numbers(result), ha="left", fontweight=strong, **side)
+    if narrow():
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axes.text(0.01, place - 0.42, f"{word}  {_title(gate)}", ha="left", fontweight="bold", bbox=paper, **side)
+        axes.text(0.01, place - 0.2, numbers(result), ha="left", fontweight=strong, bbox=paper, **side)
+    else:
+        axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
+        axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)
+        axes.text(1.015, place, numbers(result), ha="left", fontweight=strong, **side)
     small = {"va": "bottom", "fontsize": 8, "color": "#4a4f57"}
     for at, text in _lines(gate):
-        axes.text(at + 0.02, place - 0.12, text, ha="left", **small)
+        axes.text(at + 0.02, place + (0.12 if narrow() else -0.12), text, ha="left", **small)
     if gate.collapse is not None and not gate.against:
         axes.plot([2, 2], [place - 0.42, place + 0.42], color=style.BLACK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    low = place + (0.3 if narrow() else 0.14)
     dot, ends = _places(result)
     if dot is not None and ends:
-        axes.plot(
-            [min([dot, *ends]), max([dot, *ends])], [place + 0.14] * 2, color=style.BLACK, linewidth=1.4, zorder=3
-        )
+        axes.plot([min([dot, *ends]), max([dot, *ends])], [low] * 2, color=style.BLACK, linewidth=1.4, zorder=3)
     if dot is None:
         told = "compared with the weight in force" if gate.kind == "split" else "no value"
         told = "nothing to compare with" if gate.against and result.value is not None else told
-        axes.text(0.5, place + 0.14, told, ha="center", va="center", fontsize=8, style="italic", color="#4a4f57")
+        axes.text(0.5, low, told, ha="center", va="center", fontsize=8, style="italic", color="#4a4f57")
         return
     outside = {BEST: "<", WORST: ">"}.get(dot)
     mark = {"marker": outside or _MARKS[result.verdict], "markersize": 7.5, "clip_on": False, "zorder": 4}
-    axes.plot([dot], [place + 0.14], color=badge.colour, markeredgecolor=style.BLACK, markeredgewidth=0.8, **mark)
+    axes.plot([dot], [low], color=badge.colour, markeredgecolor=style.BLACK, markeredgewidth=0.8, **mark)
 
 
 def _lines(gate: Gate) -> list[tuple[float, str]]:

@@ -78,10 +78,10 @@ def badge(word: str) -> Cell:
     return Cell(f"{icon} {label}", f'<span style="{style}">{icon} {label}</span>', nowrap=True)
 
 
-def mark(ok: bool | None, says: tuple[str, str, str] = ("ok", "no", "unknown")) -> Cell:
-    """Yes, no or not known, as a coloured word (`says`: in this order) with its icon."""
+def mark(ok: bool | None, says: tuple[str, str, str] = ("ok", "no", "unknown"), doubt: str = GREY) -> Cell:
+    """Yes, no or not known, as a coloured word (`says`: in this order) with its icon; `doubt`: colour of the last."""
     yes, no, unknown = says
-    icon, word, colour = {True: ("✔", yes, GREEN), False: ("✘", no, VERMILLION), None: ("?", unknown, GREY)}[ok]
+    icon, word, colour = {True: ("✔", yes, GREEN), False: ("✘", no, VERMILLION), None: ("?", unknown, doubt)}[ok]
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
     return Cell(f"{icon} {word}", f'<span style="{style}">{icon} {word}</span>', nowrap=True)
 

@@ -35,7 +35,7 @@ def expected(contract: Contract) -> dict[str, str]:
     not_asked = "not asked"
     return {
         "submit": f"{submit.accepted.told()} and a job",
-        "mark": f"'{contract.probe.arrives_in}' begins with '{contract.probe.prefix}'",
+        "mark": f"'{contract.probe.arrives_in}' begins with '{contract.probe.prefix}', and has this run's own mark",
         "duplicate": f"{submit.repeated.told()}, the same job" if submit.repeated else not_asked,
         "invalid": submit.refused.told(),
         "poll": "COMPLETED in time",

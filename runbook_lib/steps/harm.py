@@ -202,5 +202,5 @@ def shown(found: Forecast, *, chart: bool = True) -> Any:
     told = harm_table(found.rows, percent=found.percent, confidence=found.confidence, note=note)
     if not chart:
         return told
-    drawn = harm_chart(found.rows, percent=found.percent, confidence=found.confidence, users=found.users)
-    return stack(told, image(drawn))
+    how = {"percent": found.percent, "confidence": found.confidence, "users": found.users}
+    return stack(told, image(lambda: harm_chart(found.rows, **how)))

@@ -197,8 +197,8 @@ class Preflight(Step):
 
     def charts(self) -> Any:
         """The week's traffic with its quiet window; samples expected and needed."""
-        week = week_chart(weekly.by_hour(self.traffic.points), self._quiet())
-        return stack(image(week), image(power_chart(self.found)))
+        by_hour = weekly.by_hour(self.traffic.points)
+        return stack(image(lambda: week_chart(by_hour, self._quiet())), image(lambda: power_chart(self.found)))
 
     def judge(self) -> Outcome:
         """The decision; an item that no cell has looked at is no data, never left out."""

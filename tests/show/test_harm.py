@@ -27,15 +27,15 @@ def test_a_row_says_who_how_long_and_what_it_costs() -> None:
     text = " ".join(str(harm_table([ROW, ENDLESS], percent=50, confidence=0.95, note="as played")).split())
     for part in (
         "5 %, at once",
-        "313, 921",
-        "2.8 h, 9.1 h",
-        "16, 38",
-        "300, 884",
-        "23, 41",
-        "(forecast: median, and at 95 %",
+        "313 / 921",
+        "2.8 h / 9.1 h",
+        "16 / 38",
+        "300 / 884",
+        "23 / 41",
+        "(forecast: median / at 95 %",
     ):
         assert part in text, part
-    assert f"9, {NEVER}" in text and "2 %, after 12 h" in text
+    assert f"9 / {NEVER}" in text and "2 %, after 12 h" in text
     shown = harm_table([ROW, ENDLESS], percent=50, confidence=0.95, note="")._repr_html_()
     assert "guard 65 %, a look of the watch 35 %" in shown and f"{NEVER} 10 %" in shown
 
@@ -46,4 +46,4 @@ def test_the_chart_has_words_an_axis_with_a_unit_and_the_budget() -> None:
     assert axes.get_ylabel() == "users" and "share" in axes.get_xlabel()
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "budget 50" in labels and any("baseline" in one for one in labels)
-    assert "5 % failing at once: 16, 38" in figure.get_label()
+    assert "5 % failing at once: 16 / 38" in figure.get_label()

@@ -10,16 +10,16 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from PIL import Image
 
-from runbook_lib.show.picture import WIDTH_IN, drawing, image
+from runbook_lib.show.picture import NARROW_IN, WIDTH_IN, drawing, image, narrow, slim, width
 
 
 def test_a_picture_says_what_it_shows_to_who_cannot_see_it() -> None:
     with drawing() as plot:
         figure, _ = plot.subplots(figsize=(WIDTH_IN, 2))
         figure.set_label("made with it")
-        markup = image(figure, 'told "so"')._repr_html_()
+        markup = image(lambda: figure, 'told "so"')._repr_html_()
         assert 'alt="told &quot;so&quot;"' in markup and "max-width:1000px" in markup
-        assert str(image(figure)) == "made with it"
+        assert str(image(lambda: figure)) == "made with it"
     data = re.search(r"base64,([A-Za-z0-9+/=]+)", markup)
     assert data is not None
     with Image.open(io.BytesIO(base64.b64decode(data[1]))) as png:
@@ -40,13 +40,16 @@ def test_a_printed_page_may_end_where_a_picture_is_cut_and_nothing_of_it_is_lost
     with drawing() as plot:
         figure, _ = plot.subplots(figsize=(WIDTH_IN, 4))
         whole, cut = (
-            [Image.open(io.BytesIO(base64.b64decode(data))) for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", markup)]
+            [
+                Image.open(io.BytesIO(base64.b64decode(data)))
+                for data in re.findall(r"src=\"data:image/png;base64,([A-Za-z0-9+/=]+)", markup)
+            ]
             for markup in (
-                image(figure, "whole")._repr_html_(),
-                image(figure, cuts=[(1.5, "above"), (4.0, "below")])._repr_html_(),
+                image(lambda: figure, "whole")._repr_html_(),
+                image(lambda: figure, cuts=[(1.5, "above"), (4.0, "below")])._repr_html_(),
             )
         )
-        markup = image(figure, cuts=[(1.5, "above"), (4.0, "below")])._repr_html_()
+        markup = image(lambda: figure, cuts=[(1.5, "above"), (4.0, "below")])._repr_html_()
     assert [part.info["Description"] for part in cut] == ["above", "below"]
     assert sum(part.height for part in cut) == whole[0].height
     assert cut[0].height == round(whole[0].height * 1.5 / 4)
@@ -55,3 +58,22 @@ def test_a_printed_page_may_end_where_a_picture_is_cut_and_nothing_of_it_is_lost
         together.paste(part.convert("RGB"), (0, top))
     assert together.tobytes() == whole[0].convert("RGB").tobytes()
     assert markup.count("--drawn:1000px") == 1, "they are one picture in one frame"
+
+
+def test_a_telephone_is_shown_a_figure_that_was_drawn_for_it() -> None:
+    drawn = []
+
+    def draw() -> object:
+        with drawing() as plot:
+            figure, _ = plot.subplots(figsize=(width(), 2))
+        drawn.append(narrow())
+        return figure
+
+    markup = image(draw, "told")._repr_html_()
+    assert drawn == [False, True] and width() == WIDTH_IN, "the width is a page's again"
+    assert markup.count('<source media="screen and (max-width: 640px)"') == markup.count("<img ") == 1
+    small, large = (
+        Image.open(io.BytesIO(base64.b64decode(data))).width for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", markup)
+    )
+    assert round(large / small, 1) == round(WIDTH_IN / NARROW_IN, 1), "letters are as high on both"
+    assert slim(width) == NARROW_IN

@@ -143,7 +143,7 @@ class Conversation:
             case "running", word:
                 raise Failed(f"still {word} after {self.deadline_s:g} s")
             case "completed", word:
-                return f"{word} after {polls} polls"
+                return f"{word} after {polls} poll{'s' * (polls != 1)}"
             case _, why:
                 raise Failed(why)
 

@@ -188,17 +188,22 @@ def door_checks(
     return made
 
 
+def _shown(factor: float) -> str:
+    """As many digits as tell something: what fits a thousand times fits."""
+    return f"{factor:,.2f}" if factor < 10 else f"{factor:,.0f}"
+
+
 def _check(id: str, title: str, factor: float | None, told: str, percent: float, peak: Peak, manner: Manner) -> Check:
     left = None if factor is None else round(factor, 3)
     facts: dict[str, Any] = {"factor": left, "percent": percent, "peak": peak.model_dump()}
     expected = f"{manner.headroom:g} times the peak, at least the peak itself"
     if factor is None:
         return check(id, title, True, f"{title}: {told}", expected=expected, found="no limit here", **facts)
-    found, at = f"{factor:,.2f} times the peak", f"at {percent:g} %, with {peak.words}"
+    found, at = f"{_shown(factor)} times the peak", f"at {percent:g} %, with {peak.words}"
     if factor < 1:
         reason = f"{title}: {told}: only {factor:.0%} of the peak fits {at}; raise the limit before the shift"
         return check(id, title, False, reason, expected=expected, found=found, **facts)
-    reason = f"{title}: {told}: the peak fits {factor:,.1f} times {at}"
+    reason = f"{title}: {told}: the peak fits {_shown(factor)} times {at}"
     if factor >= manner.headroom:
         return check(id, title, True, reason, expected=expected, found=found, **facts)
     reason += f", less than the {manner.headroom:g} times that leave room"

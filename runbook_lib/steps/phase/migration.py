@@ -105,8 +105,8 @@ class Migration(Phase):
         wanted = self._quiet_s()
         ok = found.seconds >= wanted and found.witness > 0
         reason = (
-            f"POST {routes.submit} had no request for {found.seconds / 60:.0f} min ({wanted / 60:.0f} wanted), "
-            f"while POST {routes.sync} had {found.witness:g}; {found.calls:g} since the dial was set to 0"
+            f"POST {routes.submit} had no request for {found.seconds / 60:.0f} min ({wanted / 60:.0f} needed), "
+            f"while POST {routes.sync} had {found.witness:,.0f}; {found.calls:,.0f} since the dial was set to 0"
         )
         return _step("migrate.silent", title, ok, reason, calls=found.calls, since=iso(found.since))
 
@@ -130,8 +130,8 @@ class Migration(Phase):
         near = asked is not None and answered is not None and abs(asked - answered) <= max(3.0, 0.01 * asked)
         ok = bool(near and not sync)
         reason = (
-            f"POST {routes.sync} had {asked or 0:g} requests, the submit Lambda {answered or 0:g} invocations, "
-            f"the synchronous Lambda {sync or 0:g}"
+            f"POST {routes.sync} had {asked or 0:,.0f} requests, the submit Lambda {answered or 0:,.0f} invocations, "
+            f"the synchronous Lambda {sync or 0:,.0f}"
         )
         return _step(id, title, ok, reason, requests=asked, submit=answered, sync=sync)
 
