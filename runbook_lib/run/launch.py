@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from runbook_lib.base.nearest import close
 from runbook_lib.base.project import READER, expanded
 from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
+from runbook_lib.record import engine
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
@@ -186,6 +187,19 @@ def launch(
     if not sealed:
         raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
     return finished(archive, sealed[-1], before)
+
+
+def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any], Any] | None = None) -> None:
+    """Has a kernel ready for the next `launch` in `root` that is archived under `archive`, with a file of `folder`.
+
+    A kernel that was started without what `launch` tells its kernels would not be taken: it has another environment.
+
+    Args:
+        folder: holds the parameter file of that run, and `service.yaml` beside it.
+        provisioner: as `engine.prestart` has it.
+    """
+    with _read_from(folder, root):
+        engine.prestart(archive, provisioner=provisioner)
 
 
 @contextmanager

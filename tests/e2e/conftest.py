@@ -29,7 +29,7 @@ from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import RedVerdict, RunbookError
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
-from runbook_lib.record import engine
+from runbook_lib.record import kernel
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
@@ -41,7 +41,7 @@ from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
-from runbook_lib.run.launch import Finished, launch
+from runbook_lib.run.launch import Finished, launch, prestart
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
@@ -161,8 +161,10 @@ class Rollout:
         process that has imported what they need. `test_ways.py` runs kernels that boot by themselves.
         """
         with only(self.aws.env):
-            engine.prestart(self.folder, provisioner=nursery().provisioner)
-            return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
+            prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
+            finished = launch(notebook, self.file, {**self.values, **values}, root=ROOT)
+        assert kernel._warm == [], "the fork was taken"
+        return finished
 
     def by_hand_or_failed(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
         """As `by_hand_unchecked`; a run that breaks is sealed as failed, as the engine does it."""

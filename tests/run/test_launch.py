@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from runbook_lib.base.errors import UsageError
-from runbook_lib.run.launch import _read_from, find_notebook, launch, overrides
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.record import kernel
+from runbook_lib.run.launch import _read_from, find_notebook, launch, overrides, prestart
+from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,3 +113,28 @@ def test_runs_side_by_side_set_variables_together_and_the_last_one_back(monkeypa
                 assert os.environ["RUNBOOK_READER"] == str(Path.cwd())
                 runs[place].__exit__(None, None, None)
             assert os.environ.get("RUNBOOK_READER") == before
+
+
+def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken where everything that it knows is the same: what `launch` tells its kernels it must know as well."""
+    told: list[dict[str, str]] = []
+    taken: list[bool] = []
+
+    def started(name: str, env: dict[str, str], run_id: str, *_: object) -> kernel.Kernel:
+        told.append(env)
+        return kernel.Kernel(SimpleNamespace(has_kernel=False), tmp_path, run_id)
+
+    def executed(*_: object, **__: object) -> None:
+        taken.append(kernel._key(tmp_path, "python3") == kernel._warm.pop().key)
+
+    monkeypatch.setattr(kernel, "start", started)
+    monkeypatch.setattr("papermill.execute_notebook", executed)
+    for file in (ROOT / "params" / "prod.yaml", own_project(tmp_path)):
+        prestart(tmp_path, file.parent, ROOT)
+        with pytest.raises(ArchiveError, match="without a record"):
+            launch(find_notebook("06"), file, {"archive": str(tmp_path)}, root=ROOT)
+    assert taken == [True, True]
+    assert {env["RUNBOOK_READER"] for env in told} == {str(ROOT)}
+    assert [env.get("RUNBOOK_PARAMS") for env in told] == [None, str(file.parent)]
