@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from runbook_lib.act import command
 from runbook_lib.act.guard import begun
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.project import named
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
+from tests import forks
 
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
@@ -66,6 +68,14 @@ def a_process_of_its_own() -> None:
     begun.clear()
     named.clear()
     tellers.clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_by_fork() -> Iterator[None]:
+    """Every run of a phase asks the sandbox's infrastructure tool, whose boot costs eight times what it does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "subprocess", forks.processes)
+        yield
 
 
 def rehearsal_params(env: str) -> Params:
