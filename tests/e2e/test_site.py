@@ -86,7 +86,8 @@ def test_every_kind_of_page_is_for_every_reader(browser: Any, site: Path, width:
     for kind in ("index", "rollout-*", "gate-*"):
         page.goto(next(iter(sorted(site.glob(f"{kind}.html")))).as_uri())
         page.evaluate(AXE_SCRIPT)
-        assert axe(page, but=("color-contrast",)) == []
-        assert contrast(page) == [], "of each kind of text"
+        # All text on a desk; where only the width is another, one of each kind of text.
+        assert axe(page, but=() if width == 1440 else ("color-contrast",)) == []
+        assert contrast(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{kind} at {width}"
     context.close()
