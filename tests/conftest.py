@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -81,6 +84,14 @@ def commands_by_fork() -> Iterator[None]:
 def rehearsal_params(env: str) -> Params:
     """The parameters of `env` as the rehearsal runs them."""
     return load_file(PARAMS / f"{env}.yaml", read_yaml(PARAMS / "rehearsal.yaml"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="runbook-tests-")
+        os.environ["RUNBOOK_TESTS_SHARED"] = folder
+        config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)

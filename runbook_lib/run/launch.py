@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.project import READER, expanded
 from runbook_lib.base.typed import typed
+from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
 from runbook_lib.record import engine
 from runbook_lib.record.attached import report_of
@@ -151,7 +151,7 @@ def launch(
     Raises:
         UsageError: the parameters are wrong; no kernel was started.
     """
-    with _without("rfc3987_syntax"):
+    with without(GRAMMARS):
         import papermill
 
     from runbook_lib.record.archive import Archive
@@ -198,25 +198,8 @@ def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any
         folder: holds the parameter file of that run, and `service.yaml` beside it.
         provisioner: as `engine.prestart` has it.
     """
-    with _read_from(folder, root):
+    with _read_from(folder, root), without(GRAMMARS):
         engine.prestart(archive, provisioner=provisioner)
-
-
-@contextmanager
-def _without(module: str) -> Iterator[None]:
-    """What is imported meanwhile does not find `module`.
-
-    jsonschema, which comes with papermill, compiles 39 grammars of internationalised addresses for a format that no
-    notebook's schema has: that is a second of each run.
-    """
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        sys.modules.pop(module, None)  # another run beside this one may have taken it away
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Virtual time begins on a fixed day, so that a test sees the same random numbers 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import datetime as dt
 import functools
@@ -36,12 +35,13 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
-from runbook_lib.rehearse.play.nursery import Nursery
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished, launch, prestart
+from runbook_lib.steps import harm
+from tests.kernels import nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
@@ -57,14 +57,6 @@ MORNING = 8
 QUIET = dt.timedelta(hours=2)
 """Longer than the guards' periods: so long after its last metric every guard is OK again."""
 _TIMEOUT_S = 100
-
-
-@functools.cache
-def nursery() -> Nursery:
-    """The process that forks kernels, one for each worker that runs notebooks in them."""
-    found = Nursery()
-    atexit.register(found.close)
-    return found
 
 
 class Rollout:
@@ -179,13 +171,22 @@ class Rollout:
     def by_hand_unchecked(
         self, notebook: Path = NOTEBOOK, namespace: dict[str, Any] | None = None, **values: Any
     ) -> Record:
-        """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more."""
+        """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
+
+        The charts are drawn by the runs in kernels.
+        """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
         before = len(self.refs())
         namespace = {} if namespace is None else namespace
         namespace["__name__"] = "notebook"
-        with only(self.aws.env), contextlib.chdir(ROOT), contextlib.suppress(RedVerdict):
+        with (
+            only(self.aws.env),
+            contextlib.chdir(ROOT),
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.suppress(RedVerdict),
+        ):
+            patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)
                 namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
