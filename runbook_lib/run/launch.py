@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any
         folder: holds the parameter file of that run, and `service.yaml` beside it.
         provisioner: as `engine.prestart` has it.
     """
-    with _read_from(folder, root), without(GRAMMARS):
+    with _read_from(folder, root), without(GRAMMARS), chdir(root):
         engine.prestart(archive, provisioner=provisioner)
 
 

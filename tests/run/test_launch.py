@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -115,6 +116,7 @@ def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is taken where everything that it knows is the same: what `launch` tells its kernels it must know as well."""
+    own = own_project(tmp_path)
     told: list[dict[str, str]] = []
     taken: list[bool] = []
 
@@ -122,15 +124,18 @@ def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
         told.append(env)
         return kernel.Kernel(SimpleNamespace(has_kernel=False), tmp_path, run_id)
 
-    def executed(*_: object, **__: object) -> None:
-        taken.append(kernel._key(tmp_path, "python3") == kernel._warm.pop().key)
+    def executed(*_: object, cwd: str, **__: object) -> None:
+        with contextlib.chdir(cwd):  # as papermill
+            taken.append(kernel._key(tmp_path, "python3") == kernel._warm.pop().key)
 
     monkeypatch.setattr(kernel, "start", started)
     monkeypatch.setattr("papermill.execute_notebook", executed)
-    for file in (ROOT / "params" / "prod.yaml", own_project(tmp_path)):
-        prestart(tmp_path, file.parent, ROOT)
-        with pytest.raises(ArchiveError, match="without a record"):
-            launch(find_notebook("06"), file, {"archive": str(tmp_path)}, root=ROOT)
-    assert taken == [True, True]
-    assert {env["RUNBOOK_READER"] for env in told} == {str(ROOT)}
-    assert [env.get("RUNBOOK_PARAMS") for env in told] == [None, str(file.parent)]
+    for here in (ROOT, tmp_path):
+        monkeypatch.chdir(here)
+        for file in (ROOT / "params" / "prod.yaml", own):
+            prestart(tmp_path, file.parent, ROOT)
+            with pytest.raises(ArchiveError, match="without a record"):
+                launch(ROOT / "notebooks" / "06_phase1_10_percent.ipynb", file, {"archive": str(tmp_path)}, root=ROOT)
+    assert taken == [True] * 4
+    assert [env["RUNBOOK_READER"] for env in told] == [str(ROOT)] * 2 + [str(tmp_path)] * 2
+    assert [env.get("RUNBOOK_PARAMS") for env in told] == [None, str(own.parent)] * 2
