@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act import command
 from runbook_lib.judge.planning import harm
-from tests import forks
+from tests import forks, unpainted
 
 SHARED = "RUNBOOK_TESTS_SHARED"
 """Names the folder that the workers of one run of the tests share; `conftest.py` makes and removes it."""
@@ -37,12 +37,7 @@ def kept(make: Callable[..., Any], folder: Path) -> Callable[..., Any]:
     return known
 
 
-def _unpainted(canvas: Any) -> None:
-    """As `FigureCanvasAgg.draw`, without what takes the time."""
-    canvas.renderer = canvas.get_renderer()
-
-
-FigureCanvasAgg.draw = _unpainted  # type: ignore[method-assign]
+FigureCanvasAgg.draw = unpainted.draw  # type: ignore[method-assign]
 forks._server()  # one for all kernels, which have their end of its channel from here
 command.subprocess = forks.processes  # type: ignore[assignment]
 harm._forecast = kept(harm._forecast, Path(os.environ[SHARED]))  # type: ignore[assignment]

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act import alarms
 from runbook_lib.act.guard import Guard
@@ -41,6 +42,7 @@ from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished, launch, prestart
 from runbook_lib.steps import harm
+from tests import unpainted
 from tests.kernels import nursery
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,7 +175,7 @@ class Rollout:
     ) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
 
-        The charts are drawn by the runs in kernels.
+        The tables' small pictures are made and not painted. Both are painted where a kernel boots by itself.
         """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
@@ -187,6 +189,7 @@ class Rollout:
             contextlib.suppress(RedVerdict),
         ):
             patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
+            patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)
                 namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
