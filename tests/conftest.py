@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import itertools
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterator
+import tempfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
+from runbook_lib.act import command
 from runbook_lib.act.guard import begun
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.project import named
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
+from tests import forks
 
+T = TypeVar("T")
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
 LIMITED = {"judge", "act", "record"}
@@ -68,9 +77,25 @@ def a_process_of_its_own() -> None:
     tellers.clear()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def commands_by_fork() -> Iterator[None]:
+    """Every run of a phase asks the sandbox's infrastructure tool, whose boot costs eight times what it does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "subprocess", forks.processes)
+        yield
+
+
 def rehearsal_params(env: str) -> Params:
     """The parameters of `env` as the rehearsal runs them."""
     return load_file(PARAMS / f"{env}.yaml", read_yaml(PARAMS / "rehearsal.yaml"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="runbook-tests-")
+        os.environ["RUNBOOK_TESTS_SHARED"] = folder
+        config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,7 +118,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks who starts an embedded AWS; puts the heaviest modules first, so that at the end no worker waits for one.
 
-    A module stays together, in its own order: what is built for a module is built once.
+    A module stays together, in its own order: what is built for a module is built once. So each of xdist's workers has
+    its own share of the heavy ones, and light ones to be taken away by a worker that has nothing left.
     """
     for item in items:
         if isinstance(item, pytest.Function) and any(map(_starts_aws, _functions(item))):
@@ -106,6 +132,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         weight = next((place for place, name in enumerate(HEAVY) if item.get_closest_marker(name)), len(HEAVY))
         weights[item.path] = min(weight, weights.get(item.path, weight))
     items.sort(key=lambda item: weights[item.path])
+    light = next((place for place, item in enumerate(items) if weights[item.path] == len(HEAVY)), len(items))
+    modules = [list(tests) for _, tests in itertools.groupby(items[:light], key=lambda item: item.path)]
+    items[:] = dealt(modules, items[light:], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def dealt(heavy: Sequence[list[T]], light: Sequence[T], workers: int) -> list[T]:
+    """The tests so that each worker gets whole heavy modules, one after the other in turn, and then light tests.
+
+    `--dist worksteal` gives the first worker the first share of the list, and so on; what a worker takes away from
+    another is at the end of its share. Where there are too few light tests to fill the shares, nothing is dealt.
+    """
+    hands: list[list[T]] = [[] for _ in range(workers)]
+    for place, module in enumerate(heavy):
+        hands[place % workers] += module
+    left, rest = sum(map(len, hands)) + len(light), deque(light)
+    for place, hand in enumerate(hands):
+        share = left // (workers - place)
+        if not 0 <= share - len(hand) <= len(rest):
+            return [*itertools.chain(*heavy), *light]
+        hand += [rest.popleft() for _ in range(share - len(hand))]
+        left -= share
+    return list(itertools.chain(*hands))
 
 
 def _functions(item: pytest.Function) -> Iterator[Callable[..., object]]:

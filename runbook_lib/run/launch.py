@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,9 @@ from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.project import READER, expanded
 from runbook_lib.base.typed import typed
+from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
+from runbook_lib.record import engine
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
@@ -150,7 +151,7 @@ def launch(
     Raises:
         UsageError: the parameters are wrong; no kernel was started.
     """
-    with _without("rfc3987_syntax"):
+    with without(GRAMMARS):
         import papermill
 
     from runbook_lib.record.archive import Archive
@@ -188,21 +189,17 @@ def launch(
     return finished(archive, sealed[-1], before)
 
 
-@contextmanager
-def _without(module: str) -> Iterator[None]:
-    """What is imported meanwhile does not find `module`.
+def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any], Any] | None = None) -> None:
+    """Has a kernel ready for the next `launch` in `root` that is archived under `archive`, with a file of `folder`.
 
-    jsonschema, which comes with papermill, compiles 39 grammars of internationalised addresses for a format that no
-    notebook's schema has: that is a second of each run.
+    A kernel that was started without what `launch` tells its kernels would not be taken: it has another environment.
+
+    Args:
+        folder: holds the parameter file of that run, and `service.yaml` beside it.
+        provisioner: as `engine.prestart` has it.
     """
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        sys.modules.pop(module, None)  # another run beside this one may have taken it away
+    with _read_from(folder, root), without(GRAMMARS), chdir(root):
+        engine.prestart(archive, provisioner=provisioner)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Virtual time begins on a fixed day, so that a test sees the same random numbers 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import datetime as dt
 import functools
@@ -21,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act import alarms
 from runbook_lib.act.guard import Guard
@@ -29,19 +29,21 @@ from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import RedVerdict, RunbookError
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
-from runbook_lib.record import engine
+from runbook_lib.record import kernel
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
-from runbook_lib.rehearse.play.nursery import Nursery
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
-from runbook_lib.run.launch import Finished, launch
+from runbook_lib.run.launch import Finished, launch, prestart
+from runbook_lib.steps import harm
+from tests import unpainted
+from tests.kernels import nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "notebooks" / "06_phase1_10_percent.ipynb"
@@ -57,14 +59,6 @@ MORNING = 8
 QUIET = dt.timedelta(hours=2)
 """Longer than the guards' periods: so long after its last metric every guard is OK again."""
 _TIMEOUT_S = 100
-
-
-@functools.cache
-def nursery() -> Nursery:
-    """The process that forks kernels, one for each worker that runs notebooks in them."""
-    found = Nursery()
-    atexit.register(found.close)
-    return found
 
 
 class Rollout:
@@ -161,8 +155,11 @@ class Rollout:
         process that has imported what they need. `test_ways.py` runs kernels that boot by themselves.
         """
         with only(self.aws.env):
-            engine.prestart(self.folder, provisioner=nursery().provisioner)
-            return launch(notebook, self.file, {**self.values, **values}, root=ROOT)
+            left = list(kernel._warm)  # of a rehearsal in this process
+            prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
+            finished = launch(notebook, self.file, {**self.values, **values}, root=ROOT)
+        assert kernel._warm == left, "the fork was taken"
+        return finished
 
     def by_hand_or_failed(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
         """As `by_hand_unchecked`; a run that breaks is sealed as failed, as the engine does it."""
@@ -176,13 +173,23 @@ class Rollout:
     def by_hand_unchecked(
         self, notebook: Path = NOTEBOOK, namespace: dict[str, Any] | None = None, **values: Any
     ) -> Record:
-        """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more."""
+        """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
+
+        The tables' small pictures are made and not painted. Both are painted where a kernel boots by itself.
+        """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
         before = len(self.refs())
         namespace = {} if namespace is None else namespace
         namespace["__name__"] = "notebook"
-        with only(self.aws.env), contextlib.chdir(ROOT), contextlib.suppress(RedVerdict):
+        with (
+            only(self.aws.env),
+            contextlib.chdir(ROOT),
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.suppress(RedVerdict),
+        ):
+            patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
+            patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)
                 namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}

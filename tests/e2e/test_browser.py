@@ -102,18 +102,26 @@ def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browse
     lab.archive.verify(ref)
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Iterator[Any]:
+    """A tab that keeps what is asked for in it, and what is complained of."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.on("request", lambda request: tab.asked.append(request.url))
+    tab.on("console", lambda message: tab.complaints.append(message.text))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    yield tab
+    tab.close()
+
+
 @pytest.fixture
-def report(lab: Lab, browser: Any) -> Iterator[Any]:
-    """The report of the shift, opened from disk, with everything it asks for and complains of."""
+def report(lab: Lab, tab: Any) -> Iterator[Any]:
+    """The report of the shift, opened from disk, anew for each test."""
     first = lab.archive.records(notebook=NOTEBOOK)[-1]
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.asked, page.complaints = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.goto(report_of(first).as_uri())
-    yield page
-    page.close()
+    tab.asked, tab.complaints = [], []
+    tab.goto(report_of(first).as_uri())
+    yield tab
+    tab.emulate_media(media="screen")
+    tab.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_the_report_needs_nothing_but_its_file(report: Any) -> None:

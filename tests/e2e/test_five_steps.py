@@ -16,6 +16,7 @@ from runbook_lib.rehearse.play.director import Scene
 from runbook_lib.rehearse.world import scenario as scenarios
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.launch import Finished
+from tests.kernels import Lent
 from tests.steps_of_five import FIVE, NOTEBOOK, PERCENT, project
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
@@ -44,6 +45,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "well.yaml").write_text(WELL)
     patch = pytest.MonkeyPatch()
     patch.setattr(scenarios, "FOLDER", folder)
+    patch.setattr(director, "Nursery", Lent)
     patch.chdir(folder)
     try:
         with director.raised("well", 7, Board(quiet=True)) as rehearsal:

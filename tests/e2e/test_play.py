@@ -10,6 +10,7 @@ import pytest
 from runbook_lib.base.errors import UsageError
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.play import director, play, stage
+from tests.kernels import Lent
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 
@@ -27,6 +28,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     monkeypatch.setattr(director, "params_of", lambda env, release: stage.load(overlaid(env, release), source="test"))
     monkeypatch.setattr(director, "overlay_only", overlay_only)
     monkeypatch.setattr(play, "overlaid", overlaid)
+    monkeypatch.setattr(director, "Nursery", Lent)
     return Archive(tmp_path)
 
 

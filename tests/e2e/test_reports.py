@@ -16,6 +16,7 @@ from runbook_lib.judge.gates.checks import check
 from runbook_lib.record.entry import Kind
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.tables import mark, table
+from tests.axe import axe, contrast
 from tests.reports import unpacked
 
 NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -36,18 +37,24 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return unpacked(tmp_path_factory.mktemp("reports"))
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def page(browser: Any, reports: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The report of one kind, opened from disk."""
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Iterator[Any]:
+    """One tab, in which each report is opened after the other: what the browser has compiled of axe it keeps."""
     context = browser.new_context(viewport=DESK, bypass_csp=True)
-    page = context.new_page()
-    page.kind, page.file, page.asked, page.complaints = request.param, reports[request.param], [], []
-    page.on("request", lambda asked: page.asked.append(asked.url))
-    page.on("console", lambda said: page.complaints.append(said.text))
-    page.goto(page.file.as_uri())
-    page.evaluate(AXE_SCRIPT)
-    yield page
+    tab = context.new_page()
+    tab.on("request", lambda asked: tab.asked.append(asked.url))
+    tab.on("console", lambda said: tab.complaints.append(said.text))
+    yield tab
     context.close()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def page(tab: Any, reports: dict[str, Path], request: pytest.FixtureRequest) -> Any:
+    """The report of one kind, opened from disk."""
+    tab.kind, tab.file, tab.asked, tab.complaints = request.param, reports[request.param], [], []
+    tab.goto(tab.file.as_uri())
+    tab.evaluate(AXE_SCRIPT)
+    return tab
 
 
 @pytest.fixture(autouse=True)
@@ -55,36 +62,6 @@ def as_it_was(page: Any) -> Iterator[None]:
     yield
     page.emulate_media(media="screen", color_scheme="light")
     page.set_viewport_size(DESK)
-
-
-def axe(page: Any, *, only: tuple[str, ...] = (), but: tuple[str, ...] = (), within: str = "html") -> list[str]:
-    """What axe-core complains of: rule, and the first places."""
-    rules: dict[str, Any] = {"rules": {rule: {"enabled": False} for rule in but}}
-    rules |= {"runOnly": list(only)} if only else {}
-    found = page.evaluate(
-        "([within, rules]) => axe.run(within, rules)", [within, {"resultTypes": ["violations"], **rules}]
-    )
-    return [f"{one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found["violations"]]
-
-
-def contrast(page: Any) -> list[str]:
-    """What cannot be read, of each kind of text that the page has: one example of each colour on each ground."""
-    page.evaluate("""() => {
-        const seen = new Set();
-        for (const one of document.querySelectorAll('body *')) {
-            one.removeAttribute('data-example');
-            if (!one.checkVisibility() || ![...one.childNodes].some(node => node.nodeType == 3 && node.data.trim()))
-                continue;
-            const style = getComputedStyle(one), kind = [style.color, style.fontSize, style.fontWeight];
-            for (let up = one; up; up = up.parentElement) {
-                const ground = getComputedStyle(up);
-                kind.push(ground.opacity, ground.backgroundColor == 'rgba(0, 0, 0, 0)' ? '' : ground.backgroundColor);
-            }
-            const name = kind.filter(part => part && part != '1').join();
-            if (!seen.has(name)) { seen.add(name); one.setAttribute('data-example', ''); }
-        }
-    }""")
-    return axe(page, only=("color-contrast",), within="[data-example]")
 
 
 def too_wide(page: Any) -> int:

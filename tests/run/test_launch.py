@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from runbook_lib.base.errors import UsageError
-from runbook_lib.run.launch import _read_from, find_notebook, launch, overrides
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.record import kernel
+from runbook_lib.run.launch import _read_from, find_notebook, launch, overrides, prestart
+from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,23 +71,19 @@ def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:
         find_notebook("06_phase1_10_procent")
 
 
-def test_papermill_is_imported_without_the_grammars_that_no_notebook_needs() -> None:
-    """They are there for everybody else again afterwards."""
-    code = """
-import sys
-from runbook_lib.run.launch import _without
-with _without("rfc3987_syntax"):
-    import papermill, nbformat
-assert "rfc3987_syntax" not in sys.modules, "neither loaded nor forbidden"
-book = nbformat.v4.new_notebook()
-nbformat.validate(book)
-try:
-    nbformat.validate({"cells": [{"cell_type": "sonnet"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-except nbformat.ValidationError:
-    print("checked")
+def test_a_kernel_that_is_started_ahead_imports_no_grammars_either() -> None:
+    code = f"""
+import importlib, sys
+from pathlib import Path
+from runbook_lib.record import engine
+from runbook_lib.run.launch import prestart
+engine.prestart = lambda *_, **__: importlib.import_module("runbook_lib.record.kernel")
+root = Path({str(ROOT)!r})
+prestart(root / "archive", root / "params", root)
+print("nbformat" in sys.modules, "rfc3987_syntax" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "checked"
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_kernels_know_where_the_reader_of_their_commands_stands(
@@ -110,3 +110,32 @@ def test_runs_side_by_side_set_variables_together_and_the_last_one_back(monkeypa
                 assert os.environ["RUNBOOK_READER"] == str(Path.cwd())
                 runs[place].__exit__(None, None, None)
             assert os.environ.get("RUNBOOK_READER") == before
+
+
+def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken where everything that it knows is the same: what `launch` tells its kernels it must know as well."""
+    own = own_project(tmp_path)
+    told: list[dict[str, str]] = []
+    taken: list[bool] = []
+
+    def started(name: str, env: dict[str, str], run_id: str, *_: object) -> kernel.Kernel:
+        told.append(env)
+        return kernel.Kernel(SimpleNamespace(has_kernel=False), tmp_path, run_id)
+
+    def executed(*_: object, cwd: str, **__: object) -> None:
+        with contextlib.chdir(cwd):  # as papermill
+            taken.append(kernel._key(tmp_path, "python3") == kernel._warm.pop().key)
+
+    monkeypatch.setattr(kernel, "start", started)
+    monkeypatch.setattr("papermill.execute_notebook", executed)
+    for here in (ROOT, tmp_path):
+        monkeypatch.chdir(here)
+        for file in (ROOT / "params" / "prod.yaml", own):
+            prestart(tmp_path, file.parent, ROOT)
+            with pytest.raises(ArchiveError, match="without a record"):
+                launch(ROOT / "notebooks" / "06_phase1_10_percent.ipynb", file, {"archive": str(tmp_path)}, root=ROOT)
+    assert taken == [True] * 4
+    assert [env["RUNBOOK_READER"] for env in told] == [str(ROOT)] * 2 + [str(tmp_path)] * 2
+    assert [env.get("RUNBOOK_PARAMS") for env in told] == [None, str(own.parent)] * 2

@@ -76,6 +76,9 @@ def weights(count: int, even: int = EVEN) -> NDArray[np.float64]:
     return np.asarray(math.log((1 - START_SHARE) * even) - np.log(j + even - 1) - np.log(j + even), dtype=float)
 
 
+_shares = functools.lru_cache(maxsize=128)(weights)
+
+
 @functools.lru_cache(maxsize=64)
 def _rates(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Failure rates worse than `limit`, and the log of the prior's mass at each; the masses add up to 1.
@@ -91,6 +94,13 @@ def _rates(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64
     inside = np.clip(mean, edges[:-1][kept], edges[1:][kept])
     use = (inside > limit) & (inside < 1)
     return inside[use], np.log(mass[kept][use] / mass[kept][use].sum())
+
+
+@functools.lru_cache(maxsize=64)
+def _odds(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64], ...]:
+    """What a failure, and a success, say for each of these rates against `limit`, in logs; and the prior's masses."""
+    at, mass = _rates(limit, prior)
+    return np.log(at / limit), np.log1p(-at) - math.log1p(-limit), mass
 
 
 def tested(
@@ -152,13 +162,17 @@ def _course(
     Only a failure raises the evidence.
     """
     each, of = counts(bad, n)
-    all_bad, all_n = whole or (each.sum(), of.sum())
-    failing = np.flatnonzero(each > 0)
-    k, m = np.append(np.cumsum(each)[failing], each.sum()), np.append(np.cumsum(of)[failing], of.sum())
-    known = np.append(k[:-1], all_bad), np.append(m[:-1], all_n)
-    start = log_e(np.maximum(known[0] - forgiven, 0), known[1], limit, prior) + math.log(START_SHARE)
-    later = _after_failures(np.diff(k, prepend=0), np.diff(m, prepend=0), limit, prior, forgiven)
-    return failing, start, later
+    failing = each.nonzero()[0]
+    # What came up to each of them, and in the last place up to the end.
+    k, m = np.empty(len(failing) + 1), np.empty(len(failing) + 1)
+    k[:-1], k[-1] = each.cumsum()[failing], each.sum()
+    m[:-1], m[-1] = of.cumsum()[failing], of.sum()
+    since = np.empty_like(k), np.empty_like(m)
+    for fresh, known in zip(since, (k, m), strict=True):
+        fresh[0], fresh[1:] = known[0], known[1:] - known[:-1]
+    k[-1], m[-1] = whole or (k[-1], m[-1])
+    start = log_e(np.maximum(k - forgiven, 0) if forgiven else k, m, limit, prior) + math.log(START_SHARE)
+    return failing, start, _after_failures(*since, limit, prior, forgiven)
 
 
 def _after_failures(
@@ -167,10 +181,9 @@ def _after_failures(
     """Log of the part of the mixture that is on later starts, after each part; all parts but the last have failures."""
     if not 0 < limit < 1 or len(bad) < 2:
         return np.full(len(bad), -math.inf)
-    at, mass = _rates(limit, prior)
-    up, down = np.log(at / limit), np.log1p(-at) - math.log1p(-limit)
+    up, down, mass = _odds(limit, prior)
     ratio = np.cumsum(np.multiply.outer(bad, up) + np.multiply.outer(n - bad, down), axis=0)
-    started = np.logaddexp.accumulate(weights(len(bad) - 1)[:, None] - ratio[:-1], axis=0)
+    started = np.logaddexp.accumulate(_shares(len(bad) - 1)[:, None] - ratio[:-1], axis=0)
     value = np.full(len(bad), -math.inf)
     value[1:] = np.logaddexp.reduce(ratio[1:] + started + (mass - forgiven * (up - down)), axis=1)
     return value
@@ -208,6 +221,6 @@ def counts(bad: Sequence[int], n: Sequence[int]) -> tuple[NDArray[np.float64], N
     """
     failures, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
     fits = len(total) and len(failures) == len(total)
-    if not fits or not np.all((failures >= 0) & (failures <= total) & (total <= numbers.LARGEST)):
+    if not fits or not ((failures >= 0) & (failures <= total) & (total <= numbers.LARGEST)).all():
         raise ValueError("expects at least one part, and in each a number of failures from 0 to its requests")
     return failures, total

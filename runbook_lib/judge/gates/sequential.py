@@ -15,6 +15,7 @@ alpha: peeking every minute costs nothing.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -38,9 +39,9 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
         ValueError: counts, a limit or a prior that cannot be; a prior that holds no rate worse than `limit` possible.
     """
     k, total = np.asarray(bad, dtype=float), np.asarray(n, dtype=float)
-    if not (np.all(np.isfinite(k)) and np.all(total <= numbers.LARGEST)):
+    if not (np.isfinite(k).all() and (total <= numbers.LARGEST).all()):
         raise ValueError("a count of failures or samples is no number")
-    if np.any((k < 0) | (k > total)):
+    if ((k < 0) | (k > total)).any():
         raise ValueError("more failures than samples, or fewer than none")
     if math.isnan(limit):
         raise ValueError("a limit of nan is no failure rate")
@@ -51,13 +52,20 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
         return np.full(k.shape, -np.inf)
     a, b = prior
     good = total - k
-    if special.betaincc(a, b, limit) == 0:
+    whole, worse = _prior(a, b, limit)
+    if worse == 0:
         raise ValueError(f"the prior Beta({a:g}, {b:g}) is no alternative to {limit:g}: it allows no worse rate")
     with np.errstate(divide="ignore", under="ignore"):
         # The tail underflows to 0 where all speaks for the null: log 0 = -inf is the honest answer there.
         mixture = special.betaln(a + k, b + good) + np.log(special.betaincc(a + k, b + good, limit))
-        mixture -= special.betaln(a, b) + np.log(special.betaincc(a, b, limit))
+        mixture -= whole + np.log(worse)
     return np.asarray(mixture - k * math.log(limit) - good * math.log1p(-limit), dtype=float)
+
+
+@functools.lru_cache(maxsize=256)
+def _prior(a: float, b: float, limit: float) -> tuple[np.float64, np.float64]:
+    """Log of the whole mass of an alternative before it is scaled, and the share of it that is worse than `limit`."""
+    return special.betaln(a, b), special.betaincc(a, b, limit)
 
 
 def early_fail_log_e(bad: int, n: int, limit: float, prior: tuple[float, float]) -> float:

@@ -16,7 +16,6 @@ from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.load import project_root
-from runbook_lib.record import engine
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.nursery import Nursery
@@ -24,7 +23,7 @@ from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.play.stage import ENVIRONMENTS, only, overlay_only, params_of
 from runbook_lib.rehearse.sandbox.deploy import deploy_all
 from runbook_lib.rehearse.world.world import World, advance_all
-from runbook_lib.run.launch import Finished, launch
+from runbook_lib.run.launch import Finished, launch, prestart
 
 DAYS_AGO = 28
 """The virtual days must lie before the real now: links that the handlers sign have the real clock."""
@@ -133,7 +132,7 @@ class Rehearsal:
     def warm(self, kernels: int) -> None:
         """Has this many kernels ready for the runs to come: each takes the oldest."""
         while self._warm < kernels:
-            engine.prestart(self.root / self.archive, provisioner=self.nursery.provisioner)
+            prestart(self.root / self.archive, self.root / "params", self.root, self.nursery.provisioner)
             self._warm += 1
 
     def traffic(self) -> str:

@@ -12,6 +12,7 @@ import sys
 import threading
 
 from runbook_lib.base.orphan import ends_with
+from runbook_lib.base.unneeded import GRAMMARS, without
 
 GOES_S = 10.0
 """Seconds that JupyterLab has to end by itself, its kernels included."""
@@ -27,7 +28,8 @@ def _end() -> None:
 def main(parent: int, module: str = "jupyterlab") -> None:
     """Runs `module` as the process' own; its options are those of the command line."""
     ends_with(parent, _end)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    with without(GRAMMARS):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

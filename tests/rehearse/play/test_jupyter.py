@@ -52,3 +52,11 @@ def test_a_lab_that_is_killed_leaves_no_jupyterlab(kind: str, tmp_path: Path) ->
     lab.wait(10)
     until("it is gone", lambda: gone(int(pid.read_text())))
     assert (tmp_path / "asked").exists()
+
+
+def test_jupyterlab_boots_without_the_grammars_that_no_notebook_needs(tmp_path: Path) -> None:
+    (tmp_path / "served.py").write_text("import sys, jsonschema\nprint(sys.modules['rfc3987_syntax'])\n")
+    code = "import os; from runbook_lib.rehearse.play import jupyter; jupyter.main(os.getppid(), 'served')"
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "None"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,9 @@ from runbook_lib.rehearse.sandbox import iac, template
 from runbook_lib.rehearse.sandbox.cdk_text import differences
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.sandbox.iac import Remote, main, violations
+from tests import forks
+
+ROOT = Path(__file__).resolve().parents[3]
 
 QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "a", "VisibilityTimeout": 30}}
 NO_DIFFERENCES = "Stack careervp-vpr-stack-dev\nThere were no differences\nNumber of stacks with differences: 0\n"
@@ -207,3 +212,31 @@ def test_without_guards_an_update_names_no_triggers(aws: EmbeddedAws, capsys: py
     """The way back is typed without them: a guard that fires must not hold it up."""
     assert main(["deploy", "--env", "dev", "--step", "migrate", "--guards="]) == 0
     assert "rollback triggers" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", ["naming --env prod", "nonsense", "diff --env prod", "--help"])
+def test_as_a_fork_it_says_the_same_and_ends_the_same_as_a_process_that_boots(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tests/forks.py` stands in for its boot; nothing answers here, so that `diff` is an error of AWS."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    argv = [sys.executable, "-m", forks.MODULE, *words.split()]
+    told = []
+    for start in (subprocess.Popen, forks.popen):
+        env = {**os.environ, "COLUMNS": "120"}
+        done = start(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        told.append((done.stdout.read().replace(f"{forks.MODULE}.py", "iac"), done.wait(30), done.poll()))
+    assert told[0] == told[1]
+    assert isinstance(done, forks.Forked), "no process of its own was started"
+
+
+def test_a_fork_ends_when_it_is_told_to_and_waiting_for_it_has_an_end() -> None:
+    env = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "30"}
+    argv = [sys.executable, "-m", forks.MODULE, "diff", "--env", "prod"]
+    done = forks.popen(argv, cwd=ROOT, env=env, stderr=subprocess.STDOUT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        done.wait(0.05)
+    assert done.poll() is None
+    os.killpg(done.pid, signal.SIGKILL)
+    assert done.wait(10) == done.poll() == -signal.SIGKILL
