@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -18,8 +19,16 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, str(tmp_path / name))
 
 
-@pytest.fixture
-def real(tmp_path: Path) -> Archive:
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpacked once; only to be copied."""
+    folder = tmp_path_factory.mktemp("of-0.1")
     with tarfile.open(PACKED) as tar:
-        tar.extractall(tmp_path, filter="data")
+        tar.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def real(unpacked: Path, tmp_path: Path) -> Archive:
+    shutil.copytree(unpacked, tmp_path, symlinks=True, dirs_exist_ok=True)
     return Archive(next(one for one in sorted(tmp_path.rglob("env=*"))).parent)
