@@ -48,7 +48,8 @@ def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any
         for name, total in zip(names, left, strict=True) if parts else ():
             axes.annotate(f"{total:g}", (total, name), xytext=(4, 0), textcoords="offset points", va="center", size=8.5)
         axes.invert_yaxis()
-        axes.set(title=title, xlabel=unit)
+        axes.set_xlabel(unit)
+        _head(figure, axes, title)
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         if any(left):
@@ -59,6 +60,14 @@ def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any
             )
         figure.set_layout_engine("constrained")
     return figure
+
+
+def _head(figure: Any, axes: Any, title: str) -> None:
+    """Above the chart; on a telephone above the names of the rows, too, which leave the chart too narrow for it."""
+    if narrow():
+        figure.suptitle(fill(title, 40), x=0.01, ha="left", fontsize=10, fontweight="bold")
+    else:
+        axes.set_title(title)
 
 
 _LEAST = 1e-6
@@ -103,7 +112,7 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
             xlim=(_LEAST, 2.0),
             xlabel="chance to fire on a healthy day" + ("\n" if narrow() else " ") + "(1: every day)",
         )
-        axes.set_title("False alarms a healthy day")
+        _head(figure, axes, "False alarms a healthy day")
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")

@@ -119,7 +119,7 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
     top, bottom, gap = 0.75 if titled else 0.4, 0.55, 0.62
     if narrow():
         head = heads.LINE_IN * heads.lines_of(groups)
-        left, right, top, gap = 0.62, 0.3, top + head + 0.1, gap + head
+        left, right, top, gap = 0.75, 0.3, top + head + 0.1, gap + head
     row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
     return {
         "left": left / width(),

@@ -49,9 +49,9 @@ def above(axes: Any, title: str, lift: float = 0.0) -> None:
             "borderaxespad": 0.5 + lift / 8,
         }
         axes.legend(
-            loc="lower left", bbox_to_anchor=(-0.16, 1.0), ncols=_columns(names), fontsize=8, labelspacing=0.3, **how
+            loc="lower left", bbox_to_anchor=(-0.2, 1.0), ncols=_columns(names), fontsize=8, labelspacing=0.3, **how
         )
-    axes.set_title(title, x=-0.16, fontsize=10, pad=9 + 72 * LINE_IN * legend_lines(names) + lift)
+    axes.set_title(title, x=-0.2, fontsize=10, pad=9 + 72 * LINE_IN * legend_lines(names) + lift)
 
 
 def beside(title: str, names: Sequence[str]) -> bool:
@@ -80,4 +80,6 @@ def legend_lines(names: Sequence[str]) -> int:
 
 
 def _columns(names: Sequence[str]) -> int:
-    return 2 if 2 * (0.062 * max(map(len, names), default=0) + 0.4) <= _LEGEND_IN else 1
+    half = -(-len(names) // 2)
+    wide = sum(0.062 * max(map(len, part), default=0) + 0.4 for part in (names[:half], names[half:]))
+    return 2 if wide <= _LEGEND_IN else 1

@@ -29,7 +29,7 @@ _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
-_SLIM_IN = {"left": 0.62, "right": 0.3, "top": 0.95, "bottom": 0.46, "chart": 1.6}
+_SLIM_IN = {"left": 0.75, "right": 0.3, "top": 0.95, "bottom": 0.46, "chart": 1.6}
 """Of a tile on a telephone, where title and legend take more lines."""
 _REACH = 20.0
 """A target is drawn to scale up to this many times what was seen: a flat line far below it says as much."""

@@ -139,8 +139,8 @@ def week_chart(by_hour: Mapping[int, float], quiet: Quiet | None) -> Any:
         axes.set_xlabel("hour of the day (UTC); grey: not seen")
         title = "Traffic by hour of the week" + (f"; framed: {quiet.words}" if quiet else "")
         axes.set_title(fill(title, 34) if narrow() else title)
-        place = {"location": "bottom", "pad": 0.03} if narrow() else {"pad": 0.01}
-        figure.colorbar(drawn, ax=axes, label="requests an hour", **place)
+        where: dict[str, Any] = {"location": "bottom", "pad": 0.03} if narrow() else {"pad": 0.01}
+        figure.colorbar(drawn, ax=axes, label="requests an hour", **where)
         figure.set_label(week_words(by_hour, quiet))
     return figure
 

@@ -30,8 +30,8 @@ _WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
 """Where the verdict stands, in widths of the scale."""
 _CHARACTERS = 47
 """Of a name, in one line."""
-_SLIM_ROW_IN = 0.78
-"""On a telephone, where verdict and name, and the numbers, stand above the scale, which has the whole width."""
+_SLIM_ROW_IN, _SLIM_CHARACTERS = 0.92, 40
+"""Height and characters of a row on a telephone: verdict, name and numbers stand above the scale."""
 
 
 def failing_first(results: Sequence[GateResult]) -> list[GateResult]:
@@ -138,8 +138,11 @@ def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
     strong = "bold" if result.verdict is Verdict.FAIL else "normal"
     if narrow():
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        axes.text(0.01, place - 0.42, f"{word}  {_title(gate)}", ha="left", fontweight="bold", bbox=paper, **side)
-        axes.text(0.01, place - 0.2, numbers(result), ha="left", fontweight=strong, bbox=paper, **side)
+        name = fill(f"{word}  {_title(gate)}", _SLIM_CHARACTERS)
+        below = place - 0.46 + 0.17 * (name.count("\n") + 1)
+        side |= {"va": "top", "ha": "left"}
+        axes.text(0.01, place - 0.46, name, fontweight="bold", bbox=paper, **side)
+        axes.text(0.01, below, numbers(result), fontweight=strong, bbox=paper, **side)
     else:
         axes.text(_WORD, place, word, ha="left", fontweight="bold", **side)
         axes.text(-0.015, place, "\n".join(wrap(_title(gate), _CHARACTERS)), ha="right", fontweight=strong, **side)

@@ -144,11 +144,12 @@ def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
 
 def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
     """Whether the columns, each wrapped as far as it reads well, are wider than a telephone."""
-    longest = (
-        max(len(name), *(len(row[place].text.strip()) for row in cells if place < len(row)))
-        for place, name in enumerate(head)
-    )
-    return sum(min(each, _WRAPS) + _GAP for each in longest) > _TELEPHONE
+    width = 0
+    for place, name in enumerate(head):
+        column = [row[place] for row in cells if place < len(row)]
+        wraps = max(len(name), *(len(cell.text.strip()) for cell in column if not cell.nowrap), 0)
+        width += _GAP + max(min(wraps, _WRAPS), *(len(cell.text.strip()) for cell in column if cell.nowrap), 0)
+    return width > _TELEPHONE
 
 
 def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:

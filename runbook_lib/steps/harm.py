@@ -202,5 +202,8 @@ def shown(found: Forecast, *, chart: bool = True) -> Any:
     told = harm_table(found.rows, percent=found.percent, confidence=found.confidence, note=note)
     if not chart:
         return told
-    how = {"percent": found.percent, "confidence": found.confidence, "users": found.users}
-    return stack(told, image(lambda: harm_chart(found.rows, **how)))
+
+    def draw() -> Any:
+        return harm_chart(found.rows, percent=found.percent, confidence=found.confidence, users=found.users)
+
+    return stack(told, image(draw))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runbook_lib.show.bars import bars
+from runbook_lib.show.bars import _bars, bars
+from runbook_lib.show.picture import slim
 
 ROWS = {"queue": {"hold": 6, "do not": 1}, "table <b>": {"hold": 9, "do not": 0}}
 
@@ -24,3 +25,11 @@ def test_nothing_to_draw_is_drawn(rows: dict[str, dict[str, float]]) -> None:
 
 def test_parts_that_a_row_lacks_are_zero() -> None:
     assert "b: two 2" in str(bars({"a": {"one": 1}, "b": {"two": 2}}, title="t", unit="u"))
+
+
+def test_a_long_title_is_whole_on_a_telephone() -> None:
+    name = "Settings of each resource against what must hold"
+    figure = slim(lambda: _bars({"failed jobs filter": {"hold": 7}}, name, "settings"))
+    figure.canvas.draw()
+    assert " ".join(figure._suptitle.get_text().split()) == name
+    assert figure._suptitle.get_window_extent().x1 <= figure.get_figwidth() * figure.dpi

@@ -42,4 +42,4 @@ def test_a_gates_tile_is_whole_on_a_telephone() -> None:
 
 def test_two_columns_only_where_they_fit() -> None:
     assert heads.legend_lines(["a", "b", "c"]) == 2
-    assert heads.legend_lines(["GET /api/vpr/status/{job_id}", "b", "c"]) == 3
+    assert heads.legend_lines(["GET /api/vpr/status/{job_id}", "b", "interval at every look"]) == 3

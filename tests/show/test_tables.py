@@ -443,3 +443,11 @@ def test_a_table_that_is_wider_than_a_telephone_knows_its_columns_in_every_cell(
     assert "stacks" not in tables.table(("", ""), [["Release", "x" * 90]])._repr_html_(), (
         "names and values are no columns"
     )
+
+
+def test_a_column_that_may_not_wrap_counts_with_all_its_letters() -> None:
+    """Whether a table stacks on a telephone: a name in one line makes its column as wide as it is."""
+    name = "every 6 hours from day 1, 24 h on"
+    rows = [[tables.Cell(name, nowrap=True), "2026-11-14 05:17", "done"]]
+    assert "stacks" in tables.table(("Look", "Due", "State"), rows)._repr_html_()
+    assert "stacks" not in tables.table(("Look", "Due", "State"), [[name, "05:17", "done"]])._repr_html_()
