@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.folder import unified
 from runbook_lib.params.load import Params
@@ -65,9 +66,8 @@ def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = Fal
     Raises:
         UsageError: the folder cannot be read or written.
     """
-    told = []
+    told, new = [], dict[Path, bytes]()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, document in found.items():
             path, wanted = folder / name, text(document)
             there = path.read_text("utf-8", errors="replace") if path.exists() else None
@@ -75,11 +75,12 @@ def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = Fal
             if there == wanted:
                 state = "as it was"
             elif there is None or replace:
-                path.write_text(wanted, "utf-8")
+                new[path] = wanted.encode()
                 state = "written"
             else:
                 state = "differs"
             told.append(Written(str(path), state, difference))
+        write_all(new)
     except OSError as error:
         raise UsageError(f"--write: {folder} cannot be written ({error.strerror})") from None
     return told

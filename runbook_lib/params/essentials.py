@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
 _WANTED = {
     "env": r"dev|staging|prod",
     "account_id": r"[0-9]{12}",
-    "region": r"[a-z]{2}(-[a-z]+)+-\d",
+    "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
     "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
 }
 _TRAFFIC = (

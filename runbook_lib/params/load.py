@@ -65,7 +65,7 @@ class Flat(BaseModel):
 
     env: Environment = Field(description="environment: dev, staging or prod")
     account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="AWS region")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="AWS region")
     release: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.11-vpr-async"
     )

@@ -132,7 +132,7 @@ def values(params: Params) -> dict[str, list[str]]:
         "results_in_bucket": ["yes"] if service.contract.result.fetched == "bucket" else [],
         "pagerduty_ssm": _parameter(notify.pagerduty_ssm),
         "webhook_ssm": _parameter(notify.webhook_ssm),
-        "signing_key": [_key(key.removeprefix("awskms:"), place)] if key.startswith("awskms:") else [],
+        **_keys(key.removeprefix("awskms:") if key.startswith("awskms:") else "", place),
         "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
         "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
     }
@@ -143,12 +143,16 @@ def _parameter(name: str) -> list[str]:
     return [name.lstrip("/")] if name else []
 
 
-def _key(name: str, place: dict[str, str]) -> str:
-    """ARN of a key of KMS; an alias stands for a key whose id is not known here."""
-    if name.startswith("arn:"):
-        return name
-    resource = "key/*" if name.startswith("alias/") else f"key/{name}"
-    return filled("arn:{partition}:kms:{region}:{account_id}:", place) + resource
+def _keys(name: str, place: dict[str, str]) -> dict[str, list[str]]:
+    """The key of KMS that signs, by its ARN; of an alias, whose key's id is not known here, its name and all keys."""
+    here = filled("arn:{partition}:kms:{region}:{account_id}:", place)
+    arn = name if name.startswith("arn:") else f"{here}{name if name.startswith('alias/') else f'key/{name}'}"
+    start, _, alias = arn.partition(":alias/")
+    return {
+        "signing_key": [arn] if name and not alias else [],
+        "aliased_keys": [f"{start}:key/*"] if name and alias else [],
+        "signing_alias": [f"alias/{alias}"] if name and alias else [],
+    }
 
 
 def _dashboard(params: Params) -> list[str]:

@@ -73,12 +73,16 @@ class AccessLogFields(Frozen):
     """What called (`identity.userAgent`). Optional: without it the log does not tell who the old clients are."""
 
 
+STAGE = r"^[$A-Za-z0-9_-]{1,128}$"
+"""API Gateway, CreateStage (`stageName`)."""
+
+
 class Api(Frozen):
     """The API in front; metrics differ by kind (docs/domain.md, trap 4)."""
 
     kind: Literal["rest", "http"]
     """A REST API or an HTTP API."""
-    stage: str
+    stage: str = Field(pattern=STAGE)
     """Name of its stage; `$default` for an HTTP API without one."""
     timeout_s: float = Field(default=29, gt=0)
     """After so long the gateway answers by itself (quota "integration timeout": 29 s, 30 s of an HTTP API, or what the

@@ -244,3 +244,18 @@ def test_the_code_of_the_old_function_alone_can_be_downloaded() -> None:
 )
 def test_the_part_of_aws_that_a_region_is_in(region: str, part: str) -> None:
     assert partition(region) == part
+
+
+@pytest.mark.parametrize(
+    ("key", "on", "condition"),
+    [
+        ("awskms:1234", "arn:aws:kms:us-east-1:000000000103:key/1234", None),
+        ("awskms:alias/ours", "arn:aws:kms:us-east-1:000000000103:key/*", "alias/ours"),
+        ("awskms:arn:aws:kms:eu-west-1:000000000104:alias/ours", "arn:aws:kms:eu-west-1:000000000104:key/*", "alias/ours"),
+    ],
+)
+def test_an_alias_of_kms_allows_only_requests_that_name_it(key: str, on: str, condition: str | None) -> None:
+    params = prod(archive=prod().service.archive.model_copy(update={"signing_key": key}))
+    (one,) = [one for one in policy("archive", params)["Statement"] if "kms:Sign" in one["Action"]]
+    wanted = {"StringEquals": {"kms:RequestAlias": condition}} if condition else None
+    assert one["Resource"] == on and one.get("Condition") == wanted

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import yaml
+
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
@@ -132,6 +134,8 @@ def of_flags(
     """
     if not _SERVICE.fullmatch(service):
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
+    if not isinstance(yaml.safe_load(service), str):
+        raise UsageError(f"--service is '{service}', which YAML reads as something else; choose another name")
     if region and not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", region):
         raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
     if kind not in ("", "rest", "http"):

@@ -13,12 +13,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base import scratch
+from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.commands.init.answers import REGION, Answers
 from runbook_lib.commands.init.rewrite import rewritten
+from runbook_lib.commands.params_check import check
 
 PACKAGE = "rollout-runbook"
+PARAMETERS = "parameters"
+"""Tag of the cell that papermill overrides."""
 _SETUP = "        run: make setup\n"
 """The delivered workflow sets up a checkout."""
 
@@ -56,29 +62,56 @@ def installed(workflow: bytes) -> bytes:
 
 
 def write(root: Path, wanted: Mapping[str, bytes]) -> list[File]:
-    """Writes what is not there.
+    """Writes what is not there, all of it or nothing.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder cannot be written, or `runbook params check` would refuse what it is to hold.
     """
-    told = []
     _refuse(root, wanted)
-    for path, content in wanted.items():
-        file = root / path
-        try:
-            if not file.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-                told.append(File(path, "written"))
-            elif file.read_bytes() == content:
-                told.append(File(path, "as it was"))
-            else:
-                told.append(File(path, "differs", difference(path, file.read_bytes(), content)))
-        except OSError as error:
-            raise UsageError(
-                f"{file} cannot be written ({error.strerror}); choose another folder with --into"
-            ) from None
+    told = [_beside(root, path, content) for path, content in wanted.items()]
+    new = {root / one.path: wanted[one.path] for one in told if one.state == "written"}
+    if any(one.path.startswith("params/") and one.state == "written" for one in told):
+        _checked(wanted)
+    _written(new, "choose another folder with --into")
     return told
+
+
+def _beside(root: Path, path: str, content: bytes) -> File:
+    """One file against what is there; `written`: nothing is."""
+    file = root / path
+    if not file.exists():
+        return File(path, "written")
+    there = _read(file)
+    return File(path, "as it was") if there == content else File(path, "differs", difference(path, there, content))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return read_plain(file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror})", nothing_changed=True) from None
+
+
+def _written(files: Mapping[Path, bytes], then: str) -> None:
+    try:
+        write_all(files)
+    except OSError as error:
+        said = f"{error.filename} cannot be written ({error.strerror}); {then}"
+        raise UsageError(said, nothing_changed=True) from None
+
+
+def _checked(wanted: Mapping[str, bytes]) -> None:
+    """Holds the parameters against the checks of every run, before a file of the project is written.
+
+    Raises:
+        UsageError: the first mistake.
+    """
+    with scratch.folder("init") as folder:
+        write_all({folder / path: content for path, content in wanted.items() if path.startswith("params/")})
+        wrong = next((one.sentence for one in check(folder / "params") if not one.ok), "")
+    if wrong:
+        said = wrong.replace(f"{folder}/", "")
+        raise UsageError(f"`runbook params check` would refuse what was said: {said}", nothing_changed=True)
 
 
 def _refuse(root: Path, wanted: Mapping[str, bytes]) -> None:
@@ -103,29 +136,31 @@ def upgraded(root: Path, *, take: bool = False) -> list[File]:
     """Notebooks and workflow of the project against those of the installed version.
 
     Args:
-        take: put the installed version's in the place of those that differ.
+        take: put the installed version's in the place of those that differ, all of them or none.
 
     Raises:
         UsageError: a file cannot be read or written.
     """
-    told = []
+    told, new = [], dict[Path, bytes]()
     for path, content in files().items():
         if path.startswith("params/"):
             continue
         file = root / path
-        wanted = installed(content) if path.endswith(".yml") and not (root / "setup.py").exists() else content
-        try:
-            there = file.read_bytes() if file.exists() else b""
-            if source(path, there) == source(path, wanted):
-                told.append(File(path, "as it was"))
-                continue
-            if take:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(wanted)
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}") from None
+        wanted = installed(content) if path.endswith(".yml") and not _checkout(root) else content
+        there = _read(file) if file.exists() else b""
+        if source(path, there) == source(path, wanted):
+            told.append(File(path, "as it was"))
+            continue
+        new[file] = wanted
         told.append(File(path, "written" if take else "differs", difference(path, there, wanted)))
+    if take:
+        _written(new, "give the folder to who runs this")
     return told
+
+
+def _checkout(root: Path) -> bool:
+    """Whether the project is a checkout of the runbook itself, which sets itself up."""
+    return (root / "runbook_lib" / "__init__.py").exists()
 
 
 def difference(path: str, there: bytes, wanted: bytes) -> str:
@@ -140,14 +175,18 @@ def unified(path: str, there: str, wanted: str, by: str = "runbook") -> str:
 
 
 def source(path: str, content: bytes) -> str:
-    """What a person edits of a file: of a notebook its cells, without outputs and ids."""
+    """What a person edits of a file: of a notebook its cells with their tags, without outputs and ids."""
     text = content.decode("utf-8", errors="replace")
     if not path.endswith(".ipynb") or not text:
         return text
     try:
         cells: list[dict[str, Any]] = json.loads(text)["cells"]
-        return "".join(
-            f"# --- {one['cell_type']} {place}\n{''.join(one['source'])}\n" for place, one in enumerate(cells, 1)
-        )
-    except (ValueError, LookupError, TypeError):
+        return "".join(f"{_head(one, place)}\n{''.join(one['source'])}\n" for place, one in enumerate(cells, 1))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return text
+
+
+def _head(cell: dict[str, Any], place: int) -> str:
+    """Number and kind of a cell, and the tag by which papermill finds the parameters, wherever it should be or is."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    return f"# --- {cell['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 
+import yaml
+
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import ENVIRONMENTS, NO_ACCOUNT, Answers
 
@@ -37,6 +39,9 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\bVPR\b", "job"),
 )
 """The example's words, and what stands for each: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
+
+_BY_ENVIRONMENT = re.compile(r"\{" + ", ".join(f"{env}: [A-Za-z0-9_-]+" for env in ENVIRONMENTS) + r"\}")
+"""One value for each environment (`answers.by_environment`)."""
 
 
 def rewritten(name: str, text: str, answers: Answers) -> str:
@@ -130,7 +135,5 @@ def _line(line: str, key: str, value: str, remark: str) -> str:
 
 def _scalar(value: str) -> str:
     """A text as YAML has it: plain where nothing in it could be read as something else."""
-    if re.fullmatch(r"\{(\w+: \w+(, )?)+\}", value):
-        return value  # one for each environment
-    plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./{}-]*", value) and value not in ("true", "false", "null", "yes", "no")
-    return value if plain else json.dumps(value)
+    plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./{}-]*", value) and yaml.safe_load(value) == value
+    return value if plain or _BY_ENVIRONMENT.fullmatch(value) else json.dumps(value)

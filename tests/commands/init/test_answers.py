@@ -39,6 +39,7 @@ def test_an_http_api_goes_by_its_id() -> None:
     ("flags", "says"),
     [
         ({"service": "Orders Export"}, "--service is 'Orders Export'"),
+        *(({"service": word}, "YAML reads") for word in ("no", "on", "null", "true")),
         ({"region": "Frankfurt"}, "--region is 'Frankfurt'"),
         ({"kind": "graphql"}, "--api is 'graphql'"),
         ({"accounts": ["prod=12"]}, "12 digits"),

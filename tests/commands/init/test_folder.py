@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
@@ -101,3 +103,58 @@ def test_a_link_or_a_folder_in_a_files_place_is_found_before_anything_is_written
 def test_contract_and_metrics_are_told_as_missing() -> None:
     said = " ".join(" ".join(row) for row in of_flags("orders").told() if row[0] == "missing")
     assert "contract" in said and "kpi_namespace" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"release": "{a: b}"}, "release is '{a: b}'"),
+        ({"release": "../../x"}, "release is '../../x'"),
+        ({"stage": "a b"}, "api.stage"),
+        ({"routes": ["status=/status"]}, "job_id"),
+    ],
+)
+def test_what_params_check_would_refuse_is_never_written(tmp_path: Path, flags: dict[str, object], says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)) as refused:
+        write(tmp_path, wanted(**flags))
+    assert not list(tmp_path.iterdir()) and "/tmp" not in str(refused.value)
+
+
+def test_words_that_yaml_reads_as_something_else_are_quoted(tmp_path: Path) -> None:
+    write(tmp_path, wanted(stage="on", release="null"))
+    assert yaml.safe_load((tmp_path / "params" / "service.yaml").read_text())["api"]["stage"] == "on"
+    assert yaml.safe_load((tmp_path / "params" / "dev.yaml").read_text())["release"] == "null"
+
+
+def test_a_failure_part_way_leaves_nothing_of_a_new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = wanted()
+    rename, count = Path.replace, iter(range(100))
+
+    def full(part: Path, target: Path) -> Path:
+        if next(count) == 20:  # the parameters that are checked first are among them
+            raise OSError(28, "No space left on device")
+        return rename(part, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UsageError, match="No space left") as refused:
+        write(tmp_path / "new", told)
+    assert refused.value.nothing_changed and not list(tmp_path.iterdir())
+
+
+def test_a_notebook_without_the_tag_of_its_parameters_differs(tmp_path: Path) -> None:
+    write(tmp_path, wanted())
+    file = tmp_path / "notebooks" / "01_preflight.ipynb"
+    notebook = json.loads(file.read_text())
+    for cell in notebook["cells"]:
+        cell["metadata"] = {}
+    file.write_text(json.dumps(notebook))
+    (one,) = [one for one in upgraded(tmp_path) if one.state == "differs"]
+    assert "[parameters]" in one.difference
+    upgraded(tmp_path, take=True)
+    assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
+
+
+def test_a_setup_py_of_the_services_own_makes_no_checkout_of_the_project(tmp_path: Path) -> None:
+    write(tmp_path, wanted())
+    (tmp_path / "setup.py").write_text("")
+    assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
