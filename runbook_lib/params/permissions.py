@@ -19,6 +19,7 @@ from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.cross_check import FUNCTIONS
 from runbook_lib.params.load import Params, validated
+from runbook_lib.params.references import read
 
 Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -132,9 +133,19 @@ def values(params: Params) -> dict[str, list[str]]:
         "results_in_bucket": ["yes"] if service.contract.result.fetched == "bucket" else [],
         "pagerduty_ssm": _parameter(notify.pagerduty_ssm),
         "webhook_ssm": _parameter(notify.webhook_ssm),
+        **_of_headers(params),
         "signing_key": [_key(key.removeprefix("awskms:"), place)] if key.startswith("awskms:") else [],
         "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
         "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
+    }
+
+
+def _of_headers(params: Params) -> dict[str, list[str]]:
+    """Names of the parameters and the secrets in which secrets of headers are kept."""
+    kept = [read(text, params.env) for text in params.service.contract.secrets.values()]
+    return {
+        "header_parameters": sorted({name for one in kept if one.kind == "ssm" for name in _parameter(one.name)}),
+        "header_secrets": sorted({one.name for one in kept if one.kind == "secretsmanager"}),
     }
 
 
