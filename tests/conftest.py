@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
+from runbook_lib.base import redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.project import named
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
@@ -75,6 +76,7 @@ def a_process_of_its_own() -> None:
     begun.clear()
     named.clear()
     tellers.clear()
+    redact.forget()
 
 
 @pytest.fixture(autouse=True, scope="session")

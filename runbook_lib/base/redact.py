@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 from runbook_lib.base.secret_commands import mask_commands, mask_words
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
@@ -21,7 +22,7 @@ from runbook_lib.base.secret_names import harmless, mask_named, surely, telling
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
 
-__all__ = ["KEEP", "MASK", "Pieces", "mask_emails", "redact", "redact_file", "redact_text"]
+__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_file", "redact_text"]
 
 # Charts within HTML: a hundred thousand characters in which a pattern can only match by chance, and spoil the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
@@ -34,6 +35,8 @@ _USERS = ("user", "username", "login", "usr")
 """Beside one of them `pass` is no verdict."""
 _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+LEAST = 8
+"""Characters of a secret at least that is masked wherever it stands: a shorter one stands in other texts by chance."""
 _DEEP = 200
 """Levels of nesting that are looked into: below that a value is masked as a whole."""
 
@@ -42,11 +45,27 @@ class _Asked:
     """What the parameters of this process's run ask for beside secrets."""
 
     emails = False
+    known: tuple[str, ...] = ()
 
 
 def mask_emails(on: bool) -> None:
     """Whether e-mail addresses are masked too, from now on and in this process (parameter `redact_emails`)."""
     _Asked.emails = on
+
+
+def know(secret: str) -> None:
+    """From now on a text is masked in this process wherever it stands, as it is and as JSON or an address have it."""
+    forms = (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe=""))
+    found = {*_Asked.known, *(one for one in forms if len(one) >= LEAST)}
+    _Asked.known = tuple(sorted(found, key=lambda one: (-len(one), one)))
+    _short.cache_clear()
+
+
+def forget() -> None:
+    """Nothing is known any more: for a process that begins anew."""
+    if _Asked.known:
+        _Asked.known = ()
+        _short.cache_clear()
 
 
 def redact_text(text: str) -> str:
@@ -75,6 +94,8 @@ def _redact(text: str) -> str:
 
 
 def _searched(text: str, emails: bool) -> str:
+    for secret in _Asked.known:
+        text = text.replace(secret, MASK)
     small = text.casefold()
     text = mask_tables(text, small)
     for kind in (*KINDS, EMAIL) if emails else KINDS:

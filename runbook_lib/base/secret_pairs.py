@@ -26,7 +26,7 @@ _BACKWARD = re.compile(
 )
 _NETRC = re.compile(
     r"(?i)((?:\bmachine\s{1,20}\S{1,200}|\bdefault|\blogin\s{1,20}\S{1,200}|\baccount\s{1,20}\S{1,200})\s{1,20}"
-    r"password\s{1,20})(?P<bare>[^\s\"'<>\\]+)"
+    r"password\s{1,20})(?P<bare>(?![|│┃]\s)[^\s\"'<>\\]+)"
 )
 _WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
 _SAID = re.compile(

@@ -57,3 +57,19 @@ def filled(text: str, values: Mapping[str, object]) -> str:
     'shop-prod-{x}'
     """
     return _TOKEN.sub(lambda found: str(values[found[1]]) if found[1] else found[0][0], text)
+
+
+def partly(text: str, values: Mapping[str, object]) -> str:
+    """The template with those placeholders filled in that have a value, as a template still: the braces of a value are
+    written twice.
+
+    >>> partly("{key} {uuid} {{x}}", {"key": "a{b"})
+    'a{{b {uuid} {{x}}'
+    """
+
+    def one(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            return found[0]
+        return str(values[found[1]]).replace("{", "{{").replace("}", "}}")
+
+    return _TOKEN.sub(one, text)

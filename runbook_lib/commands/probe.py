@@ -25,6 +25,7 @@ from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, Look
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs.behind import Behind
+from runbook_lib.observe.references import with_secrets
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import CommandRun
@@ -166,6 +167,7 @@ def _send(
     service, scale = params.service, params.flat.time_scale
     routes = traffic.as_routed(params, state).service.api.routes
     url, kept = stage_url(aws, params), list[Probe]()
+    contract = with_secrets(service.contract, aws, params.env)
     ended: list[Probe] = []
 
     def each(one: Probe) -> None:
@@ -182,7 +184,7 @@ def _send(
                 probe_id=probe_id,
                 deadline_s=max(LEAST_WAIT_S, service.job_deadline_s * scale),
                 poll_s=max(0.05, service.poll_every_s * scale),
-                contract=service.contract,
+                contract=contract,
                 behind=Behind(aws, params),
                 done=each,
             )

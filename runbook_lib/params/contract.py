@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from runbook_lib.base import json_body
 from runbook_lib.base.template import fields
-from runbook_lib.params import document
+from runbook_lib.params import document, references
 from runbook_lib.params.contract_inside import Declared, Kpi, Message, OptionalPath, Path, Probe, Table, Tokens
 
 FIELDS = ("uuid", "now", "probe")
@@ -63,7 +63,7 @@ class Submission(Declared):
     method: Method = "POST"
     """HTTP method."""
     headers: dict[str, str] = Field(default={"Content-Type": "application/json"})
-    """Headers of every submission; `{uuid}`, `{now}` and `{probe}` are filled in."""
+    """Headers of every submission; `{uuid}`, `{now}`, `{probe}` and the names of `secrets` are filled in."""
     valid: Any = Field(default={"application_id": "smoke-{probe}", "idempotency_key": "smoke-{probe}-{uuid}"})
     """JSON body that makes a job: a template, in whose texts `{uuid}`, `{now}` and `{probe}` are filled in."""
     duplicate: Any = None
@@ -98,7 +98,7 @@ class Question(Declared):
     method: Method = "GET"
     """HTTP method."""
     headers: dict[str, str] = Field(default={})
-    """Headers of every question."""
+    """Headers of every question; the names of `secrets` are filled in, too."""
     told_by: Teller = "status"
     """Who says that a job has ended: the `status` route, the jobs `table` (a route that says PENDING for ever), or the
     `result`, which is there or not."""
@@ -229,6 +229,10 @@ class Contract(Declared):
     """Who says how many tokens a job took."""
     failure_word: str = ""
     """What stands in the worker's log line of a failed job, and in no other; empty: the `message` of `failure_line`."""
+    secrets: dict[str, str] = Field(default={})
+    """Secrets of headers, by the name that a header has in braces: where each is kept, `env:VARIABLE`, `ssm:PARAMETER`,
+    `secretsmanager:SECRET` or `secretsmanager:SECRET#FIELD`. The names may hold `{env}`. It is read when a request is
+    sent, and masked everywhere."""
     kpi: dict[str, Kpi] = Field(default={})
     """The service's business metrics, by the id of the catalogue (`jobs_created`, `jobs_failed`, ...)."""
 
@@ -254,13 +258,28 @@ class Contract(Declared):
                 )
 
     @model_validator(mode="after")
+    def _kept(self) -> Contract:
+        used = {one for at in (self.submit, self.status) for text in at.headers.values() for one in fields(text)}
+        for name, text in self.secrets.items():
+            if not references.NAME.fullmatch(name) or name in JOB:
+                raise ValueError(
+                    f"secrets: '{name}' is no name for a secret; expects small letters, digits and _, and none of "
+                    f"{', '.join(JOB)}"
+                )
+            if wrong := references.wrong(text):
+                raise ValueError(f"secrets.{name} {wrong}")
+            if name not in used:
+                raise ValueError(f"secrets.{name} is in no header; write {{{name}}} into submit.headers, or remove it")
+        return self
+
+    @model_validator(mode="after")
     def _filled(self) -> Contract:
         texts = (
-            ("submit.headers", self.submit.headers, FIELDS),
+            ("submit.headers", self.submit.headers, (*FIELDS, *self.secrets)),
             ("submit.valid", self.submit.valid, FIELDS),
             ("submit.duplicate", self.submit.duplicate, FIELDS),
             ("submit.invalid", self.submit.invalid, FIELDS),
-            ("status.headers", self.status.headers, JOB),
+            ("status.headers", self.status.headers, (*JOB, *self.secrets)),
             ("probe.headers", self.probe.headers, FIELDS),
             ("message.body", self.message.body, JOB),
         )

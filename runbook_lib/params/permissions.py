@@ -19,6 +19,7 @@ from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.cross_check import FUNCTIONS
 from runbook_lib.params.load import Params, validated
+from runbook_lib.params.references import read
 
 Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -133,8 +134,18 @@ def values(params: Params) -> dict[str, list[str]]:
         "pagerduty_ssm": _parameter(notify.pagerduty_ssm),
         "webhook_ssm": _parameter(notify.webhook_ssm),
         **_keys(key.removeprefix("awskms:") if key.startswith("awskms:") else "", place),
+        **_of_headers(params),
         "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
         "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
+    }
+
+
+def _of_headers(params: Params) -> dict[str, list[str]]:
+    """Names of the parameters and the secrets in which secrets of headers are kept."""
+    kept = [read(text, params.env) for text in params.service.contract.secrets.values()]
+    return {
+        "header_parameters": sorted({name for one in kept if one.kind == "ssm" for name in _parameter(one.name)}),
+        "header_secrets": sorted({one.name for one in kept if one.kind == "secretsmanager"}),
     }
 
 

@@ -16,6 +16,7 @@ from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.jobs.behind import Behind
+from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.contract import Contract
 from runbook_lib.run.run import Run
 from runbook_lib.show.bars import bars
@@ -97,7 +98,7 @@ class DeployDev(Step):
                 deadline_s=max(LEAST_WAIT_S, params.service.job_deadline_s * params.time_scale),
                 poll_s=max(0.05, params.service.poll_every_s * params.time_scale),
                 routes=params.service.api.routes,
-                contract=params.service.contract,
+                contract=with_secrets(params.service.contract, self.run.aws, params.env),
                 behind=Behind(self.run.aws, params),
             )
         except AwsError as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.template import fault, fields, filled
+from runbook_lib.base.template import fault, fields, filled, partly
 
 NAMES = st.text(string.ascii_lowercase + "_", min_size=1, max_size=6).filter(lambda one: one[0] != "_")
 PLAIN = st.text(string.ascii_letters + "-/. {}", max_size=6).map(lambda one: one.replace("{", "{{").replace("}", "}}"))
@@ -43,3 +43,10 @@ def test_any_text_is_filled_or_refused(text: str) -> None:
         assert "\n" not in said
     else:
         assert filled(text, {"env": "{prod}"}) == text.format(env="{prod}")
+
+
+@given(st.lists(st.tuples(PLAIN, NAMES)), st.dictionaries(NAMES, st.text(max_size=5)))
+def test_filled_in_two_steps_is_filled_in_one(parts: list[tuple[str, str]], later: dict[str, str]) -> None:
+    text = "".join(f"{plain}{{{name}}}" for plain, name in parts)
+    now = {name: f"{{{name}}}" for name in fields(text) if name not in later}
+    assert filled(partly(text, now), later) == filled(text, {**now, **later})

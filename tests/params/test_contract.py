@@ -57,6 +57,22 @@ def test_every_field_says_what_it_is() -> None:
     assert not silent
 
 
+@pytest.mark.parametrize(
+    ("contract", "said"),
+    [
+        ({"secrets": {"api_key": "s3cr3t-itself"}}, "secrets.api_key is no reference; expects env:VARIABLE"),
+        ({"secrets": {"api_key": "env:OURS"}}, "secrets.api_key is in no header; write {api_key}"),
+        ({"secrets": {"uuid": "env:OURS"}}, "'uuid' is no name for a secret"),
+        ({"secrets": {"ApiKey": "env:OURS"}}, "'ApiKey' is no name for a secret"),
+        ({"submit": {"headers": {"X-Api-Key": "{api_key}"}}}, "{api_key}' is no placeholder that is known here"),
+        ({"submit": {"valid": {"a": "{api_key}{probe}"}}}, "{api_key}' is no placeholder that is known here"),
+    ],
+)
+def test_secrets_are_named_and_used_in_headers_alone(tmp_path: Path, contract: dict[str, Any], said: str) -> None:
+    told = refused(tmp_path, contract)
+    assert said in told and "s3cr3t-itself" not in told
+
+
 def test_the_delivered_file_tells_the_defaults_key_by_key() -> None:
     service = yaml.safe_load((ROOT / "params" / "service.yaml").read_text())
     assert strictly(Contract, service["contract"]) == Contract()

@@ -53,7 +53,8 @@ def rich(kind: str) -> Params:
     api = service.api.model_copy(update={"kind": kind})
     names = {**service.names, "access_log": "/aws/apigateway/ours"}
     result = service.contract.result.model_copy(update={"fetched": "bucket"})
-    contract = service.contract.model_copy(update={"result": result})
+    secrets = {"api_key": "ssm:/ours/{env}/key", "token": "secretsmanager:ours/{env}#token", "here": "env:OURS"}
+    contract = service.contract.model_copy(update={"result": result, "secrets": secrets})
     return prod(contract=contract, notify=notify, archive=archive, api=api, names=names)
 
 
@@ -174,6 +175,13 @@ def test_no_action_is_in_both_and_none_is_left_out(kind: str) -> None:
     other = "apigatewayv2." if kind == "rest" else "apigateway."
     wanted = {known.action(call) for call in known.calls - set(known.free) if not call.startswith(other)}
     assert wanted == set.union(*both.values())
+
+
+def test_an_operator_may_read_the_secrets_of_headers_and_no_others() -> None:
+    found = {role: json.dumps(policy(role, rich("rest"))) for role in ROLES}
+    assert [role for role in ROLES if "parameter/ours/prod/key" in found[role]] == ["operator"]
+    assert [role for role in ROLES if "secretsmanager" in found[role]] == ["operator"]
+    assert ":secret:ours/prod-??????" in found["operator"]
 
 
 def test_a_watch_can_raise_nothing_but_turn_async_off() -> None:

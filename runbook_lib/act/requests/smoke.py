@@ -13,6 +13,7 @@ from http.client import HTTPException
 from runbook_lib.act.requests.conversation import Behind, Conversation, Failed
 from runbook_lib.act.requests.http_call import Send
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.redact import redact_text
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
 
@@ -80,7 +81,10 @@ def sync_answer(api_url: str, path: str, probe_id: str, contract: Contract | Non
 
 
 def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
-    """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing."""
+    """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing.
+
+    A service may send back what it was sent: secrets are taken out here, by the process that knows them.
+    """
     begun = time.monotonic()
     try:
         ok, detail = True, act()
@@ -90,4 +94,4 @@ def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
         ok, detail = False, str(error)
     except (OSError, ValueError, KeyError, HTTPException, RecursionError) as error:
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return SmokeStep(name, ok, detail, time.monotonic() - begun, id)
+    return SmokeStep(name, ok, redact_text(detail), time.monotonic() - begun, id)

@@ -35,6 +35,7 @@ PROBES = (
     Probe("flags", "Traffic flags", service.flags, _AGAIN, Exit.HOLD, _READY),
     Probe("resources", "Resources", service.resources, _AGAIN, Exit.HOLD, _READY),
     Probe("sinks", "Who is told", service.sinks, _AGAIN, Exit.HOLD, _READY),
+    Probe("headers", "Secret headers", service.headers, _AGAIN, Exit.HOLD, _READY),
     Probe("keeping", "Signatures", service.keeping, _AGAIN, Exit.HOLD, ("params",)),
 )
 

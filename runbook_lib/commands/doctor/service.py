@@ -15,9 +15,11 @@ from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.inventory.inspect import inspect
+from runbook_lib.observe.references import value_of
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.state import read_state
 from runbook_lib.params.permissions import values
+from runbook_lib.params.references import read
 from runbook_lib.record.log.keeping import signer_of, witnesses_of
 from runbook_lib.rollout import hints
 
@@ -101,6 +103,20 @@ def sinks(ground: Ground) -> Iterator[Found]:
             yield note(f"there is no topic {topic}: alarms and rollbacks tell nobody there", _mend(ground, TOPIC))
     if said:
         yield ok(", ".join(said))
+
+
+def headers(ground: Ground) -> Iterator[Found]:
+    """The secrets that the contract's headers name can be had. Nothing is sent, and no value is shown."""
+    params, named = ground.known, ground.known.service.contract.secrets
+    for name, text in named.items():
+        try:
+            value_of(name, read(text, params.env), ground.clients)
+        except AwsError as error:
+            # Whoever sends requests reads them; who only looks is not allowed to, which is right.
+            edit = f"edit `contract.secrets` in {ground.beside('service.yaml')}, or set it"
+            yield note(str(error), edit) if ground.role == "read-only" else wrong(str(error), edit)
+            return
+    yield ok(f"{', '.join(named)} can be read" if named else "service.yaml names none (contract.secrets)")
 
 
 def keeping(ground: Ground) -> Iterator[Found]:

@@ -15,6 +15,7 @@ from runbook_lib.act.requests.smoke import smoke
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.observe.jobs.behind import Behind
+from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.load import project_root
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.board import Board
@@ -108,7 +109,7 @@ class Rehearsal:
                 sandbox.api_url,
                 probe_id="smoke",
                 routes=params.service.api.routes,
-                contract=params.service.contract,
+                contract=with_secrets(params.service.contract, self.aws, env),
                 behind=Behind(self.aws, params),
             )
             failed = [step for step in steps if not step.ok]

@@ -8,6 +8,7 @@ rollback triggers.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,8 +18,11 @@ from runbook_lib.base.errors import AwsError
 from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.params.load import Params
+from runbook_lib.params.references import read
 from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build
 
+STAND_IN = "stand-in-of-the-sandbox"
+"""Value of every secret that the contract's headers name."""
 MONITORING_MIN = 180
 """For so long CloudFormation watches the guards after an update: the longest it offers."""
 _WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
@@ -126,6 +130,7 @@ def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     _log_access(aws, params, outputs["ApiId"])
+    _keep_secrets(aws, params)
     if step != "baseline":
         _fill_gaps(aws, params)
         outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
@@ -174,6 +179,23 @@ def _fill_gaps(aws: Place, params: Params) -> None:
     aws.client("s3").put_bucket_lifecycle_configuration(
         Bucket=bucket_name(params), LifecycleConfiguration={"Rules": rules}
     )
+
+
+def _keep_secrets(aws: Place, params: Params) -> None:
+    """Stand-ins for the secrets that the contract's headers name: the sandbox's API asks for none of them."""
+    kept = [read(text, params.env) for text in params.service.contract.secrets.values()]
+    for one in kept:
+        if one.kind == "env":
+            os.environ.setdefault(one.name, STAND_IN)
+        elif one.kind == "ssm":
+            aws.client("ssm").put_parameter(Name=one.name, Value=STAND_IN, Type="SecureString", Overwrite=True)
+    for name in {one.name for one in kept if one.kind == "secretsmanager"}:
+        fields = {one.field: STAND_IN for one in kept if one.name == name and one.field}
+        value, secrets = json.dumps(fields) if fields else STAND_IN, aws.client("secretsmanager")
+        try:
+            secrets.create_secret(Name=name, SecretString=value)
+        except secrets.exceptions.ResourceExistsException:
+            secrets.put_secret_value(SecretId=name, SecretString=value)
 
 
 def _log_access(aws: Place, params: Params, api_id: str) -> None:

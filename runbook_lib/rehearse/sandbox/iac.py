@@ -26,6 +26,7 @@ from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.template import filled
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.names import alarm_name
+from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.sandbox import deploy as sandbox
@@ -137,15 +138,16 @@ def _smoke(aws: Remote, params: Params, routes: str) -> int:
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
     place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
     url = filled(params.api_url, {**place, "stage": params.service.api.stage})
+    contract = with_secrets(params.service.contract, aws, params.env)
     if routes == "sync":
-        step = sync_answer(url, params.service.api.routes.sync, "suite", params.service.contract)
-        print(f"{params.service.contract.sync.method} {params.service.api.routes.sync}: {step.detail}")
+        step = sync_answer(url, params.service.api.routes.sync, "suite", contract)
+        print(f"{contract.sync.method} {params.service.api.routes.sync}: {step.detail}")
         return 0 if step.ok else 1
     steps = smoke(
         url,
         probe_id="suite",
         routes=params.service.api.routes,
-        contract=params.service.contract,
+        contract=contract,
         behind=Behind(aws, params),
     )
     for step in steps:

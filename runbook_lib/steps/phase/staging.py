@@ -18,6 +18,7 @@ from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.dashboard.board import Widget
 from runbook_lib.observe.jobs.load_census import settled
 from runbook_lib.observe.metrics.fetch import Ask, fetch
+from runbook_lib.observe.references import with_secrets
 from runbook_lib.observe.resources import live
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout.people import attestation_checks, wanted_by
@@ -182,6 +183,7 @@ class Staging(Phase):
         """Sends the load: like every change, it is written down before it is made."""
         plan, service, run = self.plan_of_load, self.params.service, self.run
         url, probe, kept = stage_url(run.aws, run.params), self._mark, list[Loaded]()
+        contract = with_secrets(service.contract, run.aws, run.params.env)
 
         def act() -> None:
             kept.append(
@@ -192,7 +194,7 @@ class Staging(Phase):
                     probe=probe,
                     poll_s=service.poll_every_s,
                     max_polls=service.job_deadline_s // service.poll_every_s,
-                    contract=service.contract,
+                    contract=contract,
                     out=live,
                 )
             )

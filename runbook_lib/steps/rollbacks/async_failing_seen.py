@@ -22,6 +22,7 @@ from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.jobs import census, dlq, logs
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
+from runbook_lib.observe.references import with_secrets
 from runbook_lib.observe.traffic.state import TrafficState, as_routed, read_or_nothing, read_state
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import history
@@ -250,8 +251,9 @@ class Aftermath:
         self.run.guard.authorise(raises=False)
         url, of = stage_url(self.run.aws, self.params), self.params.service
         marks = [f"rollback-{self.run.run_id}-{n}" for n in range(PROBES)]
+        contract = with_secrets(of.contract, self.run.aws, self.params.env)
         with ThreadPoolExecutor(PROBES) as pool:
-            return list(pool.map(lambda mark: sync_answer(url, of.api.routes.sync, mark, of.contract), marks))
+            return list(pool.map(lambda mark: sync_answer(url, of.api.routes.sync, mark, contract), marks))
 
     def failures(self) -> Any:
         """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""

@@ -131,6 +131,20 @@ def test_a_topic_that_is_not_seen_is_not_ok(ground: Ground, code: str, state: st
         assert [one.state for one in service.sinks(ground)] == [state]
 
 
+def test_secret_headers_are_read_and_not_shown(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [one.state for one in service.headers(ground)] == ["OK"]
+    assert ground.params is not None
+    contract = ground.params.service.contract.model_copy(update={"secrets": {"api_key": "env:OUR_KEY"}})
+    changed = ground.params.service.model_copy(update={"contract": contract})
+    ground.params = ground.params.model_copy(update={"service": changed})
+    monkeypatch.delenv("OUR_KEY", raising=False)
+    assert [(one.state, "OUR_KEY is not set" in one.said) for one in service.headers(ground)] == [("NOTE", True)]
+    ground.role = "operator"
+    assert [one.state for one in service.headers(ground)] == ["WRONG"]
+    monkeypatch.setenv("OUR_KEY", "its value is nobody's")
+    assert [one.said for one in service.headers(ground)] == ["api_key can be read"]
+
+
 def test_who_signs_and_who_keeps(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     def only() -> Found:
         (found,) = service.keeping(ground)
