@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,7 @@ def test_permissions_and_a_link_stay(tmp_path: Path) -> None:
     real.chmod(0o750)
     link.symlink_to(real)
     write_all({link: b"new"})
-    assert link.is_symlink() and real.read_bytes() == b"new" and os.stat(real).st_mode & 0o777 == 0o750
+    assert link.is_symlink() and real.read_bytes() == b"new" and real.stat().st_mode & 0o777 == 0o750
 
 
 def test_the_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

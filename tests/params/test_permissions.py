@@ -254,12 +254,15 @@ def test_the_part_of_aws_that_a_region_is_in(region: str, part: str) -> None:
     assert partition(region) == part
 
 
+ELSEWHERE = "arn:aws:kms:eu-west-1:000000000104"
+
+
 @pytest.mark.parametrize(
     ("key", "on", "condition"),
     [
         ("awskms:1234", "arn:aws:kms:us-east-1:000000000103:key/1234", None),
         ("awskms:alias/ours", "arn:aws:kms:us-east-1:000000000103:key/*", "alias/ours"),
-        ("awskms:arn:aws:kms:eu-west-1:000000000104:alias/ours", "arn:aws:kms:eu-west-1:000000000104:key/*", "alias/ours"),
+        (f"awskms:{ELSEWHERE}:alias/ours", f"{ELSEWHERE}:key/*", "alias/ours"),
     ],
 )
 def test_an_alias_of_kms_allows_only_requests_that_name_it(key: str, on: str, condition: str | None) -> None:

@@ -24,8 +24,21 @@ def test_the_forms(text: str, expected: Reference) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "env:", "env:A-B", "env:{env}", "ssm:", "ssm:a b", "ssm:*", "ssm:/{stage}/x", "secretsmanager:a#", "vault:a"]
-    + ["secretsmanager:#key", "secretsmanager:a*", "ssm:/schlüssel", "env:ΚEY", "ssm:{env", "ssm:a\n"],
+    [
+        *(
+            "",
+            "env:",
+            "env:A-B",
+            "env:{env}",
+            "ssm:",
+            "ssm:a b",
+            "ssm:*",
+            "ssm:/{stage}/x",
+            "secretsmanager:a#",
+            "vault:a",
+        ),
+        *("secretsmanager:#key", "secretsmanager:a*", "ssm:/schlüssel", "env:ΚEY", "ssm:{env", "ssm:a\n"),
+    ],
 )
 def test_what_is_none(text: str) -> None:
     assert wrong(text)

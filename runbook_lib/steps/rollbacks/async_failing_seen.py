@@ -57,9 +57,7 @@ class Aftermath:
 
     @cached_property
     def traffic(self) -> tuple[TrafficState, bool]:
-        """Dial, switch and routes as they were read last, and whether the rollout's flags are deployed; without them
-        nothing goes to async. Not read before it is needed: the action comes first.
-        """
+        """The state as read last, and whether the flags are there. Not read before it is needed: first the action."""
         return read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
 
     @property
@@ -249,11 +247,11 @@ class Aftermath:
     def _probe(self) -> list[Any]:
         """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
         self.run.guard.authorise(raises=False)
-        url, of = stage_url(self.run.aws, self.params), self.params.service
+        url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
         marks = [f"rollback-{self.run.run_id}-{n}" for n in range(PROBES)]
-        contract = with_secrets(of.contract, self.run.aws, self.params.env)
+        contract = with_secrets(self.params.service.contract, self.run.aws, self.params.env)
         with ThreadPoolExecutor(PROBES) as pool:
-            return list(pool.map(lambda mark: sync_answer(url, of.api.routes.sync, mark, contract), marks))
+            return list(pool.map(lambda mark: sync_answer(url, path, mark, contract), marks))
 
     def failures(self) -> Any:
         """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
