@@ -90,4 +90,7 @@ def test_every_kind_of_page_is_for_every_reader(browser: Any, site: Path, width:
         assert axe(page, but=() if width == 1440 else ("color-contrast",)) == []
         assert contrast(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{kind} at {width}"
+        if kind == "index" and width == 1440:
+            wide = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
+            assert page.evaluate(wide) == 0, "no column is cut on a desk"
     context.close()

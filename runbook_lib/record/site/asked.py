@@ -41,10 +41,12 @@ FROM (
   SELECT env, release, NULL, NULL, NULL, NULL, NULL, min(said_at) FROM people p
   WHERE NOT EXISTS (FROM runs r WHERE r.env = p.env AND r.release = p.release) GROUP BY env, release
 ) GROUP BY env, release ORDER BY "end" DESC, env, release"""
+# A look during a soak is not meant to decide: what it leaves open is no lack of evidence.
 _GATES = """
 SELECT gate, any_value(title) AS title, any_value(unit) AS unit, count(*) AS judged,
-  count(*) FILTER (verdict = 'FAIL') AS failed, count(*) FILTER (verdict = 'INCONCLUSIVE') AS inconclusive
-FROM gates GROUP BY gate ORDER BY failed DESC, judged DESC, gate"""
+  count(*) FILTER (verdict = 'FAIL') AS failed,
+  count(*) FILTER (verdict = 'INCONCLUSIVE' AND coalesce(r.moment, '') <> 'during') AS inconclusive
+FROM gates JOIN runs r USING (run, env, release) GROUP BY gate ORDER BY failed DESC, judged DESC, gate"""
 _STATES = """
 SELECT 'rollout' AS kind, env || '/' || release AS id, md5(string_agg(coalesce(hash, run), ',' ORDER BY run)) AS state
 FROM runs GROUP BY env, release

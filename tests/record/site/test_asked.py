@@ -20,6 +20,11 @@ def test_a_rollout_has_its_own_rows_oldest_first_and_the_list_the_newest(real: A
         for one in found:
             assert [run["at"] for run in one.runs] == sorted(run["at"] for run in one.runs)
             assert {row["run"] for row in one.gates} <= {run["run"] for run in one.runs}
+        for gate in asked.gates():
+            open_ = [row for row in asked.gate(gate["gate"]) if row["verdict"] == "INCONCLUSIVE"]
+            assert gate["inconclusive"] == sum(row["moment"] != "during" for row in open_), (
+                "an interim look decides nothing"
+            )
         judged = sum(gate["judged"] for gate in asked.gates())
         assert (
             judged
