@@ -148,7 +148,8 @@ class Watch:
         with contextlib.suppress(ArchiveError, OSError):
             self._archive.sweep()
         self._pending: OneLook | None = None
-        self._once = False
+        self._once = self._sighted = False
+        self._fault = ""
         self._memory = Memory.of(self._archive, self.params, self.notebook)
         self._known = self._looked_at()
 
@@ -156,10 +157,10 @@ class Watch:
         """Looks until one of them ends the watch (or `once`), the missed ones first.
 
         A look that sees nothing (AWS does not answer, the sign-in has expired) is an ERROR, and the next one tries
-        again: what it missed is made up for then.
+        again: what it missed is made up for then. So is, once something was seen, whatever else stops a look.
 
         Raises:
-            UsageError: the parameters or the account are wrong.
+            UsageError: the parameters or the account are wrong from the start.
             AwsError: async was to be switched off, and could not be; the sentence says how to do it by hand.
         """
         self._once = once
@@ -192,24 +193,30 @@ class Watch:
         try:
             self._pending = one = OneLook(self.file, self.values, self.notebook)
             look = one.take()
+            self._sighted = True
             missed = [] if look.ends else self._missed(one)
             for at in missed:
                 earlier = self._back_filled(at, look)
                 yield earlier
                 if earlier.decision == Decision.HOLD:
                     return
-        except UsageError:
-            raise
         except RunbookError as error:
+            if isinstance(error, UsageError) and not self._sighted:
+                raise
             yield self._blind(error)
             return
         except Exception as error:  # ours to mend, if it is not the network; what was seen until then is kept
             if on_the_way(error):
                 yield self._blind(AwsError(sentence(error) or one_line(error)))
                 return
-            if self._pending is not None:
-                self._pending.keep("failed", f"{type(error).__name__}: {error}")
-            raise
+            said = f"{type(error).__name__}: {one_line(error)}"
+            if self._pending is not None and said != self._fault:
+                self._pending.keep("failed", said)
+            self._fault = said
+            if not self._sighted:
+                raise
+            yield self._blind(AwsError(f"an answer that cannot be read, or a fault of the runbook itself: {said}"))
+            return
         if missed:
             one.say(
                 f"back-filled: nobody looked between {when(missed[0] - self.interval)} and {when(look.at)}; "

@@ -43,6 +43,20 @@ class Pruning:
     """That were sealed."""
 
 
+def counted_from(archive: Archive, now: dt.datetime) -> dt.datetime:
+    """When a span such as `400d` ago is counted from: this machine's clock, or the newest record of a run if that is
+    older.
+
+    What is pruned cannot be brought back, and a clock that is years ahead would make every record old. What people
+    said does not count: a tombstone is sealed by that clock.
+    """
+    newest = max((ref.sealed for ref in archive.records() if ref.notebook != ENTRY), default="")
+    try:
+        return min(now, dt.datetime.strptime(newest, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=dt.UTC))
+    except ValueError:  # no record, or the name of one that no seal gave it, which `plan` tells
+        return now
+
+
 def plan(archive: Archive, before: dt.datetime, given_up: Collection[str] = ()) -> Pruning:
     """What pruning would do.
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import typer
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ProxyConnectionError
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -113,6 +115,12 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     made = World()
     fake = type("Scripted", (FakeLook,), {"world": made})
     monkeypatch.setattr(watch, "OneLook", fake)
+    monkeypatch.setattr("runbook_lib.commands.rollback.rollback_1", switching(made))
+    return made
+
+
+def switching(made: World) -> Callable[..., Any]:
+    """A rollback that the world counts."""
 
     def rollback(file: Path, values: dict[str, Any], last: bool = True) -> Any:
         made.switched.append(values)
@@ -120,8 +128,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
             sentence="async is off", record="rollback-record", next="fix forward", told="topic was told"
         )
 
-    monkeypatch.setattr("runbook_lib.commands.rollback.rollback_1", rollback)
-    return made
+    return rollback
 
 
 Make = Callable[..., Watch]
@@ -394,6 +401,47 @@ def test_after_a_restart_it_makes_up_for_what_nobody_saw(world: World, make: Mak
     assert f"nobody looked between {when(after(10))} and {when(after(40))}; 5 looks" in world.said[-1]
     # Once made up for, it is no gap any more.
     assert [next(second).back_filled for _ in range(3)] == [False] * 3
+
+
+TROUBLE = st.lists(
+    st.sampled_from(
+        [
+            AwsError("AWS does not answer"),
+            UsageError("params/prod.yaml is half saved"),
+            KeyError("Account"),
+            TypeError("'NoneType' object is not subscriptable"),
+            ConnectionResetError("reset by peer"),
+            None,
+        ]
+    ),
+    max_size=12,
+)
+
+
+@given(trouble=TROUBLE)
+def test_whatever_flaps_it_goes_on_never_acts_on_nothing_and_acts_when_it_sees(
+    trouble: list[Exception | None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        world = World()
+        patched.setattr(watch, "OneLook", type("Scripted", (FakeLook,), {"world": world}))
+        patched.setattr("runbook_lib.commands.rollback.rollback_1", switching(world))
+
+        def script(at: dt.datetime) -> str:
+            place = round((at - after(5)) / (5 * MINUTE)) - 1
+            error = trouble[place] if 0 <= place < len(trouble) and at == world.now else None
+            if error is not None:
+                assert not world.switched
+                raise error
+            return "ROLLBACK" if at > after(5 * (len(trouble) + 1)) else "SOAK"
+
+        world.script = script
+        given_ = {"archive": str(tmp_path_factory.mktemp("flaps") / "archive"), "confirm": "prod"}
+        clock = Clock(sleep=world.sleep, monotonic=lambda: 0.0)
+        seen = list(Watch(FILE, given_, "06", interval_s=300, auto_rollback=True, clock=clock).looks())
+        live = [look.decision for look in seen if not look.back_filled]
+        wanted = ["SOAK", *("SOAK" if one is None else "ERROR" for one in trouble), "ROLLBACK"]
+        assert live == wanted and len(world.switched) == 1 and "async is off" in seen[-1].action
 
 
 def test_a_restart_within_the_interval_makes_up_for_nothing(world: World, make: Make) -> None:

@@ -19,7 +19,7 @@ from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows
 from runbook_lib.record.place import RecordRef, new_run_id
-from runbook_lib.record.prune import plan, prune
+from runbook_lib.record.prune import counted_from, plan, prune
 from tests.archives import rechained, relogged, resealed
 
 PHASE = "06_phase1_10_percent"
@@ -236,3 +236,24 @@ def test_two_that_prune_at_once_leave_an_archive_that_verifies(archive: Archive)
     with pytest.raises(ArchiveError):
         prune(archive, second, "Eve", "")
     assert states(archive) == ("intact", 0) and plan(archive, CUT).records == []
+
+
+def test_a_clock_that_is_years_ahead_makes_no_record_old(archive: Archive) -> None:
+    ahead = NOW + dt.timedelta(days=3650)
+    start = counted_from(archive, ahead)
+    assert abs(start - NOW) < dt.timedelta(minutes=1)
+    wrong = Archive(archive.root, lambda: ahead)
+    found = prune(wrong, plan(wrong, start - dt.timedelta(days=400)), "Ada", "")
+    assert len(found.records) == 3 and {ref.release for ref in found.records} == {"old"}
+    assert counted_from(wrong, ahead) == start, "a tombstone that was sealed by that clock does not count"
+
+
+@pytest.mark.parametrize("name", ["", "20269999T000000.000Z-0123456789ab"])
+def test_without_a_record_whose_time_can_be_read_the_clock_counts(tmp_path: Path, name: str) -> None:
+    (tmp_path / "env=prod" / "release=r" / PHASE / name).mkdir(parents=True)
+    assert counted_from(Archive(tmp_path), NOW) == NOW
+
+
+def test_a_clock_that_is_behind_counts(archive: Archive) -> None:
+    behind = NOW - dt.timedelta(days=900)
+    assert counted_from(archive, behind) == behind
