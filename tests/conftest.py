@@ -23,6 +23,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.project import named
+from runbook_lib.base.unneeded import GRAMMARS
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
@@ -42,7 +43,7 @@ QUICK = 5
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # jsonschema compiles the grammars of IRIs at import, a second in each process; no notebook's schema asks for them.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
 

@@ -43,6 +43,10 @@ class Evidence(Frozen):
         """For a sentence."""
         return f"run {self.run_id} of {self.requires}"
 
+    def hours(self, now: dt.datetime) -> float:
+        """How old it is."""
+        return (now - parse(self.at)).total_seconds() / 3600
+
 
 @dataclass(frozen=True)
 class Approver:
@@ -134,8 +138,7 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
     if (why := not_allowed(params, who)) is not None:
         raise Refused(why, nothing_changed=True)
     for one in found:
-        hours = (now - parse(one.at)).total_seconds() / 3600
-        if rules.max_age_h is not None and hours > rules.max_age_h:
+        if rules.max_age_h is not None and (hours := one.hours(now)) > rules.max_age_h:
             raise Refused(
                 f"{one.told} is {hours:.0f} h old; it can be approved for {rules.max_age_h:g} h "
                 "(gates.yaml, approvals.max_age_h)",
@@ -170,19 +173,23 @@ def approval_checks(run: Asks, roles: Sequence[str], operator: Operator = Operat
     return [one for role in roles for one in asked.of(role)]
 
 
-def missing(run: Asks, roles: Sequence[str]) -> list[str]:
-    """The roles whose approval does not count or is not there, before the weight of the phase is set."""
-    asked = _Asked(run, Operator(before=True))
-    return [role for role in roles if not asked.of(role)[0].ok]
+@dataclass(frozen=True)
+class Missing:
+    """What a phase still needs before its weight may be set."""
 
-
-def grown_old(run: Asks) -> Evidence | None:
+    roles: tuple[str, ...]
+    """Whose approval does not count or is not there."""
+    old: Evidence | None
     """A record that is too old to be approved: its step is run again first. None: all can be."""
-    limit = run.params.policy.approvals.max_age_h
-    if limit is None:
+
+
+def missing(run: Asks, roles: Sequence[str]) -> Missing | None:
+    """The approvals that are missing; None: what they would stand on is not there, or cannot be trusted."""
+    asked, limit = _Asked(run, Operator(before=True)), run.params.policy.approvals.max_age_h
+    if asked.evidence is None:
         return None
-    oldest = run.now - dt.timedelta(hours=limit)
-    return next((one for one in evidence(run.archive, run.params, run.notebook) if parse(one.at) < oldest), None)
+    old = (one for one in asked.evidence if limit is not None and one.hours(run.now) > limit)
+    return Missing(tuple(role for role in roles if not asked.of(role)[0].ok), next(old, None))
 
 
 class _Asked:

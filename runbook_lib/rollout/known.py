@@ -93,6 +93,12 @@ class Known:
         attempts = [self.params.flat.attempt, *(one.attempt for one in (newest, decided) if one is not None)]
         return max(attempts)
 
+    def params_of(self, notebook: str) -> Params:
+        """The parameters in the attempt that a phase of their environment is in."""
+        params = self.params
+        flat = params.flat.model_copy(update={"attempt": self.attempt(notebook, params.env) or params.attempt})
+        return params.model_copy(update={"flat": flat})
+
     def builds_on(self, notebook: str, env: str) -> bool:
         """Whether a phase that has not passed yet begins at the weight of this one."""
         phases = self.params.policy.phases

@@ -95,9 +95,7 @@ def _moments(known: Known) -> dict[str, Moment]:
     found = {}
     for notebook, phase in params.policy.phases.items():
         if params.env in params.policy.steps[notebook].envs:
-            flat = params.flat.model_copy(update={"attempt": known.attempt(notebook, params.env) or params.attempt})
-            own = params.model_copy(update={"flat": flat})
-            found[notebook] = moments.which(known.state, own, notebook, phase, known.now)
+            found[notebook] = moments.which(known.state, known.params_of(notebook), notebook, phase, known.now)
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import when
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import approval, hints, people
@@ -65,22 +64,18 @@ def _approval(known: Known, notebook: str, env: str) -> Todo | None:
     phase, moment = known.params.policy.phases.get(notebook), known.seen.get(notebook)
     if phase is None or not phase.approvers or env != known.params.env or (moment and moment.name != "before"):
         return None
-    attempt = max(known.attempt(notebook, env) or 1, known.params.attempt)
-    params = known.params.model_copy(update={"flat": known.params.flat.model_copy(update={"attempt": attempt})})
-    asked = people.Asked(notebook, params, known.archive, known.now)
-    try:
-        fresh = _stands_on_pending(known, notebook)  # nobody can have approved what is not sealed yet
-        roles = list(phase.approvers) if fresh else approval.missing(asked, phase.approvers)
-        old = None if fresh else approval.grown_old(asked)
-    except (Refused, ArchiveError):  # what it would stand on cannot be trusted: the phase before says so
+    params = known.params_of(notebook)
+    if _stands_on_pending(known, notebook):  # nobody can have approved what is not sealed yet
+        found: approval.Missing | None = approval.Missing(phase.approvers, None)
+    else:
+        found = approval.missing(people.Asked(notebook, params, known.archive, known.now), phase.approvers)
+    if found is None or not found.roles:
         return None
-    if not roles:
-        return None
-    if old is not None:
-        before, _, where = old.requires.partition("@")
-        told = f"{old.told} is too old to be approved (gates.yaml, approvals.max_age_h): look again, then approve"
+    if found.old is not None:
+        before, _, where = found.old.requires.partition("@")
+        told = f"{found.old.told} is too old to be approved (gates.yaml, approvals.max_age_h): look again, then approve"
         return Todo(hints.run(params, before, env=where), told)
-    role = roles[0]
+    role = found.roles[0]
     return Todo(people.command("approve", notebook, role, params), f"the {role} has to approve it first", approver=role)
 
 

@@ -57,7 +57,7 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
 
 def _level(one: Power) -> bool:
     """Whether a gate is decided whatever the traffic: each phase would say the same of it."""
-    return bool(one.decides) and one.reason.endswith("whatever the traffic.")
+    return one.decides and one.needed is None
 
 
 def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float], note: str) -> Shown:
@@ -71,16 +71,21 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
             [
                 Cell(title, f"<b>{html.escape(title)}</b>"),
                 *(_fits(one) for one in checks),
-                "" if worst is None or (worst.ok and worst.found == "no limit here") else worst.reason,
+                "" if worst is None or _unlimited(worst) else worst.reason,
             ]
         )
     head = ("Limit", *(f"{name.partition('_')[0]} at {percent:g} %" for name, percent in phases.items()), "Note")
     return table(head, rows, caption="Whether the peak fits through the door", note=note)
 
 
+def _unlimited(one: Check) -> bool:
+    """Whether there is no limit at all: it passes without a factor."""
+    return bool(one.ok) and one.facts.get("factor") is None
+
+
 def _fits(one: Check) -> Cell:
     """A limit's word: no colour where there is no limit, and only what does not fit is a no."""
-    if one.ok and one.found == "no limit here":
+    if _unlimited(one):
         return Cell(one.found, nowrap=True)
     known = None if one.verdict is Verdict.INCONCLUSIVE else one.ok
     return mark(known, (one.found, one.found or "no data", one.found), style.ORANGE)
