@@ -163,8 +163,12 @@ def build() -> int:
     assemble()
     done = subprocess.run(
         [Path(sys.executable).parent / "zensical", "build", "--strict", "--clean"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     if done.returncode:
         print(re.sub(r"\x1b\[[\d;]*m", "", done.stderr).split("Traceback")[0], file=sys.stderr)
     else:
