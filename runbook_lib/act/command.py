@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,7 @@ TAIL = 40
 GRACE_S = 5.0
 """Between the request to end and the end by force."""
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_arns")
 
 
@@ -55,15 +56,33 @@ class Command(Frozen):
     """Whether its failure holds the rollout up; else it is advice."""
     notebook: str = ""
     """Stem of the notebook that runs it."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables beside those of whoever runs it; values are templates as `run` is."""
+    shell: Literal["", "sh", "bash"] = ""
+    """Shell that reads `run`, for pipes and `&&`; it ends at the first failure. Empty: none, and no value can become a
+    second command. A value that a shell would read as more than one word is refused.
+    """
     differences_exit: int | None = None
     """Exit status by which a diff says that there are differences."""
     differences_say: str = ""
     """What it also prints then: some tools end with the same status when they fail."""
+    agrees_exit: int = 0
+    """Exit status by which a diff says that there are none."""
+    agrees_say: str = ""
+    """What it also prints then: some tools end with the same status where there are differences."""
 
     @model_validator(mode="after")
     def _known_placeholders(self) -> Command:
-        if wrong := fault(self.run, PLACEHOLDERS):
-            raise ValueError(f"'{self.run}': {wrong}")
+        for told in (self.run, *self.env.values()):
+            if wrong := fault(told, PLACEHOLDERS):
+                raise ValueError(f"'{told}': {wrong}")
+        if strange := next((name for name in self.env if not _VARIABLE.fullmatch(name)), None):
+            raise ValueError(f"env '{strange}': expects the name of an environment variable, letters, digits and _")
+        if self.differences_exit == self.agrees_exit and not (self.differences_say and self.agrees_say):
+            raise ValueError(
+                f"exit status {self.agrees_exit} says that there are differences and that there are none: say by "
+                "`differences_say` and `agrees_say` what is printed then"
+            )
         try:
             shlex.split(self.run)
         except ValueError as error:
@@ -71,15 +90,32 @@ class Command(Frozen):
         return self
 
     def argv(self, values: Mapping[str, str]) -> list[str]:
-        """The words to run; a value stays within its word."""
+        """The words to run; a value stays within its word.
+
+        Raises:
+            UsageError: a shell is to read them, and would read a value as more than one word.
+        """
         given = {**dict.fromkeys(PLACEHOLDERS, ""), **values}
+        if self.shell:
+            for name, value in given.items():
+                if f"{{{name}}}" in self.run and shlex.quote(value) not in (value, "''"):
+                    raise UsageError(f"command '{self.id}': {name} is '{value}', which {self.shell} would take apart")
+            strict = "-euo" if self.shell == "bash" else "-eu"
+            options = [strict, "pipefail"] if self.shell == "bash" else [strict]
+            return [self.shell, *options, "-c", filled(self.run, given)]
         words = [filled(word, given) for word in shlex.split(self.run)]
         return [sys.executable if words[0] == "python" else words[0], *words[1:]]
+
+    def variables(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Its environment variables, filled in."""
+        given = {**dict.fromkeys(PLACEHOLDERS, ""), **values}
+        return {name: filled(told, given) for name, told in self.env.items()}
 
     def line(self, values: Mapping[str, str]) -> str:
         """The same on one line, for the reader: to be pasted into a shell."""
         first, *rest = self.argv(values)
-        return shlex.join(["python" if first == sys.executable else first, *rest])
+        variables = [f"{name}={shlex.quote(told)}" for name, told in self.variables(values).items()]
+        return " ".join([*variables, shlex.join(["python" if first == sys.executable else first, *rest])])
 
     def lacks(self, root: Path) -> str:
         """What this machine lacks to begin it: its folder, its program, or a file of Python that it names; empty where
@@ -88,7 +124,7 @@ class Command(Frozen):
         folder = (root / self.cwd).resolve()
         if not folder.is_dir():
             return f"its folder {self.cwd} is not there"
-        first, *rest = self.argv({})
+        first, *rest = [self.shell] if self.shell else self.argv({})  # what a shell reads may be its own word
         at = folder / first if "/" in first else first  # as a process that is started in the folder finds it
         if shutil.which(str(at)) is None:
             return f"its program {first} is not installed"
@@ -104,8 +140,12 @@ class Commands(Frozen):
     deploy: Command
     diff_kind: Kind = "auto"
     """How the diff is read. `change-set`: a CloudFormation change set, printed as JSON or left in the stack; `cdk`: the
-    text of `cdk diff`; `auto`: a change set if there is one, else cdk's text; `none`: it cannot be read, so nothing
-    counts as about to be mended.
+    text of `cdk diff`; `terraform`: a plan as JSON; `auto`: a change set if there is one, else a plan, else cdk's text;
+    `none`: it cannot be read, so nothing counts as about to be mended.
+    """
+    diff_show: Command | None = None
+    """Prints what the diff has found in a form that can be read, such as `terraform show -json`. It runs only where
+    there are differences, and what it prints stays out of the record: a plan as JSON shows secrets.
     """
     verify: Command | None = None
     """Asks, after a deployment, whether AWS is as the team's own tool expects it."""
@@ -117,7 +157,8 @@ class Commands(Frozen):
     @property
     def every(self) -> tuple[Command, ...]:
         """All of them."""
-        return (*self.checks, self.diff, self.deploy, *((self.verify,) if self.verify else ()))
+        more = (self.diff_show, self.verify)
+        return (*self.checks, self.diff, self.deploy, *(one for one in more if one is not None))
 
     def named(self, id: str) -> Command:
         """The check called `id`.
@@ -154,10 +195,14 @@ class Ran:
     @property
     def differs(self) -> bool | None:
         """Of a diff: whether there are differences; None: it could not be made."""
-        if self.code is None or self.ok:
-            return None if self.code is None else False
-        found = not self.command.differences_say or any(self.command.differences_say in line for line in self.tail)
-        return True if self.code == self.command.differences_exit and found else None
+        command = self.command
+
+        def says(words: str) -> bool:
+            return not words or any(words in line for line in self.tail)
+
+        if self.code == command.agrees_exit and says(command.agrees_say):
+            return False
+        return True if self.code == command.differences_exit and says(command.differences_say) else None
 
     @property
     def said(self) -> str:
@@ -173,7 +218,12 @@ class Ran:
 
 
 def run_command(
-    command: Command, *, root: Path, values: Mapping[str, str], out: Callable[[str], None] | None = None
+    command: Command,
+    *,
+    root: Path,
+    values: Mapping[str, str],
+    out: Callable[[str], None] | None = None,
+    mask: bool = True,
 ) -> Ran:
     """Runs a command to its end, or to its timeout.
 
@@ -181,10 +231,14 @@ def run_command(
         root: folder that `cwd` is relative to.
         values: of the placeholders.
         out: is given each line as it comes, secrets taken out.
+        mask: off, lines are told as they are: for what is read and never kept.
 
     Raises nothing: a program that is missing, a folder that is not there and a timeout are in the answer.
     """
-    argv, line = command.argv(values), command.line(values)
+    try:
+        argv, line = command.argv(values), command.line(values)
+    except UsageError as error:
+        return Ran(command, command.run, None, 0.0, (), str(error))
     folder = (root / command.cwd).resolve()
     if not folder.is_dir():
         return Ran(command, line, None, 0.0, (), f"the folder {command.cwd} of the command is not there")
@@ -202,7 +256,8 @@ def run_command(
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},  # else a line of Python's comes when the pipe is full
+            # Unbuffered, else a line of Python's comes when the pipe is full.
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **command.variables(values)},
         )
     except OSError as error:
         return Ran(command, line, None, 0.0, (), f"{argv[0]} cannot be started: {error.strerror}; is it installed?")
@@ -216,7 +271,8 @@ def run_command(
     try:
         assert process.stdout is not None  # noqa: S101
         for text in process.stdout:
-            tail.append(pieces(_COLOURS.sub("", text.rstrip("\n"))))
+            plain = _COLOURS.sub("", text.rstrip("\n"))
+            tail.append(pieces(plain) if mask else plain)
             if out is not None:
                 out(tail[-1])
         code = process.wait()
@@ -228,6 +284,14 @@ def run_command(
     if stopped.is_set():
         return Ran(command, line, None, seconds, tuple(tail), f"stopped after {command.timeout_s:g} s without an end")
     return Ran(command, line, code, seconds, tuple(tail))
+
+
+def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> str:
+    """What a command prints, as it is; empty where there is none, or it fails. Not for the record."""
+    lines = list[str]()
+    if command is None:
+        return ""
+    return "\n".join(lines) if run_command(command, root=root, values=values, out=lines.append, mask=False).ok else ""
 
 
 def _end(process: subprocess.Popen[str]) -> None:

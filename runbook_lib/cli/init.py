@@ -49,6 +49,7 @@ def init(
     api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
+    tool: Annotated[str, typer.Option(help="What deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
     into: Annotated[Path, typer.Option(callback=written, help="The project's folder.")] = Path(),
     json_: AsJson = False,
 ) -> None:
@@ -61,7 +62,7 @@ def init(
 
     Example: [bold]runbook init --service orders-export --offline --account prod=000000000103[/bold]
     """
-    from runbook_lib.commands.init import answers, folder
+    from runbook_lib.commands.init import answers, folder, tools
     from runbook_lib.commands.init import from_stack as stacks
 
     if bool(from_stack) == offline:
@@ -76,6 +77,7 @@ def init(
         names=name or (),
         routes=route or (),
     )
+    known.tool = tools.known(tool)
     left: list[str] = []
     if from_stack:
         from runbook_lib.base.aws import WHO_S, Aws

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runbook_lib.act.command import Commands, Ran, command_check, run_command
+from runbook_lib.act.command import Commands, Ran, command_check, printed, run_command
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.redact import redact_text
@@ -247,7 +247,8 @@ class Infra:
         before = self._change_sets()
         ran = run_command(command, root=project_root(), values=self.values(), out=lines.append)
         self.differs = ran.differs
-        self.named = self._read("\n".join(lines), before) if self.differs is not None else Diff()
+        told = printed(self.commands.diff_show, project_root(), self.values()) if self.differs else ""
+        self.named = self._read(told or "\n".join(lines), before) if self.differs is not None else Diff()
         if len(lines) > len(ran.tail):
             name = f"diff-{self.step}-{len(self.whole) + 1}.txt"
             self.run.journal.attach(name, "\n".join(lines) + "\n")

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from runbook_lib.act import command as room
-from runbook_lib.act.command import TAIL, Command, Commands, Ran, command_check, run_command
+from runbook_lib.act.command import TAIL, Command, Commands, Ran, command_check, printed, run_command
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.redact import MASK
 from runbook_lib.judge.terms import Verdict
@@ -256,3 +256,57 @@ def test_params_find_them_by_name() -> None:
     params = load_file(params_dir() / "prod.yaml", read_yaml(params_dir() / "rehearsal.yaml"))
     assert params.commands == "rehearsal-commands"
     assert "rehearse.sandbox.iac" in params.nested(params.commands, Commands).deploy.run
+
+
+def test_a_command_has_variables_of_its_own(tmp_path: Path) -> None:
+    command = _python("import os; print(os.environ['STAGE'], 'PATH' in os.environ)", env={"STAGE": "at {env}"})
+    ran = _run(command, tmp_path)
+    assert ran.tail == ("at prod True",)
+    assert ran.line.startswith("STAGE='at prod' python -c "), "it can be pasted"
+
+
+def test_a_shell_ends_at_the_first_failure_and_reads_pipes(tmp_path: Path) -> None:
+    for shell in ("sh", "bash"):
+        assert _run(_command("echo {env} | tr a-z A-Z && echo two", shell=shell), tmp_path).tail == ("PROD", "two")
+        assert _run(_command("false; echo never", shell=shell), tmp_path).tail == ()
+    assert _run(_command("false | cat", shell="bash"), tmp_path).code == 1
+
+
+@pytest.mark.parametrize("value", ["x; touch broken", "$(touch broken)", "a b", "'", "`touch broken`", "a\nb", "*"])
+def test_a_shell_is_never_given_a_value_that_it_would_take_apart(tmp_path: Path, value: str) -> None:
+    ran = run_command(_command("echo {release}", shell="bash"), root=tmp_path, values={"release": value})
+    assert ran.code is None and "would take apart" in ran.problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("prints", "code", "differs"),
+    [
+        ("Changeset created successfully. arn", 0, True),
+        ("No changes to deploy. Stack jobs is up to date", 0, False),
+        ("something else", 0, None),
+        ("Changeset created successfully. arn", 1, None),
+    ],
+)
+def test_a_diff_that_ends_alike_is_told_by_its_words(
+    tmp_path: Path, prints: str, code: int, differs: bool | None
+) -> None:
+    says = {"differences_say": "Changeset created successfully", "agrees_say": "No changes to deploy"}
+    command = _python(f"print('{prints}'); raise SystemExit({code})", differences_exit=0, **says)
+    assert _run(command, tmp_path).differs is differs
+
+
+def test_a_diff_whose_status_means_both_is_refused() -> None:
+    with pytest.raises(ValidationError, match="says that there are differences and that there are none"):
+        _command("x", differences_exit=0)
+    with pytest.raises(ValidationError, match="environment variable"):
+        _command("x", env={"a-b": "c"})
+    with pytest.raises(ValidationError, match="nothere"):
+        _command("x", env={"A": "{nothere}"})
+
+
+def test_what_shows_a_diff_is_printed_as_it_is_and_empty_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text('{"password": "hunter2hunter2"}')
+    assert printed(_command("cat plan.json"), tmp_path, VALUES) == '{"password": "hunter2hunter2"}'
+    assert printed(_python("print('x'); raise SystemExit(1)"), tmp_path, VALUES) == ""
+    assert printed(None, tmp_path, VALUES) == ""

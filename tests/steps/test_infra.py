@@ -316,6 +316,30 @@ def test_only_what_the_diff_names_is_about_to_be_mended(
     assert (outcome.decision == "PLANNED") is mends
 
 
+@pytest.mark.usefixtures("short_queue")
+@pytest.mark.parametrize("seconds", [660, 60])
+def test_a_plan_of_terraform_is_read_from_the_command_that_shows_it_and_kept_nowhere(
+    aws: EmbeddedAws, runs: Any, tmp_path: Path, seconds: int
+) -> None:
+    sides = [{"name": "careervp-vpr-jobs-queue-dev", "visibility_timeout_seconds": it} for it in (30, seconds)]
+    change = {"actions": ["update"], "before": sides[0], "after": {**sides[1], "policy": "not-for-the-record"}}
+    one = {"address": "aws_sqs_queue.jobs", "type": "aws_sqs_queue", "name": "jobs", "change": change}
+    (tmp_path / "plan.json").write_text(json.dumps({"format_version": "1.2", "resource_changes": [one]}))
+    run = runs("plan")
+    show = {"id": "infra.diff_show", "title": "The plan as JSON", "run": f"cat {tmp_path / 'plan.json'}"}
+    diff = {"run": "python -c 'raise SystemExit(2)'", "differences_exit": 2, "differences_say": ""}
+    infra = _infra(run, "async", diff=diff)
+    infra.commands = Commands.model_validate(
+        {**infra.commands.model_dump(), "diff_show": show, "diff_kind": "terraform"}
+    )
+    infra.diff()
+    infra.inventory("Before")
+    found = _check(run, TIMEOUT)
+    assert found.mends is (seconds == 660)
+    assert found.facts["diff"] == f"the diff sets VisibilityTimeout of AWS::SQS::Queue aws_sqs_queue.jobs to {seconds}"
+    assert "not-for-the-record" not in run.journal.path.read_text()
+
+
 @pytest.mark.parametrize(
     ("text", "verdict", "required", "words"),
     [

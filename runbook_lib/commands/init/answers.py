@@ -11,6 +11,7 @@ import yaml
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
+from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
 
@@ -61,6 +62,8 @@ class Answers:
     kind: Said = Said("rest", "guessed")
     stage: Said = Said("prod", "guessed")
     release: str = ""
+    tool: str = DEFAULT
+    """What deploys the infrastructure."""
     traffic: dict[str, Said] = field(default_factory=dict)
     """Settings of `traffic` in service.yaml that were found."""
 

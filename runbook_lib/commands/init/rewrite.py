@@ -13,6 +13,7 @@ import yaml
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import ENVIRONMENTS, NO_ACCOUNT, Answers
+from runbook_lib.commands.init.tools import delivered
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),
@@ -61,6 +62,8 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
         return _service(text, answers)
     if stem == "inventory":
         return _inventory(text, answers)
+    if stem == "commands":
+        return _commands(text, answers)
     if stem == "prices" or stem.startswith("prices-"):
         return put(text, ("region",), answers.region.value)
     return text
@@ -96,6 +99,12 @@ def _inventory(text: str, answers: Answers) -> str:
     if not own:
         return text
     return put(text, ("naming", "rule"), "[A-Za-z0-9._-]+", "any name: yours were here before the rule")
+
+
+def _commands(text: str, answers: Answers) -> str:
+    """The section from `diff` on is the tool's, up to the key behind `deploy`."""
+    told = delivered()[answers.tool].replace("{service}", answers.service)
+    return re.sub(r"(?ms)^diff:.*?^deploy:.*?(?=^\w|\Z)", lambda _: told, text) if told else text
 
 
 def put(text: str, path: tuple[str, ...], value: str, remark: str = "") -> str:

@@ -1,7 +1,7 @@
-"""What an infrastructure diff names: resources and properties, from a CloudFormation change set or from `cdk diff`.
+"""What an infrastructure diff names: resources and properties, from a change set, `cdk diff` or a plan of Terraform.
 
-A diff that is in neither format names nothing. Formats: DescribeChangeSet (CloudFormation API reference,
-`ResourceChange`, `ResourceTargetDefinition`); the text of `cdk diff` is read in `cdk_diff`.
+A diff that is in none of these formats names nothing. Formats: DescribeChangeSet (CloudFormation API reference,
+`ResourceChange`, `ResourceTargetDefinition`); the text of `cdk diff` is read in `cdk_diff`, a plan in `terraform_plan`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from runbook_lib.judge.terms import Frozen
 
-Kind = Literal["auto", "change-set", "cdk", "none"]
+Kind = Literal["auto", "change-set", "cdk", "terraform", "none"]
 Action = Literal["add", "modify", "remove", "orphan"]
 """`orphan`: it leaves the stack and stays in AWS."""
 _ACTIONS: dict[str, Action] = {"Add": "add", "Modify": "modify", "Remove": "remove"}
@@ -67,7 +67,7 @@ class Change(Frozen):
 class Diff(Frozen):
     """Everything that a diff names."""
 
-    kind: Literal["change-set", "cdk", "none"] = "none"
+    kind: Literal["change-set", "cdk", "terraform", "none"] = "none"
     """Format in which it was read; `none`: in no format that is known, so it names nothing."""
     stacks: tuple[str, ...] = ()
     """Stacks that it speaks of, changed or not."""
@@ -88,13 +88,18 @@ def parse(text: str, kind: Kind = "auto") -> Diff:
     """What the output of a diff command names.
 
     Args:
-        kind: `auto` takes a change set if there is one in the text, else what `cdk diff` prints.
+        kind: `auto` takes a change set if there is one in the text, else a plan of Terraform, else what `cdk diff`
+            prints.
     """
     from runbook_lib.judge.incidents.cdk_diff import parse_cdk
+    from runbook_lib.judge.incidents.terraform_plan import parse_plan
 
     sets = list(_change_sets(text)) if kind in ("auto", "change-set") else []
     if sets:
         return joined(sets)
+    plan = parse_plan(text) if kind in ("auto", "terraform") else Diff()
+    if plan.kind != "none":
+        return plan
     return parse_cdk(text) if kind in ("auto", "cdk") else Diff()
 
 
