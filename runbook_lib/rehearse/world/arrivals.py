@@ -7,6 +7,7 @@ into steps, and whatever the runbook does in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +46,13 @@ class Arrivals:
     def between(self, start: float, end: float) -> Arrivals:
         """Those that arrive in [start, end)."""
         low, high = np.searchsorted(self.at, [start, end])
+        if low == high:
+            return NO_ARRIVALS
         return Arrivals(**{name: column[low:high] for name, column in vars(self).items()})
 
 
+_NONE: dict[str, NDArray[Any]] = dict.fromkeys(Arrivals.__annotations__, np.empty(0))
+NO_ARRIVALS = Arrivals(**_NONE | {"key": np.empty((0, 2), dtype=np.uint64)})
 _UNIFORM = tuple(name for name in Arrivals.__annotations__ if name.startswith("u_"))
 _NORMAL = tuple(name for name in Arrivals.__annotations__ if name.startswith("z_"))
 
