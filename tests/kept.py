@@ -30,3 +30,8 @@ def kept(
         return found
 
     return known
+
+
+def forecast(make: Callable[..., Any]) -> Callable[..., Any]:
+    """`judge.planning.harm.forecast`, made for the first traffic of each weight and policy: a second of each run."""
+    return kept(make, lambda traffic, watch, **given: (traffic.weight, watch, given))

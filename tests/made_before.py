@@ -7,11 +7,11 @@ from __future__ import annotations
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act import command
-from runbook_lib.judge.planning import harm
+from runbook_lib.steps import harm
 from tests import forks, unpainted
-from tests.kept import kept
+from tests.kept import forecast
 
 FigureCanvasAgg.draw = unpainted.draw  # type: ignore[method-assign]
 forks._server()  # one for all kernels, which have their end of its channel from here
 command.subprocess = forks.processes  # type: ignore[assignment]
-harm._forecast = kept(harm._forecast)  # type: ignore[assignment]
+harm.forecast = forecast(harm.forecast)

@@ -43,7 +43,7 @@ from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished, launch, prestart
 from runbook_lib.steps import harm
 from tests import unpainted
-from tests.kept import kept
+from tests.kept import forecast
 from tests.kernels import nursery
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ MORNING = 8
 QUIET = dt.timedelta(hours=2)
 """Longer than the guards' periods: so long after its last metric every guard is OK again."""
 _TIMEOUT_S = 100
-FORECAST = kept(harm.forecast, lambda traffic, watch, **given: (traffic.weight, watch, given))
+FORECAST = forecast(harm.forecast)
 
 
 class Rollout:
@@ -178,8 +178,7 @@ class Rollout:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
 
         The tables' small pictures are made and not painted. Both are painted where a kernel boots by itself. The
-        forecast of harm, which nobody asks for here, is that of the first test whose policy and weight are the same;
-        of each run's own traffic it is in kernels (`test_five_steps.py`) and in `tests/steps/test_harm.py`.
+        forecast of harm is that of the first run whose policy and weight are the same.
         """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
