@@ -5,8 +5,9 @@ A process that has imported all that a notebook needs forks them (`rehearse/play
 - figures are made, with all that is in them, and not painted: nobody looks at them, and painting them is half of what
   a look at a soak costs. Painted they are in the kernels that boot by themselves (`e2e/test_ways.py`, `test_wheel.py`,
   `test_browser.py`, `test_killed.py`, `make rehearse`), and in the tests of `show/`;
-- a forecast of harm, which is the same for the same traffic and policy, is taken from the kernel that made it first,
-  in whichever worker of this run of the tests;
+- a forecast of harm is taken from the run that made it first for the same policy and weight, in whichever worker of
+  this run of the tests; of each run's own traffic it is in the kernels that boot by themselves, and in
+  `tests/steps/test_harm.py`;
 - the sandbox's infrastructure tool is a fork, as in the tests' own processes (`tests/forks.py`).
 """
 

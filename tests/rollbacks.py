@@ -8,6 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.observe.traffic.state import handles
@@ -19,6 +22,7 @@ from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.replay import replay
+from tests import unpainted
 
 ROOT = params_dir(Path(__file__).parent).parent
 FILE = ROOT / "params" / "prod.yaml"
@@ -65,10 +69,14 @@ class Place:
         self.world.advance_by(**timedelta)
 
     def run(self, **values: Any) -> Record:
-        """Every cell; the record it leaves, whether the run ended well or not."""
+        """Every cell; the record it leaves, whether the run ended well or not.
+
+        Figures are made and not painted: painted they are in `tests/show`, and where a kernel boots by itself.
+        """
         notebook = json.loads((ROOT / "notebooks" / f"{self.notebook}.ipynb").read_text())
         namespace: dict[str, Any] = {"__name__": "notebook"}
-        with contextlib.chdir(ROOT):
+        with contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             try:
                 for cell in notebook["cells"]:
                     if cell["cell_type"] == "code":

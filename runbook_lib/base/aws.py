@@ -42,13 +42,19 @@ def instant(value: Any) -> dt.datetime:
     """A time in an answer of AWS, aware, in UTC.
 
     botocore's own reader converts each to the machine's time zone, which takes ten times as long, and a look reads
-    tens of thousands; it is asked only for what is not a number of seconds.
+    tens of thousands; it is asked only for what is neither a number of seconds nor ISO 8601 with a time zone.
 
     Raises:
         ValueError: it is no time.
     """
     if isinstance(value, (int, float)):
         return dt.datetime.fromtimestamp(value, dt.UTC)
+    try:
+        known = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        known = None
+    if known is not None and known.tzinfo is not None:
+        return known.astimezone(dt.UTC)
     from botocore.utils import parse_timestamp
 
     found: dt.datetime = parse_timestamp(value)

@@ -8,12 +8,13 @@ hashes, account ids, ARNs, run ids, counts of LLM tokens.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from runbook_lib.base.secret_commands import mask_commands, mask_words
@@ -46,10 +47,15 @@ class _Asked:
 
     emails = False
     known: tuple[str, ...] = ()
+    clean: ClassVar[set[bytes]] = set()
+    """Digests of long texts in which nothing is masked: an output is looked at when it comes, when its cell ends, and
+    again with its notebook."""
 
 
 def mask_emails(on: bool) -> None:
     """Whether e-mail addresses are masked too, from now on and in this process (parameter `redact_emails`)."""
+    if on != _Asked.emails:
+        _Asked.clean.clear()
     _Asked.emails = on
 
 
@@ -59,6 +65,7 @@ def know(secret: str) -> None:
     found = {*_Asked.known, *(one for one in forms if len(one) >= LEAST)}
     _Asked.known = tuple(sorted(found, key=lambda one: (-len(one), one)))
     _short.cache_clear()
+    _Asked.clean.clear()
 
 
 def forget() -> None:
@@ -66,6 +73,7 @@ def forget() -> None:
     if _Asked.known:
         _Asked.known = ()
         _short.cache_clear()
+        _Asked.clean.clear()
 
 
 def redact_text(text: str) -> str:
@@ -90,7 +98,17 @@ def _coloured(text: str) -> str:
 
 
 def _redact(text: str) -> str:
-    return (_short if len(text) <= _SHORT else _searched)(text, _Asked.emails)
+    if len(text) <= _SHORT:
+        return _short(text, _Asked.emails)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
+    if digest in _Asked.clean:
+        return text
+    found = _searched(text, _Asked.emails)
+    if found == text:
+        if len(_Asked.clean) >= _MOST_CLEAN:
+            _Asked.clean.clear()
+        _Asked.clean.add(digest)
+    return found
 
 
 def _searched(text: str, emails: bool) -> str:
@@ -106,6 +124,7 @@ def _searched(text: str, emails: bool) -> str:
     return mask_commands(mask_pairs(mask_named(text, small), small), small)
 
 
+_MOST_CLEAN = 20_000
 _SHORT = 60
 _short = lru_cache(maxsize=4096)(_searched)
 """Names and words come again and again: nine of ten short texts of a run are looked at once."""

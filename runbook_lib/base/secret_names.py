@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from runbook_lib.base.secret_kinds import MASK, Match
 
@@ -57,6 +58,13 @@ _TAGGED = re.compile(
     rf"(?i)({_START}(?:{_ANY})(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}})"
     r"(?!\[redacted\])(?P<value>[^<>\s]+)(?=\s{0,20}</)"
 )
+FOLDS = "İıſ\u212a"
+"""Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
+_ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd")
+"""Every telling name has one of these in it, ..."""
+_BEFORE, _BEHIND = 24, 12
+"""... no further than so many characters behind its beginning; to tell whether it begins there takes as many behind."""
+_BEGINNING = re.compile(rf"(?i){_START}")
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
     is was are of in for to and or""".split()  # noqa: SIM905
@@ -142,8 +150,39 @@ def mask_named(text: str, small: str) -> str:
     if _foreign(small):
         text = _FOREIGN.sub(_after, text)
     if _assigns(small):
-        text = _TAGGED.sub(_quoted, _BARE.sub(_bare, _QUOTED.sub(_quoted, text)))
+        for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _quoted)):
+            text = at_names(pattern, replace, text)
     return text
+
+
+def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str) -> str:
+    """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin: a report has a
+    million characters and few names, and `str.find` leads to them fifty times as quickly.
+    """
+    if not text.isascii() and any(letter in text for letter in FOLDS):
+        return pattern.sub(replace, text)
+    kept, at, least = list[str](), 0, 0
+    for place in _rooted(text.lower()):
+        for begin in _BEGINNING.finditer(text, max(least, place - _BEFORE), place + _BEHIND):
+            if begin.start() > place:
+                break
+            found = pattern.match(text, begin.start()) if begin.start() >= at else None
+            if found:
+                kept += [text[at : found.start()], replace(found)]
+                at = found.end()
+        least = place + 1
+    return "".join([*kept, text[at:]])
+
+
+def _rooted(small: str) -> list[int]:
+    """Where one of the roots stands, in order; `small`: in small letters."""
+    places = list[int]()
+    for root in _ROOTS:
+        at = small.find(root)
+        while at >= 0:
+            places.append(at)
+            at = small.find(root, at + 1)
+    return sorted(places)
 
 
 def _assigns(small: str) -> bool:

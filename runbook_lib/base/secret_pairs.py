@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import NAMES, SURE, harmless, no_value, stemmed
+from runbook_lib.base.secret_names import FOLDS, NAMES, SURE, harmless, no_value, stemmed
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -55,8 +55,6 @@ _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<
 _STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
 _BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
 """Each match of `_STEM` begins with one of them."""
-_FOLDS = "İıſ\u212a"
-"""Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
 _LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
@@ -122,7 +120,7 @@ def _near(
 
 def _stems(text: str) -> Iterator[Match]:
     """`_STEM.finditer`. Where an ASCII letter has one small form, `str.find` leads there fifty times as quickly."""
-    if not text.isascii() and any(letter in text for letter in _FOLDS):
+    if not text.isascii() and any(letter in text for letter in FOLDS):
         yield from _STEM.finditer(text)
         return
     small, places = text.lower(), list[int]()

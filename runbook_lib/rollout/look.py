@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runbook_lib.base.redact import redact_text
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.observe.asking import Clients
@@ -116,9 +117,7 @@ def take(
     if baseline is not None and (other := baseline(evidence[BASELINE])) is not evidence[BASELINE]:
         kept = {BASELINE: other}
     evidence |= kept
-    # As bytes: numbers and metric names only, nothing that redaction would have to look for.
-    sha256 = journal.attach("answers.json", json.dumps(answers.raw).encode())
-    journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
+    sha256 = attached(journal, answers)
     journal.append(
         "evidence",
         window=[iso(window.start), iso(window.end)],
@@ -126,6 +125,18 @@ def take(
         evidence={name: item.model_dump(mode="json") for name, item in evidence.items()},
     )
     return Seen(window, now, look, answers, segment, levels, state, evidence, sha256, kept)
+
+
+def attached(journal: Journal, answers: fetch.Answers) -> str:
+    """Attaches the raw answers and the table of their points; the SHA-256 of the answers.
+
+    The table is megabytes of times and numbers: a secret could stand in its names alone, so only they are looked at.
+    """
+    sha256 = journal.attach("answers.json", json.dumps(answers.raw).encode())
+    table = answers.frame
+    names = "\n".join(str(name) for column in ("metric", "stat") for name in table[column].unique())
+    journal.attach("metrics.csv", table.to_csv(index=False).encode(), clean=redact_text(names) == names)
+    return sha256
 
 
 def remade(

@@ -11,7 +11,11 @@ from runbook_lib.base.aws import Aws, instant
 
 
 @pytest.mark.parametrize(
-    "value", [1762135200, 1762135200.25, "2025-11-03T02:00:00Z", "2025-11-03T02:00:00.250+00:00", "1762135200"]
+    "value",
+    [
+        *(1762135200, 1762135200.25, "2025-11-03T02:00:00Z", "2025-11-03T02:00:00.250+00:00", "1762135200"),
+        *("2025-11-03T04:00:00+02:00", "Mon, 03 Nov 2025 02:00:00 GMT", "20251103"),
+    ],
 )
 def test_times_are_those_that_botocore_reads_and_in_utc(value: object) -> None:
     from botocore.utils import parse_timestamp

@@ -258,6 +258,37 @@ def test_where_a_name_may_stand_is_found_as_the_pattern_finds_it(text: str) -> N
         assert found == [(stem.span(), stem[0]) for stem in secret_pairs._STEM.finditer(one)]
 
 
+_BEGINNINGS = st.sampled_from(
+    [
+        *("secre", "secret", "Token", "tokeN", "key", "passw", "PASS", "phrase", "pwd", "auth", "x-amz-", "signature"),
+        *("credential", "webhook", "url", "_", "-", "api", "Api", "aws", "access", "shared", "x-functions-"),
+        *("=", ": ", " = '", "'", '"', ">", "</td><td>", "<b>", "a1b2c3d4", "z", "1", " ", "\n", "\u017f", "\u0130"),
+    ]
+)
+
+
+@given(st.lists(_BEGINNINGS, max_size=14).map("".join))
+def test_what_is_tried_near_a_root_alone_finds_as_much_as_the_pattern(text: str) -> None:
+    quoted, bare = named._quoted, named._bare
+    for pattern, replace in ((named._QUOTED, quoted), (named._BARE, bare), (named._TAGGED, quoted)):
+        assert named.at_names(pattern, replace, text) == pattern.sub(replace, text)
+
+
+def test_a_text_that_was_clean_is_looked_at_anew_where_more_is_secret() -> None:
+    text = f"{'-' * 80} ana@example.test has quite-a-long-one"
+    assert [redact_text(text) for _ in range(2)] == [text, text]
+    mask_emails(True)
+    try:
+        assert redact_text(text) == text.replace("ana@example.test", MASK)
+    finally:
+        mask_emails(False)
+    assert redact_text(text) == text
+    room.know("quite-a-long-one")
+    assert redact_text(text) == text.replace("quite-a-long-one", MASK)
+    room.forget()
+    assert redact_text(text) == text
+
+
 @pytest.mark.parametrize("at", [0, 1, 62, 63, 64, 65, 127, 128, 200])
 @pytest.mark.parametrize("end", ["", "<br>"])
 def test_a_table_is_found_wherever_it_begins(at: int, end: str) -> None:

@@ -43,6 +43,7 @@ from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished, launch, prestart
 from runbook_lib.steps import harm
 from tests import unpainted
+from tests.kept import forecast
 from tests.kernels import nursery
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,7 @@ MORNING = 8
 QUIET = dt.timedelta(hours=2)
 """Longer than the guards' periods: so long after its last metric every guard is OK again."""
 _TIMEOUT_S = 100
+FORECAST = forecast(harm.forecast)
 
 
 class Rollout:
@@ -175,7 +177,8 @@ class Rollout:
     ) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
 
-        The tables' small pictures are made and not painted. Both are painted where a kernel boots by itself.
+        The tables' small pictures are made and not painted. Both are painted where a kernel boots by itself. The
+        forecast of harm is that of the first run whose policy and weight are the same.
         """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
@@ -189,6 +192,7 @@ class Rollout:
             contextlib.suppress(RedVerdict),
         ):
             patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
+            patch.setattr(harm, "forecast", FORECAST)
             patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)

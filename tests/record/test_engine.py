@@ -24,6 +24,7 @@ from runbook_lib.record.ended import Terminated, cut_short, deferring_signals
 from runbook_lib.record.engine import RunbookEngine, prestart
 from runbook_lib.record.kernel import NoKernel
 from runbook_lib.record.record import Record
+from tests.kernels import nursery
 
 PARAMS = Path(__file__).parents[2] / "params"
 OPEN = """import os
@@ -57,9 +58,12 @@ class Project:
         nbformat.write(nb, self.root / "tiny.ipynb")
         return str(self.root / "tiny.ipynb")
 
-    def run(self, *cells: str, **more: Any) -> Any:
+    def run(self, *cells: str, boots: bool = False, **more: Any) -> Any:
+        """Runs a notebook of these cells in a kernel that is a fork, or in one that boots by itself."""
         import papermill
 
+        if not boots and not kernel._warm:
+            prestart(self.archive.root, provisioner=nursery().provisioner)
         return papermill.execute_notebook(
             self.notebook(*cells), str(self.root / "out.ipynb"), engine_name="runbook", progress_bar=False, **more
         )

@@ -168,6 +168,7 @@ def test_a_missed_look_says_whether_its_hours_are_judged(
     assert said in found.reason
 
 
+@pytest.mark.usefixtures("painted")
 def test_an_infinite_cost_is_no_pass(made: Made) -> None:
     blind = {"value": float("inf"), "low": float("inf"), "high": float("inf"), "n": 0}
     week = made(4, (), seen=evidence(cost_per_vpr=blind))
@@ -188,6 +189,7 @@ def test_made_due_and_missed_looks_are_checks(made: Made) -> None:
     assert not any(one.required for id, one in week.run.checks.items() if id.startswith("cadence."))
 
 
+@pytest.mark.usefixtures("painted")
 def test_all_seven_key_metrics_are_checks(made: Made) -> None:
     checks = made(4).run.checks
     wanted = ("success_rate", "submit_latency", "generation_time", "queue_depth", "dlq", "lambda_errors", "cost")

@@ -7,12 +7,11 @@ as the filter's transformation says (`$.field`), and compared with what the guar
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.json_line import parsed, selected
 from runbook_lib.observe.jobs.logs import redact
 
 BACK_S = (3600, 86_400, 14 * 86_400)
@@ -21,7 +20,6 @@ DRILL_STREAM = "runbook-drill"
 """Log streams that begin so hold lines of a drill (`act/drill_way.py`), which are no lines of the worker's own."""
 _MOST_PAGES = 20
 _SHOWN = 240
-_PATH = re.compile(r"\.([\w@-]+)|\[(\d+)\]|\['([^']+)'\]")
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def prove(logs: Any, group: str, made: Mapping[str, Any], sample: str, word: str
 
 def marker(sample: str) -> str:
     """What tells a failure line from others: the `message` of a JSON line, or else its first word."""
-    said = _json(sample)
+    said = parsed(sample)
     if isinstance(said, dict) and isinstance(said.get("message"), str) and said["message"]:
         return str(said["message"])
     return next(iter(sample.split()), "")
@@ -160,30 +158,6 @@ def _last_with(logs: Any, group: str, word: str, start: int, end: int) -> str | 
             break
         asked["nextToken"] = page["nextToken"]
     return newest[1] if newest else None
-
-
-def selected(line: str, selector: str) -> str | None:
-    """What a selector (`$.service`, `$.a.b[0]`) finds in a JSON line; anything else stands for itself."""
-    if not selector.startswith("$"):
-        return selector or None
-    found = _json(line)
-    rest = selector[1:]
-    for part in _PATH.finditer(rest):
-        name, place, quoted = part.groups()
-        try:
-            found = found[int(place)] if place is not None else found[name or quoted]
-        except (KeyError, IndexError, TypeError):
-            return None
-    if _PATH.sub("", rest) or found is None or isinstance(found, (dict, list)):
-        return None
-    return json.dumps(found) if isinstance(found, (bool, int, float)) else str(found)
-
-
-def _json(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
 
 
 def _number(value: str | None) -> float | None:

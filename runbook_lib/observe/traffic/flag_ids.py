@@ -84,8 +84,16 @@ def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation
     return names[name]
 
 
-def listed(appconfig: Any, where: dict[str, str]) -> dict[int, dict[str, Any]]:
-    """The environment's deployments by number, newest first: what a list says of them."""
-    pages = appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50})
-    found = {int(item["DeploymentNumber"]): item for page in pages for item in page["Items"]}
-    return dict(sorted(found.items(), reverse=True))
+def listed(appconfig: Any, where: dict[str, str], most: int | None = None) -> dict[int, dict[str, Any]]:
+    """The environment's deployments by number, newest first: what a list says of them.
+
+    Args:
+        most: no more are needed. AWS lists them in descending order (API reference, ListDeployments), so no page behind
+            these is asked for; where the order is another, all are.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for page in appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50}):
+        found |= {int(item["DeploymentNumber"]): item for item in page["Items"]}
+        if most is not None and len(found) >= max(most, 2) and list(found) == sorted(found, reverse=True):
+            break
+    return dict(sorted(found.items(), reverse=True)[:most])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -240,7 +239,7 @@ def _deployments(
 ) -> Iterator[Deployment]:
     where = {"ApplicationId": known.application, "EnvironmentId": environment}
     values: dict[str, dict[str, Any]] = {}
-    for number, summary in islice(listed(appconfig, where).items(), HISTORY):
+    for number, summary in listed(appconfig, where, HISTORY).items():
         found = _told(appconfig, where, number, summary)
         if found["ConfigurationProfileId"] != profile:
             continue

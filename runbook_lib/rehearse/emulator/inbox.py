@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 NAMESPACE = "Runbook/Inbox"
+STREAM = "rehearsal"
+"""The log stream of the simulated service, whose metrics come by the file: no filter counts its lines again."""
 
 Series = tuple[str, str, str, dict[str, str], list[float], list[float], list[float]]
 """Namespace, name, unit, dimensions; times (epoch seconds), values, how often each."""

@@ -16,8 +16,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runbook_lib.observe.inventory.failure_filter import selected
-from runbook_lib.rehearse.world.publish import STREAM
+from runbook_lib.base.json_line import selected
+from runbook_lib.rehearse.emulator.inbox import STREAM
 
 Match = Callable[[str], bool]
 _TOKEN = re.compile(

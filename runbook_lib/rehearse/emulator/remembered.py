@@ -1,12 +1,13 @@
 """Answers of MiniStack that depend on their arguments alone, kept; runs inside the emulator's process.
 
-Measured over a whole rehearsal: it reads every timestamp of an answer back from text, and checks the syntax of a scan's
-filter again for each item. Together these are a sixth of what it computes.
+Measured over whole rehearsals: it reads every timestamp of an answer back from text, writes each anew, checks the
+syntax of a scan's filter again for each item, reads the names that a scan asks for again for each item, and makes a
+tuple of each point that it sums up. Together these are a third of what it computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,9 +25,63 @@ def of_text(function: Callable[[Any], Any], size: int = _TIMES) -> Callable[[Any
     return answer
 
 
+def projected(project: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
+    """`project` (item, expression, names of attributes), with the names read once where the expression has names alone.
+
+    One that is refused, or leads into an attribute, goes straight through.
+    """
+
+    @lru_cache(maxsize=_EXPRESSIONS)
+    def flat(expression: str, aliases: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
+        try:
+            project({}, expression, dict(aliases))
+        except ValueError:
+            return None
+        names = [one.strip() for one in expression.split(",") if one.strip()]
+        if any(sign in one for one in names for sign in ".["):
+            return None
+        known = dict(aliases)
+        return tuple(known.get(one, one) if one.startswith("#") else one for one in names)
+
+    def answer(item: Any, expression: str, aliases: Any) -> Any:
+        names = flat(expression, tuple((aliases or {}).items())) if expression else None
+        if names is None:
+            return project(item, expression, aliases)
+        return {name: item[name] for name in names if name in item}
+
+    return answer
+
+
+def summed(calculate: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    """`calculate` (the statistics of points) in one go over points that are values; statistic sets go through."""
+
+    def answer(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        count, total, low, high = 0.0, 0.0, 0.0, 0.0
+        for point in points:
+            if "_stat" in point:
+                return calculate(points)
+            many = float(point.get("Count", 1.0))
+            if many > 0:
+                value = point["Value"]
+                if not count or value < low:
+                    low = value
+                if not count or value > high:
+                    high = value
+                count += many
+                total += value * many
+        if not count:
+            return {}
+        return {"SampleCount": count, "Sum": total, "Average": total / count, "Minimum": low, "Maximum": high}
+
+    return answer
+
+
 def install() -> None:
-    """Puts the memory in front of both functions."""
+    """Puts the memory in front of these functions."""
     from ministack.services import cloudwatch, dynamodb
 
     cloudwatch._parse_ts = of_text(cloudwatch._parse_ts)
+    cloudwatch._ts_iso = lru_cache(maxsize=_TIMES)(cloudwatch._ts_iso)
+    cloudwatch._calc_stats = summed(cloudwatch._calc_stats)
     dynamodb._condition_syntax_error = lru_cache(maxsize=_EXPRESSIONS)(dynamodb._condition_syntax_error)
+    dynamodb._project_item = projected(dynamodb._project_item)

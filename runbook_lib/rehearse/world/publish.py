@@ -41,7 +41,7 @@ DATA_A_CALL = 1000
 VALUES_A_DATUM = 150
 ITEMS_A_CALL = 25
 EVENTS_A_CALL = 1000
-STREAM = "rehearsal"
+STREAM = bulk.STREAM
 
 T = TypeVar("T")
 

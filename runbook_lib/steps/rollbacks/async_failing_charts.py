@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from typing import Any
 
 from runbook_lib.base.window import Window, parse
 from runbook_lib.observe.metrics import fetch
+from runbook_lib.rollout.look import attached
 from runbook_lib.rollout.panels import JOBS, QUEUES, REQUESTS, drawn, grid
 from runbook_lib.show.charts import timelines
 from runbook_lib.steps.rollbacks.incident import Incident
@@ -30,8 +30,7 @@ def charts(incident: Incident, decided_at: dt.datetime, now: dt.datetime) -> Any
     lines = {line.label: line for panel in PANELS for line in panel.lines}
     asked = [fetch.Ask(one.metric, window, stat=one.stat, period_s=period, label=label) for label, one in lines.items()]
     answers = fetch.fetch(run.aws.client("cloudwatch"), params, asked, now)
-    run.journal.attach("answers.json", json.dumps(answers.raw).encode())
-    run.journal.attach("metrics.csv", answers.frame.to_csv(index=False).encode())
+    attached(run.journal, answers)
     gates = {gate.id: gate for gate in params.policy.gates}
     periods = grid(window.start, now, params, period)
     shown = [

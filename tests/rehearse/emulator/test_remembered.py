@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
-from runbook_lib.rehearse.emulator.remembered import of_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.rehearse.emulator.remembered import of_text, projected, summed
 
 
 def test_a_string_is_computed_once_and_anything_else_each_time() -> None:
@@ -27,6 +31,38 @@ def test_times_read_through_it_are_those_of_the_emulator() -> None:
 
     quick = of_text(cloudwatch._parse_ts)
     noon = dt.datetime(2026, 11, 3, 12, tzinfo=dt.UTC)
-    for given in ("2026-11-03T12:00:00Z", "2026-11-03T12:00:00+00:00", f"{noon.timestamp()}", noon, noon.timestamp()):
-        assert quick(given) == quick(given) == noon.timestamp()
+    for time in ("2026-11-03T12:00:00Z", "2026-11-03T12:00:00+00:00", f"{noon.timestamp()}", noon, noon.timestamp()):
+        assert quick(time) == quick(time) == noon.timestamp()
     assert quick("") is None and quick(None) is None
+
+
+_ITEM = {"id": {"S": "1"}, "status": {"S": "FAILED"}, "used": {"M": {"in": {"N": "1"}}}, "a.b": {"L": [{"N": "2"}]}}
+_NAMES = {"#s": "status", "#dotted": "a.b", "#gone": "nowhere"}
+
+
+@given(
+    st.lists(st.sampled_from(["id", "used", "#s", "#dotted", "#gone", "used.in", " id", "status", "none"]), max_size=4)
+)
+def test_what_is_asked_of_an_item_is_what_the_emulator_gives(asked: list[str]) -> None:
+    from ministack.services import dynamodb
+
+    def told(project: Any) -> Any:
+        try:
+            return list(project(_ITEM, ",".join(asked), _NAMES).items())
+        except ValueError as error:
+            return str(error)
+
+    quick = projected(dynamodb._project_item)
+    assert told(quick) == told(quick) == told(dynamodb._project_item)
+
+
+_VALUE = st.floats(-1e6, 1e6, allow_nan=False)
+_POINT = st.fixed_dictionaries({"Value": _VALUE}, optional={"Count": st.sampled_from([0, 1, 2.5, 7])})
+_SET = st.fixed_dictionaries({"SampleCount": st.integers(0, 4), "Sum": _VALUE, "Minimum": _VALUE, "Maximum": _VALUE})
+
+
+@given(st.lists(_POINT | st.builds(lambda one: {"_stat": one}, _SET), max_size=6))
+def test_points_are_summed_up_as_the_emulator_does_to_the_last_bit(points: list[dict[str, Any]]) -> None:
+    from ministack.services import cloudwatch
+
+    assert summed(cloudwatch._calc_stats)(points) == cloudwatch._calc_stats(points)
