@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,8 +23,9 @@ from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import expanded, project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
-from runbook_lib.record.chain import Chain, by_id, read_record, state_of
+from runbook_lib.record.chain import HEAD, Chain, by_id, read_record, spelt_head, state_of
 from runbook_lib.record.from_journal import from_journal
+from runbook_lib.record.home.home import home_of
 from runbook_lib.record.intact import verifier
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.intake import ready
@@ -31,13 +33,12 @@ from runbook_lib.record.log.ledger import Ledger, facts_of
 from runbook_lib.record.place import NAME, RecordRef, is_path, path_of, ref_at, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, redact_text
-from runbook_lib.record.seal import exact, file_hash, record_hash, write_folder, written
+from runbook_lib.record.seal import exact, file_hash, record_hash, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 from runbook_lib.record.tombstones import pruned, stones
 
 _UNSEALED = frozenset({folders.FILE, "record.json", "report.html", "notebook.ipynb"})
-_LOCK_TIMEOUT_S = 60.0
 _KEPT = 256
 """Records that a process keeps in mind, the last used: a rollout has some thirty, a long one a few hundred."""
 
@@ -62,6 +63,7 @@ class Archive:
     ) -> None:
         """`told` is given what goes wrong after a record was sealed: no signature, no witness."""
         self.root = Path(root).absolute()
+        self.home = home_of(self.root)
         self.clock = clock
         self.told = told
 
@@ -79,27 +81,14 @@ class Archive:
         """Where journals lie until they are sealed."""
         return self.root / STAGING
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """One sealer at a time, over processes and threads.
+    def lock(self, release: str = "") -> AbstractContextManager[None]:
+        """One writer at a time; within it the log and the records of `release` are up to date.
 
         Raises:
             ArchiveError: another one holds the lock for a minute, or the archive cannot be written.
+            AwsError: the bucket that it is kept in cannot be asked.
         """
-        from filelock import FileLock, Timeout
-
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / ".lock", timeout=_LOCK_TIMEOUT_S)
-            lock.acquire()
-        except Timeout:
-            raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
-        except OSError as error:
-            raise ArchiveError(f"{self.root} cannot be written ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return self.home.writing(release)
 
     def stage(
         self, env: str, release: str, notebook: str, run_id: str, origin: str, *, output: str | None = None
@@ -272,8 +261,8 @@ def seal_staged(
             neither a staging folder nor a record.
     """
     contents, trouble = _rendered(_draft(staging, status, error), notebook, archive.root)
-    with archive.lock():
-        ledger = Ledger(archive.root, archive.told)
+    with archive.lock(_draft(staging, status, error).release):
+        ledger = Ledger(archive.root, archive.told, archive.home)
         told, logs = ready(archive, ledger)
         trouble = [*trouble, *told]
         who = folders.facts(staging)
@@ -308,8 +297,8 @@ def seal_staged(
         path = path_of(archive.root, chain.folder / name)
         if logs:
             ledger.begin(path, record["hash"], staging.name)
-        write_folder(chain.folder / name, contents, copies)
-        chain.advance(record["hash"])
+        archive.home.add(path, contents, copies)
+        archive.home.write(path_of(archive.root, chain.folder / HEAD), spelt_head(record["hash"]))
         if logs:
             ledger.append(facts_of(path, contents["record.json"], record))
         folders.remove(staging)

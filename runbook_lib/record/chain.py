@@ -18,7 +18,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
 from runbook_lib.record.place import NAME, instant
-from runbook_lib.record.seal import canonical, record_hash, replace_file, strict, written
+from runbook_lib.record.seal import canonical, record_hash, strict, written
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 HEAD = "HEAD"
+
+
+def spelt_head(to: str) -> bytes:
+    """`HEAD`, of a chain whose newest record has this hash."""
+    return to.encode() + b"\n"
 
 
 DEEPEST = 100
@@ -203,10 +208,6 @@ class Chain:
         if head is not None and head not in (found, last.get("previous")):
             return head, f"the chain's newest record is not {names[-1]}: HEAD says {head[:12]}…"
         return found if isinstance(found, str) else head, None
-
-    def advance(self, to: str) -> None:
-        """Notes the newest hash."""
-        replace_file(self.folder / HEAD, to.encode() + b"\n")
 
     def of_run(self, run_id: str) -> list[Path]:
         """The records of a run: one, or none."""

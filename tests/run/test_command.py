@@ -60,7 +60,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
         if ".staging" not in final.parts:
             raise ArchiveError(f"{final} cannot be written (No space left on device)")
 
-    monkeypatch.setattr("runbook_lib.record.archive.write_folder", no_room)
+    monkeypatch.setattr("runbook_lib.record.home.folder.write_folder", no_room)
 
 
 @pytest.mark.usefixtures("full")
