@@ -177,7 +177,7 @@ def archive_verify(
     """
     from runbook_lib.commands.archive import verify
 
-    done = verify(existing(archive), key, witness or ())
+    done = verify(existing(archive, current=False).absolute(), key, witness or ())
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.kept_at import home_address
 from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import Audit, audit
+from runbook_lib.record.home.home import RolledBack
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.leaf import Leaf
@@ -47,7 +49,16 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
             asked.append(witness(name, region))
         except ArchiveError as error:
             unknown.append(str(error))
-    done = audit(Archive(root), public, asked)
+    archive, back = Archive(root), ""
+    try:
+        archive.home.refresh(anew=True)
+    except RolledBack as error:
+        back = str(error)
+    except ArchiveError as error:
+        unknown.append(str(error))
+    done = audit(archive, public, asked)
+    if back:
+        done.add(home_address(root), back)
     done.unknown[:0] = unknown
     if unknown and not public:
         done.notes = [note for note in done.notes if "no key was given" not in note]

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
@@ -74,3 +74,11 @@ class Folder:
             shutil.rmtree(part.parent, ignore_errors=True)
         except OSError as error:
             raise ArchiveError(f"{there} cannot be removed ({error.strerror})") from None
+
+    def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:  # noqa: ARG002 - it is here
+        """Nothing: what is there is here."""
+        return 0
+
+    def holds(self) -> Callable[[str], bool]:
+        """All of it."""
+        return lambda _: True

@@ -5,10 +5,21 @@ Paths are from the archive's root, with `/` between the names, the same in a fol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.kept_at import home_address
+
+
+class Lost(ArchiveError):
+    """Another writer was first; what it wrote has to be read before it is tried again."""
+
+
+class RolledBack(ArchiveError):
+    """What is kept there is not the continuation of what was there."""
 
 
 class Home(Protocol):
@@ -55,9 +66,30 @@ class Home(Protocol):
         """
         ...
 
+    def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:
+        """Brings the files here up to date; returns how many came. Not within `writing`.
+
+        Args:
+            release: its records are here from now on.
+            whole: all records are.
+            anew: nothing is taken to be what it was.
+
+        Raises:
+            ArchiveError: where it is kept cannot be asked.
+        """
+        ...
+
+    def holds(self) -> Callable[[str], bool]:
+        """Whether the part that a record is in, by its path, is here."""
+        ...
+
 
 def home_of(root: Path) -> Home:
     """Where the archive whose files are in the folder `root` is kept."""
     from runbook_lib.record.home.folder import Folder
 
-    return Folder(root)
+    if not (uri := home_address(root)):
+        return Folder(root)
+    from runbook_lib.record.home.bucket import Bucket
+
+    return Bucket(root, uri)

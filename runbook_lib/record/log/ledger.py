@@ -35,6 +35,7 @@ from runbook_lib.record.log.leaf import How, Leaf
 from runbook_lib.record.log.merkle import appended, leaf_hash, roots
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.witness import Witness, kept
+from runbook_lib.record.place import is_path
 from runbook_lib.record.staging import NAME as STAGING
 
 ORIGIN = "rollout-runbook/"
@@ -109,6 +110,8 @@ class Ledger:
             return f"{FOLDER}/{SEALING} did not fit to the archive's log"
         if not (folder / "record.json").is_file():
             self.home.append(f"{FOLDER}/{LEAVES}", b"", tree.length)
+            if is_path(begun.path):
+                self.home.remove(begun.path)  # what was put into a bucket of it
             return ""
         facts = leaf_of(folder)
         if facts["hash"] != begun.hash:
