@@ -74,11 +74,9 @@ class Machine:
     def __init__(self, root: Path) -> None:
         self.archive = Archive(root)
 
-    def staged(
-        self, notebook: str = "06_phase1", decision: str = "PROMOTE", env: str = "dev", release: str = "r1"
-    ) -> Path:
+    def staged(self, notebook: str = "06_phase1", decision: str = "PROMOTE", release: str = "r1") -> Path:
         """A run that has ended and is not sealed."""
-        run_id = new_run_id()
+        env, run_id = "dev", new_run_id()
         staging = self.archive.stage(env, release, notebook, run_id, "interactive")
         journal = Journal(staging)
         params = {"env": env, "release": release, "account_id": "000000000101", "region": "us-east-1", "mode": "apply"}

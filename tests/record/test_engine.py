@@ -288,7 +288,9 @@ def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
         raise ArchiveError("no room")
 
     monkeypatch.setattr(module, "seal_staged", full)
-    with pytest.raises(ArchiveError, match=r"could not be sealed: no room; the journal is kept in .*run it again"):
+    with pytest.raises(
+        ArchiveError, match=r"could not be sealed: no room; the record is kept in .*the next run seals it"
+    ):
         project.run(OPEN, CLOSE)
     assert "no room" not in capsys.readouterr().err, "said once"
     assert len(list(project.archive.staging.glob("*/journal.jsonl"))) == 1

@@ -132,7 +132,8 @@ class Bucket:
         self._held()
         known = self._mirror.etag(path)
         paths = [path] if known else [] if path.startswith(f"{LOG}/") else [*self.store.below(f"{path}/")]
-        self.store.delete(paths)
+        if paths:
+            self.store.delete(paths)
         self._mirror.forget(paths)
         self._folder.remove(path)
 

@@ -37,6 +37,10 @@ class Store:
 
     @cached_property
     def _client(self) -> Any:
+        return self.opened()
+
+    def opened(self) -> Any:
+        """A client in the bucket's region."""
         from runbook_lib.base.aws import Aws
 
         return Aws(self._region, answer_s=ANSWER_S, tries=2).client("s3")
