@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.cli.app import app
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
@@ -19,6 +22,8 @@ from runbook_lib.record.chain import predecessors
 from runbook_lib.record.home import bucket as module
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.files import read_log
+from runbook_lib.record.sealing import sealed
+from runbook_lib.rehearse.emulator.embedded import REGION, EmbeddedAws
 from tests.archives import Machine
 
 Machines = Callable[[str], Machine]
@@ -88,6 +93,10 @@ class _Counted:
         return call
 
 
+def _broken(*_: object) -> None:
+    raise ArchiveError("the network is gone")
+
+
 def _in_a_child(one: Machine, staging: Path, at: int, *, after: bool) -> bool:
     """Whether the child came to its end before it was killed."""
     child = os.fork()
@@ -131,17 +140,11 @@ def test_killed_at_any_step_of_an_upload_the_archive_verifies_and_nothing_is_los
 def test_an_upload_that_fails_leaves_the_record_here_and_a_sweep_completes_it(
     machine: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runbook_lib.record.sealing import sealed
-
     ada, bob = machine("ada"), machine("bob")
     ada.seal()
     for at in (1, 4, 7, 9):
         with monkeypatch.context() as patch:
-
-            def broken() -> None:
-                raise ArchiveError("the network is gone")
-
-            step = _Counted(at, broken, after=False)
+            step = _Counted(at, _broken, after=False)
             patch.setattr(Store, "put", step(Store.put))
             ref, trouble = sealed(ada.archive, ada.staged(decision="HOLD"), "completed")
             assert ref is None and "the network is gone; the record is kept in" in trouble and "sync" in trouble
@@ -213,3 +216,39 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
     for one in (ada, machine("bob")):
         assert one.audit().state == "damaged"
     shutil.rmtree(ada.archive.root)
+
+
+def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
+    machine: Machines, embedded: EmbeddedAws, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = embedded.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    uri = f"s3://{bucket}/team"
+    said = {"folder": uri, "signing_key": f"awskms:{key}", "witness": ["ssm:/team/checkpoint"], "region": REGION}
+
+    def at(name: str) -> Machine:
+        params = tmp_path / name / "params"
+        if not params.is_dir():
+            params.mkdir(parents=True)
+            (params / "gates.yaml").write_text("")
+            (params / "service.yaml").write_text(yaml.safe_dump({"archive": {**said, "retain_days": 400}}))
+        monkeypatch.chdir(params.parent)
+        return machine(name)
+
+    for name in ("ada", "bob", "ada"):
+        at(name).seal()
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "check", _broken)
+        ref, _ = sealed(at("bob").archive, at("bob").staged(decision="HOLD"), "completed")
+        assert ref is None
+    call = CliRunner().invoke
+    for words, told in (
+        (["sync"], "1 record sealed, "),
+        (["sync"], "0 records sealed, 0 files of others came here"),
+        (["verify"], "intact: 4 records, 4 in the log; signed"),
+        (["list", "--json"], '"intact": true'),
+    ):
+        done = call(app, ["archive", *words, "--archive", uri])
+        assert done.exit_code == 0 and told in done.output, done.output
+    at("ada")
+    assert "4 records, and agrees" in call(app, ["archive", "verify", "--archive", uri]).output
+    assert "4 in the log; signed" in call(app, ["archive", "verify", "--archive", uri]).output
