@@ -30,16 +30,21 @@ def address(value: str | Path) -> str:
     return f"{S3}{found[1]}{found[2]}"
 
 
+def files_of(value: str | Path, root: Path) -> Path:
+    """As `archive_root`, and makes nothing."""
+    where = address(value)
+    return root / "archive" / "s3" / where.removeprefix(S3) if where else root / expanded(value, "archive")
+
+
 def archive_root(value: str | Path, root: Path) -> Path:
     """The folder of the archive that a person named: from the folder `root`, or the copy of what is in a bucket.
 
     Raises:
         UsageError: it is no address, or a path that cannot be filled in.
     """
-    where = address(value)
+    where, folder = address(value), files_of(value, root)
     if not where:
-        return root / expanded(value, "archive")
-    folder = root / "archive" / "s3" / where.removeprefix(S3)
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / HOME).is_file():

@@ -86,9 +86,11 @@ class Archive:
         """
         try:
             self.home.refresh(release)
+            self.stale = ""
         except ArchiveError as error:
+            if str(error) != self.stale:
+                self.told(f"the records of the team may not be up to date here: {error}")
             self.stale = str(error)
-            self.told(f"the records of the team may not be up to date here: {error}")
 
     @property
     def staging(self) -> Path:

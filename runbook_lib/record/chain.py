@@ -299,6 +299,7 @@ def predecessors(archive: Archive, requires: Iterable[str], release: str) -> lis
     The newest record that decided something counts. One that only planned (PLANNED), or that failed without touching
     anything, takes nothing back; one that ended in the middle of a change does, for what is in force is then unknown.
     """
+    archive.refresh(release)
     if archive.stale:  # a later HOLD or ROLLBACK could be there
         told = "the records of {} may not be the newest ones: {}"
         return [Finding(one, False, told.format(one, archive.stale)) for one in requires]

@@ -136,6 +136,7 @@ def book(archive: Archive, env: str | None, release: str, kind: Kind | None = No
         env: None is any environment.
         kind: None is any kind.
     """
+    archive.refresh(release)
     found: list[Entered] = []
     altered: list[str] = []
     for ref, record in archive.trusted(archive.records(env, release, NOTEBOOK), altered.append, UNCOUNTED):

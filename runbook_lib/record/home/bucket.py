@@ -36,6 +36,9 @@ LEASE_S = 120.0
 RENEW_S = LEASE_S / 6
 WAIT_S = LEASE_S + 30
 _TRIES = 20
+DOWN_S = 60.0
+"""For so long a process does not ask a bucket again that could not be asked: a rollback would wait each time."""
+_DOWN: dict[str, tuple[float, str]] = {}
 _STANDING = ("deviation", "tombstone")
 """Kinds of entries that count beyond their release: what is open in AWS, and what was pruned."""
 
@@ -57,7 +60,8 @@ class Bucket:
     def writing(self, release: str = "") -> Iterator[None]:
         """One writer at a time, on this machine and on any other."""
         with self._folder.writing():
-            self.store.check()
+            with self._asking():
+                self.store.check()
             self._take()
             try:
                 self._renew({f"release={safe(release)}"} if release else set())
@@ -154,8 +158,22 @@ class Bucket:
             ArchiveError: the bucket cannot be asked, or its log is not the continuation of the one here.
         """
         parts = {WHOLE} if whole or anew else {f"release={safe(release)}"} if release else set()
-        with self._folder.writing():
+        with self._folder.writing(), self._asking():
             return self._renew(parts, anew=anew)
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """A bucket that does not answer is asked once, and not once for each question."""
+        until, why = _DOWN.get(self.uri, (0.0, ""))
+        if time.monotonic() < until:
+            raise ArchiveError(why)
+        try:
+            yield
+        except (Lost, RolledBack):
+            raise
+        except ArchiveError as error:
+            _DOWN[self.uri] = (time.monotonic() + DOWN_S, str(error))
+            raise
 
     def _renew(self, parts: set[str], *, anew: bool = False) -> int:
         held = self._mirror.held()

@@ -39,5 +39,6 @@ def bucket(s3: Any) -> Iterator[str]:
 
 @pytest.fixture
 def machine(bucket: str, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Machine]:
+    monkeypatch.setattr("runbook_lib.record.home.bucket._DOWN", {})
     monkeypatch.setattr(Store, "_client", s3)  # opened once: each machine would take a tenth of a second for its own
     return lambda name: Machine(archive_root(f"s3://{bucket}/team", tmp_path / name))
