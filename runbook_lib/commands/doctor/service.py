@@ -122,7 +122,7 @@ def headers(ground: Ground) -> Iterator[Found]:
 
 
 def keeping(ground: Ground) -> Iterator[Found]:
-    """The bucket of the archive, who signs its log and who keeps its newest checkpoint: each answers, nothing is signed."""
+    """Bucket, signer and witnesses of the archive: each answers. Nothing is signed, nothing is written."""
     kept, said = ground.known.service.archive, []
     edit = f"edit `archive` in {ground.beside('service.yaml')}"
     try:
