@@ -22,8 +22,9 @@ def open_record(run: str, archive: str | Path = "archive") -> Tables:
         UsageError: a relative folder, and there is no project here.
     """
     # At the top it would load pandas for every command.
+    from runbook_lib.base.kept_at import archive_root
     from runbook_lib.base.project import project_root
     from runbook_lib.record.archive import Archive
     from runbook_lib.rollout.explore import Tables
 
-    return Tables.sealed(Archive(project_root() / archive), run)
+    return Tables.sealed(Archive(archive_root(archive, project_root())), run)

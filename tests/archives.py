@@ -6,13 +6,15 @@ import json
 import shutil
 from pathlib import Path
 
-from runbook_lib.record.archive import Archive
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.audit import Audit, audit
 from runbook_lib.record.chain import Chain, read_record
+from runbook_lib.record.journal import Journal
 from runbook_lib.record.log.files import FOLDER, LEAVES, Tree, read_tree
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.log.ledger import facts_of
 from runbook_lib.record.log.merkle import appended, leaf_hash
-from runbook_lib.record.place import path_of
+from runbook_lib.record.place import RecordRef, new_run_id, path_of
 from runbook_lib.record.seal import record_hash, replace_file, written
 
 
@@ -64,3 +66,32 @@ def of_version_0_2_and_earlier(archive: Archive) -> None:
         rechained(Chain(chain))
         if was not in head:
             replace_file(chain / "HEAD", json.loads(head).encode())
+
+
+class Machine:
+    """A machine that writes to an archive of the team: it has the folder of its own, and seals what it ran there."""
+
+    def __init__(self, root: Path) -> None:
+        self.archive = Archive(root)
+
+    def staged(self, notebook: str = "06_phase1", decision: str = "PROMOTE", release: str = "r1") -> Path:
+        """A run that has ended and is not sealed."""
+        env, run_id = "dev", new_run_id()
+        staging = self.archive.stage(env, release, notebook, run_id, "interactive")
+        journal = Journal(staging)
+        params = {"env": env, "release": release, "account_id": "000000000101", "region": "us-east-1", "mode": "apply"}
+        journal.append("opened", run_id=run_id, notebook=notebook, origin="interactive", params=params)
+        outcome = {"decision": decision, "reason": "it was judged", "next": "go on"}
+        journal.append("decision", moment="after", outcome=outcome)
+        journal.append("closed", decision=decision)
+        journal.attach("answers.json", "[1, 2]")
+        return staging
+
+    def seal(self, *about: str) -> RecordRef:
+        """One run, sealed."""
+        return seal_staged(self.archive, self.staged(*about), status="completed")
+
+    def audit(self) -> Audit:
+        """The whole archive, compared with the bucket object by object."""
+        self.archive.home.refresh(anew=True)
+        return audit(self.archive)

@@ -69,6 +69,7 @@ def register(app: typer.Typer) -> None:
     noun.command("show")(archive_show)
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
+    noun.command("sync")(archive_sync)
     noun.command("prove")(archive_prove)
     noun.command("attest")(archive_attest)
     questions.register(noun)
@@ -177,7 +178,7 @@ def archive_verify(
     """
     from runbook_lib.commands.archive import verify
 
-    done = verify(existing(archive), key, witness or ())
+    done = verify(existing(archive, current=False).absolute(), key, witness or ())
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:
@@ -192,6 +193,26 @@ def archive_verify(
         for sentence in done.notes:
             say(f"note: {sentence}")
     raise typer.Exit(int(done.exit_code))
+
+
+def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) -> None:
+    """Seal what could not be sealed when it ended; of an archive in a bucket, bring what others have sealed here.
+
+    Nothing is sealed twice. What still cannot be sealed stays where it is, and ends with 1.
+
+    Example: [bold]runbook archive sync --archive s3://our-records/team[/bold]
+    """
+    from runbook_lib.commands.archive import sync
+
+    done = sync(existing(archive, current=False))
+    if json_:
+        typer.echo(json.dumps(done.as_dict()))
+    else:
+        say(f"{words.count(len(done.sealed), 'record')} sealed, {words.count(done.came, 'file')} of others came here")
+        for one in done.sealed:
+            say(one)
+    if done.left:
+        raise ArchiveError(f"{words.count(len(done.left), 'record')} could not be sealed: {'; '.join(done.left)}")
 
 
 def archive_prove(

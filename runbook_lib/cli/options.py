@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import expanded, params_file
+from runbook_lib.base.kept_at import address, archive_root
+from runbook_lib.base.project import expanded, params_file, project_root
 
 
 def placed(value: Path | None) -> Path | None:
@@ -17,8 +18,8 @@ def placed(value: Path | None) -> Path | None:
 
 
 def written(value: Path | None) -> Path | None:
-    """A path as a person wrote it, `~` filled in."""
-    return None if value is None else expanded(value)
+    """A path as a person wrote it, `~` filled in; an address `s3://…` stays one."""
+    return value if value is None or address(value) else expanded(value)
 
 
 MOST = 1e9
@@ -38,18 +39,30 @@ def number(param: typer.CallbackParam, value: float) -> float:
     return value
 
 
-def existing(root: Path) -> Path:
-    """The folder of an archive that there is.
+def existing(root: Path, *, current: bool = True) -> Path:
+    """The folder of an archive that there is; of one in a bucket, the copy of it here, brought up to date.
+
+    Args:
+        current: False leaves that to whoever asks.
 
     Raises:
         UsageError: there is no such folder.
+        ArchiveError: the bucket cannot be asked.
     """
+    if address(root):
+        from runbook_lib.record.home.home import home_of
+
+        root = archive_root(root, project_root()).absolute()
+        if current:
+            home_of(root).refresh(whole=True)
     if not root.is_dir():
         raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
     return root
 
 
-ArchiveRoot = Annotated[Path, typer.Option("--archive", callback=written, help="Folder of the audit records.")]
+ArchiveRoot = Annotated[
+    Path, typer.Option("--archive", callback=written, help="Folder of the audit records, or s3://bucket/prefix.")
+]
 ParamsFile = Annotated[
     Path,
     typer.Option(

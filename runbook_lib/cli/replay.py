@@ -10,7 +10,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.window import when
-from runbook_lib.cli.options import ArchiveRoot, written
+from runbook_lib.cli.options import ArchiveRoot, existing, written
 from runbook_lib.cli.terminal import Column, say, table
 from runbook_lib.judge import words
 
@@ -62,8 +62,7 @@ def replay(
 
     if bool(record) == all_:
         raise UsageError("replay: name one record, or say --all")
-    if not archive.is_dir():
-        raise UsageError(f"--archive: {archive} is no folder; run a notebook first, or name the right folder")
+    archive = existing(archive)
     other = validated(Policy, read_yaml(policy), str(policy)) if policy else None
     if other is not None:
         check_policy(other, str(policy))

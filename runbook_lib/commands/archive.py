@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.kept_at import home_address
 from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import Audit, audit
+from runbook_lib.record.home.home import RolledBack
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.leaf import Leaf
@@ -17,6 +21,7 @@ from runbook_lib.record.log.proof import consistency_proof, inclusion_proof, pro
 from runbook_lib.record.log.signers import PublicKey, public_key
 from runbook_lib.record.log.witness import Witness, witness
 from runbook_lib.record.place import path_of
+from runbook_lib.record.staging import ended
 
 MOST_PROOF = 1_000_000
 """Bytes of a proof or a checkpoint; one has less than 2 kB."""
@@ -47,11 +52,51 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
             asked.append(witness(name, region))
         except ArchiveError as error:
             unknown.append(str(error))
-    done = audit(Archive(root), public, asked)
+    archive, back = Archive(root), ""
+    try:
+        archive.home.refresh(anew=True)
+    except RolledBack as error:
+        back = str(error)
+    except ArchiveError as error:
+        unknown.append(str(error))
+    done = audit(archive, public, asked)
+    if back:
+        done.add(home_address(root), back)
     done.unknown[:0] = unknown
     if unknown and not public:
         done.notes = [note for note in done.notes if "no key was given" not in note]
     return done
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What `sync` did."""
+
+    sealed: list[str]
+    """Folders of records that were waiting for it."""
+    came: int
+    """Files that others have put into the bucket."""
+    left: list[str]
+    """What could not be sealed, and why."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def sync(root: Path) -> Synced:
+    """Seals what ended and could not be sealed, and brings the copy of a bucket up to date.
+
+    Raises:
+        ArchiveError: the archive cannot be written, or not be asked.
+    """
+    archive = Archive(root)
+    if any(archive.staging.glob("[!.]*")):
+        with archive.lock():  # what keeps it from being written is said by this
+            pass
+    sealed = [str(ref.folder) for ref in archive.sweep()]
+    left = [f"{one.name} is still in {archive.staging}" for one in archive.staging.glob("[!.]*") if ended(one)]
+    return Synced(sealed, archive.home.refresh(whole=True), left)
 
 
 def prove(root: Path, run: str) -> str:

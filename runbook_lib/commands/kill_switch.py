@@ -21,7 +21,8 @@ from runbook_lib.act.traffic.flags import describe
 from runbook_lib.act.traffic.switch import Switch, Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import RunbookError, UsageError
-from runbook_lib.base.project import expanded, params_file, project_root
+from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials
@@ -180,5 +181,4 @@ def _root(params: Essentials) -> Path:
     root = params.folder.parent
     with contextlib.suppress(UsageError):
         root = project_root()
-    root /= expanded(str(params.archive), "archive")
-    return root.absolute()
+    return archive_root(str(params.archive), root).absolute()

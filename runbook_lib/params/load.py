@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.kept_at import address
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
@@ -54,7 +55,8 @@ def _instant(value: str) -> str:
 
 
 def _folder(value: str) -> str:
-    expanded(value, "archive")
+    if not address(value):
+        expanded(value, "archive")
     return value
 
 
@@ -83,7 +85,7 @@ class Flat(BaseModel):
     operator: str = Field(default="", description="who runs this; empty: the caller's ARN")
     reason: str = Field(default="", description="why, for the record")
     archive: Annotated[str, AfterValidator(_folder)] = Field(
-        default="archive", min_length=1, description="folder of the audit records"
+        default="archive", min_length=1, description="folder of the audit records, or s3://bucket/prefix"
     )
     api_url: str = Field(
         default="https://{api_id}.execute-api.{region}.amazonaws.com/{stage}",

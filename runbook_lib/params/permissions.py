@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.kept_at import S3, address
 from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
@@ -115,6 +116,7 @@ def partition(region: str) -> str:
 def values(params: Params) -> dict[str, list[str]]:
     """What the places are filled with; an empty list where the service has no such thing."""
     service, flat = params.service, params.flat
+    uri = address(flat.archive).removeprefix(S3)
     named = {name: [params.name(name)] for name in service.names if params.named(name)}
     witnesses, key, notify = service.archive.witness, service.archive.signing_key, service.notify
     place = {"region": flat.region, "account_id": flat.account_id, "env": flat.env, "partition": partition(flat.region)}
@@ -136,6 +138,8 @@ def values(params: Params) -> dict[str, list[str]]:
         **_keys(key.removeprefix("awskms:") if key.startswith("awskms:") else "", place),
         **_of_headers(params),
         "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
+        "records_bucket": [uri.partition("/")[0]] if uri else [],
+        "records": [uri] if uri else [],
         "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
     }
 
@@ -196,6 +200,8 @@ def policy(role: Role, params: Params, bucket: str = "") -> dict[str, Any]:
         statement = by_place.setdefault((grant.at, str(conditions)), _statement(grant.at, set(), arns, conditions))
         statement["Action"] |= {known.action(call) for call in grant.calls}
     statements = [{**one, "Action": sorted(one["Action"])} for one in by_place.values()]
+    if role == "archive" and params.service.archive.retain_days and (kept := known.arns("records", params)):
+        statements.append(_statement("retention", ["s3:PutObjectRetention"], kept, {}))
     if role == "archive" and bucket:
         whole = f"arn:{partition(params.flat.region)}:s3:::{bucket}"
         statements += [

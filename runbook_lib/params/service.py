@@ -141,8 +141,8 @@ class Keeping(Frozen):
     """How the archive is kept (docs/audit.md): who signs the checkpoints of its log, and who else has them."""
 
     folder: str = "archive"
-    """The archive that this is about, from the project's folder. That of a rehearsal is another one: neither signed nor
-    witnessed."""
+    """The archive that this is about, as the parameters name it: from the project's folder, or `s3://bucket/prefix`.
+    That of a rehearsal is another one: neither signed nor witnessed."""
     signing_key: str = ""
     """File of an ed25519 private key (PEM), outside the archive, or `awskms:` with the id, alias or ARN of a key of AWS
     KMS (ECC_NIST_P256, SIGN_VERIFY). Empty: checkpoints are not signed."""
@@ -151,6 +151,11 @@ class Keeping(Frozen):
     the ARN of a topic."""
     region: str = ""
     """AWS region of what names none itself; empty: that of the AWS configuration."""
+    retain_days: int = Field(default=0, ge=0, le=36500)
+    """Days for which a bucket's Object Lock keeps each record, and each state of the log, from being removed by
+    anybody; 0: it is not asked to."""
+    retain_mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+    """GOVERNANCE: who has s3:BypassGovernanceRetention may remove them all the same. COMPLIANCE: nobody may."""
 
 
 class Service(Frozen):

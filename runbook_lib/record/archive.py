@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,25 +20,25 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
-from runbook_lib.base.project import expanded, project_root
+from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
-from runbook_lib.record.chain import Chain, by_id, read_record, state_of
-from runbook_lib.record.from_journal import from_journal
+from runbook_lib.record.chain import HEAD, Chain, by_id, read_record, spelt_head, state_of
+from runbook_lib.record.draft import drafted, rendered
+from runbook_lib.record.home.home import Lost, home_of
 from runbook_lib.record.intact import verifier
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.intake import ready
 from runbook_lib.record.log.ledger import Ledger, facts_of
 from runbook_lib.record.place import NAME, RecordRef, is_path, path_of, ref_at, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
-from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, redact_text
-from runbook_lib.record.seal import exact, file_hash, record_hash, write_folder, written
+from runbook_lib.record.seal import exact, file_hash, record_hash, written
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 from runbook_lib.record.tombstones import pruned, stones
 
-_UNSEALED = frozenset({folders.FILE, "record.json", "report.html", "notebook.ipynb"})
-_LOCK_TIMEOUT_S = 60.0
+_UNSEALED = frozenset({folders.FILE, folders.ENDED, "record.json", "report.html", "notebook.ipynb"})
 _KEPT = 256
 """Records that a process keeps in mind, the last used: a rollout has some thirty, a long one a few hundred."""
 
@@ -62,6 +63,8 @@ class Archive:
     ) -> None:
         """`told` is given what goes wrong after a record was sealed: no signature, no witness."""
         self.root = Path(root).absolute()
+        self.home = home_of(self.root)
+        self.stale = ""
         self.clock = clock
         self.told = told
 
@@ -72,34 +75,36 @@ class Archive:
         Raises:
             UsageError: there is no project here, or the path cannot be filled in.
         """
-        return cls(project_root() / expanded(params.archive, "archive"))
+        archive = cls(archive_root(params.archive, project_root()))
+        archive.refresh(str(getattr(params, "release", "")))
+        return archive
+
+    def refresh(self, release: str) -> None:
+        """Brings log and records of a release here, where the archive is kept elsewhere; what keeps them is told.
+
+        Then what is here counts no more as the newest: `stale` says why.
+        """
+        try:
+            self.home.refresh(release)
+            self.stale = ""
+        except ArchiveError as error:
+            if str(error) != self.stale:
+                self.told(f"the records of the team may not be up to date here: {error}")
+            self.stale = str(error)
 
     @property
     def staging(self) -> Path:
         """Where journals lie until they are sealed."""
         return self.root / STAGING
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """One sealer at a time, over processes and threads.
+    def lock(self, release: str = "") -> AbstractContextManager[None]:
+        """One writer at a time; within it the log and the records of `release` are up to date.
 
         Raises:
             ArchiveError: another one holds the lock for a minute, or the archive cannot be written.
+            AwsError: the bucket that it is kept in cannot be asked.
         """
-        from filelock import FileLock, Timeout
-
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / ".lock", timeout=_LOCK_TIMEOUT_S)
-            lock.acquire()
-        except Timeout:
-            raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
-        except OSError as error:
-            raise ArchiveError(f"{self.root} cannot be written ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return self.home.writing(release)
 
     def stage(
         self, env: str, release: str, notebook: str, run_id: str, origin: str, *, output: str | None = None
@@ -139,7 +144,10 @@ class Archive:
             yield ref, record
 
     def sweep(self) -> list[RecordRef]:
-        """Closes as `died` every staged run whose owner lives no more; what cannot be closed is left for next time."""
+        """Seals every staged run that has ended: as it did, or as `died` where its owner lives no more.
+
+        What cannot be sealed is left for next time.
+        """
         closed = []
         for folder in sorted(self.staging.glob("*")):
             if folder.name.startswith("."):
@@ -147,14 +155,17 @@ class Archive:
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
             who = folders.facts(folder)
-            if not who or folders.alive(who, folder):
+            ended = folders.ended(folder)
+            if not who or (ended is None and folders.alive(who, folder)):
                 continue
             process = f"pid {who.get('pid')} on {who.get('host')}"
             problem = Problem(type="Died", sentence=f"the process that ran it ({process}) ended without sealing it")
-            with contextlib.suppress(RunbookError, OSError):
-                closed.append(
-                    seal_staged(self, folder, status="died", notebook=folders.left_behind(who), error=problem)
-                )
+            how: dict[str, Any] = {"status": "died", "notebook": folders.left_behind(who), "error": problem}
+            with contextlib.suppress(RunbookError, OSError, ValueError):
+                if ended is not None:
+                    told = ended["error"]
+                    how = ended | {"error": Problem.model_validate(told) if isinstance(told, dict) else told}
+                closed.append(seal_staged(self, folder, **how))
         return closed
 
     def chain(self, env: str, release: str, notebook: str) -> Chain:
@@ -221,12 +232,12 @@ class Archive:
         Those that were pruned are not among them.
         """
         log = read_log(self.root)
-        buried = stones(self.root, log)
+        buried, here = stones(self.root, log), self.home.holds()
         wanted = [part if part is None else safe(part) for part in (env, release, notebook)]
         refs = [
             self.at(self.root / leaf.path)
             for leaf in (log.leaves if log else ())
-            if is_path(leaf.path) and leaf.path not in buried
+            if is_path(leaf.path) and leaf.path not in buried and here(leaf.path)
         ]
         return sorted(
             ref
@@ -271,13 +282,31 @@ def seal_staged(
         ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is
             neither a staging folder nor a record.
     """
-    contents, trouble = _rendered(_draft(staging, status, error), notebook, archive.root)
-    with archive.lock():
-        ledger = Ledger(archive.root, archive.told)
+    made = rendered(drafted(staging, status, error), notebook, archive.root)
+    for left in (2, 1, 0):
+        try:
+            return _sealed(archive, staging, status, error, *made)
+        except Lost:  # another machine was first: the record goes behind its own
+            if not left:
+                raise
+    raise AssertionError
+
+
+def _sealed(
+    archive: Archive,
+    staging: Path,
+    status: Status,
+    error: Problem | str | None,
+    made: dict[str, bytes],
+    trouble: list[str],
+) -> RecordRef:
+    contents = dict(made)
+    with archive.lock(drafted(staging, status, error).release):
+        ledger = Ledger(archive.root, archive.told, archive.home)
         told, logs = ready(archive, ledger)
         trouble = [*trouble, *told]
         who = folders.facts(staging)
-        draft = _draft(staging, status, error)
+        draft = drafted(staging, status, error)
         chain = archive.chain(draft.env, draft.release, draft.notebook)
         sealed = chain.of_run(draft.run_id) or [
             ref.folder for ref in by_id(() if who else archive.records(), draft.run_id)
@@ -308,37 +337,10 @@ def seal_staged(
         path = path_of(archive.root, chain.folder / name)
         if logs:
             ledger.begin(path, record["hash"], staging.name)
-        write_folder(chain.folder / name, contents, copies)
-        chain.advance(record["hash"])
+        archive.home.add(path, contents, copies)
+        archive.home.write(path_of(archive.root, chain.folder / HEAD), spelt_head(record["hash"]))
         if logs:
             ledger.append(facts_of(path, contents["record.json"], record))
         folders.remove(staging)
         ledger.end()
         return archive.at(chain.folder / name)
-
-
-def _draft(staging: Path, status: Status, error: Problem | str | None) -> Record:
-    """The record so far. The staging folder's owner has the last word on the run id."""
-    events, who = journal.read_events(staging), folders.facts(staging)
-    problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
-    if isinstance(error, str):
-        noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
-        problem = Problem(type=str(noted or "Error"), sentence=redact_text(error))
-    record = from_journal(events, status=status, owner=who, error=problem)
-    return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
-
-
-def _rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tuple[dict[str, bytes], list[str]]:
-    """Notebook and report as files. A report that cannot be drawn is a warning: it must not cost the record."""
-    from runbook_lib.record.links import Links
-    from runbook_lib.record.report import report_html
-
-    contents: dict[str, bytes] = {}
-    if notebook is not None:
-        redact_notebook(notebook)
-        contents["notebook.ipynb"] = notebook_json(notebook)
-    try:
-        contents["report.html"] = report_html(notebook, draft, Links(root, draft)).encode()
-    except Exception as error:  # whatever it is
-        return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
-    return contents, []

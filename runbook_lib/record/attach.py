@@ -19,10 +19,10 @@ from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt
 from runbook_lib.record.entry import Entry, sealed
-from runbook_lib.record.place import instant
+from runbook_lib.record.place import instant, path_of
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import notebook_json, redact_notebook
-from runbook_lib.record.seal import gates_digest, record_hash, write_folder
+from runbook_lib.record.seal import gates_digest, record_hash
 
 MIME = "application/vnd.runbook+json"
 _NOTE = re.compile(r"\b[Rr](?:un|ecord)\s+([0-9a-f]{12})\b")
@@ -81,8 +81,8 @@ def attach(path: Path, archive: Archive) -> Path:
     )
     place = {"env": record.env, "release": record.release, "account_id": record.account_id}
     sealed(archive, {**record.params, **place}, entry)  # first: an entry without its attachment does no harm
-    with archive.lock():
-        write_folder(folder, files)
+    with archive.lock(record.release):
+        archive.home.add(path_of(archive.root, folder), files)
     return folder
 
 

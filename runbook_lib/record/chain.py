@@ -18,7 +18,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
 from runbook_lib.record.place import NAME, instant
-from runbook_lib.record.seal import canonical, record_hash, replace_file, strict, written
+from runbook_lib.record.seal import canonical, record_hash, strict, written
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 HEAD = "HEAD"
+
+
+def spelt_head(to: str) -> bytes:
+    """`HEAD`, of a chain whose newest record has this hash."""
+    return to.encode() + b"\n"
 
 
 DEEPEST = 100
@@ -204,10 +209,6 @@ class Chain:
             return head, f"the chain's newest record is not {names[-1]}: HEAD says {head[:12]}…"
         return found if isinstance(found, str) else head, None
 
-    def advance(self, to: str) -> None:
-        """Notes the newest hash."""
-        replace_file(self.folder / HEAD, to.encode() + b"\n")
-
     def of_run(self, run_id: str) -> list[Path]:
         """The records of a run: one, or none."""
         return [self.folder / name for name in self.names() if name.endswith(f"-{run_id}")]
@@ -298,6 +299,10 @@ def predecessors(archive: Archive, requires: Iterable[str], release: str) -> lis
     The newest record that decided something counts. One that only planned (PLANNED), or that failed without touching
     anything, takes nothing back; one that ended in the middle of a change does, for what is in force is then unknown.
     """
+    archive.refresh(release)
+    if archive.stale:  # a later HOLD or ROLLBACK could be there
+        told = "the records of {} may not be the newest ones: {}"
+        return [Finding(one, False, told.format(one, archive.stale)) for one in requires]
     verify = archive.verifier()
     return [_finding(archive, verify, requirement, release) for requirement in requires]
 

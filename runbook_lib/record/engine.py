@@ -203,7 +203,8 @@ def prestart(
 
 def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
     """The archive that the parameters name, relative to the project of the working folder, or of the notebook."""
-    from runbook_lib.base.project import expanded, project_root
+    from runbook_lib.base.kept_at import archive_root
+    from runbook_lib.base.project import project_root
     from runbook_lib.record.archive import Archive
 
     root = Path.cwd()
@@ -211,10 +212,10 @@ def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
         with contextlib.suppress(UsageError):
             root = project_root(start)
             break
-    named = Path("archive")
+    named = root / "archive"
     with contextlib.suppress(UsageError):  # what is wrong with it is said where the parameters are read
-        named = expanded(str(flat.get("archive") or named), "archive")
-    return Archive(root / named)
+        named = archive_root(str(flat.get("archive") or "archive"), root)
+    return Archive(named)
 
 
 def _stage(

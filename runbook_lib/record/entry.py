@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Params
 from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import ENTRY, RecordRef
+from runbook_lib.record.staging import keep_end
 
 NOTEBOOK = ENTRY
 
@@ -117,7 +119,11 @@ def sealed(
         "caller", account_id=str(flat.get("account_id", "")), arn=caller_arn, operator=operator, as_of=entry.at
     )
     journal.append("entry", entry=entry.model_dump(mode="json"))
-    return seal_staged(archive, staging, status="completed")
+    try:
+        return seal_staged(archive, staging, status="completed")
+    except ArchiveError as error:
+        keep_end(staging, "completed", None, None)
+        raise ArchiveError(f"{error}; what was said is kept in {staging}: `runbook archive sync` seals it") from None
 
 
 UNCOUNTED = "an entry does not count"
@@ -130,6 +136,7 @@ def book(archive: Archive, env: str | None, release: str, kind: Kind | None = No
         env: None is any environment.
         kind: None is any kind.
     """
+    archive.refresh(release)
     found: list[Entered] = []
     altered: list[str] = []
     for ref, record in archive.trusted(archive.records(env, release, NOTEBOOK), altered.append, UNCOUNTED):

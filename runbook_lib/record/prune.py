@@ -8,11 +8,8 @@ its hash), and every record of a release that is running or in force.
 from __future__ import annotations
 
 import datetime as dt
-import shutil
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import when
@@ -137,7 +134,10 @@ def prune(archive: Archive, found: Pruning, by: str, reason: str) -> Pruning:
         for ref in [*found.records, *found.left]:
             if path_of(archive.root, ref.folder) not in known:
                 raise ArchiveError(f"{ref.folder.name} stays: its tombstone is not in the log; verify the archive")
-            _remove(ref.folder)
+            try:
+                archive.home.remove(path_of(archive.root, ref.folder))
+            except ArchiveError as error:
+                raise ArchiveError(f"{error}; prune again") from None
     return found
 
 
@@ -159,13 +159,3 @@ def _sealed(archive: Archive, log: Log | None, refs: list[RecordRef], by: str, r
     )
     at = archive.clock().isoformat()
     return sealed(archive, flat, Entry(kind=KIND, by=by, at=at, text=text, facts=facts(told)))
-
-
-def _remove(folder: Path) -> None:
-    """At once or not at all: a name that begins with `.part-` is no record."""
-    try:
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent)) / folder.name
-        folder.replace(part)
-        shutil.rmtree(part.parent, ignore_errors=True)
-    except OSError as error:
-        raise ArchiveError(f"{folder} cannot be removed ({error.strerror}); prune again") from None

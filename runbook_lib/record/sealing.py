@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.kept_at import home_address
+from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.record import Problem, Status
@@ -23,8 +25,18 @@ def sealed(
     try:
         return seal_staged(archive, staging, status=status, error=error, notebook=notebook), ""
     except (ArchiveError, OSError) as trouble:
-        kept = f"the journal is kept in {staging}: mend that, then run it again, which seals it"
+        if not staging.is_dir():
+            return None, str(trouble)
+        told = error.model_dump(mode="json") if isinstance(error, Problem) else error
+        folders.keep_end(staging, status, told, notebook)
+        kept = f"the record is kept in {staging}: the next run seals it, or `runbook archive sync{_of(archive)}`"
         return None, f"{trouble}; {kept}"
+
+
+def _of(archive: Archive) -> str:
+    """The option that names an archive which is not the default one."""
+    uri = home_address(archive.root)
+    return f" --archive {uri or archive.root}"
 
 
 def sealed_or_said(archive: Archive, staging: Path, status: Status, error: str | None = None) -> str:

@@ -59,6 +59,8 @@ def stage(
 
 
 FILE = "owner.json"
+ENDED = "ended.json"
+"""How a run ended that could not be sealed: its status, its error, its notebook."""
 _FOREIGN_AFTER = dt.timedelta(days=7)
 """A journal of another host is closed as died when nothing was written for this long: its process cannot be asked."""
 
@@ -83,6 +85,26 @@ def facts(staging: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
+
+
+def keep_end(staging: Path, status: str, error: Any, notebook: Any) -> None:
+    """Notes how a run ended that cannot be sealed now, so that it is sealed so later and not as one that died.
+
+    Args:
+        error: a sentence, or facts for JSON.
+    """
+    facts = {"status": status, "error": error, "notebook": notebook}
+    with contextlib.suppress(ArchiveError, OSError, ValueError, TypeError):
+        replace_file(staging / ENDED, json.dumps(facts).encode())
+
+
+def ended(staging: Path) -> dict[str, Any] | None:
+    """What `keep_end` noted; None: nothing."""
+    try:
+        found = json.loads(read_plain(staging / ENDED))
+        return {name: found[name] for name in ("status", "error", "notebook")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:

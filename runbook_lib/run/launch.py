@@ -16,8 +16,9 @@ from runbook_lib.base import errors, scratch
 from runbook_lib.base.aws import connect
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
-from runbook_lib.base.project import READER, expanded
+from runbook_lib.base.project import READER
 from runbook_lib.base.typed import typed
 from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
@@ -163,7 +164,7 @@ def launch(
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
     sealed: list[Any] = []
-    archive = Archive(root / expanded(params.archive, "archive"))
+    archive = Archive(archive_root(params.archive, root))
     with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
         try:
             papermill.execute_notebook(

@@ -116,7 +116,7 @@ class Run:
             root, staging, run_id, trouble = recording.staged(
                 archive.root, *where, run_id=run_id, spare=spare, params=flat, sweep=archive.sweep
             )
-            archive = Archive(root)
+            archive = archive if root == archive.root else Archive(root)
         run = cls(notebook, params, archive=archive, staging=staging, run_id=run_id, origin=origin)
         run.journal.lenient = lowers
         run.unknown = unknown_parameters(namespace)

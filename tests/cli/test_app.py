@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
     *("dlq list", "dlq redrive", "dlq export"),
-    *("archive list", "archive show", "archive attach", "archive verify", "archive prove"),
+    *("archive list", "archive show", "archive attach", "archive verify", "archive prove", "archive sync"),
     *("archive query", "archive export", "archive attest", "archive prune", "archive site", "verify"),
     *("params check", "params explain", "plan-steps", "doctor", "policies", "init", "upgrade"),
     *("deviation list", "deviation undo", "deviation adopt"),

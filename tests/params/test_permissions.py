@@ -55,7 +55,8 @@ def rich(kind: str) -> Params:
     result = service.contract.result.model_copy(update={"fetched": "bucket"})
     secrets = {"api_key": "ssm:/ours/{env}/key", "token": "secretsmanager:ours/{env}#token", "here": "env:OURS"}
     contract = service.contract.model_copy(update={"result": result, "secrets": secrets})
-    return prod(contract=contract, notify=notify, archive=archive, api=api, names=names)
+    found = prod(contract=contract, notify=notify, archive=archive, api=api, names=names)
+    return found.model_copy(update={"flat": found.flat.model_copy(update={"archive": "s3://our-records/team"})})
 
 
 @lru_cache(maxsize=1)
@@ -270,3 +271,14 @@ def test_an_alias_of_kms_allows_only_requests_that_name_it(key: str, on: str, co
     (one,) = [one for one in policy("archive", params)["Statement"] if "kms:Sign" in one["Action"]]
     wanted = {"StringEquals": {"kms:RequestAlias": condition}} if condition else None
     assert one["Resource"] == on and one.get("Condition") == wanted
+
+
+def test_an_archive_in_a_bucket_is_allowed_below_its_prefix_alone() -> None:
+    params = rich("rest")
+    kept = params.service.archive.model_copy(update={"retain_days": 400})
+    retaining = params.model_copy(update={"service": params.service.model_copy(update={"archive": kept})})
+    for one, retention in ((params, set()), (retaining, {"s3:PutObjectRetention"})):
+        found = [said for said in policy("archive", one)["Statement"] if "our-records" in str(said["Resource"])]
+        objects = {act for said in found for act in said["Action"] if str(said["Resource"]).endswith("/team/*")}
+        assert objects == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"} | retention
+    assert "our-records" not in json.dumps([policy(role, params) for role in ROLES if role != "archive"])

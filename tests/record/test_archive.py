@@ -17,7 +17,6 @@ import pytest
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record import archive as module
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
@@ -246,7 +245,7 @@ def test_an_archive_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> No
 
 
 def test_a_lock_that_is_held_too_long_is_one_sentence(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("runbook_lib.record.home.folder.LOCK_TIMEOUT_S", 0.05)
     with archive.lock(), pytest.raises(ArchiveError, match="by another process"), Archive(archive.root).lock():
         pass
 
@@ -373,7 +372,9 @@ class TestSweep:
     ) -> None:
         stage()
         monkeypatch.setattr(folders, "alive", lambda *_: False)
-        monkeypatch.setattr(module, "write_folder", lambda *_: (_ for _ in ()).throw(ArchiveError("full")))
+        monkeypatch.setattr(
+            "runbook_lib.record.home.folder.write_folder", lambda *_: (_ for _ in ()).throw(ArchiveError("full"))
+        )
         assert archive.sweep() == []
         monkeypatch.undo()
         monkeypatch.setattr(folders, "alive", lambda *_: False)

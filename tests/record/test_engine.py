@@ -18,6 +18,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from runbook_lib.base.kept_at import files_of, home_address
 from runbook_lib.record import kernel
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.ended import Terminated, cut_short, deferring_signals
@@ -292,7 +293,9 @@ def test_a_record_that_cannot_be_sealed_is_an_error_and_the_journal_stays(
         raise ArchiveError("no room")
 
     monkeypatch.setattr(module, "seal_staged", full)
-    with pytest.raises(ArchiveError, match=r"could not be sealed: no room; the journal is kept in .*run it again"):
+    with pytest.raises(
+        ArchiveError, match=r"could not be sealed: no room; the record is kept in .*the next run seals it"
+    ):
         project.run(OPEN, CLOSE)
     assert "no room" not in capsys.readouterr().err, "said once"
     assert len(list(project.archive.staging.glob("*/journal.jsonl"))) == 1
@@ -516,3 +519,15 @@ def test_papermills_own_command_line_says_in_a_sentence_why_a_run_could_not_begi
     assert len(found) == records
     for ref in found:
         assert project.archive.load(ref).status == "failed", "it never began: it did not die"
+
+
+def test_papermill_stages_a_run_for_an_archive_in_a_bucket_in_its_copy_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runbook_lib.record.engine import _archive
+
+    monkeypatch.chdir(tmp_path)
+    for written in ("s3://records/team", "archive"):
+        archive = _archive({"archive": written}, None)
+        assert archive.root == files_of(written, tmp_path) and home_address(archive.root) in ("", written)
+    assert home_address(files_of("s3://records/team", tmp_path)) == "s3://records/team"

@@ -59,8 +59,8 @@ def test_a_record_that_cannot_be_sealed_is_a_sentence_and_its_journal_stays(
             raise ArchiveError("no room")
         write_folder(final, *given)
 
-    monkeypatch.setattr("runbook_lib.record.archive.write_folder", full)
+    monkeypatch.setattr("runbook_lib.record.home.folder.write_folder", full)
     ref, trouble = sealing.sealed(archive, begun.folder, "failed", "why")
-    assert ref is None and f"no room; the journal is kept in {begun.folder}" in trouble
+    assert ref is None and f"no room; the record is kept in {begun.folder}" in trouble
     assert sealing.sealed_or_said(archive, begun.folder, "failed") == ""
     assert capsys.readouterr().err.strip() == trouble and begun.folder.is_dir()

@@ -60,13 +60,13 @@ def full(monkeypatch: pytest.MonkeyPatch) -> None:
         if ".staging" not in final.parts:
             raise ArchiveError(f"{final} cannot be written (No space left on device)")
 
-    monkeypatch.setattr("runbook_lib.record.archive.write_folder", no_room)
+    monkeypatch.setattr("runbook_lib.record.home.folder.write_folder", no_room)
 
 
 @pytest.mark.usefixtures("full")
 def test_a_seal_that_finds_no_room_says_that_it_was_done_and_keeps_the_journal(opened: Any) -> None:
     own = opened()
-    with pytest.raises(ArchiveError, match=r"it was done, but .*No space left.*kept in .*then run it again"), own:
+    with pytest.raises(ArchiveError, match=r"it was done, but .*No space left.*kept in .*the next run seals it"), own:
         own.say("3 messages driven again")
     assert "3 messages" in (own.staging / "journal.jsonl").read_text()
 

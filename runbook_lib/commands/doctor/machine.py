@@ -13,7 +13,8 @@ from packaging.version import Version
 
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import expanded, project_root
+from runbook_lib.base.kept_at import files_of
+from runbook_lib.base.project import project_root
 from runbook_lib.commands import params_check
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
@@ -125,8 +126,7 @@ def commands(ground: Ground) -> Iterator[Found]:
 
 def archive(ground: Ground) -> Found:
     """Whether records can be written; nothing is written for it."""
-    folder = expanded(ground.known.archive, "archive")
-    folder = folder if folder.is_absolute() else project_root(ground.file.parent) / folder
+    folder = files_of(ground.known.archive, project_root(ground.file.parent))
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not there.is_dir():
         return wrong(f"{there} is no folder", f"edit `archive` in {ground.told}")

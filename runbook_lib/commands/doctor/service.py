@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act import notify
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.kept_at import address
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
@@ -20,6 +21,7 @@ from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.state import read_state
 from runbook_lib.params.permissions import values
 from runbook_lib.params.references import read
+from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.keeping import signer_of, witnesses_of
 from runbook_lib.rollout import hints
 
@@ -120,10 +122,13 @@ def headers(ground: Ground) -> Iterator[Found]:
 
 
 def keeping(ground: Ground) -> Iterator[Found]:
-    """Who signs the archive's log, and who keeps its newest checkpoint: each answers. Nothing is signed."""
+    """Bucket, signer and witnesses of the archive: each answers. Nothing is signed, nothing is written."""
     kept, said = ground.known.service.archive, []
     edit = f"edit `archive` in {ground.beside('service.yaml')}"
     try:
+        if uri := address(ground.known.archive):
+            Store(uri, kept).check()
+            said.append(f"records in {uri}")
         signer = signer_of(kept)
         if signer is not None:
             said.append(f"signed by {kept.signing_key}" if signer.public else "")
@@ -134,4 +139,5 @@ def keeping(ground: Ground) -> Iterator[Found]:
     except (ArchiveError, AwsError) as error:
         yield wrong(str(error), edit)
         return
-    yield ok(", ".join(said)) if said else note("checkpoints of the log are neither signed nor witnessed", edit)
+    logged = [one for one in said if not one.startswith("records in ")]
+    yield ok(", ".join(said)) if logged else note("checkpoints of the log are neither signed nor witnessed", edit)

@@ -10,7 +10,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import unbound
-from runbook_lib.record.chain import Chain, read_record
+from runbook_lib.record.chain import HEAD, read_record, spelt_head
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.ledger import Ledger, facts_of
 from runbook_lib.record.place import path_of, ref_at
@@ -36,7 +36,8 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
             if str(folders.facts(folder).get("run_id")) in sealed:
                 folders.remove(folder)
     elif completed := ledger.complete(
-        lambda folder: facts(archive.root, folder), lambda folder, to: Chain(folder.parent).advance(to)
+        lambda folder: facts(archive.root, folder),
+        lambda folder, to: archive.home.write(path_of(archive.root, folder.parent / HEAD), spelt_head(to)),
     ):
         told.append(completed)
     damage = ledger.damage()

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.kept_at import address, home_address
 from runbook_lib.base.project import params_dir, read_yaml
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.log.signers import Signer, signer
@@ -34,6 +35,9 @@ def keeping(root: Path) -> Keeping:
     except (UsageError, OSError):
         return Keeping()
     said = _read(file, (found.st_ino, found.st_size, found.st_mtime_ns))
+    where = address(said.folder)
+    if where or home_address(root):
+        return said if where == home_address(root) else Keeping()
     own = os.path.realpath(file.absolute().parents[1] / Path(said.folder).expanduser())
     return said if own == os.path.realpath(root) else Keeping()
 

@@ -8,7 +8,6 @@ The log never grows over damage: it stays as it was found, and the record says s
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.params.service import Keeping
+from runbook_lib.record.home.home import Home
 from runbook_lib.record.log import keeping as settings
 from runbook_lib.record.log.files import (
     CHECKPOINT,
@@ -35,7 +35,7 @@ from runbook_lib.record.log.leaf import How, Leaf
 from runbook_lib.record.log.merkle import appended, leaf_hash, roots
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.witness import Witness, kept
-from runbook_lib.record.seal import replace_file
+from runbook_lib.record.place import is_path
 from runbook_lib.record.staging import NAME as STAGING
 
 ORIGIN = "rollout-runbook/"
@@ -44,14 +44,13 @@ ORIGIN = "rollout-runbook/"
 class Ledger:
     """The log of the archive at `root`, for writing."""
 
-    def __init__(self, root: Path, told: Callable[[str], object]) -> None:
-        """`told` is given each sentence about what could not be signed or witnessed."""
-        self.root, self.told = root, told
+    def __init__(self, root: Path, told: Callable[[str], object], home: Home) -> None:
+        """`told` is given each sentence about what could not be signed or witnessed; `home` is written through."""
+        self.root, self.told, self.home = root, told, home
         self.folder = root / FOLDER
 
     def take_in(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Begins the log with the records that are there already: what a leaf keeps of each, oldest first."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         peaks: list[bytes] = []
         lines = []
         for size, facts in enumerate(records):
@@ -60,8 +59,8 @@ class Ledger:
         content = b"".join(line + b"\n" for line in lines)
         tree = Tree(f"{ORIGIN}{uuid.uuid4().hex[:12]}", len(lines), len(content), tuple(peaks))
         # The checkpoint is last: without it the log is not begun yet, and is begun anew.
-        replace_file(self.folder / LEAVES, content)
-        replace_file(self.folder / TREE, tree.spelt())
+        self._write(LEAVES, content)
+        self._write(TREE, tree.spelt())
         self._sign(tree)
 
     @property
@@ -97,7 +96,7 @@ class Ledger:
         """
         begun = read_sealing(self.folder)
         if begun is None:
-            (self.folder / SEALING).unlink(missing_ok=True)
+            self.home.remove(f"{FOLDER}/{SEALING}")
             return ""
         said = self._completed(begun, leaf_of, advance)
         self.end()
@@ -110,7 +109,9 @@ class Ledger:
         if not _inside(folder, self.root) or tree is None or not begun.size <= tree.size <= begun.size + 1:
             return f"{FOLDER}/{SEALING} did not fit to the archive's log"
         if not (folder / "record.json").is_file():
-            self._cut(tree)
+            self.home.append(f"{FOLDER}/{LEAVES}", b"", tree.length)
+            if is_path(begun.path):
+                self.home.remove(begun.path)  # what was put into a bucket of it
             return ""
         facts = leaf_of(folder)
         if facts["hash"] != begun.hash:
@@ -127,7 +128,7 @@ class Ledger:
         """Notes which record is being sealed."""
         tree = read_tree(self.folder)
         size = tree.size if tree else 0
-        replace_file(self.folder / SEALING, Sealing(path, hash_, size, staging).spelt())
+        self._write(SEALING, Sealing(path, hash_, size, staging).spelt())
 
     def append(self, facts: Mapping[str, Any]) -> None:
         """Logs the record that is being sealed.
@@ -142,27 +143,18 @@ class Ledger:
 
     def end(self) -> None:
         """Notes that nothing is under way any more."""
-        (self.folder / SEALING).unlink(missing_ok=True)
+        self.home.remove(f"{FOLDER}/{SEALING}")
 
     def _append(self, tree: Tree, facts: Mapping[str, Any], how: How) -> None:
-        self._cut(tree)
         line = Leaf.model_validate({**facts, "index": tree.size, "how": how}).line()
-        try:
-            with (self.folder / LEAVES).open("ab") as file:
-                file.write(line + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise ArchiveError(f"{self.folder / LEAVES} cannot be written ({error.strerror})") from None
+        self.home.append(f"{FOLDER}/{LEAVES}", line + b"\n", tree.length)
         peaks = appended(list(tree.peaks), tree.size, leaf_hash(line))
         grown = Tree(tree.origin, tree.size + 1, tree.length + len(line) + 1, tuple(peaks))
-        replace_file(self.folder / TREE, grown.spelt())
+        self._write(TREE, grown.spelt())
         self._sign(grown)
 
-    def _cut(self, tree: Tree) -> None:
-        """Takes away what a crash left of a leaf behind the last whole one."""
-        if (self.folder / LEAVES).stat().st_size > tree.length:
-            os.truncate(self.folder / LEAVES, tree.length)
+    def _write(self, name: str, content: bytes) -> None:
+        self.home.write(f"{FOLDER}/{name}", content)
 
     def _sign(self, tree: Tree) -> None:
         checkpoint, before = tree.checkpoint(), None
@@ -176,7 +168,7 @@ class Ledger:
             checkpoint = self._signed(checkpoint, before, said)
         except (ArchiveError, AwsError) as error:
             self.told(f"the checkpoint of the archive's log is not signed: {error}")
-        replace_file(self.folder / CHECKPOINT, checkpoint.note())
+        self._write(CHECKPOINT, checkpoint.note())
         try:
             witnesses = settings.witnesses_of(said)
         except (ArchiveError, AwsError) as error:

@@ -90,6 +90,14 @@ def test_commands_that_cannot_begin_are_told_once_for_each_cause(ground: Ground)
     assert "tests.unit" in found[0].said and "../src/backend is not there" in found[0].said
 
 
+def test_of_an_archive_in_a_bucket_the_copy_can_be_written(ground: Ground) -> None:
+    flat = ground.known.flat.model_copy(update={"archive": "s3://records/team"})
+    ground.params = ground.known.model_copy(update={"flat": flat})
+    found = machine.archive(ground)
+    assert (found.state, found.said.endswith("archive/s3/records/team, which the first run makes")) == ("OK", True)
+    assert not (ground.file.parents[1] / "archive").exists()
+
+
 def test_an_archive_that_is_a_file(ground: Ground) -> None:
     (ground.file.parents[1] / "archive").write_text("")
     found = machine.archive(ground)

@@ -1,0 +1,62 @@
+"""Where an archive's files are on this machine: its own folder, or the copy here of one in a bucket. Light."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import expanded
+
+S3 = "s3://"
+HOME = ".home"
+"""File in the copy that names the bucket."""
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_ADDRESS = re.compile(rf"s3:/+({_BUCKET})((?:/[A-Za-z0-9_=.-]*[A-Za-z0-9_=-][A-Za-z0-9_=.-]*)*)/?")
+
+
+def address(value: str | Path) -> str:
+    """`s3://bucket/prefix` as it is meant, also of a `Path` that has lost a slash; empty: it is a folder.
+
+    Raises:
+        UsageError: it begins as an address, and is none.
+    """
+    written = str(value)
+    if not re.match("s3:/", written, re.IGNORECASE):
+        return ""
+    found = _ADDRESS.fullmatch(written)
+    if found is None:
+        raise UsageError(f"archive is '{written}', which is no address such as s3://bucket/prefix")
+    return f"{S3}{found[1]}{found[2]}"
+
+
+def files_of(value: str | Path, root: Path) -> Path:
+    """As `archive_root`, and makes nothing."""
+    where = address(value)
+    return root / "archive" / "s3" / where.removeprefix(S3) if where else root / expanded(value, "archive")
+
+
+def archive_root(value: str | Path, root: Path) -> Path:
+    """The folder of the archive that a person named: from the folder `root`, or the copy of what is in a bucket.
+
+    Raises:
+        UsageError: it is no address, or a path that cannot be filled in.
+    """
+    where, folder = address(value), files_of(value, root)
+    if not where:
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / HOME).is_file():
+            (folder / HOME).write_text(f"{where}\n")
+    except OSError:
+        pass  # who stages a run there says so
+    return folder
+
+
+def home_address(folder: Path) -> str:
+    """The address of the archive that a folder is the copy of; empty: it is the archive itself."""
+    try:
+        return address((folder / HOME).read_text().strip())
+    except (OSError, ValueError, UsageError):
+        return ""

@@ -1,0 +1,39 @@
+"""A record before it is sealed: what its journal says, and the notebook and the report as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.record import journal
+from runbook_lib.record import staging as folders
+from runbook_lib.record.from_journal import from_journal
+from runbook_lib.record.record import Problem, Record, Status
+from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, redact_text
+
+
+def drafted(staging: Path, status: Status, error: Problem | str | None) -> Record:
+    """The record so far. The staging folder's owner has the last word on the run id."""
+    events, who = journal.read_events(staging), folders.facts(staging)
+    problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
+    if isinstance(error, str):
+        noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
+        problem = Problem(type=str(noted or "Error"), sentence=redact_text(error))
+    record = from_journal(events, status=status, owner=who, error=problem)
+    return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
+
+
+def rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tuple[dict[str, bytes], list[str]]:
+    """Notebook and report as files. A report that cannot be drawn is a warning: it must not cost the record."""
+    from runbook_lib.record.links import Links
+    from runbook_lib.record.report import report_html
+
+    contents: dict[str, bytes] = {}
+    if notebook is not None:
+        redact_notebook(notebook)
+        contents["notebook.ipynb"] = notebook_json(notebook)
+    try:
+        contents["report.html"] = report_html(notebook, draft, Links(root, draft)).encode()
+    except Exception as error:  # whatever it is
+        return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
+    return contents, []

@@ -1,0 +1,269 @@
+"""An archive that is kept in a bucket. What is read of it is here, as a copy; what is written is in the bucket first.
+
+So each step of a seal is there as it would be in a folder, and a crash between two of them is put in order by whoever
+writes next, on any machine. Here is the log, and of the records those of the releases that are worked on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from runbook_lib.base import scratch
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.home.folder import Folder
+from runbook_lib.record.home.home import Lost, RolledBack
+from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, pull
+from runbook_lib.record.home.s3 import Store
+from runbook_lib.record.log.files import CHECKPOINT, LEAVES, SEALING, TREE, read_checkpoint, read_log, read_sealing
+from runbook_lib.record.log.files import FOLDER as LOG
+from runbook_lib.record.log.keeping import keeping
+from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.place import is_path, safe
+from runbook_lib.record.tombstones import stones
+
+WRITER = f"{LOG}/writer.json"
+"""There while somebody writes. It is put only where there is none: of two writers one waits."""
+LEASE_S = 120.0
+"""Whose `writer.json` is older has stopped in the middle; who writes renews it well before (`_held`)."""
+RENEW_S = LEASE_S / 6
+WAIT_S = LEASE_S + 30
+_TRIES = 20
+DOWN_S = 60.0
+"""For so long a process does not ask a bucket again that could not be asked: a rollback would wait each time."""
+_DOWN: dict[str, tuple[float, str]] = {}
+_STANDING = ("deviation", "tombstone")
+"""Kinds of entries that count beyond their release: what is open in AWS, and what was pruned."""
+
+
+class Bucket:
+    """The archive at `s3://bucket/prefix`, with the folder `root` as its copy here."""
+
+    def __init__(self, root: Path, uri: str) -> None:
+        self.root, self.uri = root, uri
+        self._folder, self._mirror = Folder(root), Mirror(root)
+        self._lease, self._since = ("", b""), 0.0
+
+    @cached_property
+    def store(self) -> Store:
+        """The objects."""
+        return Store(self.uri, keeping(self.root))
+
+    @contextlib.contextmanager
+    def writing(self, release: str = "") -> Iterator[None]:
+        """One writer at a time, on this machine and on any other."""
+        with self._folder.writing():
+            with self._asking():
+                self.store.check()
+            self._take()
+            try:
+                self._renew({f"release={safe(release)}"} if release else set())
+                yield
+            finally:
+                with contextlib.suppress(ArchiveError):  # else it goes by its age
+                    self.store.delete([WRITER], over=self._lease[0])
+                self._lease = ("", b"")
+
+    def _take(self) -> None:
+        end, pause = time.monotonic() + WAIT_S, 0.1
+        while True:
+            own = json.dumps({**scratch.owner(), "token": uuid.uuid4().hex, "at": _now()}).encode()
+            with contextlib.suppress(Lost):
+                self._since = _clock()
+                self._lease = (self.store.put(WRITER, own), own)
+                return
+            other = self.store.get(WRITER)
+            if other is None:
+                continue
+            who = _facts(other[0])
+            gone = who.get("host") == scratch.owner()["host"] and not scratch.lives(who)
+            if gone or self.store.age(WRITER) > LEASE_S:
+                with contextlib.suppress(Lost):
+                    self._lease = (self.store.put(WRITER, own, over=other[1]), own)
+                    return
+            if time.monotonic() > end:
+                raise ArchiveError(
+                    f"{self.uri} is being written by process {who.get('pid')} on {who.get('host')} for over two minutes"
+                )
+            time.sleep(pause)
+            pause = min(2.0, pause * 1.5)
+
+    def _held(self) -> None:
+        """Renews the lease in time. A process that was stopped for long finds here that it has lost it.
+
+        Raises:
+            Lost: another one took it for dead.
+        """
+        if not self._lease[0]:
+            raise ArchiveError(f"{self.uri} is written to by nobody")
+        if _clock() - self._since > RENEW_S:
+            since, own = _clock(), json.dumps({**_facts(self._lease[1]), "at": _now()}).encode()
+            self._lease = (self.store.put(WRITER, own, over=self._lease[0]), own)
+            self._since = since
+
+    def _put(self, path: str, content: bytes) -> None:
+        self._held()
+        self._mirror.note({path: self.store.put(path, content, over=self._mirror.etag(path))})
+
+    def write(self, path: str, content: bytes) -> None:
+        """A file with `content`, over the one that was read here, and over no other."""
+        self._put(path, content)
+        self._folder.write(path, content)
+
+    def append(self, path: str, line: bytes, at: int) -> None:
+        """A file goes on with `line`: as a whole, over the one that was read here, and over no other."""
+        here = (self.root / path).read_bytes()
+        if line or len(here) > at:
+            self._put(path, here[:at] + line)
+        self._folder.append(path, line, at)
+
+    def add(self, path: str, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
+        """A folder; `record.json` is last: without it there is no record."""
+        content = {name: source.read_bytes() for name, source in (copies or {}).items()} | dict(files)
+        for name in sorted(content, key=lambda one: (one == "record.json", one)):
+            self._put(f"{path}/{name}", content[name])
+        self._folder.add(path, content)
+
+    def remove(self, path: str) -> None:
+        """A file or a folder; the versions of its objects stay in the bucket."""
+        self._held()
+        known = self._mirror.etag(path)
+        paths = [path] if known else [] if path.startswith(f"{LOG}/") else [*self.store.below(f"{path}/")]
+        if paths:
+            self.store.delete(paths)
+        self._mirror.forget(paths)
+        self._folder.remove(path)
+
+    def holds(self) -> Callable[[str], bool]:
+        """Whether the part that a record is in is here: of another one it is not known what there is."""
+        held = self._mirror.held()
+        return lambda path: _within(path, held)
+
+    def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:
+        """Brings log and records here up to date; returns how many files came.
+
+        Args:
+            release: its records are here from now on, in each environment.
+            whole: all records are here from now on.
+            anew: each object is compared, that of a record too, which nobody is meant to change.
+
+        Raises:
+            ArchiveError: the bucket cannot be asked, or its log is not the continuation of the one here.
+        """
+        parts = {WHOLE} if whole or anew else {f"release={safe(release)}"} if release else set()
+        with self._folder.writing(), self._asking():
+            return self._renew(parts, anew=anew)
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """A bucket that does not answer is asked once, and not once for each question."""
+        until, why = _DOWN.get(self.uri, (0.0, ""))
+        if time.monotonic() < until:
+            raise ArchiveError(why)
+        try:
+            yield
+        except (Lost, RolledBack):
+            raise
+        except ArchiveError as error:
+            _DOWN[self.uri] = (time.monotonic() + DOWN_S, str(error))
+            raise
+
+    def _renew(self, parts: set[str], *, anew: bool = False) -> int:
+        held = self._mirror.held()
+        if not self._log() and not anew and parts <= held:
+            return 0
+        log, begun = read_log(self.root), read_sealing(self.root / LOG)
+        leaves = [leaf for leaf in (log.leaves if log else ()) if is_path(leaf.path)]
+        stale = {RECORDS} if anew or WHOLE in parts - held else set[str]()
+        held |= parts | {leaf.chain for leaf in leaves if leaf.kind in _STANDING}
+        gone = stones(self.root, log)
+        for leaf in leaves:
+            if _within(leaf.path, held) and leaf.path not in gone and not (self.root / leaf.path).is_dir():
+                release = leaf.chain.rpartition("/")[0]
+                stale.add(f"{release}/" if _within(f"{release}/", held) else f"{leaf.chain}/")
+        if begun is not None and is_path(begun.path):
+            stale.add(f"{begun.path.rpartition('/')[0]}/")
+        whole = [part for part in stale if not any(part != one and part.startswith(one) for one in stale)]
+        came = sum(pull(self.root, self.store, self._mirror, part, anew=anew) for part in whole)
+        self._mirror.hold(held)
+        return came
+
+    def _log(self) -> bool:
+        """Brings the log here up to date, as it is at one moment; returns whether it has changed."""
+        for _ in range(_TRIES):
+            first = self._newer(CHECKPOINT)
+            if first is not None and not first[0] and not self._lease[0] and not (self.root / LOG / SEALING).exists():
+                return False
+            found = {name: self._newer(name) for name in (SEALING, LEAVES, TREE)}
+            last = self.store.get(f"{LOG}/{CHECKPOINT}", first[1] if first else "")
+            if (last is None) == (first is None) and (last is None or last[1] == (first or last)[1]):
+                return self._taken({**found, CHECKPOINT: first})
+        raise ArchiveError(f"{self.uri} is written to all the time; try again")
+
+    def _newer(self, name: str) -> tuple[bytes, str] | None:
+        path = f"{LOG}/{name}"
+        return self.store.get(path, self._mirror.etag(path) if (self.root / path).is_file() else "")
+
+    def _taken(self, found: Mapping[str, tuple[bytes, str] | None]) -> bool:
+        said = found[CHECKPOINT]
+        if (had := _checkpoint(self.root)) is not None and (said is None or said[0]):
+            now = _parsed(said[0]) if said else None
+            if said is None or (now is not None and (now.origin != had.origin or now.size < had.size)):
+                there = f"one of {now.size} records" if now else "none any more"
+                raise RolledBack(
+                    f"the log in {self.uri} is not the one that was there: here is one of {had.size} records, there is "
+                    f"{there}; it was rolled back or replaced. The copy here is {self.root}"
+                )
+        changed = False
+        for name, one in found.items():
+            path, file = f"{LOG}/{name}", self.root / LOG / name
+            if one is None:
+                changed |= file.is_file()
+                file.unlink(missing_ok=True)
+                self._mirror.forget([path])
+            elif one[1] != self._mirror.etag(path) or not file.is_file():
+                changed = True
+                self._folder.write(path, one[0])
+                self._mirror.note({path: one[1]})
+        return changed
+
+
+def _within(path: str, held: set[str]) -> bool:
+    """Whether a record, or all that is in a folder of a release, is in one of the parts."""
+    _, release, *_ = path.split("/")
+    return WHOLE in held or release in held or path.rpartition("/")[0] in held
+
+
+def _checkpoint(root: Path) -> Checkpoint | None:
+    with contextlib.suppress(OSError, ValueError):
+        return read_checkpoint(root / LOG)
+    return None
+
+
+def _parsed(text: bytes) -> Checkpoint | None:
+    with contextlib.suppress(ValueError):
+        return parsed(text)
+    return None
+
+
+def _facts(raw: bytes) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        found = json.loads(raw)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+
+
+def _clock() -> float:
+    """Seconds, going on while the machine sleeps."""
+    return max(time.monotonic(), time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))

@@ -1,0 +1,84 @@
+"""An archive that is kept in a folder of this machine, or of a disk that several share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.seal import replace_file, write_folder
+
+LOCK_TIMEOUT_S = 60.0
+
+
+class Folder:
+    """The archive in the folder `root`, which is made when first written to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextlib.contextmanager
+    def writing(self, release: str = "") -> Iterator[None]:  # noqa: ARG002 - a folder is always up to date
+        """One writer at a time, over processes and threads."""
+        from filelock import FileLock, Timeout
+
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=LOCK_TIMEOUT_S)
+            lock.acquire()
+        except Timeout:
+            raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
+        except OSError as error:
+            raise ArchiveError(f"{self.root} cannot be written ({error.strerror})") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write(self, path: str, content: bytes) -> None:
+        """A file with `content`, over the one that is there."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self.root / path, content)
+
+    def append(self, path: str, line: bytes, at: int) -> None:
+        """A file goes on with `line` behind its first `at` bytes."""
+        file = self.root / path
+        try:
+            if file.stat().st_size > at:
+                os.truncate(file, at)
+            if line:
+                with file.open("ab") as opened:
+                    opened.write(line)
+                    opened.flush()
+                    os.fsync(opened.fileno())
+        except OSError as error:
+            raise ArchiveError(f"{file} cannot be written ({error.strerror})") from None
+
+    def add(self, path: str, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
+        """A folder, whole or not at all."""
+        write_folder(self.root / path, files, copies)
+
+    def remove(self, path: str) -> None:
+        """At once or not at all: a name that begins with `.part-` is no record."""
+        there = self.root / path
+        try:
+            if not there.is_dir():
+                there.unlink(missing_ok=True)
+                return
+            part = Path(tempfile.mkdtemp(prefix=".part-", dir=there.parent)) / there.name
+            there.replace(part)
+            shutil.rmtree(part.parent, ignore_errors=True)
+        except OSError as error:
+            raise ArchiveError(f"{there} cannot be removed ({error.strerror})") from None
+
+    def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:  # noqa: ARG002 - it is here
+        """Nothing: what is there is here."""
+        return 0
+
+    def holds(self) -> Callable[[str], bool]:
+        """All of it."""
+        return lambda _: True

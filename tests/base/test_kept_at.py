@@ -1,0 +1,42 @@
+"""Where an archive's files are: a folder, or the copy of a bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.kept_at import address, archive_root, home_address
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("s3://records/team/a=b", "s3://records/team/a=b"),
+        (Path("s3://records/team"), "s3://records/team"),
+        ("s3://records/", "s3://records"),
+        ("archive", ""),
+        ("s3", ""),
+        ("./s3:/x", ""),
+    ],
+)
+def test_an_address_is_told_from_a_folder(written: str | Path, meant: str) -> None:
+    assert address(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written", ["s3://", "s3://A", "s3://records/../x", "s3://records//x", "s3://records/a b", "S3://x"]
+)
+def test_what_is_no_address_is_one_sentence(written: str) -> None:
+    with pytest.raises(UsageError, match="which is no address such as s3://bucket/prefix"):
+        address(written)
+
+
+def test_a_copy_says_what_it_is_the_copy_of(tmp_path: Path) -> None:
+    assert archive_root("archive", tmp_path) == tmp_path / "archive" and home_address(tmp_path / "archive") == ""
+    root = archive_root("s3://records/team", tmp_path)
+    assert root == tmp_path / "archive" / "s3" / "records" / "team"
+    assert home_address(root) == "s3://records/team"
+    (root / ".home").write_text("s3://\n")
+    assert home_address(root) == ""

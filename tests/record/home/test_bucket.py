@@ -1,0 +1,255 @@
+"""Two operators on two machines, one bucket: one log, whatever fails, whoever is killed, whoever is first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.cli.app import app
+from runbook_lib.params.service import Keeping
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.audit import audit
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.home import bucket as module
+from runbook_lib.record.home.s3 import Store
+from runbook_lib.record.log.files import read_log
+from runbook_lib.record.sealing import sealed
+from runbook_lib.rehearse.emulator.embedded import REGION, EmbeddedAws
+from tests.archives import Machine
+
+Machines = Callable[[str], Machine]
+
+
+def test_two_operators_on_two_machines_make_one_log(machine: Machines, s3: Any, bucket: str, tmp_path: Path) -> None:
+    ada, bob = machine("ada"), machine("bob")
+    refs = [one.seal(notebook) for one, notebook in ((ada, "06"), (bob, "06"), (bob, "07"), (ada, "07"), (ada, "06"))]
+    for one in (ada, bob):
+        done = one.audit()
+        assert (done.state, done.records, done.size) == ("intact", 5, 5), done.damage
+        assert [ref.run_id for ref in one.archive.records()] == sorted(
+            (ref.run_id for ref in refs), key=[ref.run_id for ref in refs].index
+        )
+    # The layout is that of a folder: a plain copy of the objects is an archive.
+    for one in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        file = tmp_path / "copy" / one["Key"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
+    assert audit(Archive(tmp_path / "copy" / "team")).state == "intact"
+
+
+def test_another_machine_sees_the_teams_records_and_copies_its_own_release_only(machine: Machines) -> None:
+    ada, bob = machine("ada"), machine("bob")
+    ada.seal("06_phase1")
+    old = ada.seal("06_phase1", "HOLD", "r0")
+    bob.archive.refresh("r1")
+    assert predecessors(bob.archive, ["06_phase1@dev"], "r1")[0].ok
+    assert not list(bob.archive.root.glob("env=*/release=r0")) and bob.archive.lost() == []
+    ada.seal("06_phase1", "ROLLBACK")
+    assert not predecessors(bob.archive, ["06_phase1@dev"], "r1")[0].ok
+    bob.archive.home.refresh(whole=True)
+    assert bob.archive.find(old.run_id).release == "r0"
+
+
+def test_records_that_may_not_be_the_newest_let_no_phase_pass(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = machine("ada")
+    ada.seal("06_phase1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    told: list[str] = []
+    monkeypatch.setattr(Store, "_client", Store("s3://none", Keeping()).opened())
+    later = Archive(ada.archive.root, told=told.append)
+    later.refresh("r1")
+    monkeypatch.setattr(Store, "get", lambda *_: pytest.fail("a bucket that does not answer was asked again"))
+    (found,) = predecessors(later, ["06_phase1@dev"], "r1")
+    assert not found.ok and "may not be the newest ones" in found.sentence and "does not answer" in told[0]
+
+
+class _Counted:
+    """Counts the requests of this process that write, and kills it before one of them, or right after it."""
+
+    def __init__(self, at: int, then: Callable[[], object], *, after: bool) -> None:
+        self.at, self.count, self.then, self.after = at, 0, then, after
+
+    def __call__(self, whole: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            self.count += 1
+            if self.count == self.at and not self.after:
+                self.then()
+            answer = whole(*args, **more)
+            if self.count == self.at and self.after:
+                self.then()
+            return answer
+
+        return call
+
+
+def _broken(*_: object) -> None:
+    raise ArchiveError("the network is gone")
+
+
+def _in_a_child(one: Machine, staging: Path, at: int, *, after: bool) -> bool:
+    """Whether the child came to its end before it was killed."""
+    child = os.fork()
+    if child:
+        return os.WIFEXITED(os.waitpid(child, 0)[1])
+    try:
+        step = _Counted(at, lambda: os.kill(os.getpid(), signal.SIGKILL), after=after)
+        for name in ("put", "delete"):
+            setattr(Store, name, step(getattr(Store, name)))
+        seal_staged(one.archive, staging, status="completed")
+    finally:
+        os._exit(0)
+
+
+WRITES = 12
+"""Of one upload: `writer.json`, `sealing.json`, four files, HEAD, leaf, tree, checkpoint, and two deletions."""
+BEFORE = [(at, False) for at in range(1, WRITES + 2)]
+AFTER = [(at, True) for at in (1, 2, 6, 8, 10)]
+"""What is in the bucket by then, and not in the copy."""
+
+
+@pytest.mark.parametrize(("at", "after"), [*BEFORE, *AFTER])
+def test_killed_at_any_step_of_an_upload_the_archive_verifies_and_nothing_is_lost_or_doubled(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+) -> None:
+    ada, bob = machine("ada"), machine("bob")
+    ada.seal()
+    staging = ada.staged()
+    ended = _in_a_child(ada, staging, at, after=after)
+    assert ended == (at > WRITES)
+    assert not bob.audit().damage
+    bob.seal("07_phase2")
+    monkeypatch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
+    ada.archive.sweep()
+    for one in (ada, bob):
+        done = one.audit()
+        assert (done.state, done.records, done.size) == ("intact", 3, 3), (done.damage, done.unknown)
+    assert [path.name for path in ada.archive.staging.glob("[!.]*")] == []
+
+
+def test_an_upload_that_fails_leaves_the_record_here_and_a_sweep_completes_it(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = machine("ada"), machine("bob")
+    ada.seal()
+    for at in (1, 4, 7, 9):
+        with monkeypatch.context() as patch:
+            step = _Counted(at, _broken, after=False)
+            patch.setattr(Store, "put", step(Store.put))
+            ref, trouble = sealed(ada.archive, ada.staged(decision="HOLD"), "completed")
+            assert ref is None and "the network is gone; the record is kept in" in trouble and "sync" in trouble
+        bob.seal("07_phase2")
+        ada.archive.sweep()
+    records = [ada.archive.load(ref) for ref in ada.archive.records(notebook="06_phase1")]
+    assert [(one.decision, one.status) for one in records] == [("PROMOTE", "completed"), *[("HOLD", "completed")] * 4]
+    done = bob.audit()
+    assert (done.state, done.size) == ("intact", 9), done.damage
+
+
+def test_of_two_writers_one_waits_and_a_dead_one_is_not_waited_for(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = machine("ada"), machine("bob")
+    ada.seal()
+    monkeypatch.setattr(module, "WAIT_S", 0.3)
+    with ada.archive.lock("r1"), pytest.raises(ArchiveError, match="is being written by process"):
+        bob.seal()
+    bob.archive.sweep()
+
+
+def test_who_lost_the_race_for_the_next_leaf_is_behind_the_other(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is broken while its owner is stopped in front of the leaf: his put is refused, and he begins again."""
+    ada, bob = machine("ada"), machine("bob")
+    ada.seal()
+    put, raced = Store.put, []
+
+    def slow(store: Store, path: str, content: bytes, over: str = "") -> str:
+        if path == "log/leaves.jsonl" and not raced:
+            raced.append(path)
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "LEASE_S", -1.0)
+                bob.seal()
+        return put(store, path, content, over)
+
+    monkeypatch.setattr(Store, "put", slow)
+    ref = ada.seal()
+    log = read_log(ada.archive.root)
+    assert log is not None and [leaf.how for leaf in log.leaves] == ["sealed", "completed", "sealed"]
+    assert ref.folder.name == log.leaves[1].name
+    done = bob.audit()
+    assert (done.state, done.records, done.size) == ("intact", 3, 3), done.damage
+
+
+@pytest.mark.parametrize("what", ["edited", "removed", "put there", "rolled back"])
+def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket: str, what: str) -> None:
+    ada = machine("ada")
+    ref = ada.seal()
+    path = f"team/{ref.folder.relative_to(ada.archive.root).as_posix()}"
+    before = {name: s3.get_object(Bucket=bucket, Key=f"team/log/{name}")["Body"].read() for name in ("checkpoint",)}
+    second = ada.seal()
+    if what == "edited":
+        s3.put_object(Bucket=bucket, Key=f"{path}/answers.json", Body=b"[3]")
+    elif what == "removed":
+        for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"{path}/")["Contents"]:
+            s3.delete_object(Bucket=bucket, Key=one["Key"])
+    elif what == "put there":
+        for file in second.folder.iterdir():
+            key = f"{path.rpartition('/')[0]}/20991123T030000.000Z-{'f' * 12}/{file.name}"
+            s3.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
+    else:
+        s3.put_object(Bucket=bucket, Key="team/log/checkpoint", Body=before["checkpoint"])
+        with pytest.raises(ArchiveError, match="rolled back or replaced"):
+            ada.audit()
+        return
+    for one in (ada, machine("bob")):
+        assert one.audit().state == "damaged"
+    shutil.rmtree(ada.archive.root)
+
+
+def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
+    machine: Machines, embedded: EmbeddedAws, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = embedded.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    uri = f"s3://{bucket}/team"
+    said = {"folder": uri, "signing_key": f"awskms:{key}", "witness": ["ssm:/team/checkpoint"], "region": REGION}
+
+    def at(name: str) -> Machine:
+        params = tmp_path / name / "params"
+        if not params.is_dir():
+            params.mkdir(parents=True)
+            (params / "gates.yaml").write_text("")
+            (params / "service.yaml").write_text(yaml.safe_dump({"archive": {**said, "retain_days": 400}}))
+        monkeypatch.chdir(params.parent)
+        return machine(name)
+
+    for name in ("ada", "bob", "ada"):
+        at(name).seal()
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "check", _broken)
+        ref, _ = sealed(at("bob").archive, at("bob").staged(decision="HOLD"), "completed")
+        assert ref is None
+    module._DOWN.clear()
+    call = CliRunner().invoke
+    for words, told in (
+        (["sync"], "1 record sealed, "),
+        (["sync"], "0 records sealed, 0 files of others came here"),
+        (["verify"], "intact: 4 records, 4 in the log; signed"),
+        (["list", "--json"], '"intact": true'),
+    ):
+        done = call(app, ["archive", *words, "--archive", uri])
+        assert done.exit_code == 0 and told in done.output, done.output
+    at("ada")
+    assert "4 records, and agrees" in call(app, ["archive", "verify", "--archive", uri]).output
+    assert "4 in the log; signed" in call(app, ["archive", "verify", "--archive", uri]).output

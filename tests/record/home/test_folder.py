@@ -1,0 +1,34 @@
+"""A folder as an archive's home: whole files, and what a crash left behind them goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.home.folder import Folder
+from runbook_lib.record.home.home import home_of
+
+
+def test_what_is_written_is_read_as_files(tmp_path: Path) -> None:
+    home = home_of(tmp_path)
+    with home.writing("r1"):
+        home.write("log/checkpoint", b"one")
+        home.write("log/checkpoint", b"two")
+        home.write("log/leaves.jsonl", b"first\nsec")
+        home.append("log/leaves.jsonl", b"second\n", len(b"first\n"))
+        home.add("env=dev/a", {"record.json": b"{}"}, {"log.txt": tmp_path / "log" / "checkpoint"})
+        with pytest.raises(ArchiveError, match="never overwritten"):
+            home.add("env=dev/a", {})
+    assert (tmp_path / "log" / "leaves.jsonl").read_bytes() == b"first\nsecond\n"
+    assert (tmp_path / "env=dev" / "a" / "log.txt").read_bytes() == b"two"
+
+
+def test_what_is_removed_is_gone_and_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    home = Folder(tmp_path)
+    home.add("env=dev/a", {"record.json": b"{}"})
+    home.write("file", b"")
+    for path in ("env=dev/a", "file", "file"):
+        home.remove(path)
+    assert [one.name for one in tmp_path.rglob("*")] == ["env=dev"]
