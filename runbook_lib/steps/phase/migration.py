@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge import words
@@ -269,7 +269,7 @@ class Migration(Phase):
         run = self.run
         plan = act.plan_shift(self.state, 0, self.params, soak_hours=0, description=self._describe())
         run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
-        AppConfigTraffic(run.aws.client("appconfig"), run.guard, self.params).apply(plan)
+        home_of(run.aws, run.guard, self.params).apply(plan)
         self._read_again()
         settle = self.params.service.traffic.client_poll_s + self.params.policy.metric_delay_s
         at = run.guard.now + dt.timedelta(seconds=settle + self._quiet_s()) + 2 * MINUTE

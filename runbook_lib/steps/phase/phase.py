@@ -11,7 +11,7 @@ import datetime as dt
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import Case, settled
@@ -20,6 +20,7 @@ from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.rollout import door
 from runbook_lib.rollout.approval import Operator, approval_checks
 from runbook_lib.rollout.look import Seen
@@ -317,16 +318,16 @@ class Phase:
         if not run.applying:
             show(line("Nothing was changed: mode is plan."))
             return outcome
-        client = run.aws.client("appconfig")
+        home = home_of(run.aws, run.guard, self.params)
         if self._takes_back():
-            done = AppConfigTraffic(client, run.guard, self.params).switch_off(self._describe(), self.decided_at)
+            done = home.switch_off(self._describe(), self.decided_at)
             show(line(done.sentence))
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
                 raise Refused(blocked[0], nothing_changed=True)
             phase_guards.put_in_force(run)  # before the weight moves
-            after = AppConfigTraffic(client, run.guard, self.params).apply(self.planned)
+            after = home.apply(self.planned)
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now
                 back = iso(self.stand.first_look(set_at))
@@ -341,7 +342,7 @@ class Phase:
 
     def proof(self) -> Any:
         """Read back from AWS, and the split that was observed against the weight in force."""
-        after, there = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        after, there = weights.read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         if not there:
             return line("Read back: the new resources are not deployed, and no request can go to async.")
