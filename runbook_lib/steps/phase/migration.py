@@ -51,6 +51,8 @@ class Migration(Phase):
 
     def migration_table(self) -> Any:
         """Where the migration stands: each step as a check."""
+        if not self.stand.spec.after_migration:
+            return line("This phase migrates nothing: the weight is all that it moves.")
         found = self.steps()
         self.run.check(*found)
         return checks_table(found, "The migration, step by step", keep_order=True)
@@ -140,7 +142,7 @@ class Migration(Phase):
             self.run.check(*self.steps())
             return self._migrating()
         outcome = super()._judged()
-        if self.state.migrated or outcome.decision is not Decision.PROMOTE:
+        if self.state.migrated or outcome.decision is not Decision.PROMOTE or not self.stand.spec.after_migration:
             return outcome
         self._passed(self.look.looked())
         what = f"the soak at dial 100 has passed; applying makes {self.params.service.api.routes.sync} asynchronous"
@@ -149,6 +151,8 @@ class Migration(Phase):
 
     def _promoted(self, outcome: Outcome) -> Outcome:
         """Before the migration its own steps are still to come; after it they must all have been seen."""
+        if not self.stand.spec.after_migration:
+            return super()._promoted(outcome)
         if self.state.migrated:
             self.run.check(*self.steps())
             return super()._promoted(outcome)

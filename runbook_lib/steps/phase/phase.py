@@ -86,6 +86,8 @@ class Phase:
 
     def infrastructure(self) -> Any:
         """What deploying the new resources would change; where they are, every setting of them."""
+        if self.params.service.traffic.kind == "lambda-alias":
+            return line("Nothing to deploy: the new version is published already.")
         self.infra = infra = Infra(self.run, "async")
         name = self.moment.name
         if name == "before":
@@ -260,7 +262,7 @@ class Phase:
         guards = phase_guards.planned(run) if moves else None
         planned = moment.name == "before" and outcome.decision is Decision.PLANNED
         shift = planned and stand.deployed and not self.blockers()
-        renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
+        renew = moment.name == "after" and outcome.decision is Decision.SOAK and moment.bake_is_over
         if shift or (renew and not stand.state.migrated):
             until = stand.first_look(run.now) if shift else moment.come_back_at
             self.planned = self._shift(until)
