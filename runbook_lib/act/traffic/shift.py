@@ -20,8 +20,8 @@ from runbook_lib.params.traffic import AppConfigHome
 __all__ = ["DialStep", "ShiftPlan", "describe", "plan_shift"]
 
 UNGUARDED = (
-    "nothing takes this weight back by itself: let `runbook watch --apply` look while it soaks, and subscribe whoever "
-    "is called to the guards' composite alarm"
+    "nothing takes this weight back by itself: let `runbook watch --auto-rollback` look while it soaks, and have the "
+    "guards' composite alarm call somebody"
 )
 MAX_BAKE_H = 24.0
 """AppConfig bakes for at most 1,440 minutes."""

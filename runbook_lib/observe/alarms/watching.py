@@ -1,5 +1,5 @@
 """Who watches the guards: AppConfig, whose environment has them as monitors and takes the weight back by itself; in the
-other homes a composite alarm that calls people, and `runbook watch --apply`, which looks at each guard.
+other homes a composite alarm that calls people, and `runbook watch --auto-rollback`, which looks at each guard.
 
 There, too, is asked whether the weight can act at all: an alias moves nothing where the function is called without it.
 """
@@ -50,7 +50,7 @@ def watchers(client: Client, params: Params) -> tuple[list[str], list[Finding], 
     if not home.guard_alarm:
         guards = [alarm_name(alarm, params) for alarm in params.policy.alarms if alarm.guard]
         said = "nothing takes this weight back by itself, and no composite alarm is named (service.yaml, "
-        said += "traffic.guard_alarm): `runbook watch --apply` has to run while it soaks"
+        said += "traffic.guard_alarm): `runbook watch --auto-rollback` has to run while it soaks"
         return guards, [*found, Finding(alarm="guard_alarm", ok=True, sentence=said)], ""
     name = filled(home.guard_alarm, {"env": params.env})
     members, whole = _composite(client, name)
@@ -80,9 +80,8 @@ def _composite(client: Client, name: str) -> tuple[list[str], Finding]:
         wrong.append(f"its state is {alarm.get('StateValue')}, expects OK before a shift")
     if not alarm.get("ActionsEnabled", False) or not alarm.get("AlarmActions"):
         wrong.append("it calls nobody: it has no action, or they are disabled")
-    said = (
-        f"{name}: {'; '.join(wrong) or 'calls people if a guard fires; `runbook watch --apply` takes the weight back'}"
-    )
+    calls = "calls people if a guard fires; `runbook watch --auto-rollback` takes the weight back"
+    said = f"{name}: {'; '.join(wrong) or calls}"
     return _MEMBER.findall(str(alarm.get("AlarmRule", ""))), Finding(alarm=name, ok=not wrong, sentence=said)
 
 

@@ -19,8 +19,7 @@ from runbook_lib.judge.gates import family
 from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
-from runbook_lib.observe.traffic import state as traffic
-from runbook_lib.observe.traffic import weight as weights
+from runbook_lib.observe.traffic.weight import TrafficState, read_or_nothing
 from runbook_lib.rollout import door
 from runbook_lib.rollout.approval import Operator, approval_checks
 from runbook_lib.rollout.look import Seen
@@ -74,7 +73,7 @@ class Phase:
         return self.look.stand.moment
 
     @property
-    def state(self) -> traffic.TrafficState:
+    def state(self) -> TrafficState:
         """Dial, switch and routes, as they were read last."""
         return self.look.stand.state
 
@@ -213,7 +212,7 @@ class Phase:
         """A promotion holds only if every required check of this run does, too."""
         return settled(outcome, self.run.checks.values())
 
-    def _noted(self, outcome: Outcome, state: traffic.TrafficState | None = None) -> Outcome:
+    def _noted(self, outcome: Outcome, state: TrafficState | None = None) -> Outcome:
         """The decision from now on, in the journal too."""
         now = self.moment
         self.decided_at = self.run.guard.now
@@ -322,8 +321,7 @@ class Phase:
             return outcome
         home = home_of(run.aws, run.guard, self.params)
         if self._takes_back():
-            done = home.switch_off(self._describe(), self.decided_at)
-            show(line(done.sentence))
+            show(line(home.switch_off(self._describe(), self.decided_at).sentence))
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
@@ -344,7 +342,7 @@ class Phase:
 
     def proof(self) -> Any:
         """Read back from AWS, and the split that was observed against the weight in force."""
-        after, there = weights.read_or_nothing(self.run.aws, self.params)
+        after, there = read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         if not there:
             return line("Read back: the new resources are not deployed, and no request can go to async.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ import pytest
 import yaml
 
 from runbook_lib.act.traffic.homes import home_of
+from runbook_lib.act.traffic.register import set_canary
 from runbook_lib.act.traffic.shift import plan_shift
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.commands import release
 from runbook_lib.commands.kill_switch import Wanted, off
+from runbook_lib.observe.traffic.in_force import canary
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.place import PARAMS
@@ -83,6 +86,39 @@ def test_gap_the_embedded_aws_stores_the_weights_of_an_alias_and_the_dispatcher_
     done = Dispatcher(embedded, small.params, seed=3).drain(queue)
     assert done["2"] > done["1"] >= 0 and sum(done.values()) == 12
     sqs.delete_queue(QueueUrl=queue)
+
+
+def test_gap_the_embedded_aws_stores_a_canary_and_serves_the_stage_alone(embedded: EmbeddedAws) -> None:
+    place, client = Elsewhere("rest-canary", embedded, account_id="000000000000"), embedded.client("apigateway")
+    api = client.create_rest_api(name="canaried")["id"]
+    root = client.get_resources(restApiId=api)["items"][0]["id"]
+    client.put_method(restApiId=api, resourceId=root, httpMethod="GET", authorizationType="NONE")
+    ids = []
+    for side in ("stable", "new"):
+        where = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
+        client.put_integration(**where, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+        client.put_method_response(**where, statusCode="200")
+        client.put_integration_response(**where, statusCode="200", responseTemplates={"application/json": side})
+        ids.append(client.create_deployment(restApiId=api)["id"])
+    stage = place.params.service.api.stage
+    client.create_stage(restApiId=api, stageName=stage, deploymentId=ids[0])
+    begun = {"deploymentId": ids[1], "percentTraffic": "0.0"}
+    ops = [{"op": "replace", "path": f"/canarySettings/{key}", "value": value} for key, value in begun.items()]
+    client.update_stage(restApiId=api, stageName=stage, patchOperations=ops)
+    service = place.params.service
+    home = service.traffic.model_copy(update={"deployment": ids[1]})
+    named = service.model_copy(update={"traffic": home, "names": {**service.names, "api": "canaried"}})
+    place.params = place.params.model_copy(update={"service": named})
+    set_canary(embedded.client, place.params, 10, canary(embedded.client, place.params).token)
+    assert canary(embedded.client, place.params).percent == 10, "it is set and read back"
+    assert Dispatcher(embedded, place.params).share == 0.1
+    served = set()
+    for percent in (100, 0):
+        set_canary(embedded.client, place.params, percent, None)
+        with urllib.request.urlopen(f"{embedded.endpoint}/restapis/{api}/{stage}/_user_request_/") as answer:
+            served.add(answer.read())
+    assert len(served) == 1, "the embedded AWS splits by the canary now: docs/emulator.md"
+    client.delete_rest_api(restApiId=api)
 
 
 def test_the_embedded_aws_keeps_weights_revisions_and_versions_as_the_stand_in_does(
