@@ -26,6 +26,7 @@ from runbook_lib.cli import (
     plan_steps,
     policies,
     probe,
+    release,
     replay,
     verify,
     watch,
@@ -223,7 +224,7 @@ def _show_finished(finished: Any) -> None:
 
 
 _NOUNS = (people, plan_steps, watch, replay, cost, probe, deviation, dlq, parameters, rehearsal, archive, verify)
-for noun in (*_NOUNS, doctor, policies, init):
+for noun in (*_NOUNS, doctor, policies, init, release):
     noun.register(app)
 
 

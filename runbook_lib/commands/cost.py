@@ -29,6 +29,7 @@ from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers, fetch
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
@@ -130,7 +131,7 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
 
 
 def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostReport:
-    state, there = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    state, there = weights.read_or_nothing(aws, params)
     routed = traffic.as_routed(params, state)
     levels = live.read(aws.client("sqs"), aws.client("lambda"), params) if there else {}
     levels["configured"] = configured.read(

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import describe
-from runbook_lib.act.traffic.switch import Switch, Turned
+from runbook_lib.act.traffic.off import off as new_side_off
+from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
@@ -152,7 +152,7 @@ def off(wanted: Wanted) -> Effect:
     done: Turned | None = None
     problem: RunbookError | None = None
     try:
-        done = Switch(guard, light, FlagStore(aws.client("appconfig"), light)).off(about)
+        done = new_side_off(aws.client, guard, light, about)
         if done.changed:
             journal.append("incident", clock=_clock(decided, guard.now, light, str(done.deployment)))
         else:  # the first decision counts: this one brought nothing about

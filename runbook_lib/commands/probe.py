@@ -27,6 +27,7 @@ from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import CommandRun
 
@@ -161,7 +162,7 @@ def _send(
 ) -> Check:
     guard, probe_id = record.guard, f"topup-{record.run_id}"
     began = guard.now
-    state, deployed = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    state, deployed = weights.read_or_nothing(aws, params)
     if not deployed:
         raise UsageError(f"probe: the new resources are not deployed in {params.env}: there is nothing to probe")
     service, scale = params.service, params.flat.time_scale

@@ -71,11 +71,11 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         AwsError: AWS cannot be reached.
     """
     from runbook_lib.act.traffic.shift import whose
-    from runbook_lib.observe.traffic import state as traffic
+    from runbook_lib.observe.traffic import weight as weights
 
     params = load_file(file, {**values, "mode": "plan"}, incident=True)
     aws, _ = caller(params, quick=True)
-    state = traffic.read_state(aws.client("appconfig"), params, aws)
+    state = weights.read_traffic(aws, params)
     told, then = (
         f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
         _command(file, params.env, values),

@@ -15,7 +15,7 @@ from typing import Any
 from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import when
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import hints
@@ -121,7 +121,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     """
     params = load_file(file, values)
     aws, identity = caller(params, quick=True)
-    state, _ = traffic.read_or_nothing(aws.client("appconfig"), params, aws)
+    state, _ = weights.read_or_nothing(aws, params)
     archive = Archive.of(params)
     found = standing(params, archive, state, identity.now)
     return Status(

@@ -16,6 +16,7 @@ from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import beside, read_yaml
+from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_file import unquoted
 
 DEFAULTS: dict[str, Any] = {
@@ -34,17 +35,18 @@ _WANTED = {
     "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
     "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
 }
-_TRAFFIC = (
-    "application",
-    "dial_profile",
-    "switch_profile",
-    "dial_environment",
-    "switch_environment",
-    "immediate_strategy",
-    "soak_strategy",
-    "flag",
-    "client_poll_s",
-)
+_TRAFFIC: Mapping[str, tuple[str, ...]] = {
+    "appconfig": (
+        *("application", "dial_profile", "switch_profile", "dial_environment", "switch_environment"),
+        *("immediate_strategy", "soak_strategy", "flag", "client_poll_s"),
+    ),
+    "ssm": ("parameter",),
+    "lambda-alias": ("parameter", "function", "alias", "version", "stable"),
+    "rest-canary": ("parameter", "deployment"),
+}
+"""By the home of the weight: what taking the new side off needs to know; as in `params/traffic.py`."""
+POLL_S = 60
+"""Where the file does not say how often clients read the weight; as there."""
 
 
 class Essentials:
@@ -53,7 +55,10 @@ class Essentials:
     def __init__(self, flat: Mapping[str, Any], service: Mapping[str, Any], folder: Path, source: str) -> None:
         self.values = {str(key): value for key, value in flat.items()}  # for YAML `1: x` is a name, too
         self.flat = SimpleNamespace(**self.values)
-        self.service = SimpleNamespace(traffic=SimpleNamespace(**service["traffic"]))
+        self._names = service.get("names") or {}
+        stage = (service.get("api") or {}).get("stage", "")
+        traffic = {"client_poll_s": POLL_S, **service["traffic"]}
+        self.service = SimpleNamespace(traffic=SimpleNamespace(**traffic), api=SimpleNamespace(stage=stage))
         self.folder = folder
         self.source = source
 
@@ -62,6 +67,18 @@ class Essentials:
         if flat is not None and hasattr(flat, name):
             return getattr(flat, name)
         raise AttributeError(name)
+
+    def name(self, resource: str) -> str:
+        """Physical name of a resource of `service.yaml` in this environment.
+
+        Raises:
+            UsageError: there is none.
+        """
+        said = self._names.get(resource)
+        said = said.get(self.flat.env) if isinstance(said, dict) else said
+        if not isinstance(said, str):
+            raise UsageError(f"{self.folder.name}/service.yaml names no resource '{resource}'")
+        return filled(said, {"env": self.flat.env})
 
     @cached_property
     def policy(self) -> Any:
@@ -90,12 +107,16 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
             raise UsageError(f"{file}: '{key}' is {value!r}, expects {pattern}{hint}")
     service = read_yaml(folder / "service.yaml", odd_numbers=True)
     traffic = service.get("traffic")
-    missing = [name for name in _TRAFFIC if name not in traffic] if isinstance(traffic, dict) else ["traffic"]
+    if not isinstance(traffic, dict):
+        raise UsageError(f"{folder.name}/service.yaml: 'traffic' is missing")
+    wanted = _TRAFFIC.get(str(traffic.get("kind")))
+    if wanted is None:
+        known = ", ".join(map(repr, _TRAFFIC))
+        raise UsageError(f"{folder.name}/service.yaml: traffic.kind is {traffic.get('kind')!r}, expects one of {known}")
+    missing = [name for name in wanted if name not in traffic]
     if missing:
         raise UsageError(f"{folder.name}/service.yaml: '{missing[0]}' is missing")
-    poll = traffic["client_poll_s"]  # type: ignore[index]  # it is a mapping, or something is missing
+    poll = traffic.get("client_poll_s", POLL_S)
     if isinstance(poll, bool) or not isinstance(poll, int | float):
         raise UsageError(f"{folder.name}/service.yaml: 'traffic.client_poll_s' is {poll!r}, expects seconds in digits")
-    if traffic.get("kind") != "appconfig":  # type: ignore[union-attr]  # it is a mapping, or something is missing
-        raise UsageError(f"{folder.name}/service.yaml: traffic.kind is not 'appconfig', the only home of the weight")
     return Essentials(flat, service, folder, str(file))

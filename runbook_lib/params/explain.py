@@ -9,7 +9,7 @@ import itertools
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
@@ -58,9 +58,44 @@ def keys(model: type[BaseModel], above: str = "", within: tuple[type, ...] = ())
             _limits(field),
             (field.description or told.get(name) or _own_words(inner)).strip(),
         )
-        for place, one in inner:
-            if one not in (*within, model):
-                yield from keys(one, path + place, (*within, model))
+        deeper = [
+            (one, key)
+            for place, one in inner
+            if one not in (*within, model)
+            for key in keys(one, path + place, (*within, model))
+        ]
+        yield from _joined(deeper, {place for place, _ in inner})
+
+
+def _joined(found: list[tuple[type[BaseModel], Key]], places: Collection[str]) -> Iterator[Key]:
+    """Keys of the models that may stand in one place: each once, with the kinds that have it where not all have.
+
+    Args:
+        places: where the models stand; of several in one place each has a `kind` of its own.
+    """
+    kinds = {model: _kind(model) for model, _ in found}
+    if len(kinds) < 2 or len(places) > 1 or not all(kinds.values()):
+        yield from (key for _, key in found)
+        return
+    paths: dict[str, list[tuple[str, Key]]] = {}
+    for model, key in found:
+        paths.setdefault(key.path, []).append((kinds[model], key))
+    for same in paths.values():
+        having, key = [kind for kind, _ in same], same[0][1]
+        types = list(dict.fromkeys(one.type for _, one in same))
+        if set(types) == set(kinds.values()):
+            types = ["one of " + ", ".join(types)]
+        only = "" if len(having) == len(kinds) else f"{', '.join(having)}: "
+        required = all(one.required for _, one in same)
+        default = next((one.default for _, one in same if one.default), "")
+        yield key._replace(type=" or ".join(types), required=required, default=default, told=only + key.told)
+
+
+def _kind(model: type[BaseModel]) -> str:
+    """The one value of a model's `kind`; empty: it has none."""
+    field = model.model_fields.get("kind")
+    said = get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+    return str(said[0]) if len(said) == 1 else ""
 
 
 @functools.cache

@@ -137,8 +137,11 @@ class Params(Frozen):
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Every metric that can be asked for: the catalogue, `service.yaml`'s own, and those that measures describe."""
-        return {**METRICS, **self.service.kpis, **self.service.metrics, **self.policy.described}
+        """Every metric that can be asked for: the catalogue, the home of the weight's, `service.yaml`'s own, and those
+        that measures describe.
+        """
+        service = self.service
+        return {**METRICS, **service.kpis, **service.traffic.metrics, **service.metrics, **self.policy.described}
 
     def metric(self, id: str) -> Metric:
         """The metric called `id`.

@@ -21,6 +21,7 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.cross_check import FUNCTIONS
 from runbook_lib.params.load import Params, validated
 from runbook_lib.params.references import read
+from runbook_lib.params.traffic import AliasHome, AppConfigHome, CanaryHome, RegisterHome
 
 Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -137,10 +138,22 @@ def values(params: Params) -> dict[str, list[str]]:
         "webhook_ssm": _parameter(notify.webhook_ssm),
         **_keys(key.removeprefix("awskms:") if key.startswith("awskms:") else "", place),
         **_of_headers(params),
+        **_of_weight(params),
         "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
         "records_bucket": [uri.partition("/")[0]] if uri else [],
         "records": [uri] if uri else [],
         "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
+    }
+
+
+def _of_weight(params: Params) -> dict[str, list[str]]:
+    """What the home of the weight has: AppConfig's flags, or a parameter and what AWS splits by."""
+    home, env = params.service.traffic, {"env": params.flat.env}
+    return {
+        "appconfig": ["yes"] if isinstance(home, AppConfigHome) else [],
+        "weight_parameter": _parameter(filled(home.parameter, env)) if isinstance(home, RegisterHome) else [],
+        "released": [params.name(home.function)] if isinstance(home, AliasHome) else [],
+        "canary_stage": [params.service.api.stage] if isinstance(home, CanaryHome) else [],
     }
 
 

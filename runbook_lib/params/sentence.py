@@ -38,6 +38,8 @@ _EXPECTED = {
     "finite_number": "expects a finite number",
     "literal_error": "expects {expected}",
     "enum": "expects {expected}",
+    "union_tag_invalid": "{discriminator} is '{tag}', expects one of {expected_tags}",
+    "union_tag_not_found": "{discriminator} is missing",
     "string_too_short": "expects text of {min_length} or more characters",
     "string_too_long": "expects text of {max_length} characters at most",
     "string_pattern_mismatch": "expects text of the form {pattern}",
@@ -88,7 +90,7 @@ def sentence(
         overridden: values may have come from elsewhere, so that the file's lines say nothing.
     """
     first = error.errors()[0]
-    kind, value, at = first["type"], first.get("input"), first["loc"]
+    kind, value, at = first["type"], first.get("input"), _untagged(first["loc"], values)
     key = ".".join(_named(at, values))
     if kind == "value_error":
         at = (*at, *_meant(first))
@@ -103,7 +105,7 @@ def sentence(
         return one_line(f"{source}: unknown key '{key}' (value {shown(value)})" + (f"; {there}" if there else ""))
     if kind == "missing":
         return f"{source}: '{key}' is missing"
-    same = [one for one in error.errors() if ".".join(_named(one["loc"], values)) == key]
+    same = [one for one in error.errors() if ".".join(_named(_untagged(one["loc"], values), values)) == key]
     message = " or ".join(dict.fromkeys(map(_message, same))).replace(" or expects ", " or ")
     if key == "account_id" and isinstance(value, int):
         message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
@@ -112,6 +114,20 @@ def sentence(
     if not key or isinstance(value, dict):
         return one_line(f"{source}: {key and repr(key) + ': '}{message}{more}")  # the message names what is wrong
     return one_line(f"{source}: '{key}' is {shown(value)}: {message}{more}")
+
+
+def _untagged(at: Sequence[int | str], values: Any) -> tuple[int | str, ...]:
+    """The path without the `kind` by which pydantic tells apart what may stand in one place: no key of the file."""
+    path, inner = list[int | str](), values
+    for part in at:
+        if isinstance(inner, Mapping) and part not in inner and part == inner.get("kind"):
+            continue
+        path.append(part)
+        try:
+            inner = inner[part]
+        except (LookupError, TypeError):
+            inner = None
+    return tuple(path)
 
 
 def _meant(first: Mapping[str, Any]) -> list[str]:

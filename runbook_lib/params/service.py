@@ -10,12 +10,14 @@ from urllib.parse import quote
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import filled
 from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.metrics import METRICS, Metric
+from runbook_lib.params.traffic import AppConfigHome, Traffic
 
 Environment = Literal["dev", "staging", "prod"]
 
@@ -91,31 +93,6 @@ class Api(Frozen):
     access_log_fields: AccessLogFields = AccessLogFields()
 
 
-class Traffic(Frozen):
-    """Where the weight lives. `dial` and `switch` are two flags of one AppConfig application."""
-
-    kind: Literal["appconfig"]
-    """The home of the weight: AWS AppConfig."""
-    application: str
-    """Its application."""
-    dial_profile: str
-    """Configuration profile of the weight."""
-    switch_profile: str
-    """Configuration profile of the kill switch."""
-    dial_environment: str
-    """Environment that the weight is deployed to; its alarms take it back."""
-    switch_environment: str
-    """Environment that the switch is deployed to; no alarm holds it."""
-    immediate_strategy: str
-    """Deployment strategy without a bake, for the switch and for the way back."""
-    soak_strategy: str
-    """Deployment strategy that bakes, so that guard alarms can take a raise back."""
-    flag: str
-    """Key of the flag in both profiles."""
-    client_poll_s: int = Field(gt=0)
-    """Clients read the flags this often; a weight is in force only after that."""
-
-
 class Notify(Frozen):
     """Whom the alarms' topic tells, beside those whom the infrastructure code has subscribed."""
 
@@ -165,6 +142,7 @@ class Service(Frozen):
     """By resource: one template for all environments (`{env}`), or a value for each, as ids need it."""
     api: Api
     traffic: Traffic
+    """Where the weight lives: `kind` says which home, and with it what else stands here (docs/homes.md)."""
     kpi_namespace: str
     """CloudWatch namespace of the service's own metrics."""
     kpi_service: str
@@ -207,6 +185,8 @@ class Service(Frozen):
         known = sorted(self.metrics.keys() & METRICS.keys())
         if known:
             raise ValueError(f"metrics: '{known[0]}' is in the catalogue already; give yours another name")
+        if self.traffic.kind == "rest-canary" and self.api.kind != "rest":
+            raise ValueError("traffic.kind is 'rest-canary', and api.kind 'http': an HTTP API has no canary")
         if strange := sorted(self.contract.kpi.keys() - METRICS.keys()):
             raise ValueError(f"contract.kpi: the catalogue has no '{strange[0]}'; {hint(strange[0], METRICS)}")
         return self
@@ -235,6 +215,19 @@ class Service(Frozen):
             said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
             found[id] = row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
         return found
+
+    @property
+    def appconfig(self) -> AppConfigHome:
+        """The home of the weight, where it is AppConfig.
+
+        Raises:
+            UsageError: it is another.
+        """
+        if not isinstance(self.traffic, AppConfigHome):
+            raise UsageError(
+                f"service.yaml: traffic.kind is '{self.traffic.kind}', and this is about the flags of AppConfig"
+            )
+        return self.traffic
 
     @property
     def methods(self) -> dict[str, str]:

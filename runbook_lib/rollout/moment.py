@@ -45,6 +45,8 @@ class Moment:
     come_back_at: dt.datetime | None = None
     """When the next declared look can be decided: settled data included."""
     baking: bool = False
+    bake_is_over: bool = False
+    """AppConfig has baked, and watches no more: it can be begun again."""
     looks: tuple[Look, ...] = ()
     """All declared looks of this soak."""
 
@@ -104,9 +106,11 @@ def _shifted(
     moment = _soaking(params, phase.looks, effective_at, now)
     hours = (now - effective_at).total_seconds() / 3600
     baking = newest.state in ("DEPLOYING", "BAKING")
-    watch = "AppConfig watches the guards" if baking else "the bake is over: only you watch now"
+    over = not baking and params.service.traffic.kind == "appconfig"
+    alone = f"{'the bake is over' if over else 'nothing takes it back by itself'}: only you watch now"
+    watch = "AppConfig watches the guards" if baking else alone
     words = f"{state.weight:g} % has been in force for {hours:.1f} h of {phase.soak_hours:g} h; {watch}"
-    return replace(moment, words=words, percent=state.weight, shift_at=shift_at, baking=baking)
+    return replace(moment, words=words, percent=state.weight, shift_at=shift_at, baking=baking, bake_is_over=over)
 
 
 def after_migration(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import Refused, UsageError
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.record.chain import predecessors
 from runbook_lib.rollout import moment
 from runbook_lib.show.tables import where_table
@@ -73,6 +73,6 @@ def _may_lower(run: Run) -> bool:
     phase = run.params.policy.phases.get(run.notebook)
     if phase is None:
         return False
-    state, _ = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
+    state, _ = weights.read_or_nothing(run.aws, run.params)
     begun = moment.which(state, run.params, run.notebook, phase, run.now).name not in ("before", "over")
     return begun and (state.switch_on or state.dial_percent > 0)

@@ -23,7 +23,7 @@ from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision, Word
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, is_incident, load
 from runbook_lib.record import recording, sealing
@@ -304,7 +304,7 @@ class Run:
         if state is None and not self.applying:
             state = self._traffic
         if state is None:
-            state, _ = traffic.read_or_nothing(self.aws.client("appconfig"), self.params, self.aws)
+            state, _ = weights.read_or_nothing(self.aws, self.params)
         self._traffic = state
         return state
 

@@ -19,7 +19,7 @@ from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
 from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation
 from runbook_lib.observe.names import topic_arn
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.run.run import Run
 from runbook_lib.show.bars import odds_chart
 from runbook_lib.show.checks import checks_table
@@ -80,9 +80,8 @@ class Alarms(Step):
 
     def guards_table(self) -> Any:
         """Whether the alarms that AppConfig watches could protect a shift."""
-        client = self.run.aws.client
         try:
-            found = guard_findings(client("cloudwatch"), client("appconfig"), self.params)
+            found = guard_findings(self.run.aws.client, self.params)
         except AwsError as error:
             return self.note(check("guards.ready", "Guards", False, str(error)), caption="Guards")
         wrong = [one.sentence for one in found if not one.ok]
@@ -170,7 +169,7 @@ class Alarms(Step):
 
     def drill(self) -> Any:
         """Each alarm set off, heard, and put back; in plan mode only announced."""
-        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        state, _ = weights.read_or_nothing(self.run.aws, self.params)
         if not self.run.applying:
             for one in self.planned:
                 later = check(f"drill.{one.alarm.id}", one.name, None, "drilled when applied", mends=True)
@@ -210,7 +209,7 @@ class Alarms(Step):
                 later = check(id, title, None, "sent when applied", mends=True)
                 self.run.check(later.model_copy(update={"verdict": Verdict.INCONCLUSIVE}))
             return line("No failure is sent in plan mode; applying puts marked lines into the worker's log.")
-        state, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        state, _ = weights.read_or_nothing(self.run.aws, self.params)
         wait = self.params.service.notify.way_wait_s
         try:
             way = drill_way.send(self.run.aws, self.run.guard, self.params, state, wait_s=wait)

@@ -19,7 +19,7 @@ from runbook_lib.observe.evidence import course
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.resources import configured, live
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs, deviations
 from runbook_lib.rollout.gate_charts import tiles
@@ -59,7 +59,7 @@ class Week:
     def __init__(self, run: Run) -> None:
         self.run, self.params = run, run.params
         self._known: dict[str, list[Record]] = {}
-        self.state, _ = traffic.read_or_nothing(run.aws.client("appconfig"), run.params, run.aws)
+        self.state, _ = weights.read_or_nothing(run.aws, run.params)
         self.accepted = self._accepted()
         self.start = parse(self.accepted.as_of or self.accepted.sealed_at) if self.accepted else None
         self.looks = self._looks()
@@ -244,7 +244,7 @@ class Week:
 
     def proof(self) -> Any:
         """Where the requests go, read once more."""
-        after, _ = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        after, _ = weights.read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         where = "asynchronous" if after.migrated else "synchronous"
         return line(f"POST {self.params.service.api.routes.sync} is {where}; weight in force {after.weight:g} %.")

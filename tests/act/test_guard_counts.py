@@ -53,7 +53,7 @@ def guard(aws: EmbeddedAws, params: Params, told: list[Any]) -> Guard:
 
 
 def findings(aws: EmbeddedAws, params: Params, phase: str) -> list[Any]:
-    return guard_findings(aws.client("cloudwatch"), aws.client("appconfig"), params, phase)
+    return guard_findings(aws.client, params, phase)
 
 
 def test_the_template_deploys_the_guards_of_the_first_phase(aws: EmbeddedAws, params: Params) -> None:

@@ -27,7 +27,7 @@ COMMANDS = [
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach", "archive verify", "archive prove", "archive sync"),
     *("archive query", "archive export", "archive attest", "archive prune", "archive site", "verify"),
-    *("params check", "params explain", "plan-steps", "doctor", "policies", "init", "upgrade"),
+    *("params check", "params explain", "plan-steps", "doctor", "policies", "init", "upgrade", "release"),
     *("deviation list", "deviation undo", "deviation adopt"),
 ]
 

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic import off as traffic_off
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Identity
 from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
@@ -157,9 +158,9 @@ def test_a_service_without_flags_is_a_sentence(file: Path, change: dict[str, Any
 def test_another_home_of_the_weight_is_said(file: Path) -> None:
     service = file.parent / "service.yaml"
     loaded = yaml.safe_load(service.read_text())
-    loaded["traffic"]["kind"] = "ssm"
+    loaded["traffic"]["kind"] = "etcd"
     service.write_text(yaml.safe_dump(loaded))
-    with pytest.raises(UsageError, match="only home of the weight"):
+    with pytest.raises(UsageError, match="expects one of 'appconfig', 'ssm', 'lambda-alias', 'rest-canary'"):
         essentials(file, {})
 
 
@@ -244,7 +245,7 @@ class Authorising:
     def __init__(self, guard: Guard, *_: object) -> None:
         self.guard = guard
 
-    def off(self, _: str) -> Turned:
+    def off(self, _: str, __: object = None) -> Turned:
         self.guard.authorise(raises=False)
         return Turned(True, "off", 1)
 
@@ -279,8 +280,8 @@ def test_nothing_but_account_confirmation_and_names_holds_it_up(
     file: Path, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any], more: dict[Any, Any], gates: str | None
 ) -> None:
     monkeypatch.setattr(kill_switch, "Aws", Answering)
-    monkeypatch.setattr(kill_switch, "Switch", Authorising)
-    monkeypatch.setattr(kill_switch, "FlagStore", lambda *_: None)
+    monkeypatch.setattr(traffic_off, "Switch", Authorising)
+    monkeypatch.setattr(traffic_off, "FlagStore", lambda *_: None)
     monkeypatch.setattr("tempfile.tempdir", str(file.parent))
     monkeypatch.chdir(file.parents[1])
     flat = {key: value for key, value in read_yaml(ROOT / "params" / "rehearsal.yaml").items() if key in NEEDED}

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import pytest
 from botocore.httpsession import URLLib3Session
 
+from runbook_lib.act.traffic import off as traffic_off
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
@@ -273,7 +274,7 @@ def test_people_are_told_that_async_could_not_be_turned_off(
     def refused(*_: Any) -> Any:
         raise AwsError("AWS answered AccessDenied to StartDeployment")
 
-    monkeypatch.setattr(kill_switch.Switch, "off", refused)
+    monkeypatch.setattr(traffic_off.Switch, "off", refused)
     with pytest.raises(AwsError, match=r"AccessDenied to StartDeployment$"):
         rollback_1(file, APPLY, last=False)
     assert inbox() == [], "it is tried again"

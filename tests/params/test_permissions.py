@@ -14,10 +14,12 @@ from botocore import xform_name
 from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from runbook_lib.commands.policies import documents, text
 from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.params.permissions import ROLES, Role, partition, permissions, policy, trust
+from runbook_lib.params.traffic import Traffic
 from tests.iam_lint import parliament
 
 ROOT = params_dir().parent
@@ -57,6 +59,19 @@ def rich(kind: str) -> Params:
     contract = service.contract.model_copy(update={"result": result, "secrets": secrets})
     found = prod(contract=contract, notify=notify, archive=archive, api=api, names=names)
     return found.model_copy(update={"flat": found.flat.model_copy(update={"archive": "s3://our-records/team"})})
+
+
+HOMES: dict[str, dict[str, str]] = {
+    "ssm": {},
+    "lambda-alias": {"function": "worker", "alias": "live", "version": "7", "stable": "6"},
+    "rest-canary": {"deployment": "abc123"},
+}
+
+
+def homed(kind: str) -> Params:
+    """A service whose weight lives elsewhere than in AppConfig."""
+    said = {"kind": kind, "parameter": "/ours/{env}/weight", **HOMES[kind]}
+    return prod(traffic=TypeAdapter(Traffic).validate_python(said))
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +190,24 @@ def test_no_action_is_in_both_and_none_is_left_out(kind: str) -> None:
     assert both["watch"] <= both["read-only"] | both["operator"]
     other = "apigatewayv2." if kind == "rest" else "apigateway."
     wanted = {known.action(call) for call in known.calls - set(known.free) if not call.startswith(other)}
-    assert wanted == set.union(*both.values())
+    homes = [actions(policy(role, homed(home))) for home in HOMES for role in ROLES] if kind == "rest" else []
+    skipped = set() if kind == "rest" else {"lambda:GetAlias", "lambda:UpdateAlias", "ssm:GetParameterHistory"}
+    assert wanted - skipped == set.union(*both.values(), *homes)
+
+
+@pytest.mark.parametrize(
+    ("home", "changes"),
+    [
+        ("ssm", {"ssm:PutParameter"}),
+        ("lambda-alias", {"ssm:PutParameter", "lambda:UpdateAlias"}),
+        ("rest-canary", {"ssm:PutParameter", "apigateway:PATCH"}),
+    ],
+)
+def test_a_policy_has_what_the_home_of_the_weight_needs_and_no_other(home: str, changes: set[str]) -> None:
+    reads, watches = (actions(policy(role, homed(home))) for role in ("read-only", "watch"))
+    weighs = {one for one in watches - reads if one != "sns:Publish"}
+    assert weighs == changes and "ssm:GetParameterHistory" in reads
+    assert not {one for one in reads | watches if one.startswith("appconfig:")}
 
 
 def test_an_operator_may_read_the_secrets_of_headers_and_no_others() -> None:

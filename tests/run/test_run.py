@@ -11,7 +11,7 @@ import pytest
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.errors import Refused, UsageError
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file
 from runbook_lib.params.policy import Policy
@@ -31,7 +31,7 @@ Make = Callable[..., Run]
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """A run that would apply, where nothing has been deployed."""
     nothing = TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False)
-    monkeypatch.setattr(traffic, "read_or_nothing", lambda *_: (nothing, False))
+    monkeypatch.setattr(weight, "read_or_nothing", lambda *_: (nothing, False))
 
     def opened(notebook: str, env: str = "", mode: str = "apply", origin: str = "test") -> Run:
         env = env or POLICY.steps[notebook].envs[0]

@@ -75,7 +75,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     """`made(at, looks, ...)`: every cell of the notebook `at` hours after the acceptance."""
     archive = Archive(tmp_path)
     canned: dict[str, Any] = {}
-    monkeypatch.setattr(room.traffic, "read_or_nothing", lambda *_: (STATE, True))
+    monkeypatch.setattr(room.weights, "read_or_nothing", lambda *_: (STATE, True))
     monkeypatch.setattr(sight.fetch, "fetch", lambda *_: Answers.from_raw([]))
     monkeypatch.setattr(room.live, "read", lambda *_: {})
     monkeypatch.setattr(room.configured, "read", lambda *_: {})

@@ -24,13 +24,13 @@ from runbook_lib.params.load import Params
 
 
 class AppConfigTraffic:
-    """Dial and switch of one AppConfig application."""
+    """Dial and switch of one AppConfig application: a `Home` (`homes.py`) that takes a weight back by itself."""
 
     def __init__(self, client: Any, guard: Guard, params: Params, store: FlagStore | None = None) -> None:
         self._client = client
         self._guard = guard
         self._params = params
-        self._flag = params.service.traffic.flag
+        self._flag = params.service.appconfig.flag
         self._store = store or FlagStore(client, params)
 
     def read(self) -> TrafficState:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
-from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, handles, listed
+from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, flag_of, handles, listed
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -116,7 +116,7 @@ class FlagStore:
         version = str(found.get("ConfigurationVersion", ""))
         values: dict[str, Any] = {}
         if found["State"] in IN_FORCE:
-            values = value_of(self._content(profile, int(version)), self._params.service.traffic.flag)
+            values = value_of(self._content(profile, int(version)), flag_of(self._params))
         return {
             **values,
             "deployment": deployment,
@@ -136,7 +136,7 @@ class FlagStore:
         """The one command that takes async off, for whoever has no runbook at hand. Never raises."""
         try:
             ids = self.ids
-            found, _ = self._find(ids.switch_profile, switch_document(self._params.service.traffic.flag, False))
+            found, _ = self._find(ids.switch_profile, switch_document(flag_of(self._params), False))
         except Exception:  # a hint only: it must not stand in the way
             return BY_HAND
         return (

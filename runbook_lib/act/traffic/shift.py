@@ -15,9 +15,14 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
+from runbook_lib.params.traffic import AppConfigHome
 
 __all__ = ["DialStep", "ShiftPlan", "describe", "plan_shift"]
 
+UNGUARDED = (
+    "nothing takes this weight back by itself: let `runbook watch --auto-rollback` look while it soaks, and have the "
+    "guards' composite alarm call somebody"
+)
 MAX_BAKE_H = 24.0
 """AppConfig bakes for at most 1,440 minutes."""
 
@@ -73,9 +78,10 @@ class ShiftPlan(Frozen):
 def plan_shift(
     state: TrafficState, percent: float, params: Params, *, soak_hours: float, description: str
 ) -> ShiftPlan:
-    """The steps from `state` to the dial at `percent` with its bake. Pure.
+    """The steps from `state` to the dial at `percent`, as the home of the weight takes them. Pure.
 
-    Every shift steps over 0, so that AppConfig's own rollback (to the previous version) lands on 0.
+    In AppConfig every shift steps over 0 and bakes, so that AppConfig's own rollback (to the previous version) lands on
+    0. Elsewhere nothing takes a weight back by itself, and a shift is one step.
 
     Raises:
         UsageError: `percent` or `description` is out of bounds.
@@ -86,7 +92,36 @@ def plan_shift(
         raise UsageError(
             f"the deployment's description has {len(description)} characters, AppConfig takes {MAX_DESCRIPTION}"
         )
-    traffic = params.service.traffic
+    home, latest = params.service.traffic, state.dial_deployment
+    over_0 = isinstance(home, AppConfigHome)
+    steps = _over_0(state, percent, params, soak_hours) if over_0 else _directly(state, percent)
+    return ShiftPlan(
+        kind=home.kind,
+        before=state.dial_percent,
+        percent=percent,
+        switch_on=state.switch_on,
+        latest=number(latest),
+        latest_state=latest.state if latest else "",
+        switch_latest=number(state.switch_deployment),
+        soak_hours=soak_hours,
+        description=description,
+        steps=tuple(steps),
+        blockers=_blockers(state, percent, params),
+        notes=(_notes(soak_hours) if over_0 else (UNGUARDED,)) if percent > 0 else (),
+        undo="turn the switch off (at once, whatever bakes or fires), then the dial to 0",
+    )
+
+
+def _directly(state: TrafficState, percent: float) -> list[DialStep]:
+    """One step; setting again what is set already would only begin the soak anew."""
+    if percent == state.dial_percent:
+        return []
+    why = "the weight, which nothing takes back by itself" if percent else "the dial to 0, in calm"
+    return [DialStep(action="deploy", before=state.dial_percent, after=percent, why=why)]
+
+
+def _over_0(state: TrafficState, percent: float, params: Params, soak_hours: float) -> list[DialStep]:
+    traffic = params.service.appconfig
     immediate, soak = (filled(one, {"env": params.env}) for one in (traffic.immediate_strategy, traffic.soak_strategy))
     latest = state.dial_deployment
     at = state.dial_percent
@@ -103,32 +138,20 @@ def plan_shift(
         steps.append(DialStep(action="deploy", before=0, after=percent, strategy=soak, why=why))
     elif steps or at > 0:
         steps.append(DialStep(action="deploy", before=at, after=0, strategy=immediate, why="the dial to 0, in calm"))
-    return ShiftPlan(
-        kind=traffic.kind,
-        before=state.dial_percent,
-        percent=percent,
-        switch_on=state.switch_on,
-        latest=number(latest),
-        latest_state=latest.state if latest else "",
-        switch_latest=number(state.switch_deployment),
-        soak_hours=soak_hours,
-        description=description,
-        steps=tuple(steps),
-        blockers=_blockers(state, percent, filled(traffic.switch_environment, {"env": params.env})),
-        notes=_notes(soak_hours) if percent > 0 else (),
-        undo="turn the switch off (at once, whatever bakes or fires), then the dial to 0",
-    )
+    return steps
 
 
-def _blockers(state: TrafficState, percent: float, switch_environment: str) -> tuple[str, ...]:
+def _blockers(state: TrafficState, percent: float, params: Params) -> tuple[str, ...]:
     if percent > 0 and state.migrated:
         return (
             "the synchronous route is asynchronous already, so no weight above 0 may be set any more: it would send "
             "clients to the temporary route, which is to go",
         )
     if percent > 0 and not state.switch_on:
+        home = params.service.traffic
+        switch = filled(home.switch_environment, {"env": params.env}) if isinstance(home, AppConfigHome) else home.kind
         return (
-            f"the switch ({switch_environment}) is off, so the dial would move nothing and the soak would be void: "
+            f"the switch ({switch}) is off, so the dial would move nothing and the soak would be void: "
             "switch on first, at dial 0",
         )
     return ()

@@ -16,11 +16,12 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import one_line, sentence
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import when
+from runbook_lib.observe.traffic.flag_ids import flag_of
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
-_HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
+HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def start(store: FlagStore, params: Params, enabled: bool, description: str, lat
     return store.start(
         ids.switch_environment,
         ids.switch_profile,
-        switch_document(params.service.traffic.flag, enabled),
+        switch_document(flag_of(params), enabled),
         strategy=ids.immediate_strategy,
         description=description[:MAX_DESCRIPTION],
         latest=latest,
@@ -148,18 +149,18 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
         try:
             return start()
         except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
-            hopeless = isinstance(error, ClientError) and code(error) in _HOPELESS
+            hopeless = isinstance(error, ClientError) and code(error) in HOPELESS
             if hopeless or store.monotonic() >= deadline:
-                raise AwsError(f"{doing} failed: {_said(error)}; to take async off {store.off_by_hand()}") from error
-            guard.warn(f"{doing}: {_said(error)}; trying again")
+                raise AwsError(f"{doing} failed: {said(error)}; to take async off {store.off_by_hand()}") from error
+            guard.warn(f"{doing}: {said(error)}; trying again")
         store.sleep(PAUSE_S)
         try:
             for latest in store.under_way(environment):
                 store.stop(environment, latest)
                 store.settled(environment, profile, latest)
         except Exception as error:  # the next try will tell
-            guard.warn(f"{doing}: {_said(error)}; trying again")
+            guard.warn(f"{doing}: {said(error)}; trying again")
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     return sentence(error) or one_line(error)

@@ -17,8 +17,8 @@ from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.inventory.inspect import inspect
 from runbook_lib.observe.references import value_of
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
-from runbook_lib.observe.traffic.state import read_state
 from runbook_lib.params.permissions import values
 from runbook_lib.params.references import read
 from runbook_lib.record.home.s3 import Store
@@ -32,7 +32,7 @@ def flags(ground: Ground) -> Found:
     """The two flags: there, and what is in force."""
     params = ground.known
     try:
-        state = read_state(ground.clients.client("appconfig"), params, ground.clients)
+        state = weights.read_traffic(ground.clients, params)
     except NotDeployed as error:
         return note(str(error), hints.run(params, "02_deploy_dev", env="dev"))
     return ok(f"async is {'on' if state.switch_on else 'off'}, {state.weight:g} % of the requests go there")
@@ -60,7 +60,7 @@ def _inspected(ground: Ground) -> tuple[str, list[Check]]:
     """The step of the infrastructure that the routes say, and its checks."""
     params, aws = ground.known, ground.clients
     try:
-        state = read_state(aws.client("appconfig"), params, aws)
+        state = weights.read_traffic(aws, params)
     except NotDeployed:
         return "baseline", inspect(aws, params, "baseline")
     if not state.migrated:

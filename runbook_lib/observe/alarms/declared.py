@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.judge.terms import Frozen
+from runbook_lib.observe.alarms.watching import Finding, watchers
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.names import alarm_name, topic_arn
-from runbook_lib.observe.traffic.state import handles
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
 
+__all__ = ["Finding", "guard_findings", "realise", "states", "threshold", "to_cloudformation"]
 _OPERATORS = {
     ">": "GreaterThanThreshold",
     ">=": "GreaterThanOrEqualToThreshold",
     "<": "LessThanThreshold",
     "<=": "LessThanOrEqualToThreshold",
 }
-MAX_MONITORS = 5
-"""AppConfig watches at most this many alarms in an environment."""
 _DESCRIPTION_LIMIT = 1024  # CloudWatch's own, in characters
 
 
@@ -127,56 +126,45 @@ def count_words(alarm: dict[str, Any]) -> str:
     return f"{alarm['Threshold']:g} in {alarm['Period'] / 60:g} min"
 
 
-class Finding(Frozen):
-    """Whether one guard can protect a shift, in a sentence."""
-
-    alarm: str
-    ok: bool
-    sentence: str
-    mends: bool = False
-    """Only its count is that of another phase: the shift puts the right one in force first."""
-
-
-def guard_findings(cloudwatch: Any, appconfig: Any, params: Params, phase: str | None = None) -> list[Finding]:
-    """One finding for each declared guard, one for the number of monitors, and one for every monitor that was not
-    declared.
+def guard_findings(client: Callable[[str], Any], params: Params, phase: str | None = None) -> list[Finding]:
+    """One finding for each declared guard, and those about whoever watches them: AppConfig's monitors, or the composite
+    alarm that stands for them where the home of the weight has no rollback of its own.
 
     Args:
+        client: gives the boto3 client of a service.
         phase: whose count each guard must have; None: that of any phase of this environment will do.
 
     A guard protects if it exists, is OK, has its actions enabled, treats missing data as not breaching (or a quiet
-    metric takes a healthy rollout back), watches the declared metric and is a monitor of the dial's environment.
+    metric takes a healthy rollout back), watches the declared metric and is watched.
 
     Raises:
         AwsError: CloudWatch or AppConfig refused or did not answer.
     """
-    guards = [alarm for alarm in params.policy.alarms if alarm.guard]
-    where = handles(appconfig, params)
-    with aws_errors("reading the monitors of the dial's environment (appconfig:GetEnvironment)"):
-        environment = appconfig.get_environment(ApplicationId=where.application, EnvironmentId=where.dial_environment)
-    watched = [monitor["AlarmArn"].rsplit(":alarm:", 1)[-1] for monitor in environment.get("Monitors", [])]
+    guards, cloudwatch = [alarm for alarm in params.policy.alarms if alarm.guard], client("cloudwatch")
+    watched, about_them, unwatched = watchers(client, params)
     names = list(dict.fromkeys([*(alarm_name(alarm, params) for alarm in guards), *watched]))
     found = _described(cloudwatch, names)
     declared = {alarm_name(alarm, params): alarm for alarm in guards}
     findings = []
     for name in names:
-        findings.append(_finding(name, found.get(name), name in watched, declared.get(name), params, phase))
-    many = len(watched)
-    said = f"{many} alarms watch the dial's environment; AppConfig takes {MAX_MONITORS} at most"
-    findings.append(Finding(alarm="monitors", ok=0 < many <= MAX_MONITORS, sentence=said))
-    return findings
+        findings.append(
+            _finding(name, found.get(name), "" if name in watched else unwatched, declared.get(name), params, phase)
+        )
+    return findings + about_them
 
 
 def _finding(
-    name: str, found: dict[str, Any] | None, watched: bool, alarm: Alarm | None, params: Params, phase: str | None
+    name: str, found: dict[str, Any] | None, unwatched: str, alarm: Alarm | None, params: Params, phase: str | None
 ) -> Finding:
-    """About one guard: `alarm` is its declaration, None for a monitor that was not declared."""
+    """About one guard: `alarm` is its declaration, None for a monitor that was not declared; `unwatched` is what is
+    wrong with it where nobody watches it.
+    """
     known = variants(alarm, params) if alarm else {}
     counted = next((own for own, one in known.items() if found is not None and has_count(found, one)), None)
     if phase in known and found is not None and has_count(found, known[phase]):
         counted = phase
     wanted = known.get(counted) or next(iter(known.values()), None)
-    wrong = _wrong(found, watched, wanted)
+    wrong = _wrong(found, unwatched, wanted)
     if wrong:
         return Finding(alarm=name, ok=False, sentence=f"{name}: {'; '.join(wrong)}")
     if phase not in known or counted == phase or found is None:
@@ -209,12 +197,10 @@ def _described(cloudwatch: Any, names: list[str]) -> dict[str, dict[str, Any]]:
         }
 
 
-def _wrong(found: dict[str, Any] | None, watched: bool, wanted: dict[str, Any] | None) -> list[str]:
+def _wrong(found: dict[str, Any] | None, unwatched: str, wanted: dict[str, Any] | None) -> list[str]:
     if found is None:
         return ["does not exist"]
-    wrong = []
-    if not watched:
-        wrong.append("is no monitor of the dial's environment")
+    wrong = [unwatched] if unwatched else []
     if found.get("StateValue") != "OK":
         wrong.append(f"its state is {found.get('StateValue')}, expects OK before a shift")
     if not found.get("ActionsEnabled", False):

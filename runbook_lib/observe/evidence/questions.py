@@ -141,7 +141,7 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
     """
     whole, gauges = settled(params, window, now), gauged(params, window, now)
     return [
-        *(Ask(name, whole, "Sum") for name in _COUNTED),
+        *(Ask(name, whole, "Sum") for name in dict.fromkeys((*_COUNTED, *params.service.traffic.arms))),
         *(Ask(f"{name}_duration", whole, "Sum") for name in FUNCTIONS),
         *(Ask(name, gauges, "Sum", GAUGE_PERIOD_S) for name in THROTTLES),
         *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),

@@ -19,6 +19,9 @@ from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
 from runbook_lib.params.metrics import METRICS
 
+ROUTES = ("async_requests", "sync_requests")
+"""What tells the split where clients choose the route."""
+
 
 def success(seen: Answered) -> Evidence:
     """Submissions that ended in a report in time, of all that the service had to answer (`docs/verdicts.md`)."""
@@ -275,17 +278,23 @@ def observed_split(seen: Answered) -> Evidence:
     if since is not None:
         in_effect = parse(since) + dt.timedelta(seconds=late)
         window = window.since(in_effect).inward(period_for(seen.window, seen.now))
-    other = "sync_fn_invocations" if seen.traffic.migrated else "sync_requests"
-    sent, kept = seen.sum("async_requests", window), seen.sum(other, window)
-    notes, labels = [], (label("async_requests"), label(other))
+    moved, other = params.service.traffic.arms
+    if seen.traffic.migrated:
+        other = "sync_fn_invocations"
+    sent, kept = seen.sum(moved, window), seen.sum(other, window)
+    notes, labels = [], (label(moved), label(other))
     both = f"POST {routes.submit} / (POST {routes.submit} + POST {routes.sync})"
     asked = f"CloudWatch AWS/ApiGateway, Sum of Count, {both}"
+    if moved != ROUTES[0]:
+        asked = f"CloudWatch, {params.metric(moved).title} / (the same + {params.metric(other).title})"
     if seen.traffic.migrated:
         # One route is left: what is synchronous shows in the old Lambda's invocations alone.
         asked = f"CloudWatch, Sum of Count of POST {routes.submit}, against Invocations of {params.name('sync')}"
-    if sent is None and kept is not None:
+    if (sent is None) != (kept is None) and moved != ROUTES[0]:
+        notes.append(f"no point for {params.metric(moved if sent is None else other).title}, and some for the other")
+    elif sent is None and kept is not None:
         notes.append("no point for the submit route, while the synchronous route has some: no async request")
-    if kept is None and sent is not None:
+    elif kept is None and sent is not None:
         what = "Lambda" if seen.traffic.migrated else "route"
         notes.append(f"no point for the synchronous {what}, while the submit route has some: no synchronous request")
     found = counts_of(sent or 0, (sent or 0) + (kept or 0), None)
@@ -300,7 +309,7 @@ def observed_split(seen: Answered) -> Evidence:
         labels,
         **found,
         weight=seen.traffic.weight / 100,
-        course=courses.split(seen, "async_requests", other, window),
+        course=courses.split(seen, moved, other, window),
         notes=tuple(notes),
         extra=extra,
     )

@@ -54,7 +54,7 @@ class Spot:
         if resource.route:
             return f"{resource.method} {getattr(params.service.api.routes, resource.route)}"
         if resource.kind == "flags":
-            return filled(params.service.traffic.application, {"env": params.env})
+            return filled(params.service.appconfig.application, {"env": params.env})
         if resource.alarm:
             declared = next((one for one in params.policy.alarms if one.id == resource.alarm), None)
             return filled(declared.name, {"env": params.env}) if declared else resource.alarm

@@ -237,7 +237,7 @@ def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
 
 
 def _application(spot: Spot) -> dict[str, str]:
-    name = filled(spot.params.service.traffic.application, {"env": spot.params.env})
+    name = filled(spot.params.service.appconfig.application, {"env": spot.params.env})
     known = spot.place.once("applications", lambda: _names(spot.client("appconfig"), "list_applications"))
     if name not in known:
         raise Absent
@@ -250,7 +250,7 @@ def _flag(setting: str, operation: str, *, inside: bool = True) -> Call:
     def ask(spot: Spot) -> Any:
         where = {"ApplicationId": _application(spot)["id"]} if inside else {}
         known = spot.place.once(operation, lambda: _names(spot.client("appconfig"), operation, **where))
-        name = filled(getattr(spot.params.service.traffic, setting), {"env": spot.params.env})
+        name = filled(getattr(spot.params.service.appconfig, setting), {"env": spot.params.env})
         return Said(name in known, f"{name} {'exists' if name in known else 'is missing'}")
 
     action = "".join(part.capitalize() for part in operation.split("_"))

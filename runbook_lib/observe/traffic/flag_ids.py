@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
@@ -11,6 +11,7 @@ from runbook_lib.base.template import filled
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
+    from runbook_lib.params.traffic import AppConfigHome
 
 IN_FORCE = ("DEPLOYING", "BAKING", "COMPLETE")
 """States whose version clients get (our strategies have no growth, so all of them at once)."""
@@ -20,6 +21,11 @@ BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
 
 class NotDeployed(AwsError):
     """The rollout's flags are not there: the new resources were never deployed here."""
+
+
+def flag_of(params: Params) -> str:
+    """Key of the flag in both profiles."""
+    return cast("AppConfigHome", params.service.traffic).flag
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def handles(appconfig: Any, params: Params) -> Handles:
         NotDeployed: there is no such application.
         AwsError: AppConfig refused, or has nothing of that name within it.
     """
-    traffic = params.service.traffic
+    traffic = cast("AppConfigHome", params.service.traffic)
     with aws_errors("looking up the traffic flags (appconfig:List*)"):
         application = _by_name(appconfig, "application", traffic.application, params, "list_applications")
         profiles = _names(appconfig, "list_configuration_profiles", ApplicationId=application)

@@ -22,8 +22,10 @@ from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed,
 from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
-__all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read_or_nothing", "read_state"]
+__all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read_state"]
 
+WITHOUT_ROUTES = ("lambda-alias", "rest-canary")
+"""Homes of the weight under which clients call the same route as ever, whoever answers it."""
 HISTORY = 50
 """Deployments read in detail, newest first."""
 OVER = ("COMPLETE", "ROLLED_BACK", "REVERTED")
@@ -141,9 +143,13 @@ class TrafficState(Frozen):
 def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
     """Whether `POST /api/vpr` leads to the submit Lambda, and whether `POST /api/vpr-async` exists.
 
+    Where AWS itself splits the traffic (`WITHOUT_ROUTES`), no route is moved, and none is asked for.
+
     Raises:
         AwsError: API Gateway refused, or there is no such API.
     """
+    if params.service.traffic.kind in WITHOUT_ROUTES:
+        return False, True
     api = params.service.api.routes
     with aws_errors("reading what the routes lead to (apigateway:GET)"):
         try:
@@ -174,19 +180,6 @@ def as_routed(params: Params, state: TrafficState) -> Params:
     return params.model_copy(update={"service": service.model_copy(update={"api": api, "contract": contract})})
 
 
-def read_or_nothing(appconfig: Any, params: Params, aws: Clients | None = None) -> tuple[TrafficState, bool]:
-    """The state, and whether the flags are deployed; where they are not, nothing goes to async, and the routes are not
-    asked for: there may be no API yet.
-
-    Raises:
-        AwsError: as `read_state`.
-    """
-    try:
-        return read_state(appconfig, params, aws), True
-    except NotDeployed:
-        return TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False), False
-
-
 def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
     """Dial and switch as they are now, and what `/api/vpr` leads to.
 
@@ -199,7 +192,7 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
     """
     known = handles(appconfig, params)
     migrated, temporary = routing(aws, params) if aws is not None else (False, True)
-    flag = params.service.traffic.flag
+    flag = params.service.appconfig.flag
     with aws_errors("reading the traffic flags (appconfig:ListDeployments, GetDeployment)"):
         dial = list(_deployments(appconfig, known, known.dial_environment, known.dial_profile, flag, dial=True))
         switch = list(_deployments(appconfig, known, known.switch_environment, known.switch_profile, flag, dial=False))

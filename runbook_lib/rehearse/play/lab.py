@@ -25,7 +25,7 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.foreign import markup
 from runbook_lib.base.ports import free_port
 from runbook_lib.base.window import when
-from runbook_lib.observe.traffic.state import read_state
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file, params_dir, project_root
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
@@ -120,7 +120,7 @@ class Exercise:
             return []
         archive, params = Archive(self.folder / "archive"), self.stage.params["prod"]
         try:
-            state = read_state(self.stage.aws.client("appconfig"), params, self.stage.aws)
+            state = weights.read_traffic(self.stage.aws, params)
             before = {run.run_id for run in self.stage.runs}
             records = [archive.load(ref) for ref in archive.records() if ref.run_id not in before]
             runs = sorted((one for one in records if one.origin != "practice" and one.opened_at), key=_opened)

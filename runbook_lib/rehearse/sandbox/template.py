@@ -78,7 +78,7 @@ def bucket_name(params: Params) -> str:
 
 def defaults(params: Params) -> dict[str, str]:
     """Value of each of the template's parameters that the parameter files know."""
-    service, traffic = params.service, params.service.traffic
+    service, traffic = params.service, params.service.appconfig
     named = ("queue", "dlq", "table", "submit", "worker", "status", "sync", "api", "topic")
     flagged = ("application", "dial_environment", "switch_environment", "immediate_strategy", "soak_strategy")
     values: dict[str, object] = {
@@ -262,7 +262,7 @@ def _alarms(params: Params, resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flags(params: Params, resources: dict[str, Any]) -> None:
-    flag = params.service.traffic.flag
+    flag = params.service.appconfig.flag
     documents = {
         "DialZero": flags.dial_document(flag, 0),
         "SwitchOff": flags.switch_document(flag, False),

@@ -111,7 +111,7 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
     Args:
         client: gives the boto3 client of a service.
     """
-    traffic = params.service.traffic
+    traffic = params.service.appconfig
     data = client("appconfigdata")
 
     def flag(environment: str, profile: str) -> _Flag:

@@ -22,6 +22,7 @@ from runbook_lib.observe.jobs.segment import Segment, merge
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params
 from runbook_lib.params.phases import Phase as Spec
 from runbook_lib.record.record import Record
@@ -103,7 +104,7 @@ class PhaseLook:
     def _stand(self) -> Stand:
         run, params = self.run, self.params
         spec = params.policy.phases[run.notebook]
-        state, deployed = traffic.read_or_nothing(run.aws.client("appconfig"), params, run.aws)
+        state, deployed = weights.read_or_nothing(run.aws, params)
         moment = moments.which(state, params, run.notebook, spec, run.now)
         if spec.after_migration and state.migrated and not state.temporary_route:
             done = history.done_at(self.earlier, REMOVE) or self._stack_updated()
@@ -126,11 +127,10 @@ class PhaseLook:
         Args:
             absent: whether the flags may be missing yet.
         """
-        client = self.run.aws.client("appconfig")
         if absent:
-            state, deployed = traffic.read_or_nothing(client, self.params, self.run.aws)
+            state, deployed = weights.read_or_nothing(self.run.aws, self.params)
         else:
-            state, deployed = traffic.read_state(client, self.params, self.run.aws), self.stand.deployed
+            state, deployed = weights.read_traffic(self.run.aws, self.params), self.stand.deployed
         self.stand = replace(self.stand, state=state, deployed=deployed)
         return self.stand
 
@@ -169,8 +169,7 @@ class PhaseLook:
     @cached_property
     def guards(self) -> list[alarms.Finding]:
         """The findings about the guards, asked once a run."""
-        client = self.run.aws.client
-        found = list(alarms.guard_findings(client("cloudwatch"), client("appconfig"), self.params, self.run.notebook))
+        found = list(alarms.guard_findings(self.run.aws.client, self.params, self.run.notebook))
         self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in found])
         return found
 

@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge import words
@@ -51,6 +51,8 @@ class Migration(Phase):
 
     def migration_table(self) -> Any:
         """Where the migration stands: each step as a check."""
+        if not self.stand.spec.after_migration:
+            return line("This phase migrates nothing: the weight is all that it moves.")
         found = self.steps()
         self.run.check(*found)
         return checks_table(found, "The migration, step by step", keep_order=True)
@@ -140,7 +142,7 @@ class Migration(Phase):
             self.run.check(*self.steps())
             return self._migrating()
         outcome = super()._judged()
-        if self.state.migrated or outcome.decision is not Decision.PROMOTE:
+        if self.state.migrated or outcome.decision is not Decision.PROMOTE or not self.stand.spec.after_migration:
             return outcome
         self._passed(self.look.looked())
         what = f"the soak at dial 100 has passed; applying makes {self.params.service.api.routes.sync} asynchronous"
@@ -149,6 +151,8 @@ class Migration(Phase):
 
     def _promoted(self, outcome: Outcome) -> Outcome:
         """Before the migration its own steps are still to come; after it they must all have been seen."""
+        if not self.stand.spec.after_migration:
+            return super()._promoted(outcome)
         if self.state.migrated:
             self.run.check(*self.steps())
             return super()._promoted(outcome)
@@ -269,7 +273,7 @@ class Migration(Phase):
         run = self.run
         plan = act.plan_shift(self.state, 0, self.params, soak_hours=0, description=self._describe())
         run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
-        AppConfigTraffic(run.aws.client("appconfig"), run.guard, self.params).apply(plan)
+        home_of(run.aws, run.guard, self.params).apply(plan)
         self._read_again()
         settle = self.params.service.traffic.client_poll_s + self.params.policy.metric_delay_s
         at = run.guard.now + dt.timedelta(seconds=settle + self._quiet_s()) + 2 * MINUTE

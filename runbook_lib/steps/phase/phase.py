@@ -11,7 +11,7 @@ import datetime as dt
 from typing import Any
 
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import Refused
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import Case, settled
@@ -19,7 +19,7 @@ from runbook_lib.judge.gates import family
 from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic.weight import TrafficState, read_or_nothing
 from runbook_lib.rollout import door
 from runbook_lib.rollout.approval import Operator, approval_checks
 from runbook_lib.rollout.look import Seen
@@ -73,7 +73,7 @@ class Phase:
         return self.look.stand.moment
 
     @property
-    def state(self) -> traffic.TrafficState:
+    def state(self) -> TrafficState:
         """Dial, switch and routes, as they were read last."""
         return self.look.stand.state
 
@@ -85,6 +85,8 @@ class Phase:
 
     def infrastructure(self) -> Any:
         """What deploying the new resources would change; where they are, every setting of them."""
+        if self.params.service.traffic.kind == "lambda-alias":
+            return line("Nothing to deploy: the new version is published already.")
         self.infra = infra = Infra(self.run, "async")
         name = self.moment.name
         if name == "before":
@@ -210,7 +212,7 @@ class Phase:
         """A promotion holds only if every required check of this run does, too."""
         return settled(outcome, self.run.checks.values())
 
-    def _noted(self, outcome: Outcome, state: traffic.TrafficState | None = None) -> Outcome:
+    def _noted(self, outcome: Outcome, state: TrafficState | None = None) -> Outcome:
         """The decision from now on, in the journal too."""
         now = self.moment
         self.decided_at = self.run.guard.now
@@ -259,7 +261,7 @@ class Phase:
         guards = phase_guards.planned(run) if moves else None
         planned = moment.name == "before" and outcome.decision is Decision.PLANNED
         shift = planned and stand.deployed and not self.blockers()
-        renew = moment.name == "after" and outcome.decision is Decision.SOAK and not moment.baking
+        renew = moment.name == "after" and outcome.decision is Decision.SOAK and moment.bake_is_over
         if shift or (renew and not stand.state.migrated):
             until = stand.first_look(run.now) if shift else moment.come_back_at
             self.planned = self._shift(until)
@@ -317,16 +319,15 @@ class Phase:
         if not run.applying:
             show(line("Nothing was changed: mode is plan."))
             return outcome
-        client = run.aws.client("appconfig")
+        home = home_of(run.aws, run.guard, self.params)
         if self._takes_back():
-            done = AppConfigTraffic(client, run.guard, self.params).switch_off(self._describe(), self.decided_at)
-            show(line(done.sentence))
+            show(line(home.switch_off(self._describe(), self.decided_at).sentence))
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:
                 raise Refused(blocked[0], nothing_changed=True)
             phase_guards.put_in_force(run)  # before the weight moves
-            after = AppConfigTraffic(client, run.guard, self.params).apply(self.planned)
+            after = home.apply(self.planned)
             if self.moment.name == "before":
                 set_at = parse(after.since) if after.since else run.now
                 back = iso(self.stand.first_look(set_at))
@@ -341,7 +342,7 @@ class Phase:
 
     def proof(self) -> Any:
         """Read back from AWS, and the split that was observed against the weight in force."""
-        after, there = traffic.read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        after, there = read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         if not there:
             return line("Read back: the new resources are not deployed, and no request can go to async.")

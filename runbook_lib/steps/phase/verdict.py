@@ -17,6 +17,7 @@ from runbook_lib.judge.gates.situation import USER_SUCCESS
 from runbook_lib.judge.model import Evidence, Look, Outcome
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.alarms import declared as alarms
+from runbook_lib.observe.traffic.state import WITHOUT_ROUTES
 from runbook_lib.record.chain import predecessors
 from runbook_lib.rollout import hints, present
 from runbook_lib.rollout import moment as moments
@@ -150,7 +151,8 @@ def borne_out(
 def flags_read(stand: Stand, seen: Seen) -> Check | None:
     """`reads_flags` of the time that the weight has been 0; None: it is not 0, or the phase begins at another."""
     start, end, state = seen.window.start, seen.window.end, stand.state
-    if state.weight != 0 or stand.spec.before_percent:
+    splits = stand.params.service.traffic.kind in WITHOUT_ROUTES  # AWS itself: no client reads a flag
+    if state.weight != 0 or stand.spec.before_percent or splits:
         return None
     span = Window(min(max(start, parse(state.since) if state.since else start), end), end)
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from runbook_lib.act.command import Commands, run_command
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
-from runbook_lib.act.traffic.flag_store import FlagStore
-from runbook_lib.act.traffic.switch import Switch, Turned
+from runbook_lib.act.traffic.homes import home_of
+from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
@@ -55,7 +54,6 @@ class AsyncFailing:
     def __init__(self, run: Run) -> None:
         self.run, self.params, self.incident = run, run.params, Incident(run)
         self.seen = Aftermath(self.incident)
-        self.client = run.aws.client("appconfig")
         self.switched: Turned | None = None
 
     @property
@@ -94,7 +92,7 @@ class AsyncFailing:
         began = self.incident.aws_now
         self.run.journal.append("incident", clock=Clock(decided_at=iso(began)).model_dump(mode="json"))
         try:
-            self.switched = Switch(run.guard, self.params, FlagStore(self.client, self.params)).off(about)
+            self.switched = home_of(run.aws, run.guard, self.params).switch_off(about)
         except NotDeployed as error:
             self.switched = Turned(False, f"no request can go to async: {error}", 0)
         if not self.switched.changed:
@@ -223,7 +221,7 @@ class AsyncFailing:
         if plan.steps and run.applying:
             run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
             try:
-                AppConfigTraffic(self.client, run.guard, self.params).apply(plan)
+                home_of(run.aws, run.guard, self.params).apply(plan)
             except (Refused, AwsError) as error:
                 said = f"; {error}"
             self.seen.read_again()

@@ -23,7 +23,8 @@ from runbook_lib.observe.jobs import census, dlq, logs
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.references import with_secrets
-from runbook_lib.observe.traffic.state import TrafficState, as_routed, read_or_nothing, read_state
+from runbook_lib.observe.traffic import weight as weights
+from runbook_lib.observe.traffic.state import TrafficState, as_routed
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import history
 from runbook_lib.rollout import moment as moments
@@ -58,7 +59,7 @@ class Aftermath:
     @cached_property
     def traffic(self) -> tuple[TrafficState, bool]:
         """The state as read last, and whether the flags are there. Not read before it is needed: first the action."""
-        return read_or_nothing(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        return weights.read_or_nothing(self.run.aws, self.params)
 
     @property
     def state(self) -> TrafficState:
@@ -74,11 +75,10 @@ class Aftermath:
         Raises:
             AwsError: AppConfig or API Gateway refused or did not answer.
         """
-        client = self.run.aws.client("appconfig")
         if absent:
-            self.traffic = read_or_nothing(client, self.params, self.run.aws)
+            self.traffic = weights.read_or_nothing(self.run.aws, self.params)
         else:
-            self.traffic = read_state(client, self.params, self.run.aws), True
+            self.traffic = weights.read_traffic(self.run.aws, self.params), True
         return self.state
 
     @property

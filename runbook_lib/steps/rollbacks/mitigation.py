@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.gates.checks import Check, check
@@ -22,7 +22,7 @@ from runbook_lib.judge.incidents.deviation import Act, Deviation
 from runbook_lib.judge.model import Gate, Outcome
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.resources.owner import owner
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.rollout import deviations, hints
 from runbook_lib.rollout.way_back import instead
 from runbook_lib.show.page import line
@@ -221,16 +221,15 @@ class Mitigation:
         """Turns async off because the mitigation did not cure it; in plan mode says so."""
         if not self.run.applying:
             return line(f"Applying would turn async off (scenario 1): {why}.")
-        client = self.run.aws.client("appconfig")
         about = act.describe(
             release=self.params.release, notebook=self.run.notebook, attempt=self.params.attempt, run=self.run.run_id
         )
-        switched = AppConfigTraffic(client, self.run.guard, self.params).switch_off(about)
+        switched = home_of(self.run.aws, self.run.guard, self.params).switch_off(about)
         self.fell = True
         return self.incident.note(self._fell(switched.sentence), caption="Scenario 1")
 
     def _fell(self, sentence: str) -> Check:
-        state = traffic.read_state(self.run.aws.client("appconfig"), self.params, self.run.aws)
+        state = weights.read_traffic(self.run.aws, self.params)
         if state.migrated:
             sentence = f"{sentence}; but {instead(self.run.aws, self.params)[0]}"
         return check(

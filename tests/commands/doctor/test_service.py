@@ -25,7 +25,7 @@ class Account:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.state: Any = SimpleNamespace(migrated=False, temporary_route=True, switch_on=True, weight=10.0)
         self.checks: dict[str, list[Check]] = {}
-        monkeypatch.setattr(service, "read_state", lambda *_: self._state())
+        monkeypatch.setattr(service.weights, "read_traffic", lambda *_: self._state())
         monkeypatch.setattr(service, "inspect", lambda _, __, step: self.checks.get(step, [FINE]))
 
     def _state(self) -> Any:

@@ -139,7 +139,9 @@ def found(
 ) -> dict[str, str]:
     """Sentences of what is wrong, by alarm."""
     watched = [arn(name) for name in (list(guarded(params)) if monitors is None else monitors)]
-    findings = guard_findings(CloudWatch(list(alarms.values())), AppConfig([], [], watched), params)
+    findings = guard_findings(
+        {"cloudwatch": CloudWatch(list(alarms.values())), "appconfig": AppConfig([], [], watched)}.__getitem__, params
+    )
     return {one.alarm: one.sentence for one in findings if not one.ok}
 
 

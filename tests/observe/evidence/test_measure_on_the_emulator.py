@@ -178,13 +178,13 @@ def test_dial_and_switch_through_a_bake_and_its_rollback(aws: Any, params: Param
 
 
 def test_guards_as_the_emulator_gives_them_back(aws: Any, params: Params, flags: dict[str, str]) -> None:
-    cloudwatch, appconfig = aws.client("cloudwatch"), aws.client("appconfig")
+    cloudwatch = aws.client("cloudwatch")
     names = [realise(alarm, params)["AlarmName"] for alarm in params.policy.alarms if alarm.guard]
     for name in names:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test")
-    assert [one.sentence for one in guard_findings(cloudwatch, appconfig, params) if not one.ok] == []
+    assert [one.sentence for one in guard_findings(aws.client, params) if not one.ok] == []
     cloudwatch.disable_alarm_actions(AlarmNames=names[:1])
-    wrong = [one for one in guard_findings(cloudwatch, appconfig, params) if not one.ok]
+    wrong = [one for one in guard_findings(aws.client, params) if not one.ok]
     assert [one.alarm for one in wrong] == names[:1] and "disabled" in wrong[0].sentence
 
 

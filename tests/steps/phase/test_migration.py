@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from runbook_lib.act.traffic.shift import plan_shift
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.gates.checks import unmet
+from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.traffic.state import TrafficState, as_routed
@@ -228,3 +230,12 @@ def test_the_command_of_the_way_back_is_the_configured_one() -> None:
         command
         == "cd ../infra && cdk deploy --all --require-approval never --context env=prod --context vpr_step=async"
     )
+
+
+def test_a_release_migrates_nothing() -> None:
+    spec = PARAMS.policy.phases[NOTEBOOK].model_copy(update={"after_migration": ()})
+    made = migration(traffic(100, migrated=False), "after")
+    made.look.stand = dataclasses.replace(made.look.stand, spec=spec)
+    assert "migrates nothing" in str(made.migration_table())
+    passed = Outcome(decision=Decision.PROMOTE, reason="every gate passed", next="go on")
+    assert made._promoted(passed).decision is Decision.PROMOTE

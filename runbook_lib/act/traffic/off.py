@@ -1,0 +1,127 @@
+"""The new side off, whatever home the weight has, insisted upon. Light: `runbook rollback 1` loads it first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
+from runbook_lib.act.traffic.register import Register
+from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, said
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.base.window import when
+from runbook_lib.observe.traffic.flag_ids import NotDeployed
+from runbook_lib.observe.traffic.in_force import Client
+from runbook_lib.observe.traffic.ledger import Entry
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+
+
+def off(client: Client, guard: Guard, params: Params, about: str, decided_at: dt.datetime | None = None) -> Turned:
+    """Takes the new side off and reads it back.
+
+    Args:
+        client: gives the boto3 client of a service.
+        about: description of the step that does it.
+        decided_at: when it was decided, by AWS's clock, where that was before this call.
+
+    Raises:
+        Refused, UsageError: not authorised (`Guard.authorise`).
+        AwsError: not off in time, or AWS will never let it; with the command that does it by hand.
+    """
+    if params.service.traffic.kind == "appconfig":
+        return Switch(guard, params, FlagStore(client("appconfig"), params)).off(about, decided_at)
+    return RegisterOff(guard, Register(client, params)).off(about, decided_at)
+
+
+WRITING = "writing down that the new side is off"
+
+
+class RegisterOff:
+    """Off in a home beside AppConfig: first what AWS does, then the step that says so."""
+
+    def __init__(self, guard: Guard, register: Register) -> None:
+        self._guard = guard
+        self._register = register
+
+    def off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
+        """See `off`."""
+        self._guard.authorise(raises=False)
+        register, newest = self._register, None
+        before: dict[str, Any] = {"enabled": None}
+        try:
+            newest = register.newest()
+            now = register.in_force()
+            weight = now.percent if now else newest.weight if newest else 0.0
+            if not weight and (newest is None or not newest.enabled):
+                told = f"the new side is off already, by {whose(newest)}; nothing was changed"
+                self._guard.note("note", text=told)
+                return Turned(False, told, newest.number if newest else 0)
+            before = {"enabled": True, "percent": weight, "step": newest.number if newest else 0}
+        except NotDeployed:
+            raise
+        except AwsError as error:
+            self._guard.warn(f"{error}; switching off all the same")
+        percent = newest.percent if newest else 0.0
+        written: list[int] = []
+
+        def do() -> None:
+            self._insist("taking the new side off", lambda: register.put(0, None))
+            try:
+                self._insist(WRITING, lambda: written.append(register.write(percent, False, description)))
+            except AwsError as error:
+                if not register.acts:  # the parameter is the weight itself
+                    raise
+                self._guard.warn(f"{error}; the new side is off all the same")
+
+        with aws_errors("taking the new side off"):
+            change = self._guard.change(
+                "switch off",
+                before=before,
+                after={"in_force": 0.0},
+                facts={"decided_at": decided_at.isoformat()} if decided_at else {},
+                undo="bring the dial to 0, switch on, then shift again: it is a raise, with all its conditions",
+                by_hand=register.by_hand,
+                do=do,
+                read_back=self._facts,
+                raises=False,
+            )
+        if not change.ok:
+            raise AwsError(f"it was turned off, yet it reads back as {dict(change.seen)}; by hand: {register.by_hand}")
+        poll = register.params.service.traffic.client_poll_s
+        told = f"the new side is off; it gets nothing within {poll} s; the dial is as it was"
+        return Turned(True, told, written[-1] if written else 0)
+
+    def _facts(self) -> dict[str, Any]:
+        newest, now = self._register.newest(), self._register.in_force()
+        seen: dict[str, Any] = {"deployment": newest.number if newest else None}
+        if newest is not None:
+            seen |= {"enabled": newest.enabled, "percent": newest.percent, "description": newest.description}
+        return {**seen, "in_force": now.percent if now else newest.weight if newest else 0.0}
+
+    def _insist(self, doing: str, do: Any) -> None:
+        """Does it again and again until it works, patience ends, or AWS will never let it."""
+        register = self._register
+        deadline = register.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return do()  # type: ignore[no-any-return]
+            except Exception as error:  # throttling, a lost connection: only time or a plain no ends this
+                hopeless = isinstance(error, ClientError) and code(error) in HOPELESS
+                if hopeless or register.monotonic() >= deadline:
+                    raise AwsError(f"{doing} failed: {said(error)}; by hand: {register.by_hand}") from error
+                self._guard.warn(f"{doing}: {said(error)}; trying again")
+            register.sleep(PAUSE_S)
+
+
+def whose(step: Entry | None) -> str:
+    """A step in words: number, time and description."""
+    if step is None:
+        return "no step: none was ever made"
+    words = f"step {step.number} ({when(step.at, seconds=True) or 'at an unknown time'}"
+    return words + (f", '{step.description}')" if step.description else ", without a description)")

@@ -1,0 +1,161 @@
+"""The calls that set the weight in the homes beside AppConfig: a parameter's next version, an alias, a stage's canary.
+
+No decisions here, and light: `runbook rollback 1` loads it before anything else. What AWS does at this moment is read
+by `observe/traffic/in_force.py`, which has the same kinds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
+
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION
+from runbook_lib.observe.traffic.in_force import READERS, Client, InForce, api_id
+from runbook_lib.observe.traffic.ledger import Entry, encoded, entries, name_of, standing
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+    from runbook_lib.params.traffic import AliasHome
+
+
+class Overtaken(Exception):
+    """Somebody else wrote between reading and writing."""
+
+
+def set_alias(client: Client, params: Params, percent: float, token: str | None) -> None:
+    """Gives the new version its share of the calls through the alias; with `token`, only if nobody changed it since."""
+    home = cast("AliasHome", params.service.traffic)
+    weights = {home.version: percent / 100} if 0 < percent < 100 else {}
+    client("lambda").update_alias(
+        FunctionName=params.name(home.function),
+        Name=home.alias,
+        FunctionVersion=home.version if percent >= 100 else home.stable,
+        RoutingConfig={"AdditionalVersionWeights": weights},
+        **({"RevisionId": token} if token else {}),
+    )
+
+
+def set_canary(client: Client, params: Params, percent: float, token: str | None) -> None:
+    """Gives the canary its share of the stage's requests. API Gateway has no condition: `token` is looked at before."""
+    gateway, stage = client("apigateway"), params.service.api.stage
+    if token is not None and READERS["rest-canary"](client, params).token != token:
+        raise Overtaken(f"stage {stage} was updated meanwhile")
+    gateway.update_stage(
+        restApiId=api_id(gateway, params),
+        stageName=stage,
+        patchOperations=[{"op": "replace", "path": "/canarySettings/percentTraffic", "value": f"{percent:g}"}],
+    )
+
+
+def alias_by_hand(params: Params) -> str:
+    """The command that takes the new version out of the alias."""
+    home = cast("AliasHome", params.service.traffic)
+    return (
+        f"aws lambda update-alias --region {params.region} --function-name {params.name(home.function)} "
+        f"--name {home.alias} --function-version {home.stable} --routing-config AdditionalVersionWeights={{}}"
+    )
+
+
+def canary_by_hand(params: Params) -> str:
+    """The command that takes all requests from the canary."""
+    return (
+        f"aws apigateway update-stage --region {params.region} --rest-api-id API_ID --stage-name "
+        f"{params.service.api.stage} --patch-operations op=replace,path=/canarySettings/percentTraffic,value=0"
+    )
+
+
+def parameter_by_hand(params: Params) -> str:
+    """The command that writes `off` into the parameter that clients read."""
+    return (
+        f"aws ssm put-parameter --region {params.region} --name {name_of(params)} --overwrite "
+        f"--value '{encoded(0, False)}'"
+    )
+
+
+SETTERS: Mapping[str, Callable[[Client, Params, float, str | None], None]] = {
+    "lambda-alias": set_alias,
+    "rest-canary": set_canary,
+}
+BY_HAND: Mapping[str, Callable[[Params], str]] = {
+    "ssm": parameter_by_hand,
+    "lambda-alias": alias_by_hand,
+    "rest-canary": canary_by_hand,
+}
+"""By the home's `kind`: a home without a setter is its parameter."""
+
+
+class Register:
+    """One weight of a home beside AppConfig. Errors are botocore's own: whoever calls knows what was being done."""
+
+    def __init__(
+        self,
+        client: Client,
+        params: Params,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.client = client
+        self.params = params
+        self.sleep = sleep
+        self.monotonic = monotonic
+        self.kind: str = params.service.traffic.kind
+
+    @property
+    def acts(self) -> bool:
+        """Whether AWS splits the traffic, and the parameter only lists the steps."""
+        return self.kind in SETTERS
+
+    @property
+    def by_hand(self) -> str:
+        """The one command that takes the new side off, for whoever has no runbook at hand."""
+        return BY_HAND[self.kind](self.params)
+
+    def entries(self, *, lenient: bool = False) -> list[Entry]:
+        """All versions of the parameter, newest first; `lenient` as of `ledger.entries`."""
+        return entries(self.client("ssm"), self.params, lenient=lenient)
+
+    def newest(self) -> Entry | None:
+        """The newest step that came into force; None: none was made. One that says no weight is one to 0."""
+        return next(iter(standing(self.entries(lenient=True))), None)
+
+    def in_force(self) -> InForce | None:
+        """What AWS does at this moment; None: the parameter is the weight itself."""
+        reader = READERS.get(self.kind)
+        return reader(self.client, self.params) if reader else None
+
+    def write(self, percent: float, enabled: bool, description: str, cancels: int | None = None) -> int:
+        """The parameter's next version; its number."""
+        answer = self.client("ssm").put_parameter(
+            Name=name_of(self.params),
+            Value=encoded(percent, enabled, cancels),
+            Type="String",
+            Overwrite=True,
+            Description=description[:MAX_DESCRIPTION],
+        )
+        return int(answer["Version"])
+
+    def write_after(self, latest: Entry | None, percent: float, enabled: bool, description: str) -> int:
+        """`write`, if `latest` is the newest version still. Parameter Store has no condition, so the number of the
+        new version tells; where somebody was faster, theirs is put back.
+
+        Raises:
+            Overtaken: somebody else wrote meanwhile.
+        """
+        number = self.write(percent, enabled, description)
+        if number == (latest.number if latest else 0) + 1:
+            return number
+        theirs = next((one for one in self.entries() if one.number == number - 1), None)
+        if theirs is not None:
+            self.write(theirs.percent, theirs.enabled, theirs.description, number)
+        raise Overtaken(f"version {number - 1} of {name_of(self.params)} was written meanwhile, and is in force again")
+
+    def put(self, percent: float, token: str | None) -> None:
+        """Has AWS send that share to the new side; nothing where the parameter is the weight itself.
+
+        Raises:
+            Overtaken: with a `token`, and somebody changed it since.
+        """
+        if setter := SETTERS.get(self.kind):
+            setter(self.client, self.params, percent, token)

@@ -1,0 +1,180 @@
+"""The homes beside AppConfig as a `Home` (`homes.py`): Parameter Store, a weighted alias, a stage's canary.
+
+Each step of a raise: the step is written into the parameter, conditional on its version, then AWS is told, conditional
+on what was read (`RevisionId`). Where the second is refused, the first is taken back. A lowering goes the other way
+round: nothing is waited for before users are safe.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flag_store import code
+from runbook_lib.act.traffic.off import RegisterOff
+from runbook_lib.act.traffic.register import Overtaken, Register
+from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, whose
+from runbook_lib.act.traffic.switch import Turned
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.asking import Clients
+from runbook_lib.observe.traffic.in_force import InForce
+from runbook_lib.observe.traffic.ledger import Entry, standing
+from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.observe.traffic.weight import read_traffic, state_of
+from runbook_lib.params.load import Params
+
+STALE = ("PreconditionFailedException", "ConflictException")
+"""Lambda: the alias is not what was read any more. API Gateway: somebody else is changing the stage."""
+
+
+class RegisteredTraffic:
+    """One weight whose steps a parameter lists."""
+
+    def __init__(self, aws: Clients, guard: Guard, params: Params, register: Register) -> None:
+        self._aws = aws
+        self._guard = guard
+        self._params = params
+        self._register = register
+
+    def read(self) -> TrafficState:
+        """See `Home.read`."""
+        return read_traffic(self._aws, self._params, routes=False)
+
+    def apply(self, plan: ShiftPlan) -> TrafficState:
+        """See `Home.apply`."""
+        self._guard.authorise(plan.raises)
+        if plan.blockers:
+            raise Refused(plan.blockers[0], nothing_changed=True)
+        for step in plan.steps:
+            self._raise(plan, step) if plan.raises else self._lower(plan, step)
+        return self.read()
+
+    def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
+        """See `Home.switch_off`."""
+        return RegisterOff(self._guard, self._register).off(description, decided_at)
+
+    def switch_on(self, description: str) -> Turned:
+        """See `Home.switch_on`."""
+        self._guard.authorise(raises=True)
+        found, now = self._register.entries(), self._register.in_force()
+        state = state_of(found, now)
+        if state.switch_on:
+            said = f"the switch is on already, by {whose(state.switch_deployment)}; nothing was changed"
+            self._guard.note("note", text=said)
+            return Turned(False, said, number(state.switch_deployment))
+        if state.dial_percent != 0:
+            raise Refused(
+                f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
+                "bring the dial to 0 first",
+                nothing_changed=True,
+            )
+        written: list[int] = []
+        with aws_errors("switching on"):
+            change = self._guard.change(
+                "switch on",
+                before={"enabled": False, "dial_percent": 0},
+                after={"enabled": True, "percent": 0.0},
+                undo="switch off",
+                by_hand=self._register.by_hand,
+                do=lambda: written.append(self._written(found, 0, description)),
+                read_back=self._seen,
+                raises=True,
+            )
+        if not change.ok:
+            raise AwsError(f"the switch was turned on, yet it reads back as {dict(change.seen)}; look before going on")
+        return Turned(True, "the switch is on, the dial at 0: nothing moves yet", written[-1])
+
+    def _raise(self, plan: ShiftPlan, step: DialStep) -> None:
+        found, now = self._register.entries(), self._register.in_force()
+        self._refuse_if_changed(plan, state_of(found, now))
+
+        def do() -> int:
+            step_number = self._written(found, step.after, plan.description)
+            self._told(step, step_number, found, now, plan)
+            return step_number
+
+        change = self._change(plan, step, do)
+        if not change.ok:
+            raise Refused(
+                f"the weight did not stay at {step.after:g} % (it reads back as {dict(change.seen)}); look, and plan "
+                "again; switch off if needed"
+            )
+
+    def _lower(self, plan: ShiftPlan, step: DialStep) -> None:
+        newest = self._register.newest()
+
+        def do() -> int:
+            self._register.put(step.after, None)
+            return self._register.write(step.after, newest.enabled if newest else True, plan.description)
+
+        change = self._change(plan, step, do)
+        if not change.ok:
+            raise AwsError(
+                f"the dial was brought to {step.after:g} %, yet it reads back as {dict(change.seen)}; by hand: "
+                f"{self._register.by_hand}"
+            )
+
+    def _change(self, plan: ShiftPlan, step: DialStep, do: Any) -> Any:
+        """One change through the guard; what is promised is the weight in force, too, where the switch is on."""
+        after = {"percent": step.after, "description": plan.description}
+        if plan.switch_on:
+            after["in_force"] = step.after
+        with aws_errors(f"setting the weight to {step.after:g} %"):
+            return self._guard.change(
+                f"dial {step.before:g} % -> {step.after:g} %",
+                before={"percent": step.before, "deployment": plan.latest},
+                after=after,
+                undo=plan.undo,
+                by_hand=self._register.by_hand,
+                do=do,
+                read_back=self._seen,
+                raises=plan.raises,
+            )
+
+    def _written(self, found: list[Entry], percent: float, description: str) -> int:
+        """The step in the parameter, if nobody has written one since `found` was read."""
+        try:
+            return self._register.write_after(found[0] if found else None, percent, True, description)
+        except Overtaken as error:
+            raise Refused(f"somebody else moved the weight meanwhile: {error}; look, and plan again") from None
+
+    def _told(self, step: DialStep, written: int, found: list[Entry], now: InForce | None, plan: ShiftPlan) -> None:
+        """Has AWS do what the step says, if nobody changed it since it was read; else the step is taken back."""
+        try:
+            self._register.put(step.after, now.token if now else None)
+        except Exception as error:
+            before = next(iter(standing(found)), None)
+            percent, enabled = (before.percent, before.enabled) if before else (0.0, True)
+            self._register.write(percent, enabled, f"step {written} is taken back: {plan.description}", written)
+            if isinstance(error, Overtaken) or (isinstance(error, ClientError) and code(error) in STALE):
+                where = now.where if now else "the weight"
+                raise Refused(
+                    f"somebody else changed {where} meanwhile; nothing was moved; look, and plan again"
+                ) from None
+            raise
+
+    def _seen(self) -> dict[str, Any]:
+        """What the journal keeps: the newest step, and what is in force."""
+        newest, now = self._register.newest(), self._register.in_force()
+        seen: dict[str, Any] = {"deployment": newest.number if newest else None, "percent": None, "enabled": True}
+        if newest is not None:
+            seen |= {"percent": newest.percent, "enabled": newest.enabled, "description": newest.description}
+        return {**seen, "in_force": now.percent if now else newest.weight if newest else 0.0}
+
+    def _refuse_if_changed(self, plan: ShiftPlan, state: TrafficState) -> None:
+        if number(state.dial_deployment) != plan.latest or state.dial_percent != plan.before:
+            raise Refused(
+                f"the weight changed since the plan was made: it is at {state.dial_percent:g} % by "
+                f"{whose(state.dial_deployment)}; look, and plan again",
+                nothing_changed=True,
+            )
+        if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
+            raise Refused(
+                f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
+                f"{whose(state.switch_deployment)}; look, and plan again",
+                nothing_changed=True,
+            )

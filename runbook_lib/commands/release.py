@@ -1,0 +1,165 @@
+"""`runbook release`: a new version of one function as a rollout of its own, with parameters, records and notebooks.
+
+It writes a folder of parameters beside the service's: the weight is the alias's, the phases are 06 to 08, the gates
+look at the new version. From then on every command takes that folder's file: `runbook run 06`, `watch`, `rollback 1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runbook_lib.base.all_or_none import write_all
+from runbook_lib.base.aws import Aws, aws_errors, require_account
+from runbook_lib.base.errors import AwsError, Refused, UsageError
+from runbook_lib.base.project import project_root, read_yaml
+from runbook_lib.commands.release_policy import PHASES, policy_of
+from runbook_lib.observe.traffic.state import routing
+from runbook_lib.params.load import Params, load_file
+
+FOLDER = "releases"
+"""Beside `params/`."""
+_BESIDE = ("prices", "inventory", "dashboard", "commands", "load", "rehearsal-commands")
+"""Files that are taken as they are."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that is ready to be rolled out."""
+
+    file: Path
+    """The parameter file that every command takes now."""
+    function: str
+    alias: str
+    stable: str
+    version: str
+    written: bool
+    """By this call; else it was there."""
+
+    @property
+    def sentence(self) -> str:
+        """What it is, for a terminal."""
+        return f"{self.function}: version {self.version} instead of {self.stable}, through alias {self.alias}"
+
+    @property
+    def next(self) -> str:
+        """The command that goes on."""
+        return f"runbook run {PHASES[0][:2]} --params {self.file}"
+
+
+def prepare(file: Path, function: str, version: str, alias: str, name: str = "") -> Release:
+    """Writes the folder of the release, all files or none; one that is there stays as it is.
+
+    Args:
+        file: the service's own parameter file of the environment.
+        function: key in `names`: worker, submit or status.
+        version: a published version.
+        alias: that the function's event source or route calls.
+        name: id of the release; empty: made of function and version.
+
+    Raises:
+        UsageError: function or version is not there, or the alias points to the version already.
+        Refused: the alias splits its calls between two versions: another release is under way.
+        AwsError: Lambda refused or did not answer.
+    """
+    params = load_file(file)
+    if not params.named(function):
+        raise UsageError(f"--function is '{function}', which service.yaml does not name in {params.env}")
+    release = name or f"{function}-{version}"
+    into = project_root() / FOLDER / release
+    made = into / file.name
+    physical = params.name(function)
+    if made.is_file():
+        home = load_file(made).service.traffic
+        if home.kind != "lambda-alias" or (home.function, home.version) != (function, version):
+            raise UsageError(f"{into} is the folder of another release; choose another name with --release")
+        return Release(made, physical, home.alias, home.stable, version, written=False)
+    aws = Aws(params.region)
+    require_account(params, aws.identity())
+    stable = _stable(aws, physical, alias, version)
+    files = _files(
+        params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, params)
+    )
+    write_all({into / one: text.encode() for one, text in files.items()})
+    try:
+        load_file(made)
+    except UsageError:
+        for one in files:
+            (into / one).unlink(missing_ok=True)
+        into.rmdir()
+        raise
+    return Release(made, physical, alias, stable, version, written=True)
+
+
+def _stable(aws: Aws, function: str, alias: str, version: str) -> str:
+    """The version that the alias points to alone."""
+    client = aws.client("lambda")
+    with aws_errors(f"reading the versions of {function} (lambda:ListVersionsByFunction, GetAlias)"):
+        pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+        versions = [str(one["Version"]) for page in pages for one in page["Versions"]]
+        try:
+            found = client.get_alias(FunctionName=function, Name=alias)
+        except client.exceptions.ResourceNotFoundException:
+            raise UsageError(
+                f"{function} has no alias '{alias}'; create it at the version in use and have its event source or "
+                "route call it (docs/homes.md)"
+            ) from None
+    if version not in versions:
+        there = ", ".join(one for one in versions if one != "$LATEST") or "none"
+        raise UsageError(f"--version is '{version}', which {function} has not; it has {there}: publish it first")
+    if (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
+        raise Refused(
+            f"alias {function}:{alias} splits its calls already: another release is under way; end it first",
+            nothing_changed=True,
+        )
+    stable = str(found["FunctionVersion"])
+    if stable in (version, "$LATEST"):
+        raise UsageError(f"alias {function}:{alias} points to {stable}; expects a published version before {version}")
+    return stable
+
+
+def _migrated(aws: Aws, params: Params) -> bool:
+    """Whether users submit at the route that was synchronous once."""
+    if params.service.traffic.kind in ("lambda-alias", "rest-canary"):
+        return False
+    try:
+        return routing(aws, params)[0]
+    except AwsError:  # no API yet, or none that may be looked at: as service.yaml has it
+        return False
+
+
+def _home(release: str, function: str, version: str, stable: str, alias: str) -> dict[str, str]:
+    parameter = f"/runbook/{{env}}/{release}"
+    said = {"kind": "lambda-alias", "parameter": parameter, "function": function, "alias": alias}
+    return {**said, "version": version, "stable": stable}
+
+
+def _files(params: Params, file: Path, release: str, home: Mapping[str, str], *, migrated: bool) -> dict[str, str]:
+    """The files of the release's folder, by name."""
+    source = Path(params.source)
+    service = read_yaml(source / "service.yaml") | {"traffic": dict(home)}
+    if migrated:
+        routes = dict(service["api"]["routes"])
+        routes["submit"], routes["sync"] = routes["sync"], routes["submit"]
+        service["api"] = {**service["api"], "routes": routes}
+    flat = {**read_yaml(file), "release": release}
+    made = {
+        file.name: _text(flat, f"Parameters of release {release}: as {file}, with its own id."),
+        "service.yaml": _text(service, f"The service, with the weight of release {release}: an alias of Lambda."),
+        "gates.yaml": _text(
+            policy_of(read_yaml(source / "gates.yaml")), f"The policy of release {release}; yours to change."
+        ),
+    }
+    for one in (*_BESIDE, f"prices-{params.region}"):
+        if (source / f"{one}.yaml").is_file():
+            made[f"{one}.yaml"] = (source / f"{one}.yaml").read_text(encoding="utf-8")
+    return made
+
+
+def _text(values: Mapping[str, Any], about: str) -> str:
+    head = f"# {about}\n# Written by `runbook release` from the service's own; it is never overwritten.\n"
+    return head + yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,104 @@
+"""Who watches the guards: AppConfig, whose environment has them as monitors and takes the weight back by itself; in the
+other homes a composite alarm that calls people, and `runbook watch --auto-rollback`, which looks at each guard.
+
+There, too, is asked whether the weight can act at all: an alias moves nothing where the function is called without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.template import filled
+from runbook_lib.judge.terms import Frozen
+from runbook_lib.observe.names import alarm_name
+from runbook_lib.observe.traffic.flag_ids import handles
+from runbook_lib.params.load import Params
+from runbook_lib.params.traffic import AliasHome, AppConfigHome
+
+MAX_MONITORS = 5
+"""AppConfig watches at most this many alarms in an environment."""
+_MEMBER = re.compile(r"ALARM\(\s*[\"']?(?:arn:[^\"')]*:alarm:)?([^\"')]+?)[\"']?\s*\)", re.IGNORECASE)
+"""A member of a composite alarm (CloudWatch, PutCompositeAlarm, `AlarmRule`)."""
+
+Client = Callable[[str], Any]
+
+
+class Finding(Frozen):
+    """Whether one guard can protect a shift, and what it expects if not."""
+
+    alarm: str
+    ok: bool
+    sentence: str
+    mends: bool = False
+    """Applying the shift puts it right first: the alarm has the count of another phase."""
+
+
+def watchers(client: Client, params: Params) -> tuple[list[str], list[Finding], str]:
+    """Names of the alarms that are watched, the findings about whoever does, and what a guard is not that is not among
+    them.
+
+    Raises:
+        AwsError: AWS refused or did not answer.
+    """
+    home = params.service.traffic
+    if isinstance(home, AppConfigHome):
+        return *_monitors(client, params), "is no monitor of the dial's environment"
+    found = _called_by_alias(client, params, home) if isinstance(home, AliasHome) else []
+    if not home.guard_alarm:
+        guards = [alarm_name(alarm, params) for alarm in params.policy.alarms if alarm.guard]
+        said = "nothing takes this weight back by itself, and no composite alarm is named (service.yaml, "
+        said += "traffic.guard_alarm): `runbook watch --auto-rollback` has to run while it soaks"
+        return guards, [*found, Finding(alarm="guard_alarm", ok=True, sentence=said)], ""
+    name = filled(home.guard_alarm, {"env": params.env})
+    members, whole = _composite(client, name)
+    return members, [*found, whole], f"is no member of composite alarm {name}"
+
+
+def _monitors(client: Client, params: Params) -> tuple[list[str], list[Finding]]:
+    appconfig = client("appconfig")
+    where = handles(appconfig, params)
+    with aws_errors("reading the monitors of the dial's environment (appconfig:GetEnvironment)"):
+        environment = appconfig.get_environment(ApplicationId=where.application, EnvironmentId=where.dial_environment)
+    watched = [monitor["AlarmArn"].rsplit(":alarm:", 1)[-1] for monitor in environment.get("Monitors", [])]
+    many = len(watched)
+    said = f"{many} alarms watch the dial's environment; AppConfig takes {MAX_MONITORS} at most"
+    return watched, [Finding(alarm="monitors", ok=0 < many <= MAX_MONITORS, sentence=said)]
+
+
+def _composite(client: Client, name: str) -> tuple[list[str], Finding]:
+    """Members of the composite alarm over the guards, and whether it would call anybody."""
+    with aws_errors(f"reading composite alarm {name} (cloudwatch:DescribeAlarms)"):
+        found = client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
+    alarm = next(iter(found.get("CompositeAlarms", [])), None)
+    if alarm is None:
+        return [], Finding(alarm=name, ok=False, sentence=f"{name}: there is no such composite alarm")
+    wrong = []
+    if alarm.get("StateValue") != "OK":
+        wrong.append(f"its state is {alarm.get('StateValue')}, expects OK before a shift")
+    if not alarm.get("ActionsEnabled", False) or not alarm.get("AlarmActions"):
+        wrong.append("it calls nobody: it has no action, or they are disabled")
+    calls = "calls people if a guard fires; `runbook watch --auto-rollback` takes the weight back"
+    said = f"{name}: {'; '.join(wrong) or calls}"
+    return _MEMBER.findall(str(alarm.get("AlarmRule", ""))), Finding(alarm=name, ok=not wrong, sentence=said)
+
+
+def _called_by_alias(client: Client, params: Params, home: AliasHome) -> list[Finding]:
+    """Whether the function's event sources call it through the alias: the weight moves nothing else."""
+    function = params.name(home.function)
+    with aws_errors(f"reading the event sources of {function} (lambda:ListEventSourceMappings)"):
+        pages = client("lambda").get_paginator("list_event_source_mappings").paginate()
+        mapped = [
+            one["FunctionArn"]
+            for page in pages
+            for one in page["EventSourceMappings"]
+            if re.search(rf":function:{re.escape(function)}(:|$)", one["FunctionArn"])
+        ]
+    past = [arn for arn in mapped if not arn.endswith(f":{function}:{home.alias}")]
+    if past:
+        said = f"{past[0].partition(':function:')[2]} is what an event source calls, expects {function}:{home.alias}"
+        return [Finding(alarm="alias", ok=False, sentence=f"{said}: the alias's weight moves none of its messages")]
+    said = f"{len(mapped)} event sources call {function} through alias {home.alias}"
+    return [Finding(alarm="alias", ok=True, sentence=said)]

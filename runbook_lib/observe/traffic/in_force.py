@@ -1,0 +1,99 @@
+"""The weight that is really in force where a parameter only lists the steps: of an alias, and of a stage's canary.
+
+Light: a rollback loads it first. Each home has one entry in `READERS`; a home without one is its parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.errors import AwsError
+from runbook_lib.observe.traffic.flag_ids import NotDeployed
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
+    from runbook_lib.params.traffic import AliasHome, CanaryHome
+
+Client = Callable[[str], Any]
+_ABSENT = ("ResourceNotFoundException", "NotFoundException")
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What AWS does at this moment."""
+
+    percent: float
+    token: str
+    """What has to be the same still when it is changed: the alias's RevisionId, or when the stage was updated."""
+    where: str
+    """In words."""
+
+
+def alias(client: Client, params: Params) -> InForce:
+    """The share of calls through the alias that go to the new version.
+
+    Raises:
+        NotDeployed: there is no such alias.
+        AwsError: Lambda refused, or the alias points to versions that this release is not about.
+    """
+    home = cast("AliasHome", params.service.traffic)
+    function = params.name(home.function)
+    where = f"alias {function}:{home.alias}"
+    with aws_errors(f"reading {where} (lambda:GetAlias)"):
+        try:
+            found = client("lambda").get_alias(FunctionName=function, Name=home.alias)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _ABSENT:
+                raise
+            raise NotDeployed(f"there is no {where}; create it at version {home.stable}") from None
+    weights: Mapping[str, float] = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+    at = str(found["FunctionVersion"])
+    strange = sorted({at, *weights} - {home.version, home.stable})
+    if strange:
+        raise AwsError(
+            f"{where} points to version {strange[0]}; this release is about {home.version} and {home.stable} "
+            "(service.yaml, traffic): somebody else has released meanwhile"
+        )
+    share = weights.get(home.version, 0.0) if at == home.stable else 1 - weights.get(home.stable, 0.0)
+    return InForce(round(100 * float(share), 6), str(found["RevisionId"]), where)
+
+
+def canary(client: Client, params: Params) -> InForce:
+    """The share of the stage's requests that its canary takes.
+
+    Raises:
+        NotDeployed: the stage has no canary of this deployment.
+        AwsError: API Gateway refused, or there is no such API.
+    """
+    home, stage = cast("CanaryHome", params.service.traffic), params.service.api.stage
+    gateway = client("apigateway")
+    with aws_errors(f"reading the canary of stage {stage} (apigateway:GET)"):
+        found = gateway.get_stage(restApiId=api_id(gateway, params), stageName=stage)
+    where, settings = f"the canary of stage {stage}", found.get("canarySettings") or {}
+    if str(settings.get("deploymentId")) != home.deployment:
+        there = f"it serves {settings['deploymentId']}" if settings.get("deploymentId") else "the stage has none"
+        raise NotDeployed(f"{where} does not serve deployment {home.deployment}: {there}; create it at 0 % first")
+    return InForce(float(settings.get("percentTraffic", 0.0)), str(found.get("lastUpdatedDate", "")), where)
+
+
+def api_id(gateway: Any, params: Params) -> str:
+    """Id of the REST API, by its name.
+
+    Raises:
+        AwsError: there is none.
+    """
+    name = params.name("api")
+    for page in gateway.get_paginator("get_rest_apis").paginate():
+        for item in page["items"]:
+            if item["name"] == name:
+                return str(item["id"])
+    raise AwsError(f"there is no REST API '{name}' (service.yaml, names.api)")
+
+
+READERS: Mapping[str, Callable[[Client, Params], InForce]] = {"lambda-alias": alias, "rest-canary": canary}
+"""By the home's `kind`."""

@@ -1,0 +1,226 @@
+"""The homes beside AppConfig behind the one interface: compare-and-set, read back, undo, an off that gets through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.act.traffic.shift import ShiftPlan, plan_shift
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.traffic.weight import NotDeployed
+from tests.elsewhere import HOMES, NotFound, Place
+
+KINDS = sorted(HOMES)
+ACTS = ["lambda-alias", "rest-canary"]
+WRITES = {"ssm": "put_parameter", "lambda-alias": "update_alias", "rest-canary": "update_stage"}
+
+
+def begun(kind: str) -> Place:
+    """At 0 %, by a first step."""
+    place = Place(kind)
+    place.register.write(0, True, "created")
+    return place
+
+
+def plan(place: Place, percent: float, about: str = "runbook release=r notebook=n attempt=1 run=x") -> ShiftPlan:
+    return plan_shift(place.home.read(), percent, place.params, soak_hours=24, description=about)
+
+
+def in_force(place: Place) -> float:
+    found = place.register.in_force()
+    newest = place.register.newest()
+    assert newest is not None
+    return found.percent if found else newest.weight
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shift_is_one_step_that_is_written_set_and_read_back(kind: str) -> None:
+    place = begun(kind)
+    after = place.home.apply(plan(place, 10))
+    assert (after.weight, after.dial_percent, after.switch_on, in_force(place)) == (10, 10, True, 10)
+    newest = after.dial_deployment
+    assert newest and (newest.number, newest.state) == (2, "COMPLETE") and "notebook=n" in newest.description
+    assert after.since == newest.started_at == "2026-11-10T12:02:00Z"
+    assert place.intents() == ["dial 0 % -> 10 %"] and not after.busy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_way_to_100_and_back_at_once(kind: str) -> None:
+    place = begun(kind)
+    for percent in (10, 50, 100):
+        assert place.home.apply(plan(place, percent)).weight == percent
+    off = place.home.switch_off("runbook release=r notebook=rollback_1 attempt=1 run=y")
+    state = place.home.read()
+    assert off.changed and (state.weight, state.switch_on, state.dial_percent, in_force(place)) == (0, False, 100, 0)
+    assert [one.percent for one in state.history] == [100, 50, 10, 0]
+    assert place.home.switch_off("again").changed is False
+    assert place.home.apply(plan(place, 0)).dial_percent == 0
+    assert place.home.switch_on("on").changed and place.home.read().switch_on
+
+
+def test_an_alias_at_100_is_the_new_version_alone_and_goes_back_to_the_stable_one() -> None:
+    place = begun("lambda-alias")
+    place.home.apply(plan(place, 50))
+    assert place.aws.alias["RoutingConfig"] == {"AdditionalVersionWeights": {"7": 0.5}}
+    place.home.apply(plan(place, 100))
+    assert (place.aws.alias["FunctionVersion"], place.aws.alias["RoutingConfig"]) == (
+        "7",
+        {"AdditionalVersionWeights": {}},
+    )
+    place.home.switch_off("back")
+    assert place.aws.alias["FunctionVersion"] == "6"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_raise_is_refused_where_somebody_moved_since_the_plan(kind: str) -> None:
+    place = begun(kind)
+    planned = plan(place, 10)
+    place.register.write(50, True, "somebody else")
+    place.register.put(50, None)
+    with pytest.raises(Refused, match="the weight changed since the plan was made: it is at 50 %"):
+        place.home.apply(planned)
+    assert in_force(place) == 50 and place.intents() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_raise_is_refused_where_somebody_writes_between_reading_and_writing(kind: str) -> None:
+    place = begun(kind)
+    planned = plan(place, 10)
+
+    def theirs() -> None:
+        place.register.write(0, True, "somebody else")
+
+    place.aws.before["put_parameter"] = theirs
+    with pytest.raises(Refused, match="somebody else moved the weight meanwhile"):
+        place.home.apply(planned)
+    state = place.home.read()
+    assert (state.weight, in_force(place)) == (0, 0)
+    assert state.dial_deployment and state.dial_deployment.description == "somebody else"
+
+
+def test_a_stale_revision_takes_the_step_back_and_moves_nothing() -> None:
+    place = begun("lambda-alias")
+    planned = plan(place, 10)
+    place.aws.before["update_alias"] = lambda: place.aws.alias.update(RevisionId="theirs")
+    with pytest.raises(Refused, match=r"somebody else changed alias .*:live meanwhile; nothing was moved"):
+        place.home.apply(planned)
+    state = place.home.read()
+    assert (state.weight, in_force(place)) == (0, 0)
+    assert [one.description for one in state.history] == ["created"], (
+        "the step that never came into force is no history"
+    )
+    assert place.home.apply(plan(place, 10)).weight == 10
+
+
+@pytest.mark.parametrize("kind", ACTS)
+def test_what_somebody_else_moved_is_a_step_of_nobody(kind: str) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+    place.register.put(30, None)
+    state = place.home.read()
+    assert (state.weight, state.history[0].percent, state.history[0].started_at) == (30, 30, None)
+    assert "is at 30 %, and no step says so" in state.history[0].description
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_off_gets_through_what_fails_at_first(kind: str) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+
+    def lost() -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
+
+    place.aws.before[WRITES[kind]] = lost
+    assert place.home.switch_off("off").changed
+    assert in_force(place) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_off_that_aws_will_never_let_says_how_to_do_it_by_hand(kind: str) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+
+    def refused() -> None:
+        place.aws.before[WRITES[kind]] = refused
+        raise NotFound("Write", "AccessDeniedException")
+
+    place.aws.before[WRITES[kind]] = refused
+    with pytest.raises(AwsError, match=r"by hand: aws (ssm put-p|lambda update-a|apigateway update-s)"):
+        place.home.switch_off("off")
+
+
+@pytest.mark.parametrize("kind", ACTS)
+def test_off_counts_though_the_step_cannot_be_written(kind: str) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+
+    def refused() -> None:
+        place.aws.before["put_parameter"] = refused
+        raise NotFound("PutParameter", "AccessDeniedException")
+
+    place.aws.before["put_parameter"] = refused
+    assert place.home.switch_off("off").changed and in_force(place) == 0
+    assert any("the new side is off all the same" in warning for warning in place.guard.warnings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_home_that_is_not_there_is_not_deployed(kind: str) -> None:
+    place = Place(kind)
+    place.aws.alias, place.aws.stage = {}, {}
+    with pytest.raises(NotDeployed, match="create it at"):
+        place.home.read()
+
+
+def test_an_alias_of_another_release_is_said() -> None:
+    place = begun("lambda-alias")
+    place.aws.alias = {"FunctionVersion": "9", "RevisionId": "r9"}
+    with pytest.raises(AwsError, match="points to version 9; this release is about 7 and 6"):
+        place.home.read()
+
+
+@pytest.mark.parametrize(
+    "value", ["ten", "[]", '{"percent": 101}', '{"percent": true}', '{"percent": 1, "enabled": 2}']
+)
+def test_a_parameter_that_says_no_weight_is_refused_and_does_not_hold_up_off(value: str) -> None:
+    place = begun("ssm")
+    place.home.apply(plan(place, 10))
+    place.aws.put_parameter("n", value, "String", True, "by hand")
+    with pytest.raises(AwsError, match=r"version 3 of parameter /ours/prod/weight is .*expects"):
+        place.home.read()
+    assert place.home.switch_off("off").changed
+    assert json.loads(place.aws.versions[-1]["Value"])["enabled"] is False
+    assert place.home.read().weight == 0
+
+
+moves = st.lists(
+    st.one_of(st.sampled_from([0.0, 10.0, 50.0, 100.0]), st.sampled_from(["off", "on", "theirs"])), max_size=8
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
+@given(moves)
+def test_whatever_is_done_the_state_is_what_is_in_force(kind: str, done: list[Any]) -> None:
+    place = begun(kind)
+    for one in done:
+        try:
+            match one:
+                case "off":
+                    place.home.switch_off("off")
+                case "on":
+                    place.home.switch_on("on")
+                case "theirs":
+                    place.register.write(30, True, "theirs")
+                    place.register.put(30, None)
+                case percent:
+                    place.home.apply(plan(place, percent))
+        except Refused:
+            pass
+        assert place.home.read().weight == in_force(place)
+    place.home.switch_off("at last")
+    assert place.home.read().weight == in_force(place) == 0

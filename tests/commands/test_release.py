@@ -1,0 +1,143 @@
+"""A release of a function's version: its folder of parameters, what it refuses, the way to 100 % and back by it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from runbook_lib.act.traffic.shift import describe, plan_shift
+from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.window import Window
+from runbook_lib.commands import kill_switch, release
+from runbook_lib.commands.release_policy import PHASES
+from runbook_lib.observe.evidence.measure import asks
+from runbook_lib.observe.metrics.catalogue import address
+from runbook_lib.params.essentials import essentials
+from runbook_lib.params.load import load_file
+from runbook_lib.rollout.moment import which
+from tests.elsewhere import T0, Elsewhere, Place
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Account(Elsewhere):
+    """One account with published versions 5 to 7 of the worker."""
+
+    exceptions = SimpleNamespace(**vars(Elsewhere.exceptions), ResourceNotFoundException=KeyError)
+
+    def identity(self) -> Any:
+        return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0)
+
+    def list_versions_by_function(self, **_: Any) -> dict[str, Any]:
+        return {"Versions": [{"Version": one} for one in ("$LATEST", "5", "6", "7")]}
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    made = Account()
+    monkeypatch.setattr(release, "Aws", lambda *_: made)
+    monkeypatch.setattr(release, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(release, "routing", lambda *_: (True, True))
+    return made
+
+
+def prepared(version: str = "7", function: str = "worker", name: str = "") -> release.Release:
+    return release.prepare(ROOT / "params" / "prod.yaml", function, version, "live", name)
+
+
+def test_a_release_is_a_folder_of_parameters_with_its_own_weight_phases_and_gates(account: Account) -> None:
+    done = prepared()
+    params = load_file(done.file)
+    assert (done.stable, done.written, prepared().written) == ("6", True, False)
+    assert (params.release, params.service.traffic.kind) == ("worker-7", "lambda-alias")
+    assert list(params.policy.phases) == list(params.policy.steps) == list(PHASES)
+    assert [one.percent for one in params.policy.phases.values()] == [10, 50, 100]
+    assert not any(one.after_migration for one in params.policy.phases.values())
+    assert [gate.id for gate in params.policy.gates][:2] == ["version_errors", "version_duration"]
+    assert {"observed_split", "success_rate", "dlq"} <= {gate.id for gate in params.policy.gates}
+    # Users submit at the route that was synchronous once.
+    assert (params.service.api.routes.submit, params.service.api.routes.sync) == ("/api/vpr", "/api/vpr-async")
+    assert done.next == f"runbook run 06 --params {done.file}"
+
+
+def test_the_new_version_is_told_by_its_own_dimensions(account: Account) -> None:
+    params = load_file(prepared().file)
+    where = {one["Name"]: one["Value"] for one in address(params.metric("new_errors"), params)["Dimensions"]}
+    function = "careervp-vpr-worker-lambda-prod"
+    assert where == {"FunctionName": function, "Resource": f"{function}:live", "ExecutedVersion": "7"}
+    window = Window(T0 - dt.timedelta(hours=24), T0)
+    asked = {ask.metric_id for ask in asks(params, window, T0)}
+    assert {"new_invocations", "stable_invocations", "new_errors", "new_duration"} <= asked
+
+
+@pytest.mark.parametrize(
+    ("version", "function", "alias", "error", "said"),
+    [
+        ("8", "worker", {}, UsageError, "--version is '8', which .* has not; it has 5, 6, 7: publish it first"),
+        ("6", "worker", {}, UsageError, "points to 6; expects a published version before 6"),
+        ("7", "cron", {}, UsageError, "--function is 'cron', which service.yaml does not name"),
+        (
+            "7",
+            "worker",
+            {"RoutingConfig": {"AdditionalVersionWeights": {"5": 0.1}}},
+            Refused,
+            "another release is under",
+        ),
+        ("7", "worker", {"FunctionVersion": "$LATEST"}, UsageError, r"points to \$LATEST"),
+    ],
+)
+def test_what_cannot_be_released_is_refused_and_nothing_is_written(
+    account: Account, tmp_path: Path, version: str, function: str, alias: dict[str, Any], error: type, said: str
+) -> None:
+    account.alias |= alias
+    with pytest.raises(error, match=said):
+        prepared(version, function)
+    assert not (tmp_path / "releases").exists()
+
+
+def test_a_folder_of_another_release_is_left_alone(account: Account) -> None:
+    prepared(name="ours")
+    with pytest.raises(UsageError, match="is the folder of another release"):
+        prepared("5", name="ours")
+
+
+def test_the_phases_know_where_they_stand_and_rollback_1_takes_it_back(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = prepared().file
+    values = {"mode": "apply", "confirm": "prod", "archive": str(tmp_path / "archive")}
+    params = load_file(file, values)
+    place = Place("lambda-alias", account)
+    for notebook in PHASES:
+        spec = params.policy.phases[notebook]
+        assert which(place.home.read(), params, notebook, spec, T0).name == "before"
+        about = describe(release=params.release, notebook=notebook, attempt=1, run="r")
+        place.home.apply(plan_shift(place.home.read(), spec.percent, params, soak_hours=24, description=about))
+        soak = which(place.home.read(), params, notebook, spec, T0 + dt.timedelta(hours=1))
+        assert soak.name == "during" and "nothing takes it back by itself: only you watch now" in soak.words
+        after = which(place.home.read(), params, notebook, spec, T0 + dt.timedelta(hours=25))
+        assert (after.name, after.look_number, after.bake_is_over) == ("after", 1, False)
+    monkeypatch.setattr(
+        kill_switch,
+        "Aws",
+        lambda *_, **__: SimpleNamespace(identity=account.identity, client=account.client, endpoint=None),
+    )
+    done = kill_switch.off(kill_switch.Wanted("1", file, values))
+    assert done.error is None and done.off is not None and done.off.changed, done
+    assert (account.alias["FunctionVersion"], place.home.read().weight) == ("6", 0)
+    void = which(place.home.read(), params, PHASES[2], params.policy.phases[PHASES[2]], T0)
+    assert void.name == "void" and "the switch is off" in void.words
+
+
+def test_the_kill_switch_reads_each_home_as_the_parameters_have_it(account: Account) -> None:
+    file = prepared().file
+    light, whole = essentials(file, {}), load_file(file)
+    kept = yaml.safe_load((file.parent / "service.yaml").read_text())["traffic"]
+    assert {key: getattr(light.service.traffic, key) for key in kept} == kept
+    assert light.service.traffic.client_poll_s == whole.service.traffic.client_poll_s
+    assert light.name("worker") == whole.name("worker")
