@@ -11,7 +11,7 @@ import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.nearest import close
-from runbook_lib.base.window import moment
+from runbook_lib.base.window import moment, when
 from runbook_lib.cli import prune, questions, site
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
@@ -30,17 +30,24 @@ Exit codes:
   1  damaged: each damage is named with its place
   2  bad usage: no such folder
   3  cannot tell: there is no log yet, or a key or a witness cannot be asked"""
+
+
+def _clock(at: str | None) -> str:
+    """A time under a head that says that it is UTC."""
+    return when(at).removesuffix(" UTC")
+
+
 _RECORDS = (
     Column("run", "run"),
-    Column("sealed", "sealed", rank=2),
+    Column("sealed", "sealed", rank=6, told=lambda row: _clock(row["sealed"]), head="sealed (UTC)"),
     Column("env", "env"),
-    Column("release", "release", rank=4),
-    Column("notebook", "notebook"),
-    Column("mode", "mode", rank=6),
+    Column("release", "release", rank=5),
+    Column("notebook", "notebook", told=lambda row: row["item"] or row["notebook"], head="notebook or item"),
+    Column("mode", "mode", rank=4),
     Column("status", "status", rank=3),
-    Column("decision", "decision"),
-    Column("as of", "as_of", rank=5),
-    Column("intact", "intact", rank=1),
+    Column("decision", "decision", told=lambda row: row["decision"] or row["entered"]),
+    Column("as of", "as_of", rank=1, told=lambda row: _clock(row["as_of"]), head="as of (UTC)"),
+    Column("intact", "intact", rank=2),
     Column("problem", "problem", prose=True),
 )
 _CHANGES = (
@@ -53,7 +60,7 @@ _CHANGES = (
 _LISTS = {"warnings": "warning", "files": "file"}
 GATES = (
     Column("gate", "title"),
-    Column("verdict", "verdict"),
+    Column("verdict", "verdict", told=lambda row: row.get("word") or row["verdict"]),
     Column("value", "value"),
     Column("interval", "interval", rank=2),
     Column("n", "n", rank=1),
@@ -130,6 +137,7 @@ def archive_show(
     """Show one record: decision, gates, changes, files, and whether it is unaltered; one that is not ends with 1."""
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.listing import show_record
+    from runbook_lib.record.report import failing_first
 
     if markdown_:
         from runbook_lib.record.markdown import markdown
@@ -148,6 +156,10 @@ def archive_show(
         gates, changes = shown.pop("gates", []), shown.pop("changes", [])
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
         entry = shown.pop("entry")
+        if sys.stdout.isatty():
+            shown = {name.replace("_", " "): value for name, value in shown.items()}
+            shown |= {"sealed": when(shown["sealed"]), "as of": when(shown["as of"])}
+            gates = failing_first(gates)
         facts(f"Record {record}", shown)
         if entry:
             facts("Entry", {one["name"]: one["text"] for one in entry})

@@ -47,9 +47,12 @@ _MOMENTS = {
 """A phase's moments for reading; a step that is made of checks has none to tell."""
 _MANY, _LONG = 4, 160
 """So many facts that are the same are counted; a way back of more characters is folded away."""
+_BOOLEANS = ("yes", "no")
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records that no notebook belongs to."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_DATE, _WHOLE = re.compile(r"\b\d{4}-\d\d-\d\d\b"), r'<span class="whole">\g<0></span>'
+"""A date, and how it stays on one line: browsers break lines at hyphens."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -90,7 +93,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         record=record,
         headline=headline(record),
         facts=facts(record),
-        entry=said.rows(record, _facts(record.entry.get("facts") or None).strip("–")) if record.entry else [],
+        entry=said.rows(record, _each(record.entry.get("facts"))) if record.entry else [],
         then=links.newest() if links and (record.entry or {}).get("kind") == "approval" else [],
         gates=gates,
         unmet=unmet,
@@ -282,9 +285,17 @@ def _facts(value: Any) -> str:
         named = {str(key).replace("_", " "): _fact(item) for key, item in value.items() if not _internal(key, item)}
         many = {text for text, count in Counter(named.values()).items() if text and count >= _MANY}
         alike = [f"{list(named.values()).count(text)} {text}" for text in sorted(many)]
-        each = [f"{key} {text}" for key, text in named.items() if text and text not in many]
+        rest = [(key, text) for key, text in named.items() if text and text not in many]
+        each = [f"{key}: {text}" if text in _BOOLEANS else f"{key} {text}" for key, text in rest]
         return ", ".join([*alike, *each]) or "–"
     return "–" if value is None else _fact(value)
+
+
+def _each(value: Any) -> list[tuple[str, str]]:
+    """What an entry keeps for machines, one by one, as name and text."""
+    named = value.items() if isinstance(value, Mapping) else ()
+    told = [(str(key).replace("_", " "), _fact(item)) for key, item in named if not _internal(key, item)]
+    return [(name, text) for name, text in told if text]
 
 
 def _internal(name: str, value: Any) -> bool:
@@ -326,5 +337,5 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.globals["slug"] = slug
-    made.filters["inline"] = lambda text: Markup(inline(text))  # noqa: S704 - inline escapes
+    made.filters["inline"] = lambda text: Markup(_DATE.sub(_WHOLE, inline(text)))  # noqa: S704 - inline escapes
     return made

@@ -20,6 +20,8 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
+_NONE = ' class="none"'
+"""Of a cell that says nothing: a telephone leaves it out."""
 """Columns of the plain text."""
 _TELEPHONE, _WRAPS, _GAP = 46, 22, 3
 """Characters: on a line of a telephone, in a column that wraps, between two columns."""
@@ -135,9 +137,10 @@ def _named(name: str, style: str) -> str:
 
 def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
+    silent = [_NONE if name and cell.text == "–" else "" for name, cell in zip(named, cells, strict=True)]
     inner = (
-        f'<td{name} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
-        for name, c in zip(named, cells, strict=True)
+        f'<td{name}{none} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        for name, none, c in zip(named, silent, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 
