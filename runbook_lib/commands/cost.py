@@ -98,7 +98,7 @@ class CostReport:
         """For a terminal."""
         parts = [str(cost_table(self.own)), str(cost_table(self.sync, judged=False))]
         if self.months:
-            parts.append(str(month_table(self.months, self.even)))
+            parts.append(str(month_table(self.months, self.even, words.unit(self.own.extra))))
         if self.gate:
             parts.append(f"{words.said(self.gate.verdict)}: {self.gate.reason}")
         return "\n".join(parts)
@@ -163,7 +163,7 @@ def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]
     """The census with its gaps filled from the KPI metrics, and what that means in words. Pure.
 
     The KPIs count a report that came too late for its client as completed: where they stand in, the cost of a
-    successful VPR is a lower bound.
+    success is a lower bound.
     """
     added = {"completed": 0.0, "failed": 0.0, "input_tokens": 0.0, "output_tokens": 0.0}
     asked = {"completed": "jobs_completed", "failed": "jobs_failed"} | {name: name for name in list(added)[2:]}

@@ -19,7 +19,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.params.load import Params
 from runbook_lib.params.references import read
-from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build
+from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build, own_name
 
 STAND_IN = "stand-in-of-the-sandbox"
 """Value of every secret that the contract's headers name."""
@@ -213,7 +213,7 @@ def _log_access(aws: Place, params: Params, api_id: str) -> None:
 
 def _inbox(aws: Place, params: Params, topic: str) -> str:
     """URL of a queue subscribed to the alarm topic, so that a notification can be seen."""
-    url: str = aws.client("sqs").create_queue(QueueName=f"careervp-vpr-inbox-queue-{params.env}")["QueueUrl"]
+    url: str = aws.client("sqs").create_queue(QueueName=own_name(params, "inbox", "queue"))["QueueUrl"]
     arn = f"arn:aws:sqs:{params.region}:{params.account_id}:{url.rsplit('/', 1)[-1]}"
     aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return url

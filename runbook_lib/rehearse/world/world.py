@@ -29,7 +29,7 @@ from runbook_lib.rehearse.world.truth import Truth
 HISTORY_S = 6 * 3600.0
 COARSE_S = 3600.0
 FINE_S = 300.0
-_BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "nowhere_"))]
+_BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "generation_", "nowhere_"))]
 """Signals that there are before the new resources are deployed."""
 
 
