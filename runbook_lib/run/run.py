@@ -23,6 +23,7 @@ from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision, Word
+from runbook_lib.observe.api_address import identified
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, is_incident, load
@@ -156,6 +157,10 @@ class Run:
         self.aws = connect(params)
         self.identity = self.aws.identity()
         require_account(params, self.identity)
+        self.params = identified(self.aws, params)
+        if self.params is not params:  # the record has the id that its metrics were asked by
+            self.journal.append("loaded", service=self.params.service.model_dump(mode="json"))
+            params = self.params
         self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
         self.guard = Guard(params, self.identity, self.journal)
         recording.called(self.journal, self.identity, params.operator, self.aws.endpoint, self.now.isoformat())

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import realise
+from runbook_lib.observe.api_address import address
 from runbook_lib.params.load import Params
 from runbook_lib.params.references import read
 from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build, own_name
@@ -134,9 +134,7 @@ def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
     if step != "baseline":
         _fill_gaps(aws, params)
         outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
-    address = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
-    api_url = filled(params.api_url, {**address, "stage": params.service.api.stage})
-    return Sandbox(params, api_url, outputs)
+    return Sandbox(params, address(params, aws.endpoint, outputs["ApiId"]), outputs)
 
 
 def _first_failure(cloudformation: Any, name: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.base.errors import RunbookError, UsageError
-from runbook_lib.base.template import filled
+from runbook_lib.observe.api_address import address
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.names import alarm_name
@@ -135,8 +135,7 @@ def _smoke(aws: Remote, params: Params, routes: str) -> int:
 
     stack = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-    place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
-    url = filled(params.api_url, {**place, "stage": params.service.api.stage})
+    url = address(params, aws.endpoint, outputs["ApiId"])
     contract = with_secrets(params.service.contract, aws, params.env)
     if routes == "sync":
         step = sync_answer(url, params.service.api.routes.sync, "suite", contract)
