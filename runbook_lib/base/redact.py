@@ -62,7 +62,9 @@ def mask_emails(on: bool) -> None:
 
 def know(secret: str) -> None:
     """From now on a text is masked in this process wherever it stands, in whatever form it comes back."""
-    _Asked.known = dict(sorted((_Asked.known | forms(secret, LEAST)).items(), key=lambda one: (-len(one[0]), one[0])))
+    _Asked.known = dict(
+        sorted(({**_Asked.known, **forms(secret, LEAST)}).items(), key=lambda one: (-len(one[0]), one[0]))
+    )
     _short.cache_clear()
     _Asked.clean.clear()
 

@@ -1,4 +1,4 @@
-"""`runbook cost`: what a successful VPR costs, on both sides, over any window."""
+"""`runbook cost`: what a success costs, on both sides, over any window."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ Exit codes:
   2  bad usage, bad parameters or a price list that is wrong
   3  the gate on the cost fails: a human is needed"""
 
-_HEAD = ("scope", "service", "paid", "USD", "USD a VPR", "USD a request")
-_MONTH = ("traffic", "VPRs", "infrastructure", "tokens", "USD", "fixed", "by use")
+_HEAD = ("scope", "service", "paid", "USD", "USD each", "USD a request")
 _RANKS = {"USD a request": 1, "paid": 2, "fixed": 2, "by use": 1}
 """Short heads for a terminal, and what is left out first on a narrow one."""
 
@@ -43,7 +42,7 @@ def cost(
     json_: AsJson = False,
     csv_: Annotated[bool, typer.Option("--csv", help="One line for each row of the bills, nothing else.")] = False,
 ) -> None:
-    """What a successful VPR costs: usage from CloudWatch and configuration, times the list prices.
+    """What a success costs: usage from CloudWatch and configuration, times the list prices.
 
     Both sides by service, infrastructure and tokens apart, fixed and by use apart; a month of it at the same and at
     ten times the traffic; on demand against provisioned DynamoDB; and what the runbook itself costs. Changes nothing.
@@ -83,17 +82,20 @@ def _show(done: CostReport) -> None:
         columns = [Column(name, str(place), rank=ranks.get(name, 0)) for place, name in enumerate(head)]
         table(title, columns, [{str(place): cell for place, cell in enumerate(row)} for row in rows])
 
+    unit = words.unit(done.own.extra)
+    each = [one.replace("each", f"per {unit}") for one in _HEAD]
+    month = ("traffic", f"{unit}s", "infrastructure", "tokens", "USD", "fixed", "by use")
     for item, judged in ((done.own, True), (done.sync, False)):
         if not item.extra.get("lines"):
             prose(str(shown.cost_table(item, judged=judged)))
             continue
-        listed(shown.caption(item, judged=judged), _HEAD, shown.bill(item), _RANKS)
+        listed(shown.caption(item, judged=judged), each, shown.bill(item), _RANKS)
         prose(shown.note(item, judged=judged))
         if judged and (own := shown.watching(item)):
             listed(shown.WATCHING_CAPTION, shown.WATCHING, own, {})
-            prose(shown.WATCHING_NOTE)
+            prose(shown.watching_note(item))
     if done.months:
-        listed(shown.MONTH_CAPTION, _MONTH, shown.month_rows(done.months), _RANKS)
+        listed(shown.MONTH_CAPTION, month, shown.month_rows(done.months), _RANKS)
         prose(shown.MONTH_NOTE)
         if done.even:
             prose(shown.even_words(done.even))

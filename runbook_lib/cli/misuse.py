@@ -37,7 +37,7 @@ class Group(TyperGroup):
     def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
         """As typer does it, but an error is raised as ours."""
         try:
-            code = super().main(*args, standalone_mode=False, **more)
+            code = super().main(*args, **{**more, "standalone_mode": False})
         except typer.Abort:  # standard input ended where a person was asked
             raise UsageError("nobody answered", nothing_changed=True) from None
         except _Wrong as error:
@@ -96,7 +96,7 @@ def told(error: Any) -> str:
 
 def _value(error: Any) -> str:
     """`is 'abc': expects a number`: by pydantic's own record of it where there is one."""
-    found = getattr(error.__cause__, "errors", list)()
+    found: list[Any] = getattr(error.__cause__, "errors", list)()
     if not found:
         return f"cannot be used: {_bare(error.message)}"
     text, one = str(found[0]["input"]), found[0]

@@ -21,6 +21,7 @@ from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, GateResult, Look
 from runbook_lib.judge.money.projection import BreakEven, Month
 from runbook_lib.judge.terms import Verdict
+from runbook_lib.observe.api_address import identified
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.observe.evidence.questions import label
@@ -99,7 +100,7 @@ class CostReport:
         """For a terminal."""
         parts = [str(cost_table(self.own)), str(cost_table(self.sync, judged=False))]
         if self.months:
-            parts.append(str(month_table(self.months, self.even)))
+            parts.append(str(month_table(self.months, self.even, words.unit(self.own.extra))))
         if self.gate:
             parts.append(f"{words.said(self.gate.verdict)}: {self.gate.reason}")
         return "\n".join(parts)
@@ -120,6 +121,7 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
     """
     params = load_file(file, values)
     aws, identity = caller(params)
+    params = identified(aws, params)
     now = identity.now
     window = Window(moment(since, now, "--since"), now)
     end = moment(until, now, "--until") if until else now
@@ -164,7 +166,7 @@ def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]
     """The census with its gaps filled from the KPI metrics, and what that means in words. Pure.
 
     The KPIs count a report that came too late for its client as completed: where they stand in, the cost of a
-    successful VPR is a lower bound.
+    success is a lower bound.
     """
     added = {"completed": 0.0, "failed": 0.0, "input_tokens": 0.0, "output_tokens": 0.0}
     asked = {"completed": "jobs_completed", "failed": "jobs_failed"} | {name: name for name in list(added)[2:]}

@@ -15,7 +15,7 @@ compares two arms."""
 class Frozen(BaseModel):
     """Immutable, and strict about names: an unknown key is an error, not a silence.
 
-    Infinity and NaN go through JSON as words: an infinite cost per VPR must not come back from a record as "no value".
+    Infinity and NaN go through JSON as words: an infinite cost must not come back from a record as "no value".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+from collections.abc import Mapping
 
 from runbook_lib.base.window import when
 from runbook_lib.judge.model import Compared, Gate, GateResult
@@ -152,6 +153,11 @@ def said(verdict: str) -> Word:
 def count(n: int, noun: str) -> str:
     """`1 request`, `1,234 requests`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def unit(facts: Mapping[str, object]) -> str:
+    """What one success is called by the evidence, or the facts, that are about it; a job where they do not say."""
+    return str(facts.get("unit") or "job")
 
 
 def verb(n: int, plural: str) -> str:

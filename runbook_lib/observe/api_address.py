@@ -5,8 +5,8 @@ from __future__ import annotations
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.template import filled
-from runbook_lib.observe.asking import Absent, Place
-from runbook_lib.observe.traffic.routes import api_of
+from runbook_lib.observe.asking import Absent, Clients, Place
+from runbook_lib.observe.traffic.routes import api_of, is_http
 from runbook_lib.params.load import Params
 
 LEAST_WAIT_S = 15.0
@@ -26,5 +26,33 @@ def stage_url(aws: Aws, params: Params) -> str:
     except Absent:
         by = f"{name}', or with the id of names.api_id" if params.named("api_id") else f"{name}'"
         raise AwsError(f"there is no {kind.upper()} API called '{by}; deploy first") from None
-    place = {"endpoint": aws.endpoint, "api_id": id, "region": params.region, "env": params.env}
-    return filled(params.api_url, {**place, "stage": params.service.api.stage})
+    return address(params, aws.endpoint, id)
+
+
+def address(params: Params, endpoint: str | None, api_id: str) -> str:
+    """`api_url` filled in. The stage `$default` of an HTTP API has no part of its own at the end of an address."""
+    stage, template = params.service.api.stage, params.api_url
+    if stage == "$default":
+        template = template.removesuffix("/{stage}")
+    place = {"endpoint": endpoint or "", "api_id": api_id, "region": params.region, "env": params.env}
+    return filled(template, {**place, "stage": stage})
+
+
+def identified(aws: Clients, params: Params) -> Params:
+    """The parameters with the id of an HTTP API that only its name tells: its metrics have no name.
+
+    Unchanged for a REST API, where `names.api_id` says it, and where there is no such API (yet).
+
+    Raises:
+        AwsError: several APIs have the name, or AWS cannot be asked.
+    """
+    if not is_http(params) or params.named("api_id"):
+        return params
+    try:
+        with aws_errors("looking up the API (apigateway:GET)"):
+            id = api_of(Place(aws, params, step=""))["id"]
+    except Absent:
+        return params
+    said = params.service.names.get("api_id")
+    names = {**params.service.names, "api_id": {**(said if isinstance(said, dict) else {}), params.env: id}}
+    return params.model_copy(update={"service": params.service.model_copy(update={"names": names})})

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import filled
+from runbook_lib.judge import words
 from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.contract import Contract
@@ -140,6 +141,8 @@ class Keeping(Frozen):
 class Service(Frozen):
     """The service under rollout: names and the settings that must hold."""
 
+    unit: str = Field(default="", max_length=40)
+    """What one successful job makes, as tables, charts and sentences call it; the plural adds an s. Empty: job."""
     names: dict[str, Name]
     """By resource: one template for all environments (`{env}`), or a value for each, as ids need it."""
     api: Api
@@ -173,7 +176,7 @@ class Service(Frozen):
     worker_skips: tuple[str, ...] = ()
     """Status of jobs, beside COMPLETED, whose message the worker takes and does nothing about, such as FAILED."""
     notify: Notify = Notify()
-    failure_line: str = '{"level": "ERROR", "message": "VPRJobFailed", "service": "careervp"}'
+    failure_line: str = '{"level": "ERROR", "message": "JobFailed"}'
     """What the worker writes into its log for a job that it marks FAILED: a line as it stands there, nothing secret."""
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(default_factory=dict)
     """Metrics of the service's own, beside those of the catalogue (`params/metrics.yaml`)."""
@@ -192,6 +195,11 @@ class Service(Frozen):
         if strange := sorted(self.contract.kpi.keys() - METRICS.keys()):
             raise ValueError(f"contract.kpi: the catalogue has no '{strange[0]}'; {hint(strange[0], METRICS)}")
         return self
+
+    @property
+    def noun(self) -> str:
+        """`unit`, or what it is called where nobody says."""
+        return words.unit({"unit": self.unit})
 
     @property
     def failure_word(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.record.journal import Journal, utc_now
@@ -17,6 +17,8 @@ from runbook_lib.record.staging import stage
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity
+
+P = TypeVar("P", bound=Any)
 
 
 class Staged(NamedTuple):
@@ -76,6 +78,13 @@ def opened(
 ) -> None:
     """The first event: what runs, with its flat parameters and, as far as they are `loaded`, the other files."""
     journal.append("opened", run_id=run_id, notebook=notebook, origin=origin, params=params, **loaded)
+
+
+def resolved(journal: Journal, given: P, known: P) -> P:
+    """The parameters with what AWS was asked for; the record has the ids that its metrics are asked by."""
+    if known is not given:
+        journal.append("loaded", service=known.service.model_dump(mode="json"))
+    return known
 
 
 def called(journal: Journal, identity: Identity, operator: str, endpoint: str | None, as_of: str = "") -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from runbook_lib.base.window import parse
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Evidence, Gate
 from runbook_lib.judge.money.cost import CostLine
@@ -54,17 +55,18 @@ def even(item: Evidence, params: Params) -> BreakEven | None:
 def bill(item: Evidence, params: Params) -> Any:
     """The asynchronous side's bill, and what a month of it comes to."""
     shown, projected = cost_table(item), months(item, params)
-    return stack(shown, month_table(projected, even(item, params))) if projected else shown
+    return stack(shown, month_table(projected, even(item, params), params.service.noun)) if projected else shown
 
 
 def compared(check: Check, sync: Evidence, params: Params) -> Any:
     """Both sides as a table and as bars, the way from one to the other, and the synchronous side's own bill."""
-    shown = [table(check)]
+    unit = params.service.noun
+    shown = [table(check, unit)]
     sides = {name: check.facts.get(name) or {} for name in ("sync", "async")}
     if all(one.get("lines") for one in sides.values()):
         shown += [
-            stacked(sides, params.policy.gate("cost"), params.policy.cost_scope),
-            waterfall(sides["sync"], sides["async"]),
+            stacked(sides, params.policy.gate("cost"), params.policy.cost_scope, unit=unit),
+            waterfall(sides["sync"], sides["async"], unit=unit),
         ]
     if sync.value is not None:
         shown.append(cost_table(sync, judged=False))
@@ -72,7 +74,7 @@ def compared(check: Check, sync: Evidence, params: Params) -> Any:
 
 
 def history(records: Iterable[Record], params: Params) -> Any:
-    """Cost of a successful VPR through the phases, of the records of this environment."""
+    """Cost of a success through the phases, of the records of this environment."""
     mine = sorted((one for one in records if one.env == params.env and one.as_of), key=lambda one: one.as_of or "")
     infrastructure, tokens = (
         {name: _points(mine, measure, part) for name, measure in (("sync", SYNC), ("async", MEASURE))}
@@ -80,7 +82,7 @@ def history(records: Iterable[Record], params: Params) -> Any:
     )
     if not any(infrastructure.values()):
         return line("No look has a bill yet: there is nothing to draw over time.")
-    return over_time(infrastructure, tokens, marks=_marks(mine, params), gate=_gate(params))
+    return over_time(infrastructure, tokens, marks=_marks(mine, params), gate=_gate(params), unit=params.service.noun)
 
 
 def _gate(params: Params) -> Gate | None:
@@ -88,7 +90,7 @@ def _gate(params: Params) -> Gate | None:
 
 
 def _points(records: Iterable[Record], measure: str, part: str) -> Points:
-    """(time of the look, USD per successful VPR); an infinite cost has no place in a curve."""
+    """(time of the look, USD per success); an infinite cost has no place in a curve."""
     found: Points = []
     for one in records:
         value = ((one.evidence.get(measure) or {}).get("extra") or {}).get(part)
@@ -120,12 +122,12 @@ def compare(own: Evidence, other: Evidence, kept: dict[str, Any] | None, run_id:
     mine = side(own)
     facts: dict[str, Any] = {"async": mine, "sync": sync, "window": [own.start, own.end]}
     both = bool(sync) and own.value is not None
-    words = f"async {_words(mine)}; sync {_words(sync)}" if both else "one of the sides has no usage to compare yet"
+    told = f"async {_words(mine)}; sync {_words(sync)}" if both else "one of the sides has no usage to compare yet"
     return check(
         CHECK,
-        "Cost per successful VPR, async and sync",
+        f"Cost per successful {words.unit(own.extra)}, async and sync",
         True if both else None,
-        words,
+        told,
         required=False,
         expected="both sides known",
         found="both" if both else "not both",
@@ -134,7 +136,7 @@ def compare(own: Evidence, other: Evidence, kept: dict[str, Any] | None, run_id:
 
 
 def side(one: Evidence) -> dict[str, Any]:
-    """What one side cost per successful VPR, and the bill that it comes from."""
+    """What one side cost per success, and the bill that it comes from."""
     infinite = bool(one.extra.get("infinite"))
     each = {name: math.inf if infinite else one.extra.get(name) for name in _PARTS}
     successes = one.n or 0
@@ -156,7 +158,7 @@ def from_record(record: Record | None) -> dict[str, Any] | None:
     return dict(found["facts"]) if found and found.get("facts") else None
 
 
-def table(compared: Check) -> Any:
+def table(compared: Check, unit: str) -> Any:
     """One row a side; what stands in a row adds up, and is what the side's own bill says."""
     rows = [[name, *_cells(compared.facts.get(name) or {})] for name in ("sync", "async")]
     head = (
@@ -169,7 +171,7 @@ def table(compared: Check) -> Any:
         "Successes",
         "Note",
     )
-    return shown(head, rows, caption="Cost per successful VPR", note=compared.reason)
+    return shown(head, rows, caption=f"Cost per successful {unit}", note=compared.reason)
 
 
 def _cells(facts: dict[str, Any]) -> list[str]:
@@ -179,7 +181,7 @@ def _cells(facts: dict[str, Any]) -> list[str]:
         word = "infinite" if facts.get("lines") else "–"
         return [word] * 5 + tail
     rows = statement(facts["lines"], successes, 0)
-    each = {(row.scope, row.service, row.fixed): row.per_vpr or Decimal(0) for row in rows}
+    each = {(row.scope, row.service, row.fixed): row.per_unit or Decimal(0) for row in rows}
     whole = each["infrastructure", "", False]
     mine = [usd for (scope, service, fixed), usd in each.items() if scope == "infrastructure" and service and fixed]
     fixed = sum(mine, Decimal(0))

@@ -23,6 +23,7 @@ from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision, Word
+from runbook_lib.observe.api_address import identified
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import FLAT_NAMES, Params, is_incident, load
@@ -90,13 +91,8 @@ class Run:
         if os.environ.get("RUNBOOK_ORIGIN", "interactive") == "interactive":
             refused.watch(cls)
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
-        beside = os.environ.get(PARAMS)
-        params = load(
-            flat,
-            source=f"{notebook} (parameters)",
-            folder=Path(beside) if beside else None,
-            incident=is_incident(notebook),
-        )
+        beside = Path(os.environ[PARAMS]) if os.environ.get(PARAMS) else None
+        params = load(flat, source=f"{notebook} (parameters)", folder=beside, incident=is_incident(notebook))
         try:
             notebook = params.policy.carried_out(notebook, params.rollout_step)
         except ValueError as error:
@@ -156,6 +152,7 @@ class Run:
         self.aws = connect(params)
         self.identity = self.aws.identity()
         require_account(params, self.identity)
+        params = self.params = recording.resolved(self.journal, params, identified(self.aws, params))
         self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
         self.guard = Guard(params, self.identity, self.journal)
         recording.called(self.journal, self.identity, params.operator, self.aws.endpoint, self.now.isoformat())

@@ -7,19 +7,34 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.money.projection import BreakEven, Month
 from runbook_lib.judge.money.statement import Row, statement
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, Shown, span, stack, table
 
-HEAD = ("Scope", "Service", "Paid", "USD in the window", "USD per successful VPR", "USD per request")
 WATCHING = ("The runbook's own", "USD in the window")
 WATCHING_CAPTION = "What watching costs"
-WATCHING_NOTE = "Of this look, and for the window's hours of its alarms and dashboard. Not in the cost of a VPR."
-MONTH = ("Traffic", "VPRs", "Infrastructure, USD", "Tokens, USD", "Both, USD", "Of it fixed", "Of it by use")
 MONTH_CAPTION = "A month, projected"
 MONTH_NOTE = "730 hours like those of the window; fixed charges do not grow with the traffic."
+
+
+def head(item: Evidence) -> tuple[str, ...]:
+    """Heads of the bill's columns."""
+    each = f"USD per successful {words.unit(item.extra)}"
+    return ("Scope", "Service", "Paid", "USD in the window", each, "USD per request")
+
+
+def watching_note(item: Evidence) -> str:
+    """What is in the runbook's own bill, and that it is in no other."""
+    unit = words.unit(item.extra)
+    return f"Of this look, and for the window's hours of its alarms and dashboard. Not in the cost per {unit}."
+
+
+def month_head(unit: str) -> tuple[str, ...]:
+    """Heads of the columns of a projected month."""
+    return ("Traffic", f"{unit}s", "Infrastructure, USD", "Tokens, USD", "Both, USD", "Of it fixed", "Of it by use")
 
 
 def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
@@ -32,14 +47,15 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
     """
     lines = item.extra.get("lines", ())
     if not lines:
-        return line(f"Cost per VPR: {'; '.join(item.notes) or item.proven_zero_by or 'nothing to add up'}.")
+        said = "; ".join(item.notes) or item.proven_zero_by or "nothing to add up"
+        return line(f"Cost per {words.unit(item.extra)}: {said}.")
     rows: list[list[object]] = [
         [*cells[:3], *(Cell(text, nowrap=True) for text in cells[3:])]
         if service
         else [Cell(text, f"<b>{html.escape(text)}</b>", nowrap=True) for text in cells]
         for service, cells in _cells(item)
     ]
-    parts = [table(HEAD, rows, caption=caption(item, judged=judged), note=note(item, judged=judged))]
+    parts = [table(head(item), rows, caption=caption(item, judged=judged), note=note(item, judged=judged))]
     if item.extra.get("stale"):
         parts.insert(0, line(f"⚠ {item.extra['stale']}"))
     if judged and item.extra.get("runbook"):
@@ -50,7 +66,7 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
 def caption(item: Evidence, *, judged: bool = True) -> str:
     """What the bill is of."""
     side = "Asynchronous" if judged else "Synchronous"
-    return f"{side}: cost of {item.n or 0:,} successful VPRs, {span(item.start, item.end)}"
+    return f"{side}: cost of {item.n or 0:,} successful {words.unit(item.extra)}s, {span(item.start, item.end)}"
 
 
 def note(item: Evidence, *, judged: bool = True) -> str:
@@ -61,7 +77,7 @@ def note(item: Evidence, *, judged: bool = True) -> str:
 
 
 def bill(item: Evidence) -> list[list[str]]:
-    """The rows below `HEAD`."""
+    """The rows below `head`."""
     return [cells for _, cells in _cells(item)]
 
 
@@ -76,7 +92,7 @@ def _row(row: Row) -> list[str]:
         first, second, paid = row.scope, row.service, "fixed" if row.fixed else "by use"
     else:
         first, second, paid = ("both", "total", "") if row.scope == "both" else (row.scope, "subtotal", "")
-    return [first, second, paid, money(row.usd), _each(row.usd, row.per_vpr), _each(row.usd, row.per_request)]
+    return [first, second, paid, money(row.usd), _each(row.usd, row.per_unit), _each(row.usd, row.per_request)]
 
 
 def money(usd: Decimal) -> str:
@@ -106,11 +122,11 @@ def watching(item: Evidence) -> list[list[str]]:
 def _runbook(item: Evidence) -> Shown:
     """The runbook's own bill: beside the service's, for it is no part of what a report costs."""
     cells: list[list[object]] = [[name, Cell(usd, nowrap=True)] for name, usd in watching(item)]
-    return table(WATCHING, cells, caption=WATCHING_CAPTION, note=WATCHING_NOTE)
+    return table(WATCHING, cells, caption=WATCHING_CAPTION, note=watching_note(item))
 
 
 def month_rows(months: Sequence[Month]) -> list[list[str]]:
-    """The rows below `MONTH`."""
+    """The rows below `month_head`."""
     return [
         [
             f"{one.times:g} x",
@@ -121,10 +137,10 @@ def month_rows(months: Sequence[Month]) -> list[list[str]]:
     ]
 
 
-def month_table(months: Sequence[Month], even: BreakEven | None) -> Shown:
+def month_table(months: Sequence[Month], even: BreakEven | None, unit: str) -> Shown:
     """A month at this many times the traffic, and from where on provisioned capacity would be the cheaper."""
     rows: list[list[object]] = [[*row] for row in month_rows(months)]
-    shown = table(MONTH, rows, caption=MONTH_CAPTION, note=MONTH_NOTE)
+    shown = table(month_head(unit), rows, caption=MONTH_CAPTION, note=MONTH_NOTE)
     return stack(shown, line(even_words(even))) if even else shown
 
 
@@ -154,7 +170,7 @@ def as_rows(item: Evidence) -> list[dict[str, Any]]:
             "service": row.service or ("total" if row.scope == "both" else "subtotal"),
             "fixed": row.fixed,
             "usd": money(row.usd).replace(",", ""),
-            "usd_per_vpr": _each(row.usd, row.per_vpr).replace(",", ""),
+            "usd_per_vpr": _each(row.usd, row.per_unit).replace(",", ""),
             "usd_per_request": _each(row.usd, row.per_request).replace(",", ""),
         }
         for row in statement(item.extra.get("lines", ()), done, requests)

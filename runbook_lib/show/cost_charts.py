@@ -20,27 +20,32 @@ PARTS = tuple(dict.fromkeys(GROUPS.values()))
 TOKENS = tuple(part for part in PARTS if part.startswith("tokens"))
 _COLOURS = (style.SKY, style.BLUE, style.GREEN, style.YELLOW, style.PURPLE, style.GREY, style.ORANGE, style.VERMILLION)
 _HATCHES = ("", "", "//", "..", "", "\\\\", "", "xx")
-_UNIT = "USD per successful VPR"
 _TILTED, _LEVEL_MOST = 60, 4
 """Values over more steps than these are written aslant, in degrees: level, each would run into the next."""
 _NEAR = 2.0
 """A threshold further than this many times the highest bar is named, not drawn: it would flatten the bars."""
 
 
-def stacked(sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, scope: str = "infrastructure") -> Shown:
-    """Cost of a successful VPR by service, one bar a side; infrastructure alone, with the tokens, and the last side's
+def stacked(
+    sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, scope: str = "infrastructure", *, unit: str
+) -> Shown:
+    """Cost of a success by service, one bar a side; infrastructure alone, with the tokens, and the last side's
     infrastructure enlarged, which is small beside either.
 
     Args:
         sides: name of a side to its `lines` and `successes`; one without a success is said to be infinite.
         gate: its thresholds are drawn where its `scope` is shown.
+        unit: what one success is called.
     """
     known = {name: grouped(one["lines"], int(one["successes"])) for name, one in sides.items() if one.get("successes")}
     told = "; ".join(f"{name}: {_told(known.get(name))}" for name in sides)
-    return image(lambda: _stacked(sides, known, gate, scope), f"Cost of a successful VPR by service (USD). {told}.")
+    said = f"Cost of a successful {unit} by service (USD). {told}."
+    return image(lambda: _stacked(sides, known, gate, scope, unit), said)
 
 
-def _stacked(sides: Mapping[str, Any], known: Mapping[str, Mapping[str, float]], gate: Gate | None, scope: str) -> Any:
+def _stacked(
+    sides: Mapping[str, Any], known: Mapping[str, Mapping[str, float]], gate: Gate | None, scope: str, unit: str
+) -> Any:
     all_, last = list(sides), [*sides][-1:]
     infrastructure = [part for part in PARTS if part not in TOKENS]
     panels = (
@@ -63,7 +68,7 @@ def _stacked(sides: Mapping[str, Any], known: Mapping[str, Mapping[str, float]],
                 _limits(one, gate, max([sum(bar.get(p, 0.0) for p in parts) for bar in known.values()], default=0.0))
             handles, names = one.get_legend_handles_labels()
             named |= dict(zip(names, handles, strict=True))
-        axes[0].set_ylabel(_UNIT)
+        axes[0].set_ylabel(f"USD per successful {unit}")
         if named:
             ordered = [part for part in PARTS if part in named]
             figure.legend(
@@ -139,8 +144,8 @@ def _limits(axes: Any, gate: Gate, top: float) -> None:
         )
 
 
-def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any]) -> Shown:
-    """From what a successful VPR costs synchronously to what it costs asynchronously, service by service.
+def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any], *, unit: str) -> Shown:
+    """From what a success costs synchronously to what it costs asynchronously, service by service.
 
     Infrastructure has a scale of its own: beside the tokens its steps could not be seen.
     """
@@ -157,12 +162,14 @@ def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any]) -> Shown:
     start = math.fsum(usd for part, usd in before.items() if part not in TOKENS)
     told = ", ".join(f"{part} {usd:+.6f}" for part, usd in change.items() if usd)
     return image(
-        lambda: _waterfall((start, small), (first, large)),
-        f"From sync {first:.6f} to async {last:.6f} USD per successful VPR: {told}.",
+        lambda: _waterfall((start, small), (first, large), unit),
+        f"From sync {first:.6f} to async {last:.6f} USD per successful {unit}: {told}.",
     )
 
 
-def _waterfall(infrastructure: tuple[float, Mapping[str, float]], whole: tuple[float, Mapping[str, float]]) -> Any:
+def _waterfall(
+    infrastructure: tuple[float, Mapping[str, float]], whole: tuple[float, Mapping[str, float]], unit: str
+) -> Any:
     with drawing() as pyplot:
         figure, (left, right) = pyplot.subplots(
             *((2, 1) if narrow() else (1, 2)),
@@ -172,7 +179,7 @@ def _waterfall(infrastructure: tuple[float, Mapping[str, float]], whole: tuple[f
         )
         _steps(left, *infrastructure)
         _steps(right, *whole)
-        left.set(title="Infrastructure, sync to async", ylabel=_UNIT)
+        left.set(title="Infrastructure, sync to async", ylabel=f"USD per successful {unit}")
         right.set(title="With tokens (hatched: dearer)")
     return figure
 
@@ -211,20 +218,25 @@ def _value(axes: Any, place: float, height: float, text: str, tilt: float) -> No
 
 
 def over_time(
-    infrastructure: Mapping[str, Points], tokens: Mapping[str, Points], *, marks: Marks = (), gate: Gate | None = None
+    infrastructure: Mapping[str, Points],
+    tokens: Mapping[str, Points],
+    *,
+    marks: Marks = (),
+    gate: Gate | None = None,
+    unit: str,
 ) -> Shown:
-    """Cost of a successful VPR through the phases, from the looks' sealed records; thresholds drawn where judged.
+    """Cost of a success through the phases, from the looks' sealed records; thresholds drawn where judged.
 
     Args:
         gate: whose scope is infrastructure; None: it judges the total, and its limits are not drawn.
     """
     return timelines(
         [
-            {"series": infrastructure, "title": "Infrastructure", "unit": "USD / VPR", "gate": gate},
-            {"series": tokens, "title": "Tokens", "unit": "USD / VPR"},
+            {"series": infrastructure, "title": "Infrastructure", "unit": f"USD / {unit}", "gate": gate},
+            {"series": tokens, "title": "Tokens", "unit": f"USD / {unit}"},
         ],
         marks=marks,
-        title="Cost of a successful VPR through the rollout",
+        title=f"Cost of a successful {unit} through the rollout",
     )
 
 

@@ -17,13 +17,14 @@ def announcement(records: list[Record], run: Run, *, removed: bool, archived: Ch
         archived: the check `sync.archived`, for where the old handler is kept.
     """
     steps, params = run.params.policy.steps, run.params
+    noun = params.service.noun
     passed: dict[tuple[str, str], Record] = {}
     for one in records:
         if one.decision == "PROMOTE" and one.mode == "apply" and one.notebook in steps:
             passed.setdefault((one.notebook, one.env), one)
     order = list(steps)
     lines = [
-        f"# {'' if removed else 'DRAFT: '}VPR generation is asynchronous in {params.env}",
+        f"# {'' if removed else 'DRAFT: '}{noun[0].upper()}{noun[1:]} generation is asynchronous in {params.env}",
         "",
         f"Release {params.release}. "
         + (

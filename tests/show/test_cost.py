@@ -94,6 +94,12 @@ def side(counts: Any) -> dict[str, Any]:
     return {"lines": [line.model_dump() for line in invoice(counts.usage(), PRICES)], "successes": counts.successes}
 
 
+def test_a_success_is_called_as_its_evidence_calls_it() -> None:
+    text = str(cost_table(evidence(own(), unit="export", runbook=[]))) + str(month_table([], None, "export"))
+    assert "successful exports" in text and "USD per successful export" in text and "VPR" not in text
+    assert "successful jobs" in str(cost_table(evidence(own()))), "of a record that does not say"
+
+
 def rows(text: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", row.strip()) for row in text.splitlines()]
 
@@ -152,34 +158,34 @@ def test_rows_for_programs_are_those_of_the_table() -> None:
 def test_a_month_and_the_break_even_in_words() -> None:
     lines = invoice(own().usage(), PRICES)
     months = [month(lines, 7, 24, PRICES, times) for times in (1, 10)]
-    text = str(month_table(months, break_even(21, 35, 24, 100, PRICES)))
+    text = str(month_table(months, break_even(21, 35, 24, 100, PRICES), "VPR"))
     assert "1 x" in text and "10 x" in text and "113.88 USD, used or not" in text and "break even at" in text
     assert "No units were used" in even_words(break_even(0, 0, 24, 100, PRICES))
     assert "Provisioned is the cheaper already" in even_words(break_even(9e9, 0, 24, 100, PRICES))
 
 
 def test_both_sides_stacked_say_their_figures() -> None:
-    text = str(stacked({"sync": side(other()), "async": side(own())}, GATE))
+    text = str(stacked({"sync": side(other()), "async": side(own())}, GATE, unit="VPR"))
     assert "sync: 1.3" in text and "async: 0.0" in text and "Lambda" in text
 
 
 @pytest.mark.parametrize("scope", ["infrastructure", "total"])
 def test_a_side_without_a_success_is_said_to_be_infinite(scope: str) -> None:
-    text = str(stacked({"sync": side(other(0)), "async": side(own())}, GATE, scope))
+    text = str(stacked({"sync": side(other(0)), "async": side(own())}, GATE, scope, unit="VPR"))
     assert "sync: infinite, no success" in text
-    nothing = str(stacked({"sync": side(other(0)), "async": side(own(0))}, None))
+    nothing = str(stacked({"sync": side(other(0)), "async": side(own(0))}, None, unit="VPR"))
     assert nothing.count("infinite") == 2
 
 
 def test_the_waterfall_ends_where_the_other_side_is() -> None:
     sync, mine = side(other()), side(own())
-    text = str(waterfall(sync, mine))
+    text = str(waterfall(sync, mine, unit="VPR"))
     first, last = map(float, re.findall(r"From sync (\S+) to async (\S+) USD", text)[0])
     steps = [float(value) for value in re.findall(r" ([+-]\d+\.\d+)", text)]
     assert first + sum(steps) == pytest.approx(last, abs=1e-5)
     assert (
-        "no success" in str(waterfall(side(other(0)), mine))
-        and "<img" not in waterfall(sync, side(own(0)))._repr_html_()
+        "no success" in str(waterfall(side(other(0)), mine, unit="VPR"))
+        and "<img" not in waterfall(sync, side(own(0)), unit="VPR")._repr_html_()
     )
 
 
@@ -192,5 +198,7 @@ def test_every_service_has_a_part_of_the_charts() -> None:
 def test_over_time_draws_the_thresholds_and_says_the_curve() -> None:
     at = dt.datetime(2026, 11, 10, tzinfo=dt.UTC)
     points = {"sync": [(at, 0.011)], "async": [(at, 0.0026), (at + dt.timedelta(days=1), 0.0013)]}
-    text = str(over_time(points, {"sync": [(at, 1.4)], "async": [(at, 0.055)]}, marks=[(at, "10 %")], gate=GATE))
+    text = str(
+        over_time(points, {"sync": [(at, 1.4)], "async": [(at, 0.055)]}, marks=[(at, "10 %")], gate=GATE, unit="VPR")
+    )
     assert "target < $0.01" in text and "alert > $0.05" in text and "10 %" in text and "0.0013" in text

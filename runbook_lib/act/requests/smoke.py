@@ -46,9 +46,9 @@ def smoke(
     api_url: str,
     *,
     probe_id: str,
+    routes: Routes,
     deadline_s: float = 10.0,
     poll_s: float = _POLL_S,
-    routes: Routes | None = None,
     contract: Contract | None = None,
     behind: Behind | None = None,
     send: Send | None = None,
@@ -60,16 +60,16 @@ def smoke(
         probe_id: the mark of each job, by which the census leaves it out.
         deadline_s: real seconds that the job may take.
         poll_s: seconds between two questions for its status.
-        routes, contract: default those of `service.yaml` as delivered.
+        routes: the paths of the API.
+        contract: default: that of a service which says nothing of its own.
         behind: table and bucket; None: whether the mark arrives is not looked up.
         send: carries a request; default: over HTTP.
 
     Returns:
         A step for each, in order; one that depends on a failed one says so. A bad answer or none raises nothing.
     """
-    paths = routes or Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
     conversation = Conversation(
-        api_url, paths, probe_id, deadline_s, poll_s, contract=contract, behind=behind, send=send
+        api_url, routes, probe_id, deadline_s, poll_s, contract=contract, behind=behind, send=send
     )
     return [attempt(id, STEPS[id], act) for id, act in conversation.steps().items()]
 

@@ -143,8 +143,8 @@ def _has(one: Resource, words: Collection[str]) -> bool:
 def parts(name: str) -> list[str]:
     """The words of a name, in small letters, by its dashes and capitals.
 
-    >>> parts("orders-async-dispatcher-prod"), parts("OrdersDLQ VPRStatusLambda")
-    (['orders', 'async', 'dispatcher', 'prod'], ['orders', 'dlq', 'vpr', 'status', 'lambda'])
+    >>> parts("orders-async-dispatcher-prod"), parts("OrdersDLQ APIStatusLambda")
+    (['orders', 'async', 'dispatcher', 'prod'], ['orders', 'dlq', 'api', 'status', 'lambda'])
     """
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
 

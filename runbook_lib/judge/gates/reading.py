@@ -264,5 +264,5 @@ def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
         breaks_limit=breaks,
         clears_target=gate.target.holds(worst),
         early=f"even its lower end {words.number(best, gate.unit)} is" if early else None,
-        noun="VPR",
+        noun=words.unit(evidence.extra),
     )

@@ -1,7 +1,7 @@
-"""What a report costs: usage times price list, per successful VPR (docs/domain.md, trap 25).
+"""What a report costs: usage times price list, per success (docs/domain.md, trap 25).
 
 Usage is a list of lines (service, priced item, quantity), so a new kind of charge is a new line and no new code here.
-Infrastructure and the LLM's tokens are kept apart to the end: "cost per VPR < $0.01" speaks of the first, and the
+Infrastructure and the LLM's tokens are kept apart to the end: "cost per report < $0.01" speaks of the first, and the
 second is many times as much. Failures and retries are in the usage and not among the successes, so they make a success
 dearer.
 """
@@ -53,7 +53,7 @@ class Usage(Frozen):
 
     path: Path
     successes: int = Field(ge=0)
-    """VPRs that reached a client that still waited."""
+    """Results that reached a client that still waited."""
     lines: tuple[UsageLine, ...]
 
     def __add__(self, other: Usage) -> Usage:
@@ -82,7 +82,7 @@ class CostLine(Frozen):
 
 
 class Amount(Frozen):
-    """Cost per successful VPR in USD, and what it is made of. Infinite where money was spent and nothing succeeded."""
+    """Cost per success in USD, and what it is made of. Infinite where money was spent and nothing succeeded."""
 
     scope: Scope
     value: float | None
@@ -92,17 +92,17 @@ class Amount(Frozen):
     method: str | None = None
     """How the interval was made; None: there is none."""
     n: int
-    """Successful VPRs that the money is spread over."""
+    """Successes that the money is spread over."""
     infrastructure: float | None
-    """Per successful VPR, without tokens."""
+    """Per success, without tokens."""
     llm: float | None
-    """Per successful VPR, tokens alone."""
+    """Per success, tokens alone."""
     fixed: float | None
-    """Per successful VPR, of the scope: what is paid without traffic, too."""
+    """Per success, of the scope: what is paid without traffic, too."""
     variable: float | None
-    """Per successful VPR, of the scope: what grows with the traffic."""
+    """Per success, of the scope: what grows with the traffic."""
     lines: tuple[CostLine, ...]
-    """The invoice of the whole window (not per VPR)."""
+    """The invoice of the whole window (not per success)."""
 
     @property
     def usd(self) -> float:
@@ -157,7 +157,7 @@ def _interval(costs: Sequence[float], successes: Sequence[int], confidence: floa
 def cost_per_vpr(
     usage: Usage, prices: PriceList, scope: Scope, *, periods: Sequence[Usage] = (), confidence: float = 0.95
 ) -> Amount:
-    """Cost per successful VPR in USD, by scope.
+    """Cost per success in USD, by scope.
 
     Args:
         usage: of the whole window.

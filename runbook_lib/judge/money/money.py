@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from runbook_lib.judge.numbers import LARGEST
 
 PLACES = 6
-"""Digits behind the point: a millionth of a dollar, less than the cheapest line of a VPR."""
+"""Digits behind the point: a millionth of a dollar, less than the cheapest line of a report."""
 
 
 def exact(usd: float | Decimal) -> Decimal:

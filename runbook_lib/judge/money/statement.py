@@ -32,7 +32,7 @@ class Row(NamedTuple):
     fixed: bool
     usd: Decimal
     """In the window."""
-    per_vpr: Decimal | None
+    per_unit: Decimal | None
     """None: infinite, or nothing was spent and nothing succeeded."""
     per_request: Decimal | None
 
@@ -46,14 +46,14 @@ def statement(lines: Iterable[Mapping[str, Any]], successes: int, requests: int,
     for line in lines:
         key = (SCOPES[bool(line["llm"])], str(line["service"]), bool(line["fixed"]))
         sums[key] = sums.get(key, 0.0) + float(line["usd"])
-    window, by_vpr, by_request = (_column(sums, over, places) for over in (1, successes, requests))
+    window, by_unit, by_request = (_column(sums, over, places) for over in (1, successes, requests))
     rows = []
     for key in (
         *(k for scope in SCOPES for k in (*(o for o in sums if o[0] == scope), (scope, "", False))),
         ("both", "", False),
     ):
         assert window is not None  # noqa: S101  # it is spread over 1
-        rows.append(Row(*key, window[key], by_vpr[key] if by_vpr else None, by_request[key] if by_request else None))
+        rows.append(Row(*key, window[key], by_unit[key] if by_unit else None, by_request[key] if by_request else None))
     return rows
 
 
@@ -75,7 +75,7 @@ def _column(
 
 
 def grouped(lines: Iterable[Mapping[str, Any]], successes: int) -> dict[str, float]:
-    """USD per successful VPR by part of a chart; every line is in exactly one.
+    """USD per success by part of a chart; every line is in exactly one.
 
     Raises:
         ValueError: no success to spread it over.

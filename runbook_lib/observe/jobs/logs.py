@@ -18,7 +18,7 @@ from runbook_lib.params.load import Params
 MAX_EVENTS = 10_000
 """Where reading stops: an outage can write millions of lines, and the first ten thousand name it."""
 # One question each: alternatives in one pattern (`?A ?B`) mean "any" to AWS and "all" to the embedded one.
-_PATTERNS = ("ERROR", "Exception", "FAILED", '"Task timed out"')
+_PATTERNS = ("ERROR", "Exception", '"Task timed out"')
 _FAILURE = re.compile(r"error|exception|failed|task timed out", re.IGNORECASE)
 _LENGTH = 300
 _SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
@@ -79,6 +79,11 @@ def log_group(params: Params, resource: str = "worker") -> str:
     return f"/aws/lambda/{params.name(resource)}"
 
 
+def _quoted(word: str) -> str:
+    """A word as FilterLogEvents looks for it: in quotes where a bare one would be read as something else."""
+    return word if word.isalnum() else '"' + word.replace('"', "") + '"'
+
+
 def failures(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> list[Signature]:
     """The failures in the log of a Lambda in `window`, the most frequent first; a log group that does not exist has
     none.
@@ -97,9 +102,10 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
     }
     found: dict[str, Signature] = {}
     word = params.service.failure_word if resource == "worker" else ""
-    # The service's own word is a question of its own only where its line has none of the usual ones.
-    known = any(pattern.strip('"') in params.service.failure_line for pattern in _PATTERNS)
-    patterns = _PATTERNS if known or not word else (*_PATTERNS, '"' + word.replace('"', "") + '"')
+    # The service's own word is a question of its own only where its line has none of the others.
+    usual = (*_PATTERNS, *map(_quoted, params.service.contract.table.failed))
+    known = any(pattern.strip('"') in params.service.failure_line for pattern in usual)
+    patterns = usual if known or not word else (*usual, _quoted(word))
     seen: set[tuple[Any, ...]] = set()
     with aws_errors(f"reading {request['logGroupName']} (logs:FilterLogEvents)"):
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.asking import Absent, Place, pages
 from runbook_lib.params.load import Params
 
@@ -21,18 +22,29 @@ def is_http(params: Params) -> bool:
 
 
 def api_of(place: Place) -> dict[str, Any]:
-    """The API by its name: `id` and `name`; an HTTP API that `names.api_id` names by its id."""
+    """The API: `id` and `name`; the one with the id of `names.api_id`, else the one that is called `names.api`.
+
+    Raises:
+        Absent: there is none.
+        AwsError: several have the name, and nothing tells which is meant.
+    """
     params = place.params
 
     def ask() -> dict[str, Any]:
-        wanted = params.name("api")
+        wanted, id = params.name("api"), params.service.name("api_id", params.env)
         if is_http(params):
-            found = pages(place.client("apigatewayv2"), "get_apis", "Items")
-            id = params.service.name("api_id", params.env)
-            named = [one for one in found if (one["ApiId"] == id if id else one["Name"] == wanted)]
-            return {"id": named[0]["ApiId"], "name": named[0]["Name"]} if named else {}
-        listed = pages(place.client("apigateway"), "get_rest_apis", "items", limit=500)
-        return next(({"id": one["id"], "name": one["name"]} for one in listed if one["name"] == wanted), {})
+            listed = pages(place.client("apigatewayv2"), "get_apis", "Items")
+            known = [{"id": one["ApiId"], "name": one["Name"]} for one in listed]
+        else:
+            listed = pages(place.client("apigateway"), "get_rest_apis", "items", limit=500)
+            known = [{"id": one["id"], "name": one["name"]} for one in listed]
+        named = [one for one in known if (one["id"] == id if id else one["name"] == wanted)]
+        if len(named) > 1:
+            ids = ", ".join(sorted(one["id"] for one in named))
+            said = f"{len(named)} {params.service.api.kind.upper()} APIs are called '{wanted}' ({ids})"
+            which = f"names.api_id: {{{params.env}: {named[0]['id']}}}"
+            raise AwsError(f"{said}; say in service.yaml which is meant, {which}")
+        return named[0] if named else {}
 
     found: dict[str, Any] = place.once("api", ask)
     if not found:

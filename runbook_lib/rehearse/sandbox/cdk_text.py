@@ -108,7 +108,7 @@ def _label(id: str, resources: Resources, defaults: Mapping[str, str]) -> str:
 
 
 def _path(resource: Any, resources: Resources) -> str:
-    """`api/vpr`, from the parts that the API's resources have."""
+    """`api/exports`, from the parts that the API's resources have."""
     reference = resource.get("Ref") if isinstance(resource, dict) else None
     properties = resources.get(reference or "", {}).get("Properties")
     if properties is None:

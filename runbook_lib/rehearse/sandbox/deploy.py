@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import realise
+from runbook_lib.observe.api_address import address
 from runbook_lib.params.load import Params
 from runbook_lib.params.references import read
-from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build
+from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build, own_name
 
 STAND_IN = "stand-in-of-the-sandbox"
 """Value of every secret that the contract's headers name."""
@@ -134,9 +134,7 @@ def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
     if step != "baseline":
         _fill_gaps(aws, params)
         outputs["InboxUrl"] = _inbox(aws, params, outputs["TopicArn"])
-    address = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
-    api_url = filled(params.api_url, {**address, "stage": params.service.api.stage})
-    return Sandbox(params, api_url, outputs)
+    return Sandbox(params, address(params, aws.endpoint, outputs["ApiId"]), outputs)
 
 
 def _first_failure(cloudformation: Any, name: str) -> str:
@@ -213,7 +211,7 @@ def _log_access(aws: Place, params: Params, api_id: str) -> None:
 
 def _inbox(aws: Place, params: Params, topic: str) -> str:
     """URL of a queue subscribed to the alarm topic, so that a notification can be seen."""
-    url: str = aws.client("sqs").create_queue(QueueName=f"careervp-vpr-inbox-queue-{params.env}")["QueueUrl"]
+    url: str = aws.client("sqs").create_queue(QueueName=own_name(params, "inbox", "queue"))["QueueUrl"]
     arn = f"arn:aws:sqs:{params.region}:{params.account_id}:{url.rsplit('/', 1)[-1]}"
     aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return url

@@ -23,7 +23,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.base.errors import RunbookError, UsageError
-from runbook_lib.base.template import filled
+from runbook_lib.observe.api_address import address
+from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.references import with_secrets
@@ -88,8 +89,6 @@ def _made_apart(aws: Remote, params: Params) -> list[str]:
 
 def violations(params: Params) -> list[str]:
     """Names in the template that break the naming rule of `params/inventory.yaml`."""
-    from runbook_lib.observe.inventory.inspect import rules
-
     naming, built = rules(params).naming, template.build(params)
     defaults = {name: str(one.get("Default", "")) for name, one in built["Parameters"].items()}
     found = []
@@ -136,8 +135,7 @@ def _smoke(aws: Remote, params: Params, routes: str) -> int:
 
     stack = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-    place = {"endpoint": aws.endpoint, "api_id": outputs["ApiId"], "region": params.region, "env": params.env}
-    url = filled(params.api_url, {**place, "stage": params.service.api.stage})
+    url = address(params, aws.endpoint, outputs["ApiId"])
     contract = with_secrets(params.service.contract, aws, params.env)
     if routes == "sync":
         step = sync_answer(url, params.service.api.routes.sync, "suite", contract)
@@ -170,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     params = params_of(given.env, "rehearsal")
     if given.what == "naming":
         found = violations(params)
-        print("\n".join(found) or "every name follows careervp-{feature}-{type}-{env}")
+        print("\n".join(found) or f"every name follows {rules(params).naming.told}")
         return 1 if found else 0
     aws = Remote()
     match given.what:

@@ -28,8 +28,8 @@ FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync":
 STEPS = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
 """Variants of the team's infrastructure, in the order of the rollout (docs/domain.md, traps 18 and 19).
 
-`baseline` is what production is before; `async` adds everything and leaves `/api/vpr` alone; `migrate` moves `/api/vpr`
-to the submit Lambda; `remove_temporary` takes `/api/vpr-async` away; `remove_sync` the old Lambda.
+`baseline` is what production is before; `async` adds everything and leaves the synchronous route alone; `migrate` moves
+it to the submit Lambda; `remove_temporary` takes the temporary route away; `remove_sync` the old Lambda.
 """
 _SYNC = ("Sync", "SyncLogs", "SyncRole")
 _BASELINE = (*_SYNC, "Api", "ApiLogs", "ApiStage")
@@ -76,6 +76,23 @@ def bucket_name(params: Params) -> str:
     return params.name("bucket_prefix") + digest[:8]
 
 
+def own_name(params: Params, what: str, kind: str) -> str:
+    """Name of a resource that the sandbox alone has, by the service's own rule: as its queue for drills is called."""
+    drill = params.name("drill_queue")
+    made = drill.replace("queue", kind).replace("drill", what)
+    return made if what in made and kind in made else f"{drill}-{what}-{kind}"
+
+
+_OWN = {
+    "SubmitRole": ("submit", "role"),
+    "WorkerRole": ("worker", "role"),
+    "StatusRole": ("status", "role"),
+    "SyncRole": ("generator", "role"),
+    "MonitorRole": ("monitor", "role"),
+    "FailedJobsFilter": ("failed-jobs", "filter"),
+}
+
+
 def defaults(params: Params) -> dict[str, str]:
     """Value of each of the template's parameters that the parameter files know."""
     service, traffic = params.service, params.service.appconfig
@@ -86,6 +103,7 @@ def defaults(params: Params) -> dict[str, str]:
         "TimeScale": params.time_scale,
         **{f"{name.capitalize()}Name": params.name(name) for name in named},
         "IndexName": params.name("gsi"),
+        **{f"{key}Name": own_name(params, *words) for key, words in _OWN.items()},
         "BucketName": bucket_name(params),
         "StageName": service.api.stage,
         **{f"{_camel(name)}Name": filled(getattr(traffic, name), {"env": params.env}) for name in flagged},

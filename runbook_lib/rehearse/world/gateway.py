@@ -11,7 +11,7 @@ from runbook_lib.rehearse.world.inside import Inside
 from runbook_lib.rehearse.world.jobs import Answer
 from runbook_lib.rehearse.world.step import GATEWAY_BROKEN
 
-CLIENT, OLD_CLIENTS = "careervp-web/2.0", ("careervp-web/1.9", "careervp-cli/0.4")
+CLIENT, OLD_CLIENTS = "web/2.0", ("web/1.9", "cli/0.4")
 _KINDS = {429: "THROTTLED", 403: "WAF_FILTERED", GATEWAY_BROKEN: "DEFAULT_5XX", 504: "INTEGRATION_TIMEOUT"}
 
 

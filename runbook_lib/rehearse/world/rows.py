@@ -26,7 +26,7 @@ SIGNALS: tuple[str, ...] = (
     *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
     *("table_write_throttles", "gsi_write_throttles"),
     *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),
-    *("vpr_generated", "vpr_generation_ms", "vpr_cost_usd"),
+    *("vpr_generated", "generation_ms", "vpr_cost_usd"),
     *("status_query", "status_completed", "status_failed"),
 )
 ID: dict[str, int] = {name: i for i, name in enumerate(SIGNALS)}

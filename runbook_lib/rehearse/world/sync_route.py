@@ -56,7 +56,7 @@ def _generated(inside: Inside, who: Arrivals) -> NDArray[np.bool_]:
     inside.emit("d_paid_sync_input", ends, tokens[0])
     inside.emit("d_paid_sync_output", ends, tokens[1])
     inside.emit("vpr_generated", ends[made], 1.0)
-    inside.emit("vpr_generation_ms", ends[made], np.round(took[made] * 1000))
+    inside.emit("generation_ms", ends[made], np.round(took[made] * 1000))
     inside.emit("vpr_cost_usd", ends[made], np.round(cost[made], 4))
     return ok
 

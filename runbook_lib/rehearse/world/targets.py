@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runbook_lib.base.template import filled
-from runbook_lib.params.contract_inside import Kpi
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.rows import ID
 
@@ -55,18 +55,24 @@ _QUEUE = (
 
 
 _KPI = (
-    ("jobs_created", "VPRJobCreated", "Count"),
-    ("jobs_completed", "VPRJobCompleted", "Count"),
-    ("jobs_failed", "VPRJobFailed", "Count"),
-    ("input_tokens", "VPRInputTokens", "Count"),
-    ("output_tokens", "VPROutputTokens", "Count"),
-    ("vpr_generated", "VPRGenerated", "Count"),
-    ("vpr_generation_ms", "VPRGenerationTimeMs", "Milliseconds"),
-    ("vpr_cost_usd", "VPRCostUSD", "None"),
-    ("status_query", "VPRStatusQuery", "Count"),
-    ("status_completed", "VPRStatusCompleted", "Count"),
-    ("status_failed", "VPRStatusFailed", "Count"),
+    ("jobs_created", "Count"),
+    ("jobs_completed", "Count"),
+    ("jobs_failed", "Count"),
+    ("input_tokens", "Count"),
+    ("output_tokens", "Count"),
+    ("vpr_generated", "Count"),
+    ("vpr_cost_usd", "None"),
 )
+"""Metrics of the service's own by their ids in the catalogue, and the unit that they are published with."""
+
+
+_BESIDE = (
+    ("generation_ms", "GenerationTimeMs", "Milliseconds"),
+    ("status_query", "StatusQuery", "Count"),
+    ("status_completed", "StatusCompleted", "Count"),
+    ("status_failed", "StatusFailed", "Count"),
+)
+"""What a service counts as well, and no question is about."""
 
 
 def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
@@ -99,16 +105,15 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
 
 
 def _kpi_targets(params: Params) -> Iterator[Target]:
-    """The business metrics: under `kpi_namespace` by service, or as `contract.kpi` has them."""
-    service = params.service
-    known = {name: params.name(name) for name in service.names if params.named(name)} | {"env": params.env}
-    known |= {"kpi_namespace": filled(service.kpi_namespace, known), "kpi_service": filled(service.kpi_service, known)}
-    known |= {"stage": service.api.stage}
-    for key, name, unit in _KPI:
-        own = service.contract.kpi.get(key, Kpi())
-        pairs = own.dimensions or {"service": "{kpi_service}"}
-        dimensions = tuple((one, filled(text, known)) for one, text in pairs.items())
-        yield Target(key, filled(own.namespace or service.kpi_namespace, known), own.metric or name, unit, dimensions)
+    """The business metrics where the catalogue and `contract.kpi` have them."""
+    for key, unit in _KPI:
+        found = address(params.metric(key), params)
+        dimensions = tuple((one["Name"], one["Value"]) for one in found["Dimensions"])
+        yield Target(key, found["Namespace"], found["MetricName"], unit, dimensions)
+    known = {"env": params.env}
+    place, service = (filled(text, known) for text in (params.service.kpi_namespace, params.service.kpi_service))
+    for key, name, unit in _BESIDE:
+        yield Target(key, place, name, unit, (("service", service),))
 
 
 def _api_targets(params: Params, api_id: str) -> Iterator[Target]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from runbook_lib.base.errors import AwsError
+from runbook_lib.observe.api_address import identified
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world import publish
 from runbook_lib.rehearse.world.jobs import Settings
@@ -29,7 +29,7 @@ from runbook_lib.rehearse.world.truth import Truth
 HISTORY_S = 6 * 3600.0
 COARSE_S = 3600.0
 FINE_S = 300.0
-_BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "nowhere_"))]
+_BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "generation_", "nowhere_"))]
 """Signals that there are before the new resources are deployed."""
 
 
@@ -74,7 +74,7 @@ class World:
         self._ahead = LookAhead.of(params)
         self._outbox = Outbox()
         self._items = publish.Items(aws.client("dynamodb"), params)
-        found = targets(params, _api_id(aws, params))
+        found = targets(params, known.name("api_id") if (known := identified(aws, params)).named("api_id") else "")
         self._metrics = publish.Metrics(aws.client("cloudwatch"), found, inbox=aws.inbox)
         self._own = Own(params, self.scenario, seed)
 
@@ -209,16 +209,3 @@ def settings(params: Params) -> Settings:
 
 def _after(now: float, step: float) -> float:
     return (now // step + 1) * step
-
-
-def _api_id(aws: Aws, params: Params) -> str:
-    """Id of the HTTP API; a REST API's metrics have its name instead."""
-    if params.service.api.kind == "rest":
-        return ""
-    if params.named("api_id"):
-        return params.name("api_id")
-    name = params.name("api")
-    found = [api["ApiId"] for api in aws.client("apigatewayv2").get_apis()["Items"] if api["Name"] == name]
-    if not found:
-        raise AwsError(f"there is no HTTP API called '{name}'")
-    return str(found[0])

@@ -264,7 +264,7 @@ class PhaseLook:
         return costs.bill(self.looked().evidence["cost_per_vpr"], self.params)
 
     def cost_comparison(self) -> Any:
-        """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        """The cost of a success on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
         seen = self.looked()
         kept = costs.from_record(self.before_this)
         found = seen.evidence

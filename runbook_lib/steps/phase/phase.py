@@ -162,7 +162,7 @@ class Phase:
         return self.look.cost_table()
 
     def cost_comparison(self) -> Any:
-        """The cost of a successful VPR on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        """The cost of a success on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
         return self.look.cost_comparison()
 
     def charts(self) -> Any:

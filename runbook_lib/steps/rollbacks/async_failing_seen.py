@@ -118,7 +118,7 @@ class Aftermath:
     def _asked(self) -> Sequence[tuple[str, str, Callable[[], tuple[bool | None, str]]]]:
         return (
             ("error_rate", "High error rate", self._error_rate),
-            ("failed", "Failed VPR generations", self._failed),
+            ("failed", f"Failed {self.params.service.noun} generations", self._failed),
             ("dead_letters", "Messages in the dead-letter queue", self._dead),
             ("guards", "Guard alarms in ALARM", self._firing),
             ("taken_back", "AppConfig took the weight back by itself", self._taken_back),

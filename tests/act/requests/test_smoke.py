@@ -12,9 +12,11 @@ from typing import ClassVar
 import pytest
 
 from runbook_lib.act.requests.smoke import SmokeStep, smoke
+from runbook_lib.params.service import Routes
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox
 
+ROUTES = Routes(sync="/api/vpr", submit="/api/vpr-async", status="/api/vpr/status/{job_id}")
 STEPS = [
     "submit",
     "submit again: same job",
@@ -27,7 +29,7 @@ STEPS = [
 
 
 def test_everything_answers_as_the_contract_says(sandbox: Sandbox) -> None:
-    steps = smoke(sandbox.api_url, probe_id="first")
+    steps = smoke(sandbox.api_url, routes=ROUTES, probe_id="first")
     assert [step.name for step in steps] == STEPS
     assert all(step.ok for step in steps), steps
 
@@ -35,7 +37,7 @@ def test_everything_answers_as_the_contract_says(sandbox: Sandbox) -> None:
 def test_its_jobs_are_marked_as_probes_and_complete_with_the_llms_full_time(
     embedded: EmbeddedAws, sandbox: Sandbox
 ) -> None:
-    submitted = smoke(sandbox.api_url, probe_id="marked")[0].detail
+    submitted = smoke(sandbox.api_url, routes=ROUTES, probe_id="marked")[0].detail
     job_id = submitted.rsplit(" ", 1)[-1]
     table = sandbox.params.name("table")
     job = embedded.client("dynamodb").get_item(TableName=table, Key={"job_id": {"S": job_id}})["Item"]
@@ -88,7 +90,7 @@ def test_a_server_that_breaks_the_contract_fails_and_raises_nothing(
 ) -> None:
     monkeypatch.setattr(Broken, "status", status)
     monkeypatch.setattr(Broken, "body", body)
-    failed = _failed(smoke(broken, probe_id="x", deadline_s=0.2))
+    failed = _failed(smoke(broken, routes=ROUTES, probe_id="x", deadline_s=0.2))
     assert set(STEPS[:6]) <= set(failed)
     assert failed[STEPS[4]] == "no link to download"
 
@@ -96,7 +98,7 @@ def test_a_server_that_breaks_the_contract_fails_and_raises_nothing(
 def test_a_job_that_never_finishes_fails_at_the_deadline(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Broken, "status", 202)
     monkeypatch.setattr(Broken, "body", json.dumps({"job_id": "stuck", "status": "PENDING"}).encode())
-    failed = _failed(smoke(broken, probe_id="x", deadline_s=0.2))
+    failed = _failed(smoke(broken, routes=ROUTES, probe_id="x", deadline_s=0.2))
     assert failed["poll to COMPLETED"] == "still PENDING after 0.2 s"
 
 
@@ -105,9 +107,9 @@ def test_a_failed_job_says_why(broken: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Broken, "body", json.dumps(answer).encode())
     for status, step, detail in ((202, "poll to COMPLETED", "still FAILED"), (200, "submit", "expects 202")):
         monkeypatch.setattr(Broken, "status", status)
-        assert detail in _failed(smoke(broken, probe_id="x", deadline_s=0.1))[step]
+        assert detail in _failed(smoke(broken, routes=ROUTES, probe_id="x", deadline_s=0.1))[step]
 
 
 def test_nobody_there_is_a_failed_step(broken: str) -> None:
     nobody = "http://127.0.0.1:9"
-    assert set(_failed(smoke(nobody, probe_id="x", deadline_s=0.1))) == set(STEPS)
+    assert set(_failed(smoke(nobody, routes=ROUTES, probe_id="x", deadline_s=0.1))) == set(STEPS)

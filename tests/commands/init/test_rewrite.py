@@ -29,7 +29,7 @@ def known(**flags: object) -> Answers:
 def test_not_a_word_of_the_example_is_left_and_every_comment_is(name: str) -> None:
     text = rewritten(name, PARAMS[name], known())
     assert not re.search("careervp|vpr", text.replace(KEPT, ""), re.IGNORECASE)
-    assert text.count("\n") == PARAMS[name].count("\n")
+    assert text.count("\n") == PARAMS[name].count("\n") - PARAMS[name].count("{metric: VPR")
     assert text.count("#") >= PARAMS[name].count("#")
     assert yaml.safe_load(text).keys() == yaml.safe_load(PARAMS[name]).keys()
 

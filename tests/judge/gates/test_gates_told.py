@@ -261,14 +261,15 @@ def test_an_amount_without_interval_and_units_stands_alone() -> None:
 
 
 def test_how_many_more_units_of_an_amount() -> None:
-    few = told(gate("amount"), value=0.25, n=3)
+    """They are called as the evidence calls them: the judge knows no service."""
+    few = told(gate("amount"), value=0.25, n=3, extra={"unit": "VPR"})
     assert few.reason == (
         "price $0.2500 (n = 3) rests on fewer than 10 samples; 7 more VPRs (2.3 days at the rate seen) would decide it "
         "if nothing changes."
     )
     none = told(gate("amount"), value=0.25)
     assert (none.needed, none.needed_hours) == (10, None)
-    assert none.reason.endswith("; 10 more VPRs would decide it if nothing changes.")
+    assert none.reason.endswith("; 10 more jobs would decide it if nothing changes.")
 
 
 def test_only_an_amount_with_an_interval_and_units_enough_fails_early() -> None:

@@ -35,7 +35,7 @@ def adds_up(rows: list[Row], column: str) -> None:
 @given(lines, st.integers(0, 500), st.integers(0, 5000))
 def test_every_column_adds_up_to_the_last_digit(bill: list[dict[str, Any]], successes: int, requests: int) -> None:
     rows = statement(bill, successes, requests)
-    for column in ("usd", "per_vpr", "per_request"):
+    for column in ("usd", "per_unit", "per_request"):
         adds_up(rows, column)
     assert rows[-1].usd == pytest.approx(Decimal(repr(sum(line["usd"] for line in bill))), abs=Decimal("0.000001"))
 
@@ -82,7 +82,7 @@ def test_a_bill_worked_out_by_hand() -> None:
 
 def test_fewer_places_still_add_up() -> None:
     """In cents a report's 0.4433 is 0.44: 0.11 and 0.33, of which the metrics have 0.10 and the polls the last cent."""
-    rows = {row.service or row.scope: str(row.per_vpr) for row in statement(BILL, 3, 7, places=2)}
+    rows = {row.service or row.scope: str(row.per_unit) for row in statement(BILL, 3, 7, places=2)}
     assert rows == {
         "API submit": "0.00",
         "KPI metrics": "0.10",

@@ -82,7 +82,7 @@ def test_the_whole_stage_of_both_kinds(params: Params, http_params: Params) -> N
     ],
 )
 def test_the_other_services(params: Params, id: str, namespace: str, name: str, pairs: dict[str, str]) -> None:
-    found = address(metric(id), params)
+    found = address(params.metric(id), params)
     assert (found["Namespace"], found["MetricName"]) == (namespace, name)
     assert {pair["Name"]: pair["Value"] for pair in found["Dimensions"]} == pairs
 

@@ -315,7 +315,7 @@ def test_gap_the_gateways_and_queues_invocations_publish_no_metrics(aws: Embedde
 
     So the world publishes it all, and smoke requests do not count twice.
     """
-    smoke(prod.api_url, probe_id="unseen")
+    smoke(prod.api_url, routes=prod.params.service.api.routes, probe_id="unseen")
     for namespace in ("AWS/Lambda", "AWS/ApiGateway", "AWS/SQS", "AWS/DynamoDB"):
         found = aws.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
         assert not [one for one in found if "prod" in str(one["Dimensions"])], namespace
@@ -337,7 +337,11 @@ def test_a_line_that_matches_the_filter_makes_a_point(aws: EmbeddedAws, prod: Sa
 def test_the_pipeline_works_before_and_after_the_clock_was_moved(aws: EmbeddedAws, prod: Sandbox) -> None:
     created: list[dt.datetime] = []
     for day in range(3):
-        failed = [step for step in smoke(prod.api_url, probe_id=f"day-{day}") if not step.ok]
+        failed = [
+            step
+            for step in smoke(prod.api_url, routes=prod.params.service.api.routes, probe_id=f"day-{day}")
+            if not step.ok
+        ]
         assert not failed
         jobs = aws.client("dynamodb").scan(TableName=prod.params.name("table"))["Items"]
         created += [dt.datetime.fromisoformat(job["created_at"]["S"]) for job in jobs]
@@ -486,5 +490,7 @@ def test_failures_of_other_queues_and_routes_leave_the_guards_alone(aws: Embedde
 def test_ids_do_not_collide_between_runs(prod: Sandbox) -> None:
     """Two smoke runs are two jobs: keys are random, only the probe's id is given."""
     probe = uuid.uuid4().hex
-    first, second = (smoke(prod.api_url, probe_id=probe)[0].detail for _ in range(2))
+    first, second = (
+        smoke(prod.api_url, routes=prod.params.service.api.routes, probe_id=probe)[0].detail for _ in range(2)
+    )
     assert first != second
