@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -24,6 +24,11 @@ class Threshold(Frozen):
     def holds(self, value: float) -> bool:
         """Whether `value op limit`; never true for NaN."""
         return bool(_OPERATORS[self.op](value, self.limit))
+
+    def count(self, values: Iterable[float]) -> int:
+        """For how many of `values` it holds."""
+        compare, limit = _OPERATORS[self.op], self.limit
+        return sum(compare(value, limit) for value in values)
 
     def __str__(self) -> str:
         short = f"{self.limit:g}"

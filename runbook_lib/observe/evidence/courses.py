@@ -53,7 +53,10 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
     if seen.rules < SINCE or any(seen.answers.partial(one) for one in (counted, n)):
         return ()
     step_s = period_for(seen.window, seen.now)
-    failed, asked = by_step(seen, counted, window, step_s), by_step(seen, n, window, step_s)
+    failed = by_step(seen, counted, window, step_s)
+    if not good and not any(failed.values()):
+        return ()
+    asked = by_step(seen, n, window, step_s)
     if good:
         failed = {place: max(0, of - failed.get(place, 0)) for place, of in asked.items()}
     if not any(failed.values()):
@@ -108,7 +111,7 @@ def slow(
     if seen.rules < SINCE or limit is None or len(segment.generation_at) != len(times):
         return (), None
     jobs = list(zip(segment.generation_at, times, strict=True))
-    if not any(limit.holds(value) for value in times):
+    if not limit.count(times):
         return (), None
     found = told(added_up([[(at, int(limit.holds(value)), 1) for at, value in jobs]]), STEP_S)
     q = gate.quantile or 0.5
@@ -173,8 +176,7 @@ def beyond_at_most(n: int, beyond: Mapping[str, bool]) -> int:
 def by_step(seen: Answered, label: str, window: Window, step_s: int) -> dict[int, int]:
     """What a counted series has in each step of `window`, by the step's number since the epoch."""
     found = dict[int, float]()
-    for when, value in seen.answers.points(label):
-        if window.start <= when < window.end:
-            place = int(when.timestamp() // step_s)
-            found[place] = found.get(place, 0.0) + value
+    for when, value in seen.answers.between(label, window):
+        place = int(when.timestamp() // step_s)
+        found[place] = found.get(place, 0.0) + value
     return {place: round(value) for place, value in found.items()}

@@ -103,7 +103,7 @@ def generation_time(seen: Answered) -> Evidence:
         upper=sample[upper - 1] if upper else None,
         low=sample[low - 1] if low else None,
         n=n,
-        bad=sum(limit.holds(seconds) for seconds in sample) if limit else None,
+        bad=limit.count(sample) if limit else None,
         in_flight=segment.in_flight,
         partial=missed,
         notes=words,

@@ -171,11 +171,17 @@ class Answers:
 
     def within(self, label: str, window: Window) -> list[float]:
         """Values of the points in `window`, in order of time."""
+        return [value for _, value in self.between(label, window)]
+
+    def between(self, label: str, window: Window) -> tuple[Point, ...]:
+        """The points in `window`, in order of time."""
         if label not in self.series:
-            return []
+            return ()
         points = self.series[label].points
+        if not points or (window.start <= points[0][0] and points[-1][0] < window.end):
+            return points
         low, high = (bisect_left(points, at, key=itemgetter(0)) for at in (window.start, window.end))
-        return [value for _, value in points[low:high]]
+        return points[low:high]
 
     def total(self, label: str) -> float | None:
         """Sum of the points; None where there is none: no data is not zero."""

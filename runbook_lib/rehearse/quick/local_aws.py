@@ -8,13 +8,15 @@ asked for under a wrong name has no data here either. What AWS does by itself is
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runbook_lib.base.tagged import plain
+from runbook_lib.base.tagged import handed_back
 from runbook_lib.base.window import Window
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
 from runbook_lib.params.item import own
@@ -22,10 +24,12 @@ from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.jobs import Job
 from runbook_lib.rehearse.world.own import Told
 from runbook_lib.rehearse.world.own_metrics import Key, key_of
-from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, item
+from runbook_lib.rehearse.world.publish import COARSE, COARSE_MINUTES, MINUTE_S, plain_item
 from runbook_lib.rehearse.world.rows import ID, SIGNALS, Floats, Rows
 from runbook_lib.rehearse.world.targets import Target
 
+_STEP_S = MINUTE_S * np.array([COARSE_MINUTES if COARSE.search(name) else 1 for name in SIGNALS])
+"""In what steps each signal is filed."""
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
 
 
@@ -68,7 +72,7 @@ class LocalMetrics:
         for one in targets:
             key = (one.namespace, one.name, frozenset(one.dimensions))
             self._signals.setdefault(key, []).append(ID[one.signal])
-        self._columns: dict[int, _Column] = {}
+        self._columns: defaultdict[int, _Column] = defaultdict(_Column)
         self._own: dict[Key, _Column] = {}
         self._grids: dict[tuple[float, int], list[dt.datetime]] = {}
         """Start of a window and period, to the starts of its buckets as times: looks ask for the same ones again."""
@@ -78,12 +82,12 @@ class LocalMetrics:
         if not len(rows):
             return
         order = np.argsort(rows.signal, kind="stable")
-        signal, stamp, value = rows.signal[order], rows.stamp[order], rows.value[order]
-        found, first = np.unique(signal, return_index=True)
-        for number, low, high in zip(found, first, [*first[1:], len(signal)], strict=True):
-            step = MINUTE_S * (COARSE_MINUTES if COARSE.search(SIGNALS[number]) else 1)
-            at = np.floor(stamp[low:high] / step) * step
-            self._columns.setdefault(int(number), _Column()).add(at, value[low:high])
+        signal, value = rows.signal[order], rows.value[order]
+        step = _STEP_S[signal]
+        stamp = np.floor(rows.stamp[order] / step) * step
+        edges = [0, *(np.flatnonzero(signal[1:] != signal[:-1]) + 1).tolist(), len(signal)]
+        for low, high in itertools.pairwise(edges):
+            self._columns[int(signal[low])].add(stamp[low:high], value[low:high])
 
     def put_own(self, told: Iterable[Told]) -> None:
         """Take in what the service publishes of its own, filed by the minute."""
@@ -234,6 +238,6 @@ class LocalTable:
     def _item(self, place: int) -> dict[str, Any]:
         found = self._plain[place]
         if found is None:
-            stored = plain(item(self._jobs[place], self._params))
+            stored = handed_back(plain_item(self._jobs[place], self._params))
             found = self._plain[place] = own(stored, self._params.service.contract)
         return found

@@ -20,7 +20,7 @@ from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator import alarm_clock
 from runbook_lib.rehearse.quick.local_aws import LocalMetrics, statistics
-from runbook_lib.rehearse.world.own_metrics import key_of
+from runbook_lib.rehearse.world.own_metrics import Key, key_of
 
 BAKE = dt.timedelta(hours=24)
 
@@ -142,17 +142,19 @@ class LocalGuards:
     def __init__(self, params: Params, metrics: LocalMetrics) -> None:
         guards = [alarm for alarm in params.policy.alarms if alarm.guard]
         phases = (None, *params.policy.phases)
-        self._alarms = {phase: [realise(alarm, params, phase) for alarm in guards] for phase in phases}
+        made = {phase: [realise(alarm, params, phase) for alarm in guards] for phase in phases}
+        self._alarms = {phase: [(one, key_of(one)) for one in alarms] for phase, alarms in made.items()}
         self._phase, self._metrics = partial(params.policy.guard_phase, params.env), metrics
 
     def firing(self, now: float, percent: float = 0.0) -> Sequence[str]:
         """Names of those in ALARM at `now`, epoch seconds, with the counts of the phase of a weight."""
         alarms = self._alarms[self._phase(percent)]
-        return [one["AlarmName"] for one in alarms if alarm_clock.state(one, self._values(one, now)) == "ALARM"]
+        states = ((one, alarm_clock.state(one, self._values(one, key, now))) for one, key in alarms)
+        return [one["AlarmName"] for one, state in states if state == "ALARM"]
 
-    def _values(self, alarm: dict[str, Any], now: float) -> list[float | None]:
+    def _values(self, alarm: dict[str, Any], key: Key, now: float) -> list[float | None]:
         """The statistic of each of its periods, newest first."""
-        stamp, value = self._metrics.series(key_of(alarm))
+        stamp, value = self._metrics.series(key)
         known = int(np.searchsorted(stamp, now, side="right"))
         end = alarm_clock.window_end(now, float(stamp[known - 1]) if known else None)
         period, periods = float(alarm["Period"]), int(alarm["EvaluationPeriods"])

@@ -16,7 +16,7 @@ from runbook_lib.rehearse.world import publish
 from runbook_lib.rehearse.world.jobs import Answer
 from runbook_lib.rehearse.world.outbox import Outbox
 from runbook_lib.rehearse.world.own import Own
-from runbook_lib.rehearse.world.rows import Rows
+from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.service import Service
 from runbook_lib.rehearse.world.targets import targets
@@ -90,10 +90,11 @@ class Local:
 
     def _levels(self, rows: Rows) -> None:
         for name in self.levels:
-            if len(shown := rows.only(name)):
-                self.levels[name] = int(shown.value[shown.emit.argmax()])
+            mine = rows.signal == ID[name]
+            if len(value := rows.value[mine]):
+                self.levels[name] = int(value[rows.emit[mine].argmax()])
                 if name == "queue_visible":
-                    self.most_waiting = max(self.most_waiting, int(shown.value.max()))
+                    self.most_waiting = max(self.most_waiting, int(value.max()))
 
     def access_log(self, params: Params, window: Window) -> dict[str, Any] | None:
         """As `observe.access_log.read` answers."""

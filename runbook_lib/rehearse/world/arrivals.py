@@ -45,9 +45,13 @@ class Arrivals:
     def between(self, start: float, end: float) -> Arrivals:
         """Those that arrive in [start, end)."""
         low, high = np.searchsorted(self.at, [start, end])
+        if low == high:
+            return NO_ARRIVALS
         return Arrivals(**{name: column[low:high] for name, column in vars(self).items()})
 
 
+_NOTHING = np.empty(0)
+NO_ARRIVALS = Arrivals(*(_NOTHING,) * (len(Arrivals.__annotations__) - 1), key=np.empty((0, 2), dtype=np.uint64))
 _UNIFORM = tuple(name for name in Arrivals.__annotations__ if name.startswith("u_"))
 _NORMAL = tuple(name for name in Arrivals.__annotations__ if name.startswith("z_"))
 

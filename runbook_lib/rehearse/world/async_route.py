@@ -68,7 +68,7 @@ def _accepted(
     created = np.round(who.at + waited * 0.6, 3)
     inside.emit("gsi_reads", created, 0.5)
     lost = made & (second(who, 1) < inside.knob("job_lost", who.at))
-    for copies in (made, status == DOUBLED):
+    for copies in (made, *([status == DOUBLED] if (status == DOUBLED).any() else [])):
         inside.emit("table_writes", created[copies], 1.0)
         inside.emit("gsi_writes", created[copies], 1.0)
         inside.emit("jobs_created", created[copies], 1.0)

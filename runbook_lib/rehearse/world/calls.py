@@ -18,25 +18,26 @@ def responses(
 ) -> list[Rows]:
     """Answers given at `at` after `waited` seconds; those `broken` are 5xx, those `wrong` 4xx. Shape (n,) each."""
     ms = np.round(waited * 1000)
-    return [
-        Rows.of(f"{route}_count", at, 1.0),
-        Rows.of(f"{route}_4xx", at, 0.0 if wrong is None else wrong.astype(float)),
-        Rows.of(f"{route}_5xx", at, broken.astype(float)),
-        Rows.of(f"{route}_latency", at, ms),
-        Rows.of(f"{route}_integration", at, np.maximum(ms - GATEWAY_MS, 1.0)),
-    ]
+    told = {
+        f"{route}_count": 1.0,
+        f"{route}_4xx": 0.0 if wrong is None else wrong.astype(float),
+        f"{route}_5xx": broken.astype(float),
+        f"{route}_latency": ms,
+        f"{route}_integration": np.maximum(ms - GATEWAY_MS, 1.0),
+    }
+    return [Rows.beside(told, at)]
 
 
 def invocations(
     function: str, start: Floats, took: Floats, failed: NDArray[np.bool_], concurrent: Floats
 ) -> list[Rows]:
     """Invocations begun at `start`; Lambda stamps its metrics with the start, and sends them at the end."""
-    ends = start + took
-    return [
-        Rows.of(f"{function}_invocations", ends, 1.0, start),
-        Rows.of(f"{function}_errors", ends, failed.astype(float), start),
-        Rows.of(f"{function}_throttles", ends, 0.0, start),
-        Rows.of(f"{function}_duration", ends, np.round(took * 1000), start),
-        Rows.of(f"{function}_concurrent", ends, concurrent, start),
-        Rows.of(f"{function}_log_bytes", ends, LOG_BYTES, start),
-    ]
+    told = {
+        f"{function}_invocations": 1.0,
+        f"{function}_errors": failed.astype(float),
+        f"{function}_throttles": 0.0,
+        f"{function}_duration": np.round(took * 1000),
+        f"{function}_concurrent": concurrent,
+        f"{function}_log_bytes": LOG_BYTES,
+    }
+    return [Rows.beside(told, start + took, start)]

@@ -46,4 +46,6 @@ def second(who: Arrivals, part: int) -> Floats:
 
 def take(who: Arrivals, mask: NDArray[np.bool_]) -> Arrivals:
     """Those that `mask` is true for."""
+    if mask.all():
+        return who
     return Arrivals(**{name: column[mask] for name, column in vars(who).items()})

@@ -49,20 +49,17 @@ class Gauges:
         full = grid % IDLE_GAUGE_S == 0
         show = full | (levels["visible"] > 0)
         oldest = _oldest(ages, grid)
-        nothing = np.zeros(int(full.sum()))
         lively = (levels["dlq"] > 0) | (grid - self.dlq_touched < self.idle_s)
         dlq = full & lively
+        waiting = {"visible": levels["visible"][show], "in_flight": levels["in_flight"][show], "age": oldest[show]}
+        polled = {"empty": IDLE_GAUGE_S * EMPTY_RECEIVES_PER_S, "sent": 0.0, "received": 0.0, "deleted": 0.0}
+        dead = levels["dlq"]
+        age = np.where(dead > 0, np.maximum(grid - self.dlq_touched, 0.0), 0.0)
+        left = {"visible": dead[dlq], "in_flight": 0.0, "age": age[dlq]}
         shown = [
-            Rows.of("queue_visible", grid[show], levels["visible"][show]),
-            Rows.of("queue_in_flight", grid[show], levels["in_flight"][show]),
-            Rows.of("queue_age", grid[show], oldest[show]),
-            Rows.of("queue_empty", grid[full], IDLE_GAUGE_S * EMPTY_RECEIVES_PER_S),
-            *(Rows.of(f"queue_{what}", grid[full], nothing) for what in ("sent", "received", "deleted")),
-            Rows.of("dlq_visible", grid[dlq], levels["dlq"][dlq]),
-            Rows.of("dlq_in_flight", grid[dlq], np.zeros(int(dlq.sum()))),
-            Rows.of(
-                "dlq_age", grid[dlq], np.where(levels["dlq"] > 0, np.maximum(grid - self.dlq_touched, 0.0), 0.0)[dlq]
-            ),
+            Rows.beside({f"queue_{what}": value for what, value in waiting.items()}, grid[show]),
+            Rows.beside({f"queue_{what}": value for what, value in polled.items()}, grid[full]),
+            Rows.beside({f"dlq_{what}": value for what, value in left.items()}, grid[dlq]),
         ]
         return Rows.concatenate([done.public(), *shown])
 

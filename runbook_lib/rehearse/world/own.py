@@ -62,6 +62,8 @@ class Own:
         Args:
             origin: epoch seconds from which the scenario's hours are counted.
         """
+        if not self._metrics.published:
+            return []
         asked = step.requests.at[step.requests.is_async]
         minutes: Floats = MINUTE_S * np.arange(
             np.ceil(step.start / MINUTE_S), np.ceil(step.end / MINUTE_S), dtype=float

@@ -199,8 +199,13 @@ def iso(at: float) -> str:
 
 def item(job: Job, params: Params) -> dict[str, Any]:
     """The item of `job` in the jobs table, in the service's words, by the status last handed out (`job.written`)."""
+    return tagged(plain_item(job, params))
+
+
+def plain_item(job: Job, params: Params) -> dict[str, Any]:
+    """The same without DynamoDB's types."""
     contract = params.service.contract
-    return tagged(stored(_own(job, contract.result.key, params.service.job_ttl_s), contract))
+    return stored(_own(job, contract.result.key, params.service.job_ttl_s), contract)
 
 
 def _own(job: Job, result_key: str, ttl_s: int) -> dict[str, Any]:

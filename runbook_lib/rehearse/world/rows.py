@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,16 @@ class Rows:
         return Rows(np.full(len(emit), ID[signal]), emit, emit if stamp is None else stamp, filled)
 
     @staticmethod
+    def beside(values: Mapping[str, Floats | float], emit: Floats, stamp: Floats | None = None) -> Rows:
+        """Rows of several signals at the same times, one signal after the other."""
+        n, stamp = len(emit), emit if stamp is None else stamp
+        value = np.empty((len(values), n))
+        for place, one in enumerate(values.values()):
+            value[place] = one
+        ids = np.array([ID[name] for name in values])
+        return Rows(ids.repeat(n), np.tile(emit, len(values)), np.tile(stamp, len(values)), value.ravel())
+
+    @staticmethod
     def many(rows: Sequence[tuple[str, float, float, float]]) -> Rows:
         """From (signal, emit, stamp, value)."""
         names, emit, stamp, value = zip(*rows, strict=True)
@@ -98,4 +108,4 @@ class Rows:
 
     def total(self, signal: str) -> float:
         """Sum of one signal's values."""
-        return float(self.only(signal).value.sum())
+        return float(self.value[self.signal == ID[signal]].sum())

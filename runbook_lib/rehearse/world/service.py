@@ -151,7 +151,10 @@ class Service:
                 # Only the present hour is kept; a twin that looks ahead shares it.
                 self._hours = {h: a for h, a in self._hours.items() if h >= first - 1}
                 self._hours[hour] = draw(self.scenario, self.seed, hour, self.origin)
-            seen.append(self._serve(self._hours[hour].between(start, until)))
+            if len(who := self._hours[hour].between(start, until)):
+                seen.append(self._serve(who))
+        if len(seen) == 1:
+            return seen[0]
         return Requests(*(np.concatenate(column) for column in zip(*seen, strict=True))) if seen else NOBODY
 
     def _serve(self, who: Arrivals) -> Requests:
