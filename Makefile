@@ -27,7 +27,9 @@ rehearse: $(STAMP) ## The whole rehearsal on the embedded AWS: no account, no ne
 	@$(BIN)/runbook rehearse
 
 test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov=runbook_lib/judge --cov=runbook_lib/act --cov=runbook_lib/record --cov-report= --durations=8
+	@$(BIN)/python -m coverage erase
+	@PYTEST_PLUGINS=tests.lines $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=8
+	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report --include='runbook_lib/judge/**,runbook_lib/act/**,runbook_lib/record/**' --fail-under=95 --skip-covered
 
 test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser; properties with five examples each

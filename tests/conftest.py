@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,9 +32,6 @@ from tests import forks
 T = TypeVar("T")
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
-LIMITED = {"judge", "act", "record"}
-"""The rooms whose coverage `make test` demands."""
-UNTRACED = {"cli", "e2e", "rehearse", "run"}
 HEAVY = ("slow", "kernel", "browser", "emulator")
 QUICK = 5
 """Examples at most of each property where `make test-fast` draws them."""
@@ -99,23 +96,6 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="runbook-tests-")
         os.environ["RUNBOOK_TESTS_SHARED"] = folder
         config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Where the rooms of the limit are measured, whole journeys are not traced, nor what is built for them: a room's
-    own tests must cover it, and tracing the journeys takes as long as a third of the tests.
-    """
-    plugin = item.config.pluginmanager.get_plugin("_cov")
-    control = plugin.cov_controller if plugin and item.path.is_relative_to(HERE) else None
-    measured = {Path(str(source)).name for source in item.config.getoption("cov_source", None) or ()}
-    if control is None or not measured <= LIMITED or item.path.relative_to(HERE).parts[0] not in UNTRACED:
-        return (yield)
-    control.pause()
-    try:
-        return (yield)
-    finally:
-        control.resume()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,16 +11,18 @@ import subprocess
 import textwrap
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from coverage import Coverage
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
+from tests import lines
 from tests.conftest import QUICK, dealt, draw_few
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +39,108 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 def requirements() -> dict[str, Requirement]:
     lines = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
     return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+def test_make_test_counts_the_lines_that_a_tracer_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a module with each kind of statement, some of which are run, and some of which are not."""
+    path = tmp_path / "every_kind.py"
+    path.write_text(EVERY_KIND)
+    measured = Coverage(data_file=None, config_file=False, include=[str(path)])
+    measured.start()
+    exec(compile(EVERY_KIND, str(path), "exec", dont_inherit=True), {"__name__": __name__})
+    measured.stop()
+    _, statements, _, missed, _ = measured.analysis2(str(path))
+    monkeypatch.setattr(lines, "_RUN", {})
+    lines.Loader(__name__, str(path)).exec_module(ModuleType(__name__))
+    assert list(tmp_path.iterdir()) == [path], "what has marks is not kept for those who want none"
+    assert sorted({*lines.run_of(str(path))} & {*statements}) == sorted({*statements} - {*missed})
+    assert len(missed) > 5
+
+
+EVERY_KIND = '''
+"""A docstring."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+
+@dataclass
+class Pair:
+    """Of two."""
+
+    left: int
+    """The first."""
+    right: int = 1
+
+    @property
+    def both(self) -> int:
+        """Their sum."""
+        return (
+            self.left
+            + self.right
+        )
+
+
+@functools.cache
+def kind(
+    of: object,
+) -> str:
+    global HOW
+    match of:
+        case int():
+            HOW = "counted"
+        case Pair(left=3):
+            return "never"
+        case _:
+            HOW = "otherwise"
+    if of == 1:
+        return "one"
+    elif of == 2:
+        return "two"
+    else:
+        return "many"
+
+
+def tried(what: str) -> int:
+    try:
+        found = int(what)
+    except ValueError:
+        found = -1
+    except OSError:
+        found = -2
+    else:
+        found += 1
+    finally:
+        kind(3)
+    while found > 5:
+        found -= 1
+        if found == 7:
+            continue
+    else:
+        found = found + 0
+    for _ in range(0):
+        found = 100
+    with open(__import__("os").devnull) as nothing:
+        nothing.read()
+    return found
+
+
+def never() -> None:
+    """Nobody calls it."""
+    raise ValueError
+
+
+HOW = ""
+SAID = [kind(1), kind(2), str(Pair(1).both), tried("9"), tried("x")]
+try:
+    raise KeyError
+    SAID.append("not reached")
+except KeyError:
+    pass
+if SAID: SAID.append("same line")
+'''
 
 
 def test_environment_yml_says_what_pyproject_says() -> None:

@@ -7,6 +7,7 @@ into steps, and whatever the runbook does in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,8 @@ class Arrivals:
         return Arrivals(**{name: column[low:high] for name, column in vars(self).items()})
 
 
-_NOTHING = np.empty(0)
-NO_ARRIVALS = Arrivals(*(_NOTHING,) * (len(Arrivals.__annotations__) - 1), key=np.empty((0, 2), dtype=np.uint64))
+_NONE: dict[str, NDArray[Any]] = dict.fromkeys(Arrivals.__annotations__, np.empty(0))
+NO_ARRIVALS = Arrivals(**_NONE | {"key": np.empty((0, 2), dtype=np.uint64)})
 _UNIFORM = tuple(name for name in Arrivals.__annotations__ if name.startswith("u_"))
 _NORMAL = tuple(name for name in Arrivals.__annotations__ if name.startswith("z_"))
 

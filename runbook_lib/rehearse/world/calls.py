@@ -18,7 +18,7 @@ def responses(
 ) -> list[Rows]:
     """Answers given at `at` after `waited` seconds; those `broken` are 5xx, those `wrong` 4xx. Shape (n,) each."""
     ms = np.round(waited * 1000)
-    told = {
+    told: dict[str, Floats | float] = {
         f"{route}_count": 1.0,
         f"{route}_4xx": 0.0 if wrong is None else wrong.astype(float),
         f"{route}_5xx": broken.astype(float),
@@ -32,7 +32,7 @@ def invocations(
     function: str, start: Floats, took: Floats, failed: NDArray[np.bool_], concurrent: Floats
 ) -> list[Rows]:
     """Invocations begun at `start`; Lambda stamps its metrics with the start, and sends them at the end."""
-    told = {
+    told: dict[str, Floats | float] = {
         f"{function}_invocations": 1.0,
         f"{function}_errors": failed.astype(float),
         f"{function}_throttles": 0.0,
