@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.record import report
 from runbook_lib.record.cells import pieces
 from runbook_lib.record.record import Change, Problem, Record
 from runbook_lib.record.report import change_row, facts, gate_row, headline, report_html
@@ -113,6 +115,21 @@ def test_the_first_screen_says_what_matters(record: Record) -> None:
     ):
         assert words in head, words
     assert page.text.count("Phase 1") == 2  # in the window's title and at the top, not once more in the body
+
+
+def test_a_page_is_searched_for_secrets_as_if_its_style_were_searched_too(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "zebra" + "0zebra0"
+    told = record.model_copy(update={"notebook": "pass" + f"word: {secret}", "operator": "api_" + f"key={secret}"})
+    pages = list[str]()
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "_without_secrets", lambda page: pages.append(page) or page)
+        report_html(None, told)
+    clean = report_html(None, told)
+    assert clean == redact_text(pages[0]) and pages[0].count(secret) >= 2
+    assert secret not in clean and clean.partition("<style>")[0].count(MASK) == 1
+    assert redact_text(report._style()) == report._style(), "nothing in it looks like a secret"
 
 
 def test_nothing_is_loaded_and_nothing_runs(record: Record) -> None:
