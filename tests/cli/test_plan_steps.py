@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from runbook_lib.base.project import params_dir
@@ -12,6 +13,7 @@ from runbook_lib.cli.app import app
 ASKED = ["plan-steps", "--params", str(params_dir() / "prod.yaml"), "--from", "2026-12-01T03:00Z"]
 
 
+@pytest.mark.slow
 def test_a_table_one_step_a_line_and_when_it_is_done() -> None:
     done = CliRunner().invoke(app, [*ASKED, "--requests-per-day", "30000"])
     assert done.exit_code == 0, done.output

@@ -109,6 +109,7 @@ def _named() -> Iterator[tuple[str, str]]:
                     yield name, place
 
 
+@pytest.mark.slow
 def test_every_call_in_the_code_is_declared() -> None:
     declared = permissions().calls
     assert {place: name for name, place in named() if not operations()[name] & declared} == {}

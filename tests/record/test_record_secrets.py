@@ -77,6 +77,7 @@ def _sealed(text: str, root: Path) -> Path:
     return ref.folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=3, deadline=None)
 @given(data=st.data())
@@ -106,6 +107,7 @@ def test_nor_has_it_one_that_comes_in_pieces(kind: str, data: Any) -> None:
         assert [path.name for path in folder.iterdir() if secret in path.read_text()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [[], [_stream("progress\n", "stderr")]])
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=5, deadline=None)

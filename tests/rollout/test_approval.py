@@ -103,6 +103,7 @@ def test_a_phase_is_approved_by_its_role(archive: Archive) -> None:
     assert one.ok and "Grace H." in one.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "more", "says"),
     [
@@ -293,6 +294,7 @@ ORDERS = sorted(set(itertools.permutations(["approve", "pass", "hold", "approve"
 """All thirty."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 def test_an_approval_counts_only_while_the_last_word_of_the_phase_before_is_the_one_it_saw(
     archive: Archive, order: tuple[str, ...]

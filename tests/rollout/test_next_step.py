@@ -470,6 +470,7 @@ def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_t
     assert report.next.startswith(f"{plan.next} Of the rollout: 06_phase1_10_percent in prod: ")
 
 
+@pytest.mark.slow
 @given(
     until=st.sampled_from(ORDER),
     acts=st.lists(ACTS, max_size=6),

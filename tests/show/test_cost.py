@@ -169,6 +169,7 @@ def test_both_sides_stacked_say_their_figures() -> None:
     assert "sync: 1.3" in text and "async: 0.0" in text and "Lambda" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["infrastructure", "total"])
 def test_a_side_without_a_success_is_said_to_be_infinite(scope: str) -> None:
     text = str(stacked({"sync": side(other(0)), "async": side(own())}, GATE, scope, unit="VPR"))

@@ -121,6 +121,7 @@ def test_the_simulation_asks_the_judge(bench: ModuleType) -> None:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("good", "share", "per_day"), [(300, 0.2, 3000), (0, 0.5, 300_000)])
 def test_all_soaks_at_once_are_looked_at_as_the_judge_looks_at_one(
     bench: ModuleType, good: int, share: float, per_day: float

@@ -60,6 +60,7 @@ def test_what_comes_late_is_found_in_tens_of_requests(
     assert since_the_change(world, good, worse_log_e(*world, MARGIN, SHARE)) >= before
 
 
+@pytest.mark.slow
 def test_at_the_margin_at_most_alpha_of_soaks_are_ever_failed_however_both_arms_drift() -> None:
     rng = np.random.default_rng(19)
     failed = 0

@@ -43,6 +43,7 @@ def rates(requests: float) -> list[float]:
     return [one / sum(DAY) * requests / 3600 for one in DAY]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     requests=st.floats(200, 6000),
@@ -71,6 +72,7 @@ def test_a_higher_count_never_fires_more_and_the_least_that_bears_is_the_least(r
     assert below.minutes <= here.minutes + 1e-9
 
 
+@pytest.mark.slow
 def test_an_evening_that_grows_quiet_is_reckoned_through_the_hour() -> None:
     evening = Demands(0.01, 0.02, 0.20, 0.01, 0.10, 30, (18, 19), 300)
     seen = simulated(9, 10, rates(3514.0), evening, days=4000, seed=1)

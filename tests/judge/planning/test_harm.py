@@ -65,6 +65,7 @@ def test_every_share_at_once_and_late(usual: tuple[Harm, ...]) -> None:
             assert one.baseline is not None and one.baseline.most == pytest.approx(0.96 * one.requests.most)
 
 
+@pytest.mark.slow
 def test_a_record_says_the_same_again(usual: tuple[Harm, ...]) -> None:
     again = forecast(traffic(baseline=0.96), watch(guards=((5, 1200.0),)), shares=(0.2,), begins=(0.0,))
     assert again[0] == row(usual, 0.2)

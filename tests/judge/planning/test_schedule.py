@@ -96,6 +96,7 @@ def test_no_other_way_is_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dt.datetime.fromisoformat(plan(question).ends) == best
 
 
+@pytest.mark.slow
 def test_each_step_holds_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "WEIGHTS", (10.0, 100.0))
     found = plan(asked(users=250, times=10))

@@ -39,6 +39,7 @@ def test_there_are_ten_and_each_has_an_answer(file: Path) -> None:
     assert len(rows["What was changed in AWS"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [

@@ -74,6 +74,7 @@ def test_nothing_is_written_into_the_archive_or_where_it_cannot(filled: Archive,
         write(filled.root, tmp_path / "file", "csv", "", print)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\t=1", "\r=1", "\n=1"])
 def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, said: str) -> None:
     archive = Archive(tmp_path / "archive")

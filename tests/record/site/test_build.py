@@ -94,6 +94,7 @@ def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(re
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["", "[]", "{}", '{"by": 1}', '{"by": "x", "pages": 3}'])
 def test_a_folder_whose_list_of_pages_is_none_is_left_alone(real: Archive, tmp_path: Path, kept: str) -> None:
     built(real, tmp_path)
@@ -111,6 +112,7 @@ def test_pages_of_another_version_are_made_anew(real: Archive, tmp_path: Path) -
     assert built(real, tmp_path).written == first.pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["../victim.txt", "{root}/victim.txt", "sub", "", ".", "index.txt", "rollout-/../../victim.txt"]
 )

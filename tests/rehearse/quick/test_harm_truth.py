@@ -39,6 +39,7 @@ def test_users_harmed_are_within_what_was_said() -> None:
     assert all(one.true >= 0.05 * (one.said or 0) for one in found), "and it is no empty promise"
 
 
+@pytest.mark.slow
 def test_so_they_are_where_300_requests_a_day_come() -> None:
     """At 10 % that is one an hour: a few users, whatever fails."""
     found = [run(seed, PARAMS, 300.0) for seed in QUIET]

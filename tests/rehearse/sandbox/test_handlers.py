@@ -220,6 +220,7 @@ def test_a_message_that_is_no_job_is_an_error_of_the_function(backend: Backend) 
         backend.load("worker").handler(backend.message(), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attributes", "at", "status", "shown"),
     [

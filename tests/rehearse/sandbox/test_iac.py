@@ -214,6 +214,7 @@ def test_without_guards_an_update_names_no_triggers(aws: EmbeddedAws, capsys: py
     assert "rollback triggers" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["naming --env prod", "nonsense", "diff --env prod", "--help"])
 def test_as_a_fork_it_says_the_same_and_ends_the_same_as_a_process_that_boots(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -156,6 +156,7 @@ def test_the_real_service_passes_with_its_contract_told_and_is_named_without() -
         assert (found.completed, found.input_tokens, found.untold) == (1, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("told", "step", "said"),

@@ -130,6 +130,7 @@ def test_every_change_of_status_is_handed_out_once() -> None:
     assert all(order.index(a) < order.index(b) for said in seen.values() for a, b in pairwise(said))
 
 
+@pytest.mark.slow
 def test_a_change_of_the_dial_is_followed_when_clients_read_it() -> None:
     lived = service(behaving(400_000), 0.0, workers=100_000)
     lived.run(START + 9 * HOUR)
