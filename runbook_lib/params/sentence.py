@@ -65,6 +65,10 @@ _FORMS = {
     r"^[$A-Za-z0-9_-]{1,128}$": "a stage's name: 1 to 128 letters, digits, - and _, or $default",
     PATH: "a path of names with dots between them, such as data.job_id or $.data.job_id",
     r"^$|" + PATH: "a path of names with dots between them, such as data.job_id, or nothing",
+    r"^/?[A-Za-z0-9_.{}-]+(/[A-Za-z0-9_.{}-]+)*$": "a parameter's name, such as /ours/{env}/weight",
+    r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$": "an alias: letters, digits, _ and -, and no number alone",
+    r"^[1-9][0-9]*$": "a published version, such as 7",
+    r"^[a-z0-9]+$": "an id of small letters and digits",
     r"^$|^/\S*$": "a path that begins with /, or nothing",
 }
 """Form of a text to what it is in words."""

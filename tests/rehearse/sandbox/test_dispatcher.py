@@ -29,7 +29,7 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.dispatcher import Dispatcher
 from tests.elsewhere import Place as Elsewhere
-from tests.rollbacks import APPLY, ROOT, START, Place
+from tests.rollbacks import APPLY, ROOT, START, Place, verdicts
 
 pytestmark = [pytest.mark.emulator]
 HANDLER = "def handler(event, context):\n    {}\n    return context.function_version\n"
@@ -216,3 +216,6 @@ def test_a_worker_is_released_by_its_alias_and_taken_back_at_once(tmp_path: Path
         done = off(Wanted("1", here.file, APPLY))
         assert done.error is None and done.off is not None and done.off.changed
         assert here.alias == ("1", {})
+        here.live(0.3)
+        told = here.run("rollback_1_async_failing", **APPLY)
+        assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
