@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import ArchiveError, Refused
-from runbook_lib.record import archive, staging
+from runbook_lib.record import staging
+from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.record import Record
 from tests.disk import full_disk
 from tests.e2e import wire
@@ -150,12 +151,12 @@ DIES_SEALING = """
 import json, os, signal, sys
 from pathlib import Path
 from runbook_lib.run.launch import launch
-from runbook_lib.record import archive
+from runbook_lib.record.home import folder
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-steps = {"before": (archive, "write_folder")}
+steps = {"before": (folder, "write_folder")}
 setattr(*steps[sys.argv[1]], die)
 launch(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]), root=Path.cwd())
 """
@@ -200,8 +201,15 @@ def by_itself(rollout: Any, when: str) -> int:
     child = os.fork()
     if child == 0:
         try:
-            place, name = {"behind": (archive.Chain, "advance"), "tidy": (staging, "remove")}[when]
-            setattr(place, name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+            place, name = {"behind": (Folder, "write"), "tidy": (staging, "remove")}[when]
+            whole = getattr(place, name)
+
+            def dies(*given: Any) -> Any:
+                if when == "tidy" or str(given[1]).endswith("/HEAD"):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return whole(*given)
+
+            setattr(place, name, dies)
             rollout.by_hand_unchecked(**rollout.apply)
         finally:
             os._exit(0)
@@ -273,12 +281,12 @@ FULL = """
 import sys
 from runbook_lib.cli.entry import main
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record import archive
+from runbook_lib.record.home import folder
 
 def full(final, *_):
     raise ArchiveError(f"{final} cannot be written (No space left on device)")
 
-archive.write_folder = full
+folder.write_folder = full
 sys.argv[:1] = ["runbook"]
 main()
 """
