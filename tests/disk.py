@@ -37,5 +37,5 @@ def full_disk(archive: Path, event: str, nth: int = 1, *, only: bool = False) ->
 
     with pytest.MonkeyPatch.context() as disk:
         disk.setattr(journal, "_write", no_line)
-        disk.setattr("runbook_lib.record.archive.write_folder", no_folder)
+        disk.setattr("runbook_lib.record.home.folder.write_folder", no_folder)
         yield

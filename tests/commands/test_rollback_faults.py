@@ -222,7 +222,8 @@ import os, signal, sys
 from pathlib import Path
 from runbook_lib.commands import rollback, kill_switch
 from runbook_lib.act.traffic.flag_store import FlagStore
-from runbook_lib.record import archive, journal, seal, staging
+from runbook_lib.record import journal, seal, staging
+from runbook_lib.record.home import folder
 
 step, file = sys.argv[1], Path(sys.argv[2])
 
@@ -244,9 +245,10 @@ elif step == "behind the call":
     start = FlagStore.start
     FlagStore.start = lambda *a, **k: (start(*a, **k), die())
 elif step == "before the seal":
-    archive.write_folder = die
+    folder.write_folder = die
 elif step == "behind the seal":
-    archive.Chain.advance = die
+    write = folder.Folder.write
+    folder.Folder.write = lambda self, path, content: die() if path.endswith('/HEAD') else write(self, path, content)
 elif step == "before it is tidied up":
     staging.remove = die
 rollback.rollback_1(file, {"mode": "apply", "confirm": "prod"})
@@ -311,7 +313,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], contextlib.ExitStac
         stack = contextlib.ExitStack()
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(journal, "_write", no_line)
-        for module in ("runbook_lib.record.archive", "runbook_lib.record.staging"):
+        for module in ("runbook_lib.record.home.folder", "runbook_lib.record.staging"):
             patch.setattr(sys.modules[module], "write_folder", no_folder)
         return stack
 
