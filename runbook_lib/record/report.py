@@ -50,6 +50,8 @@ _MANY, _LONG = 4, 160
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records that no notebook belongs to."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_DATE, _WHOLE = re.compile(r"\b\d{4}-\d\d-\d\d\b"), r'<span class="whole">\g<0></span>'
+"""A date, and how it stays on one line: browsers break lines at hyphens."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -90,7 +92,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         record=record,
         headline=headline(record),
         facts=facts(record),
-        entry=said.rows(record, _facts(record.entry.get("facts") or None).strip("–")) if record.entry else [],
+        entry=said.rows(record, _each(record.entry.get("facts"))) if record.entry else [],
         then=links.newest() if links and (record.entry or {}).get("kind") == "approval" else [],
         gates=gates,
         unmet=unmet,
@@ -276,6 +278,13 @@ def _facts(value: Any) -> str:
     return "–" if value is None else _fact(value)
 
 
+def _each(value: Any) -> list[tuple[str, str]]:
+    """What an entry keeps for machines, one by one, as name and text."""
+    named = value.items() if isinstance(value, Mapping) else ()
+    told = [(str(key).replace("_", " "), _fact(item)) for key, item in named if not _internal(key, item)]
+    return [(name, text) for name, text in told if text]
+
+
 def _internal(name: str, value: Any) -> bool:
     """What a read-back says to the runbook itself: it is in the record, and the report's reader does not need it."""
     return name == "busy" or (name == "description" and str(value).startswith("runbook "))
@@ -315,5 +324,5 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.globals["slug"] = slug
-    made.filters["inline"] = lambda text: Markup(inline(text))  # noqa: S704 - inline escapes
+    made.filters["inline"] = lambda text: Markup(_DATE.sub(_WHOLE, inline(text)))  # noqa: S704 - inline escapes
     return made

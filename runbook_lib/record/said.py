@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runbook_lib.base.window import when
@@ -42,22 +42,26 @@ def title(record: Record) -> str:
     return f"{str(entry.get('kind') or 'entry').capitalize()}{of + item if item else ''}"
 
 
-def headline(record: Record) -> tuple[str, str, str, str, str]:
-    """Word, icon and colour of the banner, what was said in a sentence, and the words themselves."""
+def headline(record: Record) -> tuple[str, str, str, str, str, str]:
+    """Word, icon and colour of the banner, what was said in a sentence, what is next (nothing), and an aside.
+
+    A note says what was noted, and aside who noted it.
+    """
     entry = record.entry or {}
     kind = KINDS.get(str(entry.get("kind")), _OTHER)
     by, role, item = (redact_text(str(entry.get(name) or "")) for name in ("by", "role", "item"))
     who = f"{by or 'Somebody'} ({role})" if role else by or "Somebody"
     at = when(entry.get("at"))
     told = f"{who} {kind.did}{f' `{item}`' if item else ''}" + (f" on {at}" if at else "")
-    return kind.word, kind.icon, kind.colour, f"{told}.", ""
+    words = redact_text(str(entry.get("text") or "")) if entry.get("kind") == "note" else ""
+    return kind.word, kind.icon, kind.colour, words or f"{told}.", "", f"{told}." if words else ""
 
 
-def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
+def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
     """Who, role, what, when, on which evidence: name, text, and an address where the text is one.
 
     Args:
-        facts: what is in the entry for machines, for reading.
+        facts: what is in the entry for machines, as name and text; told are those that no other row tells.
     """
     entry: Mapping[str, Any] = record.entry or {}
     told = {
@@ -68,9 +72,11 @@ def rows(record: Record, facts: str = "") -> list[dict[str, str]]:
         "In their words": str(entry.get("text") or ""),
         "Evidence": str(entry.get("link") or "none was given"),
         "Signed off": _signed(entry),
-        "Facts": "" if _signed(entry) else facts,
         "Caller": record.caller_arn or "AWS was not asked who it was",
     }
+    if not _signed(entry):
+        there = {*told.values(), str(entry.get("kind")), when(entry.get("at"), seconds=True)}
+        told |= {name.capitalize(): text for name, text in facts if text not in there and name.capitalize() not in told}
     return [
         {"name": name, "text": redact_text(text), "address": _address(redact_text(text)) if name == "Evidence" else ""}
         for name, text in told.items()

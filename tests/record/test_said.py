@@ -41,7 +41,7 @@ def test_every_kind_says_who_which_role_what_when_and_on_which_evidence(kind: st
 def test_what_was_not_said_is_told_and_a_note_has_no_item() -> None:
     page = report_html(None, entry("note", "", role="", link=""))
     assert "none was said" in page and "none was given" in page
-    assert "Ada L. noted on 2026-11-09 04:20 UTC." in page
+    assert 'Ada L. noted on <span class="whole">2026-11-09</span> 04:20 UTC.' in page
     assert said.title(entry("note", "")) == "Note"
 
 
@@ -81,3 +81,17 @@ def test_a_command_says_what_it_has_done() -> None:
     page = report_html(None, record)
     assert "CARRIED OUT" in page and "3 dead letters were driven again." in page
     assert "without a decision" not in page
+
+
+def test_a_note_says_first_what_was_noted() -> None:
+    assert said.headline(entry("note"))[3] == ENTRY["text"]
+    assert "Ada L. (engineering lead) noted" in said.headline(entry("note"))[5]
+    assert said.headline(entry("note", text=""))[3].startswith("Ada L.") and not said.headline(entry("note", text=""))[5]
+
+
+def test_what_an_entry_keeps_for_machines_stands_row_by_row_and_nothing_twice() -> None:
+    facts = {"was": 5, "value": 10, "why": "a backlog", "run_id": "d" * 12, "at": ENTRY["at"], "by": ENTRY["by"]}
+    page = report_html(None, entry("deviation", "inventory.worker.concurrency", facts=facts))
+    for name, text in (("Was", "5"), ("Value", "10"), ("Why", "a backlog"), ("Run id", "d" * 12)):
+        assert f"<dt>{name}</dt><dd>{text}</dd>" in page
+    assert page.count("<dt>By</dt>") == 0 and page.count("<dt>At</dt>") == 0

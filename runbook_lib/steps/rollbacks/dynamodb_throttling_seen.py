@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.base.window import Window, when
+from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order, in_order
 from runbook_lib.judge.incidents.capacity import Units, Watch, wanted, watch
@@ -133,7 +134,7 @@ class ThrottlingSeen:
         failed = self._failed_updates(Window(start, now))
         found = [
             Symptom("throttled", "Throttle events of table or index", throttled, told),
-            Symptom("failed_updates", "Failed job updates", failed > 0, f"{failed} updates failed by throttling"),
+            Symptom("failed_updates", "Failed job updates", failed > 0, words.count(failed, "update") + " failed by throttling"),
         ]
         return self.mitigation.symptoms(found, required=not (self.mitigation.open or self.mitigation.closed))
 
