@@ -92,7 +92,7 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
     names = {name: fill(name.replace("-", "- "), 24).replace("- ", "-") if narrow() else name for name in rows}
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(
-            figsize=(width(), 1.5 + (0.4 if narrow() else 0.32) * max(1, len(names)) + narrow() * 0.8)
+            figsize=(width(), 1.5 + (0.4 if narrow() else 0.32) * max(1, len(names)) + narrow() * 1.1)
         )
         for place, weight in enumerate(weights):
             chances = [max(_LEAST, rows[name].get(weight, 0.0)) for name in names]
@@ -106,7 +106,7 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
                 label=f"{weight} of the traffic",
                 markeredgecolor="white",
             )
-        axes.axvline(limit, color=style.ALERT, linestyle=(0, (5, 1.5)), label=f"a guard at most: {limit:.0%}")
+        axes.axvline(limit, color=style.ALERT, linestyle=(0, (5, 1.5)), label=f"a guard at most: {limit * 100:g} %")
         axes.set(
             xscale="log",
             xlim=(_LEAST, 2.0),
@@ -119,7 +119,7 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
         axes.legend(
             ncols=1 if narrow() else len(weights) + 1,
             loc="upper left",
-            bbox_to_anchor=(0, -0.7 / figure.get_figheight()),
+            bbox_to_anchor=(0, -(1.0 if narrow() else 0.7) / figure.get_figheight()),
         )
         figure.set_layout_engine("constrained")
     return figure

@@ -17,7 +17,8 @@ _SAID = {Verdict.PASS: "as expected", Verdict.FAIL: "not so"}
 def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool = False, fold: bool = False) -> Shown:
     """Verdict, what, expected, found, why; required ones first, the bad ones on top unless `keep_order`.
 
-    What applying would make hold is TO DO, not FAIL. `fold`: those that pass are one line that unfolds.
+    What applying would make hold is TO DO, not FAIL. `fold`: those that pass are one line that unfolds, and so are
+    those that are to do: the sections above have shown them row by row.
     """
     found = list(checks)
     if not keep_order:
@@ -30,11 +31,15 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     told += [f"{todo} to be made by applying"] if todo else []
     told += [f"{advice} advisory to look at"] if advice else []
     title = ": ".join(part for part in (caption, " · ".join(told)) if part)
-    held = [one for one in found if one.ok] if fold else []
-    if not held:
+    if not fold:
         return _rows(found, title)
-    rest = [one for one in found if not one.ok]
-    return stack(_rows(rest, title) if rest else caption_line(title), _folded(held))
+    rest, later, held = _parted(found)
+    parts = [_rows(rest, title) if rest or not found else caption_line(title)]
+    parts += [_folded(later, f"✎ {words.count(len(later), 'check')} to be made by applying")] if later else []
+    advisory = sum(not one.required for one in held)
+    aside = f", {advisory} of them advisory" if advisory else ""
+    told = f"✔ {words.count(len(held), 'check')} that {words.verb(len(held), 'pass')}{aside}"
+    return stack(*parts, *([_folded(held, told)] if held else []))
 
 
 def _rows(checks: Iterable[Check], caption: str) -> Shown:
@@ -48,11 +53,16 @@ def _found(one: Check) -> str:
     return one.found if seen else _SAID.get(one.verdict, "not seen") if one.expected else "–"
 
 
-def _folded(held: Sequence[Check]) -> Shown:
-    advisory = sum(not one.required for one in held)
-    aside = f", {advisory} of them advisory" if advisory else ""
-    title = f"✔ {words.count(len(held), 'check')} that {words.verb(len(held), 'pass')}{aside}"
-    inner = _rows(held, "")
+def _parted(checks: Iterable[Check]) -> tuple[list[Check], list[Check], list[Check]]:
+    """What a person has to look at, what applying makes hold, what passes."""
+    parts: tuple[list[Check], list[Check], list[Check]] = ([], [], [])
+    for one in checks:
+        parts[2 if one.ok else 1 if one.mends else 0].append(one)
+    return parts
+
+
+def _folded(checks: Sequence[Check], title: str) -> Shown:
+    inner = _rows(checks, "")
     summary = f'<summary style="cursor:pointer">{title}</summary>'
     markup = f'<details style="font-size:13px;margin:3px 0">{summary}{inner._repr_html_()}</details>'
     return Shown(markup, f"{title}\n{inner}")

@@ -141,7 +141,7 @@ def even_words(even: BreakEven) -> str:
     fits = "" if even.fits else ", more than these units can serve: on demand is the cheaper as long as they suffice"
     return (
         f"{head} They break even at {even.times:,.0f} times this traffic{fits}; a provisioned write unit pays from "
-        f"{even.write_share:.0%} use on."
+        f"{100 * even.write_share:.0f} % use on."
     )
 
 

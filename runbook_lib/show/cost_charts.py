@@ -21,6 +21,8 @@ TOKENS = tuple(part for part in PARTS if part.startswith("tokens"))
 _COLOURS = (style.SKY, style.BLUE, style.GREEN, style.YELLOW, style.PURPLE, style.GREY, style.ORANGE, style.VERMILLION)
 _HATCHES = ("", "", "//", "..", "", "\\\\", "", "xx")
 _UNIT = "USD per successful VPR"
+_TILTED, _LEVEL_MOST = 60, 4
+"""Values over more steps than these are written aslant, in degrees: level, each would run into the next."""
 _NEAR = 2.0
 """A threshold further than this many times the highest bar is named, not drawn: it would flatten the bars."""
 
@@ -166,32 +168,35 @@ def _waterfall(infrastructure: tuple[float, Mapping[str, float]], whole: tuple[f
             *((2, 1) if narrow() else (1, 2)),
             figsize=(width(), 7.0 if narrow() else 3.6),
             layout="constrained",
-            gridspec_kw={} if narrow() else {"width_ratios": (5, 4)},
+            gridspec_kw={} if narrow() else {"width_ratios": (2 + len(infrastructure[1]), 2 + len(whole[1]))},
         )
         _steps(left, *infrastructure)
         _steps(right, *whole)
-        left.set(title="Infrastructure, from sync to async", ylabel=_UNIT)
+        left.set(title="Infrastructure, sync to async", ylabel=_UNIT)
         right.set(title="With tokens (hatched: dearer)")
     return figure
 
 
 def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
     """From `level` by each step to what is left, both ends as bars of their own."""
-    highest, place = level, 0
+    highest, place, tilt = level, 0, _TILTED if narrow() or len(steps) > _LEVEL_MOST else 0
     axes.bar(0, level, width=0.6, color=style.BLUE)
-    _value(axes, 0, level, f"{level:.4f}")
+    _value(axes, 0, level, f"{level:.4f}", tilt)
     for place, usd in enumerate(steps.values(), 1):
         colour, hatch = (style.VERMILLION, "//") if usd > 0 else (style.GREEN, "")
         axes.bar(place, usd, bottom=level, width=0.6, color=colour, hatch=hatch, edgecolor="white")
         axes.plot([place - 0.7, place + 0.3], [level, level], color=style.GREY, linewidth=0.8)
-        _value(axes, place, max(level, level + usd), f"{usd:+.4f}" if abs(usd) >= 0.0001 else f"{usd:+.6f}")
+        _value(axes, place, max(level, level + usd), f"{usd:+.4f}" if abs(usd) >= 0.0001 else f"{usd:+.6f}", tilt)
         level += usd
         highest = max(highest, level)
     axes.bar(place + 1, level, width=0.6, color=style.ORANGE)
-    _value(axes, place + 1, level, f"{level:.4f}")
+    _value(axes, place + 1, level, f"{level:.4f}", tilt)
     names = ["sync", *(_broken(part) for part in steps), "async"]
-    axes.set_xticks(range(len(names)), names, fontsize=8, rotation=60 * narrow())
-    axes.set_ylim(0, highest * (1.4 if narrow() else 1.15))
+    # A name of several lines would run into its neighbours once it is turned.
+    upright = {"rotation": _TILTED, "ha": "right", "rotation_mode": "anchor"} if narrow() else {}
+    names = [name.replace("\n", "" if "-\n" in name else " ") for name in names] if narrow() else names
+    axes.set_xticks(range(len(names)), names, fontsize=8, **upright)
+    axes.set_ylim(0, highest * (1.4 if tilt else 1.15))
 
 
 def _broken(name: str) -> str:
@@ -201,10 +206,8 @@ def _broken(name: str) -> str:
     return name
 
 
-def _value(axes: Any, place: float, height: float, text: str) -> None:
-    axes.annotate(
-        text, (place, height), xytext=(0, 3), textcoords="offset points", ha="center", size=8, rotation=60 * narrow()
-    )
+def _value(axes: Any, place: float, height: float, text: str, tilt: float) -> None:
+    axes.annotate(text, (place, height), xytext=(0, 3), textcoords="offset points", ha="center", size=8, rotation=tilt)
 
 
 def over_time(

@@ -29,7 +29,7 @@ _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
-_SLIM_IN = {"left": 0.75, "right": 0.3, "top": 0.95, "bottom": 0.46, "chart": 1.6}
+_SLIM_IN = {"left": 0.75, "right": 0.3, "top": 0.82, "line": 0.18, "bottom": 0.46, "chart": 1.6}
 """Of a tile on a telephone, where title and legend take more lines."""
 _REACH = 20.0
 """A target is drawn to scale up to this many times what was seen: a flat line far below it says as much."""
@@ -66,15 +66,15 @@ def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
     """The figure, closed; failing first, in rows of two."""
     tiles = ordered(tiles)
     columns, wide = (1, NARROW_IN) if narrow() else (_COLUMNS, _WIDTH_IN)
-    head = heads.LINE_IN * max((heads.legend_lines(_names(tile)) for tile in tiles), default=0)
-    left, right, top, bottom = _edges(head)
-    high = _SLIM_IN["chart"] + top + bottom if narrow() else _HEIGHT_IN
+    left, right, bottom = _edges()
+    high = _SLIM_IN["chart"] + max(map(_top, tiles), default=0.0) + bottom if narrow() else _HEIGHT_IN
     width, height = wide * columns, high * math.ceil(len(tiles) / columns)
     span = _span(tiles, marks)
     with drawing() as pyplot:
         figure = pyplot.figure(figsize=(width, height))
         for place, tile in enumerate(tiles):
             row, column = divmod(place, columns)
+            top = _top(tile)
             axes = figure.add_axes(
                 (
                     (column * wide + left) / width,
@@ -95,11 +95,21 @@ def _names(tile: Tile) -> list[str]:
     return [*tile.series, LOOKS, *band, *limits, *(name for name, _ in tile.beside)]
 
 
-def _edges(head: float = 0.0) -> tuple[float, float, float, float]:
-    """Left, right, top and bottom of a tile around its chart; `head`: of the legend on a telephone."""
-    if narrow():
-        return _SLIM_IN["left"], _SLIM_IN["right"], _SLIM_IN["top"] + head, _SLIM_IN["bottom"]
-    return _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN
+def _edges() -> tuple[float, float, float]:
+    """Left, right and bottom of a tile around its chart, in inches."""
+    return (_SLIM_IN["left"], _SLIM_IN["right"], _SLIM_IN["bottom"]) if narrow() else (_LEFT_IN, _RIGHT_IN, _BOTTOM_IN)
+
+
+def _top(tile: Tile) -> float:
+    """What is above a tile's chart, in inches: on a telephone as much as its own title and legend take."""
+    if not narrow():
+        return _TOP_IN
+    more = len(_title(tile).splitlines()) - 1
+    return _SLIM_IN["top"] + _SLIM_IN["line"] * more + heads.LINE_IN * heads.legend_lines(_names(tile))
+
+
+def _title(tile: Tile) -> str:
+    return fill(tile.result.gate.title, 40) if narrow() else tile.result.gate.title
 
 
 def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
@@ -213,7 +223,7 @@ def _head(axes: Any, tile: Tile, top_in: float) -> None:
     result, badge = tile.result, style.badge_of(tile.word)
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "baseline"}
     left, top = -_edges()[0] * 72 + 6, top_in * 72
-    title = fill(result.gate.title, 40) if narrow() else result.gate.title
+    title = _title(tile)
     top -= 13 * title.count("\n")
     axes.annotate(title, (0, 1), xytext=(left, top - 14), **place, fontsize=10, fontweight="bold")
     word = f"{badge.icon} {tile.word}"

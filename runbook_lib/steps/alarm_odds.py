@@ -190,7 +190,7 @@ def odds_cells(one: Odds | None) -> list[object]:
 
 def percent(share: float) -> str:
     """A chance in percent, with as many digits as needed."""
-    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 1e-4 else "< 0.01%"
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2f} %" if share >= 1e-4 else "< 0.01 %"
 
 
 def _duration(hours: float) -> str:

@@ -128,7 +128,7 @@ class Alarms(Step):
 
     def charts(self) -> Any:
         """The chance of a false alarm on a good day, alarm by alarm, at each weight."""
-        rows = {id: {f"{w} %": one.per_day for w, one in each.items()} for id, each in self.odds.rows.items()}
+        rows = {id: {f"{w:g} %": one.per_day for w, one in each.items()} for id, each in self.odds.rows.items()}
         return odds_chart(rows, self.params.policy.alarm_math.false_per_day)
 
     def plan_table(self) -> Any:

@@ -14,6 +14,7 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
+from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
@@ -167,9 +168,12 @@ class DeployDev(Step):
     def inventory_chart(self) -> Any:
         """How many settings hold, resource by resource."""
         held: dict[str, list[int]] = {}
+        resources = rules(self.run.params).resources
         for id, one in self.run.checks.items():
             if id.startswith("inventory."):
-                counts = held.setdefault(id.split(".")[1].replace("_", " "), [0, 0, 0])
+                name = id.split(".")[1]
+                known = resources.get(name)
+                counts = held.setdefault(known.title if known else name.replace("_", " "), [0, 0, 0])
                 # What is missing counts with all its settings: none of them holds.
                 counts[0 if one.ok else 1 if one.required else 2] += 1 + len(one.facts.get("skipped", ()))
         parts = ("hold", "required, do not hold", "advisory, do not hold")

@@ -27,7 +27,7 @@ from runbook_lib.steps.deprecate_announced import NO_WAY_BACK, announcement
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
-STEP = "remove_sync"
+STEP, UNDO = "remove_sync", "none but the archived function deployed again"
 CODE, CONFIGURATION, ANNOUNCEMENT = "sync-handler.zip", "sync-configuration.json", "announcement.md"
 AFTERWARDS = ("announcement_of_completion", "celebrated")
 """What can only be vouched for once the removal is done."""
@@ -42,7 +42,7 @@ class Deploys(Protocol):
 
 
 def _infra(run: Run) -> Deploys:
-    made: Deploys = Infra(run, step=STEP)
+    made: Deploys = Infra(run, step=STEP, undo=UNDO)
     return made
 
 
@@ -87,8 +87,8 @@ class Deprecation(Step):
             ok = False
             last = f", the last at {when(seen.last_at)}" if seen.last_at else ""
             reason = (
-                f"{self.name} was invoked {seen.calls:g} times {window}{last}; find the callers, and wait until it has "
-                f"been silent for {self.hours:g} h"
+                f"{self.name} was invoked {seen.calls:,.0f} times {window}{last}; find the callers, and wait until it "
+                f"has been silent for {self.hours:g} h"
             )
         elif seen.partial or (seen.calls is None and not seen.witness):
             ok = None
@@ -97,9 +97,11 @@ class Deprecation(Step):
                 "that would show that metrics arrive: silence is not proven; look again when there is traffic"
             )
         else:
-            proof = "0 counted" if seen.calls is not None else f"the submit Lambda was invoked {seen.witness:g} times"
+            proof = (
+                "0 counted" if seen.calls is not None else f"the submit Lambda was invoked {seen.witness:,.0f} times"
+            )
             reason = f"{self.name} was not invoked {window} ({proof} in the same window)"
-        found = "gone" if self.gone else "no data" if seen.calls is None else f"{seen.calls:g} invocations"
+        found = "gone" if self.gone else "no data" if seen.calls is None else f"{seen.calls:,.0f} invocations"
         return check(
             "sync.silent",
             "Nobody calls the synchronous Lambda",
@@ -191,9 +193,8 @@ class Deprecation(Step):
         elif wrong:
             reason = f"{said} still leads to {self.name}; migrate it first"
         else:
-            reason = (
-                f"used by the synchronous path alone, and nothing leads to it: {words.count(len(self.found), 'thing')}"
-            )
+            alone = f"what it alone uses ({words.count(len(self.found), 'thing')}) goes with it"
+            reason = f"nothing leads to it; {alone if self.found else 'nothing is used by it alone'}"
         facts: dict[str, Any] = {"role": role, "items": [[one.kind, one.name, one.detail] for one in self.found]}
         return check(
             "sync.leftovers",
@@ -201,7 +202,7 @@ class Deprecation(Step):
             not wrong,
             reason,
             expected="nothing left" if self.gone else "nothing that leads to it",
-            found=said or ("nothing" if self.gone else f"{len(self.found)} to remove"),
+            found=said or "nothing",
             **facts,
         )
 

@@ -28,8 +28,8 @@ def odds_table(odds: AlarmOdds) -> Any:
         *(text for w in weights(policy) for text in (f"{w:g} %: fires on a good day", "bad: after")),
     )
     where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
-    caption = f"A good service: {math_.healthy:.1%} success; a bad one: {math_.bad:.0%}; {where}"
-    baseline = f" (baseline: {seen.sync_failing:.0%} fail)" if seen.sync_failing is not None else ""
+    caption = f"A good service: {100 * math_.healthy:.1f} % success; a bad one: {100 * math_.bad:.0f} %; {where}"
+    baseline = f" (baseline: {100 * seen.sync_failing:.0f} % fail)" if seen.sync_failing is not None else ""
     note = (
         f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
         f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
@@ -53,7 +53,7 @@ def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
                 percent(found.at_target),
                 percent(found.at_limit),
                 f"{found.minutes:.0f} min",
-                f"{found.within:.0%}",
+                f"{100 * found.within:.0f} %",
                 "as declared" if not found.gives or best is None else best.words,
             ]
         )
@@ -63,16 +63,16 @@ def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
         "Guard",
         "Phase",
         "Count",
-        f"{gate.target.limit:.0%}: fires on a day",
-        f"{limit:.0%}: fires on a day",
-        f"{math_.bad:.0%}: noticed after",
+        f"{100 * gate.target.limit:.0f} %: fires on a day",
+        f"{100 * limit:.0f} %: fires on a day",
+        f"{100 * math_.bad:.0f} %: noticed after",
         "within the time",
         "Would hold",
     )
     first, last = math_.daytime
     within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
     note = (
-        f"Wanted: at most {math_.false_per_day:.0%} and {math_.limit_per_day:.0%} of days; noticed, on "
+        f"Wanted: at most {100 * math_.false_per_day:.0f} % and {100 * math_.limit_per_day:.0f} % of days; noticed, on "
         f"average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
         f"{policy.metric_delay_s / 60:.0f} min included. 'Within the time': the share of such faults that are. "
         "Each guard as if all failures were those it counts. docs/verdicts.md, 'Guards', has them simulated too."

@@ -28,6 +28,7 @@ from runbook_lib.show.console import Live, folded
 from runbook_lib.show.page import line
 
 PREVIOUS = "previous-template.json"
+BEFORE = "deploy the step before, by the same command"
 
 
 class Infra:
@@ -35,10 +36,11 @@ class Infra:
 
     Args:
         step: variant of the code: baseline, async, migrate, remove_temporary or remove_sync.
+        undo: the way back from it, in words.
     """
 
-    def __init__(self, run: Run, step: str = "async") -> None:
-        self.run, self.params, self.step = run, run.params, step
+    def __init__(self, run: Run, step: str = "async", undo: str = BEFORE) -> None:
+        self.run, self.params, self.step, self.undo = run, run.params, step, undo
         self.commands = run.params.nested(run.params.commands, Commands)
         self.differs: bool | None = None
         """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
@@ -142,7 +144,8 @@ class Infra:
                 before={"differs": True},
                 after={"differs": False},
                 facts={"step": self.step},
-                undo=f"deploy the step before: {command.line({**self.values(), 'step': 'STEP'})}",
+                undo=self.undo,
+                by_hand=command.line({**self.values(), "step": "STEP"}) if self.undo == BEFORE else "",
                 do=act,
                 read_back=lambda: {"differs": (self._diff(), self.differs)[1]},
                 raises=True,

@@ -86,7 +86,9 @@ def test_a_command_says_what_it_has_done() -> None:
 def test_a_note_says_first_what_was_noted() -> None:
     assert said.headline(entry("note"))[3] == ENTRY["text"]
     assert "Ada L. (engineering lead) noted" in said.headline(entry("note"))[5]
-    assert said.headline(entry("note", text=""))[3].startswith("Ada L.") and not said.headline(entry("note", text=""))[5]
+    assert (
+        said.headline(entry("note", text=""))[3].startswith("Ada L.") and not said.headline(entry("note", text=""))[5]
+    )
 
 
 def test_what_an_entry_keeps_for_machines_stands_row_by_row_and_nothing_twice() -> None:

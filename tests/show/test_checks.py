@@ -54,3 +54,12 @@ def test_the_counts_above_and_below_are_of_the_same_checks() -> None:
     assert "1 of 2 required checks pass" in told
     assert "✔ 16 checks that pass, 15 of them advisory" in told
     assert "1 of 1 required check passes" in str(checks_table([found[0]]))
+
+
+def test_what_is_to_do_is_folded_with_what_passes_and_what_a_person_must_look_at_is_not() -> None:
+    found = [made(), made(ok=False, mends=True), made(ok=None, mends=True), made(ok=False)]
+    top, _, rest = checks_table(found, "Checks", fold=True)._repr_html_().partition("<details")
+    assert "✘ FAIL" in top and "TO DO" not in top and "✔ PASS" not in top
+    assert "✎ 2 checks to be made by applying" in rest and rest.count("TO DO") == 2
+    assert "1 of 4 required checks pass · 2 to be made by applying" in top
+    assert "TO DO" in checks_table(found, "Checks")._repr_html_().partition("<details")[0]

@@ -200,5 +200,5 @@ def test_a_dead_letter_of_somebody_else_holds(aws: EmbeddedAws, step: DeployDev)
 def test_the_chart_tells_every_resource(step: DeployDev) -> None:
     step.infra.inventory()
     shown = step.inventory_chart()
-    assert "event source" in str(shown)
+    assert "Event source of the worker" in str(shown) and "event_source" not in str(shown)
     assert "Settings of each resource" in str(shown)

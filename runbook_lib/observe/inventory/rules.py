@@ -13,7 +13,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.judge.terms import Frozen, Verdict
-from runbook_lib.judge.words import setting
+from runbook_lib.judge.words import count, setting
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
 
@@ -313,7 +313,7 @@ def existence(place: str, id: str, resource: Resource, there: Any, *, gone: bool
     if ok:
         reason = f"{place}: {told}" if not gone else f"{place} is gone"
     else:
-        more = f", so {len(skipped)} settings of it were not looked at" if skipped and not gone else ""
+        more = f", and its {count(len(skipped), 'setting')} could not be looked at" if skipped and not gone else ""
         reason = f"{place}: {told}, must be {verb} by this step{more}; {FIX}"
     skips = [] if value else skipped
     return check(

@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.base.window import Window, when
-from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.gates.remedies import Order, in_order
 from runbook_lib.judge.incidents.capacity import Units, Watch, wanted, watch
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.words import count as counted
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.resources import billing, throttling
@@ -132,9 +132,12 @@ class ThrottlingSeen:
         throttled = True if self.lately else False if self.pressure.used(start, now) else None
         told = f"throttle events: {events}" if events else f"no throttle event in {minutes:g} min"
         failed = self._failed_updates(Window(start, now))
+        failures = f"{counted(failed, 'update')} failed by throttling"
         found = [
             Symptom("throttled", "Throttle events of table or index", throttled, told),
-            Symptom("failed_updates", "Failed job updates", failed > 0, words.count(failed, "update") + " failed by throttling"),
+            Symptom(
+                "failed_updates", "Failed job updates", failed > 0, f"{counted(failed, 'update')} failed by throttling"
+            ),
         ]
         return self.mitigation.symptoms(found, required=not (self.mitigation.open or self.mitigation.closed))
 

@@ -838,7 +838,7 @@ def test_a_missing_resource_is_one_failure_that_says_what_was_not_looked_at(aws:
     found = [one for one in inspect(stub, prod.params) if one.id.startswith("inventory.table.")]
     assert [one.id for one in found] == ["inventory.table.exists"]
     assert set(found[0].facts["skipped"]) == {*rules(prod.params).resources["table"].settings, "name"}
-    assert "11 settings of it were not looked at" in found[0].reason
+    assert "its 11 settings could not be looked at" in found[0].reason
 
 
 @pytest.mark.parametrize(
