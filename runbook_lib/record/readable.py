@@ -16,6 +16,7 @@ _SCROLLS = re.compile(r"<(div|pre)(?P<rest>[^>]*\boverflow(?:-x|-y)?:\s*auto[^>]
 _CHART = re.compile(r"<img\b(?P<rest>[^>]*\bstyle=\"[^\"]*\bbackground:white\b[^>]*)>", re.IGNORECASE)
 _WIDTH = re.compile(r"max-width:(\d+)px")
 _HEADING = re.compile(r"<h([1-6])((?:\s[^>]*)?)>(.*?)</h\1>", re.IGNORECASE | re.DOTALL)
+_TIME_CELL = re.compile(r"<td>(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?: UTC)?)</td>")
 _TAG = re.compile(r"<[^>]*>")
 DEEPEST = 6
 TOLD = 3
@@ -94,12 +95,13 @@ def _numbered(name: str) -> Iterator[str]:
 
 def readable(markup: str, section: str = "") -> str:
     """Output of a cell for every reader: what scrolls can be reached by keyboard and has a name, no column's head is
-    empty, charts are told from other pictures.
+    empty, charts are told from other pictures, a time stays on one line.
 
     Args:
         section: heading that it stands under; what scrolls is named after it.
     """
     name = html.escape(section or "output", quote=True)
+    markup = _TIME_CELL.sub(r'<td class="whole">\1</td>', markup)
     markup = _EMPTY_HEAD.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}></td>", markup)
     if 'class="chart' not in markup:
         markup = _CHART.sub(lambda found: _chart(found["rest"]), markup)

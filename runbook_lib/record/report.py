@@ -47,6 +47,7 @@ _MOMENTS = {
 """A phase's moments for reading; a step that is made of checks has none to tell."""
 _MANY, _LONG = 4, 160
 """So many facts that are the same are counted; a way back of more characters is folded away."""
+_BOOLEANS = ("yes", "no")
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records that no notebook belongs to."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
@@ -273,7 +274,8 @@ def _facts(value: Any) -> str:
         named = {str(key).replace("_", " "): _fact(item) for key, item in value.items() if not _internal(key, item)}
         many = {text for text, count in Counter(named.values()).items() if text and count >= _MANY}
         alike = [f"{list(named.values()).count(text)} {text}" for text in sorted(many)]
-        each = [f"{key} {text}" for key, text in named.items() if text and text not in many]
+        rest = [(key, text) for key, text in named.items() if text and text not in many]
+        each = [f"{key}: {text}" if text in _BOOLEANS else f"{key} {text}" for key, text in rest]
         return ", ".join([*alike, *each]) or "–"
     return "–" if value is None else _fact(value)
 

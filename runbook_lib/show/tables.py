@@ -20,6 +20,8 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
+_NONE = ' class="none"'
+"""Of a cell that says nothing: a telephone leaves it out."""
 """Columns of the plain text."""
 _TELEPHONE, _WRAPS, _GAP = 46, 22, 3
 """Characters: on a line of a telephone, in a column that wraps, between two columns."""
@@ -136,7 +138,7 @@ def _named(name: str, style: str) -> str:
 def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
     inner = (
-        f'<td{name} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        f'<td{name}{_NONE if name and c.text == "–" else ""} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
         for name, c in zip(named, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'

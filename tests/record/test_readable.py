@@ -62,3 +62,8 @@ def test_a_chart_of_an_earlier_version_is_framed_as_those_of_today() -> None:
     frame = r'<div tabindex="0" role="group" aria-label="Charts" class="chart" style="[^"]*--drawn:1000px'
     assert re.match(frame, shown)
     assert readable(shown, "Charts") == shown
+
+
+def test_a_time_in_a_cell_stays_on_one_line() -> None:
+    row = "<tr><td>2026-11-09 04:01:00 UTC</td><td>since 2026-11-09 04:01 UTC</td></tr>"
+    assert readable(row) == row.replace("<td>2026", '<td class="whole">2026', 1)

@@ -280,7 +280,7 @@ def test_a_change_is_read_by_people() -> None:
     }
     row = change_row(Change(intent=intent, outcome={"ok": True, "read_back": {"differs": False, "taken_back": ""}}))
     assert (row["what"], row["before"]) == ("dial 0\u00a0% → 10\u00a0%", "percent 0")
-    assert (row["after"], row["came"]) == ("percent 10, sha256 e7d14108a579…", "differs no")
+    assert (row["after"], row["came"]) == ("percent 10, sha256 e7d14108a579…", "differs: no")
     assert (row["undo"], row["by_hand"]) == ("turn the switch off", "aws appconfig start-deployment")
     intent["after"] = {"description": "a person's own words"}
     assert change_row(Change(intent=intent))["after"] == "description a person's own words"
@@ -353,7 +353,7 @@ def test_a_page_that_is_made_to_be_signed_is_kept_on_one_sheet(metadata: dict[st
 def test_a_time_in_a_change_is_read_by_people() -> None:
     back = {"enabled": False, "started_at": "2026-11-01T04:00:49.897000+00:00", "note": "at 2026-11-01"}
     row = change_row(Change(intent={}, outcome={"ok": True, "read_back": back}))
-    assert row["came"] == "enabled no, started at 2026-11-01 04:00:49 UTC, note at 2026-11-01"
+    assert row["came"] == "enabled: no, started at 2026-11-01 04:00:49 UTC, note at 2026-11-01"
 
 
 def test_what_pandas_says_of_no_rows_is_said_in_words() -> None:

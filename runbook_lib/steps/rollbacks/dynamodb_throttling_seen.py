@@ -135,9 +135,7 @@ class ThrottlingSeen:
         failures = f"{counted(failed, 'update')} failed by throttling"
         found = [
             Symptom("throttled", "Throttle events of table or index", throttled, told),
-            Symptom(
-                "failed_updates", "Failed job updates", failed > 0, f"{counted(failed, 'update')} failed by throttling"
-            ),
+            Symptom("failed_updates", "Failed job updates", failed > 0, failures),
         ]
         return self.mitigation.symptoms(found, required=not (self.mitigation.open or self.mitigation.closed))
 
