@@ -11,7 +11,7 @@ import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.nearest import close
-from runbook_lib.base.window import moment
+from runbook_lib.base.window import moment, when
 from runbook_lib.cli import prune, questions, site
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
 from runbook_lib.cli.terminal import Column, facts, say, table
@@ -29,17 +29,24 @@ Exit codes:
   1  damaged: each damage is named with its place
   2  bad usage: no such folder
   3  cannot tell: there is no log yet, or a key or a witness cannot be asked"""
+
+
+def _clock(at: str | None) -> str:
+    """A time under a head that says that it is UTC."""
+    return when(at).removesuffix(" UTC")
+
+
 _RECORDS = (
     Column("run", "run"),
-    Column("sealed", "sealed", rank=2),
+    Column("sealed", "sealed", rank=6, told=lambda row: _clock(row["sealed"]), head="sealed (UTC)"),
     Column("env", "env"),
-    Column("release", "release", rank=4),
-    Column("notebook", "notebook"),
-    Column("mode", "mode", rank=6),
+    Column("release", "release", rank=5),
+    Column("notebook", "notebook", told=lambda row: row["item"] or row["notebook"], head="notebook or item"),
+    Column("mode", "mode", rank=4),
     Column("status", "status", rank=3),
-    Column("decision", "decision"),
-    Column("as of", "as_of", rank=5),
-    Column("intact", "intact", rank=1),
+    Column("decision", "decision", told=lambda row: row["decision"] or row["entered"]),
+    Column("as of", "as_of", rank=1, told=lambda row: _clock(row["as_of"]), head="as of (UTC)"),
+    Column("intact", "intact", rank=2),
     Column("problem", "problem", prose=True),
 )
 _CHANGES = (

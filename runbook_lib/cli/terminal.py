@@ -8,8 +8,8 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import typer
@@ -31,6 +31,10 @@ class Column:
     """Where not all fit, those of the highest rank are left out first; 0 never is."""
     prose: bool = False
     """May be wrapped; the others stand whole, on one line."""
+    told: Callable[[Mapping[str, Any]], object] | None = None
+    """What a person reads of a row instead of the value that a pipe gets."""
+    head: str = ""
+    """What a person reads above it; default: its name."""
 
 
 def say(text: object = "", *, err: bool = False, **style: Any) -> None:
@@ -48,11 +52,12 @@ def prose(text: object, *, indent: str = "", **style: Any) -> None:
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
     """Prints a table: to a terminal fitted to its width, else one record a line, all columns, without a head."""
-    listed = [{one.key: _text(row.get(one.key)) for one in columns} for row in rows]
     if not sys.stdout.isatty():
-        for row in listed:
-            say_line("\t".join(row[one.key] for one in columns))
+        for row in rows:
+            say_line("\t".join(_text(row.get(one.key)) for one in columns))
         return
+    listed = [{one.key: _text(one.told(row) if one.told else row.get(one.key)) for one in columns} for row in rows]
+    columns = [replace(one, name=one.head or one.name) for one in columns]
     if title:
         prose(title, italic=True)
     width = shutil.get_terminal_size().columns

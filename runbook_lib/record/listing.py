@@ -11,7 +11,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.intact import GONE
 from runbook_lib.record.place import RecordRef, instant, safe
-from runbook_lib.record.said import rows
+from runbook_lib.record.said import headline, rows
 
 MOST = 8
 """Names that a sentence lists."""
@@ -79,6 +79,8 @@ def _bare(ref: RecordRef) -> dict[str, Any]:
         "as_of": None,
         "operator": None,
         "reason": None,
+        "item": None,
+        "entered": None,
         "intact": False,
     }
 
@@ -89,6 +91,8 @@ def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) 
         record = archive.load(ref)
         row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
         row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
+        if record.entry is not None:
+            row |= {"item": record.entry.get("item") or None, "entered": headline(record)[0]}
         verify(ref)
     except ArchiveError as error:
         return row | {"problem": str(error)}
@@ -101,11 +105,11 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
     Raises:
         ArchiveError: no record, or several, have an id that starts with `prefix`; or it cannot be read.
     """
-    from runbook_lib.record.report import change_row, gate_row, headline
+    from runbook_lib.record import report
 
     ref = archive.find(prefix)
     record = archive.load(ref)
-    said = headline(record)
+    said = report.headline(record)
     keys = ("title", "verdict", "value", "interval", "n", "target", "alert", "reason")
     return {
         **_row(archive, ref, archive.verify),
@@ -114,12 +118,12 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "error": record.failure if record.error else None,
         "account": record.account_id,
         "operator": record.operator or record.caller_arn,
-        "changes": [change_row(change) for change in record.changes],
+        "changes": [report.change_row(change) for change in record.changes],
         "warnings": list(record.warnings),
         "files": record.files,
         "report": str(report_of(ref)),
         "hash": record.hash,
         "previous": record.previous,
         "entry": rows(record) if record.entry else [],
-        "gates": [{key: row.get(key) for key in keys} for row in map(gate_row, record.gates)],
+        "gates": [{key: row.get(key) for key in keys} for row in map(report.gate_row, record.gates)],
     }

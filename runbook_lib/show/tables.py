@@ -137,9 +137,10 @@ def _named(name: str, style: str) -> str:
 
 def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
+    silent = [_NONE if name and cell.text == "–" else "" for name, cell in zip(named, cells, strict=True)]
     inner = (
-        f'<td{name}{_NONE if name and c.text == "–" else ""} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
-        for name, c in zip(named, cells, strict=True)
+        f'<td{name}{none} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        for name, none, c in zip(named, silent, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 

@@ -23,6 +23,7 @@ from runbook_lib.judge.money.projection import BreakEven, Month
 from runbook_lib.observe.jobs.dlq import Letter
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.rollout import deviations
 from tests.cli.test_app import STATUS
 from tests.cli.test_archive import sealed_with
@@ -50,8 +51,12 @@ def status(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
 
 def archive_list(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     ref = sealed_with(folder, WHY)
+    said = Entry(kind="attestation", item="on_call_present", by="Ana", at="2026-11-20T12:00:00Z")
+    sealed(Archive(folder / "archive"), {"env": "dev", "release": "r1"}, said)
     archive_noun.archive_list(folder / "archive")
-    return (ref.run_id, "06_phase1_10_percent", "HOLD")
+    wide = sys.stdout.isatty() and int(os.environ["COLUMNS"]) >= 80
+    person = ("on_call_present", "ATTESTED") if sys.stdout.isatty() else ("entry", "2026-11-20T12:00:00Z")
+    return (ref.run_id, "06_phase1_10_percent", "HOLD", *person, *(("2026-11-20 12:00",) if wide else ()))
 
 
 def archive_show(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
