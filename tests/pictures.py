@@ -1,4 +1,5 @@
-"""The README's pictures, made from a rehearsal by `make pictures`: a terminal, JupyterLab, a report. Needs Chromium.
+"""The README's pictures, made from a rehearsal by `make pictures`: a report, JupyterLab, a terminal, the site. Needs
+Chromium.
 
 Virtual day, seed, scenario and sizes are the same each time. Run ids and the real clock are of the day, and so are the
 minutes: the embedded AWS's clock ticks on while notebooks run, so a count may differ by a few requests.
@@ -141,8 +142,17 @@ def report(browser: Any, folder: Path) -> None:
     page.close()
 
 
+def site(browser: Any, folder: Path) -> None:
+    """The archive as a site: its first page."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    typed("runbook archive site", folder)
+    page.goto((folder / "build" / "site" / "index.html").as_uri())
+    save(page.screenshot(), "site")
+    page.close()
+
+
 def main() -> None:
-    """All three."""
+    """All four."""
     scenario = scenario_for(SCENARIO)
     with tempfile.TemporaryDirectory() as temporary, EmbeddedAws(DAY) as aws, only(aws.env):
         stage = Rehearsal(aws, SCENARIO, 7, Board())
@@ -157,6 +167,7 @@ def main() -> None:
             report(browser, folder)
             lab(browser, folder)
             terminal(browser, COMMANDS, folder)
+            site(browser, folder)
             browser.close()
 
 

@@ -59,7 +59,7 @@ _CHANGES = (
 _LISTS = {"warnings": "warning", "files": "file"}
 GATES = (
     Column("gate", "title"),
-    Column("verdict", "verdict"),
+    Column("verdict", "verdict", told=lambda row: row.get("word") or row["verdict"]),
     Column("value", "value"),
     Column("interval", "interval", rank=2),
     Column("n", "n", rank=1),
@@ -135,6 +135,7 @@ def archive_show(
     """Show one record: decision, gates, changes, files, and whether it is unaltered; one that is not ends with 1."""
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.listing import show_record
+    from runbook_lib.record.report import failing_first
 
     if markdown_:
         from runbook_lib.record.markdown import markdown
@@ -153,6 +154,10 @@ def archive_show(
         gates, changes = shown.pop("gates", []), shown.pop("changes", [])
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
         entry = shown.pop("entry")
+        if sys.stdout.isatty():
+            shown = {name.replace("_", " "): value for name, value in shown.items()}
+            shown |= {"sealed": when(shown["sealed"]), "as of": when(shown["as of"])}
+            gates = failing_first(gates)
         facts(f"Record {record}", shown)
         if entry:
             facts("Entry", {one["name"]: one["text"] for one in entry})

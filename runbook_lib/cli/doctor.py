@@ -27,6 +27,10 @@ Exit codes (of the first line that is wrong):
 _COLOURS = {"OK": "green", "WRONG": "red", "NOTE": "yellow", "not asked": None}
 
 
+_UNDER = " " * 11
+"""Where what is said begins."""
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command to `app`."""
     app.command(epilog=_EXITS)(doctor)
@@ -84,6 +88,6 @@ def _show(found: Found) -> None:
         say_line("\t".join(foreign.field(one) for one in (found.state, found.id, found.said, found.mend)))
         return
     said = f"{found.state:<9}  {found.title}: {found.said}"
-    prose(said, fg=_COLOURS[found.state], bold=found.state == "WRONG" or None)
+    prose(said, hang=_UNDER, fg=_COLOURS[found.state], bold=found.state == "WRONG" or None)
     if found.mend and found.state != "OK":
-        say(f"           -> {found.mend}")
+        say(f"{_UNDER}-> {found.mend}")

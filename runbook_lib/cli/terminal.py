@@ -42,10 +42,15 @@ def say(text: object = "", *, err: bool = False, **style: Any) -> None:
     typer.secho(foreign.terminal(text), err=err, **style)
 
 
-def prose(text: object, *, indent: str = "", **style: Any) -> None:
-    """Prints a sentence: to a terminal wrapped between its words, else as it stands. Not for what is to be pasted."""
+def prose(text: object, *, indent: str = "", hang: str = "", **style: Any) -> None:
+    """Prints a sentence: to a terminal wrapped between its words, else as it stands. Not for what is to be pasted.
+
+    Args:
+        hang: in a terminal, before each line but the first.
+    """
     for line in foreign.terminal(text).splitlines() or [""]:
-        wrapped = _wrapped(line, shutil.get_terminal_size().columns - len(indent)) if sys.stdout.isatty() else [line]
+        room = shutil.get_terminal_size().columns - len(indent)
+        wrapped = _wrapped(line, room, hang) if sys.stdout.isatty() else [line]
         for part in wrapped:
             typer.secho(f"{indent}{part}", **style)
 
@@ -92,11 +97,22 @@ def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: 
                 part if one is beside else (row[one.key] if number == 0 else "").ljust(wide[one.key]) for one in shown
             )
             lines.append(_GAP.join(cells).rstrip())
+        room = 0 if beside else _free(shown, row, wide)
         for one in prose:
             if one is not beside and row[one.key]:
+                if room and len(lines[-1].rstrip()) < room and room + len(row[one.key]) <= width:
+                    lines[-1] = f"{lines[-1].ljust(room)}{row[one.key]}"
+                    room = 0
+                    continue
                 told = f"{one.name}: {row[one.key]}" if one.name else row[one.key]
                 lines += [f"    {part}" for part in _wrapped(told, max(width, _LEAST) - 4)]
     return lines
+
+
+def _free(shown: Sequence[Column], row: Mapping[str, str], wide: Mapping[str, int]) -> int:
+    """Where the empty cells at a row's end begin: a sentence that fits there needs no line of its own; 0: nowhere."""
+    filled = max((place for place, one in enumerate(shown, 1) if row[one.key]), default=0)
+    return sum(wide[one.key] + len(_GAP) for one in shown[:filled]) if filled < len(shown) else 0
 
 
 def _least(texts: Iterable[str]) -> int:
@@ -106,15 +122,32 @@ def _least(texts: Iterable[str]) -> int:
     return max(longest, min(_LEAST, max(map(len, known), default=0)))
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrapped(text: str, width: int, hang: str = "") -> list[str]:
     """Lines of whole words; a word that is longer than the line (an id, a path) stands whole, too."""
-    return textwrap.wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
+    room = max(len(hang) + 1, width)
+    return textwrap.wrap(text, room, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def facts(title: str, values: Mapping[str, Any]) -> None:
-    """Prints names and values, one a line."""
-    columns = (Column("", "name"), Column("", "value", prose=True))
-    table(title, columns, ({"name": name, "value": value} for name, value in values.items()))
+    """Prints names and values, one a line; in a terminal what is known, values beside their names."""
+    listed = {name: _text(value) for name, value in values.items()}
+    if not sys.stdout.isatty():
+        for name, text in listed.items():
+            say_line(f"{name}\t{text}")
+        return
+    if title:
+        prose(title, italic=True)
+    known = {name: text for name, text in listed.items() if text}
+    under = " " * (max(map(len, known), default=0) + len(_GAP))
+    width = shutil.get_terminal_size().columns
+    for name, text in known.items():
+        longest = max(map(len, text.split()), default=0)
+        if len(under) + longest > width and text.count(" ") == 0:
+            lines = [name, f"{_GAP}{text}"]  # a path, a hash: whole, to be copied
+        else:
+            lines = _wrapped(f"{name.ljust(len(under))}{text}", width, under)
+        for line in lines:
+            typer.echo(line)
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from runbook_lib.base import foreign, window
 from runbook_lib.cli.options import Confirm, ParamsFile, Set, number
 from runbook_lib.cli.streams import closed
 from runbook_lib.cli.terminal import Column, fitted, prose, say
+from runbook_lib.show.style import rank
 
 if TYPE_CHECKING:
     from runbook_lib.commands.watch import Watch
@@ -37,7 +39,7 @@ _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "NO_DATA": 
 }
 _GATES = (
     Column("gate", "title"),
-    Column("verdict", "verdict"),
+    Column("verdict", "word"),
     Column("value", "value"),
     Column("95 % interval", "interval", rank=3),
     Column("n", "n", rank=2),
@@ -110,7 +112,7 @@ def lines(look: Look) -> list[str]:
     mark = " [back-filled]" if look.back_filled else ""
     head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
     said = [f"{head}  {look.reason}"]
-    said += [f"  failing: {gate['title']}: {gate['reason']}" for gate in look.gates if gate["verdict"] == "FAIL"]
+    said += [f"  failing: {_failing(gate)}" for gate in look.gates if gate["verdict"] == "FAIL"]
     said += [f"  done:   {look.action}"] if look.action else []
     said += [f"  next:   {look.next}"] if look.ends or look.decision == "ERROR" else []
     return said + ([f"  record: {look.record}"] if look.record else [])
@@ -118,8 +120,11 @@ def lines(look: Look) -> list[str]:
 
 def told(look: Look) -> None:
     """Prints a look as lines; on a terminal wrapped between words."""
-    for line in lines(look):
-        (say if line.startswith(_WHOLE) else prose)(line)
+    for place, line in enumerate(lines(look)):
+        if line.startswith(_WHOLE):
+            say(line)
+        else:
+            prose(line, hang="  " if place == 0 else " " * len("  failing: "))
 
 
 def when(look: Look) -> str:
@@ -128,8 +133,14 @@ def when(look: Look) -> str:
 
 
 def _tally(look: Look) -> dict[str, int]:
-    verdicts = [gate["verdict"] for gate in look.gates]
-    return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(sorted(verdicts))}
+    said = [gate.get("word", gate["verdict"]) for gate in look.gates]
+    return {word: said.count(word) for word in sorted(dict.fromkeys(said), key=rank)}
+
+
+def _failing(gate: Mapping[str, str]) -> str:
+    """Its reason, and its title where the reason does not begin with it."""
+    title, reason = gate["title"], gate["reason"]
+    return reason if reason.lower().startswith(title.lower()) else f"{title}: {reason}"
 
 
 def _found(record: str, params: Params) -> str:
@@ -170,7 +181,7 @@ def screen(one: Watch, told: list[Look], width: int) -> Any:
         f"  {newest.reason}\n",
         (f"next: {newest.next}", "dim"),
     )
-    rows = [{one.key: foreign.field(gate[one.key]) for one in _GATES} for gate in seen.gates]
+    rows = [{one.key: foreign.field(gate.get(one.key, gate["verdict"])) for one in _GATES} for gate in seen.gates]
     names, *shown = fitted(_GATES, rows, width)
     table = Text(f"Gates as of {when(seen)}\n", style="italic", no_wrap=True, overflow="ellipsis")
     table.append(names, style="bold")

@@ -183,7 +183,7 @@ class OneLook:
             "reason": outcome.reason,
             "next": outcome.next,
             "weight": moment.percent,
-            "gates": tuple(map(_gate, outcome.results)),
+            "gates": tuple(_gate(one, moment.name == "during") for one in outcome.results),
             "back_filled": self.back_filled,
             "record": self.sealed,
         }
@@ -237,13 +237,14 @@ def _phase(run: Run) -> Any:
     return (Migration if run.params.policy.phases[run.notebook].after_migration else Phase)(run)
 
 
-def _gate(result: GateResult) -> dict[str, str]:
+def _gate(result: GateResult, interim: bool) -> dict[str, str]:
     gate = result.gate
     low, high = result.low, result.high
     return {
         "id": gate.id,
         "title": gate.title,
         "verdict": str(result.verdict),
+        "word": str(words.of_gate(result, interim)),
         "value": "" if result.value is None else words.number(result.value, gate.unit),
         "interval": words.interval(low, high, gate.unit),
         "n": "" if result.n is None else f"{result.n:,}",

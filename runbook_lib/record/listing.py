@@ -125,5 +125,9 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "hash": record.hash,
         "previous": record.previous,
         "entry": rows(record) if record.entry else [],
-        "gates": [{key: row.get(key) for key in keys} for row in map(report.gate_row, record.gates)],
+        "gates": [
+            {key: report.gate_row(raw).get(key) for key in keys}
+            | {"word": report.gate_row(raw, interim=record.moment == "during")["verdict"]}
+            for raw in record.gates
+        ],
     }

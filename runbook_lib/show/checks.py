@@ -38,8 +38,8 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     parts += [_folded(later, f"✎ {words.count(len(later), 'check')} to be made by applying")] if later else []
     advisory = sum(not one.required for one in held)
     aside = f", {advisory} of them advisory" if advisory else ""
-    told = f"✔ {words.count(len(held), 'check')} that {words.verb(len(held), 'pass')}{aside}"
-    return stack(*parts, *([_folded(held, told)] if held else []))
+    folded = f"✔ {words.count(len(held), 'check')} that {words.verb(len(held), 'pass')}{aside}"
+    return stack(*parts, *([_folded(held, folded)] if held else []))
 
 
 def _rows(checks: Iterable[Check], caption: str) -> Shown:

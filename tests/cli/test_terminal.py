@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.cli import terminal
 from runbook_lib.cli.archive import _RECORDS
-from runbook_lib.cli.terminal import Column, fitted, prose, say, table
+from runbook_lib.cli.terminal import Column, facts, fitted, prose, say, table
 
 CLI = Path(__file__).resolve().parents[2] / "runbook_lib" / "cli"
 COLUMNS = (Column("run", "run"), Column("step", "step", rank=1), Column("why", "why", prose=True))
@@ -124,3 +124,31 @@ def test_no_command_prints_by_another_way() -> None:
         if re.search(r"typer\.(?:echo|secho)\(|(?<![.\w])print\(", line) and not any(word in line for word in fine)
     ]
     assert not wrong
+
+
+def test_a_sentence_stands_in_the_empty_cells_at_its_row_s_end_where_it_fits() -> None:
+    columns = (
+        Column("run", "run"),
+        Column("last record", "last"),
+        Column("sealed", "at"),
+        Column("why", "why", prose=True),
+    )
+    full = {"run": "06", "last": "ROLLBACK", "at": "2026-11-02 04:09 UTC", "why": "because of this and that, too"}
+    rows = [full, {"run": "07", "last": "", "at": "", "why": "waits for 06"}]
+    *_, below, second = fitted(columns, rows, 44)
+    assert (below, second) == ("    why: because of this and that, too", "07   waits for 06")
+    assert len(fitted(columns, [{**rows[1], "why": "w " * 30}], 44)) == 4
+
+
+def test_facts_stand_beside_their_names_and_what_is_not_known_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"reason": "a b c " * 20, "problem": None, "report": "/p" * 60, "intact": True}
+    facts("Record", values)
+    assert capsys.readouterr().out.splitlines()[1] == "problem\t"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    facts("Record", values)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("reason  a b") and lines[2].startswith("        ") and "intact  yes" in lines
+    assert not any("problem" in line for line in lines) and "  " + "/p" * 60 in lines
