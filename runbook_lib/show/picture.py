@@ -18,6 +18,8 @@ WIDTH_IN, NARROW_IN = 10.0, 3.6
 """Widths of a figure: on a page, and on a telephone, where its letters are as high as on the page."""
 NARROW_PX = 640
 """Screens up to this width show the narrow figure; so does `report.css` with its tables."""
+_IN_THE_DARK = '<style>[data-jp-theme-light="false"] .chart img{filter:invert(.92) hue-rotate(180deg)}</style>'
+"""In JupyterLab's dark theme a chart is turned over as in a report's (`record/templates/report.css`)."""
 _WIDTH: ContextVar[float] = ContextVar("width of the figures being drawn", default=WIDTH_IN)
 
 
@@ -110,7 +112,7 @@ def framed(parts: str, width: int, tile: str = "") -> str:
         tile: style of the frame where several stand side by side.
     """
     kind = "chart tile" if tile else "chart"
-    return f'<div class="{kind}" style="{tile}overflow-x:auto;--drawn:{width}px">{parts}</div>'
+    return f'{_IN_THE_DARK}<div class="{kind}" style="{tile}overflow-x:auto;--drawn:{width}px">{parts}</div>'
 
 
 def pixels(figure: Any) -> Any:

@@ -10,7 +10,8 @@ import matplotlib as mpl
 from matplotlib import pyplot
 from PIL import Image
 
-from runbook_lib.show.picture import NARROW_IN, WIDTH_IN, drawing, image, narrow, slim, width
+from runbook_lib.params.load import project_root
+from runbook_lib.show.picture import NARROW_IN, WIDTH_IN, drawing, framed, image, narrow, slim, width
 
 
 def test_a_picture_says_what_it_shows_to_who_cannot_see_it() -> None:
@@ -77,3 +78,9 @@ def test_a_telephone_is_shown_a_figure_that_was_drawn_for_it() -> None:
     )
     assert round(large / small, 1) == round(WIDTH_IN / NARROW_IN, 1), "letters are as high on both"
     assert slim(width) == NARROW_IN
+
+
+def test_a_chart_says_how_it_looks_in_the_dark_theme_of_jupyterlab_as_the_report_does() -> None:
+    (rule,) = re.findall(r"\.chart img\{filter:([^}]+)\}", framed("", 100))
+    css = (project_root() / "runbook_lib" / "record" / "templates" / "report.css").read_text()
+    assert f".chart img, img.drawn {{ filter: {rule}; }}" in css
