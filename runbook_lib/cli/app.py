@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import click
 import typer
-from typer.core import TyperGroup
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
@@ -33,6 +32,7 @@ from runbook_lib.cli import (
 from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
 from runbook_lib.cli.ending import answering, changed, code_of, ending
+from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
 from runbook_lib.cli.streams import lasting, trouble
 from runbook_lib.cli.terminal import Column, prose, say, table
@@ -51,22 +51,9 @@ Exit codes:
   4  rollback advised, or AWS took the weight back by itself"""
 
 
-class _Group(TyperGroup):
-    """Click would answer Ctrl-C itself, and not say what had been begun."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """As click does it."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            told, number = ending(error)
-            say(told, fg="red", err=True)
-            raise SystemExit(number) from None
-
-
 app = typer.Typer(
     name="runbook",
-    cls=_Group,
+    cls=Group,
     help="Take a service from a failing synchronous endpoint to an async pipeline, step by step, with a gate at each "
     "step and a record of every run.",
     epilog=EXIT_CODES,

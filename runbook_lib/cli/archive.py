@@ -13,6 +13,7 @@ from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.window import moment
 from runbook_lib.cli import prune, questions, site
+from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
 from runbook_lib.cli.terminal import Column, facts, say, table
 from runbook_lib.judge import words
@@ -64,7 +65,7 @@ GATES = (
 
 def register(app: typer.Typer) -> None:
     """Adds the noun."""
-    noun = typer.Typer(help="Look into the archive of sealed records.", no_args_is_help=True)
+    noun = typer.Typer(cls=Group, help="Look into the archive of sealed records.", no_args_is_help=True)
     noun.command("list", epilog=_EXITS)(archive_list)
     noun.command("show")(archive_show)
     noun.command("attach")(archive_attach)

@@ -9,13 +9,16 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import when
+from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
 from runbook_lib.cli.terminal import prose, say
 from runbook_lib.judge.words import setting
 
 _Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
 
-app = typer.Typer(help="What mitigations changed by hand: list, undo, adopt into the code.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, help="What mitigations changed by hand: list, undo, adopt into the code.", no_args_is_help=True
+)
 
 
 def register(parent: typer.Typer) -> None:

@@ -10,10 +10,11 @@ import typer
 
 from runbook_lib.base.foreign import field
 from runbook_lib.base.window import when
+from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, written
 from runbook_lib.cli.terminal import prose, say
 
-app = typer.Typer(help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
 
 def register(parent: typer.Typer) -> None:

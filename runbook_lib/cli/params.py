@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import Exit
+from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import AsJson, written
 from runbook_lib.cli.terminal import Column, say, table
 
@@ -17,7 +18,7 @@ _EXITS = """\b
 Exit codes:
   0  every file can be read, and what it names is there
   2  one of them is wrong; the sentence names file, key and value"""
-app = typer.Typer(help="The parameter files: read and check them offline.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="The parameter files: read and check them offline.", no_args_is_help=True)
 
 
 def register(parent: typer.Typer) -> None:

@@ -1,0 +1,111 @@
+"""A command line that is wrong, in one sentence like every other error: the name, the value, what is expected, and
+where the help is. typer would show a box of several lines, worded by pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import close
+from runbook_lib.cli.ending import ending
+from runbook_lib.cli.terminal import say
+
+_Wrong: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What typer raises for a wrong command line: click's class, or the copy of it that newer versions bring along."""
+_LONGEST = 80
+"""Characters of a value that is quoted."""
+_EXPECTED = {
+    "float_parsing": "a number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+}
+"""By the kind of pydantic's error."""
+
+
+class Group(TyperGroup):
+    """A group of commands whose wrong use is a `UsageError`, and which leaves Ctrl-C to `ending`."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """As typer does it, but an error is raised as ours."""
+        try:
+            code = super().main(*args, standalone_mode=False, **more)
+        except typer.Abort:  # standard input ended where a person was asked
+            raise UsageError("nobody answered", nothing_changed=True) from None
+        except _Wrong as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+                raise SystemExit(error.exit_code) from None
+            raise UsageError(told(error), nothing_changed=True) from None
+        if standalone_mode:
+            raise SystemExit(code if isinstance(code, int) else 0)
+        return code
+
+    def invoke(self, ctx: Any) -> Any:
+        """As click does it, which would answer Ctrl-C itself and not say what had been begun."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            said, number = ending(error)
+            say(said, fg="red", err=True)
+            raise SystemExit(number) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does it.
+
+        Raises:
+            UsageError: there is no such command.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except _Wrong:
+            _unknown(ctx, args[0], "command", list(self.commands))
+
+
+def _unknown(ctx: Any, name: str, what: str, known: list[str]) -> NoReturn:
+    near = close(name, known)
+    raise UsageError(f"'{name}' is no {what} of `{ctx.command_path}`{f'; {near}' if near else ''}{_help(ctx)}")
+
+
+def _help(ctx: Any) -> str:
+    return f"; see `{ctx.command_path} --help`" if ctx is not None else ""
+
+
+def told(error: Any) -> str:
+    """The sentence for an error of typer's."""
+    ctx, param = getattr(error, "ctx", None), getattr(error, "param", None)
+    if hasattr(error, "possibilities"):
+        known = [name for one in ctx.command.get_params(ctx) for name in one.opts] if ctx else error.possibilities
+        near = close(error.option_name, known or [])
+        return f"there is no option '{error.option_name}'{f'; {near}' if near else ''}{_help(ctx)}"
+    if param is None:
+        return f"{_bare(error.format_message())}{_help(ctx)}"
+    name = param.opts[0] if param.param_type_name == "option" else f"'{param.name}'"
+    if hasattr(error, "param_type"):
+        return f"{name} is missing{f' ({_bare(param.help)})' if param.help else ''}{_help(ctx)}"
+    return f"{name} {_value(error)}{_help(ctx)}"
+
+
+def _value(error: Any) -> str:
+    """`is 'abc': expects a number`: by pydantic's own record of it where there is one."""
+    found = getattr(error.__cause__, "errors", list)()
+    if not found:
+        return f"cannot be used: {_bare(error.message)}"
+    text, one = str(found[0]["input"]), found[0]
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    expected = _EXPECTED.get(one["type"], "").format(**one.get("ctx", {}))
+    return f"is '{shown}': {f'expects {expected}' if expected else _bare(one['msg'])}"
+
+
+def _bare(text: str) -> str:
+    """A text of others as part of a sentence."""
+    line = " ".join(text.split()).rstrip(".")
+    return line[:1].lower() + line[1:]
