@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.template import fault
+from runbook_lib.base.template import fault, fields
 from runbook_lib.params import aws_names, bounds, cloudwatch_names, sane_gates, sane_steps
 from runbook_lib.params.bounds import Said
 from runbook_lib.params.cross_check import placed
 from runbook_lib.params.measures import Measure, metric_id
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.sentence import ID, ID_EXPECTED, one_line, shown
-from runbook_lib.params.service import JOB
+from runbook_lib.params.service import JOB, NO_JOB
 
 if TYPE_CHECKING:
     from runbook_lib.params.alarms import Alarm
@@ -108,6 +108,14 @@ def _routes(service: Service) -> Iterator[Said]:
             continue
         if wrong := fault(path, ("job_id",) if name == "status" else ()):
             yield f"api.routes.{name}", repr(path), wrong
+        elif name == "status" and not _names_the_job(service):
+            yield f"api.routes.{name}", repr(path), NO_JOB
+
+
+def _names_the_job(service: Service) -> bool:
+    """Whether a question for a job's status says which one where its path does not: by a header, or it is not asked."""
+    status = service.contract.status
+    return status.told_by != "status" or any("job_id" in fields(text) for text in status.headers.values())
 
 
 def _gates(params: Params) -> Iterator[Said]:

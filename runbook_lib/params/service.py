@@ -39,6 +39,8 @@ Name = Annotated[str | dict[Environment, str], BeforeValidator(_name)]
 
 JOB = re.compile(r"\{([A-Za-z_]\w*)\}")
 """The part of a path in which the job's id stands, as the API calls it: `{job_id}`, `{jobId}`."""
+NO_JOB = "does not say whose status is asked: expects the job's id in the path, as {job_id}"
+"""What is wrong with a status route that names no job, as the end of a sentence."""
 
 
 class Routes(Frozen):

@@ -47,6 +47,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("gates", ("alarms", "dlq", "name"), "*", "stands for any name in a policy"),
     ("service", ("api", "routes", "submit"), "api/vpr-async", "begins with /"),
     ("service", ("api", "routes", "submit"), "/api/vpr-async/ ", "begins with /"),
+    ("service", ("api", "routes", "status"), "/api/vpr/status", "does not say whose status is asked"),
     ("service", ("api", "access_log_fields"), {"status": ""}, "the key of a JSON line"),
     ("service", ("job_ttl_s",), 60, "jobs are gone before they are late"),
     ("service", ("job_deadline_s",), 90_000, "jobs are gone before they are late"),
@@ -81,6 +82,12 @@ def test_what_makes_no_sense_is_refused(folder: Path, file: str, path: tuple[Any
     said = str(error.value)
     assert error.value.exit_code is Exit.USAGE
     assert re.match(rf"params/{file}\.yaml, line \d+: ", said) and told in said and "\n" not in said
+
+
+def test_a_header_may_name_the_job_in_place_of_the_path(folder: Path) -> None:
+    edit(folder, "service", ("api", "routes", "status"), "/api/vpr/status")
+    edit(folder, "service", ("contract",), {"status": {"headers": {"X-Job": "{job_id}"}}})
+    load_file(folder / "prod.yaml")
 
 
 @pytest.mark.parametrize("env", ["dev", "staging", "prod"])

@@ -13,6 +13,7 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
+from runbook_lib.params.service import JOB, NO_JOB
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 REGION = "us-east-1"
@@ -157,6 +158,8 @@ def of_flags(
     for key, said in made.routes.items():
         if not said.value.startswith("/"):
             raise UsageError(f"--route {key}={said.value}: expects a path that begins with /")
+        if key == "status" and not JOB.search(said.value):
+            raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
     return made
 
 

@@ -48,6 +48,7 @@ def test_an_http_api_goes_by_its_id() -> None:
         ({"names": ["wroker=x"]}, "did you mean 'worker'"),
         ({"names": ["worker=x-{evn}"]}, "'{evn}' is no placeholder"),
         ({"routes": ["submit=orders"]}, "begins with /"),
+        ({"routes": ["status=/orders/status"]}, "--route status=/orders/status: does not say whose status is asked"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(flags: dict[str, object], says: str) -> None:
