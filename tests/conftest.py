@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
-from runbook_lib.base import redact
+from runbook_lib.base import here, redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.project import named
 from runbook_lib.base.unneeded import GRAMMARS
@@ -75,6 +75,7 @@ os.environ |= {
 def a_process_of_its_own() -> None:
     """A command is a process: what the tests before it changed, and who was told of it, is not its own."""
     begun.clear()
+    here.done.clear()
     named.clear()
     tellers.clear()
     redact.forget()

@@ -9,6 +9,7 @@ import signal
 import traceback
 
 from runbook_lib.act.guard import begun
+from runbook_lib.base import here
 from runbook_lib.base.aws_errors import one_line, place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.cli.streams import trouble
@@ -49,10 +50,11 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
 
 
 def changed(untouched: str = "") -> str:
-    """What this process began to change in AWS, as the end of a sentence."""
-    if not begun:
-        return NOTHING + untouched
-    return f"; begun before that: {'; '.join(begun)} (`runbook status` shows what is in force)"
+    """What this process began to change in AWS and on this machine, as the end of a sentence."""
+    told = list(here.done.values())
+    if begun:
+        told.insert(0, f"begun before that: {'; '.join(begun)} (`runbook status` shows what is in force)")
+    return "".join(f"; {one}" for one in told) or NOTHING + untouched
 
 
 def one_line_each(text: str) -> str:
@@ -65,4 +67,4 @@ def code_of(code: int) -> int:
 
     What could not be printed takes nothing back of what was done; a command that only shows has failed then.
     """
-    return int(Exit.ERROR) if trouble() and not begun and code == Exit.OK else code
+    return int(Exit.ERROR) if trouble() and not begun and not here.done and code == Exit.OK else code

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.act import dead_letters as act
+from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.aws import Aws, Identity, caller
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge import words
@@ -56,11 +58,11 @@ def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
     params, aws, _ = _caller(file, values)
     found = letters(aws, params, most=None)
     try:
-        with out.open("x", encoding="utf-8") as lines:
-            for one in found:
-                lines.write(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n")
-    except FileExistsError:
-        raise UsageError(f"--out: {out} exists already; nothing was written") from None
+        if os.path.lexists(out):
+            raise UsageError(f"--out: {out} exists already; nothing was written")
+        out.absolute().parent.stat()  # a folder that is not there is more likely misspelt than meant
+        lines = "".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n" for one in found)
+        write_all({out: lines.encode("utf-8", "replace")})
     except OSError as error:
         raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
     return len(found)

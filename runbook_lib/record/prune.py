@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runbook_lib.base import here
 from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
@@ -76,7 +77,8 @@ def plan(archive: Archive, before: dt.datetime, given_up: Collection[str] = ()) 
     if done.unknown:
         raise Refused(f"nothing is pruned: {done.unknown[0]}", nothing_changed=True)
     refs, first = archive.records(), instant(before)
-    _given_up(refs, first, before, given_up)
+    marks = {leaf.path for leaf in log.by_kind.get(KIND, ())}
+    _given_up([ref for ref in refs if path_of(archive.root, ref.folder) not in marks], first, before, given_up)
     over = {safe(one) for one in given_up} | _accepted(archive, refs)
     newest = {ref.folder.parent: ref for ref in refs}
     known, found = stones(archive.root, log), Pruning()
@@ -132,13 +134,22 @@ def prune(archive: Archive, found: Pruning, by: str, reason: str) -> Pruning:
     log = read_log(archive.root)
     for refs in groups.values():
         found.tombstones.append(_sealed(archive, log, refs, by, reason))
+        _so_far(found, 0)
     with archive.lock():
-        known = stones(archive.root, read_log(archive.root))
-        for ref in [*found.records, *found.left]:
+        known, doomed = stones(archive.root, read_log(archive.root)), [*found.records, *found.left]
+        for number, ref in enumerate(doomed, 1):
             if path_of(archive.root, ref.folder) not in known:
                 raise ArchiveError(f"{ref.folder.name} stays: its tombstone is not in the log; verify the archive")
             _remove(ref.folder)
+            _so_far(found, number)
     return found
+
+
+def _so_far(found: Pruning, removed: int) -> None:
+    """What has happened, for whoever is told that it did not come to its end."""
+    stones_sealed = words.count(len(found.tombstones), "tombstone")
+    due = words.count(len(found.records) + len(found.left), "record")
+    here.done["prune"] = f"{stones_sealed} sealed and {removed:,} of {due} removed before that; prune again"
 
 
 def _sealed(archive: Archive, log: Log | None, refs: list[RecordRef], by: str, reason: str) -> RecordRef:
@@ -168,4 +179,4 @@ def _remove(folder: Path) -> None:
         folder.replace(part)
         shutil.rmtree(part.parent, ignore_errors=True)
     except OSError as error:
-        raise ArchiveError(f"{folder} cannot be removed ({error.strerror}); prune again") from None
+        raise ArchiveError(f"{folder} cannot be removed ({error.strerror})") from None

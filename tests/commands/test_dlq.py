@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -120,6 +121,10 @@ def test_export_writes_each_with_the_hash_of_the_whole(file: Path, send: Any, tm
         dead_letters.export(file, {}, out)
     with pytest.raises(UsageError, match="cannot be written"):
         dead_letters.export(file, {}, tmp_path / "nowhere" / "dead.jsonl")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(UsageError, match="No space left"):
+        patch.setattr(os, "fsync", Mock(side_effect=OSError(28, "No space left on device")))
+        dead_letters.export(file, {}, tmp_path / "full.jsonl")
+    assert [one.name for one in tmp_path.glob("*full*")] == [], "half a file would be in the way the next time"
 
 
 def test_a_plan_drives_nothing(aws: EmbeddedAws, file: Path, send: Any) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.base import here
 from runbook_lib.base.errors import ArchiveError, Refused
+from runbook_lib.cli.ending import ending
 from runbook_lib.record import prune as pruning
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
@@ -102,6 +104,7 @@ def test_a_release_that_was_given_up_goes_if_it_is_as_old(archive: Archive) -> N
     assert {ref.release for ref in found.records} == {"old", "open"} and found.running == {}
     prune(archive, found, "Ada", "")
     assert states(archive) == ("intact", 0)
+    assert plan(archive, CUT, ["open"]).records == [], "its own tombstone is no work"
     with pytest.raises(Refused, match="it was at work since 2025-10-19"):
         plan(archive, CUT, ["new"])
     with pytest.raises(Refused, match="no record of such a release"):
@@ -138,6 +141,23 @@ def test_what_a_crash_leaves_verifies_and_is_removed_next_time(
     assert len(found.left) == 3 - after and found.records == []
     prune(archive, found, "Ada", "")
     assert states(archive) == ("intact", 0) and plan(archive, CUT).left == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(13, "Permission denied")])
+def test_who_ends_it_on_the_way_is_told_what_is_gone(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def dies(folder: Path, **_: object) -> None:
+        if here.done["prune"].startswith("1 tombstone sealed and 2"):
+            raise error
+        gone(folder)
+
+    gone = shutil.rmtree
+    monkeypatch.setattr(pruning, "_remove", dies)
+    with pytest.raises(type(error)):
+        done(archive)
+    told, _ = ending(error)
+    assert told.endswith("; 1 tombstone sealed and 2 of 3 records removed before that; prune again")
 
 
 def test_half_a_removal_is_no_damage(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

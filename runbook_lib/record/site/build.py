@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runbook_lib.base import here
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import read_record
 from runbook_lib.record.index.kept import Index, index
@@ -121,6 +123,7 @@ class _Site:
     def _write(self, name: str, page: str) -> None:
         replace_file(self.folder / name, page.encode())
         self.written += 1
+        here.done["site"] = f"{words.count(self.written, 'page')} made anew in {self.folder} before that"
 
     def _rollout(self, env: str, release: str) -> str:
         rows = self.asked.rollout(env, release)
