@@ -2,8 +2,8 @@
 that is quoted from a log.
 
 What is recognised stands in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_pairs` (by a
-name that stands apart), `secret_tables` (by a header) and `secret_commands` (by a program's option). What is not:
-hashes, account ids, ARNs, run ids, counts of LLM tokens.
+name that stands apart), `secret_tables` (by a header), `secret_commands` (by a program's option) and `secret_forms`
+(what is known to be one). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote
 
 from runbook_lib.base.secret_commands import mask_commands, mask_words
+from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_names import harmless, mask_named, surely, telling
 from runbook_lib.base.secret_pairs import mask_pairs
@@ -45,7 +45,8 @@ class _Asked:
     """What the parameters of this process's run ask for beside secrets."""
 
     emails = False
-    known: tuple[str, ...] = ()
+    known: Mapping[str, Form] = {}
+    """Forms of secrets that are known, the longest first."""
 
 
 def mask_emails(on: bool) -> None:
@@ -54,17 +55,15 @@ def mask_emails(on: bool) -> None:
 
 
 def know(secret: str) -> None:
-    """From now on a text is masked in this process wherever it stands, as it is and as JSON or an address have it."""
-    forms = (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], quote(secret, safe=""))
-    found = {*_Asked.known, *(one for one in forms if len(one) >= LEAST)}
-    _Asked.known = tuple(sorted(found, key=lambda one: (-len(one), one)))
+    """From now on a text is masked in this process wherever it stands, in whatever form it comes back."""
+    _Asked.known = dict(sorted((_Asked.known | forms(secret, LEAST)).items(), key=lambda one: (-len(one[0]), one[0])))
     _short.cache_clear()
 
 
 def forget() -> None:
     """Nothing is known any more: for a process that begins anew."""
     if _Asked.known:
-        _Asked.known = ()
+        _Asked.known = {}
         _short.cache_clear()
 
 
@@ -94,9 +93,11 @@ def _redact(text: str) -> str:
 
 
 def _searched(text: str, emails: bool) -> str:
-    for secret in _Asked.known:
-        text = text.replace(secret, MASK)
     small = text.casefold()
+    for form in _Asked.known.values():
+        if form.low in small:
+            text = form.pattern.sub(MASK, text)
+            small = text.casefold()
     text = mask_tables(text, small)
     for kind in (*KINDS, EMAIL) if emails else KINDS:
         if any(needle in small for needle in kind.needles):

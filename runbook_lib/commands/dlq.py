@@ -59,7 +59,7 @@ def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
     found = letters(aws, params, most=None)
     try:
         if os.path.lexists(out):
-            raise UsageError(f"--out: {out} exists already; nothing was written")
+            raise UsageError(f"--out: {out} exists already; name another file")
         out.absolute().parent.stat()  # a folder that is not there is more likely misspelt than meant
         lines = "".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n" for one in found)
         write_all({out: lines.encode("utf-8", "replace")})

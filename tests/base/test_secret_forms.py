@@ -1,0 +1,66 @@
+"""A secret that is known is masked in whatever form it comes back."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from runbook_lib.base.redact import LEAST, MASK, forget, know, redact_text
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON of PHP": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON of Go": lambda text: (
+        json.dumps(text)[1:-1].replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    ),
+    "Python": lambda text: repr(text)[1:-1],
+    "bytes of Python": lambda text: repr(text.encode())[2:-1],
+    "HTML": html.escape,
+    "XML": lambda text: html.escape(text, quote=False),
+    "an address": quote,
+    "a part of an address": lambda text: quote(text, safe=""),
+    "a form": quote_plus,
+    "small hexadecimal of an address": lambda text: quote(text, safe="").lower(),
+}
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=LEAST, max_size=40)
+NASTY = "ab\"c'\\d/e<f>+gh&ij=k"
+
+
+@given(SECRETS, st.sampled_from(sorted(WRITTEN)), st.sampled_from(sorted(WRITTEN)))
+@example(NASTY, "JSON", "JSON")
+@example(NASTY, "an address", "an address")
+@example(NASTY, "HTML", "JSON")
+@example("Q" * LEAST, "plain", "plain")
+def test_it_is_masked_in_every_way_of_writing_and_in_one_within_the_other(secret: str, inner: str, outer: str) -> None:
+    forget()
+    written = WRITTEN[outer](WRITTEN[inner](secret))
+    know(secret)
+    said = redact_text(f"the key {written} was refused")
+    assert MASK in said and written not in said
+
+
+@given(SECRETS, st.text(st.characters(codec="ascii"), max_size=5), st.text(st.characters(codec="ascii"), max_size=5))
+def test_it_is_masked_in_base64_beside_anything_and_in_hexadecimal(secret: str, before: str, behind: str) -> None:
+    forget()
+    know(secret)
+    raw = f"{before}{secret}{behind}".encode()
+    for packed in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
+        said = redact_text(f"got {packed.decode()} back").split()
+        assert MASK in said[1] and len(said[1].replace(MASK, "")) <= len(before) * 2 + len(behind) * 2 + 6
+    for shown in (raw.hex(), raw.hex().upper(), secret.upper(), secret.lower()):
+        assert MASK in redact_text(f"got {shown} back")
+
+
+@pytest.mark.parametrize("text", ["COMPLETED", "the weight of 10 % is in force", "a" * 5])
+def test_what_is_another_text_stays(text: str) -> None:
+    forget()
+    know("Zq7" * 4)
+    assert redact_text(text) == text
