@@ -45,7 +45,7 @@ class _Asked:
     """What the parameters of this process's run ask for beside secrets."""
 
     emails = False
-    known: Mapping[str, Form] = {}
+    known: dict[str, Form] = {}  # noqa: RUF012 - replaced, never changed
     """Forms of secrets that are known, the longest first."""
 
 

@@ -34,10 +34,10 @@ _EXPECTED = {
 class Group(TyperGroup):
     """A group of commands whose wrong use is a `UsageError`, and which leaves Ctrl-C to `ending`."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+    def main(self, args: Any = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
         """As typer does it, but an error is raised as ours."""
         try:
-            code = super().main(*args, standalone_mode=False, **more)
+            code = super().main(args, standalone_mode=False, **more)
         except typer.Abort:  # standard input ended where a person was asked
             raise UsageError("nobody answered", nothing_changed=True) from None
         except _Wrong as error:
@@ -96,7 +96,7 @@ def told(error: Any) -> str:
 
 def _value(error: Any) -> str:
     """`is 'abc': expects a number`: by pydantic's own record of it where there is one."""
-    found = getattr(error.__cause__, "errors", list)()
+    found: list[Any] = getattr(error.__cause__, "errors", list)()
     if not found:
         return f"cannot be used: {_bare(error.message)}"
     text, one = str(found[0]["input"]), found[0]
