@@ -46,7 +46,7 @@ class _Asked:
     """What the parameters of this process's run ask for beside secrets."""
 
     emails = False
-    known: Mapping[str, Form] = {}
+    known: dict[str, Form] = {}  # noqa: RUF012 - replaced, never changed
     """Forms of secrets that are known, the longest first."""
     clean: ClassVar[set[bytes]] = set()
     """Digests of long texts in which nothing is masked: an output is looked at when it comes, when its cell ends, and
@@ -62,9 +62,7 @@ def mask_emails(on: bool) -> None:
 
 def know(secret: str) -> None:
     """From now on a text is masked in this process wherever it stands, in whatever form it comes back."""
-    _Asked.known = dict(
-        sorted(({**_Asked.known, **forms(secret, LEAST)}).items(), key=lambda one: (-len(one[0]), one[0]))
-    )
+    _Asked.known = dict(sorted((_Asked.known | forms(secret, LEAST)).items(), key=lambda one: (-len(one[0]), one[0])))
     _short.cache_clear()
     _Asked.clean.clear()
 

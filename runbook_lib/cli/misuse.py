@@ -34,10 +34,10 @@ _EXPECTED = {
 class Group(TyperGroup):
     """A group of commands whose wrong use is a `UsageError`, and which leaves Ctrl-C to `ending`."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **more: Any) -> Any:
+    def main(self, args: Any = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
         """As typer does it, but an error is raised as ours."""
         try:
-            code = super().main(*args, **{**more, "standalone_mode": False})
+            code = super().main(args, standalone_mode=False, **more)
         except typer.Abort:  # standard input ended where a person was asked
             raise UsageError("nobody answered", nothing_changed=True) from None
         except _Wrong as error:
