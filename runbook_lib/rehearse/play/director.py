@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act.requests.smoke import smoke
+from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.observe.jobs.behind import Behind
@@ -79,6 +80,8 @@ class Rehearsal:
         self.release = f"rehearsal-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
         self.params = {env: params_of(env, self.release) for env in ENVIRONMENTS}
         self.root = project_root()
+        own = self.root / "notebooks"
+        self.notebooks = own if own.is_dir() else delivered() / "notebooks"
         self.archive = self.params["prod"].archive
         self.nursery = Nursery()
         self.runs: list[Finished] = []
@@ -154,7 +157,7 @@ class Rehearsal:
         told = {"rollout_step": scene.notebook} if by else {}
         with self.board.step(title, scene.key) as said:
             finished = launch(
-                self.root / "notebooks" / f"{by or scene.notebook}.ipynb",
+                self.notebooks / f"{by or scene.notebook}.ipynb",
                 self.root / "params" / f"{scene.env}.yaml",
                 {**overlay, **given, "as_of": scene.as_of, **told, **values},
                 root=self.root,
@@ -209,7 +212,7 @@ def raised(scenario: str, seed: int, board: Board) -> Iterator[Rehearsal]:
         AwsError: the embedded AWS does not start or does not do what AWS does.
     """
     with board.step("embedded AWS") as said:
-        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
+        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)), region=params_of("prod", "rehearsal").region)
         said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
     with aws, only(aws.env):
         rehearsal = Rehearsal(aws, scenario, seed, board)
