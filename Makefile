@@ -12,7 +12,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 # Each kernel and command is a process of its own: without compiled modules on disk each compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup rehearse rehearse-example test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures policies lock strip clean
+.PHONY: help setup rehearse rehearse-example test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures policies lock strip docs clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,3 +84,6 @@ strip: $(STAMP) ## Take outputs and counts out of the notebooks
 
 clean: ## Remove everything that the other targets made (the archive of real runs stays)
 	@rm -rf .venv build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* archive/rehearsal archive/lab
+
+docs: $(STAMP) ## The documentation site in build/docs; fails where a link leads nowhere
+	@$(BIN)/python -m tests.pages

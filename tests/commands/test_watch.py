@@ -564,7 +564,6 @@ def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """The command, with virtual time."""
     app = typer.Typer()
     cli_watch.register(app)
-    monkeypatch.setattr(watch.time, "sleep", world.sleep)
     monkeypatch.setattr("runbook_lib.commands.watch.Clock", lambda: Clock(sleep=world.sleep, monotonic=lambda: 0.0))
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
