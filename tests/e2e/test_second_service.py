@@ -13,6 +13,7 @@ from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
+from runbook_lib.rehearse.play.director import copied
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.knobs import reader
 
@@ -45,3 +46,10 @@ def test_it_is_spoken_to_and_watched_as_its_parameters_say() -> None:
         found = identified(aws, known)
         assert api in address(found.metric("async_requests"), found)["Dimensions"]
         assert reader(aws.client, known)().temporary and not reader(aws.client, known)().migrated
+
+
+def test_the_delivered_notebooks_carry_its_release_alone() -> None:
+    """A report shows the parameters cell as it was, too: the first service's release has no place in it."""
+    folder = copied("orders-1")
+    texts = [path.read_text("utf-8") for path in folder.glob("*.ipynb")]
+    assert len(texts) > 10 and all('"release = \\"orders-1\\"' in one and "vpr" not in one.lower() for one in texts)
