@@ -12,7 +12,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 # Each kernel and command is a process of its own: without compiled modules on disk each compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup rehearse test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures policies lock strip docs clean
+.PHONY: help setup rehearse rehearse-example test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures policies lock strip docs clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ setup: $(STAMP) ## Set up .venv from the lock file (the other targets do it by t
 
 rehearse: $(STAMP) ## The whole rehearsal on the embedded AWS: no account, no network
 	@$(BIN)/runbook rehearse
+
+rehearse-example: $(STAMP) ## The same for a second service with an HTTP API, examples/orders-export
+	@$(BIN)/runbook rehearse --project examples/orders-export
 
 test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
 	@$(BIN)/python -m coverage erase

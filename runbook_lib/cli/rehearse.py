@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.base.project import expanded
 from runbook_lib.cli.options import AsJson, number, placed
 from runbook_lib.cli.terminal import Column, say, table
 
@@ -73,6 +75,10 @@ def rehearse(
             help="With --quick: judge by the policy and service of this file, or of this environment.",
         ),
     ] = None,
+    project: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Another project than the one here: the folder that holds its params/."),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
     json_: AsJson = False,
 ) -> None:
@@ -87,10 +93,14 @@ def rehearse(
 
     Examples: [bold]runbook rehearse --scenario async_failing --start-phase 06[/bold]
 
+    [bold]runbook rehearse --project examples/orders-export[/bold]
+
     [bold]runbook rehearse --scenario ours.yaml --quick --seeds 20 --params params/prod.yaml --json[/bold]
     """
     from runbook_lib.rehearse.play import director
 
+    if project is not None:
+        _enter(project)
     if list_:
         from runbook_lib.rehearse.play.matrix import LEGEND, listing
 
@@ -111,6 +121,20 @@ def rehearse(
     if json_:
         typer.echo(json.dumps(finished.as_dict()))
     raise typer.Exit(finished.exit_code)
+
+
+def _enter(project: Path) -> None:
+    """Stands in the project's folder from now on, as whoever calls the command from there.
+
+    Raises:
+        UsageError: it holds no project.
+    """
+    folder = expanded(project, "--project")
+    if not (folder / "params" / "gates.yaml").is_file():
+        raise UsageError(
+            f"--project {project}: there is no params/gates.yaml in it; name the folder that holds params/"
+        )
+    os.chdir(folder)
 
 
 def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: bool) -> NoReturn:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
+from runbook_lib.observe.api_address import with_api
+from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params, load_file
 
 
@@ -69,6 +71,8 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
         yield Found(_blamed(str(error), path), False, str(error))
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
+    if is_http(params) and not params.named("api_id"):
+        params = with_api(params, "found-by-its-name")  # at each run, in AWS
     for name, read in _readers(params).items():
         try:
             read()

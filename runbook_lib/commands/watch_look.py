@@ -138,7 +138,7 @@ class OneLook:
         self.outcome: Outcome | None = None
         self.moment: Moment | None = None
         self.migrated = False
-        """`/api/vpr` itself is asynchronous."""
+        """The synchronous route itself is asynchronous."""
         self.results: tuple[GateResult, ...] = ()
         where = (Archive.of(self.params).root, self.params.env, self.params.release, notebook, ORIGIN)
         # A disk that is full is no reason not to look, and none not to switch off.

@@ -30,3 +30,10 @@ COMPARABLE: dict[str, tuple[str, ...]] = {
     "phase_before": ("success", "async_5xx", "llm_quota", "submit_latency", "generation_time"),
 }
 """Arm to the measures that it has as well, hour by hour (`observe.evidence.arms`)."""
+
+_TOLD = {"cost_per_vpr": "cost per success", "cost_per_vpr_sync": "cost per success, sync"}
+
+
+def told(measure: str) -> str:
+    """A measure's id in words: two are called after the first service, and sealed records know them by that."""
+    return _TOLD.get(measure, measure.replace("_", " "))

@@ -53,6 +53,11 @@ def identified(aws: Clients, params: Params) -> Params:
             id = api_of(Place(aws, params, step=""))["id"]
     except Absent:
         return params
+    return with_api(params, id)
+
+
+def with_api(params: Params, id: str) -> Params:
+    """The parameters with the id of this environment's API."""
     said = params.service.names.get("api_id")
     names = {**params.service.names, "api_id": {**(said if isinstance(said, dict) else {}), params.env: id}}
     return params.model_copy(update={"service": params.service.model_copy(update={"names": names})})

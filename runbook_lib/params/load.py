@@ -69,7 +69,7 @@ class Flat(BaseModel):
     account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="AWS region")
     release: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.11-vpr-async"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.12-orders-export"
     )
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")

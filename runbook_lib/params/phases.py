@@ -20,7 +20,8 @@ class Phase(Frozen):
     """Weight that must be in force before the shift: the phase before."""
     looks: tuple[Look, ...]
     after_migration: tuple[Look, ...] = ()
-    """Looks at the soak that follows the migration of `/api/vpr`, in hours from its end; empty: it migrates nothing."""
+    """Looks at the soak that follows the migration of the synchronous route, in hours from its end; empty: it
+    migrates nothing."""
     approvers: tuple[str, ...] = ()
     """Roles that must have approved (`runbook approve`) before the shift; each later look says so, too."""
 

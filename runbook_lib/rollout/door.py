@@ -45,7 +45,7 @@ def phase_checks(
     """One check a limit (`door.<limit>`) for a weight of `percent`, and the raw answers for the record.
 
     Args:
-        migrated: `POST /api/vpr` is asynchronous already, and every submission comes by it.
+        migrated: the synchronous route is asynchronous already, and every submission comes by it.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

@@ -74,7 +74,8 @@ def baseline(own: Evidence, before: Record | None, *, migrated: bool) -> Evidenc
     Args:
         own: of the window that is judged.
         before: record of the phase before, if there is one.
-        migrated: `/api/vpr` is asynchronous itself, and what it answers says nothing of the synchronous endpoint.
+        migrated: the synchronous route is asynchronous itself, and what it answers says nothing of the synchronous
+        endpoint.
     """
     if not migrated and (own.n or 0) >= FEW:
         return own

@@ -17,7 +17,8 @@ from runbook_lib.params.load import Params
 from runbook_lib.params.phases import Phase
 
 Name = Literal["before", "during", "after", "taken_back", "void", "over", "migrating"]
-"""`over`: a later phase has moved on; `migrating`: `/api/vpr` is asynchronous, and its soak has not begun."""
+"""`over`: a later phase has moved on; `migrating`: the synchronous route is asynchronous, and its soak has not
+begun."""
 
 
 @dataclass(frozen=True)

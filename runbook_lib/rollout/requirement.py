@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
-from runbook_lib.params.load import project_root, read_yaml
+from runbook_lib.params.load import params_dir, project_root, read_yaml
 from runbook_lib.record.record import Record
 
-MAP = Path(__file__).with_name("requirement.yaml")
+MAP = "requirement.yaml"
+"""In `params/` of the project; one that has none is held to the delivered one."""
 ACCEPTANCE = "Acceptance Criteria"
 Kind = Literal["decision", "gate", "check", "param", "command", "rollback", "planned"]
 _FENCE = re.compile(r"^```", re.M)
@@ -91,14 +93,15 @@ def reference(text: str) -> Reference:
     return Reference("check", notebook, env, rest, attested)
 
 
-def lines(path: Path = MAP) -> list[Line]:
-    """The map, in its order.
+def lines(path: Path | None = None) -> list[Line]:
+    """The project's map, in its order.
 
     Raises:
         UsageError: it is missing or wrong.
     """
-    found = []
-    for section, rows in read_yaml(path).items():
+    found, own = [], params_dir() / MAP
+    known = path or (own if own.is_file() else delivered() / "params" / MAP)
+    for section, rows in read_yaml(known).items():
         for text, by in rows.items():
             given: Sequence[Any] = by if isinstance(by, list) else [by]
             found.append(Line(section, str(text), tuple(reference(str(one)) for one in given)))
@@ -170,7 +173,7 @@ def page() -> str:
         "# Traceability",
         "",
         "Every line of [the requirement](requirement.md), and what serves it. Made by "
-        "`python -m runbook_lib.rollout.requirement --write` from `runbook_lib/rollout/requirement.yaml`; a test fails "
+        "`python -m runbook_lib.rollout.requirement --write` from `params/requirement.yaml`; a test fails "
         "where a line is missing, or names a check that does not exist, and the rehearsal fails where a check was "
         "never made.",
         "",

@@ -1,5 +1,5 @@
-"""The way back once `/api/vpr` is asynchronous: the infrastructure's own command, with the step before; after the
-deprecation there is none (docs/domain.md, traps 18 and 19).
+"""The way back once the synchronous route is asynchronous: the infrastructure's own command, with the step before;
+after the deprecation there is none (docs/domain.md, traps 18 and 19).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runbook_lib.judge.incidents.incident import NoWayBack
 from runbook_lib.params.load import Params
 
 STEP = "async"
-"""Step of the infrastructure's code in which `/api/vpr` is synchronous: the one before the migration."""
+"""Step of the infrastructure's code in which the synchronous route is synchronous: the one before the migration."""
 DEPRECATE = "09_deprecate_sync"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook_lib.base import foreign
 from runbook_lib.judge import words
+from runbook_lib.judge.measures import told
 from runbook_lib.judge.model import Evidence, GateResult
 from runbook_lib.show.tables import Cell, Shown, inline, span, stack, table
 
@@ -67,7 +68,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
     """What was measured, over which window, by which question."""
     rows = [
         [
-            Cell(name.replace("_", " "), f"<b>{foreign.html(name.replace('_', ' '))}</b>", nowrap=True),
+            Cell(told(name), f"<b>{foreign.html(told(name))}</b>", nowrap=True),
             Cell(seen(item), nowrap=True),
             Cell(span(item.start, item.end) if item.start else "–", nowrap=True),
             "; ".join(

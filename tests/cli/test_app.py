@@ -91,6 +91,7 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
         (["run", "06", "--params", "params/prod.yaml", "--set", "mode=go"], "'mode' is 'go'"),
         (["rollback", "7", "--params", "params/prod.yaml"], "rollback '7'"),
         (["rehearse", "--scenario", "apocalypse"], "apocalypse"),
+        (["rehearse", "--project", "docs"], "--project docs: there is no params/gates.yaml in it"),
         (["archive", "list", "--archive", "nowhere"], "nowhere is no folder"),
     ],
 )

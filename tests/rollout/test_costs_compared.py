@@ -38,7 +38,7 @@ def evidence(n: int | None = 100, **extra: Any) -> Evidence:
 def test_both_sides_known_pass_and_add_up() -> None:
     found = cost_compare.compare(evidence(), evidence(50), None, "r1")
     assert found.verdict is Verdict.PASS and found.facts["sync"]["run_id"] == "r1"
-    text = str(cost_compare.table(found))
+    text = str(cost_compare.table(found, "VPR"))
     for figure in ("0.003000", "0.001000", "0.002000", "0.090000", "0.093000", "0.180000", "50 of 120 requests"):
         assert figure in text
     mine, other = "0.003000 USD infrastructure and 0.090000", "0.006000 USD infrastructure and 0.180000"
@@ -48,14 +48,14 @@ def test_both_sides_known_pass_and_add_up() -> None:
 def test_a_side_without_a_success_is_infinite() -> None:
     found = cost_compare.compare(evidence(), evidence(0), None, "r1")
     assert found.ok and "sync infinite USD infrastructure and infinite USD tokens" in found.reason
-    assert "infinite" in str(cost_compare.table(found))
+    assert "infinite" in str(cost_compare.table(found, "VPR"))
     assert json.dumps(plain(found), allow_nan=False), "an infinite cost goes into a record"
 
 
 def test_a_side_without_usage_is_no_comparison() -> None:
     found = cost_compare.compare(evidence(), evidence(None), None, "r1")
     assert found.verdict is not Verdict.PASS and not found.required
-    assert "nothing" in str(cost_compare.table(found)) or "–" in str(cost_compare.table(found))
+    assert "nothing" in str(cost_compare.table(found, "VPR")) or "–" in str(cost_compare.table(found, "VPR"))
 
 
 def test_where_nobody_is_synchronous_any_more_the_phase_before_tells() -> None:

@@ -80,8 +80,6 @@ class Answers:
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
-        if self.kind.value == "http":
-            self.names.setdefault("api_id", Said(by_environment({}), "guessed"))
 
     def told(self) -> list[tuple[str, str, str]]:
         """Each value as where it comes from, what it is, and the value; what is missing last, with where to say it."""

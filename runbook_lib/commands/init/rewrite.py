@@ -30,6 +30,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\bcareervp/", "."),
     (r"\bcareervp\b", "{service}"),
     (r"\bvpr_step\b", "step"),
+    (r"\bvpr_handler\b", "handler"),
     (r"\bvpr_async\b", "async"),
     (r"-vpr-async\b", "-{service}-async"),
     (r"\bvpr-async-(?=dial|switch)", "{service}-async-"),

@@ -3,7 +3,7 @@
 A stack begins with `Stack NAME`, or `Stack PATH (NAME)`. A resource is a line at the margin, and its properties are a
 tree below it:
 
-    [~] AWS::Lambda::Function VprWorker VprWorker1A2B3C4D
+    [~] AWS::Lambda::Function Worker Worker1A2B3C4D
      ├─ [~] Timeout
      │   ├─ [-] 60
      │   └─ [+] 300

@@ -53,7 +53,7 @@ class Change(Frozen):
 
     @property
     def words(self) -> str:
-        """`AWS::SQS::Queue VprJobsQueue`."""
+        """`AWS::SQS::Queue JobsQueue`."""
         return f"{self.type} {self.label or self.logical_id}"
 
     @property

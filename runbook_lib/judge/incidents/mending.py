@@ -236,7 +236,7 @@ def _is_named(told: str, place: Place) -> bool:
 
 
 def _is_route(change: Change, route: tuple[str, ...]) -> bool:
-    """By the route's path in the code (`api/vpr/POST`, `POST--api--vpr`), its route key, or its logical id's end."""
+    """By the route's path in the code (`exports/POST`, `POST--exports`), its route key, or its logical id's end."""
     *parts, method = route
     key = f"{method} /{'/'.join(parts)}"
     if "RouteKey" in change.after:

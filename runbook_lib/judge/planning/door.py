@@ -146,7 +146,7 @@ class Manner(Frozen):
     handler_s: dict[str, float]
     workers: int
     migrated: bool = False
-    """`POST /api/vpr` is asynchronous: every submission comes by the synchronous route's path."""
+    """The synchronous route is asynchronous: every submission comes by the synchronous route's path."""
 
 
 def per_second(peak: Peak, percent: float, manner: Manner) -> dict[str, float]:

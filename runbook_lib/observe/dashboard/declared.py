@@ -25,7 +25,7 @@ GRID = 24
 """Columns of CloudWatch's grid."""
 KIND = "AWS::CloudWatch::Dashboard"
 """CloudFormation's type of a dashboard; its physical id is its name."""
-LOGICAL_ID = "VprAsyncDashboard"
+LOGICAL_ID = "AsyncDashboard"
 """What the exported template calls the dashboard, as the requirement's own code does."""
 # Gate's unit and what is drawn (the metric's unit; `Average` of a 0/1 metric; a share in percent) -> factor.
 _FACTORS = {

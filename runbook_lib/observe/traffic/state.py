@@ -1,8 +1,9 @@
-"""The traffic split as AWS reports it: dial, switch, what `/api/vpr` leads to, the weight in force, and since when.
+"""The traffic split as AWS reports it: dial, switch, what the synchronous route leads to, the weight in force, and
+since when.
 
 Two flags in one AppConfig application (docs/domain.md, "Traffic split"): a request goes to async if the switch is on
-and random < dial; and every one does from the migration on, when `/api/vpr` itself leads to the submit Lambda
-(trap 11).
+and random < dial; and every one does from the migration on, when the synchronous route itself leads to the submit
+Lambda (trap 11).
 """
 
 from __future__ import annotations
@@ -85,9 +86,9 @@ class TrafficState(Frozen):
     weight: float
     """Percent of requests that go to async: all from the migration on; before, the dial if the switch is on, else 0."""
     migrated: bool = False
-    """`POST /api/vpr` leads to the submit Lambda: dial and switch move nothing any more."""
+    """The synchronous route leads to the submit Lambda: dial and switch move nothing any more."""
     temporary_route: bool = True
-    """`POST /api/vpr-async` exists."""
+    """The temporary route exists."""
     dial_deployment: Deployment | None = None
     """The newest deployment of the dial, in whatever state."""
     switch_deployment: Deployment | None = None
@@ -141,7 +142,7 @@ class TrafficState(Frozen):
 
 
 def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
-    """Whether `POST /api/vpr` leads to the submit Lambda, and whether `POST /api/vpr-async` exists.
+    """Whether the synchronous route leads to the submit Lambda, and whether the temporary route exists.
 
     Where AWS itself splits the traffic (`WITHOUT_ROUTES`), no route is moved, and none is asked for.
 
@@ -167,8 +168,8 @@ def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
 def as_routed(params: Params, state: TrafficState) -> Params:
     """The parameters with the routes as they are in force.
 
-    From the migration on jobs are submitted at `/api/vpr`. What is asked for under the name of the synchronous route is
-    the temporary one then: it has to fall silent.
+    From the migration on jobs are submitted at the synchronous route. What is asked for under the name of the
+    synchronous route is the temporary one then: it has to fall silent.
     """
     if not state.migrated:
         return params
@@ -181,7 +182,7 @@ def as_routed(params: Params, state: TrafficState) -> Params:
 
 
 def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> TrafficState:
-    """Dial and switch as they are now, and what `/api/vpr` leads to.
+    """Dial and switch as they are now, and what the synchronous route leads to.
 
     Args:
         aws: for the routes; without it, it is taken for granted that the migration has not been made.

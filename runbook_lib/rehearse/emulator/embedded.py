@@ -56,19 +56,22 @@ class EmbeddedAws:
 
     Args:
         t0: virtual start, timezone-aware; default 13 days before now.
+        auth: whether IAM's policies are enforced.
+        region: that its clients, and those of its children, ask.
 
     Raises:
         UsageError: the `rehearse` extra is not installed, or `t0` has no time zone or lies ahead of the real time.
         AwsError: it does not start; the sentence has the tail of its log.
     """
 
-    def __init__(self, t0: dt.datetime | None = None, *, auth: bool = False) -> None:
+    def __init__(self, t0: dt.datetime | None = None, *, auth: bool = False, region: str = REGION) -> None:
         missing = [name for name in ("ministack", "time_machine") if importlib.util.find_spec(name) is None]
         if missing:
             packages = " and ".join(missing)
             raise UsageError(f"the embedded AWS needs {packages}: `pip install 'rollout-runbook[rehearse]'`")
         start = t0 or dt.datetime.now(dt.UTC) - START_BEFORE_NOW
         _check(start)
+        self.region = region
         self._clients: dict[str, Any] = {}
         self._closed = False
         self._auth = "true" if auth else "false"
@@ -105,8 +108,9 @@ class EmbeddedAws:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_SESSION_TOKEN": "",
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "MINISTACK_REGION": self.region,  # of its threads, which no request has told
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -126,7 +130,7 @@ class EmbeddedAws:
 
             self._clients[service] = boto3.client(
                 service,
-                region_name=REGION,
+                region_name=self.region,
                 endpoint_url=self.endpoint,
                 aws_access_key_id="test",
                 aws_secret_access_key="test",  # noqa: S106

@@ -7,22 +7,25 @@ that is empty and was empty is left alone: its figures are the world's.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 EVERY_S = 0.2
-MARK = "-dlq-"
 NAMESPACE, METRIC = "AWS/SQS", "ApproximateNumberOfMessagesVisible"
 
 
 def depths(queues: Iterable[tuple[str, Mapping[str, Any]]], now: float) -> dict[str, int]:
-    """Messages that could be received now, of each dead-letter queue."""
+    """Messages that could be received now, of each queue that another one's redrive policy names."""
+    known = list(queues)
+    policies = [str(queue.get("attributes", {}).get("RedrivePolicy") or "{}") for _, queue in known]
+    dead = {str(json.loads(one).get("deadLetterTargetArn", "")).rsplit(":", 1)[-1] for one in policies}
     return {
         name: sum(message["visible_at"] <= now for message in queue["messages"])
-        for name, queue in queues
-        if MARK in name
+        for name, queue in known
+        if name in dead
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime as dt
+import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act.requests.smoke import smoke
+from runbook_lib.base import scratch
+from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.observe.jobs.behind import Behind
@@ -71,6 +76,16 @@ class Scene:
         return f"{self.notebook}@{self.env}"
 
 
+def copied(release: str) -> Path:
+    """The delivered notebooks for a project that has none: a copy whose parameters cells name its own release."""
+    folder = scratch.made("notebooks")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for path in (delivered() / "notebooks").glob("*.ipynb"):
+        text = re.sub(r'(?<="release = \\")[^"\\]*', release, path.read_text("utf-8"))
+        (folder / path.name).write_text(text, encoding="utf-8")
+    return folder
+
+
 class Rehearsal:
     """One rehearsal on one embedded AWS: three environments, the users of prod, and the runs so far."""
 
@@ -79,6 +94,8 @@ class Rehearsal:
         self.release = f"rehearsal-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
         self.params = {env: params_of(env, self.release) for env in ENVIRONMENTS}
         self.root = project_root()
+        own = self.root / "notebooks"
+        self.notebooks = own if own.is_dir() else copied(self.params["prod"].release)
         self.archive = self.params["prod"].archive
         self.nursery = Nursery()
         self.runs: list[Finished] = []
@@ -154,7 +171,7 @@ class Rehearsal:
         told = {"rollout_step": scene.notebook} if by else {}
         with self.board.step(title, scene.key) as said:
             finished = launch(
-                self.root / "notebooks" / f"{by or scene.notebook}.ipynb",
+                self.notebooks / f"{by or scene.notebook}.ipynb",
                 self.root / "params" / f"{scene.env}.yaml",
                 {**overlay, **given, "as_of": scene.as_of, **told, **values},
                 root=self.root,
@@ -209,7 +226,7 @@ def raised(scenario: str, seed: int, board: Board) -> Iterator[Rehearsal]:
         AwsError: the embedded AWS does not start or does not do what AWS does.
     """
     with board.step("embedded AWS") as said:
-        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
+        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)), region=params_of("prod", "rehearsal").region)
         said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
     with aws, only(aws.env):
         rehearsal = Rehearsal(aws, scenario, seed, board)

@@ -34,7 +34,7 @@ class LocalFlags:
     deployments: list[Deployment] = field(default_factory=list)
     """The dial's, oldest first."""
     migrated: bool = False
-    """`/api/vpr` is asynchronous: dial and switch move nothing, and AppConfig guards nothing."""
+    """The synchronous route is asynchronous: dial and switch move nothing, and AppConfig guards nothing."""
     temporary: bool = True
     """The temporary route is there."""
     migrated_since: str | None = None
@@ -87,7 +87,7 @@ class LocalFlags:
         )
 
     def move(self, now: dt.datetime, description: str) -> None:
-        """`/api/vpr` becomes asynchronous, and the dial goes to 0."""
+        """The synchronous route becomes asynchronous, and the dial goes to 0."""
         self.migrated = True
         self.set(0, now, description)
 

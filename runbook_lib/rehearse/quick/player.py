@@ -3,7 +3,8 @@
 For many seeds. The same from the rehearsal with notebooks: the world (`Service`, `Outbox`), the questions and the
 evidence (`observe`), the moment, the case, the gates and the decision. Stood in for: CloudWatch and the jobs table
 (`local_aws`), AppConfig and the guard alarms (`local_flags`), SQS's and Lambda's live figures (the world's own). Of the
-migration and of the rollback notebooks only the effect is made (`/api/vpr` moved, the dial at 0, the temporary route
+migration and of the rollback notebooks only the effect is made (the synchronous route moved, the dial at 0, the
+temporary route
 gone; switch off or the route back, ten workers, provisioned units), to judge the 48 h after the one, and to see the
 curve turn after the other. Left out: preflight to staging, approvals and checks of the inventory, the first week.
 """
@@ -248,7 +249,8 @@ class _Soak:
 
 
 class _AfterMigration(_Soak):
-    """The rest of the last phase: `/api/vpr` is moved, the temporary route goes, and all is asynchronous for 48 h."""
+    """The rest of the last phase: the synchronous route is moved, the temporary route goes, and all is asynchronous
+    for 48 h."""
 
     def walk(self) -> tuple[Outcome, str]:
         """The decision that ends the rollout, and by whom it was caught."""

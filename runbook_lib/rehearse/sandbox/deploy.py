@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.alarms.declared import realise
-from runbook_lib.observe.api_address import address
+from runbook_lib.observe.api_address import address, with_api
+from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params
 from runbook_lib.params.references import read
 from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build, own_name
@@ -129,7 +130,11 @@ def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
         raise AwsError(f"stack {name}: {_first_failure(cloudformation, name)}") from None
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
-    _log_access(aws, params, outputs["ApiId"])
+    if is_http(params):
+        params = params if params.named("api_id") else with_api(params, outputs["ApiId"])
+        _measure_routes(aws, params, outputs["ApiId"])
+    else:
+        _log_access(aws, params, outputs["ApiId"])
     _keep_secrets(aws, params)
     if step != "baseline":
         _fill_gaps(aws, params)
@@ -206,6 +211,13 @@ def _log_access(aws: Place, params: Params, api_id: str) -> None:
         patchOperations=[
             {"op": "replace", "path": f"/accessLogSettings/{key}", "value": value} for key, value in values.items()
         ],
+    )
+
+
+def _measure_routes(aws: Place, params: Params, api_id: str) -> None:
+    """Turns an HTTP API's detailed metrics on: the embedded CloudFormation keeps them under a name that AWS has not."""
+    aws.client("apigatewayv2").update_stage(
+        ApiId=api_id, StageName=params.service.api.stage, DefaultRouteSettings={"DetailedMetricsEnabled": True}
     )
 
 

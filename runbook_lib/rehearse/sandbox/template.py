@@ -18,9 +18,11 @@ from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import to_cloudformation
+from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
+from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.sandbox import spoken
+from runbook_lib.rehearse.sandbox import http_api, spoken
 
 _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
@@ -124,12 +126,10 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     """The template for one environment at one of `STEPS`, JSON-able.
 
     Raises:
-        UsageError: the API is an HTTP API, which the sandbox does not have, or there is no such step.
+        UsageError: there is no such step.
     """
     if step not in STEPS:
         raise UsageError(f"step '{step}': the sandbox's infrastructure has {', '.join(STEPS)}")
-    if params.service.api.kind != "rest":
-        raise UsageError(f"service.yaml: the sandbox has a REST API; 'api.kind' is '{params.service.api.kind}'")
     template = copy.deepcopy(_static())
     resources = template["Resources"]
     for key, value in defaults(params).items():
@@ -144,10 +144,13 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
     resources["Worker"]["Properties"]["ReservedConcurrentExecutions"] = params.service.workers
     resources["WorkerSource"]["Properties"]["ScalingConfig"] = {"MaximumConcurrency": params.service.workers}
     resources["ApiLogs"]["Properties"]["LogGroupName"] = params.name("access_log")
-    resources["ApiStage"]["Properties"]["AccessLogSetting"] = {
-        "DestinationArn": {"Fn::GetAtt": ["ApiLogs", "Arn"]},
-        "Format": access_log_format(params),
-    }
+    if is_http(params):
+        http_api.put(params, resources, access_log_format(params))
+    else:
+        resources["ApiStage"]["Properties"]["AccessLogSetting"] = {
+            "DestinationArn": {"Fn::GetAtt": ["ApiLogs", "Arn"]},
+            "Format": access_log_format(params),
+        }
     if step == "baseline":
         template["Resources"] = resources = {id: resources[id] for id in _BASELINE}
         template["Outputs"] = {"ApiId": template["Outputs"]["ApiId"]}
@@ -155,9 +158,10 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
         for id in _SYNC:
             del resources[id]
     resources |= _routes(params, step)
-    deployment = _deployment(resources)
-    resources["ApiStage"]["Properties"]["DeploymentId"] = {"Ref": next(iter(deployment))}
-    resources |= deployment
+    if not is_http(params):
+        deployment = _deployment(resources)
+        resources["ApiStage"]["Properties"]["DeploymentId"] = {"Ref": next(iter(deployment))}
+        resources |= deployment
     if step != "baseline":
         resources |= _alarms(params, resources)
         _flags(params, resources)
@@ -176,11 +180,16 @@ def _attributes(params: Params, table: dict[str, Any]) -> None:
     table["TimeToLiveSpecification"]["AttributeName"] = said.ttl or "ttl"
 
 
+HERE = "the-api-of-this-template"
+"""Stands for the id that CloudFormation gives an HTTP API."""
+
+
 def access_log_format(params: Params) -> str:
     """The stage's access log format: every fact of `api.access_log_fields`, each as a JSON string."""
     fields = params.service.api.access_log_fields.model_dump()
     sources = {**FACTS, **OPTIONAL}
-    return json.dumps({key: sources[fact][0] for fact, key in fields.items()})
+    # Of the path: REST APIs have it as the first source says, HTTP APIs as the last.
+    return json.dumps({key: sources[fact][-1 if is_http(params) else 0] for fact, key in fields.items()})
 
 
 def alarm_id(id: str) -> str:
@@ -199,8 +208,10 @@ def _routes(params: Params, step: str) -> dict[str, Any]:
     paths = {**routes, "result": contract.result.path}
     methods = {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
     more = (("result", "Status"),) if contract.result.fetched == "route" and step != "baseline" else ()
-    for route, function in (*_ROUTES[step], *more):
-        path, method = paths[route], methods.get(route, "GET")
+    wanted = [(route, methods.get(route, "GET"), paths[route], function) for route, function in (*_ROUTES[step], *more)]
+    if is_http(params):
+        return http_api.routes((_camel(route), method, path, function) for route, method, path, function in wanted)
+    for route, method, path, function in wanted:
         parent: dict[str, Any] = {"Fn::GetAtt": ["Api", "RootResourceId"]}
         parts = path.strip("/").split("/")
         for depth, part in enumerate(parts):
@@ -263,9 +274,11 @@ def _deployment(resources: dict[str, Any]) -> dict[str, Any]:
 def _alarms(params: Params, resources: dict[str, Any]) -> dict[str, Any]:
     """Every alarm of `gates.yaml`; the guards become monitors of the dial's environment."""
     tags = resources["Queue"]["Properties"]["Tags"]
+    known = params if not is_http(params) or params.named("api_id") else with_api(params, HERE)
     made = {
-        alarm_id(alarm.id): to_cloudformation(alarm, params) for alarm in params.policy.alarms if alarm.owner == "stack"
+        alarm_id(alarm.id): to_cloudformation(alarm, known) for alarm in params.policy.alarms if alarm.owner == "stack"
     }
+    made = dict(json.loads(json.dumps(made).replace(json.dumps(HERE), json.dumps({"Ref": "Api"}))))
     for alarm in made.values():
         alarm["Properties"]["Tags"] = tags
     resources["DialEnvironment"]["Properties"]["Monitors"] = [

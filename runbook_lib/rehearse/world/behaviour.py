@@ -96,7 +96,8 @@ def _begin(name: str) -> str:
 
 Begin = Annotated[str, AfterValidator(_begin)]
 """What a fault can wait for: a phase's weight, by its notebook's number (the first step that has it) or by the step's
-own name; `migration`: `/api/vpr` is asynchronous; `09`: the old handler is gone, and the first week has begun."""
+own name; `migration`: the synchronous route is asynchronous; `09`: the old handler is gone, and the first week has
+begun."""
 
 
 def begins(begin: str, what: str) -> bool:

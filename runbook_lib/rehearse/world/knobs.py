@@ -14,6 +14,8 @@ from typing import Any
 
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.template import filled
+from runbook_lib.observe.asking import Place
+from runbook_lib.observe.traffic.routes import function_of, is_http, routes
 from runbook_lib.params.load import Params
 
 UNRESERVED_WORKERS = 1000
@@ -35,13 +37,13 @@ class Knobs:
     deployed: bool = True
     """The worker exists, and with it queue and table."""
     migrated: bool = False
-    """`/api/vpr` leads to the submit Lambda."""
+    """The synchronous route leads to the submit Lambda."""
     temporary: bool = True
-    """`/api/vpr-async` exists."""
+    """The temporary route exists."""
 
     @property
     def share(self) -> float:
-        """Share of requests that clients send to `/api/vpr-async`, 0 to 1."""
+        """Share of requests that clients send to the temporary route, 0 to 1."""
         return self.percent / 100 if self.switch_on else 0.0
 
 
@@ -89,15 +91,24 @@ class _Flag:
 class _Paths:
     """What the paths of the API lead to, asked of API Gateway as it is now."""
 
-    def __init__(self, client: Any, params: Params) -> None:
-        self._client, self._name, self._id, self._params = client, params.name("api"), "", params
+    def __init__(self, client: Callable[[str], Any], params: Params) -> None:
+        self._clients, self._name, self._id, self._params = client, params.name("api"), "", params
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service."""
+        return self._clients(service)
 
     def read(self) -> dict[str, str]:
         """Address of the integration behind the method that submits, by path."""
+        if is_http(self._params):
+            there = routes(Place(self, self._params, step=""))
+            methods = {path: method for method, path in there if method != "GET"}
+            return {path: function_of(there[method, path]) for path, method in methods.items()}
+        rest = self.client("apigateway")
         if not self._id:
-            found = self._client.get_rest_apis(limit=500)["items"]
+            found = rest.get_rest_apis(limit=500)["items"]
             self._id = next((one["id"] for one in found if one["name"] == self._name), "")
-        listed = self._client.get_resources(restApiId=self._id, embed=["methods"], limit=500)["items"]
+        listed = rest.get_resources(restApiId=self._id, embed=["methods"], limit=500)["items"]
         service = self._params.service
         of = {service.api.routes.sync: service.methods["sync"]}
         submit = service.methods["submit"]
@@ -121,7 +132,7 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
     dial = flag(traffic.dial_environment, traffic.dial_profile)
     switch = flag(traffic.switch_environment, traffic.switch_profile)
 
-    paths = _Paths(client("apigateway"), params)
+    paths = _Paths(client, params)
 
     def read() -> Knobs:
         functions = client("lambda")
@@ -134,7 +145,7 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
         indexes = {one["IndexName"]: one for one in table.get("GlobalSecondaryIndexes", [])}
         index = indexes.get(params.name("gsi"), {})
         dialled, leads_to = dial.read(), paths.read()
-        routes = params.service.api.routes
+        paths_of = params.service.api.routes
         return Knobs(
             percent=float(dialled.get("percent", 0)) if dialled.get("enabled") else 0.0,
             switch_on=bool(switch.read().get("enabled")),
@@ -142,8 +153,8 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
             billing_mode=mode,
             table_units=_units(table) if mode == "PROVISIONED" else None,
             index_units=_units(index) if mode == "PROVISIONED" else None,
-            migrated=params.name("submit") in leads_to.get(routes.sync, ""),
-            temporary=routes.submit in leads_to,
+            migrated=params.name("submit") in leads_to.get(paths_of.sync, ""),
+            temporary=paths_of.submit in leads_to,
         )
 
     return read

@@ -17,7 +17,7 @@ SIGNALS: tuple[str, ...] = (
     *(f"d_{name}" for name in ("visible", "in_flight", "dlq")),
     # Tokens that were paid for, whatever came of the call: only the LLM's provider knows them all.
     *(f"d_paid_{path}_{side}" for path in ("async", "sync") for side in ("input", "output")),
-    # By path: `sync` is /api/vpr, whatever answers there, and `submit` is /api/vpr-async.
+    # By path: `sync` is the synchronous route's, whatever answers there, and `submit` the async one's.
     *(f"{route}_{what}" for route in ("sync", "submit", "status") for what in _ROUTE),
     *("nowhere_count", "nowhere_4xx"),
     *(f"{function}_{what}" for function in ("sync", "submit", "worker", "status") for what in _FUNCTION),

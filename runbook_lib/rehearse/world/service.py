@@ -95,8 +95,8 @@ class Service:
             self._weights.append((self.now, share))
 
     def set_routes(self, *, migrated: bool, temporary: bool) -> None:
-        """From now on `/api/vpr` is asynchronous or not, and `/api/vpr-async` is there or not; the gateway obeys at
-        once.
+        """From now on the synchronous route is asynchronous or not, and the temporary route is there or not; the
+        gateway obeys at once.
         """
         self._routes = (migrated, temporary)
 

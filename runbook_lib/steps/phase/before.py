@@ -1,4 +1,4 @@
-"""What must hold before a phase shifts: the soak before it, the approvals, and `/api/vpr` as it was.
+"""What must hold before a phase shifts: the soak before it, the approvals, and the synchronous route as it was.
 
 Each is a check (`judge/gates/checks.py`): noted in the record, shown, and a blocker of the shift where it does not
 hold.
@@ -53,7 +53,8 @@ def previous_soaks(run: Run) -> tuple[list[Check], list[Record]]:
 
 
 def sync_route(run: Run) -> Check:
-    """Whether `/api/vpr` is integrated as it was when the rollout first looked, by the hash kept in that record."""
+    """Whether the synchronous route is integrated as it was when the rollout first looked, by the hash kept in that
+    record."""
     route = run.params.service.api.routes.sync
     now = integration_hash(run.aws, run.params, route)
     first = first_hash(run)
@@ -80,7 +81,8 @@ def sync_route(run: Run) -> Check:
 
 
 def first_hash(run: Run) -> tuple[str, str] | None:
-    """The hash of `/api/vpr` in the oldest record of this release here that has one, and which run that was."""
+    """The hash of the synchronous route in the oldest record of this release here that has one, and which run that
+    was."""
     archive, params = run.archive, run.params
     for name in params.policy.phases:
         refs = archive.records(env=params.env, release=params.release, notebook=name)

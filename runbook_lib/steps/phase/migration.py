@@ -1,4 +1,5 @@
-"""Phase 3: after the soak at dial 100, `/api/vpr` itself becomes asynchronous, in an order that loses no request.
+"""Phase 3: after the soak at dial 100, the synchronous route itself becomes asynchronous, in an order that loses no
+request.
 
 docs/domain.md, trap 18: whoever still reads weight 100 calls the temporary route, so it stays until it has been silent
 for longer than a client may hold a weight and poll. Where the migration stands is found from AWS (what the routes lead
@@ -116,7 +117,8 @@ class Migration(Phase):
         return float(self.params.service.traffic.client_poll_s + self.params.service.job_deadline_s)
 
     def _all_async(self) -> Check:
-        """All requests are asynchronous: no synchronous invocation, and the submit Lambda answers `/api/vpr`."""
+        """All requests are asynchronous: no synchronous invocation, and the submit Lambda answers the synchronous
+        route."""
         title, id = "Every request is asynchronous", "migrate.all_async"
         routes = self.params.service.api.routes
         if self.moment.effective_at is None or not self.state.migrated:
@@ -167,7 +169,7 @@ class Migration(Phase):
         self.run.check(_step("migrate.shifted", title, True, reason, window=[iso(window.start), iso(window.end)]))
 
     def _migrating(self) -> Outcome:
-        """The decision between the move of `/api/vpr` and the removal of the temporary route."""
+        """The decision between the move of the synchronous route and the removal of the temporary route."""
         routes, state, now = self.params.service.api.routes, self.state, self.run.now
         if state.dial_percent:
             what = f"{routes.sync} is asynchronous and the dial still says {state.dial_percent:g} %"
@@ -185,7 +187,7 @@ class Migration(Phase):
         return _wait(f"{routes.sync} is asynchronous; {silent.reason}", at)
 
     def _since_the_move(self) -> Outcome | None:
-        """What came since `/api/vpr` became asynchronous; None: nothing that stops the next step."""
+        """What came since the synchronous route became asynchronous; None: nothing that stops the next step."""
         zero, now = self.state.dial_since, self.run.now
         moved = history.done_at(self.look.earlier, MIGRATE) or (parse(zero) if zero else now)
         waiting = planned_because("nothing fails since the move", "Go on.")
@@ -193,7 +195,8 @@ class Migration(Phase):
         return None if stood is waiting else stood
 
     def plan(self) -> Any:
-        """What applying would do now: the shift, the move of `/api/vpr`, or the removal of the temporary route."""
+        """What applying would do now: the shift, the move of the synchronous route, or the removal of the temporary
+        route."""
         outcome = self.decided()
         if outcome.decision is not Decision.PLANNED or self.moment.name == "before":
             return super().plan()

@@ -25,7 +25,7 @@ class Silence:
     calls: float
     """Requests to the temporary route since the dial was set to 0."""
     witness: float
-    """Requests to `/api/vpr` while it was silent: without one, silence would show nothing (trap 5)."""
+    """Requests to the synchronous route while it was silent: without one, silence would show nothing (trap 5)."""
 
     @property
     def seconds(self) -> float:
@@ -34,7 +34,7 @@ class Silence:
 
 
 def listen(run: Run, state: TrafficState) -> Silence:
-    """What the temporary route and `/api/vpr` heard since the dial was set to 0; noted in the journal.
+    """What the temporary route and the synchronous route heard since the dial was set to 0; noted in the journal.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

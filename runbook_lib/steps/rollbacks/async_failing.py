@@ -1,8 +1,8 @@
 """Scenario 1, async endpoint failing: async off at once, read back, and only then everything else that must be known.
 
 Three ways lead back, by where the rollout stands (docs/domain.md, traps 18 and 19): the switch; from the migration on,
-when `/api/vpr` itself is asynchronous, the infrastructure's own command with the step before; after the deprecation
-none. What has been done already, by the command, by AppConfig or by an earlier run, is found and said.
+when the synchronous route itself is asynchronous, the infrastructure's own command with the step before; after the
+deprecation none. What has been done already, by the command, by AppConfig or by an earlier run, is found and said.
 """
 
 from __future__ import annotations

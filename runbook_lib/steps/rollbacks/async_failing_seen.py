@@ -88,7 +88,7 @@ class Aftermath:
 
     @cached_property
     def async_since(self) -> dt.datetime | None:
-        """Since when `/api/vpr` itself was asynchronous at the decision; None: it was synchronous."""
+        """Since when the synchronous route itself was asynchronous at the decision; None: it was synchronous."""
         moved_on = self.state.migrated or self.restored
         return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, self.records)
 

@@ -1,8 +1,8 @@
 """What scenario 1 returns to: the synchronous endpoint's own success, as far as anybody has measured it, and the stack
 as it was kept before the migration.
 
-Where `/api/vpr` itself was asynchronous when it was decided, what it answered since the migration was the submit
-Lambda's 202, and says nothing of the endpoint that users get back.
+Where the synchronous route itself was asynchronous when it was decided, what it answered since the migration was the
+submit Lambda's 202, and says nothing of the endpoint that users get back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Records = Callable[[str], Sequence[Record]]
 
 
 def async_since(decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Record], of: Records) -> dt.datetime | None:
-    """Since when `/api/vpr` itself was asynchronous at the decision; None: it was synchronous.
+    """Since when the synchronous route itself was asynchronous at the decision; None: it was synchronous.
 
     Where no record says when it was migrated, the whole day before counts as asynchronous.
 

@@ -29,10 +29,11 @@ def test_a_persons_word_goes_first_and_what_is_left_is_guessed() -> None:
     )
 
 
-def test_an_http_api_goes_by_its_id() -> None:
+def test_an_http_api_is_found_by_its_name() -> None:
+    """A guessed id would be looked for, and nothing has it."""
     made = of_flags("orders", kind="http")
     made.complete()
-    assert made.names["api_id"] == Said("{dev: missing, staging: missing, prod: missing}", "guessed")
+    assert made.names["api"] == Said("orders-api-{env}", "guessed") and "api_id" not in made.names
 
 
 @pytest.mark.parametrize(

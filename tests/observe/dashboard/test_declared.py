@@ -322,7 +322,7 @@ def test_the_exported_template_makes_the_same_dashboard(client: Any, wanted: dic
     cloudformation.create_stack(StackName="exported-stack", TemplateBody=json.dumps(template))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="exported-stack", WaiterConfig={"Delay": 0})
     assert diff(parsed(read_dashboard(client("cloudwatch"), "exported")), wanted) == []
-    assert str(owner(Clients(client), "exported", KIND)) == "VprAsyncDashboard of stack exported-stack"
+    assert str(owner(Clients(client), "exported", KIND)) == "AsyncDashboard of stack exported-stack"
     cloudformation.delete_stack(StackName="exported-stack")
 
 

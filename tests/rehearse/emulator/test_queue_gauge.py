@@ -22,11 +22,13 @@ def _queue(*visible_at: float) -> dict[str, Any]:
 
 
 def test_depth_is_what_could_be_received_now() -> None:
-    queues = [("vpr-jobs-dlq-dev", _queue(NOW - 1, NOW, NOW + 30)), ("vpr-jobs-dlq-prod", _queue())]
-    assert depths([*queues, ("vpr-jobs-queue-dev", _queue(NOW))], NOW) == {
-        "vpr-jobs-dlq-dev": 2,
-        "vpr-jobs-dlq-prod": 0,
-    }
+    """Of dead-letter queues, whatever they are called: another queue's redrive policy names them."""
+    dead = [("dev-orders-dead", _queue(NOW - 1, NOW, NOW + 30)), ("prod-jobs-dlq", _queue())]
+    work = [
+        (f"{name}-work", {**_queue(NOW), "attributes": {"RedrivePolicy": f'{{"deadLetterTargetArn": "a:b:{name}"}}'}})
+        for name, _ in dead
+    ]
+    assert depths([*dead, *work, ("a-dlq-of-nobody", _queue(NOW))], NOW) == {"dev-orders-dead": 2, "prod-jobs-dlq": 0}
 
 
 @pytest.mark.parametrize(

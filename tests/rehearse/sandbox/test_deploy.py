@@ -421,7 +421,7 @@ class Dial:
 
 
 def _fail(aws: EmbeddedAws, prod: Sandbox, at: list[dt.datetime]) -> None:
-    where = address(metric("jobs_failed"), prod.params)
+    where = address(prod.params.metric("jobs_failed"), prod.params)
     data = [
         {"MetricName": where["MetricName"], "Dimensions": where["Dimensions"], "Timestamp": t, "Value": 1} for t in at
     ]

@@ -255,11 +255,25 @@ def test_a_changed_route_makes_a_new_deployment(params: Params) -> None:
     assert build(changed)["Resources"]["PathApiV2VprAsync"]["Properties"]["ParentId"] == {"Ref": "PathApiV2"}
 
 
-def test_an_http_api_is_refused_in_one_sentence(params: Params) -> None:
-    api = params.service.api.model_copy(update={"kind": "http"})
+@pytest.mark.parametrize("step", STEPS)
+def test_an_http_api_stands_where_a_rest_api_does(params: Params, step: str) -> None:
+    """Routes, integrations and permissions as CDK's HttpLambdaIntegration makes them; alarms know the API by its id."""
+    api = params.service.api.model_copy(update={"kind": "http", "stage": "$default"})
     http = params.model_copy(update={"service": params.service.model_copy(update={"api": api})})
-    with pytest.raises(UsageError, match=r"api\.kind"):
-        build(http)
+    made = build(http, step)["Resources"]
+    assert not [id for id, one in made.items() if one["Type"].startswith("AWS::ApiGateway::")]
+    behind = {
+        one["Properties"]["RouteKey"]: made[f"{id.removesuffix('Route')}Integration"]["Properties"]["IntegrationUri"]
+        for id, one in made.items()
+        if one["Type"] == "AWS::ApiGatewayV2::Route"
+    }
+    keys = ("POST /api/vpr", "POST /api/vpr-async", "GET /api/vpr/status/{job_id}")
+    assert tuple(behind[key]["Fn::GetAtt"][0] if key in behind else None for key in keys) == BEHIND[step]
+    if step != "baseline":
+        source = made["StatusPermission"]["Properties"]["SourceArn"]["Fn::Sub"]
+        assert source.endswith("${Api}/*/*/api/vpr/status/{job_id}")
+        watched = made["GuardSubmit5xxAlarm"]["Properties"]
+        assert {"Name": "ApiId", "Value": {"Ref": "Api"}} in watched["Dimensions"] and watched["MetricName"] == "5xx"
 
 
 BEHIND = {  # what answers POST /api/vpr, POST /api/vpr-async, GET /api/vpr/status/{job_id}
