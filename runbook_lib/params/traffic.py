@@ -27,7 +27,21 @@ Arms = tuple[str, str]
 """Metrics that count what went to the new side, and what stayed on the old one."""
 
 
-class AppConfigHome(Frozen):
+class _ByRoute(Frozen):
+    """Clients choose the route by the weight."""
+
+    @property
+    def arms(self) -> Arms:
+        """Clients choose the route."""
+        return "async_requests", "sync_requests"
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Beside the catalogue's: none."""
+        return {}
+
+
+class AppConfigHome(_ByRoute):
     """AWS AppConfig: dial and switch are two flags of one application. Its alarms take a weight back by themselves."""
 
     kind: Literal["appconfig"]
@@ -51,18 +65,8 @@ class AppConfigHome(Frozen):
     client_poll_s: int = Field(gt=0)
     """Clients read the weight this often; it is in force only after that."""
 
-    @property
-    def arms(self) -> Arms:
-        """Clients choose the route."""
-        return "async_requests", "sync_requests"
 
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """Beside the catalogue's: none."""
-        return {}
-
-
-class RegisterHome(Frozen):
+class RegisterHome(_ByRoute):
     """What the homes beside AppConfig share: a parameter of Parameter Store, whose versions are the steps so far."""
 
     parameter: str = Field(pattern=PARAMETER, max_length=1011)
@@ -71,16 +75,6 @@ class RegisterHome(Frozen):
     """Composite alarm over the guards that somebody must watch, since nothing takes this weight back by itself."""
     client_poll_s: int = Field(default=60, gt=0)
     """Clients read the weight this often; it is in force only after that."""
-
-    @property
-    def arms(self) -> Arms:
-        """Clients choose the route."""
-        return "async_requests", "sync_requests"
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """Beside the catalogue's: none."""
-        return {}
 
 
 class SsmHome(RegisterHome):

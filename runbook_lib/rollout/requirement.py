@@ -93,15 +93,20 @@ def reference(text: str) -> Reference:
     return Reference("check", notebook, env, rest, attested)
 
 
+def _known() -> Path:
+    """The map of the project that a command stands in, else the delivered one."""
+    own = params_dir() / MAP
+    return own if own.is_file() else delivered() / "params" / MAP
+
+
 def lines(path: Path | None = None) -> list[Line]:
     """The project's map, in its order.
 
     Raises:
         UsageError: it is missing or wrong.
     """
-    found, own = [], params_dir() / MAP
-    known = path or (own if own.is_file() else delivered() / "params" / MAP)
-    for section, rows in read_yaml(known).items():
+    found = []
+    for section, rows in read_yaml(path or _known()).items():
         for text, by in rows.items():
             given: Sequence[Any] = by if isinstance(by, list) else [by]
             found.append(Line(section, str(text), tuple(reference(str(one)) for one in given)))

@@ -312,6 +312,7 @@ NO_ARITHMETIC = {
     "load.drained",
     "power.fewest",
     "words.arms",
+    "words.unit",
     "words.setting",
     "words.demand",
     "words.of_gate",

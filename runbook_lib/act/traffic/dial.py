@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore, code
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
-from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, whose
+from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Switch, Turned, insist
 from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
@@ -123,12 +123,7 @@ class AppConfigTraffic:
                 f"{plan.latest} ({plan.latest_state or 'none'}); look, and plan again",
                 nothing_changed=True,
             )
-        if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
-            raise Refused(
-                f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
-                f"{whose(state.switch_deployment)}; look, and plan again",
-                nothing_changed=True,
-            )
+        refuse_if_turned(plan, state)
 
     def _refuse_short_bake(self, plan: ShiftPlan) -> None:
         with aws_errors("reading the soak strategy (appconfig:GetDeploymentStrategy)"):

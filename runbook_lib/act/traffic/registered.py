@@ -16,7 +16,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.act.traffic.off import RegisterOff
 from runbook_lib.act.traffic.register import Overtaken, Register
-from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, whose
+from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
@@ -172,9 +172,4 @@ class RegisteredTraffic:
                 f"{whose(state.dial_deployment)}; look, and plan again",
                 nothing_changed=True,
             )
-        if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
-            raise Refused(
-                f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
-                f"{whose(state.switch_deployment)}; look, and plan again",
-                nothing_changed=True,
-            )
+        refuse_if_turned(plan, state)

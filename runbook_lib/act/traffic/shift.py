@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.template import filled
 from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
@@ -183,3 +183,17 @@ def whose(deployment: Deployment | None) -> str:
     since = when(deployment.started_at, seconds=True) or "at an unknown time"
     words = f"deployment {deployment.number} ({deployment.state}, started {since}"
     return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")
+
+
+def refuse_if_turned(plan: ShiftPlan, state: TrafficState) -> None:
+    """Holds the switch against what the plan has read.
+
+    Raises:
+        Refused: somebody has turned it since.
+    """
+    if number(state.switch_deployment) != plan.switch_latest or state.switch_on != plan.switch_on:
+        raise Refused(
+            f"the switch was turned {'on' if state.switch_on else 'off'} since the plan was made, by "
+            f"{whose(state.switch_deployment)}; look, and plan again",
+            nothing_changed=True,
+        )

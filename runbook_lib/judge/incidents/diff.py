@@ -7,7 +7,7 @@ A diff that is in none of these formats names nothing. Formats: DescribeChangeSe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -94,7 +94,8 @@ def parse(text: str, kind: Kind = "auto") -> Diff:
     from runbook_lib.judge.incidents.cdk_diff import parse_cdk
     from runbook_lib.judge.incidents.terraform_plan import parse_plan
 
-    sets = list(_change_sets(text)) if kind in ("auto", "change-set") else []
+    found = objects(text) if kind in ("auto", "change-set") else ()
+    sets = [one for one in found if isinstance(one.get("Changes"), list)]
     if sets:
         return joined(sets)
     plan = parse_plan(text) if kind in ("auto", "terraform") else Diff()
@@ -103,7 +104,7 @@ def parse(text: str, kind: Kind = "auto") -> Diff:
     return parse_cdk(text) if kind in ("auto", "cdk") else Diff()
 
 
-def joined(sets: list[Mapping[str, Any]]) -> Diff:
+def joined(sets: Sequence[Mapping[str, Any]]) -> Diff:
     """Answers of DescribeChangeSet as one diff: pages of one change set, or one change set a stack."""
     stacks = dict.fromkeys(str(one.get("StackName", "")) for one in sets if one.get("StackName"))
     changes = [
@@ -115,8 +116,8 @@ def joined(sets: list[Mapping[str, Any]]) -> Diff:
     return Diff(kind="change-set", stacks=tuple(stacks), changes=tuple(changes))
 
 
-def _change_sets(text: str) -> Iterator[Mapping[str, Any]]:
-    """JSON objects in the text that are answers of DescribeChangeSet; each begins a line."""
+def objects(text: str) -> Iterator[dict[str, Any]]:
+    """JSON objects in the text; each begins a line."""
     decoder, at = json.JSONDecoder(), 0
     while (start := text.find("{", at)) >= 0:
         at = start + 1
@@ -124,9 +125,9 @@ def _change_sets(text: str) -> Iterator[Mapping[str, Any]]:
             continue
         try:
             found, at = decoder.raw_decode(text, start)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and isinstance(found.get("Changes"), list):
+        if isinstance(found, dict):
             yield found
 
 

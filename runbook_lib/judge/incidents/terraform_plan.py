@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from runbook_lib.judge.incidents.diff import Action, Change, Diff, Property
+from runbook_lib.judge.incidents.diff import Action, Change, Diff, Property, objects
 
 READS = ("0", "1")
 """Major versions of the format."""
@@ -193,22 +193,11 @@ def parse_plan(text: str) -> Diff:
 
 
 def _plans(text: str) -> Iterator[dict[str, Any]]:
-    """JSON objects at the beginning of a line that are plans; a plan without changes lists none."""
-    decoder, at = json.JSONDecoder(), 0
-    while (start := text.find("{", at)) >= 0:
-        at = start + 1
-        if text[:start].rpartition("\n")[2].strip():
-            continue
-        try:
-            found, at = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(found, dict) or ("planned_values" not in found and "resource_changes" not in found):
-            continue
-        if str(found.get("format_version", "")).partition(".")[0] in READS:
-            found.setdefault("resource_changes", [])
-            if isinstance(found["resource_changes"], list):
-                yield found
+    """The plans among its JSON objects; a plan without changes lists none."""
+    for found in objects(text):
+        told = found.setdefault("resource_changes", []) if "planned_values" in found else found.get("resource_changes")
+        if isinstance(told, list) and str(found.get("format_version", "")).partition(".")[0] in READS:
+            yield found
 
 
 def _changed(one: Mapping[str, Any]) -> Change | None:

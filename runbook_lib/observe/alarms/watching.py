@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.template import filled
+from runbook_lib.judge import words
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.observe.asking import Place
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.flag_ids import handles
+from runbook_lib.observe.traffic.routes import routes
 from runbook_lib.params.load import Params
 from runbook_lib.params.traffic import AliasHome, AppConfigHome
 
@@ -86,19 +90,47 @@ def _composite(client: Client, name: str) -> tuple[list[str], Finding]:
 
 
 def _called_by_alias(client: Client, params: Params, home: AliasHome) -> list[Finding]:
-    """Whether the function's event sources call it through the alias: the weight moves nothing else."""
+    """Whether whoever calls the function calls it through the alias: the weight moves nothing else."""
     function = params.name(home.function)
+    callers = _sources(client, function) if home.function == "worker" else _routes(client, params, home, function)
+    one = "event source" if home.function == "worker" else "route"
+    past = [name for name, alias in callers.items() if alias != home.alias]
+    if past:
+        called = f"{function}:{callers[past[0]]}" if callers[past[0]] else f"{function} itself"
+        said = f"{one} {past[0]} calls {called}, expects {function}:{home.alias}: the alias's weight moves none of it"
+    elif callers:
+        calls = words.verb(len(callers), "call")
+        said = f"{words.count(len(callers), one)} {calls} {function} by alias {home.alias}"
+    else:
+        said = f"no {one} calls {function}: the alias's weight moves nothing"
+    return [Finding(alarm="alias", ok=bool(callers) and not past, sentence=said)]
+
+
+def _sources(client: Client, function: str) -> dict[str, str]:
+    """Alias by which each event source calls the function, by the source's id; empty: it calls the function itself."""
     with aws_errors(f"reading the event sources of {function} (lambda:ListEventSourceMappings)"):
         pages = client("lambda").get_paginator("list_event_source_mappings").paginate()
-        mapped = [
-            one["FunctionArn"]
-            for page in pages
-            for one in page["EventSourceMappings"]
-            if re.search(rf":function:{re.escape(function)}(:|$)", one["FunctionArn"])
-        ]
-    past = [arn for arn in mapped if not arn.endswith(f":{function}:{home.alias}")]
-    if past:
-        said = f"{past[0].partition(':function:')[2]} is what an event source calls, expects {function}:{home.alias}"
-        return [Finding(alarm="alias", ok=False, sentence=f"{said}: the alias's weight moves none of its messages")]
-    said = f"{len(mapped)} event sources call {function} through alias {home.alias}"
-    return [Finding(alarm="alias", ok=True, sentence=said)]
+        mapped = [one for page in pages for one in page["EventSourceMappings"]]
+    called = [(one, re.search(rf":function:{re.escape(function)}(?::(.+))?$", one["FunctionArn"])) for one in mapped]
+    return {one.get("UUID", one["FunctionArn"]): found[1] or "" for one, found in called if found}
+
+
+def _routes(client: Client, params: Params, home: AliasHome, function: str) -> dict[str, str]:
+    """The same of the API's routes to the function, by `METHOD /path`."""
+    path = getattr(params.service.api.routes, home.function)
+    with aws_errors(f"reading the route {path} (apigateway:GET)"):
+        found = routes(Place(_Clients(client), params, ""))
+    called = re.compile(rf":function:{re.escape(function)}(?::([^/]+))?/invocations")
+    uris = {f"{method} {where}": _uri(route) for (method, where), route in found.items() if where == path}
+    return {name: hit[1] or "" for name, uri in uris.items() if (hit := called.search(uri))}
+
+
+def _uri(route: dict[str, Any]) -> str:
+    integration = route.get("methodIntegration") or {}
+    uri = str(integration.get("uri") or integration.get("IntegrationUri") or "")
+    return uri if "/invocations" in uri else f"{uri}/invocations"  # an HTTP API may name the function alone
+
+
+@dataclass(frozen=True)
+class _Clients:
+    client: Client
