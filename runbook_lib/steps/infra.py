@@ -240,15 +240,12 @@ class Infra:
         return found
 
     def _all(self, found: list[Check], caption: str) -> Any:
-        return folded(
-            f"✔ {caption}: {words.all_of(len(found), 'setting')} in order",
-            [f"{one.id}: {one.found or one.reason}" for one in found],
-        )
+        rows = [f"{one.id}: {one.found or one.reason}" for one in found]
+        return folded(f"✔ {caption}: {words.all_of(len(found), 'setting')} in order", rows)
 
     def _diff(self) -> Ran:
-        command, lines = self.commands.diff, list[str]()
-        before = self._change_sets()
-        ran = run_command(command, root=project_root(), values=self.values(), out=lines.append)
+        lines, before = list[str](), self._change_sets()
+        ran = run_command(self.commands.diff, root=project_root(), values=self.values(), out=lines.append)
         self.differs = ran.differs
         told = printed(self.commands.diff_show, project_root(), self.values()) if self.differs else ""
         self.named = self._read(told or "\n".join(lines), before) if self.differs is not None else Diff()

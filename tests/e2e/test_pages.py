@@ -24,6 +24,7 @@ ELSEWHERE = {
     "make test": "tests/test_project.py",
     "make lab": "tests/rehearse/play/test_practice.py",
     "papermill": "tests/e2e/test_ways.py",
+    "runbook archive": "tests/cli/test_archive.py",
     "runbook approve": "tests/cli/test_people.py",
     "runbook rehearse --scenario async_failing": "tests/e2e/test_play.py",
     "runbook rehearse --scenario late_10_percent": "tests/rehearse/quick/test_many.py",

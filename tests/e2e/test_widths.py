@@ -116,7 +116,7 @@ def cost(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
         "912,345",
         "98,765.40",
         "What watching costs",
-        "3 successful VPRs",
+        "3 successful jobs",
     )
 
 
