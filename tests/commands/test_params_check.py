@@ -89,8 +89,8 @@ def test_a_command_that_could_not_begin_here_is_told(
 
 def test_the_delivered_commands_are_looked_for_beside_the_project(folder: Path) -> None:
     for place in ("src/backend/scripts", "infra"):
-        (folder.parents[1] / place).mkdir(parents=True)
-    inner = folder.parents[1] / "runbook"
+        (folder.parent / place).mkdir(parents=True)
+    inner = folder.parent / "runbook"
     inner.mkdir()
     shutil.move(folder, inner / "params")
     bad = [one.sentence for one in check(inner / "params", commands=True) if not one.ok]
