@@ -55,13 +55,13 @@ def routes(wanted: Routes) -> dict[str, Any]:
                 "Target": {"Fn::Sub": f"integrations/${{{id}Integration}}"},
             },
         }
-        made[f"{id}Permission"] = permission(path, function)
+        made[f"{id}Permission"] = permission(f"*{path}", function)
     return made
 
 
-def permission(path: str, function: str) -> dict[str, Any]:
-    """Who may call the Lambda: the route in every stage, with the braces of its path as they stand."""
-    source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}/*/*{path}"
+def permission(route: str, function: str) -> dict[str, Any]:
+    """Who may call the Lambda: the route, as IAM has it behind the API's id, in every stage."""
+    source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}/*/{route}"
     return {
         "Type": "AWS::Lambda::Permission",
         "Properties": {

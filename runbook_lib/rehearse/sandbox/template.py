@@ -220,7 +220,8 @@ def _routes(params: Params, step: str) -> dict[str, Any]:
             made[id] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
             parent = {"Ref": id}
         made[f"{_camel(route)}Method"] = _method(method, parent, function)
-        made[f"{_camel(route)}Permission"] = _permission(method, parts, function)
+        called = "/".join("*" if part.startswith("{") else part for part in parts)
+        made[f"{_camel(route)}Permission"] = http_api.permission(f"{method}/{called}", function)
     return made
 
 
@@ -240,20 +241,6 @@ def _method(method: str, resource: dict[str, Any], function: str) -> dict[str, A
             "HttpMethod": method,
             "AuthorizationType": "NONE",
             "Integration": integration,
-        },
-    }
-
-
-def _permission(method: str, parts: list[str], function: str) -> dict[str, Any]:
-    path = "/".join("*" if part.startswith("{") else part for part in parts)
-    source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}/*/{method}/{path}"
-    return {
-        "Type": "AWS::Lambda::Permission",
-        "Properties": {
-            "Action": "lambda:InvokeFunction",
-            "FunctionName": {"Ref": function},
-            "Principal": "apigateway.amazonaws.com",
-            "SourceArn": {"Fn::Sub": source},
         },
     }
 
