@@ -67,11 +67,13 @@ class Verifier:
         return _vouched(self._leaf(ref)[1])
 
     def _leaf(self, ref: RecordRef) -> tuple[str, Leaf | None]:
-        """Path of the record, and its leaf in the log as it is now; who has seen records before looks at the log again
-        only for one that is not in it.
+        """Path of the record, and its leaf in the log: as it was when its chain was first asked for, or as it is now, if
+        it did not have the record then.
         """
         path = str(ref.folder)[self._begin :].replace(os.sep, "/")
-        if self._seen is None or self._log is None or path not in self._log.by_path:
+        chain = path.rpartition("/")[0]
+        new = self._seen is None and chain not in self._broken
+        if new or self._log is None or path not in self._log.by_path:
             self._log = read_log(self._root)
         return path, self._log.by_path.get(path) if self._log else None
 

@@ -28,7 +28,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.index import tables
 from runbook_lib.record.index.tables import TABLES, Row, rows_of
 from runbook_lib.record.intact import GONE
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, SEALING, read_log
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, SEALING, parts, read_log
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.place import NAME, RecordRef
 from runbook_lib.record.record import LOGGED_SINCE
@@ -195,7 +195,7 @@ def _of_log(root: Path) -> str:
     if (root / FOLDER / SEALING).exists():
         return ""
     try:
-        return "".join(_digest(root / FOLDER / name) for name in (LEAVES, CHECKPOINT))
+        return "".join(_digest(root / FOLDER / name) for name in (*parts(root / FOLDER), CHECKPOINT))
     except OSError:
         return ""
 
