@@ -28,10 +28,10 @@ from runbook_lib.record.chain import HEAD, Chain, by_id, read_record, spelt_head
 from runbook_lib.record.draft import drafted, rendered
 from runbook_lib.record.home.home import Lost, home_of
 from runbook_lib.record.intact import Verifier
-from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.files import newest_logged, read_log
 from runbook_lib.record.log.intake import ready
 from runbook_lib.record.log.ledger import Ledger, facts_of
-from runbook_lib.record.place import RecordRef, is_path, path_of, ref_at, refs_in, safe
+from runbook_lib.record.place import RecordRef, is_path, names_in, path_of, ref_at, refs_in, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.seal import exact, file_hash, record_hash, written
 from runbook_lib.record.seen import Seen
@@ -309,7 +309,9 @@ def _sealed(
         trouble = [*trouble, *told]
         who = folders.facts(staging)
         draft = drafted(staging, status, error)
-        chain = Chain(archive.chain(draft.env, draft.release, draft.notebook).folder, still=True)
+        folder = archive.chain(draft.env, draft.release, draft.notebook).folder
+        last = newest_logged(archive.root, path_of(archive.root, folder)) if logs else ""
+        chain = Chain(folder, [last] if last else names_in(folder))  # nobody writes to it meanwhile
         sealed = chain.of_run(draft.run_id) or [
             ref.folder for ref in by_id(() if who else archive.records(), draft.run_id)
         ]

@@ -176,16 +176,13 @@ def folder_name(run_id: str, at: dt.datetime) -> str:
 class Chain:
     """The records in one folder. Appending needs the archive's lock."""
 
-    def __init__(self, folder: Path, *, still: bool = False) -> None:
-        """`still`: nobody writes to it meanwhile, and it is listed once."""
-        self.folder, self._still = folder, still
-        self._names: list[str] | None = None
+    def __init__(self, folder: Path, names: list[str] | None = None) -> None:
+        """`names`: what `names` is to say, for whoever knows the end of the chain; None: each time what is there."""
+        self.folder, self._names = folder, names
 
     def names(self) -> list[str]:
         """Folders of the sealed records, oldest first."""
-        if self._names is None or not self._still:
-            self._names = names_in(self.folder)
-        return self._names
+        return names_in(self.folder) if self._names is None else self._names
 
     def next_name(self, run_id: str, now: dt.datetime) -> tuple[str, dt.datetime]:
         """Name and instant for a record sealed at `now`, moved on where the clock has not (or has gone back)."""

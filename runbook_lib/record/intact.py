@@ -67,8 +67,8 @@ class Verifier:
         return _vouched(self._leaf(ref)[1])
 
     def _leaf(self, ref: RecordRef) -> tuple[str, Leaf | None]:
-        """Path of the record, and its leaf in the log: as it was when its chain was first asked for, or as it is now, if
-        it did not have the record then.
+        """Path of the record, and its leaf in the log: as it was when its chain was first asked for, or as it is now
+        where it did not have the record then.
         """
         path = str(ref.folder)[self._begin :].replace(os.sep, "/")
         chain = path.rpartition("/")[0]

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
-from runbook_lib.record.place import ENTRY, is_place, names_in, safe
+from runbook_lib.record.log.files import newest_logged
+from runbook_lib.record.place import ENTRY, is_place, names_in, path_of, safe
 from runbook_lib.record.record import Record
 
 DOCS = "docs"
@@ -73,19 +74,21 @@ class Links:
         chain = self._here.parents[self.depth]
         if not chain.is_dir() or not is_place(chain.name, self.record.notebook):
             return "", ""
-        names = self._sealed(chain)
-        own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
-        earlier = [name for name in names if own is None or name < own]
-        return (earlier[-1].rpartition("-")[2], self._to(chain / earlier[-1] / "report.html")) if earlier else ("", "")
+        last = "" if self.record.hash else newest_logged(self.archive, path_of(self.archive, chain))
+        if not last or last.endswith(f"-{self.record.run_id}"):  # it is sealed itself, or the log does not say
+            names = self._sealed(chain)
+            own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
+            last = max((name for name in names if own is None or name < own), default="")
+        return (last.rpartition("-")[2], self._to(chain / last / "report.html")) if last else ("", "")
 
     def newest(self) -> list[tuple[str, str, str]]:
         """The newest record of each notebook of this environment and release: notebook, run and address."""
         release = self._here.parents[self.depth + 1]
         found = []
         for chain in sorted(release.iterdir()) if release.is_dir() else ():
-            names = self._sealed(chain)
-            if names and chain.name != ENTRY:
-                found.append((chain.name, names[-1].rpartition("-")[2], self._to(chain / names[-1] / "report.html")))
+            last = self._newest(chain)
+            if last and chain.name != ENTRY:
+                found.append((chain.name, last.rpartition("-")[2], self._to(chain / last / "report.html")))
         return found
 
     def docs(self, page: str) -> str:
@@ -96,6 +99,10 @@ class Links:
             return ""
         there = root / DOCS / page
         return self._to(there) if self.archive.is_relative_to(root) and there.is_file() else ""
+
+    def _newest(self, chain: Path) -> str:
+        """Name of a chain's newest record; empty: it has none."""
+        return newest_logged(self.archive, path_of(self.archive, chain)) or max(self._sealed(chain), default="")
 
     @functools.cached_property
     def _sealed(self) -> Callable[[Path], list[str]]:

@@ -29,6 +29,9 @@ PART_OF = 256
 """Leaves in one file at most: a seal writes one into a bucket as a whole."""
 
 
+_MOST = PART_OF * 4096
+
+
 def part_name(begins: int) -> str:
     """The file whose first leaf is this one."""
     return f"{PART}{begins:08d}.jsonl" if begins else LEAVES
@@ -50,6 +53,25 @@ def read_leaves(folder: Path) -> bytes:
         OSError: one of the files cannot be read.
     """
     return b"".join(read_plain(folder / name) for name in parts(folder))
+
+
+def newest_logged(root: Path, chain: str) -> str:
+    """Name of the newest record of a chain, by the newest file of leaves and by its HEAD; empty: they do not say, and
+    the chain has to be looked at. So a seal needs no list of thousands.
+    """
+    tree = read_tree(root / FOLDER)
+    try:
+        if tree is None or tree.length > _MOST:
+            return ""
+        leaves = read_plain(root / FOLDER / tree.part)
+        begin = leaves.rfind(b'"path":"%s/' % chain.encode())
+        line = leaves[leaves.rfind(b"\n", 0, begin) + 1 : leaves.find(b"\n", begin)] if begin >= 0 else b""
+        leaf = read_leaf(line) if line else None
+        head = read_plain(root / chain / "HEAD").decode("ascii").strip()
+    except (OSError, ValueError, RecursionError):
+        return ""
+    there = leaf is not None and (leaf.chain, leaf.hash) == (chain, head) and (root / leaf.path).is_dir()
+    return leaf.name if leaf is not None and there else ""
 
 
 def _line(names: Sequence[str], number: int) -> str:

@@ -17,7 +17,7 @@ from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.log import ledger
-from runbook_lib.record.log.files import LEAVES, SEALING, TREE, read_log
+from runbook_lib.record.log.files import LEAVES, SEALING, TREE, newest_logged, read_log
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import replace_file
 from tests.archives import of_version_0_2_and_earlier
@@ -100,6 +100,29 @@ def test_leaves_go_on_in_another_file_and_each_is_looked_at(
         assert both() == (0, 0)
     (log / "leaves.part-00000005.jsonl").write_bytes(b"")
     assert "not logged" in str(archive.load(sealed()).warnings)
+
+
+def test_the_end_of_a_chain_is_known_without_a_list_where_log_and_head_agree(
+    archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = [sealed() for _ in range(3)]
+    chain = refs[0].folder.parent
+    path = chain.relative_to(archive.root).as_posix()
+    head, hashes = chain / "HEAD", [archive.load(ref).hash for ref in refs]
+    assert newest_logged(archive.root, path) == refs[2].folder.name
+    assert newest_logged(archive.root, path[:-1]) == newest_logged(archive.root, "env=dev/release=r1/none") == ""
+    for content in (hashes[1].encode(), b"\xff", b""):
+        head.write_bytes(content)
+        assert newest_logged(archive.root, path) == ""
+    head.write_text(f"{hashes[2]}\n")
+    away = refs[2].folder.rename(archive.root / "away")
+    assert newest_logged(archive.root, path) == ""
+    away.rename(refs[2].folder)
+    monkeypatch.setattr(ledger, "PART_OF", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("runbook_lib.record.archive.names_in", lambda _: pytest.fail("a seal listed the chain"))
+        last = sealed()
+    assert newest_logged(archive.root, path) == last.folder.name and audit(archive).state == "intact"
 
 
 def test_the_place_of_a_damaged_leaf_is_told_by_its_own_file(
