@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
-from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.kept_at import archive_root, home_address
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
@@ -239,10 +239,8 @@ class Archive:
         wanted = [part if part is None else safe(part) for part in (env, release, notebook)]
         found = []
         for chain, leaves in log.by_chain.items() if log else ():
-            if not is_path(leaves[0].path):
-                continue
             place = [part.rpartition("=")[2] for part in chain.split("/")]
-            if all(part in (None, own) for part, own in zip(wanted, place, strict=True)):
+            if is_path(leaves[0].path) and all(a in (None, b) for a, b in zip(wanted, place, strict=True)):
                 there = set(Chain(self.root / chain).names())
                 gone = [leaf.path for leaf in leaves if leaf.name not in there]
                 found += [self.at(self.root / path) for path in gone if path not in buried and here(path)]
@@ -310,8 +308,10 @@ def _sealed(
         who = folders.facts(staging)
         draft = drafted(staging, status, error)
         folder = archive.chain(draft.env, draft.release, draft.notebook).folder
-        last = newest_logged(archive.root, path_of(archive.root, folder)) if logs else ""
-        chain = Chain(folder, [last] if last else names_in(folder))  # nobody writes to it meanwhile
+        # Of a bucket another machine may have completed this very record. Nobody writes to the chain meanwhile.
+        sure = logs and not home_address(archive.root)
+        last = newest_logged(archive.root, path_of(archive.root, folder)) if sure else ""
+        chain = Chain(folder, [last] if last else names_in(folder))
         sealed = chain.of_run(draft.run_id) or [
             ref.folder for ref in by_id(() if who else archive.records(), draft.run_id)
         ]

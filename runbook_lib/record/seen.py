@@ -33,6 +33,8 @@ from runbook_lib.record.seal import replace_file
 FILE = "verified.json"
 MANY = 300
 """Records from which on it is worth while; fewer are read sooner than said."""
+FEW = 20
+"""Records that are read again and again rather than that the file is written for them."""
 SETTLED_NS = 60 * 10**9
 """So long ago its last change must be; Linux writes what is mapped to disk, and counts it, within half a minute."""
 DISKS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "overlay"})
@@ -102,7 +104,7 @@ class Seen:
 
     def close(self, there: Iterable[RecordRef]) -> None:
         """Keeps what is new, and nothing of records that are gone; `there` are all that there are."""
-        if not self._key or not self._fresh:
+        if not self._key or len(self._fresh) < (FEW if self._known else 1):
             return
         paths = {self._path(ref) for ref in there}
         kept = {path: one for path, one in (self._known | self._fresh).items() if path in paths}
