@@ -1,5 +1,5 @@
-"""A stack with the settings of the service that this runbook was made for: every deviation is given and no false one, and
-the smoke test passes once the contract is told.
+"""A stack with the settings of the service that this runbook was made for: every deviation is given and no false one,
+and the smoke test passes once the contract is told.
 
 Deployed on the embedded AWS with CloudFormation; what its CloudFormation leaves out is set by API.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import urllib.request
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.act.traffic.register import set_canary
@@ -20,17 +22,24 @@ from runbook_lib.act.traffic.shift import plan_shift
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.commands import release
 from runbook_lib.commands.kill_switch import Wanted, off
+from runbook_lib.commands.release_policy import PHASES
 from runbook_lib.observe.traffic.in_force import canary
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.place import PARAMS
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.dispatcher import Dispatcher
+from runbook_lib.rollout.approval import evidence
+from runbook_lib.steps import harm
+from tests import unpainted
 from tests.elsewhere import Place as Elsewhere
+from tests.kept import forecast
 from tests.rollbacks import APPLY, ROOT, START, Place, verdicts
 
+FORECAST = forecast(harm.forecast)
 pytestmark = [pytest.mark.emulator]
 HANDLER = "def handler(event, context):\n    {}\n    return context.function_version\n"
 FUNCTION = "careervp-vpr-worker-lambda-prod"
@@ -175,6 +184,9 @@ class Released:
         cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
         with contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
             patch.setenv(PARAMS, str(self.file.parent))
+            patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
+            patch.setattr(harm, "forecast", FORECAST)
+            patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             with contextlib.suppress(RunbookError):
                 for cell in cells:
                     source = "".join(cell["source"])
@@ -185,6 +197,21 @@ class Released:
         ref = archive.records(notebook=notebook)[-1]
         archive.verify(ref)
         return archive.load(ref)
+
+    def approve(self, notebook: str) -> None:
+        """Everybody whom the phase asks approves it."""
+        archive, at = Archive(self.folder / "archive"), self.aws.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        params = load_file(self.file, {**APPLY})
+        for role in params.policy.phases[notebook].approvers:
+            facts = {"evidence": [one.model_dump() for one in evidence(archive, params, notebook)]}
+            entry = Entry(kind="approval", item=notebook, by="Somebody", role=role, at=at, facts=facts)
+            enter(archive, params, entry, caller_arn="arn:aws:iam::test")
+
+    @property
+    def weight(self) -> float:
+        """Percent of the calls that go to version 2."""
+        version, weights = self.alias
+        return 100.0 if version == "2" else 100 * weights.get("2", 0.0)
 
     @property
     def alias(self) -> tuple[str, dict[str, float]]:
@@ -202,16 +229,19 @@ def test_a_worker_is_released_by_its_alias_and_taken_back_at_once(tmp_path: Path
         here = Released(aws, tmp_path)
         planned = here.run("06_phase1_10_percent")
         assert (planned.decision, here.alias) == ("PLANNED", ("1", {})), planned.outcome
-        assert here.run("06_phase1_10_percent", **APPLY).decision == "SOAK"
-        assert here.alias == ("1", {"2": 0.1})
-        here.live(12)
-        assert here.run("06_phase1_10_percent").decision == "SOAK"  # jobs stay in the table for a day
-        here.live(12.2)
-        first = here.run("06_phase1_10_percent", **APPLY)
-        assert (gate(first, "version_errors"), gate(first, "observed_split")) == ("PASS", "PASS"), first.outcome
-        assert first.decision == "PROMOTE", first.outcome
+        for percent, notebook in ((10, PHASES[0]), (50, PHASES[1]), (100, PHASES[2])):
+            here.approve(notebook)
+            begun = here.run(notebook, **APPLY)
+            assert begun.decision == "SOAK", begun.outcome
+            assert here.weight == percent
+            here.live(12)
+            assert here.run(notebook).decision == "SOAK"  # jobs stay in the table for a day
+            here.live(12.2)
+            ended = here.run(notebook, **APPLY)
+            assert (gate(ended, "version_errors"), gate(ended, "observed_split")) == ("PASS", "PASS"), ended.outcome
+            assert ended.decision == "PROMOTE", ended.outcome
         here.live(3, failing=0.9)
-        failed = here.run("06_phase1_10_percent")
+        failed = here.run(notebook)
         assert gate(failed, "version_errors") == "FAIL", failed.outcome
         done = off(Wanted("1", here.file, APPLY))
         assert done.error is None and done.off is not None and done.off.changed
