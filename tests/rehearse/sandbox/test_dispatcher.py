@@ -32,12 +32,13 @@ from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.dispatcher import Dispatcher
+from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.steps import harm
 from tests import unpainted
 from tests.elsewhere import Place as Elsewhere
 from tests.kept import forecast
-from tests.rollbacks import APPLY, ROOT, START, Place, verdicts
+from tests.rollbacks import APPLY, ROOT, START, Place, at_once, verdicts
 
 FORECAST = forecast(harm.forecast)
 pytestmark = [pytest.mark.emulator]
@@ -148,34 +149,20 @@ def test_the_embedded_aws_keeps_weights_revisions_and_versions_as_the_stand_in_d
     embedded.client("ssm").delete_parameter(Name="/ours/prod/weight")
 
 
-class Released:
-    """Production at 100 % async, a release of its worker, and the notebooks of the release cell by cell."""
+class Notebooks:
+    """Notebooks with a parameters folder of their own, cell by cell."""
 
-    def __init__(self, aws: EmbeddedAws, folder: Path) -> None:
-        self.aws, self.folder = aws, folder
-        self.place = Place(aws, folder / "own", "06_phase1_10_percent", "healthy")
-        self.place.pass_time(hours=1)
-        client, function = aws.client("lambda"), self.place.params.name("worker")
-        versions(client, function)
-        for one in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
-            client.update_event_source_mapping(UUID=one["UUID"], FunctionName=f"{function}:live")
-        self.flat = {**self.place.flat(), "archive": str(folder / "archive")}
-        source = folder / "params"
+    folder: Path
+    file: Path
+
+    def copied(self, flat: dict[str, Any]) -> Path:
+        """The parameters of prod, in a folder that is theirs."""
+        source = self.folder / "params"
         source.mkdir()
         for name in ("service", "gates", "prices", "inventory", "commands", "rehearsal-commands"):
             (source / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-        (source / "prod.yaml").write_text(yaml.safe_dump(self.flat))
-        with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(release, "project_root", lambda: folder)
-            self.file = release.prepare(source / "prod.yaml", "worker", "2", "live").file
-        self.params = load_file(self.file)
-        self.dispatcher = Dispatcher(aws, self.params, seed=5)
-
-    def live(self, hours: float, failing: float = 0.0) -> None:
-        """World and alias go on side by side."""
-        begin = self.aws.now()
-        self.place.pass_time(hours=hours)
-        self.dispatcher.live(begin, self.aws.now(), 125, {"new": failing})
+        (source / "prod.yaml").write_text(yaml.safe_dump({**flat, "archive": str(self.folder / "archive")}))
+        return source / "prod.yaml"
 
     def run(self, notebook: str, **values: Any) -> Record:
         """Every cell but the charts."""
@@ -197,6 +184,31 @@ class Released:
         ref = archive.records(notebook=notebook)[-1]
         archive.verify(ref)
         return archive.load(ref)
+
+
+class Released(Notebooks):
+    """Production at 100 % async, a release of its worker, and the notebooks of the release cell by cell."""
+
+    def __init__(self, aws: EmbeddedAws, folder: Path) -> None:
+        self.aws, self.folder = aws, folder
+        self.place = Place(aws, folder / "own", "06_phase1_10_percent", "healthy")
+        self.place.pass_time(hours=1)
+        client, function = aws.client("lambda"), self.place.params.name("worker")
+        versions(client, function)
+        for one in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
+            client.update_event_source_mapping(UUID=one["UUID"], FunctionName=f"{function}:live")
+        source = self.copied(self.place.flat())
+        with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(release, "project_root", lambda: folder)
+            self.file = release.prepare(source, "worker", "2", "live").file
+        self.params = load_file(self.file)
+        self.dispatcher = Dispatcher(aws, self.params, seed=5)
+
+    def live(self, hours: float, failing: float = 0.0) -> None:
+        """World and alias go on side by side."""
+        begin = self.aws.now()
+        self.place.pass_time(hours=hours)
+        self.dispatcher.live(begin, self.aws.now(), 125, {"new": failing})
 
     def approve(self, notebook: str) -> None:
         """Everybody whom the phase asks approves it."""
@@ -248,4 +260,71 @@ def test_a_worker_is_released_by_its_alias_and_taken_back_at_once(tmp_path: Path
         assert here.alias == ("1", {})
         here.live(0.3)
         told = here.run("rollback_1_async_failing", **APPLY)
+        assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
+
+
+class Homed(Notebooks):
+    """Production before its rollout, with another home of the weight, and the notebooks of that."""
+
+    def __init__(self, aws: EmbeddedAws, folder: Path, **home: str) -> None:
+        self.aws, self.folder = aws, folder
+        folder.mkdir()
+        self.place = Place(aws, folder / "own", "06_phase1_10_percent", "healthy", percent=0)
+        self.file = self.copied(self.place.flat())
+        if home["kind"] == "rest-canary":
+            home["deployment"] = canaried(aws, self.place)
+        self._change("service", traffic={"parameter": "/ours/{env}/" + home["kind"], **home})
+        steps = {name: {"title": "alone", "envs": ["prod"]} for name in PHASES}
+        self._change("gates", steps={**read_yaml(self.file.with_name("gates.yaml"))["steps"], **steps})
+        self.params = load_file(self.file, APPLY)
+        if home["kind"] == "ssm":
+            zero = json.dumps({"enabled": True, "percent": 0})
+            aws.client("ssm").put_parameter(Name="/ours/prod/ssm", Value=zero, Type="String", Description="at 0 %")
+            self.place.world = World(aws, self.params, at_once("healthy"), seed=3)
+
+    def _change(self, name: str, **values: Any) -> None:
+        file = self.file.with_name(f"{name}.yaml")
+        file.write_text(yaml.safe_dump({**read_yaml(file), **values}))
+
+    @property
+    def weight(self) -> float:
+        return home_of(self.aws, None, self.params).read().weight  # type: ignore[arg-type]
+
+    def there_and_back(self) -> Record:
+        """06 planned and applied, a time in which users come, rollback 1 from the terminal; its notebook's record."""
+        assert self.run(PHASES[0]).decision == "PLANNED" and self.weight == 0
+        begun = self.run(PHASES[0], **APPLY)
+        assert (begun.decision, self.weight) == ("SOAK", 10), begun.outcome
+        self.place.pass_time(hours=2)
+        looked = self.run(PHASES[0])
+        # The embedded AWS serves the stage alone: that nothing came to the canary is seen, and holds it.
+        split = {"ssm": ("SOAK", "INCONCLUSIVE"), "rest-canary": ("HOLD", "FAIL")}
+        kind = self.params.service.traffic.kind
+        assert (looked.decision, gate(looked, "observed_split")) == split[kind]
+        (asked,) = [one["query"] for id, one in looked.evidence.items() if id == "observed_split"]
+        assert ("Submit Lambda: invocations" in asked) == (kind == "rest-canary"), asked
+        done = off(Wanted("1", self.file, APPLY))
+        assert done.error is None and done.off is not None and done.off.changed and self.weight == 0
+        self.place.pass_time(hours=0.5)
+        return self.run("rollback_1_async_failing", **APPLY)
+
+
+def canaried(aws: EmbeddedAws, place: Place) -> str:
+    """A canary at 0 % on the stage, as the team's infrastructure code adds it; the deployment that it serves."""
+    gateway, params = aws.client("apigateway"), place.params
+    api = next(one["id"] for one in gateway.get_rest_apis()["items"] if one["name"] == params.name("api"))
+    made = gateway.create_deployment(restApiId=api)["id"]
+    begun = {"deploymentId": made, "percentTraffic": "0.0"}
+    ops = [{"op": "replace", "path": f"/canarySettings/{key}", "value": value} for key, value in begun.items()]
+    gateway.update_stage(restApiId=api, stageName=params.service.api.stage, patchOperations=ops)
+    return str(made)
+
+
+@pytest.mark.slow
+def test_a_rollout_by_parameter_and_by_canary_begins_and_is_taken_back_at_once(tmp_path: Path) -> None:
+    with EmbeddedAws(START) as aws, only(aws.env):
+        told = Homed(aws, tmp_path / "ssm", kind="ssm").there_and_back()
+        assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
+        place = Homed(aws, tmp_path / "canary", kind="rest-canary")
+        told = place.there_and_back()
         assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
