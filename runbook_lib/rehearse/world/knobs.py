@@ -1,8 +1,8 @@
 """The knobs that the simulated service obeys, read from the embedded AWS as the real service would meet them.
 
 The weight through AppConfig's data plane or from Parameter Store, as clients read it (so AppConfig's own rollback is
-seen, and this is not the code by which the runbook reads it back); what the routes lead to from API Gateway; the workers
-from the Lambda's reserved concurrency; the billing mode from the table. Where the new resources are not deployed,
+seen, and this is not the code by which the runbook reads it back); what the routes lead to from API Gateway; the
+workers from the Lambda's reserved concurrency; the billing mode from the table. Where the new resources are not deployed,
 nothing goes to async.
 """
 
