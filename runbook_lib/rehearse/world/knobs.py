@@ -2,8 +2,8 @@
 
 The weight through AppConfig's data plane or from Parameter Store, as clients read it (so AppConfig's own rollback is
 seen, and this is not the code by which the runbook reads it back); what the routes lead to from API Gateway; the
-workers from the Lambda's reserved concurrency; the billing mode from the table. Where the new resources are not deployed,
-nothing goes to async.
+workers from the Lambda's reserved concurrency; the billing mode from the table. Where the new resources are not
+deployed, nothing goes to async.
 """
 
 from __future__ import annotations

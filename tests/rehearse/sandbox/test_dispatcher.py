@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import json
 import urllib.request
@@ -14,12 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.act.traffic.register import set_canary
 from runbook_lib.act.traffic.shift import plan_shift
-from runbook_lib.base.errors import RunbookError
 from runbook_lib.commands import release
 from runbook_lib.commands.kill_switch import Wanted, off
 from runbook_lib.commands.release_policy import PHASES
@@ -27,20 +24,16 @@ from runbook_lib.observe.traffic.in_force import canary
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, enter
-from runbook_lib.record.place import PARAMS
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.dispatcher import Dispatcher
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
-from runbook_lib.steps import harm
-from tests import unpainted
+from tests.cells import Notebooks
 from tests.elsewhere import Place as Elsewhere
-from tests.kept import forecast
-from tests.rollbacks import APPLY, ROOT, START, Place, at_once, verdicts
+from tests.rollbacks import APPLY, START, Place, at_once, verdicts
 
-FORECAST = forecast(harm.forecast)
 pytestmark = [pytest.mark.emulator]
 HANDLER = "def handler(event, context):\n    {}\n    return context.function_version\n"
 FUNCTION = "careervp-vpr-worker-lambda-prod"
@@ -147,43 +140,6 @@ def test_the_embedded_aws_keeps_weights_revisions_and_versions_as_the_stand_in_d
     with pytest.raises(client.exceptions.PreconditionFailedException):
         client.update_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="2", RevisionId=stale)
     embedded.client("ssm").delete_parameter(Name="/ours/prod/weight")
-
-
-class Notebooks:
-    """Notebooks with a parameters folder of their own, cell by cell."""
-
-    folder: Path
-    file: Path
-
-    def copied(self, flat: dict[str, Any]) -> Path:
-        """The parameters of prod, in a folder that is theirs."""
-        source = self.folder / "params"
-        source.mkdir()
-        for name in ("service", "gates", "prices", "inventory", "commands", "rehearsal-commands"):
-            (source / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-        (source / "prod.yaml").write_text(yaml.safe_dump({**flat, "archive": str(self.folder / "archive")}))
-        return source / "prod.yaml"
-
-    def run(self, notebook: str, **values: Any) -> Record:
-        """Every cell but the charts."""
-        namespace: dict[str, Any] = {"__name__": "notebook"}
-        flat = {**read_yaml(self.file), **values}
-        cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
-        with contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
-            patch.setenv(PARAMS, str(self.file.parent))
-            patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
-            patch.setattr(harm, "forecast", FORECAST)
-            patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
-            with contextlib.suppress(RunbookError):
-                for cell in cells:
-                    source = "".join(cell["source"])
-                    if cell["cell_type"] == "code" and "charts" not in source:
-                        exec(source, namespace)
-                        namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
-        archive = Archive(self.folder / "archive")
-        ref = archive.records(notebook=notebook)[-1]
-        archive.verify(ref)
-        return archive.load(ref)
 
 
 class Released(Notebooks):
