@@ -48,7 +48,8 @@ class Queue:
 
 def test_who_may_only_read_sees_the_letters_and_any_other_refusal_is_said() -> None:
     params = load_file(params_dir() / "prod.yaml")
-    found = letters(SimpleNamespace(client=lambda _, sqs=Queue("AccessDenied"): sqs), params)
+    refused, missing = Queue("AccessDenied"), Queue("QueueDoesNotExist")
+    found = letters(SimpleNamespace(client=lambda _: refused), params)
     assert [one.message_id for one in found] == ["m1"]
     with pytest.raises(AwsError, match="QueueDoesNotExist to ChangeMessageVisibilityBatch"):
-        letters(SimpleNamespace(client=lambda _, sqs=Queue("QueueDoesNotExist"): sqs), params)
+        letters(SimpleNamespace(client=lambda _: missing), params)
