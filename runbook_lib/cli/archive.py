@@ -45,7 +45,7 @@ _RECORDS = (
     Column("notebook", "notebook", told=lambda row: row["item"] or row["notebook"], head="notebook or item"),
     Column("mode", "mode", rank=4),
     Column("status", "status", rank=3),
-    Column("decision", "decision", told=lambda row: row["decision"] or row["entered"]),
+    Column("decision", "decision", told=lambda row: row["word"] or row["entered"]),
     Column("as of", "as_of", rank=1, told=lambda row: _clock(row["as_of"]), head="as of (UTC)"),
     Column("intact", "intact", rank=2),
     Column("problem", "problem", prose=True),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runbook_lib.base.errors import Exit
-from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
@@ -115,7 +114,7 @@ def _first(
         return _of(urgent)
     if unfinished is not None:
         waits = unfinished.back is not None and unfinished.back > now
-        at = f"; run it again at {when(unfinished.back)}" if waits and unfinished.back else "; run it again"
+        at = f"; run it again at {words.instant(unfinished.back)}" if waits else "; run it again"
         kind: Kind = "soaking" if waits else "hold" if unfinished.held else "rollback"
         return Next(kind, hints.rollback(params, unfinished.number), words.sentence(f"{_bare(unfinished.words)}{at}"))
     for wanted in ("hold", "due", "soaking"):
