@@ -43,6 +43,8 @@ class Next:
     """Why, and when, as a sentence."""
     step: str = ""
     """`notebook@environment` that it takes on."""
+    beside: str = ""
+    """The words without the reason, for a screen that shows it in the step's own line."""
 
     @property
     def exit_code(self) -> int:
@@ -132,10 +134,9 @@ def _first(
 def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
-    where = f"{line.notebook} in {line.env}"
-    return Next(
-        kind, line.command, words.sentence(f"{where}: {told}" if told else where), f"{line.notebook}@{line.env}"
-    )
+    where, note = f"{line.notebook} in {line.env}", _bare(line.note)
+    full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))
+    return Next(kind, line.command, full, f"{line.notebook}@{line.env}", beside)
 
 
 _KINDS: dict[str, Kind] = {"hold": "hold", "due": "due", "soaking": "soaking"}
