@@ -48,6 +48,8 @@ class Status:
     """The command, to be pasted; empty: nothing is due."""
     next_words: str = ""
     """Why it is that one, and when."""
+    next_beside: str = ""
+    """The same below the steps, whose reasons are there already."""
     exit_code: int = 0
     deviations: tuple[dict[str, Any], ...] = ()
     """What mitigations changed by hand, and nobody undid or adopted yet."""
@@ -134,6 +136,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         lines=found.lines,
         next=found.next.command,
         next_words=found.next.words,
+        next_beside=found.next.beside or found.next.words,
         exit_code=found.next.exit_code,
         open_changes=found.open_changes,
         unfinished=found.unfinished.words if found.unfinished else "",
