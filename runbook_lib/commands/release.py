@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 
 from runbook_lib.base.all_or_none import write_all
-from runbook_lib.base.aws import Aws, aws_errors, require_account
+from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, Refused, UsageError
 from runbook_lib.base.project import project_root, read_yaml
 from runbook_lib.commands.release_policy import PHASES, policy_of
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic.state import routing
 from runbook_lib.params.load import Params, load_file
 
@@ -78,11 +79,10 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
         if home.kind != "lambda-alias" or (home.function, home.version) != (function, version):
             raise UsageError(f"{into} is the folder of another release; choose another name with --release")
         return Release(made, physical, home.alias, home.stable, version, written=False)
-    aws = Aws(params.region)
-    require_account(params, aws.identity())
+    known, aws, _ = reached(params)
     stable = _stable(aws, physical, alias, version)
     files = _files(
-        params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, params)
+        params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, known)
     )
     write_all({into / one: text.encode() for one, text in files.items()})
     try:

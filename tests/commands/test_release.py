@@ -40,7 +40,7 @@ class Account(Elsewhere):
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     made = Account()
-    monkeypatch.setattr(release, "Aws", lambda *_: made)
+    monkeypatch.setattr(release, "reached", lambda params: (params, made, made.identity()))
     monkeypatch.setattr(release, "project_root", lambda: tmp_path)
     monkeypatch.setattr(release, "routing", lambda *_: (True, True))
     return made
