@@ -168,6 +168,7 @@ def test_a_missed_look_says_whether_its_hours_are_judged(
     assert said in found.reason
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_an_infinite_cost_is_no_pass(made: Made) -> None:
     blind = {"value": float("inf"), "low": float("inf"), "high": float("inf"), "n": 0}
@@ -189,6 +190,7 @@ def test_made_due_and_missed_looks_are_checks(made: Made) -> None:
     assert not any(one.required for id, one in week.run.checks.items() if id.startswith("cadence."))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_all_seven_key_metrics_are_checks(made: Made) -> None:
     checks = made(4).run.checks
