@@ -22,15 +22,7 @@ from runbook_lib.rollout import hints
 from runbook_lib.rollout.forecasts import Forecast, forecasts
 from runbook_lib.rollout.next_step import standing
 from runbook_lib.rollout.open_changes import OpenChange
-from runbook_lib.rollout.progress import Line, State
-
-WORDS: dict[State, str] = {
-    "passed": "✔ passed",
-    "due": "● due",
-    "soaking": "… soaking",
-    "hold": "✘ hold",
-    "missing": "– missing",
-}
+from runbook_lib.rollout.progress import WORDS, Line
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,16 @@ State = Literal["passed", "due", "soaking", "hold", "missing"]
 """`soaking`: nothing to do before `due`; `missing`: not passed, and something that it needs has not passed either."""
 
 
+WORDS: dict[State, str] = {
+    "passed": "✔ passed",
+    "due": "● due",
+    "soaking": "… soaking",
+    "hold": "✘ hold",
+    "missing": "– missing",
+}
+"""What people read for a state."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One notebook of the rollout in one environment."""
