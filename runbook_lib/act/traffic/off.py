@@ -59,7 +59,8 @@ class RegisterOff:
             newest = register.newest()
             now = register.in_force()
             weight = now.percent if now else newest.weight if newest else 0.0
-            if not weight and (newest is None or not newest.enabled):
+            # A split that no step is written of is off for now only: whoever begins it would not know.
+            if not weight and (now is None if newest is None else not newest.enabled):
                 told = f"the new side is off already, by {whose(newest)}; nothing was changed"
                 self._guard.note("note", text=told)
                 return Turned(False, told, newest.number if newest else 0)
