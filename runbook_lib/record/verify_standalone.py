@@ -145,12 +145,12 @@ def main(arguments: list[str] | None = None) -> int:
             bad.append(f"{path}: {error}")
     try:
         parts = [root / "log" / "leaves.jsonl", *sorted((root / "log").glob("leaves.part-*"))]
-        *lines, torn = b"".join(part.read_bytes() for part in parts).split(b"\n")
+        *lines, torn = b"".join(each := [part.read_bytes() for part in parts]).split(b"\n")
         leaves = {one["path"]: one for one in map(strict, lines)}
         must(note := NOTE.fullmatch((root / "log" / "checkpoint").read_text()), "the checkpoint is none")
         must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
         late = strict(begun.read_bytes()) if begun.exists() else {}
-        must(late or not (torn or begun.exists()), f"{'sealing.json is none' if begun.exists() else 'half a leaf'}")
+        must(late or not (torn or begun.exists() or b"" in each[1:]), "sealing.json is none, or leaves are cut off")
     except WRONG as error:
         bad += [f"log: {error}"] if (root / "log").exists() else []
     at, size = roots(lines), int(note[2]) if note else 0
