@@ -148,6 +148,6 @@ def _verify_own(ref: RecordRef, vouched: str) -> Link:
         if found != expected:
             raise ArchiveError(f"{name}: {file} was altered after it was sealed")
     for path in sorted(ref.folder.iterdir()):
-        if path.name not in own.files and path.name not in ("record.json", "attachments"):
+        if path.name not in own.files and path.name != "record.json" and not (path.name == FOLDER and path.is_dir()):
             raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
     return own

@@ -46,13 +46,13 @@ def parts(folder: Path) -> list[str]:
     return [LEAVES, *sorted(name for name in names if name.startswith(PART))]
 
 
-def read_leaves(folder: Path) -> bytes:
-    """All leaves, as one file has them.
+def read_leaves(folder: Path) -> dict[str, bytes]:
+    """The leaves, by the file that they are in; together they are as one file would have them.
 
     Raises:
         OSError: one of the files cannot be read.
     """
-    return b"".join(read_plain(folder / name) for name in parts(folder))
+    return {name: read_plain(folder / name) for name in parts(folder)}
 
 
 def newest_logged(root: Path, chain: str) -> str:
@@ -217,13 +217,13 @@ def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
-    log, names = Log(sealing=read_sealing(folder)), parts(folder)
+    log, found = Log(sealing=read_sealing(folder)), {LEAVES: b""}
     try:
-        content = read_leaves(folder)
+        found = read_leaves(folder)
     except OSError as error:
         log.damage.append(f"{FOLDER}/{Path(error.filename or LEAVES).name} cannot be read ({error.strerror})")
-        content = b""
-    *lines, torn = content.split(b"\n")
+    names = [*found]
+    *lines, torn = b"".join(found.values()).split(b"\n")
     for number, line in enumerate(lines):
         log.hashes.append(leaf_hash(line))
         try:
@@ -241,6 +241,8 @@ def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
         log.by_kind.setdefault(leaf.kind, []).append(leaf)
     if torn and log.sealing is None:
         log.damage.append(f"{FOLDER}/{names[-1]} ends in half a line")
+    if log.sealing is None:
+        log.damage += [f"{FOLDER}/{name} is empty: it was put there" for name in names[1:] if not found[name]]
     _compare(folder, log)
     return log
 

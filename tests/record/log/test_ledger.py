@@ -99,6 +99,7 @@ def test_leaves_go_on_in_another_file_and_each_is_looked_at(
         parts[place].write_bytes(whole)
         assert both() == (0, 0)
     (log / "leaves.part-00000005.jsonl").write_bytes(b"")
+    assert both() == (1, 1), "it would keep each seal from the log"
     assert "not logged" in str(archive.load(sealed()).warnings)
 
 
