@@ -105,9 +105,9 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
                 raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
             raise UsageError(f"{file}: '{key}' is {value!r}, expects {pattern}{hint}")
-    if "env" in values and flat["env"] not in (known := environments(file.parent)):
+    if "env" in values and flat["env"] not in (there := environments(file.parent)):
         raise UsageError(
-            f"{file}: 'env' is '{flat['env']}', which no file beside it is about; there are {', '.join(known)}"
+            f"{file}: 'env' is '{flat['env']}', which no file beside it is about; there are {', '.join(there)}"
         )
     service = read_yaml(folder / "service.yaml", odd_numbers=True)
     traffic = service.get("traffic")
