@@ -24,6 +24,7 @@ from runbook_lib.observe.dashboard.board import Board
 from runbook_lib.observe.inventory.rules import Inventory
 from runbook_lib.params.explain import Key, keys
 from runbook_lib.params.load import Flat
+from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
 from runbook_lib.params.service import Service
@@ -53,9 +54,9 @@ class File(NamedTuple):
     """Other names by which it may be asked for."""
 
 
-_ANY = "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name."
+_ANY = "what one run may choose: a file for each of `environments` in gates.yaml, such as `prod.yaml`, or any name."
 FILES = (
-    File("ENV", Flat, _ANY, "prod", ("dev", "staging", "prod")),
+    File("ENV", Flat, _ANY, "prod", tuple(ENVIRONMENTS)),
     File("service", Service, "the service: names, contract, limits, who is told.", "service"),
     File("gates", Policy, "what is demanded: steps, phases, gates, alarms, approvals.", "gates"),
     File("commands", Commands, "the team's own commands: what deploys, shows a difference, tests.", "commands"),

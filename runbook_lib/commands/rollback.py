@@ -295,7 +295,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
     if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
         return ""  # the policy says so, or nothing was ever switched on
     try:
-        # They may be bare, and nothing here asks for a metric.
+        # The parameters may be bare, and nothing here asks for a metric.
         aws, identity = caller(params, quick=True, any_clock=True)
         guard = Guard(params, identity, journal)
         telling = Telling(aws, guard, NOTEBOOK, effect.run_id)

@@ -104,7 +104,7 @@ class Record(Frozen):
     run_id: str = ""
     """Letters and digits, unique."""
     env: str = ""
-    """Environment: dev, staging or prod."""
+    """Environment, by its name in gates.yaml."""
     account_id: str = ""
     """AWS account."""
     region: str = ""

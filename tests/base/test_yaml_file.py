@@ -243,7 +243,6 @@ def test_what_is_too_deep_to_be_kept_is_read_all_the_same_or_refused(deep: int, 
 @pytest.mark.parametrize(
     ("text", "said"),
     [("", "nothing"), ("# later\n", "nothing"), ("null", "nothing"), ("- a", "a list"), ("7", "one value")],
-    [("", "nothing"), ("# later\n", "nothing"), ("null", "nothing"), ("- a", "a list"), ("7", "one value")],
 )
 def test_what_is_no_mapping_is_told_in_words(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "dev.yaml").write_text(text)

@@ -188,7 +188,7 @@ def test_a_silent_aws_is_asked_again_within_seconds(
     assert [claims(one) for one in records(file)] == [False]
 
 
-@pytest.mark.parametrize("status", [200, 307, 502])
+@pytest.mark.parametrize("status", [200, 307, 403])
 def test_who_waits_reads_within_seconds_that_it_is_not_off_and_how_to_do_it_by_hand(
     aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:

@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.template import filled
-from runbook_lib.commands.init.answers import ENVIRONMENTS, Answers, Said, by_environment, templated
+from runbook_lib.commands.init.answers import Answers, Said, by_environment, templated
 from runbook_lib.observe.asking import pages
 from runbook_lib.observe.traffic.routes import function_of, routes_of
+from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.service import JOB
 
 WORDS: dict[str, tuple[str, ...]] = {
