@@ -30,7 +30,7 @@ class Account(Elsewhere):
 
     exceptions = SimpleNamespace(**vars(Elsewhere.exceptions), ResourceNotFoundException=KeyError)
 
-    def identity(self) -> Any:
+    def identity(self, *, any_clock: bool = False) -> Any:
         return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0)
 
     def list_versions_by_function(self, **_: Any) -> dict[str, Any]:
