@@ -14,6 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runbook_lib.act.traffic.shift import describe, plan_shift
+from runbook_lib.base.aws import Identity
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.commands import kill_switch, release
@@ -34,8 +35,8 @@ class Account(Elsewhere):
 
     exceptions = SimpleNamespace(**vars(Elsewhere.exceptions), ResourceNotFoundException=KeyError)
 
-    def identity(self, *, any_clock: bool = False) -> Any:
-        return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0)
+    def identity(self, *, any_clock: bool = False) -> Identity:
+        return Identity("000000000103", "arn:aws:iam::000000000103:user/ann", T0)
 
     def list_versions_by_function(self, **_: Any) -> dict[str, Any]:
         return {"Versions": [{"Version": one} for one in ("$LATEST", "5", "6", "7")]}
