@@ -454,7 +454,7 @@ def test_a_column_that_may_not_wrap_counts_with_all_its_letters() -> None:
 
 
 def test_on_paper_a_number_keeps_its_unit_and_a_window_takes_two_lines_at_most() -> None:
-    """A printed report lets cells wrap, but for those of class `whole`: `> 5 %` stood on two lines, a window on five."""
+    """A printed report wraps cells, but for those of class `whole`: `> 5 %` stood on two lines, a window on five."""
     row = [tables.Cell("> 5 %", nowrap=True), tables.Cell("a sentence that is long", nowrap=True)]
     kept, long = re.findall(r"<td[^>]*>", tables.table(("n", "why"), [row])._repr_html_())[-2:]
     assert 'class="whole"' in kept and 'class="whole"' not in long
